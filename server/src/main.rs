@@ -1,0 +1,2 @@
+//! The `call-ledger` binary.
+fn main() {}
