@@ -1,0 +1,240 @@
+//! Facts about calls.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::money::Cost;
+
+/// Which way a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// A person rang us.
+    Inbound,
+    /// We rang a person.
+    Outbound,
+    /// Through a browser or an app, no telephone number.
+    Web,
+}
+
+/// Where a call stands. Ordered: a later state is never undone by an earlier one told late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting to be placed.
+    Queued,
+    /// The other side is being rung.
+    Ringing,
+    /// People talk.
+    InProgress,
+    /// On its way to somebody else.
+    Forwarding,
+    /// Over.
+    Ended,
+}
+
+/// Whether a contact value came, and whether it is of the right form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// It came, but is no number or address; kept sealed as given.
+    Invalid,
+    /// It came and parses; people are found by it.
+    Valid,
+}
+
+/// What a `party` section holds, without saying it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartyFacts {
+    /// A phone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Presence>,
+    /// An e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Presence>,
+    /// A name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub name: bool,
+}
+
+impl PartyFacts {
+    /// Whether the person can be found again by what came.
+    #[must_use]
+    pub fn identifies(self) -> bool {
+        self.phone == Some(Presence::Valid) || self.email == Some(Presence::Valid)
+    }
+}
+
+/// What any message about a call may tell besides its own subject; part of each call event's facts.
+/// All of it comes from the provider's snapshot of the call, which is as old as the call itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallFacts {
+    /// The voice platform: `vapi`.
+    pub provider: String,
+    /// The platform's own id of the call; absent when the message named none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_call_id: Option<String>,
+    /// Which way it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The assistant that speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// Our number, by the platform's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number_id: Option<String>,
+    /// When the platform made the call object: the earliest it can have begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<DateTime<Utc>>,
+    /// The status inside the snapshot: stale by nature, used only when nothing better is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_status: Option<Status>,
+    /// Marked as a test by the platform's user.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_test: bool,
+    /// What the event's `party` section holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<PartyFacts>,
+    /// The message carried no time of its own; the event's `occurred_at` is then ours.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untimed: bool,
+}
+
+/// `call.started`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStarted {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// When the session opened, when that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// `call.status_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStatusChanged {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// The status told; absent when it is one we have no word for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// The provider's own word.
+    pub provider_status: String,
+}
+
+/// What a tool call was answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolAnswer {
+    /// This ledger has no such tool for the tenant; the voice was told so.
+    NotConfigured,
+}
+
+/// `call.tool_called`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallToolCalled {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// The tool.
+    #[serde(flatten)]
+    pub tool: ToolFact,
+    /// What we answered.
+    pub answer: ToolAnswer,
+}
+
+/// One tool call: its name and when it was made. Arguments and result are sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolFact {
+    /// The provider's id of the tool call, unique within its call only; old shapes have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// The function's name.
+    pub tool: String,
+    /// Milliseconds since the Unix epoch, when told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<i64>,
+}
+
+/// `call.transferred`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTransferred {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// `assistant`, `number`, `sip` or the provider's own word; where to is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_kind: Option<String>,
+}
+
+/// `call.recording_available`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecordingAvailable {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// What was stored, or failed to be.
+    pub artifacts: Vec<ArtifactUploaded>,
+}
+
+/// One artifact of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactUploaded {
+    /// The provider's word: `recording-mono`, `log`, ….
+    pub kind: String,
+    /// Whether it was stored.
+    pub success: bool,
+}
+
+/// `call.ended`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallEnded {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// True for the full report after the call, false for a bare status.
+    pub report: bool,
+    /// The provider's reason, open text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_reason: Option<String>,
+    /// When the session opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How long it lasted, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    /// What it cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// The tools it called, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolFact>,
+    /// Whether the provider judged the call a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
+    /// Which parts of the conversation came: `transcript`, `summary`, `messages`,
+    /// `structured_data`, `evaluation`, `recordings`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conversation: Vec<String>,
+}
+
+/// `call.message_received`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMessageReceived {
+    /// The call, as far as the message named one.
+    #[serde(flatten)]
+    pub call: CallFacts,
+    /// The provider's message type.
+    pub kind: String,
+    /// What the message shows of the call's status: a model that calls a tool is in a live call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}

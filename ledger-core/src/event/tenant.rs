@@ -1,0 +1,44 @@
+//! Facts about the tenant itself.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// `tenant.created`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantCreated {
+    /// Short name used on the command line.
+    pub slug: String,
+    /// IANA time zone the tenant's days are counted in.
+    pub timezone: String,
+    /// ISO 3166-1 alpha-2; national phone numbers are read in it.
+    pub country: String,
+}
+
+/// `tenant.key_created`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyCreated {
+    /// The key's public name.
+    pub key_id: Uuid,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+/// `tenant.source_created`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCreated {
+    /// The source.
+    pub source_id: Uuid,
+    /// Which platform calls it.
+    pub provider: String,
+    /// Whether streaming telemetry is recorded too.
+    pub record_all: bool,
+}
+
+/// `tenant.route_added`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteAdded {
+    /// The shared source.
+    pub source_id: Uuid,
+    /// `assistant_id`, `phone_number_id` or `phone_number`.
+    pub kind: String,
+}

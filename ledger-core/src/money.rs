@@ -1,0 +1,121 @@
+//! Money as whole nano-dollars. Sums are exact and do not depend on order, so a rebuilt total
+//! equals the live one to the last digit. Nothing here ever touches a float.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+
+/// 1e-9 of the currency unit. An `i64` of them holds 9.2 billion dollars.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Nanos(pub i64);
+
+impl Nanos {
+    /// Rounds an exact decimal to whole nanos, half to even.
+    /// `None` when it does not fit: beyond plus or minus 9.2 billion.
+    #[must_use]
+    pub fn from_decimal(amount: Decimal) -> Option<Self> {
+        amount.checked_mul(Decimal::from(1_000_000_000))?.round().to_i64().map(Self)
+    }
+
+    /// The amount in cents, rounded up (towards positive infinity), computed exactly.
+    #[must_use]
+    pub fn cents_ceil(self) -> i64 {
+        let (whole, rest) = (self.0.div_euclid(10_000_000), self.0.rem_euclid(10_000_000));
+        whole + i64::from(rest > 0)
+    }
+}
+
+/// Reads the text of a JSON number as an exact decimal: `0.1088`, `1.5E-3`, `12`.
+/// `None` when it is no number or has more than 28 significant digits.
+#[must_use]
+pub fn parse_decimal(text: &str) -> Option<Decimal> {
+    let text = text.trim();
+    if text.contains(['e', 'E']) {
+        Decimal::from_scientific(text).ok()
+    } else {
+        Decimal::from_str_exact(text).ok()
+    }
+}
+
+/// What a call cost: the provider's stated total and the parts it listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The stated total, exactly.
+    pub total_nanos: Nanos,
+    /// ISO 4217 code, upper case.
+    pub currency: String,
+    /// The parts; with `other_nanos` they add up to the total.
+    #[serde(flatten)]
+    pub parts: CostParts,
+}
+
+/// The parts of a cost in nano-dollars. What a provider does not list is 0; what does not fit the
+/// named parts, and the rounding between parts and total, is `other_nanos` (it may be negative).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CostParts {
+    /// Telephony.
+    pub transport_nanos: Nanos,
+    /// Speech to text.
+    pub stt_nanos: Nanos,
+    /// The language model.
+    pub llm_nanos: Nanos,
+    /// Text to speech.
+    pub tts_nanos: Nanos,
+    /// The voice platform's own fee.
+    pub platform_nanos: Nanos,
+    /// Everything else, so that the parts add up.
+    pub other_nanos: Nanos,
+}
+
+impl CostParts {
+    /// Sets `other_nanos` so that all parts add up to `total`.
+    #[must_use]
+    pub fn balanced_to(mut self, total: Nanos) -> Self {
+        let named = self.transport_nanos.0
+            + self.stt_nanos.0
+            + self.llm_nanos.0
+            + self.tts_nanos.0
+            + self.platform_nanos.0;
+        self.other_nanos = Nanos(total.0 - named);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(text: &str) -> Option<i64> {
+        parse_decimal(text).and_then(Nanos::from_decimal).map(|nanos| nanos.0)
+    }
+
+    #[test]
+    fn a_decimal_text_becomes_exact_nanos() {
+        assert_eq!(nanos("0.1088"), Some(108_800_000));
+        assert_eq!(nanos("1.5E-3"), Some(1_500_000));
+        assert_eq!(nanos("0.00028270833"), Some(282_708));
+        assert_eq!(nanos("-2.5"), Some(-2_500_000_000));
+        assert_eq!(nanos("99999999999"), None);
+        assert_eq!(nanos("no number"), None);
+    }
+
+    #[test]
+    fn cents_round_up_where_a_float_would_bill_one_more() {
+        for (text, cents) in [("0.07", 7), ("0.14", 14), ("0.28", 28), ("1.1", 110), ("0.1088", 11)]
+        {
+            let amount = Nanos(nanos(text).expect("a decimal"));
+            assert_eq!(amount.cents_ceil(), cents, "{text}");
+        }
+        assert_eq!(Nanos(-1).cents_ceil(), 0);
+    }
+
+    #[test]
+    fn parts_are_balanced_to_the_stated_total() {
+        let parts = CostParts { stt_nanos: Nanos(5), llm_nanos: Nanos(7), ..CostParts::default() };
+        assert_eq!(parts.balanced_to(Nanos(10)).other_nanos, Nanos(-2));
+    }
+}

@@ -1,0 +1,209 @@
+//! Values about a person, by type. `Personal<T>` neither prints nor serialises by accident; the
+//! sections below are what is sealed, and only the sealing code turns them into bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A value about a person. `Debug` shows nothing; there is no `Display` and no `Serialize`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Personal<T>(T);
+
+impl<T> Personal<T> {
+    /// Marks a value as personal.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Takes the value out, where somebody entitled to see it asked.
+    pub fn reveal(self) -> T {
+        self.0
+    }
+
+    /// Looks at the value, where somebody entitled to see it asked.
+    pub const fn as_revealed(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Personal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Personal(..)")
+    }
+}
+
+/// Who was on the line, as the provider gave it: section `party`.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Party {
+    /// The person's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The number: E.164 when it parses, else as given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// The e-mail address as given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The SIP address of a caller without a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sip_uri: Option<String>,
+    /// The platform user's own id for this person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+impl Party {
+    /// Whether nothing at all is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What was said, and what was made of it: section `conversation`.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conversation {
+    /// The whole transcript as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
+    /// A summary somebody's model wrote. A claim, never evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// Turns in the order they were spoken; system prompts and tool traffic are not among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Turn>,
+    /// What the provider extracted, in the tenant's own schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structured_data: Option<Value>,
+    /// The provider's success evaluation as it came (text, boolean or rubric).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Value>,
+    /// Where recordings lie. A link to a voice is personal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recordings: Vec<Recording>,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// `assistant` or `user`.
+    pub role: String,
+    /// What was said.
+    pub text: String,
+    /// Milliseconds since the Unix epoch, when the provider told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<i64>,
+}
+
+/// One recording of a call.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// `mono`, `stereo`, `assistant`, `customer`, `video`.
+    pub kind: String,
+    /// Where the provider keeps it.
+    pub url: String,
+}
+
+/// Arguments and result of one tool call: one entry of section `tool_io`.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToolIo {
+    /// Which of the event's tool calls this is (index into the event's facts).
+    pub nth: u16,
+    /// What the model passed; JSON text inside a string is taken apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
+    /// What came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+macro_rules! hide_debug {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
+
+/// Brings a number to E.164. National digits are read in `region` (ISO 3166-1 alpha-2), when given.
+/// `None` when no valid form is found; the value is then kept as given and marked invalid.
+///
+/// Numbers in the ranges set aside for examples (`+1 555 01xx`) are accepted by length: a ledger
+/// must index what a provider sends, not judge whether a carrier would connect it.
+#[must_use]
+pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
+    let raw = raw.trim();
+    if raw.is_empty() || raw.len() > 40 {
+        return None;
+    }
+    let region = region.and_then(|region| region.parse().ok());
+    let parsed = phonenumber::parse(region, raw).ok()?;
+    let e164 = parsed.format().mode(phonenumber::Mode::E164).to_string();
+    let digits = e164.bytes().filter(u8::is_ascii_digit).count();
+    (8..=15).contains(&digits).then_some(e164)
+}
+
+/// Brings an e-mail address to the form it is compared in: trimmed, lower case.
+/// `None` when it is no address (RFC 5321 syntax).
+#[must_use]
+pub fn normalise_email(raw: &str) -> Option<String> {
+    let trimmed = raw.trim();
+    email_address::EmailAddress::is_valid(trimmed).then(|| trimmed.to_lowercase())
+}
+
+/// The phone number as shown to readers without scope `personal`: its last two digits.
+#[must_use]
+pub fn mask_phone(phone: &str) -> String {
+    let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
+    let tail: String = digits[digits.len().saturating_sub(2)..].iter().collect();
+    format!("•••{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_in_many_shapes_is_one_number() {
+        for raw in ["+15550100001", " +1 555 010 0001 ", "+1-555-010-0001"] {
+            assert_eq!(normalise_phone(raw, None).as_deref(), Some("+15550100001"), "{raw}");
+        }
+        assert_eq!(normalise_phone("(555) 010-0001", Some("US")).as_deref(), Some("+15550100001"));
+        assert_eq!(normalise_phone("020 7946 0018", Some("GB")).as_deref(), Some("+442079460018"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_made_one() {
+        for raw in ["", "anonymous", "+", "12", "sip:someone@example.com"] {
+            assert_eq!(normalise_phone(raw, None), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn an_email_is_compared_without_case() {
+        assert_eq!(
+            normalise_email(" Person.A@Example.com ").as_deref(),
+            Some("person.a@example.com")
+        );
+        assert_eq!(normalise_email("not an address"), None);
+    }
+
+    #[test]
+    fn a_masked_number_shows_two_digits() {
+        assert_eq!(mask_phone("+15550100123"), "•••23");
+        assert_eq!(mask_phone("anonymous"), "•••");
+    }
+
+    #[test]
+    fn personal_values_do_not_print() {
+        let party = Party { name: Some("Example Person".into()), ..Party::default() };
+        assert_eq!(format!("{:?} {:?}", party, Personal::new("secret")), "Party(..) Personal(..)");
+    }
+}
