@@ -4,11 +4,13 @@
 //! no HTTP and no ambient clock: everything in it is a function of its arguments, and it never
 //! fails for a reason outside them.
 
+pub mod call;
 pub mod clock;
 pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod json;
+pub mod leaf;
 pub mod money;
 pub mod personal;
 pub mod provider;

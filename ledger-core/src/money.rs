@@ -41,7 +41,7 @@ pub fn parse_decimal(text: &str) -> Option<Decimal> {
 }
 
 /// What a call cost: the provider's stated total and the parts it listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cost {
     /// The stated total, exactly.
     pub total_nanos: Nanos,
@@ -54,7 +54,7 @@ pub struct Cost {
 
 /// The parts of a cost in nano-dollars. What a provider does not list is 0; what does not fit the
 /// named parts, and the rounding between parts and total, is `other_nanos` (it may be negative).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CostParts {
     /// Telephony.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::money::Cost;
 
 /// Which way a call went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// A person rang us.

@@ -1,0 +1,321 @@
+//! A call: what its events come to.
+//!
+//! `evolve` is a merge, not a script: any order and any repetition of the same facts ends in the
+//! same call. Each field is a [`Claim`], and the weightier claim wins: the report over a status,
+//! a status over the snapshot, then what the provider told later. Two reports of the same provider
+//! time can only be told apart by which we recorded last; that is the one place where the order of
+//! arrival counts (see `docs/decisions/0005-folding-calls.md`).
+
+mod claim;
+mod outcome;
+mod tools;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use claim::{Claim, Rank, Weight};
+pub use outcome::Outcome;
+pub use tools::{IoRef, ToolCall, ToolCalls};
+
+use crate::envelope::Recorded;
+use crate::event::{CallEnded, CallFacts, Direction, Event, PartyFacts, Status};
+use crate::ids::{EventId, Position, SubjectId};
+use crate::money::Cost;
+
+/// A call as far as it has been told. Serialises to the read model's `state`; holds no personal
+/// data, only where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Call {
+    /// The voice platform.
+    pub provider: String,
+    /// The platform's own id.
+    pub provider_call_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Claim<Direction>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<Claim<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number_id: Option<Claim<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told_status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Claim<DateTime<Utc>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_recorded: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Claim<DateTime<Utc>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_reason: Option<Claim<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<Claim<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Claim<Cost>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<Claim<bool>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_test: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    tools: BTreeSet<String>,
+    #[serde(skip_serializing_if = "ToolCalls::is_empty")]
+    tool_calls: ToolCalls,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Claim<SubjectId>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parties: Vec<PartyClaim>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    conversation: BTreeMap<String, Claim<Position>>,
+    /// The last event in it.
+    pub position: Position,
+}
+
+/// Which event's `party` section to open, best first. At most one per set of values it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyClaim {
+    /// What the section holds.
+    pub facts: PartyFacts,
+    /// How much it counts.
+    pub weight: Weight,
+    /// The event whose section it is; also settles equal weights.
+    pub event_id: EventId,
+    /// Where that event stands.
+    pub position: Position,
+}
+
+impl Call {
+    /// Folds one event of this call's stream. Events that say nothing about a call change nothing.
+    /// `subject` is whose sections the event carries.
+    pub fn evolve(&mut self, recorded: &Recorded, subject: Option<SubjectId>) {
+        let (facts, rank) = match &recorded.event {
+            Event::CallStarted(started) => (&started.call, Rank::Status),
+            Event::CallStatusChanged(changed) => (&changed.call, Rank::Status),
+            Event::CallToolCalled(called) => (&called.call, Rank::Status),
+            Event::CallTransferred(transferred) => (&transferred.call, Rank::Status),
+            Event::CallRecordingAvailable(available) => (&available.call, Rank::Status),
+            Event::CallMessageReceived(received) => (&received.call, Rank::Status),
+            Event::CallEnded(ended) if ended.report => (&ended.call, Rank::Report),
+            Event::CallEnded(ended) => (&ended.call, Rank::Status),
+            Event::TenantCreated(_)
+            | Event::KeyCreated(_)
+            | Event::SourceCreated(_)
+            | Event::RouteAdded(_)
+            | Event::AccessDenied(_)
+            | Event::PersonalDataRead(_) => return,
+        };
+        let weight = Weight::of(rank, facts.untimed, recorded);
+        self.take_snapshot(facts, weight, recorded);
+        self.take_party(facts, weight, recorded, subject);
+        self.take_event(weight, recorded);
+        self.position = self.position.max(recorded.position);
+    }
+
+    /// What any message tells about its call.
+    fn take_snapshot(&mut self, facts: &CallFacts, weight: Weight, recorded: &Recorded) {
+        if self.provider.is_empty() {
+            self.provider.clone_from(&facts.provider);
+            self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
+        }
+        Claim::offer(&mut self.direction, facts.direction, weight);
+        Claim::offer(&mut self.agent_id, facts.agent_id.clone(), weight);
+        Claim::offer(&mut self.phone_number_id, facts.phone_number_id.clone(), weight);
+        self.snapshot_status = self.snapshot_status.max(facts.snapshot_status);
+        self.is_test |= facts.is_test;
+        self.note_earliest(facts.created_at);
+        if !facts.untimed {
+            self.note_earliest(Some(recorded.occurred_at));
+        }
+        let recorded_at = recorded.recorded_at;
+        self.first_recorded =
+            Some(self.first_recorded.map_or(recorded_at, |first| first.min(recorded_at)));
+    }
+
+    fn take_party(
+        &mut self,
+        facts: &CallFacts,
+        weight: Weight,
+        recorded: &Recorded,
+        subject: Option<SubjectId>,
+    ) {
+        let identified = facts.party.is_some_and(PartyFacts::identifies);
+        let rank = if identified { Rank::Status } else { Rank::Snapshot };
+        Claim::offer(&mut self.subject, subject, Weight { rank, ..weight });
+        let Some(facts) = facts.party else { return };
+        let claim =
+            PartyClaim { facts, weight, event_id: recorded.event_id, position: recorded.position };
+        let key = |claim: &PartyClaim| (claim.weight, claim.event_id);
+        match self.parties.iter_mut().find(|known| known.facts == facts) {
+            Some(known) if key(known) < key(&claim) => *known = claim,
+            Some(_) => {}
+            None => self.parties.push(claim),
+        }
+        self.parties.sort_by_key(|claim| std::cmp::Reverse(key(claim)));
+    }
+
+    fn take_event(&mut self, weight: Weight, recorded: &Recorded) {
+        match &recorded.event {
+            Event::CallStarted(started) => {
+                self.reach(Some(Status::InProgress));
+                Claim::offer(&mut self.started_at, started.started_at, weight);
+            }
+            Event::CallStatusChanged(changed) => self.reach(changed.status),
+            Event::CallToolCalled(called) => {
+                self.reach(Some(Status::InProgress));
+                self.tools.insert(called.tool.tool.clone());
+                self.tool_calls.take_live(&called.tool, weight, recorded);
+            }
+            Event::CallTransferred(_) => self.reach(Some(Status::Forwarding)),
+            Event::CallEnded(ended) => self.take_end(ended, weight, recorded),
+            Event::CallMessageReceived(received) => self.reach(received.status),
+            _ => {}
+        }
+    }
+
+    fn take_end(&mut self, ended: &CallEnded, weight: Weight, recorded: &Recorded) {
+        self.reach(Some(Status::Ended));
+        Claim::offer(&mut self.started_at, ended.started_at, weight);
+        Claim::offer(&mut self.ended_at, ended.ended_at, weight);
+        Claim::offer(&mut self.ended_reason, ended.ended_reason.clone(), weight);
+        Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
+        Claim::offer(&mut self.cost, ended.cost.clone(), weight);
+        Claim::offer(&mut self.success, ended.success, weight);
+        self.tools.extend(ended.tools.iter().map(|tool| tool.tool.clone()));
+        self.tool_calls.take_report(&ended.tools, weight, recorded);
+        for part in &ended.conversation {
+            let mut slot = self.conversation.remove(part);
+            Claim::offer(&mut slot, Some(recorded.position), weight);
+            self.conversation.extend(slot.map(|claim| (part.clone(), claim)));
+        }
+    }
+
+    fn reach(&mut self, status: Option<Status>) {
+        self.told_status = self.told_status.max(status);
+    }
+
+    fn note_earliest(&mut self, at: Option<DateTime<Utc>>) {
+        self.earliest = match (self.earliest, at) {
+            (Some(known), Some(at)) => Some(known.min(at)),
+            (known, at) => known.or(at),
+        };
+    }
+}
+
+/// What the read model and the API show.
+impl Call {
+    /// Which way it went.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        self.direction.as_ref().map(|claim| claim.value)
+    }
+
+    /// The assistant.
+    #[must_use]
+    pub fn agent_id(&self) -> Option<&str> {
+        self.agent_id.as_ref().map(|claim| claim.value.as_str())
+    }
+
+    /// Our number, by the platform's id.
+    #[must_use]
+    pub fn phone_number_id(&self) -> Option<&str> {
+        self.phone_number_id.as_ref().map(|claim| claim.value.as_str())
+    }
+
+    /// Where it stands. The snapshot's status speaks only when nobody else did.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.told_status.or(self.snapshot_status)
+    }
+
+    /// When it began, as told; else the earliest time known of it.
+    #[must_use]
+    pub fn started_at(&self) -> Option<DateTime<Utc>> {
+        let told = self.started_at.as_ref().map(|claim| claim.value);
+        told.or(self.earliest).or(self.first_recorded)
+    }
+
+    /// When it ended, as told.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+        self.ended_at.as_ref().map(|claim| claim.value)
+    }
+
+    /// How long it lasted in milliseconds: as told, else between a told start and a told end.
+    #[must_use]
+    pub fn duration_ms(&self) -> Option<i64> {
+        let told = self.duration_ms.as_ref().map(|claim| claim.value);
+        told.or_else(|| {
+            let started_at = self.started_at.as_ref()?.value;
+            let lasted = (self.ended_at()? - started_at).num_milliseconds();
+            (lasted >= 0).then_some(lasted)
+        })
+    }
+
+    /// The provider's reason for the end.
+    #[must_use]
+    pub fn ended_reason(&self) -> Option<&str> {
+        self.ended_reason.as_ref().map(|claim| claim.value.as_str())
+    }
+
+    /// Our coarse reading of it; `None` while the call has not ended.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        (self.status() == Some(Status::Ended))
+            .then(|| Outcome::of_reason(self.ended_reason().unwrap_or_default()))
+    }
+
+    /// What it cost.
+    #[must_use]
+    pub fn cost(&self) -> Option<&Cost> {
+        self.cost.as_ref().map(|claim| &claim.value)
+    }
+
+    /// The provider's own judgement.
+    #[must_use]
+    pub fn success(&self) -> Option<bool> {
+        self.success.as_ref().map(|claim| claim.value)
+    }
+
+    /// Whether it was marked as a test.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.is_test
+    }
+
+    /// Names of the tools it called, sorted.
+    #[must_use]
+    pub fn tools_used(&self) -> Vec<String> {
+        self.tools.iter().cloned().collect()
+    }
+
+    /// Its tool calls, in the order they were made.
+    #[must_use]
+    pub fn tool_calls(&self) -> Vec<ToolCall> {
+        self.tool_calls.in_order()
+    }
+
+    /// The person on the line, or the call's own subject.
+    #[must_use]
+    pub fn subject_id(&self) -> Option<SubjectId> {
+        self.subject.as_ref().map(|claim| claim.value)
+    }
+
+    /// Where the sealed parties lie, best first.
+    #[must_use]
+    pub fn parties(&self) -> &[PartyClaim] {
+        &self.parties
+    }
+
+    /// In which event each part of the conversation lies.
+    #[must_use]
+    pub fn conversation(&self) -> BTreeMap<&str, Position> {
+        self.conversation.iter().map(|(part, claim)| (part.as_str(), claim.value)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

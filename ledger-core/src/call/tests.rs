@@ -1,0 +1,154 @@
+//! Given facts in some order, the call is the same call.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::event::{CallMessageReceived, CallStarted, CallStatusChanged};
+use crate::ids::{StreamId, StreamVersion};
+use crate::money::{CostParts, Nanos};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_750_000_000 + second, 0).expect("a time")
+}
+
+fn facts() -> CallFacts {
+    CallFacts {
+        provider: "vapi".into(),
+        provider_call_id: Some("c-1".into()),
+        snapshot_status: Some(Status::Queued),
+        created_at: Some(at(0)),
+        ..CallFacts::default()
+    }
+}
+
+fn started(second: i64) -> (i64, Event) {
+    (second, Event::CallStarted(CallStarted { call: facts(), started_at: Some(at(second)) }))
+}
+
+fn status(second: i64, status: Status) -> (i64, Event) {
+    let changed =
+        CallStatusChanged { call: facts(), status: Some(status), provider_status: "told".into() };
+    (second, Event::CallStatusChanged(changed))
+}
+
+fn hung_up(second: i64) -> (i64, Event) {
+    let ended = CallEnded {
+        call: facts(),
+        ended_reason: Some("customer-ended-call".into()),
+        ended_at: Some(at(second)),
+        ..CallEnded::default()
+    };
+    (second, Event::CallEnded(ended))
+}
+
+fn report(second: i64, nanos: i64) -> (i64, Event) {
+    let total = Nanos(nanos);
+    let ended = CallEnded {
+        call: facts(),
+        report: true,
+        ended_reason: Some("silence-timed-out".into()),
+        started_at: Some(at(2)),
+        ended_at: Some(at(60)),
+        duration_ms: Some(58_000),
+        cost: Some(Cost {
+            total_nanos: total,
+            currency: "USD".into(),
+            parts: CostParts::default().balanced_to(total),
+        }),
+        ..CallEnded::default()
+    };
+    (second, Event::CallEnded(ended))
+}
+
+/// Folds the messages in this order, each at the position of its arrival.
+fn fold(messages: &[(i64, Event)]) -> Call {
+    let mut call = Call::default();
+    for (position, (second, event)) in (1..).zip(messages) {
+        let recorded = Recorded {
+            position: Position(position),
+            stream_id: StreamId(Uuid::nil()),
+            stream_version: StreamVersion(position),
+            event_id: EventId(Uuid::from_u128(u128::try_from(*second).expect("positive"))),
+            occurred_at: at(*second),
+            recorded_at: at(1_000),
+            event: event.clone(),
+        };
+        call.evolve(&recorded, Some(SubjectId(Uuid::nil())));
+    }
+    call
+}
+
+/// A call without where it was recorded, which is all that may differ between orders.
+fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
+    (
+        (call.status(), call.outcome(), call.ended_reason().map(str::to_owned)),
+        (call.started_at(), call.ended_at(), call.duration_ms()),
+        call.cost().cloned(),
+        call.position,
+    )
+}
+
+#[test]
+fn every_order_of_a_calls_messages_is_the_same_call() {
+    let messages =
+        [started(3), status(4, Status::Forwarding), hung_up(61), report(65, 5), report(70, 7)];
+    let expected = shown(&fold(&messages));
+    for order in permutations(messages.len()) {
+        let reordered: Vec<_> = order.iter().map(|&nth| messages[nth].clone()).collect();
+        assert_eq!(shown(&fold(&reordered)), expected, "{order:?}");
+    }
+}
+
+#[test]
+fn a_correction_replaces_what_it_corrects_and_counts_once() {
+    let call = fold(&[report(70, 7), report(65, 5)]);
+    assert_eq!(call.cost().map(|cost| cost.total_nanos), Some(Nanos(7)));
+}
+
+#[test]
+fn of_two_reports_of_one_time_the_later_recorded_is_the_correction() {
+    let call = fold(&[report(65, 7), report(65, 5)]);
+    assert_eq!(call.cost().map(|cost| cost.total_nanos), Some(Nanos(5)));
+}
+
+#[test]
+fn a_status_told_after_the_report_does_not_reopen_the_call() {
+    let call = fold(&[report(65, 5), started(3), status(4, Status::Ringing)]);
+    assert_eq!(call.status(), Some(Status::Ended));
+    assert_eq!(call.ended_reason(), Some("silence-timed-out"));
+}
+
+#[test]
+fn the_snapshots_status_speaks_only_when_nobody_else_did() {
+    let hang = CallMessageReceived { call: facts(), kind: "hang".into(), status: None };
+    let silent = fold(&[(5, Event::CallMessageReceived(hang))]);
+    assert_eq!(silent.status(), Some(Status::Queued));
+    assert_eq!(fold(&[started(3)]).status(), Some(Status::InProgress));
+}
+
+#[test]
+fn a_call_that_never_told_its_start_began_at_the_earliest_time_known() {
+    let call = fold(&[hung_up(61)]);
+    assert_eq!(call.started_at(), Some(at(0)));
+    assert_eq!(call.duration_ms(), None, "an invented start gives no duration");
+}
+
+#[test]
+fn the_state_survives_being_stored() {
+    let call = fold(&[started(3), report(65, 5)]);
+    let text = serde_json::to_string(&call).expect("plain data");
+    assert_eq!(serde_json::from_str::<Call>(&text).expect("what was written"), call);
+}
+
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = permutations(n - 1);
+    let insert = |order: &Vec<usize>, place: usize| {
+        let mut order = order.clone();
+        order.insert(place, n - 1);
+        order
+    };
+    shorter.iter().flat_map(|order| (0..n).map(move |place| insert(order, place))).collect()
+}
