@@ -48,7 +48,7 @@ create table calls_v1.calls (
   success          boolean,
   is_test          boolean     not null,
   subject_id       uuid,
-  party            bytea[]     not null,
+  party            bytea,
   position         bigint      not null,
   state            json        not null,
   primary key (tenant_id, call_id)
@@ -78,7 +78,7 @@ comment on column calls_v1.calls.phone_number_id  is 'Our number, by the platfor
 comment on column calls_v1.calls.success          is 'The provider''s evaluation.';
 comment on column calls_v1.calls.is_test          is 'Marked as a test.';
 comment on column calls_v1.calls.subject_id       is 'The person, or the call''s own subject.';
-comment on column calls_v1.calls.party            is 'Sealed: copies of the sections that say who was on the line.';
+comment on column calls_v1.calls.party            is 'Sealed: copies of the sections that say who was on the line, packed as in the log.';
 comment on column calls_v1.calls.position         is 'The last event in it.';
 comment on column calls_v1.calls.state            is 'The fold itself, from which every other column is derived. No personal data.';
 

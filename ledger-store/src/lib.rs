@@ -1,1 +1,212 @@
-//! Being laid out.
+//! The event log and the vault in PostgreSQL. The only crate that knows the schemas `ledger` and
+//! `vault`.
+//!
+//! What leaves this process for the database is sealed: plaintext about a person exists in
+//! [`record`] before it is sealed and in [`vault`] after it is opened, and nowhere in SQL.
+
+pub mod append;
+pub mod appender;
+pub mod error;
+pub mod keyring;
+pub mod read;
+pub mod record;
+pub mod root_key;
+pub mod seal;
+pub mod tenant_tx;
+pub mod tenants;
+pub mod vault;
+pub mod wake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::clock::Clock;
+use ledger_core::ids::{Ids, SourceId, TenantId};
+use moka::sync::Cache;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgPool};
+
+pub use error::StoreError;
+pub use tenant_tx::TenantTx;
+
+use appender::Appender;
+use keyring::Keyring;
+use tenants::Source;
+use vault::Vault;
+use wake::Wake;
+
+/// The schema, applied in order and never edited once merged.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// How long a change to a source or a tenant's settings takes to be seen everywhere.
+const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
+
+/// What a store is opened with.
+pub struct Settings {
+    /// The database; its login must be able to take the three roles.
+    pub database: PgConnectOptions,
+    /// Connections for reads.
+    pub connections: u32,
+    /// Append batches under way at once.
+    pub lanes: usize,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// The log and the vault.
+pub struct Store {
+    app: PgPool,
+    projector: PgPool,
+    owner: PgPool,
+    append: PgPool,
+    appender: Appender,
+    vault: Vault,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    wake: Wake,
+    sources: Cache<SourceId, Source>,
+    countries: Cache<TenantId, String>,
+}
+
+impl Store {
+    /// Opens the store and starts its workers. Connections are made when they are first needed.
+    #[must_use]
+    pub fn open(settings: Settings) -> Self {
+        let Settings { database, connections, lanes, keyring, clock, ids } = settings;
+        let lanes_len = u32::try_from(lanes).unwrap_or(2);
+        let app = pool(&database, connections, "set role ledger_app");
+        let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
+        let projector = pool(&database, 4, "set role ledger_projector");
+        let owner = pool(&database, 2, "set role ledger_owner");
+        let wake = Wake::new();
+        wake.spawn(&projector);
+        let appender = Appender::start(&append, lanes, &wake);
+        let vault =
+            Vault::start(app.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
+        let settings_cache = || Cache::builder().time_to_live(SETTINGS_LIFETIME);
+        Self {
+            app,
+            projector,
+            owner,
+            append,
+            appender,
+            vault,
+            keyring,
+            clock,
+            ids,
+            wake,
+            sources: settings_cache().max_capacity(10_000).build(),
+            countries: Cache::builder()
+                .time_to_live(SETTINGS_LIFETIME)
+                .max_capacity(100_000)
+                .build(),
+        }
+    }
+
+    /// Connections that see one tenant at a time, through [`TenantTx`].
+    #[must_use]
+    pub fn app(&self) -> &PgPool {
+        &self.app
+    }
+
+    /// Connections of the projector: every tenant's log, nothing of the vault.
+    #[must_use]
+    pub fn projector(&self) -> &PgPool {
+        &self.projector
+    }
+
+    /// The appender.
+    #[must_use]
+    pub fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    /// The vault.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The keyring.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The wake-ups after commits.
+    #[must_use]
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Time.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Fresh ids.
+    #[must_use]
+    pub fn ids(&self) -> &dyn Ids {
+        &*self.ids
+    }
+
+    /// Whether every migration of this build is applied.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let mut tx = self.app.begin().await?;
+        // The list of migrations belongs to the login, not to the application's role.
+        tx.execute("set local role none").await?;
+        let applied = applied(&mut tx).await;
+        Ok(usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATOR.iter().count()))
+    }
+
+    /// Closes every connection. What was accepted before is committed; nothing new is taken.
+    pub async fn close(&self) {
+        for pool in [&self.append, &self.app, &self.projector, &self.owner] {
+            pool.close().await;
+        }
+    }
+}
+
+/// Brings the schema up to date; returns how many migrations were applied now.
+///
+/// # Errors
+/// [`StoreError::Migrate`] when one fails or the database is of a newer build.
+pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
+    let mut conn = sqlx::PgConnection::connect_with(database).await?;
+    let before = applied(&mut conn).await;
+    MIGRATOR.run(&mut conn).await?;
+    let after = applied(&mut conn).await;
+    conn.close().await?;
+    Ok(usize::try_from(after - before).unwrap_or(0))
+}
+
+/// The count of applied migrations; 0 before the first.
+async fn applied(conn: &mut sqlx::PgConnection) -> i64 {
+    sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
+        .fetch_one(conn)
+        .await
+        .unwrap_or(0)
+}
+
+/// A pool whose connections take a role as soon as they are made.
+fn pool(database: &PgConnectOptions, connections: u32, setup: &'static str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                conn.execute(setup).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(database.clone())
+}

@@ -1,0 +1,261 @@
+//! One batch, one round trip: `ledger.append` and the arrays it takes.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
+use ledger_core::leaf::Leaf;
+use sqlx::PgConnection;
+
+/// What a caller believes about a stream before appending to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing: append wherever it stands.
+    Any,
+    /// Exactly this version; 0 is a stream that does not exist yet.
+    Exactly(StreamVersion),
+}
+
+/// An event ready to be stored: sealed, hashed, spelled.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id; the same id is the same event.
+    pub event_id: EventId,
+    /// Its stored type.
+    pub event_type: &'static str,
+    /// Its schema version.
+    pub schema_version: i16,
+    /// The source's clock, whole microseconds.
+    pub occurred_at: DateTime<Utc>,
+    /// Our clock, whole microseconds.
+    pub recorded_at: DateTime<Utc>,
+    /// The facts as JSON text, stored byte for byte.
+    pub facts: String,
+    /// Small sealed sections.
+    pub sections: Option<Vec<u8>>,
+    /// Large sealed sections.
+    pub bulk: Option<Vec<u8>>,
+    /// Whose sections.
+    pub subjects: Vec<SubjectId>,
+    /// Source, actor, request, digest: JSON text, stored byte for byte.
+    pub meta: String,
+}
+
+/// Some events at the end of one stream.
+#[derive(Debug, Clone)]
+pub struct StreamAppend {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// What kind of thing it is the history of.
+    pub kind: StreamKind,
+    /// What the caller believes about it.
+    pub expected: Expected,
+    /// The events, in order; at least one.
+    pub events: Vec<NewEvent>,
+}
+
+/// What is appended together or not at all: several streams of one tenant.
+#[derive(Debug, Clone)]
+pub struct AppendRequest {
+    /// Whose log.
+    pub tenant_id: TenantId,
+    /// The streams; at least one.
+    pub streams: Vec<StreamAppend>,
+}
+
+impl AppendRequest {
+    /// Roughly the bytes it will put on the wire; what queues are bounded by.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let column = |column: &Option<Vec<u8>>| column.as_ref().map_or(0, Vec::len);
+        let event = |event: &NewEvent| {
+            300 + event.facts.len()
+                + event.meta.len()
+                + column(&event.sections)
+                + column(&event.bulk)
+        };
+        self.streams.iter().flat_map(|stream| &stream.events).map(event).sum()
+    }
+}
+
+/// Where a request's events stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The first of its positions.
+    pub first: Position,
+    /// The last of its positions.
+    pub last: Position,
+    /// Whether they stood there before: this request had been answered already.
+    pub duplicate: bool,
+}
+
+/// The function's answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Appended(Appended),
+    Conflict(StreamVersion),
+    Refused(String),
+}
+
+/// Appends a batch in one statement and one commit; an answer per request, in order.
+/// The tenants of the batch stay locked until the commit, which makes positions commit-ordered.
+///
+/// # Errors
+/// The statement failed as a whole and nothing was appended, or the connection broke and it is not
+/// known: sending the same batch again is safe, because what was appended answers `duplicate`.
+pub(crate) async fn append(
+    conn: &mut PgConnection,
+    requests: &[&AppendRequest],
+) -> sqlx::Result<Vec<Answer>> {
+    let columns = Columns::of(requests);
+    let rows = sqlx::query!(
+        r#"
+        select status as "status!", first_position, last_position, actual, reason
+          from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         order by request
+        "#,
+        &columns.tenants,
+        &columns.streams,
+        &columns.stream_tenant,
+        &columns.stream_kind as _,
+        &columns.request,
+        &columns.stream,
+        &columns.expected as _,
+        &columns.event_id,
+        &columns.event_type as _,
+        &columns.schema,
+        &columns.occurred_at,
+        &columns.recorded_at,
+        &columns.facts as _,
+        &columns.sections as _,
+        &columns.bulk as _,
+        &columns.subjects as _,
+        &columns.meta as _,
+        &columns.leaf_hash as _,
+    )
+    .fetch_all(conn)
+    .await?;
+
+    let positions = |first: Option<i64>, last: Option<i64>, duplicate| {
+        let (first, last) = (Position(first.unwrap_or(0)), Position(last.unwrap_or(0)));
+        Answer::Appended(Appended { first, last, duplicate })
+    };
+    let answers = rows.into_iter().map(|row| match row.status.as_str() {
+        "appended" => positions(row.first_position, row.last_position, false),
+        "duplicate" => positions(row.first_position, row.last_position, true),
+        "conflict" => Answer::Conflict(StreamVersion(row.actual.unwrap_or(0))),
+        _ => Answer::Refused(row.reason.unwrap_or_default()),
+    });
+    Ok(answers.collect())
+}
+
+/// The batch as columns: distinct tenants, distinct streams, then one entry per event.
+#[derive(Default)]
+struct Columns<'a> {
+    tenants: Vec<uuid::Uuid>,
+    streams: Vec<uuid::Uuid>,
+    stream_tenant: Vec<i32>,
+    stream_kind: Vec<&'static str>,
+    request: Vec<i32>,
+    stream: Vec<i32>,
+    expected: Vec<Option<i64>>,
+    event_id: Vec<uuid::Uuid>,
+    event_type: Vec<&'static str>,
+    schema: Vec<i16>,
+    occurred_at: Vec<DateTime<Utc>>,
+    recorded_at: Vec<DateTime<Utc>>,
+    facts: Vec<&'a str>,
+    sections: Vec<Option<&'a [u8]>>,
+    bulk: Vec<Option<&'a [u8]>>,
+    subjects: Vec<Option<String>>,
+    meta: Vec<&'a str>,
+    leaf_hash: Vec<Vec<u8>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(requests: &[&'a AppendRequest]) -> Self {
+        let mut columns = Self::default();
+        let mut tenants: HashMap<TenantId, i32> = HashMap::new();
+        let mut streams: HashMap<(TenantId, StreamId), i32> = HashMap::new();
+        for (nth, request) in (1..).zip(requests) {
+            let tenant = *tenants.entry(request.tenant_id).or_insert_with(|| {
+                columns.tenants.push(request.tenant_id.0);
+                index(columns.tenants.len())
+            });
+            for stream in &request.streams {
+                let key = (request.tenant_id, stream.stream_id);
+                let slot = *streams.entry(key).or_insert_with(|| {
+                    columns.streams.push(stream.stream_id.0);
+                    columns.stream_tenant.push(tenant);
+                    columns.stream_kind.push(stream.kind.as_str());
+                    index(columns.streams.len())
+                });
+                columns.push_stream(nth, slot, request.tenant_id, stream);
+            }
+        }
+        columns
+    }
+
+    fn push_stream(
+        &mut self,
+        request: i32,
+        slot: i32,
+        tenant_id: TenantId,
+        stream: &'a StreamAppend,
+    ) {
+        let mut expected = match stream.expected {
+            Expected::Any => None,
+            Expected::Exactly(version) => Some(version.0),
+        };
+        for event in &stream.events {
+            self.request.push(request);
+            self.stream.push(slot);
+            // Only the first event of a stream is checked; the rest follow it.
+            self.expected.push(expected.take());
+            self.event_id.push(event.event_id.0);
+            self.event_type.push(event.event_type);
+            self.schema.push(event.schema_version);
+            self.occurred_at.push(event.occurred_at);
+            self.recorded_at.push(event.recorded_at);
+            self.facts.push(&event.facts);
+            self.sections.push(event.sections.as_deref());
+            self.bulk.push(event.bulk.as_deref());
+            self.subjects.push(uuid_array(&event.subjects));
+            self.meta.push(&event.meta);
+            self.leaf_hash.push(leaf(tenant_id, stream, event).hash().to_vec());
+        }
+    }
+}
+
+fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> Leaf<'a> {
+    Leaf {
+        tenant_id,
+        stream_id: stream.stream_id,
+        stream_kind: stream.kind.as_str(),
+        event_id: event.event_id,
+        event_type: event.event_type,
+        schema_version: event.schema_version,
+        occurred_at: event.occurred_at,
+        recorded_at: event.recorded_at,
+        facts: &event.facts,
+        sections: event.sections.as_deref(),
+        bulk: event.bulk.as_deref(),
+        subjects: &event.subjects,
+        meta: &event.meta,
+    }
+}
+
+/// Arrays of arrays do not exist in SQL for ragged lists, so each list travels as a literal.
+fn uuid_array(subjects: &[SubjectId]) -> Option<String> {
+    if subjects.is_empty() {
+        return None;
+    }
+    let ids: Vec<String> = subjects.iter().map(ToString::to_string).collect();
+    Some(format!("{{{}}}", ids.join(",")))
+}
+
+/// The SQL index of the last of `len` entries.
+fn index(len: usize) -> i32 {
+    i32::try_from(len).expect("a batch holds far fewer entries")
+}

@@ -1,0 +1,217 @@
+//! Group commit: whatever waits goes to the database together, and each caller gets its own answer
+//! after the commit.
+//!
+//! There is no timer: a lone caller is not held back, and while one batch commits the next one
+//! gathers. Tenants are spread over lanes, so two batches never wait for each other's tenants; two
+//! lanes are best (see `docs/decisions/0003-append.md`).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::ids::StreamVersion;
+use sqlx::PgPool;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::append::{Answer, AppendRequest, Appended, append};
+use crate::wake::Wake;
+
+const MAX_REQUESTS: usize = 512;
+const MAX_BYTES: usize = 2 << 20;
+/// Requests that may wait in one lane.
+const QUEUE: usize = 4_096;
+/// Kilobytes that may wait in all lanes together.
+const QUEUE_KILOBYTES: usize = 64 << 10;
+
+/// Why a request was not appended.
+#[derive(Debug, Error)]
+pub enum AppendError {
+    /// The stream has moved past the expected version: read it and decide again.
+    #[error("the stream is at version {}", .actual.0)]
+    Conflict {
+        /// Where the stream stands.
+        actual: StreamVersion,
+    },
+    /// The request breaks a rule of the log and always will.
+    #[error("the append was refused: {reason}")]
+    Refused {
+        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants` or `data`.
+        reason: String,
+    },
+    /// Too much is waiting. Nothing was kept; try again in a moment.
+    #[error("too many appends are waiting")]
+    Overloaded,
+    /// The database did not answer. It is not known whether the request was appended: sending it
+    /// again is safe.
+    #[error("the log could not be reached")]
+    Unavailable(#[source] Option<Arc<sqlx::Error>>),
+}
+
+impl AppendError {
+    /// Whether waiting and trying again can help.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Unavailable(_))
+    }
+}
+
+struct Waiting {
+    request: AppendRequest,
+    reply: oneshot::Sender<Result<Appended, AppendError>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Takes append requests from any number of callers.
+#[derive(Clone)]
+pub struct Appender {
+    lanes: Arc<[mpsc::Sender<Waiting>]>,
+    room: Arc<Semaphore>,
+}
+
+impl Appender {
+    /// Starts the lanes. They end when the last clone of the appender is dropped, after what waits
+    /// was committed.
+    pub(crate) fn start(pool: &PgPool, lanes: usize, wake: &Wake) -> Self {
+        let start = |_| {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let lane = Lane { pool: pool.clone(), wake: wake.clone(), batches: 0 };
+            tokio::spawn(lane.run(receiver));
+            sender
+        };
+        let room = Arc::new(Semaphore::new(QUEUE_KILOBYTES));
+        Self { lanes: (0..lanes.max(1)).map(start).collect(), room }
+    }
+
+    /// Appends a request, durably, and tells where it stands.
+    ///
+    /// # Errors
+    /// [`AppendError`]; only `Unavailable` leaves open whether it was appended.
+    pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
+        let kilobytes = u32::try_from(request.size() / 1024 + 1).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room)
+            .try_acquire_many_owned(kilobytes)
+            .map_err(|_| AppendError::Overloaded)?;
+        let mut hasher = DefaultHasher::new();
+        request.tenant_id.hash(&mut hasher);
+        let nth = hasher.finish() % self.lanes.len() as u64;
+        let lane = &self.lanes[usize::try_from(nth).expect("less than the number of lanes")];
+        let (reply, answer) = oneshot::channel();
+        lane.try_send(Waiting { request, reply, _room: room })
+            .map_err(|_| AppendError::Overloaded)?;
+        answer.await.map_err(|_| AppendError::Unavailable(None))?
+    }
+}
+
+struct Lane {
+    pool: PgPool,
+    wake: Wake,
+    batches: u64,
+}
+
+impl Lane {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
+        while let Some(first) = queue.recv().await {
+            let mut bytes = first.request.size();
+            let mut batch = vec![first];
+            while batch.len() < MAX_REQUESTS && bytes < MAX_BYTES {
+                let Ok(next) = queue.try_recv() else { break };
+                bytes += next.request.size();
+                batch.push(next);
+            }
+            metrics::histogram!("ledger_append_batch_requests").record(as_f64(batch.len()));
+            self.commit(batch).await;
+        }
+    }
+
+    /// Commits a batch. One that fails on its data is halved until the culprit stands alone, so
+    /// that it never fails its neighbours.
+    async fn commit(&mut self, batch: Vec<Waiting>) {
+        let mut pending = vec![batch];
+        while let Some(mut batch) = pending.pop() {
+            let requests: Vec<&AppendRequest> =
+                batch.iter().map(|waiting| &waiting.request).collect();
+            match self.append(&requests).await {
+                Ok(answers) => self.answer(batch, answers),
+                Err(error) if is_about_data(&error) && batch.len() > 1 => {
+                    let rest = batch.split_off(batch.len() / 2);
+                    pending.extend([rest, batch]);
+                }
+                Err(error) => refuse(batch, error),
+            }
+        }
+    }
+
+    async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
+        match self.try_append(requests).await {
+            // A connection that died while idle, or under us: what was appended answers `duplicate`.
+            Err(error) if is_about_connection(&error) => {
+                tracing::warn!(error = %error, "append.retry");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                self.try_append(requests).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn try_append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
+        let mut conn = self.pool.acquire().await?;
+        self.batches += 1;
+        // A plan made while the table was small must not outlive that time.
+        if matches!(self.batches, 100 | 1_000 | 10_000) {
+            sqlx::query!("discard plans").execute(&mut *conn).await?;
+        }
+        append(&mut conn, requests).await
+    }
+
+    fn answer(&self, batch: Vec<Waiting>, answers: Vec<Answer>) {
+        let mut appended = false;
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            let answer = match answer {
+                Answer::Appended(done) => {
+                    appended |= !done.duplicate;
+                    Ok(done)
+                }
+                Answer::Conflict(actual) => Err(AppendError::Conflict { actual }),
+                Answer::Refused(reason) => Err(AppendError::Refused { reason }),
+            };
+            // A caller that went away has lost its answer, not its event.
+            let _ = waiting.reply.send(answer);
+        }
+        if appended {
+            self.wake.ring();
+        }
+    }
+}
+
+fn refuse(batch: Vec<Waiting>, error: sqlx::Error) {
+    let about_data = is_about_data(&error);
+    tracing::error!(error = %error, requests = batch.len(), "append.failed");
+    let error = Arc::new(error);
+    for waiting in batch {
+        let refusal = if about_data {
+            AppendError::Refused { reason: "data".into() }
+        } else {
+            AppendError::Unavailable(Some(Arc::clone(&error)))
+        };
+        let _ = waiting.reply.send(Err(refusal));
+    }
+}
+
+/// SQLSTATE classes 22 (data exception) and 23 (integrity): something in the batch is at fault.
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+/// The connection, not the statement: including a server that is going down (class 57).
+fn is_about_connection(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
+        || code.is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a batch holds at most 512 requests")]
+fn as_f64(len: usize) -> f64 {
+    len as f64
+}

@@ -1,0 +1,262 @@
+//! Reading the log: one stream, one tenant after a position, the heads of all tenants.
+
+use chrono::{DateTime, Utc};
+use ledger_core::envelope::Recorded;
+use ledger_core::event::upcast::decode;
+use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
+use ledger_core::leaf::Leaf;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::tenant_tx::TenantTx;
+
+/// One row of the log without its large sections.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Place in the tenant's log.
+    pub position: i64,
+    /// The stream.
+    pub stream_id: Uuid,
+    /// Its kind.
+    pub stream_kind: String,
+    /// Count within the stream.
+    pub stream_version: i64,
+    /// Its id.
+    pub event_id: Uuid,
+    /// Its type.
+    pub event_type: String,
+    /// Its schema version.
+    pub schema_version: i16,
+    /// The source's clock.
+    pub occurred_at: DateTime<Utc>,
+    /// Our clock.
+    pub recorded_at: DateTime<Utc>,
+    /// The facts' exact text.
+    pub facts: String,
+    /// Small sealed sections.
+    pub sections: Option<Vec<u8>>,
+    /// Large sealed sections; `None` in readers that do not ask for them.
+    pub bulk: Option<Vec<u8>>,
+    /// Whose sections.
+    pub subjects: Option<Vec<Uuid>>,
+}
+
+impl StoredEvent {
+    /// The event it holds, in the current shape.
+    ///
+    /// # Errors
+    /// [`StoreError::Decode`]: the reader stops.
+    pub fn decode(&self) -> Result<Recorded, StoreError> {
+        let position = Position(self.position);
+        let event = decode(&self.event_type, self.schema_version, &self.facts)
+            .map_err(|source| StoreError::Decode { position, source })?;
+        Ok(Recorded {
+            position,
+            stream_id: StreamId(self.stream_id),
+            stream_version: StreamVersion(self.stream_version),
+            event_id: EventId(self.event_id),
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            event,
+        })
+    }
+
+    /// Whose sections it carries: the first of them is the event's own subject.
+    #[must_use]
+    pub fn subject(&self) -> Option<SubjectId> {
+        self.subjects.as_ref().and_then(|subjects| subjects.first()).copied().map(SubjectId)
+    }
+}
+
+/// A whole row, for export and verification.
+#[derive(Debug, Clone)]
+pub struct FullEvent {
+    /// The row.
+    pub event: StoredEvent,
+    /// The meta data's exact text.
+    pub meta: String,
+    /// The stored hash.
+    pub leaf_hash: Vec<u8>,
+}
+
+impl FullEvent {
+    /// What the stored bytes hash to.
+    #[must_use]
+    pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
+        let subjects: Vec<SubjectId> =
+            self.event.subjects.iter().flatten().copied().map(SubjectId).collect();
+        Leaf {
+            tenant_id,
+            stream_id: StreamId(self.event.stream_id),
+            stream_kind: &self.event.stream_kind,
+            event_id: EventId(self.event.event_id),
+            event_type: &self.event.event_type,
+            schema_version: self.event.schema_version,
+            occurred_at: self.event.occurred_at,
+            recorded_at: self.event.recorded_at,
+            facts: &self.event.facts,
+            sections: self.event.sections.as_deref(),
+            bulk: self.event.bulk.as_deref(),
+            subjects: &subjects,
+            meta: &self.meta,
+        }
+        .hash()
+    }
+}
+
+/// The events of a tenant after a position, in order, without large sections. For projectors:
+/// `conn` sees every tenant.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn events_after(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    after: Position,
+    limit: i64,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and position > $2
+         order by position
+         limit $3
+        "#,
+        tenant_id.0,
+        after.0,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// One stream from its beginning, without large sections.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<StoredEvent>> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and stream_id = $2
+         order by stream_version
+        "#,
+        tenant_id.0,
+        stream_id.0,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// The events at these positions, with their large sections.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn at_positions(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<Vec<StoredEvent>> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and position = any ($2)
+         order by position
+        "#,
+        tenant_id.0,
+        positions,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// Which of these events are in the log already.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn known(
+    tx: &mut TenantTx,
+    event_ids: &[EventId],
+) -> sqlx::Result<Vec<(EventId, Position)>> {
+    let tenant_id = tx.tenant_id();
+    let ids: Vec<Uuid> = event_ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "select event_id, position from ledger.events where tenant_id = $1 and event_id = any ($2)",
+        tenant_id.0,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (EventId(row.event_id), Position(row.position))).collect())
+}
+
+/// Whole rows after a position, for export and verification.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn full_after(
+    tx: &mut TenantTx,
+    after: Position,
+    limit: i64,
+) -> sqlx::Result<Vec<FullEvent>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects,
+               meta::text as "meta!", leaf_hash
+          from ledger.events
+         where tenant_id = $1 and position > $2
+         order by position
+         limit $3
+        "#,
+        tenant_id.0,
+        after.0,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let full = rows.into_iter().map(|row| FullEvent {
+        event: StoredEvent {
+            position: row.position,
+            stream_id: row.stream_id,
+            stream_kind: row.stream_kind,
+            stream_version: row.stream_version,
+            event_id: row.event_id,
+            event_type: row.event_type,
+            schema_version: row.schema_version,
+            occurred_at: row.occurred_at,
+            recorded_at: row.recorded_at,
+            facts: row.facts,
+            sections: row.sections,
+            bulk: row.bulk,
+            subjects: row.subjects,
+        },
+        meta: row.meta,
+        leaf_hash: row.leaf_hash,
+    });
+    Ok(full.collect())
+}
+
+/// The last position of the transaction's tenant; 0 when its log is empty.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn head(tx: &mut TenantTx) -> sqlx::Result<Position> {
+    let tenant_id = tx.tenant_id();
+    let head = sqlx::query_scalar!(
+        "select position from ledger.events where tenant_id = $1 order by position desc limit 1",
+        tenant_id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(Position(head.unwrap_or(0)))
+}

@@ -1,0 +1,274 @@
+//! From drafts to the log: find the subject, seal, name, hash, append.
+
+use std::collections::HashSet;
+
+use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
+use ledger_core::event::{Event, PartyFacts, Presence};
+use ledger_core::ids::{EventId, SourceId, StreamId, SubjectId, TenantId};
+use ledger_core::personal::{Party, normalise_email};
+use serde::Serialize;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::Store;
+use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
+use crate::appender::AppendError;
+use crate::keyring::KeyringError;
+use crate::read;
+use crate::seal::{Place, SectionName, pack, seal};
+use crate::tenant_tx::TenantTx;
+use crate::vault::{Identifier, Subject, VaultError};
+
+/// Why a delivery was not recorded. Nothing of it was kept, unless the log was unreachable in the
+/// middle; sending it again is safe in every case.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The tenant's keys.
+    #[error("the content cannot be named")]
+    Keyring(#[from] KeyringError),
+    /// The person's key.
+    #[error("the person's key cannot be had")]
+    Vault(#[from] VaultError),
+    /// The log.
+    #[error("the log did not take it")]
+    Append(#[from] AppendError),
+    /// The database, while looking for what is known already.
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Where a delivery came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Which platform sent it.
+    pub provider: &'static str,
+    /// Through which source.
+    pub source_id: SourceId,
+    /// Our name for the request.
+    pub request_id: Uuid,
+}
+
+/// What is stored beside the facts about how an event came to be.
+#[derive(Serialize)]
+struct Meta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_id: Option<SourceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    request_id: Uuid,
+    /// Keyed digest of the body: tells a repetition from a change, reveals nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    /// The person was fenced: sections were left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+}
+
+impl Store {
+    /// Records one delivery: all of its drafts in one append. `canonical` is what names its content.
+    /// All drafts of a delivery belong to one stream.
+    ///
+    /// # Errors
+    /// [`RecordError`]: answer the sender that it should try again, unless the append was refused.
+    pub async fn record(
+        &self,
+        origin: &Origin,
+        canonical: &[u8],
+        drafts: &[Draft],
+    ) -> Result<Appended, RecordError> {
+        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
+        let (stream_id, kind) = stream_of(origin, &digest, drafts);
+        let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
+            identifiers(draft.sections.party.as_ref(), party_facts(&draft.event))
+        });
+        let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
+        let events =
+            drafts.iter().map(|draft| self.seal_draft(origin, stream_id, &digest, &subject, draft));
+        let stream =
+            StreamAppend { stream_id, kind, expected: Expected::Any, events: events.collect() };
+        self.append_new(AppendRequest { tenant_id: origin.tenant_id, streams: vec![stream] }).await
+    }
+
+    /// Appends a request, leaving out what is known: a tool call told again beside a new one.
+    async fn append_new(&self, mut request: AppendRequest) -> Result<Appended, RecordError> {
+        let several = request.streams.iter().map(|stream| stream.events.len()).sum::<usize>() > 1;
+        let retry = several.then(|| request.clone());
+        match self.appender.append(request).await {
+            Err(AppendError::Refused { reason }) if reason == "partly_known" => {
+                request = retry.expect("a single event is known or not");
+                let ids: Vec<EventId> =
+                    request.streams.iter().flat_map(|s| &s.events).map(|e| e.event_id).collect();
+                let mut tx = TenantTx::begin(&self.app, request.tenant_id).await?;
+                let known: HashSet<EventId> =
+                    read::known(&mut tx, &ids).await?.into_iter().map(|(id, _)| id).collect();
+                for stream in &mut request.streams {
+                    stream.events.retain(|event| !known.contains(&event.event_id));
+                }
+                Ok(self.appender.append(request).await?)
+            }
+            appended => Ok(appended?),
+        }
+    }
+
+    fn seal_draft(
+        &self,
+        origin: &Origin,
+        stream_id: StreamId,
+        digest: &[u8; 32],
+        subject: &Subject,
+        draft: &Draft,
+    ) -> NewEvent {
+        let event_id = event_id(origin, stream_id, digest, &draft.dedupe);
+        let now = self.clock.now_micros();
+        let place = |name| Place {
+            tenant_id: origin.tenant_id,
+            subject_id: subject.subject_id,
+            generation: subject.generation,
+            event_id,
+            event_type: draft.event.event_type(),
+            schema_version: draft.event.schema_version(),
+            name,
+        };
+        let (mut small, mut bulk) = (Vec::new(), Vec::new());
+        if let Some(key) = subject.sealing_key() {
+            for (name, plain) in plaintexts(draft) {
+                let section = seal(key, &place(name), &plain);
+                if name.is_bulk() { &mut bulk } else { &mut small }.push(section);
+            }
+        }
+        let has_sections = !draft.sections.is_empty();
+        let meta = Meta {
+            source_id: Some(origin.source_id),
+            actor: None,
+            request_id: origin.request_id,
+            content: Some(&hex::encode(digest)),
+            erased: has_sections && subject.sealing_key().is_none(),
+        };
+        NewEvent {
+            event_id,
+            event_type: draft.event.event_type(),
+            schema_version: draft.event.schema_version(),
+            occurred_at: draft.occurred_at.unwrap_or(now),
+            recorded_at: now,
+            facts: draft.event.to_facts(),
+            sections: pack(&small),
+            bulk: pack(&bulk),
+            subjects: if has_sections { vec![subject.subject_id] } else { Vec::new() },
+            meta: serde_json::to_string(&meta).expect("plain strings and ids"),
+        }
+    }
+
+    /// Records a fact about the tenant itself or about access to it, in the tenant's own stream.
+    /// `subjects` are the persons it concerns, by id.
+    ///
+    /// # Errors
+    /// [`AppendError`]; an access that could not be recorded must not be granted.
+    pub async fn record_own(
+        &self,
+        tenant_id: TenantId,
+        actor: &str,
+        request_id: Uuid,
+        event: &Event,
+        subjects: Vec<SubjectId>,
+    ) -> Result<Appended, AppendError> {
+        let now = self.clock.now_micros();
+        let meta =
+            Meta { source_id: None, actor: Some(actor), request_id, content: None, erased: false };
+        let new = NewEvent {
+            event_id: EventId(self.ids.ordered()),
+            event_type: event.event_type(),
+            schema_version: event.schema_version(),
+            occurred_at: now,
+            recorded_at: now,
+            facts: event.to_facts(),
+            sections: None,
+            bulk: None,
+            subjects,
+            meta: serde_json::to_string(&meta).expect("plain strings and ids"),
+        };
+        let stream = StreamAppend {
+            stream_id: tenant_id.own_stream(),
+            kind: StreamKind::Tenant,
+            expected: Expected::Any,
+            events: vec![new],
+        };
+        self.appender.append(AppendRequest { tenant_id, streams: vec![stream] }).await
+    }
+}
+
+/// The stream of a delivery. One that names nothing is a stream of its own, by its content.
+fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId, StreamKind) {
+    match drafts.first().map(|draft| &draft.correlation) {
+        Some(Correlation::Named(kind, name)) => {
+            (origin.tenant_id.stream_of(kind.as_str(), origin.provider, name), *kind)
+        }
+        Some(Correlation::None) | None => {
+            let name = hex::encode(digest);
+            let kind = StreamKind::Delivery;
+            (origin.tenant_id.stream_of(kind.as_str(), origin.provider, &name), kind)
+        }
+    }
+}
+
+/// The same content is the same event, whichever source it came through: the messages of one call
+/// can arrive at several endpoints.
+fn event_id(origin: &Origin, stream_id: StreamId, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
+    let tenant_id = origin.tenant_id;
+    EventId(match dedupe {
+        Dedupe::Content(nth) => {
+            tenant_id.derive(&[b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()])
+        }
+        Dedupe::ToolCall(id) => {
+            tenant_id.derive(&[b"tool-call", stream_id.0.as_bytes(), id.as_bytes()])
+        }
+    })
+}
+
+/// The sections of a draft as the bytes to be sealed.
+fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
+    let sections = &draft.sections;
+    let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");
+    let mut plain = Vec::new();
+    if let Some(party) = &sections.party {
+        plain.push((SectionName::Party, json(serde_json::to_vec(party))));
+    }
+    if !sections.tool_io.is_empty() {
+        plain.push((SectionName::ToolIo, json(serde_json::to_vec(&sections.tool_io))));
+    }
+    if let Some(conversation) = &sections.conversation {
+        plain.push((SectionName::Conversation, json(serde_json::to_vec(conversation))));
+    }
+    if let Some(raw) = &sections.raw {
+        plain.push((SectionName::Raw, raw.clone()));
+    }
+    plain
+}
+
+fn party_facts(event: &Event) -> PartyFacts {
+    let call = match event {
+        Event::CallStarted(facts) => &facts.call,
+        Event::CallStatusChanged(facts) => &facts.call,
+        Event::CallToolCalled(facts) => &facts.call,
+        Event::CallTransferred(facts) => &facts.call,
+        Event::CallRecordingAvailable(facts) => &facts.call,
+        Event::CallEnded(facts) => &facts.call,
+        Event::CallMessageReceived(facts) => &facts.call,
+        _ => return PartyFacts::default(),
+    };
+    call.party.unwrap_or_default()
+}
+
+/// What a person is found by: only values of the right form.
+fn identifiers(party: Option<&Party>, facts: PartyFacts) -> Vec<Identifier> {
+    let Some(party) = party else { return Vec::new() };
+    let phone = party.phone.clone().filter(|_| facts.phone == Some(Presence::Valid));
+    let email = party.email.as_deref().and_then(normalise_email);
+    phone
+        .map(Identifier::Phone)
+        .into_iter()
+        .chain(email.map(Identifier::Email))
+        .chain(party.external_id.clone().map(Identifier::ExternalId))
+        .collect()
+}

@@ -1,0 +1,391 @@
+//! Sealed sections: the bytes that a person's data becomes before it leaves this process.
+//!
+//! A section is bound to its place: tenant, subject and generation, event, type, version and name
+//! are authenticated with it, so a copy in a read model opens and a transplant does not. Each
+//! section has a key of its own (HKDF of the subject's key and a fresh salt), so no nonce can
+//! repeat, and commits to that key, so no ciphertext opens under two.
+//!
+//! ```text
+//! 1  version (1)          16 event id                1  length of name, name
+//! 1  key kind (1=subject)  1 length of type, type   32  salt
+//! 16 subject id            2 schema version         32  key commitment
+//! 4  generation            1 codec (0 plain, 1 zstd) n  AES-256-GCM ciphertext and 16-byte tag
+//! ```
+//! The authenticated data is `CLS1`, the tenant, and everything above the salt.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::rand;
+use ledger_core::ids::{EventId, SubjectId, TenantId};
+use thiserror::Error;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// 32 bytes of key, overwritten when dropped.
+pub type KeyBytes = Zeroizing<[u8; 32]>;
+
+const VERSION: u8 = 1;
+const KIND_SUBJECT: u8 = 1;
+const CODEC_PLAIN: u8 = 0;
+const CODEC_ZSTD: u8 = 1;
+const SALT: usize = 32;
+const COMMITMENT: usize = 32;
+/// No section of ours is larger; a section that claims to be is not decompressed.
+const MAX_PLAINTEXT: usize = 64 << 20;
+
+/// The sections an event may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SectionName {
+    /// Who was on the line.
+    Party,
+    /// What tools were given and gave back.
+    ToolIo,
+    /// What was said.
+    Conversation,
+    /// The body as it came.
+    Raw,
+}
+
+impl SectionName {
+    /// The name bound into the section.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Party => "party",
+            Self::ToolIo => "tool_io",
+            Self::Conversation => "conversation",
+            Self::Raw => "raw",
+        }
+    }
+
+    fn parse(name: &[u8]) -> Option<Self> {
+        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw]
+            .into_iter()
+            .find(|known| known.as_str().as_bytes() == name)
+    }
+
+    /// Large sections are compressed, and live in the log's `bulk` column.
+    #[must_use]
+    pub const fn is_bulk(self) -> bool {
+        matches!(self, Self::Conversation | Self::Raw)
+    }
+}
+
+/// The place a section is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// Whose ledger.
+    pub tenant_id: TenantId,
+    /// Whose data.
+    pub subject_id: SubjectId,
+    /// Which of the subject's keys.
+    pub generation: u32,
+    /// The event.
+    pub event_id: EventId,
+    /// Its type.
+    pub event_type: &'a str,
+    /// Its schema version.
+    pub schema_version: i16,
+    /// Which section of it.
+    pub name: SectionName,
+}
+
+/// A section does not open: it was altered, moved, or is not under this key. An alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a sealed section is corrupt: altered, moved, or not under this key")]
+pub struct Corrupt;
+
+/// What reading personal data can come to. The caller must say what it does with each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened<T> {
+    /// It is in the clear.
+    Clear(T),
+    /// The person's key is destroyed or fenced: nobody can read it any more.
+    Erased,
+    /// It was tampered with, or its key is missing without a fence.
+    Corrupt,
+}
+
+impl<T> Opened<T> {
+    /// Reads what is in the clear; a failure to read makes it `Corrupt`.
+    pub fn parse<U>(self, read: impl FnOnce(T) -> Option<U>) -> Opened<U> {
+        match self {
+            Self::Clear(value) => read(value).map_or(Opened::Corrupt, Opened::Clear),
+            Self::Erased => Opened::Erased,
+            Self::Corrupt => Opened::Corrupt,
+        }
+    }
+}
+
+/// Seals `plaintext` to `place` under the subject's key. Fresh salt each time: the same text
+/// sealed twice is different bytes.
+#[must_use]
+pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
+    let (codec, body) = compress(place.name, plaintext);
+    let mut section = header(place, codec);
+    let header_len = section.len();
+    let aad = authenticated(place.tenant_id, &section);
+    let mut salt = [0; SALT];
+    rand::fill(&mut salt).expect("the operating system gives randomness");
+    let (content_key, commitment) = derive(key, &salt, &aad);
+
+    section.extend_from_slice(&salt);
+    section.extend_from_slice(&commitment);
+    let body_at = section.len();
+    section.extend_from_slice(&body);
+    let tag = content_key
+        .seal_in_place_separate_tag(zero_nonce(), Aad::from(&aad), &mut section[body_at..])
+        .expect("the plaintext is far below the limit of the cipher");
+    section.extend_from_slice(tag.as_ref());
+    debug_assert_eq!(body_at, header_len + SALT + COMMITMENT);
+    section
+}
+
+/// Opens a section that a tenant holds.
+///
+/// # Errors
+/// [`Corrupt`] when any bit of it, of its place or of the key is not what it was sealed with.
+pub fn open(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    let parsed = Sealed::parse(section)?;
+    let aad = authenticated(tenant_id, &section[..parsed.header_len]);
+    let (content_key, commitment) = derive(key, parsed.salt, &aad);
+    verify_slices_are_equal(&commitment, parsed.commitment).map_err(|_| Corrupt)?;
+    let mut body = parsed.body.to_vec();
+    let plain =
+        content_key.open_in_place(zero_nonce(), Aad::from(&aad), &mut body).map_err(|_| Corrupt)?;
+    match parsed.codec {
+        CODEC_PLAIN => Ok(plain.to_vec()),
+        CODEC_ZSTD => zstd::bulk::decompress(plain, MAX_PLAINTEXT).map_err(|_| Corrupt),
+        _ => Err(Corrupt),
+    }
+}
+
+/// A section taken apart, not yet opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealed<'a> {
+    /// Whose data.
+    pub subject_id: SubjectId,
+    /// Which of the subject's keys.
+    pub generation: u32,
+    /// The event it was sealed for.
+    pub event_id: EventId,
+    /// Which section of it.
+    pub name: SectionName,
+    codec: u8,
+    header_len: usize,
+    salt: &'a [u8],
+    commitment: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Sealed<'a> {
+    /// Reads the header. What it says is only believed once the section opens.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when it is too short or of a format this build does not know.
+    pub fn parse(section: &'a [u8]) -> Result<Self, Corrupt> {
+        let mut rest = section;
+        if take(&mut rest, 1)? != [VERSION] || take(&mut rest, 1)? != [KIND_SUBJECT] {
+            return Err(Corrupt);
+        }
+        let subject_id = SubjectId(take_uuid(&mut rest)?);
+        let generation = take(&mut rest, 4)?.try_into().map_err(|_| Corrupt)?;
+        let event_id = EventId(take_uuid(&mut rest)?);
+        take_counted(&mut rest)?;
+        take(&mut rest, 2)?;
+        let codec = take(&mut rest, 1)?[0];
+        let name = SectionName::parse(take_counted(&mut rest)?).ok_or(Corrupt)?;
+        let header_len = section.len() - rest.len();
+        let salt = take(&mut rest, SALT)?;
+        let commitment = take(&mut rest, COMMITMENT)?;
+        let generation = u32::from_be_bytes(generation);
+        Ok(Self {
+            subject_id,
+            generation,
+            event_id,
+            name,
+            codec,
+            header_len,
+            salt,
+            commitment,
+            body: rest,
+        })
+    }
+}
+
+/// Several sections in one column: each behind its length (four bytes, big endian).
+/// `None` when there are none, which is how the column is then stored.
+#[must_use]
+pub fn pack(sections: &[Vec<u8>]) -> Option<Vec<u8>> {
+    if sections.is_empty() {
+        return None;
+    }
+    let mut column = Vec::with_capacity(sections.iter().map(|section| section.len() + 4).sum());
+    for section in sections {
+        let len = u32::try_from(section.len()).expect("sections are far below 4 GB");
+        column.extend_from_slice(&len.to_be_bytes());
+        column.extend_from_slice(section);
+    }
+    Some(column)
+}
+
+/// The sections of a column.
+///
+/// # Errors
+/// [`Corrupt`] when the lengths do not add up.
+pub fn unpack(mut column: &[u8]) -> Result<Vec<&[u8]>, Corrupt> {
+    let mut sections = Vec::new();
+    while !column.is_empty() {
+        let len: [u8; 4] = take(&mut column, 4)?.try_into().map_err(|_| Corrupt)?;
+        sections.push(take(&mut column, u32::from_be_bytes(len) as usize)?);
+    }
+    Ok(sections)
+}
+
+fn header(place: &Place<'_>, codec: u8) -> Vec<u8> {
+    let mut header = Vec::with_capacity(128);
+    header.extend_from_slice(&[VERSION, KIND_SUBJECT]);
+    header.extend_from_slice(place.subject_id.0.as_bytes());
+    header.extend_from_slice(&place.generation.to_be_bytes());
+    header.extend_from_slice(place.event_id.0.as_bytes());
+    put_counted(&mut header, place.event_type);
+    header.extend_from_slice(&place.schema_version.to_be_bytes());
+    header.push(codec);
+    put_counted(&mut header, place.name.as_str());
+    header
+}
+
+fn put_counted(header: &mut Vec<u8>, text: &str) {
+    header.push(u8::try_from(text.len()).expect("type and section names are short constants"));
+    header.extend_from_slice(text.as_bytes());
+}
+
+fn authenticated(tenant_id: TenantId, header: &[u8]) -> Vec<u8> {
+    let mut aad = Vec::with_capacity(20 + header.len());
+    aad.extend_from_slice(b"CLS1");
+    aad.extend_from_slice(tenant_id.0.as_bytes());
+    aad.extend_from_slice(header);
+    aad
+}
+
+/// The content key and the commitment to it, both bound to the place.
+fn derive(key: &KeyBytes, salt: &[u8], aad: &[u8]) -> (LessSafeKey, [u8; COMMITMENT]) {
+    let extracted = Salt::new(HKDF_SHA256, salt).extract(key.as_slice());
+    let expand = |label: &[u8]| {
+        let mut bytes = Zeroizing::new([0; 32]);
+        extracted
+            .expand(&[label, aad], Len32)
+            .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+            .expect("32 bytes is a valid HKDF length");
+        bytes
+    };
+    let content_key = UnboundKey::new(&AES_256_GCM, expand(b"cl/enc/1").as_slice())
+        .expect("32 bytes is a valid AES-256 key");
+    (LessSafeKey::new(content_key), *expand(b"cl/commit/1"))
+}
+
+/// Every content key is used once, so the nonce need not be fresh.
+fn zero_nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; 12])
+}
+
+struct Len32;
+
+impl KeyType for Len32 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+/// Large sections shrink to a fifth; small ones would only grow a header.
+fn compress(name: SectionName, plaintext: &[u8]) -> (u8, std::borrow::Cow<'_, [u8]>) {
+    if name.is_bulk()
+        && let Ok(packed) = zstd::bulk::compress(plaintext, 3)
+    {
+        return (CODEC_ZSTD, packed.into());
+    }
+    (CODEC_PLAIN, plaintext.into())
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], Corrupt> {
+    let (taken, left) = rest.split_at_checked(len).ok_or(Corrupt)?;
+    *rest = left;
+    Ok(taken)
+}
+
+fn take_counted<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Corrupt> {
+    let len = take(rest, 1)?[0];
+    take(rest, usize::from(len))
+}
+
+fn take_uuid(rest: &mut &[u8]) -> Result<Uuid, Corrupt> {
+    Uuid::from_slice(take(rest, 16)?).map_err(|_| Corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place<'static> {
+        Place {
+            tenant_id: TenantId(Uuid::from_u128(1)),
+            subject_id: SubjectId(Uuid::from_u128(2)),
+            generation: 1,
+            event_id: EventId(Uuid::from_u128(3)),
+            event_type: "call.ended",
+            schema_version: 1,
+            name: SectionName::Conversation,
+        }
+    }
+
+    fn key(byte: u8) -> KeyBytes {
+        Zeroizing::new([byte; 32])
+    }
+
+    #[test]
+    fn seal_then_open_is_identity() {
+        for name in [SectionName::Party, SectionName::Raw] {
+            for text in [&b""[..], b"x", &vec![7; 100_000]] {
+                let place = Place { name, ..place() };
+                let section = seal(&key(1), &place, text);
+                assert_eq!(open(&key(1), place.tenant_id, &section).as_deref(), Ok(text));
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_text_sealed_twice_is_different_bytes() {
+        assert_ne!(seal(&key(1), &place(), b"same"), seal(&key(1), &place(), b"same"));
+    }
+
+    #[test]
+    fn every_flipped_byte_is_corrupt() {
+        let section = seal(&key(1), &place(), b"what was said");
+        for nth in 0..section.len() {
+            let mut flipped = section.clone();
+            flipped[nth] ^= 1;
+            assert_eq!(open(&key(1), place().tenant_id, &flipped), Err(Corrupt), "byte {nth}");
+        }
+        for len in 0..section.len() {
+            assert_eq!(open(&key(1), place().tenant_id, &section[..len]), Err(Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_section_opens_only_for_its_tenant_and_under_its_key() {
+        let section = seal(&key(1), &place(), b"what was said");
+        let other = TenantId(Uuid::from_u128(9));
+        assert_eq!(open(&key(1), other, &section), Err(Corrupt));
+        assert_eq!(open(&key(2), place().tenant_id, &section), Err(Corrupt));
+    }
+
+    #[test]
+    fn packed_sections_come_apart_again() {
+        let sections = [vec![1, 2], vec![], vec![3]];
+        let column = pack(&sections).expect("there are some");
+        assert_eq!(unpack(&column), Ok(vec![&[1, 2][..], &[], &[3]]));
+        assert_eq!(unpack(&column[..column.len() - 1]), Err(Corrupt));
+        assert_eq!(pack(&[]), None);
+    }
+}

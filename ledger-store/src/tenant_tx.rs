@@ -1,0 +1,51 @@
+//! A transaction that sees one tenant: the only way to a tenant's rows.
+
+use ledger_core::ids::TenantId;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// Row security shows this transaction the rows of `tenant_id` and no others, whatever the query
+/// says. Read-only callers may drop it; writers commit.
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    tenant_id: TenantId,
+}
+
+impl TenantTx {
+    /// Begins a transaction for one tenant. The setting ends with the transaction, so a pooled
+    /// connection goes back without a tenant.
+    ///
+    /// # Errors
+    /// The database did not answer; nothing was begun.
+    pub async fn begin(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
+        let mut tx = pool.begin().await?;
+        enter(&mut tx, tenant_id).await?;
+        Ok(Self { tx, tenant_id })
+    }
+
+    /// Whose rows it sees.
+    #[must_use]
+    pub fn tenant_id(&self) -> TenantId {
+        self.tenant_id
+    }
+
+    /// The connection, for the statement to run on.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// The database did not answer; whether it was written is not known.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.commit().await
+    }
+}
+
+/// Names the tenant of a transaction that visits several, one after the other.
+pub(crate) async fn enter(conn: &mut PgConnection, tenant_id: TenantId) -> sqlx::Result<()> {
+    sqlx::query!("select set_config('ledger.tenant_id', $1, true)", tenant_id.to_string(),)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}

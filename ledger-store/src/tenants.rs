@@ -1,0 +1,474 @@
+//! Tenants, their API keys and their webhook sources: set up by an operator, read by everyone.
+//!
+//! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use ledger_core::event::{Event, KeyCreated, RouteAdded, SourceCreated, TenantCreated};
+use ledger_core::ids::{KeyId, SourceId, TenantId};
+use ledger_core::provider::Provider;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::keyring::EpochKeys;
+use crate::tenant_tx::TenantTx;
+
+/// Who sets things up when nobody is signed in: the operator at the command line.
+const OPERATOR: &str = "operator";
+
+/// A tenant's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub tenant_id: TenantId,
+    /// Its short name.
+    pub slug: String,
+    /// The business's name.
+    pub name: String,
+    /// IANA time zone.
+    pub timezone: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// `active`, `frozen` or `closed`.
+    pub state: String,
+    /// How many events its log holds.
+    pub events: i64,
+}
+
+/// What a new tenant is made from; validated by the caller.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    /// Short name, unique in the installation.
+    pub slug: String,
+    /// The business's name.
+    pub name: String,
+    /// IANA time zone.
+    pub timezone: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+}
+
+/// A webhook source as the ingest needs it.
+#[derive(Clone)]
+pub struct Source {
+    /// Its id.
+    pub source_id: SourceId,
+    /// Whose messages arrive; the installation's for a shared source.
+    pub tenant_id: TenantId,
+    /// Which adapter reads them.
+    pub provider: Provider,
+    /// The shared secret.
+    pub secret: Zeroizing<String>,
+    /// Whether streaming telemetry is recorded.
+    pub record_all: bool,
+}
+
+/// An API key that was presented and is valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Whose data it opens.
+    pub tenant_id: TenantId,
+    /// Its public name.
+    pub key_id: KeyId,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+/// What a route matches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKind {
+    /// The platform's assistant id.
+    AssistantId,
+    /// The platform's id of our number.
+    PhoneNumberId,
+    /// Our number, E.164.
+    PhoneNumber,
+}
+
+impl RouteKind {
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AssistantId => "assistant_id",
+            Self::PhoneNumberId => "phone_number_id",
+            Self::PhoneNumber => "phone_number",
+        }
+    }
+}
+
+impl Store {
+    /// Makes sure the installation has keys of its own, for shared sources and quarantine.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when keys are known to the database but their files are gone.
+    pub async fn ensure_installation(&self) -> Result<(), StoreError> {
+        let installation = TenantId::INSTALLATION;
+        let known = sqlx::query_scalar!(
+            r#"select exists (select from vault.epochs where tenant_id = $1) as "known!""#,
+            installation.0,
+        )
+        .fetch_one(&self.owner)
+        .await?;
+        if known {
+            return Ok(());
+        }
+        let anyone =
+            sqlx::query_scalar!(r#"select exists (select from vault.epochs) as "anyone!""#)
+                .fetch_one(&self.owner)
+                .await?;
+        if !anyone {
+            self.keyring.ensure_root()?;
+        }
+        let epoch = self.keyring.ensure_tenant(installation).await?;
+        self.insert_epoch(&mut *self.owner.acquire().await?, installation, &epoch).await?;
+        Ok(())
+    }
+
+    /// Makes a tenant: its keys first, durably, then its row, then the fact in its log.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the slug is taken.
+    pub async fn create_tenant(&self, new: &NewTenant) -> Result<TenantId, StoreError> {
+        self.ensure_installation().await?;
+        let taken = sqlx::query_scalar!(
+            r#"select exists (select from ledger.tenants where slug = $1) as "taken!""#,
+            new.slug,
+        )
+        .fetch_one(&self.owner)
+        .await?;
+        let exists = || StoreError::Exists { what: "tenant", name: new.slug.clone() };
+        if taken {
+            return Err(exists());
+        }
+        let tenant_id = TenantId(self.ids.ordered());
+        let epoch = self.keyring.ensure_tenant(tenant_id).await?;
+        let mut tx = self.owner.begin().await?;
+        sqlx::query!(
+            "insert into ledger.tenants (tenant_id, slug, name, timezone, country, created_at)
+             values ($1, $2, $3, $4, $5, $6)",
+            tenant_id.0,
+            new.slug,
+            new.name,
+            new.timezone,
+            new.country,
+            self.clock.now_micros(),
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| match constraint(&error) {
+            Some("tenants_slug") => exists(),
+            _ => error.into(),
+        })?;
+        self.insert_epoch(&mut tx, tenant_id, &epoch).await?;
+        tx.commit().await?;
+        let created = TenantCreated {
+            slug: new.slug.clone(),
+            timezone: new.timezone.clone(),
+            country: new.country.clone(),
+        };
+        self.record_change(tenant_id, &Event::TenantCreated(created)).await?;
+        Ok(tenant_id)
+    }
+
+    async fn insert_epoch(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        tenant_id: TenantId,
+        epoch: &EpochKeys,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into vault.epochs (tenant_id, epoch, check_value, created_at)
+             values ($1, $2, $3, $4) on conflict do nothing",
+            tenant_id.0,
+            epoch.epoch,
+            &epoch.check_value(),
+            self.clock.now_micros(),
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Every tenant, by slug.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        let rows = sqlx::query!(
+            r#"
+            select t.tenant_id, t.slug, t.name, t.timezone, t.country, t.state,
+                   coalesce(h.position, 0) as "events!"
+              from ledger.tenants t
+              left join lateral (
+                select e.position from ledger.events e
+                 where e.tenant_id = t.tenant_id
+                 order by e.position desc limit 1) h on true
+             order by t.slug
+            "#,
+        )
+        .fetch_all(&self.owner)
+        .await?;
+        let tenant = rows.into_iter().map(|row| Tenant {
+            tenant_id: TenantId(row.tenant_id),
+            slug: row.slug,
+            name: row.name,
+            timezone: row.timezone,
+            country: row.country,
+            state: row.state,
+            events: row.events,
+        });
+        Ok(tenant.collect())
+    }
+
+    /// The country a tenant's national phone numbers are read in; cached.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn country(&self, tenant_id: TenantId) -> Result<Option<String>, StoreError> {
+        if let Some(known) = self.countries.get(&tenant_id) {
+            return Ok(Some(known));
+        }
+        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let country = sqlx::query_scalar!(
+            "select country from ledger.tenants where tenant_id = $1",
+            tenant_id.0,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        if let Some(country) = &country {
+            self.countries.insert(tenant_id, country.clone());
+        }
+        Ok(country)
+    }
+
+    /// Keeps the hash of a new API key. The key itself is the caller's to show, once.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn create_api_key(
+        &self,
+        tenant_id: TenantId,
+        key: &str,
+        scopes: &[String],
+        name: Option<&str>,
+    ) -> Result<KeyId, StoreError> {
+        let key_id = KeyId(self.ids.ordered());
+        let hash = digest(&SHA256, key.as_bytes());
+        sqlx::query!(
+            "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
+             values ($1, $2, $3, $4, $5, $6)",
+            tenant_id.0,
+            key_id.0,
+            hash.as_ref(),
+            name,
+            scopes,
+            self.clock.now_micros(),
+        )
+        .execute(&self.owner)
+        .await?;
+        let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
+        self.record_change(tenant_id, &Event::KeyCreated(created)).await?;
+        Ok(key_id)
+    }
+
+    /// The valid key of this text in this tenant; `None` when there is none.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn find_api_key(
+        &self,
+        tenant_id: TenantId,
+        key: &str,
+    ) -> Result<Option<ApiKey>, StoreError> {
+        let hash = digest(&SHA256, key.as_bytes());
+        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let row = sqlx::query!(
+            "select key_id, scopes from ledger.api_keys
+              where tenant_id = $1 and key_hash = $2 and revoked_at is null",
+            tenant_id.0,
+            hash.as_ref(),
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(row.map(|row| ApiKey { tenant_id, key_id: KeyId(row.key_id), scopes: row.scopes }))
+    }
+
+    /// Makes a webhook source; its secret is sealed under the tenant's keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when the tenant's keys are not available.
+    pub async fn create_source(
+        &self,
+        tenant_id: TenantId,
+        provider: Provider,
+        secret: &str,
+        name: Option<&str>,
+        record_all: bool,
+    ) -> Result<SourceId, StoreError> {
+        self.ensure_installation().await?;
+        let source_id = SourceId(self.ids.random());
+        let epoch = self.vault.epoch(tenant_id).await?;
+        let sealed = epoch.seal_secret(&secret_place(tenant_id, source_id), secret.as_bytes());
+        sqlx::query!(
+            "insert into ledger.sources
+               (tenant_id, source_id, provider, name, secret_sealed, record_all, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+            tenant_id.0,
+            source_id.0,
+            provider.as_str(),
+            name,
+            sealed,
+            record_all,
+            self.clock.now_micros(),
+        )
+        .execute(&self.owner)
+        .await?;
+        if tenant_id != TenantId::INSTALLATION {
+            let created = SourceCreated {
+                source_id: source_id.0,
+                provider: provider.as_str().to_owned(),
+                record_all,
+            };
+            self.record_change(tenant_id, &Event::SourceCreated(created)).await?;
+        }
+        Ok(source_id)
+    }
+
+    /// The live source of this id, whosever it is; cached for a few seconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when its secret cannot be opened; the database did not answer.
+    pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
+        if let Some(known) = self.sources.get(&source_id) {
+            return Ok(Some(known));
+        }
+        let row = sqlx::query!(
+            r#"select tenant_id as "tenant_id!", provider as "provider!",
+                      secret_sealed as "secret_sealed!", record_all as "record_all!"
+                 from ledger.find_source($1)"#,
+            source_id.0,
+        )
+        .fetch_optional(&self.app)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
+        let tenant_id = TenantId(row.tenant_id);
+        let epoch = self.vault.epoch(tenant_id).await?;
+        let secret = epoch
+            .open_secret(&secret_place(tenant_id, source_id), &row.secret_sealed)
+            .and_then(|secret| String::from_utf8(secret.to_vec()).ok())
+            .ok_or_else(|| corrupt("secret_sealed"))?;
+        let source = Source {
+            source_id,
+            tenant_id,
+            provider: Provider::parse(&row.provider).ok_or_else(|| corrupt("provider"))?,
+            secret: Zeroizing::new(secret),
+            record_all: row.record_all,
+        };
+        self.sources.insert(source_id, source.clone());
+        Ok(Some(source))
+    }
+
+    /// Sends what carries this id at a shared source to a tenant.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn add_route(
+        &self,
+        tenant_id: TenantId,
+        source_id: SourceId,
+        kind: RouteKind,
+        value: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
+             values ($1, $2, $3, $4, $5) on conflict do nothing",
+            tenant_id.0,
+            source_id.0,
+            kind.as_str(),
+            value,
+            self.clock.now_micros(),
+        )
+        .execute(&self.owner)
+        .await?;
+        let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
+        self.record_change(tenant_id, &Event::RouteAdded(added)).await
+    }
+
+    /// The tenants that claim any of these ids at a shared source. One: it is theirs. None or
+    /// several: it cannot be told.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn find_routes(
+        &self,
+        source_id: SourceId,
+        routing: &ledger_core::provider::Routing,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let rows = sqlx::query_scalar!(
+            r#"select tenant_id as "tenant_id!" from ledger.find_routes($1, $2, $3, $4)"#,
+            source_id.0,
+            routing.assistant_id,
+            routing.phone_number_id,
+            routing.phone_number,
+        )
+        .fetch_all(&self.app)
+        .await?;
+        Ok(rows.into_iter().map(TenantId).collect())
+    }
+
+    /// Keeps a message whose tenant cannot be told, sealed under the installation's keys. The same
+    /// message waits once.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when the installation's keys are not available.
+    pub async fn quarantine(
+        &self,
+        source_id: SourceId,
+        reason: &str,
+        canonical: &[u8],
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let installation = TenantId::INSTALLATION;
+        let digest = self.keyring.digest_key(installation).await?.digest(canonical);
+        let quarantine_id = self.ids.ordered();
+        let epoch = self.vault.epoch(installation).await?;
+        let sealed = epoch.seal_secret(&quarantine_place(quarantine_id), body);
+        let mut tx = TenantTx::begin(&self.app, installation).await?;
+        sqlx::query!(
+            "insert into ledger.quarantine
+               (tenant_id, quarantine_id, source_id, digest, reason, body_sealed, received_at)
+             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+            installation.0,
+            quarantine_id,
+            source_id.0,
+            &digest,
+            reason,
+            sealed,
+            self.clock.now_micros(),
+        )
+        .execute(tx.conn())
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn record_change(&self, tenant_id: TenantId, event: &Event) -> Result<(), StoreError> {
+        self.record_own(tenant_id, OPERATOR, self.ids.ordered(), event, Vec::new()).await?;
+        Ok(())
+    }
+}
+
+fn secret_place(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
+    [b"source-secret".as_slice(), tenant_id.0.as_bytes(), source_id.0.as_bytes()].concat()
+}
+
+fn quarantine_place(quarantine_id: Uuid) -> Vec<u8> {
+    [b"quarantine".as_slice(), quarantine_id.as_bytes()].concat()
+}
+
+fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}

@@ -1,0 +1,386 @@
+//! Persons and their keys: who is meant by a number, and what seals and opens what is about them.
+//!
+//! A subject's key is durable before the event that needs it. New subjects are group-committed: one
+//! worker takes all that waits into one transaction, and a returning caller costs no write.
+
+mod resolve;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::clock::Clock;
+use ledger_core::ids::{EventId, Ids, StreamId, SubjectId, TenantId};
+use moka::sync::Cache;
+use sqlx::PgPool;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::keyring::{EpochKeys, Keyring, KeyringError};
+use crate::root_key;
+use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
+use crate::tenant_tx::TenantTx;
+
+const QUEUE: usize = 4_096;
+/// Keys stay in memory no longer than this after they were read; a fence elsewhere is seen by then.
+const KEY_LIFETIME: Duration = Duration::from_mins(1);
+const KEYS_KEPT: u64 = 10_000;
+
+/// Why a subject could not be had.
+#[derive(Debug, Error)]
+pub enum VaultError {
+    /// The tenant's keys are not available: no event about a person can be taken.
+    #[error("the keys are not available")]
+    Keyring(#[source] Arc<KeyringError>),
+    /// The database did not answer.
+    #[error("the vault could not be reached")]
+    Database(#[source] Arc<sqlx::Error>),
+    /// A wrapped key does not open under its epoch key: somebody altered or moved it.
+    #[error("the key of subject {subject_id} is corrupt")]
+    Corrupt {
+        /// The subject.
+        subject_id: SubjectId,
+    },
+    /// Too many new subjects are waiting, or the store is closing.
+    #[error("too many subjects are waiting")]
+    Overloaded,
+}
+
+/// Something a person is found by. Values are normalised.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Identifier {
+    /// E.164.
+    Phone(String),
+    /// Lower case.
+    Email(String),
+    /// The platform user's own id.
+    ExternalId(String),
+}
+
+impl Identifier {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Phone(_) => "phone",
+            Self::Email(_) => "email",
+            Self::ExternalId(_) => "external_id",
+        }
+    }
+
+    fn value(&self) -> &str {
+        match self {
+            Self::Phone(value) | Self::Email(value) | Self::ExternalId(value) => value,
+        }
+    }
+}
+
+/// A subject and, unless it is fenced, the key that seals for it.
+#[derive(Clone)]
+pub struct Subject {
+    /// Who.
+    pub subject_id: SubjectId,
+    /// Which of its keys.
+    pub generation: u32,
+    key: Option<Arc<KeyBytes>>,
+}
+
+impl Subject {
+    /// The key, or `None` when the subject is fenced, restricted or erased: nothing about it is
+    /// sealed any more, and what arrives is recorded without its sections.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<&KeyBytes> {
+        self.key.as_deref()
+    }
+}
+
+/// One section of an event, as far as it opens.
+pub struct OpenedSection {
+    /// Which section.
+    pub name: SectionName,
+    /// Whose.
+    pub subject_id: SubjectId,
+    /// Its plaintext.
+    pub plain: Opened<Vec<u8>>,
+}
+
+/// The vault of all tenants.
+#[derive(Clone)]
+pub struct Vault {
+    pool: PgPool,
+    keyring: Arc<Keyring>,
+    keys: Keys,
+    resolver: mpsc::Sender<resolve::Waiting>,
+}
+
+/// Cached keys and look-ups.
+#[derive(Clone)]
+struct Keys {
+    subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
+    found: Cache<(TenantId, [u8; 16]), SubjectId>,
+    epochs: Cache<TenantId, Arc<EpochKeys>>,
+}
+
+/// What the vault says of one generation of a subject.
+enum KeyState {
+    Usable(Arc<KeyBytes>),
+    /// Opens, but seals nothing new.
+    Restricted(Arc<KeyBytes>),
+    Gone,
+}
+
+impl Vault {
+    pub(crate) fn start(
+        pool: PgPool,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        let cache = || Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME);
+        let keys = Keys {
+            subjects: cache().build(),
+            found: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
+            epochs: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
+        };
+        let (resolver, waiting) = mpsc::channel(QUEUE);
+        let vault = Self { pool, keyring, keys, resolver };
+        tokio::spawn(resolve::run(vault.clone_without_resolver(), clock, ids, waiting));
+        vault
+    }
+
+    /// The worker must not keep its own queue open.
+    fn clone_without_resolver(&self) -> resolve::Worker {
+        resolve::Worker {
+            pool: self.pool.clone(),
+            keyring: Arc::clone(&self.keyring),
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// The subject of a message: the person it identifies, else whoever the call is known to be
+    /// with, else the call's own subject. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`VaultError`]: no event about the person may be appended.
+    pub async fn resolve(
+        &self,
+        tenant_id: TenantId,
+        stream_id: StreamId,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Subject, VaultError> {
+        let (reply, answer) = oneshot::channel();
+        let waiting = resolve::Waiting { tenant_id, stream_id, identifiers, reply };
+        self.resolver.try_send(waiting).map_err(|_| VaultError::Overloaded)?;
+        answer.await.map_err(|_| VaultError::Overloaded)?
+    }
+
+    /// Finds a subject by what it is found by. `None` when nobody is.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn find(
+        &self,
+        tenant_id: TenantId,
+        identifier: &Identifier,
+    ) -> Result<Option<SubjectId>, VaultError> {
+        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let index = epoch.blind_index(identifier.kind(), identifier.value());
+        let found = sqlx::query_scalar!(
+            "select subject_id from vault.lookups
+              where tenant_id = $1 and kind = $2 and blind_index = $3",
+            tenant_id.0,
+            identifier.kind(),
+            &index,
+        )
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(database)?;
+        Ok(found.map(SubjectId))
+    }
+
+    /// Opens the sections of some columns. With `event_id`, a section sealed for another event is
+    /// `Corrupt`, whatever it says.
+    ///
+    /// # Errors
+    /// [`VaultError`] when keys cannot be had at all; a section that does not open is an answer.
+    pub async fn open(
+        &self,
+        tenant_id: TenantId,
+        columns: &[(Option<EventId>, &[u8])],
+    ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
+        let mut wanted = Vec::new();
+        let mut parsed = Vec::with_capacity(columns.len());
+        for (event_id, column) in columns {
+            let sections = seal::unpack(column).unwrap_or_else(|_| vec![&[]]);
+            let sections: Vec<_> =
+                sections.into_iter().map(|bytes| (bytes, believable(bytes, *event_id))).collect();
+            let ids = sections.iter().filter_map(|(_, sealed)| sealed.as_ref());
+            wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
+            parsed.push(sections);
+        }
+        let keys = self.keys_of(tenant_id, wanted).await?;
+        let open = |(bytes, sealed): (&[u8], Option<Sealed<'_>>)| match sealed {
+            Some(sealed) => OpenedSection {
+                name: sealed.name,
+                subject_id: sealed.subject_id,
+                plain: open_with(&keys, tenant_id, bytes, &sealed),
+            },
+            None => OpenedSection {
+                name: SectionName::Raw,
+                subject_id: SubjectId(Uuid::nil()),
+                plain: Opened::Corrupt,
+            },
+        };
+        Ok(parsed.into_iter().map(|sections| sections.into_iter().map(open).collect()).collect())
+    }
+
+    /// The keys of these generations; an absent one has no row at all.
+    async fn keys_of(
+        &self,
+        tenant_id: TenantId,
+        mut wanted: Vec<(SubjectId, u32)>,
+    ) -> Result<HashMap<(SubjectId, u32), Arc<KeyState>>, VaultError> {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut known = HashMap::new();
+        let mut missing = Vec::new();
+        for (subject_id, generation) in wanted {
+            match self.keys.subjects.get(&(tenant_id, subject_id, generation)) {
+                Some(state) => drop(known.insert((subject_id, generation), state)),
+                None => missing.push(subject_id.0),
+            }
+        }
+        if !missing.is_empty() {
+            let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+            load_keys(&self.keys, &self.keyring, &mut tx, &missing, |key, state| {
+                known.insert(key, state);
+            })
+            .await?;
+        }
+        Ok(known)
+    }
+
+    /// The keys a tenant's new data goes under.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn epoch(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, VaultError> {
+        if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
+            return Ok(epoch);
+        }
+        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+        current_epoch(&self.keys, &self.keyring, &mut tx).await
+    }
+}
+
+/// The header of a section, unless it is malformed or of another event.
+fn believable(bytes: &[u8], event_id: Option<EventId>) -> Option<Sealed<'_>> {
+    let sealed = Sealed::parse(bytes).ok()?;
+    event_id.is_none_or(|event_id| event_id == sealed.event_id).then_some(sealed)
+}
+
+fn open_with(
+    keys: &HashMap<(SubjectId, u32), Arc<KeyState>>,
+    tenant_id: TenantId,
+    bytes: &[u8],
+    sealed: &Sealed<'_>,
+) -> Opened<Vec<u8>> {
+    match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
+        Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
+            seal::open(key, tenant_id, bytes).map_or(Opened::Corrupt, Opened::Clear)
+        }
+        Some(KeyState::Gone) => Opened::Erased,
+        // No row at all is not erasure: somebody removed what must stay as a fence.
+        None => Opened::Corrupt,
+    }
+}
+
+/// The live epoch of the transaction's tenant, checked against the keyring.
+async fn current_epoch(
+    keys: &Keys,
+    keyring: &Keyring,
+    tx: &mut TenantTx,
+) -> Result<Arc<EpochKeys>, VaultError> {
+    let tenant_id = tx.tenant_id();
+    if let Some(epoch) = keys.epochs.get(&tenant_id) {
+        return Ok(epoch);
+    }
+    let row = sqlx::query!(
+        "select epoch, check_value from vault.epochs
+          where tenant_id = $1 and state = 'live'
+          order by epoch desc limit 1",
+        tenant_id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(database)?;
+    let row = row.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
+    let epoch = keyring
+        .checked_epoch(tenant_id, row.epoch, &row.check_value)
+        .await
+        .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
+    keys.epochs.insert(tenant_id, Arc::clone(&epoch));
+    Ok(epoch)
+}
+
+/// Reads every generation of these subjects' keys into the cache, and tells each.
+async fn load_keys(
+    keys: &Keys,
+    keyring: &Keyring,
+    tx: &mut TenantTx,
+    subjects: &[Uuid],
+    mut each: impl FnMut((SubjectId, u32), Arc<KeyState>),
+) -> Result<(), VaultError> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "select subject_id, generation, state, epoch, wrapped from vault.subject_keys
+          where tenant_id = $1 and subject_id = any ($2)
+          order by subject_id, generation",
+        tenant_id.0,
+        subjects,
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(database)?;
+    for row in rows {
+        let subject_id = SubjectId(row.subject_id);
+        let generation = row.generation.cast_unsigned();
+        let unwrapped = match (row.state.as_str(), row.wrapped) {
+            ("active" | "restricted", Some(wrapped)) => {
+                let epoch = keyring
+                    .epoch(tenant_id, row.epoch)
+                    .await
+                    .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
+                let place = wrap_place(tenant_id, subject_id, row.generation, row.epoch);
+                let key = root_key::unwrap(epoch.wrapping(), &place, &wrapped)
+                    .ok_or(VaultError::Corrupt { subject_id })?;
+                Some(Arc::new(key))
+            }
+            _ => None,
+        };
+        let state = Arc::new(match (row.state.as_str(), unwrapped) {
+            ("active", Some(key)) => KeyState::Usable(key),
+            (_, Some(key)) => KeyState::Restricted(key),
+            (_, None) => KeyState::Gone,
+        });
+        keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
+        each((subject_id, generation), state);
+    }
+    Ok(())
+}
+
+/// What a wrapped subject key is bound to.
+fn wrap_place(tenant_id: TenantId, subject_id: SubjectId, generation: i32, epoch: i32) -> Vec<u8> {
+    [
+        b"CLW1".as_slice(),
+        tenant_id.0.as_bytes(),
+        subject_id.0.as_bytes(),
+        &generation.to_be_bytes(),
+        &epoch.to_be_bytes(),
+    ]
+    .concat()
+}
+
+fn database(error: sqlx::Error) -> VaultError {
+    VaultError::Database(Arc::new(error))
+}
