@@ -1,0 +1,144 @@
+//! Reading `calls`: one call, or a page of them.
+
+use chrono::{DateTime, Utc};
+use ledger_core::call::Call;
+use ledger_store::{StoreError, TenantTx};
+use uuid::Uuid;
+
+/// One row, ready to be shown.
+#[derive(Debug, Clone)]
+pub struct CallRow {
+    /// The call.
+    pub call_id: Uuid,
+    /// When it began; with `call_id`, what pages are ordered by.
+    pub started_at: DateTime<Utc>,
+    /// The fold.
+    pub call: Call,
+    /// The sealed parties, packed.
+    pub party: Option<Vec<u8>>,
+}
+
+/// What a page is narrowed to. Every filter has a typed column; absent ones narrow nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Began at or after this.
+    pub from: Option<DateTime<Utc>>,
+    /// Began before this.
+    pub to: Option<DateTime<Utc>>,
+    /// The platform's own id.
+    pub provider_call_id: Option<String>,
+    /// `inbound`, `outbound` or `web`.
+    pub direction: Option<String>,
+    /// `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
+    pub status: Option<String>,
+    /// Our coarse outcome.
+    pub outcome: Option<String>,
+    /// The provider's reason, exactly.
+    pub ended_reason: Option<String>,
+    /// The assistant.
+    pub agent_id: Option<String>,
+    /// Called this tool.
+    pub tool: Option<String>,
+    /// Cost at least this many nano-dollars.
+    pub min_cost_nanos: Option<i64>,
+    /// With one of these subjects; an empty list finds nothing.
+    pub subjects: Option<Vec<Uuid>>,
+    /// Marked as a test, or not.
+    pub is_test: Option<bool>,
+}
+
+/// The last row of the page before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Which it was.
+    pub call_id: Uuid,
+}
+
+/// A page of calls, newest first.
+///
+/// # Errors
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] when a row is not what the projector wrote.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    after: Option<After>,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"
+        select call_id as "call_id!", started_at as "started_at!", state::text as "state!", party
+          from read.calls
+         where tenant_id = $1
+           and ($2::timestamptz is null or started_at >= $2)
+           and ($3::timestamptz is null or started_at < $3)
+           and ($4::text is null or provider_call_id = $4)
+           and ($5::text is null or direction = $5)
+           and ($6::text is null or status = $6)
+           and ($7::text is null or outcome = $7)
+           and ($8::text is null or ended_reason = $8)
+           and ($9::text is null or agent_id = $9)
+           and ($10::text is null or $10 = any (tools_used))
+           and ($11::bigint is null or cost_nanos >= $11)
+           and ($12::uuid[] is null or subject_id = any ($12))
+           and ($13::boolean is null or is_test = $13)
+           and ($14::timestamptz is null or (started_at, call_id) < ($14, $15::uuid))
+         order by started_at desc, call_id desc
+         limit $16
+        "#,
+        tenant_id.0,
+        filter.from,
+        filter.to,
+        filter.provider_call_id,
+        filter.direction,
+        filter.status,
+        filter.outcome,
+        filter.ended_reason,
+        filter.agent_id,
+        filter.tool,
+        filter.min_cost_nanos,
+        filter.subjects.as_deref(),
+        filter.is_test,
+        after.map(|after| after.started_at),
+        after.map(|after| after.call_id),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| call_row(row.call_id, row.started_at, &row.state, row.party))
+        .collect()
+}
+
+/// One call of the transaction's tenant.
+///
+/// # Errors
+/// As [`list`].
+pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        r#"
+        select started_at as "started_at!", state::text as "state!", party
+          from read.calls
+         where tenant_id = $1 and call_id = $2
+        "#,
+        tenant_id.0,
+        call_id,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| call_row(call_id, row.started_at, &row.state, row.party)).transpose()
+}
+
+fn call_row(
+    call_id: Uuid,
+    started_at: DateTime<Utc>,
+    state: &str,
+    party: Option<Vec<u8>>,
+) -> Result<CallRow, StoreError> {
+    let call = serde_json::from_str(state)
+        .map_err(|_| StoreError::Corrupt { table: "read.calls", column: "state" })?;
+    Ok(CallRow { call_id, started_at, call, party })
+}
