@@ -1,1 +1,15 @@
-//! Being laid out.
+//! The `call-ledger` binary: HTTP, workers and command line in one. Only this crate knows HTTP.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod ingest;
+pub mod instance;
+pub mod ops;
+pub mod problem;
+pub mod service;
+pub mod system;
+pub mod telemetry;

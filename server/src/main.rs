@@ -1,2 +1,9 @@
 //! The `call-ledger` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use server::cli;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,122 @@
+//! Creates the data of a new cluster, all of it or nothing.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+};
+
+use nix::libc::O_NOFOLLOW;
+
+use super::{
+    Durability, Error, binaries::Binaries, identity::ServerUser, lock::StartLock, place,
+    place::Place, settings,
+};
+
+/// The major version of the data in `place`, or `None` when there is none yet.
+///
+/// # Errors
+/// [`Error::NotData`] when something else lies there.
+pub(super) fn major_of_data(place: &Place) -> Result<Option<u32>, Error> {
+    let pgdata = &place.pgdata;
+    if !pgdata.try_exists().map_err(Error::io("look at", pgdata))? {
+        return Ok(None);
+    }
+    let version = fs::read_to_string(pgdata.join("PG_VERSION")).ok();
+    match version.and_then(|text| text.trim().parse().ok()) {
+        Some(major) => Ok(Some(major)),
+        None => Err(Error::NotData { pgdata: pgdata.clone() }),
+    }
+}
+
+/// Fills `pg.tmp` and renames it to `pg`, so that an interrupted first start leaves nothing that looks finished.
+pub(super) async fn create(
+    place: &Place,
+    user: &ServerUser,
+    binaries: &Binaries,
+    durability: Durability,
+    lock: &StartLock,
+) -> Result<(), Error> {
+    let unfinished = &place.unfinished;
+    place::make_private_dir(unfinished)?;
+    user.give(unfinished)?;
+    run(place, user, binaries, durability, lock).await?;
+    fs::rename(unfinished, &place.pgdata).map_err(Error::io("rename", unfinished))?;
+    if durability == Durability::Durable {
+        let dir = File::open(&place.root).map_err(Error::io("open", &place.root))?;
+        dir.sync_all().map_err(Error::io("flush", &place.root))?;
+    }
+    Ok(())
+}
+
+/// Removes what an interrupted first start left. Only under the start lock.
+pub(super) async fn remove_unfinished(place: &Place) -> Result<(), Error> {
+    match tokio::fs::remove_dir_all(&place.unfinished).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &place.unfinished)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn run(
+    place: &Place,
+    user: &ServerUser,
+    binaries: &Binaries,
+    durability: Durability,
+    lock: &StartLock,
+) -> Result<(), Error> {
+    let program = binaries.program("initdb");
+    let mut command = user.command(&program);
+    command
+        .arg("--pgdata")
+        .arg(&place.unfinished)
+        .arg(format!("--username={}", place::NAME))
+        // Whoever gets into the 0700 socket directory is the server's user or root already.
+        .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
+        .args(["--encoding=UTF8", "--locale=C", "--no-instructions"]);
+    match binaries.major {
+        17.. => {
+            command.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
+        }
+        _ if cfg!(target_os = "macos") => {}
+        _ => {
+            command.arg("--lc-ctype=C.UTF-8");
+        }
+    }
+    match durability {
+        Durability::Durable => command.arg("--data-checksums"),
+        Durability::Disposable => command.arg("--no-sync"),
+    };
+    // An initdb that outlives us keeps the start lock, so that nobody removes its directory under it.
+    let held = lock.share().map_err(Error::io("share the lock of", &place.root))?;
+    command.stdin(held).kill_on_drop(true);
+    let output = command.output().await.map_err(Error::io("run", program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let (dir, output_tail) = (place.unfinished.clone(), place::tail(&text));
+    Err(Error::Initdb { dir, status: output.status, output: output_tail })
+}
+
+/// Makes the server read our settings. Data that came from elsewhere, such as `pg_upgrade`, is taken in as well.
+pub(super) fn include_settings(place: &Place) -> Result<(), Error> {
+    let path = place.pgdata.join("postgresql.conf");
+    let included = || {
+        let mut file = File::options()
+            .read(true)
+            .append(true)
+            // The directory is another user's, and we may be root.
+            .custom_flags(O_NOFOLLOW)
+            .open(&path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        if text.lines().any(|line| line == settings::INCLUDE) {
+            return Ok(());
+        }
+        file.write_all(format!("\n{}\n", settings::INCLUDE).as_bytes())?;
+        file.sync_all()
+    };
+    included().map_err(Error::io("write", &path))
+}

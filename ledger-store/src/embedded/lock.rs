@@ -1,0 +1,90 @@
+//! Who may start or stop the server, and who still needs it: two lock files in the data directory.
+//!
+//! The kernel drops both when their process dies, however it dies, so no lock outlives its holder.
+
+use std::{
+    fs::{File, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::Error;
+
+const START_WAIT: Duration = Duration::from_secs(30);
+const START_POLL: Duration = Duration::from_millis(20);
+
+/// Held while the server is started, adopted or stopped: one process at a time.
+#[derive(Debug)]
+pub(super) struct StartLock(File);
+
+impl StartLock {
+    /// Waits until no other process starts or stops this cluster.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] after 30 s.
+    pub(super) async fn acquire(root: &Path) -> Result<Self, Error> {
+        let (file, path) = open(root, "start.lock")?;
+        let asked = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
+                Err(TryLockError::WouldBlock) if asked.elapsed() > START_WAIT => {
+                    return Err(Error::Locked { lock: path, waited_s: START_WAIT.as_secs() });
+                }
+                Err(TryLockError::WouldBlock) => sleep(START_POLL).await,
+            }
+        }
+    }
+
+    /// A second handle on the same lock, which stays held until both are closed.
+    pub(super) fn share(&self) -> std::io::Result<File> {
+        self.0.try_clone()
+    }
+}
+
+/// Held, shared, by every process that uses the cluster, for as long as it does.
+#[derive(Debug)]
+pub(super) struct UserLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl UserLock {
+    /// Counts this process as a user. Under the start lock nobody holds it exclusively, so this does not wait.
+    pub(super) fn acquire(root: &Path, _starting: &StartLock) -> Result<Self, Error> {
+        let (file, path) = open(root, "users.lock")?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self { file, path }),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { lock: path, waited_s: 0 }),
+        }
+    }
+
+    /// Stops being a user. True when nobody else is one either, and nobody becomes one while the start lock is held.
+    pub(super) fn release(self, _stopping: &StartLock) -> Result<bool, Error> {
+        self.file.unlock().map_err(Error::io("unlock", &self.path))?;
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", &self.path)(source)),
+        }
+    }
+}
+
+fn open(root: &Path, name: &str) -> Result<(File, PathBuf), Error> {
+    let path = root.join(name);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        // A lock can be taken by whoever can open its file.
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::io("open", &path))?;
+    Ok((file, path))
+}

@@ -1,0 +1,107 @@
+//! The settings we hold the server to, written anew at each start so that an upgrade can change them.
+//!
+//! The file is ours and lies beside the data, where the server reads it and cannot rewrite it. What a person writes
+//! below our `include` line of `postgresql.conf`, or sets with `alter system`, wins over it.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+
+use nix::sys::statvfs::statvfs;
+
+use super::{Durability, Error, Settings, place::Place};
+
+const FILE: &str = "call-ledger.conf";
+/// The line we add to `postgresql.conf`. Not `include_if_exists`: without our file the server would open a TCP port.
+pub(super) const INCLUDE: &str = "include = '../call-ledger.conf'";
+
+/// Everything that does not depend on the machine. No statement and no parameter may reach the server's log.
+const FIXED: &str = "\
+listen_addresses = ''
+wal_compression = on
+max_wal_size = '4GB'
+timezone = 'UTC'
+log_timezone = 'UTC'
+jit = off
+random_page_cost = 1.1
+password_encryption = 'scram-sha-256'
+idle_in_transaction_session_timeout = '60s'
+log_statement = none
+log_min_error_statement = panic
+log_error_verbosity = terse
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+";
+
+/// Writes the settings for the next start.
+pub(super) fn write(place: &Place, settings: &Settings) -> Result<(), Error> {
+    let path = place.root.join(FILE);
+    let fresh = path.with_extension("conf.tmp");
+    fs::write(&fresh, text(place, settings)).map_err(Error::io("write", &fresh))?;
+    // Readable whatever our umask: the server may run as another user, and nothing here is secret.
+    fs::set_permissions(&fresh, Permissions::from_mode(0o644))
+        .and_then(|()| fs::rename(&fresh, &path))
+        .map_err(Error::io("write", path))
+}
+
+fn text(place: &Place, settings: &Settings) -> String {
+    let (durable, shared_mb) = match settings.durability {
+        Durability::Durable => ("on", shared_buffers_mb(memory_mb())),
+        Durability::Disposable => ("off", 128),
+    };
+    // A quoted string that holds a list of quoted names.
+    let socket_dir = place.socket_dir.to_string_lossy();
+    let socket_dir = socket_dir.replace('"', "\"\"").replace('\\', "\\\\").replace('\'', "''");
+    format!(
+        "# Written by call-ledger at each start; change postgresql.conf, below its include line, instead.\n\
+         {FIXED}\
+         unix_socket_directories = '\"{socket_dir}\"'\n\
+         port = {port}\n\
+         fsync = {durable}\n\
+         full_page_writes = {durable}\n\
+         synchronous_commit = {durable}\n\
+         max_connections = {connections}\n\
+         shared_buffers = '{shared_mb}MB'\n\
+         dynamic_shared_memory_type = {shared_memory}\n",
+        port = super::place::PORT,
+        connections = settings.max_connections,
+        shared_memory = shared_memory_type(),
+    )
+}
+
+/// A quarter of the memory, within reason: the page cache does the rest.
+fn shared_buffers_mb(memory_mb: u64) -> u64 {
+    (memory_mb / 4).clamp(128, 1024)
+}
+
+/// What this machine, or the container we are in, has. Zero when the system does not say.
+fn memory_mb() -> u64 {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+    });
+    let container = fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok());
+    let machine = machine.map_or(0, |kilobytes| kilobytes / 1024);
+    container.map_or(machine, |bytes| machine.min(bytes / 1024 / 1024))
+}
+
+/// Containers often have 64 MB of `/dev/shm`, which a parallel query outgrows; then files in the data directory serve.
+fn shared_memory_type() -> &'static str {
+    match statvfs("/dev/shm") {
+        Ok(shm) if shm.blocks().saturating_mul(shm.fragment_size()) < 256 * 1024 * 1024 => "mmap",
+        _ => "posix",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_takes_a_quarter_of_the_memory_within_bounds() {
+        assert_eq!([0, 2048, 65_536].map(shared_buffers_mb), [128, 512, 1024]);
+    }
+}

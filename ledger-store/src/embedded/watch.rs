@@ -1,0 +1,82 @@
+//! Notices that the server ended by itself, says so, and starts it again for as long as our process uses it.
+
+use std::{
+    error::Error as StdError,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    process::Child,
+    time::{Instant, sleep},
+};
+
+use super::{Error, Settings, lock::StartLock, place::Place, process, server};
+
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// A server that lived this long has earned a prompt restart.
+const SETTLED: Duration = Duration::from_mins(1);
+/// An adopted server is nobody's child here, so its end is looked for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Runs until it is aborted. Every process that uses the server does this; the first to get the start lock
+/// restarts it and the others adopt. Whoever holds the start lock can abort this without cutting a restart in two.
+pub(super) async fn watch(
+    place: Place,
+    settings: Settings,
+    mut child: Option<Child>,
+    is_running: Arc<AtomicBool>,
+) {
+    let mut delay = FIRST_DELAY;
+    loop {
+        let since = Instant::now();
+        wait_for_end(&place, child.as_mut()).await;
+        is_running.store(false, Ordering::Relaxed);
+        tracing::error!(
+            log = %place.log.display(),
+            tail = place.log_tail(),
+            "the private PostgreSQL ended by itself and is started again"
+        );
+        if since.elapsed() > SETTLED {
+            delay = FIRST_DELAY;
+        }
+        child = loop {
+            sleep(delay).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+            match restart(&place, &settings).await {
+                Ok(child) => break child,
+                Err(error) => tracing::error!(
+                    error = &error as &dyn StdError,
+                    retry_s = delay.as_secs_f32(),
+                    "the private PostgreSQL cannot be started again yet"
+                ),
+            }
+        };
+        is_running.store(true, Ordering::Relaxed);
+        tracing::info!(pid = process::written(&place), "the private PostgreSQL runs again");
+    }
+}
+
+async fn restart(place: &Place, settings: &Settings) -> Result<Option<Child>, Error> {
+    let lock = StartLock::acquire(&place.root).await?;
+    let running = server::ensure_running(place, settings, &lock).await?;
+    running.check(place, settings.durability).await?;
+    Ok(running.child)
+}
+
+async fn wait_for_end(place: &Place, child: Option<&mut Child>) {
+    match (child, process::written(place)) {
+        // Waiting also reaps it.
+        (Some(child), _) => drop(child.wait().await),
+        (None, Some(pid)) => {
+            while !process::is_gone(place, pid) {
+                sleep(LOOK).await;
+            }
+        }
+        (None, None) => {}
+    }
+}

@@ -1,0 +1,154 @@
+//! `GET /v1/calls/{call_id}/events`: the call's events as they were recorded.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::StreamId;
+use ledger_store::TenantTx;
+use ledger_store::read::{self, StoredEvent};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::personal::{OpenedEvent, open_events};
+use super::show::not_found;
+use crate::api::{begin_read, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A call's events, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventPage {
+    /// The events.
+    data: Vec<EventView>,
+    /// Always null: a call's events come in one page.
+    next_cursor: Option<String>,
+}
+
+/// One event as recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    /// Place in the tenant's log.
+    position: i64,
+    /// Its id.
+    event_id: Uuid,
+    /// Its type.
+    r#type: String,
+    /// The shape of its facts.
+    schema_version: i16,
+    /// The platform's clock, or ours when it told no time.
+    occurred_at: DateTime<Utc>,
+    /// Our clock.
+    recorded_at: DateTime<Utc>,
+    /// What is in the clear.
+    facts: Value,
+    /// What was sealed; null without scope `personal`, `{"erased":true}` when its key is destroyed.
+    personal: Option<Value>,
+}
+
+/// The events of one call.
+///
+/// # Errors
+/// 404 `call-not-found`, alike for an unknown call and for another tenant's.
+#[utoipa::path(
+    get, path = "/v1/calls/{call_id}/events", tag = "calls", security(("api_key" = [])),
+    params(("call_id" = String, Path, description = "The call")),
+    responses(
+        (status = 200, body = EventPage),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.calls.events", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    Path(call_id): Path<String>,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "calls.events").await?;
+    let call_id = Uuid::try_parse(&call_id).map_err(|_| not_found())?;
+    let (mut tx, reached) = begin_read(&app, &caller, None).await?;
+    let is_personal = caller.has(Scope::Personal);
+    let events = events_of(&mut tx, call_id, is_personal).await?;
+    drop(tx);
+    if events.is_empty() {
+        return Err(not_found());
+    }
+    let personal = if is_personal {
+        let opened = open_events(app.store.vault(), caller.tenant_id(), &events).await?;
+        let mut subjects: Vec<_> = events.iter().filter_map(StoredEvent::subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let count = events.len();
+        caller.audit_personal_read(&app, "calls.events", Some(call_id), count, subjects).await?;
+        opened
+    } else {
+        std::collections::BTreeMap::new()
+    };
+    let data = events
+        .into_iter()
+        .map(|event| {
+            let personal = personal.get(&event.position).map(shown);
+            view(event, personal)
+        })
+        .collect::<Result<_, ApiError>>()?;
+    Ok(positioned(EventPage { data, next_cursor: None }, reached))
+}
+
+async fn events_of(
+    tx: &mut TenantTx,
+    call_id: Uuid,
+    with_bulk: bool,
+) -> Result<Vec<StoredEvent>, ApiError> {
+    let mut events = read::stream(tx, StreamId(call_id)).await?;
+    events.retain(|event| event.stream_kind == "call");
+    if with_bulk {
+        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+        events = read::at_positions(tx, &positions).await?;
+    }
+    Ok(events)
+}
+
+fn shown(opened: &OpenedEvent) -> Value {
+    if opened.is_erased {
+        return json!({ "erased": true });
+    }
+    let mut sections = serde_json::Map::new();
+    let mut put = |name: &str, value: serde_json::Result<Value>| {
+        sections.insert(name.to_owned(), value.unwrap_or(Value::Null));
+    };
+    if let Some(party) = &opened.party {
+        put("party", serde_json::to_value(party));
+    }
+    if let Some(conversation) = &opened.conversation {
+        put("conversation", serde_json::to_value(conversation));
+    }
+    if !opened.tool_io.is_empty() {
+        put("tool_io", serde_json::to_value(&opened.tool_io));
+    }
+    if let Some(raw) = &opened.raw {
+        put("raw", Ok(raw.clone()));
+    }
+    if opened.is_corrupt {
+        put("corrupt", Ok(Value::Bool(true)));
+    }
+    Value::Object(sections)
+}
+
+fn view(event: StoredEvent, personal: Option<Value>) -> Result<EventView, ApiError> {
+    let facts = serde_json::from_str(&event.facts).map_err(|error| ApiError::internal(&error))?;
+    Ok(EventView {
+        position: event.position,
+        event_id: event.event_id,
+        r#type: event.event_type,
+        schema_version: event.schema_version,
+        occurred_at: event.occurred_at,
+        recorded_at: event.recorded_at,
+        facts,
+        personal,
+    })
+}

@@ -1,0 +1,234 @@
+//! `GET /v1/calls`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use ledger_core::personal::{normalise_email, normalise_phone};
+use ledger_store::vault::Identifier;
+use projections::calls::{After, Filter, list};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::personal::open_parties;
+use super::view::{CallView, Customer};
+use crate::api::{begin_read, decode_cursor, encode_cursor, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+/// A page of calls, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallPage {
+    /// The calls.
+    data: Vec<CallView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    s: DateTime<Utc>,
+    c: Uuid,
+}
+
+/// A page of calls.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/calls", tag = "calls", security(("api_key" = [])),
+    params(
+        ("from" = Option<String>, Query, description = "Began at or after (RFC 3339)"),
+        ("to" = Option<String>, Query, description = "Began before (RFC 3339)"),
+        ("provider_call_id" = Option<String>, Query, description = "The platform's own id"),
+        ("direction" = Option<String>, Query, description = "inbound, outbound or web"),
+        ("status" = Option<String>, Query, description = "queued, ringing, in_progress, forwarding or ended"),
+        ("outcome" = Option<String>, Query, description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
+        ("ended_reason" = Option<String>, Query, description = "The platform's reason, exactly"),
+        ("agent_id" = Option<String>, Query, description = "The assistant"),
+        ("tool" = Option<String>, Query, description = "Called this tool"),
+        ("min_cost_nanos" = Option<i64>, Query, description = "Cost at least this many nano-dollars"),
+        ("phone" = Option<String>, Query, description = "With this number, in any form of it"),
+        ("email" = Option<String>, Query, description = "With this e-mail address"),
+        ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
+    ),
+    responses(
+        (status = 200, body = CallPage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.calls.list", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    Query(given): Query<BTreeMap<String, String>>,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "calls.list").await?;
+    let mut params = Params(given);
+    let limit = params.number("limit")?.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")));
+    }
+    let cursor =
+        params.take("cursor")?.map(|cursor| decode_cursor::<Place>(&cursor)).transpose()?;
+    let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
+    let min_position = params.number("min_position")?;
+    let filter = filter(&app, &caller, &mut params).await?;
+    params.finish()?;
+
+    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
+    let mut rows = list(&mut tx, &filter, after, limit + 1).await?;
+    drop(tx);
+    let has_more = i64::try_from(rows.len()).is_ok_and(|len| len > limit);
+    rows.truncate(usize::try_from(limit).expect("at most 200"));
+    let next_cursor = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|last| encode_cursor(&Place { s: last.started_at, c: last.call_id }));
+
+    let columns: Vec<Option<Vec<u8>>> = rows.iter_mut().map(|row| row.party.take()).collect();
+    let parties = open_parties(app.store.vault(), caller.tenant_id(), &columns).await?;
+    let is_personal = caller.has(Scope::Personal);
+    if is_personal && !rows.is_empty() {
+        let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        caller.audit_personal_read(&app, "calls.list", None, rows.len(), subjects).await?;
+    }
+    let view = |(row, parties): (&projections::calls::CallRow, _)| {
+        CallView::of(row.call_id, &row.call, Customer::of(parties, is_personal))
+    };
+    let data = rows.iter().zip(&parties).map(view).collect();
+    Ok(positioned(CallPage { data, next_cursor }, reached))
+}
+
+async fn filter(app: &App, caller: &Caller, params: &mut Params) -> Result<Filter, ApiError> {
+    const DIRECTIONS: &[&str] = &["inbound", "outbound", "web"];
+    const STATUSES: &[&str] = &["queued", "ringing", "in_progress", "forwarding", "ended"];
+    const OUTCOMES: &[&str] = &[
+        "completed",
+        "customer_hung_up",
+        "no_answer",
+        "voicemail",
+        "busy",
+        "transferred",
+        "silence",
+        "failed",
+        "unknown",
+    ];
+    let from = params.parse("from", "an RFC 3339 time")?;
+    let to = params.parse("to", "an RFC 3339 time")?;
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(ApiError::parameter("from", "it lies after to"));
+    }
+    Ok(Filter {
+        from,
+        to,
+        provider_call_id: params.take("provider_call_id")?,
+        direction: params.one_of("direction", DIRECTIONS)?,
+        status: params.one_of("status", STATUSES)?,
+        outcome: params.one_of("outcome", OUTCOMES)?,
+        ended_reason: params.take("ended_reason")?,
+        agent_id: params.take("agent_id")?,
+        tool: params.take("tool")?,
+        min_cost_nanos: params.number("min_cost_nanos")?,
+        subjects: subjects(app, caller, params).await?,
+        is_test: params.parse("is_test", "true or false")?,
+    })
+}
+
+/// Who is meant by a phone number or an e-mail address; nobody found finds no calls.
+async fn subjects(
+    app: &App,
+    caller: &Caller,
+    params: &mut Params,
+) -> Result<Option<Vec<Uuid>>, ApiError> {
+    let tenant_id = caller.tenant_id();
+    let mut wanted = Vec::new();
+    if let Some(phone) = params.take("phone")? {
+        let country = app.store.country(tenant_id).await?;
+        let phone = normalise_phone(&phone, country.as_deref())
+            .ok_or_else(|| ApiError::parameter("phone", "it is no telephone number"))?;
+        wanted.push(Identifier::Phone(phone));
+    }
+    if let Some(email) = params.take("email")? {
+        let email = normalise_email(&email)
+            .ok_or_else(|| ApiError::parameter("email", "it is no e-mail address"))?;
+        wanted.push(Identifier::Email(email));
+    }
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut found: Option<Vec<Uuid>> = None;
+    for identifier in &wanted {
+        let subject = app.store.vault().find(tenant_id, identifier).await?;
+        let these: Vec<Uuid> = subject.into_iter().map(|subject| subject.0).collect();
+        // Several identifiers narrow each other.
+        found = Some(match found {
+            Some(known) => known.into_iter().filter(|id| these.contains(id)).collect(),
+            None => these,
+        });
+    }
+    Ok(found)
+}
+
+/// The query, taken apart by name; what is left over was misspelt.
+struct Params(BTreeMap<String, String>);
+
+impl Params {
+    fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.0.remove(name) {
+            Some(value) if value.contains('\0') => {
+                Err(ApiError::parameter(name, "it holds a NUL character"))
+            }
+            value => Ok(value.filter(|value| !value.is_empty())),
+        }
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, form: &str) -> Result<Option<T>, ApiError> {
+        let parse = |value: String| {
+            value.parse().map_err(|_| ApiError::parameter(name, format!("it is not {form}")))
+        };
+        self.take(name)?.map(parse).transpose()
+    }
+
+    fn number(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
+        self.parse(name, "a whole number")
+    }
+
+    fn one_of(&mut self, name: &str, known: &[&str]) -> Result<Option<String>, ApiError> {
+        let value = self.take(name)?;
+        if value.as_deref().is_some_and(|value| !known.contains(&value)) {
+            return Err(ApiError::parameter(name, format!("choose one of {}", known.join(", "))));
+        }
+        Ok(value)
+    }
+
+    fn finish(self) -> Result<(), ApiError> {
+        const LATER: &[&str] = &["has_appointment", "contact_id", "tag", "disposition"];
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) if LATER.contains(&name.as_str()) => {
+                Err(ApiError::parameter(&name, "this ledger does not keep that yet"))
+            }
+            Some(_) => {
+                let detail = "a query parameter is not known; see /docs for the filters";
+                Err(ApiError::new(axum::http::StatusCode::BAD_REQUEST, "unknown-parameter", detail))
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Opening what is sealed about a call, for those who may see it.
+
+use std::collections::BTreeMap;
+
+use ledger_core::ids::{EventId, SubjectId, TenantId};
+use ledger_core::personal::{Conversation, Party, ToolIo};
+use ledger_store::read::StoredEvent;
+use ledger_store::seal::{Opened, SectionName};
+use ledger_store::vault::{OpenedSection, Vault, VaultError};
+
+/// Who was on the line, from all sections that say so.
+#[derive(Default)]
+pub struct Parties {
+    /// Best value of each field.
+    pub merged: Party,
+    /// Every section that said something is erased.
+    pub is_erased: bool,
+    /// Whose sections were opened.
+    pub subjects: Vec<SubjectId>,
+}
+
+/// Opens the packed parties of many calls with one look at the keys.
+///
+/// # Errors
+/// [`VaultError`] when keys cannot be had at all.
+pub async fn open_parties(
+    vault: &Vault,
+    tenant_id: TenantId,
+    columns: &[Option<Vec<u8>>],
+) -> Result<Vec<Parties>, VaultError> {
+    let present: Vec<(Option<EventId>, &[u8])> =
+        columns.iter().map(|column| (None, column.as_deref().unwrap_or_default())).collect();
+    let opened = vault.open(tenant_id, &present).await?;
+    Ok(opened.into_iter().map(merge).collect())
+}
+
+/// The best value of each field; the sections come best first.
+fn merge(sections: Vec<OpenedSection>) -> Parties {
+    let mut parties = Parties::default();
+    let mut erased = 0;
+    let mut clear = 0;
+    for section in sections {
+        parties.subjects.push(section.subject_id);
+        match section.plain.parse(|plain| serde_json::from_slice::<Party>(&plain).ok()) {
+            Opened::Clear(party) => {
+                clear += 1;
+                fill(&mut parties.merged, party);
+            }
+            Opened::Erased => erased += 1,
+            Opened::Corrupt => alarm("party"),
+        }
+    }
+    parties.is_erased = erased > 0 && clear == 0;
+    parties
+}
+
+fn fill(known: &mut Party, told: Party) {
+    let Party { name, phone, email, sip_uri, external_id } = told;
+    known.name = known.name.take().or(name);
+    known.phone = known.phone.take().or(phone);
+    known.email = known.email.take().or(email);
+    known.sip_uri = known.sip_uri.take().or(sip_uri);
+    known.external_id = known.external_id.take().or(external_id);
+}
+
+/// One event's sections, opened.
+#[derive(Default)]
+pub struct OpenedEvent {
+    /// Who was on the line.
+    pub party: Option<Party>,
+    /// What was said.
+    pub conversation: Option<Conversation>,
+    /// What tools were given and gave back.
+    pub tool_io: Vec<ToolIo>,
+    /// The body as it came.
+    pub raw: Option<serde_json::Value>,
+    /// A section's key is destroyed.
+    pub is_erased: bool,
+    /// A section was tampered with.
+    pub is_corrupt: bool,
+}
+
+/// Opens all sections of some events, by position.
+///
+/// # Errors
+/// [`VaultError`] when keys cannot be had at all.
+pub async fn open_events(
+    vault: &Vault,
+    tenant_id: TenantId,
+    events: &[StoredEvent],
+) -> Result<BTreeMap<i64, OpenedEvent>, VaultError> {
+    let columns: Vec<(Option<EventId>, &[u8])> = events
+        .iter()
+        .flat_map(|event| {
+            let id = Some(EventId(event.event_id));
+            [(id, event.sections.as_deref()), (id, event.bulk.as_deref())]
+        })
+        .map(|(id, column)| (id, column.unwrap_or_default()))
+        .collect();
+    let mut opened = vault.open(tenant_id, &columns).await?.into_iter();
+    let mut by_position = BTreeMap::new();
+    for event in events {
+        let mut view = OpenedEvent::default();
+        for section in opened.by_ref().take(2).flatten() {
+            view.take(section);
+        }
+        by_position.insert(event.position, view);
+    }
+    Ok(by_position)
+}
+
+impl OpenedEvent {
+    fn take(&mut self, section: OpenedSection) {
+        let plain = match section.plain {
+            Opened::Clear(plain) => plain,
+            Opened::Erased => {
+                self.is_erased = true;
+                return;
+            }
+            Opened::Corrupt => {
+                self.is_corrupt = true;
+                alarm(section.name.as_str());
+                return;
+            }
+        };
+        match section.name {
+            SectionName::Party => self.party = serde_json::from_slice(&plain).ok(),
+            SectionName::Conversation => self.conversation = serde_json::from_slice(&plain).ok(),
+            SectionName::ToolIo => {
+                self.tool_io = serde_json::from_slice(&plain).unwrap_or_default()
+            }
+            SectionName::Raw => self.raw = serde_json::from_slice(&plain).ok(),
+        }
+    }
+}
+
+fn alarm(section: &'static str) {
+    metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(1);
+    tracing::error!(section, "seal.corrupt");
+}

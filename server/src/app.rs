@@ -1,0 +1,167 @@
+//! What every handler shares, the routes, and the layers around them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::HeaderValue;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use ledger_store::Store;
+use ledger_store::tenants::ApiKey;
+use metrics_exporter_prometheus::PrometheusHandle;
+use moka::sync::Cache;
+use projections::Projector;
+use projections::calls::Calls;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+use uuid::Uuid;
+
+use crate::auth::{Denials, tenant_of_key};
+use crate::problem::{self, ApiError};
+use crate::{api, ingest, ops};
+
+/// A revoked key is refused everywhere within this time.
+const KEY_LIFETIME: Duration = Duration::from_secs(5);
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The log and the vault.
+    pub store: Arc<Store>,
+    /// The read model behind `/v1/calls`.
+    pub calls: Arc<dyn Projector>,
+    /// Refusals on their way to the log.
+    pub denials: Arc<Denials>,
+    /// What `/metrics` renders.
+    pub metrics: PrometheusHandle,
+    /// The largest webhook body taken, in bytes.
+    pub max_body: usize,
+    keys: Cache<[u8; 32], ApiKey>,
+}
+
+/// Our name for a request, in its span, its answer and what it appends.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestId(pub Uuid);
+
+impl App {
+    /// The application over a store.
+    #[must_use]
+    pub fn new(store: Arc<Store>, metrics: PrometheusHandle, max_body: usize) -> Self {
+        Self {
+            store,
+            calls: Arc::new(Calls),
+            denials: Arc::default(),
+            metrics,
+            max_body,
+            keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
+        }
+    }
+
+    /// The valid key of this text; `None` when there is none.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer.
+    pub async fn find_key(&self, key: &str) -> Result<Option<ApiKey>, ApiError> {
+        let Some(tenant_id) = tenant_of_key(key) else { return Ok(None) };
+        let hash = digest(&SHA256, key.as_bytes()).as_ref().try_into().expect("32 bytes");
+        if let Some(known) = self.keys.get(&hash) {
+            return Ok(Some(known));
+        }
+        let found = self.store.find_api_key(tenant_id, key).await?;
+        if let Some(found) = &found {
+            self.keys.insert(hash, found.clone());
+        }
+        Ok(found)
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Call ledger",
+        description = "Calls of AI voice platforms as an immutable, sealed ledger.",
+    ),
+    modifiers(&BearerKey),
+)]
+struct Document;
+
+struct BearerKey;
+
+impl utoipa::Modify for BearerKey {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Every route with the OpenAPI document made from them.
+#[must_use]
+pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(ingest::routes())
+        .merge(api::routes())
+        .merge(ops::routes())
+        .split_for_parts()
+}
+
+/// The service: routes, documentation, and the layers around them.
+pub fn router(app: App) -> Router {
+    let (routes, document) = documented();
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(|| async { ApiError::not_found("route-not-found", "route") })
+        .method_not_allowed_fallback(|| async {
+            let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+            ApiError::new(status, "method-not-allowed", "this route does not take this method")
+        })
+        .layer(DefaultBodyLimit::max(app.max_body))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            ApiError::internal(&"a handler panicked").into_response()
+        }))
+        .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+/// Names the request, measures it, logs one line about it, and finishes its problem document.
+async fn around(
+    axum::extract::State(app): axum::extract::State<App>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let request_id = app.store.ids().ordered();
+    request.extensions_mut().insert(RequestId(request_id));
+    // The pattern, not the path: paths may one day hold what somebody should not read in a log.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let instance = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("http.request", %request_id, %method, route);
+    let started = Instant::now();
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    let id = request_id.to_string();
+    problem::finish(&mut response, &instance, &id);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    metrics::histogram!("ledger_http_request_seconds", "route" => route, "status" => status.to_string())
+        .record(elapsed.as_secs_f64());
+    span.in_scope(|| {
+        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status, duration_ms, "request.done");
+    });
+    response
+}

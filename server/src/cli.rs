@@ -1,0 +1,114 @@
+//! The command line. One file a command; standard output holds the answer, everything else goes to
+//! standard error.
+
+mod demo;
+mod export;
+mod key;
+mod migrate;
+mod output;
+mod projection;
+mod serve;
+mod source;
+mod tenant;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, GlobalArgs};
+use crate::telemetry;
+
+/// A ledger for the calls of AI voice platforms: every webhook an immutable, sealed event.
+#[derive(Debug, Parser)]
+#[command(name = "call-ledger", version, about, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  call-ledger demo                       try it: realistic traffic, then a server to look at
+  call-ledger serve                      run it, with a private PostgreSQL under ./data
+  call-ledger tenant create --slug acme --timezone America/New_York
+  call-ledger source create --tenant acme --provider vapi
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 verification found tampering.")]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set everything up, play realistic traffic through the real webhooks, then serve
+    Demo(demo::Args),
+    /// Apply migrations, then serve HTTP and run the workers
+    Serve(serve::Args),
+    /// Apply migrations
+    Migrate,
+    /// Tenants
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Webhook sources
+    #[command(subcommand)]
+    Source(source::Command),
+    /// Read models
+    #[command(subcommand)]
+    Projection(projection::Command),
+    /// Check that nothing in the log was altered
+    Verify(verify::Args),
+    /// Take data out
+    #[command(subcommand)]
+    Export(export::Command),
+}
+
+/// What a command that ran came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Exit code 0.
+    Well,
+    /// Exit code 3: verification found tampering.
+    Tampered,
+}
+
+/// Parses the command line, runs one command, and tells its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Tampered) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("call-ledger: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Done> {
+    let listen = match &cli.command {
+        Command::Serve(args) => args.listen,
+        Command::Demo(args) => args.listen,
+        _ => None,
+    };
+    let config = Config::load(&cli.global, listen)?;
+    telemetry::start_logs(match cli.command {
+        Command::Serve(_) => "info,sqlx=warn",
+        _ => "warn",
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Demo(args) => demo::run(&config, &args).await,
+            Command::Serve(_) => serve::run(&config).await,
+            Command::Migrate => migrate::run(&config).await,
+            Command::Tenant(command) => tenant::run(&config, &command).await,
+            Command::Key(command) => key::run(&config, &command).await,
+            Command::Source(command) => source::run(&config, &command).await,
+            Command::Projection(command) => projection::run(&config, &command).await,
+            Command::Verify(args) => verify::run(&config, &args).await,
+            Command::Export(command) => export::run(&config, &command).await,
+        }
+    })
+}

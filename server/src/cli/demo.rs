@@ -1,0 +1,244 @@
+//! `demo`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chrono::{DurationRound, TimeDelta};
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger_core::ids::TenantId;
+use ledger_core::provider::Provider;
+use ledger_store::Store;
+use ledger_store::tenants::NewTenant;
+use serde_json::{Value, json};
+
+use super::{Done, output};
+use crate::auth::new_key;
+use crate::config::{Config, Output};
+use crate::demo::player::{Target, play, read_back};
+use crate::demo::traffic::{Clinic, Plan, Truth, clinics, traffic};
+use crate::instance::Instance;
+use crate::service::{Service, shutdown_signal};
+use crate::system::fresh_secret;
+
+const CATCH_UP: Duration = Duration::from_mins(2);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  call-ledger demo                      serves afterwards, and prints what to try
+  call-ledger demo --calls 2000 --exit  ends when the traffic is in the read models")]
+pub(super) struct Args {
+    /// How many calls, over both clinics
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    calls: u32,
+    /// Over how many days before now
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    days: u32,
+    /// Chooses the traffic: the same seed, the same calls
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Where to listen [default: 127.0.0.1:8080, with --exit any free port]
+    #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+    /// End when the traffic is in the read models
+    #[arg(long)]
+    exit: bool,
+}
+
+/// One clinic, set up.
+struct Tenant {
+    clinic: Clinic,
+    tenant_id: TenantId,
+    is_new: bool,
+    api_key: String,
+    target: Target,
+}
+
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+    let instance = Instance::open(config).await?;
+    let listen = match args.listen {
+        None if args.exit => SocketAddr::from(([127, 0, 0, 1], 0)),
+        _ => config.listen,
+    };
+    let store = Arc::clone(&instance.store);
+    let service = Service::start(store, listen, config.max_body_bytes).await?;
+    let played = act(config, args, &instance.store, service.address).await;
+    if played.is_ok() && !args.exit {
+        shutdown_signal().await?;
+        eprintln!("draining; Ctrl-C again stops at once");
+    }
+    service.stop().await?;
+    instance.close().await?;
+    played.map(|()| Done::Well)
+}
+
+async fn act(
+    config: &Config,
+    args: &Args,
+    store: &Store,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    let base = format!("http://{address}");
+    let mut tenants = Vec::new();
+    for clinic in clinics() {
+        tenants.push(set_up(store, clinic, &base).await?);
+    }
+    let until = store.clock().now().duration_trunc(TimeDelta::hours(1))?;
+    let plan = Plan { calls: args.calls, days: args.days, seed: args.seed, until };
+    let traffic = traffic(&plan);
+    let bar = progress_bar(traffic.deliveries.len() as u64);
+    let targets: Vec<Target> = tenants.iter().map(|tenant| tenant.target.clone()).collect();
+    let sent = traffic.deliveries.len();
+    let tally = play(&targets, traffic.deliveries, || bar.tick()).await?;
+    bar.finish();
+    eprintln!(
+        "{sent} webhooks: {} taken, {} known already, {} telemetry not kept",
+        tally.taken, tally.duplicates, tally.ignored
+    );
+    wait_until_projected(store).await?;
+    report(config, store, &base, &tenants, &traffic.truth).await
+}
+
+/// The clinic's tenant with a fresh source and key; a tenant of an earlier demo is used again.
+async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Tenant> {
+    let known = store.tenants().await?.into_iter().find(|tenant| tenant.slug == clinic.slug);
+    let (tenant_id, is_new) = match known {
+        Some(known) => (known.tenant_id, false),
+        None => {
+            let new = NewTenant {
+                slug: clinic.slug.into(),
+                name: clinic.name.into(),
+                timezone: clinic.timezone.into(),
+                country: clinic.country.into(),
+            };
+            (store.create_tenant(&new).await?, true)
+        }
+    };
+    let secret = fresh_secret();
+    let source_id =
+        store.create_source(tenant_id, Provider::Vapi, &secret, Some("demo"), false).await?;
+    let api_key = new_key(tenant_id);
+    let scopes = ["read", "personal", "admin"].map(String::from);
+    store.create_api_key(tenant_id, &api_key, &scopes, Some("demo")).await?;
+    let target = Target { url: format!("{base}/ingest/{source_id}"), secret };
+    Ok(Tenant { clinic, tenant_id, is_new, api_key, target })
+}
+
+async fn wait_until_projected(store: &Store) -> anyhow::Result<()> {
+    let patience = Instant::now() + CATCH_UP;
+    loop {
+        let progress = projections::progress(store.projector()).await?;
+        if !progress.is_empty() && progress.iter().all(|one| one.lag_events == 0) {
+            return Ok(());
+        }
+        if progress.iter().any(|one| one.halted > 0) || Instant::now() > patience {
+            bail!("the read models did not catch up; call-ledger projection list shows where");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Reads everything back through the API and compares it with what was sent.
+async fn report(
+    config: &Config,
+    store: &Store,
+    base: &str,
+    tenants: &[Tenant],
+    truth: &[Truth; 2],
+) -> anyhow::Result<()> {
+    let known = store.tenants().await?;
+    let mut rows = Vec::new();
+    for (tenant, truth) in tenants.iter().zip(truth) {
+        let (calls, cost_nanos) =
+            read_back(base, &tenant.api_key).await.context("the API could not be read")?;
+        if tenant.is_new && (calls, cost_nanos) != (truth.calls, truth.cost_nanos) {
+            bail!(
+                "{}: the ledger shows {calls} calls and {cost_nanos} nano-dollars, sent were {} and {}",
+                tenant.clinic.slug,
+                truth.calls,
+                truth.cost_nanos
+            );
+        }
+        let events =
+            known.iter().find(|one| one.tenant_id == tenant.tenant_id).map_or(0, |one| one.events);
+        rows.push(json!({
+            "slug": tenant.clinic.slug,
+            "tenant_id": tenant.tenant_id,
+            "api_key": tenant.api_key,
+            "calls": calls,
+            "cost_nanos": cost_nanos,
+            "events": events,
+        }));
+    }
+    let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_u64()).sum::<u64>();
+    let shown = json!({
+        "url": base,
+        "tenant_id": rows[0]["tenant_id"],
+        "api_key": rows[0]["api_key"],
+        "calls": sum("calls"),
+        "appointments": 0,
+        "events": sum("events"),
+        "tenants": rows,
+    });
+    match config.output {
+        Output::Json => println!("{shown}"),
+        Output::Table => print_for_people(base, &shown["tenants"]),
+    }
+    Ok(())
+}
+
+fn print_for_people(base: &str, tenants: &Value) {
+    let rows = tenants.as_array().cloned().unwrap_or_default();
+    output::list(Output::Table, &["slug", "calls", "cost_nanos", "events", "tenant_id"], &rows);
+    for row in &rows {
+        println!("key for {}: {}", row["slug"].as_str().unwrap_or(""), text(&row["api_key"]));
+    }
+    let key = rows.first().map(|row| text(&row["api_key"])).unwrap_or_default();
+    println!("\nTry:");
+    println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'");
+    println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'");
+    println!("  open {base}/docs");
+    println!("  call-ledger verify");
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A bar on a terminal, a line every ten seconds otherwise.
+struct Progress {
+    bar: ProgressBar,
+    is_terminal: bool,
+    last_line: std::sync::Mutex<Instant>,
+}
+
+fn progress_bar(len: u64) -> Progress {
+    let bar = ProgressBar::new(len);
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} webhooks  {per_sec}  {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    Progress { bar, is_terminal, last_line: std::sync::Mutex::new(Instant::now()) }
+}
+
+impl Progress {
+    fn tick(&self) {
+        self.bar.inc(1);
+        if self.is_terminal {
+            return;
+        }
+        let mut last = self.last_line.lock().expect("nothing panics while holding it");
+        if last.elapsed() >= Duration::from_secs(10) {
+            *last = Instant::now();
+            let len = self.bar.length().unwrap_or(0);
+            eprintln!("{}/{len} webhooks", self.bar.position());
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,121 @@
+//! `export events`: the log as JSON lines, byte for byte what is stored.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::{Position, TenantId};
+use ledger_store::TenantTx;
+use ledger_store::read::{FullEvent, full_after};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+
+const PAGE: i64 = 1_000;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// The events, sealed sections as they are
+    #[command(after_help = "Example:
+  call-ledger export events --tenant acme --format ndjson --file events.ndjson")]
+    Events(Events),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Events {
+    /// Slug or id of one tenant [default: all, one after the other]
+    #[arg(long)]
+    tenant: Option<String>,
+    /// The form
+    #[arg(long, default_value = "ndjson", value_parser = ["ndjson"])]
+    format: String,
+    /// Only what comes after this position
+    #[arg(long, default_value_t = 0)]
+    after: i64,
+    /// Where to [default: standard output]
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+/// One line. Facts and meta are the stored bytes, so a leaf hash can be checked against the line.
+#[derive(Serialize)]
+struct Line<'a> {
+    tenant_id: TenantId,
+    position: i64,
+    stream_id: Uuid,
+    stream_kind: &'a str,
+    stream_version: i64,
+    event_id: Uuid,
+    r#type: &'a str,
+    schema_version: i16,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    facts: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sections: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bulk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subjects: Option<&'a [Uuid]>,
+    meta: &'a RawValue,
+    leaf_hash: String,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    let Command::Events(events) = command;
+    let instance = Instance::open(config).await?;
+    let mut out: Box<dyn Write> = match &events.file {
+        Some(path) => Box::new(BufWriter::new(
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+        )),
+        None => Box::new(BufWriter::new(std::io::stdout())),
+    };
+    for tenant_id in output::tenants_of(&instance.store, events.tenant.as_deref()).await? {
+        let mut tx = TenantTx::begin(instance.store.app(), tenant_id).await?;
+        let mut after = Position(events.after);
+        loop {
+            let page = full_after(&mut tx, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Position(last.event.position);
+            for row in &page {
+                write_line(&mut out, tenant_id, row).context("the export broke off")?;
+            }
+        }
+    }
+    out.flush().context("the export broke off")?;
+    instance.close().await?;
+    Ok(Done::Well)
+}
+
+fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyhow::Result<()> {
+    let raw = |text: &str| RawValue::from_string(text.to_owned());
+    let line = Line {
+        tenant_id,
+        position: row.event.position,
+        stream_id: row.event.stream_id,
+        stream_kind: &row.event.stream_kind,
+        stream_version: row.event.stream_version,
+        event_id: row.event.event_id,
+        r#type: &row.event.event_type,
+        schema_version: row.event.schema_version,
+        occurred_at: row.event.occurred_at,
+        recorded_at: row.event.recorded_at,
+        facts: &*raw(&row.event.facts)?,
+        sections: row.event.sections.as_ref().map(|bytes| STANDARD.encode(bytes)),
+        bulk: row.event.bulk.as_ref().map(|bytes| STANDARD.encode(bytes)),
+        subjects: row.event.subjects.as_deref(),
+        meta: &*raw(&row.meta)?,
+        leaf_hash: hex::encode(&row.leaf_hash),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `key create`.
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::{Done, output};
+use crate::auth::{Scope, new_key};
+use crate::config::Config;
+use crate::instance::Instance;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make an API key; it is shown once
+    #[command(after_help = "Example:
+  call-ledger key create --tenant acme --scopes read,personal")]
+    Create(Create),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    /// Slug or id of the tenant whose data the key opens
+    #[arg(long)]
+    tenant: String,
+    /// What it may do: read, personal, write, compliance, admin
+    #[arg(long, value_delimiter = ',', required = true)]
+    scopes: Vec<String>,
+    /// What to call it
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    let Command::Create(create) = command;
+    for scope in &create.scopes {
+        if !Scope::ALL.iter().any(|known| known.as_str() == scope) {
+            let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
+            bail!("--scopes: {scope} is not one of {}", known.join(", "));
+        }
+    }
+    let instance = Instance::open(config).await?;
+    let tenant_id = output::find_tenant(&instance.store, &create.tenant).await?.tenant_id;
+    let api_key = new_key(tenant_id);
+    let name = create.name.as_deref();
+    let key_id = instance.store.create_api_key(tenant_id, &api_key, &create.scopes, name).await?;
+    instance.close().await?;
+    let shown = json!({ "key_id": key_id, "api_key": api_key, "scopes": create.scopes });
+    output::object(config.output, &shown);
+    Ok(Done::Well)
+}

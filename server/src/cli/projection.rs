@@ -1,0 +1,41 @@
+//! `projection list`.
+
+use serde_json::json;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the read models and how far each is
+    List,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    let Command::List = command;
+    let instance = Instance::open(config).await?;
+    let progress = projections::progress(instance.store.projector()).await?;
+    instance.close().await?;
+    let state = |lag, halted| match (lag, halted) {
+        (_, 1..) => "halted",
+        (0, _) => "current",
+        _ => "catching_up",
+    };
+    let rows: Vec<_> = progress
+        .iter()
+        .map(|one| {
+            json!({
+                "name": one.name,
+                "version": one.version,
+                "state": state(one.lag_events, one.halted),
+                "tenants": one.tenants,
+                "lag_events": one.lag_events,
+                "parked": one.halted,
+            })
+        })
+        .collect();
+    let columns = ["name", "version", "state", "tenants", "lag_events", "parked"];
+    output::list(config.output, &columns, &rows);
+    Ok(Done::Well)
+}

@@ -1,0 +1,32 @@
+//! `serve`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::service::{Service, shutdown_signal};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  call-ledger serve --listen 0.0.0.0:8080 --data-dir /var/lib/call-ledger")]
+pub(super) struct Args {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
+    let instance = Instance::open(config).await?;
+    let store = Arc::clone(&instance.store);
+    let service = Service::start(store, config.listen, config.max_body_bytes).await?;
+    output::object(config.output, &json!({ "listening": format!("http://{}", service.address) }));
+    shutdown_signal().await?;
+    eprintln!("draining; Ctrl-C again stops at once");
+    service.stop().await?;
+    instance.close().await?;
+    Ok(Done::Well)
+}

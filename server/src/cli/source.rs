@@ -1,0 +1,132 @@
+//! `source create`, `source route`.
+
+use anyhow::{Context, bail};
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::personal::normalise_phone;
+use ledger_core::provider::Provider;
+use ledger_store::tenants::RouteKind;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::system::fresh_secret;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a webhook source; its secret is shown once
+    #[command(after_help = "Examples:
+  call-ledger source create --tenant acme --provider vapi
+  call-ledger source create --shared --provider vapi     routes decide whose each message is")]
+    Create(Create),
+    /// Say whose messages of a shared source are, by an id of the platform's own objects
+    #[command(after_help = "Example:
+  call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
+    Route(Route),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    /// Slug or id of the tenant whose messages arrive here
+    #[arg(long, required_unless_present = "shared")]
+    tenant: Option<String>,
+    /// For messages of several tenants; routes say whose each is
+    #[arg(long, conflicts_with = "tenant")]
+    shared: bool,
+    /// The voice platform: vapi
+    #[arg(long)]
+    provider: String,
+    /// The shared secret [default: a fresh one]
+    #[arg(long, env = "CALL_LEDGER_SOURCE_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// What to call it
+    #[arg(long)]
+    name: Option<String>,
+    /// `important` leaves out streaming telemetry that the report repeats; `all` records it
+    #[arg(long, default_value = "important", value_parser = ["important", "all"])]
+    record: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Route {
+    /// The shared source
+    #[arg(long)]
+    source: Uuid,
+    /// Slug or id of the tenant
+    #[arg(long)]
+    tenant: String,
+    #[command(flatten)]
+    by: RouteBy,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct RouteBy {
+    /// Messages of this assistant
+    #[arg(long)]
+    assistant_id: Option<String>,
+    /// Messages of this number, by the platform's id
+    #[arg(long)]
+    phone_number_id: Option<String>,
+    /// Messages of this number, in E.164
+    #[arg(long)]
+    phone_number: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    match command {
+        Command::Create(create) => run_create(config, create).await,
+        Command::Route(route) => run_route(config, route).await,
+    }
+}
+
+async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
+    let Some(provider) = Provider::parse(&create.provider) else {
+        let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();
+        bail!("--provider: this build speaks {}", known.join(", "));
+    };
+    let secret = create.secret.clone().unwrap_or_else(fresh_secret);
+    if secret.len() < 8 {
+        bail!("--secret: use at least 8 characters");
+    }
+    let instance = Instance::open(config).await?;
+    let store = &instance.store;
+    let tenant_id = match &create.tenant {
+        Some(tenant) => output::find_tenant(store, tenant).await?.tenant_id,
+        None => TenantId::INSTALLATION,
+    };
+    let record_all = create.record == "all";
+    let source_id = store
+        .create_source(tenant_id, provider, &secret, create.name.as_deref(), record_all)
+        .await
+        .context("the source was not made")?;
+    instance.close().await?;
+    let path = format!("/ingest/{source_id}");
+    let shown = json!({ "source_id": source_id, "path": path, "secret": secret });
+    output::object(config.output, &shown);
+    Ok(Done::Well)
+}
+
+async fn run_route(config: &Config, route: &Route) -> anyhow::Result<Done> {
+    let RouteBy { assistant_id, phone_number_id, phone_number } = &route.by;
+    let (kind, value) = match (assistant_id, phone_number_id, phone_number) {
+        (Some(id), ..) => (RouteKind::AssistantId, id.clone()),
+        (_, Some(id), _) => (RouteKind::PhoneNumberId, id.clone()),
+        (_, _, Some(number)) => {
+            let number = normalise_phone(number, None)
+                .context("--phone-number: use E.164, such as +15550100123")?;
+            (RouteKind::PhoneNumber, number)
+        }
+        (None, None, None) => {
+            bail!("say by what: --assistant-id, --phone-number-id, --phone-number")
+        }
+    };
+    let instance = Instance::open(config).await?;
+    let tenant_id = output::find_tenant(&instance.store, &route.tenant).await?.tenant_id;
+    instance.store.add_route(tenant_id, SourceId(route.source), kind, &value).await?;
+    instance.close().await?;
+    let shown = json!({ "source_id": route.source, "tenant_id": tenant_id, "by": kind.as_str() });
+    output::object(config.output, &shown);
+    Ok(Done::Well)
+}

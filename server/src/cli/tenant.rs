@@ -1,0 +1,90 @@
+//! `tenant create`, `tenant list`.
+
+use anyhow::{Context, bail};
+use ledger_store::tenants::NewTenant;
+use serde_json::json;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a tenant: its own log, its own keys
+    #[command(after_help = "Example:
+  call-ledger tenant create --slug harbor-dental --name 'Harbor Dental' --timezone America/Los_Angeles --country US")]
+    Create(Create),
+    /// List the tenants
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    /// Short name: lower-case letters, digits and hyphens
+    #[arg(long)]
+    slug: String,
+    /// The business's name [default: the slug]
+    #[arg(long)]
+    name: Option<String>,
+    /// IANA time zone its days are counted in
+    #[arg(long, default_value = "UTC")]
+    timezone: String,
+    /// ISO 3166-1 alpha-2: national phone numbers are read in it
+    #[arg(long, default_value = "US")]
+    country: String,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    match command {
+        Command::Create(create) => {
+            let new = validated(create)?;
+            let instance = Instance::open(config).await?;
+            let tenant_id =
+                instance.store.create_tenant(&new).await.context("the tenant was not made")?;
+            instance.close().await?;
+            output::object(config.output, &json!({ "tenant_id": tenant_id, "slug": new.slug }));
+        }
+        Command::List => {
+            let instance = Instance::open(config).await?;
+            let tenants = instance.store.tenants().await?;
+            instance.close().await?;
+            let rows: Vec<_> = tenants
+                .iter()
+                .map(|tenant| {
+                    json!({
+                        "tenant_id": tenant.tenant_id,
+                        "slug": tenant.slug,
+                        "name": tenant.name,
+                        "timezone": tenant.timezone,
+                        "state": tenant.state,
+                        "events": tenant.events,
+                    })
+                })
+                .collect();
+            let columns = ["slug", "name", "timezone", "state", "events", "tenant_id"];
+            output::list(config.output, &columns, &rows);
+        }
+    }
+    Ok(Done::Well)
+}
+
+/// A tenant that may be made; each refusal names the option.
+fn validated(create: &Create) -> anyhow::Result<NewTenant> {
+    let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if create.slug.is_empty() || create.slug.len() > 63 || !create.slug.chars().all(is_slug) {
+        bail!("--slug: use 1 to 63 lower-case letters, digits and hyphens");
+    }
+    if create.timezone.parse::<chrono_tz::Tz>().is_err() {
+        bail!("--timezone: {} is no IANA time zone (such as Europe/London)", create.timezone);
+    }
+    let country = create.country.to_ascii_uppercase();
+    if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
+        bail!("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
+    }
+    Ok(NewTenant {
+        slug: create.slug.clone(),
+        name: create.name.clone().unwrap_or_else(|| create.slug.clone()),
+        timezone: create.timezone.clone(),
+        country,
+    })
+}

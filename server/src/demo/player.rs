@@ -1,0 +1,116 @@
+//! Sends the traffic, several requests at a time, and reads back what came of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::traffic::Delivery;
+
+/// Requests under way at once. More would only queue in front of two lanes.
+const IN_FLIGHT: usize = 16;
+const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where one clinic's webhooks go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The full URL of its source.
+    pub url: String,
+    /// The source's secret.
+    pub secret: String,
+}
+
+/// What the ledger answered, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// `recorded`, and tool calls answered.
+    pub taken: u64,
+    /// `duplicate`.
+    pub duplicates: u64,
+    /// `ignored`.
+    pub ignored: u64,
+}
+
+/// Sends every delivery to its clinic's target; `step` is called after each answer.
+///
+/// # Errors
+/// An answer that is not 200: the demo has found a fault, and stops.
+pub async fn play(
+    targets: &[Target],
+    deliveries: Vec<Delivery>,
+    step: impl Fn(),
+) -> anyhow::Result<Tally> {
+    let client = Client::builder().timeout(REQUEST_PATIENCE).build()?;
+    let mut tally = Tally::default();
+    let mut under_way = JoinSet::new();
+    for delivery in deliveries {
+        if under_way.len() >= IN_FLIGHT {
+            let answered = under_way.join_next().await.context("some are under way")?;
+            tally.count(&answered??);
+            step();
+        }
+        let target = targets[delivery.clinic].clone();
+        under_way.spawn(send(client.clone(), target, delivery));
+    }
+    while let Some(answered) = under_way.join_next().await {
+        tally.count(&answered??);
+        step();
+    }
+    Ok(tally)
+}
+
+impl Tally {
+    fn count(&mut self, answer: &Value) {
+        match answer["status"].as_str() {
+            Some("duplicate") => self.duplicates += 1,
+            Some("ignored") => self.ignored += 1,
+            _ => self.taken += 1,
+        }
+    }
+}
+
+async fn send(client: Client, target: Target, delivery: Delivery) -> anyhow::Result<Value> {
+    let response = client
+        .post(&target.url)
+        .header("x-vapi-secret", &target.secret)
+        .header("content-type", "application/json")
+        .body(delivery.body)
+        .send()
+        .await
+        .context("the webhook could not be sent")?;
+    let status = response.status();
+    if status.as_u16() != 200 {
+        bail!("a {} webhook was answered {status}", delivery.kind);
+    }
+    response.json().await.context("the answer is not JSON")
+}
+
+/// What the API shows of one tenant: how many calls, and the exact sum of their costs.
+///
+/// # Errors
+/// The API does not answer as documented.
+pub async fn read_back(base: &str, api_key: &str) -> anyhow::Result<(u64, i64)> {
+    let client = Client::builder().timeout(REQUEST_PATIENCE).build()?;
+    let (mut calls, mut cost_nanos) = (0, 0);
+    let mut cursor = String::new();
+    loop {
+        let page: Value = client
+            .get(format!("{base}/v1/calls?limit=200&cursor={cursor}"))
+            .bearer_auth(api_key)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        for call in page["data"].as_array().context("a page has data")? {
+            calls += 1;
+            cost_nanos += call["cost_nanos"].as_i64().unwrap_or(0);
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return Ok((calls, cost_nanos)),
+        }
+    }
+}

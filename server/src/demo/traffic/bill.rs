@@ -1,0 +1,282 @@
+//! What a call cost, in integer nano-dollars.
+//!
+//! The entries of `costs[]` are exact; `cost` is their sum rounded half up to four decimals; and the parts
+//! of `costBreakdown` are rounded by largest remainder, so that they add up to `cost` to the digit.
+
+use super::decimal::{FOURTH_DECIMAL, dollars, minutes};
+use super::dialogue::{Act, Dialogue};
+use super::dice::Dice;
+use super::json::{Json, object};
+use super::practice::{AssistantProfile, Carrier};
+
+/// Where an entry appears in the breakdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Transport,
+    Stt,
+    Llm,
+    Tts,
+    Vapi,
+    VoicemailDetection,
+    Summary,
+    StructuredData,
+    SuccessEvaluation,
+}
+
+const PARTS: usize = Part::SuccessEvaluation as usize + 1;
+
+/// One entry of `costs[]`: its members without `cost`, which comes last.
+#[derive(Debug, Clone)]
+struct Entry {
+    part: Part,
+    nanos: i64,
+    members: Json,
+}
+
+/// What is counted to make a bill.
+#[derive(Debug, Clone, Copy, Default)]
+struct Usage {
+    prompt_tokens: i64,
+    completion_tokens: i64,
+    characters: i64,
+}
+
+/// A call's costs. The default is a call that was not charged.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bill {
+    entries: Vec<Entry>,
+    usage: Usage,
+}
+
+/// What the bill of a call depends on besides what was said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) assistant: &'static AssistantProfile,
+    /// Whose line it was; none on the web.
+    pub(super) carrier: Option<Carrier>,
+    pub(super) outbound: bool,
+    pub(super) voicemail: bool,
+    pub(super) talk_ms: i64,
+}
+
+const PLATFORM_MINUTE: i64 = 50_000_000;
+const TWILIO_INBOUND_MINUTE: i64 = 8_500_000;
+const TWILIO_OUTBOUND_MINUTE: i64 = 14_000_000;
+const PLATFORM_OUTBOUND_MINUTE: i64 = 5_000_000;
+const ANALYSIS_PROMPT_TOKEN: i64 = 150;
+const ANALYSIS_COMPLETION_TOKEN: i64 = 600;
+
+impl Bill {
+    /// Charges a conversation.
+    pub(super) fn new(terms: Terms, dialogue: &Dialogue) -> Self {
+        let usage = Usage::of(terms.assistant, dialogue);
+        let mut bill = Self { entries: Vec::new(), usage };
+        bill.charge_transport(terms);
+        bill.charge_assistant(terms);
+        bill.charge_platform(terms);
+        bill.charge_analysis(Part::Summary, "summary", usage.characters / 3 + 160, 42);
+        bill.charge_analysis(
+            Part::SuccessEvaluation,
+            "successEvaluation",
+            usage.characters / 3 + 251,
+            1,
+        );
+        bill
+    }
+
+    /// The stated total in nano-dollars, a multiple of a ten-thousandth of a dollar.
+    pub(super) fn total_nanos(&self) -> i64 {
+        let exact: i64 = self.entries.iter().map(|entry| entry.nanos).sum();
+        (exact + FOURTH_DECIMAL / 2) / FOURTH_DECIMAL * FOURTH_DECIMAL
+    }
+
+    /// What the platform says later: an analysis that was still to be charged, or minutes given back.
+    /// The total differs from this bill's for every call of ten seconds or more.
+    pub(super) fn revised(&self, dice: &mut Dice) -> Self {
+        let mut revised = self.clone();
+        if dice.chance(60) {
+            let prompt_tokens = dice.between(4_000..=19_000);
+            revised.charge_analysis(Part::StructuredData, "structuredData", prompt_tokens, 180);
+        } else {
+            let kept = dice.between(55..=80);
+            for entry in revised.entries.iter_mut().filter(|entry| entry.part == Part::Vapi) {
+                entry.nanos = entry.nanos * kept / 100;
+            }
+        }
+        revised
+    }
+
+    /// `costs[]`.
+    pub(super) fn costs(&self) -> Json {
+        let entries = self.entries.iter();
+        Json::List(
+            entries.map(|entry| entry.members.clone().with("cost", dollars(entry.nanos))).collect(),
+        )
+    }
+
+    /// `costBreakdown`.
+    pub(super) fn breakdown(&self) -> Json {
+        let shares = self.shares();
+        let share = |part: Part| dollars(shares[part as usize]);
+        let (transport, voicemail) = (share(Part::Transport), share(Part::VoicemailDetection));
+        object! {
+            "transport" => transport,
+            "stt" => share(Part::Stt),
+            "llm" => share(Part::Llm),
+            "tts" => share(Part::Tts),
+            "vapi" => share(Part::Vapi),
+            "chat" => 0,
+            "total" => dollars(self.total_nanos()),
+            "llmPromptTokens" => self.usage.prompt_tokens,
+            "llmCompletionTokens" => self.usage.completion_tokens,
+            "llmCachedPromptTokens" => 0,
+            "ttsCharacters" => self.usage.characters,
+            "voicemailDetectionCost" => voicemail,
+            "knowledgeBaseCost" => 0,
+            "analysisCostBreakdown" => object! {
+                "summary" => share(Part::Summary),
+                "structuredData" => share(Part::StructuredData),
+                "successEvaluation" => share(Part::SuccessEvaluation),
+            },
+        }
+    }
+
+    /// The parts rounded to four decimals so that they add up to the total: each is rounded down, and what
+    /// is missing goes to those that lost most.
+    fn shares(&self) -> [i64; PARTS] {
+        let mut exact = [0; PARTS];
+        for entry in &self.entries {
+            exact[entry.part as usize] += entry.nanos;
+        }
+        let mut shares = exact.map(|nanos| nanos / FOURTH_DECIMAL * FOURTH_DECIMAL);
+        let mut missing = self.total_nanos() - shares.iter().sum::<i64>();
+        let mut by_loss: Vec<usize> = (0..PARTS).collect();
+        by_loss.sort_by_key(|part| shares[*part] - exact[*part]);
+        for part in by_loss {
+            if missing > 0 {
+                shares[part] += FOURTH_DECIMAL;
+                missing -= FOURTH_DECIMAL;
+            }
+        }
+        shares
+    }
+
+    fn charge(&mut self, part: Part, nanos: i64, members: Json) {
+        self.entries.push(Entry { part, nanos, members });
+    }
+
+    fn charge_transport(&mut self, terms: Terms) {
+        let Some(carrier) = terms.carrier else { return };
+        let (provider, minute) = match (carrier, terms.outbound) {
+            (Carrier::Twilio, false) => ("twilio", TWILIO_INBOUND_MINUTE),
+            (Carrier::Twilio, true) => ("twilio", TWILIO_OUTBOUND_MINUTE),
+            (Carrier::Platform, false) => ("vapi", 0),
+            (Carrier::Platform, true) => ("vapi", PLATFORM_OUTBOUND_MINUTE),
+        };
+        let members = object! {
+            "type" => "transport", "provider" => provider, "minutes" => minutes(terms.talk_ms),
+        };
+        self.charge(Part::Transport, by_the_minute(minute, terms.talk_ms), members);
+    }
+
+    fn charge_assistant(&mut self, terms: Terms) {
+        let AssistantProfile { model, voice, transcriber, .. } = terms.assistant;
+        let heard = object! { "provider" => transcriber.provider, "model" => transcriber.model };
+        self.charge(
+            Part::Stt,
+            by_the_minute(transcriber.minute_nanos, terms.talk_ms),
+            object! {
+                "type" => "transcriber", "transcriber" => heard, "minutes" => minutes(terms.talk_ms),
+            },
+        );
+        let Usage { prompt_tokens, completion_tokens, characters } = self.usage;
+        self.charge(
+            Part::Llm,
+            prompt_tokens * model.prompt_nanos + completion_tokens * model.completion_nanos,
+            object! {
+                "type" => "model",
+                "model" => object! { "provider" => model.provider, "model" => model.name },
+                "promptTokens" => prompt_tokens,
+                "completionTokens" => completion_tokens,
+            },
+        );
+        self.charge(
+            Part::Tts,
+            characters * voice.character_nanos,
+            object! {
+                "type" => "voice",
+                "voice" => object! {
+                    "provider" => voice.provider, "voiceId" => voice.id, "model" => voice.model,
+                },
+                "characters" => characters,
+            },
+        );
+    }
+
+    fn charge_platform(&mut self, terms: Terms) {
+        self.charge(
+            Part::Vapi,
+            by_the_minute(PLATFORM_MINUTE, terms.talk_ms),
+            object! {
+                "type" => "vapi", "subType" => "normal", "minutes" => minutes(terms.talk_ms),
+            },
+        );
+        if terms.voicemail {
+            self.charge(
+                Part::VoicemailDetection,
+                3_127_500,
+                object! {
+                    "type" => "voicemail-detection", "provider" => "openai",
+                    "promptTextTokens" => 310, "promptAudioTokens" => 288,
+                    "completionTextTokens" => 14, "completionAudioTokens" => 0,
+                },
+            );
+        }
+    }
+
+    fn charge_analysis(&mut self, part: Part, kind: &str, prompt_tokens: i64, answer_tokens: i64) {
+        self.charge(
+            part,
+            prompt_tokens * ANALYSIS_PROMPT_TOKEN + answer_tokens * ANALYSIS_COMPLETION_TOKEN,
+            object! {
+                "type" => "analysis",
+                "analysisType" => kind,
+                "model" => object! { "provider" => "google", "model" => "gemini-2.5-flash" },
+                "promptTokens" => prompt_tokens,
+                "completionTokens" => answer_tokens,
+            },
+        );
+    }
+}
+
+impl Usage {
+    /// The model reads the prompt and everything said so far before each of its turns; a token is about
+    /// four letters.
+    fn of(assistant: &AssistantProfile, dialogue: &Dialogue) -> Self {
+        let mut usage = Self::default();
+        let mut read = letters(assistant.prompt);
+        for turn in &dialogue.turns {
+            match &turn.act {
+                Act::Bot(said) => {
+                    usage.prompt_tokens += read / 4;
+                    usage.completion_tokens += letters(said) / 4;
+                    usage.characters += letters(said);
+                    read += letters(said);
+                }
+                Act::User(said) => read += letters(said),
+                Act::Tools(uses) => {
+                    read += uses.iter().map(|each| letters(&each.result)).sum::<i64>();
+                }
+            }
+        }
+        usage
+    }
+}
+
+fn letters(text: &str) -> i64 {
+    i64::try_from(text.chars().count()).expect("a text in memory is shorter than an i64 counts")
+}
+
+fn by_the_minute(nanos: i64, ms: i64) -> i64 {
+    nanos * ms / 60_000
+}

@@ -1,0 +1,186 @@
+//! A conversation with its timing: scripts performed at the pace of speech.
+//!
+//! All times are milliseconds after the call was answered.
+
+use super::dice::Dice;
+use super::json::Json;
+use super::lines::{Script, Step};
+use super::practice::Model;
+use super::scene::Scene;
+use super::tools::Tool;
+
+/// One thing that happened in a conversation.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+    pub(super) act: Act,
+}
+
+#[derive(Debug)]
+pub(super) enum Act {
+    Bot(String),
+    User(String),
+    /// Asked for together; the answers are there at `to_ms`.
+    Tools(Vec<ToolUse>),
+}
+
+/// One call of a tool.
+#[derive(Debug)]
+pub(super) struct ToolUse {
+    /// Unique within the call only.
+    pub(super) id: String,
+    pub(super) tool: Tool,
+    pub(super) arguments: Json,
+    pub(super) result: String,
+}
+
+/// A conversation, in order.
+#[derive(Debug, Default)]
+pub(super) struct Dialogue {
+    pub(super) turns: Vec<Turn>,
+}
+
+const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Speaks the steps of a conversation one after another.
+pub(super) struct Performance<'a> {
+    scene: &'a Scene,
+    model: &'static Model,
+    dice: &'a mut Dice,
+    /// How slowly these two speak, in percent.
+    pace: i64,
+    /// How often the caller looks for a calendar, a card or a child, in percent.
+    distraction: u32,
+    now_ms: i64,
+    asked: u8,
+    dialogue: Dialogue,
+}
+
+impl<'a> Performance<'a> {
+    pub(super) fn new(scene: &'a Scene, model: &'static Model, dice: &'a mut Dice) -> Self {
+        let pace = dice.between(85..=165);
+        let distraction = dice.weighted(&[(60, 4), (24, 14), (10, 45), (6, 95)]);
+        Self {
+            scene,
+            model,
+            dice,
+            pace,
+            distraction,
+            now_ms: 0,
+            asked: 0,
+            dialogue: Dialogue::default(),
+        }
+    }
+
+    /// The assistant's first message.
+    pub(super) fn open(&mut self, line: &str) {
+        self.bot(line);
+    }
+
+    pub(super) fn script(&mut self, script: Script) {
+        for step in script {
+            self.step(*step);
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        match step {
+            Step::Bot(lines) => {
+                let line = self.dice.one(lines);
+                self.bot(line);
+            }
+            Step::User(lines) => {
+                let line = self.dice.one(lines);
+                self.user(line);
+            }
+            Step::Tools(tools) => self.tools(tools),
+        }
+    }
+
+    pub(super) fn end(self) -> Dialogue {
+        self.dialogue
+    }
+
+    fn bot(&mut self, line: &str) {
+        self.now_ms += self.dice.between(700..=1_900);
+        let said = self.scene.fill(line);
+        let took_ms = self.speech_ms(&said);
+        self.push(took_ms, Act::Bot(said));
+    }
+
+    fn user(&mut self, line: &str) {
+        let distracted = self.dice.chance(self.distraction);
+        self.now_ms += self.dice.between(if distracted { 6_000..=29_000 } else { 400..=1_700 });
+        let said = self.scene.fill(line);
+        let took_ms = self.speech_ms(&said);
+        self.push(took_ms, Act::User(said));
+    }
+
+    fn tools(&mut self, tools: &[Tool]) {
+        self.now_ms += self.dice.between(250..=900);
+        let uses = tools
+            .iter()
+            .map(|tool| ToolUse {
+                id: self.tool_call_id(),
+                tool: *tool,
+                arguments: tool.arguments(self.scene),
+                result: tool.result(self.scene),
+            })
+            .collect();
+        let took_ms = self.dice.between(380..=2_600);
+        self.push(took_ms, Act::Tools(uses));
+    }
+
+    /// Some hosts give ids of four characters, which another call may carry as well. Within this call the
+    /// last letter keeps them apart.
+    fn tool_call_id(&mut self) -> String {
+        let length = if self.model.provider == "groq" { 3 } else { 23 };
+        let last = char::from(b'a' + self.asked % 26);
+        self.asked += 1;
+        format!("call_{}{last}", self.dice.word(length, ALPHANUMERIC))
+    }
+
+    fn speech_ms(&self, said: &str) -> i64 {
+        let letters = i64::try_from(said.chars().count()).expect("a line is short");
+        (letters * 68 * self.pace / 100).max(500)
+    }
+
+    fn push(&mut self, took_ms: i64, act: Act) {
+        let from_ms = self.now_ms;
+        self.now_ms += took_ms;
+        self.dialogue.turns.push(Turn { from_ms, to_ms: self.now_ms, act });
+    }
+}
+
+impl Dialogue {
+    /// When the last turn was over.
+    pub(super) fn end_ms(&self) -> i64 {
+        self.turns.last().map_or(0, |turn| turn.to_ms)
+    }
+
+    /// Drops what was not over by `ms`.
+    pub(super) fn cut_at(&mut self, ms: i64) {
+        self.turns.retain(|turn| turn.to_ms <= ms);
+    }
+
+    /// As the platform prints it: one line a turn.
+    pub(super) fn transcript(&self) -> String {
+        let mut out = String::new();
+        for turn in &self.turns {
+            match &turn.act {
+                Act::Bot(said) => out.extend(["AI: ", said, "\n"]),
+                Act::User(said) => out.extend(["User: ", said, "\n"]),
+                Act::Tools(_) => {}
+            }
+        }
+        out
+    }
+
+    pub(super) fn tool_uses(&self) -> impl Iterator<Item = &ToolUse> {
+        self.turns.iter().flat_map(|turn| match &turn.act {
+            Act::Tools(uses) => uses.as_slice(),
+            Act::Bot(_) | Act::User(_) => &[],
+        })
+    }
+}

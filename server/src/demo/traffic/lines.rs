@@ -1,0 +1,130 @@
+//! What people and assistants say: a stock of lines, put together anew for every call.
+//!
+//! A line may name parts of its scene in braces, `{day}` or `{staff}`; `scene::Scene::fill` knows them.
+
+use super::tools::Tool;
+
+mod appointments;
+mod outbound;
+mod questions;
+
+pub(super) use appointments::{BOOKING, CANCELLING, RESCHEDULING};
+pub(super) use outbound::{REMINDER, UNREACHED, VOICEMAIL};
+pub(super) use questions::{
+    BILLING, EXERCISE, HOURS, INSURANCE, PRESCRIPTION, PRICE, WRONG_NUMBER,
+};
+
+/// One turn of a script; a line is drawn from the list.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    Bot(&'static [&'static str]),
+    User(&'static [&'static str]),
+    /// Asked for in one message, answered before the next line.
+    Tools(&'static [Tool]),
+}
+
+pub(super) type Script = &'static [Step];
+
+/// Why somebody is on the phone.
+#[derive(Debug)]
+pub(super) struct Topic {
+    /// The intent in the structured data.
+    pub(super) code: &'static str,
+    pub(super) scripts: &'static [Script],
+    /// What the analysis says of a call that ran its course.
+    pub(super) summaries: &'static [&'static str],
+    /// How many of 100 such calls are put through to the front desk.
+    pub(super) to_desk: u32,
+    /// How many of [`ASIDES`] such a call has room for.
+    pub(super) asides: usize,
+    /// What became of the appointment when the call ran its course and no tool changed anything.
+    pub(super) settles: Option<&'static str>,
+}
+
+/// Exchanges that fit anywhere before the end of a call.
+pub(super) const ASIDES: &[Script] = &[
+    &[
+        Step::User(&["Is there anywhere to park?", "What's parking like round there?"]),
+        Step::Bot(&[
+            "There is a small car park behind the building, and it's free for patients.",
+            "You can park behind us on {street}. Just give your plate number at the desk.",
+        ]),
+    ],
+    &[
+        Step::User(&["Do I need to bring anything?", "Should I bring anything with me?"]),
+        Step::Bot(&[
+            "Just a photo ID and a list of any medication you take.",
+            "Only your insurance details, if you would like us to bill them.",
+        ]),
+    ],
+    &[
+        Step::User(&["Remind me, where are you exactly?", "Sorry, which street are you on?"]),
+        Step::Bot(&["We are on {street}, and we open {hours}."]),
+    ],
+    &[
+        Step::User(&["How long does it usually take?", "Roughly how long will I be there?"]),
+        Step::Bot(&[
+            "For {service}, plan on about {minutes} minutes.",
+            "Usually around {minutes} minutes, including a few minutes of paperwork.",
+        ]),
+    ],
+    &[
+        Step::User(&[
+            "I'm a bit nervous, if I'm honest.",
+            "It's been a couple of years since I was last in.",
+        ]),
+        Step::Bot(&[
+            "That's completely understandable. {staff} is very gentle, and you can pause at any time.",
+            "No need to worry, plenty of people tell us that. We'll take it at your pace.",
+        ]),
+    ],
+    &[
+        Step::User(&["Are you a real person?", "Wait, am I talking to a machine?"]),
+        Step::Bot(&[
+            "I'm {assistant}, the virtual assistant of {clinic}. I can put you through to someone if you prefer.",
+        ]),
+        Step::User(&["No, that's fine, carry on.", "Ha, okay. Well, you're doing all right."]),
+    ],
+    &[
+        Step::User(&["Could you text me that?", "Can you send me a confirmation?"]),
+        Step::Bot(&["You'll get a confirmation message in the next few minutes."]),
+    ],
+];
+
+/// The caller has what they wanted.
+pub(super) const THANKS: Step = Step::User(&[
+    "Great, thank you so much.",
+    "Perfect, thanks.",
+    "No, that's everything. Thanks for your help.",
+    "Brilliant, cheers.",
+    "Okay, thanks. Bye now.",
+]);
+
+/// The assistant closes the call.
+pub(super) const FAREWELL: Step = Step::Bot(&[
+    "You're welcome, {first}. Have a lovely day. Goodbye.",
+    "Thank you for calling {clinic}. Goodbye.",
+    "My pleasure. Take care, and goodbye.",
+]);
+
+/// The assistant offers more before the caller hangs up.
+pub(super) const ANYTHING_ELSE: Step = Step::Bot(&[
+    "Is there anything else I can help you with?",
+    "Anything else I can do for you today?",
+]);
+
+/// Before a call is put through.
+pub(super) const PUTTING_THROUGH: Step = Step::Bot(&[
+    "Let me put you through to the front desk. One moment, please.",
+    "I'll transfer you to a colleague who can look into that. Please hold.",
+]);
+
+/// Nobody has said anything for a while.
+pub(super) const STILL_THERE: Step =
+    Step::Bot(&["Are you still there?", "Hello? I can't hear you at the moment."]);
+
+/// What the analysis says of a call that broke off.
+pub(super) const BROKEN_OFF: &[&str] = &[
+    "The conversation about {service} broke off before anything was settled.",
+    "{name} spoke with {assistant} briefly; the call ended early and no request was completed.",
+];

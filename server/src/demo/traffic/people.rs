@@ -1,0 +1,145 @@
+//! The people who ring: invented names, and contact data that belongs to nobody.
+//!
+//! Numbers come only from ranges kept for fiction: 555-0100 to 555-0199 in North America, and Ofcom's
+//! 07700 900000 to 900999 in the United Kingdom. Addresses end in `example.com` (RFC 2606).
+
+use super::dice::Dice;
+
+/// Someone who may call more than once.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) first: &'static str,
+    pub(super) last: &'static str,
+    /// E.164, in a range kept for fiction.
+    pub(super) number: String,
+}
+
+impl Person {
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.first, self.last)
+    }
+
+    pub(super) fn email(&self) -> String {
+        let plain: String = format!("{}.{}", self.first, self.last)
+            .chars()
+            .filter(|c| c.is_ascii_alphabetic() || *c == '.')
+            .collect();
+        format!("{}@example.com", plain.to_lowercase())
+    }
+}
+
+/// Which numbers a country's people have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbering {
+    NorthAmerica,
+    UnitedKingdom,
+}
+
+/// Around the bay, so that area codes fit the clinic.
+const AREAS: [u32; 12] = [415, 510, 628, 650, 408, 707, 925, 831, 916, 209, 530, 341];
+
+/// The last numbers of each range belong to the clinics themselves.
+const KEPT_FOR_CLINICS: u32 = 10;
+
+impl Numbering {
+    fn all(self) -> Vec<String> {
+        match self {
+            Self::NorthAmerica => AREAS
+                .iter()
+                .flat_map(|area| (0..100 - KEPT_FOR_CLINICS).map(move |n| (area, n)))
+                .map(|(area, n)| format!("+1{area}55501{n:02}"))
+                .collect(),
+            Self::UnitedKingdom => {
+                (0..1000 - KEPT_FOR_CLINICS).map(|n| format!("+447700900{n:03}")).collect()
+            }
+        }
+    }
+}
+
+const FIRST: [&str; 48] = [
+    "Amara", "Bennett", "Camille", "Darius", "Elena", "Farah", "Gideon", "Hana", "Ines", "Jonah",
+    "Kezia", "Lorcan", "Maribel", "Nikhil", "Orla", "Priya", "Quentin", "Rosalind", "Samir",
+    "Tamsin", "Ulrich", "Vivian", "Wendell", "Xiomara", "Yusuf", "Zoë", "Anselm", "Beatriz",
+    "Cormac", "Delphine", "Emeka", "Fiona", "Gloria", "Hector", "Imani", "José", "Katya",
+    "Leopold", "Mei", "Noor", "Oscar", "Pilar", "Renée", "Stellan", "Thandi", "Una", "Viktor",
+    "Winifred",
+];
+
+const LAST: [&str; 48] = [
+    "Abernathy",
+    "Bellweather",
+    "Castellano",
+    "Dunmore",
+    "Eastwick",
+    "Fairbairn",
+    "Grimaldi",
+    "Hathersage",
+    "Ibarra",
+    "Jankowski",
+    "Kincaid",
+    "Lindqvist",
+    "Marchetti",
+    "Nakagawa",
+    "O'Malley",
+    "Pemberton",
+    "Quigley",
+    "Rasmussen",
+    "Santoro",
+    "Thornbury",
+    "Underhill",
+    "Valdés",
+    "Whitcombe",
+    "Yamamoto",
+    "Zielinski",
+    "Ashgrove",
+    "Brightwater",
+    "Calloway",
+    "Devereux",
+    "Ellsworth",
+    "Fenwick",
+    "Greengrass",
+    "Holloway",
+    "Inglethorpe",
+    "Jaramillo",
+    "Kettering",
+    "Lockridge",
+    "Mbeki-Hart",
+    "Norrington",
+    "Okonjo",
+    "Prendergast",
+    "Ravenscroft",
+    "Singhania",
+    "Tremayne",
+    "Ullman",
+    "Vance-Ito",
+    "Wetherby",
+    "Nyström",
+];
+
+/// A clinic's callers. Most ring once; some return, with the same name and number.
+pub(super) struct Roster {
+    people: Vec<Person>,
+    seen: usize,
+}
+
+impl Roster {
+    pub(super) fn new(numbering: Numbering, dice: &mut Dice) -> Self {
+        let mut numbers = numbering.all();
+        dice.shuffle(&mut numbers);
+        let people = numbers
+            .into_iter()
+            .map(|number| Person { first: dice.one(&FIRST), last: dice.one(&LAST), number })
+            .collect();
+        Self { people, seen: 0 }
+    }
+
+    /// Whoever is on the line this time.
+    pub(super) fn caller(&mut self, dice: &mut Dice) -> Person {
+        let returns = self.seen > 0 && dice.chance(18);
+        if returns || self.seen == self.people.len() {
+            return self.people[dice.index(self.seen)].clone();
+        }
+        self.seen += 1;
+        self.people[self.seen - 1].clone()
+    }
+}

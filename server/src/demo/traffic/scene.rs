@@ -1,0 +1,162 @@
+//! What one conversation is about: who, which service, which slots. The lines of a script are filled in
+//! from here, and so are the arguments of tools, so that a transcript agrees with its tool calls.
+
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
+
+use super::dice::Dice;
+use super::people::Person;
+use super::practice::{Practice, Service};
+
+/// A slot on the clinic's calendar, for machines and for people.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// `2026-09-14`, local.
+    pub(super) date: String,
+    /// `14:30`, local.
+    pub(super) clock: String,
+    /// `Monday the 14th`.
+    day: String,
+    /// `2:30 pm`.
+    time: String,
+}
+
+/// The setting of one conversation.
+#[derive(Debug)]
+pub(super) struct Scene {
+    clinic: &'static str,
+    street: &'static str,
+    hours: &'static str,
+    pub(super) assistant: &'static str,
+    first: &'static str,
+    pub(super) name: String,
+    /// The number the assistant knows; none on the web or when withheld.
+    pub(super) phone: Option<String>,
+    pub(super) service: &'static Service,
+    minutes: String,
+    service_start: String,
+    pub(super) staff: &'static str,
+    insurer: &'static str,
+    pub(super) excuse: &'static str,
+    /// The slot the conversation settles on.
+    pub(super) slot: Slot,
+    /// The slot it was before, or that was full.
+    pub(super) other: Slot,
+    /// The clinic's reference of the appointment.
+    pub(super) appointment: String,
+}
+
+const EXCUSES: [&str; 6] = [
+    "a work trip",
+    "a family matter",
+    "a cold",
+    "the school run",
+    "a change of shift",
+    "the weather",
+];
+
+impl Scene {
+    /// Sets the scene for a call that begins at `at`.
+    pub(super) fn new(
+        practice: &Practice,
+        assistant: &'static str,
+        person: &Person,
+        at: DateTime<Utc>,
+        dice: &mut Dice,
+    ) -> Self {
+        let profile = practice.profile;
+        let service = &profile.services[dice.index(profile.services.len())];
+        let today = at.with_timezone(&practice.timezone).date_naive();
+        let before = dice.between(1..=4);
+        let after = before + dice.between(1..=16);
+        Self {
+            clinic: profile.clinic.name,
+            street: profile.street,
+            hours: profile.hours,
+            assistant,
+            first: person.first,
+            name: person.name(),
+            phone: None,
+            service,
+            minutes: service.minutes.to_string(),
+            service_start: capitalised(service.phrase),
+            staff: dice.one(profile.staff),
+            insurer: dice.one(profile.insurers),
+            excuse: dice.one(&EXCUSES),
+            slot: slot(today, after, dice),
+            other: slot(today, before, dice),
+            appointment: format!("apt_{}", dice.word(8, b"abcdefghjkmnpqrstuvwxyz23456789")),
+        }
+    }
+
+    /// A line with the names in braces replaced; a name nobody knows stays as it is.
+    pub(super) fn fill(&self, line: &str) -> String {
+        let mut out = String::with_capacity(line.len() + 32);
+        let mut rest = line;
+        while let Some((before, tail)) = rest.split_once('{') {
+            let Some((key, after)) = tail.split_once('}') else { break };
+            out.push_str(before);
+            match self.word(key) {
+                Some(word) => out.push_str(word),
+                None => out.extend(["{", key, "}"]),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn word(&self, key: &str) -> Option<&str> {
+        Some(match key {
+            "clinic" => self.clinic,
+            "street" => self.street,
+            "hours" => self.hours,
+            "assistant" => self.assistant,
+            "first" => self.first,
+            "name" => &self.name,
+            "service" => self.service.phrase,
+            "service_start" => &self.service_start,
+            "minutes" => &self.minutes,
+            "price" => self.service.price,
+            "staff" => self.staff,
+            "insurer" => self.insurer,
+            "excuse" => self.excuse,
+            "day" => &self.slot.day,
+            "time" => &self.slot.time,
+            "other_day" => &self.other.day,
+            "other_time" => &self.other.time,
+            _ => return None,
+        })
+    }
+}
+
+/// A working slot at least `days` after `today`.
+fn slot(today: NaiveDate, days: i64, dice: &mut Dice) -> Slot {
+    let mut date = today + TimeDelta::days(days);
+    while matches!(date.weekday(), Weekday::Sat | Weekday::Sun) {
+        date += TimeDelta::days(1);
+    }
+    let half_hours = dice.between(18..=33);
+    let (hour, minute) = (half_hours / 2, half_hours % 2 * 30);
+    let half = if hour < 12 { "am" } else { "pm" };
+    Slot {
+        date: date.format("%Y-%m-%d").to_string(),
+        clock: format!("{hour:02}:{minute:02}"),
+        day: format!("{} the {}", date.format("%A"), ordinal(date.day())),
+        time: format!("{}:{minute:02} {half}", (hour + 11) % 12 + 1),
+    }
+}
+
+fn ordinal(day: u32) -> String {
+    let ending = match day {
+        1 | 21 | 31 => "st",
+        2 | 22 => "nd",
+        3 | 23 => "rd",
+        _ => "th",
+    };
+    format!("{day}{ending}")
+}
+
+fn capitalised(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

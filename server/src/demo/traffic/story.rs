@@ -1,0 +1,166 @@
+//! One call from beginning to end, as it really was. What the platform sends about it is written elsewhere.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::bill::Bill;
+use super::dialogue::Dialogue;
+use super::lines::Topic;
+use super::practice::{Line, Practice, Role};
+use super::scene::Scene;
+
+/// How the call came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    Inbound,
+    Outbound,
+    Web,
+}
+
+/// How it ended, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    CustomerHungUp,
+    AssistantHungUp,
+    Forwarded,
+    Silence,
+    Voicemail,
+    NoAnswer,
+    Busy,
+    /// Broke off; the platform's code.
+    Fault(&'static str),
+    /// Was never answered by the assistant; the platform's code.
+    NeverStarted(&'static str),
+    StillTalking,
+}
+
+impl Ending {
+    /// The platform's `endedReason`.
+    pub(super) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::CustomerHungUp => Some("customer-ended-call"),
+            Self::AssistantHungUp => Some("assistant-ended-call"),
+            Self::Forwarded => Some("assistant-forwarded-call"),
+            Self::Silence => Some("silence-timed-out"),
+            Self::Voicemail => Some("voicemail"),
+            Self::NoAnswer => Some("customer-did-not-answer"),
+            Self::Busy => Some("customer-busy"),
+            Self::Fault(code) | Self::NeverStarted(code) => Some(code),
+            Self::StillTalking => None,
+        }
+    }
+
+    /// Whether the conversation, if any, got where it was going.
+    pub(super) fn is_complete(self) -> bool {
+        matches!(
+            self,
+            Self::CustomerHungUp | Self::AssistantHungUp | Self::Forwarded | Self::Voicemail
+        )
+    }
+
+    /// Whether somebody or something answered.
+    pub(super) fn is_answered(self) -> bool {
+        !matches!(self, Self::NoAnswer | Self::Busy | Self::NeverStarted(_))
+    }
+
+    /// What the platform breaks by itself it does not charge.
+    pub(super) fn is_charged(self) -> bool {
+        match self {
+            Self::Fault(code) => !code.contains("vapifault"),
+            ending => ending.is_answered(),
+        }
+    }
+}
+
+/// The other party as the platform knows it.
+#[derive(Debug)]
+pub(super) struct Customer {
+    /// E.164, or a word when the number is withheld.
+    pub(super) number: String,
+    pub(super) name: Option<String>,
+    pub(super) email: Option<String>,
+}
+
+/// The moments of a call.
+#[expect(clippy::struct_field_names, reason = "a moment is named `_at` wherever it appears")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) answered_at: Option<DateTime<Utc>>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
+}
+
+impl Times {
+    /// Connected time in milliseconds.
+    pub(super) fn talk_ms(self) -> i64 {
+        match (self.answered_at, self.ended_at) {
+            (Some(from), Some(to)) => (to - from).num_milliseconds(),
+            _ => 0,
+        }
+    }
+
+    /// Where times within the conversation count from.
+    pub(super) fn answered_or_created(self) -> DateTime<Utc> {
+        self.answered_at.unwrap_or(self.created_at)
+    }
+}
+
+/// An end-of-call report that will be sent.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) at: DateTime<Utc>,
+    pub(super) bill: Bill,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) id: Uuid,
+    pub(super) route: Route,
+    pub(super) role: Role,
+    pub(super) topic: &'static Topic,
+    pub(super) ending: Ending,
+    /// Told in the words of 2024, before costs and times moved up to the message.
+    pub(super) older: bool,
+    pub(super) times: Times,
+    pub(super) customer: Option<Customer>,
+    pub(super) scene: Scene,
+    pub(super) dialogue: Dialogue,
+    /// What the analysis says; empty when there was nothing to analyse.
+    pub(super) summary: String,
+    pub(super) report: Option<Report>,
+    /// A later report that replaces the first.
+    pub(super) correction: Option<Report>,
+    /// The carrier's name for the call.
+    pub(super) carrier_call_id: String,
+    /// The model's arguments arrive as JSON in a string rather than as an object.
+    pub(super) arguments_as_text: bool,
+}
+
+impl Story {
+    /// A moment of the conversation.
+    pub(super) fn at(&self, ms: i64) -> DateTime<Utc> {
+        self.times.answered_or_created() + TimeDelta::milliseconds(ms)
+    }
+
+    /// Our side of the call; none on the web.
+    pub(super) fn line<'a>(&self, practice: &'a Practice) -> Option<&'a Line> {
+        match self.route {
+            Route::Inbound => Some(&practice.main_line),
+            Route::Outbound => Some(&practice.reminder_line),
+            Route::Web => None,
+        }
+    }
+
+    /// The total that stands in the end, in nano-dollars.
+    pub(super) fn cost_nanos(&self) -> i64 {
+        let last = self.correction.as_ref().or(self.report.as_ref());
+        last.map_or(0, |report| report.bill.total_nanos())
+    }
+
+    /// What became of an appointment.
+    pub(super) fn change(&self) -> Option<&'static str> {
+        let by_tool = self.dialogue.tool_uses().filter_map(|each| each.tool.change()).last();
+        by_tool.or_else(|| self.topic.settles.filter(|_| self.ending.is_complete()))
+    }
+}

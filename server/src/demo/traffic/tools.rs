@@ -1,0 +1,117 @@
+//! The functions the assistants call: names, schemas, arguments and answers.
+
+use super::json::{Json, object};
+use super::scene::Scene;
+
+/// A function the clinic offers its assistants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tool {
+    LookupCaller,
+    CheckAvailability,
+    BookAppointment,
+    RescheduleAppointment,
+    CancelAppointment,
+}
+
+impl Tool {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::LookupCaller => "lookupCaller",
+            Self::CheckAvailability => "checkAvailability",
+            Self::BookAppointment => "bookAppointment",
+            Self::RescheduleAppointment => "rescheduleAppointment",
+            Self::CancelAppointment => "cancelAppointment",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::LookupCaller => "Find the patient record of the caller.",
+            Self::CheckAvailability => "List free slots for a service on a day.",
+            Self::BookAppointment => "Book a free slot for the caller.",
+            Self::RescheduleAppointment => "Move an existing appointment to another slot.",
+            Self::CancelAppointment => "Cancel an existing appointment.",
+        }
+    }
+
+    /// What becomes of the appointment.
+    pub(super) fn change(self) -> Option<&'static str> {
+        match self {
+            Self::LookupCaller | Self::CheckAvailability => None,
+            Self::BookAppointment => Some("booked"),
+            Self::RescheduleAppointment => Some("rescheduled"),
+            Self::CancelAppointment => Some("cancelled"),
+        }
+    }
+
+    fn required(self) -> &'static [&'static str] {
+        match self {
+            Self::LookupCaller => &["name"],
+            Self::CheckAvailability => &["service", "date"],
+            Self::BookAppointment => &["patientName", "service", "date", "time"],
+            Self::RescheduleAppointment => &["appointmentId", "newDate", "newTime"],
+            Self::CancelAppointment => &["appointmentId"],
+        }
+    }
+
+    /// What the model asks with. Dates and times are the clinic's local ones.
+    pub(super) fn arguments(self, scene: &Scene) -> Json {
+        match self {
+            Self::LookupCaller => {
+                object! { "name" => scene.name.as_str() }.with_some("phone", scene.phone.as_deref())
+            }
+            Self::CheckAvailability => object! {
+                "service" => scene.service.code,
+                "date" => scene.slot.date.as_str(),
+                "staff" => scene.staff,
+            },
+            Self::BookAppointment => object! {
+                "patientName" => scene.name.as_str(),
+                "service" => scene.service.code,
+                "date" => scene.slot.date.as_str(),
+                "time" => scene.slot.clock.as_str(),
+                "staff" => scene.staff,
+            }
+            .with_some("phone", scene.phone.as_deref()),
+            Self::RescheduleAppointment => object! {
+                "appointmentId" => scene.appointment.as_str(),
+                "newDate" => scene.slot.date.as_str(),
+                "newTime" => scene.slot.clock.as_str(),
+            },
+            Self::CancelAppointment => object! {
+                "appointmentId" => scene.appointment.as_str(),
+                "reason" => scene.excuse,
+            },
+        }
+    }
+
+    /// What the clinic's system answered, on one line.
+    pub(super) fn result(self, scene: &Scene) -> String {
+        match self {
+            Self::LookupCaller => format!("Found {}, last visit on record.", scene.name),
+            Self::CheckAvailability => {
+                format!("Free on {}: {} with {}.", scene.slot.date, scene.slot.clock, scene.staff)
+            }
+            Self::BookAppointment => format!("Booked, reference {}.", scene.appointment),
+            Self::RescheduleAppointment => {
+                format!("Moved {} to {} {}.", scene.appointment, scene.slot.date, scene.slot.clock)
+            }
+            Self::CancelAppointment => format!("Cancelled {}.", scene.appointment),
+        }
+    }
+
+    /// The `function` member of the tool's definition.
+    pub(super) fn definition(self) -> Json {
+        let required = self.required().iter().map(|name| Json::from(*name)).collect::<Vec<_>>();
+        let properties = Json::Object(
+            self.required().iter().map(|name| (*name, object! { "type" => "string" })).collect(),
+        );
+        object! {
+            "name" => self.name(),
+            "description" => self.description(),
+            "parameters" => object! {
+                "type" => "object", "properties" => properties, "required" => required,
+            },
+        }
+    }
+}

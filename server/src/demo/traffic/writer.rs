@@ -1,0 +1,177 @@
+//! Writes what the platform would send about a call: the envelope and the snapshots every message carries.
+//!
+//! The snapshots are stale on purpose, as the platform's are: `call.status` and `call.updatedAt` stay as
+//! they were when the call was made.
+
+use chrono::{DateTime, Utc};
+
+use super::decimal::decimal;
+use super::json::{Json, object};
+use super::practice::{Carrier, Line, Practice};
+use super::story::{Route, Story};
+
+mod artifact;
+mod moments;
+mod report;
+
+pub(super) use moments::said;
+
+/// Stands where the platform sends a clinic's credentials, so that the demo shows them being cut out.
+pub(super) const PLANTED_SECRET: &str = "example-secret-do-not-store";
+
+/// Writes about one call.
+#[derive(Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub(super) practice: &'a Practice,
+    pub(super) story: &'a Story,
+}
+
+impl Writer<'_> {
+    /// The head of a message. In 2024 the time was ISO text.
+    pub(super) fn head(self, kind: &'static str, at: DateTime<Utc>) -> Json {
+        if self.story.older {
+            object! { "timestamp" => at, "type" => kind }
+        } else {
+            object! { "timestamp" => at.timestamp_millis(), "type" => kind }
+        }
+    }
+
+    /// Adds the snapshots and wraps the message up.
+    pub(super) fn body(self, message: Json) -> String {
+        self.body_about(message, self.call())
+    }
+
+    /// The same with another account of the call.
+    pub(super) fn body_about(self, message: Json, call: Json) -> String {
+        let message = message
+            .with("call", call)
+            .with_some("phoneNumber", self.phone_number())
+            .with_some("customer", self.customer());
+        object! { "message" => message }.to_text()
+    }
+
+    /// The call as it was when it was made.
+    pub(super) fn call(self) -> Json {
+        let Self { practice, story } = self;
+        let created_at = story.times.created_at;
+        let (kind, status) = match story.route {
+            Route::Inbound => ("inboundPhoneCall", "ringing"),
+            Route::Outbound => ("outboundPhoneCall", "queued"),
+            Route::Web => ("webCall", "queued"),
+        };
+        let mut call = object! {
+            "id" => story.id,
+            "orgId" => practice.org_id,
+            "createdAt" => created_at,
+            "updatedAt" => created_at,
+            "type" => kind,
+        };
+        if !story.older {
+            call = call.with("cost", 0).with("monitor", self.monitor());
+        }
+        call.with("transport", self.transport())
+            .with_some("phoneCallProvider", story.line(practice).map(provider))
+            .with_some(
+                "phoneCallProviderId",
+                story.line(practice).map(|_| story.carrier_call_id.as_str()),
+            )
+            .with_some("phoneCallTransport", story.line(practice).map(|_| "pstn"))
+            .with("status", status)
+            .with("assistantId", practice.assistant(story.role).0)
+            .with_some("phoneNumberId", story.line(practice).map(|line| line.id))
+            .with_some("customer", self.customer())
+    }
+
+    /// Anybody who holds the control address can steer the call.
+    fn monitor(self) -> Json {
+        let id = self.story.id;
+        object! {
+            "listenUrl" => format!("wss://calls.example.com/{id}/listen"),
+            "controlUrl" => format!("https://calls.example.com/{id}/control"),
+        }
+    }
+
+    fn transport(self) -> Json {
+        match self.story.line(self.practice) {
+            Some(line) => object! {
+                "provider" => provider(line),
+                "conversationType" => "voice",
+                "callSid" => self.story.carrier_call_id.as_str(),
+            },
+            None => object! {
+                "provider" => "daily",
+                "assistantVideoEnabled" => false,
+                "callUrl" => format!("https://rooms.example.com/{}", self.story.id.simple()),
+            },
+        }
+    }
+
+    fn phone_number(self) -> Option<Json> {
+        let line = self.story.line(self.practice)?;
+        let since = self.practice.since;
+        let number = object! {
+            "id" => line.id,
+            "orgId" => self.practice.org_id,
+            "number" => line.number,
+            "name" => line.name,
+            "createdAt" => since,
+            "updatedAt" => since,
+            "status" => "active",
+            "provider" => provider(line),
+        };
+        Some(match line.carrier {
+            Carrier::Platform => number,
+            Carrier::Twilio => number
+                .with("twilioAccountSid", self.practice.account_sid.as_str())
+                .with("twilioAuthToken", PLANTED_SECRET),
+        })
+    }
+
+    fn customer(self) -> Option<Json> {
+        let customer = self.story.customer.as_ref()?;
+        Some(
+            object! { "number" => customer.number.as_str() }
+                .with_some("name", customer.name.as_deref())
+                .with_some("email", customer.email.as_deref()),
+        )
+    }
+
+    /// The assistant as it is configured.
+    pub(super) fn assistant(self) -> Json {
+        let (id, assistant) = self.practice.assistant(self.story.role);
+        let system = object! { "role" => "system", "content" => assistant.prompt };
+        object! {
+            "id" => id,
+            "orgId" => self.practice.org_id,
+            "name" => assistant.name,
+            "voice" => object! {
+                "provider" => assistant.voice.provider, "voiceId" => assistant.voice.id,
+            },
+            "createdAt" => self.practice.since,
+            "updatedAt" => self.practice.since,
+            "model" => object! {
+                "provider" => assistant.model.provider,
+                "model" => assistant.model.name,
+                "messages" => vec![system],
+                "temperature" => decimal(4, 1),
+            },
+            "firstMessage" => self.story.scene.fill(assistant.first_message),
+            "endCallMessage" => "Goodbye.",
+            "transcriber" => object! {
+                "provider" => assistant.transcriber.provider,
+                "model" => assistant.transcriber.model,
+                "language" => assistant.transcriber.language,
+            },
+            "server" => object! {
+                "url" => "https://ledger.example.com/webhooks/vapi", "timeoutSeconds" => 20,
+            },
+        }
+    }
+}
+
+fn provider(line: &Line) -> &'static str {
+    match line.carrier {
+        Carrier::Twilio => "twilio",
+        Carrier::Platform => "vapi",
+    }
+}

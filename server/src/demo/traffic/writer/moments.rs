@@ -1,0 +1,166 @@
+//! Everything that is sent while a call goes on.
+
+use chrono::{DateTime, Utc};
+
+use super::super::dialogue::{Act, ToolUse, Turn};
+use super::super::json::{Json, object};
+use super::artifact::{in_text, tool_call};
+use super::{PLANTED_SECRET, Writer};
+
+impl Writer<'_> {
+    /// `status-update` on the way to the conversation: queued, ringing, in-progress.
+    pub(in super::super) fn status(self, status: &str, at: DateTime<Utc>) -> String {
+        let message = self.head("status-update", at).with("status", status);
+        let message = match status {
+            "in-progress" => message.with("artifact", self.artifact(0)),
+            _ => message,
+        };
+        self.body(message.with("assistant", self.assistant()))
+    }
+
+    /// `status-update` ended.
+    pub(in super::super) fn ended(self, reason: &str, at: DateTime<Utc>) -> String {
+        let message = self
+            .head("status-update", at)
+            .with("status", "ended")
+            .with("endedReason", reason)
+            .with("assistant", self.assistant());
+        self.body(message)
+    }
+
+    /// `status-update` forwarding: the one status that brings the conversation along.
+    pub(in super::super) fn forwarding(self, at: DateTime<Utc>) -> String {
+        let message = self
+            .head("status-update", at)
+            .with("status", "forwarding")
+            .with("destination", self.desk())
+            .with("transcript", self.story.dialogue.transcript())
+            .with("summary", self.story.summary.as_str())
+            .with("assistant", self.assistant());
+        self.body(message)
+    }
+
+    /// `transfer-update`.
+    pub(in super::super) fn transferred(self, at: DateTime<Utc>) -> String {
+        let message = self
+            .head("transfer-update", at)
+            .with("destination", self.desk())
+            .with("assistant", self.assistant());
+        self.body(message)
+    }
+
+    /// `tool-calls` for one turn in which the model asked for tools.
+    pub(in super::super) fn tools(
+        self,
+        turn: &Turn,
+        uses: &[ToolUse],
+        at: DateTime<Utc>,
+    ) -> String {
+        let asked: Vec<Json> = uses.iter().map(|each| self.asked(each)).collect();
+        let defined: Vec<Json> = uses.iter().map(|each| self.defined(each)).collect();
+        let message = self
+            .head("tool-calls", at)
+            .with("toolCalls", asked.clone())
+            .with("toolCallList", asked)
+            .with("toolWithToolCallList", defined)
+            .with("artifact", self.artifact(turn.from_ms))
+            .with("assistant", self.assistant());
+        self.body(message)
+    }
+
+    /// `transcript`, partial or final.
+    pub(in super::super) fn transcript(
+        self,
+        role: &str,
+        kind: &str,
+        said: &str,
+        at: DateTime<Utc>,
+    ) -> String {
+        let message = self
+            .head("transcript", at)
+            .with("role", role)
+            .with("transcriptType", kind)
+            .with("transcript", said)
+            .with("isFiltered", false)
+            .with("detectedThreats", Vec::new())
+            .with("originalTranscript", said);
+        let assistant = (kind == "final").then(|| self.assistant());
+        self.body(message.with_some("assistant", assistant))
+    }
+
+    /// `speech-update`, started or stopped.
+    pub(in super::super) fn speech(
+        self,
+        role: &str,
+        status: &str,
+        turn: i64,
+        at: DateTime<Utc>,
+    ) -> String {
+        let message = self
+            .head("speech-update", at)
+            .with("status", status)
+            .with("role", role)
+            .with("turn", turn);
+        self.body(message)
+    }
+
+    /// `conversation-update` after `upto_ms`.
+    pub(in super::super) fn conversation(self, upto_ms: i64, at: DateTime<Utc>) -> String {
+        let message = self
+            .head("conversation-update", at)
+            .with("conversation", self.model_messages(upto_ms))
+            .with("messages", self.messages(upto_ms));
+        self.body(message)
+    }
+
+    /// `model-output`: some tokens.
+    pub(in super::super) fn model_output(self, output: &str, at: DateTime<Utc>) -> String {
+        self.body(self.head("model-output", at).with("output", output))
+    }
+
+    /// `voice-input`: what the voice is about to say.
+    pub(in super::super) fn voice_input(self, input: &str, at: DateTime<Utc>) -> String {
+        self.body(self.head("voice-input", at).with("input", input))
+    }
+
+    /// The front desk.
+    pub(super) fn desk(self) -> Json {
+        object! {
+            "type" => "number",
+            "number" => self.practice.profile.desk_number,
+            "message" => "Transferring you now.",
+            "description" => "Front desk",
+        }
+    }
+
+    fn asked(self, each: &ToolUse) -> Json {
+        if self.story.arguments_as_text {
+            in_text(each)
+        } else {
+            tool_call(each, each.arguments.clone())
+        }
+    }
+
+    /// The tool's definition, with the secret of its own server in it.
+    fn defined(self, each: &ToolUse) -> Json {
+        object! {
+            "type" => "function",
+            "function" => each.tool.definition(),
+            "async" => false,
+            "server" => object! {
+                "url" => "https://ledger.example.com/webhooks/vapi", "secret" => PLANTED_SECRET,
+            },
+            "messages" => Vec::new(),
+            "toolCall" => self.asked(each),
+        }
+    }
+}
+
+/// What one party said, with the platform's word for the party.
+pub(in super::super) fn said(turn: &Turn) -> Option<(&'static str, &str)> {
+    match &turn.act {
+        Act::Bot(said) => Some(("assistant", said)),
+        Act::User(said) => Some(("user", said)),
+        Act::Tools(_) => None,
+    }
+}

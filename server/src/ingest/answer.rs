@@ -1,0 +1,115 @@
+//! What the platform hears. Tool calls and requests are answered 200 even when the ledger failed:
+//! the platform ignores anything else, and a voice must have something to say.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ledger_core::envelope::Draft;
+use ledger_core::provider::{Reply, ToolRequest};
+use ledger_store::append::Appended;
+use serde_json::{Value, json};
+
+use super::is_tool_call;
+
+/// What a voice says when the ledger has no such tool. One line: the platform reads it out.
+pub const NOT_CONFIGURED: &str = "This tool is not configured here. Nothing was done. Please take \
+     down the request, and somebody will call back.";
+
+/// What a voice says when the ledger failed. It claims nothing.
+const FAILED: &str =
+    "The system cannot be reached at the moment. Nothing was done. Please try again later.";
+
+/// What a voice says when nobody told which assistant shall answer.
+const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call again later.";
+
+/// What a voice says when there is nowhere to transfer to.
+const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
+
+/// Message types that may be metric labels.
+pub(super) const KNOWN_KINDS: &[&str] = &[
+    "assistant-request",
+    "assistant.speechStarted",
+    "assistant.started",
+    "call-object",
+    "call.artifact.upload",
+    "call.delete.failed",
+    "call.deleted",
+    "chat.created",
+    "chat.deleted",
+    "conversation-update",
+    "end-of-call-report",
+    "function-call",
+    "handoff-destination-request",
+    "hang",
+    "knowledge-base-request",
+    "language-change-detected",
+    "model-output",
+    "phone-call-control",
+    "session.created",
+    "session.deleted",
+    "session.updated",
+    "speech-update",
+    "status-update",
+    "tool-calls",
+    "transcript",
+    "transfer-destination-request",
+    "transfer-update",
+    "unreadable",
+    "untyped",
+    "user-interrupted",
+    "voice-input",
+    "voice-request",
+];
+
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    (status, Json(body)).into_response()
+}
+
+/// Writes into each tool call what it is answered with, before that is sealed.
+pub(super) fn fill_tool_results(drafts: &mut [Draft]) {
+    for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
+        for io in &mut draft.sections.tool_io {
+            io.result = Some(json!({ "error": NOT_CONFIGURED }));
+        }
+    }
+}
+
+/// The answer to an informational message.
+pub(super) fn acknowledge(appended: &Appended) -> Response {
+    let status = if appended.duplicate { "duplicate" } else { "recorded" };
+    let body = json!({ "status": status, "position": appended.first });
+    with_position(json(StatusCode::OK, &body), appended)
+}
+
+/// The answer to a message that wants one in the platform's own shape. `recorded` is `None` when
+/// the ledger failed.
+pub(super) fn spoken(reply: &Reply, recorded: Option<&Appended>) -> Response {
+    let said =
+        |when_recorded: &'static str| if recorded.is_some() { when_recorded } else { FAILED };
+    let body = match reply {
+        Reply::Acknowledge => json!({ "status": "recorded" }),
+        Reply::ToolResults(requests) => {
+            let results: Vec<Value> =
+                requests.iter().map(|request| tool_result(request, said(NOT_CONFIGURED))).collect();
+            json!({ "results": results })
+        }
+        Reply::FunctionResult(_) => json!({ "result": said(NOT_CONFIGURED) }),
+        Reply::Assistant => json!({ "error": said(NO_ASSISTANT) }),
+        Reply::Destination => json!({ "error": said(NO_DESTINATION) }),
+        Reply::Fixed(body) => body.clone(),
+    };
+    let response = json(StatusCode::OK, &body);
+    match recorded {
+        Some(appended) => with_position(response, appended),
+        None => response,
+    }
+}
+
+fn tool_result(request: &ToolRequest, error: &str) -> Value {
+    json!({ "toolCallId": request.tool_call_id, "name": request.tool, "error": error })
+}
+
+fn with_position(mut response: Response, appended: &Appended) -> Response {
+    response.headers_mut().insert("ledger-position", HeaderValue::from(appended.last.0));
+    response
+}

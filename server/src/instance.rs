@@ -1,0 +1,88 @@
+//! One opened ledger: the database (private or given), the schema up to date, the store.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ledger_store::embedded::{Cluster, Durability, Settings as ClusterSettings};
+use ledger_store::keyring::Keyring;
+use ledger_store::{Settings, Store, migrate};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::config::Config;
+use crate::system::{SystemClock, SystemIds};
+
+/// Connections the private server takes, from every process that shares it.
+const MAX_CONNECTIONS: u16 = 200;
+
+/// An opened ledger; close it, so that a private PostgreSQL nobody else uses ends too.
+pub struct Instance {
+    /// The log and the vault.
+    pub store: Arc<Store>,
+    /// How many migrations were applied when it was opened.
+    pub migrated: usize,
+    cluster: Option<Cluster>,
+}
+
+impl Instance {
+    /// Starts or adopts the private PostgreSQL, or connects to the given one; applies migrations.
+    ///
+    /// # Errors
+    /// The database cannot be started or reached, or a migration fails; the chain says why and what
+    /// to do.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let (cluster, database) = match &config.database_url {
+            Some(url) => {
+                let options = PgConnectOptions::from_str(&url.0)
+                    .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
+                (None, options)
+            }
+            None => {
+                let cluster = start(config, Durability::Durable).await?;
+                let database = cluster.connect_options();
+                (Some(cluster), database)
+            }
+        };
+        // Statements carry blind indexes and ciphertext only; still, none is logged.
+        let database = database.disable_statement_logging();
+        let migrated = migrate(&database).await.context("the database cannot be used")?;
+        let keyring = Keyring::new(config.keyring_path(), config.root_key_path());
+        let store = Store::open(Settings {
+            database,
+            connections: config.connections,
+            lanes: config.append_lanes,
+            keyring: Arc::new(keyring),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        });
+        Ok(Self { store: Arc::new(store), migrated, cluster })
+    }
+
+    /// Closes connections, then ends the private PostgreSQL if nobody else uses it.
+    ///
+    /// # Errors
+    /// The server did not end in time.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.store.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await.context("the private PostgreSQL did not end")?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts or adopts the private PostgreSQL of a data directory.
+///
+/// # Errors
+/// No binaries, an unreachable directory, a wrong version: the message says what to do.
+pub async fn start(config: &Config, durability: Durability) -> anyhow::Result<Cluster> {
+    let settings = ClusterSettings {
+        data_dir: config.data_dir.clone(),
+        binaries: config.pg_bin.clone(),
+        user: config.pg_user.clone(),
+        durability,
+        max_connections: MAX_CONNECTIONS,
+    };
+    Cluster::start_or_adopt(settings).await.context("the private PostgreSQL cannot be used")
+}

@@ -1,0 +1,92 @@
+//! Probes and metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// A read model further behind than this makes the server not ready.
+const MAX_LAG: i64 = 100_000;
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+}
+
+/// The process lives.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+}
+
+/// Whether webhooks can be taken, and if not, why.
+#[derive(Serialize, ToSchema)]
+struct Readiness {
+    /// `ready` or `not_ready`.
+    status: &'static str,
+    /// `ok`, or what is wrong.
+    database: String,
+    /// `ok`, or what is wrong.
+    migrations: String,
+    /// `ok`, or what is wrong.
+    keyring: String,
+    /// Events not yet in the read models.
+    lag_events: Option<i64>,
+    /// Tenants whose read model met an event it cannot read.
+    halted: Option<i64>,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether webhooks can be taken: database, migrations, keyring, lag.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
+)]
+async fn readyz(State(app): State<App>) -> impl IntoResponse {
+    let migrated = app.store.is_migrated().await;
+    let progress = projections::progress(app.store.projector()).await;
+    let lag_events = progress.as_ref().ok().map(|all| all.iter().map(|one| one.lag_events).sum());
+    let halted = progress.as_ref().ok().map(|all| all.iter().map(|one| one.halted).sum());
+    let keyring = app.store.keyring().check();
+    let is_ready = matches!(migrated, Ok(true))
+        && keyring.is_ok()
+        && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG);
+    let readiness = Readiness {
+        status: if is_ready { "ready" } else { "not_ready" },
+        database: if migrated.is_ok() { "ok".into() } else { "does not answer".into() },
+        migrations: match migrated {
+            Ok(true) => "ok".into(),
+            Ok(false) => "not applied: run call-ledger migrate".into(),
+            Err(_) => "unknown".into(),
+        },
+        keyring: match keyring {
+            Ok(()) => "ok".into(),
+            Err(error) => {
+                tracing::error!(error = %error, "readyz.keyring");
+                "cannot be opened; see the log".into()
+            }
+        },
+        lag_events,
+        halted,
+    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
+}
+
+/// Counters and histograms for Prometheus. No labels hold personal data or tenants' names.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String)))]
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.render())
+}

@@ -1,0 +1,42 @@
+//! The ambient world, in one place: the system's clock and randomness.
+
+use chrono::{DateTime, Utc};
+use ledger_core::clock::Clock;
+use ledger_core::ids::Ids;
+use uuid::Uuid;
+
+/// The computer's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemIds;
+
+impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    fn random(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    fn ordered(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// Fresh secret text: 256 random bits, URL-safe.
+#[must_use]
+pub fn fresh_secret() -> String {
+    use base64::Engine;
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).expect("the operating system gives randomness");
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_slice())
+}

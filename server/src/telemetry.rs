@@ -1,0 +1,42 @@
+//! Log lines and metrics. Lines are for people on a terminal and JSON otherwise; neither holds
+//! bodies, personal data or secrets.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Starts log output on standard error. `RUST_LOG` chooses; the default is this product's `info`.
+pub fn start_logs(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        logs.compact().try_init()
+    } else {
+        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    };
+    // A second start in one process (tests) keeps the first.
+    drop(started);
+}
+
+/// Buckets in seconds, from a cached read to a timeout.
+const SECONDS: &[f64] =
+    &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// The process's metrics; started once.
+///
+/// # Panics
+/// When something else installed a metrics recorder in this process.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+                .expect("the buckets are not empty")
+                .install_recorder()
+                .expect("nothing else records metrics in this process")
+        })
+        .clone()
+}
