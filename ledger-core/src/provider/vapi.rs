@@ -16,6 +16,17 @@ mod told;
 mod tool_log;
 mod tools;
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
+mod tool_tests;
+
 use super::{Adapter, Proof, Refused, Translation, Unproven};
 use crate::envelope::{Draft, Sections};
 use crate::json::Json;

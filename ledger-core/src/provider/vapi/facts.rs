@@ -141,9 +141,7 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
 fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presence)> {
     // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
     // keeps the object of our own number.
-    let number = customer(message, "number")
-        .or_else(|| message.at_call("phoneNumber", scalar))
-        .or_else(|| message.at_message("phoneNumber", scalar))?;
+    let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
     // The parser is only made for ASCII; nothing else is a number anyway.
     let e164 = Some(&number)
         .filter(|number| number.is_ascii())
