@@ -59,25 +59,44 @@ fn replace<'a>(value: &mut Json<'a>, nth: &mut usize, with: &Json<'a>) -> Option
     }
 }
 
+/// Cuts off what the adapter never reads, so that what it does read can be tried in full.
+fn prune(value: &mut Json<'_>) {
+    const UNREAD: [&str; 5] =
+        ["assistant", "squad", "assistantOverrides", "phoneCallProviderDetails", "parameters"];
+    match value {
+        Json::String(text) if text.len() > 300 => *text = Cow::Borrowed("long"),
+        Json::Array(items) => items.iter_mut().for_each(prune),
+        Json::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Json::Object(inner) if UNREAD.contains(&key.as_ref()) => {
+                        inner.retain(|(_, value)| {
+                            !matches!(value, Json::Array(_) | Json::Object(_))
+                        });
+                    }
+                    value => prune(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn no_value_of_no_capture_can_be_replaced_to_break_the_adapter() {
     let replacements = REPLACEMENTS.map(|text| Json::parse(text.as_bytes()).expect("JSON"));
     for (name, body) in messages() {
-        let tree = Json::parse(body.as_bytes()).expect("JSON");
+        let mut tree = Json::parse(body.as_bytes()).expect("JSON");
+        prune(&mut tree);
         // All of them for small bodies; large ones take one each in turn, for they repeat.
-        let each = if body.len() < 5000 { replacements.len() } else { 1 };
+        let each = if body.len() < 5000 { replacements.len() } else { 2 };
         for nth in 0.. {
-            let mut is_over = false;
-            for turn in 0..each {
-                let with = &replacements[(nth + turn) % replacements.len()];
+            let mutants = (0..each).map_while(|turn| {
+                let with = &replacements[(nth * each + turn) % replacements.len()];
                 let (mut mutant, mut left) = (tree.clone(), nth);
-                let Some(path) = replace(&mut mutant, &mut left, with) else {
-                    is_over = true;
-                    break;
-                };
-                check(&mutant, &path, &name);
-            }
-            if is_over {
+                replace(&mut mutant, &mut left, with).map(|path| (mutant, path))
+            });
+            if mutants.map(|(mutant, path)| check(&mutant, &path, &name)).count() == 0 {
                 break;
             }
         }

@@ -87,37 +87,40 @@ fn redacted_text(text: &str, nesting: usize) -> Option<String> {
 
 /// Whether what carries this name is a secret. Case and separators do not matter.
 pub(super) fn is_secret_name(name: &str) -> bool {
-    const WHOLE: [&str; 12] = [
-        "token",
-        "identity",
-        "controlurl",
-        "listenurl",
-        "authorization",
-        "proxyauthorization",
-        "cookie",
-        "setcookie",
-        "jwt",
-        "passphrase",
-        "credential",
-        "credentials",
+    const WHOLE: [&[u8]; 12] = [
+        b"token",
+        b"identity",
+        b"controlurl",
+        b"listenurl",
+        b"authorization",
+        b"proxyauthorization",
+        b"cookie",
+        b"setcookie",
+        b"jwt",
+        b"passphrase",
+        b"credential",
+        b"credentials",
     ];
-    const ENDS: [&str; 8] = [
-        "secret",
-        "password",
-        "token",
-        "apikey",
-        "privatekey",
-        "secretkey",
-        "accesskey",
-        "signingkey",
+    const ENDS: [&[u8]; 8] = [
+        b"secret",
+        b"password",
+        b"token",
+        b"apikey",
+        b"privatekey",
+        b"secretkey",
+        b"accesskey",
+        b"signingkey",
     ];
-    // A schema names fields at length in prose; a secret's name is short.
-    if name.len() > 64 {
-        return false;
+    // Every key of a body passes here, so this takes no memory; longer names are prose.
+    let mut folded = [0; 64];
+    let mut len = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        let Some(place) = folded.get_mut(len) else { return false };
+        *place = byte.to_ascii_lowercase();
+        len += 1;
     }
-    let name: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    WHOLE.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end))
+    let name = &folded[..len];
+    WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]

@@ -19,15 +19,14 @@ const KEY_PREFIXES: [(&str, usize); 9] = [
 pub(super) fn redact(text: &str) -> Option<String> {
     let mut out = String::new();
     let (mut kept, mut at) = (0, 0);
-    while let Some(step) = text[at..].chars().next().map(char::len_utf8) {
-        let secret = if is_word_start(text, at) { secret_at(text, at) } else { None };
-        let Some((from, to)) = secret else {
-            at += step;
-            continue;
-        };
-        out.push_str(&text[kept..from]);
-        out.push_str(REMOVED);
-        (kept, at) = (to, to);
+    while let Some(word) = text[at..].bytes().position(is_word) {
+        at += word;
+        if let Some((from, to)) = secret_at(text, at) {
+            out.push_str(&text[kept..from]);
+            out.push_str(REMOVED);
+            (kept, at) = (to, to);
+        }
+        at += run(&text[at..], is_word).len();
     }
     if kept == 0 {
         return None;
@@ -36,37 +35,41 @@ pub(super) fn redact(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// The span of the secret that the word at `at` is or announces.
+/// The span of the secret that the word at `at` is or announces. Prompts have thousands of words,
+/// so the first letter and what stands before the word decide what it could be at all.
 fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let rest = &text[at..];
-    let first = *rest.as_bytes().first()?;
-    if !first.is_ascii_alphabetic() && first != b'_' {
-        return None;
-    }
-    json_web_token(rest).or_else(|| api_key(rest)).map(|len| (at, at + len)).or_else(|| {
-        let (from, to) = bearer(rest)
-            .or_else(|| header_line(text, at))
-            .or_else(|| query_value(text, at))
-            .or_else(|| user_info(rest))?;
-        Some((at + from, at + to))
-    })
+    let by_first_letter = match rest.as_bytes()[0] {
+        b'e' => json_web_token(rest),
+        b'b' | b'B' => bearer(rest),
+        b'g' | b'k' | b'r' | b's' | b'w' | b'x' => api_key(rest),
+        _ => None,
+    };
+    let by_context = || match text[..at].bytes().next_back() {
+        None | Some(b'\n') => header_line(rest),
+        Some(b'?' | b'&') => query_value(rest),
+        Some(b'"' | b'\'') => quoted_field(rest),
+        _ => None,
+    };
+    let (from, to) = by_first_letter.or_else(by_context).or_else(|| user_info(rest))?;
+    Some((at + from, at + to))
 }
 
 /// Three parts of base64url, the first a JSON object: `eyJ` is `{"`.
-fn json_web_token(rest: &str) -> Option<usize> {
+fn json_web_token(rest: &str) -> Option<(usize, usize)> {
     let token = rest.starts_with("eyJ").then(|| run(rest, |b| is_word(b) || b == b'.'))?;
     let mut parts = token.trim_end_matches('.').split('.');
     let is_long = |part: Option<&str>| part.is_some_and(|part| part.len() >= 4);
     (is_long(parts.next()) && is_long(parts.next()) && parts.next().is_some())
-        .then_some(token.len())
+        .then_some((0, token.len()))
 }
 
 /// A known beginning, and a rest as long and as mixed as keys are.
-fn api_key(rest: &str) -> Option<usize> {
+fn api_key(rest: &str) -> Option<(usize, usize)> {
     let (prefix, least) = KEY_PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix))?;
     let key = run(&rest[prefix.len()..], is_word);
     let is_key = key.len() >= *least && key.bytes().any(|byte| byte.is_ascii_digit());
-    is_key.then_some(prefix.len() + key.len())
+    is_key.then_some((0, prefix.len() + key.len()))
 }
 
 /// `Bearer <something long>`. Shorter words after "bearer" are English.
@@ -81,9 +84,7 @@ fn bearer(rest: &str) -> Option<(usize, usize)> {
 }
 
 /// `Identity: …` and its like at the start of a line, as raw SIP and HTTP messages have them.
-fn header_line(text: &str, at: usize) -> Option<(usize, usize)> {
-    let is_line_start = at == 0 || text.as_bytes()[at - 1] == b'\n';
-    let rest = is_line_start.then(|| &text[at..])?;
+fn header_line(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
     let value = rest[name.len()..].strip_prefix(": ").filter(|_| is_secret_name(name))?;
     let from = rest.len() - value.len();
@@ -92,15 +93,26 @@ fn header_line(text: &str, at: usize) -> Option<(usize, usize)> {
 }
 
 /// `?token=…` or `&api_key=…` of a URL.
-fn query_value(text: &str, at: usize) -> Option<(usize, usize)> {
-    let is_parameter = at > 0 && matches!(text.as_bytes()[at - 1], b'?' | b'&');
-    let rest = is_parameter.then(|| &text[at..])?;
+fn query_value(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
     let is_secret = is_secret_name(name) || name.eq_ignore_ascii_case("key");
     let value = rest[name.len()..].strip_prefix('=').filter(|_| is_secret)?;
     let from = rest.len() - value.len();
     let end = value.find(|c: char| c.is_whitespace() || "&#\"'<>".contains(c));
     let len = end.unwrap_or(value.len());
+    (len > 0).then_some((from, from + len))
+}
+
+/// `"secret": "…"` within a text that is not JSON as a whole: error messages quote bodies so.
+fn quoted_field(rest: &str) -> Option<(usize, usize)> {
+    const QUOTES: [char; 2] = ['"', '\''];
+    let name = run(rest, is_word);
+    let after = rest[name.len()..].trim_start_matches('\\');
+    let after = after.strip_prefix(QUOTES).filter(|_| is_secret_name(name))?.trim_start();
+    let value = after.strip_prefix(':')?.trim_start().trim_start_matches('\\');
+    let value = value.strip_prefix(QUOTES)?;
+    let from = rest.len() - value.len();
+    let len = value.find(['"', '\'', '\\', '\n']).unwrap_or(value.len());
     (len > 0).then_some((from, from + len))
 }
 
@@ -121,10 +133,6 @@ fn run(text: &str, belongs: impl Fn(u8) -> bool) -> &str {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
-fn is_word_start(text: &str, at: usize) -> bool {
-    at == 0 || !is_word(text.as_bytes()[at - 1])
 }
 
 #[cfg(test)]
@@ -150,6 +158,12 @@ mod tests {
             ),
             ("wss://h/x?a=1&token=hush&b=2".into(), "wss://h/x?a=1&token=[removed]&b=2"),
             ("https://h/?api_key=hush#f".into(), "https://h/?api_key=[removed]#f"),
+            (
+                "sent {\"secret\" : \"hush\"} to us".into(),
+                "sent {\"secret\" : \"[removed]\"} to us",
+            ),
+            ("{'apiKey': 'hush".into(), "{'apiKey': '[removed]"),
+            (r#"a \"token\":\"hush\" b"#.into(), r#"a \"token\":\"[removed]\" b"#),
             ("see https://user:hush@host/a".into(), "see https://[removed]@host/a"),
             ("ж Bearer 0123456789 ж".into(), "ж Bearer [removed] ж"),
         ] {
@@ -167,6 +181,7 @@ mod tests {
             "eyJust a word.and another.one",
             "https://storage.example.com/a?sig=1&page=2",
             "My identity: none",
+            "a \"secret\" and \"token\": none",
             "mail person1@example.com or https://example.com/@name",
             "https://host:8080/path",
         ] {
