@@ -1,2 +1,234 @@
-//! JSON read exactly: numbers keep their text, so money never passes through a float, and a body
-//! is kept as it came.
+//! JSON read exactly: numbers keep their text, so money never passes through a float, and keys
+//! keep their order, so a body can be spelled again as it came.
+//!
+//! Reading is safe on anything: depth is checked before anything recurses, and what JSON allows
+//! but Unicode does not (half a surrogate pair) becomes U+FFFD instead of an error.
+
+mod read;
+mod write;
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::money::parse_decimal;
+use crate::provider::Refused;
+
+/// How deep a body may nest. Captured bodies reach 16.
+pub const MAX_DEPTH: usize = 64;
+
+/// The longest text that goes into facts, in characters.
+pub const MAX_FACT_CHARS: usize = 200;
+
+/// A JSON value that borrows from the text it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as it was written.
+    Number(&'a str),
+    /// A string, its escapes resolved.
+    String(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Json<'a>>),
+    /// An object in the order it came, keys that come twice included.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+impl<'a> Json<'a> {
+    /// Reads one JSON value.
+    ///
+    /// # Errors
+    /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::NotJson`]. None
+    /// of them quotes the body.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Refused> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| Refused::NotUtf8 { at: error.valid_up_to() })?;
+        read::read(text)
+    }
+
+    /// The value of a key. When a key came twice the last one counts, as in most parsers.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(fields) => {
+                fields.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The value at the end of a path of keys.
+    #[must_use]
+    pub fn path(&self, keys: &[&str]) -> Option<&Self> {
+        keys.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// Whether it says anything: not null, and no blank string, empty array or empty object.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Bool(_) | Self::Number(_) => true,
+            Self::String(text) => !text.trim().is_empty(),
+            Self::Array(items) => !items.is_empty(),
+            Self::Object(fields) => !fields.is_empty(),
+        }
+    }
+
+    /// Whether it is an object.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        matches!(self, Self::Object(_))
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array; none of anything else.
+    #[must_use]
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::Array(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A boolean, also one that was written as text.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Self::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+
+    /// An exact decimal, also one that was written as text. `None` when it is no number, or one
+    /// that 28 digits cannot hold exactly.
+    #[must_use]
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        match self {
+            Self::Number(text) => parse_decimal(text),
+            Self::String(text) => parse_decimal(text),
+            _ => None,
+        }
+    }
+
+    /// A point in time: milliseconds since the Unix epoch (whole, fractional or with an exponent)
+    /// or ISO 8601. A time without a zone is read as UTC, the only zone the platforms speak in.
+    /// Cut to microseconds, which is what the store keeps.
+    ///
+    /// `None` when it is no time, or lies outside the years 1970 to 9999: a clock that says so was
+    /// never set.
+    #[must_use]
+    pub fn as_time(&self) -> Option<DateTime<Utc>> {
+        let micros = match self.as_decimal() {
+            Some(millis) => millis.checked_mul(Decimal::ONE_THOUSAND)?.floor().to_i64()?,
+            None => iso_micros(self.as_str()?.trim())?,
+        };
+        let time = DateTime::from_timestamp_micros(micros)?;
+        (1970..=9999).contains(&time.year()).then_some(time)
+    }
+
+    /// A point in time as whole milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn as_millis(&self) -> Option<i64> {
+        self.as_time().map(|time| time.timestamp_millis())
+    }
+}
+
+/// Going through microseconds also folds a leap second into the next one.
+fn iso_micros(text: &str) -> Option<i64> {
+    let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_micros());
+    zoned
+        .or_else(|_| text.parse().map(|time: NaiveDateTime| time.and_utc().timestamp_micros()))
+        .ok()
+}
+
+/// Text as it may stand in facts: no control characters (PostgreSQL refuses NUL), at most
+/// [`MAX_FACT_CHARS`] characters, cut between characters.
+#[must_use]
+pub fn fact_text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_FACT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Json<'_> {
+        Json::parse(text.as_bytes()).expect("JSON")
+    }
+
+    #[test]
+    fn of_a_key_that_came_twice_the_last_counts() {
+        let value = parse(r#"{"a":1,"b":{"c":2},"a":3}"#);
+        assert_eq!(value.get("a"), Some(&Json::Number("3")));
+        assert_eq!(value.path(&["b", "c"]), Some(&Json::Number("2")));
+        assert_eq!(value.path(&["b", "c", "d"]), None);
+    }
+
+    #[test]
+    fn a_number_is_a_decimal_whether_or_not_it_was_quoted() {
+        for text in ["0.1088", "\"0.1088\"", "1.088E-1", "1088e-4"] {
+            assert_eq!(parse(text).as_decimal(), Some(Decimal::new(1088, 4)), "{text}");
+        }
+        for text in ["1e400", "1e-400", "1e99999999999", "\"\"", "null", "[1]", "\"NaN\""] {
+            assert_eq!(parse(text).as_decimal(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_from_every_form_that_was_seen() {
+        let micros = |text| parse(text).as_time().map(|time| time.timestamp_micros());
+        for text in ["1722115418016", "1.722115418016E12", "\"1722115418016\""] {
+            assert_eq!(micros(text), Some(1_722_115_418_016_000), "{text}");
+        }
+        assert_eq!(micros("1763567243392.4297"), Some(1_763_567_243_392_429));
+        for text in [
+            "\"2024-07-25T18:53:47.736Z\"",
+            "\"2024-07-25T20:53:47.736+02:00\"",
+            "\"2024-07-25T18:53:47.736\"",
+        ] {
+            assert_eq!(micros(text), Some(1_721_933_627_736_000), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_or_no_likely_one_is_not_told() {
+        for text in [
+            "-1",
+            "9223372036854775807",
+            "1e28",
+            "253402300800000",
+            "\"0000-01-01T00:00:00Z\"",
+            "\"0000-00-00\"",
+            "\"1969-12-31T23:59:59Z\"",
+            "\"+10000-01-01T00:00:00Z\"",
+            "\"yesterday\"",
+            "\"\"",
+            "true",
+            "{}",
+        ] {
+            assert_eq!(parse(text).as_time(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_for_facts_has_no_control_characters_and_an_end() {
+        assert_eq!(fact_text("a\u{0}b\r\n\u{85}c"), "abc");
+        assert_eq!(fact_text(&"ж".repeat(500)), "ж".repeat(MAX_FACT_CHARS));
+    }
+}

@@ -72,16 +72,22 @@ pub struct CostParts {
 }
 
 impl CostParts {
-    /// Sets `other_nanos` so that all parts add up to `total`.
+    /// Sets `other_nanos` so that all parts add up to `total`. Parts so far from the total that the
+    /// difference does not fit are no account of it: then all of it is `other_nanos`.
     #[must_use]
-    pub fn balanced_to(mut self, total: Nanos) -> Self {
-        let named = self.transport_nanos.0
-            + self.stt_nanos.0
-            + self.llm_nanos.0
-            + self.tts_nanos.0
-            + self.platform_nanos.0;
-        self.other_nanos = Nanos(total.0 - named);
-        self
+    pub fn balanced_to(self, total: Nanos) -> Self {
+        let named = [
+            self.transport_nanos,
+            self.stt_nanos,
+            self.llm_nanos,
+            self.tts_nanos,
+            self.platform_nanos,
+        ];
+        let rest = i128::from(total.0) - named.iter().map(|part| i128::from(part.0)).sum::<i128>();
+        match i64::try_from(rest) {
+            Ok(rest) => Self { other_nanos: Nanos(rest), ..self },
+            Err(_) => Self { other_nanos: total, ..Self::default() },
+        }
     }
 }
 
@@ -117,5 +123,8 @@ mod tests {
     fn parts_are_balanced_to_the_stated_total() {
         let parts = CostParts { stt_nanos: Nanos(5), llm_nanos: Nanos(7), ..CostParts::default() };
         assert_eq!(parts.balanced_to(Nanos(10)).other_nanos, Nanos(-2));
+        let absurd = CostParts { stt_nanos: Nanos(i64::MAX), ..CostParts::default() };
+        let all_other = CostParts { other_nanos: Nanos(-10), ..CostParts::default() };
+        assert_eq!(absurd.balanced_to(Nanos(-10)), all_other);
     }
 }

@@ -1,16 +1,82 @@
-//! Vapi.
+//! Vapi: server messages, and call objects as its API gives them.
+//!
+//! One message may be told three times over: `message`, its `artifact` and `analysis`, and
+//! `message.call`, which is a snapshot from when the call was made and is wrong about everything
+//! that changed since. `vapi/message.rs` says which of them is believed.
+
+mod conversation;
+mod cost;
+mod facts;
+mod message;
+mod proof;
+mod redact;
+mod report;
+mod secret_text;
+mod told;
+mod tool_log;
+mod tools;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
+mod tool_tests;
 
 use super::{Adapter, Proof, Refused, Translation, Unproven};
+use crate::envelope::{Draft, Sections};
+use crate::json::Json;
+use message::Message;
 
 /// The adapter.
 pub struct Vapi;
 
 impl Adapter for Vapi {
-    fn verify(&self, _: &str, _: &Proof<'_>) -> Result<(), Unproven> {
-        Err(Unproven::Missing)
+    fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
+        proof::verify(secret, proof)
     }
 
-    fn translate(&self, _: &[u8], _: Option<&str>) -> Result<Translation, Refused> {
-        Err(Refused::WrongShape("being laid out"))
+    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, Refused> {
+        let mut tree = Json::parse(body)?;
+        // Of the body as it was sent: a secret that changed makes another delivery.
+        let canonical = tree.to_canonical();
+        redact::redact(&mut tree);
+        translate(&tree, canonical, region)
     }
+}
+
+fn translate(
+    tree: &Json<'_>,
+    canonical: Vec<u8>,
+    region: Option<&str>,
+) -> Result<Translation, Refused> {
+    let message = Message::open(tree)?;
+    let (party, party_facts) = facts::party(&message, region).unzip();
+    let occurred_at = facts::occurred_at(&message);
+    let call = facts::call_facts(&message, occurred_at, party_facts);
+    let (told, reply) = told::told(&message, call, occurred_at)?;
+    let correlation = facts::correlation(&message);
+    let mut raw = Some(tree.to_compact());
+    let drafts = told.into_iter().map(|told| Draft {
+        correlation: correlation.clone(),
+        dedupe: told.dedupe,
+        occurred_at,
+        event: told.event,
+        // One body is kept once, with the first of its events.
+        sections: Sections { party: party.clone(), raw: raw.take(), ..told.sections },
+    });
+    Ok(Translation {
+        drafts: drafts.collect(),
+        routing: facts::routing(&message, region),
+        provider_call_id: message.call_id().map(str::to_owned),
+        is_telemetry: told::is_telemetry(&message),
+        kind: message.kind.clone(),
+        party,
+        canonical,
+        reply,
+    })
 }

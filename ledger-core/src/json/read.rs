@@ -1,0 +1,259 @@
+//! From text to tree. The grammar is checked once, by `serde_json`, which also says where it
+//! broke; then one pass builds the tree. (Taking values apart as `RawValue`s instead would scan a
+//! body once for each level of its nesting.)
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{Json, MAX_DEPTH};
+use crate::provider::Refused;
+
+pub(super) fn read(text: &str) -> Result<Json<'_>, Refused> {
+    if is_deeper_than(text.as_bytes(), MAX_DEPTH) {
+        return Err(Refused::TooDeep { limit: MAX_DEPTH });
+    }
+    // Skipping to a `RawValue` checks everything but surrogate pairs, and does not recurse.
+    serde_json::from_str::<&RawValue>(text)
+        .map_err(|error| Refused::NotJson { line: error.line(), column: error.column() })?;
+    Ok(Reader { text, at: 0 }.value())
+}
+
+/// Counts brackets outside strings, before anything recurses into them.
+fn is_deeper_than(bytes: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reads text that is known to be JSON, so that it has no errors to report.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self) -> Json<'a> {
+        match self.peek() {
+            b'{' => self.object(),
+            b'[' => self.array(),
+            b'"' => Json::String(self.string()),
+            _ => match self.word() {
+                "null" => Json::Null,
+                "true" => Json::Bool(true),
+                "false" => Json::Bool(false),
+                number => Json::Number(number),
+            },
+        }
+    }
+
+    fn object(&mut self) -> Json<'a> {
+        let mut fields = Vec::new();
+        self.at += 1;
+        while self.peek() != b'}' {
+            let key = self.string();
+            self.expect(b':');
+            fields.push((key, self.value()));
+            self.skip_comma();
+        }
+        self.at += 1;
+        Json::Object(fields)
+    }
+
+    fn array(&mut self) -> Json<'a> {
+        let mut items = Vec::new();
+        self.at += 1;
+        while self.peek() != b']' {
+            items.push(self.value());
+            self.skip_comma();
+        }
+        self.at += 1;
+        Json::Array(items)
+    }
+
+    fn string(&mut self) -> Cow<'a, str> {
+        self.expect(b'"');
+        let rest = &self.text[self.at..];
+        let (mut end, mut has_escapes) = (0, false);
+        let bytes = rest.as_bytes();
+        while bytes[end] != b'"' {
+            let is_escape = bytes[end] == b'\\';
+            has_escapes |= is_escape;
+            end += 1 + usize::from(is_escape);
+        }
+        self.at += end + 1;
+        let raw = &rest[..end];
+        if has_escapes { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
+    }
+
+    /// A number or a literal: everything up to the next delimiter.
+    fn word(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let is_end = |c: char| matches!(c, ',' | '}' | ']') || c.is_ascii_whitespace();
+        let word = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+        self.at += word.len();
+        word
+    }
+
+    /// The next byte that is not white space, without taking it.
+    fn peek(&mut self) -> u8 {
+        let bytes = self.text.as_bytes();
+        while bytes[self.at].is_ascii_whitespace() {
+            self.at += 1;
+        }
+        bytes[self.at]
+    }
+
+    fn expect(&mut self, byte: u8) {
+        debug_assert_eq!(self.peek(), byte, "the grammar was checked");
+        self.peek();
+        self.at += 1;
+    }
+
+    fn skip_comma(&mut self) {
+        if self.peek() == b',' {
+            self.at += 1;
+        }
+    }
+}
+
+/// Resolves the escapes of a JSON string. Half a surrogate pair becomes U+FFFD.
+fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let escape = rest.as_bytes()[at + 1];
+        rest = &rest[at + 2..];
+        match escape {
+            b'b' => text.push('\u{8}'),
+            b'f' => text.push('\u{c}'),
+            b'n' => text.push('\n'),
+            b'r' => text.push('\r'),
+            b't' => text.push('\t'),
+            b'u' => {
+                let (c, taken) = unicode(rest);
+                text.push(c);
+                rest = &rest[taken..];
+            }
+            other => text.push(char::from(other)),
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The character that four hex digits (or two groups of them) name, and how much text that took.
+fn unicode(after_u: &str) -> (char, usize) {
+    let unit = |text: &str| text.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    let high = unit(after_u).unwrap_or(0xFFFD);
+    let low = after_u.get(4..6).filter(|next| *next == "\\u").and_then(|_| unit(&after_u[6..]));
+    let pair = [high, low.unwrap_or(0)];
+    match char::decode_utf16(pair).next() {
+        Some(Ok(c)) => (c, if u32::from(c) > 0xFFFF { 10 } else { 4 }),
+        _ => (char::REPLACEMENT_CHARACTER, 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text_of(json: &str) -> String {
+        let value = Json::parse(json.as_bytes()).expect("JSON");
+        value.as_str().expect("a string").to_owned()
+    }
+
+    #[test]
+    fn escapes_are_resolved() {
+        assert_eq!(text_of(r#""a\"\\\/\b\f\n\r\tb""#), "a\"\\/\u{8}\u{c}\n\r\tb");
+        assert_eq!(text_of(r#""\u0041\u00e9\ud83d\ude00!""#), "Aé😀!");
+        assert_eq!(text_of(r#""a\u0000b""#), "a\0b");
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_replaced_not_refused() {
+        assert_eq!(text_of(r#""a\ud800b""#), "a\u{FFFD}b");
+        assert_eq!(text_of(r#""\ude00\ud83d""#), "\u{FFFD}\u{FFFD}");
+        assert_eq!(text_of(r#""\ud83d\u0041""#), "\u{FFFD}A");
+        assert_eq!(text_of(r#""\ud83d\n""#), "\u{FFFD}\n");
+    }
+
+    #[test]
+    fn numbers_keep_their_text() {
+        let text = "[0.10,1E+2,-0,123456789012345678901234567890,1e400]";
+        let numbers = ["0.10", "1E+2", "-0", "123456789012345678901234567890", "1e400"];
+        assert_eq!(
+            Json::parse(text.as_bytes()),
+            Ok(Json::Array(numbers.into_iter().map(Json::Number).collect()))
+        );
+    }
+
+    #[test]
+    fn a_fault_is_told_by_its_place() {
+        assert_eq!(Json::parse(b"{\"a\": \xff}"), Err(Refused::NotUtf8 { at: 6 }));
+        assert_eq!(Json::parse(b"{\n\"a\": oops}"), Err(Refused::NotJson { line: 2, column: 6 }));
+        for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "01", "1 2", "\"\\x\"", "\"\u{1}\"", "nul"]
+        {
+            let told = Json::parse(text.as_bytes());
+            assert!(matches!(told, Err(Refused::NotJson { .. })), "{text}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_refused_before_anything_recurses() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Json::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        let too_deep = Err(Refused::TooDeep { limit: MAX_DEPTH });
+        assert_eq!(Json::parse(nested(MAX_DEPTH + 1).as_bytes()), too_deep);
+        let begun = Instant::now();
+        assert_eq!(Json::parse(nested(100_000).as_bytes()), too_deep);
+        assert_eq!(Json::parse("{\"a\":".repeat(100_000).as_bytes()), too_deep);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn brackets_inside_strings_are_no_depth() {
+        let text = format!("[\"\\\"{}\"]", "[".repeat(1000));
+        assert!(Json::parse(text.as_bytes()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_agrees_with_serde_json(text in "[\\[\\]{}:,\"\\\\a0-9.eEu \\-ntrl]{0,24}") {
+            let theirs = serde_json::from_str::<serde_json::Value>(&text);
+            let ours = Json::parse(text.as_bytes());
+            if let Ok(theirs) = theirs {
+                prop_assert_eq!(ours.map(|ours| ours.to_value()), Ok(theirs));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Json::parse(&bytes);
+        }
+    }
+}

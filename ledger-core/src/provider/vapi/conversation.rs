@@ -1,0 +1,129 @@
+//! What was said in a call, and what was made of it.
+
+use serde_json::Value;
+
+use super::message::{Message, filled, object, text};
+use super::tools::filled_text;
+use crate::json::Json;
+use crate::personal::{Conversation, Recording, Turn};
+
+/// The conversation as far as the message tells it.
+pub(super) fn conversation(message: &Message<'_>) -> Conversation {
+    Conversation {
+        transcript: message.told("transcript", transcript_text).map(str::to_owned),
+        summary: message.told("summary", text).map(str::to_owned),
+        messages: message.logs().map(turns).find(|turns| !turns.is_empty()).unwrap_or_default(),
+        structured_data: structured_data(message),
+        evaluation: message.told("successEvaluation", filled).map(Json::to_value),
+        recordings: recordings(message),
+    }
+}
+
+/// The names of the parts that came, for the facts.
+pub(super) fn parts(conversation: &Conversation) -> Vec<String> {
+    let parts = [
+        ("transcript", conversation.transcript.is_some()),
+        ("summary", conversation.summary.is_some()),
+        ("messages", !conversation.messages.is_empty()),
+        ("structured_data", conversation.structured_data.is_some()),
+        ("evaluation", conversation.evaluation.is_some()),
+        ("recordings", !conversation.recordings.is_empty()),
+    ];
+    parts.into_iter().filter(|(_, came)| *came).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The one turn of a `transcript` message.
+pub(super) fn spoken(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conversation> {
+    let role = message.at_message("role", |role| speaker(role.as_str()?))?;
+    let text = message.at_message("transcript", transcript_text)?;
+    let turn = Turn { role: role.to_owned(), text: text.to_owned(), at_ms };
+    Some(Conversation { messages: vec![turn], ..Conversation::default() })
+}
+
+/// Whether the provider judged the call a success, where its words are plain. Rubrics of numbers,
+/// letters or the tenant's own words are kept beside the conversation, unjudged.
+pub(super) fn success(message: &Message<'_>) -> Option<bool> {
+    let verdict = message.told("successEvaluation", filled)?;
+    if let Some(plain) = verdict.as_bool() {
+        return Some(plain);
+    }
+    match verdict.as_str()?.trim().to_ascii_lowercase().as_str() {
+        "true" | "pass" | "passed" | "success" | "successful" | "yes" => Some(true),
+        "false" | "fail" | "failed" | "failure" | "unsuccessful" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// A transcript is text, or (in older integrations) an object with text and messages.
+fn transcript_text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
+    value.as_str().or_else(|| filled_text(value, &["text", "transcript"]))
+}
+
+fn structured_data(message: &Message<'_>) -> Option<Value> {
+    ["structuredData", "structuredDataMulti", "structuredOutputs"]
+        .iter()
+        .find_map(|key| message.told(key, filled))
+        .map(Json::to_value)
+}
+
+/// In the order they were spoken. Positions are kept where times are missing: offsets from the
+/// start begin anew when one assistant hands over to another.
+fn turns(log: &[Json<'_>]) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = log.iter().filter_map(turn).collect();
+    if turns.iter().all(|turn| turn.at_ms.is_some()) {
+        turns.sort_by_key(|turn| turn.at_ms);
+    }
+    turns
+}
+
+fn turn(message: &Json<'_>) -> Option<Turn> {
+    Some(Turn {
+        role: speaker(message.get("role")?.as_str()?)?.to_owned(),
+        text: said(message)?,
+        at_ms: message.get("time").and_then(Json::as_millis),
+    })
+}
+
+fn said(message: &Json<'_>) -> Option<String> {
+    if let Some(text) = filled_text(message, &["message", "content", "text"]) {
+        return Some(text.to_owned());
+    }
+    // The form language models use: a list of parts, some of them text.
+    let parts = message.get("content")?.items().iter();
+    let texts: Vec<_> = parts.filter_map(|part| part.get("text")?.as_str()).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
+}
+
+/// Who speaks, in our words. Prompts and tool traffic are not speech.
+fn speaker(role: &str) -> Option<&'static str> {
+    match role {
+        "bot" | "assistant" => Some("assistant"),
+        "user" | "customer" => Some("user"),
+        _ => None,
+    }
+}
+
+/// Every recording once, though most are told under two names.
+fn recordings(message: &Message<'_>) -> Vec<Recording> {
+    let nested = |path: &[&str]| {
+        message.told("recording", |recording| object(recording)?.path(path)?.as_str())
+    };
+    let told = [
+        ("mono", message.told("recordingUrl", text)),
+        ("mono", nested(&["mono", "combinedUrl"])),
+        ("stereo", message.told("stereoRecordingUrl", text)),
+        ("stereo", nested(&["stereoUrl"])),
+        ("assistant", nested(&["mono", "assistantUrl"])),
+        ("customer", nested(&["mono", "customerUrl"])),
+        ("video", message.told("videoRecordingUrl", text)),
+        ("video", nested(&["videoUrl"])),
+    ];
+    let mut recordings: Vec<Recording> = Vec::new();
+    for (kind, url) in told {
+        let Some(url) = url.filter(|url| !url.trim().is_empty()) else { continue };
+        if recordings.iter().all(|known| known.url != url) {
+            recordings.push(Recording { kind: kind.to_owned(), url: url.to_owned() });
+        }
+    }
+    recordings
+}

@@ -1,0 +1,168 @@
+//! What any message may tell about its call: ids, direction, the person, where it belongs.
+
+use chrono::{DateTime, Utc};
+
+use super::message::{Message, direction_word, id, id_of, object, text};
+use crate::envelope::{Correlation, StreamKind};
+use crate::event::{CallFacts, PartyFacts, Presence, Status};
+use crate::json::Json;
+use crate::personal::{Party, normalise_email, normalise_phone};
+use crate::provider::Routing;
+
+/// What carriers send for a caller who hides: `ANONYMOUS`, `RESTRICTED`, `BLOCKED`, `UNKNOWN` and
+/// `UNAVAILABLE` on a telephone's keys. They parse, but would make one person of all who hide.
+const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"];
+
+/// Everything about the call but its own subject.
+pub(super) fn call_facts(
+    message: &Message<'_>,
+    occurred_at: Option<DateTime<Utc>>,
+    party: Option<PartyFacts>,
+) -> CallFacts {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let snapshot_status = message.at_call("status", text).and_then(status);
+    CallFacts {
+        provider: "vapi".to_owned(),
+        provider_call_id: owned(message.call_id()),
+        direction: message.at_call("type", |value| direction_word(value.as_str()?)),
+        agent_id: owned(assistant_id(message)),
+        phone_number_id: owned(phone_number_id(message)),
+        created_at: message.at_call("createdAt", Json::as_time),
+        snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
+        is_test: is_test(message),
+        party,
+        untimed: occurred_at.is_none(),
+    }
+}
+
+/// The provider's clock: when the message was made, or when the call object was true.
+pub(super) fn occurred_at(message: &Message<'_>) -> Option<DateTime<Utc>> {
+    let key = if message.is_call_object() { "updatedAt" } else { "timestamp" };
+    message.at_message(key, Json::as_time)
+}
+
+/// The status a word means, when we have one for it.
+pub(super) fn status(word: &str) -> Option<Status> {
+    match word {
+        "scheduled" | "queued" => Some(Status::Queued),
+        "ringing" => Some(Status::Ringing),
+        "in-progress" => Some(Status::InProgress),
+        "forwarding" => Some(Status::Forwarding),
+        "ended" => Some(Status::Ended),
+        _ => None,
+    }
+}
+
+/// Which stream the message belongs to. A chat's own messages belong to the chat, even if it came
+/// out of a call.
+pub(super) fn correlation(message: &Message<'_>) -> Correlation {
+    let call = message.call_id().map(|id| (StreamKind::Call, id));
+    let chat = message.at_message("chat", id_of).map(|id| (StreamKind::Chat, id));
+    let session = message.at_message("session", id_of).map(|id| (StreamKind::Session, id));
+    let named = match message.kind.split('.').next() {
+        Some("chat") => chat,
+        Some("session") => session,
+        _ => call.or(chat).or(session),
+    };
+    named.map_or(Correlation::None, |(kind, id)| Correlation::Named(kind, id.to_owned()))
+}
+
+/// Whose the message may be, from the platform's own objects. `metadata` and `variableValues` are
+/// set by whoever places the call and are never asked.
+pub(super) fn routing(message: &Message<'_>, region: Option<&str>) -> Routing {
+    let number = our_number(message, |value| value.get("number")?.as_str());
+    Routing {
+        assistant_id: assistant_id(message).map(str::to_owned),
+        phone_number_id: phone_number_id(message).map(str::to_owned),
+        phone_number: number.and_then(|number| normalise_phone(number, region)),
+    }
+}
+
+fn assistant_id<'m>(message: &Message<'m>) -> Option<&'m str> {
+    message
+        .at_call("assistantId", id)
+        .or_else(|| message.at_message("assistant", id_of))
+        .or_else(|| message.at_call("assistant", id_of))
+        .or_else(|| message.at_message("assistantId", id))
+        .or_else(|| of_chat(message, "assistantId"))
+}
+
+fn phone_number_id<'m>(message: &Message<'m>) -> Option<&'m str> {
+    message
+        .at_call("phoneNumberId", id)
+        .or_else(|| our_number(message, id_of))
+        .or_else(|| message.at_message("phoneNumberId", id))
+        .or_else(|| of_chat(message, "phoneNumberId"))
+}
+
+/// Chats and sessions name their assistant on their own object, for they have no call.
+fn of_chat<'m>(message: &Message<'m>, key: &str) -> Option<&'m str> {
+    let read = |value: &'m Json<'m>| value.get(key).and_then(id);
+    message.at_message("chat", read).or_else(|| message.at_message("session", read))
+}
+
+/// `phoneNumber` as an object is our side of the call.
+fn our_number<'m, T>(message: &Message<'m>, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
+    let read = |value: &'m Json<'m>| object(value).and_then(&read);
+    message.at_message("phoneNumber", read).or_else(|| message.at_call("phoneNumber", read))
+}
+
+fn is_test(message: &Message<'_>) -> bool {
+    let is_marked = |metadata: &Json<'_>| {
+        let marks = ["is_test", "isTest", "test"];
+        marks.iter().any(|mark| metadata.get(mark).and_then(Json::as_bool) == Some(true))
+    };
+    message.at_call("metadata", |metadata| is_marked(metadata).then_some(())).is_some()
+}
+
+/// Who was on the line: `customer`, whichever way the call went.
+pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Party, PartyFacts)> {
+    let (phone, phone_presence) = phone(message, region).unzip();
+    let email = customer(message, "email");
+    let party = Party {
+        name: customer(message, "name"),
+        phone,
+        email,
+        sip_uri: customer(message, "sipUri"),
+        external_id: customer(message, "externalId"),
+    };
+    let validity = |email: &String| match normalise_email(email) {
+        Some(_) => Presence::Valid,
+        None => Presence::Invalid,
+    };
+    let facts = PartyFacts {
+        phone: phone_presence,
+        email: party.email.as_ref().map(validity),
+        name: party.name.is_some(),
+    };
+    (!party.is_empty()).then_some((party, facts))
+}
+
+fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presence)> {
+    // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
+    // keeps the object of our own number.
+    let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
+    // The parser is only made for ASCII; nothing else is a number anyway.
+    let e164 = Some(&number)
+        .filter(|number| number.is_ascii())
+        .and_then(|number| normalise_phone(number, region))
+        .filter(|e164| !WITHHELD.contains(&e164.as_str()));
+    Some(e164.map_or((number, Presence::Invalid), |e164| (e164, Presence::Valid)))
+}
+
+fn customer(message: &Message<'_>, key: &str) -> Option<String> {
+    let read =
+        |customer: &Json<'_>| customer.get(key).filter(|value| value.is_filled()).and_then(scalar);
+    message
+        .told("customer", read)
+        .or_else(|| message.at_message("session", |session| read(session.get("customer")?)))
+        .or_else(|| message.at_message("chat", |chat| read(chat.get("customer")?)))
+}
+
+/// A string, or a number that somebody forgot to quote.
+fn scalar(value: &Json<'_>) -> Option<String> {
+    match value {
+        Json::Number(text) => Some((*text).to_owned()),
+        other => other.as_str().map(str::to_owned),
+    }
+}

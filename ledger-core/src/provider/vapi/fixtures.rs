@@ -1,0 +1,98 @@
+//! The captured bodies, for tests.
+
+use std::path::PathBuf;
+use std::{fs, str};
+
+use super::Vapi;
+use crate::envelope::Draft;
+use crate::event::{CallEnded, CallFacts, Event};
+use crate::provider::{Adapter, Refused, Translation};
+
+/// The fixtures that are no message: the adapter refuses them.
+pub(super) const REFUSED: [&str; 2] = [
+    "vapi-legacy/chattyai-09_webhook_flat_legacy.json",
+    "vapi-legacy/voxanne-15_vapi_calls_api_list.json",
+];
+
+/// Every fixture as `folder/file` and its text, sorted.
+pub(super) fn all() -> Vec<(String, String)> {
+    let names = ["vapi", "vapi-legacy"].iter().flat_map(|folder| {
+        let files = fs::read_dir(root().join(folder)).expect("the fixtures are there");
+        files.map(move |file| {
+            let name = file.expect("a file").file_name().into_string().expect("UTF-8");
+            format!("{folder}/{name}")
+        })
+    });
+    let mut names: Vec<_> = names.filter(|name| !name.ends_with("PROVENANCE.md")).collect();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+}
+
+/// Every fixture that is a message.
+pub(super) fn messages() -> Vec<(String, String)> {
+    all().into_iter().filter(|(name, _)| !REFUSED.contains(&name.as_str())).collect()
+}
+
+pub(super) fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("the fixture is there")
+}
+
+pub(super) fn try_translate(body: &str) -> Result<Translation, Refused> {
+    Vapi.translate(body.as_bytes(), None)
+}
+
+pub(super) fn translate(body: &str) -> Translation {
+    try_translate(body).expect("a message")
+}
+
+/// The only event of a body.
+pub(super) fn only_draft(body: &str) -> Draft {
+    let mut drafts = translate(body).drafts;
+    assert_eq!(drafts.len(), 1, "one event");
+    drafts.remove(0)
+}
+
+/// The facts of the call that an event carries.
+pub(super) fn call_of(event: &Event) -> &CallFacts {
+    match event {
+        Event::CallStarted(facts) => &facts.call,
+        Event::CallStatusChanged(facts) => &facts.call,
+        Event::CallToolCalled(facts) => &facts.call,
+        Event::CallTransferred(facts) => &facts.call,
+        Event::CallRecordingAvailable(facts) => &facts.call,
+        Event::CallEnded(facts) => &facts.call,
+        Event::CallMessageReceived(facts) => &facts.call,
+        other => panic!("{} is no fact of a call", other.event_type()),
+    }
+}
+
+pub(super) fn call_facts(body: &str) -> CallFacts {
+    call_of(&translate(body).drafts[0].event).clone()
+}
+
+/// The end that a body tells.
+pub(super) fn ended(body: &str) -> CallEnded {
+    match only_draft(body).event {
+        Event::CallEnded(ended) => ended,
+        other => panic!("{} is no end", other.event_type()),
+    }
+}
+
+/// Everything of a draft that would be kept, as one text.
+pub(super) fn kept_text(draft: &Draft) -> String {
+    let sections = &draft.sections;
+    let json = |value: serde_json::Result<String>| value.expect("sections are JSON");
+    let raw = sections.raw.as_deref().unwrap_or_default();
+    [
+        draft.event.to_facts(),
+        json(serde_json::to_string(&sections.party)),
+        json(serde_json::to_string(&sections.conversation)),
+        json(serde_json::to_string(&sections.tool_io)),
+        str::from_utf8(raw).expect("UTF-8").to_owned(),
+    ]
+    .join("\n")
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures")
+}

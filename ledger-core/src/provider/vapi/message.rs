@@ -1,0 +1,205 @@
+//! The envelope: where in a body the message, the call and each field are.
+//!
+//! A field may be told in several places at once. What the message itself says comes first, then
+//! its `artifact` and `analysis`, then `message.call`, a snapshot as old as the call. Nothing
+//! empty beats something filled (captured reports carry `"messages": []` beside the real list).
+
+use crate::json::{Json, MAX_FACT_CHARS, fact_text};
+use crate::provider::Refused;
+
+/// What a body from `GET /call/{id}` is called here; it has no message type of its own.
+pub(super) const CALL_OBJECT: &str = "call-object";
+
+/// A message that names a call, and nothing that says why.
+pub(super) const UNTYPED: &str = "untyped";
+
+const NO_MESSAGE: Refused = Refused::WrongShape(
+    "expected a Vapi message: an object with a type, a call, tool calls or a function",
+);
+
+/// One message, opened.
+#[derive(Debug)]
+pub(super) struct Message<'m> {
+    /// The message type, or the name we give to what has none.
+    pub(super) kind: String,
+    /// The whole body.
+    outer: &'m Json<'m>,
+    /// What tells of this moment: `message`, or the body when it is not wrapped.
+    inner: &'m Json<'m>,
+    /// The call it is about.
+    call: Option<&'m Json<'m>>,
+}
+
+impl<'m> Message<'m> {
+    /// Finds the message in a body.
+    ///
+    /// # Errors
+    /// [`Refused::WrongShape`] when nothing in it could come from Vapi.
+    pub(super) fn open(body: &'m Json<'m>) -> Result<Self, Refused> {
+        if !body.is_object() {
+            return Err(NO_MESSAGE);
+        }
+        let inner = body.get("message").filter(|message| message.is_object()).unwrap_or(body);
+        let call = [inner, body].into_iter().find_map(|place| place.get("call").and_then(object));
+        let mut message = Self { kind: String::new(), outer: body, inner, call };
+        message.kind = message.find_kind().ok_or(NO_MESSAGE)?;
+        if message.is_call_object() {
+            message.call = Some(inner);
+        }
+        Ok(message)
+    }
+
+    fn find_kind(&self) -> Option<String> {
+        let told = self.at_message("type", text).or_else(|| self.at_message("messageType", text));
+        let is_call_object =
+            self.call.is_none() && told.is_some_and(|kind| direction_word(kind).is_some());
+        let kind = match told.map(fact_text).filter(|kind| !kind.is_empty()) {
+            _ if is_call_object => CALL_OBJECT.to_owned(),
+            Some(kind) => kind,
+            None if self.has_tool_calls() => "tool-calls".to_owned(),
+            None if self.at_message("functionCall", object).is_some() => "function-call".to_owned(),
+            None if self.at_message("function", filled).is_some() => "function-call".to_owned(),
+            None if self.call.is_some_and(Json::is_filled) => UNTYPED.to_owned(),
+            None => return None,
+        };
+        Some(kind)
+    }
+
+    fn has_tool_calls(&self) -> bool {
+        ["toolCallList", "toolWithToolCallList", "toolCalls", "toolCall"]
+            .iter()
+            .any(|key| self.at_message(key, filled).is_some())
+    }
+
+    /// The kind without a condition: `transcript` of `transcript[transcriptType="final"]`.
+    pub(super) fn base_kind(&self) -> &str {
+        self.kind.split('[').next().unwrap_or_default()
+    }
+
+    /// Whether the body is a call as the API gives it, true at its `updatedAt`.
+    pub(super) fn is_call_object(&self) -> bool {
+        self.kind == CALL_OBJECT
+    }
+
+    /// The message itself, and what it was wrapped in.
+    pub(super) fn own_places(&self) -> [&'m Json<'m>; 2] {
+        [self.inner, self.outer]
+    }
+
+    /// A field of the message itself, else of what the message was wrapped in.
+    pub(super) fn at_message<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&'m Json<'m>) -> Option<T>,
+    ) -> Option<T> {
+        first_told(self.own_places().map(Some), key, &read)
+    }
+
+    /// A field of the call.
+    pub(super) fn at_call<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&'m Json<'m>) -> Option<T>,
+    ) -> Option<T> {
+        first_told([self.call], key, &read)
+    }
+
+    /// A field wherever it is told, by precedence: the first that is filled and reads as expected.
+    pub(super) fn told<T>(&self, key: &str, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
+        first_told(self.places(), key, &read)
+    }
+
+    /// Every place a field may stand in, by precedence.
+    pub(super) fn places(&self) -> [Option<&'m Json<'m>>; 7] {
+        let part = |whole: Option<&'m Json<'m>>, key| whole.and_then(|whole| whole.get(key));
+        [
+            Some(self.inner),
+            Some(self.outer),
+            part(Some(self.inner), "artifact"),
+            part(Some(self.inner), "analysis"),
+            self.call,
+            part(self.call, "artifact"),
+            part(self.call, "analysis"),
+        ]
+    }
+
+    /// Where money is told: the message, then the call.
+    pub(super) fn money_places(&self) -> [Option<&'m Json<'m>>; 3] {
+        [Some(self.inner), Some(self.outer), self.call]
+    }
+
+    /// Every log of the conversation, best first: Vapi's own, then one kept inside the transcript,
+    /// then the copies made for language models.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &'m [Json<'m>]> {
+        const PATHS: [&[&str]; 4] = [
+            &["messages"],
+            &["transcript", "messages"],
+            &["messagesOpenAIFormatted"],
+            &["conversation"],
+        ];
+        let places = self.places();
+        PATHS.into_iter().flat_map(move |path| {
+            places.into_iter().flatten().filter_map(|place| list(place.path(path)?))
+        })
+    }
+
+    /// The platform's id of the call, as it came.
+    pub(super) fn call_id(&self) -> Option<&'m str> {
+        self.at_call("id", id)
+    }
+}
+
+fn first_told<'m, T, const N: usize>(
+    places: [Option<&'m Json<'m>>; N],
+    key: &str,
+    read: &impl Fn(&'m Json<'m>) -> Option<T>,
+) -> Option<T> {
+    let values = places.into_iter().flatten().filter_map(|place| place.get(key));
+    values.filter(|value| value.is_filled()).find_map(read)
+}
+
+/// Reads any filled value as it is.
+#[expect(clippy::unnecessary_wraps, reason = "a reader, to be passed where others may fail")]
+pub(super) fn filled<'m>(value: &'m Json<'m>) -> Option<&'m Json<'m>> {
+    Some(value)
+}
+
+/// Reads an object.
+pub(super) fn object<'m>(value: &'m Json<'m>) -> Option<&'m Json<'m>> {
+    value.is_object().then_some(value)
+}
+
+/// Reads a filled array.
+pub(super) fn list<'m>(value: &'m Json<'m>) -> Option<&'m [Json<'m>]> {
+    Some(value.items()).filter(|items| !items.is_empty())
+}
+
+/// Reads a string.
+pub(super) fn text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
+    value.as_str()
+}
+
+/// Reads an id: opaque, of any form, but short and printable, for it goes into facts unchanged.
+pub(super) fn id<'m>(value: &'m Json<'m>) -> Option<&'m str> {
+    value.as_str().filter(|id| {
+        !id.trim().is_empty()
+            && id.chars().count() <= MAX_FACT_CHARS
+            && !id.contains(char::is_control)
+    })
+}
+
+/// Reads the `id` of an object.
+pub(super) fn id_of<'m>(value: &'m Json<'m>) -> Option<&'m str> {
+    value.get("id").and_then(id)
+}
+
+/// The direction a call's `type` means.
+pub(super) fn direction_word(call_type: &str) -> Option<crate::event::Direction> {
+    use crate::event::Direction;
+    match call_type {
+        "inboundPhoneCall" => Some(Direction::Inbound),
+        "outboundPhoneCall" => Some(Direction::Outbound),
+        "webCall" | "vapi.websocketCall" => Some(Direction::Web),
+        _ => None,
+    }
+}

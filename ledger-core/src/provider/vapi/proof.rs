@@ -1,0 +1,249 @@
+//! Whether a request knows the source's secret, in any of the ways Vapi has of showing it.
+//!
+//! Vapi sends the secret itself, as `X-Vapi-Secret` (in older setups `X-Vapi-Signature`) or as a
+//! bearer token; or, where a credential asks for it, an HMAC-SHA256 of `{timestamp}.{body}`. One
+//! right proof is enough: static headers a customer adds may stand beside it.
+
+use aws_lc_rs::{constant_time, digest, hmac};
+
+use crate::provider::{Proof, Unproven};
+
+/// How far a signed time may be from ours, in seconds.
+const TOLERANCE: u64 = 300;
+
+/// Headers that carry the secret as it is.
+const PLAIN: [&str; 3] = ["x-vapi-secret", "x-vapi-signature", "authorization"];
+
+/// Headers that carry a signature, and those with the time it was made.
+const SIGNED: [(&str, &str); 2] =
+    [("x-signature", "x-timestamp"), ("x-vapi-signature", "x-vapi-timestamp")];
+
+pub(super) fn verify(secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
+    let plain = PLAIN.iter().flat_map(|name| values(proof, name));
+    let signed = SIGNED.iter().flat_map(|names| signatures(proof, *names));
+    // Every proof is judged, so that time tells nothing about which of them was nearly right.
+    let judged = plain
+        .map(|value| plain_secret(secret, value))
+        .chain(signed.map(|signature| signature.judge(secret, proof)));
+    judged.fold(Err(Unproven::Missing), better)
+}
+
+/// Right beats stale, stale beats wrong, wrong beats missing.
+fn better(a: Result<(), Unproven>, b: Result<(), Unproven>) -> Result<(), Unproven> {
+    let rank = |judgement: &Result<(), Unproven>| match judgement {
+        Ok(()) => 3,
+        Err(Unproven::Stale) => 2,
+        Err(Unproven::Wrong) => 1,
+        Err(Unproven::Missing) => 0,
+    };
+    if rank(&b) > rank(&a) { b } else { a }
+}
+
+fn values<'p>(proof: &Proof<'p>, name: &'p str) -> impl Iterator<Item = &'p str> {
+    let named = proof.headers.iter().filter(move |(known, _)| known == name);
+    named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+}
+
+fn plain_secret(secret: &str, value: &str) -> Result<(), Unproven> {
+    let bare = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer "));
+    let token = bare.map_or(value, |_| value[7..].trim_start());
+    // Both are compared: a secret may itself begin with "Bearer ".
+    let is_right = is_same(secret, value) | is_same(secret, token);
+    right_or_wrong(is_right && !secret.is_empty())
+}
+
+/// A signature and the time it says it was made at.
+struct Signature<'p> {
+    value: &'p str,
+    timestamp: Option<&'p str>,
+}
+
+/// Every signature of a pair of headers with every time.
+fn signatures<'p>(
+    proof: &Proof<'p>,
+    (signature, timestamp): (&'p str, &'p str),
+) -> Vec<Signature<'p>> {
+    let times: Vec<_> = values(proof, timestamp).map(Some).collect();
+    let times = if times.is_empty() { vec![None] } else { times };
+    let pair =
+        |value| times.iter().map(move |timestamp| Signature { value, timestamp: *timestamp });
+    values(proof, signature).flat_map(pair).collect()
+}
+
+impl Signature<'_> {
+    /// A signature without a time could be played back for ever, so it proves nothing.
+    fn judge(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
+        let Some(timestamp) = self.timestamp else { return Err(Unproven::Wrong) };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let mut context = hmac::Context::with_key(&key);
+        context.update(timestamp.as_bytes());
+        context.update(b".");
+        context.update(proof.body);
+        let tag = context.sign();
+        let value = self.value.strip_prefix("sha256=").unwrap_or(self.value);
+        let is_right = is_same(&hex(tag.as_ref()), &value.to_ascii_lowercase())
+            | is_same(&base64(tag.as_ref()), &standard_base64(value));
+        right_or_wrong(is_right && !secret.is_empty())?;
+        if is_near(timestamp, proof.now_unix) { Ok(()) } else { Err(Unproven::Stale) }
+    }
+}
+
+/// Seconds or milliseconds: seconds have had ten digits since 2001, milliseconds thirteen.
+fn is_near(timestamp: &str, now_unix: i64) -> bool {
+    let Ok(time) = timestamp.parse::<i64>() else { return false };
+    let seconds = if time > 100_000_000_000 { time / 1000 } else { time };
+    seconds.abs_diff(now_unix) <= TOLERANCE
+}
+
+fn right_or_wrong(is_right: bool) -> Result<(), Unproven> {
+    if is_right { Ok(()) } else { Err(Unproven::Wrong) }
+}
+
+/// Compares digests, so that neither where two texts differ nor their lengths show in time.
+fn is_same(a: &str, b: &str) -> bool {
+    let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
+    constant_time::verify_slices_are_equal(digest(a).as_ref(), digest(b).as_ref()).is_ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
+}
+
+/// Base64 without padding (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |bits: u32| char::from(DIGITS[(bits & 63) as usize]);
+    let groups = bytes.chunks(3).flat_map(|chunk| {
+        let bits = chunk.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        [18, 12, 6, 0].into_iter().take(chunk.len() + 1).map(move |shift| digit(bits >> shift))
+    });
+    groups.collect()
+}
+
+/// The standard alphabet without padding, from either alphabet with or without it.
+fn standard_base64(text: &str) -> String {
+    text.trim_end_matches('=').replace('-', "+").replace('_', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "example-secret";
+    const NOW: i64 = 1_790_000_000;
+    const BODY: &[u8] = br#"{"message":{"type":"hang"}}"#;
+
+    fn judge(secret: &str, headers: &[(&str, &str)]) -> Result<(), Unproven> {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        verify(secret, &Proof { headers: &headers, body: BODY, now_unix: NOW })
+    }
+
+    fn tag(timestamp: &str) -> hmac::Tag {
+        let signed = [timestamp.as_bytes(), b".", BODY].concat();
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), &signed)
+    }
+
+    #[test]
+    fn the_secret_itself_is_proof_in_each_header_that_carries_it() {
+        for (name, value) in [
+            ("x-vapi-secret", "example-secret"),
+            ("x-vapi-signature", "example-secret"),
+            ("authorization", "Bearer example-secret"),
+            ("authorization", "bearer  example-secret"),
+            ("authorization", "example-secret"),
+        ] {
+            assert_eq!(judge(SECRET, &[(name, value)]), Ok(()), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_secret_is_wrong_and_none_is_missing() {
+        for value in ["example-secre", "example-secret2", "Example-Secret", "Bearer", "ж"] {
+            for name in PLAIN {
+                assert_eq!(judge(SECRET, &[(name, value)]), Err(Unproven::Wrong), "{value}");
+            }
+        }
+        assert_eq!(judge(SECRET, &[]), Err(Unproven::Missing));
+        assert_eq!(
+            judge(SECRET, &[("x-vapi-secret", ""), ("accept", "*/*")]),
+            Err(Unproven::Missing)
+        );
+    }
+
+    #[test]
+    fn an_empty_secret_matches_nothing() {
+        let empty_tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), BODY);
+        for headers in [
+            vec![("authorization", "Bearer ")],
+            vec![("x-vapi-secret", " ")],
+            vec![("x-vapi-secret", "x")],
+            vec![("x-signature", &*hex(empty_tag.as_ref())), ("x-timestamp", "1790000000")],
+        ] {
+            assert!(judge("", &headers).is_err(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_proof_in_every_spelling() {
+        for timestamp in ["1790000000", "1789999700", "1790000300", "1790000000123"] {
+            let tag = tag(timestamp);
+            let (hex, base64) = (hex(tag.as_ref()), base64(tag.as_ref()));
+            for value in [
+                hex.clone(),
+                hex.to_uppercase(),
+                format!("sha256={hex}"),
+                base64.clone(),
+                format!("sha256={base64}="),
+                format!("{}=", base64.replace('+', "-").replace('/', "_")),
+            ] {
+                for (signature, time) in SIGNED {
+                    let headers = [(signature, &*value), (time, timestamp)];
+                    assert_eq!(judge(SECRET, &headers), Ok(()), "{value} at {timestamp}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_is_right_only_for_its_body_its_time_and_now() {
+        let signature = |timestamp| hex(tag(timestamp).as_ref());
+        let judge_at = |signed, said| {
+            judge(SECRET, &[("x-signature", &*signature(signed)), ("x-timestamp", said)])
+        };
+        assert_eq!(judge_at("1789999699", "1789999699"), Err(Unproven::Stale));
+        assert_eq!(judge_at("1790000301", "1790000301"), Err(Unproven::Stale));
+        assert_eq!(judge_at("1789999000000", "1789999000000"), Err(Unproven::Stale));
+        assert_eq!(judge_at("NaN", "NaN"), Err(Unproven::Stale));
+        assert_eq!(judge_at("1790000001", "1790000000"), Err(Unproven::Wrong));
+        let untimed = [("x-signature", &*signature(""))];
+        assert_eq!(judge(SECRET, &untimed), Err(Unproven::Wrong));
+        let of_another_body = hex(digest::digest(&digest::SHA256, BODY).as_ref());
+        let headers = [("x-signature", &*of_another_body), ("x-timestamp", "1790000000")];
+        assert_eq!(judge(SECRET, &headers), Err(Unproven::Wrong));
+    }
+
+    #[test]
+    fn one_right_proof_among_wrong_ones_is_enough() {
+        let right = ("x-vapi-secret", SECRET);
+        for wrong in [
+            ("authorization", "Bearer somebody-else"),
+            ("x-vapi-secret", "old-secret"),
+            ("x-vapi-signature", "0000"),
+            ("x-signature", "0000"),
+        ] {
+            assert_eq!(judge(SECRET, &[wrong, right]), Ok(()), "{wrong:?}");
+            assert_eq!(judge(SECRET, &[right, wrong]), Ok(()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn base64_is_as_the_rfc_has_it() {
+        for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+}

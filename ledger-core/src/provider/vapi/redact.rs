@@ -1,0 +1,205 @@
+//! Secrets are cut out of a body before anything of it is kept: an append-only log cannot forget.
+//!
+//! By name: `server.secret`, `twilioAuthToken`, `monitor.controlUrl`, SIP `identity` and their
+//! like, wherever they stand, also inside JSON that is itself the text of a string and inside raw
+//! SIP headers. By form: JSON Web Tokens, API keys, bearer values and passwords in URLs, wherever
+//! they stand. Too much is cut rather than too little; real tokens were found in public captures.
+
+use std::borrow::Cow;
+
+use super::secret_text;
+use crate::json::Json;
+
+/// What stands where a secret was.
+pub(super) const REMOVED: &str = "[removed]";
+
+/// How many strings of JSON within strings of JSON are opened.
+const MAX_NESTING: usize = 4;
+
+/// Ids the platform gets back as they came. They are never taken for a secret by their form.
+const KEPT_IDS: [&str; 2] = ["id", "toolCallId"];
+
+/// Cuts every secret out of a tree.
+pub(super) fn redact(tree: &mut Json<'_>) {
+    redact_value(tree, MAX_NESTING);
+}
+
+/// Whether anything was cut.
+fn redact_value(value: &mut Json<'_>, nesting: usize) -> bool {
+    match value {
+        Json::String(text) => match redacted_text(text, nesting) {
+            Some(redacted) => {
+                *text = Cow::Owned(redacted);
+                true
+            }
+            None => false,
+        },
+        Json::Array(items) => {
+            items.iter_mut().fold(false, |cut, item| redact_value(item, nesting) | cut)
+        }
+        Json::Object(fields) => redact_fields(fields, nesting),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+    }
+}
+
+fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> bool {
+    let is_secret_pair = names_a_secret(fields);
+    fields.iter_mut().fold(false, |cut, (key, value)| {
+        let is_secret =
+            is_secret_name(key) || (is_secret_pair && key.eq_ignore_ascii_case("value"));
+        let was_cut = if is_secret {
+            remove(value)
+        } else if KEPT_IDS.contains(&key.as_ref()) && value.as_str().is_some() {
+            false
+        } else {
+            redact_value(value, nesting)
+        };
+        was_cut | cut
+    })
+}
+
+/// `{"name": "Authorization", "value": …}`: headers as a list.
+fn names_a_secret(fields: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    fields.iter().any(|(key, value)| {
+        matches!(key.as_ref(), "name" | "key" | "header")
+            && value.as_str().is_some_and(is_secret_name)
+    })
+}
+
+/// Null and the empty string tell that there is no secret, so they stay.
+fn remove(value: &mut Json<'_>) -> bool {
+    let is_absent = matches!(value, Json::Null) || value.as_str().is_some_and(str::is_empty);
+    if !is_absent {
+        *value = Json::String(Cow::Borrowed(REMOVED));
+    }
+    !is_absent
+}
+
+/// The text without its secrets; `None` when it has none.
+fn redacted_text(text: &str, nesting: usize) -> Option<String> {
+    let may_be_json = nesting > 0 && text.trim_start().starts_with(['{', '[']);
+    match Some(text).filter(|_| may_be_json).map(|text| Json::parse(text.as_bytes())) {
+        Some(Ok(mut inner)) => redact_value(&mut inner, nesting - 1)
+            .then(|| String::from_utf8_lossy(&inner.to_compact()).into_owned()),
+        _ => secret_text::redact(text),
+    }
+}
+
+/// Whether what carries this name is a secret. Case and separators do not matter.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    const WHOLE: [&[u8]; 12] = [
+        b"token",
+        b"identity",
+        b"controlurl",
+        b"listenurl",
+        b"authorization",
+        b"proxyauthorization",
+        b"cookie",
+        b"setcookie",
+        b"jwt",
+        b"passphrase",
+        b"credential",
+        b"credentials",
+    ];
+    const ENDS: [&[u8]; 8] = [
+        b"secret",
+        b"password",
+        b"token",
+        b"apikey",
+        b"privatekey",
+        b"secretkey",
+        b"accesskey",
+        b"signingkey",
+    ];
+    // Every key of a body passes here, so this takes no memory; longer names are prose.
+    let mut folded = [0; 64];
+    let mut len = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        let Some(place) = folded.get_mut(len) else { return false };
+        *place = byte.to_ascii_lowercase();
+        len += 1;
+    }
+    let name = &folded[..len];
+    WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(text: &str) -> String {
+        let mut tree = Json::parse(text.as_bytes()).expect("JSON");
+        redact(&mut tree);
+        String::from_utf8(tree.to_compact()).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_value_with_a_secret_name_is_removed_wherever_it_stands() {
+        for name in [
+            "twilioAuthToken",
+            "authToken",
+            "serverUrlSecret",
+            "secret",
+            "SECRET",
+            "controlUrl",
+            "listenUrl",
+            "apiKey",
+            "api_key",
+            "x-api-key",
+            "password",
+            "Authorization",
+            "cookie",
+            "token",
+            "access_token",
+            "refreshToken",
+            "identity",
+            "clientSecret",
+            "privateKey",
+            "x-vapi-secret",
+            "twilioApiSecret",
+            "credential",
+        ] {
+            let body = format!(r#"{{"a":[{{"{name}":"hush"}}]}}"#);
+            assert_eq!(redacted(&body), body.replace("hush", REMOVED), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_only_sounds_like_a_secret_stays() {
+        let body = concat!(
+            r#"{"credentialId":"c-1","llmPromptTokens":257,"maxTokens":250,"key":"a","keys":[1],"#,
+            r#""tokenizer":"t","secretary":"s","accountSid":"AC1","id":"key-0123456789abcdef0123"}"#
+        );
+        assert_eq!(redacted(body), body);
+    }
+
+    #[test]
+    fn an_absent_secret_stays_absent() {
+        let body = r#"{"secret":null,"token":""}"#;
+        assert_eq!(redacted(body), body);
+        assert_eq!(
+            redacted(r#"{"secret":{"a":1},"token":5}"#),
+            r#"{"secret":"[removed]","token":"[removed]"}"#
+        );
+    }
+
+    #[test]
+    fn headers_as_a_list_lose_their_secrets() {
+        assert_eq!(
+            redacted(r#"[{"name":"Cookie","value":"a=b"},{"name":"Accept","value":"x"}]"#),
+            r#"[{"name":"Cookie","value":"[removed]"},{"name":"Accept","value":"x"}]"#
+        );
+    }
+
+    #[test]
+    fn json_inside_a_string_is_opened() {
+        assert_eq!(
+            redacted(
+                r#"{"arguments":"{\"day\": \"Monday\", \"inner\": \"{\\\"apiKey\\\":1}\", \"password\": \"hush\"}"}"#
+            ),
+            r#"{"arguments":"{\"day\":\"Monday\",\"inner\":\"{\\\"apiKey\\\":\\\"[removed]\\\"}\",\"password\":\"[removed]\"}"}"#
+        );
+        let clean = r#"{"arguments":"{ \"day\": \"Monday\" }"}"#;
+        assert_eq!(redacted(clean), clean);
+    }
+}

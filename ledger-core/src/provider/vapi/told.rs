@@ -1,0 +1,211 @@
+//! What each type of message tells, as events, and what it wants to hear.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::message::{CALL_OBJECT, Message, list, object, text};
+use super::tools::ToolCall;
+use super::{conversation, facts, report, tools};
+use crate::envelope::{Dedupe, Sections};
+use crate::event::{
+    ArtifactUploaded, CallFacts, CallMessageReceived, CallRecordingAvailable, CallStarted,
+    CallStatusChanged, CallToolCalled, CallTransferred, Event, Status, ToolAnswer,
+};
+use crate::json::{Json, fact_text};
+use crate::provider::{Refused, Reply};
+
+/// Facts stay small; a call has a handful of recordings and logs.
+const MAX_ARTIFACTS: usize = 50;
+
+/// One event of a message, before what all its events share is added.
+pub(super) struct Told {
+    pub(super) dedupe: Dedupe,
+    pub(super) event: Event,
+    pub(super) sections: Sections,
+}
+
+impl Told {
+    fn new(event: Event) -> Self {
+        Self { dedupe: Dedupe::Content(0), event, sections: Sections::default() }
+    }
+}
+
+/// The events of a message, in order, and its answer.
+///
+/// # Errors
+/// [`Refused::WrongShape`] for more tool calls than any model makes.
+pub(super) fn told(
+    message: &Message<'_>,
+    call: CallFacts,
+    at: Option<DateTime<Utc>>,
+) -> Result<(Vec<Told>, Reply), Refused> {
+    let one = match message.base_kind() {
+        "tool-calls" => return tool_calls(message, &call, at),
+        "function-call" => return Ok(function_call(message, call, at)),
+        "status-update" => status_update(message, call, at),
+        CALL_OBJECT => call_object(message, call),
+        "call.started" | "call-start" | "assistant.started" => started(message, call, at),
+        "end-of-call-report" | "end-of-call" | "call-end" | "call.ended" | "call-ended" => {
+            ended(message, call)
+        }
+        "transfer-update" => transferred(message, call),
+        "call.artifact.upload" => artifacts(message, call),
+        "transcript" if !is_partial(message) => {
+            let conversation = conversation::spoken(message, at.map(|at| at.timestamp_millis()));
+            Told {
+                sections: Sections { conversation, ..Sections::default() },
+                ..received(message, call)
+            }
+        }
+        _ => received(message, call),
+    };
+    Ok((vec![one], reply(message)))
+}
+
+/// What is neither a tool call nor a function wants to hear.
+fn reply(message: &Message<'_>) -> Reply {
+    match message.base_kind() {
+        "assistant-request" => Reply::Assistant,
+        "transfer-destination-request" | "handoff-destination-request" => Reply::Destination,
+        "knowledge-base-request" => Reply::Fixed(json!({ "documents": [] })),
+        // `campaign.predial` too. Anything but `{"eligible": true}` skips the contact by Vapi's own
+        // rule; whether to ring somebody is not for a ledger to approve, nor to refuse by name.
+        _ => Reply::Acknowledge,
+    }
+}
+
+/// Whether the report will tell all of it again.
+pub(super) fn is_telemetry(message: &Message<'_>) -> bool {
+    match message.base_kind() {
+        "transcript" => is_partial(message),
+        "conversation-update" | "speech-update" | "model-output" | "voice-input" => true,
+        _ => false,
+    }
+}
+
+fn is_partial(message: &Message<'_>) -> bool {
+    message.at_message("transcriptType", text) == Some("partial")
+        || message.kind.contains("=\"partial\"")
+}
+
+/// What only a live conversation brings about, so that its start is known even if it was not told.
+fn status_shown(kind: &str) -> Option<Status> {
+    match kind {
+        "assistant-request" => Some(Status::Ringing),
+        "transcript"
+        | "conversation-update"
+        | "speech-update"
+        | "model-output"
+        | "voice-input"
+        | "voice-request"
+        | "user-interrupted"
+        | "assistant.speechStarted"
+        | "language-change-detected"
+        | "knowledge-base-request"
+        | "transfer-destination-request"
+        | "handoff-destination-request" => Some(Status::InProgress),
+        _ => None,
+    }
+}
+
+fn received(message: &Message<'_>, call: CallFacts) -> Told {
+    let status = status_shown(message.base_kind());
+    let kind = message.kind.clone();
+    Told::new(Event::CallMessageReceived(CallMessageReceived { call, kind, status }))
+}
+
+fn started(message: &Message<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> Told {
+    let started_at = report::time(message, "startedAt").or(at);
+    Told::new(Event::CallStarted(CallStarted { call, started_at }))
+}
+
+fn ended(message: &Message<'_>, call: CallFacts) -> Told {
+    let (ended, sections) = report::report(message, call);
+    Told { sections, ..Told::new(Event::CallEnded(ended)) }
+}
+
+fn status_update(message: &Message<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> Told {
+    match message.at_message("status", text) {
+        Some("in-progress") => started(message, call, at),
+        Some("ended") => Told::new(Event::CallEnded(report::ended(message, call, at))),
+        Some(word) => status_changed(word, call),
+        None => received(message, call),
+    }
+}
+
+/// The call as the API gives it: the report when it is over, its true status until then.
+fn call_object(message: &Message<'_>, call: CallFacts) -> Told {
+    match message.at_message("status", text) {
+        Some("ended") => ended(message, call),
+        Some(word) => status_changed(word, call),
+        None => received(message, call),
+    }
+}
+
+fn status_changed(word: &str, call: CallFacts) -> Told {
+    let (status, provider_status) = (facts::status(word), fact_text(word));
+    Told::new(Event::CallStatusChanged(CallStatusChanged { call, status, provider_status }))
+}
+
+fn transferred(message: &Message<'_>, call: CallFacts) -> Told {
+    let told = message.told("destination", |destination| destination.get("type")?.as_str());
+    let to_assistant = || message.at_message("toAssistant", object).map(|_| "assistant");
+    let destination_kind = told.or_else(to_assistant).map(fact_text);
+    Told::new(Event::CallTransferred(CallTransferred { call, destination_kind }))
+}
+
+fn artifacts(message: &Message<'_>, call: CallFacts) -> Told {
+    let uploaded = |artifact: &Json<'_>| {
+        Some(ArtifactUploaded {
+            kind: fact_text(artifact.get("type")?.as_str()?),
+            success: artifact.get("success").and_then(Json::as_bool).unwrap_or(false),
+        })
+    };
+    let listed = message.at_message("artifacts", list).unwrap_or_default();
+    let artifacts: Vec<_> = listed.iter().filter_map(uploaded).take(MAX_ARTIFACTS).collect();
+    if artifacts.is_empty() {
+        return received(message, call);
+    }
+    Told::new(Event::CallRecordingAvailable(CallRecordingAvailable { call, artifacts }))
+}
+
+fn tool_calls(
+    message: &Message<'_>,
+    call: &CallFacts,
+    at: Option<DateTime<Utc>>,
+) -> Result<(Vec<Told>, Reply), Refused> {
+    let calls = tools::waiting(message)?;
+    let reply = Reply::ToolResults(calls.iter().map(ToolCall::request).collect());
+    if calls.is_empty() {
+        return Ok((vec![received(message, call.clone())], reply));
+    }
+    let is_named = call.provider_call_id.is_some();
+    let told = calls.iter().zip(0..).map(|(tool_call, nth)| {
+        // Ids such as `call_51kj` are unique within their call only.
+        let id = tool_call.id.filter(|_| is_named);
+        let dedupe = id.map_or(Dedupe::Content(nth), |id| Dedupe::ToolCall(id.to_owned()));
+        Told { dedupe, ..tool_called(tool_call, call.clone(), at) }
+    });
+    Ok((told.collect(), reply))
+}
+
+fn function_call(
+    message: &Message<'_>,
+    call: CallFacts,
+    at: Option<DateTime<Utc>>,
+) -> (Vec<Told>, Reply) {
+    match tools::function(message) {
+        Some(function) => {
+            let reply = Reply::FunctionResult(function.request());
+            (vec![tool_called(&function, call, at)], reply)
+        }
+        None => (vec![received(message, call)], Reply::Acknowledge),
+    }
+}
+
+fn tool_called(tool_call: &ToolCall<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> Told {
+    let tool = tool_call.fact(at.map(|at| at.timestamp_millis()));
+    let answer = ToolAnswer::NotConfigured;
+    let sections = Sections { tool_io: tool_call.io(), ..Sections::default() };
+    Told { sections, ..Told::new(Event::CallToolCalled(CallToolCalled { call, tool, answer })) }
+}

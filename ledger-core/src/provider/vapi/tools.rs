@@ -1,0 +1,118 @@
+//! Tool calls that wait for an answer, and how any tool call is written.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::message::{Message, list, object};
+use crate::event::ToolFact;
+use crate::json::{Json, fact_text};
+use crate::personal::ToolIo;
+use crate::provider::{Refused, ToolRequest};
+
+/// No model calls more at once; every one of them becomes an event and wants an answer.
+const MAX_CALLS: usize = 1000;
+
+/// One tool call, in whichever shape it came.
+#[derive(Debug, Clone)]
+pub(super) struct ToolCall<'m> {
+    /// The provider's id, to be given back unchanged.
+    pub(super) id: Option<&'m str>,
+    /// The function's name; empty when only an id came.
+    pub(super) name: String,
+    /// What it was called with.
+    pub(super) arguments: Option<Value>,
+}
+
+impl<'m> ToolCall<'m> {
+    /// Reads `{id, function: {name, arguments}}`, the flat `{id, name, parameters}`, and the older
+    /// `{function: "name", parameters}` and `{name, args}`. `None` when it names nothing.
+    pub(super) fn read(entry: &'m Json<'m>) -> Option<Self> {
+        let function = entry.get("function").unwrap_or(&Json::Null);
+        let id = filled_text(entry, &["id", "toolCallId"]);
+        let name = filled_text(function, &["name"])
+            .or_else(|| filled_text(entry, &["name"]))
+            .or_else(|| function.as_str());
+        if id.is_none() && name.is_none() {
+            return None;
+        }
+        let arguments = [function, entry].into_iter().flat_map(|place| {
+            ["arguments", "parameters", "args"].into_iter().filter_map(|key| place.get(key))
+        });
+        Some(Self {
+            id,
+            name: fact_text(name.unwrap_or_default()),
+            arguments: arguments.filter(|value| **value != Json::Null).map(unquoted).next(),
+        })
+    }
+
+    /// The fact of it.
+    pub(super) fn fact(&self, at_ms: Option<i64>) -> ToolFact {
+        ToolFact { tool_call_id: self.id.map(fact_text), tool: self.name.clone(), at_ms }
+    }
+
+    /// What waits for an answer.
+    pub(super) fn request(&self) -> ToolRequest {
+        ToolRequest { tool_call_id: self.id.map(str::to_owned), tool: self.name.clone() }
+    }
+
+    /// What it was given, as the only tool call of its event.
+    pub(super) fn io(&self) -> Vec<ToolIo> {
+        vec![ToolIo { nth: 0, arguments: self.arguments.clone(), result: None }]
+    }
+}
+
+/// The tool calls a message asks answers for, each id once, in the order listed. Vapi repeats one
+/// list under several names, so the first name that lists anything counts.
+///
+/// # Errors
+/// [`Refused::WrongShape`] for a list longer than any model makes.
+pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Refused> {
+    let read_all = |value: &'m Json<'m>| {
+        let calls: Vec<_> = list(value)?.iter().filter_map(ToolCall::read).collect();
+        (!calls.is_empty()).then_some(calls)
+    };
+    let read_wrapped = |value: &'m Json<'m>| {
+        let calls = list(value)?.iter().filter_map(|tool| ToolCall::read(tool.get("toolCall")?));
+        let calls: Vec<_> = calls.collect();
+        (!calls.is_empty()).then_some(calls)
+    };
+    let calls = message
+        .at_message("toolCallList", read_all)
+        .or_else(|| message.at_message("toolWithToolCallList", read_wrapped))
+        .or_else(|| message.at_message("toolCalls", read_all))
+        .or_else(|| message.at_message("toolCall", |call| Some(vec![ToolCall::read(call)?])))
+        .unwrap_or_default();
+    if calls.len() > MAX_CALLS {
+        return Err(Refused::WrongShape("expected at most 1000 tool calls in one message"));
+    }
+    let mut seen = HashSet::new();
+    Ok(calls.into_iter().filter(|call| call.id.is_none_or(|id| seen.insert(id))).collect())
+}
+
+/// The one function of the shapes before `tool-calls`. It has no id.
+pub(super) fn function<'m>(message: &Message<'m>) -> Option<ToolCall<'m>> {
+    let flat = || {
+        message.own_places().into_iter().find_map(|part| {
+            part.get("function").filter(|function| function.is_filled())?;
+            ToolCall::read(part)
+        })
+    };
+    let call = message
+        .at_message("functionCall", |call| object(call).and_then(ToolCall::read))
+        .or_else(flat)?;
+    Some(ToolCall { id: None, ..call })
+}
+
+/// A value, with JSON inside a string taken apart.
+fn unquoted(value: &Json<'_>) -> Value {
+    let quoted = value.as_str().filter(|text| text.trim_start().starts_with(['{', '[']));
+    let inner = quoted.and_then(|text| Json::parse(text.as_bytes()).ok());
+    inner.map_or_else(|| value.to_value(), |inner| inner.to_value())
+}
+
+/// The first of some fields that is a string with something in it.
+pub(super) fn filled_text<'m>(place: &'m Json<'m>, keys: &[&str]) -> Option<&'m str> {
+    let values = keys.iter().filter_map(|key| place.get(key));
+    values.filter(|value| value.is_filled()).find_map(Json::as_str)
+}
