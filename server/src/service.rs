@@ -68,7 +68,7 @@ impl Service {
         self.stop.send_replace(true);
         let mut server = self.server;
         match tokio::time::timeout(DRAIN, &mut server).await {
-            Ok(served) => served.context("the server task died")?.context("listening failed")?,
+            Ok(ended) => ended.context("the server task died")?.context("listening failed")?,
             Err(_) => {
                 tracing::warn!("server.drain_timed_out");
                 server.abort();

@@ -27,7 +27,7 @@ pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) {
         Output::Json => println!("{}", Value::from(rows)),
         Output::Table => {
             let mut table = Table::new();
-            table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
+            table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
             table.set_header(columns.iter().copied());
             for row in rows {
                 table.add_row(columns.iter().map(|column| cell(&row[*column])));
