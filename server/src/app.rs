@@ -103,7 +103,6 @@ impl utoipa::Modify for BearerKey {
 }
 
 /// Every route with the OpenAPI document made from them.
-#[must_use]
 pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(ingest::routes())

@@ -170,10 +170,14 @@ pub fn tenant_of_key(key: &str) -> Option<TenantId> {
     is_ours.then(|| Uuid::try_parse(tenant).ok().map(TenantId)).flatten()
 }
 
+/// Whose refusal, at which source or key, and why.
+type Like = (TenantId, Uuid, String);
+
 /// Refusals on their way to the log: a flood of them is counted, not stored one by one.
 #[derive(Default)]
 pub struct Denials {
-    recent: Mutex<HashMap<(TenantId, Uuid, String), (Instant, u64)>>,
+    /// When one like it was recorded, and how many were counted since.
+    recent: Mutex<HashMap<Like, (Instant, u64)>>,
 }
 
 impl Denials {
@@ -200,7 +204,7 @@ impl Denials {
     }
 
     /// How many were counted since the last recorded one, when it is time to record again.
-    fn admit(&self, like: (TenantId, Uuid, String)) -> Option<u64> {
+    fn admit(&self, like: Like) -> Option<u64> {
         let mut recent = self.recent.lock().expect("nothing panics while holding it");
         let now = Instant::now();
         if recent.len() > DENIALS_REMEMBERED {

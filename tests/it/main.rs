@@ -1,1 +1,4 @@
-//! Integration tests.
+//! The one integration test binary: a rule a test, on real PostgreSQL, real HTTP and real samples.
+
+mod reaper;
+mod smoke;

@@ -1,1 +1,30 @@
-//! Being laid out.
+//! The harness: a real PostgreSQL, a real server, real HTTP, and a fresh tenant for each test.
+//!
+//! One disposable cluster, one database and one server serve the whole test binary; tenants isolate
+//! tests from each other, as they isolate customers. Tests that restart or add servers start their
+//! own with [`TestLedger::start`]. Tests run on one runtime ([`run`]), so that what they share
+//! outlives each of them.
+
+pub mod cluster;
+pub mod fixtures;
+pub mod ledger;
+pub mod logs;
+
+use std::future::Future;
+use std::sync::LazyLock;
+
+pub use ledger::{TestLedger, TestTenant};
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
+
+/// Runs a test's future on the shared runtime.
+pub fn run<F: Future>(test: F) -> F::Output {
+    RUNTIME.block_on(test)
+}

@@ -108,11 +108,11 @@ fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyh
         schema_version: row.event.schema_version,
         occurred_at: row.event.occurred_at,
         recorded_at: row.event.recorded_at,
-        facts: &*raw(&row.event.facts)?,
+        facts: &raw(&row.event.facts)?,
         sections: row.event.sections.as_ref().map(|bytes| STANDARD.encode(bytes)),
         bulk: row.event.bulk.as_ref().map(|bytes| STANDARD.encode(bytes)),
         subjects: row.event.subjects.as_deref(),
-        meta: &*raw(&row.meta)?,
+        meta: &raw(&row.meta)?,
         leaf_hash: hex::encode(&row.leaf_hash),
     };
     serde_json::to_writer(&mut *out, &line)?;

@@ -127,7 +127,7 @@ impl OpenedEvent {
             SectionName::Party => self.party = serde_json::from_slice(&plain).ok(),
             SectionName::Conversation => self.conversation = serde_json::from_slice(&plain).ok(),
             SectionName::ToolIo => {
-                self.tool_io = serde_json::from_slice(&plain).unwrap_or_default()
+                self.tool_io = serde_json::from_slice(&plain).unwrap_or_default();
             }
             SectionName::Raw => self.raw = serde_json::from_slice(&plain).ok(),
         }
