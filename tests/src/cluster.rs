@@ -69,6 +69,7 @@ fn open_to_the_server(dir: &Path) {
 
 /// A process that waits for this one to end, however it ends, and then ends the cluster: it holds
 /// the reading end of a pipe whose writing end dies with us.
+#[expect(clippy::zombie_processes, reason = "it outlives us by design")]
 fn spawn_reaper(dir: &Path) {
     let myself = std::env::current_exe().expect("a test binary");
     let reaper = Command::new(myself)

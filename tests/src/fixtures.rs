@@ -37,7 +37,7 @@ pub fn names(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(dir().join(folder)).expect("a folder of fixtures");
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".json"))
+        .filter(|name| PathBuf::from(name).extension().is_some_and(|end| end == "json"))
         .map(|name| format!("{folder}/{name}"))
         .collect();
     names.sort();

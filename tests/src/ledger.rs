@@ -176,7 +176,6 @@ impl TestTenant {
     }
 
     /// A webhook request with the right secret, for the test to change.
-    #[must_use]
     pub fn webhook(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.client
             .post(self.url(&format!("/ingest/{}", self.source_id)))
