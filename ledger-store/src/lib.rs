@@ -183,6 +183,8 @@ impl Store {
 /// [`StoreError::Migrate`] when one fails or the database is of a newer build.
 pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
     let mut conn = sqlx::PgConnection::connect_with(database).await?;
+    // A login named like one of our schemas would otherwise look for the list of migrations there.
+    conn.execute("set search_path = public").await?;
     let before = applied(&mut conn).await;
     MIGRATOR.run(&mut conn).await?;
     let after = applied(&mut conn).await;
@@ -192,7 +194,7 @@ pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
 
 /// The count of applied migrations; 0 before the first.
 async fn applied(conn: &mut sqlx::PgConnection) -> i64 {
-    sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
+    sqlx::query_scalar("select count(*) from public._sqlx_migrations where success")
         .fetch_one(conn)
         .await
         .unwrap_or(0)
