@@ -1,4 +1,5 @@
 //! The one integration test binary: a rule a test, on real PostgreSQL, real HTTP and real samples.
 
 mod reaper;
+mod samples;
 mod smoke;

@@ -184,6 +184,27 @@ impl TestTenant {
             .body(body)
     }
 
+    /// A webhook request to another source, for the test to change.
+    #[must_use]
+    pub fn webhook_at(
+        &self,
+        source_id: SourceId,
+        secret: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> RequestBuilder {
+        self.client
+            .post(self.url(&format!("/ingest/{source_id}")))
+            .header("x-vapi-secret", secret)
+            .header("content-type", "application/json")
+            .body(body)
+    }
+
+    /// A request of the API with a key, for the test to change or to look at the headers.
+    #[must_use]
+    pub fn request(&self, key: &str, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path)).bearer_auth(key)
+    }
+
     /// Posts a webhook body as it is; its status and JSON answer.
     ///
     /// # Panics
@@ -239,6 +260,39 @@ impl TestTenant {
         self.get(&format!("/v1/calls/{call_id}")).await
     }
 
+    /// What the log holds of webhooks, as stream kind and event type, in order. Seen by the
+    /// superuser, so that nothing hides it.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn recorded(&self) -> Vec<(String, String)> {
+        sqlx::query_as(
+            "select stream_kind, event_type from ledger.events
+              where tenant_id = $1 and stream_kind <> 'tenant' order by position",
+        )
+        .bind(self.tenant_id.0)
+        .fetch_all(&mut cluster::superuser().await)
+        .await
+        .expect("the log answers")
+    }
+
+    /// The facts of the events of one type in the tenant's log, oldest first.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn facts_of(&self, event_type: &str) -> Vec<Value> {
+        let facts: Vec<String> = sqlx::query_scalar(
+            "select facts::text from ledger.events
+              where tenant_id = $1 and event_type = $2 order by position",
+        )
+        .bind(self.tenant_id.0)
+        .bind(event_type)
+        .fetch_all(&mut cluster::superuser().await)
+        .await
+        .expect("the log answers");
+        facts.iter().map(|text| serde_json::from_str(text).expect("facts are JSON")).collect()
+    }
+
     /// Waits until the read model has reached the end of the tenant's log.
     ///
     /// # Panics
@@ -258,7 +312,8 @@ impl TestTenant {
     }
 }
 
-async fn taken(response: Response) -> (u16, Value) {
+/// The status of an answer, and its body as JSON; null when it is none.
+pub async fn taken(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     (status, response.json().await.unwrap_or(Value::Null))
 }
