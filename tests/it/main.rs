@@ -3,3 +3,4 @@
 mod reaper;
 mod samples;
 mod smoke;
+mod tenancy;

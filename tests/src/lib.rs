@@ -6,13 +6,16 @@
 //! outlives each of them.
 
 pub mod cluster;
+pub mod database;
 pub mod fixtures;
 pub mod ledger;
 pub mod logs;
+pub mod messages;
 
 use std::future::Future;
 use std::sync::LazyLock;
 
+pub use database::OwnDatabase;
 pub use ledger::{TestLedger, TestTenant};
 use tokio::runtime::Runtime;
 

@@ -1,0 +1,78 @@
+//! The routes of `/v1`, from the document the server describes itself with.
+
+use reqwest::Method;
+use serde_json::Value;
+
+/// How each route is called. A route that is not here fails the tests that walk them.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("get", "/v1/calls", "read"),
+    ("get", "/v1/calls/{call_id}", "read"),
+    ("get", "/v1/calls/{call_id}/events", "read"),
+];
+
+/// What needs no key: probes, and webhooks, which have proofs of their own.
+const OPEN: &[&str] = &["/healthz", "/readyz", "/metrics", "/ingest/{source_id}"];
+
+const SCOPES: &[&str] = &["read", "personal", "write", "compliance", "admin"];
+
+/// One route, and how it is called.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) template: String,
+    pub(super) scope: &'static str,
+}
+
+impl Route {
+    /// The path, with the id of an object where it takes one.
+    pub(super) fn path(&self, call_id: &str) -> String {
+        self.template.replace("{call_id}", call_id)
+    }
+
+    pub(super) fn names_an_object(&self) -> bool {
+        self.template.contains('{')
+    }
+
+    /// Everything a key may have and still be refused here.
+    pub(super) fn other_scopes(&self) -> &'static [&'static str] {
+        match self.scope {
+            // `personal` includes `read`.
+            "read" => &SCOPES[2..],
+            _ => panic!("which scopes do not open {}?", self.template),
+        }
+    }
+}
+
+/// Every route of `/v1`.
+///
+/// # Panics
+/// When there is one that this module does not know how to call, or knows and is gone.
+pub(super) fn v1_routes() -> Vec<Route> {
+    let (_, document) = server::app::documented();
+    let document = serde_json::to_value(document).expect("a document is plain data");
+    let paths = document["paths"].as_object().expect("a document has paths");
+    let mut routes = Vec::new();
+    for (template, operations) in paths {
+        if OPEN.contains(&template.as_str()) {
+            continue;
+        }
+        assert!(template.starts_with("/v1/"), "{template}: does it need a key?");
+        for (method, operation) in operations.as_object().expect("a path has operations") {
+            routes.push(route(method, template, operation));
+        }
+    }
+    assert_eq!(routes.len(), KNOWN.len(), "a route is gone");
+    routes
+}
+
+fn route(method: &str, template: &str, operation: &Value) -> Route {
+    let known = KNOWN.iter().find(|known| (known.0, known.1) == (method, template));
+    let Some((_, _, scope)) = known else {
+        panic!("{method} {template} is new: say in tests/it/tenancy/routes.rs how it is called");
+    };
+    assert_eq!(operation["security"], serde_json::json!([{ "api_key": [] }]), "{template}");
+    Route {
+        method: method.to_uppercase().parse().expect("a method"),
+        template: template.to_owned(),
+        scope,
+    }
+}

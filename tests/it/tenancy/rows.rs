@@ -1,0 +1,333 @@
+//! Row security, as the application's own role meets it when a query forgets its tenant.
+
+use ledger_core::ids::TenantId;
+use ledger_core::provider::Provider;
+use ledger_store::TenantTx;
+use ledger_store::tenants::RouteKind;
+use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use uuid::Uuid;
+
+/// Two tenants with rows in every table, in a database of their own.
+struct Town {
+    own: OwnDatabase,
+    ledger: TestLedger,
+    one: TestTenant,
+    two: TestTenant,
+}
+
+impl Town {
+    async fn build() -> Self {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let (one, two) = (ledger.tenant().await, ledger.tenant().await);
+        let shared = ledger.source(TenantId::INSTALLATION, "shared-secret", false).await;
+        for (tenant, assistant) in [(&one, "assistant-1"), (&two, "assistant-2")] {
+            ledger
+                .store
+                .add_route(tenant.tenant_id, shared, RouteKind::AssistantId, assistant)
+                .await
+                .expect("a route");
+            // First nobody's call, then somebody's: that makes a link.
+            tenant.post_ok(messages::status("town", "in-progress").to_string()).await;
+            let report = messages::from(
+                messages::report("town"),
+                &json!({ "number": "+15550100141", "name": "Town Person" }),
+            );
+            tenant.post_ok(report.to_string()).await;
+            tenant.settle().await;
+        }
+        let mut lost = one.through(&ledger);
+        (lost.source_id, lost.secret) = (shared, "shared-secret".into());
+        let (status, _) = lost.post(messages::report("nobody's").to_string()).await;
+        assert_eq!(status, 202);
+        assert_eq!(Provider::ALL.len(), 1, "a new provider may bring new tables: fill them here");
+        Self { own, ledger, one, two }
+    }
+}
+
+/// Every table and view with a tenant, in every schema of ours.
+async fn relations(conn: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "select format('%I.%I', n.nspname, c.relname)
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where c.relkind in ('r', 'p', 'v', 'm')
+            and n.nspname not in ('pg_catalog', 'information_schema', 'public')
+            and exists (select from pg_attribute a
+                         where a.attrelid = c.oid and a.attname = 'tenant_id')
+          order by 1",
+    )
+    .fetch_all(conn)
+    .await
+    .expect("the catalogue")
+}
+
+async fn as_role(database: &PgConnectOptions, role: &str) -> PgConnection {
+    let mut conn = PgConnection::connect_with(database).await.expect("the cluster answers");
+    conn.execute(AssertSqlSafe(format!("set role {role}"))).await.expect("a role");
+    conn
+}
+
+async fn enter(conn: &mut PgConnection, tenant: &str) {
+    sqlx::query("select set_config('ledger.tenant_id', $1, false)")
+        .bind(tenant)
+        .execute(conn)
+        .await
+        .expect("a setting");
+}
+
+/// How many rows there are, and how many of them are not `tenant`'s. The query names no tenant.
+async fn rows(conn: &mut PgConnection, relation: &str, tenant: Uuid) -> sqlx::Result<(i64, i64)> {
+    let all = format!("select count(*), count(*) filter (where tenant_id <> $1) from {relation}");
+    sqlx::query_as(AssertSqlSafe(all)).bind(tenant).fetch_one(conn).await
+}
+
+fn sqlstate(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.unwrap_or_else(|| panic!("{error}")).into_owned()
+}
+
+async fn refused(conn: &mut PgConnection, statement: &str) -> String {
+    let done = conn.execute(AssertSqlSafe(statement.to_owned())).await;
+    sqlstate(&done.expect_err(statement))
+}
+
+#[test]
+fn a_query_that_forgets_its_tenant_sees_only_the_one_in_force() {
+    run(async {
+        let town = Town::build().await;
+        let mut superuser = town.own.superuser().await;
+        let mut app = as_role(&town.own.database, "ledger_app").await;
+        let relations = relations(&mut superuser).await;
+        assert!(relations.len() >= 13, "{relations:?}");
+        for relation in &relations {
+            for (ours, theirs) in [(&town.one, &town.two), (&town.two, &town.one)] {
+                let (ours, theirs) = (ours.tenant_id.0, theirs.tenant_id.0);
+                let ours = if relation == "ledger.quarantine" { Uuid::nil() } else { ours };
+                let (total, not_ours) = rows(&mut superuser, relation, ours).await.expect("rows");
+                assert!(total > not_ours, "{relation}: nothing to see makes no test");
+                enter(&mut app, &ours.to_string()).await;
+                let seen = rows(&mut app, relation, ours).await.expect("its own rows");
+                assert_eq!(seen, (total - not_ours, 0), "{relation}");
+                enter(&mut app, &theirs.to_string()).await;
+                let (_, foreign) = rows(&mut app, relation, theirs).await.expect("its own rows");
+                assert_eq!(foreign, 0, "{relation}");
+            }
+        }
+        town.ledger.stop().await;
+    });
+}
+
+#[test]
+fn without_a_tenant_there_is_no_row() {
+    run(async {
+        let town = Town::build().await;
+        let mut superuser = town.own.superuser().await;
+        let relations = relations(&mut superuser).await;
+        let nobody = "00000000-0000-4000-8000-000000000001";
+        let mut app = as_role(&town.own.database, "ledger_app").await;
+        for relation in &relations {
+            assert_eq!(rows(&mut app, relation, Uuid::nil()).await.expect("unset"), (0, 0));
+        }
+        for setting in ["", nobody] {
+            enter(&mut app, setting).await;
+            for relation in &relations {
+                assert_eq!(rows(&mut app, relation, Uuid::nil()).await.expect("no rows"), (0, 0));
+            }
+        }
+        let one = town.one.tenant_id.to_string();
+        for garbage in ["garbage", "' or true --", " ", "%", "{}", &one[..35], &format!("{one},")] {
+            enter(&mut app, garbage).await;
+            for relation in &relations {
+                let error = rows(&mut app, relation, Uuid::nil()).await.expect_err("no tenant");
+                assert_eq!(sqlstate(&error), "22P02", "{relation} with {garbage:?}");
+            }
+        }
+        town.ledger.stop().await;
+    });
+}
+
+#[test]
+fn every_table_with_a_tenant_forces_row_security_and_every_view_runs_as_its_reader() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let mut superuser = own.superuser().await;
+        let open: Vec<String> = sqlx::query_scalar(
+            "select format('%I.%I', n.nspname, c.relname)
+               from pg_class c
+               join pg_namespace n on n.oid = c.relnamespace
+              where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'public')
+                and case c.relkind
+                      when 'r' then not (c.relrowsecurity and c.relforcerowsecurity)
+                      when 'v' then not coalesce('security_invoker=true' = any (c.reloptions), false)
+                      else c.relkind in ('p', 'm', 'f')
+                    end",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .expect("the catalogue");
+        assert_eq!(open, Vec::<String>::new());
+
+        // Names are then written with their schemas.
+        superuser.execute("set search_path = pg_catalog").await.expect("a setting");
+        let policies: Vec<String> = sqlx::query_scalar(
+            "select format('%s on %I.%I: %s', policyname, schemaname, tablename, qual)
+               from pg_policies
+              where roles <> '{ledger_owner}' and policyname not like 'projector\\_%'
+                and (permissive <> 'PERMISSIVE' or roles <> '{ledger_app}' or with_check is not null
+                     or qual not like '%tenant_id = ( SELECT ledger.tenant_in_force()%')",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .expect("the catalogue");
+        assert_eq!(policies, Vec::<String>::new());
+
+        let loose: Vec<String> = sqlx::query_scalar(
+            "select p.oid::regprocedure::text
+               from pg_proc p
+               join pg_namespace n on n.oid = p.pronamespace
+              where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
+                and (has_function_privilege('public', p.oid, 'execute')
+                     or not exists (select from unnest(p.proconfig) s
+                                     where s = 'search_path=pg_catalog, pg_temp'))",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .expect("the catalogue");
+        assert_eq!(loose, Vec::<String>::new());
+
+        let powerful: Vec<String> = sqlx::query_scalar(
+            "select rolname::text from pg_roles
+              where rolname like 'ledger\\_%'
+                and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole or rolcreatedb)",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .expect("the catalogue");
+        assert_eq!(powerful, Vec::<String>::new());
+    });
+}
+
+async fn one_connection(database: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .after_connect(|conn, _| {
+            Box::pin(async move { conn.execute("set role ledger_app").await.map(|_| ()) })
+        })
+        .connect_with(database.clone())
+        .await
+        .expect("a connection")
+}
+
+/// Which backend it is, what tenant it still names, and what it sees of the log.
+async fn left_behind(pool: &PgPool) -> (i32, String, i64) {
+    sqlx::query_as(
+        "select pg_backend_pid(), coalesce(current_setting('ledger.tenant_id', true), ''),
+                (select count(*) from ledger.events)",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("an answer")
+}
+
+#[test]
+fn a_connection_goes_back_to_its_pool_without_a_tenant() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let pool = one_connection(&ledger_tests::cluster::shared().await.database).await;
+        let (backend, ..) = left_behind(&pool).await;
+
+        let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
+        let seen: i64 = sqlx::query_scalar("select count(*) from ledger.events")
+            .fetch_one(tx.conn())
+            .await
+            .expect("a count");
+        assert!(seen > 0);
+        tx.commit().await.expect("it commits");
+        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after a commit");
+
+        drop(TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction"));
+        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after a rollback");
+
+        let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
+        tx.conn().execute("select 1 / 0").await.expect_err("it aborts");
+        drop(tx);
+        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after an abort");
+
+        let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
+        tx.conn().execute("select 1 / 0").await.expect_err("it aborts");
+        tx.commit().await.ok();
+        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "commit of an abort");
+        pool.close().await;
+    });
+}
+
+#[test]
+fn the_projector_reads_no_key_and_no_secret() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let mut superuser = own.superuser().await;
+        let mut projector = as_role(&own.database, "ledger_projector").await;
+        let its_own = ["calls_v1.calls", "projection.checkpoints", "read.calls"];
+        for relation in relations(&mut superuser).await {
+            let may = its_own.contains(&relation.as_str())
+                || ["ledger.events", "ledger.tenants"].contains(&relation.as_str());
+            let seen = rows(&mut projector, &relation, Uuid::nil()).await;
+            match seen {
+                Ok(_) => assert!(may, "{relation}"),
+                Err(error) => assert!(!may && sqlstate(&error) == "42501", "{relation}: {error}"),
+            }
+        }
+        for call in ["ledger.find_source(null)", "ledger.find_routes(null, null, null, null)"] {
+            assert_eq!(refused(&mut projector, &format!("select * from {call}")).await, "42501");
+        }
+    });
+}
+
+#[test]
+fn the_application_writes_nothing_but_through_its_functions_and_the_vault_only_grows() {
+    run(async {
+        let town = Town::build().await;
+        let (one, two) = (town.one.tenant_id, town.two.tenant_id);
+        for role in ["ledger_app", "ledger_projector"] {
+            let mut conn = as_role(&town.own.database, role).await;
+            enter(&mut conn, &one.to_string()).await;
+            for statement in [
+                "insert into ledger.events select * from ledger.events",
+                "insert into ledger.events default values",
+                "insert into ledger.tenants select * from ledger.tenants",
+                "update ledger.tenants set state = 'closed'",
+                "update ledger.api_keys set scopes = '{admin}'",
+                "insert into ledger.api_keys default values",
+                "update ledger.sources set secret_sealed = ''",
+                "update vault.subject_keys set state = 'active'",
+                "delete from vault.subject_keys",
+                "update vault.lookups set subject_id = gen_random_uuid()",
+                "delete from ledger.quarantine",
+                "alter table ledger.events disable trigger immutable",
+                "alter table ledger.events disable row level security",
+                "drop table ledger.events",
+                "create table ledger.mine ()",
+                "truncate vault.subject_keys",
+                "set session_replication_role = replica",
+            ] {
+                assert_eq!(refused(&mut conn, statement).await, "42501", "{role}: {statement}");
+            }
+        }
+        let mut app = as_role(&town.own.database, "ledger_app").await;
+        enter(&mut app, &one.to_string()).await;
+        for table in ["projection.checkpoints", "calls_v1.calls"] {
+            assert_eq!(refused(&mut app, &format!("delete from {table}")).await, "42501");
+        }
+        // What it may insert, it may insert for its own tenant only.
+        let foreign = format!(
+            "insert into vault.links values ('{two}', gen_random_uuid(), gen_random_uuid(), now())"
+        );
+        assert_eq!(refused(&mut app, &foreign).await, "42501");
+        town.ledger.stop().await;
+    });
+}
