@@ -84,9 +84,36 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     (status, Json(readiness))
 }
 
-/// Counters and histograms for Prometheus. No labels hold personal data or tenants' names.
+/// Counters and histograms as OpenMetrics. No labels hold personal data or tenants' names.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String)))]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.render())
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], open_metrics(&app.metrics.render()))
+}
+
+/// From the older Prometheus text form: a counter's family is named without `_total`, there are no
+/// empty lines, and the end is marked.
+fn open_metrics(prometheus: &str) -> String {
+    let mut text = String::with_capacity(prometheus.len() + 8);
+    for line in prometheus.lines().filter(|line| !line.is_empty()) {
+        match line.strip_suffix("_total counter").filter(|line| line.starts_with("# TYPE ")) {
+            Some(family) => text.extend([family, " counter"]),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text.push_str("# EOF\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open_metrics;
+
+    #[test]
+    fn counters_are_families_and_the_end_is_marked() {
+        let rendered = "# TYPE webhooks_total counter\nwebhooks_total 4\n\n";
+        let expected = "# TYPE webhooks counter\nwebhooks_total 4\n# EOF\n";
+        assert_eq!(open_metrics(rendered), expected);
+    }
 }

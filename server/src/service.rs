@@ -44,6 +44,8 @@ impl Service {
         if let Err(error) = store.ensure_installation().await {
             tracing::error!(error = %error, "the keyring is not available: no webhooks are taken");
         }
+        // The first number parsed loads the numbering plans; no caller should wait for that.
+        let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
         let routes = router(App::new(store, telemetry::metrics(), max_body));
         let stop = watch::Sender::new(false);

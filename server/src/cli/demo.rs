@@ -97,7 +97,7 @@ async fn act(
         tally.taken, tally.duplicates, tally.ignored
     );
     wait_until_projected(store).await?;
-    report(config, store, &base, &tenants, &traffic.truth).await
+    report(config, args, store, &base, &tenants, &traffic.truth).await
 }
 
 /// The clinic's tenant with a fresh source and key; a tenant of an earlier demo is used again.
@@ -142,6 +142,7 @@ async fn wait_until_projected(store: &Store) -> anyhow::Result<()> {
 /// Reads everything back through the API and compares it with what was sent.
 async fn report(
     config: &Config,
+    args: &Args,
     store: &Store,
     base: &str,
     tenants: &[Tenant],
@@ -183,12 +184,16 @@ async fn report(
     });
     match config.output {
         Output::Json => println!("{shown}"),
-        Output::Table => print_for_people(base, &shown["tenants"]),
+        Output::Table => {
+            // After --exit nothing listens any more; `serve` will, at its usual place.
+            let base = if args.exit { "http://127.0.0.1:8080" } else { base };
+            print_for_people(base, &shown["tenants"], args.exit);
+        }
     }
     Ok(())
 }
 
-fn print_for_people(base: &str, tenants: &Value) {
+fn print_for_people(base: &str, tenants: &Value, has_ended: bool) {
     let rows = tenants.as_array().cloned().unwrap_or_default();
     output::list(Output::Table, &["slug", "calls", "cost_nanos", "events", "tenant_id"], &rows);
     for row in &rows {
@@ -196,6 +201,9 @@ fn print_for_people(base: &str, tenants: &Value) {
     }
     let key = rows.first().map(|row| text(&row["api_key"])).unwrap_or_default();
     println!("\nTry:");
+    if has_ended {
+        println!("  call-ledger serve");
+    }
     println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'");
     println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'");
     println!("  open {base}/docs");
