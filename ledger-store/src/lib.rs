@@ -9,10 +9,12 @@ pub mod appender;
 pub mod embedded;
 pub mod error;
 pub mod keyring;
+pub mod quarantine;
 pub mod read;
 pub mod record;
 pub mod root_key;
 pub mod seal;
+pub mod source;
 pub mod tenant_tx;
 pub mod tenants;
 pub mod vault;
@@ -32,7 +34,7 @@ pub use tenant_tx::TenantTx;
 
 use appender::Appender;
 use keyring::Keyring;
-use tenants::Source;
+use source::Source;
 use vault::Vault;
 use wake::Wake;
 

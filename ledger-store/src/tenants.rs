@@ -1,13 +1,10 @@
-//! Tenants, their API keys and their webhook sources: set up by an operator, read by everyone.
+//! Tenants and their API keys: set up by an operator, read by everyone.
 //!
 //! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use ledger_core::event::{Event, KeyCreated, RouteAdded, SourceCreated, TenantCreated};
-use ledger_core::ids::{KeyId, SourceId, TenantId};
-use ledger_core::provider::Provider;
-use uuid::Uuid;
-use zeroize::Zeroizing;
+use ledger_core::event::{Event, KeyCreated, TenantCreated};
+use ledger_core::ids::{KeyId, TenantId};
 
 use crate::Store;
 use crate::error::StoreError;
@@ -49,21 +46,6 @@ pub struct NewTenant {
     pub country: String,
 }
 
-/// A webhook source as the ingest needs it.
-#[derive(Clone)]
-pub struct Source {
-    /// Its id.
-    pub source_id: SourceId,
-    /// Whose messages arrive; the installation's for a shared source.
-    pub tenant_id: TenantId,
-    /// Which adapter reads them.
-    pub provider: Provider,
-    /// The shared secret.
-    pub secret: Zeroizing<String>,
-    /// Whether streaming telemetry is recorded.
-    pub record_all: bool,
-}
-
 /// An API key that was presented and is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -73,29 +55,6 @@ pub struct ApiKey {
     pub key_id: KeyId,
     /// What it may do.
     pub scopes: Vec<String>,
-}
-
-/// What a route matches on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteKind {
-    /// The platform's assistant id.
-    AssistantId,
-    /// The platform's id of our number.
-    PhoneNumberId,
-    /// Our number, E.164.
-    PhoneNumber,
-}
-
-impl RouteKind {
-    /// The stored name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AssistantId => "assistant_id",
-            Self::PhoneNumberId => "phone_number_id",
-            Self::PhoneNumber => "phone_number",
-        }
-    }
 }
 
 impl Store {
@@ -295,178 +254,15 @@ impl Store {
         Ok(row.map(|row| ApiKey { tenant_id, key_id: KeyId(row.key_id), scopes: row.scopes }))
     }
 
-    /// Makes a webhook source; its secret is sealed under the tenant's keys.
-    ///
-    /// # Errors
-    /// [`StoreError::Keyring`] when the tenant's keys are not available.
-    pub async fn create_source(
+    /// Records what an operator changed.
+    pub(crate) async fn record_change(
         &self,
         tenant_id: TenantId,
-        provider: Provider,
-        secret: &str,
-        name: Option<&str>,
-        record_all: bool,
-    ) -> Result<SourceId, StoreError> {
-        self.ensure_installation().await?;
-        let source_id = SourceId(self.ids.random());
-        let epoch = self.vault.epoch(tenant_id).await?;
-        let sealed = epoch.seal_secret(&secret_place(tenant_id, source_id), secret.as_bytes());
-        sqlx::query!(
-            "insert into ledger.sources
-               (tenant_id, source_id, provider, name, secret_sealed, record_all, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-            tenant_id.0,
-            source_id.0,
-            provider.as_str(),
-            name,
-            sealed,
-            record_all,
-            self.clock.now_micros(),
-        )
-        .execute(&self.owner)
-        .await?;
-        if tenant_id != TenantId::INSTALLATION {
-            let created = SourceCreated {
-                source_id: source_id.0,
-                provider: provider.as_str().to_owned(),
-                record_all,
-            };
-            self.record_change(tenant_id, &Event::SourceCreated(created)).await?;
-        }
-        Ok(source_id)
-    }
-
-    /// The live source of this id, whosever it is; cached for a few seconds.
-    ///
-    /// # Errors
-    /// [`StoreError::Keyring`] when its secret cannot be opened; the database did not answer.
-    pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
-        if let Some(known) = self.sources.get(&source_id) {
-            return Ok(Some(known));
-        }
-        let row = sqlx::query!(
-            r#"select tenant_id as "tenant_id!", provider as "provider!",
-                      secret_sealed as "secret_sealed!", record_all as "record_all!"
-                 from ledger.find_source($1)"#,
-            source_id.0,
-        )
-        .fetch_optional(&self.app)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
-        let tenant_id = TenantId(row.tenant_id);
-        let epoch = self.vault.epoch(tenant_id).await?;
-        let secret = epoch
-            .open_secret(&secret_place(tenant_id, source_id), &row.secret_sealed)
-            .and_then(|secret| String::from_utf8(secret.to_vec()).ok())
-            .ok_or_else(|| corrupt("secret_sealed"))?;
-        let source = Source {
-            source_id,
-            tenant_id,
-            provider: Provider::parse(&row.provider).ok_or_else(|| corrupt("provider"))?,
-            secret: Zeroizing::new(secret),
-            record_all: row.record_all,
-        };
-        self.sources.insert(source_id, source.clone());
-        Ok(Some(source))
-    }
-
-    /// Sends what carries this id at a shared source to a tenant.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn add_route(
-        &self,
-        tenant_id: TenantId,
-        source_id: SourceId,
-        kind: RouteKind,
-        value: &str,
+        event: &Event,
     ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
-             values ($1, $2, $3, $4, $5) on conflict do nothing",
-            tenant_id.0,
-            source_id.0,
-            kind.as_str(),
-            value,
-            self.clock.now_micros(),
-        )
-        .execute(&self.owner)
-        .await?;
-        let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
-        self.record_change(tenant_id, &Event::RouteAdded(added)).await
-    }
-
-    /// The tenants that claim any of these ids at a shared source. One: it is theirs. None or
-    /// several: it cannot be told.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn find_routes(
-        &self,
-        source_id: SourceId,
-        routing: &ledger_core::provider::Routing,
-    ) -> Result<Vec<TenantId>, StoreError> {
-        let rows = sqlx::query_scalar!(
-            r#"select tenant_id as "tenant_id!" from ledger.find_routes($1, $2, $3, $4)"#,
-            source_id.0,
-            routing.assistant_id,
-            routing.phone_number_id,
-            routing.phone_number,
-        )
-        .fetch_all(&self.app)
-        .await?;
-        Ok(rows.into_iter().map(TenantId).collect())
-    }
-
-    /// Keeps a message whose tenant cannot be told, sealed under the installation's keys. The same
-    /// message waits once.
-    ///
-    /// # Errors
-    /// [`StoreError::Keyring`] when the installation's keys are not available.
-    pub async fn quarantine(
-        &self,
-        source_id: SourceId,
-        reason: &str,
-        canonical: &[u8],
-        body: &[u8],
-    ) -> Result<(), StoreError> {
-        let installation = TenantId::INSTALLATION;
-        let digest = self.keyring.digest_key(installation).await?.digest(canonical);
-        let quarantine_id = self.ids.ordered();
-        let epoch = self.vault.epoch(installation).await?;
-        let sealed = epoch.seal_secret(&quarantine_place(quarantine_id), body);
-        let mut tx = TenantTx::begin(&self.app, installation).await?;
-        sqlx::query!(
-            "insert into ledger.quarantine
-               (tenant_id, quarantine_id, source_id, digest, reason, body_sealed, received_at)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-            installation.0,
-            quarantine_id,
-            source_id.0,
-            &digest,
-            reason,
-            sealed,
-            self.clock.now_micros(),
-        )
-        .execute(tx.conn())
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn record_change(&self, tenant_id: TenantId, event: &Event) -> Result<(), StoreError> {
         self.record_own(tenant_id, OPERATOR, self.ids.ordered(), event, Vec::new()).await?;
         Ok(())
     }
-}
-
-fn secret_place(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
-    [b"source-secret".as_slice(), tenant_id.0.as_bytes(), source_id.0.as_bytes()].concat()
-}
-
-fn quarantine_place(quarantine_id: Uuid) -> Vec<u8> {
-    [b"quarantine".as_slice(), quarantine_id.as_bytes()].concat()
 }
 
 fn constraint(error: &sqlx::Error) -> Option<&str> {

@@ -18,7 +18,7 @@ use ledger_core::provider::{Proof, Refused, Reply, Translation, Unproven};
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::record::{Origin, RecordError};
-use ledger_store::tenants::Source;
+use ledger_store::source::Source;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::personal::normalise_phone;
 use ledger_core::provider::Provider;
-use ledger_store::tenants::RouteKind;
+use ledger_store::source::RouteKind;
 use serde_json::json;
 use uuid::Uuid;
 
