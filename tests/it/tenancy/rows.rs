@@ -3,7 +3,7 @@
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use ledger_store::TenantTx;
-use ledger_store::tenants::RouteKind;
+use ledger_store::source::RouteKind;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

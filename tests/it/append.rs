@@ -1,0 +1,334 @@
+//! The log takes what it is given exactly, once, in order, and tells each caller the truth.
+
+mod race;
+mod raw;
+
+use std::future::Future;
+use std::task::Poll;
+
+use chrono::{DateTime, Utc};
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, TenantId};
+use ledger_store::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
+use ledger_store::appender::AppendError;
+use ledger_store::read::{FullEvent, full_after};
+use ledger_store::tenants::NewTenant;
+use ledger_store::{Store, TenantTx};
+use ledger_tests::{OwnDatabase, cluster, run};
+use raw::RawEvent;
+use sqlx::Executor;
+use uuid::Uuid;
+
+/// A store over a database of its own, with one lane, so that what waits is one batch.
+async fn a_store() -> (OwnDatabase, Store) {
+    let own = OwnDatabase::create().await;
+    let store = own.store(1);
+    (own, store)
+}
+
+/// A tenant; its log begins with one event about itself.
+async fn a_tenant(store: &Store, slug: &str) -> TenantId {
+    let new = NewTenant {
+        slug: slug.into(),
+        name: "Test".into(),
+        timezone: "UTC".into(),
+        country: "US".into(),
+    };
+    store.create_tenant(&new).await.expect("a tenant")
+}
+
+fn event(id: u128) -> NewEvent {
+    NewEvent {
+        event_id: EventId(Uuid::from_u128(id)),
+        event_type: "call.message_received",
+        schema_version: 1,
+        occurred_at: DateTime::UNIX_EPOCH,
+        recorded_at: DateTime::UNIX_EPOCH,
+        facts: r#"{"provider":"vapi","kind":"test"}"#.into(),
+        sections: None,
+        bulk: None,
+        subjects: Vec::new(),
+        meta: "{}".into(),
+    }
+}
+
+fn stream(nth: u128, expected: Expected, events: Vec<NewEvent>) -> StreamAppend {
+    let stream_id = StreamId(Uuid::from_u128(nth));
+    StreamAppend { stream_id, kind: StreamKind::Call, expected, events }
+}
+
+fn one(tenant_id: TenantId, events: Vec<NewEvent>) -> AppendRequest {
+    AppendRequest { tenant_id, streams: vec![stream(1, Expected::Any, events)] }
+}
+
+fn at(version: i64, tenant_id: TenantId, events: Vec<NewEvent>) -> AppendRequest {
+    let expected = Expected::Exactly(StreamVersion(version));
+    AppendRequest { tenant_id, streams: vec![stream(1, expected, events)] }
+}
+
+fn stands(first: i64, last: i64, duplicate: bool) -> Appended {
+    Appended { first: Position(first), last: Position(last), duplicate }
+}
+
+async fn log(store: &Store, tenant_id: TenantId) -> Vec<FullEvent> {
+    let mut tx = TenantTx::begin(store.app(), tenant_id).await.expect("a tenant");
+    full_after(&mut tx, Position(0), 100_000).await.expect("a log")
+}
+
+fn conflict(answer: Result<Appended, AppendError>) -> i64 {
+    match answer {
+        Err(AppendError::Conflict { actual }) => actual.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(answer: Result<Appended, AppendError>) -> String {
+    match answer {
+        Err(AppendError::Refused { reason }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Answers of requests that wait together: all are queued before the first is waited for.
+async fn together(
+    store: &Store,
+    requests: Vec<AppendRequest>,
+) -> Vec<Result<Appended, AppendError>> {
+    let mut waiting: Vec<_> = requests
+        .into_iter()
+        .map(|request| (Box::pin(store.appender().append(request)), None))
+        .collect();
+    std::future::poll_fn(|context| {
+        for (append, answer) in &mut waiting {
+            if answer.is_none()
+                && let Poll::Ready(answered) = append.as_mut().poll(context)
+            {
+                *answer = Some(answered);
+            }
+        }
+        let all = waiting.iter().all(|(_, answer)| answer.is_some());
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, answer)| answer).collect()
+}
+
+#[test]
+fn a_conflict_tells_where_the_stream_stands() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant = a_tenant(&store, "conflict").await;
+        let append = |request| store.appender().append(request);
+        let first = append(at(0, tenant, vec![event(1), event(2)])).await.expect("a new stream");
+        assert_eq!(first, stands(2, 3, false));
+        for wrong in [0, 1, 3, 99] {
+            assert_eq!(conflict(append(at(wrong, tenant, vec![event(9)])).await), 2);
+        }
+        let next = append(at(2, tenant, vec![event(3)])).await.expect("where it stands");
+        assert_eq!(next, stands(4, 4, false));
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_retry_with_an_exact_version_gets_its_first_answer() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant = a_tenant(&store, "retry").await;
+        let request = at(0, tenant, vec![event(1), event(2)]);
+        let append = |request| store.appender().append(request);
+        assert_eq!(append(request.clone()).await.expect("new"), stands(2, 3, false));
+        append(at(2, tenant, vec![event(3)])).await.expect("the stream moves on");
+        for _ in 0..2 {
+            let again = append(request.clone()).await.expect("known, not a conflict");
+            assert_eq!(again, stands(2, 3, true));
+        }
+        let twice = together(&store, vec![at(3, tenant, vec![event(4)]); 3]).await;
+        let answers: Vec<_> = twice.into_iter().map(|one| one.expect("an answer")).collect();
+        assert_eq!(answers, [stands(5, 5, false), stands(5, 5, true), stands(5, 5, true)]);
+        assert_eq!(log(&store, tenant).await.len(), 5);
+        store.close().await;
+    });
+}
+
+#[test]
+fn several_streams_are_appended_together_or_not_at_all() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant = a_tenant(&store, "together").await;
+        let exactly = |version| Expected::Exactly(StreamVersion(version));
+        let request = |first, second, from| AppendRequest {
+            tenant_id: tenant,
+            streams: vec![
+                stream(1, first, vec![event(from), event(from + 1)]),
+                stream(2, second, vec![event(from + 2)]),
+            ],
+        };
+        let append = |request| store.appender().append(request);
+        let done = append(request(exactly(0), exactly(0), 1)).await.expect("both are new");
+        assert_eq!(done, stands(2, 4, false));
+        assert_eq!(conflict(append(request(exactly(2), exactly(0), 11)).await), 1);
+        assert_eq!(conflict(append(request(exactly(1), exactly(1), 21)).await), 2);
+        assert_eq!(log(&store, tenant).await.len(), 4, "nothing of either");
+        append(request(exactly(2), exactly(1), 31)).await.expect("both stand there");
+        store.close().await;
+    });
+}
+
+#[test]
+fn one_bad_request_never_fails_its_neighbours() {
+    run(async {
+        let (own, store) = a_store().await;
+        let tenant = a_tenant(&store, "neighbours").await;
+        let frozen = a_tenant(&store, "frozen").await;
+        let freeze = "update ledger.tenants set state = 'frozen' where slug = 'frozen'";
+        own.superuser().await.execute(freeze).await.expect("an update");
+
+        let nobody = TenantId(Uuid::from_u128(404));
+        let facts = |facts: &str, id| NewEvent { facts: facts.into(), ..event(id) };
+        let meta = |meta: &str, id| NewEvent { meta: meta.into(), ..event(id) };
+        let bad = vec![
+            (one(tenant, vec![facts("{", 101)]), "data"),
+            (one(tenant, vec![facts("{\"a\":\"\0\"}", 102)]), "data"),
+            (one(tenant, vec![event(103), facts("", 104)]), "data"),
+            (one(tenant, vec![meta("not json", 105)]), "data"),
+            (one(tenant, vec![NewEvent { event_type: "nul\0", ..event(106) }]), "data"),
+            (one(nobody, vec![event(107)]), "tenant_not_active"),
+            (one(frozen, vec![event(108)]), "tenant_not_active"),
+            (one(tenant, vec![event(109), event(109)]), "event_id_repeated"),
+        ];
+        let mut requests = Vec::new();
+        let mut expected = Vec::new();
+        for (nth, (request, reason)) in (0..).zip(bad) {
+            requests.extend([one(tenant, vec![event(nth + 1)]), request]);
+            expected.extend([None, Some(reason)]);
+        }
+        requests.push(at(0, tenant, vec![event(201)]));
+        let mut answers = together(&store, requests).await;
+        assert_eq!(conflict(answers.pop().expect("the last")), 8);
+        let mut position = 1;
+        for (answer, expected) in answers.into_iter().zip(expected) {
+            match expected {
+                Some(reason) => assert_eq!(refusal(answer), reason),
+                None => {
+                    position += 1;
+                    assert_eq!(answer.expect("a neighbour"), stands(position, position, false));
+                }
+            }
+        }
+        assert_eq!(log(&store, tenant).await.len(), 9);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_request_known_in_part_is_refused_by_name() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant = a_tenant(&store, "partly").await;
+        let append = |events| store.appender().append(one(tenant, events));
+        append(vec![event(1)]).await.expect("new");
+        assert_eq!(refusal(append(vec![event(1), event(2)]).await), "partly_known");
+        assert_eq!(refusal(append(vec![event(2), event(1)]).await), "partly_known");
+        assert_eq!(refusal(append(vec![event(3), event(3)]).await), "event_id_repeated");
+        // Known only by an earlier request of the same batch.
+        let requests = vec![one(tenant, vec![event(4)]), one(tenant, vec![event(4), event(5)])];
+        let mut answers = together(&store, requests).await.into_iter();
+        assert_eq!(answers.next().expect("the first").expect("new"), stands(3, 3, false));
+        assert_eq!(refusal(answers.next().expect("the second")), "partly_known");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_request_over_several_tenants_is_refused_by_name() {
+    run(async {
+        let (own, store) = a_store().await;
+        let (a, b) = (a_tenant(&store, "several-a").await, a_tenant(&store, "several-b").await);
+        let mut conn = own.superuser().await;
+        conn.execute("set role ledger_app").await.expect("a role");
+        let raw = |request, tenant_id, id| RawEvent {
+            request,
+            tenant_id,
+            stream_id: Uuid::from_u128(id),
+            event_id: Uuid::from_u128(id),
+        };
+        let events = [raw(1, a, 1), raw(2, a, 2), raw(2, b, 3), raw(3, b, 4)];
+        let answers = raw::append(&mut conn, &events).await.expect("an answer each");
+        let told: Vec<_> = answers
+            .iter()
+            .map(|one| {
+                (one.request, one.status.as_str(), one.first_position, one.reason.as_deref())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, "appended", Some(2), None),
+                (2, "refused", None, Some("several_tenants")),
+                (3, "appended", Some(2), None),
+            ]
+        );
+        assert_eq!(raw::append(&mut conn, &[]).await.expect("nothing to do"), []);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_transaction_with_an_old_snapshot_is_refused() {
+    run(async {
+        let mut conn = cluster::superuser().await;
+        for isolation in ["repeatable read", "serializable"] {
+            let begin = format!("begin isolation level {isolation}");
+            conn.execute(sqlx::AssertSqlSafe(begin)).await.expect("a transaction");
+            let error = raw::append(&mut conn, &[]).await.expect_err("not read committed");
+            let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            assert_eq!(code.as_deref(), Some("LG002"), "{error}");
+            conn.execute("rollback").await.expect("a rollback");
+        }
+    });
+}
+
+#[test]
+fn what_is_stored_is_what_was_sent_to_the_byte_and_the_microsecond() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant = a_tenant(&store, "bytes").await;
+        let moment = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+        let sent = [
+            r#"{"b":1.10,"a":  2,"b":3}"#,
+            "{\"nul\":\"\\u0000\",\"half\":\"\\ud800\",\"big\":123456789012345678901234567890}",
+            "\n{ \"tab\":\t\"ü\u{1f600}\u{2028}\" , \"e\":1E-9, \"z\":-0 }\n",
+            "[]",
+        ];
+        let events: Vec<NewEvent> = (1..)
+            .zip(sent)
+            .map(|(nth, text)| NewEvent {
+                occurred_at: moment("0001-01-01T00:00:00.000001Z"),
+                recorded_at: moment("2026-11-21T23:59:59.999999Z"),
+                facts: text.into(),
+                meta: format!("{{\"nth\":  {nth}.0}}"),
+                sections: Some(vec![0, 255, 0]),
+                bulk: (nth > 2).then(Vec::new),
+                subjects: vec![ledger_core::ids::SubjectId(Uuid::from_u128(nth)); 2],
+                ..event(nth)
+            })
+            .collect();
+        store.appender().append(one(tenant, events.clone())).await.expect("new");
+        let stored = log(&store, tenant).await;
+        assert_eq!(stored.len(), 5);
+        for (sent, row) in events.iter().zip(&stored[1..]) {
+            assert_eq!(row.event.facts, sent.facts);
+            assert_eq!(row.meta, sent.meta);
+            assert_eq!(
+                (row.event.occurred_at, row.event.recorded_at),
+                (sent.occurred_at, sent.recorded_at)
+            );
+            assert_eq!((&row.event.sections, &row.event.bulk), (&sent.sections, &sent.bulk));
+        }
+        for row in &stored {
+            assert_eq!(row.computed_hash(tenant).as_slice(), row.leaf_hash);
+        }
+        store.close().await;
+    });
+}
