@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::read::events_after;
-use ledger_store::{Store, TenantTx};
+use ledger_store::{Store, StoreError, TenantTx};
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -187,6 +187,12 @@ impl Worker {
                     .increment(events.len() as u64);
                 Ok(true)
             }
+            // A value PostgreSQL refuses will be refused again: that is this tenant's fault alone.
+            Err(ProjectError::Database(error)) if is_about_data(&error) => {
+                savepoint.rollback().await?;
+                self.halt(conn, claim, &StoreError::Database(error)).await?;
+                Ok(false)
+            }
             Err(ProjectError::Database(error)) => Err(error),
             Err(ProjectError::Halt(error)) => {
                 savepoint.rollback().await?;
@@ -223,7 +229,7 @@ impl Worker {
         &self,
         conn: &mut PgConnection,
         claim: &Claim,
-        error: &ledger_store::StoreError,
+        error: &StoreError,
     ) -> sqlx::Result<()> {
         tracing::error!(
             error = %error,
@@ -245,6 +251,12 @@ impl Worker {
         .await?;
         Ok(())
     }
+}
+
+/// SQLSTATE classes 22 (data exception) and 23 (integrity).
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 /// How far a read model is in the tenant of the transaction; 0 before its first event.

@@ -79,10 +79,12 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     for tenant_id in output::tenants_of(&instance.store, events.tenant.as_deref()).await? {
-        let mut tx = TenantTx::begin(instance.store.app(), tenant_id).await?;
         let mut after = Position(events.after);
         loop {
+            // A transaction a page: a slow reader must not hold one open for hours.
+            let mut tx = TenantTx::begin(instance.store.app(), tenant_id).await?;
             let page = full_after(&mut tx, after, PAGE).await?;
+            drop(tx);
             let Some(last) = page.last() else { break };
             after = Position(last.event.position);
             for row in &page {
