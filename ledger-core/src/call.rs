@@ -10,6 +10,7 @@ mod claim;
 mod outcome;
 mod tools;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,7 @@ pub use outcome::Outcome;
 pub use tools::{IoRef, ToolCall, ToolCalls};
 
 use crate::envelope::Recorded;
-use crate::event::{CallEnded, CallFacts, Direction, Event, PartyFacts, Status};
+use crate::event::{CallEnded, CallFacts, Direction, Event, PartyFacts, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
 
@@ -44,7 +45,7 @@ pub struct Call {
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot_status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<Claim<DateTime<Utc>>>,
+    started_at: Option<Claim<Reverse<DateTime<Utc>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,19 +155,19 @@ impl Call {
             Some(_) => {}
             None => self.parties.push(claim),
         }
-        self.parties.sort_by_key(|claim| std::cmp::Reverse(key(claim)));
+        self.parties.sort_by_key(|claim| Reverse(key(claim)));
     }
 
     fn take_event(&mut self, weight: Weight, recorded: &Recorded) {
         match &recorded.event {
             Event::CallStarted(started) => {
                 self.reach(Some(Status::InProgress));
-                Claim::offer(&mut self.started_at, started.started_at, weight);
+                self.start(started.started_at, weight);
             }
             Event::CallStatusChanged(changed) => self.reach(changed.status),
             Event::CallToolCalled(called) => {
                 self.reach(Some(Status::InProgress));
-                self.tools.insert(called.tool.tool.clone());
+                self.name_tools([&called.tool]);
                 self.tool_calls.take_live(&called.tool, weight, recorded);
             }
             Event::CallTransferred(_) => self.reach(Some(Status::Forwarding)),
@@ -178,13 +179,13 @@ impl Call {
 
     fn take_end(&mut self, ended: &CallEnded, weight: Weight, recorded: &Recorded) {
         self.reach(Some(Status::Ended));
-        Claim::offer(&mut self.started_at, ended.started_at, weight);
+        self.start(ended.started_at, weight);
         Claim::offer(&mut self.ended_at, ended.ended_at, weight);
         Claim::offer(&mut self.ended_reason, ended.ended_reason.clone(), weight);
         Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
         Claim::offer(&mut self.cost, ended.cost.clone(), weight);
         Claim::offer(&mut self.success, ended.success, weight);
-        self.tools.extend(ended.tools.iter().map(|tool| tool.tool.clone()));
+        self.name_tools(&ended.tools);
         self.tool_calls.take_report(&ended.tools, weight, recorded);
         for part in &ended.conversation {
             let mut slot = self.conversation.remove(part);
@@ -193,8 +194,21 @@ impl Call {
         }
     }
 
+    /// A tool that only an id is told of has no name.
+    fn name_tools<'t>(&mut self, tools: impl IntoIterator<Item = &'t ToolFact>) {
+        let names = tools.into_iter().map(|tool| &tool.tool);
+        self.tools.extend(names.filter(|name| !name.is_empty()).cloned());
+    }
+
     fn reach(&mut self, status: Option<Status>) {
         self.told_status = self.told_status.max(status);
+    }
+
+    /// A report knows the start; of starts told along the way the first is the start, whenever
+    /// it was told.
+    fn start(&mut self, at: Option<DateTime<Utc>>, weight: Weight) {
+        let told_at = weight.told_at.filter(|_| weight.rank == Rank::Report);
+        Claim::offer(&mut self.started_at, at.map(Reverse), Weight { told_at, ..weight });
     }
 
     fn note_earliest(&mut self, at: Option<DateTime<Utc>>) {
@@ -234,7 +248,7 @@ impl Call {
     /// When it began, as told; else the earliest time known of it.
     #[must_use]
     pub fn started_at(&self) -> Option<DateTime<Utc>> {
-        let told = self.started_at.as_ref().map(|claim| claim.value);
+        let told = self.started_at.as_ref().map(|claim| claim.value.0);
         told.or(self.earliest).or(self.first_recorded)
     }
 
@@ -249,7 +263,7 @@ impl Call {
     pub fn duration_ms(&self) -> Option<i64> {
         let told = self.duration_ms.as_ref().map(|claim| claim.value);
         told.or_else(|| {
-            let started_at = self.started_at.as_ref()?.value;
+            let Reverse(started_at) = self.started_at.as_ref()?.value;
             let lasted = (self.ended_at()? - started_at).num_milliseconds();
             (lasted >= 0).then_some(lasted)
         })

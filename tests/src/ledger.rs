@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use ledger_core::clock::Clock;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_store::keyring::Keyring;
@@ -24,6 +26,15 @@ use crate::cluster;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The largest body the test servers take: as in production.
 pub const MAX_BODY: usize = 5_000_000;
+
+/// A clock that stands still.
+pub struct StoppedClock(pub DateTime<Utc>);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+}
 
 /// A server over the shared database.
 pub struct TestLedger {
@@ -66,17 +77,29 @@ impl TestLedger {
         Self::start_on(shared.database.clone(), Arc::clone(&shared.keyring)).await
     }
 
+    /// A server of the test's own over the shared database, at some other time.
+    pub async fn start_at(clock: impl Clock + 'static) -> Self {
+        let shared = cluster::shared().await;
+        let clock = Arc::new(clock);
+        Self::start_with(shared.database.clone(), Arc::clone(&shared.keyring), clock).await
+    }
+
     /// A server over any database and keyring.
-    ///
-    /// # Panics
-    /// When it cannot listen.
     pub async fn start_on(database: PgConnectOptions, keyring: Arc<Keyring>) -> Self {
+        Self::start_with(database, keyring, Arc::new(SystemClock)).await
+    }
+
+    async fn start_with(
+        database: PgConnectOptions,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let store = Arc::new(Store::open(Settings {
             database,
             connections: 16,
             lanes: 2,
             keyring,
-            clock: Arc::new(SystemClock),
+            clock,
             ids: Arc::new(SystemIds),
         }));
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -15,7 +15,7 @@ use crate::ids::Position;
 pub struct ToolCalls {
     /// By the provider's id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    named: BTreeMap<String, ToolCall>,
+    named: BTreeMap<String, Named>,
     /// Old shapes without ids, told live, by their event.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     nameless: BTreeMap<String, ToolCall>,
@@ -59,21 +59,40 @@ impl ToolCall {
             io: vec![io],
         }
     }
+}
 
-    /// Takes what another message tells of the same tool call.
-    fn merge(&mut self, fact: &ToolFact, io: IoRef) {
+/// A tool call that several messages may tell of: each field as the weightiest of them told it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Named {
+    /// A result alone names only the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<Claim<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_ms: Option<Claim<i64>>,
+    io: Vec<IoRef>,
+}
+
+impl Named {
+    fn take(&mut self, fact: &ToolFact, io: IoRef) {
         if self.io.iter().any(|known| (known.position, known.nth) == (io.position, io.nth)) {
             return;
         }
-        let outweighs = self.io.first().is_none_or(|best| io.weight > best.weight);
-        if outweighs {
-            self.tool.clone_from(&fact.tool);
-            self.at_ms = fact.at_ms.or(self.at_ms);
-        } else {
-            self.at_ms = self.at_ms.or(fact.at_ms);
-        }
+        let tool = Some(&fact.tool).filter(|tool| !tool.is_empty());
+        Claim::offer(&mut self.tool, tool.cloned(), io.weight);
+        Claim::offer(&mut self.at_ms, fact.at_ms, io.weight);
         self.io.push(io);
         self.io.sort_by_key(|io| std::cmp::Reverse(io.weight));
+    }
+
+    fn shown(&self, id: &str) -> ToolCall {
+        let tool = self.tool.as_ref().map(|claim| claim.value.clone());
+        ToolCall {
+            tool_call_id: Some(id.to_owned()),
+            tool: tool.unwrap_or_default(),
+            at_ms: self.at_ms.as_ref().map(|claim| claim.value),
+            io: self.io.clone(),
+        }
     }
 }
 
@@ -108,12 +127,7 @@ impl ToolCalls {
     }
 
     fn take_named(&mut self, id: &str, fact: &ToolFact, io: IoRef) {
-        match self.named.get_mut(id) {
-            Some(known) => known.merge(fact, io),
-            None => {
-                self.named.insert(id.to_owned(), ToolCall::new(fact, io));
-            }
-        }
+        self.named.entry(id.to_owned()).or_default().take(fact, io);
     }
 
     /// All of them by time; those without a time last, in the order they were told.
@@ -122,7 +136,8 @@ impl ToolCalls {
             Some(report) => report.value.iter().collect(),
             None => self.nameless.values().collect(),
         };
-        let mut all: Vec<ToolCall> = self.named.values().chain(nameless).cloned().collect();
+        let named = self.named.iter().map(|(id, named)| named.shown(id));
+        let mut all: Vec<ToolCall> = named.chain(nameless.into_iter().cloned()).collect();
         all.sort_by_key(|call| (call.at_ms.unwrap_or(i64::MAX), call.tool_call_id.clone()));
         all
     }
