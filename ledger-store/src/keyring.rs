@@ -191,12 +191,21 @@ impl Keyring {
         self.root().map(|_| ())
     }
 
-    /// Whether the root key can be used right now.
+    /// Whether the root key can be used and the key files are there right now, whatever is cached.
     ///
     /// # Errors
     /// [`KeyringError`] by what is wrong.
     pub fn check(&self) -> Result<(), KeyringError> {
-        FileRootKey::open(&self.root_path).map(|_| ()).map_err(KeyringError::from)
+        FileRootKey::open(&self.root_path)?;
+        // The installation's own keys are made first and stay as long as there is a keyring.
+        let path = self.path(TenantId::INSTALLATION, "1.tek");
+        match fs::metadata(&path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(KeyringError::Missing { path })
+            }
+            Err(source) => Err(KeyringError::Io { path, source }),
+        }
     }
 
     /// Makes the keys a new tenant begins with: epoch 1 and the digest key. Durable when it returns.

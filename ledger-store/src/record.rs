@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{Event, PartyFacts, Presence};
+use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
 use ledger_core::ids::{EventId, SourceId, StreamId, SubjectId, TenantId};
 use ledger_core::personal::{Party, normalise_email};
 use serde::Serialize;
@@ -81,7 +81,8 @@ impl Store {
         let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
-            identifiers(draft.sections.party.as_ref(), party_facts(&draft.event))
+            let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
+            identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
         });
         let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
         let events =
@@ -139,12 +140,18 @@ impl Store {
             }
         }
         let has_sections = !draft.sections.is_empty();
+        let erased = has_sections && subject.sealing_key().is_none();
+        let mut event = draft.event.clone();
+        if erased && let Some(facts) = call_facts(&mut event) {
+            // They would point to a section that is not there, past those that are.
+            facts.party = None;
+        }
         let meta = Meta {
             source_id: Some(origin.source_id),
             actor: None,
             request_id: origin.request_id,
             content: Some(&hex::encode(digest)),
-            erased: has_sections && subject.sealing_key().is_none(),
+            erased,
         };
         NewEvent {
             event_id,
@@ -152,7 +159,7 @@ impl Store {
             schema_version: draft.event.schema_version(),
             occurred_at: draft.occurred_at.unwrap_or(now),
             recorded_at: now,
-            facts: draft.event.to_facts(),
+            facts: event.to_facts(),
             sections: pack(&small),
             bulk: pack(&bulk),
             subjects: if has_sections { vec![subject.subject_id] } else { Vec::new() },
@@ -246,18 +253,23 @@ fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
     plain
 }
 
-fn party_facts(event: &Event) -> PartyFacts {
-    let call = match event {
-        Event::CallStarted(facts) => &facts.call,
-        Event::CallStatusChanged(facts) => &facts.call,
-        Event::CallToolCalled(facts) => &facts.call,
-        Event::CallTransferred(facts) => &facts.call,
-        Event::CallRecordingAvailable(facts) => &facts.call,
-        Event::CallEnded(facts) => &facts.call,
-        Event::CallMessageReceived(facts) => &facts.call,
-        _ => return PartyFacts::default(),
-    };
-    call.party.unwrap_or_default()
+/// What the event says of its call, when it is about one.
+fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
+    match event {
+        Event::CallStarted(facts) => Some(&mut facts.call),
+        Event::CallStatusChanged(facts) => Some(&mut facts.call),
+        Event::CallToolCalled(facts) => Some(&mut facts.call),
+        Event::CallTransferred(facts) => Some(&mut facts.call),
+        Event::CallRecordingAvailable(facts) => Some(&mut facts.call),
+        Event::CallEnded(facts) => Some(&mut facts.call),
+        Event::CallMessageReceived(facts) => Some(&mut facts.call),
+        Event::TenantCreated(_)
+        | Event::KeyCreated(_)
+        | Event::SourceCreated(_)
+        | Event::RouteAdded(_)
+        | Event::AccessDenied(_)
+        | Event::PersonalDataRead(_) => None,
+    }
 }
 
 /// What a person is found by: only values of the right form.

@@ -126,6 +126,8 @@ enum KeyState {
     /// Opens, but seals nothing new.
     Restricted(Arc<KeyBytes>),
     Gone,
+    /// Does not open under its epoch key: somebody altered or moved it.
+    Corrupt,
 }
 
 impl Vault {
@@ -291,7 +293,7 @@ fn open_with(
         }
         Some(KeyState::Gone) => Opened::Erased,
         // No row at all is not erasure: somebody removed what must stay as a fence.
-        None => Opened::Corrupt,
+        Some(KeyState::Corrupt) | None => Opened::Corrupt,
     }
 }
 
@@ -345,24 +347,22 @@ async fn load_keys(
     for row in rows {
         let subject_id = SubjectId(row.subject_id);
         let generation = row.generation.cast_unsigned();
-        let unwrapped = match (row.state.as_str(), row.wrapped) {
-            ("active" | "restricted", Some(wrapped)) => {
+        let state = match (row.state.as_str(), row.wrapped) {
+            (state @ ("active" | "restricted"), Some(wrapped)) => {
                 let epoch = keyring
                     .epoch(tenant_id, row.epoch)
                     .await
                     .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
                 let place = wrap_place(tenant_id, subject_id, row.generation, row.epoch);
-                let key = root_key::unwrap(epoch.wrapping(), &place, &wrapped)
-                    .ok_or(VaultError::Corrupt { subject_id })?;
-                Some(Arc::new(key))
+                match root_key::unwrap(epoch.wrapping(), &place, &wrapped).map(Arc::new) {
+                    Some(key) if state == "active" => KeyState::Usable(key),
+                    Some(key) => KeyState::Restricted(key),
+                    None => KeyState::Corrupt,
+                }
             }
-            _ => None,
+            _ => KeyState::Gone,
         };
-        let state = Arc::new(match (row.state.as_str(), unwrapped) {
-            ("active", Some(key)) => KeyState::Usable(key),
-            (_, Some(key)) => KeyState::Restricted(key),
-            (_, None) => KeyState::Gone,
-        });
+        let state = Arc::new(state);
         keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
         each((subject_id, generation), state);
     }

@@ -6,3 +6,4 @@ mod reaper;
 mod samples;
 mod smoke;
 mod tenancy;
+mod vault;

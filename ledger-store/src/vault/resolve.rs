@@ -1,6 +1,6 @@
 //! The worker that finds or makes subjects, many at a time, one commit for all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -65,11 +65,14 @@ pub(super) async fn run(
     }
 }
 
-fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Subject>, VaultError>) {
+fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Subject, VaultError>>, VaultError>) {
     match resolved {
         Ok(subjects) => {
             for (waiting, subject) in waiting.into_iter().zip(subjects) {
-                let _ = waiting.reply.send(Ok(subject));
+                if let Err(error) = &subject {
+                    tracing::error!(error = %error, "vault.subject_corrupt");
+                }
+                let _ = waiting.reply.send(subject);
             }
         }
         Err(error) => {
@@ -91,24 +94,26 @@ fn repeat(error: &VaultError) -> VaultError {
 }
 
 impl Worker {
+    /// An answer for each that waits: one person's corrupt key holds up nobody else.
     async fn resolve(
         &self,
         tenant_id: TenantId,
         waiting: &[Waiting],
         clock: &dyn Clock,
         ids: &dyn Ids,
-    ) -> Result<Vec<Subject>, VaultError> {
+    ) -> Result<Vec<Result<Subject, VaultError>>, VaultError> {
         if let Some(known) = self.known(tenant_id, waiting) {
-            return Ok(known);
+            return Ok(known.into_iter().map(Ok).collect());
         }
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let handles: Vec<Handles> = waiting.iter().map(|one| Handles::of(one, &epoch)).collect();
         let mut found = lookup(&mut tx, &handles).await?;
         let plan = Plan::make(&handles, &found, ids);
-        if !plan.is_empty() {
+        if !plan.handles.is_empty() {
             plan.write(&mut tx, &epoch, clock, &mut found).await?;
         }
+        write_links(&mut tx, clock, &links(&handles, &found)).await?;
         let subjects: Vec<SubjectId> =
             handles.iter().map(|handles| handles.subject(&found)).collect();
         let raw: Vec<Uuid> = subjects.iter().map(|subject| subject.0).collect();
@@ -125,14 +130,13 @@ impl Worker {
                 }
             }
         }
-        subjects
-            .into_iter()
-            .map(|subject_id| {
-                let (generation, state) =
-                    latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
-                Ok(subject(subject_id, *generation, state))
-            })
-            .collect()
+        let answer = |subject_id| {
+            // No row at all is not a new person: somebody removed what must stay as a fence.
+            let (generation, state) =
+                latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
+            subject(subject_id, *generation, state)
+        };
+        Ok(subjects.into_iter().map(answer).collect())
     }
 
     /// The answer when every handle of every message is known: no round trip at all.
@@ -145,18 +149,23 @@ impl Worker {
             let subject_id = *known?.first()?;
             // Generation 1 is all there is until a person comes back after an erasure.
             let state = self.keys.subjects.get(&(tenant_id, subject_id, 1))?;
-            matches!(*state, KeyState::Usable(_)).then(|| subject(subject_id, 1, &state))
+            subject(subject_id, 1, &state).ok().filter(|known| known.sealing_key().is_some())
         };
         waiting.iter().map(one).collect()
     }
 }
 
-fn subject(subject_id: SubjectId, generation: u32, state: &Arc<KeyState>) -> Subject {
+fn subject(
+    subject_id: SubjectId,
+    generation: u32,
+    state: &Arc<KeyState>,
+) -> Result<Subject, VaultError> {
     let key = match state.as_ref() {
         KeyState::Usable(key) => Some(Arc::clone(key)),
         KeyState::Restricted(_) | KeyState::Gone => None,
+        KeyState::Corrupt => return Err(VaultError::Corrupt { subject_id }),
     };
-    Subject { subject_id, generation, key }
+    Ok(Subject { subject_id, generation, key })
 }
 
 /// How one message's subject is looked up: by what identifies the person, and by its stream.
@@ -224,8 +233,8 @@ async fn read(
 struct Plan {
     /// Sorted, so that two processes never wait for each other.
     handles: BTreeMap<Handle, SubjectId>,
-    /// A call's own subject, and the person it turned out to be.
-    links: Vec<(SubjectId, SubjectId)>,
+    /// The subjects that are new; only they get a key.
+    new: BTreeSet<SubjectId>,
 }
 
 impl Plan {
@@ -237,29 +246,23 @@ impl Plan {
             };
             let person = handles.person.iter().find_map(|handle| known(&plan, handle));
             let stream = known(&plan, &handles.stream);
-            // A call that was nobody's keeps its own subject when a person appears, linked.
+            // A call that was nobody's keeps its own subject when a person appears; they are linked.
             let subject = match (person, stream) {
                 (Some(person), _) => person,
                 (None, Some(stream)) if handles.person.is_empty() => stream,
-                (None, _) => SubjectId(ids.random()),
+                (None, _) => {
+                    let new = SubjectId(ids.random());
+                    plan.new.insert(new);
+                    new
+                }
             };
             for handle in handles.all() {
                 if known(&plan, handle).is_none() {
                     plan.handles.insert(*handle, subject);
                 }
             }
-            if let Some(stream) = stream
-                && stream != subject
-                && !plan.links.contains(&(stream, subject))
-            {
-                plan.links.push((stream, subject));
-            }
         }
         plan
-    }
-
-    fn is_empty(&self) -> bool {
-        self.handles.is_empty() && self.links.is_empty()
     }
 
     /// Writes it. Where another process was faster, its subject is taken instead of ours.
@@ -296,36 +299,47 @@ impl Plan {
             let wanted: Vec<Handle> = self.handles.keys().copied().collect();
             found.extend(read(tx, &wanted).await?);
         }
-        let mut fresh: Vec<Uuid> =
-            self.handles.keys().filter_map(|handle| found.get(handle)).map(|id| id.0).collect();
-        fresh.sort_unstable();
-        fresh.dedup();
-        insert_keys(tx, epoch, clock, &fresh).await?;
-        self.write_links(tx, clock).await
+        let used: BTreeSet<SubjectId> = found.values().copied().collect();
+        let new: Vec<Uuid> = self.new.intersection(&used).map(|subject| subject.0).collect();
+        insert_keys(tx, epoch, clock, &new).await
     }
+}
 
-    async fn write_links(&self, tx: &mut TenantTx, clock: &dyn Clock) -> Result<(), VaultError> {
-        if self.links.is_empty() {
-            return Ok(());
-        }
-        let tenant_id = tx.tenant_id();
-        let from: Vec<Uuid> = self.links.iter().map(|(from, _)| from.0).collect();
-        let to: Vec<Uuid> = self.links.iter().map(|(_, to)| to.0).collect();
-        sqlx::query!(
-            "insert into vault.links (tenant_id, subject_id, linked_to, created_at)
+/// A call's own subject, and the person it turned out to be with. Told by what was found at last:
+/// another process may have been faster to name the person.
+fn links(
+    handles: &[Handles],
+    found: &HashMap<Handle, SubjectId>,
+) -> BTreeSet<(SubjectId, SubjectId)> {
+    let link = |handles: &Handles| (found[&handles.stream], handles.subject(found));
+    handles.iter().map(link).filter(|(stream, subject)| stream != subject).collect()
+}
+
+async fn write_links(
+    tx: &mut TenantTx,
+    clock: &dyn Clock,
+    links: &BTreeSet<(SubjectId, SubjectId)>,
+) -> Result<(), VaultError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let tenant_id = tx.tenant_id();
+    let from: Vec<Uuid> = links.iter().map(|(from, _)| from.0).collect();
+    let to: Vec<Uuid> = links.iter().map(|(_, to)| to.0).collect();
+    sqlx::query!(
+        "insert into vault.links (tenant_id, subject_id, linked_to, created_at)
              select $1, subject_id, linked_to, $4
                from unnest($2::uuid[], $3::uuid[]) as n (subject_id, linked_to)
                  on conflict do nothing",
-            tenant_id.0,
-            &from,
-            &to,
-            clock.now_micros(),
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(database)?;
-        Ok(())
-    }
+        tenant_id.0,
+        &from,
+        &to,
+        clock.now_micros(),
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(database)?;
+    Ok(())
 }
 
 /// First keys for subjects that have none. One that has any key, even a destroyed one, gets no
