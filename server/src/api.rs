@@ -2,8 +2,13 @@
 
 pub mod calls;
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -15,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -29,6 +35,100 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::list::handler))
         .routes(routes!(calls::show::handler))
         .routes(routes!(calls::events::handler))
+}
+
+/// The id in a path. `None` when what stands there is no id: no object has it, so it is answered
+/// like one that is missing.
+#[derive(Debug, Clone, Copy)]
+pub struct PathId(pub Option<Uuid>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(text.ok().and_then(|Path(text)| Uuid::try_parse(&text).ok())))
+    }
+}
+
+/// The query, taken apart by name; what is left over was misspelt.
+#[derive(Debug)]
+pub struct Params(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(given) = Query::from_request_parts(parts, state).await.map_err(|_| {
+            ApiError::new(StatusCode::BAD_REQUEST, "query-broken", "the query cannot be read")
+        })?;
+        Ok(Self(given))
+    }
+}
+
+impl Params {
+    /// A parameter as it came; an empty one is none.
+    ///
+    /// # Errors
+    /// 400: no stored text holds a NUL character.
+    pub fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.0.remove(name) {
+            Some(value) if value.contains('\0') => {
+                Err(ApiError::parameter(name, "it holds a NUL character"))
+            }
+            value => Ok(value.filter(|value| !value.is_empty())),
+        }
+    }
+
+    /// A parameter of a type whose form is told to who misspells it.
+    ///
+    /// # Errors
+    /// 400: it is not of that form.
+    pub fn parse<T: FromStr>(&mut self, name: &str, form: &str) -> Result<Option<T>, ApiError> {
+        let parse = |value: String| {
+            value.parse().map_err(|_| ApiError::parameter(name, format!("it is not {form}")))
+        };
+        self.take(name)?.map(parse).transpose()
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// 400: it is none.
+    pub fn number(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
+        self.parse(name, "a whole number")
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// 400: it is another.
+    pub fn one_of(&mut self, name: &str, known: &[&str]) -> Result<Option<String>, ApiError> {
+        let value = self.take(name)?;
+        if value.as_deref().is_some_and(|value| !known.contains(&value)) {
+            return Err(ApiError::parameter(name, format!("choose one of {}", known.join(", "))));
+        }
+        Ok(value)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// 400 when something was given that nobody took.
+    pub fn finish(self) -> Result<(), ApiError> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) => Err(unknown_parameter(&name)),
+        }
+    }
+}
+
+/// Names the parameter, when it looks like a name: a value in its place may be personal.
+fn unknown_parameter(name: &str) -> ApiError {
+    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let known = if is_name { name } else { "" };
+    let detail = "it is not known; see /docs for what may be asked";
+    ApiError { code: "unknown-parameter", ..ApiError::parameter(known, detail) }
 }
 
 /// Begins a read of the calls read model, once it has reached `min_position`; tells how far it is.

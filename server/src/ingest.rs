@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger_core::envelope::Draft;
@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::api::PathId;
 use crate::app::{App, RequestId};
 use crate::problem::{ApiError, Problem};
 
@@ -65,12 +66,12 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn handler(
     State(app): State<App>,
     Extension(RequestId(request_id)): Extension<RequestId>,
-    Path(source_id): Path<String>,
+    PathId(source_id): PathId,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
-    let source_id = Uuid::try_parse(&source_id).map_err(|_| unknown())?;
+    let source_id = source_id.ok_or_else(unknown)?;
     let source = app.store.find_source(SourceId(source_id)).await?.ok_or_else(unknown)?;
     let body = read_body(body, app.max_body).await?;
     believe(&app, &source, request_id, &headers, &body).await?;

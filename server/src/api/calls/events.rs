@@ -1,25 +1,25 @@
 //! `GET /v1/calls/{call_id}/events`: the call's events as they were recorded.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::StreamId;
 use ledger_store::TenantTx;
 use ledger_store::read::{self, StoredEvent};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::personal::{OpenedEvent, open_events};
 use super::show::not_found;
-use crate::api::{begin_read, positioned};
+use crate::api::{Params, PathId, begin_read, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
 /// A call's events, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct EventPage {
     /// The events.
     data: Vec<EventView>,
@@ -28,7 +28,7 @@ pub struct EventPage {
 }
 
 /// One event as recorded.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct EventView {
     /// Place in the tenant's log.
     position: i64,
@@ -45,7 +45,8 @@ pub struct EventView {
     /// What is in the clear.
     facts: Value,
     /// What was sealed; null without scope `personal`, `{"erased":true}` when its key is destroyed.
-    personal: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    personal: Option<OpenedEvent>,
 }
 
 /// The events of one call.
@@ -54,9 +55,13 @@ pub struct EventView {
 /// 404 `call-not-found`, alike for an unknown call and for another tenant's.
 #[utoipa::path(
     get, path = "/v1/calls/{call_id}/events", tag = "calls", security(("api_key" = [])),
-    params(("call_id" = String, Path, description = "The call")),
+    params(
+        ("call_id" = String, Path, description = "The call"),
+        ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
+    ),
     responses(
         (status = 200, body = EventPage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -67,18 +72,21 @@ pub struct EventView {
 pub async fn handler(
     caller: Caller,
     State(app): State<App>,
-    Path(call_id): Path<String>,
+    PathId(call_id): PathId,
+    mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.events").await?;
-    let call_id = Uuid::try_parse(&call_id).map_err(|_| not_found())?;
-    let (mut tx, reached) = begin_read(&app, &caller, None).await?;
+    let min_position = params.number("min_position")?;
+    params.finish()?;
+    let call_id = call_id.ok_or_else(not_found)?;
+    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
     let is_personal = caller.has(Scope::Personal);
     let events = events_of(&mut tx, call_id, is_personal).await?;
     drop(tx);
     if events.is_empty() {
         return Err(not_found());
     }
-    let personal = if is_personal {
+    let mut personal = if is_personal {
         let opened = open_events(app.store.vault(), caller.tenant_id(), &events).await?;
         let mut subjects: Vec<_> = events.iter().filter_map(StoredEvent::subject).collect();
         subjects.sort_unstable();
@@ -92,7 +100,7 @@ pub async fn handler(
     let data = events
         .into_iter()
         .map(|event| {
-            let personal = personal.get(&event.position).map(shown);
+            let personal = personal.remove(&event.position).map(shown);
             view(event, personal)
         })
         .collect::<Result<_, ApiError>>()?;
@@ -113,33 +121,15 @@ async fn events_of(
     Ok(events)
 }
 
-fn shown(opened: &OpenedEvent) -> Value {
+/// What is left to show: of an erased person, nothing.
+fn shown(opened: OpenedEvent) -> OpenedEvent {
     if opened.is_erased {
-        return json!({ "erased": true });
+        return OpenedEvent { is_erased: true, ..OpenedEvent::default() };
     }
-    let mut sections = serde_json::Map::new();
-    let mut put = |name: &str, value: serde_json::Result<Value>| {
-        sections.insert(name.to_owned(), value.unwrap_or(Value::Null));
-    };
-    if let Some(party) = &opened.party {
-        put("party", serde_json::to_value(party));
-    }
-    if let Some(conversation) = &opened.conversation {
-        put("conversation", serde_json::to_value(conversation));
-    }
-    if !opened.tool_io.is_empty() {
-        put("tool_io", serde_json::to_value(&opened.tool_io));
-    }
-    if let Some(raw) = &opened.raw {
-        put("raw", Ok(raw.clone()));
-    }
-    if opened.is_corrupt {
-        put("corrupt", Ok(Value::Bool(true)));
-    }
-    Value::Object(sections)
+    opened
 }
 
-fn view(event: StoredEvent, personal: Option<Value>) -> Result<EventView, ApiError> {
+fn view(event: StoredEvent, personal: Option<OpenedEvent>) -> Result<EventView, ApiError> {
     let facts = serde_json::from_str(&event.facts).map_err(|error| ApiError::internal(&error))?;
     Ok(EventView {
         position: event.position,

@@ -1,9 +1,6 @@
 //! `GET /v1/calls`.
 
-use std::collections::BTreeMap;
-use std::str::FromStr;
-
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::personal::{normalise_email, normalise_phone};
@@ -15,7 +12,7 @@ use uuid::Uuid;
 
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
-use crate::api::{begin_read, decode_cursor, encode_cursor, positioned};
+use crate::api::{Params, begin_read, decode_cursor, encode_cursor, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -75,10 +72,9 @@ struct Place {
 pub async fn handler(
     caller: Caller,
     State(app): State<App>,
-    Query(given): Query<BTreeMap<String, String>>,
+    mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.list").await?;
-    let mut params = Params(given);
     let limit = params.number("limit")?.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")));
@@ -88,6 +84,7 @@ pub async fn handler(
     let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
     let min_position = params.number("min_position")?;
     let filter = filter(&app, &caller, &mut params).await?;
+    refuse_later_filters(&mut params)?;
     params.finish()?;
 
     let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
@@ -151,6 +148,16 @@ async fn filter(app: &App, caller: &Caller, params: &mut Params) -> Result<Filte
     })
 }
 
+/// Filters of the contract whose facts this ledger does not keep yet.
+fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
+    for name in ["has_appointment", "contact_id", "tag", "disposition"] {
+        if params.take(name)?.is_some() {
+            return Err(ApiError::parameter(name, "this ledger does not keep that yet"));
+        }
+    }
+    Ok(())
+}
+
 /// Who is meant by a phone number or an e-mail address; nobody found finds no calls.
 async fn subjects(
     app: &App,
@@ -184,51 +191,4 @@ async fn subjects(
         });
     }
     Ok(found)
-}
-
-/// The query, taken apart by name; what is left over was misspelt.
-struct Params(BTreeMap<String, String>);
-
-impl Params {
-    fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.0.remove(name) {
-            Some(value) if value.contains('\0') => {
-                Err(ApiError::parameter(name, "it holds a NUL character"))
-            }
-            value => Ok(value.filter(|value| !value.is_empty())),
-        }
-    }
-
-    fn parse<T: FromStr>(&mut self, name: &str, form: &str) -> Result<Option<T>, ApiError> {
-        let parse = |value: String| {
-            value.parse().map_err(|_| ApiError::parameter(name, format!("it is not {form}")))
-        };
-        self.take(name)?.map(parse).transpose()
-    }
-
-    fn number(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
-        self.parse(name, "a whole number")
-    }
-
-    fn one_of(&mut self, name: &str, known: &[&str]) -> Result<Option<String>, ApiError> {
-        let value = self.take(name)?;
-        if value.as_deref().is_some_and(|value| !known.contains(&value)) {
-            return Err(ApiError::parameter(name, format!("choose one of {}", known.join(", "))));
-        }
-        Ok(value)
-    }
-
-    fn finish(self) -> Result<(), ApiError> {
-        const LATER: &[&str] = &["has_appointment", "contact_id", "tag", "disposition"];
-        match self.0.into_keys().next() {
-            None => Ok(()),
-            Some(name) if LATER.contains(&name.as_str()) => {
-                Err(ApiError::parameter(&name, "this ledger does not keep that yet"))
-            }
-            Some(_) => {
-                let detail = "a query parameter is not known; see /docs for the filters";
-                Err(ApiError::new(axum::http::StatusCode::BAD_REQUEST, "unknown-parameter", detail))
-            }
-        }
-    }
 }

@@ -7,6 +7,9 @@ use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::read::StoredEvent;
 use ledger_store::seal::{Opened, SectionName};
 use ledger_store::vault::{OpenedSection, Vault, VaultError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// Who was on the line, from all sections that say so.
 #[derive(Default)]
@@ -64,19 +67,25 @@ fn fill(known: &mut Party, told: Party) {
 }
 
 /// One event's sections, opened.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub struct OpenedEvent {
     /// Who was on the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<Party>,
     /// What was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
     /// What tools were given and gave back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_io: Vec<ToolIo>,
-    /// The body as it came.
-    pub raw: Option<serde_json::Value>,
+    /// The body as it came, its numbers as they were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Box<RawValue>>,
     /// A section's key is destroyed.
+    #[serde(rename = "erased", skip_serializing_if = "std::ops::Not::not")]
     pub is_erased: bool,
     /// A section was tampered with.
+    #[serde(rename = "corrupt", skip_serializing_if = "std::ops::Not::not")]
     pub is_corrupt: bool,
 }
 
@@ -123,15 +132,22 @@ impl OpenedEvent {
                 return;
             }
         };
-        match section.name {
-            SectionName::Party => self.party = serde_json::from_slice(&plain).ok(),
-            SectionName::Conversation => self.conversation = serde_json::from_slice(&plain).ok(),
-            SectionName::ToolIo => {
-                self.tool_io = serde_json::from_slice(&plain).unwrap_or_default();
-            }
-            SectionName::Raw => self.raw = serde_json::from_slice(&plain).ok(),
+        let is_read = match section.name {
+            SectionName::Party => read(&plain, &mut self.party),
+            SectionName::Conversation => read(&plain, &mut self.conversation),
+            SectionName::ToolIo => read(&plain, &mut self.tool_io),
+            SectionName::Raw => read(&plain, &mut self.raw),
+        };
+        if !is_read {
+            self.is_corrupt = true;
+            alarm(section.name.as_str());
         }
     }
+}
+
+/// Reads a section's text into its place; whether it is what we once wrote there.
+fn read<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
+    serde_json::from_slice(plain).map(|value| *place = value).is_ok()
 }
 
 fn alarm(section: &'static str) {

@@ -1,35 +1,23 @@
 //! `GET /v1/calls/{call_id}`, now or as it was known then.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
 use ledger_core::ids::{Position, StreamId};
 use ledger_store::{TenantTx, read};
 use projections::calls::{Folded, find};
-use serde::Deserialize;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::personal::{OpenedEvent, open_events, open_parties};
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
-use crate::api::{begin_read, positioned};
+use crate::api::{Params, PathId, begin_read, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
-
-/// How to look at a call.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct ShowParams {
-    /// A position or an RFC 3339 time: the call as it was known then.
-    as_of: Option<String>,
-    /// Wait until the read model has reached this position.
-    min_position: Option<i64>,
-}
 
 /// One call.
 ///
@@ -37,7 +25,11 @@ pub struct ShowParams {
 /// 404 `call-not-found`, alike for an unknown call and for another tenant's.
 #[utoipa::path(
     get, path = "/v1/calls/{call_id}", tag = "calls", security(("api_key" = [])),
-    params(("call_id" = String, Path, description = "The call"), ShowParams),
+    params(
+        ("call_id" = String, Path, description = "The call"),
+        ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then"),
+        ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
+    ),
     responses(
         (status = 200, body = CallDetail),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -51,17 +43,17 @@ pub struct ShowParams {
 pub async fn handler(
     caller: Caller,
     State(app): State<App>,
-    Path(call_id): Path<String>,
-    params: Result<Query<ShowParams>, axum::extract::rejection::QueryRejection>,
+    PathId(call_id): PathId,
+    mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.show").await?;
-    let Query(params) =
-        params.map_err(|_| ApiError::parameter("as_of", "see /docs for what may be asked"))?;
-    let call_id = Uuid::try_parse(&call_id).map_err(|_| not_found())?;
-    let (mut tx, reached) = begin_read(&app, &caller, params.min_position).await?;
-    let (call, party, reached) = match params.as_of {
-        Some(as_of) => {
-            let moment = Moment::parse(&as_of)?;
+    let as_of = params.parse("as_of", "a position or an RFC 3339 time")?;
+    let min_position = params.number("min_position")?;
+    params.finish()?;
+    let call_id = call_id.ok_or_else(not_found)?;
+    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
+    let (call, party, reached) = match as_of {
+        Some(moment) => {
             let folded = fold_until(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
             (folded.call, party, position)
@@ -87,7 +79,8 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
     }
     let customer = Customer::of(&parties, is_personal);
-    let detail = detail(CallView::of(call_id, &call, customer), &call, &opened);
+    let said = is_personal.then_some(&opened);
+    let detail = detail(CallView::of(call_id, &call, customer), &call, said);
     Ok(positioned(detail, reached))
 }
 
@@ -102,14 +95,15 @@ enum Moment {
     Time(DateTime<Utc>),
 }
 
-impl Moment {
-    fn parse(text: &str) -> Result<Self, ApiError> {
-        let time = || text.parse().map(Self::Time);
-        text.parse().map(Self::Position).or_else(|_| time()).map_err(|_| {
-            ApiError::parameter("as_of", "it is neither a position nor an RFC 3339 time")
-        })
-    }
+impl FromStr for Moment {
+    type Err = chrono::ParseError;
 
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::Position).or_else(|_| text.parse().map(Self::Time))
+    }
+}
+
+impl Moment {
     /// Whether an event was known by then. Known is what we had recorded, whenever it occurred.
     fn knew(self, event: &read::StoredEvent) -> bool {
         match self {
@@ -147,12 +141,14 @@ async fn personal_events(
     Ok(read::at_positions(tx, &positions).await?)
 }
 
-fn detail(view: CallView, call: &Call, opened: &BTreeMap<i64, OpenedEvent>) -> CallDetail {
+/// The call with what was said, as far as it was `opened`; `None` for who may not see it.
+fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent>>) -> CallDetail {
     let places = call.conversation();
     let part = |name: &str| {
         let position = places.get(name)?;
-        opened.get(&position.0)?.conversation.as_ref()
+        opened?.get(&position.0)?.conversation.as_ref()
     };
+    let told = |name: &str| opened.map(|_| part(name).into_iter());
     let message = |turn: &ledger_core::personal::Turn| MessageView {
         role: turn.role.clone(),
         text: turn.text.clone(),
@@ -166,13 +162,11 @@ fn detail(view: CallView, call: &Call, opened: &BTreeMap<i64, OpenedEvent>) -> C
         call: view,
         summary: part("summary").and_then(|said| said.summary.clone()),
         transcript: part("transcript").and_then(|said| said.transcript.clone()),
-        messages: part("messages")
-            .map(|said| said.messages.iter().map(message).collect())
-            .unwrap_or_default(),
+        messages: told("messages")
+            .map(|said| said.flat_map(|said| &said.messages).map(message).collect()),
         structured_data: part("structured_data").and_then(|said| said.structured_data.clone()),
-        recordings: part("recordings")
-            .map(|said| said.recordings.iter().map(recording).collect())
-            .unwrap_or_default(),
+        recordings: told("recordings")
+            .map(|said| said.flat_map(|said| &said.recordings).map(recording).collect()),
         notes: Vec::new(),
         tool_calls: call.tool_calls().iter().map(|tool| tool_view(tool, opened)).collect(),
     }
@@ -181,11 +175,11 @@ fn detail(view: CallView, call: &Call, opened: &BTreeMap<i64, OpenedEvent>) -> C
 /// A tool call with the weightiest arguments and result that were told.
 fn tool_view(
     tool: &ledger_core::call::ToolCall,
-    opened: &BTreeMap<i64, OpenedEvent>,
+    opened: Option<&BTreeMap<i64, OpenedEvent>>,
 ) -> ToolCallView {
     let told = || {
         tool.io.iter().filter_map(|io| {
-            let event = opened.get(&io.position.0)?;
+            let event = opened?.get(&io.position.0)?;
             event.tool_io.iter().find(|entry| entry.nth == io.nth)
         })
     };

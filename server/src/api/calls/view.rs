@@ -210,11 +210,11 @@ pub struct CallDetail {
     /// The transcript.
     pub transcript: Option<String>,
     /// Turns in the order they were spoken.
-    pub messages: Vec<MessageView>,
+    pub messages: Option<Vec<MessageView>>,
     /// What the platform extracted.
     pub structured_data: Option<Value>,
     /// Recordings.
-    pub recordings: Vec<RecordingView>,
+    pub recordings: Option<Vec<RecordingView>>,
     /// Notes.
     pub notes: Vec<Value>,
     /// Tool calls in the order they were made.
