@@ -65,6 +65,12 @@ pub struct AppendRequest {
 }
 
 impl AppendRequest {
+    /// Whether there is nothing to append, in any of its streams.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.iter().all(|stream| stream.events.is_empty())
+    }
+
     /// Roughly the bytes it will put on the wire; what queues are bounded by.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -137,6 +143,10 @@ pub(crate) async fn append(
     .fetch_all(conn)
     .await?;
 
+    // Answers go to callers by their place: one too few would give somebody another's answer.
+    if rows.len() != requests.len() {
+        return Err(sqlx::Error::Protocol("ledger.append did not answer every request".into()));
+    }
     let positions = |first: Option<i64>, last: Option<i64>, duplicate| {
         let (first, last) = (Position(first.unwrap_or(0)), Position(last.unwrap_or(0)));
         Answer::Appended(Appended { first, last, duplicate })

@@ -36,7 +36,8 @@ pub enum AppendError {
     /// The request breaks a rule of the log and always will.
     #[error("the append was refused: {reason}")]
     Refused {
-        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants` or `data`.
+        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`, `no_events`
+        /// or `data`.
         reason: String,
     },
     /// Too much is waiting. Nothing was kept; try again in a moment.
@@ -88,6 +89,9 @@ impl Appender {
     /// # Errors
     /// [`AppendError`]; only `Unavailable` leaves open whether it was appended.
     pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
+        if request.is_empty() {
+            return Err(AppendError::Refused { reason: "no_events".into() });
+        }
         let kilobytes = u32::try_from(request.size() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(kilobytes)

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::keyring::KeyringError;
+use crate::vault::VaultError;
 use ledger_core::event::DecodeError;
 use ledger_core::ids::Position;
 
@@ -18,9 +19,9 @@ pub enum StoreError {
     /// A tenant's keys cannot be had.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),
-    /// A tenant's keys cannot be had.
+    /// A subject or its key cannot be had.
     #[error("the vault did not answer")]
-    Vault(#[from] crate::vault::VaultError),
+    Vault(#[from] VaultError),
     /// An event cannot be read by this build. Readers stop here.
     #[error("the event at position {position} cannot be read")]
     Decode {
@@ -56,7 +57,8 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database(_) | Self::Keyring(_) | Self::Vault(_) => true,
+            Self::Database(_) | Self::Keyring(_) => true,
+            Self::Vault(error) => !matches!(error, VaultError::Corrupt { .. }),
             Self::Append(error) => error.is_unavailable(),
             _ => false,
         }

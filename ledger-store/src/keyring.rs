@@ -9,10 +9,10 @@
 //! moved to another tenant does not open. Files are created, never overwritten.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -22,10 +22,12 @@ use moka::sync::Cache;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::root_key::{FileRootKey, RootKey, RootKeyError, open_small, seal_small};
+use crate::root_key::{FileRootKey, RootKey, RootKeyError, open_small, seal_small, write_new};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
+/// Keys are read from disk again after this: a keyring that is gone is noticed.
+const LIFETIME: Duration = Duration::from_mins(1);
 
 /// Why a tenant's keys cannot be had. While this lasts no webhook of the tenant is taken.
 #[derive(Debug, Error)]
@@ -162,8 +164,8 @@ impl Keyring {
             dir,
             root_path,
             root: Mutex::new(None),
-            epochs: Cache::new(10_000),
-            digests: Cache::new(10_000),
+            epochs: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
+            digests: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
         }
     }
 
@@ -208,31 +210,23 @@ impl Keyring {
         }
     }
 
-    /// Makes the keys a new tenant begins with: epoch 1 and the digest key. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`KeyringError::Io`] when a file exists already: keys are never overwritten.
-    pub async fn create_tenant(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, KeyringError> {
-        let dir = self.dir.join(tenant_id.to_string());
-        let io = |source| KeyringError::Io { path: dir.clone(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
-        self.create(tenant_id, "digest.key").await?;
-        self.create(tenant_id, "1.tek").await?;
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
-        self.epoch(tenant_id, 1).await
-    }
-
-    /// The keys a tenant begins with, made when there are none yet: an interrupted set-up goes on.
-    /// Only for tenants the database does not remember keys of.
+    /// The keys a tenant begins with, epoch 1 and the digest key, made where there are none yet: an
+    /// interrupted set-up goes on. Durable when it returns. Only for tenants the database does not
+    /// remember keys of.
     ///
     /// # Errors
     /// [`KeyringError`] by what is wrong.
     pub async fn ensure_tenant(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, KeyringError> {
-        if self.path(tenant_id, "1.tek").exists() {
-            self.epoch(tenant_id, 1).await
-        } else {
-            self.create_tenant(tenant_id).await
+        let dir = self.dir.join(tenant_id.to_string());
+        let io = |source| KeyringError::Io { path: dir.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
+        for name in ["digest.key", "1.tek"] {
+            if !dir.join(name).exists() {
+                self.create(tenant_id, name).await?;
+            }
         }
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+        self.epoch(tenant_id, 1).await
     }
 
     /// A tenant's keys of one epoch.
@@ -307,7 +301,11 @@ impl Keyring {
         let wrapped = root.wrap(&place(tenant_id, name), &key).await?;
         let contents = [MAGIC.as_slice(), &root.id(), &wrapped].concat();
         let path = self.path(tenant_id, name);
-        write_new(&path, &contents).map_err(|source| KeyringError::Io { path, source })
+        match write_new(&path, &contents) {
+            // Somebody else was faster; their key is the key.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            written => written.map_err(|source| KeyringError::Io { path, source }),
+        }
     }
 
     async fn read(&self, tenant_id: TenantId, name: &str) -> Result<KeyBytes, KeyringError> {
@@ -338,15 +336,6 @@ impl Keyring {
 /// What a key file is bound to.
 fn place(tenant_id: TenantId, name: &str) -> Vec<u8> {
     [b"CLK1".as_slice(), tenant_id.0.as_bytes(), name.as_bytes()].concat()
-}
-
-/// Writes a file that must not exist yet, durably: contents first, then its name.
-fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    let parent = path.parent().expect("key files lie in a tenant's directory");
-    fs::File::open(parent)?.sync_all()
 }
 
 fn first16(tag: &hmac::Tag) -> [u8; 16] {

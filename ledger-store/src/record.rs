@@ -1,10 +1,11 @@
 //! From drafts to the log: find the subject, seal, name, hash, append.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
-use ledger_core::ids::{EventId, SourceId, StreamId, SubjectId, TenantId};
+use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
 use ledger_core::personal::{Party, normalise_email};
 use serde::Serialize;
 use thiserror::Error;
@@ -18,6 +19,9 @@ use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Identifier, Subject, VaultError};
+
+/// How often a delivery of several tool calls is tried while others record some of them.
+const MAX_TRIES: usize = 5;
 
 /// Why a delivery was not recorded. Nothing of it was kept, unless the log was unreachable in the
 /// middle; sending it again is safe in every case.
@@ -48,6 +52,14 @@ pub struct Origin {
     pub source_id: SourceId,
     /// Our name for the request.
     pub request_id: Uuid,
+}
+
+/// A delivery with everything that names its events.
+struct Named<'a> {
+    origin: &'a Origin,
+    stream_id: StreamId,
+    digest: [u8; 32],
+    subject: Subject,
 }
 
 /// What is stored beside the facts about how an event came to be.
@@ -85,43 +97,41 @@ impl Store {
             identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
         });
         let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
-        let events =
-            drafts.iter().map(|draft| self.seal_draft(origin, stream_id, &digest, &subject, draft));
-        let stream =
-            StreamAppend { stream_id, kind, expected: Expected::Any, events: events.collect() };
-        self.append_new(AppendRequest { tenant_id: origin.tenant_id, streams: vec![stream] }).await
-    }
-
-    /// Appends a request, leaving out what is known: a tool call told again beside a new one.
-    async fn append_new(&self, mut request: AppendRequest) -> Result<Appended, RecordError> {
-        let several = request.streams.iter().map(|stream| stream.events.len()).sum::<usize>() > 1;
-        let retry = several.then(|| request.clone());
-        match self.appender.append(request).await {
-            Err(AppendError::Refused { reason }) if reason == "partly_known" => {
-                request = retry.expect("a single event is known or not");
-                let ids: Vec<EventId> =
-                    request.streams.iter().flat_map(|s| &s.events).map(|e| e.event_id).collect();
-                let mut tx = TenantTx::begin(&self.app, request.tenant_id).await?;
-                let known: HashSet<EventId> =
-                    read::known(&mut tx, &ids).await?.into_iter().map(|(id, _)| id).collect();
-                for stream in &mut request.streams {
-                    stream.events.retain(|event| !known.contains(&event.event_id));
-                }
-                Ok(self.appender.append(request).await?)
+        let named = Named { origin, stream_id, digest, subject };
+        let mut fresh = Cow::Borrowed(drafts);
+        // A tool call told again beside a new one is left out; a race may find another one known.
+        for _ in 0..MAX_TRIES {
+            let events = fresh.iter().map(|draft| self.seal_draft(&named, draft)).collect();
+            let stream = StreamAppend { stream_id, kind, expected: Expected::Any, events };
+            let request = AppendRequest { tenant_id: origin.tenant_id, streams: vec![stream] };
+            match self.appender.append(request).await {
+                Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
+                appended => return Ok(appended?),
             }
-            appended => Ok(appended?),
+            let known = self.known(&named, &fresh).await?;
+            let left = without(&named, &fresh, &known);
+            if left.is_empty() {
+                return Ok(all_known(&known));
+            }
+            fresh = Cow::Owned(left);
         }
+        Err(AppendError::Overloaded.into())
     }
 
-    fn seal_draft(
+    /// Which of these drafts are in the log already, and where.
+    async fn known(
         &self,
-        origin: &Origin,
-        stream_id: StreamId,
-        digest: &[u8; 32],
-        subject: &Subject,
-        draft: &Draft,
-    ) -> NewEvent {
-        let event_id = event_id(origin, stream_id, digest, &draft.dedupe);
+        named: &Named<'_>,
+        drafts: &[Draft],
+    ) -> Result<HashMap<EventId, Position>, RecordError> {
+        let ids: Vec<EventId> = drafts.iter().map(|draft| named.event_id(&draft.dedupe)).collect();
+        let mut tx = TenantTx::begin(&self.app, named.origin.tenant_id).await?;
+        Ok(read::known(&mut tx, &ids).await?.into_iter().collect())
+    }
+
+    fn seal_draft(&self, named: &Named<'_>, draft: &Draft) -> NewEvent {
+        let Named { origin, digest, subject, .. } = named;
+        let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
         let place = |name| Place {
             tenant_id: origin.tenant_id,
@@ -219,18 +229,40 @@ fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId,
     }
 }
 
-/// The same content is the same event, whichever source it came through: the messages of one call
-/// can arrive at several endpoints.
-fn event_id(origin: &Origin, stream_id: StreamId, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
-    let tenant_id = origin.tenant_id;
-    EventId(match dedupe {
-        Dedupe::Content(nth) => {
-            tenant_id.derive(&[b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()])
-        }
-        Dedupe::ToolCall(id) => {
-            tenant_id.derive(&[b"tool-call", stream_id.0.as_bytes(), id.as_bytes()])
-        }
-    })
+impl Named<'_> {
+    /// The same content is the same event, whichever source it came through: the messages of one
+    /// call can arrive at several endpoints.
+    fn event_id(&self, dedupe: &Dedupe) -> EventId {
+        let tenant_id = self.origin.tenant_id;
+        EventId(match dedupe {
+            Dedupe::Content(nth) => tenant_id.derive(&[
+                b"event",
+                self.origin.provider.as_bytes(),
+                &self.digest,
+                &nth.to_be_bytes(),
+            ]),
+            Dedupe::ToolCall(id) => {
+                tenant_id.derive(&[b"tool-call", self.stream_id.0.as_bytes(), id.as_bytes()])
+            }
+        })
+    }
+}
+
+/// The drafts that are not known. The body goes with the first that stays, so that it is kept.
+fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Position>) -> Vec<Draft> {
+    let is_new = |draft: &&Draft| !known.contains_key(&named.event_id(&draft.dedupe));
+    let mut left: Vec<Draft> = drafts.iter().filter(is_new).cloned().collect();
+    let raw = drafts.iter().find_map(|draft| draft.sections.raw.clone());
+    if let Some(first) = left.first_mut() {
+        first.sections.raw = first.sections.raw.take().or(raw);
+    }
+    left
+}
+
+fn all_known(known: &HashMap<EventId, Position>) -> Appended {
+    let first = known.values().min().copied().unwrap_or_default();
+    let last = known.values().max().copied().unwrap_or_default();
+    Appended { first, last, duplicate: true }
 }
 
 /// The sections of a draft as the bytes to be sealed.

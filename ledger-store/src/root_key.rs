@@ -102,13 +102,8 @@ impl FileRootKey {
         let io = |source| RootKeyError::Io { path: path.to_owned(), source };
         let mut bytes = Zeroizing::new([0; 32]);
         rand::fill(bytes.as_mut_slice()).expect("the operating system gives randomness");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        let text = Zeroizing::new(hex::encode(bytes.as_slice()));
-        writeln!(file, "{}", *text).and_then(|()| file.sync_all()).map_err(io)?;
-        if let Some(parent) = path.parent() {
-            fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(io)?;
-        }
+        let text = Zeroizing::new(format!("{}\n", hex::encode(bytes.as_slice())));
+        write_new(path, text.as_bytes()).map_err(io)?;
         Ok(Self::from_bytes(&bytes))
     }
 
@@ -133,6 +128,26 @@ impl RootKey for FileRootKey {
     async fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError> {
         unwrap(&self.key, place, wrapped).ok_or(RootKeyError::DoesNotOpen)
     }
+}
+
+/// Writes a file that must not exist yet, durably, whole or not at all: a reader never sees half a
+/// key, and a crash leaves at most a stray temporary file.
+pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new("."));
+    let mut nonce = [0; 8];
+    rand::fill(&mut nonce).expect("the operating system gives randomness");
+    let temporary = parent.join(format!(".{}.tmp", hex::encode(nonce)));
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let written = file
+        .write_all(contents)
+        .and_then(|()| file.sync_all())
+        // Unlike a rename, a link never replaces what is there.
+        .and_then(|()| fs::hard_link(&temporary, path));
+    fs::remove_file(&temporary)?;
+    written?;
+    fs::File::open(parent)?.sync_all()
 }
 
 /// One key under another: a fresh nonce, then ciphertext and tag, bound to `place`.

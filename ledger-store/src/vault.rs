@@ -175,7 +175,7 @@ impl Vault {
         answer.await.map_err(|_| VaultError::Overloaded)?
     }
 
-    /// Finds a subject by what it is found by. `None` when nobody is.
+    /// Finds a subject by what it is found by, and the subjects linked to it. Empty when nobody is.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -183,21 +183,31 @@ impl Vault {
         &self,
         tenant_id: TenantId,
         identifier: &Identifier,
-    ) -> Result<Option<SubjectId>, VaultError> {
+    ) -> Result<Vec<SubjectId>, VaultError> {
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let index = epoch.blind_index(identifier.kind(), identifier.value());
         let found = sqlx::query_scalar!(
-            "select subject_id from vault.lookups
-              where tenant_id = $1 and kind = $2 and blind_index = $3",
+            r#"
+            with recursive same (subject_id) as (
+              select subject_id from vault.lookups
+               where tenant_id = $1 and kind = $2 and blind_index = $3
+              union
+              select case when l.subject_id = s.subject_id then l.linked_to else l.subject_id end
+                from same s
+                join vault.links l
+                  on l.tenant_id = $1 and s.subject_id in (l.subject_id, l.linked_to)
+            )
+            select subject_id as "subject_id!" from same
+            "#,
             tenant_id.0,
             identifier.kind(),
             &index,
         )
-        .fetch_optional(tx.conn())
+        .fetch_all(tx.conn())
         .await
         .map_err(database)?;
-        Ok(found.map(SubjectId))
+        Ok(found.into_iter().map(SubjectId).collect())
     }
 
     /// Opens the sections of some columns. With `event_id`, a section sealed for another event is

@@ -1,5 +1,7 @@
 //! Key files that are lost, damaged, swapped or of another root are refused by name.
 
+use std::path::Path;
+
 use uuid::Uuid;
 
 use super::*;
@@ -16,7 +18,7 @@ async fn keys_are_the_same_after_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = keyring(dir.path());
     first.ensure_root().expect("a new installation");
-    let made = first.create_tenant(ONE).await.expect("keys");
+    let made = first.ensure_tenant(ONE).await.expect("keys");
     let again = keyring(dir.path()).epoch(ONE, 1).await.expect("the same keys");
     assert_eq!(made.check_value(), again.check_value());
     assert_eq!(made.blind_index("phone", "+1"), again.blind_index("phone", "+1"));
@@ -28,7 +30,7 @@ async fn a_lost_root_key_is_never_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = keyring(dir.path());
     first.ensure_root().expect("a new installation");
-    first.create_tenant(ONE).await.expect("keys");
+    first.ensure_tenant(ONE).await.expect("keys");
     fs::remove_file(dir.path().join("root.key")).expect("it was there");
     let error = keyring(dir.path()).ensure_root().expect_err("no new root key");
     assert!(matches!(error, KeyringError::Root(RootKeyError::Missing { .. })), "{error}");
@@ -39,8 +41,8 @@ async fn a_key_file_is_refused_by_name_and_never_overwritten() {
     let dir = tempfile::tempdir().expect("a directory");
     let ring = keyring(dir.path());
     ring.ensure_root().expect("a new installation");
-    ring.create_tenant(ONE).await.expect("keys");
-    ring.create_tenant(TWO).await.expect("keys");
+    ring.ensure_tenant(ONE).await.expect("keys");
+    ring.ensure_tenant(TWO).await.expect("keys");
     let file = |tenant: TenantId| dir.path().join(format!("keyring/{tenant}/1.tek"));
     let fresh = || keyring(dir.path());
 
@@ -62,7 +64,18 @@ async fn a_key_file_is_refused_by_name_and_never_overwritten() {
     let other = fresh().epoch(ONE, 1).await.err().expect("another root");
     assert!(matches!(other, KeyringError::OtherRoot { .. }), "{other}");
 
-    let again = ring.create_tenant(ONE).await.err().expect("it exists");
-    assert!(matches!(again, KeyringError::Io { .. }), "{again}");
     assert_eq!(fs::read(file(ONE)).expect("untouched"), contents);
+}
+
+#[tokio::test]
+async fn an_interrupted_set_up_goes_on_where_it_stopped() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ring = keyring(dir.path());
+    ring.ensure_root().expect("a new installation");
+    ring.ensure_tenant(ONE).await.expect("keys");
+    let digest = fs::read(dir.path().join(format!("keyring/{ONE}/digest.key"))).expect("a key");
+    fs::remove_file(dir.path().join(format!("keyring/{ONE}/1.tek"))).expect("it was there");
+    keyring(dir.path()).ensure_tenant(ONE).await.expect("the rest");
+    let again = fs::read(dir.path().join(format!("keyring/{ONE}/digest.key"))).expect("a key");
+    assert_eq!(again, digest, "what was there is not made again");
 }

@@ -146,7 +146,12 @@ impl Worker {
             let handles = Handles::of(waiting, &epoch);
             let known: Option<Vec<SubjectId>> =
                 handles.all().map(|handle| self.keys.found.get(&(tenant_id, handle.1))).collect();
-            let subject_id = *known?.first()?;
+            let known = known?;
+            let subject_id = *known.first()?;
+            // Two subjects of one message are to be linked, which only a write can do.
+            if known.iter().any(|other| *other != subject_id) {
+                return None;
+            }
             // Generation 1 is all there is until a person comes back after an erasure.
             let state = self.keys.subjects.get(&(tenant_id, subject_id, 1))?;
             subject(subject_id, 1, &state).ok().filter(|known| known.sealing_key().is_some())
@@ -305,14 +310,20 @@ impl Plan {
     }
 }
 
-/// A call's own subject, and the person it turned out to be with. Told by what was found at last:
-/// another process may have been faster to name the person.
+/// The subjects that one message shows to be the same person: a call's own and the person it turned
+/// out to be, or two that were found by different identifiers until now. Told by what was found at
+/// last: another process may have been faster to name the person.
 fn links(
     handles: &[Handles],
     found: &HashMap<Handle, SubjectId>,
 ) -> BTreeSet<(SubjectId, SubjectId)> {
-    let link = |handles: &Handles| (found[&handles.stream], handles.subject(found));
-    handles.iter().map(link).filter(|(stream, subject)| stream != subject).collect()
+    let of_one = |handles: &Handles| {
+        let subject = handles.subject(found);
+        let all: Vec<SubjectId> =
+            handles.all().filter_map(|handle| found.get(handle)).copied().collect();
+        all.into_iter().filter(move |other| *other != subject).map(move |other| (other, subject))
+    };
+    handles.iter().flat_map(of_one).collect()
 }
 
 async fn write_links(

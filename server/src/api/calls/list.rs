@@ -182,8 +182,8 @@ async fn subjects(
     }
     let mut found: Option<Vec<Uuid>> = None;
     for identifier in &wanted {
-        let subject = app.store.vault().find(tenant_id, identifier).await?;
-        let these: Vec<Uuid> = subject.into_iter().map(|subject| subject.0).collect();
+        let these = app.store.vault().find(tenant_id, identifier).await?;
+        let these: Vec<Uuid> = these.into_iter().map(|subject| subject.0).collect();
         // Several identifiers narrow each other.
         found = Some(match found {
             Some(known) => known.into_iter().filter(|id| these.contains(id)).collect(),
