@@ -1,0 +1,264 @@
+//! What is planted in traffic of every kind is found nowhere: not in the database's files, not in
+//! its write-ahead log, not in a log line, not in a metric. What may be found is found.
+
+use std::path::Path;
+
+use ledger_core::ids::TenantId;
+use ledger_tests::scan::Scanner;
+use ledger_tests::{TestLedger, TestTenant, cluster, logs, messages, run};
+use reqwest::Client;
+use serde_json::{Value, json};
+use sqlx::Executor;
+
+const NAME: &str = "Zebulon Quicksilver-Ærøskøbing";
+const OTHER_NAME: &str = "Ottoline Featherstonehaugh";
+const PHONE: &str = "+15550100177";
+const OTHER_PHONE: &str = "+15550100178";
+const EMAIL: &str = "zebulon.quicksilver@canary.example";
+const SIP: &str = "sip:zebulon-canary@203.0.113.77";
+const EXTERNAL_ID: &str = "crm-canary-8842-zebulon";
+const SAID: &str = "the heron sleeps beneath the \"copper\" bridge";
+const SUMMARY: &str = "wants the amalgam from nineteen-eighty-seven removed";
+const WHERE: &str = "17 Larkspur Crescent, Upper Canary";
+const RECORDING: &str = "recording-of-zebulon-5c1f";
+const SERVER_SECRET: &str = "server-secret-canary-9d2e7b";
+const CONTROL: &str = "control-token-canary-41c7aa";
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LXNpZ25hdHVyZS1ieXRlcw";
+const WRONG_SECRET: &str = "wrong-secret-canary-77aa01";
+const FORGED_KEY: &str = "forged-key-canary-00ff42-forged";
+const QUERIED: &str = "queried-canary-in-a-path-or-query";
+const SOURCE_SECRET: &str = "source-secret-canary-e4b1c9";
+const SHARED_SECRET: &str = "shared-secret-canary-5a77d0";
+
+/// A provider's reason: it is a fact, kept in the clear. It proves that the search finds things.
+const CONTROL_REASON: &str = "planted-control-reason-3f9c";
+
+/// A message with something about a person, or something secret, in every corner.
+fn planted(call: &str, kind: &str) -> Value {
+    let customer = json!({
+        "name": NAME, "number": PHONE, "email": EMAIL, "sipUri": SIP, "externalId": EXTERNAL_ID,
+    });
+    let tool = json!({
+        "id": "tool-1", "type": "function",
+        "function": { "name": "bookAppointment", "arguments": { "name": OTHER_NAME, "address": WHERE } },
+    });
+    let said = json!([
+        { "role": "user", "message": SAID, "time": 1_793_610_000_000_i64 },
+        { "role": "tool_call_result", "name": "bookAppointment", "toolCallId": "tool-1",
+          "result": format!("booked for {OTHER_NAME}"), "time": 1_793_610_001_000_i64 },
+    ]);
+    let fields = json!({
+        "endedReason": CONTROL_REASON,
+        "status": "in-progress",
+        "customer": customer,
+        "toolCallList": [tool],
+        "toolWithToolCallList": [{ "type": "function", "name": "bookAppointment", "toolCall": tool,
+                                   "server": { "url": "https://x.example", "secret": SERVER_SECRET } }],
+        "analysis": { "summary": SUMMARY, "structuredData": { "address": WHERE, "callback": OTHER_PHONE } },
+        "artifact": { "transcript": format!("User: {SAID}"), "messages": said,
+                      "recordingUrl": format!("https://files.example/{RECORDING}.wav") },
+        "transcript": SAID,
+        "summary": SUMMARY,
+        "assistant": { "id": "assistant-canary", "name": NAME,
+                       "server": { "url": "https://x.example", "secret": SERVER_SECRET },
+                       "headers": { "Authorization": format!("Bearer {JWT}") } },
+        "call": { "id": call, "type": "inboundPhoneCall", "customer": customer,
+                  "monitor": { "controlUrl": format!("https://{CONTROL}.example/control") },
+                  "metadata": { "note": OTHER_NAME, "token": JWT } },
+        "destination": { "type": "number", "number": OTHER_PHONE, "message": SAID },
+        "unheardOf": { NAME: [WHERE, { "deep": SAID }] },
+    });
+    messages::message(call, kind, &fields)
+}
+
+async fn status_of(request: reqwest::RequestBuilder) -> u16 {
+    request.send().await.expect("an answer").status().as_u16()
+}
+
+/// Messages that are taken, of every shape.
+async fn send_good(tenant: &TestTenant) {
+    for (nth, kind) in [
+        "end-of-call-report",
+        "status-update",
+        "tool-calls",
+        "function-call",
+        "assistant-request",
+        "transcript",
+        "hang",
+        "transfer-update",
+        "call.unheard-of",
+        "chat.created",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let body = planted(&format!("canary-{nth}"), kind);
+        let (status, answer) = tenant.post(body.to_string()).await;
+        assert_eq!(status, 200, "{kind}: {answer}");
+        let flat = body["message"].to_string();
+        assert_eq!(tenant.post(flat).await.0, 200, "{kind}, not wrapped");
+    }
+}
+
+/// Messages that are not.
+async fn send_bad(tenant: &TestTenant) {
+    let good = planted("canary-bad", "end-of-call-report").to_string();
+    let broken = format!("{}, \"{NAME}\": ", &good[..good.len() - 1]);
+    assert_eq!(tenant.post(broken).await.0, 400);
+    let list = json!([NAME, PHONE, SAID, EMAIL]).to_string();
+    assert_eq!(tenant.post(list).await.0, 400);
+    let deep = format!("{}\"{SAID}\"{}", "[".repeat(5_000), "]".repeat(5_000));
+    assert_eq!(tenant.post(deep).await.0, 400);
+    let not_utf8 = [good.as_bytes(), &[0xff, 0xfe]].concat();
+    assert_eq!(tenant.post(not_utf8).await.0, 400);
+    let large = good.replace(SUMMARY, &SUMMARY.repeat(100_000));
+    assert_eq!(tenant.post(large).await.0, 413);
+
+    let wrong = Client::new()
+        .post(tenant.url(&format!("/ingest/{}", tenant.source_id)))
+        .header("x-vapi-secret", WRONG_SECRET)
+        .body(good.clone());
+    assert_eq!(status_of(wrong).await, 401);
+    let nowhere = Client::new().post(tenant.url(&format!("/ingest/{QUERIED}"))).body(good);
+    assert_eq!(status_of(nowhere).await, 404);
+}
+
+/// A source that several tenants share, and nobody's message at it.
+async fn send_nobodys(ledger: &TestLedger, tenant: &TestTenant) {
+    let mut lost = tenant.through(ledger);
+    lost.source_id = ledger.source(TenantId::INSTALLATION, SHARED_SECRET, true).await;
+    lost.secret = SHARED_SECRET.into();
+    assert_eq!(lost.post(planted("nobody's", "end-of-call-report").to_string()).await.0, 202);
+}
+
+/// Reads everything, rightly and wrongly; what the server called the last request.
+async fn read(tenant: &TestTenant) -> String {
+    let calls = tenant.calls().await;
+    assert!(calls.iter().any(|call| call["customer"]["name"] == NAME), "it is there, sealed");
+    for call in &calls {
+        let path = format!("/v1/calls/{}", call["call_id"].as_str().expect("an id"));
+        let detail = tenant.get(&path).await.to_string();
+        assert!(detail.contains(PHONE) || call["direction"].is_null(), "{detail}");
+        tenant.get(&format!("{path}/events")).await;
+        tenant.get_with(&tenant.read_key, &path).await;
+    }
+    for (path, expected) in [
+        (format!("/v1/calls?phone=%2B{}", &PHONE[1..]), 200),
+        (format!("/v1/calls?email={EMAIL}"), 200),
+        (format!("/v1/calls?phone={QUERIED}"), 400),
+        (format!("/v1/calls?{QUERIED}=1"), 400),
+        (format!("/v1/calls?cursor={QUERIED}"), 400),
+        (format!("/v1/calls/{QUERIED}"), 404),
+        (format!("/v2/{QUERIED}"), 404),
+    ] {
+        assert_eq!(tenant.get_with(&tenant.key, &path).await.0, expected, "{path}");
+    }
+    assert_eq!(tenant.get_with(FORGED_KEY, "/v1/calls").await.0, 401);
+    let odd = Client::new().get(tenant.url("/v1/calls")).header("user-agent", QUERIED);
+    let odd = odd.header("x-request-id", QUERIED).bearer_auth(&tenant.key);
+    let answer = odd.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    answer.headers()["x-request-id"].to_str().expect("an id").to_owned()
+}
+
+fn secret_part(key: &str) -> String {
+    key.rsplit_once('_').expect("a key has three parts").1.to_owned()
+}
+
+fn canaries(tenant: &TestTenant) -> Vec<String> {
+    let fixed = [
+        NAME,
+        OTHER_NAME,
+        EMAIL,
+        SIP,
+        EXTERNAL_ID,
+        SAID,
+        SUMMARY,
+        WHERE,
+        RECORDING,
+        SERVER_SECRET,
+        CONTROL,
+        JWT,
+        WRONG_SECRET,
+        FORGED_KEY,
+        QUERIED,
+        SOURCE_SECRET,
+        SHARED_SECRET,
+    ];
+    let mut canaries: Vec<String> = fixed.iter().map(ToString::to_string).collect();
+    // However the number is written: with its country and without.
+    canaries.extend([PHONE, OTHER_PHONE].map(|phone| phone[2..].to_owned()));
+    canaries.extend([NAME, EMAIL].map(str::to_uppercase));
+    canaries.extend([&tenant.key, &tenant.read_key].map(|key| secret_part(key)));
+    canaries
+}
+
+#[test]
+fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let mut tenant = ledger.tenant().await;
+        tenant.source_id = ledger.source(tenant.tenant_id, SOURCE_SECRET, true).await;
+        tenant.secret = SOURCE_SECRET.into();
+        send_good(&tenant).await;
+        send_bad(&tenant).await;
+        send_nobodys(ledger, &tenant).await;
+        let request_id = read(&tenant).await;
+
+        let shared = cluster::shared().await;
+        let mut superuser = cluster::superuser().await;
+        let (ours, wal): (String, String) = sqlx::query_as(
+            "select pg_relation_filepath('ledger.events'), pg_walfile_name(pg_current_wal_lsn())",
+        )
+        .fetch_one(&mut superuser)
+        .await
+        .expect("where it lies");
+        superuser.execute("checkpoint").await.expect("everything is on disk");
+        // Other tests have databases of their own.
+        let base = shared.dir.join("pg/base");
+        let database = ours.split('/').nth(1).expect("base/<database>/<file>").to_owned();
+        let not_ours =
+            |path: &Path| path.parent() == Some(base.as_path()) && !path.ends_with(&database);
+
+        let scanner = Scanner::new(&canaries(&tenant));
+        assert_eq!(scanner.found_below(&shared.dir, &not_ours), Vec::<String>::new());
+        let logged = logs::logged();
+        assert!(
+            scanner.found_in(logged.as_bytes()).is_empty(),
+            "{:?}",
+            scanner.found_in(logged.as_bytes())
+        );
+        let metrics = Client::new().get(tenant.url("/metrics")).send().await.expect("an answer");
+        let metrics = metrics.text().await.expect("a text");
+        assert!(scanner.found_in(metrics.as_bytes()).is_empty(), "{metrics}");
+
+        // The same search finds what is allowed to be there, in each of these places.
+        let control = Scanner::new(&[CONTROL_REASON.to_owned()]);
+        let found = control.found_below(&shared.dir, &not_ours).join("\n");
+        for place in [
+            format!("{CONTROL_REASON} in {}", shared.dir.join("pg").join(&ours).display()),
+            "pg_wal".into(),
+        ] {
+            assert!(found.contains(&place), "{place} not in {found}, now at {wal}");
+        }
+        assert!(!Scanner::new(&[request_id]).found_in(logs::logged().as_bytes()).is_empty());
+        assert!(metrics.contains("end-of-call-report"), "{metrics}");
+    });
+}
+
+#[test]
+fn no_key_lies_beside_what_it_opens() {
+    run(async {
+        TestLedger::shared().await.tenant().await;
+        let shared = cluster::shared().await;
+        let mut superuser = cluster::superuser().await;
+        superuser.execute("checkpoint").await.expect("everything is on disk");
+        let root = std::fs::read_to_string(shared.dir.join("root.key")).expect("the root key");
+        let root = root.trim();
+        let bytes = hex::decode(root).expect("hexadecimal");
+        let scanner = Scanner::new(&[root.to_owned()]).and("its bytes", bytes);
+        assert_eq!(scanner.found_below(&shared.dir.join("pg"), &|_| false), Vec::<String>::new());
+        assert!(scanner.found_in(logs::logged().as_bytes()).is_empty());
+        assert_eq!(scanner.found_below(&shared.dir, &|_| false).len(), 1, "but where it is kept");
+    });
+}
