@@ -12,7 +12,7 @@ begin
     exception when duplicate_object or unique_violation then
       null; -- another database of the cluster is being migrated at the same time
     end;
-    if not pg_has_role(current_user, r, 'member') then
+    if not pg_has_role(current_user, r, 'usage') then
       execute format('grant %I to %I', r, current_user);
     end if;
   end loop;
@@ -45,7 +45,7 @@ create table ledger.tenants (
   constraint tenants_state check (state in ('active', 'frozen', 'closed'))
 ) with (fillfactor = 50);
 comment on table  ledger.tenants            is 'One row per tenant. Every append locks its row and never updates it, so the row stays lean under load.';
-comment on column ledger.tenants.tenant_id  is 'The tenant. The nil id is the installation itself.';
+comment on column ledger.tenants.tenant_id  is 'The tenant.';
 comment on column ledger.tenants.slug       is 'Short name for the command line, unique in the installation.';
 comment on column ledger.tenants.name       is 'Name of the business (not of a person).';
 comment on column ledger.tenants.timezone   is 'IANA time zone its days are counted in.';
@@ -134,6 +134,7 @@ create table ledger.sources (
   name          text,
   secret_sealed bytea       not null,
   record_all    boolean     not null default false,
+  assistant_id  text,
   created_at    timestamptz not null,
   disabled_at   timestamptz,
   primary key (tenant_id, source_id)
@@ -146,6 +147,7 @@ comment on column ledger.sources.provider      is 'Which adapter reads its messa
 comment on column ledger.sources.name          is 'What the operator calls it.';
 comment on column ledger.sources.secret_sealed is 'The shared secret, sealed under the tenant''s epoch key.';
 comment on column ledger.sources.record_all    is 'Record streaming telemetry too.';
+comment on column ledger.sources.assistant_id  is 'Which assistant answers the telephone when the platform asks; null answers that there is none.';
 comment on column ledger.sources.created_at    is 'Our clock.';
 comment on column ledger.sources.disabled_at   is 'From then on it answers like an unknown source.';
 
@@ -182,7 +184,7 @@ comment on column ledger.quarantine.tenant_id     is 'The installation (nil): it
 comment on column ledger.quarantine.quarantine_id is 'The entry.';
 comment on column ledger.quarantine.source_id     is 'Where it arrived.';
 comment on column ledger.quarantine.digest        is 'Keyed digest of the content: the same message waits once.';
-comment on column ledger.quarantine.reason        is 'no-route or ambiguous-route.';
+comment on column ledger.quarantine.reason        is 'no-single-route: no tenant or several claim its ids.';
 comment on column ledger.quarantine.body_sealed   is 'The body, secrets cut out, sealed under the installation''s epoch key.';
 comment on column ledger.quarantine.received_at   is 'Our clock.';
 
@@ -222,15 +224,16 @@ grant select on ledger.tenants, ledger.events to ledger_projector;
 
 -- Which source is this? Asked before any tenant is known, hence a definer function with one answer.
 create function ledger.find_source(p_source_id uuid)
-  returns table (tenant_id uuid, provider text, secret_sealed bytea, record_all boolean)
+  returns table (tenant_id uuid, provider text, secret_sealed bytea, record_all boolean, assistant_id text, country text)
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
 begin atomic
-  select s.tenant_id, s.provider, s.secret_sealed, s.record_all
+  select s.tenant_id, s.provider, s.secret_sealed, s.record_all, s.assistant_id, t.country
     from ledger.sources s
+    left join ledger.tenants t on t.tenant_id = s.tenant_id
    where s.source_id = p_source_id and s.disabled_at is null;
 end;
-comment on function ledger.find_source(uuid) is 'The live source of this id, whatever tenant it belongs to.';
+comment on function ledger.find_source(uuid) is 'The live source of this id, whatever tenant it belongs to, with that tenant''s country.';
 
 -- Whose is this message of a shared source? More than one row means it cannot be told.
 create function ledger.find_routes(

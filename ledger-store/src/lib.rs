@@ -21,7 +21,7 @@ pub mod vault;
 pub mod wake;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, SourceId, TenantId};
@@ -43,6 +43,9 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// How long a change to a source or a tenant's settings takes to be seen everywhere.
 const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
+
+/// How long a source is remembered for when the database does not answer.
+const SOURCES_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What a store is opened with.
 pub struct Settings {
@@ -72,7 +75,8 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     wake: Wake,
-    sources: Cache<SourceId, Source>,
+    /// With when each was read: an older one serves while the database does not answer.
+    sources: Cache<SourceId, (Source, Instant)>,
     countries: Cache<TenantId, String>,
 }
 
@@ -82,7 +86,8 @@ impl Store {
     pub fn open(settings: Settings) -> Self {
         let Settings { database, connections, lanes, keyring, clock, ids } = settings;
         let lanes_len = u32::try_from(lanes).unwrap_or(2);
-        let app = pool(&database, connections, "set role ledger_app");
+        let app =
+            pool(&database, connections, "set role ledger_app; set statement_timeout = '30s'");
         let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
         let projector = pool(&database, 4, "set role ledger_projector");
         let owner = pool(&database, 2, "set role ledger_owner");
@@ -91,7 +96,6 @@ impl Store {
         let appender = Appender::start(&append, lanes, &wake);
         let vault =
             Vault::start(app.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
-        let settings_cache = || Cache::builder().time_to_live(SETTINGS_LIFETIME);
         Self {
             app,
             projector,
@@ -103,7 +107,7 @@ impl Store {
             clock,
             ids,
             wake,
-            sources: settings_cache().max_capacity(10_000).build(),
+            sources: Cache::builder().time_to_live(SOURCES_LIFETIME).max_capacity(10_000).build(),
             countries: Cache::builder()
                 .time_to_live(SETTINGS_LIFETIME)
                 .max_capacity(100_000)
@@ -171,7 +175,8 @@ impl Store {
         Ok(usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATOR.iter().count()))
     }
 
-    /// Closes every connection. What was accepted before is committed; nothing new is taken.
+    /// Closes every connection. What is under way is finished; what still waits in a queue is told
+    /// that the log cannot be reached.
     pub async fn close(&self) {
         for pool in [&self.append, &self.app, &self.projector, &self.owner] {
             pool.close().await;

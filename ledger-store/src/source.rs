@@ -1,12 +1,17 @@
 //! Webhook sources, and the routes that say whose a shared source's messages are.
 
+use std::time::{Duration, Instant};
+
 use ledger_core::event::{Event, RouteAdded, SourceCreated};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
-use crate::Store;
 use crate::error::StoreError;
+use crate::{SETTINGS_LIFETIME, Store};
+
+/// How long a look at the database may take when an older answer is at hand.
+const STALE_PATIENCE: Duration = Duration::from_millis(300);
 
 /// A webhook source as the ingest needs it.
 #[derive(Clone)]
@@ -21,6 +26,27 @@ pub struct Source {
     pub secret: Zeroizing<String>,
     /// Whether streaming telemetry is recorded.
     pub record_all: bool,
+    /// Which assistant answers the telephone when the platform asks.
+    pub assistant_id: Option<String>,
+    /// The country its tenant's national numbers are read in; `None` for a shared source.
+    pub country: Option<String>,
+}
+
+/// What a new source is made from.
+#[derive(Clone, Copy)]
+pub struct NewSource<'a> {
+    /// Whose messages arrive; the installation's for a shared source.
+    pub tenant_id: TenantId,
+    /// Which adapter reads them.
+    pub provider: Provider,
+    /// The shared secret.
+    pub secret: &'a str,
+    /// What the operator calls it.
+    pub name: Option<&'a str>,
+    /// Whether streaming telemetry is recorded.
+    pub record_all: bool,
+    /// Which assistant answers the telephone when the platform asks.
+    pub assistant_id: Option<&'a str>,
 }
 
 /// What a route matches on.
@@ -51,60 +77,75 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the tenant's keys are not available.
-    pub async fn create_source(
-        &self,
-        tenant_id: TenantId,
-        provider: Provider,
-        secret: &str,
-        name: Option<&str>,
-        record_all: bool,
-    ) -> Result<SourceId, StoreError> {
+    pub async fn create_source(&self, new: &NewSource<'_>) -> Result<SourceId, StoreError> {
         self.ensure_installation().await?;
+        let tenant_id = new.tenant_id;
         let source_id = SourceId(self.ids.random());
         let epoch = self.vault.epoch(tenant_id).await?;
-        let sealed = epoch.seal_secret(&secret_place(tenant_id, source_id), secret.as_bytes());
+        let place = secret_place(tenant_id, source_id);
+        let sealed = epoch.seal_secret(&place, new.secret.as_bytes());
+        // First the fact, then what it is about: nothing works that the log does not know of.
+        if tenant_id != TenantId::INSTALLATION {
+            let created = SourceCreated {
+                source_id: source_id.0,
+                provider: new.provider.as_str().to_owned(),
+                record_all: new.record_all,
+            };
+            self.record_change(tenant_id, &Event::SourceCreated(created)).await?;
+        }
         sqlx::query!(
             "insert into ledger.sources
-               (tenant_id, source_id, provider, name, secret_sealed, record_all, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7)",
+               (tenant_id, source_id, provider, name, secret_sealed, record_all, assistant_id,
+                created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
             tenant_id.0,
             source_id.0,
-            provider.as_str(),
-            name,
+            new.provider.as_str(),
+            new.name,
             sealed,
-            record_all,
+            new.record_all,
+            new.assistant_id,
             self.clock.now_micros(),
         )
         .execute(&self.owner)
         .await?;
-        if tenant_id != TenantId::INSTALLATION {
-            let created = SourceCreated {
-                source_id: source_id.0,
-                provider: provider.as_str().to_owned(),
-                record_all,
-            };
-            self.record_change(tenant_id, &Event::SourceCreated(created)).await?;
-        }
         Ok(source_id)
     }
 
-    /// The live source of this id, whosever it is; cached for a few seconds.
+    /// The live source of this id, whosever it is. A change to it is seen within seconds; while the
+    /// database does not answer, what was known of it minutes ago still counts, so that a voice
+    /// that waits for an answer gets one.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when its secret cannot be opened; the database did not answer.
     pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
-        if let Some(known) = self.sources.get(&source_id) {
+        let known = self.sources.get(&source_id);
+        let Some((known, read_at)) = known else {
+            return self.read_source(source_id).await;
+        };
+        if read_at.elapsed() < SETTINGS_LIFETIME {
             return Ok(Some(known));
         }
+        match tokio::time::timeout(STALE_PATIENCE, self.read_source(source_id)).await {
+            Ok(Ok(source)) => Ok(source),
+            Ok(Err(_)) | Err(_) => Ok(Some(known)),
+        }
+    }
+
+    async fn read_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
         let row = sqlx::query!(
             r#"select tenant_id as "tenant_id!", provider as "provider!",
-                      secret_sealed as "secret_sealed!", record_all as "record_all!"
+                      secret_sealed as "secret_sealed!", record_all as "record_all!",
+                      assistant_id, country
                  from ledger.find_source($1)"#,
             source_id.0,
         )
         .fetch_optional(&self.app)
         .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            self.sources.invalidate(&source_id);
+            return Ok(None);
+        };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
         let tenant_id = TenantId(row.tenant_id);
         let epoch = self.vault.epoch(tenant_id).await?;
@@ -118,8 +159,10 @@ impl Store {
             provider: Provider::parse(&row.provider).ok_or_else(|| corrupt("provider"))?,
             secret: Zeroizing::new(secret),
             record_all: row.record_all,
+            assistant_id: row.assistant_id,
+            country: row.country,
         };
-        self.sources.insert(source_id, source.clone());
+        self.sources.insert(source_id, (source.clone(), Instant::now()));
         Ok(Some(source))
     }
 

@@ -215,6 +215,9 @@ impl Store {
     ) -> Result<KeyId, StoreError> {
         let key_id = KeyId(self.ids.ordered());
         let hash = digest(&SHA256, key.as_bytes());
+        // First the fact, then the key: no key works that the log does not know of.
+        let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
+        self.record_change(tenant_id, &Event::KeyCreated(created)).await?;
         sqlx::query!(
             "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
              values ($1, $2, $3, $4, $5, $6)",
@@ -227,8 +230,6 @@ impl Store {
         )
         .execute(&self.owner)
         .await?;
-        let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
-        self.record_change(tenant_id, &Event::KeyCreated(created)).await?;
         Ok(key_id)
     }
 

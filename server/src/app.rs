@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use projections::Projector;
 use projections::calls::Calls;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa::OpenApi;
@@ -29,6 +30,9 @@ use crate::{api, ingest, ops};
 /// A revoked key is refused everywhere within this time.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
 
+/// All webhook bodies under way together, in kilobytes: twelve of the largest, thousands of usual ones.
+const ROOM_KILOBYTES: usize = 64 << 10;
+
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -42,6 +46,8 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// The largest webhook body taken, in bytes.
     pub max_body: usize,
+    /// Kilobytes of webhook bodies that may be under way together.
+    pub room: Arc<Semaphore>,
     keys: Cache<[u8; 32], ApiKey>,
 }
 
@@ -59,6 +65,7 @@ impl App {
             denials: Arc::default(),
             metrics,
             max_body,
+            room: Arc::new(Semaphore::new(ROOM_KILOBYTES)),
             keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
         }
     }

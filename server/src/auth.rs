@@ -170,8 +170,8 @@ pub fn tenant_of_key(key: &str) -> Option<TenantId> {
     is_ours.then(|| Uuid::try_parse(tenant).ok().map(TenantId)).flatten()
 }
 
-/// Whose refusal, at which source or key, and why.
-type Like = (TenantId, Uuid, String);
+/// Whose refusal, at which source or key, of what, and why.
+type Like = (TenantId, Uuid, String, String);
 
 /// Refusals on their way to the log: a flood of them is counted, not stored one by one.
 #[derive(Default)]
@@ -193,11 +193,16 @@ impl Denials {
         metrics::counter!("ledger_access_denied_total", "reason" => denied.reason.clone())
             .increment(1);
         let who = denied.source_id.or(denied.key_id).unwrap_or_default();
-        let Some(suppressed) = self.admit((tenant_id, who, denied.reason.clone())) else { return };
+        let Some(suppressed) =
+            self.admit((tenant_id, who, denied.action.clone(), denied.reason.clone()))
+        else {
+            return;
+        };
         denied.suppressed = suppressed;
+        let actor = denied.key_id.map_or_else(|| "unproven".to_owned(), |key| format!("key:{key}"));
         let event = Event::AccessDenied(denied);
         let recorded =
-            app.store.record_own(tenant_id, "unproven", request_id, &event, Vec::new()).await;
+            app.store.record_own(tenant_id, &actor, request_id, &event, Vec::new()).await;
         if let Err(error) = recorded {
             tracing::warn!(error = %error, "audit.denial_not_recorded");
         }
@@ -244,7 +249,10 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_is_counted_not_stored() {
         let denials = Denials::default();
-        let like = || (TenantId(Uuid::nil()), Uuid::nil(), "proof-wrong".to_owned());
+        let like = || {
+            let (action, reason) = ("ingest".to_owned(), "proof-wrong".to_owned());
+            (TenantId(Uuid::nil()), Uuid::nil(), action, reason)
+        };
         assert_eq!(denials.admit(like()), Some(0));
         assert_eq!((0..50).filter_map(|_| denials.admit(like())).count(), 0);
     }

@@ -72,6 +72,16 @@ pub enum Done {
     Tampered,
 }
 
+/// An option's value that cannot be meant. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Refuses an option's value.
+fn usage<T>(message: impl Into<String>) -> anyhow::Result<T> {
+    Err(Usage(message.into()).into())
+}
+
 /// Parses the command line, runs one command, and tells its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -81,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(Done::Tampered) => ExitCode::from(3),
         Err(error) => {
             eprintln!("call-ledger: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
 }
@@ -92,7 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Demo(args) => args.listen,
         _ => None,
     };
-    let config = Config::load(&cli.global, listen)?;
+    let config = Config::load(&cli.global, listen).map_err(|error| Usage(format!("{error:#}")))?;
     telemetry::start_logs(match cli.command {
         Command::Serve(_) => "info,sqlx=warn",
         _ => "warn",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
@@ -135,7 +135,15 @@ impl Config {
         if let Some(listen) = listen {
             figment = figment.merge(("listen", listen));
         }
-        figment.extract().context("a setting cannot be used")
+        let config: Self = figment.extract().context("a setting cannot be used")?;
+        for (name, value) in
+            [("append_lanes", config.append_lanes), ("connections", config.connections as usize)]
+        {
+            if value == 0 {
+                bail!("a setting cannot be used: {name} must be at least 1");
+            }
+        }
+        Ok(config)
     }
 
     /// The root key's file.

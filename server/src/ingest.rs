@@ -4,12 +4,13 @@
 
 mod answer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use ledger_core::envelope::Draft;
 use ledger_core::event::{AccessDenied, Event};
@@ -19,7 +20,8 @@ use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::record::{Origin, RecordError};
 use ledger_store::source::Source;
-use serde_json::json;
+use ledger_store::vault::VaultError;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -57,6 +59,7 @@ pub fn routes() -> OpenApiRouter<App> {
         (status = 202, description = "Quarantined: the tenant could not be told"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant takes no events any more"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
@@ -73,22 +76,32 @@ async fn handler(
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = source_id.ok_or_else(unknown)?;
     let source = app.store.find_source(SourceId(source_id)).await?.ok_or_else(unknown)?;
+    let _room = room(&app, &headers)?;
     let body = read_body(body, app.max_body).await?;
     believe(&app, &source, request_id, &headers, &body).await?;
 
     let delivery = Delivery { app: &app, source: &source, request_id };
-    let country = app.store.country(source.tenant_id).await.unwrap_or(None);
-    let translation = delivery.translate(&body, country.as_deref())?;
-    let Some(tenant_id) = delivery.tenant_of(&translation).await? else {
-        return delivery.quarantine(&translation).await;
-    };
-    let translation = if source.tenant_id == tenant_id {
-        translation
-    } else {
-        let country = app.store.country(tenant_id).await?;
-        delivery.translate(&body, country.as_deref())?
-    };
-    delivery.answer(tenant_id, translation).await
+    let translation = delivery.translate(&body, source.country.as_deref())?;
+    delivery.answer(&body, translation).await
+}
+
+/// Room for the body, as long as the request lives: all bodies together stay within bounds.
+fn room(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
+    let told =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes: usize = told.unwrap_or(app.max_body);
+    if bytes > app.max_body {
+        return Err(too_large(app.max_body));
+    }
+    let kilobytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+    Arc::clone(&app.room).try_acquire_many_owned(kilobytes).map_err(|_| {
+        ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
+    })
+}
+
+fn too_large(limit: usize) -> ApiError {
+    let detail = format!("the body is larger than {limit} bytes");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
 async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -101,8 +114,7 @@ async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
         let is_too_large =
             error.source().is_some_and(|source| source.to_string().contains("length limit"));
         if is_too_large {
-            let detail = format!("the body is larger than {limit} bytes");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail);
+            return too_large(limit);
         }
         ApiError::new(StatusCode::BAD_REQUEST, "body-broken", "the body broke off")
     })
@@ -144,6 +156,28 @@ fn refuse_proof(unproven: Unproven) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
 }
 
+/// What became of a believed webhook.
+enum Taken {
+    /// It is in the log.
+    Recorded(Appended),
+    /// Telemetry that the report repeats.
+    Ignored,
+    /// Whose it is cannot be told.
+    Quarantined,
+}
+
+impl Taken {
+    /// The word for answers and metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Recorded(appended) if appended.duplicate => "duplicate",
+            Self::Recorded(_) => "recorded",
+            Self::Ignored => "ignored",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
 /// One believed webhook on its way to the log.
 struct Delivery<'a> {
     app: &'a App,
@@ -178,7 +212,52 @@ impl Delivery<'_> {
         })
     }
 
-    async fn quarantine(&self, translation: &Translation) -> Result<Response, ApiError> {
+    /// Takes the message and answers it: in time, and once the proof is good always 200 to those who
+    /// ignore anything else.
+    async fn answer(&self, body: &[u8], translation: Translation) -> Result<Response, ApiError> {
+        let reply = translation.reply.clone();
+        let kind = translation.kind.clone();
+        let patience = match reply {
+            Reply::Assistant => ASSISTANT_PATIENCE,
+            Reply::Acknowledge => BODY_PATIENCE,
+            _ => TOOL_PATIENCE,
+        };
+        let taken = tokio::time::timeout(patience, self.take(body, translation)).await;
+        let taken = taken.unwrap_or_else(|_| {
+            tracing::warn!("ingest.timed_out");
+            Err(ApiError::unavailable("unavailable", "the ledger cannot answer now; try again"))
+        });
+        self.count(&kind, taken.as_ref().map_or("failed", Taken::word));
+        if reply == Reply::Acknowledge {
+            return taken.map(|taken| answer::acknowledge(&taken));
+        }
+        Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), taken.ok().as_ref()))
+    }
+
+    async fn take(&self, body: &[u8], mut translation: Translation) -> Result<Taken, ApiError> {
+        if translation.is_telemetry && !self.source.record_all {
+            return Ok(Taken::Ignored);
+        }
+        let Some(tenant_id) = self.tenant_of(&translation).await? else {
+            return self.quarantine(&translation).await;
+        };
+        if tenant_id != self.source.tenant_id {
+            let country = self.app.store.country(tenant_id).await?;
+            translation = self.translate(body, country.as_deref())?;
+        }
+        answer::fill_tool_results(&mut translation.drafts);
+        let origin = Origin {
+            tenant_id,
+            provider: self.source.provider.as_str(),
+            source_id: self.source.source_id,
+            request_id: self.request_id,
+        };
+        let recorded =
+            self.app.store.record(&origin, &translation.canonical, &translation.drafts).await;
+        recorded.map(Taken::Recorded).map_err(refuse_record)
+    }
+
+    async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
         self.app
             .store
@@ -189,58 +268,7 @@ impl Delivery<'_> {
                 body.unwrap_or_default(),
             )
             .await?;
-        self.count(&translation.kind, "quarantined");
-        Ok(answer::json(StatusCode::ACCEPTED, &json!({ "status": "quarantined" })))
-    }
-
-    async fn answer(
-        &self,
-        tenant_id: TenantId,
-        mut translation: Translation,
-    ) -> Result<Response, ApiError> {
-        if translation.is_telemetry && !self.source.record_all {
-            self.count(&translation.kind, "ignored");
-            return Ok(answer::json(StatusCode::OK, &json!({ "status": "ignored" })));
-        }
-        answer::fill_tool_results(&mut translation.drafts);
-        let recorded = self.record(tenant_id, &translation).await;
-        let outcome = match &recorded {
-            Ok(appended) if appended.duplicate => "duplicate",
-            Ok(_) => "recorded",
-            Err(_) => "failed",
-        };
-        self.count(&translation.kind, outcome);
-        match translation.reply {
-            Reply::Acknowledge => recorded.map(|appended| answer::acknowledge(&appended)),
-            reply => Ok(answer::spoken(&reply, recorded.as_ref().ok())),
-        }
-    }
-
-    /// Records in the time the sender's voice can wait.
-    async fn record(
-        &self,
-        tenant_id: TenantId,
-        translation: &Translation,
-    ) -> Result<Appended, ApiError> {
-        let origin = Origin {
-            tenant_id,
-            provider: self.source.provider.as_str(),
-            source_id: self.source.source_id,
-            request_id: self.request_id,
-        };
-        let patience = match translation.reply {
-            Reply::Assistant => ASSISTANT_PATIENCE,
-            Reply::Acknowledge => BODY_PATIENCE,
-            _ => TOOL_PATIENCE,
-        };
-        let recording = self.app.store.record(&origin, &translation.canonical, &translation.drafts);
-        match tokio::time::timeout(patience, recording).await {
-            Ok(recorded) => recorded.map_err(refuse_record),
-            Err(_) => {
-                tracing::warn!("ingest.record_timed_out");
-                Err(ApiError::unavailable("unavailable", "the ledger cannot answer now; try again"))
-            }
-        }
+        Ok(Taken::Quarantined)
     }
 
     /// Types are open text, so only known ones become labels.
@@ -264,6 +292,7 @@ fn refuse_record(error: RecordError) -> ApiError {
             ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
         }
         RecordError::Append(error) if !error.is_unavailable() => ApiError::internal(&error),
+        RecordError::Vault(error @ VaultError::Corrupt { .. }) => ApiError::internal(&error),
         RecordError::Keyring(error) => {
             tracing::error!(error = %error, "ingest.keyring");
             ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")

@@ -11,6 +11,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Config;
+use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
 /// Connections the private server takes, from every process that shares it.
@@ -57,6 +58,28 @@ impl Instance {
             ids: Arc::new(SystemIds),
         });
         Ok(Self { store: Arc::new(store), migrated, cluster })
+    }
+
+    /// Opens the ledger, runs `body`, and closes the ledger, whatever `body` came to. Ctrl-C ends
+    /// `body` where it stands; what it had committed stays.
+    ///
+    /// # Errors
+    /// Those of opening, of `body`, then of closing.
+    pub async fn run<T>(
+        config: &Config,
+        body: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let instance = Self::open(config).await?;
+        let ran = tokio::select! {
+            ran = body(&instance) => ran,
+            signal = shutdown_signal() => {
+                Err(signal.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted")))
+            }
+        };
+        let closed = instance.close().await;
+        let value = ran?;
+        closed?;
+        Ok(value)
     }
 
     /// Closes connections, then ends the private PostgreSQL if nobody else uses it.

@@ -24,6 +24,7 @@ pub struct Service {
     runner: Runner,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
+    upkeep: JoinHandle<()>,
 }
 
 impl Service {
@@ -47,6 +48,7 @@ impl Service {
         // The first number parsed loads the numbering plans; no caller should wait for that.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
+        let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
         let routes = router(App::new(store, telemetry::metrics(), max_body));
         let stop = watch::Sender::new(false);
         let mut stopped = stop.subscribe();
@@ -59,7 +61,7 @@ impl Service {
                 .await
         });
         tracing::info!(%address, "server.listening");
-        Ok(Self { address, runner, stop, server })
+        Ok(Self { address, runner, stop, server, upkeep })
     }
 
     /// Takes no new requests, finishes those under way, then stops the workers.
@@ -77,6 +79,7 @@ impl Service {
             }
         }
         self.runner.stop().await;
+        self.upkeep.abort();
         tracing::info!("server.stopped");
         Ok(())
     }

@@ -24,6 +24,20 @@ pub fn start_logs(default: &str) {
 const SECONDS: &[f64] =
     &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
+/// How often samples are folded into their histograms. Without it they pile up between scrapes.
+const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Folds samples into histograms until the server stops.
+pub async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Buckets for how many requests share a commit.
+const REQUESTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// The process's metrics; started once.
 ///
 /// # Panics
@@ -34,6 +48,8 @@ pub fn metrics() -> PrometheusHandle {
         .get_or_init(|| {
             PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+                .expect("the buckets are not empty")
+                .set_buckets_for_metric(Matcher::Suffix("_requests".into()), REQUESTS)
                 .expect("the buckets are not empty")
                 .install_recorder()
                 .expect("nothing else records metrics in this process")

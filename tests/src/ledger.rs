@@ -10,6 +10,7 @@ use ledger_core::clock::Clock;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_store::keyring::Keyring;
+use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
 use ledger_store::{Settings, Store};
 use reqwest::{Client, RequestBuilder, Response};
@@ -159,7 +160,14 @@ impl TestLedger {
     /// When it cannot be made.
     pub async fn source(&self, tenant_id: TenantId, secret: &str, record_all: bool) -> SourceId {
         self.store
-            .create_source(tenant_id, Provider::Vapi, secret, None, record_all)
+            .create_source(&NewSource {
+                tenant_id,
+                provider: Provider::Vapi,
+                secret,
+                name: None,
+                record_all,
+                assistant_id: None,
+            })
             .await
             .expect("a source")
     }

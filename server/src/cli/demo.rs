@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use ledger_store::Store;
+use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
 use serde_json::{Value, json};
 
@@ -57,20 +58,35 @@ struct Tenant {
 
 pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     let instance = Instance::open(config).await?;
+    let played = serve(config, args, &instance).await;
+    let closed = instance.close().await;
+    played?;
+    closed?;
+    Ok(Done::Well)
+}
+
+/// Plays the traffic through a server of its own; goes on serving unless told to end.
+async fn serve(config: &Config, args: &Args, instance: &Instance) -> anyhow::Result<()> {
     let listen = match args.listen {
         None if args.exit => SocketAddr::from(([127, 0, 0, 1], 0)),
         _ => config.listen,
     };
     let store = Arc::clone(&instance.store);
     let service = Service::start(store, listen, config.max_body_bytes).await?;
-    let played = act(config, args, &instance.store, service.address).await;
-    if played.is_ok() && !args.exit {
-        shutdown_signal().await?;
-        eprintln!("draining; Ctrl-C again stops at once");
-    }
-    service.stop().await?;
-    instance.close().await?;
-    played.map(|()| Done::Well)
+    let play = async {
+        act(config, args, &instance.store, service.address).await?;
+        if args.exit { Ok(()) } else { std::future::pending().await }
+    };
+    let played = tokio::select! {
+        played = play => played,
+        signal = shutdown_signal() => {
+            eprintln!("draining; Ctrl-C again stops at once");
+            signal.map_err(anyhow::Error::from)
+        }
+    };
+    let stopped = service.stop().await;
+    played?;
+    stopped
 }
 
 async fn act(
@@ -116,8 +132,16 @@ async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Ten
         }
     };
     let secret = fresh_secret();
-    let source_id =
-        store.create_source(tenant_id, Provider::Vapi, &secret, Some("demo"), false).await?;
+    let source_id = store
+        .create_source(&NewSource {
+            tenant_id,
+            provider: Provider::Vapi,
+            secret: &secret,
+            name: Some("demo"),
+            record_all: false,
+            assistant_id: None,
+        })
+        .await?;
     let api_key = new_key(tenant_id);
     let scopes = ["read", "personal", "admin"].map(String::from);
     store.create_api_key(tenant_id, &api_key, &scopes, Some("demo")).await?;

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::TenantTx;
 use ledger_store::read::{FullEvent, full_after};
+use ledger_store::{Store, TenantTx};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -71,30 +71,39 @@ struct Line<'a> {
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
     let Command::Events(events) = command;
-    let instance = Instance::open(config).await?;
     let mut out: Box<dyn Write> = match &events.file {
         Some(path) => Box::new(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
         )),
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
-    for tenant_id in output::tenants_of(&instance.store, events.tenant.as_deref()).await? {
-        let mut after = Position(events.after);
-        loop {
-            // A transaction a page: a slow reader must not hold one open for hours.
-            let mut tx = TenantTx::begin(instance.store.app(), tenant_id).await?;
-            let page = full_after(&mut tx, after, PAGE).await?;
-            drop(tx);
-            let Some(last) = page.last() else { break };
-            after = Position(last.event.position);
-            for row in &page {
-                write_line(&mut out, tenant_id, row).context("the export broke off")?;
-            }
+    Instance::run(config, async |instance| {
+        for tenant_id in output::tenants_of(&instance.store, events.tenant.as_deref()).await? {
+            write_tenant(&mut out, &instance.store, tenant_id, Position(events.after)).await?;
+        }
+        out.flush().context("the export broke off")
+    })
+    .await?;
+    Ok(Done::Well)
+}
+
+async fn write_tenant(
+    out: &mut dyn Write,
+    store: &Store,
+    tenant_id: TenantId,
+    mut after: Position,
+) -> anyhow::Result<()> {
+    loop {
+        // A transaction a page: a slow reader must not hold one open for hours.
+        let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
+        let page = full_after(&mut tx, after, PAGE).await?;
+        drop(tx);
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Position(last.event.position);
+        for row in &page {
+            write_line(out, tenant_id, row).context("the export broke off")?;
         }
     }
-    out.flush().context("the export broke off")?;
-    instance.close().await?;
-    Ok(Done::Well)
 }
 
 fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyhow::Result<()> {

@@ -1,9 +1,8 @@
 //! `key create`.
 
-use anyhow::bail;
 use serde_json::json;
 
-use super::{Done, output};
+use super::{Done, output, usage};
 use crate::auth::{Scope, new_key};
 use crate::config::Config;
 use crate::instance::Instance;
@@ -34,15 +33,18 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     for scope in &create.scopes {
         if !Scope::ALL.iter().any(|known| known.as_str() == scope) {
             let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
-            bail!("--scopes: {scope} is not one of {}", known.join(", "));
+            return usage(format!("--scopes: {scope} is not one of {}", known.join(", ")));
         }
     }
-    let instance = Instance::open(config).await?;
-    let tenant_id = output::find_tenant(&instance.store, &create.tenant).await?.tenant_id;
-    let api_key = new_key(tenant_id);
-    let name = create.name.as_deref();
-    let key_id = instance.store.create_api_key(tenant_id, &api_key, &create.scopes, name).await?;
-    instance.close().await?;
+    let (key_id, api_key) = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let tenant_id = output::find_tenant(store, &create.tenant).await?.tenant_id;
+        let api_key = new_key(tenant_id);
+        let name = create.name.as_deref();
+        let key_id = store.create_api_key(tenant_id, &api_key, &create.scopes, name).await?;
+        Ok((key_id, api_key))
+    })
+    .await?;
     let shown = json!({ "key_id": key_id, "api_key": api_key, "scopes": create.scopes });
     output::object(config.output, &shown);
     Ok(Done::Well)

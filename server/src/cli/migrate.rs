@@ -7,9 +7,7 @@ use crate::config::Config;
 use crate::instance::Instance;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
-    let instance = Instance::open(config).await?;
-    let applied = instance.migrated;
-    instance.close().await?;
+    let applied = Instance::run(config, async |instance| Ok(instance.migrated)).await?;
     output::object(config.output, &json!({ "applied": applied }));
     Ok(Done::Well)
 }

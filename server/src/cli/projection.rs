@@ -14,9 +14,10 @@ pub(super) enum Command {
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
     let Command::List = command;
-    let instance = Instance::open(config).await?;
-    let progress = projections::progress(instance.store.projector()).await?;
-    instance.close().await?;
+    let progress = Instance::run(config, async |instance| {
+        Ok(projections::progress(instance.store.projector()).await?)
+    })
+    .await?;
     let state = |lag, halted| match (lag, halted) {
         (_, 1..) => "halted",
         (0, _) => "current",

@@ -21,12 +21,18 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
     let instance = Instance::open(config).await?;
+    let served = serve(config, &instance).await;
+    let closed = instance.close().await;
+    served?;
+    closed?;
+    Ok(Done::Well)
+}
+
+async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     let store = Arc::clone(&instance.store);
     let service = Service::start(store, config.listen, config.max_body_bytes).await?;
     output::object(config.output, &json!({ "listening": format!("http://{}", service.address) }));
     shutdown_signal().await?;
     eprintln!("draining; Ctrl-C again stops at once");
-    service.stop().await?;
-    instance.close().await?;
-    Ok(Done::Well)
+    service.stop().await
 }

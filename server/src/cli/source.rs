@@ -4,11 +4,11 @@ use anyhow::{Context, bail};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::personal::normalise_phone;
 use ledger_core::provider::Provider;
-use ledger_store::source::RouteKind;
+use ledger_store::source::{NewSource, RouteKind};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Done, output};
+use super::{Done, output, usage};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
@@ -43,6 +43,9 @@ pub(super) struct Create {
     /// What to call it
     #[arg(long)]
     name: Option<String>,
+    /// Which assistant answers the telephone when the platform asks (assistant-request)
+    #[arg(long, value_name = "ID")]
+    assistant_id: Option<String>,
     /// `important` leaves out streaming telemetry that the report repeats; `all` records it
     #[arg(long, default_value = "important", value_parser = ["important", "all"])]
     record: String,
@@ -84,24 +87,29 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
 async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
     let Some(provider) = Provider::parse(&create.provider) else {
         let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();
-        bail!("--provider: this build speaks {}", known.join(", "));
+        return usage(format!("--provider: this build speaks {}", known.join(", ")));
     };
     let secret = create.secret.clone().unwrap_or_else(fresh_secret);
-    if secret.len() < 8 {
-        bail!("--secret: use at least 8 characters");
+    if secret.len() < 8 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return usage("--secret: use at least 8 visible ASCII characters; headers carry no others");
     }
-    let instance = Instance::open(config).await?;
-    let store = &instance.store;
-    let tenant_id = match &create.tenant {
-        Some(tenant) => output::find_tenant(store, tenant).await?.tenant_id,
-        None => TenantId::INSTALLATION,
-    };
-    let record_all = create.record == "all";
-    let source_id = store
-        .create_source(tenant_id, provider, &secret, create.name.as_deref(), record_all)
-        .await
-        .context("the source was not made")?;
-    instance.close().await?;
+    let source_id = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let tenant_id = match &create.tenant {
+            Some(tenant) => output::find_tenant(store, tenant).await?.tenant_id,
+            None => TenantId::INSTALLATION,
+        };
+        let new = NewSource {
+            tenant_id,
+            provider,
+            secret: &secret,
+            name: create.name.as_deref(),
+            record_all: create.record == "all",
+            assistant_id: create.assistant_id.as_deref(),
+        };
+        store.create_source(&new).await.context("the source was not made")
+    })
+    .await?;
     let path = format!("/ingest/{source_id}");
     let shown = json!({ "source_id": source_id, "path": path, "secret": secret });
     output::object(config.output, &shown);
@@ -113,20 +121,25 @@ async fn run_route(config: &Config, route: &Route) -> anyhow::Result<Done> {
     let (kind, value) = match (assistant_id, phone_number_id, phone_number) {
         (Some(id), ..) => (RouteKind::AssistantId, id.clone()),
         (_, Some(id), _) => (RouteKind::PhoneNumberId, id.clone()),
-        (_, _, Some(number)) => {
-            let number = normalise_phone(number, None)
-                .context("--phone-number: use E.164, such as +15550100123")?;
-            (RouteKind::PhoneNumber, number)
-        }
-        (None, None, None) => {
-            bail!("say by what: --assistant-id, --phone-number-id, --phone-number")
-        }
+        (_, _, Some(number)) => match normalise_phone(number, None) {
+            Some(number) => (RouteKind::PhoneNumber, number),
+            None => return usage("--phone-number: use E.164, such as +15550100123"),
+        },
+        (None, None, None) => return usage("say by what: an assistant, a number's id, a number"),
     };
-    let instance = Instance::open(config).await?;
-    let tenant_id = output::find_tenant(&instance.store, &route.tenant).await?.tenant_id;
-    instance.store.add_route(tenant_id, SourceId(route.source), kind, &value).await?;
-    instance.close().await?;
-    let shown = json!({ "source_id": route.source, "tenant_id": tenant_id, "by": kind.as_str() });
+    let source_id = SourceId(route.source);
+    let tenant_id = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let source = store.find_source(source_id).await?;
+        if source.is_none_or(|source| source.tenant_id != TenantId::INSTALLATION) {
+            bail!("{source_id} is no shared source; source create --shared makes one");
+        }
+        let tenant_id = output::find_tenant(store, &route.tenant).await?.tenant_id;
+        store.add_route(tenant_id, source_id, kind, &value).await?;
+        Ok(tenant_id)
+    })
+    .await?;
+    let shown = json!({ "source_id": source_id, "tenant_id": tenant_id, "by": kind.as_str() });
     output::object(config.output, &shown);
     Ok(Done::Well)
 }

@@ -1,10 +1,10 @@
 //! `tenant create`, `tenant list`.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use ledger_store::tenants::NewTenant;
 use serde_json::json;
 
-use super::{Done, output};
+use super::{Done, output, usage};
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -38,16 +38,15 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     match command {
         Command::Create(create) => {
             let new = validated(create)?;
-            let instance = Instance::open(config).await?;
-            let tenant_id =
-                instance.store.create_tenant(&new).await.context("the tenant was not made")?;
-            instance.close().await?;
+            let tenant_id = Instance::run(config, async |instance| {
+                instance.store.create_tenant(&new).await.context("the tenant was not made")
+            })
+            .await?;
             output::object(config.output, &json!({ "tenant_id": tenant_id, "slug": new.slug }));
         }
         Command::List => {
-            let instance = Instance::open(config).await?;
-            let tenants = instance.store.tenants().await?;
-            instance.close().await?;
+            let tenants =
+                Instance::run(config, async |instance| Ok(instance.store.tenants().await?)).await?;
             let rows: Vec<_> = tenants
                 .iter()
                 .map(|tenant| {
@@ -72,14 +71,17 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
 fn validated(create: &Create) -> anyhow::Result<NewTenant> {
     let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if create.slug.is_empty() || create.slug.len() > 63 || !create.slug.chars().all(is_slug) {
-        bail!("--slug: use 1 to 63 lower-case letters, digits and hyphens");
+        return usage("--slug: use 1 to 63 lower-case letters, digits and hyphens");
     }
     if create.timezone.parse::<chrono_tz::Tz>().is_err() {
-        bail!("--timezone: {} is no IANA time zone (such as Europe/London)", create.timezone);
+        return usage(format!(
+            "--timezone: {} is no IANA time zone (such as Europe/London)",
+            create.timezone
+        ));
     }
     let country = create.country.to_ascii_uppercase();
     if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
-        bail!("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
+        return usage("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
     }
     Ok(NewTenant {
         slug: create.slug.clone(),

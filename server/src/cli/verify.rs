@@ -30,20 +30,22 @@ struct Verified {
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
-    let instance = Instance::open(config).await?;
-    let mut rows = Vec::new();
-    let mut ok = true;
-    for tenant_id in output::tenants_of(&instance.store, args.tenant.as_deref()).await? {
-        let verified = verify(&instance.store, tenant_id).await?;
-        ok &= verified.first_bad.is_none();
-        rows.push(json!({
-            "tenant_id": tenant_id,
-            "size": verified.size,
-            "root": null,
-            "first_bad_position": verified.first_bad,
-        }));
-    }
-    instance.close().await?;
+    let (ok, rows) = Instance::run(config, async |instance| {
+        let mut rows = Vec::new();
+        let mut ok = true;
+        for tenant_id in output::tenants_of(&instance.store, args.tenant.as_deref()).await? {
+            let verified = verify(&instance.store, tenant_id).await?;
+            ok &= verified.first_bad.is_none();
+            rows.push(json!({
+                "tenant_id": tenant_id,
+                "size": verified.size,
+                "root": null,
+                "first_bad_position": verified.first_bad,
+            }));
+        }
+        Ok((ok, rows))
+    })
+    .await?;
     match config.output {
         crate::config::Output::Json => println!("{}", json!({ "ok": ok, "tenants": rows })),
         crate::config::Output::Table => {

@@ -9,7 +9,7 @@ use ledger_core::provider::{Reply, ToolRequest};
 use ledger_store::append::Appended;
 use serde_json::{Value, json};
 
-use super::is_tool_call;
+use super::{Taken, is_tool_call};
 
 /// What a voice says when the ledger has no such tool. One line: the platform reads it out.
 pub const NOT_CONFIGURED: &str = "This tool is not configured here. Nothing was done. Please take \
@@ -61,10 +61,6 @@ pub(super) const KNOWN_KINDS: &[&str] = &[
     "voice-request",
 ];
 
-pub(super) fn json(status: StatusCode, body: &Value) -> Response {
-    (status, Json(body)).into_response()
-}
-
 /// Writes into each tool call what it is answered with, before that is sealed.
 pub(super) fn fill_tool_results(drafts: &mut [Draft]) {
     for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
@@ -75,15 +71,27 @@ pub(super) fn fill_tool_results(drafts: &mut [Draft]) {
 }
 
 /// The answer to an informational message.
-pub(super) fn acknowledge(appended: &Appended) -> Response {
-    let status = if appended.duplicate { "duplicate" } else { "recorded" };
-    let body = json!({ "status": status, "position": appended.first });
-    with_position(json(StatusCode::OK, &body), appended)
+pub(super) fn acknowledge(taken: &Taken) -> Response {
+    let status = taken.word();
+    match taken {
+        Taken::Recorded(appended) => {
+            let body = json!({ "status": status, "position": appended.first });
+            with_position(Json(body).into_response(), appended)
+        }
+        Taken::Ignored => Json(json!({ "status": status })).into_response(),
+        Taken::Quarantined => {
+            (StatusCode::ACCEPTED, Json(json!({ "status": status }))).into_response()
+        }
+    }
 }
 
-/// The answer to a message that wants one in the platform's own shape. `recorded` is `None` when
-/// the ledger failed.
-pub(super) fn spoken(reply: &Reply, recorded: Option<&Appended>) -> Response {
+/// The answer to a message that wants one in the platform's own shape. `taken` is `None` when the
+/// ledger failed; what was only quarantined is no better for the voice.
+pub(super) fn spoken(reply: &Reply, assistant_id: Option<&str>, taken: Option<&Taken>) -> Response {
+    let recorded = match taken {
+        Some(Taken::Recorded(appended)) => Some(appended),
+        _ => None,
+    };
     let said =
         |when_recorded: &'static str| if recorded.is_some() { when_recorded } else { FAILED };
     let body = match reply {
@@ -94,11 +102,15 @@ pub(super) fn spoken(reply: &Reply, recorded: Option<&Appended>) -> Response {
             json!({ "results": results })
         }
         Reply::FunctionResult(_) => json!({ "result": said(NOT_CONFIGURED) }),
-        Reply::Assistant => json!({ "error": said(NO_ASSISTANT) }),
+        // Which assistant answers is no claim about the log: it is told even when the ledger failed.
+        Reply::Assistant => match assistant_id {
+            Some(assistant_id) => json!({ "assistantId": assistant_id }),
+            None => json!({ "error": said(NO_ASSISTANT) }),
+        },
         Reply::Destination => json!({ "error": said(NO_DESTINATION) }),
         Reply::Fixed(body) => body.clone(),
     };
-    let response = json(StatusCode::OK, &body);
+    let response = Json(body).into_response();
     match recorded {
         Some(appended) => with_position(response, appended),
         None => response,
