@@ -162,7 +162,7 @@ async fn read(tenant: &TestTenant) -> String {
 }
 
 fn secret_part(key: &str) -> String {
-    key.rsplit_once('_').expect("a key has three parts").1.to_owned()
+    key.splitn(3, '_').nth(2).expect("a key has three parts").to_owned()
 }
 
 fn canaries(tenant: &TestTenant) -> Vec<String> {

@@ -147,13 +147,13 @@ fn whatever_races_and_dies_the_log_is_dense_ordered_and_as_answered() {
 
         let mut superuser = own.superuser().await;
         assert_is_sound(&mut superuser).await;
-        let stored: Vec<(Uuid, Uuid, i64)> =
+        let events: Vec<(Uuid, Uuid, i64)> =
             sqlx::query_as("select tenant_id, event_id, position from ledger.events")
                 .fetch_all(&mut superuser)
                 .await
                 .expect("the log");
-        assert_eq!(seen, i64::try_from(stored.len()).expect("few"), "readers saw all of it");
-        assert_is_as_told(&told, &stored);
+        assert_eq!(seen, i64::try_from(events.len()).expect("few"), "readers saw all of it");
+        assert_is_as_told(&told, &events);
         for store in stores {
             store.close().await;
         }
