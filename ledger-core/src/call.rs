@@ -89,10 +89,19 @@ pub struct PartyClaim {
     pub position: Position,
 }
 
+/// What an event carries besides its facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Carried {
+    /// Whose sections they are.
+    pub subject: Option<SubjectId>,
+    /// Whether one of them says who was on the line.
+    pub has_party: bool,
+}
+
 impl Call {
     /// Folds one event of this call's stream. Events that say nothing about a call change nothing.
-    /// `subject` is whose sections the event carries.
-    pub fn evolve(&mut self, recorded: &Recorded, subject: Option<SubjectId>) {
+    /// `carried` is what is sealed beside the facts.
+    pub fn evolve(&mut self, recorded: &Recorded, carried: Carried) {
         let (facts, rank) = match &recorded.event {
             Event::CallStarted(started) => (&started.call, Rank::Status),
             Event::CallStatusChanged(changed) => (&changed.call, Rank::Status),
@@ -111,7 +120,7 @@ impl Call {
         };
         let weight = Weight::of(rank, facts.untimed, recorded);
         self.take_snapshot(facts, weight, recorded);
-        self.take_party(facts, weight, recorded, subject);
+        self.take_party(facts, weight, recorded, carried);
         self.take_event(weight, recorded);
         self.position = self.position.max(recorded.position);
     }
@@ -141,12 +150,13 @@ impl Call {
         facts: &CallFacts,
         weight: Weight,
         recorded: &Recorded,
-        subject: Option<SubjectId>,
+        carried: Carried,
     ) {
         let identified = facts.party.is_some_and(PartyFacts::identifies);
         let rank = if identified { Rank::Status } else { Rank::Snapshot };
-        Claim::offer(&mut self.subject, subject, Weight { rank, ..weight });
-        let Some(facts) = facts.party else { return };
+        Claim::offer(&mut self.subject, carried.subject, Weight { rank, ..weight });
+        // What a fenced person's message would have said was never sealed: it displaces nothing.
+        let Some(facts) = facts.party.filter(|_| carried.has_party) else { return };
         let claim =
             PartyClaim { facts, weight, event_id: recorded.event_id, position: recorded.position };
         let key = |claim: &PartyClaim| (claim.weight, claim.event_id);

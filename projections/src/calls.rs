@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use ledger_core::call::Call;
+use ledger_core::call::{Call, Carried};
 use ledger_core::event::{Direction, Status};
 use ledger_core::ids::{EventId, TenantId};
 use ledger_store::StoreError;
@@ -72,8 +72,10 @@ impl Folded {
     /// # Errors
     /// [`StoreError::Decode`] when this build cannot read it.
     pub fn take(&mut self, event: &StoredEvent) -> Result<(), StoreError> {
-        self.call.evolve(&event.decode()?, event.subject());
-        self.parties.extend(parties(event.sections.as_deref()));
+        let parties: Vec<_> = parties(event.sections.as_deref()).collect();
+        let carried = Carried { subject: event.subject(), has_party: !parties.is_empty() };
+        self.call.evolve(&event.decode()?, carried);
+        self.parties.extend(parties);
         Ok(())
     }
 

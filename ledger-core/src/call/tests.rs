@@ -73,7 +73,7 @@ fn fold(messages: &[(i64, Event)]) -> Call {
             recorded_at: at(1_000),
             event: event.clone(),
         };
-        call.evolve(&recorded, Some(SubjectId(Uuid::nil())));
+        call.evolve(&recorded, Carried { subject: Some(SubjectId(Uuid::nil())), has_party: true });
     }
     call
 }

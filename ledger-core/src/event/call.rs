@@ -56,13 +56,17 @@ pub struct PartyFacts {
     /// A name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub name: bool,
+    /// The platform user's own id for the person.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub external_id: bool,
 }
 
 impl PartyFacts {
     /// Whether the person can be found again by what came.
     #[must_use]
     pub fn identifies(self) -> bool {
-        self.phone == Some(Presence::Valid) || self.email == Some(Presence::Valid)
+        let valid = Some(Presence::Valid);
+        self.phone == valid || self.email == valid || self.external_id
     }
 }
 

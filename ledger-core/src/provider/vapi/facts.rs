@@ -134,6 +134,7 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
         phone: phone_presence,
         email: party.email.as_ref().map(validity),
         name: party.name.is_some(),
+        external_id: party.external_id.is_some(),
     };
     (!party.is_empty()).then_some((party, facts))
 }

@@ -162,7 +162,8 @@ fn a_person_is_taken_from_customer_field_by_field() {
     assert_eq!(party.sip_uri.as_deref(), Some("sip:a@example.com"));
     let facts = super::fixtures::call_of(&told.drafts[0].event).party;
     let valid = Some(Presence::Valid);
-    let expected = PartyFacts { phone: valid, email: Some(Presence::Invalid), name: true };
+    let email = Some(Presence::Invalid);
+    let expected = PartyFacts { phone: valid, email, name: true, external_id: true };
     assert_eq!(facts, Some(expected));
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use ledger_core::ids::SubjectId;
 use ledger_core::personal::{normalise_email, normalise_phone};
 use ledger_store::vault::Identifier;
 use projections::calls::{After, Filter, list};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
-use crate::api::{Params, begin_read, decode_cursor, encode_cursor, positioned};
+use crate::api::{Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -79,13 +80,20 @@ pub async fn handler(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")));
     }
+    let is_possible = |place: &Place| is_rfc3339(place.s);
     let cursor =
-        params.take("cursor")?.map(|cursor| decode_cursor::<Place>(&cursor)).transpose()?;
+        params.take("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
     let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
     let min_position = params.number("min_position")?;
     let filter = filter(&app, &caller, &mut params).await?;
     refuse_later_filters(&mut params)?;
     params.finish()?;
+    // Asking who called from a number is a look at a person, whatever is shown of the answer.
+    if let Some(subjects) = &filter.subjects {
+        let subjects: Vec<SubjectId> = subjects.iter().copied().map(SubjectId).collect();
+        let count = subjects.len();
+        caller.audit_personal_read(&app, "calls.find", None, count, subjects).await?;
+    }
 
     let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
     let mut rows = list(&mut tx, &filter, after, limit + 1).await?;
@@ -127,8 +135,8 @@ async fn filter(app: &App, caller: &Caller, params: &mut Params) -> Result<Filte
         "failed",
         "unknown",
     ];
-    let from = params.parse("from", "an RFC 3339 time")?;
-    let to = params.parse("to", "an RFC 3339 time")?;
+    let from = params.time("from")?;
+    let to = params.time("to")?;
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ApiError::parameter("from", "it lies after to"));
     }
