@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike, Utc};
 use ledger_core::ids::Position;
 use ledger_store::TenantTx;
 use projections::{position, wait_for};
@@ -99,6 +100,18 @@ impl Params {
         self.parse(name, "a whole number")
     }
 
+    /// A time.
+    ///
+    /// # Errors
+    /// 400: it is none, or lies beyond the years that RFC 3339 can write.
+    pub fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let time = self.parse(name, "an RFC 3339 time")?;
+        if time.is_some_and(|time| !is_rfc3339(time)) {
+            return Err(ApiError::parameter(name, "it is not an RFC 3339 time"));
+        }
+        Ok(time)
+    }
+
     /// One of a few words.
     ///
     /// # Errors
@@ -164,19 +177,29 @@ pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
     response
 }
 
+/// Whether a time lies in the years 0 to 9999. Others can be parsed, but not stored or compared.
+#[must_use]
+pub fn is_rfc3339(time: DateTime<Utc>) -> bool {
+    (0..=9999).contains(&time.year())
+}
+
 /// A cursor from what it must remember; opaque to the reader.
 pub fn encode_cursor<T: Serialize>(place: &T) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).expect("a place is plain data"))
 }
 
-/// What a cursor remembers.
+/// What a cursor remembers, if it `is_possible`.
 ///
 /// # Errors
 /// 400: it is not one of ours.
-pub fn decode_cursor<T: DeserializeOwned>(cursor: &str) -> Result<T, ApiError> {
+pub fn decode_cursor<T: DeserializeOwned>(
+    cursor: &str,
+    is_possible: impl Fn(&T) -> bool,
+) -> Result<T, ApiError> {
     URL_SAFE_NO_PAD
         .decode(cursor)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(is_possible)
         .ok_or_else(|| ApiError::parameter("cursor", "send back a next_cursor as it was given"))
 }

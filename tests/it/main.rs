@@ -1,10 +1,15 @@
 //! The one integration test binary: a rule a test, on real PostgreSQL, real HTTP and real samples.
 
 mod append;
+mod bad_input;
+mod calls_api;
 mod canaries;
+mod exactly_once;
 mod immutable;
+mod money;
+mod order;
 mod reaper;
+mod routing;
 mod samples;
-mod smoke;
 mod tenancy;
 mod vault;

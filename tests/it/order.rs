@@ -138,7 +138,8 @@ fn difference(one: &str, two: &str) -> String {
     };
     let (one, two) = (pretty(one), pretty(two));
     let pairs = one.iter().zip(&two).filter(|(one, two)| one != two);
-    pairs.map(|(one, two)| format!("\n- {one}\n+ {two}")).collect()
+    let lines: Vec<String> = pairs.map(|(one, two)| format!("- {one}\n+ {two}")).collect();
+    lines.join("\n")
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every captured body through the real door: what is answered, what is recorded, and the call it
 //! makes. The snapshots were read beside the fixtures.
 
+use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
@@ -43,9 +44,13 @@ fn every_snapshot_belongs_to_a_fixture() {
     let snapshots = fixtures::dir().with_file_name("it").join("snapshots/samples");
     let wanted: Vec<String> = all().iter().map(|name| format!("{}.snap", title(name))).collect();
     for entry in std::fs::read_dir(snapshots).expect("the snapshots") {
-        let name = entry.expect("a file").file_name().into_string().expect("UTF-8");
-        let is_pending = name.ends_with(".new");
-        assert!(is_pending || wanted.contains(&name), "{name} belongs to no fixture");
+        let path = entry.expect("a file").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let is_pending = path.extension().is_some_and(|end| end == "new");
+        assert!(
+            is_pending || wanted.iter().any(|one| *one == name),
+            "{name} belongs to no fixture"
+        );
     }
 }
 
@@ -247,33 +252,36 @@ fn scrub(value: &mut Value, since: DateTime<Utc>, words: &[(&str, &str)]) {
 
 /// The same JSON in another spelling: keys in the opposite order, spaces, needless escapes.
 fn respell(value: &Json<'_>) -> String {
-    let string = |text: &str| {
-        let quoted = serde_json::to_string(text).expect("text");
-        let escaped = |c: char| match c {
-            '/' => "\\/".to_owned(),
-            c if c.is_ascii() => c.to_string(),
-            c => {
-                let mut units = [0; 2];
-                c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-            }
-        };
-        quoted.chars().map(escaped).collect::<String>()
-    };
     match value {
         Json::Null => "null".into(),
         Json::Bool(value) => value.to_string(),
         Json::Number(text) => (*text).into(),
-        Json::String(text) => string(text),
+        Json::String(text) => respell_text(text),
         Json::Array(items) => {
             format!("[ {}\n]", items.iter().map(respell).collect::<Vec<_>>().join(" ,"))
         }
         Json::Object(fields) => {
-            let mut text = String::from("{\r\n");
-            for (nth, (key, value)) in fields.iter().rev().enumerate() {
-                let comma = if nth == 0 { "" } else { ",\r\n" };
-                text += &format!("{comma}\t{} : {}", string(key), respell(value));
+            let mut spelled = Vec::new();
+            for (key, value) in fields.iter().rev() {
+                spelled.push(format!("\t{} : {}", respell_text(key), respell(value)));
             }
-            text + "\r\n}"
+            format!("{{\r\n{}\r\n}}", spelled.join(",\r\n"))
         }
     }
+}
+
+fn respell_text(text: &str) -> String {
+    let mut spelled = String::new();
+    for c in serde_json::to_string(text).expect("text").chars() {
+        match c {
+            '/' => spelled.push_str("\\/"),
+            c if c.is_ascii() => spelled.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(spelled, "\\u{unit:04x}").expect("memory");
+                }
+            }
+        }
+    }
+    spelled
 }

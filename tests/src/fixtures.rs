@@ -80,7 +80,7 @@ impl Message {
         let tools = tools.iter().map(|(id, name)| {
             json!({ "id": id, "type": "function", "function": { "name": name, "arguments": { "of": id } } })
         });
-        Self::new("tool-calls", call_id).told("toolCallList", Value::from_iter(tools))
+        Self::new("tool-calls", call_id).told("toolCallList", tools.collect::<Value>())
     }
 
     /// Says something in the message itself.

@@ -216,7 +216,6 @@ impl TestTenant {
     }
 
     /// A webhook request to another source, for the test to change.
-    #[must_use]
     pub fn webhook_at(
         &self,
         source_id: SourceId,
@@ -231,7 +230,6 @@ impl TestTenant {
     }
 
     /// A request of the API with a key, for the test to change or to look at the headers.
-    #[must_use]
     pub fn request(&self, key: &str, path: &str) -> RequestBuilder {
         self.client.get(self.url(path)).bearer_auth(key)
     }

@@ -1,0 +1,93 @@
+//! The contract as it is served: every route is in it, and its page needs no network.
+
+use ledger_tests::{TestLedger, run};
+use reqwest::Client;
+use serde_json::Value;
+
+#[test]
+fn the_served_document_lists_every_route_with_its_refusals() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let url = format!("http://{}/openapi.json", ledger.address);
+        let document: Value =
+            Client::new().get(url).send().await.expect("an answer").json().await.expect("JSON");
+        assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+        let paths = document["paths"].as_object().expect("paths");
+        let listed: Vec<&str> = paths.keys().map(String::as_str).collect();
+        for (path, method) in [
+            ("/ingest/{source_id}", "post"),
+            ("/v1/calls", "get"),
+            ("/v1/calls/{call_id}", "get"),
+            ("/v1/calls/{call_id}/events", "get"),
+            ("/healthz", "get"),
+            ("/readyz", "get"),
+            ("/metrics", "get"),
+        ] {
+            assert!(listed.contains(&path), "{path} is not in {listed:?}");
+            assert!(paths[path][method].is_object(), "{method} {path}");
+        }
+        for (path, operation) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+            let get = &operation["get"];
+            assert_eq!(get["security"], serde_json::json!([{ "api_key": [] }]), "{path}");
+            for status in ["200", "400", "401", "403", "503"] {
+                assert!(get["responses"][status].is_object(), "{path}: {status}");
+            }
+        }
+        let page = paths["/v1/calls"]["get"]["parameters"].as_array().expect("parameters");
+        let names: Vec<_> = page.iter().filter_map(|one| one["name"].as_str()).collect();
+        for name in "from to provider_call_id direction status outcome ended_reason agent_id tool \
+                     min_cost_nanos phone email is_test limit cursor min_position"
+            .split_whitespace()
+        {
+            assert!(names.contains(&name), "{name} is not in {names:?}");
+        }
+    });
+}
+
+#[test]
+fn every_parameter_of_the_served_document_is_taken() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let document: Value = tenant.get("/openapi.json").await;
+        let paths = document["paths"].as_object().expect("paths");
+        for (path, operation) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+            let parameters = operation["get"]["parameters"].as_array().expect("parameters");
+            for parameter in parameters.iter().filter(|one| one["in"] == "query") {
+                let name = parameter["name"].as_str().expect("a name");
+                let path = path.replace("{call_id}", &tenant.tenant_id.to_string());
+                let (_, answer) =
+                    tenant.get_with(&tenant.read_key, &format!("{path}?{name}=")).await;
+                assert_ne!(answer["code"], "unknown-parameter", "{path}: {name}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_page_of_the_contract_needs_nothing_from_elsewhere() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let get = async |path: &str| {
+            let url = format!("http://{}{path}", ledger.address);
+            let response = Client::new().get(url).send().await.expect("an answer");
+            assert_eq!(response.status(), 200, "{path}");
+            response.text().await.expect("text")
+        };
+        let page = get("/docs").await;
+        let links: Vec<&str> = ["src=\"", "href=\""]
+            .iter()
+            .flat_map(|attribute| page.split(attribute).skip(1))
+            .map(|rest| rest.split('"').next().expect("a value"))
+            .collect();
+        assert!(links.len() >= 3, "{page}");
+        for link in links {
+            assert!(!link.contains("//"), "{link} is elsewhere");
+            let path = link.trim_start_matches("./");
+            let text = get(&format!("/docs/{path}")).await;
+            if path.ends_with("initializer.js") {
+                assert!(text.contains("/openapi.json") && !text.contains("http"), "{text}");
+            }
+        }
+    });
+}

@@ -1,0 +1,247 @@
+//! Shared sources: a message goes to the one tenant that claims an id in it, or waits for a person
+//! to decide. It is never given to somebody for want of better.
+
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_store::source::RouteKind;
+use ledger_tests::cluster::superuser;
+use ledger_tests::fixtures::{self, Message};
+use ledger_tests::ledger::taken;
+use ledger_tests::{TestLedger, TestTenant, run};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+const SECRET: &str = "example-shared-secret";
+
+/// A source of the installation, and two tenants that may claim something at it.
+struct Shared {
+    source_id: SourceId,
+    one: TestTenant,
+    two: TestTenant,
+}
+
+impl Shared {
+    async fn new() -> Self {
+        let ledger = TestLedger::shared().await;
+        let source_id = ledger.source(TenantId::INSTALLATION, SECRET, false).await;
+        Self { source_id, one: ledger.tenant().await, two: ledger.tenant().await }
+    }
+
+    async fn route(&self, tenant: &TestTenant, kind: RouteKind, value: &str) {
+        let added = tenant.store.add_route(tenant.tenant_id, self.source_id, kind, value).await;
+        added.expect("a route");
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.one.webhook_at(self.source_id, SECRET, body);
+        taken(request.send().await.expect("an answer")).await
+    }
+
+    /// The sealed bodies that wait.
+    async fn quarantined(&self) -> Vec<Vec<u8>> {
+        sqlx::query_scalar(
+            "select body_sealed from ledger.quarantine where tenant_id = $1 and source_id = $2",
+        )
+        .bind(TenantId::INSTALLATION.0)
+        .bind(self.source_id.0)
+        .fetch_all(&mut superuser().await)
+        .await
+        .expect("the database answers")
+    }
+
+    async fn assert_quarantines(&self, body: &str) {
+        let before = (self.one.recorded().await, self.two.recorded().await);
+        assert_eq!(self.post(body.to_owned()).await, (202, json!({ "status": "quarantined" })));
+        assert_eq!((self.one.recorded().await, self.two.recorded().await), before);
+    }
+}
+
+fn message(call: &str) -> Message {
+    Message::report(call).told("cost", "0.07")
+}
+
+fn our_number(id: &str, number: &str) -> Value {
+    json!({ "id": id, "number": number })
+}
+
+#[test]
+fn a_message_goes_to_the_tenant_that_claims_its_assistant_or_number() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
+        shared.route(&shared.one, RouteKind::PhoneNumberId, "number-1").await;
+        shared.route(&shared.one, RouteKind::PhoneNumber, "+15550100002").await;
+        shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
+        let assistant = json!({ "id": "assistant-1" });
+        let claimed = [
+            message("c-1").of_call("assistantId", json!("assistant-1")),
+            message("c-2").told("assistant", &assistant),
+            message("c-3").of_call("phoneNumberId", json!("number-1")),
+            message("c-4").told("phoneNumber", our_number("number-1", "+15550100099")),
+            message("c-5").told("phoneNumber", our_number("number-9", "+15550100002")),
+            message("c-6").told("phoneNumber", our_number("number-9", "+1 555-010-0002")),
+            message("c-7")
+                .of_call("assistantId", json!("assistant-1"))
+                .of_call("phoneNumberId", json!("number-1")),
+        ];
+        for (nth, message) in claimed.iter().enumerate() {
+            let (status, answer) = shared.post(message.body()).await;
+            assert_eq!(
+                (status, &answer["status"]),
+                (200, &json!("recorded")),
+                "{}",
+                message.body()
+            );
+            assert_eq!(shared.one.recorded().await.len(), nth + 1);
+        }
+        let other = message("c-1").of_call("assistantId", json!("assistant-2"));
+        assert_eq!(shared.post(other.body()).await.1["status"], "recorded");
+        assert_eq!(shared.one.calls().await.len(), claimed.len());
+        assert_eq!(shared.two.only_call().await["provider_call_id"], "c-1");
+        assert!(shared.quarantined().await.is_empty());
+    });
+}
+
+#[test]
+fn a_tool_call_at_a_shared_source_is_answered_for_its_tenant() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
+        let tools = Message::tools("c-1", &[("t-1", "book")]);
+        let tools = tools.of_call("assistantId", json!("assistant-2"));
+        let (status, answer) = shared.post(tools.body()).await;
+        assert_eq!((status, &answer["results"][0]["toolCallId"]), (200, &json!("t-1")));
+        assert_eq!(shared.two.recorded().await.len(), 1);
+        assert!(shared.one.recorded().await.is_empty());
+    });
+}
+
+#[test]
+fn a_message_nobody_or_two_claim_waits_sealed_and_once() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
+        shared.route(&shared.two, RouteKind::PhoneNumberId, "number-2").await;
+        let said = json!("Robin Example asked for a quiet room.");
+        let unclaimed = message("c-1").told("transcript", &said).body();
+        let claimed_twice = message("c-2")
+            .told("transcript", &said)
+            .of_call("assistantId", json!("assistant-1"))
+            .of_call("phoneNumberId", json!("number-2"))
+            .body();
+        for body in [&unclaimed, &claimed_twice, &unclaimed] {
+            shared.assert_quarantines(body).await;
+        }
+        let waiting = shared.quarantined().await;
+        assert_eq!(waiting.len(), 2);
+        for sealed in waiting {
+            for plain in ["Robin", "transcript", "end-of-call-report", "c-1", "assistant-1"] {
+                let shows = sealed.windows(plain.len()).any(|part| part == plain.as_bytes());
+                assert!(!shows, "{plain} can be read");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_same_message_waits_once_however_it_is_spelled_and_however_many_send_it() {
+    run(async {
+        let shared = Shared::new().await;
+        let bytes = fixtures::bytes("vapi/hang.inbound.composed.json");
+        let compact = fixtures::json("vapi/hang.inbound.composed.json").to_string();
+        let mut posts = JoinSet::new();
+        for body in std::iter::repeat_n(bytes, 10).chain([compact.into_bytes()]) {
+            let request = shared.one.webhook_at(shared.source_id, SECRET, body);
+            posts.spawn(async move { request.send().await.expect("an answer").status() });
+        }
+        assert!(posts.join_all().await.iter().all(|status| *status == 202));
+        assert_eq!(shared.quarantined().await.len(), 1);
+    });
+}
+
+#[test]
+fn requests_of_nobody_wait_too_and_are_told_that_nothing_was_done() {
+    run(async {
+        let shared = Shared::new().await;
+        // They are answered, for a platform hears nothing but 200 and a voice must say something.
+        let tools = Message::tools("c-1", &[("t-1", "book")]).body();
+        let (status, answer) = shared.post(tools).await;
+        assert_eq!((status, &answer["results"][0]["toolCallId"]), (200, &json!("t-1")));
+        assert!(answer["results"][0]["error"].is_string(), "{answer}");
+        let (status, answer) = shared.post(Message::new("assistant-request", "c-1").body()).await;
+        assert_eq!(status, 200);
+        assert!(answer["error"].is_string(), "{answer}");
+        assert_eq!(shared.quarantined().await.len(), 2);
+        assert!(shared.one.recorded().await.is_empty() && shared.two.recorded().await.is_empty());
+    });
+}
+
+#[test]
+fn telemetry_of_nobody_is_not_kept_either() {
+    run(async {
+        let shared = Shared::new().await;
+        let speech = fixtures::bytes("vapi/speech-update.started.webcall.json");
+        assert_eq!(shared.post(speech).await, (200, json!({ "status": "ignored" })));
+        assert!(shared.quarantined().await.is_empty());
+    });
+}
+
+#[test]
+fn what_a_caller_can_set_routes_nothing() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
+        shared.route(&shared.one, RouteKind::PhoneNumberId, "number-1").await;
+        shared.route(&shared.one, RouteKind::PhoneNumber, "+15550100002").await;
+        let claims = json!({
+            "tenant_id": shared.one.tenant_id, "tenantId": shared.one.tenant_id,
+            "org_id": shared.one.tenant_id, "assistantId": "assistant-1",
+            "phoneNumberId": "number-1", "phoneNumber": "+15550100002",
+        });
+        let told = message("c-1")
+            .told("metadata", &claims)
+            .told("tenantId", json!(shared.one.tenant_id))
+            .told("variableValues", &claims)
+            .told("customer", json!({ "number": "+15550100002", "metadata": claims }))
+            .of_call("metadata", &claims)
+            .of_call("orgId", json!(shared.one.tenant_id))
+            .of_call("tenantId", json!(shared.one.tenant_id))
+            .of_call("assistantOverrides", json!({ "variableValues": claims, "metadata": claims }));
+        shared.assert_quarantines(&told.body()).await;
+    });
+}
+
+#[test]
+fn a_tenants_own_source_believes_no_other_tenants_name() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
+        let told = message("c-1")
+            .of_call("metadata", json!({ "tenant_id": shared.two.tenant_id }))
+            .of_call("assistantId", json!("assistant-2"));
+        assert_eq!(shared.one.post_ok(told.body()).await["status"], "recorded");
+        assert_eq!(shared.one.recorded().await.len(), 1);
+        assert!(shared.two.recorded().await.is_empty());
+    });
+}
+
+#[test]
+fn a_route_at_one_source_means_nothing_at_another() {
+    run(async {
+        let (shared, other) = (Shared::new().await, Shared::new().await);
+        other.route(&other.one, RouteKind::AssistantId, "assistant-1").await;
+        let body = message("c-1").of_call("assistantId", json!("assistant-1")).body();
+        shared.assert_quarantines(&body).await;
+        assert!(other.one.recorded().await.is_empty());
+    });
+}
+
+#[test]
+fn a_shared_source_asks_for_its_secret_too() {
+    run(async {
+        let shared = Shared::new().await;
+        let request = shared.one.webhook_at(shared.source_id, "wrong", message("c-1").body());
+        let response = request.send().await.expect("an answer");
+        super::bad_input::problem(response, 401, "proof-wrong").await;
+        assert!(shared.quarantined().await.is_empty());
+    });
+}
