@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::ids::{EventId, Ids, StreamId, SubjectId, TenantId};
+use ledger_core::personal::Personal;
 use moka::sync::Cache;
 use sqlx::PgPool;
 use thiserror::Error;
@@ -100,7 +101,7 @@ pub struct OpenedSection {
     /// Whose.
     pub subject_id: SubjectId,
     /// Its plaintext.
-    pub plain: Opened<Vec<u8>>,
+    pub plain: Opened<Personal<Vec<u8>>>,
 }
 
 /// The vault of all tenants.
@@ -296,10 +297,11 @@ fn open_with(
     tenant_id: TenantId,
     bytes: &[u8],
     sealed: &Sealed<'_>,
-) -> Opened<Vec<u8>> {
+) -> Opened<Personal<Vec<u8>>> {
     match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
         Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
-            seal::open(key, tenant_id, bytes).map_or(Opened::Corrupt, Opened::Clear)
+            seal::open(key, tenant_id, bytes)
+                .map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
         }
         Some(KeyState::Gone) => Opened::Erased,
         // No row at all is not erasure: somebody removed what must stay as a fence.

@@ -44,7 +44,8 @@ fn merge(sections: Vec<OpenedSection>) -> Parties {
     let mut clear = 0;
     for section in sections {
         parties.subjects.push(section.subject_id);
-        match section.plain.parse(|plain| serde_json::from_slice::<Party>(&plain).ok()) {
+        match section.plain.parse(|plain| serde_json::from_slice::<Party>(plain.as_revealed()).ok())
+        {
             Opened::Clear(party) => {
                 clear += 1;
                 fill(&mut parties.merged, party);
@@ -121,7 +122,7 @@ pub async fn open_events(
 impl OpenedEvent {
     fn take(&mut self, section: OpenedSection) {
         let plain = match section.plain {
-            Opened::Clear(plain) => plain,
+            Opened::Clear(plain) => plain.reveal(),
             Opened::Erased => {
                 self.is_erased = true;
                 return;
