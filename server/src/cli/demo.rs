@@ -172,8 +172,7 @@ async fn report(
     tenants: &[Tenant],
     truth: &[Truth; 2],
 ) -> anyhow::Result<()> {
-    let known = store.tenants().await?;
-    let mut rows = Vec::new();
+    let mut read = Vec::new();
     for (tenant, truth) in tenants.iter().zip(truth) {
         let (calls, cost_nanos) =
             read_back(base, &tenant.api_key).await.context("the API could not be read")?;
@@ -185,6 +184,13 @@ async fn report(
                 truth.cost_nanos
             );
         }
+        read.push((calls, cost_nanos));
+    }
+    // Reading back was audited, so it made events too.
+    wait_until_projected(store).await?;
+    let known = store.tenants().await?;
+    let mut rows = Vec::new();
+    for (tenant, (calls, cost_nanos)) in tenants.iter().zip(read) {
         let events =
             known.iter().find(|one| one.tenant_id == tenant.tenant_id).map_or(0, |one| one.events);
         rows.push(json!({

@@ -1,0 +1,163 @@
+//! The command line from outside: the real program, its exit codes, and what it prints.
+
+#[path = "cli/integrity.rs"]
+mod integrity;
+#[path = "cli/serve.rs"]
+mod serve;
+#[path = "cli/world.rs"]
+mod world;
+
+use std::fs;
+
+use serde_json::json;
+use world::World;
+
+#[test]
+fn a_ledger_is_set_up_by_a_few_commands() {
+    let world = World::new();
+    assert_eq!(world.json(&["migrate"])["applied"], 4);
+    assert_eq!(world.json(&["migrate"])["applied"], 0);
+    assert_eq!(world.json(&["tenant", "list"]), json!([]));
+
+    let berlin = ["--name", "Acme Dental", "--timezone", "Europe/Berlin", "--country", "de"];
+    let tenant = world.json(&[&["tenant", "create", "--slug", "acme"], &berlin[..]].concat());
+    assert_eq!(tenant["slug"], "acme");
+    let tenants = world.json(&["tenant", "list"]);
+    let expected = json!([{
+        "tenant_id": tenant["tenant_id"], "slug": "acme", "name": "Acme Dental",
+        "timezone": "Europe/Berlin", "state": "active", "events": 1,
+    }]);
+    assert_eq!(tenants, expected);
+
+    let key = world.json(&["key", "create", "--tenant", "acme", "--scopes", "read,personal"]);
+    assert_eq!(key["scopes"], json!(["read", "personal"]));
+    assert!(key["api_key"].as_str().is_some_and(|key| key.starts_with("clg_")));
+    let id = tenant["tenant_id"].as_str().expect("an id");
+    let source = world.json(&["source", "create", "--tenant", id, "--provider", "vapi"]);
+    let path = format!("/ingest/{}", source["source_id"].as_str().expect("an id"));
+    assert_eq!(source["path"], path);
+    assert!(source["secret"].as_str().is_some_and(|secret| secret.len() >= 32));
+    let given = ["--provider", "vapi", "--secret", "a-secret-of-ours"];
+    let source = world.json(&[&["source", "create", "--tenant", "acme"], &given[..]].concat());
+    assert_eq!(source["secret"], "a-secret-of-ours");
+    assert_eq!(world.json(&["tenant", "list"])[0]["events"], 4, "each is a fact of its own");
+    assert_eq!(world.json(&["verify"])["ok"], true);
+    assert_eq!(world.postgres(), None, "the last command ended what it started");
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
+    let world = World::new();
+    world.json(&["tenant", "create", "--slug", "acme"]);
+    let failures: &[(&[&str], &str)] = &[
+        (&["tenant", "create", "--slug", "acme"], "acme exists already"),
+        (&["key", "create", "--tenant", "nobody", "--scopes", "read"], "tenant list"),
+        (&["source", "create", "--tenant", "nobody", "--provider", "vapi"], "no tenant nobody"),
+        (&["verify", "--tenant", "nobody"], "no tenant nobody"),
+        (&["export", "events", "--tenant", "nobody"], "no tenant nobody"),
+        (&["export", "events", "--file", "/nowhere/at/all"], "/nowhere/at/all"),
+        (&["tenant", "list", "--database-url", "postgres://ledger@127.0.0.1:1/x"], "database"),
+        (&["tenant", "list", "--database-url", "nonsense"], "not a PostgreSQL URL"),
+        (&["tenant", "list", "--pg-bin", "/nowhere"], "/nowhere"),
+    ];
+    for (args, said) in failures {
+        let ran = world.run(&[&["--output", "json"], *args].concat());
+        assert_eq!(ran.code, 1, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{args:?}: standard output holds answers only");
+    }
+    assert_eq!(world.postgres(), None, "a command that failed ended what it started");
+}
+
+#[test]
+fn what_is_misspelt_exits_with_2_and_is_named() {
+    let world = World::new();
+    let mistakes: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["tenat"], "tenat"),
+        (&["tenant", "create"], "--slug"),
+        (&["tenant", "list", "--outptu", "json"], "--outptu"),
+        (&["tenant", "list", "--output", "xml"], "xml"),
+        (&["tenant", "create", "--slug", "Acme Dental"], "--slug"),
+        (&["tenant", "create", "--slug", "acme", "--timezone", "Mars/Olympus"], "Mars/Olympus"),
+        (&["tenant", "create", "--slug", "acme", "--country", "Germany"], "--country"),
+        (&["key", "create", "--tenant", "acme", "--scopes", "reed"], "reed"),
+        (&["source", "create", "--tenant", "acme", "--provider", "vappy"], "vapi"),
+        (&["source", "create", "--provider", "vapi"], "--tenant"),
+        (&["source", "create", "--tenant", "a", "--provider", "vapi", "--secret", "x"], "--secret"),
+        (&["export", "events", "--format", "xlsx"], "ndjson"),
+        (&["demo", "--calls", "1"], "--calls"),
+        (&["serve", "--listen", "everywhere"], "--listen"),
+    ];
+    for (args, said) in mistakes {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{args:?}");
+    }
+    assert!(!world.data().exists(), "nothing was set up for any of them");
+}
+
+#[test]
+fn settings_come_from_flag_environment_file_in_this_order_and_unknown_ones_are_refused() {
+    let world = World::new();
+    let file = world.dir().join("call-ledger.toml");
+    fs::write(&file, "data_dir = \"elsewhere\"\noutput = \"json\"\n").expect("a file");
+    let listed = world.run(&["tenant", "list"]);
+    assert_eq!((listed.code, listed.stdout.trim()), (0, "[]"), "{}", listed.stderr);
+    assert!(world.dir().join("elsewhere/pg").exists() && !world.data().exists());
+
+    let mut command = world.command(&["tenant", "list"]);
+    command.env("CALL_LEDGER_OUTPUT", "table").env("CALL_LEDGER_DATA_DIR", "elsewhere");
+    let listed = command.output().expect("it runs");
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("timezone"), "a table");
+    let listed = command.args(["--output", "json"]).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]");
+
+    fs::write(&file, "listne = \"127.0.0.1:1\"\n").expect("a file");
+    let refused = world.run(&["tenant", "list"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("listne"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("call-ledger.toml"), "and where: {}", refused.stderr);
+    let missing = world.run(&["tenant", "list", "--config", "nowhere.toml"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("nowhere.toml"), "{}", missing.stderr);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let world = World::new();
+    for args in [
+        &["--help"][..],
+        &["demo", "--help"],
+        &["serve", "--help"],
+        &["tenant", "create", "--help"],
+        &["key", "create", "--help"],
+        &["source", "create", "--help"],
+        &["verify", "--help"],
+        &["export", "events", "--help"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 0);
+        assert!(ran.stdout.contains("Example"), "{args:?}: {}", ran.stdout);
+    }
+    assert!(world.run(&["--version"]).stdout.starts_with("call-ledger "));
+}
+
+#[test]
+fn the_demo_plays_through_the_real_door_and_ends() {
+    let world = World::new();
+    let shown = world.json(&["demo", "--calls", "20", "--days", "3", "--exit"]);
+    assert_eq!(shown["calls"], 20, "{shown}");
+    assert!(shown["events"].as_u64().is_some_and(|events| events > 40), "{shown}");
+    assert!(shown["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
+    assert!(shown["tenant_id"].is_string() && shown["api_key"].is_string());
+    assert_eq!(shown["appointments"], 0);
+    let models = world.json(&["projection", "list"]);
+    let expected = json!([{
+        "name": "calls", "version": 1, "state": "current", "tenants": 2, "lag_events": 0, "parked": 0,
+    }]);
+    assert_eq!(models, expected);
+    assert_eq!(world.json(&["verify"])["ok"], true);
+    assert_eq!(world.postgres(), None);
+}

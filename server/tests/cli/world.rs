@@ -1,0 +1,134 @@
+//! A data directory of its own, the real program in it, and nothing left running afterwards.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory to run the program in.
+pub(crate) struct World(TempDir);
+
+/// What a finished command came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        // The server's own user must pass through.
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).expect("our own directory");
+        Self(dir)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir().join("data")
+    }
+
+    /// The program, as a person would run it here: nothing of our environment reaches it.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_call-ledger"));
+        command.env_clear().current_dir(self.dir()).args(args).stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(&self.command(args).output().expect("the program runs"))
+    }
+
+    /// Runs a command that must succeed and print exactly one JSON document.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let ran = self.run(&[&["--output", "json"], args].concat());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout.lines().count(), 1, "{args:?}: {}", ran.stdout);
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
+    }
+
+    /// The private PostgreSQL's process, when it runs.
+    pub(crate) fn postgres(&self) -> Option<Pid> {
+        let file = fs::read_to_string(self.data().join("pg/postmaster.pid")).ok()?;
+        let pid = Pid::from_raw(file.lines().next()?.parse().ok()?);
+        kill(pid, None).is_ok().then_some(pid)
+    }
+
+    /// Starts `serve` on a free port; returns once it listens.
+    pub(crate) fn serve(&self, args: &[&str]) -> Serving {
+        let args = [&["serve", "--listen", "127.0.0.1:0", "--output", "json"], args].concat();
+        let mut command = self.command(&args);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("it says where it listens");
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let mut stderr = String::new();
+            child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("a text");
+            panic!("it did not start: {stderr}")
+        });
+        let url = said["listening"].as_str().expect("where it listens").to_owned();
+        Serving { child, stdout, url }
+    }
+}
+
+impl Drop for World {
+    /// A test that failed half way leaves a server, and its directory is about to go.
+    fn drop(&mut self) {
+        if let Some(pid) = self.postgres() {
+            let _ = kill(pid, Signal::SIGQUIT);
+        }
+    }
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().expect("it was not killed"),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A `serve` that runs.
+pub(crate) struct Serving {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) url: String,
+}
+
+impl Serving {
+    /// Ends it with a signal; what it came to, and what else it printed.
+    pub(crate) fn end(mut self, signal: Signal) -> Ran {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).expect("it runs");
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).expect("a text");
+        let mut stderr = String::new();
+        let mut pipe = self.child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut stderr).expect("a text");
+        let status = self.child.wait().expect("it ends");
+        Ran { code: status.code().unwrap_or(-1), stdout, stderr }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
