@@ -4,11 +4,12 @@
 
 mod answer;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -76,7 +77,13 @@ async fn handler(
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = source_id.ok_or_else(unknown)?;
     let source = app.store.find_source(SourceId(source_id)).await?.ok_or_else(unknown)?;
-    let _room = room(&app, &headers)?;
+    let _room = match room(&app, &headers) {
+        Ok(room) => room,
+        Err(refused) => {
+            discard(body, 4 * app.max_body).await;
+            return Err(refused);
+        }
+    };
     let body = read_body(body, app.max_body).await?;
     believe(&app, &source, request_id, &headers, &body).await?;
 
@@ -97,6 +104,22 @@ fn room(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError
     Arc::clone(&app.room).try_acquire_many_owned(kilobytes).map_err(|_| {
         ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
     })
+}
+
+/// Reads on and keeps nothing: a sender that is still talking does not hear the answer. One that
+/// does not stop is cut off.
+async fn discard(body: Body, limit: usize) {
+    let mut body = std::pin::pin!(body);
+    let read = async {
+        let mut left = limit;
+        while let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            let bytes = frame.data_ref().map_or(0, axum::body::Bytes::len);
+            let Some(less) = left.checked_sub(bytes) else { return };
+            left = less;
+        }
+    };
+    // Whether it came to its end or not, nothing more is heard.
+    let _ = tokio::time::timeout(BODY_PATIENCE, read).await;
 }
 
 fn too_large(limit: usize) -> ApiError {
@@ -292,7 +315,11 @@ fn refuse_record(error: RecordError) -> ApiError {
             ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
         }
         RecordError::Append(error) if !error.is_unavailable() => ApiError::internal(&error),
-        RecordError::Vault(error @ VaultError::Corrupt { .. }) => ApiError::internal(&error),
+        // An operator can mend this from a backup; until then the sender keeps what it has.
+        RecordError::Vault(error @ VaultError::Corrupt { .. }) => {
+            tracing::error!(error = %error, "ingest.key_corrupt");
+            ApiError::unavailable("key-corrupt", "this person's key is damaged; try again later")
+        }
         RecordError::Keyring(error) => {
             tracing::error!(error = %error, "ingest.keyring");
             ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")

@@ -85,6 +85,7 @@ fn a_body_that_is_no_message_is_refused_by_name_and_stores_nothing() {
             ("[".repeat(100_000).into(), 400, "body-too-deep"),
             (PLANTED.repeat(MAX_BODY / PLANTED.len() + 1).into(), 413, "body-too-large"),
             (vec![b' '; MAX_BODY + 1], 413, "body-too-large"),
+            (vec![b' '; 3 * MAX_BODY], 413, "body-too-large"),
         ];
         for (body, status, code) in bodies {
             let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
@@ -216,6 +217,23 @@ fn what_is_no_number_address_or_date_is_kept_as_given_and_marked_invalid() {
         assert_eq!((&call["ended_at"], &call["duration_ms"]), (&Value::Null, &Value::Null));
         let (_, page) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
         assert_eq!(page["data"][0]["customer"]["phone"], "•••12");
+    });
+}
+
+#[test]
+fn a_sentence_with_digits_in_it_is_no_number() {
+    run(async {
+        for said in ["use e-mail 20261121", "room 5550100, ask for Robin", "ref-12345678-x"] {
+            let tenant = TestLedger::shared().await.tenant().await;
+            let report = Message::report("c-1").told("customer", json!({ "number": said }));
+            tenant.post_ok(report.body()).await;
+            assert_eq!(
+                tenant.facts_of("call.ended").await[0]["party"]["phone"],
+                "invalid",
+                "{said}"
+            );
+            assert_eq!(tenant.only_call().await["customer"]["phone"], said);
+        }
     });
 }
 

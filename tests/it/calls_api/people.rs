@@ -142,3 +142,21 @@ fn a_look_that_shows_nobody_leaves_nothing_behind() {
         assert!(reads(&tenant).await.is_empty());
     });
 }
+
+#[test]
+fn asking_who_called_from_a_number_is_a_look_at_a_person_whoever_asks() {
+    run(async {
+        let (tenant, _) = tenant_with_person().await;
+        for query in ["phone=%2B15550100123", "email=person@example.com"] {
+            let path = format!("/v1/calls?{query}");
+            let (_, page) = tenant.get_with(&tenant.read_key, &path).await;
+            assert_eq!(page["data"].as_array().map(Vec::len), Some(1));
+        }
+        let reads = reads(&tenant).await;
+        assert_eq!(reads.len(), 2);
+        for (facts, subjects) in reads {
+            assert_eq!((&facts["action"], subjects.len()), (&json!("calls.find"), 1), "{facts}");
+            assert!(!facts.to_string().contains("0100123"), "{facts}");
+        }
+    });
+}

@@ -143,9 +143,10 @@ fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presenc
     // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
     // keeps the object of our own number.
     let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
-    // The parser is only made for ASCII; nothing else is a number anyway.
+    // The parser is only made for ASCII, and makes a number of the digits in any sentence.
+    let is_number = number.chars().all(|c| c.is_ascii() && !c.is_ascii_alphabetic());
     let e164 = Some(&number)
-        .filter(|number| number.is_ascii())
+        .filter(|_| is_number)
         .and_then(|number| normalise_phone(number, region))
         .filter(|e164| !WITHHELD.contains(&e164.as_str()));
     Some(e164.map_or((number, Presence::Invalid), |e164| (e164, Presence::Valid)))
