@@ -147,7 +147,9 @@ pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
     let parsed = phonenumber::parse(region, raw).ok()?;
     let e164 = parsed.format().mode(phonenumber::Mode::E164).to_string();
     let digits = e164.bytes().filter(u8::is_ascii_digit).count();
-    (8..=15).contains(&digits).then_some(e164)
+    // North American numbers have ten digits behind the 1, always; elsewhere lengths vary.
+    let lengths = if e164.starts_with("+1") { 11..=11 } else { 8..=15 };
+    lengths.contains(&digits).then_some(e164)
 }
 
 /// Brings an e-mail address to the form it is compared in: trimmed, lower case.
@@ -181,7 +183,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_not_made_one() {
-        for raw in ["", "anonymous", "+", "12", "sip:someone@example.com"] {
+        assert_eq!(normalise_phone("12345678", Some("US")), None);
+        for raw in ["", "anonymous", "+", "12", "+1234567", "sip:someone@example.com"] {
             assert_eq!(normalise_phone(raw, None), None, "{raw}");
         }
     }

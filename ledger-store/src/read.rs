@@ -134,11 +134,16 @@ pub async fn events_after(
     .await
 }
 
-/// One stream from its beginning, without large sections.
+/// A page of one stream after a version, without large sections.
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<StoredEvent>> {
+pub async fn stream_after(
+    tx: &mut TenantTx,
+    stream_id: StreamId,
+    after: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<StoredEvent>> {
     let tenant_id = tx.tenant_id();
     sqlx::query_as!(
         StoredEvent,
@@ -146,14 +151,25 @@ pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
                occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
           from ledger.events
-         where tenant_id = $1 and stream_id = $2
+         where tenant_id = $1 and stream_id = $2 and stream_version > $3
          order by stream_version
+         limit $4
         "#,
         tenant_id.0,
         stream_id.0,
+        after,
+        limit,
     )
     .fetch_all(tx.conn())
     .await
+}
+
+/// One stream from its beginning, whole, without large sections.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<StoredEvent>> {
+    stream_after(tx, stream_id, 0, i64::MAX).await
 }
 
 /// The events at these positions, with their large sections.

@@ -27,6 +27,8 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
 /// How long a read waits for its read model.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -110,6 +112,18 @@ impl Params {
             return Err(ApiError::parameter(name, "it is not an RFC 3339 time"));
         }
         Ok(time)
+    }
+
+    /// How many to a page: 1 to 200, 50 when nothing is said.
+    ///
+    /// # Errors
+    /// 400: it is not one of these.
+    pub fn limit(&mut self) -> Result<i64, ApiError> {
+        let limit = self.number("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if (1..=MAX_LIMIT).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")))
     }
 
     /// One of a few words.

@@ -4,16 +4,15 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::StreamId;
-use ledger_store::TenantTx;
 use ledger_store::read::{self, StoredEvent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::personal::{OpenedEvent, open_events};
 use super::show::not_found;
-use crate::api::{Params, PathId, begin_read, positioned};
+use crate::api::{Params, PathId, begin_read, decode_cursor, encode_cursor, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -23,8 +22,14 @@ use crate::problem::{ApiError, Problem};
 pub struct EventPage {
     /// The events.
     data: Vec<EventView>,
-    /// Always null: a call's events come in one page.
+    /// Send it back as `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
+}
+
+/// Where a page ended: the version of its last event within the call.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    v: i64,
 }
 
 /// One event as recorded.
@@ -57,6 +62,8 @@ pub struct EventView {
     get, path = "/v1/calls/{call_id}/events", tag = "calls", security(("api_key" = [])),
     params(
         ("call_id" = String, Path, description = "The call"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
     responses(
@@ -76,17 +83,30 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.events").await?;
+    let limit = params.limit()?;
     let min_position = params.number("min_position")?;
+    let cursor = params.take("cursor")?;
+    let after = cursor.map(|cursor| decode_cursor(&cursor, |place: &Place| place.v > 0));
+    let after = after.transpose()?.map_or(0, |place| place.v);
     params.finish()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
     let is_personal = caller.has(Scope::Personal);
-    let events = events_of(&mut tx, call_id, is_personal).await?;
-    drop(tx);
-    if events.is_empty() {
+    let mut events = read::stream_after(&mut tx, StreamId(call_id), after, limit + 1).await?;
+    events.retain(|event| event.stream_kind == "call");
+    if events.is_empty() && after == 0 {
         return Err(not_found());
     }
-    let mut personal = if is_personal {
+    let has_more = i64::try_from(events.len()).is_ok_and(|len| len > limit);
+    events.truncate(usize::try_from(limit).expect("at most 200"));
+    let last = events.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&Place { v: last.stream_version }));
+    if is_personal {
+        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+        events = read::at_positions(&mut tx, &positions).await?;
+    }
+    drop(tx);
+    let mut personal = if is_personal && !events.is_empty() {
         let opened = open_events(app.store.vault(), caller.tenant_id(), &events).await?;
         let mut subjects: Vec<_> = events.iter().filter_map(StoredEvent::subject).collect();
         subjects.sort_unstable();
@@ -104,21 +124,7 @@ pub async fn handler(
             view(event, personal)
         })
         .collect::<Result<_, ApiError>>()?;
-    Ok(positioned(EventPage { data, next_cursor: None }, reached))
-}
-
-async fn events_of(
-    tx: &mut TenantTx,
-    call_id: Uuid,
-    with_bulk: bool,
-) -> Result<Vec<StoredEvent>, ApiError> {
-    let mut events = read::stream(tx, StreamId(call_id)).await?;
-    events.retain(|event| event.stream_kind == "call");
-    if with_bulk {
-        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-        events = read::at_positions(tx, &positions).await?;
-    }
-    Ok(events)
+    Ok(positioned(EventPage { data, next_cursor }, reached))
 }
 
 /// What is left to show: of an erased person, nothing.

@@ -18,9 +18,6 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-const DEFAULT_LIMIT: i64 = 50;
-const MAX_LIMIT: i64 = 200;
-
 /// A page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallPage {
@@ -76,10 +73,7 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.list").await?;
-    let limit = params.number("limit")?.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")));
-    }
+    let limit = params.limit()?;
     let is_possible = |place: &Place| is_rfc3339(place.s);
     let cursor =
         params.take("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
