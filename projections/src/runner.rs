@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::events_after;
+use ledger_store::read::{StoredEvent, events_after};
 use ledger_store::{Store, StoreError, TenantTx};
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::sync::watch;
@@ -172,34 +172,55 @@ impl Worker {
         Ok(rows.into_iter().map(|row| claim(row.tenant_id, row.position)).collect())
     }
 
-    /// Folds a tenant's next events. One that cannot go on is halted by name and holds back nobody.
+    /// Folds a tenant's next events. One that cannot go on is halted by name and holds back nobody;
+    /// a batch that fails is halved until the culprit stands alone, so that what comes before it is
+    /// in the read model.
     async fn advance(&self, conn: &mut PgConnection, claim: &Claim) -> sqlx::Result<bool> {
         let events = events_after(conn, claim.tenant_id, claim.position, BATCH).await?;
-        let Some(last) = events.last().map(|event| Position(event.position)) else {
-            return Ok(false);
-        };
+        let mut claim = Claim { ..*claim };
+        let mut rest = events.as_slice();
+        let mut len = rest.len();
+        while !rest.is_empty() {
+            let (next, later) = rest.split_at(len.min(rest.len()));
+            match self.fold(conn, &claim, next).await? {
+                Ok(reached) => (claim.position, rest) = (reached, later),
+                Err(error) if next.len() == 1 => {
+                    self.halt(conn, &claim, &error).await?;
+                    break;
+                }
+                Err(_) => len = next.len() / 2,
+            }
+        }
+        Ok(rest.len() < events.len())
+    }
+
+    /// Folds some events and moves the checkpoint behind them, or does neither and says why these
+    /// events cannot be folded.
+    async fn fold(
+        &self,
+        conn: &mut PgConnection,
+        claim: &Claim,
+        events: &[StoredEvent],
+    ) -> sqlx::Result<Result<Position, StoreError>> {
+        let reached = events.last().map_or(claim.position, |event| Position(event.position));
         let mut savepoint = conn.begin().await?;
-        match self.projector.project(&mut savepoint, claim.tenant_id, &events).await {
+        let fault = match self.projector.project(&mut savepoint, claim.tenant_id, events).await {
             Ok(()) => {
-                self.move_checkpoint(&mut savepoint, claim, last).await?;
+                self.move_checkpoint(&mut savepoint, claim, reached).await?;
                 savepoint.commit().await?;
                 metrics::counter!("ledger_projected_events_total", "projection" => self.projector.name())
                     .increment(events.len() as u64);
-                Ok(true)
+                return Ok(Ok(reached));
             }
             // A value PostgreSQL refuses will be refused again: that is this tenant's fault alone.
             Err(ProjectError::Database(error)) if is_about_data(&error) => {
-                savepoint.rollback().await?;
-                self.halt(conn, claim, &StoreError::Database(error)).await?;
-                Ok(false)
+                StoreError::Database(error)
             }
-            Err(ProjectError::Database(error)) => Err(error),
-            Err(ProjectError::Halt(error)) => {
-                savepoint.rollback().await?;
-                self.halt(conn, claim, &error).await?;
-                Ok(false)
-            }
-        }
+            Err(ProjectError::Database(error)) => return Err(error),
+            Err(ProjectError::Halt(error)) => error,
+        };
+        savepoint.rollback().await?;
+        Ok(Err(fault))
     }
 
     /// Compare and set: a checkpoint that is not where it was read has been moved by somebody else,

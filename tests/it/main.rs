@@ -8,6 +8,7 @@ mod exactly_once;
 mod immutable;
 mod money;
 mod order;
+mod projection;
 mod reaper;
 mod routing;
 mod samples;

@@ -1,0 +1,298 @@
+//! The read model follows the log: whoever projects, however often it is interrupted, and whatever
+//! one tenant's log holds.
+
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::{EventId, StreamId, TenantId};
+use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
+use ledger_tests::{OwnDatabase, TestLedger, TestTenant, fixtures, messages, run};
+use reqwest::Client;
+use serde_json::Value;
+use sqlx::{Connection, Executor, PgConnection};
+
+/// Writes down every move of a checkpoint.
+const WATCH: &str = "
+    create table public.moves (nth bigserial, tenant_id uuid, before bigint, after bigint);
+    grant insert on public.moves to public;
+    grant usage on sequence public.moves_nth_seq to public;
+    create function public.note() returns trigger language plpgsql as $$
+    begin
+      insert into public.moves (tenant_id, before, after)
+      values (new.tenant_id, old.position, new.position);
+      return new;
+    end $$;
+    create trigger note after update of position on projection.checkpoints
+      for each row execute function public.note()";
+
+/// Every move of a tenant's checkpoint, in order.
+async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> {
+    sqlx::query_as("select before, after from public.moves where tenant_id = $1 order by nth")
+        .bind(tenant_id.0)
+        .fetch_all(conn)
+        .await
+        .expect("the moves")
+}
+
+/// The rows of the read model, to the byte.
+async fn rows(conn: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar("select c::text from calls_v1.calls c order by tenant_id, call_id")
+        .fetch_all(conn)
+        .await
+        .expect("the rows")
+}
+
+/// Forgets everything that was projected; whoever runs does it again.
+async fn forget(conn: &mut PgConnection) {
+    let forget = "begin; delete from projection.checkpoints; delete from calls_v1.calls; commit";
+    sqlx::raw_sql(forget).execute(conn).await.expect("forgotten");
+}
+
+async fn ready(ledger: &TestLedger) -> Value {
+    let url = format!("http://{}/readyz", ledger.address);
+    let response = Client::new().get(url).send().await.expect("an answer");
+    response.json().await.expect("a document")
+}
+
+async fn post_calls(tenant: &TestTenant, name: &str, count: usize) {
+    for nth in 0..count {
+        for body in [
+            messages::status(&format!("{name}-{nth}"), "in-progress"),
+            messages::report(&format!("{name}-{nth}")),
+        ] {
+            tenant.post_ok(body.to_string()).await;
+        }
+    }
+}
+
+#[test]
+fn two_servers_project_each_event_once_and_lose_none() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        own.superuser().await.execute(WATCH).await.expect("a watch");
+        let (here, there) = (own.server().await, own.server().await);
+        let tenants = [here.tenant().await, here.tenant().await, here.tenant().await];
+        let mut posts = tokio::task::JoinSet::new();
+        for tenant in &tenants {
+            for (name, server) in [("here", &here), ("there", &there)] {
+                let tenant = tenant.through(server);
+                posts.spawn(async move { post_calls(&tenant, name, 10).await });
+            }
+        }
+        posts.join_all().await;
+        let mut conn = own.superuser().await;
+        for tenant in &tenants {
+            assert_eq!(tenant.calls().await.len(), 20);
+            tenant.settle().await;
+            let moves = moves(&mut conn, tenant.tenant_id).await;
+            assert_eq!(moves.first().map(|(before, _)| *before), Some(0));
+            for pair in moves.windows(2) {
+                assert_eq!(pair[0].1, pair[1].0, "each goes on where the one before ended");
+            }
+        }
+        here.stop().await;
+        there.stop().await;
+        let live = rows(&mut conn).await;
+        assert_eq!(live.len(), 60);
+        assert_rebuilt(&own, &tenants, &live).await;
+    });
+}
+
+/// Projected anew from the log alone, the rows are the same to the byte.
+async fn assert_rebuilt(own: &OwnDatabase, tenants: &[TestTenant], live: &[String]) {
+    let mut conn = own.superuser().await;
+    forget(&mut conn).await;
+    let ledger = own.server().await;
+    for tenant in tenants {
+        tenant.through(&ledger).settle().await;
+    }
+    let rebuilt = rows(&mut conn).await;
+    assert_eq!(rebuilt.len(), live.len());
+    for (rebuilt, live) in rebuilt.iter().zip(live) {
+        assert_eq!(rebuilt, live);
+    }
+    ledger.stop().await;
+}
+
+#[test]
+fn a_rebuild_ends_in_the_same_bytes() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        for name in [fixtures::names("vapi"), fixtures::names("vapi-legacy")].concat() {
+            tenant.post(fixtures::bytes(&name)).await;
+            // One at a time: each is folded into what is there.
+            tenant.settle().await;
+        }
+        ledger.stop().await;
+        let live = rows(&mut own.superuser().await).await;
+        assert!(live.len() > 20, "{}", live.len());
+        assert_rebuilt(&own, &[tenant], &live).await;
+    });
+}
+
+#[test]
+fn a_restart_in_the_middle_loses_nothing() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let first = own.server().await;
+        let tenant = first.tenant().await;
+        post_calls(&tenant, "before", 20).await;
+        first.stop().await;
+
+        let second = own.server().await;
+        let tenant = tenant.through(&second);
+        post_calls(&tenant, "after", 5).await;
+        assert_eq!(tenant.calls().await.len(), 25);
+        for body in [messages::report("before-19"), messages::report("after-0")] {
+            assert_eq!(tenant.post_ok(body.to_string()).await["status"], "duplicate");
+        }
+        second.stop().await;
+    });
+}
+
+/// An event of the call's stream that this build has no name for.
+fn unheard_of(tenant_id: TenantId, stream_id: StreamId) -> AppendRequest {
+    let event = NewEvent {
+        event_id: EventId(stream_id.0),
+        event_type: "call.sung",
+        schema_version: 1,
+        occurred_at: chrono::DateTime::UNIX_EPOCH,
+        recorded_at: chrono::DateTime::UNIX_EPOCH,
+        facts: "{}".into(),
+        sections: None,
+        bulk: None,
+        subjects: Vec::new(),
+        meta: "{}".into(),
+    };
+    let (kind, expected) = (StreamKind::Call, Expected::Any);
+    let stream = StreamAppend { stream_id, kind, expected, events: vec![event] };
+    AppendRequest { tenant_id, streams: vec![stream] }
+}
+
+#[test]
+fn an_event_that_cannot_be_read_halts_its_tenant_by_name_and_no_other() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
+        post_calls(&tenant, "before", 1).await;
+        ledger.stop().await;
+
+        // Recorded while nobody projects, so that it comes in the middle of a batch.
+        let bare = own.store(1);
+        let request = unheard_of(tenant.tenant_id, StreamId(tenant.tenant_id.0));
+        let bad = bare.appender().append(request).await.expect("appended").first;
+        bare.close().await;
+        forget(&mut own.superuser().await).await;
+
+        let ledger = own.server().await;
+        let (tenant, other) = (tenant.through(&ledger), other.through(&ledger));
+        post_calls(&tenant, "after", 1).await;
+        post_calls(&other, "others", 3).await;
+        assert_eq!(other.calls().await.len(), 3, "others go on");
+        let mut conn = own.superuser().await;
+        let (position, halted) = halted(&mut conn, tenant.tenant_id).await;
+        let expected = format!(
+            "the event at position {bad} cannot be read: event type call.sung is not known to this build"
+        );
+        assert_eq!(halted, expected);
+        assert_eq!(position, bad.0 - 1, "everything before it is in the read model");
+        let (_, calls) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
+        assert_eq!(calls["data"].as_array().map(Vec::len), Some(1), "and nothing after it");
+        let readiness = ready(&ledger).await;
+        assert_eq!((&readiness["halted"], &readiness["status"]), (&1.into(), &"ready".into()));
+        other.settle().await;
+        let progress = projections::progress(ledger.store.projector()).await.expect("an answer");
+        assert_eq!((progress[0].halted, progress[0].lag_events), (1, 3));
+        ledger.stop().await;
+    });
+}
+
+/// How far a halted tenant is, and why it does not go on, once it is halted.
+async fn halted(conn: &mut PgConnection, tenant_id: TenantId) -> (i64, String) {
+    for _ in 0..1_000 {
+        let row = sqlx::query_as(
+            "select position, halted from projection.checkpoints
+              where tenant_id = $1 and halted is not null",
+        );
+        if let Some(row) = row.bind(tenant_id.0).fetch_optional(&mut *conn).await.expect("a row") {
+            return row;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it was not halted")
+}
+
+#[test]
+fn a_checkpoint_that_somebody_else_moved_is_not_overwritten() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let mut conn = own.superuser().await;
+        // Whoever writes a row finds that the checkpoint was moved meanwhile.
+        let meddle = "
+            create function public.meddle() returns trigger language plpgsql security definer as $$
+            begin
+              update projection.checkpoints set position = position + 1
+               where tenant_id = new.tenant_id;
+              return new;
+            end $$;
+            create trigger meddle before insert on calls_v1.calls
+              for each row execute function public.meddle()";
+        sqlx::raw_sql(meddle).execute(&mut conn).await.expect("a meddler");
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        tenant.settle().await;
+        let before = position(&mut conn, &tenant).await;
+        post_calls(&tenant, "meddled", 1).await;
+        let mut woken = ledger.store.wake().subscribe();
+        post_calls(&tenant, "again", 1).await;
+        woken.changed().await.expect("the store lives");
+        assert_eq!(rows(&mut conn).await, Vec::<String>::new());
+        assert_eq!(position(&mut conn, &tenant).await, before, "nothing of it stands");
+
+        conn.execute("drop trigger meddle on calls_v1.calls").await.expect("it is gone");
+        assert_eq!(tenant.calls().await.len(), 2);
+        ledger.stop().await;
+    });
+}
+
+async fn position(conn: &mut PgConnection, tenant: &TestTenant) -> i64 {
+    sqlx::query_scalar("select position from projection.checkpoints where tenant_id = $1")
+        .bind(tenant.tenant_id.0)
+        .fetch_one(conn)
+        .await
+        .expect("a checkpoint")
+}
+
+#[test]
+fn a_held_tenant_is_passed_over_and_a_reader_may_wait_for_it() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
+        tenant.settle().await;
+        let mut conn = own.superuser().await;
+        let mut held = conn.begin().await.expect("a transaction");
+        sqlx::query("select from projection.checkpoints where tenant_id = $1 for update")
+            .bind(tenant.tenant_id.0)
+            .execute(&mut *held)
+            .await
+            .expect("held, as by another server");
+        post_calls(&tenant, "held", 2).await;
+        post_calls(&other, "free", 1).await;
+        assert_eq!(other.calls().await.len(), 1);
+        assert_eq!(tenant.get("/v1/calls").await["data"], serde_json::json!([]));
+        assert!(ready(&ledger).await["lag_events"].as_i64() >= Some(4));
+
+        let asked = tenant.request(&tenant.read_key, "/v1/calls?min_position=7");
+        let (answer, ()) = tokio::join!(asked.send(), async {
+            held.rollback().await.expect("let go");
+        });
+        let answer = answer.expect("an answer");
+        let reached = answer.headers()["ledger-position"].to_str().expect("a number").parse();
+        assert!(reached.is_ok_and(|reached: i64| reached >= 7));
+        let page: Value = answer.json().await.expect("a page");
+        assert_eq!(page["data"].as_array().map(Vec::len), Some(2));
+        ledger.stop().await;
+    });
+}
