@@ -72,8 +72,18 @@ pub struct Call {
     parties: Vec<PartyClaim>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     conversation: BTreeMap<String, Claim<Position>>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    turns: BTreeSet<TurnRef>,
     /// The last event in it.
     pub position: Position,
+}
+
+/// An event that holds one turn as it was spoken, in the order they were told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct TurnRef {
+    told_at: Option<DateTime<Utc>>,
+    event_id: EventId,
+    position: Position,
 }
 
 /// Which event's `party` section to open, best first. At most one per set of values it holds.
@@ -88,6 +98,9 @@ pub struct PartyClaim {
     /// Where that event stands.
     pub position: Position,
 }
+
+/// The message kind that holds one turn as it was spoken; old setups spell its parameter behind it.
+const TRANSCRIPT: &str = "transcript";
 
 /// What an event carries besides its facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -182,7 +195,16 @@ impl Call {
             }
             Event::CallTransferred(_) => self.reach(Some(Status::Forwarding)),
             Event::CallEnded(ended) => self.take_end(ended, weight, recorded),
-            Event::CallMessageReceived(received) => self.reach(received.status),
+            Event::CallMessageReceived(received) => {
+                self.reach(received.status);
+                if received.kind.starts_with(TRANSCRIPT) {
+                    self.turns.insert(TurnRef {
+                        told_at: weight.told_at,
+                        event_id: recorded.event_id,
+                        position: recorded.position,
+                    });
+                }
+            }
             _ => {}
         }
     }
@@ -332,6 +354,13 @@ impl Call {
     #[must_use]
     pub fn parties(&self) -> &[PartyClaim] {
         &self.parties
+    }
+
+    /// In which events single turns lie, in the order they were told: what is known of the
+    /// conversation until a report tells all of it.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Position> {
+        self.turns.iter().map(|turn| turn.position).collect()
     }
 
     /// In which event each part of the conversation lies.

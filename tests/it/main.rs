@@ -6,6 +6,7 @@ mod calls_api;
 mod canaries;
 mod exactly_once;
 mod immutable;
+mod live;
 mod money;
 mod order;
 mod projection;

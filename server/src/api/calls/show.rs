@@ -135,10 +135,20 @@ async fn personal_events(
     let said = call.conversation().into_values();
     let tools = call.tool_calls();
     let done = tools.iter().flat_map(|tool| tool.io.iter().map(|io| io.position));
-    let mut positions: Vec<i64> = said.chain(done).map(|Position(position)| position).collect();
+    let turns = turns_of(call).into_iter();
+    let mut positions: Vec<i64> =
+        said.chain(done).chain(turns).map(|Position(position)| position).collect();
     positions.sort_unstable();
     positions.dedup();
     Ok(read::at_positions(tx, &positions).await?)
+}
+
+/// Where the turns of the conversation lie: in the report, or until there is one each in its own event.
+fn turns_of(call: &Call) -> Vec<Position> {
+    match call.conversation().get("messages") {
+        Some(report) => vec![*report],
+        None => call.turns(),
+    }
 }
 
 /// The call with what was said, as far as it was `opened`; `None` for who may not see it.
@@ -148,7 +158,6 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         let position = places.get(name)?;
         opened?.get(&position.0)?.conversation.as_ref()
     };
-    let told = |name: &str| opened.map(|_| part(name).into_iter());
     let message = |turn: &ledger_core::personal::Turn| MessageView {
         role: turn.role.clone(),
         text: turn.text.clone(),
@@ -162,11 +171,20 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         call: view,
         summary: part("summary").and_then(|said| said.summary.clone()),
         transcript: part("transcript").and_then(|said| said.transcript.clone()),
-        messages: told("messages")
-            .map(|said| said.flat_map(|said| &said.messages).map(message).collect()),
+        messages: opened.map(|opened| {
+            let turns = turns_of(call)
+                .into_iter()
+                .filter_map(|Position(position)| opened.get(&position)?.conversation.as_ref());
+            turns.flat_map(|said| &said.messages).map(message).collect()
+        }),
         structured_data: part("structured_data").and_then(|said| said.structured_data.clone()),
-        recordings: told("recordings")
-            .map(|said| said.flat_map(|said| &said.recordings).map(recording).collect()),
+        recordings: opened.map(|_| {
+            part("recordings")
+                .into_iter()
+                .flat_map(|said| &said.recordings)
+                .map(recording)
+                .collect()
+        }),
         notes: Vec::new(),
         tool_calls: call.tool_calls().iter().map(|tool| tool_view(tool, opened)).collect(),
     }
