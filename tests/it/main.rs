@@ -8,6 +8,7 @@ mod exactly_once;
 mod immutable;
 mod live;
 mod money;
+mod operations;
 mod order;
 mod projection;
 mod reaper;

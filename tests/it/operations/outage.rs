@@ -1,0 +1,141 @@
+//! The database away: everything says so in time, nothing acknowledged is lost, and the server goes
+//! on by itself when it is back.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_store::embedded::{Cluster, Durability, Settings};
+use ledger_store::keyring::Keyring;
+use ledger_store::migrate;
+use ledger_tests::{TestLedger, TestTenant, fixtures, messages, run};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sqlx::postgres::PgConnectOptions;
+use tempfile::TempDir;
+
+use super::{get, json};
+
+/// A PostgreSQL of the test's own that nobody starts again when it ends.
+struct Machine(TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let passable = fs::Permissions::from_mode(0o711);
+        fs::set_permissions(dir.path(), passable).expect("our own directory");
+        Self(dir)
+    }
+
+    async fn start(&self) -> PgConnectOptions {
+        let settings = Settings {
+            data_dir: self.0.path().join("data"),
+            binaries: None,
+            user: None,
+            durability: Durability::Disposable,
+            max_connections: 60,
+        };
+        // Dropped, it leaves the server running and does not watch over it.
+        Cluster::start_or_adopt(settings).await.expect("it starts").connect_options()
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let file = fs::read_to_string(self.0.path().join("data/pg/postmaster.pid")).ok()?;
+        file.lines().next()?.parse().ok().map(Pid::from_raw)
+    }
+
+    async fn stop(&self) {
+        let pid = self.pid().expect("it runs");
+        kill(pid, Signal::SIGINT).expect("it runs");
+        while self.pid().is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill(pid, Signal::SIGQUIT);
+        }
+    }
+}
+
+async fn assert_refuses(ledger: &TestLedger, tenant: &TestTenant) {
+    assert_eq!(get(ledger, "/healthz").await.status(), 200, "the process lives");
+    let ready = get(ledger, "/readyz").await;
+    assert_eq!(ready.status(), 503);
+    let ready = json(ready).await;
+    assert_eq!(ready["status"], "not_ready");
+    assert_ne!(ready["database"], "ok");
+
+    let webhook = tenant.webhook(messages::report("during").to_string());
+    let list = tenant.request(&tenant.key, "/v1/calls");
+    for request in [webhook, list] {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 503);
+        let wait = answer.headers()["retry-after"].to_str().expect("a text").to_owned();
+        assert!(wait.parse::<u32>().is_ok_and(|seconds| seconds >= 1), "{wait}");
+        assert_eq!(json(answer).await["code"], "unavailable");
+    }
+    // A voice waits: it hears something it can say, and nothing is claimed.
+    let (status, spoken) =
+        tenant.post(fixtures::bytes("vapi/tool-calls.inbound-simple-assistant.json")).await;
+    assert_eq!(status, 200);
+    let error = spoken["results"][0]["error"].as_str().expect("an error to be spoken");
+    assert!(error.contains("Nothing was done") && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_database_that_goes_away_and_comes_back_costs_nothing_that_was_acknowledged() {
+    run(async {
+        let machine = Machine::new();
+        let database = machine.start().await;
+        migrate(&database).await.expect("the migrations apply");
+        let keys = machine.0.path();
+        let keyring = Arc::new(Keyring::new(keys.join("keyring"), keys.join("root.key")));
+        let ledger = TestLedger::start_on(database, keyring).await;
+        let tenant = ledger.tenant().await;
+        let acknowledged = tokio::spawn(post_until_refused(tenant.through(&ledger)));
+        while tenant.calls().await.len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        machine.stop().await;
+        let mut acknowledged = acknowledged.await.expect("it ended");
+        assert_refuses(&ledger, &tenant).await;
+
+        machine.start().await;
+        // What was refused is sent again, as a provider does.
+        let again = messages::report("during").to_string();
+        while tenant.post(again.clone()).await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
+        acknowledged.push("during".into());
+        while get(&ledger, "/readyz").await.status() != 200 {
+            tokio::task::yield_now().await;
+        }
+        let calls = tenant.calls().await;
+        for name in acknowledged {
+            let is_there = calls.iter().any(|call| call["provider_call_id"] == name);
+            assert!(is_there, "{name} was acknowledged and is lost");
+        }
+        ledger.stop().await;
+        machine.stop().await;
+    });
+}
+
+/// Posts calls one after the other until one is refused; the names of those that were taken.
+async fn post_until_refused(tenant: TestTenant) -> Vec<String> {
+    let mut taken = Vec::new();
+    for nth in 0.. {
+        let name = format!("call-{nth}");
+        let (status, answer) = tenant.post(messages::report(&name).to_string()).await;
+        match status {
+            200 => taken.push(name),
+            503 => break,
+            other => panic!("{other}: {answer}"),
+        }
+    }
+    taken
+}
