@@ -148,8 +148,9 @@ impl Lane {
 
     async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
         match self.try_append(requests).await {
-            // A connection that died while idle, or under us: what was appended answers `duplicate`.
-            Err(error) if is_about_connection(&error) => {
+            // A connection that died while idle, or under us, or a deadlock with an operator's
+            // statement: what was appended answers `duplicate`.
+            Err(error) if is_passing(&error) => {
                 tracing::warn!(error = %error, "append.retry");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 self.try_append(requests).await
@@ -208,11 +209,12 @@ fn is_about_data(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-/// The connection, not the statement: including a server that is going down (class 57).
-fn is_about_connection(error: &sqlx::Error) -> bool {
+/// Not the statement's fault: the connection (class 08), a server that is going down (57), a
+/// deadlock (40).
+fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
-        || code.is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
+        || code.is_some_and(|code| ["08", "40", "57"].iter().any(|class| code.starts_with(class)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch holds at most 512 requests")]
