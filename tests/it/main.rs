@@ -5,6 +5,7 @@ mod bad_input;
 mod calls_api;
 mod canaries;
 mod exactly_once;
+mod golden;
 mod immutable;
 mod live;
 mod money;

@@ -1,0 +1,69 @@
+//! The golden corpus: one stored sample of every type and version ever written. Whatever was stored
+//! once is read for ever.
+//!
+//! A sample is added when a type or a version is new, with the facts as this build stores them, and
+//! never changed or removed afterwards.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use ledger_core::event::Event;
+use ledger_core::event::upcast::{STEPS, decode};
+use ledger_tests::fixtures;
+
+/// A type, a version, and the facts of a sample.
+fn samples() -> Vec<(String, i16, String)> {
+    let dir = fixtures::dir().join("golden");
+    let entries = fs::read_dir(&dir).expect("a golden corpus");
+    let mut samples: Vec<_> = entries
+        .map(|entry| {
+            let name = entry.expect("an entry").file_name().into_string().expect("a text");
+            let stem = name.strip_suffix(".json").unwrap_or_else(|| panic!("{name} is no sample"));
+            let (event_type, version) =
+                stem.rsplit_once(".v").unwrap_or_else(|| panic!("{name} names no version"));
+            let facts = fs::read_to_string(dir.join(&name)).expect("a sample");
+            (event_type.to_owned(), version.parse().expect("a version"), facts)
+        })
+        .collect();
+    samples.sort();
+    samples
+}
+
+#[test]
+fn every_type_and_version_ever_written_has_a_sample_and_no_other_is_known() {
+    let found: BTreeSet<(String, i16)> =
+        samples().into_iter().map(|(event_type, version, _)| (event_type, version)).collect();
+    let written: BTreeSet<(String, i16)> = Event::TYPES
+        .iter()
+        .flat_map(|(event_type, current)| {
+            let oldest = 1;
+            (oldest..=*current).map(|version| ((*event_type).to_owned(), version))
+        })
+        .collect();
+    assert_eq!(found, written, "samples are added, never removed");
+    for step in STEPS {
+        assert!(found.contains(&(step.event_type.to_owned(), step.from)));
+    }
+}
+
+#[test]
+fn every_sample_is_read() {
+    for (event_type, version, facts) in samples() {
+        let event = decode(&event_type, version, &facts)
+            .unwrap_or_else(|error| panic!("{event_type} version {version}: {error}"));
+        assert_eq!(event.event_type(), event_type);
+        // Read again as what it became, it is the same.
+        let again = decode(event.event_type(), event.schema_version(), &event.to_facts());
+        assert_eq!(again.expect("what this build writes"), event);
+    }
+}
+
+#[test]
+fn what_this_build_writes_is_spelt_as_its_sample() {
+    for (event_type, version, facts) in samples() {
+        let event = decode(&event_type, version, &facts).expect("a sample");
+        if event.schema_version() == version {
+            assert_eq!(event.to_facts(), facts, "{event_type}: is this a new version?");
+        }
+    }
+}
