@@ -8,7 +8,7 @@ use ledger_tests::scan::Scanner;
 use ledger_tests::{TestLedger, TestTenant, cluster, logs, messages, run};
 use reqwest::Client;
 use serde_json::{Value, json};
-use sqlx::Executor;
+use sqlx::{Executor, PgConnection};
 
 const NAME: &str = "Zebulon Quicksilver-Ærøskøbing";
 const OTHER_NAME: &str = "Ottoline Featherstonehaugh";
@@ -193,6 +193,17 @@ fn canaries(tenant: &TestTenant) -> Vec<String> {
     canaries
 }
 
+/// Which directories hold the databases that other tests have for themselves.
+async fn others_files(superuser: &mut PgConnection) -> impl Fn(&Path) -> bool + use<> {
+    let ours: String = sqlx::query_scalar("select pg_relation_filepath('ledger.events')")
+        .fetch_one(superuser)
+        .await
+        .expect("where it lies");
+    let ours = ours.split('/').nth(1).expect("base/<database>/<file>").to_owned();
+    let base = cluster::shared().await.dir.join("pg/base");
+    move |path| path.parent() == Some(base.as_path()) && !path.ends_with(&ours)
+}
+
 #[test]
 fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
     run(async {
@@ -207,21 +218,10 @@ fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
 
         let shared = cluster::shared().await;
         let mut superuser = cluster::superuser().await;
-        let (ours, wal): (String, String) = sqlx::query_as(
-            "select pg_relation_filepath('ledger.events'), pg_walfile_name(pg_current_wal_lsn())",
-        )
-        .fetch_one(&mut superuser)
-        .await
-        .expect("where it lies");
         superuser.execute("checkpoint").await.expect("everything is on disk");
-        // Other tests have databases of their own.
-        let base = shared.dir.join("pg/base");
-        let database = ours.split('/').nth(1).expect("base/<database>/<file>").to_owned();
-        let not_ours =
-            |path: &Path| path.parent() == Some(base.as_path()) && !path.ends_with(&database);
-
+        let others = others_files(&mut superuser).await;
         let scanner = Scanner::new(&canaries(&tenant));
-        assert_eq!(scanner.found_below(&shared.dir, &not_ours), Vec::<String>::new());
+        assert_eq!(scanner.found_below(&shared.dir, &others), Vec::<String>::new());
         let logged = logs::logged();
         assert!(
             scanner.found_in(logged.as_bytes()).is_empty(),
@@ -234,12 +234,10 @@ fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
 
         // The same search finds what is allowed to be there, in each of these places.
         let control = Scanner::new(&[CONTROL_REASON.to_owned()]);
-        let found = control.found_below(&shared.dir, &not_ours).join("\n");
-        for place in [
-            format!("{CONTROL_REASON} in {}", shared.dir.join("pg").join(&ours).display()),
-            "pg_wal".into(),
-        ] {
-            assert!(found.contains(&place), "{place} not in {found}, now at {wal}");
+        let found = control.found_below(&shared.dir, &others).join("\n");
+        for place in ["pg/base", "pg/pg_wal"] {
+            let place = format!("{CONTROL_REASON} in {}", shared.dir.join(place).display());
+            assert!(found.contains(&place), "{place} not in {found}");
         }
         assert!(!Scanner::new(&[request_id]).found_in(logs::logged().as_bytes()).is_empty());
         assert!(metrics.contains("end-of-call-report"), "{metrics}");
@@ -257,8 +255,10 @@ fn no_key_lies_beside_what_it_opens() {
         let root = root.trim();
         let bytes = hex::decode(root).expect("hexadecimal");
         let scanner = Scanner::new(&[root.to_owned()]).and("its bytes", bytes);
-        assert_eq!(scanner.found_below(&shared.dir.join("pg"), &|_| false), Vec::<String>::new());
+        let others = others_files(&mut superuser).await;
+        let found = scanner.found_below(&shared.dir, &others);
+        let kept = format!("{root} in {}", shared.dir.join("root.key").display());
+        assert_eq!(found, [kept], "where it is kept, and nowhere else");
         assert!(scanner.found_in(logs::logged().as_bytes()).is_empty());
-        assert_eq!(scanner.found_below(&shared.dir, &|_| false).len(), 1, "but where it is kept");
     });
 }

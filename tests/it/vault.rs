@@ -133,6 +133,22 @@ async fn links(conn: &mut PgConnection, tenant: &TestTenant) -> Vec<(Uuid, Uuid)
 }
 
 #[test]
+fn a_message_that_shows_two_to_be_one_person_links_them() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        let mut conn = cluster::superuser().await;
+        let by_number = told(&tenant, "one", &json!({ "number": "+15550100157" })).await;
+        let by_mail = told(&tenant, "two", &json!({ "email": "one.person@example.com" })).await;
+        let number = subject_at(&mut conn, &tenant, &by_number).await;
+        let mail = subject_at(&mut conn, &tenant, &by_mail).await;
+        assert_ne!(number, mail);
+        let both = json!({ "number": "+15550100157", "email": "one.person@example.com" });
+        told(&tenant, "one", &both).await;
+        assert_eq!(links(&mut conn, &tenant).await, [(mail, number)]);
+    });
+}
+
+#[test]
 fn tenants_share_no_subject_no_key_and_no_blind_index() {
     run(async {
         let ledger = TestLedger::shared().await;
@@ -247,6 +263,14 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
                 before
             );
             assert_erased(&tenant).await;
+
+            // Under another name the call is still theirs.
+            let renamed = told(&tenant, "fenced", &json!({ "email": "other@example.com" })).await;
+            assert_without_sections(&mut conn, &tenant, &renamed).await;
+            assert_eq!(
+                (keys(&mut conn, &tenant).await, vault_rows(&mut conn, &tenant).await),
+                before
+            );
 
             // A new call of the person: recorded, and about nobody.
             let anew = told(&tenant, "anew", &person("+15550100155")).await;

@@ -1,22 +1,19 @@
 //! The worker that finds or makes subjects, many at a time, one commit for all of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod plan;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
+use plan::{Plan, links, write_links};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::{
-    Identifier, KeyState, Keys, Subject, VaultError, current_epoch, database, load_keys, wrap_place,
-};
+use super::{Identifier, KeyState, Keys, Subject, VaultError, current_epoch, database, load_keys};
 use crate::keyring::{EpochKeys, Keyring};
-use crate::root_key;
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
@@ -38,6 +35,15 @@ pub(super) struct Worker {
 
 /// A blind index with its kind: how one identifier is looked up.
 type Handle = (&'static str, [u8; 16]);
+
+/// The newest key of each subject, and its generation.
+type Latest = HashMap<SubjectId, (u32, Arc<KeyState>)>;
+
+/// Whether nothing about a subject may be sealed any more.
+fn is_fenced(latest: &Latest, subject: SubjectId) -> bool {
+    let state = latest.get(&subject).map(|(_, state)| state.as_ref());
+    matches!(state, Some(KeyState::Gone | KeyState::Restricted(_)))
+}
 
 /// Answers until the vault is dropped.
 pub(super) async fn run(
@@ -109,19 +115,14 @@ impl Worker {
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let handles: Vec<Handles> = waiting.iter().map(|one| Handles::of(one, &epoch)).collect();
         let mut found = lookup(&mut tx, &handles).await?;
-        let plan = Plan::make(&handles, &found, ids);
+        let mut latest = Latest::new();
+        self.load_latest(&mut tx, &found, &mut latest).await?;
+        let plan = Plan::make(&handles, &found, &latest, ids);
         if !plan.handles.is_empty() {
             plan.write(&mut tx, &epoch, clock, &mut found).await?;
+            self.load_latest(&mut tx, &found, &mut latest).await?;
         }
         write_links(&mut tx, clock, &links(&handles, &found)).await?;
-        let subjects: Vec<SubjectId> =
-            handles.iter().map(|handles| handles.subject(&found)).collect();
-        let raw: Vec<Uuid> = subjects.iter().map(|subject| subject.0).collect();
-        let mut latest: HashMap<SubjectId, (u32, Arc<KeyState>)> = HashMap::new();
-        load_keys(&self.keys, &self.keyring, &mut tx, &raw, |(subject_id, generation), state| {
-            latest.insert(subject_id, (generation, state));
-        })
-        .await?;
         tx.commit().await.map_err(database)?;
         for handles in &handles {
             for handle in handles.all() {
@@ -130,13 +131,43 @@ impl Worker {
                 }
             }
         }
-        let answer = |subject_id| {
+        let answer = |handles: &Handles| {
+            let subject_id = handles.subject(&found);
             // No row at all is not a new person: somebody removed what must stay as a fence.
             let (generation, state) =
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
-            subject(subject_id, *generation, state)
+            let mut subject = subject(subject_id, *generation, state)?;
+            // Whoever is fenced under one of the names in a message is fenced under all of them.
+            let names = handles.all().filter_map(|handle| found.get(handle));
+            if names.into_iter().any(|named| is_fenced(&latest, *named)) {
+                subject.key = None;
+            }
+            Ok(subject)
         };
-        Ok(subjects.into_iter().map(answer).collect())
+        Ok(handles.iter().map(answer).collect())
+    }
+
+    /// The newest keys of the subjects that were found, but for those there already.
+    async fn load_latest(
+        &self,
+        tx: &mut TenantTx,
+        found: &HashMap<Handle, SubjectId>,
+        latest: &mut Latest,
+    ) -> Result<(), VaultError> {
+        let mut missing: Vec<Uuid> = found
+            .values()
+            .filter(|subject| !latest.contains_key(subject))
+            .map(|subject| subject.0)
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        load_keys(&self.keys, &self.keyring, tx, &missing, |(subject_id, generation), state| {
+            latest.insert(subject_id, (generation, state));
+        })
+        .await
     }
 
     /// The answer when every handle of every message is known: no round trip at all.
@@ -231,164 +262,4 @@ async fn read(
     .map_err(database)?;
     let nth = |nth: i64| usize::try_from(nth - 1).expect("ordinality counts from 1");
     Ok(rows.into_iter().map(|row| (wanted[nth(row.nth)], SubjectId(row.subject_id))).collect())
-}
-
-/// What must be written before the batch can be answered.
-#[derive(Default)]
-struct Plan {
-    /// Sorted, so that two processes never wait for each other.
-    handles: BTreeMap<Handle, SubjectId>,
-    /// The subjects that are new; only they get a key.
-    new: BTreeSet<SubjectId>,
-}
-
-impl Plan {
-    fn make(handles: &[Handles], found: &HashMap<Handle, SubjectId>, ids: &dyn Ids) -> Self {
-        let mut plan = Self::default();
-        for handles in handles {
-            let known = |plan: &Self, handle: &Handle| {
-                found.get(handle).or_else(|| plan.handles.get(handle)).copied()
-            };
-            let person = handles.person.iter().find_map(|handle| known(&plan, handle));
-            let stream = known(&plan, &handles.stream);
-            // A call that was nobody's keeps its own subject when a person appears; they are linked.
-            let subject = match (person, stream) {
-                (Some(person), _) => person,
-                (None, Some(stream)) if handles.person.is_empty() => stream,
-                (None, _) => {
-                    let new = SubjectId(ids.random());
-                    plan.new.insert(new);
-                    new
-                }
-            };
-            for handle in handles.all() {
-                if known(&plan, handle).is_none() {
-                    plan.handles.insert(*handle, subject);
-                }
-            }
-        }
-        plan
-    }
-
-    /// Writes it. Where another process was faster, its subject is taken instead of ours.
-    async fn write(
-        &self,
-        tx: &mut TenantTx,
-        epoch: &EpochKeys,
-        clock: &dyn Clock,
-        found: &mut HashMap<Handle, SubjectId>,
-    ) -> Result<(), VaultError> {
-        let tenant_id = tx.tenant_id();
-        let now = clock.now_micros();
-        let kinds: Vec<&str> = self.handles.keys().map(|(kind, _)| *kind).collect();
-        let indexes: Vec<Vec<u8>> = self.handles.keys().map(|(_, index)| index.to_vec()).collect();
-        let subjects: Vec<Uuid> = self.handles.values().map(|subject| subject.0).collect();
-        let inserted = sqlx::query!(
-            "insert into vault.lookups (tenant_id, kind, blind_index, subject_id, epoch, created_at)
-             select $1, kind, blind_index, subject_id, $5, $6
-               from unnest($2::text[], $3::bytea[], $4::uuid[]) as n (kind, blind_index, subject_id)
-                 on conflict do nothing",
-            tenant_id.0,
-            &kinds as _,
-            &indexes,
-            &subjects,
-            epoch.epoch,
-            now,
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(database)?;
-        if inserted.rows_affected() == self.handles.len() as u64 {
-            found.extend(&self.handles);
-        } else {
-            let wanted: Vec<Handle> = self.handles.keys().copied().collect();
-            found.extend(read(tx, &wanted).await?);
-        }
-        let used: BTreeSet<SubjectId> = found.values().copied().collect();
-        let new: Vec<Uuid> = self.new.intersection(&used).map(|subject| subject.0).collect();
-        insert_keys(tx, epoch, clock, &new).await
-    }
-}
-
-/// The subjects that one message shows to be the same person: a call's own and the person it turned
-/// out to be, or two that were found by different identifiers until now. Told by what was found at
-/// last: another process may have been faster to name the person.
-fn links(
-    handles: &[Handles],
-    found: &HashMap<Handle, SubjectId>,
-) -> BTreeSet<(SubjectId, SubjectId)> {
-    let of_one = |handles: &Handles| {
-        let subject = handles.subject(found);
-        let all: Vec<SubjectId> =
-            handles.all().filter_map(|handle| found.get(handle)).copied().collect();
-        all.into_iter().filter(move |other| *other != subject).map(move |other| (other, subject))
-    };
-    handles.iter().flat_map(of_one).collect()
-}
-
-async fn write_links(
-    tx: &mut TenantTx,
-    clock: &dyn Clock,
-    links: &BTreeSet<(SubjectId, SubjectId)>,
-) -> Result<(), VaultError> {
-    if links.is_empty() {
-        return Ok(());
-    }
-    let tenant_id = tx.tenant_id();
-    let from: Vec<Uuid> = links.iter().map(|(from, _)| from.0).collect();
-    let to: Vec<Uuid> = links.iter().map(|(_, to)| to.0).collect();
-    sqlx::query!(
-        "insert into vault.links (tenant_id, subject_id, linked_to, created_at)
-             select $1, subject_id, linked_to, $4
-               from unnest($2::uuid[], $3::uuid[]) as n (subject_id, linked_to)
-                 on conflict do nothing",
-        tenant_id.0,
-        &from,
-        &to,
-        clock.now_micros(),
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(database)?;
-    Ok(())
-}
-
-/// First keys for subjects that have none. One that has any key, even a destroyed one, gets no
-/// other here: a fence stays a fence.
-async fn insert_keys(
-    tx: &mut TenantTx,
-    epoch: &EpochKeys,
-    clock: &dyn Clock,
-    subjects: &[Uuid],
-) -> Result<(), VaultError> {
-    let tenant_id = tx.tenant_id();
-    let mut wrapped = Vec::with_capacity(subjects.len());
-    let mut fingerprints = Vec::with_capacity(subjects.len());
-    for subject in subjects {
-        let mut key = Zeroizing::new([0; 32]);
-        rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");
-        let place = wrap_place(tenant_id, SubjectId(*subject), 1, epoch.epoch);
-        wrapped.push(root_key::wrap(epoch.wrapping(), &place, &key));
-        let named = Zeroizing::new([b"cl/fpr/1".as_slice(), key.as_slice()].concat());
-        fingerprints.push(digest(&SHA256, &named).as_ref().to_vec());
-    }
-    sqlx::query!(
-        "insert into vault.subject_keys
-           (tenant_id, subject_id, generation, epoch, wrapped, fingerprint, created_at)
-         select $1, n.subject_id, 1, $5, n.wrapped, n.fingerprint, $6
-           from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as n (subject_id, wrapped, fingerprint)
-          where not exists (select from vault.subject_keys k
-                             where k.tenant_id = $1 and k.subject_id = n.subject_id)
-             on conflict do nothing",
-        tenant_id.0,
-        subjects,
-        &wrapped,
-        &fingerprints,
-        epoch.epoch,
-        clock.now_micros(),
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(database)?;
-    Ok(())
 }
