@@ -100,6 +100,8 @@ pub struct OpenedSection {
     pub name: SectionName,
     /// Whose.
     pub subject_id: SubjectId,
+    /// The event it was sealed for.
+    pub event_id: EventId,
     /// Its plaintext.
     pub plain: Opened<Personal<Vec<u8>>>,
 }
@@ -236,11 +238,13 @@ impl Vault {
             Some(sealed) => OpenedSection {
                 name: sealed.name,
                 subject_id: sealed.subject_id,
+                event_id: sealed.event_id,
                 plain: open_with(&keys, tenant_id, bytes, &sealed),
             },
             None => OpenedSection {
                 name: SectionName::Raw,
                 subject_id: SubjectId(Uuid::nil()),
+                event_id: EventId(Uuid::nil()),
                 plain: Opened::Corrupt,
             },
         };

@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_refused_by_name() {
-        let dir = std::env::temp_dir().join("call-ledger-config-test.toml");
-        std::fs::write(&dir, "listne = \"127.0.0.1:1\"\n").expect("a temporary file");
-        let args = GlobalArgs { config: Some(dir), ..GlobalArgs::default() };
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "listne = \"127.0.0.1:1\"\n").expect("our own file");
+        let args = GlobalArgs { config: Some(file.path().to_owned()), ..GlobalArgs::default() };
         let error = Config::load(&args, None).expect_err("misspelt");
         assert!(format!("{error:#}").contains("listne"), "{error:#}");
     }

@@ -190,3 +190,24 @@ fn a_section_moved_to_another_tenant_does_not_open() {
         ledger.stop().await;
     });
 }
+
+#[test]
+fn a_party_copied_to_another_calls_row_says_nothing_there() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (tenant, mut conn) = three_persons(&own).await;
+        let copy = "update calls_v1.calls set party = (select party from calls_v1.calls
+                      where provider_call_id = 'call of Bea')
+                    where provider_call_id = 'call of Ada'";
+        sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut conn).await.expect("a copy");
+
+        let ledger = own.server().await;
+        let tenant = tenant.through(&ledger);
+        let calls = tenant.calls().await;
+        assert_eq!(named(&calls, "Ada")["customer"]["name"], Value::Null);
+        assert_eq!(named(&calls, "Ada")["customer"]["phone"], Value::Null);
+        assert_eq!(named(&calls, "Bea")["customer"]["name"], "Bea");
+        assert!(corrupt_sections(&tenant).await > 0.0);
+        ledger.stop().await;
+    });
+}

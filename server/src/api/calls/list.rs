@@ -99,8 +99,8 @@ pub async fn handler(
         .filter(|_| has_more)
         .map(|last| encode_cursor(&Place { s: last.started_at, c: last.call_id }));
 
-    let columns: Vec<Option<Vec<u8>>> = rows.iter_mut().map(|row| row.party.take()).collect();
-    let parties = open_parties(app.store.vault(), caller.tenant_id(), &columns).await?;
+    let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
+    let parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
     let is_personal = caller.has(Scope::Personal);
     if is_personal && !rows.is_empty() {
         let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ledger_core::call::Call;
 use ledger_core::ids::{EventId, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::read::StoredEvent;
@@ -22,27 +23,32 @@ pub struct Parties {
     pub subjects: Vec<SubjectId>,
 }
 
-/// Opens the packed parties of many calls with one look at the keys.
+/// Opens the packed parties of some calls with one look at the keys. A section that none of its
+/// call's events was sealed with was moved there, and says nothing.
 ///
 /// # Errors
 /// [`VaultError`] when keys cannot be had at all.
 pub async fn open_parties(
     vault: &Vault,
     tenant_id: TenantId,
-    columns: &[Option<Vec<u8>>],
+    calls: &[(&Call, Option<&[u8]>)],
 ) -> Result<Vec<Parties>, VaultError> {
-    let present: Vec<(Option<EventId>, &[u8])> =
-        columns.iter().map(|column| (None, column.as_deref().unwrap_or_default())).collect();
-    let opened = vault.open(tenant_id, &present).await?;
-    Ok(opened.into_iter().map(merge).collect())
+    let columns: Vec<(Option<EventId>, &[u8])> =
+        calls.iter().map(|(_, column)| (None, column.unwrap_or_default())).collect();
+    let opened = vault.open(tenant_id, &columns).await?;
+    Ok(calls.iter().zip(opened).map(|((call, _), sections)| merge(call, sections)).collect())
 }
 
 /// The best value of each field; the sections come best first.
-fn merge(sections: Vec<OpenedSection>) -> Parties {
+fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     let mut parties = Parties::default();
     let mut erased = 0;
     let mut clear = 0;
     for section in sections {
+        if !call.parties().iter().any(|claim| claim.event_id == section.event_id) {
+            alarm("party");
+            continue;
+        }
         parties.subjects.push(section.subject_id);
         match section.plain.parse(|plain| serde_json::from_slice::<Party>(plain.as_revealed()).ok())
         {

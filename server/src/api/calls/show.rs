@@ -69,7 +69,8 @@ pub async fn handler(
     drop(tx);
     let vault = app.store.vault();
     let tenant_id = caller.tenant_id();
-    let parties = open_parties(vault, tenant_id, &[party]).await?.pop().unwrap_or_default();
+    let sealed = [(&call, party.as_deref())];
+    let parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
     let opened = open_events(vault, tenant_id, &events).await?;
     if is_personal {
         let mut subjects: Vec<_> = events.iter().filter_map(read::StoredEvent::subject).collect();
