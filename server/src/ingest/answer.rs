@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::{Taken, is_tool_call};
 
-/// What a voice says when the ledger has no such tool. One line: the platform reads it out.
-pub const NOT_CONFIGURED: &str = "This tool is not configured here. Nothing was done. Please take \
-     down the request, and somebody will call back.";
+/// What a voice says when the ledger has no such tool. One line, and no promise in anybody's name.
+pub const NOT_CONFIGURED: &str =
+    "This tool is not configured here. Nothing was done. Please take a message instead.";
 
 /// What a voice says when the ledger failed. It claims nothing.
 const FAILED: &str =
