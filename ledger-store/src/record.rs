@@ -190,6 +190,19 @@ impl Store {
         event: &Event,
         subjects: Vec<SubjectId>,
     ) -> Result<Appended, AppendError> {
+        let request = self.own_request(tenant_id, actor, request_id, event, subjects);
+        self.appender.append(request).await
+    }
+
+    /// The request that [`Store::record_own`] appends.
+    pub(crate) fn own_request(
+        &self,
+        tenant_id: TenantId,
+        actor: &str,
+        request_id: Uuid,
+        event: &Event,
+        subjects: Vec<SubjectId>,
+    ) -> AppendRequest {
         let now = self.clock.now_micros();
         let meta =
             Meta { source_id: None, actor: Some(actor), request_id, content: None, erased: false };
@@ -211,7 +224,7 @@ impl Store {
             expected: Expected::Any,
             events: vec![new],
         };
-        self.appender.append(AppendRequest { tenant_id, streams: vec![stream] }).await
+        AppendRequest { tenant_id, streams: vec![stream] }
     }
 }
 

@@ -84,14 +84,14 @@ impl Store {
         let epoch = self.vault.epoch(tenant_id).await?;
         let place = secret_place(tenant_id, source_id);
         let sealed = epoch.seal_secret(&place, new.secret.as_bytes());
-        // First the fact, then what it is about: nothing works that the log does not know of.
+        let mut tx = self.owner.begin().await?;
         if tenant_id != TenantId::INSTALLATION {
             let created = SourceCreated {
                 source_id: source_id.0,
                 provider: new.provider.as_str().to_owned(),
                 record_all: new.record_all,
             };
-            self.record_change(tenant_id, &Event::SourceCreated(created)).await?;
+            self.record_change(&mut tx, tenant_id, &Event::SourceCreated(created)).await?;
         }
         sqlx::query!(
             "insert into ledger.sources
@@ -107,8 +107,10 @@ impl Store {
             new.assistant_id,
             self.clock.now_micros(),
         )
-        .execute(&self.owner)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
+        self.wake.ring();
         Ok(source_id)
     }
 
@@ -177,6 +179,9 @@ impl Store {
         kind: RouteKind,
         value: &str,
     ) -> Result<(), StoreError> {
+        let mut tx = self.owner.begin().await?;
+        let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
+        self.record_change(&mut tx, tenant_id, &Event::RouteAdded(added)).await?;
         sqlx::query!(
             "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
              values ($1, $2, $3, $4, $5) on conflict do nothing",
@@ -186,10 +191,11 @@ impl Store {
             value,
             self.clock.now_micros(),
         )
-        .execute(&self.owner)
+        .execute(&mut *tx)
         .await?;
-        let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
-        self.record_change(tenant_id, &Event::RouteAdded(added)).await
+        tx.commit().await?;
+        self.wake.ring();
+        Ok(())
     }
 
     /// The tenants that claim any of these ids at a shared source. One: it is theirs. None or

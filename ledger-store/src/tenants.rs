@@ -5,8 +5,11 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::event::{Event, KeyCreated, TenantCreated};
 use ledger_core::ids::{KeyId, TenantId};
+use sqlx::PgConnection;
 
 use crate::Store;
+use crate::append::{Answer, append};
+use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::TenantTx;
@@ -85,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a tenant: its keys first, durably, then its row, then the fact in its log.
+    /// Makes a tenant: its keys first, durably, then its row and the fact in its log together.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the slug is taken.
@@ -121,19 +124,20 @@ impl Store {
             _ => error.into(),
         })?;
         self.insert_epoch(&mut tx, tenant_id, &epoch).await?;
-        tx.commit().await?;
         let created = TenantCreated {
             slug: new.slug.clone(),
             timezone: new.timezone.clone(),
             country: new.country.clone(),
         };
-        self.record_change(tenant_id, &Event::TenantCreated(created)).await?;
+        self.record_change(&mut tx, tenant_id, &Event::TenantCreated(created)).await?;
+        tx.commit().await?;
+        self.wake.ring();
         Ok(tenant_id)
     }
 
     async fn insert_epoch(
         &self,
-        conn: &mut sqlx::PgConnection,
+        conn: &mut PgConnection,
         tenant_id: TenantId,
         epoch: &EpochKeys,
     ) -> Result<(), StoreError> {
@@ -215,9 +219,9 @@ impl Store {
     ) -> Result<KeyId, StoreError> {
         let key_id = KeyId(self.ids.ordered());
         let hash = digest(&SHA256, key.as_bytes());
-        // First the fact, then the key: no key works that the log does not know of.
+        let mut tx = self.owner.begin().await?;
         let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
-        self.record_change(tenant_id, &Event::KeyCreated(created)).await?;
+        self.record_change(&mut tx, tenant_id, &Event::KeyCreated(created)).await?;
         sqlx::query!(
             "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
              values ($1, $2, $3, $4, $5, $6)",
@@ -228,8 +232,10 @@ impl Store {
             scopes,
             self.clock.now_micros(),
         )
-        .execute(&self.owner)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
+        self.wake.ring();
         Ok(key_id)
     }
 
@@ -255,14 +261,21 @@ impl Store {
         Ok(row.map(|row| ApiKey { tenant_id, key_id: KeyId(row.key_id), scopes: row.scopes }))
     }
 
-    /// Records what an operator changed.
+    /// Records what an operator changes, in the transaction that changes it: neither stands without
+    /// the other. The tenant's log is locked until the commit.
     pub(crate) async fn record_change(
         &self,
+        conn: &mut PgConnection,
         tenant_id: TenantId,
         event: &Event,
     ) -> Result<(), StoreError> {
-        self.record_own(tenant_id, OPERATOR, self.ids.ordered(), event, Vec::new()).await?;
-        Ok(())
+        let request = self.own_request(tenant_id, OPERATOR, self.ids.ordered(), event, Vec::new());
+        match append(conn, &[&request]).await?.pop() {
+            Some(Answer::Appended(_)) => Ok(()),
+            Some(Answer::Refused(reason)) => Err(AppendError::Refused { reason }.into()),
+            Some(Answer::Conflict(actual)) => Err(AppendError::Conflict { actual }.into()),
+            None => Err(AppendError::Unavailable(None).into()),
+        }
     }
 }
 

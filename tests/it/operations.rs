@@ -213,3 +213,25 @@ fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
         again.stop().await;
     });
 }
+
+#[test]
+fn a_change_that_the_log_does_not_take_is_not_made() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        let mut conn = own.superuser().await;
+        let freeze = "update ledger.tenants set state = 'frozen'";
+        sqlx::query(freeze).execute(&mut conn).await.expect("a frozen tenant");
+        let keys = "select count(*) from ledger.api_keys";
+        let before: i64 = sqlx::query_scalar(keys).fetch_one(&mut conn).await.expect("a count");
+
+        let key = server::auth::new_key(tenant.tenant_id);
+        let refused = ledger.store.create_api_key(tenant.tenant_id, &key, &[], None).await;
+
+        assert!(refused.is_err(), "a frozen tenant's log takes nothing");
+        let after: i64 = sqlx::query_scalar(keys).fetch_one(&mut conn).await.expect("a count");
+        assert_eq!(after, before);
+        ledger.stop().await;
+    });
+}
