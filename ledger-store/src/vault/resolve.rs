@@ -12,7 +12,8 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Identifier, KeyState, Keys, Subject, VaultError, current_epoch, database, load_keys};
+use super::keys::{KeyState, Keys, current_epoch, load_keys};
+use super::{Identifier, Subject, VaultError, database};
 use crate::keyring::{EpochKeys, Keyring};
 use crate::tenant_tx::TenantTx;
 

@@ -9,7 +9,8 @@ use ledger_core::ids::{Ids, SubjectId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::{VaultError, database, wrap_place};
+use super::super::keys::wrap_place;
+use super::super::{VaultError, database};
 use super::{Handle, Handles, Latest, is_fenced, read};
 use crate::keyring::EpochKeys;
 use crate::root_key;

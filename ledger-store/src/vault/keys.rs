@@ -1,0 +1,120 @@
+//! Subject keys and epochs as the vault keeps them at hand: read, unwrapped, and for a minute.
+
+use std::sync::Arc;
+
+use ledger_core::ids::{SubjectId, TenantId};
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use super::{VaultError, database};
+use crate::keyring::{EpochKeys, Keyring};
+use crate::root_key;
+use crate::seal::KeyBytes;
+use crate::tenant_tx::TenantTx;
+
+/// Cached keys and look-ups.
+#[derive(Clone)]
+pub(super) struct Keys {
+    pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
+    pub(super) found: Cache<(TenantId, [u8; 16]), SubjectId>,
+    pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
+}
+
+/// What the vault says of one generation of a subject.
+pub(super) enum KeyState {
+    Usable(Arc<KeyBytes>),
+    /// Opens, but seals nothing new.
+    Restricted(Arc<KeyBytes>),
+    Gone,
+    /// Does not open under its epoch key: somebody altered or moved it.
+    Corrupt,
+}
+
+/// The live epoch of the transaction's tenant, checked against the keyring.
+pub(super) async fn current_epoch(
+    keys: &Keys,
+    keyring: &Keyring,
+    tx: &mut TenantTx,
+) -> Result<Arc<EpochKeys>, VaultError> {
+    let tenant_id = tx.tenant_id();
+    if let Some(epoch) = keys.epochs.get(&tenant_id) {
+        return Ok(epoch);
+    }
+    let row = sqlx::query!(
+        "select epoch, check_value from vault.epochs
+          where tenant_id = $1 and state = 'live'
+          order by epoch desc limit 1",
+        tenant_id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(database)?;
+    let row = row.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
+    let epoch = keyring
+        .checked_epoch(tenant_id, row.epoch, &row.check_value)
+        .await
+        .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
+    keys.epochs.insert(tenant_id, Arc::clone(&epoch));
+    Ok(epoch)
+}
+
+/// Reads every generation of these subjects' keys into the cache, and tells each.
+pub(super) async fn load_keys(
+    keys: &Keys,
+    keyring: &Keyring,
+    tx: &mut TenantTx,
+    subjects: &[Uuid],
+    mut each: impl FnMut((SubjectId, u32), Arc<KeyState>),
+) -> Result<(), VaultError> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "select subject_id, generation, state, epoch, wrapped from vault.subject_keys
+          where tenant_id = $1 and subject_id = any ($2)
+          order by subject_id, generation",
+        tenant_id.0,
+        subjects,
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(database)?;
+    for row in rows {
+        let subject_id = SubjectId(row.subject_id);
+        let generation = row.generation.cast_unsigned();
+        let state = match (row.state.as_str(), row.wrapped) {
+            (state @ ("active" | "restricted"), Some(wrapped)) => {
+                let epoch = keyring
+                    .epoch(tenant_id, row.epoch)
+                    .await
+                    .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
+                let place = wrap_place(tenant_id, subject_id, row.generation, row.epoch);
+                match root_key::unwrap(epoch.wrapping(), &place, &wrapped).map(Arc::new) {
+                    Some(key) if state == "active" => KeyState::Usable(key),
+                    Some(key) => KeyState::Restricted(key),
+                    None => KeyState::Corrupt,
+                }
+            }
+            _ => KeyState::Gone,
+        };
+        let state = Arc::new(state);
+        keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
+        each((subject_id, generation), state);
+    }
+    Ok(())
+}
+
+/// What a wrapped subject key is bound to.
+pub(super) fn wrap_place(
+    tenant_id: TenantId,
+    subject_id: SubjectId,
+    generation: i32,
+    epoch: i32,
+) -> Vec<u8> {
+    [
+        b"CLW1".as_slice(),
+        tenant_id.0.as_bytes(),
+        subject_id.0.as_bytes(),
+        &generation.to_be_bytes(),
+        &epoch.to_be_bytes(),
+    ]
+    .concat()
+}
