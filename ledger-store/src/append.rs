@@ -98,19 +98,23 @@ pub struct Appended {
 
 /// The function's answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
+    /// It stands in the log, from now on or from before.
     Appended(Appended),
+    /// Its stream is at this version, not at the expected one.
     Conflict(StreamVersion),
+    /// It breaks a rule of the log, by the rule's name.
     Refused(String),
 }
 
 /// Appends a batch in one statement and one commit; an answer per request, in order.
 /// The tenants of the batch stay locked until the commit, which makes positions commit-ordered.
+/// Callers go through the [`crate::appender`], which makes the batches.
 ///
 /// # Errors
 /// The statement failed as a whole and nothing was appended, or the connection broke and it is not
 /// known: sending the same batch again is safe, because what was appended answers `duplicate`.
-pub(crate) async fn append(
+pub async fn append(
     conn: &mut PgConnection,
     requests: &[&AppendRequest],
 ) -> sqlx::Result<Vec<Answer>> {

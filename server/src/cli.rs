@@ -1,6 +1,7 @@
 //! The command line. One file a command; standard output holds the answer, everything else goes to
 //! standard error.
 
+mod bench;
 mod demo;
 mod export;
 mod key;
@@ -61,6 +62,9 @@ enum Command {
     /// Take data out
     #[command(subcommand)]
     Export(export::Command),
+    /// Measure this machine, each figure beside its limit
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 /// What a command that ran came to.
@@ -119,6 +123,7 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
             Command::Projection(command) => projection::run(&config, &command).await,
             Command::Verify(args) => verify::run(&config, &args).await,
             Command::Export(command) => export::run(&config, &command).await,
+            Command::Bench(command) => bench::run(&config, &command).await,
         }
     })
 }

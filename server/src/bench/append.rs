@@ -1,0 +1,374 @@
+//! `bench append`: group commit beside one request per commit, bare inserts and bare batches.
+//!
+//! Closed loop: each caller waits for its answer before its next event. The ways are run in turn,
+//! round after round, so that a noisy minute of the machine falls on all of them.
+
+mod events;
+mod limits;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ledger_core::ids::{Ids, TenantId};
+use ledger_store::Store;
+use ledger_store::append::append;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Executor, PgPool};
+use tokio::task::JoinSet;
+
+use self::events::{Events, noise};
+use self::limits::Positions;
+use super::report::peak_memory;
+use super::{Goal, Latencies, Measured, Report, Scratch};
+use crate::config::Config;
+use crate::system::SystemIds;
+
+/// More connections than this make one-request commits slower, not faster.
+const CONNECTIONS: usize = 32;
+/// Rows of one bare batch, and how many are under way: what the appender's own limits are.
+const BATCH: usize = 512;
+const BATCHES: usize = 2;
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many callers at once, one measurement each.
+    pub callers: Vec<usize>,
+    /// How many tenants; each number is measured on its own.
+    pub tenants: Vec<usize>,
+    /// How long each round of each measurement lasts.
+    pub seconds: u64,
+    /// How many rounds.
+    pub rounds: usize,
+    /// Rows in the log before anything is measured; 0 empties it before each measurement.
+    pub rows: i64,
+}
+
+/// A way to make an event durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The ledger's own.
+    GroupCommit,
+    /// The same function, a request at a time.
+    OnePerCommit,
+    /// A bare insert of one row.
+    BareInsert,
+    /// Bare inserts of 512 rows.
+    BareBatch,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::GroupCommit => "group commit",
+            Self::OnePerCommit => "one request per commit, same function",
+            Self::BareInsert => "bare one-row insert per commit",
+            Self::BareBatch => "bare 512-row inserts, two at once",
+        }
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// The scratch PostgreSQL cannot be used.
+pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let scratch = Scratch::start(config).await?;
+    let measured = measure(&scratch, plan, step).await;
+    scratch.end().await?;
+    measured
+}
+
+async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let mut report = Report::new("append");
+    report.postgres = Some(scratch.version().await?);
+    let bench = Bench::new(scratch, plan).await?;
+    for tenants in &plan.tenants {
+        for callers in &plan.callers {
+            let mut ways = vec![Way::GroupCommit, Way::OnePerCommit];
+            if *tenants > 1 {
+                ways.push(Way::BareInsert);
+            }
+            if *callers == plan.callers.iter().copied().max().unwrap_or(0) && *tenants > 1 {
+                ways.push(Way::BareBatch);
+            }
+            step(&format!("{callers} callers over {tenants} tenants"));
+            report.measured.extend(bench.cell(&ways, *callers, *tenants).await?);
+        }
+    }
+    report.goals = goals(&report.measured);
+    report.peak_memory_bytes = peak_memory(std::process::id());
+    bench.store.close().await;
+    Ok(report)
+}
+
+/// The figures the ledger is built to reach, where this run measured them.
+fn goals(measured: &[Measured]) -> Vec<Goal> {
+    let find = |way: Way, callers: usize| {
+        measured.iter().find(|one| {
+            one.what == way.name()
+                && (one.callers == callers || way == Way::BareBatch)
+                && one.tenants.is_some_and(|tenants| tenants > 1)
+        })
+    };
+    let mut goals = Vec::new();
+    for (callers, rate, p99_ms, times) in [(32, 12_000.0, 10.0, 3.0), (512, 30_000.0, 0.0, 6.0)] {
+        let Some(group) = find(Way::GroupCommit, callers) else { continue };
+        let ratio = |other: &Measured| group.per_second / other.per_second;
+        goals.push(Goal::at_least(format!("{callers} callers: events/s"), group.per_second, rate));
+        if p99_ms > 0.0 {
+            goals.push(Goal::at_most(format!("{callers} callers: p99 ms"), group.p99_ms, p99_ms));
+        }
+        if let Some(other) = find(Way::OnePerCommit, callers) {
+            let what = format!("{callers} callers: times one request per commit, same function");
+            goals.push(Goal::at_least(what, ratio(other), times));
+        }
+        if callers == 32
+            && let Some(other) = find(Way::BareInsert, callers)
+        {
+            let what = format!("{callers} callers: times a bare insert per commit");
+            goals.push(Goal::at_least(what, ratio(other), 1.0));
+        }
+        if callers == 512
+            && let Some(other) = find(Way::BareBatch, callers)
+        {
+            let what = format!("{callers} callers: share of bare 512-row inserts");
+            goals.push(Goal::at_least(what, ratio(other), 0.6));
+        }
+    }
+    goals
+}
+
+struct Bench<'a> {
+    scratch: &'a Scratch,
+    plan: &'a Plan,
+    store: Store,
+    tenants: Vec<TenantId>,
+    noise: Arc<[u8]>,
+    positions: Positions,
+}
+
+impl<'a> Bench<'a> {
+    async fn new(scratch: &'a Scratch, plan: &'a Plan) -> anyhow::Result<Self> {
+        let count = plan.tenants.iter().copied().max().unwrap_or(1);
+        let tenants: Vec<TenantId> =
+            std::iter::repeat_with(|| TenantId(SystemIds.ordered())).take(count).collect();
+        let ids: Vec<uuid::Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+        sqlx::query(
+            "insert into ledger.tenants (tenant_id, slug, name, timezone, country, created_at)
+             select id, id::text, 'bench', 'UTC', 'US', now() from unnest($1::uuid[]) id",
+        )
+        .bind(ids)
+        .execute(&scratch.superuser)
+        .await
+        .context("the tenants cannot be made")?;
+        if plan.rows > 0 {
+            limits::fill(&scratch.superuser, &tenants, plan.rows).await?;
+        }
+        let store = scratch.store();
+        let positions = Positions::default();
+        Ok(Self { scratch, plan, store, tenants, noise: noise(), positions })
+    }
+
+    /// All ways at this many callers, in turn, round after round.
+    async fn cell(
+        &self,
+        ways: &[Way],
+        callers: usize,
+        tenants: usize,
+    ) -> anyhow::Result<Vec<Measured>> {
+        let mut sums: Vec<Sum> = ways.iter().map(|_| Sum::default()).collect();
+        for round in 0..self.plan.rounds {
+            for (way, sum) in ways.iter().zip(&mut sums) {
+                if self.plan.rows == 0 {
+                    self.scratch.empty().await?;
+                }
+                self.round(*way, callers, tenants, round, sum).await?;
+            }
+        }
+        let done = ways.iter().zip(sums).map(|(way, sum)| {
+            let callers = if *way == Way::BareBatch { BATCHES } else { callers };
+            let mut measured = Measured::new(way.name(), callers, &sum.latencies, &sum.rates);
+            measured.tenants = Some(tenants);
+            measured.wal_bytes = Some(per(sum.wal_bytes, sum.events));
+            measured.errors = sum.errors;
+            measured
+        });
+        Ok(done.collect())
+    }
+
+    async fn round(
+        &self,
+        way: Way,
+        callers: usize,
+        tenants: usize,
+        round: usize,
+        sum: &mut Sum,
+    ) -> anyhow::Result<()> {
+        let pool = self.pool(way, callers).await?;
+        let tasks = if way == Way::BareBatch { BATCHES } else { callers };
+        let tenants: Arc<[TenantId]> = self.tenants[..tenants].into();
+        let caller = |nth: usize| {
+            let events = Events::new(
+                Arc::clone(&tenants),
+                Arc::clone(&self.noise),
+                (round * 10_000 + nth) as u64,
+            );
+            Caller { way, events, pool: pool.clone(), positions: self.positions.clone() }
+        };
+        let started = Instant::now() + WARM_UP;
+        let until = started + Duration::from_secs(self.plan.seconds);
+        let mut under_way = JoinSet::new();
+        for nth in 0..tasks {
+            under_way.spawn(caller(nth).run(self.store.appender().clone(), started, until));
+        }
+        tokio::time::sleep_until(started.into()).await;
+        let wal = self.scratch.wal_bytes().await?;
+        let mut events = 0;
+        while let Some(done) = under_way.join_next().await {
+            let done = done?;
+            sum.latencies.extend(&done.latencies);
+            sum.errors += done.errors;
+            events += done.events;
+        }
+        let wal = self.scratch.wal_bytes().await? - wal;
+        sum.rates.push(per(events, 1) / started.elapsed().as_secs_f64());
+        sum.wal_bytes += wal;
+        sum.events += events;
+        pool.close().await;
+        Ok(())
+    }
+
+    /// The connections a way needs, all of them open before anything is measured.
+    async fn pool(&self, way: Way, callers: usize) -> anyhow::Result<PgPool> {
+        let len = match way {
+            Way::GroupCommit => 1,
+            Way::BareBatch => BATCHES,
+            Way::OnePerCommit | Way::BareInsert => callers.min(CONNECTIONS),
+        };
+        let role = if way == Way::OnePerCommit { "set role ledger_app" } else { "select 1" };
+        let len = u32::try_from(len)?;
+        let options = PgPoolOptions::new()
+            .max_connections(len)
+            .min_connections(len)
+            .test_before_acquire(false)
+            .after_connect(move |conn, _| {
+                Box::pin(async move {
+                    conn.execute(role).await?;
+                    Ok(())
+                })
+            });
+        options.connect_with(self.scratch.database.clone()).await.context("no connections")
+    }
+}
+
+/// One way's rounds.
+#[derive(Default)]
+struct Sum {
+    latencies: Latencies,
+    rates: Vec<f64>,
+    wal_bytes: u64,
+    events: u64,
+    errors: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+fn per(bytes: u64, events: u64) -> f64 {
+    if events == 0 { 0.0 } else { bytes as f64 / events as f64 }
+}
+
+struct Caller {
+    way: Way,
+    events: Events,
+    pool: PgPool,
+    positions: Positions,
+}
+
+#[derive(Default)]
+struct CallerDone {
+    latencies: Latencies,
+    events: u64,
+    errors: u64,
+}
+
+impl Caller {
+    /// Appends until the time is over; what came before `from` is warm-up.
+    async fn run(
+        mut self,
+        appender: ledger_store::appender::Appender,
+        from: Instant,
+        until: Instant,
+    ) -> CallerDone {
+        let mut done = CallerDone::default();
+        loop {
+            let began = Instant::now();
+            if began >= until {
+                return done;
+            }
+            let (made, took) = self.once(&appender).await;
+            if began < from {
+                continue;
+            }
+            match made {
+                Ok(events) => {
+                    done.events += events;
+                    done.latencies.record(took);
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "bench.append_failed");
+                    done.errors += 1;
+                }
+            }
+        }
+    }
+
+    /// Makes some events durable: how many, and how long that took without making them up.
+    async fn once(
+        &mut self,
+        appender: &ledger_store::appender::Appender,
+    ) -> (anyhow::Result<u64>, Duration) {
+        if self.way == Way::BareBatch {
+            // A call each: that is what a real batch looks like.
+            let requests: Vec<_> =
+                std::iter::repeat_with(|| self.events.first_of_a_call()).take(BATCH).collect();
+            let insert = limits::insert_many(&self.pool, &self.positions, &requests);
+            let (made, took) = timed(insert).await;
+            return (made.map(|()| BATCH as u64).map_err(Into::into), took);
+        }
+        let request = self.events.next();
+        let (made, took) = match self.way {
+            Way::GroupCommit => {
+                timed(async { appender.append(request).await.map(drop).map_err(Into::into) }).await
+            }
+            Way::OnePerCommit => timed(self.append_alone(&request)).await,
+            Way::BareInsert | Way::BareBatch => {
+                let version = self.events.version();
+                let insert = limits::insert_one(&self.pool, &self.positions, &request, version);
+                timed(async { insert.await.map_err(Into::into) }).await
+            }
+        };
+        (made.map(|()| 1), took)
+    }
+
+    async fn append_alone(
+        &self,
+        request: &ledger_store::append::AppendRequest,
+    ) -> anyhow::Result<()> {
+        let mut conn = self.pool.acquire().await?;
+        let answers = append(&mut conn, &[request]).await?;
+        anyhow::ensure!(
+            matches!(answers.as_slice(), [ledger_store::append::Answer::Appended(_)]),
+            "not appended: {answers:?}"
+        );
+        Ok(())
+    }
+}
+
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let began = Instant::now();
+    let done = work.await;
+    (done, began.elapsed())
+}

@@ -1,0 +1,123 @@
+//! `bench ingest`: webhooks from HTTP to commit.
+//!
+//! The server is a process of its own; what is measured is what its users see. The steady rate is
+//! an open loop: each webhook has its moment, and its latency counts from there, whether or not the
+//! ones before it were answered.
+
+mod load;
+mod server;
+
+use std::time::Duration;
+
+use super::report::peak_memory;
+use super::{Goal, Measured, Report, Scratch};
+use crate::config::Config;
+
+use self::load::Load;
+use self::server::Server;
+
+/// A rate is held while this is not exceeded and nothing fails.
+const HELD_P99_MS: f64 = 50.0;
+/// Callers of the closed loop.
+const CALLERS: usize = 64;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Webhooks a second at the steady rate.
+    pub rate: u32,
+    /// How long the steady rate is held.
+    pub seconds: u64,
+    /// How long each higher rate is tried; 0 tries none.
+    pub step_seconds: u64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// The scratch PostgreSQL or the server cannot be started.
+pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let scratch = Scratch::start(config).await?;
+    let measured = measure(&scratch, plan, step).await;
+    scratch.end().await?;
+    measured
+}
+
+async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let mut report = Report::new("ingest");
+    report.postgres = Some(scratch.version().await?);
+    let store = scratch.store();
+    let targets = server::targets(&store).await?;
+    store.close().await;
+    let server = Server::start(&scratch.dir).await?;
+    let mut load = Load::new(&server.url, targets)?;
+
+    step("warming up");
+    load.open_loop(scratch, plan.rate.max(200), 2).await?;
+    step(&format!("{} webhooks a second for {} seconds", plan.rate, plan.seconds));
+    let steady = load.open_loop(scratch, plan.rate, plan.seconds).await?;
+    let steady_memory = peak_memory(server.pid);
+    report.measured.push(steady.clone());
+    if plan.step_seconds > 0 {
+        let held = highest_rate(&mut load, scratch, plan, &step).await?;
+        report.measured.extend(held);
+        let round = Duration::from_secs(plan.step_seconds);
+        step("as fast as the callers can");
+        report.measured.push(load.closed_loop(scratch, CALLERS, round).await?);
+        step("the same door without a commit");
+        report.measured.push(load.ignored(scratch, CALLERS, round).await?);
+    }
+    report.peak_memory_bytes = peak_memory(server.pid);
+    server.stop().await?;
+    report.goals = vec![
+        Goal::at_most(format!("{} a second: p99 ms", plan.rate), steady.p99_ms, HELD_P99_MS),
+        Goal::at_most(format!("{} a second: errors", plan.rate), as_f64(steady.errors), 0.0),
+        Goal::at_most("server memory at the steady rate, MB", megabytes(steady_memory), 300.0),
+        Goal::at_most(
+            "server memory at the highest, MB",
+            megabytes(report.peak_memory_bytes),
+            300.0,
+        ),
+    ];
+    Ok(report)
+}
+
+/// Doubles the rate until it is not held any more, then halves the step three times. The last
+/// measurement held, and the lowest that was not.
+async fn highest_rate(
+    load: &mut Load,
+    scratch: &Scratch,
+    plan: &Plan,
+    step: &impl Fn(&str),
+) -> anyhow::Result<Vec<Measured>> {
+    let (mut low, mut high) = (plan.rate, None);
+    let (mut held, mut lost) = (None, None);
+    for _ in 0..9 {
+        let rate = match high {
+            None => low * 2,
+            Some(high) if (high - low) * 8 < high => break,
+            Some(high) => low.midpoint(high),
+        };
+        step(&format!("{rate} webhooks a second for {} seconds", plan.step_seconds));
+        let measured = load.open_loop(scratch, rate, plan.step_seconds).await?;
+        let kept_up = measured.per_second >= 0.97 * f64::from(rate);
+        if measured.errors == 0 && measured.p99_ms <= HELD_P99_MS && kept_up {
+            (low, held) = (rate, Some(measured));
+        } else {
+            (high, lost) = (Some(rate), Some(measured));
+        }
+    }
+    let name = |measured: Option<Measured>, verdict: &str| {
+        measured.map(|one| Measured { what: format!("{}, {verdict}", one.what), ..one })
+    };
+    Ok(name(held, "held").into_iter().chain(name(lost, "not held")).collect())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    as_f64(bytes) / 1e6
+}

@@ -1,0 +1,240 @@
+//! Webhooks at a steady rate, or as fast as some callers can.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use ledger_core::provider::Provider;
+use reqwest::Client;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
+
+use super::server::Target;
+use crate::bench::{Latencies, Measured, Scratch};
+use crate::demo::traffic::{Plan, traffic};
+
+/// Calls whose webhooks are made up at once.
+const CALLS: u32 = 1_000;
+/// What is not answered by then has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Above this many unanswered the rate is lost; more would only fill this process.
+const IN_FLIGHT: usize = 4_000;
+
+/// A webhook to send: to which target, and its body.
+struct Webhook {
+    target: usize,
+    body: Vec<u8>,
+}
+
+/// The sender.
+pub(super) struct Load {
+    client: Client,
+    url: Arc<str>,
+    targets: Arc<[Target]>,
+    seed: u64,
+    until: DateTime<Utc>,
+    /// Made up and not yet sent.
+    ready: VecDeque<Webhook>,
+}
+
+/// What came of one webhook.
+enum Answered {
+    Well(Duration),
+    Otherwise,
+}
+
+impl Load {
+    pub(super) fn new(url: &str, targets: Vec<Target>) -> anyhow::Result<Self> {
+        let client = Client::builder().timeout(PATIENCE).pool_max_idle_per_host(512).build()?;
+        let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
+        Ok(Self {
+            client,
+            url: url.into(),
+            targets: targets.into(),
+            seed: 0,
+            until,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// Makes sure that this many webhooks that will be recorded are at hand: making them up takes
+    /// the same processors.
+    fn make(&mut self, count: usize) {
+        let adapter = Provider::Vapi.adapter();
+        while self.ready.len() < count {
+            self.seed += 1;
+            let plan = Plan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
+            let half = self.targets.len() / 2;
+            let nth = usize::try_from(self.seed).unwrap_or(0) % half;
+            for delivery in traffic(&plan).deliveries {
+                let translated = adapter.translate(&delivery.body, None);
+                if translated.is_ok_and(|translation| !translation.is_telemetry) {
+                    let target = delivery.clinic * half + nth;
+                    self.ready.push_back(Webhook { target, body: delivery.body });
+                }
+            }
+        }
+    }
+
+    /// A webhook at each of its moments, answered or not.
+    pub(super) async fn open_loop(
+        &mut self,
+        scratch: &Scratch,
+        rate: u32,
+        seconds: u64,
+    ) -> anyhow::Result<Measured> {
+        let count = usize::try_from(u64::from(rate) * seconds)?;
+        self.make(count);
+        let wal = scratch.wal_bytes().await?;
+        let room = Arc::new(Semaphore::new(IN_FLIGHT));
+        let mut under_way = JoinSet::new();
+        let mut tally = Tally::default();
+        let began = Instant::now();
+        for nth in 0..u32::try_from(count)? {
+            let due = began + Duration::from_secs(1) * nth / rate;
+            tokio::time::sleep_until(due.into()).await;
+            let Some(webhook) = self.ready.pop_front() else { break };
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                tally.errors += 1;
+                continue;
+            };
+            let (client, url, targets) =
+                (self.client.clone(), Arc::clone(&self.url), Arc::clone(&self.targets));
+            under_way.spawn(async move {
+                let _permit = permit;
+                send(&client, &url, &targets[webhook.target], webhook.body, due).await
+            });
+            while let Some(answered) = under_way.try_join_next() {
+                tally.count(answered?);
+            }
+        }
+        while let Some(answered) = under_way.join_next().await {
+            tally.count(answered?);
+        }
+        let wal = scratch.wal_bytes().await? - wal;
+        Ok(tally.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
+    }
+
+    /// Each caller sends its next webhook when its last was answered.
+    pub(super) async fn closed_loop(
+        &mut self,
+        scratch: &Scratch,
+        callers: usize,
+        round: Duration,
+    ) -> anyhow::Result<Measured> {
+        self.make(60_000);
+        let ready = Arc::new(Mutex::new(std::mem::take(&mut self.ready)));
+        let next = move || {
+            let ready = Arc::clone(&ready);
+            async move { ready.lock().await.pop_front() }
+        };
+        self.callers("webhooks, closed loop", scratch, callers, round, next).await
+    }
+
+    /// The same door for what is believed and understood, and not stored: the limit that HTTP, the
+    /// proof and the parser set.
+    pub(super) async fn ignored(
+        &mut self,
+        scratch: &Scratch,
+        callers: usize,
+        round: Duration,
+    ) -> anyhow::Result<Measured> {
+        let body = br#"{"message":{"type":"model-output","output":"hello","call":{"id":"bench"}}}"#;
+        let next = || async { Some(Webhook { target: 0, body: body.to_vec() }) };
+        self.callers("limit: telemetry, not stored, closed loop", scratch, callers, round, next)
+            .await
+    }
+
+    async fn callers<F>(
+        &self,
+        what: &str,
+        scratch: &Scratch,
+        callers: usize,
+        round: Duration,
+        next: impl Fn() -> F + Clone + Send + 'static,
+    ) -> anyhow::Result<Measured>
+    where
+        F: Future<Output = Option<Webhook>> + Send,
+    {
+        let wal = scratch.wal_bytes().await?;
+        let began = Instant::now();
+        let mut under_way = JoinSet::new();
+        for _ in 0..callers {
+            let (client, url, targets, next) = (
+                self.client.clone(),
+                Arc::clone(&self.url),
+                Arc::clone(&self.targets),
+                next.clone(),
+            );
+            under_way.spawn(async move {
+                let mut tally = Tally::default();
+                while began.elapsed() < round
+                    && let Some(webhook) = next().await
+                {
+                    let target = &targets[webhook.target];
+                    tally.count(send(&client, &url, target, webhook.body, Instant::now()).await);
+                }
+                tally
+            });
+        }
+        let mut all = Tally::default();
+        while let Some(tally) = under_way.join_next().await {
+            let tally = tally?;
+            all.latencies.extend(&tally.latencies);
+            all.errors += tally.errors;
+        }
+        let wal = scratch.wal_bytes().await? - wal;
+        Ok(all.measured(what, callers, began, wal))
+    }
+}
+
+/// One measurement under way.
+#[derive(Default)]
+struct Tally {
+    latencies: Latencies,
+    errors: u64,
+}
+
+impl Tally {
+    fn count(&mut self, answered: Answered) {
+        match answered {
+            Answered::Well(took) => self.latencies.record(took),
+            Answered::Otherwise => self.errors += 1,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+    fn measured(&self, what: &str, callers: usize, began: Instant, wal: u64) -> Measured {
+        let count = self.latencies.count() as f64;
+        let rate = count / began.elapsed().as_secs_f64();
+        let mut measured = Measured::new(what, callers, &self.latencies, &[rate]);
+        measured.wal_bytes = (wal > 0 && count > 0.0).then(|| wal as f64 / count);
+        measured.errors = self.errors;
+        measured
+    }
+}
+
+async fn send(
+    client: &Client,
+    url: &str,
+    target: &Target,
+    body: Vec<u8>,
+    due: Instant,
+) -> Answered {
+    let sent = client
+        .post(format!("{url}{}", target.path))
+        .header("x-vapi-secret", &target.secret)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await;
+    match sent {
+        // Read to its end, so that the connection can be used again.
+        Ok(response) if response.status().as_u16() == 200 => match response.bytes().await {
+            Ok(_) => Answered::Well(due.elapsed()),
+            Err(_) => Answered::Otherwise,
+        },
+        Ok(_) | Err(_) => Answered::Otherwise,
+    }
+}

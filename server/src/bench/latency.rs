@@ -1,0 +1,70 @@
+//! How long things took, every one of them.
+
+use std::time::Duration;
+
+/// The latencies of one measurement. Kept one by one: a percentile is then a fact, not an estimate.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    nanos: Vec<u64>,
+}
+
+impl Latencies {
+    /// Adds one.
+    pub fn record(&mut self, took: Duration) {
+        self.nanos.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Adds all of another measurement's.
+    pub fn extend(&mut self, other: &Self) {
+        self.nanos.extend_from_slice(&other.nanos);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.nanos.len() as u64
+    }
+
+    /// The latency that this share of all (0 to 1) did not exceed, in milliseconds; 0 of none.
+    #[must_use]
+    pub fn quantiles_ms<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        let mut sorted = self.nanos.clone();
+        sorted.sort_unstable();
+        shares.map(|share| sorted.get(rank(share, sorted.len())).map_or(0.0, |nanos| ms(*nanos)))
+    }
+}
+
+fn ms(nanos: u64) -> f64 {
+    Duration::from_nanos(nanos).as_secs_f64() * 1_000.0
+}
+
+/// The nearest rank: the smallest value that at least this share does not exceed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a share of a length that fits in memory"
+)]
+fn rank(share: f64, len: usize) -> usize {
+    ((share * len as f64).ceil() as usize).clamp(1, len.max(1)) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_smallest_value_that_enough_do_not_exceed() {
+        let mut latencies = Latencies::default();
+        for micros in (1..=100).rev() {
+            latencies.record(Duration::from_micros(micros * 1_000));
+        }
+        let quantiles = latencies.quantiles_ms([0.0, 0.5, 0.99, 1.0]);
+        assert_eq!(quantiles.map(|ms| format!("{ms:.0}")), ["1", "50", "99", "100"]);
+    }
+
+    #[test]
+    fn nothing_measured_is_zero() {
+        assert_eq!(Latencies::default().quantiles_ms([0.5]).map(|ms| format!("{ms}")), ["0"]);
+    }
+}

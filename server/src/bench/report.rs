@@ -1,0 +1,133 @@
+//! What a benchmark found, for a table and for JSON.
+
+use serde::Serialize;
+
+use super::Latencies;
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    /// What was done.
+    pub what: String,
+    /// How many did it at once.
+    pub callers: usize,
+    /// Spread over how many tenants; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<usize>,
+    /// How many a second, over all rounds.
+    pub per_second: f64,
+    /// The slowest and the fastest round: how far the machine's noise reaches.
+    pub rounds_per_second: [f64; 2],
+    /// The median, in milliseconds.
+    pub p50_ms: f64,
+    /// 95 of 100 were not slower, in milliseconds.
+    pub p95_ms: f64,
+    /// 99 of 100 were not slower, in milliseconds.
+    pub p99_ms: f64,
+    /// Write-ahead log per event, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal_bytes: Option<f64>,
+    /// How many ended otherwise than they should.
+    pub errors: u64,
+}
+
+impl Measured {
+    /// From the latencies of all rounds together and each round's rate.
+    #[must_use]
+    pub fn new(what: &str, callers: usize, latencies: &Latencies, rounds: &[f64]) -> Self {
+        let [p50_ms, p95_ms, p99_ms] = latencies.quantiles_ms([0.5, 0.95, 0.99]);
+        let lowest = rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = rounds.iter().copied().fold(0.0, f64::max);
+        Self {
+            what: what.to_owned(),
+            callers,
+            tenants: None,
+            per_second: mean(rounds),
+            rounds_per_second: [lowest, highest],
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            wal_bytes: None,
+            errors: 0,
+        }
+    }
+}
+
+/// The arithmetic mean; 0 of none.
+#[expect(clippy::cast_precision_loss, reason = "a handful of rounds")]
+fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+/// A figure to reach, and what was reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct Goal {
+    /// What must hold.
+    pub what: String,
+    /// What was measured.
+    pub value: f64,
+    /// `at_least` or `at_most`.
+    pub bound: &'static str,
+    /// The bound.
+    pub goal: f64,
+    /// Whether it held in this run.
+    pub met: bool,
+}
+
+impl Goal {
+    /// A figure that must not be smaller.
+    #[must_use]
+    pub fn at_least(what: impl Into<String>, value: f64, goal: f64) -> Self {
+        Self { what: what.into(), value, bound: "at_least", goal, met: value >= goal }
+    }
+
+    /// A figure that must not be larger.
+    #[must_use]
+    pub fn at_most(what: impl Into<String>, value: f64, goal: f64) -> Self {
+        Self { what: what.into(), value, bound: "at_most", goal, met: value <= goal }
+    }
+}
+
+/// Everything one benchmark found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// `append`, `ingest` or `seal`.
+    pub bench: &'static str,
+    /// Processors this process may use.
+    pub cores: usize,
+    /// The server's version, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<String>,
+    /// The measurements.
+    pub measured: Vec<Measured>,
+    /// The figures to reach; limits measured in the same run.
+    pub goals: Vec<Goal>,
+    /// The most memory the measured process held, in bytes.
+    pub peak_memory_bytes: u64,
+}
+
+impl Report {
+    /// A report of this process.
+    #[must_use]
+    pub fn new(bench: &'static str) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let peak_memory_bytes = peak_memory(std::process::id());
+        Self {
+            bench,
+            cores,
+            postgres: None,
+            measured: Vec::new(),
+            goals: Vec::new(),
+            peak_memory_bytes,
+        }
+    }
+}
+
+/// The most memory a process has held, in bytes; 0 when the system does not say.
+#[must_use]
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kilobytes.unwrap_or(0_u64) * 1024
+}

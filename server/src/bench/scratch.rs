@@ -1,0 +1,107 @@
+//! A private, durable PostgreSQL for one benchmark, gone afterwards.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ledger_store::embedded::{Cluster, Durability};
+use ledger_store::keyring::Keyring;
+use ledger_store::{Settings, Store, migrate};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool, Row};
+
+use crate::config::Config;
+use crate::instance;
+use crate::system::{SystemClock, SystemIds};
+
+/// The server, its directory, and a superuser's way in.
+pub struct Scratch {
+    /// Where everything of it lives.
+    pub dir: PathBuf,
+    /// The migrated database.
+    pub database: PgConnectOptions,
+    /// The superuser's connections: limits are measured without row security in the way.
+    pub superuser: PgPool,
+    cluster: Cluster,
+    lanes: usize,
+}
+
+impl Scratch {
+    /// Starts one below the data directory.
+    ///
+    /// # Errors
+    /// The server cannot be started; the chain says why and what to do.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let dir = config.data_dir.join(format!("bench-{}", std::process::id()));
+        let config = Config { data_dir: dir.clone(), ..config.clone() };
+        let cluster = instance::start(&config, Durability::Durable).await?;
+        let database = cluster.connect_options().disable_statement_logging();
+        migrate(&database).await.context("the scratch database cannot be used")?;
+        let superuser =
+            PgPoolOptions::new().max_connections(64).connect_lazy_with(database.clone());
+        Ok(Self { dir, database, superuser, cluster, lanes: config.append_lanes })
+    }
+
+    /// A store over it.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        let keyring = Keyring::new(self.dir.join("keyring"), self.dir.join("root.key"));
+        Store::open(Settings {
+            database: self.database.clone(),
+            connections: 16,
+            lanes: self.lanes,
+            keyring: Arc::new(keyring),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        })
+    }
+
+    /// Bytes of write-ahead log written so far.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn wal_bytes(&self) -> anyhow::Result<u64> {
+        let row = sqlx::query("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint")
+            .fetch_one(&self.superuser)
+            .await?;
+        Ok(row.get::<i64, _>(0).cast_unsigned())
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn version(&self) -> anyhow::Result<String> {
+        let row =
+            sqlx::query("select current_setting('server_version')").fetch_one(&self.superuser);
+        Ok(row.await?.get(0))
+    }
+
+    /// Empties the log. The rule that nobody may is lifted for it, which only a scratch database
+    /// has to bear.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn empty(&self) -> anyhow::Result<()> {
+        for statement in [
+            "alter table ledger.events disable trigger immutable",
+            "truncate ledger.events",
+            "alter table ledger.events enable always trigger immutable",
+            "checkpoint",
+        ] {
+            sqlx::query(statement).execute(&self.superuser).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the server and removes its directory.
+    ///
+    /// # Errors
+    /// It does not end, or its directory cannot be removed.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.superuser.close().await;
+        self.cluster.stop().await.context("the scratch PostgreSQL did not end")?;
+        std::fs::remove_dir_all(&self.dir)
+            .with_context(|| format!("{} cannot be removed", self.dir.display()))
+    }
+}

@@ -1,0 +1,186 @@
+//! `bench`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use chrono::DateTime;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Done, output};
+use crate::bench::{self, Report};
+use crate::config::{Config, Output};
+use crate::demo::traffic::{Plan, traffic};
+
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Each runs against a private, durable PostgreSQL of its own below the data directory, and leaves nothing.
+Examples:
+  call-ledger bench append
+  call-ledger bench append --rows 5000000 --callers 32,512
+  call-ledger bench ingest --rate 200 --seconds 60
+  call-ledger --output json bench seal"
+)]
+pub(super) enum Command {
+    /// Durable appends beside one request per commit, bare inserts and bare batches
+    Append(AppendArgs),
+    /// Webhooks from HTTP to commit, at a steady rate and at the highest one held
+    Ingest(IngestArgs),
+    /// Sealing, opening and translating
+    Seal(SealArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AppendArgs {
+    /// How many callers at once
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32,128,512", value_parser = clap::value_parser!(u16).range(1..=4_000))]
+    callers: Vec<u16>,
+    /// Over how many tenants
+    #[arg(long, value_delimiter = ',', default_value = "1,1000", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    tenants: Vec<u16>,
+    /// How long each round lasts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// How many rounds
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Rows in the log beforehand; with 0 it is emptied before each measurement
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=100_000_000))]
+    rows: i64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct IngestArgs {
+    /// Webhooks a second at the steady rate
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// How long the steady rate is held
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// How long each higher rate is tried; 0 tries none
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    step_seconds: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SealArgs {
+    /// A message of the platform to translate [default: the largest of the demo's]
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let step = |what: &str| {
+        bar.set_message(what.to_owned());
+        if !is_terminal {
+            eprintln!("{what}");
+        }
+    };
+    let report = match command {
+        Command::Append(args) => {
+            let plan = bench::append::Plan {
+                callers: args.callers.iter().copied().map(usize::from).collect(),
+                tenants: args.tenants.iter().copied().map(usize::from).collect(),
+                seconds: args.seconds,
+                rounds: usize::from(args.rounds),
+                rows: args.rows,
+            };
+            bench::append::run(config, &plan, step).await?
+        }
+        Command::Ingest(args) => {
+            let plan = bench::ingest::Plan {
+                rate: args.rate,
+                seconds: args.seconds,
+                step_seconds: args.step_seconds,
+            };
+            bench::ingest::run(config, &plan, step).await?
+        }
+        Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
+    };
+    bar.finish_and_clear();
+    print(config.output, &report)?;
+    Ok(Done::Well)
+}
+
+fn sample(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    if let Some(file) = file {
+        return std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()));
+    }
+    let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
+    let plan = Plan { calls: 200, days: 30, seed: 7, until };
+    let largest = traffic(&plan).deliveries.into_iter().max_by_key(|delivery| delivery.body.len());
+    Ok(largest.context("the demo has traffic")?.body)
+}
+
+const COLUMNS: &[&str] = &[
+    "what",
+    "callers",
+    "tenants",
+    "per second",
+    "rounds",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "WAL bytes",
+    "errors",
+];
+
+fn print(output: Output, report: &Report) -> anyhow::Result<()> {
+    if output == Output::Json {
+        println!("{}", serde_json::to_string(report)?);
+        return Ok(());
+    }
+    let rows: Vec<Value> = report
+        .measured
+        .iter()
+        .map(|one| {
+            let [lowest, highest] = one.rounds_per_second;
+            json!({
+                "what": one.what,
+                "callers": one.callers,
+                "tenants": one.tenants,
+                "per second": format!("{:.0}", one.per_second),
+                "rounds": format!("{lowest:.0}-{highest:.0}"),
+                "p50 ms": short(one.p50_ms),
+                "p95 ms": short(one.p95_ms),
+                "p99 ms": short(one.p99_ms),
+                "WAL bytes": one.wal_bytes.map(|bytes| format!("{bytes:.0}")),
+                "errors": one.errors,
+            })
+        })
+        .collect();
+    output::list(Output::Table, COLUMNS, &rows);
+    let goals: Vec<Value> = report
+        .goals
+        .iter()
+        .map(|goal| {
+            let bound = if goal.bound == "at_least" { "at least" } else { "at most" };
+            json!({
+                "figure": goal.what,
+                "measured": short(goal.value),
+                "goal": format!("{bound} {}", short(goal.goal)),
+                "reached": if goal.met { "yes" } else { "no" },
+            })
+        })
+        .collect();
+    output::list(Output::Table, &["figure", "measured", "goal", "reached"], &goals);
+    let postgres = report.postgres.as_deref().unwrap_or("none");
+    let megabytes = report.peak_memory_bytes / 1_000_000;
+    println!("{} cores, PostgreSQL {postgres}, peak memory {megabytes} MB", report.cores);
+    Ok(())
+}
+
+/// As many digits as mean something.
+fn short(value: f64) -> String {
+    match value.abs() {
+        large if large >= 100.0 => format!("{value:.0}"),
+        middle if middle >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
