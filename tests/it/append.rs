@@ -1,5 +1,6 @@
 //! The log takes what it is given exactly, once, in order, and tells each caller the truth.
 
+mod alike;
 mod race;
 mod raw;
 

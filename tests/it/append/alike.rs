@@ -1,0 +1,89 @@
+//! Whether requests come alone, in usual batches or in unusual ones, their answers are the same.
+
+use ledger_core::ids::{StreamVersion, TenantId};
+use ledger_store::append::{Answer, AppendRequest, Expected, append};
+use ledger_tests::run;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use sqlx::{Executor, PgConnection};
+use uuid::Uuid;
+
+use super::{a_store, a_tenant, event, stream};
+
+/// A request as it is drawn: whose, which streams with how many events, what is expected of the
+/// first of them, and the number its ids begin with.
+#[derive(Debug, Clone)]
+struct Drawn {
+    tenant: usize,
+    streams: Vec<(u128, u128)>,
+    expected: Option<i64>,
+    id: u128,
+}
+
+impl Drawn {
+    fn any() -> impl Strategy<Value = Self> {
+        let streams =
+            proptest::collection::vec((0..4_u128, 1..3_u128), 1..3).prop_map(|mut drawn| {
+                drawn.dedup_by_key(|(stream, _)| *stream);
+                drawn
+            });
+        // Few ids, so that many come again, whole or in part.
+        let id = prop_oneof![3 => 0..10_000_u128, 1 => 0..20_u128];
+        (0..3_usize, streams, proptest::option::weighted(0.3, 0..4_i64), id)
+            .prop_map(|(tenant, streams, expected, id)| Self { tenant, streams, expected, id })
+    }
+
+    fn request(&self, tenants: &[TenantId; 3]) -> AppendRequest {
+        let mut id = self.id;
+        let mut expected = self.expected;
+        let streams = self.streams.iter().map(|(nth, events)| {
+            let ids = id..id + events;
+            id += events;
+            let expected = expected
+                .take()
+                .map_or(Expected::Any, |version| Expected::Exactly(StreamVersion(version)));
+            stream(*nth, expected, ids.map(event).collect())
+        });
+        AppendRequest { tenant_id: tenants[self.tenant], streams: streams.collect() }
+    }
+}
+
+/// Two tenants and an id that is nobody's.
+async fn tenants(store: &ledger_store::Store) -> [TenantId; 3] {
+    let slug = || Uuid::new_v4().to_string();
+    let nobody = TenantId(Uuid::new_v4());
+    [a_tenant(store, &slug()).await, a_tenant(store, &slug()).await, nobody]
+}
+
+async fn answers(conn: &mut PgConnection, requests: &[AppendRequest], batch: usize) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for requests in requests.chunks(batch) {
+        let requests: Vec<&AppendRequest> = requests.iter().collect();
+        answers.extend(append(conn, &requests).await.expect("the batch is well formed"));
+    }
+    answers
+}
+
+#[test]
+fn a_batch_answers_what_its_requests_would_one_after_the_other() {
+    let (_own, store) = run(a_store());
+    let drawn = proptest::collection::vec(Drawn::any(), 1..40);
+    let mut runner = TestRunner::new(ProptestConfig { cases: 40, ..ProptestConfig::default() });
+    let law = runner.run(&drawn, |drawn| {
+        let [alone, few, together] = run(async {
+            let mut conn = store.app().acquire().await.expect("a connection");
+            conn.execute("set role ledger_app").await.expect("the role");
+            let mut told = Vec::new();
+            for batch in [1, 3, drawn.len()] {
+                let tenants = tenants(&store).await;
+                let requests: Vec<_> = drawn.iter().map(|one| one.request(&tenants)).collect();
+                told.push(answers(&mut conn, &requests, batch).await);
+            }
+            <[_; 3]>::try_from(told).expect("three ways")
+        });
+        prop_assert_eq!(&alone, &few);
+        prop_assert_eq!(&alone, &together);
+        Ok(())
+    });
+    law.unwrap();
+}
