@@ -9,9 +9,11 @@
 //! 1  version (1)          16 event id                1  length of name, name
 //! 1  key kind (1=subject)  1 length of type, type   32  salt
 //! 16 subject id            2 schema version         32  key commitment
-//! 4  generation            1 codec (0 plain, 1 zstd) n  AES-256-GCM ciphertext and 16-byte tag
+//! 4  generation            1 codec (seal/codec.rs) n  AES-256-GCM ciphertext and 16-byte tag
 //! ```
 //! The authenticated data is `CLS1`, the tenant, and everything above the salt.
+
+mod codec;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -27,12 +29,8 @@ pub type KeyBytes = Zeroizing<[u8; 32]>;
 
 const VERSION: u8 = 1;
 const KIND_SUBJECT: u8 = 1;
-const CODEC_PLAIN: u8 = 0;
-const CODEC_ZSTD: u8 = 1;
 const SALT: usize = 32;
 const COMMITMENT: usize = 32;
-/// No section of ours is larger; a section that claims to be is not decompressed.
-const MAX_PLAINTEXT: usize = 64 << 20;
 
 /// The sections an event may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +63,7 @@ impl SectionName {
             .find(|known| known.as_str().as_bytes() == name)
     }
 
-    /// Large sections are compressed, and live in the log's `bulk` column.
+    /// Large sections live in the log's `bulk` column.
     #[must_use]
     pub const fn is_bulk(self) -> bool {
         matches!(self, Self::Conversation | Self::Raw)
@@ -122,7 +120,7 @@ impl<T> Opened<T> {
 /// sealed twice is different bytes.
 #[must_use]
 pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
-    let (codec, body) = compress(place.name, plaintext);
+    let (codec, body) = codec::compress(plaintext);
     let mut section = header(place, codec);
     let header_len = section.len();
     let aad = authenticated(place.tenant_id, &section);
@@ -154,11 +152,7 @@ pub fn open(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Vec<u
     let mut body = parsed.body.to_vec();
     let plain =
         content_key.open_in_place(zero_nonce(), Aad::from(&aad), &mut body).map_err(|_| Corrupt)?;
-    match parsed.codec {
-        CODEC_PLAIN => Ok(plain.to_vec()),
-        CODEC_ZSTD => zstd::bulk::decompress(plain, MAX_PLAINTEXT).map_err(|_| Corrupt),
-        _ => Err(Corrupt),
-    }
+    codec::decompress(parsed.codec, plain)
 }
 
 /// A section taken apart, not yet opened.
@@ -296,16 +290,6 @@ impl KeyType for Len32 {
     fn len(&self) -> usize {
         32
     }
-}
-
-/// Large sections shrink to a fifth; small ones would only grow a header.
-fn compress(name: SectionName, plaintext: &[u8]) -> (u8, std::borrow::Cow<'_, [u8]>) {
-    if name.is_bulk()
-        && let Ok(packed) = zstd::bulk::compress(plaintext, 3)
-    {
-        return (CODEC_ZSTD, packed.into());
-    }
-    (CODEC_PLAIN, plaintext.into())
 }
 
 fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], Corrupt> {

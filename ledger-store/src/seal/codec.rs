@@ -1,0 +1,110 @@
+//! How a section's plaintext is made small before it is sealed.
+//!
+//! Messages of one platform say the same words again and again, each too short to be compressed by
+//! itself. They are compressed with a dictionary of those words, which is part of the program: what
+//! was sealed with it needs it for as long as the ledger lives, so a file in `dictionaries/` is
+//! never changed. A better one gets a number and a codec of its own.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::LazyLock;
+
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::zstd_safe::get_frame_content_size;
+
+use super::Corrupt;
+
+/// As it is.
+const PLAIN: u8 = 0;
+/// A zstd frame.
+const ZSTD: u8 = 1;
+/// A zstd frame over the first dictionary.
+const ZSTD_DICTIONARY_1: u8 = 2;
+
+const LEVEL: i32 = 3;
+/// No section of ours is larger; a section that claims to be is not decompressed.
+const MAX_PLAINTEXT: usize = 64 << 20;
+
+static DICTIONARY_1: &[u8] = include_bytes!("../../dictionaries/sections-1.zdict");
+static ENCODER_1: LazyLock<EncoderDictionary<'static>> =
+    LazyLock::new(|| EncoderDictionary::copy(DICTIONARY_1, LEVEL));
+static DECODER_1: LazyLock<DecoderDictionary<'static>> =
+    LazyLock::new(|| DecoderDictionary::copy(DICTIONARY_1));
+
+thread_local! {
+    // Making one costs more than using it.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
+        RefCell::new(Compressor::with_prepared_dictionary(&*ENCODER_1).ok());
+}
+
+/// The smaller of the two: the plaintext as it is, or compressed. With the codec to open it by.
+pub(super) fn compress(plaintext: &[u8]) -> (u8, Cow<'_, [u8]>) {
+    let packed = COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.as_mut().map(|one| one.compress(plaintext)));
+    match packed {
+        Some(Ok(packed)) if packed.len() < plaintext.len() => (ZSTD_DICTIONARY_1, packed.into()),
+        _ => (PLAIN, plaintext.into()),
+    }
+}
+
+/// The plaintext again.
+pub(super) fn decompress(codec: u8, packed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    if codec == PLAIN {
+        return Ok(packed.to_vec());
+    }
+    let len = match get_frame_content_size(packed) {
+        Ok(Some(len)) => usize::try_from(len).map_err(|_| Corrupt)?,
+        Ok(None) | Err(_) => return Err(Corrupt),
+    };
+    if len > MAX_PLAINTEXT {
+        return Err(Corrupt);
+    }
+    let decompressor = match codec {
+        ZSTD => Decompressor::new(),
+        ZSTD_DICTIONARY_1 => Decompressor::with_prepared_dictionary(&DECODER_1),
+        _ => return Err(Corrupt),
+    };
+    decompressor
+        .and_then(|mut decompressor| decompressor.decompress(packed, len))
+        .map_err(|_| Corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    use super::*;
+
+    #[test]
+    fn a_dictionary_is_never_changed() {
+        let hash = digest(&SHA256, DICTIONARY_1);
+        let known = "8db52d94f08594d18f89f53a082d70c9714e1196af162e577749d567d84e314f";
+        assert_eq!(hex::encode(hash), known, "what was sealed with it needs it as it was");
+    }
+
+    #[test]
+    fn every_codec_ever_written_is_read() {
+        let text = br#"{"message":{"type":"status-update","status":"in-progress"}}"#;
+        let plain_zstd = zstd::bulk::compress(text, LEVEL).expect("compresses");
+        let (codec, packed) = compress(text);
+        assert_eq!(codec, ZSTD_DICTIONARY_1);
+        assert!(packed.len() < text.len() / 2, "its words are in the dictionary");
+        for (codec, packed) in [(PLAIN, &text[..]), (ZSTD, &plain_zstd), (codec, &packed)] {
+            assert_eq!(decompress(codec, packed).as_deref(), Ok(&text[..]), "codec {codec}");
+        }
+        assert_eq!(decompress(9, text), Err(Corrupt));
+    }
+
+    #[test]
+    fn what_does_not_shrink_stays_as_it_is() {
+        assert_eq!(compress(b"").0, PLAIN);
+        assert_eq!(compress(&[7, 1, 200, 3]).0, PLAIN);
+    }
+
+    #[test]
+    fn a_claim_of_more_than_a_section_holds_is_corrupt() {
+        let bomb = zstd::bulk::compress(&vec![0; MAX_PLAINTEXT + 1], LEVEL).expect("compresses");
+        assert_eq!(decompress(ZSTD, &bomb), Err(Corrupt));
+    }
+}
