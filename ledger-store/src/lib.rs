@@ -9,6 +9,7 @@ pub mod appender;
 pub mod embedded;
 pub mod error;
 pub mod keyring;
+mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, SourceId, TenantId};
 use moka::sync::Cache;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgPool};
 
 pub use error::StoreError;
@@ -34,6 +35,7 @@ pub use tenant_tx::TenantTx;
 
 use appender::Appender;
 use keyring::Keyring;
+use pool::pool;
 use source::Source;
 use vault::Vault;
 use wake::Wake;
@@ -46,6 +48,9 @@ const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
 
 /// How long a source is remembered for when the database does not answer.
 const SOURCES_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How long work under way may hold up the end of a pool.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a store is opened with.
 pub struct Settings {
@@ -66,6 +71,7 @@ pub struct Settings {
 /// The log and the vault.
 pub struct Store {
     app: PgPool,
+    intake: PgPool,
     projector: PgPool,
     owner: PgPool,
     append: PgPool,
@@ -88,16 +94,19 @@ impl Store {
         let lanes_len = u32::try_from(lanes).unwrap_or(2);
         let app =
             pool(&database, connections, "set role ledger_app; set statement_timeout = '30s'");
+        // Readers never keep a webhook waiting, and nothing keeps one for long.
+        let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
         let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
         let projector = pool(&database, 4, "set role ledger_projector");
         let owner = pool(&database, 2, "set role ledger_owner");
         let wake = Wake::new();
         wake.spawn(&projector);
         let appender = Appender::start(&append, lanes, &wake);
-        let vault =
-            Vault::start(app.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
+        let pools = (app.clone(), intake.clone());
+        let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
             app,
+            intake,
             projector,
             owner,
             append,
@@ -178,8 +187,11 @@ impl Store {
     /// Closes every connection. What is under way is finished; what still waits in a queue is told
     /// that the log cannot be reached.
     pub async fn close(&self) {
-        for pool in [&self.append, &self.app, &self.projector, &self.owner] {
-            pool.close().await;
+        for pool in [&self.append, &self.intake, &self.app, &self.projector, &self.owner] {
+            // A connection that is not given back belongs to a database that does not answer.
+            if tokio::time::timeout(CLOSE_PATIENCE, pool.close()).await.is_err() {
+                tracing::warn!("store.close_timed_out");
+            }
         }
     }
 }
@@ -205,18 +217,4 @@ async fn applied(conn: &mut sqlx::PgConnection) -> i64 {
         .fetch_one(conn)
         .await
         .unwrap_or(0)
-}
-
-/// A pool whose connections take a role as soon as they are made.
-fn pool(database: &PgConnectOptions, connections: u32, setup: &'static str) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(5))
-        .after_connect(move |conn, _| {
-            Box::pin(async move {
-                conn.execute(setup).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(database.clone())
 }

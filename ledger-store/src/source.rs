@@ -142,7 +142,7 @@ impl Store {
                  from ledger.find_source($1)"#,
             source_id.0,
         )
-        .fetch_optional(&self.app)
+        .fetch_optional(&self.intake)
         .await?;
         let Some(row) = row else {
             self.sources.invalidate(&source_id);
@@ -215,7 +215,7 @@ impl Store {
             routing.phone_number_id,
             routing.phone_number,
         )
-        .fetch_all(&self.app)
+        .fetch_all(&self.intake)
         .await?;
         Ok(rows.into_iter().map(TenantId).collect())
     }

@@ -111,6 +111,8 @@ pub struct OpenedSection {
 #[derive(Clone)]
 pub struct Vault {
     pool: PgPool,
+    /// For what a webhook waits for.
+    intake: PgPool,
     keyring: Arc<Keyring>,
     keys: Keys,
     resolver: mpsc::Sender<resolve::Waiting>,
@@ -118,7 +120,7 @@ pub struct Vault {
 
 impl Vault {
     pub(crate) fn start(
-        pool: PgPool,
+        (pool, intake): (PgPool, PgPool),
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
@@ -130,7 +132,7 @@ impl Vault {
             epochs: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
         };
         let (resolver, waiting) = mpsc::channel(QUEUE);
-        let vault = Self { pool, keyring, keys, resolver };
+        let vault = Self { pool, intake, keyring, keys, resolver };
         tokio::spawn(resolve::run(vault.clone_without_resolver(), clock, ids, waiting));
         vault
     }
@@ -138,7 +140,7 @@ impl Vault {
     /// The worker must not keep its own queue open.
     fn clone_without_resolver(&self) -> resolve::Worker {
         resolve::Worker {
-            pool: self.pool.clone(),
+            pool: self.intake.clone(),
             keyring: Arc::clone(&self.keyring),
             keys: self.keys.clone(),
         }
@@ -268,7 +270,7 @@ impl Vault {
         if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
             return Ok(epoch);
         }
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+        let mut tx = TenantTx::begin(&self.intake, tenant_id).await.map_err(database)?;
         current_epoch(&self.keys, &self.keyring, &mut tx).await
     }
 }

@@ -5,6 +5,7 @@
 //! a checkpoint only moves from where it was read. Both rows and checkpoint can be redone, so the
 //! commit need not wait for the disk.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use ledger_store::{Store, StoreError, TenantTx};
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::projector::{ProjectError, Projector};
 
@@ -23,6 +25,8 @@ const BATCH: i64 = 1_000;
 const CLAIM: i64 = 16;
 /// The sweep that finds what no wake-up told of.
 const SWEEP: Duration = Duration::from_millis(500);
+/// A turn takes a second or two; one that takes this long waits for a database that went silent.
+const TURN: Duration = Duration::from_mins(1);
 /// After a failure of the database.
 const BACKOFF: Duration = Duration::from_secs(1);
 
@@ -74,10 +78,11 @@ impl Worker {
         while !*stop.borrow() {
             // A build that reads what an older one halted on goes on by itself.
             if !is_started {
-                is_started = self.clear_halts().await.is_ok();
+                is_started = matches!(timeout(TURN, self.clear_halts()).await, Ok(Ok(())));
             }
             woken.mark_unchanged();
-            match self.turn().await {
+            let turned = timeout(TURN, self.turn()).await;
+            match turned.unwrap_or(Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))) {
                 Ok(0) => {
                     tokio::select! {
                         _ = woken.changed() => {}

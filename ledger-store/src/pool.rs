@@ -1,0 +1,56 @@
+//! Pools of connections that give up on a database that has gone silent.
+//!
+//! A peer that dies without a word leaves a connection on which every answer is awaited for ever,
+//! and sqlx waits on it when it gives a connection back as well: each would take a place of its
+//! pool with it. So a connection is asked, within a bound, before it is lent after a rest and when
+//! it is given back, and one that does not answer is cut. Whoever waits for an answer of a statement
+//! bounds that wait.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, Executor, PgPool};
+
+/// How long a connection may be waited for; what waits longer is told that the database is away.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection that worked this recently is lent without asking.
+const FRESH: Duration = Duration::from_secs(1);
+/// A database that does not answer the empty question in this time does not answer.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The same when it is given back, perhaps in the middle of a statement that nobody waits for now.
+const RETURN: Duration = Duration::from_secs(2);
+/// A server whose client is gone ends the statement, rather than hold locks and a connection for it.
+const NOTICE_US_GONE: &str = "set client_connection_check_interval = '2s'";
+
+/// A pool whose connections take a role as soon as they are made.
+pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'static str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                conn.execute(setup).await?;
+                // Only where the system can tell; elsewhere the statement is refused, and that is all.
+                let _ = conn.execute(NOTICE_US_GONE).await;
+                Ok(())
+            })
+        })
+        .before_acquire(|conn, meta| {
+            Box::pin(async move { Ok(meta.idle_for < FRESH || answers(conn, ANSWER).await) })
+        })
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                if answers(conn, RETURN).await {
+                    return Ok(true);
+                }
+                // Not `Ok(false)`, which would say goodbye to a peer that does not listen.
+                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+            })
+        })
+        .connect_lazy_with(database.clone())
+}
+
+async fn answers(conn: &mut PgConnection, patience: Duration) -> bool {
+    matches!(tokio::time::timeout(patience, conn.ping()).await, Ok(Ok(())))
+}
