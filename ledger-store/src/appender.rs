@@ -6,6 +6,7 @@
 //! lanes are best (see `docs/decisions/0003-append.md`).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use ledger_core::ids::StreamVersion;
 use sqlx::PgPool;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::append::{Answer, AppendRequest, Appended, append};
 use crate::wake::Wake;
@@ -21,6 +23,9 @@ const MAX_REQUESTS: usize = 512;
 const MAX_BYTES: usize = 2 << 20;
 /// Requests that may wait in one lane.
 const QUEUE: usize = 4_096;
+/// A database that goes silent holds up a batch for this long, and a lane no longer. Longer than
+/// the lock timeout, which says more.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// Kilobytes that may wait in all lanes together.
 const QUEUE_KILOBYTES: usize = 64 << 10;
 
@@ -150,7 +155,7 @@ impl Lane {
         match self.try_append(requests).await {
             // A connection that died while idle, or under us, or a deadlock with an operator's
             // statement: what was appended answers `duplicate`.
-            Err(error) if is_passing(&error) => {
+            Err(error) if is_passing(&error) && !is_silence(&error) => {
                 tracing::warn!(error = %error, "append.retry");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 self.try_append(requests).await
@@ -162,11 +167,15 @@ impl Lane {
     async fn try_append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
         let mut conn = self.pool.acquire().await?;
         self.batches += 1;
-        // A plan made while the table was small must not outlive that time.
-        if matches!(self.batches, 100 | 1_000 | 10_000) {
-            sqlx::query!("discard plans").execute(&mut *conn).await?;
-        }
-        append(&mut conn, requests).await
+        let batches = self.batches;
+        let appended = async {
+            // A plan made while the table was small must not outlive that time.
+            if matches!(batches, 100 | 1_000 | 10_000) {
+                sqlx::query!("discard plans").execute(&mut *conn).await?;
+            }
+            append(&mut conn, requests).await
+        };
+        timeout(PATIENCE, appended).await.unwrap_or_else(|_| Err(gone_silent()))
     }
 
     fn answer(&self, batch: Vec<Waiting>, answers: Vec<Answer>) {
@@ -215,6 +224,16 @@ fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
         || code.is_some_and(|code| ["08", "40", "57"].iter().any(|class| code.starts_with(class)))
+}
+
+/// Whether it was appended is not known. The connection is cut, and with it what it waits for.
+fn gone_silent() -> sqlx::Error {
+    sqlx::Error::Io(ErrorKind::TimedOut.into())
+}
+
+/// Nobody can be asked again: callers have waited long enough.
+fn is_silence(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::TimedOut)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch holds at most 512 requests")]
