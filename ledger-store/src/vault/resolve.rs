@@ -4,12 +4,14 @@ mod plan;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
 use plan::{Plan, links, write_links};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::keys::{KeyState, Keys, current_epoch, load_keys};
@@ -18,6 +20,8 @@ use crate::keyring::{EpochKeys, Keyring};
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
+/// A database that goes silent holds up a tenant's messages for this long, and the worker no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One message's question: whose data is this?
 pub(super) struct Waiting {
@@ -66,7 +70,10 @@ pub(super) async fn run(
         // Tenants commit one by one: a tenant whose keys are gone holds back nobody else, and the
         // usual batch is of known callers and writes nothing.
         for (tenant_id, waiting) in batch {
-            let resolved = worker.resolve(tenant_id, &waiting, &*clock, &*ids).await;
+            let resolved = worker.resolve(tenant_id, &waiting, &*clock, &*ids);
+            let resolved = timeout(PATIENCE, resolved).await.unwrap_or_else(|_| {
+                Err(database(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+            });
             answer(waiting, resolved);
         }
     }
