@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ledger_store::Store;
@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use projections::Projector;
 use projections::calls::Calls;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa::OpenApi;
@@ -24,14 +24,13 @@ use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
 use crate::auth::{Denials, tenant_of_key};
+use crate::ingest::Rooms;
+use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::{api, ingest, ops};
 
 /// A revoked key is refused everywhere within this time.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
-
-/// All webhook bodies under way together, in kilobytes: twelve of the largest, thousands of usual ones.
-const ROOM_KILOBYTES: usize = 64 << 10;
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -44,12 +43,17 @@ pub struct App {
     pub denials: Arc<Denials>,
     /// What `/metrics` renders.
     pub metrics: PrometheusHandle,
-    /// The largest webhook body taken, in bytes.
-    pub max_body: usize,
-    /// Kilobytes of webhook bodies that may be under way together.
-    pub room: Arc<Semaphore>,
+    /// What one sender, and all of them, may take.
+    pub limits: Limits,
+    /// Where the bodies of webhooks under way find room.
+    pub rooms: Rooms,
+    /// When requests under way have had their time, because the server is told to stop.
+    pub closing: Closing,
     keys: Cache<[u8; 32], ApiKey>,
 }
+
+/// Turns true when what is still under way shall be answered 503. A dropped sender never does.
+pub type Closing = watch::Receiver<bool>;
 
 /// Our name for a request, in its span, its answer and what it appends.
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +62,20 @@ pub struct RequestId(pub Uuid);
 impl App {
     /// The application over a store.
     #[must_use]
-    pub fn new(store: Arc<Store>, metrics: PrometheusHandle, max_body: usize) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        metrics: PrometheusHandle,
+        limits: Limits,
+        closing: Closing,
+    ) -> Self {
         Self {
             store,
             calls: Arc::new(Calls),
             denials: Arc::default(),
             metrics,
-            max_body,
-            room: Arc::new(Semaphore::new(ROOM_KILOBYTES)),
+            limits,
+            rooms: Rooms::default(),
+            closing,
             keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
         }
     }
@@ -85,6 +95,24 @@ impl App {
             self.keys.insert(hash, found.clone());
         }
         Ok(found)
+    }
+
+    /// Resolves when a request has had all the time there is for one. What it had begun may still
+    /// be done: whoever asked has to ask again.
+    async fn out_of_time(&self) -> ApiError {
+        let mut closing = self.closing.clone();
+        let closed = async {
+            if closing.wait_for(|closing| *closing).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(self.limits.request_patience) => {
+                tracing::warn!("request.timed_out");
+                ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
+            }
+            () = closed => ApiError::unavailable("stopping", "this server stops; try again"),
+        }
     }
 }
 
@@ -128,10 +156,23 @@ pub fn router(app: App) -> Router {
             let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
             ApiError::new(status, "method-not-allowed", "this route does not take this method")
         })
-        .layer(DefaultBodyLimit::max(app.max_body))
+        .layer(DefaultBodyLimit::max(app.limits.max_body))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             ApiError::internal(&"a handler panicked").into_response()
         }))
+        .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+/// What is served to those who find every connection taken: probes, and when to come again.
+pub fn router_when_full(app: App) -> Router {
+    let (probes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
+    probes
+        .fallback(|| async {
+            let detail = "too many connections are open; try again in a moment";
+            let refused = ApiError::unavailable("too-many-connections", detail);
+            ([(header::CONNECTION, "close")], refused)
+        })
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
 }
@@ -154,7 +195,11 @@ async fn around(
     let span = tracing::info_span!("http.request", %request_id, %method, route);
     let started = Instant::now();
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = tokio::select! {
+        biased;
+        response = next.run(request).instrument(span.clone()) => response,
+        refused = app.out_of_time() => refused.into_response(),
+    };
 
     let id = request_id.to_string();
     problem::finish(&mut response, &instance, &id);

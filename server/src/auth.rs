@@ -1,8 +1,6 @@
 //! Who is asking: an API key names its tenant and its scopes. Refusals are audited.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+mod denials;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -16,11 +14,10 @@ use crate::app::{App, RequestId};
 use crate::problem::ApiError;
 use crate::system::fresh_secret;
 
+pub use denials::Denials;
+
 /// Every key begins with this, so that scanners can find one that leaked.
 const PREFIX: &str = "clg_";
-/// Of refusals alike, one is recorded in this time; the rest are counted.
-const DENIAL_INTERVAL: Duration = Duration::from_secs(1);
-const DENIALS_REMEMBERED: usize = 10_000;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +95,7 @@ impl Caller {
             key_id: Some(self.key.key_id.0),
             suppressed: 0,
         };
-        app.denials.record(app, self.tenant_id(), self.request_id, denied).await;
+        app.denials.record(&app.store, self.tenant_id(), self.request_id, denied).await;
         let detail = format!("this needs a key with scope {}", scope.as_str());
         Err(ApiError::new(StatusCode::FORBIDDEN, "scope-missing", detail))
     }
@@ -170,68 +167,6 @@ pub fn tenant_of_key(key: &str) -> Option<TenantId> {
     is_ours.then(|| Uuid::try_parse(tenant).ok().map(TenantId)).flatten()
 }
 
-/// Whose refusal, at which source or key, of what, and why.
-type Like = (TenantId, Uuid, String, String);
-
-/// Refusals on their way to the log: a flood of them is counted, not stored one by one.
-#[derive(Default)]
-pub struct Denials {
-    /// When one like it was recorded, and how many were counted since.
-    recent: Mutex<HashMap<Like, (Instant, u64)>>,
-}
-
-impl Denials {
-    /// Records a refusal, or counts it when one like it was recorded a moment ago. A refusal that
-    /// cannot be recorded is still a refusal; the failure is logged.
-    pub async fn record(
-        self: &Arc<Self>,
-        app: &App,
-        tenant_id: TenantId,
-        request_id: Uuid,
-        mut denied: AccessDenied,
-    ) {
-        metrics::counter!("ledger_access_denied_total", "reason" => denied.reason.clone())
-            .increment(1);
-        let who = denied.source_id.or(denied.key_id).unwrap_or_default();
-        let Some(suppressed) =
-            self.admit((tenant_id, who, denied.action.clone(), denied.reason.clone()))
-        else {
-            return;
-        };
-        denied.suppressed = suppressed;
-        let actor = denied.key_id.map_or_else(|| "unproven".to_owned(), |key| format!("key:{key}"));
-        let event = Event::AccessDenied(denied);
-        let recorded =
-            app.store.record_own(tenant_id, &actor, request_id, &event, Vec::new()).await;
-        if let Err(error) = recorded {
-            tracing::warn!(error = %error, "audit.denial_not_recorded");
-        }
-    }
-
-    /// How many were counted since the last recorded one, when it is time to record again.
-    fn admit(&self, like: Like) -> Option<u64> {
-        let mut recent = self.recent.lock().expect("nothing panics while holding it");
-        let now = Instant::now();
-        if recent.len() > DENIALS_REMEMBERED {
-            recent.retain(|_, (last, _)| now.duration_since(*last) < DENIAL_INTERVAL);
-        }
-        match recent.get_mut(&like) {
-            Some((last, suppressed)) if now.duration_since(*last) < DENIAL_INTERVAL => {
-                *suppressed += 1;
-                None
-            }
-            Some((last, suppressed)) => {
-                *last = now;
-                Some(std::mem::take(suppressed))
-            }
-            None => {
-                recent.insert(like, (now, 0));
-                Some(0)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,16 +179,5 @@ mod tests {
         for other in ["", "clg_", "clg_x_y", &key[1..], &key[..key.len() - 1]] {
             assert_eq!(tenant_of_key(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_flood_of_refusals_is_counted_not_stored() {
-        let denials = Denials::default();
-        let like = || {
-            let (action, reason) = ("ingest".to_owned(), "proof-wrong".to_owned());
-            (TenantId(Uuid::nil()), Uuid::nil(), action, reason)
-        };
-        assert_eq!(denials.admit(like()), Some(0));
-        assert_eq!((0..50).filter_map(|_| denials.admit(like())).count(), 0);
     }
 }

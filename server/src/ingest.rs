@@ -3,26 +3,26 @@
 //! One webhook is one atomic append. Whatever a provider sends again gets the answer it got first.
 
 mod answer;
+mod arrival;
+mod body;
+mod room;
 
-use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger_core::envelope::Draft;
-use ledger_core::event::{AccessDenied, Event};
+use ledger_core::event::Event;
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_core::provider::{Proof, Refused, Reply, Translation, Unproven};
+use ledger_core::provider::{Refused, Reply, Translation};
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::record::{Origin, RecordError};
 use ledger_store::source::Source;
 use ledger_store::vault::VaultError;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -31,10 +31,13 @@ use crate::api::PathId;
 use crate::app::{App, RequestId};
 use crate::problem::{ApiError, Problem};
 
-pub use answer::NOT_CONFIGURED;
+use self::arrival::Arrival;
 
-/// A sender that takes longer than this for its body is cut off.
-const BODY_PATIENCE: Duration = Duration::from_secs(20);
+pub use answer::NOT_CONFIGURED;
+pub use room::Rooms;
+
+/// A platform waits about this long for an acknowledgement.
+const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(20);
 /// An assistant request is answered within a second whatever the ledger does: the platform hangs up
 /// after 7.5 seconds end to end.
 const ASSISTANT_PATIENCE: Duration = Duration::from_millis(800);
@@ -75,108 +78,21 @@ async fn handler(
     body: Body,
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
-    let source_id = source_id.ok_or_else(unknown)?;
-    let source = app.store.find_source(SourceId(source_id)).await?.ok_or_else(unknown)?;
-    let _room = match room(&app, &headers) {
-        Ok(room) => room,
-        Err(refused) => {
-            discard(body, 4 * app.max_body).await;
-            return Err(refused);
-        }
-    };
-    let body = read_body(body, app.max_body).await?;
-    believe(&app, &source, request_id, &headers, &body).await?;
-
-    let delivery = Delivery { app: &app, source: &source, request_id };
-    let translation = delivery.translate(&body, source.country.as_deref())?;
-    delivery.answer(&body, translation).await
-}
-
-/// Room for the body, as long as the request lives: all bodies together stay within bounds.
-fn room(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
-    let told =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes: usize = told.unwrap_or(app.max_body);
-    if bytes > app.max_body {
-        return Err(too_large(app.max_body));
+    let source_id = SourceId(source_id.ok_or_else(unknown)?);
+    let arrival = Arrival::new(&app, request_id, &headers);
+    match arrival.find_source(source_id).await {
+        Ok(Some(source)) => arrival.take(&source, body).await,
+        Ok(None) => Err(unknown()),
+        Err(failed) => arrival.apologise(body, failed).await,
     }
-    let kilobytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
-    Arc::clone(&app.room).try_acquire_many_owned(kilobytes).map_err(|_| {
-        ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
-    })
 }
 
-/// Reads on and keeps nothing: a sender that is still talking does not hear the answer. One that
-/// does not stop is cut off.
-async fn discard(body: Body, limit: usize) {
-    let mut body = std::pin::pin!(body);
-    let read = async {
-        let mut left = limit;
-        while let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-            let bytes = frame.data_ref().map_or(0, axum::body::Bytes::len);
-            let Some(less) = left.checked_sub(bytes) else { return };
-            left = less;
-        }
-    };
-    // Whether it came to its end or not, nothing more is heard.
-    let _ = tokio::time::timeout(BODY_PATIENCE, read).await;
+fn overloaded() -> ApiError {
+    ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
 }
 
-fn too_large(limit: usize) -> ApiError {
-    let detail = format!("the body is larger than {limit} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
-}
-
-async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let read = tokio::time::timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_| {
-        let detail = "the body did not arrive in time";
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail)
-    })?;
-    read.map(Vec::from).map_err(|error| {
-        use std::error::Error;
-        let is_too_large =
-            error.source().is_some_and(|source| source.to_string().contains("length limit"));
-        if is_too_large {
-            return too_large(limit);
-        }
-        ApiError::new(StatusCode::BAD_REQUEST, "body-broken", "the body broke off")
-    })
-}
-
-/// Checks the proof; a wrong one is audited with the source's tenant.
-async fn believe(
-    app: &App,
-    source: &Source,
-    request_id: Uuid,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(), ApiError> {
-    let headers: Vec<(String, String)> = headers
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        })
-        .collect();
-    let proof = Proof { headers: &headers, body, now_unix: app.store.clock().now().timestamp() };
-    let Err(unproven) = source.provider.adapter().verify(&source.secret, &proof) else {
-        return Ok(());
-    };
-    let denied = AccessDenied {
-        action: "ingest".into(),
-        reason: unproven.code().into(),
-        source_id: Some(source.source_id.0),
-        key_id: None,
-        suppressed: 0,
-    };
-    if source.tenant_id != TenantId::INSTALLATION {
-        app.denials.record(app, source.tenant_id, request_id, denied).await;
-    }
-    Err(refuse_proof(unproven))
-}
-
-fn refuse_proof(unproven: Unproven) -> ApiError {
-    let detail = format!("{unproven}; send the secret this source was created with");
-    ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
+fn unavailable() -> ApiError {
+    ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
 }
 
 /// What became of a believed webhook.
@@ -242,13 +158,13 @@ impl Delivery<'_> {
         let kind = translation.kind.clone();
         let patience = match reply {
             Reply::Assistant => ASSISTANT_PATIENCE,
-            Reply::Acknowledge => BODY_PATIENCE,
+            Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
             _ => TOOL_PATIENCE,
         };
         let taken = tokio::time::timeout(patience, self.take(body, translation)).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
-            Err(ApiError::unavailable("unavailable", "the ledger cannot answer now; try again"))
+            Err(unavailable())
         });
         self.count(&kind, taken.as_ref().map_or("failed", Taken::word));
         if reply == Reply::Acknowledge {
@@ -311,9 +227,8 @@ fn refuse_record(error: RecordError) -> ApiError {
             let detail = "this tenant takes no events any more";
             ApiError::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
         }
-        RecordError::Append(AppendError::Overloaded) => {
-            ApiError::unavailable("overloaded", "too much is waiting; try again in a moment")
-        }
+        RecordError::Append(AppendError::Overloaded)
+        | RecordError::Vault(VaultError::Overloaded) => overloaded(),
         RecordError::Append(error) if !error.is_unavailable() => ApiError::internal(&error),
         // An operator can mend this from a backup; until then the sender keeps what it has.
         RecordError::Vault(error @ VaultError::Corrupt { .. }) => {
@@ -327,7 +242,7 @@ fn refuse_record(error: RecordError) -> ApiError {
         error => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(error = %error, cause, "ingest.unavailable");
-            ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
+            unavailable()
         }
     }
 }

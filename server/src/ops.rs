@@ -1,5 +1,7 @@
 //! Probes and metrics.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -13,6 +15,8 @@ use crate::app::App;
 
 /// A read model further behind than this makes the server not ready.
 const MAX_LAG: i64 = 100_000;
+/// Probes are asked every few seconds and given up soon.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -54,21 +58,24 @@ async fn healthz() -> Json<Health> {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
 async fn readyz(State(app): State<App>) -> impl IntoResponse {
-    let migrated = app.store.is_migrated().await;
-    let progress = projections::progress(app.store.projector()).await;
-    let lag_events = progress.as_ref().ok().map(|all| all.iter().map(|one| one.lag_events).sum());
-    let halted = progress.as_ref().ok().map(|all| all.iter().map(|one| one.halted).sum());
+    let migrated = in_time(app.store.is_migrated()).await;
+    let progress = match &migrated {
+        Some(_) => in_time(projections::progress(app.store.projector())).await,
+        None => None,
+    };
+    let lag_events = progress.as_ref().map(|all| all.iter().map(|one| one.lag_events).sum());
+    let halted = progress.as_ref().map(|all| all.iter().map(|one| one.halted).sum());
     let keyring = app.store.keyring().check();
-    let is_ready = matches!(migrated, Ok(true))
+    let is_ready = migrated == Some(true)
         && keyring.is_ok()
         && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG);
     let readiness = Readiness {
         status: if is_ready { "ready" } else { "not_ready" },
-        database: if migrated.is_ok() { "ok".into() } else { "does not answer".into() },
+        database: if migrated.is_some() { "ok".into() } else { "does not answer".into() },
         migrations: match migrated {
-            Ok(true) => "ok".into(),
-            Ok(false) => "not applied: run call-ledger migrate".into(),
-            Err(_) => "unknown".into(),
+            Some(true) => "ok".into(),
+            Some(false) => "not applied: run call-ledger migrate".into(),
+            None => "unknown".into(),
         },
         keyring: match keyring {
             Ok(()) => "ok".into(),
@@ -82,6 +89,11 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
+}
+
+/// What the database answers, if it does so while a probe waits.
+async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(PROBE_PATIENCE, asked).await.ok()?.ok()
 }
 
 /// Counters and histograms as OpenMetrics. No labels hold personal data or tenants' names.

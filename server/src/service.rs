@@ -10,25 +10,33 @@ use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::app::{App, router};
+use crate::app::{App, router, router_when_full};
+use crate::connections::{self, Routes};
+use crate::limits::Limits;
 use crate::telemetry;
 
-/// Requests under way when the server is told to stop have this long to finish.
-const DRAIN: Duration = Duration::from_secs(30);
+/// Answers that say the server stops have this long to be taken.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// Refusals that were only counted have this long to get into the log.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
 
 /// A running server.
 pub struct Service {
     /// Where it listens.
     pub address: SocketAddr,
     runner: Runner,
+    drain: Duration,
     stop: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
+    close: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    denials: JoinHandle<()>,
     upkeep: JoinHandle<()>,
 }
 
 impl Service {
-    /// Listens and starts the workers.
+    /// Listens and starts the workers, with the usual limits around bodies of `max_body` bytes.
     ///
     /// # Errors
     /// The address cannot be listened on.
@@ -36,6 +44,19 @@ impl Service {
         store: Arc<Store>,
         listen: SocketAddr,
         max_body: usize,
+    ) -> anyhow::Result<Self> {
+        let limits = Limits::with_max_body(max_body).within_open_files();
+        Self::start_within(limits, store, listen).await
+    }
+
+    /// Listens and starts the workers.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start_within(
+        limits: Limits,
+        store: Arc<Store>,
+        listen: SocketAddr,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(listen)
             .await
@@ -48,38 +69,43 @@ impl Service {
         // The first number parsed loads the numbering plans; no caller should wait for that.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
+        let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
+        let app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
         let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
-        let routes = router(App::new(store, telemetry::metrics(), max_body));
-        let stop = watch::Sender::new(false);
-        let mut stopped = stop.subscribe();
-        let server = tokio::spawn(async move {
-            axum::serve(listener, routes)
-                .with_graceful_shutdown(async move {
-                    // A dropped sender is a stop, too.
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                })
-                .await
-        });
+        let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
+        let denials = tokio::spawn(async move { denials.keep(&store, closed).await });
+        let routes = Routes { all: router(app.clone()), when_full: router_when_full(app) };
+        let server = tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()));
         tracing::info!(%address, "server.listening");
-        Ok(Self { address, runner, stop, server, upkeep })
+        let drain = limits.drain;
+        Ok(Self { address, runner, drain, stop, close, server, denials, upkeep })
     }
 
-    /// Takes no new requests, finishes those under way, then stops the workers.
+    /// Takes no new requests, finishes those under way or answers them 503, records what was only
+    /// counted, then stops the workers.
     ///
     /// # Errors
-    /// The listener failed while it ran.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    /// The server task died.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
-        let mut server = self.server;
-        match tokio::time::timeout(DRAIN, &mut server).await {
-            Ok(ended) => ended.context("the server task died")?.context("listening failed")?,
+        let mut ended = timeout(self.drain, &mut self.server).await;
+        if ended.is_err() {
+            self.close.send_replace(true);
+            ended = timeout(LAST_ANSWERS, &mut self.server).await;
+        }
+        match ended {
+            Ok(ended) => ended.context("the server task died")?,
             Err(_) => {
                 tracing::warn!("server.drain_timed_out");
-                server.abort();
+                self.server.abort();
             }
         }
-        self.runner.stop().await;
+        self.close.send_replace(true);
+        if timeout(LAST_RECORDS, self.denials).await.is_err() {
+            tracing::warn!("audit.denials_not_recorded");
+        }
         self.upkeep.abort();
+        self.runner.stop().await;
         tracing::info!("server.stopped");
         Ok(())
     }

@@ -16,6 +16,7 @@ use ledger_store::{Settings, Store};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use server::auth::new_key;
+use server::limits::Limits;
 use server::service::Service;
 use server::system::{SystemClock, SystemIds};
 use sqlx::postgres::PgConnectOptions;
@@ -90,21 +91,25 @@ impl TestLedger {
         Self::start_with(database, keyring, Arc::new(SystemClock)).await
     }
 
+    /// A server of the test's own over the shared database, with bounds of the test's own.
+    pub async fn start_within(limits: Limits) -> Self {
+        let shared = cluster::shared().await;
+        let keyring = Arc::clone(&shared.keyring);
+        let store = open(shared.database.clone(), keyring, Arc::new(SystemClock));
+        Self::serve(store, limits).await
+    }
+
     async fn start_with(
         database: PgConnectOptions,
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let store = Arc::new(Store::open(Settings {
-            database,
-            connections: 16,
-            lanes: 2,
-            keyring,
-            clock,
-            ids: Arc::new(SystemIds),
-        }));
+        Self::serve(open(database, keyring, clock), Limits::with_max_body(MAX_BODY)).await
+    }
+
+    async fn serve(store: Arc<Store>, limits: Limits) -> Self {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let service = Service::start(Arc::clone(&store), any_port, MAX_BODY)
+        let service = Service::start_within(limits, Arc::clone(&store), any_port)
             .await
             .expect("a server on a free port");
         Self { store, address: service.address, service }
@@ -182,6 +187,12 @@ impl TestLedger {
         self.store.create_api_key(tenant_id, &key, &scopes, None).await.expect("a key");
         key
     }
+}
+
+/// A store as a server has it.
+fn open(database: PgConnectOptions, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Store> {
+    let ids = Arc::new(SystemIds);
+    Arc::new(Store::open(Settings { database, connections: 16, lanes: 2, keyring, clock, ids }))
 }
 
 impl TestTenant {

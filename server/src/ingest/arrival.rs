@@ -1,0 +1,163 @@
+//! A webhook at the door: whose source it is, whether there is room for it, whether it is believed.
+//! What it says is not our part.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use ledger_core::event::AccessDenied;
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::{Proof, Provider, Reply, Unproven};
+use ledger_store::source::Source;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::room::{Place, SMALL};
+use super::{Delivery, answer, body, overloaded, unavailable};
+use crate::app::App;
+use crate::problem::ApiError;
+
+/// A source that cannot be found in this time cannot be found: somebody may wait for an answer.
+const SOURCE_PATIENCE: Duration = Duration::from_secs(2);
+/// Whoever takes a place in a reserve hands over a small body at once.
+const RESERVED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A request of which only the head was read.
+pub(super) struct Arrival<'a> {
+    app: &'a App,
+    request_id: Uuid,
+    headers: &'a HeaderMap,
+    /// As text, for proofs. What is no text proves nothing.
+    texts: Vec<(String, String)>,
+}
+
+impl<'a> Arrival<'a> {
+    pub(super) fn new(app: &'a App, request_id: Uuid, headers: &'a HeaderMap) -> Self {
+        let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        Self { app, request_id, headers, texts: headers.iter().filter_map(text).collect() }
+    }
+
+    /// The source, in time.
+    ///
+    /// # Errors
+    /// 503, as far as waiting may help; then [`Arrival::apologise`].
+    pub(super) async fn find_source(
+        &self,
+        source_id: SourceId,
+    ) -> Result<Option<Source>, ApiError> {
+        match timeout(SOURCE_PATIENCE, self.app.store.find_source(source_id)).await {
+            Ok(found) => Ok(found?),
+            Err(_) => {
+                tracing::warn!("ingest.source_timed_out");
+                Err(unavailable())
+            }
+        }
+    }
+
+    /// Reads the body within bounds, believes the sender or not, and delivers.
+    ///
+    /// # Errors
+    /// Every refusal of a webhook.
+    pub(super) async fn take(&self, source: &Source, body: Body) -> Result<Response, ApiError> {
+        // A secret in a header is believed before the body is read, a signature only with it.
+        let is_proven = self.judge(source, &[]).is_ok();
+        let (place, body) = self.read(body, is_proven).await?;
+        if let Err(unproven) = self.judge(source, &body) {
+            return Err(self.refuse_proof(source, unproven).await);
+        }
+        let delivery = Delivery { app: self.app, source, request_id: self.request_id };
+        let translation = delivery.translate(&body, source.country.as_deref())?;
+        if place.is_reserved && translation.reply == Reply::Acknowledge {
+            delivery.count(&translation.kind, "refused");
+            return Err(overloaded());
+        }
+        delivery.answer(&body, translation).await
+    }
+
+    /// What a voice hears when we cannot even tell whose source it is: that nothing was done. Anybody
+    /// may hear that, so no proof is asked for. To everything else it is `failed`.
+    ///
+    /// # Errors
+    /// `failed`, unless somebody waits for an answer that is spoken.
+    pub(super) async fn apologise(
+        &self,
+        body: Body,
+        failed: ApiError,
+    ) -> Result<Response, ApiError> {
+        let told = body::told_length(self.headers).unwrap_or(SMALL);
+        let read = match self.app.rooms.of(false).admit(Some(told), SMALL).await {
+            Some(place) if told <= SMALL => {
+                body::read(body, place.max_body, RESERVED_PATIENCE).await
+            }
+            _ => {
+                body::discard(body, &self.app.limits).await;
+                return Err(failed);
+            }
+        };
+        let body = read?;
+        let adapters = Provider::ALL.iter().map(|provider| provider.adapter());
+        let mut replies =
+            adapters.filter_map(|adapter| Some(adapter.translate(&body, None).ok()?.reply));
+        match replies.find(|reply| *reply != Reply::Acknowledge) {
+            Some(reply) => Ok(answer::spoken(&reply, None, None)),
+            None => Err(failed),
+        }
+    }
+
+    /// The body, and the room it takes for as long as it is worked on.
+    async fn read(&self, body: Body, is_proven: bool) -> Result<(Place, Vec<u8>), ApiError> {
+        let limits = &self.app.limits;
+        let told = body::told_length(self.headers);
+        let admitted = match told {
+            Some(bytes) if bytes > limits.max_body => Err(body::too_large(limits.max_body)),
+            _ => {
+                let place = self.app.rooms.of(is_proven).admit(told, limits.max_body).await;
+                place.ok_or_else(overloaded)
+            }
+        };
+        let place = match admitted {
+            Ok(place) => place,
+            Err(refused) => {
+                body::discard(body, limits).await;
+                return Err(refused);
+            }
+        };
+        let patience = if place.is_reserved { RESERVED_PATIENCE } else { limits.body_patience };
+        match body::read(body, place.max_body, patience).await {
+            Ok(body) => Ok((place, body)),
+            // For this sender there is no lack of permission, only of room.
+            Err(refused)
+                if place.is_reserved && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
+            {
+                Err(overloaded())
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
+        let now_unix = self.app.store.clock().now().timestamp();
+        let proof = Proof { headers: &self.texts, body, now_unix };
+        source.provider.adapter().verify(&source.secret, &proof)
+    }
+
+    /// A wrong proof is audited with the source's tenant.
+    async fn refuse_proof(&self, source: &Source, unproven: Unproven) -> ApiError {
+        let denied = AccessDenied {
+            action: "ingest".into(),
+            reason: unproven.code().into(),
+            source_id: Some(source.source_id.0),
+            key_id: None,
+            suppressed: 0,
+        };
+        if source.tenant_id != TenantId::INSTALLATION {
+            let Self { app, request_id, .. } = self;
+            app.denials.record(&app.store, source.tenant_id, *request_id, denied).await;
+        }
+        let detail = format!("{unproven}; send the secret this source was created with");
+        ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
+    }
+}
