@@ -11,6 +11,7 @@ pub mod fixtures;
 pub mod ledger;
 pub mod logs;
 pub mod messages;
+pub mod proxy;
 pub mod scan;
 
 use std::future::Future;
