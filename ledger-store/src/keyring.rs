@@ -6,55 +6,65 @@
 //! keyring/<tenant>/digest.key    names contents (deduplication) without revealing them; never rolled
 //! ```
 //! Each file is `CLK1`, the root key's id, and the wrapped key bound to tenant and name: a file
-//! moved to another tenant does not open. Files are created, never overwritten.
+//! moved to another tenant does not open. Files are created, never overwritten, and no key is made
+//! where one should be: see [`Keyring::ensure_tenant`].
+
+mod derived;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::rand;
 use ledger_core::ids::TenantId;
 use moka::sync::Cache;
 use thiserror::Error;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::root_key::{FileRootKey, RootKey, RootKeyError, open_small, seal_small, write_new};
+pub use self::derived::{DigestKey, EpochKeys};
+use crate::root_key::{FileRootKey, RootKey, RootKeyError, read_small, write_new};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
-/// Keys are read from disk again after this: a keyring that is gone is noticed.
-const LIFETIME: Duration = Duration::from_mins(1);
+/// Keys are read from disk again after this. The vault keeps what it got here as long once more, so
+/// a key file that is gone serves nobody after a minute.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
 /// Why a tenant's keys cannot be had. While this lasts no webhook of the tenant is taken.
 #[derive(Debug, Error)]
 pub enum KeyringError {
     /// The root key itself.
-    #[error("the keyring cannot be opened")]
+    #[error(transparent)]
     Root(#[from] RootKeyError),
     /// The key file is not there.
-    #[error("key file {path} is missing: restore the keyring from its own backup")]
+    #[error("key file {path} is missing: mount the keyring, or restore it from its own backup")]
     Missing {
         /// The file.
         path: PathBuf,
     },
     /// The key file is truncated, altered, or belongs to another tenant or epoch.
-    #[error("key file {path} does not open: truncated, altered, or of another tenant")]
+    #[error(
+        "key file {path} does not open: truncated, altered, or of another tenant or epoch; \
+             restore it from the keyring's own backup"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
     },
     /// Another root key wrapped the key file.
-    #[error("key file {path} was wrapped by another root key")]
+    #[error("key file {path} was wrapped by another root key: point --root-key at that one")]
     OtherRoot {
         /// The file.
         path: PathBuf,
     },
     /// The key is not the one the database remembers.
-    #[error("key file {path} is not the key that tenant {tenant_id} epoch {epoch} was made with")]
+    #[error(
+        "key file {path} is not the key that tenant {tenant_id} epoch {epoch} was made with: \
+             restore the keyring that belongs to this database"
+    )]
     NotTheKey {
         /// The file.
         path: PathBuf,
@@ -64,7 +74,10 @@ pub enum KeyringError {
         epoch: i32,
     },
     /// The file system refused.
-    #[error("cannot use key file {path}")]
+    #[error(
+        "key file {path} cannot be read or written: check the path, who may use it, and the \
+             space left"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -74,83 +87,10 @@ pub enum KeyringError {
     },
 }
 
-/// A tenant's keys of one epoch, ready for use.
-pub struct EpochKeys {
-    /// Which epoch.
-    pub epoch: i32,
-    wrapping: RandomizedNonceKey,
-    misc: RandomizedNonceKey,
-    lookup: hmac::Key,
-    check_value: [u8; 16],
-}
-
-impl EpochKeys {
-    fn derive(epoch: i32, key: &KeyBytes) -> Self {
-        let aead = |label: &[u8]| {
-            RandomizedNonceKey::new(&AES_256_GCM, expand(key, label).as_slice())
-                .expect("32 bytes is a valid AES-256 key")
-        };
-        let check = hmac::Key::new(hmac::HMAC_SHA256, expand(key, b"cl/check/1").as_slice());
-        Self {
-            epoch,
-            wrapping: aead(b"cl/wrap/1"),
-            misc: aead(b"cl/misc/1"),
-            lookup: hmac::Key::new(hmac::HMAC_SHA256, expand(key, b"cl/lookup/1").as_slice()),
-            check_value: first16(&hmac::sign(&check, b"check")),
-        }
-    }
-
-    /// What the database remembers of the key, to know it again.
-    #[must_use]
-    pub fn check_value(&self) -> [u8; 16] {
-        self.check_value
-    }
-
-    /// Wraps subject keys.
-    #[must_use]
-    pub fn wrapping(&self) -> &RandomizedNonceKey {
-        &self.wrapping
-    }
-
-    /// A blind index: finds a value without storing it. `kind` keeps a number and an id apart.
-    #[must_use]
-    pub fn blind_index(&self, kind: &str, normalised: &str) -> [u8; 16] {
-        let mut context = hmac::Context::with_key(&self.lookup);
-        context.update(&(kind.len() as u64).to_be_bytes());
-        context.update(kind.as_bytes());
-        context.update(normalised.as_bytes());
-        first16(&context.sign())
-    }
-
-    /// Seals a secret that is not about a person, such as a webhook secret.
-    #[must_use]
-    pub fn seal_secret(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
-        seal_small(&self.misc, place, secret)
-    }
-
-    /// Opens what [`EpochKeys::seal_secret`] made for the same place.
-    #[must_use]
-    pub fn open_secret(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        open_small(&self.misc, place, sealed)
-    }
-}
-
-/// Names contents: the same bytes get the same name, and nobody without the key can test a guess.
-pub struct DigestKey(hmac::Key);
-
-impl DigestKey {
-    /// The keyed digest of some content.
-    #[must_use]
-    pub fn digest(&self, content: &[u8]) -> [u8; 32] {
-        hmac::sign(&self.0, content).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
-    }
-}
-
 /// The directory of key files.
 pub struct Keyring {
     dir: PathBuf,
     root_path: PathBuf,
-    root: Mutex<Option<Arc<dyn RootKey>>>,
     epochs: Cache<(TenantId, i32), Arc<EpochKeys>>,
     digests: Cache<TenantId, Arc<DigestKey>>,
 }
@@ -163,7 +103,6 @@ impl Keyring {
         Self {
             dir,
             root_path,
-            root: Mutex::new(None),
             epochs: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
             digests: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
         }
@@ -173,10 +112,10 @@ impl Keyring {
     /// when the database remembers no epoch either.
     ///
     /// # Errors
-    /// [`KeyringError::Root`] when keys exist whose root key is gone: that is never mended by a new one.
+    /// [`KeyringError::Root`] when keys exist whose root key is gone: that is never mended by a new
+    /// one. [`KeyringError::Io`] when it cannot be told whether keys exist.
     pub fn ensure_root(&self) -> Result<(), KeyringError> {
-        let has_keys = fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some());
-        if self.root_path.exists() || has_keys {
+        if is_there(&self.root_path) || self.has_keys()? {
             return self.root().map(|_| ());
         }
         let io = |source| KeyringError::Io { path: self.root_path.clone(), source };
@@ -193,35 +132,48 @@ impl Keyring {
         self.root().map(|_| ())
     }
 
-    /// Whether the root key can be used and the key files are there right now, whatever is cached.
+    /// Whether the root key can be used and opens the installation's own key files right now,
+    /// whatever is cached. A tenant's files are that tenant's trouble.
     ///
     /// # Errors
     /// [`KeyringError`] by what is wrong.
     pub fn check(&self) -> Result<(), KeyringError> {
-        FileRootKey::open(&self.root_path)?;
-        // The installation's own keys are made first and stay as long as there is a keyring.
-        let path = self.path(TenantId::INSTALLATION, "1.tek");
-        match fs::metadata(&path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(KeyringError::Missing { path })
+        self.installation().map(|_| ())
+    }
+
+    /// The installation's own keys, from their files. They are made first and stay as long as there
+    /// is a keyring.
+    pub(crate) fn installation(&self) -> Result<EpochKeys, KeyringError> {
+        let root = self.root()?;
+        let read = |name| {
+            let file = self.load(TenantId::INSTALLATION, name)?;
+            if file.root_id != root.id() {
+                return Err(KeyringError::OtherRoot { path: file.path });
             }
-            Err(source) => Err(KeyringError::Io { path, source }),
-        }
+            let place = place(TenantId::INSTALLATION, name);
+            let key = root.open_wrapped(&place, &file.wrapped);
+            key.ok_or(KeyringError::Damaged { path: file.path })
+        };
+        read("digest.key")?;
+        Ok(EpochKeys::derive(1, &read("1.tek")?))
     }
 
     /// The keys a tenant begins with, epoch 1 and the digest key, made where there are none yet: an
     /// interrupted set-up goes on. Durable when it returns. Only for tenants the database does not
-    /// remember keys of.
+    /// remember keys of. Nothing is made in a keyring whose first keys, the installation's, are
+    /// not there or do not open: it is the wrong one, or its volume is not mounted.
     ///
     /// # Errors
     /// [`KeyringError`] by what is wrong.
     pub async fn ensure_tenant(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, KeyringError> {
+        if tenant_id != TenantId::INSTALLATION {
+            self.check()?;
+        }
         let dir = self.dir.join(tenant_id.to_string());
         let io = |source| KeyringError::Io { path: dir.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
         for name in ["digest.key", "1.tek"] {
-            if !dir.join(name).exists() {
+            if !is_there(&dir.join(name)) {
                 self.create(tenant_id, name).await?;
             }
         }
@@ -260,10 +212,14 @@ impl Keyring {
         let keys = self.epoch(tenant_id, epoch).await?;
         if keys.check_value() != check_value {
             self.epochs.invalidate(&(tenant_id, epoch));
-            let path = self.path(tenant_id, &format!("{epoch}.tek"));
-            return Err(KeyringError::NotTheKey { path, tenant_id, epoch });
+            return Err(self.not_the_key(tenant_id, epoch));
         }
         Ok(keys)
+    }
+
+    pub(crate) fn not_the_key(&self, tenant_id: TenantId, epoch: i32) -> KeyringError {
+        let path = self.path(tenant_id, &format!("{epoch}.tek"));
+        KeyringError::NotTheKey { path, tenant_id, epoch }
     }
 
     /// The key that names a tenant's contents.
@@ -275,19 +231,33 @@ impl Keyring {
             return Ok(key);
         }
         let bytes = self.read(tenant_id, "digest.key").await?;
-        let key = Arc::new(DigestKey(hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice())));
+        let key = Arc::new(DigestKey::new(&bytes));
         self.digests.insert(tenant_id, Arc::clone(&key));
         Ok(key)
     }
 
-    fn root(&self) -> Result<Arc<dyn RootKey>, KeyringError> {
-        let mut root = self.root.lock().expect("nothing panics while holding it");
-        if let Some(root) = &*root {
-            return Ok(Arc::clone(root));
+    /// The root key as its file holds it now. It is not kept in memory: a file that is gone or was
+    /// exchanged is noticed, and one that is back is used, without a restart.
+    fn root(&self) -> Result<FileRootKey, KeyringError> {
+        Ok(FileRootKey::open(&self.root_path)?)
+    }
+
+    /// Whether any tenant has keys here. What else lies in the directory (a volume's `lost+found`)
+    /// is no key.
+    fn has_keys(&self) -> Result<bool, KeyringError> {
+        let io = |source| KeyringError::Io { path: self.dir.clone(), source };
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io(error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(io)?.file_name();
+            if name.to_str().is_some_and(|name| Uuid::try_parse(name).is_ok()) {
+                return Ok(true);
+            }
         }
-        let opened: Arc<dyn RootKey> = Arc::new(FileRootKey::open(&self.root_path)?);
-        *root = Some(Arc::clone(&opened));
-        Ok(opened)
+        Ok(false)
     }
 
     fn path(&self, tenant_id: TenantId, name: &str) -> PathBuf {
@@ -309,28 +279,48 @@ impl Keyring {
     }
 
     async fn read(&self, tenant_id: TenantId, name: &str) -> Result<KeyBytes, KeyringError> {
+        let KeyFile { path, root_id, wrapped } = self.load(tenant_id, name)?;
+        let root = self.root()?;
+        if root_id != root.id() {
+            return Err(KeyringError::OtherRoot { path });
+        }
+        root.unwrap(&place(tenant_id, name), &wrapped)
+            .await
+            .map_err(|_| KeyringError::Damaged { path })
+    }
+
+    /// Reads a key file and takes it apart.
+    fn load(&self, tenant_id: TenantId, name: &str) -> Result<KeyFile, KeyringError> {
         let path = self.path(tenant_id, name);
-        let contents = match fs::read(&path) {
+        let contents = match read_small(&path) {
             Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(KeyringError::Missing { path });
             }
             Err(source) => return Err(KeyringError::Io { path, source }),
         };
-        let Some((head, wrapped)) = contents.split_at_checked(12) else {
-            return Err(KeyringError::Damaged { path });
-        };
-        if &head[..4] != MAGIC {
-            return Err(KeyringError::Damaged { path });
+        let parts = contents.split_first_chunk::<4>().filter(|(magic, _)| *magic == MAGIC);
+        match parts.and_then(|(_, rest)| rest.split_first_chunk::<8>()) {
+            Some((root_id, wrapped)) => {
+                Ok(KeyFile { path, root_id: *root_id, wrapped: wrapped.to_vec() })
+            }
+            None => Err(KeyringError::Damaged { path }),
         }
-        let root = self.root()?;
-        if head[4..] != root.id() {
-            return Err(KeyringError::OtherRoot { path });
-        }
-        root.unwrap(&place(tenant_id, name), wrapped)
-            .await
-            .map_err(|_| KeyringError::Damaged { path })
     }
+}
+
+/// A key file taken apart, not yet opened.
+struct KeyFile {
+    path: PathBuf,
+    /// Which root key wrapped it.
+    root_id: [u8; 8],
+    wrapped: Vec<u8>,
+}
+
+/// Whether anything has this name, a link to nowhere or a thing that cannot be looked at included:
+/// where something is, nothing is made.
+fn is_there(path: &Path) -> bool {
+    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// What a key file is bound to.
@@ -338,26 +328,7 @@ fn place(tenant_id: TenantId, name: &str) -> Vec<u8> {
     [b"CLK1".as_slice(), tenant_id.0.as_bytes(), name.as_bytes()].concat()
 }
 
-fn first16(tag: &hmac::Tag) -> [u8; 16] {
-    tag.as_ref()[..16].try_into().expect("HMAC-SHA-256 is longer")
-}
-
-/// A key of its own for one purpose.
-fn expand(key: &KeyBytes, label: &[u8]) -> KeyBytes {
-    struct Len32;
-    impl KeyType for Len32 {
-        fn len(&self) -> usize {
-            32
-        }
-    }
-    let mut bytes = Zeroizing::new([0; 32]);
-    Salt::new(HKDF_SHA256, b"call-ledger")
-        .extract(key.as_slice())
-        .expand(&[label], Len32)
-        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
-        .expect("32 bytes is a valid HKDF length");
-    bytes
-}
-
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod tests;

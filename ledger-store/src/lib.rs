@@ -8,6 +8,8 @@ pub mod append;
 pub mod appender;
 pub mod embedded;
 pub mod error;
+#[cfg(test)]
+mod golden;
 pub mod keyring;
 mod pool;
 pub mod quarantine;
@@ -182,6 +184,29 @@ impl Store {
         tx.execute("set local role none").await?;
         let applied = applied(&mut tx).await;
         Ok(usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATOR.iter().count()))
+    }
+
+    /// Whether the keyring can be used right now, whatever is cached, and is the one this database
+    /// was filled with.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] by what is wrong; the database did not answer.
+    pub async fn check_keyring(&self) -> Result<(), StoreError> {
+        let keys = self.keyring.installation()?;
+        let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
+        let remembered = sqlx::query_scalar!(
+            "select check_value from vault.epochs where tenant_id = $1 and epoch = $2",
+            TenantId::INSTALLATION.0,
+            keys.epoch,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        // Not set up yet: there is nothing it could be the wrong one for.
+        let is_ours = remembered.is_none_or(|check_value| check_value == keys.check_value());
+        if !is_ours {
+            return Err(self.keyring.not_the_key(TenantId::INSTALLATION, keys.epoch).into());
+        }
+        Ok(())
     }
 
     /// Closes every connection. What is under way is finished; what still waits in a queue is told

@@ -2,7 +2,7 @@
 //! further implementations of [`RootKey`]. It never touches PostgreSQL.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub enum RootKeyError {
         path: PathBuf,
     },
     /// The file is not a root key.
-    #[error("{path} is no root key: it must hold 64 hexadecimal digits")]
+    #[error("{path} is no root key: put the file back that holds its 64 hexadecimal digits")]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum RootKeyError {
         mode: u32,
     },
     /// The file cannot be read or written.
-    #[error("cannot use the root key at {path}")]
+    #[error("the root key at {path} cannot be read or written: check the path and who may use it")]
     Io {
         /// The file.
         path: PathBuf,
@@ -77,8 +77,8 @@ impl FileRootKey {
     /// [`RootKeyError`] by what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, RootKeyError> {
         let io = |source| RootKeyError::Io { path: path.to_owned(), source };
-        let text = match fs::read_to_string(path) {
-            Ok(text) => Zeroizing::new(text),
+        let contents = match read_small(path) {
+            Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(RootKeyError::Missing { path: path.to_owned() });
             }
@@ -89,7 +89,7 @@ impl FileRootKey {
             return Err(RootKeyError::TooOpen { path: path.to_owned(), mode });
         }
         let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), bytes.as_mut_slice())
+        hex::decode_to_slice(contents.trim_ascii(), bytes.as_mut_slice())
             .map_err(|_| RootKeyError::Malformed { path: path.to_owned() })?;
         Ok(Self::from_bytes(&bytes))
     }
@@ -113,6 +113,11 @@ impl FileRootKey {
             .expect("32 bytes is a valid AES-256 key");
         Self { key, id: fingerprint.as_ref()[..8].try_into().expect("SHA-256 is longer") }
     }
+
+    /// [`RootKey::unwrap`] for those who cannot wait: a file's key is at hand.
+    pub(crate) fn open_wrapped(&self, place: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
+        unwrap(&self.key, place, wrapped)
+    }
 }
 
 #[async_trait]
@@ -126,8 +131,21 @@ impl RootKey for FileRootKey {
     }
 
     async fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError> {
-        unwrap(&self.key, place, wrapped).ok_or(RootKeyError::DoesNotOpen)
+        self.open_wrapped(place, wrapped).ok_or(RootKeyError::DoesNotOpen)
     }
+}
+
+/// The largest file that is read for a key; all of them are far smaller.
+const MAX_FILE: u64 = 4_096;
+
+/// A key's file, whole. Only a regular file is opened: a pipe would keep us waiting for ever.
+pub(crate) fn read_small(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut contents = Zeroizing::new(Vec::with_capacity(256));
+    fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut contents)?;
+    Ok(contents)
 }
 
 /// Writes a file that must not exist yet, durably, whole or not at all: a reader never sees half a

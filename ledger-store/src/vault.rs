@@ -3,6 +3,8 @@
 //! A subject's key is durable before the event that needs it. New subjects are group-committed: one
 //! worker takes all that waits into one transaction, and a returning caller costs no write.
 
+#[cfg(test)]
+mod golden_tests;
 mod keys;
 mod resolve;
 
@@ -20,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
-use crate::keyring::{EpochKeys, Keyring, KeyringError};
+use crate::keyring::{EpochKeys, Keyring, KeyringError, LIFETIME};
 use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
 use crate::tenant_tx::TenantTx;
 
@@ -107,6 +109,28 @@ pub struct OpenedSection {
     pub plain: Opened<Personal<Vec<u8>>>,
 }
 
+/// Where stored sections were found, which says what may stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// An event's `sections` column: its small sections.
+    Sections(EventId),
+    /// An event's `bulk` column: its large sections.
+    Bulk(EventId),
+    /// A read model's copies of parties, of events the reader knows.
+    Parties,
+}
+
+impl Shelf {
+    /// Whether a section that says this of itself can have been put here by us.
+    fn may_hold(self, sealed: &Sealed<'_>) -> bool {
+        match self {
+            Self::Sections(event_id) => sealed.event_id == event_id && !sealed.name.is_bulk(),
+            Self::Bulk(event_id) => sealed.event_id == event_id && sealed.name.is_bulk(),
+            Self::Parties => sealed.name == SectionName::Party,
+        }
+    }
+}
+
 /// The vault of all tenants.
 #[derive(Clone)]
 pub struct Vault {
@@ -129,7 +153,7 @@ impl Vault {
         let keys = Keys {
             subjects: cache().build(),
             found: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
-            epochs: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
+            epochs: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(LIFETIME).build(),
         };
         let (resolver, waiting) = mpsc::channel(QUEUE);
         let vault = Self { pool, intake, keyring, keys, resolver };
@@ -198,22 +222,22 @@ impl Vault {
         Ok(found.into_iter().map(SubjectId).collect())
     }
 
-    /// Opens the sections of some columns. With `event_id`, a section sealed for another event is
-    /// `Corrupt`, whatever it says.
+    /// Opens the sections of some columns. One that was sealed for another event or column than it
+    /// stands in is `Corrupt`, whatever it says.
     ///
     /// # Errors
     /// [`VaultError`] when keys cannot be had at all; a section that does not open is an answer.
     pub async fn open(
         &self,
         tenant_id: TenantId,
-        columns: &[(Option<EventId>, &[u8])],
+        columns: &[(Shelf, &[u8])],
     ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
         let mut wanted = Vec::new();
         let mut parsed = Vec::with_capacity(columns.len());
-        for (event_id, column) in columns {
+        for (shelf, column) in columns {
             let sections = seal::unpack(column).unwrap_or_else(|_| vec![&[]]);
             let sections: Vec<_> =
-                sections.into_iter().map(|bytes| (bytes, believable(bytes, *event_id))).collect();
+                sections.into_iter().map(|bytes| (bytes, believable(bytes, *shelf))).collect();
             let ids = sections.iter().filter_map(|(_, sealed)| sealed.as_ref());
             wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
             parsed.push(sections);
@@ -275,10 +299,9 @@ impl Vault {
     }
 }
 
-/// The header of a section, unless it is malformed or of another event.
-fn believable(bytes: &[u8], event_id: Option<EventId>) -> Option<Sealed<'_>> {
-    let sealed = Sealed::parse(bytes).ok()?;
-    event_id.is_none_or(|event_id| event_id == sealed.event_id).then_some(sealed)
+/// The header of a section, unless it is malformed or does not belong where it stands.
+fn believable(bytes: &[u8], shelf: Shelf) -> Option<Sealed<'_>> {
+    Sealed::parse(bytes).ok().filter(|sealed| shelf.may_hold(sealed))
 }
 
 fn open_with(

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::api::PathId;
 use crate::app::{App, RequestId};
-use crate::problem::{ApiError, Problem};
+use crate::problem::{ApiError, Problem, without_keys};
 
 use self::arrival::Arrival;
 
@@ -235,10 +235,8 @@ fn refuse_record(error: RecordError) -> ApiError {
             tracing::error!(error = %error, "ingest.key_corrupt");
             ApiError::unavailable("key-corrupt", "this person's key is damaged; try again later")
         }
-        RecordError::Keyring(error) => {
-            tracing::error!(error = %error, "ingest.keyring");
-            ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")
-        }
+        RecordError::Keyring(error) => without_keys(&error),
+        RecordError::Vault(VaultError::Keyring(error)) => without_keys(&error),
         error => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(error = %error, cause, "ingest.unavailable");

@@ -6,12 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use ledger_store::StoreError;
+use ledger_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::problem::chain;
 
 /// A read model further behind than this makes the server not ready.
 const MAX_LAG: i64 = 100_000;
@@ -65,7 +68,14 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     };
     let lag_events = progress.as_ref().map(|all| all.iter().map(|one| one.lag_events).sum());
     let halted = progress.as_ref().map(|all| all.iter().map(|one| one.halted).sum());
-    let keyring = app.store.keyring().check();
+    // Without the database only the files can be looked at.
+    let keyring = match &migrated {
+        Some(_) => match tokio::time::timeout(PROBE_PATIENCE, app.store.check_keyring()).await {
+            Ok(checked) => checked,
+            Err(_) => app.store.keyring().check().map_err(StoreError::from),
+        },
+        None => app.store.keyring().check().map_err(StoreError::from),
+    };
     let is_ready = migrated == Some(true)
         && keyring.is_ok()
         && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG);
@@ -79,10 +89,11 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         },
         keyring: match keyring {
             Ok(()) => "ok".into(),
-            Err(error) => {
-                tracing::error!(error = %error, "readyz.keyring");
-                "cannot be opened; see the log".into()
+            Err(StoreError::Keyring(error)) => {
+                tracing::error!(error = chain(&error), "readyz.keyring");
+                "cannot be used; see the log".into()
             }
+            Err(_) => "unknown".into(),
         },
         lag_events,
         halted,

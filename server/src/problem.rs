@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger_store::StoreError;
+use ledger_store::keyring::KeyringError;
 use ledger_store::vault::VaultError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -93,8 +94,26 @@ impl ApiError {
     }
 }
 
+/// An error and its causes in one line, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+/// 503 for a delivery or a question that no key is at hand for; the log says which file.
+pub(crate) fn without_keys(error: &KeyringError) -> ApiError {
+    tracing::error!(error = chain(error), "request.keyring");
+    ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Keyring(error) => return without_keys(error),
+            StoreError::Vault(VaultError::Keyring(error)) => return without_keys(error),
+            _ => {}
+        }
         if error.is_unavailable() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(error = %error, cause, "request.unavailable");

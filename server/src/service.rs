@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::app::{App, router, router_when_full};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
+use crate::problem::chain;
 use crate::telemetry;
 
 /// Answers that say the server stops have this long to be taken.
@@ -64,7 +65,8 @@ impl Service {
         let address = listener.local_addr()?;
         // Known before the first webhook, so that it does not have to wait for them.
         if let Err(error) = store.ensure_installation().await {
-            tracing::error!(error = %error, "the keyring is not available: no webhooks are taken");
+            let error = chain(&error);
+            tracing::error!(error, "the keyring is not available: no webhooks are taken");
         }
         // The first number parsed loads the numbering plans; no caller should wait for that.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);

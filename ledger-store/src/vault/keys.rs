@@ -68,9 +68,13 @@ pub(super) async fn load_keys(
 ) -> Result<(), VaultError> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "select subject_id, generation, state, epoch, wrapped from vault.subject_keys
-          where tenant_id = $1 and subject_id = any ($2)
-          order by subject_id, generation",
+        r#"
+        select k.subject_id, k.generation, k.state, k.epoch, k.wrapped, e.check_value as "check_value?"
+          from vault.subject_keys k
+          left join vault.epochs e on e.tenant_id = k.tenant_id and e.epoch = k.epoch
+         where k.tenant_id = $1 and k.subject_id = any ($2)
+         order by k.subject_id, k.generation
+        "#,
         tenant_id.0,
         subjects,
     )
@@ -80,10 +84,12 @@ pub(super) async fn load_keys(
     for row in rows {
         let subject_id = SubjectId(row.subject_id);
         let generation = row.generation.cast_unsigned();
-        let state = match (row.state.as_str(), row.wrapped) {
-            (state @ ("active" | "restricted"), Some(wrapped)) => {
+        let state = match (row.state.as_str(), row.wrapped, row.check_value) {
+            // Every epoch there ever was is remembered: somebody altered the row.
+            ("active" | "restricted", Some(_), None) => KeyState::Corrupt,
+            (state @ ("active" | "restricted"), Some(wrapped), Some(check_value)) => {
                 let epoch = keyring
-                    .epoch(tenant_id, row.epoch)
+                    .checked_epoch(tenant_id, row.epoch, &check_value)
                     .await
                     .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
                 let place = wrap_place(tenant_id, subject_id, row.generation, row.epoch);
@@ -96,7 +102,10 @@ pub(super) async fn load_keys(
             _ => KeyState::Gone,
         };
         let state = Arc::new(state);
-        keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
+        // Whoever mends a row need not wait to be seen.
+        if !matches!(*state, KeyState::Corrupt) {
+            keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
+        }
         each((subject_id, generation), state);
     }
     Ok(())

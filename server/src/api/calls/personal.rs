@@ -7,7 +7,7 @@ use ledger_core::ids::{EventId, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::read::StoredEvent;
 use ledger_store::seal::{Opened, SectionName};
-use ledger_store::vault::{OpenedSection, Vault, VaultError};
+use ledger_store::vault::{OpenedSection, Shelf, Vault, VaultError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -33,8 +33,8 @@ pub async fn open_parties(
     tenant_id: TenantId,
     calls: &[(&Call, Option<&[u8]>)],
 ) -> Result<Vec<Parties>, VaultError> {
-    let columns: Vec<(Option<EventId>, &[u8])> =
-        calls.iter().map(|(_, column)| (None, column.unwrap_or_default())).collect();
+    let columns: Vec<(Shelf, &[u8])> =
+        calls.iter().map(|(_, column)| (Shelf::Parties, column.unwrap_or_default())).collect();
     let opened = vault.open(tenant_id, &columns).await?;
     Ok(calls.iter().zip(opened).map(|((call, _), sections)| merge(call, sections)).collect())
 }
@@ -105,13 +105,15 @@ pub async fn open_events(
     tenant_id: TenantId,
     events: &[StoredEvent],
 ) -> Result<BTreeMap<i64, OpenedEvent>, VaultError> {
-    let columns: Vec<(Option<EventId>, &[u8])> = events
+    let columns: Vec<(Shelf, &[u8])> = events
         .iter()
         .flat_map(|event| {
-            let id = Some(EventId(event.event_id));
-            [(id, event.sections.as_deref()), (id, event.bulk.as_deref())]
+            let id = EventId(event.event_id);
+            [
+                (Shelf::Sections(id), event.sections.as_deref().unwrap_or_default()),
+                (Shelf::Bulk(id), event.bulk.as_deref().unwrap_or_default()),
+            ]
         })
-        .map(|(id, column)| (id, column.unwrap_or_default()))
         .collect();
     let mut opened = vault.open(tenant_id, &columns).await?.into_iter();
     let mut by_position = BTreeMap::new();

@@ -1,0 +1,106 @@
+//! What a tenant's key files are used for: each purpose has a key of its own, derived once.
+
+use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use crate::root_key::{open_small, seal_small};
+use crate::seal::KeyBytes;
+
+/// A tenant's keys of one epoch, ready for use.
+pub struct EpochKeys {
+    /// Which epoch.
+    pub epoch: i32,
+    wrapping: RandomizedNonceKey,
+    misc: RandomizedNonceKey,
+    lookup: hmac::Key,
+    check_value: [u8; 16],
+}
+
+impl EpochKeys {
+    pub(super) fn derive(epoch: i32, key: &KeyBytes) -> Self {
+        let aead = |label: &[u8]| {
+            RandomizedNonceKey::new(&AES_256_GCM, expand(key, label).as_slice())
+                .expect("32 bytes is a valid AES-256 key")
+        };
+        let check = hmac::Key::new(hmac::HMAC_SHA256, expand(key, b"cl/check/1").as_slice());
+        Self {
+            epoch,
+            wrapping: aead(b"cl/wrap/1"),
+            misc: aead(b"cl/misc/1"),
+            lookup: hmac::Key::new(hmac::HMAC_SHA256, expand(key, b"cl/lookup/1").as_slice()),
+            check_value: first16(&hmac::sign(&check, b"check")),
+        }
+    }
+
+    /// What the database remembers of the key, to know it again.
+    #[must_use]
+    pub fn check_value(&self) -> [u8; 16] {
+        self.check_value
+    }
+
+    /// Wraps subject keys.
+    #[must_use]
+    pub fn wrapping(&self) -> &RandomizedNonceKey {
+        &self.wrapping
+    }
+
+    /// A blind index: finds a value without storing it. `kind` keeps a number and an id apart.
+    #[must_use]
+    pub fn blind_index(&self, kind: &str, normalised: &str) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.lookup);
+        context.update(&(kind.len() as u64).to_be_bytes());
+        context.update(kind.as_bytes());
+        context.update(normalised.as_bytes());
+        first16(&context.sign())
+    }
+
+    /// Seals a secret that is not about a person, such as a webhook secret.
+    #[must_use]
+    pub fn seal_secret(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
+        seal_small(&self.misc, place, secret)
+    }
+
+    /// Opens what [`EpochKeys::seal_secret`] made for the same place.
+    #[must_use]
+    pub fn open_secret(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open_small(&self.misc, place, sealed)
+    }
+}
+
+/// Names contents: the same bytes get the same name, and nobody without the key can test a guess.
+pub struct DigestKey(hmac::Key);
+
+impl DigestKey {
+    pub(super) fn new(key: &KeyBytes) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
+    }
+
+    /// The keyed digest of some content.
+    #[must_use]
+    pub fn digest(&self, content: &[u8]) -> [u8; 32] {
+        hmac::sign(&self.0, content).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
+    }
+}
+
+fn first16(tag: &hmac::Tag) -> [u8; 16] {
+    tag.as_ref()[..16].try_into().expect("HMAC-SHA-256 is longer")
+}
+
+/// A key of its own for one purpose.
+fn expand(key: &KeyBytes, label: &[u8]) -> KeyBytes {
+    struct Len32;
+    impl KeyType for Len32 {
+        fn len(&self) -> usize {
+            32
+        }
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    Salt::new(HKDF_SHA256, b"call-ledger")
+        .extract(key.as_slice())
+        .expand(&[label], Len32)
+        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+        .expect("32 bytes is a valid HKDF length");
+    bytes
+}

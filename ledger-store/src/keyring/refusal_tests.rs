@@ -1,0 +1,492 @@
+//! Key files that are lost, damaged, exchanged or out of reach: refused by name, nothing made or
+//! changed, and all is well without a restart once the file is back.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::Command;
+
+use nix::unistd::{Uid, geteuid, setfsuid};
+use tempfile::TempDir;
+
+use super::tests::{ONE, TWO, installed, keyring};
+use super::*;
+
+const NEW: TenantId = TenantId(Uuid::from_u128(9));
+const NOBODY: u32 = 65_534;
+
+/// A keyring of the installation and two tenants, the first with a second epoch.
+async fn two_tenants() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ring = installed(dir.path()).await;
+    for tenant in [ONE, TWO] {
+        ring.ensure_tenant(tenant).await.expect("keys");
+    }
+    ring.create(ONE, "2.tek").await.expect("a later epoch");
+    dir
+}
+
+fn file(dir: &TempDir, tenant: TenantId, name: &str) -> PathBuf {
+    dir.path().join("keyring").join(tenant.to_string()).join(name)
+}
+
+fn root_file(dir: &TempDir) -> PathBuf {
+    dir.path().join("root.key")
+}
+
+/// Everything below a directory: what it is, and its bytes.
+fn on_disk(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let kind = fs::symlink_metadata(&path).expect("it is there");
+        if kind.is_dir() {
+            found.extend(on_disk(&path));
+        }
+        let contents = if kind.is_file() { fs::read(&path).expect("a file") } else { Vec::new() };
+        found.insert(path, (kind.permissions().mode(), contents));
+    }
+    found
+}
+
+/// What a fresh process and its caller do with a tenant's keys.
+async fn open(ring: &Keyring, tenant: TenantId, name: &str) -> Result<(), KeyringError> {
+    match name {
+        "digest.key" => ring.digest_key(tenant).await.map(|_| ()),
+        _ => ring.epoch(tenant, 1).await.map(|_| ()),
+    }
+}
+
+fn is_damaged(error: &KeyringError) -> bool {
+    matches!(error, KeyringError::Damaged { .. })
+}
+
+fn is_io(error: &KeyringError) -> bool {
+    matches!(error, KeyringError::Io { .. } | KeyringError::Root(RootKeyError::Io { .. }))
+}
+
+/// The refusal names the file and says what to do about it.
+fn assert_named(error: &KeyringError, path: &Path) {
+    let said = error.to_string();
+    assert!(said.contains(path.to_str().expect("a text")), "{said}");
+    let advice =
+        ["restore", "mount", "put the", "put back", "check the", "point --root-key", "chmod"];
+    assert!(advice.iter().any(|advice| said.contains(advice)), "{said}");
+}
+
+/// What is done to a file, and which refusal it must meet.
+struct Fault {
+    what: &'static str,
+    apply: fn(&Path),
+    is_expected: fn(&KeyringError) -> bool,
+}
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        what: "missing",
+        apply: |path| fs::remove_file(path).expect("it was there"),
+        is_expected: |error| {
+            matches!(
+                error,
+                KeyringError::Missing { .. } | KeyringError::Root(RootKeyError::Missing { .. })
+            )
+        },
+    },
+    Fault { what: "empty", apply: |path| overwrite(path, b""), is_expected: is_unreadable },
+    Fault {
+        what: "garbage",
+        apply: |path| overwrite(path, &[0xa5; 72]),
+        is_expected: is_unreadable,
+    },
+    Fault {
+        what: "huge",
+        apply: |path| overwrite(path, &vec![b'a'; 1 << 20]),
+        is_expected: is_unreadable,
+    },
+    Fault {
+        what: "a directory",
+        apply: |path| {
+            fs::remove_file(path).expect("it was there");
+            fs::create_dir(path).expect("a directory");
+        },
+        is_expected: is_io,
+    },
+    Fault {
+        what: "a link to itself",
+        apply: |path| {
+            fs::remove_file(path).expect("it was there");
+            symlink(path, path).expect("a link");
+        },
+        is_expected: is_io,
+    },
+    Fault {
+        what: "a pipe",
+        apply: |path| {
+            fs::remove_file(path).expect("it was there");
+            nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+        },
+        is_expected: is_io,
+    },
+];
+
+fn is_unreadable(error: &KeyringError) -> bool {
+    is_damaged(error) || matches!(error, KeyringError::Root(RootKeyError::Malformed { .. }))
+}
+
+/// In place, so that owner and mode stay.
+fn overwrite(path: &Path, contents: &[u8]) {
+    fs::write(path, contents).expect("our own file");
+}
+
+/// Puts a file back as an operator does from a backup.
+fn mend(path: &Path, contents: &[u8]) {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => fs::remove_dir(path).expect("it is empty"),
+        Ok(_) => fs::remove_file(path).expect("it is ours"),
+        Err(_) => {}
+    }
+    write_new(path, contents).expect("a free name");
+}
+
+#[tokio::test]
+async fn a_tenants_bad_key_file_is_refused_by_name_left_alone_and_read_again_when_mended() {
+    let dir = two_tenants().await;
+    for name in ["1.tek", "digest.key"] {
+        let path = file(&dir, ONE, name);
+        let contents = fs::read(&path).expect("a key file");
+        for fault in FAULTS {
+            (fault.apply)(&path);
+            let before = on_disk(dir.path());
+            let ring = keyring(dir.path());
+            let error = open(&ring, ONE, name).await.expect_err(fault.what);
+            assert!((fault.is_expected)(&error), "{name} {}: {error}", fault.what);
+            assert_named(&error, &path);
+            if fault.what != "missing" {
+                // Even where set-up would go on: something is there, so nothing is made.
+                let set_up = ring.ensure_tenant(ONE).await;
+                assert!(set_up.is_err() || name == "digest.key", "{}", fault.what);
+            }
+            ring.check().expect("the others' keys are sound");
+            open(&ring, TWO, name).await.expect("another tenant's keys");
+            assert_eq!(on_disk(dir.path()), before, "{name} {}", fault.what);
+            mend(&path, &contents);
+            open(&ring, ONE, name).await.expect("read again without a restart");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_its_first_keys_a_keyring_is_unsound_and_no_tenant_gets_keys() {
+    let dir = two_tenants().await;
+    let installation = |name| file(&dir, TenantId::INSTALLATION, name);
+    for path in [root_file(&dir), installation("1.tek"), installation("digest.key")] {
+        let contents = fs::read(&path).expect("a key file");
+        let running = keyring(dir.path());
+        for fault in FAULTS {
+            (fault.apply)(&path);
+            let before = on_disk(dir.path());
+            for ring in [&running, &keyring(dir.path())] {
+                for error in [ring.check().err(), ring.ensure_tenant(NEW).await.err()] {
+                    let error = error.unwrap_or_else(|| panic!("{}", fault.what));
+                    assert!((fault.is_expected)(&error), "{}: {error}", fault.what);
+                    assert_named(&error, &path);
+                }
+                // Whatever it comes to, it makes no root key.
+                let _ = ring.ensure_root();
+            }
+            assert_eq!(on_disk(dir.path()), before, "{}", fault.what);
+            mend(&path, &contents);
+            running.check().expect("sound again without a restart");
+        }
+    }
+    keyring(dir.path()).ensure_tenant(NEW).await.expect("keys, at last");
+}
+
+#[tokio::test]
+async fn a_key_file_cut_anywhere_or_altered_anywhere_is_refused() {
+    let dir = two_tenants().await;
+    let path = file(&dir, ONE, "1.tek");
+    let contents = fs::read(&path).expect("a key file");
+    let refused = async |altered: &[u8]| {
+        overwrite(&path, altered);
+        keyring(dir.path()).epoch(ONE, 1).await.err().expect("it is altered")
+    };
+    for len in 0..contents.len() {
+        let error = refused(&contents[..len]).await;
+        assert!(is_damaged(&error), "cut at {len}: {error}");
+    }
+    let error = refused(&[contents.as_slice(), b"\0"].concat()).await;
+    assert!(is_damaged(&error), "drawn out: {error}");
+    for nth in 0..contents.len() {
+        for mask in [0x01, 0x80, 0xff] {
+            let mut altered = contents.clone();
+            altered[nth] ^= mask;
+            let error = refused(&altered).await;
+            match nth {
+                4..12 => assert!(matches!(error, KeyringError::OtherRoot { .. }), "{nth}: {error}"),
+                _ => assert!(is_damaged(&error), "byte {nth}: {error}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_root_key_cut_anywhere_or_altered_anywhere_opens_nothing() {
+    let dir = two_tenants().await;
+    let path = root_file(&dir);
+    let contents = fs::read(&path).expect("a root key");
+    // The digits without the end of the line are the key, too.
+    for len in 0..contents.len() - 1 {
+        overwrite(&path, &contents[..len]);
+        let error = keyring(dir.path()).check().expect_err("it is cut");
+        assert!(
+            matches!(error, KeyringError::Root(RootKeyError::Malformed { .. })),
+            "cut at {len}: {error}"
+        );
+    }
+    for nth in 0..contents.len() {
+        for mask in [0x01, 0x04, 0x80] {
+            let mut altered = contents.clone();
+            altered[nth] ^= mask;
+            overwrite(&path, &altered);
+            let error = keyring(dir.path()).check().expect_err("it is altered");
+            let is_refused = matches!(
+                error,
+                KeyringError::OtherRoot { .. } | KeyringError::Root(RootKeyError::Malformed { .. })
+            );
+            assert!(is_refused, "byte {nth}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn key_files_that_changed_places_do_not_open() {
+    let dir = two_tenants().await;
+    let places = [
+        (ONE, "1.tek"),
+        (ONE, "2.tek"),
+        (ONE, "digest.key"),
+        (TWO, "1.tek"),
+        (TWO, "digest.key"),
+        (TenantId::INSTALLATION, "1.tek"),
+    ];
+    let read: Vec<Vec<u8>> = places
+        .iter()
+        .map(|(tenant, name)| fs::read(file(&dir, *tenant, name)).expect("a file"))
+        .collect();
+    for (nth, (tenant, name)) in places.iter().enumerate() {
+        for (other, contents) in read.iter().enumerate().filter(|(other, _)| *other != nth) {
+            overwrite(&file(&dir, *tenant, name), contents);
+            let error = keyring(dir.path()).read(*tenant, name).await.expect_err("moved here");
+            assert!(is_damaged(&error), "{:?} at {tenant} {name}: {error}", places[other]);
+            assert_named(&error, &file(&dir, *tenant, name));
+        }
+        overwrite(&file(&dir, *tenant, name), &read[nth]);
+        keyring(dir.path()).read(*tenant, name).await.expect("in its own place");
+    }
+}
+
+#[tokio::test]
+async fn under_another_root_key_nothing_opens_and_the_right_one_is_seen_without_a_restart() {
+    let dir = two_tenants().await;
+    let path = root_file(&dir);
+    let right = fs::read(&path).expect("a root key");
+    let running = keyring(dir.path());
+    open(&running, ONE, "1.tek").await.expect("it has read the right one");
+
+    fs::remove_file(&path).expect("it was there");
+    FileRootKey::create(&path).expect("another root key");
+    let before = on_disk(dir.path());
+    let misled = keyring(dir.path());
+    for ring in [&misled, &running] {
+        let error = ring.check().expect_err("another root key");
+        assert!(matches!(error, KeyringError::OtherRoot { .. }), "{error}");
+        assert_named(&error, &file(&dir, TenantId::INSTALLATION, "digest.key"));
+        assert!(ring.ensure_tenant(NEW).await.is_err(), "a keyring of two roots");
+        ring.ensure_root().expect("there is one: it makes none");
+    }
+    for (ring, tenant) in [(&misled, ONE), (&running, TWO)] {
+        let error = ring.epoch(tenant, 1).await.err().expect("another root key");
+        assert!(matches!(error, KeyringError::OtherRoot { .. }), "{error}");
+    }
+    open(&running, ONE, "1.tek").await.expect("what it has read it keeps for a while");
+    assert_eq!(on_disk(dir.path()), before);
+
+    mend(&path, &right);
+    for ring in [&misled, &running] {
+        ring.check().expect("the right one");
+        open(ring, TWO, "1.tek").await.expect("seen without a restart");
+        open(ring, TWO, "digest.key").await.expect("seen without a restart");
+    }
+}
+
+#[tokio::test]
+async fn a_keyring_that_is_not_mounted_is_not_begun_anew() {
+    let dir = two_tenants().await;
+    let (there, away) = (dir.path().join("keyring"), dir.path().join("away"));
+    fs::rename(&there, &away).expect("it moves");
+    let ring = keyring(dir.path());
+    for mounted in ["nothing", "an empty directory", "a new volume", "a file"] {
+        match mounted {
+            "an empty directory" => fs::create_dir(&there).expect("a directory"),
+            "a new volume" => fs::create_dir(there.join("lost+found")).expect("a directory"),
+            "a file" => {
+                fs::remove_dir_all(&there).expect("ours");
+                fs::write(&there, "").expect("a file");
+            }
+            _ => {}
+        }
+        let before = on_disk(dir.path());
+        for error in [ring.check().err(), ring.ensure_tenant(NEW).await.err()] {
+            let error = error.unwrap_or_else(|| panic!("{mounted}"));
+            assert!(matches!(error, KeyringError::Missing { .. }) || is_io(&error), "{error}");
+            assert_named(&error, &file(&dir, TenantId::INSTALLATION, "digest.key"));
+        }
+        assert_eq!(on_disk(dir.path()), before, "{mounted}");
+    }
+    fs::remove_file(&there).expect("ours");
+    fs::rename(&away, &there).expect("it moves back");
+    ring.check().expect("sound again without a restart");
+}
+
+#[test]
+fn a_new_volume_is_a_new_installation() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(dir.path().join("keyring/lost+found")).expect("a directory");
+    keyring(dir.path()).ensure_root().expect("a root key");
+}
+
+/// Runs it as somebody whom modes stop: the superuser passes them all. Only the thread changes.
+fn as_nobody<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            if geteuid().is_root() {
+                setfsuid(Uid::from_raw(NOBODY));
+            }
+            body()
+        });
+        thread.join().expect("it ends")
+    })
+}
+
+fn block<T>(body: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(body)
+}
+
+/// Everything belongs to whom [`as_nobody`] runs as.
+fn give_away(path: &Path) {
+    if geteuid().is_root() {
+        chown(path, Some(NOBODY), None).expect("we are root");
+    }
+    for entry in fs::read_dir(path).into_iter().flatten() {
+        give_away(&entry.expect("an entry").path());
+    }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+}
+
+fn denied(error: &KeyringError) -> bool {
+    let (KeyringError::Io { source, .. } | KeyringError::Root(RootKeyError::Io { source, .. })) =
+        error
+    else {
+        return false;
+    };
+    source.kind() == ErrorKind::PermissionDenied
+}
+
+#[test]
+fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
+    let dir = block(two_tenants());
+    give_away(dir.path());
+    let one = dir.path().join("keyring").join(ONE.to_string());
+    for path in [file(&dir, ONE, "1.tek"), one.clone()] {
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        chmod(&path, 0o000);
+        let ring = keyring(dir.path());
+        let refused = || block(ring.epoch(ONE, 1)).err();
+        let error = as_nobody(refused).expect("it may not be read");
+        assert!(denied(&error), "{error}");
+        assert_named(&error, &file(&dir, ONE, "1.tek"));
+        chmod(&path, mode);
+        as_nobody(|| block(ring.epoch(ONE, 1)).map(|_| ())).expect("without a restart");
+    }
+
+    let root = root_file(&dir);
+    let all = dir.path().join("keyring");
+    chmod(&root, 0o000);
+    let error = as_nobody(|| keyring(dir.path()).check()).expect_err("it may not be read");
+    assert!(denied(&error), "{error}");
+    assert_named(&error, &root);
+    chmod(&root, 0o640);
+    let error = as_nobody(|| keyring(dir.path()).check()).expect_err("others may read it");
+    assert!(matches!(error, KeyringError::Root(RootKeyError::TooOpen { .. })), "{error}");
+    assert_named(&error, &root);
+    chmod(&root, 0o600);
+
+    // Whether there are keys cannot be told: no root key is made for them.
+    fs::rename(&root, dir.path().join("kept")).expect("it moves");
+    chmod(&all, 0o000);
+    let error = as_nobody(|| keyring(dir.path()).ensure_root()).expect_err("it cannot be told");
+    assert!(denied(&error), "{error}");
+    assert!(!root.exists());
+    fs::rename(dir.path().join("kept"), &root).expect("it moves back");
+
+    chmod(&all, 0o500);
+    let before = on_disk(dir.path());
+    let refused = || block(keyring(dir.path()).ensure_tenant(NEW)).err();
+    let error = as_nobody(refused).expect("it may not be written");
+    assert!(denied(&error), "{error}");
+    assert_named(&error, &all.join(NEW.to_string()));
+    assert_eq!(on_disk(dir.path()), before);
+    chmod(&all, 0o700);
+    as_nobody(|| block(keyring(dir.path()).ensure_tenant(NEW)).map(|_| ())).expect("it may now");
+}
+
+/// A file system of 32 KB; unmounted in the end.
+struct SmallVolume(PathBuf);
+
+impl SmallVolume {
+    /// `None` where we may not mount.
+    fn mount(at: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"]).arg(at);
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        mounted.then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallVolume {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_volume_is_refused_by_name_and_leaves_no_half_a_key() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let all = dir.path().join("keyring");
+    fs::create_dir(&all).expect("a directory");
+    let Some(volume) = SmallVolume::mount(&all) else {
+        eprintln!("NOT RUN: a full volume needs a mount, which is not allowed here");
+        return;
+    };
+    let ring = installed(dir.path()).await;
+    let ballast = all.join("ballast");
+    // What does not fit is refused in the middle; what fits stays.
+    let filled = fs::write(&ballast, vec![0; 64 << 10]).expect_err("it is full");
+    assert_eq!(filled.kind(), ErrorKind::StorageFull);
+
+    let error = ring.ensure_tenant(NEW).await.err().expect("it is full");
+    let KeyringError::Io { path, source } = &error else { panic!("{error}") };
+    assert_eq!(source.kind(), ErrorKind::StorageFull);
+    assert_named(&error, path);
+    let files = |dir: &Path| on_disk(dir).into_iter().filter(|(_, (_, bytes))| !bytes.is_empty());
+    assert_eq!(files(&all.join(NEW.to_string())).count(), 0, "neither a key nor half of one");
+    ring.check().expect("what was there is there");
+
+    fs::remove_file(&ballast).expect("ours");
+    ring.ensure_tenant(NEW).await.expect("room again, without a restart");
+    drop(volume);
+}
