@@ -16,5 +16,6 @@ mod projection;
 mod reaper;
 mod routing;
 mod samples;
+mod sealing;
 mod tenancy;
 mod vault;

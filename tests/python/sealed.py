@@ -1,0 +1,229 @@
+"""The formats of docs/sealing.md, read again: keys, sections, names of contents, leaves.
+
+Written from that page and not from the product's source. `Refused` is what the product calls
+`Corrupt`: anything that is not exactly what was sealed for exactly this place."""
+
+import hashlib
+import hmac
+import shutil
+import subprocess
+from uuid import UUID
+
+from aes_gcm import open_gcm
+
+
+class Refused(Exception):
+    """It does not open."""
+
+
+class CannotRun(Exception):
+    """This machine lacks something the check needs; says nothing about the ledger."""
+
+
+def mac(key, *parts):
+    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
+
+
+def hkdf(salt, key, *info):
+    """HKDF-SHA-256 (RFC 5869) of exactly one block."""
+    return mac(mac(salt, key), *info, b"\x01")
+
+
+def derived(key, label):
+    """A key of its own for one purpose, from an epoch key."""
+    return hkdf(b"call-ledger", key, label)
+
+
+# --- codecs: what a section's content went through before it was sealed ------------------------
+
+
+def _zstd(data):
+    try:
+        from compression import zstd  # Python 3.14
+
+        return zstd.decompress(data)
+    except ImportError:
+        pass
+    try:
+        import zstandard
+
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    except ImportError:
+        pass
+    command = shutil.which("zstd")
+    if command is None:
+        raise CannotRun("no zstd: install the Debian package zstd, or Python 3.14")
+    done = subprocess.run([command, "-d", "-c", "-q"], input=data, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Refused("the content does not decompress")
+    return done.stdout
+
+
+# One line per codec byte.
+CODECS = {
+    0: lambda data: data,
+    1: _zstd,
+}
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+def open_small(key, place, sealed):
+    """A nonce of 12 bytes, then ciphertext and tag."""
+    plain = open_gcm(key, sealed[:12], place, sealed[12:])
+    if plain is None:
+        raise Refused("it does not open under this key for this place")
+    return plain
+
+
+def root_key(text):
+    """The root key file: 64 hexadecimal digits."""
+    key = bytes.fromhex(text.strip())
+    if len(key) != 32:
+        raise Refused("a root key is 32 bytes")
+    return key
+
+
+def root_id(root):
+    return hashlib.sha256(b"cl/root/1" + root).digest()[:8]
+
+
+def key_file(root, tenant_id, name, contents):
+    """The key in `keyring/<tenant>/<name>`."""
+    if contents[:4] != b"CLK1":
+        raise Refused("it is no key file")
+    if contents[4:12] != root_id(root):
+        raise Refused("another root key wrapped it")
+    place = b"CLK1" + UUID(tenant_id).bytes + name.encode()
+    key = open_small(root, place, contents[12:])
+    if len(key) != 32:
+        raise Refused("a key is 32 bytes")
+    return key
+
+
+def check_value(epoch_key):
+    return mac(derived(epoch_key, b"cl/check/1"), b"check")[:16]
+
+
+def lookup_key(epoch_key):
+    return derived(epoch_key, b"cl/lookup/1")
+
+
+def blind_index(epoch_key, kind, value):
+    kind = kind.encode()
+    return mac(lookup_key(epoch_key), len(kind).to_bytes(8, "big"), kind, value.encode())[:16]
+
+
+def subject_key(epoch_key, tenant_id, subject_id, generation, epoch, wrapped):
+    """A subject's key from its row in vault.subject_keys."""
+    place = b"CLW1" + UUID(tenant_id).bytes + UUID(subject_id).bytes
+    place += generation.to_bytes(4, "big") + epoch.to_bytes(4, "big")
+    key = open_small(derived(epoch_key, b"cl/wrap/1"), place, wrapped)
+    if len(key) != 32:
+        raise Refused("a key is 32 bytes")
+    return key
+
+
+def secret(epoch_key, place, sealed):
+    """A secret that is not about a person: a webhook's, or a body in quarantine."""
+    return open_small(derived(epoch_key, b"cl/misc/1"), place, sealed)
+
+
+def fingerprint(key):
+    return hashlib.sha256(b"cl/fpr/1" + key).digest()
+
+
+def content_digest(digest_key, content):
+    return mac(digest_key, content)
+
+
+# --- sections -----------------------------------------------------------------------------------
+
+
+class Section:
+    """A section taken apart. What its header says is believed once it opens."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+        if self.take(2) != b"\x01\x01":
+            raise Refused("its version or key kind is not known")
+        self.subject_id = str(UUID(bytes=self.take(16)))
+        self.generation = int.from_bytes(self.take(4), "big")
+        self.event_id = str(UUID(bytes=self.take(16)))
+        self.event_type = self.text()
+        self.schema_version = int.from_bytes(self.take(2), "big", signed=True)
+        self.codec = self.take(1)[0]
+        self.name = self.text()
+        self.header = data[: self.at]
+        self.salt = self.take(32)
+        self.commitment = self.take(32)
+        self.body = data[self.at :]
+
+    def take(self, count):
+        taken = self.data[self.at : self.at + count]
+        if len(taken) != count:
+            raise Refused("it is too short")
+        self.at += count
+        return taken
+
+    def text(self):
+        try:
+            return self.take(self.take(1)[0]).decode()
+        except UnicodeDecodeError as error:
+            raise Refused("a name in it is no text") from error
+
+    def open(self, key, tenant_id):
+        aad = b"CLS1" + UUID(tenant_id).bytes + self.header
+        commitment = hkdf(self.salt, key, b"cl/commit/1", aad)
+        if not hmac.compare_digest(commitment, self.commitment):
+            raise Refused("it is not under this key, or not for this place")
+        content_key = hkdf(self.salt, key, b"cl/enc/1", aad)
+        content = open_gcm(content_key, bytes(12), aad, self.body)
+        if content is None:
+            raise Refused("its content was altered")
+        if self.codec not in CODECS:
+            raise Refused(f"codec {self.codec} is not known")
+        return CODECS[self.codec](content)
+
+
+def column(data):
+    """The sections of a column, each behind its length."""
+    sections = []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        if len(data) < 4 + length:
+            raise Refused("the lengths do not add up")
+        sections.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return sections
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+def leaf_hash(row):
+    """SHA-256 over the stored bytes of a row, each field behind its length."""
+    micros = lambda name: int(row[name]).to_bytes(8, "big", signed=True)
+    fields = [
+        b"call-ledger/leaf/1",
+        UUID(row["tenant_id"]).bytes,
+        UUID(row["stream_id"]).bytes,
+        row["stream_kind"].encode(),
+        UUID(row["event_id"]).bytes,
+        row["event_type"].encode(),
+        int(row["schema_version"]).to_bytes(2, "big", signed=True),
+        micros("occurred_at_micros"),
+        micros("recorded_at_micros"),
+        row["facts"].encode(),
+        row["meta"].encode(),
+        b"".join(UUID(subject).bytes for subject in row["subjects"] or []),
+        None if row["sections"] is None else bytes.fromhex(row["sections"]),
+        None if row["bulk"] is None else bytes.fromhex(row["bulk"]),
+    ]
+    digest = hashlib.sha256()
+    for field in fields:
+        # An absent column is the length of all ones.
+        digest.update((2**64 - 1 if field is None else len(field)).to_bytes(8, "big"))
+        digest.update(field or b"")
+    return digest.digest()
