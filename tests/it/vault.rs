@@ -1,5 +1,6 @@
 //! Persons: who is the same, whose keys open what, and what is left when a key is gone.
 
+mod key_files;
 mod keyring;
 mod tampering;
 

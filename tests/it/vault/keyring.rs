@@ -6,7 +6,7 @@ use ledger_tests::{OwnDatabase, TestTenant, messages, run};
 use reqwest::Client;
 use serde_json::Value;
 
-async fn ready(tenant: &TestTenant) -> (u16, Value) {
+pub(super) async fn ready(tenant: &TestTenant) -> (u16, Value) {
     let response = Client::new().get(tenant.url("/readyz")).send().await.expect("an answer");
     (response.status().as_u16(), response.json().await.expect("a document"))
 }
