@@ -371,4 +371,6 @@ impl Call {
 }
 
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod tests;

@@ -82,7 +82,8 @@ impl Named {
         Claim::offer(&mut self.tool, tool.cloned(), io.weight);
         Claim::offer(&mut self.at_ms, fact.at_ms, io.weight);
         self.io.push(io);
-        self.io.sort_by_key(|io| std::cmp::Reverse(io.weight));
+        // Places settle equal weights, so that the order of folding does not.
+        self.io.sort_by_key(|io| (std::cmp::Reverse(io.weight), io.position, io.nth));
     }
 
     fn shown(&self, id: &str) -> ToolCall {

@@ -1,0 +1,249 @@
+//! Laws of the fold over histories nobody wrote down: whichever events of a log are folded, in
+//! whatever order and however often, the call is the same.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use uuid::Uuid;
+
+use super::*;
+use crate::event::{
+    ArtifactUploaded, CallMessageReceived, CallRecordingAvailable, CallStarted, CallStatusChanged,
+    CallToolCalled, CallTransferred, Presence, ToolAnswer,
+};
+use crate::ids::{StreamId, StreamVersion};
+use crate::money::{CostParts, Nanos};
+
+/// Times tie often: that is where orders show.
+fn time() -> impl Strategy<Value = DateTime<Utc>> {
+    (0..6_i64).prop_map(at)
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_750_000_000 + second, 0).expect("a time")
+}
+
+fn maybe<T>(values: &[T]) -> impl Strategy<Value = Option<T>> + Clone + use<T>
+where
+    T: std::fmt::Debug + Clone + 'static,
+{
+    prop::option::of(select(values.to_vec()))
+}
+
+fn words(values: &[&str]) -> impl Strategy<Value = Option<String>> + use<> {
+    maybe(&values.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+const STATUSES: [Status; 5] =
+    [Status::Queued, Status::Ringing, Status::InProgress, Status::Forwarding, Status::Ended];
+
+fn party() -> impl Strategy<Value = Option<PartyFacts>> {
+    let presence = || maybe(&[Presence::Valid, Presence::Invalid]);
+    let party = (presence(), presence(), any::<bool>(), any::<bool>()).prop_map(
+        |(phone, email, name, external_id)| PartyFacts { phone, email, name, external_id },
+    );
+    prop::option::of(party)
+}
+
+fn call_facts() -> impl Strategy<Value = CallFacts> {
+    let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]));
+    let direction = maybe(&[Direction::Inbound, Direction::Outbound, Direction::Web]);
+    let times = (prop::option::of(time()), any::<bool>(), maybe(&STATUSES));
+    (ids, direction, times, prop::bool::weighted(0.1), party()).prop_map(
+        |((agent_id, phone_number_id), direction, times, is_test, party)| CallFacts {
+            provider: "vapi".into(),
+            provider_call_id: Some("c-1".into()),
+            direction,
+            agent_id,
+            phone_number_id,
+            created_at: times.0,
+            snapshot_status: times.2,
+            is_test,
+            party,
+            untimed: times.1,
+        },
+    )
+}
+
+fn tool() -> impl Strategy<Value = ToolFact> {
+    let at_ms = prop::option::of(0..4_i64);
+    (words(&["t-1", "t-2", "t-3"]), select(vec!["", "book", "cancel"]), at_ms)
+        .prop_map(|(tool_call_id, tool, at_ms)| ToolFact { tool_call_id, tool: tool.into(), at_ms })
+}
+
+fn cost() -> impl Strategy<Value = Cost> {
+    (0..4_i64).prop_map(|total| Cost {
+        total_nanos: Nanos(total),
+        currency: "USD".into(),
+        parts: CostParts::default().balanced_to(Nanos(total)),
+    })
+}
+
+fn ended() -> impl Strategy<Value = CallEnded> {
+    let parts: Vec<String> = ["transcript", "summary", "messages"].map(String::from).to_vec();
+    let said = (words(&["hangup", "voicemail"]), subsequence(parts, 0..=3));
+    let times = (prop::option::of(time()), prop::option::of(time()), prop::option::of(0..4_i64));
+    let sums = (prop::option::of(cost()), prop::option::of(any::<bool>()));
+    let tools = prop::collection::vec(tool(), 0..4);
+    (call_facts(), any::<bool>(), said, times, sums, tools).prop_map(
+        |(call, report, (ended_reason, conversation), times, (cost, success), tools)| {
+            let ended = CallEnded {
+                call,
+                report,
+                ended_reason,
+                started_at: times.0,
+                ended_at: times.1,
+                ..CallEnded::default()
+            };
+            if !report {
+                // A bare status knows no more than that.
+                return ended;
+            }
+            CallEnded { duration_ms: times.2, cost, tools, success, conversation, ..ended }
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let status = maybe(&STATUSES);
+    prop_oneof![
+        1 => (call_facts(), prop::option::of(time()))
+            .prop_map(|(call, started_at)| Event::CallStarted(CallStarted { call, started_at })),
+        1 => (call_facts(), status.clone()).prop_map(|(call, status)| {
+            let provider_status = "told".into();
+            Event::CallStatusChanged(CallStatusChanged { call, status, provider_status })
+        }),
+        3 => (call_facts(), tool()).prop_map(|(call, tool)| {
+            Event::CallToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
+        }),
+        1 => (call_facts(), words(&["number"])).prop_map(|(call, destination_kind)| {
+            Event::CallTransferred(CallTransferred { call, destination_kind })
+        }),
+        1 => call_facts().prop_map(|call| {
+            let artifacts = vec![ArtifactUploaded { kind: "log".into(), success: true }];
+            Event::CallRecordingAvailable(CallRecordingAvailable { call, artifacts })
+        }),
+        3 => ended().prop_map(Event::CallEnded),
+        1 => (call_facts(), select(vec!["hang", "transcript"]), status).prop_map(
+            |(call, kind, status)| {
+                let kind = kind.into();
+                Event::CallMessageReceived(CallMessageReceived { call, kind, status })
+            }
+        ),
+    ]
+}
+
+fn time_of_recording(nth: i64) -> DateTime<Utc> {
+    at(100 + nth)
+}
+
+/// One event of a call as it lies in the log, and what is sealed beside it.
+#[derive(Debug, Clone)]
+struct Stored(Recorded, Carried);
+
+/// A log in the order of its positions.
+fn log() -> impl Strategy<Value = Vec<Stored>> {
+    let carried = (prop::option::of(0..3_u128), any::<bool>());
+    prop::collection::vec((event(), time(), carried), 1..14).prop_map(|events| {
+        events.into_iter().zip(1..).map(|((event, at, carried), nth)| stored(event, at, carried, nth)).collect()
+    })
+}
+
+fn stored(event: Event, at: DateTime<Utc>, carried: (Option<u128>, bool), nth: i64) -> Stored {
+    let recorded = Recorded {
+        position: Position(nth),
+        stream_id: StreamId(Uuid::nil()),
+        stream_version: StreamVersion(nth),
+        // Ids are hashes: their order is not that of the log.
+        event_id: EventId(Uuid::new_v5(&Uuid::nil(), &nth.to_be_bytes())),
+        occurred_at: at,
+        recorded_at: time_of_recording(nth),
+        event,
+    };
+    let (subject, has_party) = carried;
+    let subject = subject.map(|nth| SubjectId(Uuid::from_u128(nth)));
+    Stored(recorded, Carried { subject, has_party })
+}
+
+fn fold<'s>(events: impl IntoIterator<Item = &'s Stored>) -> Call {
+    let mut call = Call::default();
+    for Stored(recorded, carried) in events {
+        call.evolve(recorded, *carried);
+    }
+    call
+}
+
+/// A call without where it was recorded, which is all that may differ between arrivals.
+fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
+    let tools: Vec<_> = call
+        .tool_calls()
+        .into_iter()
+        .map(|tool| (tool.tool_call_id, tool.tool, tool.at_ms))
+        .collect();
+    (
+        (call.status(), call.outcome(), call.ended_reason().map(str::to_owned)),
+        (call.started_at(), call.ended_at(), call.duration_ms()),
+        (call.cost().cloned(), call.success(), call.is_test()),
+        (call.direction(), call.agent_id().map(str::to_owned)),
+        (call.phone_number_id().map(str::to_owned), call.subject_id()),
+        (call.tools_used(), tools),
+        call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
+        call.parties().iter().map(|claim| (claim.facts, claim.weight.rank)).collect::<Vec<_>>(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn any_events_of_a_log_in_any_order_any_number_of_times_are_the_same_call(
+        log in log(),
+        chosen in any::<u16>(),
+        again in prop::collection::vec(any::<Index>(), 0..8),
+        shuffled in Just((0..22_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let some: Vec<&Stored> =
+            log.iter().zip(0..).filter(|(_, nth)| chosen >> nth & 1 == 1).map(|(one, _)| one).collect();
+        prop_assume!(!some.is_empty());
+        let expected = fold(some.iter().copied());
+        let mut told = some.clone();
+        told.extend(again.iter().map(|nth| some[nth.index(some.len())]));
+        let order = shuffled.iter().filter(|nth| **nth < told.len());
+        prop_assert_eq!(fold(order.map(|nth| told[*nth])), expected);
+    }
+
+    #[test]
+    fn a_fold_that_is_stored_and_taken_up_again_goes_on_as_if_nothing_had_been(
+        log in log(), at in any::<Index>()
+    ) {
+        let (first, rest) = log.split_at(at.index(log.len() + 1));
+        let state = serde_json::to_string(&fold(first)).expect("plain data");
+        let mut call: Call = serde_json::from_str(&state).expect("what was written");
+        for Stored(recorded, carried) in rest {
+            call.evolve(recorded, *carried);
+        }
+        prop_assert_eq!(call, fold(&log));
+    }
+
+    #[test]
+    fn whichever_order_the_messages_arrive_in_the_call_shows_the_same(
+        log in log(), order in Just((0..14_usize).collect::<Vec<_>>()).prop_shuffle()
+    ) {
+        // Of two reports of one moment, the one recorded last is the correction: no moment has two.
+        let mut log = log;
+        for (Stored(recorded, _), nth) in log.iter_mut().zip(10..) {
+            if let Event::CallEnded(ended) = &mut recorded.event && ended.report {
+                ended.call.untimed = false;
+                recorded.occurred_at = at(nth);
+            }
+        }
+        let expected = shown(&fold(&log));
+        let mut arrived = Vec::new();
+        for (nth, position) in order.into_iter().filter(|nth| *nth < log.len()).zip(1..) {
+            let Stored(mut recorded, carried) = log[nth].clone();
+            recorded.position = Position(position);
+            recorded.stream_version = StreamVersion(position);
+            arrived.push(Stored(recorded, carried));
+        }
+        prop_assert_eq!(shown(&fold(&arrived)), expected);
+    }
+}
