@@ -1,6 +1,8 @@
 //! The tools a finished call used, put together from its message log: calls here, results there,
 //! in any order, with ids or without.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::message::{Message, list};
@@ -19,8 +21,7 @@ pub(super) fn tools(message: &Message<'_>) -> (Vec<ToolFact>, Vec<ToolIo>) {
     if let Some(calls) = message.told("toolCalls", list) {
         log.merge(calls);
     }
-    let uses = log.uses.into_iter().take(MAX_TOOLS);
-    uses.zip(0..).map(|(tool_use, nth)| tool_use.split(nth)).unzip()
+    log.uses.into_iter().zip(0..).map(|(tool_use, nth)| tool_use.split(nth)).unzip()
 }
 
 /// One tool, called or answered.
@@ -40,6 +41,7 @@ impl Use<'_> {
 #[derive(Default)]
 struct ToolLog<'m> {
     uses: Vec<Use<'m>>,
+    by_id: HashMap<&'m str, usize>,
 }
 
 impl<'m> ToolLog<'m> {
@@ -67,14 +69,27 @@ impl<'m> ToolLog<'m> {
     /// Ids are unique within a call, so an id that comes again is the same tool call.
     fn call(&mut self, call: Option<ToolCall<'m>>, at_ms: Option<i64>) {
         let Some(call) = call else { return };
-        match self.uses.iter_mut().find(|known| call.id.is_some() && known.call.id == call.id) {
+        match call.id.and_then(|id| self.by_id(id)) {
             // Its result came first.
             Some(known) if known.call.arguments.is_none() => {
                 known.call = call;
                 known.at_ms = at_ms.or(known.at_ms);
             }
             Some(_) => {}
-            None => self.uses.push(Use { call, at_ms, result: None }),
+            None => self.add(Use { call, at_ms, result: None }),
+        }
+    }
+
+    fn by_id(&mut self, id: &str) -> Option<&mut Use<'m>> {
+        self.by_id.get(id).map(|at| &mut self.uses[*at])
+    }
+
+    /// What comes behind the last that is told is not looked for either: a log of nothing but tool
+    /// calls would be read once for each of them.
+    fn add(&mut self, tool_use: Use<'m>) {
+        if self.uses.len() < MAX_TOOLS {
+            self.by_id.extend(tool_use.call.id.map(|id| (id, self.uses.len())));
+            self.uses.push(tool_use);
         }
     }
 
@@ -83,17 +98,18 @@ impl<'m> ToolLog<'m> {
         let name = filled_text(message, &["name"]).map(fact_text);
         let result = ["result", "content", "message"].iter().find_map(|key| message.get(key));
         let result = result.filter(|result| **result != Json::Null).map(Json::to_value);
-        let known = self.uses.iter_mut().find(|known| match (id, &name) {
-            (Some(id), _) => known.call.id == Some(id),
-            (None, Some(name)) => known.result.is_none() && known.call.name == *name,
-            (None, None) => known.result.is_none(),
-        });
+        let known = match (id, &name) {
+            (Some(id), _) => self.by_id(id),
+            (None, name) => self.uses.iter_mut().find(|known| {
+                known.result.is_none() && name.as_ref().is_none_or(|name| known.call.name == *name)
+            }),
+        };
         match known {
             Some(known) => known.result = known.result.take().or(result),
             // A result nobody asked for in this log: the tool ran all the same.
             None if id.is_some() || name.is_some() => {
                 let call = ToolCall { id, name: name.unwrap_or_default(), arguments: None };
-                self.uses.push(Use { call, at_ms, result });
+                self.add(Use { call, at_ms, result });
             }
             None => {}
         }
@@ -103,7 +119,7 @@ impl<'m> ToolLog<'m> {
     fn merge(&mut self, calls: &'m [Json<'m>]) {
         let mut unclaimed: Vec<usize> = (0..self.uses.len()).collect();
         for call in calls.iter().filter_map(ToolCall::read) {
-            let repeats = |nth: &usize| self.uses[*nth].call.name == call.name && call.id.is_none();
+            let repeats = |nth: &usize| call.id.is_none() && self.uses[*nth].call.name == call.name;
             match unclaimed.iter().position(repeats) {
                 Some(at) => {
                     let known = &mut self.uses[unclaimed.remove(at)].call;
