@@ -1,6 +1,6 @@
 -- The append with less to pay per call: one look at the log instead of four, the usual batch as a
 -- set, and a lone request without the machinery for many. Same rules, same answers; see
--- docs/decisions/0009-append-fixed-cost.md.
+-- docs/decisions/0010-append-fixed-cost.md.
 set role ledger_owner;
 
 create or replace function ledger.append(

@@ -129,6 +129,7 @@ impl Call {
             | Event::SourceCreated(_)
             | Event::RouteAdded(_)
             | Event::AccessDenied(_)
+            | Event::QuarantineReplayed(_)
             | Event::PersonalDataRead(_) => return,
         };
         let weight = Weight::of(rank, facts.untimed, recorded);

@@ -17,7 +17,7 @@ pub use call::{
     CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Direction, PartyFacts,
     Presence, Status, ToolAnswer, ToolFact,
 };
-pub use tenant::{KeyCreated, RouteAdded, SourceCreated, TenantCreated};
+pub use tenant::{KeyCreated, QuarantineReplayed, RouteAdded, SourceCreated, TenantCreated};
 pub use upcast::DecodeError;
 
 macro_rules! events {
@@ -84,6 +84,8 @@ events! {
     SourceCreated(SourceCreated) = "tenant.source_created" v 1;
     /// A shared source sends what carries this id to this tenant.
     RouteAdded(RouteAdded) = "tenant.route_added" v 1;
+    /// A message that had waited in quarantine was given to this tenant.
+    QuarantineReplayed(QuarantineReplayed) = "quarantine.replayed" v 1;
     /// Somebody without the right proof or scope was refused.
     AccessDenied(AccessDenied) = "access.denied" v 1;
     /// Somebody read personal data in the clear.

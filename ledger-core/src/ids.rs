@@ -51,6 +51,10 @@ uuid_id! {
     /// One API key (its public name; the key itself is shown once and stored hashed).
     KeyId
 }
+uuid_id! {
+    /// One webhook that waits in quarantine, or was replayed from there.
+    QuarantineId
+}
 
 /// Place in a tenant's commit order, dense from 1. What a checkpoint holds; 0 is "before the first".
 #[derive(

@@ -1,11 +1,68 @@
 //! Messages whose tenant cannot be told: sealed, waiting, never given to a default tenant.
+//!
+//! They belong to the installation. Row security shows them to whoever acts for it and to nobody
+//! else: to a tenant the quarantine is empty. An entry that was replayed stays listed, with where it
+//! went; none is ever dropped, for the installation has no log that could tell of it.
 
-use ledger_core::ids::{SourceId, TenantId};
+use chrono::{DateTime, Utc};
+use ledger_core::event::{Event, QuarantineReplayed};
+use ledger_core::ids::{KeyId, Position, QuarantineId, SourceId, TenantId};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
+
+/// What names a message's content as it was sent: SHA-256 of its canonical spelling.
+pub type ContentName = [u8; 32];
+
+/// A message in quarantine, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id; later ones are greater.
+    pub quarantine_id: QuarantineId,
+    /// Where it arrived.
+    pub source_id: SourceId,
+    /// Why it waits.
+    pub reason: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// Where it went; `None` while it waits.
+    pub replayed: Option<Replayed>,
+}
+
+/// Where a message of the quarantine went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Whose log took it.
+    pub tenant_id: TenantId,
+    /// Where in that log it is.
+    pub position: Position,
+}
+
+/// A message in quarantine, opened.
+pub struct OpenEntry {
+    /// What is known without opening it.
+    pub entry: Entry,
+    /// The body, provider secrets cut out.
+    pub body: Zeroizing<Vec<u8>>,
+    /// What names its content; `None` when it was kept before that was.
+    pub content: Option<ContentName>,
+}
+
+/// Which entries are asked for, newest first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Only those that wait (`true`) or were replayed (`false`).
+    pub is_waiting: Option<bool>,
+    /// Only those older than this one.
+    pub before: Option<QuarantineId>,
+    /// How many at most.
+    pub limit: i64,
+}
 
 impl Store {
     /// Keeps a message whose tenant cannot be told, sealed under the installation's keys. The same
@@ -17,25 +74,28 @@ impl Store {
         &self,
         source_id: SourceId,
         reason: &str,
-        canonical: &[u8],
+        content: &ContentName,
         body: &[u8],
     ) -> Result<(), StoreError> {
         let installation = TenantId::INSTALLATION;
-        let digest = self.keyring.digest_key(installation).await?.digest(canonical);
-        let quarantine_id = self.ids.ordered();
+        let digest = self.keyring.digest_key(installation).await?.digest(content);
+        let quarantine_id = QuarantineId(self.ids.ordered());
         let epoch = self.vault.epoch(installation).await?;
-        let sealed = epoch.seal_secret(&quarantine_place(quarantine_id), body);
+        let body_sealed = epoch.seal_secret(&body_place(quarantine_id), body);
+        let content_sealed = epoch.seal_secret(&content_place(quarantine_id), content);
         let mut tx = TenantTx::begin(&self.app, installation).await?;
         sqlx::query!(
             "insert into ledger.quarantine
-               (tenant_id, quarantine_id, source_id, digest, reason, body_sealed, received_at)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+               (tenant_id, quarantine_id, source_id, digest, reason, body_sealed, content_sealed,
+                received_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
             installation.0,
-            quarantine_id,
+            quarantine_id.0,
             source_id.0,
             &digest,
             reason,
-            sealed,
+            body_sealed,
+            content_sealed,
             self.clock.now_micros(),
         )
         .execute(tx.conn())
@@ -43,8 +103,174 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+
+    /// The entries that `viewer` may see: the installation all, a tenant none.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn quarantined(
+        &self,
+        viewer: TenantId,
+        filter: Filter,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut tx = TenantTx::begin(&self.app, viewer).await?;
+        let rows = sqlx::query_as!(
+            Row,
+            "select quarantine_id, source_id, reason, received_at, replayed_at, replayed_to,
+                    replayed_position
+               from ledger.quarantine
+              where tenant_id = $1
+                and ($2::boolean is null or (replayed_at is null) = $2)
+                and ($3::uuid is null or quarantine_id < $3)
+              order by quarantine_id desc
+              limit $4",
+            viewer.0,
+            filter.is_waiting,
+            filter.before.map(|before| before.0),
+            filter.limit,
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        Ok(rows.into_iter().map(Entry::from).collect())
+    }
+
+    /// How many messages wait, and since when the oldest does.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn quarantine_waiting(&self) -> Result<(i64, Option<DateTime<Utc>>), StoreError> {
+        let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
+        let row = sqlx::query!(
+            r#"select count(*) as "waiting!", min(received_at) as oldest
+                 from ledger.quarantine where tenant_id = $1 and replayed_at is null"#,
+            TenantId::INSTALLATION.0,
+        )
+        .fetch_one(tx.conn())
+        .await?;
+        Ok((row.waiting, row.oldest))
+    }
+
+    /// One entry, opened; `None` when there is none that `viewer` may see.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when the installation's keys are not available, and
+    /// [`StoreError::Corrupt`] when what was sealed does not open.
+    pub async fn open_quarantined(
+        &self,
+        viewer: TenantId,
+        quarantine_id: QuarantineId,
+    ) -> Result<Option<OpenEntry>, StoreError> {
+        let mut tx = TenantTx::begin(&self.app, viewer).await?;
+        let row = sqlx::query!(
+            "select quarantine_id, source_id, reason, received_at, replayed_at, replayed_to,
+                    replayed_position, body_sealed, content_sealed
+               from ledger.quarantine where tenant_id = $1 and quarantine_id = $2",
+            viewer.0,
+            quarantine_id.0,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        drop(tx);
+        let Some(row) = row else { return Ok(None) };
+        let corrupt = |column| StoreError::Corrupt { table: "ledger.quarantine", column };
+        let epoch = self.vault.epoch(viewer).await?;
+        let body = epoch
+            .open_secret(&body_place(quarantine_id), &row.body_sealed)
+            .ok_or_else(|| corrupt("body_sealed"))?;
+        let content = row.content_sealed.map(|sealed| {
+            let opened = epoch.open_secret(&content_place(quarantine_id), &sealed)?;
+            opened.as_slice().try_into().ok()
+        });
+        let content = match content {
+            Some(None) => return Err(corrupt("content_sealed")),
+            Some(content) => content,
+            None => None,
+        };
+        let entry = Entry::from(Row {
+            quarantine_id: row.quarantine_id,
+            source_id: row.source_id,
+            reason: row.reason,
+            received_at: row.received_at,
+            replayed_at: row.replayed_at,
+            replayed_to: row.replayed_to,
+            replayed_position: row.replayed_position,
+        });
+        Ok(Some(OpenEntry { entry, body, content }))
+    }
+
+    /// Remembers where an entry went, and records in that tenant's log who sent it there: both or
+    /// neither, and once. `false` when somebody else was faster.
+    ///
+    /// # Errors
+    /// The database did not answer; marking it again is safe.
+    pub async fn mark_replayed(
+        &self,
+        entry: &Entry,
+        tenant_id: TenantId,
+        position: Position,
+        key_id: Option<KeyId>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.owner.begin().await?;
+        let marked = sqlx::query!(
+            "update ledger.quarantine
+                set replayed_at = $3, replayed_to = $4, replayed_position = $5
+              where tenant_id = $1 and quarantine_id = $2 and replayed_at is null",
+            TenantId::INSTALLATION.0,
+            entry.quarantine_id.0,
+            self.clock.now_micros(),
+            tenant_id.0,
+            position.0,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if marked.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let replayed = QuarantineReplayed {
+            quarantine_id: entry.quarantine_id.0,
+            source_id: entry.source_id.0,
+            position: position.0,
+            key_id: key_id.map(|key_id| key_id.0),
+        };
+        self.record_change(&mut tx, tenant_id, &Event::QuarantineReplayed(replayed)).await?;
+        tx.commit().await?;
+        self.wake.ring();
+        Ok(true)
+    }
 }
 
-fn quarantine_place(quarantine_id: Uuid) -> Vec<u8> {
-    [b"quarantine".as_slice(), quarantine_id.as_bytes()].concat()
+struct Row {
+    quarantine_id: Uuid,
+    source_id: Uuid,
+    reason: String,
+    received_at: DateTime<Utc>,
+    replayed_at: Option<DateTime<Utc>>,
+    replayed_to: Option<Uuid>,
+    replayed_position: Option<i64>,
+}
+
+impl From<Row> for Entry {
+    fn from(row: Row) -> Self {
+        // The three are set together: a constraint of the table.
+        let replayed = row.replayed_at.zip(row.replayed_to).zip(row.replayed_position);
+        Self {
+            quarantine_id: QuarantineId(row.quarantine_id),
+            source_id: SourceId(row.source_id),
+            reason: row.reason,
+            received_at: row.received_at,
+            replayed: replayed.map(|((at, tenant_id), position)| Replayed {
+                at,
+                tenant_id: TenantId(tenant_id),
+                position: Position(position),
+            }),
+        }
+    }
+}
+
+fn body_place(quarantine_id: QuarantineId) -> Vec<u8> {
+    [b"quarantine".as_slice(), quarantine_id.0.as_bytes()].concat()
+}
+
+fn content_place(quarantine_id: QuarantineId) -> Vec<u8> {
+    [b"quarantine-content".as_slice(), quarantine_id.0.as_bytes()].concat()
 }

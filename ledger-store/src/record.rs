@@ -313,6 +313,7 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         | Event::SourceCreated(_)
         | Event::RouteAdded(_)
         | Event::AccessDenied(_)
+        | Event::QuarantineReplayed(_)
         | Event::PersonalDataRead(_) => None,
     }
 }

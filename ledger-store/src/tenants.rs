@@ -206,7 +206,8 @@ impl Store {
         Ok(country)
     }
 
-    /// Keeps the hash of a new API key. The key itself is the caller's to show, once.
+    /// Keeps the hash of a new API key. The key itself is the caller's to show, once. A key of the
+    /// installation opens what belongs to no tenant; there is no log that could tell of it.
     ///
     /// # Errors
     /// The database did not answer.
@@ -221,7 +222,9 @@ impl Store {
         let hash = digest(&SHA256, key.as_bytes());
         let mut tx = self.owner.begin().await?;
         let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
-        self.record_change(&mut tx, tenant_id, &Event::KeyCreated(created)).await?;
+        if tenant_id != TenantId::INSTALLATION {
+            self.record_change(&mut tx, tenant_id, &Event::KeyCreated(created)).await?;
+        }
         sqlx::query!(
             "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
              values ($1, $2, $3, $4, $5, $6)",

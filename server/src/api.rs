@@ -1,6 +1,7 @@
 //! `/v1`: what a key may ask. One endpoint a file; every handler names its scope.
 
 pub mod calls;
+pub mod quarantine;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -38,6 +39,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::list::handler))
         .routes(routes!(calls::show::handler))
         .routes(routes!(calls::events::handler))
+        .routes(routes!(quarantine::list::handler))
+        .routes(routes!(quarantine::replay::handler))
 }
 
 /// The id in a path. `None` when what stands there is no id: no object has it, so it is answered

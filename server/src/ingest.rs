@@ -6,9 +6,11 @@ mod answer;
 mod arrival;
 mod body;
 mod room;
+mod replay;
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -18,8 +20,10 @@ use ledger_core::envelope::Draft;
 use ledger_core::event::Event;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Refused, Reply, Translation};
+use ledger_store::Store;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
+use ledger_store::quarantine::ContentName;
 use ledger_store::record::{Origin, RecordError};
 use ledger_store::source::Source;
 use ledger_store::vault::VaultError;
@@ -35,12 +39,15 @@ use self::arrival::Arrival;
 
 pub use answer::NOT_CONFIGURED;
 pub use room::Rooms;
+pub use replay::{Claims, Replay, claims, replay};
 
 /// A platform waits about this long for an acknowledgement.
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(20);
 /// An assistant request is answered within a second whatever the ledger does: the platform hangs up
 /// after 7.5 seconds end to end.
 const ASSISTANT_PATIENCE: Duration = Duration::from_millis(800);
+/// Why a message waits in quarantine: no tenant claims an id in it, or several do.
+const NO_SINGLE_ROUTE: &str = "no-single-route";
 /// A voice waits: tool calls are answered in time whatever the ledger does.
 const TOOL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -119,7 +126,7 @@ impl Taken {
 
 /// One believed webhook on its way to the log.
 struct Delivery<'a> {
-    app: &'a App,
+    store: &'a Store,
     source: &'a Source,
     request_id: Uuid,
 }
@@ -143,8 +150,7 @@ impl Delivery<'_> {
         if self.source.tenant_id != TenantId::INSTALLATION {
             return Ok(Some(self.source.tenant_id));
         }
-        let claims =
-            self.app.store.find_routes(self.source.source_id, &translation.routing).await?;
+        let claims = self.store.find_routes(self.source.source_id, &translation.routing).await?;
         Ok(match claims.as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -181,31 +187,43 @@ impl Delivery<'_> {
             return self.quarantine(&translation).await;
         };
         if tenant_id != self.source.tenant_id {
-            let country = self.app.store.country(tenant_id).await?;
-            translation = self.translate(body, country.as_deref())?;
+            translation = self.translate_for(tenant_id, body).await?;
         }
-        answer::fill_tool_results(&mut translation.drafts);
+        answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
+        let content = content_name(&translation);
+        self.record(tenant_id, &content, &translation.drafts).await.map(Taken::Recorded)
+    }
+
+    /// As a tenant of that country means its national numbers.
+    async fn translate_for(
+        &self,
+        tenant_id: TenantId,
+        body: &[u8],
+    ) -> Result<Translation, ApiError> {
+        let country = self.store.country(tenant_id).await?;
+        self.translate(body, country.as_deref())
+    }
+
+    async fn record(
+        &self,
+        tenant_id: TenantId,
+        content: &ContentName,
+        drafts: &[Draft],
+    ) -> Result<Appended, ApiError> {
         let origin = Origin {
             tenant_id,
             provider: self.source.provider.as_str(),
             source_id: self.source.source_id,
             request_id: self.request_id,
         };
-        let recorded =
-            self.app.store.record(&origin, &translation.canonical, &translation.drafts).await;
-        recorded.map(Taken::Recorded).map_err(refuse_record)
+        self.store.record(&origin, content, drafts).await.map_err(refuse_record)
     }
 
     async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
-        self.app
-            .store
-            .quarantine(
-                self.source.source_id,
-                "no-single-route",
-                &translation.canonical,
-                body.unwrap_or_default(),
-            )
+        let (source_id, content) = (self.source.source_id, content_name(translation));
+        self.store
+            .quarantine(source_id, NO_SINGLE_ROUTE, &content, body.unwrap_or_default())
             .await?;
         Ok(Taken::Quarantined)
     }
@@ -219,6 +237,13 @@ impl Delivery<'_> {
         )
         .increment(1);
     }
+}
+
+/// What names the content of a message as it was sent. The quarantine can keep it without keeping
+/// the provider secrets that were in the body, so that a message it gave to a tenant is known again
+/// when the platform repeats it.
+fn content_name(translation: &Translation) -> ContentName {
+    digest(&SHA256, &translation.canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
 fn refuse_record(error: RecordError) -> ApiError {

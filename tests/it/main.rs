@@ -13,6 +13,7 @@ mod money;
 mod operations;
 mod order;
 mod projection;
+mod quarantine;
 mod reaper;
 mod routing;
 mod samples;

@@ -42,3 +42,17 @@ pub struct RouteAdded {
     /// `assistant_id`, `phone_number_id` or `phone_number`.
     pub kind: String,
 }
+
+/// `quarantine.replayed`. In the log of the tenant the message was found to belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineReplayed {
+    /// The quarantine's entry.
+    pub quarantine_id: Uuid,
+    /// The shared source it had arrived at.
+    pub source_id: Uuid,
+    /// Where the message is in this log.
+    pub position: i64,
+    /// The installation's key that asked for it; the command line has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<Uuid>,
+}

@@ -16,7 +16,7 @@ pub const NOT_CONFIGURED: &str =
     "This tool is not configured here. Nothing was done. Please take a message instead.";
 
 /// What a voice says when the ledger failed. It claims nothing.
-const FAILED: &str =
+pub(super) const FAILED: &str =
     "The system cannot be reached at the moment. Nothing was done. Please try again later.";
 
 /// What a voice says when nobody told which assistant shall answer.
@@ -62,10 +62,10 @@ pub(super) const KNOWN_KINDS: &[&str] = &[
 ];
 
 /// Writes into each tool call what it is answered with, before that is sealed.
-pub(super) fn fill_tool_results(drafts: &mut [Draft]) {
+pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
     for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
         for io in &mut draft.sections.tool_io {
-            io.result = Some(json!({ "error": NOT_CONFIGURED }));
+            io.result = Some(json!({ "error": error }));
         }
     }
 }

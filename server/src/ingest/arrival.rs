@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger_core::event::AccessDenied;
-use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::ids::SourceId;
 use ledger_core::provider::{Proof, Provider, Reply, Unproven};
 use ledger_store::source::Source;
 use tokio::time::timeout;
@@ -68,7 +68,7 @@ impl<'a> Arrival<'a> {
         if let Err(unproven) = self.judge(source, &body) {
             return Err(self.refuse_proof(source, unproven).await);
         }
-        let delivery = Delivery { app: self.app, source, request_id: self.request_id };
+        let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
         let translation = delivery.translate(&body, source.country.as_deref())?;
         if place.is_reserved && translation.reply == Reply::Acknowledge {
             delivery.count(&translation.kind, "refused");
@@ -153,10 +153,8 @@ impl<'a> Arrival<'a> {
             key_id: None,
             suppressed: 0,
         };
-        if source.tenant_id != TenantId::INSTALLATION {
-            let Self { app, request_id, .. } = self;
-            app.denials.record(&app.store, source.tenant_id, *request_id, denied).await;
-        }
+        let Self { app, request_id, .. } = self;
+        app.denials.record(&app.store, source.tenant_id, *request_id, denied).await;
         let detail = format!("{unproven}; send the secret this source was created with");
         ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
     }

@@ -8,6 +8,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
+    ("get", "/v1/quarantine", "admin"),
+    ("post", "/v1/quarantine/{quarantine_id}/replay", "admin"),
 ];
 
 /// What needs no key: probes, and webhooks, which have proofs of their own.
@@ -25,11 +27,12 @@ pub(super) struct Route {
 impl Route {
     /// The path, with the id of an object where it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
-        self.template.replace("{call_id}", call_id)
+        self.template.replace("{call_id}", call_id).replace("{quarantine_id}", call_id)
     }
 
+    /// Whether it takes the id of something that a tenant has. The quarantine is no tenant's.
     pub(super) fn names_an_object(&self) -> bool {
-        self.template.contains('{')
+        self.template.contains("{call_id}")
     }
 
     /// Everything a key may have and still be refused here.
@@ -37,6 +40,7 @@ impl Route {
         match self.scope {
             // `personal` includes `read`.
             "read" => &SCOPES[2..],
+            "admin" => &SCOPES[..4],
             _ => panic!("which scopes do not open {}?", self.template),
         }
     }

@@ -1,0 +1,114 @@
+//! `GET /v1/quarantine`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::QuarantineId;
+use ledger_store::quarantine::{Entry, Filter};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::{Params, decode_cursor, encode_cursor};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A page of the quarantine, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuarantinePage {
+    /// The entries.
+    data: Vec<EntryView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// A message in quarantine, without what it says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntryView {
+    /// The entry.
+    quarantine_id: Uuid,
+    /// The shared source it arrived at.
+    source_id: Uuid,
+    /// `no-single-route`: no tenant claims an id in it, or several do.
+    reason: String,
+    /// `waiting` or `replayed`.
+    state: &'static str,
+    /// When it arrived.
+    received_at: DateTime<Utc>,
+    /// When it was replayed.
+    replayed_at: Option<DateTime<Utc>>,
+    /// Whose log took it.
+    tenant_id: Option<Uuid>,
+    /// Where in that log it is.
+    position: Option<i64>,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        let replayed = entry.replayed.as_ref();
+        Self {
+            quarantine_id: entry.quarantine_id.0,
+            source_id: entry.source_id.0,
+            state: if replayed.is_some() { "replayed" } else { "waiting" },
+            received_at: entry.received_at,
+            replayed_at: replayed.map(|replayed| replayed.at),
+            tenant_id: replayed.map(|replayed| replayed.tenant_id.0),
+            position: replayed.map(|replayed| replayed.position.0),
+            reason: entry.reason,
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    q: QuarantineId,
+}
+
+/// Messages whose tenant could not be told. Empty to every key but the installation's own.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/quarantine", tag = "operations", security(("api_key" = [])),
+    params(
+        ("state" = Option<String>, Query, description = "waiting or replayed"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = QuarantinePage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.quarantine.list", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<QuarantinePage>, ApiError> {
+    caller.require(&app, Scope::Admin, "quarantine.list").await?;
+    let state = params.one_of("state", &["waiting", "replayed"])?;
+    let limit = params.limit()?;
+    let cursor = params.take("cursor")?;
+    let before = cursor
+        .map(|cursor| decode_cursor(&cursor, |_: &Place| true))
+        .transpose()?
+        .map(|place| place.q);
+    params.finish()?;
+    let is_waiting = state.map(|state| state == "waiting");
+    let filter = Filter { is_waiting, before, limit: limit + 1 };
+    let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
+    let has_more = entries.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    if has_more {
+        entries.pop();
+    }
+    let last = entries.last().filter(|_| has_more);
+    let next_cursor = last.map(|entry| encode_cursor(&Place { q: entry.quarantine_id }));
+    let data = entries.into_iter().map(EntryView::from).collect();
+    Ok(Json(QuarantinePage { data, next_cursor }))
+}

@@ -1,0 +1,71 @@
+//! `POST /v1/quarantine/{id}/replay`.
+
+use axum::Json;
+use axum::extract::State;
+use ledger_core::ids::QuarantineId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::PathId;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::ingest::{self, Replay};
+use crate::problem::{ApiError, Problem};
+
+/// A replayed message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReplayView {
+    /// `recorded`, or `duplicate` when it was in the log already.
+    status: &'static str,
+    /// The entry.
+    quarantine_id: Uuid,
+    /// Whose log has it.
+    tenant_id: Uuid,
+    /// Where in that log it is.
+    position: i64,
+}
+
+impl From<Replay> for ReplayView {
+    fn from(replay: Replay) -> Self {
+        Self {
+            status: if replay.was_known { "duplicate" } else { "recorded" },
+            quarantine_id: replay.quarantine_id.0,
+            tenant_id: replay.tenant_id.0,
+            position: replay.position.0,
+        }
+    }
+}
+
+/// Gives a message to the tenant whose route names it. Again: the same answer, nothing recorded twice.
+///
+/// # Errors
+/// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
+/// it is.
+#[utoipa::path(
+    post, path = "/v1/quarantine/{quarantine_id}/replay", tag = "operations",
+    security(("api_key" = [])),
+    params(("quarantine_id" = String, Path, description = "The entry")),
+    responses(
+        (status = 200, body = ReplayView),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.quarantine.replay", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(quarantine_id): PathId,
+) -> Result<Json<ReplayView>, ApiError> {
+    caller.require(&app, Scope::Admin, "quarantine.replay").await?;
+    let quarantine_id = QuarantineId(quarantine_id.unwrap_or_default());
+    let key_id = Some(caller.key.key_id);
+    let tenant_id = caller.tenant_id();
+    let replayed =
+        ingest::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await?;
+    Ok(Json(replayed.into()))
+}
