@@ -40,6 +40,7 @@ mod server;
 mod settings;
 mod watch;
 
+pub use binaries::{Installed, installed};
 pub use error::Error;
 
 /// The oldest major version we run on.

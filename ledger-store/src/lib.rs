@@ -8,6 +8,7 @@ pub mod append;
 pub mod appender;
 pub mod embedded;
 pub mod error;
+pub mod examine;
 #[cfg(test)]
 mod golden;
 pub mod keyring;

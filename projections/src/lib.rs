@@ -4,13 +4,15 @@
 //! A new one is a file here, a migration, and a line in [`all`].
 
 pub mod calls;
+pub mod progress;
 pub mod projector;
 pub mod runner;
 
 use std::sync::Arc;
 
+pub use progress::{Halt, Progress, halts, progress};
 pub use projector::{ProjectError, Projector};
-pub use runner::{Progress, Runner, position, progress, wait_for};
+pub use runner::{Runner, position, wait_for};
 
 /// Every projector of this build.
 #[must_use]

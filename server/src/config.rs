@@ -1,5 +1,7 @@
 //! Settings, read once: flag, environment, `call-ledger.toml`, default, in that order.
 
+mod origin;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,11 @@ use clap::{Args, ValueEnum};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+
+pub use origin::{Origin, Shown, Variable};
+
+/// The config file that is read without being named.
+const FILE: &str = "call-ledger.toml";
 
 /// The options every command takes.
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -91,6 +98,104 @@ pub struct Config {
     pub max_body_bytes: usize,
 }
 
+/// A setting as the config file names it, for `config show` and the reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its key in the config file.
+    pub name: &'static str,
+    /// Its environment variable.
+    pub env: &'static str,
+    /// Its flag, when it has one.
+    pub flag: Option<&'static str>,
+    /// What it is for.
+    pub about: &'static str,
+    /// Whether its value may hold a secret.
+    pub is_secret: bool,
+}
+
+/// A setting of the file and the environment, unless it says more.
+const fn setting(name: &'static str, env: &'static str, about: &'static str) -> Setting {
+    Setting { name, env, flag: None, about, is_secret: false }
+}
+
+impl Setting {
+    /// Every setting, in the order the reference has them.
+    pub const ALL: &'static [Self] = &[
+        Self {
+            flag: Some("--data-dir"),
+            ..setting(
+                "data_dir",
+                "CALL_LEDGER_DATA_DIR",
+                "Where the private PostgreSQL, the keyring and the root key live.",
+            )
+        },
+        Self {
+            flag: Some("--database-url"),
+            is_secret: true,
+            ..setting(
+                "database_url",
+                "DATABASE_URL",
+                "Another PostgreSQL than the private one. May hold a password, so it is never shown.",
+            )
+        },
+        Self {
+            flag: Some("--listen"),
+            ..setting("listen", "CALL_LEDGER_LISTEN", "Where `serve` and `demo` listen.")
+        },
+        Self {
+            flag: Some("--output"),
+            ..setting(
+                "output",
+                "CALL_LEDGER_OUTPUT",
+                "What standard output holds: `table` for people, `json` for programs.",
+            )
+        },
+        Self {
+            flag: Some("--root-key"),
+            ..setting(
+                "root_key",
+                "CALL_LEDGER_ROOT_KEY",
+                "The root key's file. Without it `root.key` in the data directory.",
+            )
+        },
+        Self {
+            flag: Some("--keyring"),
+            ..setting(
+                "keyring",
+                "CALL_LEDGER_KEYRING",
+                "The directory of key files. Without it `keyring` in the data directory.",
+            )
+        },
+        Self {
+            flag: Some("--pg-bin"),
+            ..setting(
+                "pg_bin",
+                "CALL_LEDGER_PG_BIN",
+                "The PostgreSQL server's binaries. Without it they are searched for.",
+            )
+        },
+        Self {
+            flag: Some("--pg-user"),
+            ..setting(
+                "pg_user",
+                "CALL_LEDGER_PG_USER",
+                "Who runs the private PostgreSQL when we are root. Without it `postgres`, else `nobody`.",
+            )
+        },
+        setting(
+            "append_lanes",
+            "CALL_LEDGER_APPEND_LANES",
+            "Append batches under way at once, each over a connection of its own.",
+        ),
+        setting("connections", "CALL_LEDGER_CONNECTIONS", "Database connections for reads."),
+        setting(
+            "max_body_bytes",
+            "CALL_LEDGER_MAX_BODY_BYTES",
+            "The largest webhook body taken, in bytes.",
+        ),
+    ];
+}
+
 /// A setting that does not print.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -126,19 +231,36 @@ impl Config {
     /// # Errors
     /// A setting is unknown or not of its form; the message names it and where it came from.
     pub fn load(args: &GlobalArgs, listen: Option<SocketAddr>) -> anyhow::Result<Self> {
+        Self::read(&Self::layers(args, listen))
+    }
+
+    /// What is set where: each layer hides those before it.
+    fn layers(args: &GlobalArgs, listen: Option<SocketAddr>) -> Figment {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         figment = match &args.config {
             Some(path) => figment.merge(Toml::file_exact(path)),
-            None => figment.merge(Toml::file("call-ledger.toml")),
+            None => figment.merge(Toml::file(FILE)),
         };
-        figment = figment.merge(Serialized::defaults(args));
-        if let Some(listen) = listen {
-            figment = figment.merge(("listen", listen));
+        // The other variables arrive with the flags they stand for.
+        for name in ["listen", "append_lanes", "connections", "max_body_bytes"] {
+            if let Some(variable) = Variable::of(name) {
+                figment = figment.merge(variable);
+            }
         }
-        let config: Self = figment.extract().context("a setting cannot be used")?;
-        for (name, value) in
-            [("append_lanes", config.append_lanes), ("connections", config.connections as usize)]
-        {
+        figment = figment.merge(Serialized::defaults(args));
+        match listen {
+            Some(listen) => figment.merge(("listen", listen)),
+            None => figment,
+        }
+    }
+
+    fn read(layers: &Figment) -> anyhow::Result<Self> {
+        let config: Self = layers.extract().context("a setting cannot be used")?;
+        for (name, value) in [
+            ("append_lanes", config.append_lanes),
+            ("connections", config.connections as usize),
+            ("max_body_bytes", config.max_body_bytes),
+        ] {
             if value == 0 {
                 bail!("a setting cannot be used: {name} must be at least 1");
             }
@@ -176,6 +298,23 @@ mod tests {
         let args = GlobalArgs { config: Some(file.path().to_owned()), ..GlobalArgs::default() };
         let error = Config::load(&args, None).expect_err("misspelt");
         assert!(format!("{error:#}").contains("listne"), "{error:#}");
+    }
+
+    #[test]
+    fn every_setting_is_described_once_and_every_description_is_a_setting() {
+        let whole = Config {
+            database_url: Some(Secret(String::new())),
+            pg_bin: Some(PathBuf::new()),
+            pg_user: Some(String::new()),
+            root_key: Some(PathBuf::new()),
+            keyring: Some(PathBuf::new()),
+            ..Config::default()
+        };
+        let whole = serde_json::to_value(whole).expect("plain data");
+        let mut known: Vec<_> = whole.as_object().expect("a struct").keys().collect();
+        let mut described: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
+        (known.sort(), described.sort_unstable());
+        assert_eq!(known, described);
     }
 
     #[test]

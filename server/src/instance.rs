@@ -23,6 +23,8 @@ pub struct Instance {
     pub store: Arc<Store>,
     /// How many migrations were applied when it was opened.
     pub migrated: usize,
+    /// How the database is reached, as the login itself.
+    pub database: PgConnectOptions,
     cluster: Option<Cluster>,
 }
 
@@ -33,31 +35,43 @@ impl Instance {
     /// The database cannot be started or reached, or a migration fails; the chain says why and what
     /// to do.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let (cluster, database) = match &config.database_url {
-            Some(url) => {
-                let options = PgConnectOptions::from_str(&url.0)
-                    .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
-                (None, options)
-            }
-            None => {
-                let cluster = start(config, Durability::Durable).await?;
-                let database = cluster.connect_options();
-                (Some(cluster), database)
+        let (cluster, database) = connect(config).await?;
+        let migrated = match migrate(&database).await {
+            Ok(migrated) => migrated,
+            Err(error) => {
+                if let Some(cluster) = cluster {
+                    // Why it cannot be used is what the caller wants to know.
+                    let _ = cluster.stop().await;
+                }
+                return Err(error).context("the database cannot be used");
             }
         };
-        // Statements carry blind indexes and ciphertext only; still, none is logged.
-        let database = database.disable_statement_logging();
-        let migrated = migrate(&database).await.context("the database cannot be used")?;
+        let mut opened = Self::over(config, cluster, database);
+        opened.migrated = migrated;
+        Ok(opened)
+    }
+
+    /// The same without applying migrations: for looking at a ledger as it is. Its schema may be
+    /// older or newer than this build's, or not there.
+    ///
+    /// # Errors
+    /// The database cannot be started or reached.
+    pub async fn open_as_it_is(config: &Config) -> anyhow::Result<Self> {
+        let (cluster, database) = connect(config).await?;
+        Ok(Self::over(config, cluster, database))
+    }
+
+    fn over(config: &Config, cluster: Option<Cluster>, database: PgConnectOptions) -> Self {
         let keyring = Keyring::new(config.keyring_path(), config.root_key_path());
         let store = Store::open(Settings {
-            database,
+            database: database.clone(),
             connections: config.connections,
             lanes: config.append_lanes,
             keyring: Arc::new(keyring),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });
-        Ok(Self { store: Arc::new(store), migrated, cluster })
+        Self { store: Arc::new(store), migrated: 0, database, cluster }
     }
 
     /// Opens the ledger, runs `body`, and closes the ledger, whatever `body` came to. Ctrl-C ends
@@ -93,6 +107,24 @@ impl Instance {
         }
         Ok(())
     }
+}
+
+/// The given database, or the private one, which is started or adopted.
+async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectOptions)> {
+    let (cluster, database) = match &config.database_url {
+        Some(url) => {
+            let options = PgConnectOptions::from_str(&url.0)
+                .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
+            (None, options)
+        }
+        None => {
+            let cluster = start(config, Durability::Durable).await?;
+            let database = cluster.connect_options();
+            (Some(cluster), database)
+        }
+    };
+    // Statements carry blind indexes and ciphertext only; still, none is logged.
+    Ok((cluster, database.disable_statement_logging()))
 }
 
 /// Starts or adopts the private PostgreSQL of a data directory.

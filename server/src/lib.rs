@@ -14,5 +14,6 @@ pub mod limits;
 pub mod ops;
 pub mod problem;
 pub mod service;
+pub mod supervisor;
 pub mod system;
 pub mod telemetry;

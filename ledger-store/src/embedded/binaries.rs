@@ -38,6 +38,11 @@ impl Binaries {
         wanted: Option<u32>,
         pgdata: &Path,
     ) -> Result<Self, Error> {
+        choose(Self::all(named).await, named, wanted, pgdata)
+    }
+
+    /// Every server there is, the newest first.
+    async fn all(named: Option<&Path>) -> Vec<Self> {
         let dirs = match named {
             // The server does not start in our working directory.
             Some(dir) => vec![path::absolute(dir).unwrap_or_else(|_| dir.to_owned())],
@@ -51,11 +56,40 @@ impl Binaries {
         }
         // Stable: among equals the earlier place wins.
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
-        choose(found, named, wanted, pgdata)
+        found
     }
 
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+}
+
+/// A server that is installed on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Where its programs are.
+    pub dir: PathBuf,
+    /// Its major version.
+    pub major: u32,
+}
+
+/// Every server that a start would choose from, the newest first; with `named`, only that one.
+///
+/// # Errors
+/// [`Error::NotBinaries`] or [`Error::NoBinaries`] when there is none, and how to get one.
+pub async fn installed(named: Option<&Path>) -> Result<Vec<Installed>, Error> {
+    let found = Binaries::all(named).await;
+    match named {
+        Some(dir) if found.is_empty() => Err(Error::NotBinaries { dir: dir.to_owned() }),
+        None if found.is_empty() => Err(Error::NoBinaries { install: install_hint() }),
+        _ => {
+            let mut found: Vec<_> =
+                found.into_iter().map(|Binaries { dir, major }| Installed { dir, major }).collect();
+            // The same directory may be found by several ways.
+            let mut seen = std::collections::HashSet::new();
+            found.retain(|one| seen.insert(one.dir.clone()));
+            Ok(found)
+        }
     }
 }
 

@@ -213,31 +213,35 @@ async fn report(
         "tenants": rows,
     });
     match config.output {
-        Output::Json => println!("{shown}"),
+        Output::Json => output::say(shown),
         Output::Table => {
             // After --exit nothing listens any more; `serve` will, at its usual place.
             let base = if args.exit { "http://127.0.0.1:8080" } else { base };
-            print_for_people(base, &shown["tenants"], args.exit);
+            print_for_people(base, &shown["tenants"], args.exit)
         }
     }
-    Ok(())
 }
 
-fn print_for_people(base: &str, tenants: &Value, has_ended: bool) {
+fn print_for_people(base: &str, tenants: &Value, has_ended: bool) -> anyhow::Result<()> {
     let rows = tenants.as_array().cloned().unwrap_or_default();
-    output::list(Output::Table, &["slug", "calls", "cost_nanos", "events", "tenant_id"], &rows);
-    for row in &rows {
-        println!("key for {}: {}", row["slug"].as_str().unwrap_or(""), text(&row["api_key"]));
-    }
+    let columns = ["slug", "calls", "cost_nanos", "events", "tenant_id"];
+    output::list(Output::Table, &columns, &rows)?;
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| format!("key for {}: {}", text(&row["slug"]), text(&row["api_key"])))
+        .collect();
     let key = rows.first().map(|row| text(&row["api_key"])).unwrap_or_default();
-    println!("\nTry:");
+    lines.push("\nTry:".into());
     if has_ended {
-        println!("  call-ledger serve");
+        lines.push("  call-ledger serve".into());
     }
-    println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'");
-    println!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'");
-    println!("  open {base}/docs");
-    println!("  call-ledger verify");
+    lines.extend([
+        format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'"),
+        format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'"),
+        format!("  open {base}/docs"),
+        "  call-ledger verify".into(),
+    ]);
+    output::say(lines.join("\n"))
 }
 
 fn text(value: &Value) -> String {

@@ -75,7 +75,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         Some(path) => Box::new(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
         )),
-        None => Box::new(BufWriter::new(std::io::stdout())),
+        None => Box::new(BufWriter::new(output::Stdout::new())),
     };
     Instance::run(config, async |instance| {
         for tenant_id in output::tenants_of(&instance.store, events.tenant.as_deref()).await? {
@@ -126,7 +126,8 @@ fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyh
         meta: &raw(&row.meta)?,
         leaf_hash: hex::encode(&row.leaf_hash),
     };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")?;
+    let mut text = serde_json::to_vec(&line)?;
+    text.push(b'\n');
+    out.write_all(&text)?;
     Ok(())
 }

@@ -8,6 +8,6 @@ use crate::instance::Instance;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
     let applied = Instance::run(config, async |instance| Ok(instance.migrated)).await?;
-    output::object(config.output, &json!({ "applied": applied }));
+    output::object(config.output, &json!({ "applied": applied }))?;
     Ok(Done::Well)
 }

@@ -1,4 +1,8 @@
-//! What a command prints.
+//! What a command prints. Standard output holds answers only, and may close at any time: `… | head`
+//! ends quietly.
+
+use std::fmt::Display;
+use std::io::{self, Write};
 
 use anyhow::{Context, bail};
 use comfy_table::Table;
@@ -9,22 +13,68 @@ use serde_json::Value;
 
 use crate::config::Output;
 
+/// Whoever read our standard output has left. There is nobody to tell, and nothing went wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output any more")]
+struct ReaderLeft;
+
+/// Whether a command broke off only because its reader had left.
+pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let inner = |cause: &(dyn std::error::Error + 'static)| {
+        let error = cause.downcast_ref::<io::Error>()?;
+        Some(error.get_ref()?.is::<ReaderLeft>())
+    };
+    error.chain().any(|cause| inner(cause).unwrap_or(false))
+}
+
+/// Standard output, where a reader that left is told from a disk that is full.
+pub(super) struct Stdout(io::Stdout);
+
+impl Stdout {
+    pub(super) fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(name_reader)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(name_reader)
+    }
+}
+
+fn name_reader(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(error.kind(), ReaderLeft),
+        _ => error,
+    }
+}
+
+/// Prints a line, or several.
+pub(super) fn say(text: impl Display) -> anyhow::Result<()> {
+    let mut out = Stdout::new();
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("standard output cannot be written")
+}
+
 /// Prints one object: as JSON, or one field a line.
-pub(super) fn object(output: Output, value: &Value) {
+pub(super) fn object(output: Output, value: &Value) -> anyhow::Result<()> {
     match output {
-        Output::Json => println!("{value}"),
-        Output::Table => {
-            for (name, value) in value.as_object().into_iter().flatten() {
-                println!("{name}: {}", cell(value));
-            }
-        }
+        Output::Json => say(value),
+        Output::Table => value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .try_for_each(|(name, value)| say(format_args!("{name}: {}", cell(value)))),
     }
 }
 
 /// Prints a list of objects: as JSON, or a table of these columns.
-pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) {
+pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) -> anyhow::Result<()> {
     match output {
-        Output::Json => println!("{}", Value::from(rows)),
+        Output::Json => say(Value::from(rows)),
         Output::Table => {
             let mut table = Table::new();
             table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
@@ -32,7 +82,7 @@ pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) {
             for row in rows {
                 table.add_row(columns.iter().map(|column| cell(&row[*column])));
             }
-            println!("{table}");
+            say(table)
         }
     }
 }

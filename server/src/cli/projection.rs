@@ -37,6 +37,6 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         })
         .collect();
     let columns = ["name", "version", "state", "tenants", "lag_events", "parked"];
-    output::list(config.output, &columns, &rows);
+    output::list(config.output, &columns, &rows)?;
     Ok(Done::Well)
 }

@@ -9,6 +9,7 @@ use super::{Done, output};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::service::{Service, shutdown_signal};
+use crate::supervisor;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
@@ -31,8 +32,17 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
 async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     let store = Arc::clone(&instance.store);
     let service = Service::start(store, config.listen, config.max_body_bytes).await?;
-    output::object(config.output, &json!({ "listening": format!("http://{}", service.address) }));
+    let said = output::object(
+        config.output,
+        &json!({ "listening": format!("http://{}", service.address) }),
+    );
+    if let Err(error) = said {
+        // Nobody listens to us; others may listen to the server.
+        tracing::warn!(error = %error, "serve.not_said");
+    }
+    supervisor::tell("READY=1");
     shutdown_signal().await?;
+    supervisor::tell("STOPPING=1");
     eprintln!("draining; Ctrl-C again stops at once");
     service.stop().await
 }

@@ -112,7 +112,7 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
     .await?;
     let path = format!("/ingest/{source_id}");
     let shown = json!({ "source_id": source_id, "path": path, "secret": secret });
-    output::object(config.output, &shown);
+    output::object(config.output, &shown)?;
     Ok(Done::Well)
 }
 
@@ -140,6 +140,6 @@ async fn run_route(config: &Config, route: &Route) -> anyhow::Result<Done> {
     })
     .await?;
     let shown = json!({ "source_id": source_id, "tenant_id": tenant_id, "by": kind.as_str() });
-    output::object(config.output, &shown);
+    output::object(config.output, &shown)?;
     Ok(Done::Well)
 }

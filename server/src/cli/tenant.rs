@@ -42,7 +42,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 instance.store.create_tenant(&new).await.context("the tenant was not made")
             })
             .await?;
-            output::object(config.output, &json!({ "tenant_id": tenant_id, "slug": new.slug }));
+            output::object(config.output, &json!({ "tenant_id": tenant_id, "slug": new.slug }))?;
         }
         Command::List => {
             let tenants =
@@ -61,7 +61,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 })
                 .collect();
             let columns = ["slug", "name", "timezone", "state", "events", "tenant_id"];
-            output::list(config.output, &columns, &rows);
+            output::list(config.output, &columns, &rows)?;
         }
     }
     Ok(Done::Well)

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Done, output};
-use crate::config::Config;
+use crate::config::{Config, Output};
 use crate::instance::Instance;
 
 const PAGE: i64 = 2_000;
@@ -46,14 +46,20 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
         Ok((ok, rows))
     })
     .await?;
-    match config.output {
-        crate::config::Output::Json => println!("{}", json!({ "ok": ok, "tenants": rows })),
-        crate::config::Output::Table => {
-            output::list(config.output, &["tenant_id", "size", "first_bad_position"], &rows);
-            println!("{}", if ok { "nothing was altered" } else { "TAMPERED" });
+    let said = match config.output {
+        Output::Json => output::say(json!({ "ok": ok, "tenants": rows })),
+        Output::Table => {
+            let columns = ["tenant_id", "size", "first_bad_position"];
+            output::list(config.output, &columns, &rows)
+                .and_then(|()| output::say(if ok { "nothing was altered" } else { "TAMPERED" }))
         }
+    };
+    if ok {
+        said.map(|()| Done::Well)
+    } else {
+        // Whether or not anybody reads on.
+        Ok(Done::Tampered)
     }
-    Ok(if ok { Done::Well } else { Done::Tampered })
 }
 
 /// Reads a whole log; stops at the first position that is not what was appended.

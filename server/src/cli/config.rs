@@ -1,0 +1,81 @@
+//! `config show`, `config check`.
+
+use serde_json::json;
+
+use super::{Done, Usage, output};
+use crate::config::{Config, GlobalArgs, Output, Setting};
+
+/// Other variables of ours, which are not settings of the config file.
+const OTHER_VARIABLES: [&str; 2] = ["CALL_LEDGER_CONFIG", "CALL_LEDGER_SOURCE_SECRET"];
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show every setting as it is used here
+    #[command(after_help = "Example:
+  call-ledger config show --origin      and where each value came from")]
+    Show(Show),
+    /// Check the settings, and name environment variables that look like ours and are not
+    #[command(after_help = "Example:
+  call-ledger config check --config /etc/call-ledger.toml")]
+    Check,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// Say where each value came from
+    #[arg(long)]
+    origin: bool,
+}
+
+pub(super) fn run(
+    config: &Config,
+    args: &GlobalArgs,
+    command: &Command,
+    is_flag: impl Fn(&str) -> bool,
+) -> anyhow::Result<Done> {
+    match command {
+        Command::Show(show) => {
+            let shown =
+                Config::shown(args, None, is_flag).map_err(|error| Usage(format!("{error:#}")))?;
+            let mut columns = vec!["setting", "value"];
+            if show.origin {
+                columns.push("origin");
+            }
+            let rows: Vec<_> = shown
+                .into_iter()
+                .map(|one| {
+                    let mut row = json!({ "setting": one.setting.name, "value": one.value });
+                    if show.origin {
+                        row["origin"] = one.origin.to_string().into();
+                    }
+                    row
+                })
+                .collect();
+            output::list(config.output, &columns, &rows)?;
+        }
+        Command::Check => check(config)?,
+    }
+    Ok(Done::Well)
+}
+
+/// The settings were read already, or we would not be here. What is left is what they cannot tell:
+/// a variable with a misspelt name. It is no refusal, for orchestrators make variables of such names.
+fn check(config: &Config) -> anyhow::Result<()> {
+    let known = |name: &str| {
+        OTHER_VARIABLES.contains(&name) || Setting::ALL.iter().any(|setting| setting.env == name)
+    };
+    let mut unknown: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("CALL_LEDGER_") && !known(name))
+        .collect();
+    unknown.sort();
+    match config.output {
+        Output::Json => output::say(json!({ "ok": true, "unknown_variables": unknown })),
+        Output::Table => {
+            for name in &unknown {
+                output::say(format_args!("not a setting: environment variable {name}"))?;
+            }
+            output::say("the settings can be used")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `doctor`: looks at everything a ledger needs and changes nothing. Each check is a line: how it
+//! is, what was looked at, what was found, and what to do.
+//!
+//! In a directory where nothing is yet it makes nothing; where there is a private PostgreSQL it
+//! starts it, as every command does, and applies no migrations.
+
+mod check;
+mod database;
+mod ledger;
+mod machine;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use self::check::{Check, State};
+use super::{Done, output};
+use crate::config::{Config, Output};
+use crate::instance::Instance;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  call-ledger doctor
+  call-ledger doctor --output json --database-url postgres://ledger@db.example.com/ledger
+
+Exit code 0 when nothing failed, warnings included; 1 otherwise.")]
+pub(super) struct Args {}
+
+pub(super) async fn run(config: &Config, _args: &Args) -> anyhow::Result<Done> {
+    let checks = examine(config).await;
+    let is_ok = checks.iter().all(|check| check.state != State::Failed);
+    let said = match config.output {
+        Output::Json => output::say(json!({ "ok": is_ok, "checks": checks })),
+        Output::Table => checks.iter().try_for_each(output::say),
+    };
+    if is_ok { said.map(|()| Done::Well) } else { Ok(Done::Unwell) }
+}
+
+async fn examine(config: &Config) -> Vec<Check> {
+    let mut checks = machine::checks(config).await;
+    let is_private = config.database_url.is_none();
+    if is_private && !has_data(&config.data_dir) {
+        let place = config.data_dir.display().to_string();
+        let found = "nothing is there yet; the first call-ledger serve or demo sets it up";
+        checks.push(Check::ok("database", place, found));
+        return checks;
+    }
+    match Instance::open_as_it_is(config).await {
+        Err(error) => {
+            let place = if is_private { "private PostgreSQL" } else { "DATABASE_URL" };
+            let todo = if is_private {
+                format!("see {}", config.data_dir.join("server.log").display())
+            } else {
+                "check the URL, the network and that the server runs".to_owned()
+            };
+            checks.push(Check::failed("database", place, format!("{error:#}"), todo));
+            checks.push(ledger::root_key(config, None));
+        }
+        Ok(instance) => {
+            let is_usable = database::check(config, &instance, &mut checks).await;
+            if is_usable {
+                ledger::check(config, &instance, &mut checks).await;
+            }
+            if let Err(error) = instance.close().await {
+                let todo = "see its log, and look for processes that still use it";
+                checks.push(Check::failed(
+                    "shutdown",
+                    "private PostgreSQL",
+                    format!("{error:#}"),
+                    todo,
+                ));
+            }
+        }
+    }
+    checks
+}
+
+/// Whether the private PostgreSQL has been set up here.
+fn has_data(data_dir: &Path) -> bool {
+    data_dir.join("pg").exists()
+}

@@ -1,0 +1,115 @@
+//! The ledger itself: its keys, its read models, its quarantine.
+
+use ledger_store::StoreError;
+use ledger_store::root_key::{FileRootKey, RootKeyError};
+
+use super::check::Check;
+use crate::config::Config;
+use crate::instance::Instance;
+
+/// Events that a read model may be behind in passing.
+const LAG_WARNING: i64 = 1_000;
+
+pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
+    keys(config, instance, checks).await;
+    checks.push(read_models(instance).await);
+    checks.push(quarantine(instance).await);
+}
+
+/// The root key's file. `epochs` is how many keys the database remembers that are under it.
+pub(super) fn root_key(config: &Config, epochs: Option<usize>) -> Check {
+    let (name, path) = ("root_key", config.root_key_path());
+    let place = path.display().to_string();
+    match FileRootKey::open(&path) {
+        Ok(_) => Check::ok(name, place, "there, and readable by its owner only"),
+        Err(RootKeyError::Missing { .. }) if epochs == Some(0) => {
+            Check::ok(name, place, "not there yet; the first server or tenant makes it")
+        }
+        Err(error) => {
+            let found = error.to_string();
+            let todo = match error {
+                RootKeyError::TooOpen { .. } => format!("chmod 600 {place}"),
+                RootKeyError::Io { source, .. } => format!("the system said: {source}"),
+                _ => {
+                    "put it back from its own backup; a new one opens nothing that is there".into()
+                }
+            };
+            Check::failed(name, place, found, todo)
+        }
+    }
+}
+
+async fn keys(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
+    let (name, place) = ("keyring", config.keyring_path().display().to_string());
+    let check = match instance.store.check_keys().await {
+        Ok(check) => check,
+        Err(error) => {
+            checks.extend([root_key(config, None), unreadable(name, &place, &error)]);
+            return;
+        }
+    };
+    checks.push(root_key(config, Some(check.epochs)));
+    checks.push(match check.failed.as_slice() {
+        [] => {
+            Check::ok(name, place, format!("{} epoch keys are those of the database", check.epochs))
+        }
+        [(tenant_id, first), ..] => {
+            let all = check.failed.len();
+            let found =
+                format!("{all} of {} do not fit; tenant {tenant_id}: {first}", check.epochs);
+            let todo = "restore these files from the keyring's own backup; no webhook of these \
+                        tenants is taken meanwhile";
+            Check::failed(name, place, found, todo)
+        }
+    });
+}
+
+async fn read_models(instance: &Instance) -> Check {
+    let (name, place) = ("read_models", "projection.checkpoints");
+    let projector = instance.store.projector();
+    let read = async {
+        Ok((projections::progress(projector).await?, projections::halts(projector).await?))
+    };
+    let (progress, halts) = match read.await {
+        Ok(read) => read,
+        Err(error) => return unreadable(name, place, &StoreError::Database(error)),
+    };
+    if let Some(first) = halts.first() {
+        let found = format!(
+            "{} halted; {} of tenant {} after position {}: {}",
+            halts.len(),
+            first.name,
+            first.tenant_id,
+            first.position,
+            first.reason
+        );
+        let todo = "run a build that knows the event; docs/operations/alerts/read-model-halted.md";
+        return Check::failed(name, place, found, todo);
+    }
+    let lag: i64 = progress.iter().map(|one| one.lag_events).sum();
+    let found = format!("{lag} events behind the logs");
+    if lag > LAG_WARNING {
+        let todo = "a running server catches up; docs/operations/alerts/read-model-lag.md";
+        return Check::warning(name, place, found, todo);
+    }
+    Check::ok(name, place, found)
+}
+
+async fn quarantine(instance: &Instance) -> Check {
+    let (name, place) = ("quarantine", "ledger.quarantine");
+    match instance.store.quarantine_waiting().await {
+        Err(error) => unreadable(name, place, &error),
+        Ok((0, _)) => Check::ok(name, place, "nothing waits"),
+        Ok((waiting, oldest)) => {
+            let since =
+                oldest.map_or_else(String::new, |at| format!(", the oldest since {at:.0?}"));
+            let todo = "call-ledger quarantine list, source route, quarantine replay --all";
+            Check::warning(name, place, format!("{waiting} wait{since}"), todo)
+        }
+    }
+}
+
+fn unreadable(name: &'static str, place: &str, error: &StoreError) -> Check {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |why| format!(": {why}"));
+    Check::failed(name, place, format!("{error}{cause}"), "check the database, above")
+}

@@ -1,0 +1,45 @@
+//! `probe`: for container health checks, in images that hold nothing but this program.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{Done, output};
+use crate::config::Config;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  call-ledger probe --url http://127.0.0.1:8080      exit code 0 when it takes webhooks")]
+pub(super) struct Args {
+    /// The server [default: where the settings say that it listens]
+    #[arg(long)]
+    url: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+    let base = args.url.clone().unwrap_or_else(|| format!("http://{}", reachable(config.listen)));
+    let url = format!("{}/readyz", base.trim_end_matches('/'));
+    let client = Client::builder().timeout(PATIENCE).build()?;
+    let answer = client.get(&url).send().await.with_context(|| {
+        format!("nobody answers at {url}; is call-ledger serve running, and is --url right?")
+    })?;
+    let is_ready = answer.status().is_success();
+    let said: Value = answer.json().await.unwrap_or(Value::Null);
+    output::object(config.output, &json!({ "ready": is_ready, "url": url, "answer": said }))?;
+    Ok(if is_ready { Done::Well } else { Done::Unwell })
+}
+
+/// Whoever listens everywhere is asked at home.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let home: IpAddr = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(home, listen.port())
+}

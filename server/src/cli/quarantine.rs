@@ -1,0 +1,178 @@
+//! `quarantine list`, `show`, `replay`.
+
+use anyhow::{anyhow, bail};
+use ledger_core::ids::{QuarantineId, TenantId};
+use ledger_store::Store;
+use ledger_store::quarantine::{Entry, Filter};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Done, output};
+use crate::config::Config;
+use crate::ingest::{claims, replay};
+use crate::instance::Instance;
+use crate::problem::ApiError;
+
+/// How many entries are asked for at once.
+const PAGE: i64 = 200;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List what waits, newest first
+    #[command(after_help = "Examples:
+  call-ledger quarantine list
+  call-ledger quarantine list --all --output json      with those that were replayed")]
+    List(List),
+    /// Show one entry, with the ids that a route could name
+    #[command(after_help = "Example:
+  call-ledger quarantine show 01a1fcae-5d88-7792-b19c-87f840c88c05")]
+    Show {
+        /// The entry
+        id: Uuid,
+    },
+    /// Give entries to the tenants whose routes name them; again does nothing
+    #[command(after_help = "Examples:
+  call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…
+  call-ledger quarantine replay --all")]
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Those that were replayed, too
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReplayArgs {
+    /// The entry
+    #[arg(required_unless_present = "all")]
+    id: Option<Uuid>,
+    /// Everything that waits, oldest first; what no single route names stays
+    #[arg(long, conflicts_with = "id")]
+    all: bool,
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+    match command {
+        Command::List(list) => {
+            let is_waiting = (!list.all).then_some(true);
+            let entries =
+                Instance::run(config, async |instance| entries(&instance.store, is_waiting).await)
+                    .await?;
+            let rows: Vec<_> = entries.iter().map(row).collect();
+            let columns =
+                ["quarantine_id", "received_at", "state", "reason", "source_id", "tenant_id"];
+            output::list(config.output, &columns, &rows)?;
+            Ok(Done::Well)
+        }
+        Command::Show { id } => {
+            let shown = Instance::run(config, async |instance| {
+                show(&instance.store, QuarantineId(*id)).await
+            })
+            .await?;
+            output::object(config.output, &shown)?;
+            Ok(Done::Well)
+        }
+        Command::Replay(args) => run_replay(config, args).await,
+    }
+}
+
+/// Every entry, newest first.
+async fn entries(store: &Store, is_waiting: Option<bool>) -> anyhow::Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let before = entries.last().map(|last| last.quarantine_id);
+        let filter = Filter { is_waiting, before, limit: PAGE };
+        let page = store.quarantined(TenantId::INSTALLATION, filter).await?;
+        if page.is_empty() {
+            return Ok(entries);
+        }
+        entries.extend(page);
+    }
+}
+
+fn row(entry: &Entry) -> Value {
+    let replayed = entry.replayed.as_ref();
+    json!({
+        "quarantine_id": entry.quarantine_id,
+        "source_id": entry.source_id,
+        "reason": entry.reason,
+        "state": if replayed.is_some() { "replayed" } else { "waiting" },
+        "received_at": entry.received_at,
+        "replayed_at": replayed.map(|replayed| replayed.at),
+        "tenant_id": replayed.map(|replayed| replayed.tenant_id),
+        "position": replayed.map(|replayed| replayed.position),
+    })
+}
+
+async fn show(store: &Store, id: QuarantineId) -> anyhow::Result<Value> {
+    let (entry, claims) =
+        claims(store, TenantId::INSTALLATION, id).await.map_err(|error| told(&error))?;
+    let mut shown = row(&entry);
+    shown["kind"] = claims.kind.into();
+    shown["provider_call_id"] = claims.provider_call_id.into();
+    shown["assistant_id"] = claims.routing.assistant_id.into();
+    shown["phone_number_id"] = claims.routing.phone_number_id.into();
+    shown["phone_number"] = claims.routing.phone_number.into();
+    shown["claimed_by"] = json!(claims.tenants);
+    Ok(shown)
+}
+
+async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<Done> {
+    let (rows, refused) = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let ids = match args.id {
+            Some(id) => vec![QuarantineId(id)],
+            None => {
+                let waiting = entries(store, Some(true)).await?;
+                waiting.iter().rev().map(|entry| entry.quarantine_id).collect()
+            }
+        };
+        replay_each(store, ids, args.all).await
+    })
+    .await?;
+    if let (false, Some((_, error))) = (args.all, refused.first()) {
+        bail!("{error}");
+    }
+    let columns = ["quarantine_id", "status", "tenant_id", "position", "code"];
+    output::list(config.output, &columns, &rows)?;
+    Ok(if refused.is_empty() { Done::Well } else { Done::Unwell })
+}
+
+/// What became of each, and the refusals that are not just waiting on.
+async fn replay_each(
+    store: &Store,
+    ids: Vec<QuarantineId>,
+    is_all: bool,
+) -> anyhow::Result<(Vec<Value>, Vec<(QuarantineId, anyhow::Error)>)> {
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for id in ids {
+        let request_id = store.ids().ordered();
+        match replay(store, TenantId::INSTALLATION, id, None, request_id).await {
+            Ok(done) => rows.push(json!({
+                "quarantine_id": id,
+                "status": if done.was_known { "duplicate" } else { "recorded" },
+                "tenant_id": done.tenant_id,
+                "position": done.position,
+                "code": null,
+            })),
+            Err(error) => {
+                rows.push(json!({
+                    "quarantine_id": id, "status": "waiting", "tenant_id": null,
+                    "position": null, "code": error.code,
+                }));
+                let stays = is_all && error.code == "no-single-route";
+                if !stays {
+                    refused.push((id, told(&error)));
+                }
+            }
+        }
+    }
+    Ok((rows, refused))
+}
+
+fn told(error: &ApiError) -> anyhow::Error {
+    anyhow!("{} ({})", error.detail, error.code)
+}

@@ -1,0 +1,22 @@
+//! What systemd is told of us (`Type=notify`): a datagram to the socket it names. Nobody else is.
+
+use std::os::unix::net::UnixDatagram;
+
+/// Tells the service manager, when there is one. One that does not listen is none of our trouble.
+pub fn tell(state: &str) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send(&socket, state) {
+        tracing::warn!(error = %error, state, "supervisor.not_told");
+    }
+}
+
+fn send(socket: &std::ffi::OsStr, state: &str) -> std::io::Result<()> {
+    let ours = UnixDatagram::unbound()?;
+    #[cfg(target_os = "linux")]
+    if let Some(name) = socket.as_encoded_bytes().strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        return ours.send_to_addr(state.as_bytes(), &address).map(|_| ());
+    }
+    ours.send_to(state.as_bytes(), socket).map(|_| ())
+}
