@@ -13,6 +13,7 @@ pub mod logs;
 pub mod messages;
 pub mod proxy;
 pub mod scan;
+pub mod torture;
 
 use std::future::Future;
 use std::sync::LazyLock;

@@ -37,7 +37,8 @@ pub enum Weather {
     Slow(Duration),
     /// Connections are taken and nothing is carried, in either direction, until the weather changes.
     BlackHole,
-    /// Requests arrive and answers are dropped: what was asked for may have been done.
+    /// Requests arrive and answers are dropped: what was asked for may have been done. A connection that lost something
+    /// answers nothing more; reset it when the weather changes.
     AnswersLost,
 }
 
@@ -218,15 +219,16 @@ async fn pump(
     is_answer: bool,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
+    let mut is_torn = false;
     loop {
         let len = from.read(&mut chunk).await?;
-        if may_pass(&mut weather, is_answer).await {
-            if len == 0 {
-                return to.shutdown().await;
-            }
-            to.write_all(&chunk[..len]).await?;
-        } else if len == 0 {
-            return Ok(());
+        // A stream that lost some bytes never carries later ones: no network does that.
+        is_torn |= !may_pass(&mut weather, is_answer).await && len > 0;
+        match (len, is_torn) {
+            (0, true) => return Ok(()),
+            (0, false) => return to.shutdown().await,
+            (_, true) => {}
+            (_, false) => to.write_all(&chunk[..len]).await?,
         }
     }
 }

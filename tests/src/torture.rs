@@ -1,0 +1,74 @@
+//! The torture harness: a seeded workload over real HTTP, real faults under it, and a checker that reads the database
+//! behind the server's back.
+//!
+//! The world is a durable PostgreSQL under the product's own supervisor, two server processes that can be killed, and a
+//! network that misbehaves. Nothing the server says of itself counts but its answers: what was acknowledged must be
+//! there once and where the answer said, what was refused must not be there, what is unknown may be there once.
+
+mod checker;
+mod child;
+mod disk;
+mod follower;
+mod history;
+mod nemesis;
+mod options;
+mod postgres;
+mod processes;
+mod report;
+mod run;
+mod sender;
+mod serving;
+mod workload;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use server::service::shutdown_signal;
+
+use options::{Options, Output};
+use run::Run;
+
+/// The `torture` program, in whichever of its roles.
+#[must_use]
+pub fn main() -> ExitCode {
+    if let Some(done) = child::play_role() {
+        return done;
+    }
+    let options = Options::parse();
+    // Before there is any other thread: a namespace belongs to the thread that asks for it, and to those it starts.
+    let may_mount = !options.no_mounts && disk::own_namespace();
+    crate::run(async {
+        tokio::select! {
+            done = torture(&options, may_mount) => done,
+            _ = shutdown_signal() => {
+                eprintln!("torture: interrupted");
+                ExitCode::from(130)
+            }
+        }
+    })
+}
+
+async fn torture(options: &Options, may_mount: bool) -> ExitCode {
+    let run = Run {
+        seed: options.seed,
+        plan: nemesis::plan(options.seed, options.faults, options.kills),
+        seconds: options.seconds,
+        clients: options.clients,
+        check_every: options.check_every,
+        may_mount,
+    };
+    match run.go().await {
+        Ok((summary, findings)) => {
+            match options.output {
+                Output::Table => print!("{}", summary.table(&findings)),
+                Output::Json => println!("{:#}", summary.json(&findings)),
+            }
+            if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("torture: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

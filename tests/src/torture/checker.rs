@@ -1,0 +1,117 @@
+//! Looks at what is stored, behind the server's back, and compares it with what was sent and answered.
+//!
+//! While it looks, every tenant's log is locked in one transaction: nothing is appended meanwhile, and the read model
+//! can be brought to the end and folded again beside the first.
+
+mod log;
+mod model;
+mod secrecy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use ledger_core::ids::TenantId;
+use sqlx::{Acquire, PgConnection};
+
+use super::follower::Follower;
+use super::history::Entry;
+use super::report::{Check, Findings};
+use super::sender::Sending;
+use super::world::World;
+use super::{child, history};
+
+/// The read model has this long to reach the end of the log.
+const CATCH_UP: Duration = Duration::from_mins(1);
+
+/// What one look is made with.
+pub(super) struct Checker {
+    pub(super) sending: Arc<Sending>,
+    pub(super) follower: Arc<Follower>,
+    pub(super) findings: Arc<Findings>,
+}
+
+/// A tenant as the database knows it; `nth` when webhooks are sent to it.
+struct Subject {
+    tenant_id: TenantId,
+    nth: Option<usize>,
+}
+
+type Entries = std::collections::HashMap<history::Name, Entry>;
+
+impl Checker {
+    fn world(&self) -> &World {
+        &self.sending.world
+    }
+
+    /// Looks at everything. To be called when no webhook is under way and the world is well. Returns how many events
+    /// there are.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn look(&self) -> anyhow::Result<u64> {
+        let entries = self.sending.history.entries();
+        let mut conn = self.world().postgres.connect().await?;
+        let mut tx = conn.begin().await?;
+        let tenants = self.lock_tenants(&mut tx).await?;
+        model::wait_for_all(self, &mut tx).await?;
+        let mut events = 0;
+        for tenant in &tenants {
+            let log = log::read(&mut tx, tenant.tenant_id).await?;
+            events += log.events.len() as u64;
+            log::check_order(self, tenant, &log);
+            if let Some(nth) = tenant.nth {
+                log::check_followed(self, nth, &log);
+                log::check_contents(self, nth, &log, &entries);
+            }
+            model::check(self, &mut tx, tenant.tenant_id, &log).await?;
+        }
+        log::check_quarantine(self, &mut tx, &entries).await?;
+        // The second folding is forgotten, and the logs go on.
+        tx.rollback().await?;
+        self.verify().await?;
+        Ok(events)
+    }
+
+    /// Looks at what takes longer and need be looked at only once: sealed sections and files.
+    ///
+    /// # Errors
+    /// The database or a file cannot be read.
+    pub(super) async fn look_deeper(&self, dice: &mut fastrand::Rng) -> anyhow::Result<()> {
+        secrecy::check_sections(self, dice).await?;
+        secrecy::check_files(self).await
+    }
+
+    /// The order lock of every tenant: whoever holds it knows that nothing is being appended.
+    async fn lock_tenants(&self, conn: &mut PgConnection) -> anyhow::Result<Vec<Subject>> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+            "select tenant_id from ledger.tenants order by tenant_id for no key update",
+        )
+        .fetch_all(conn)
+        .await?;
+        let known = |tenant_id| {
+            self.world().tenants.iter().position(|tenant| tenant.tenant_id == tenant_id)
+        };
+        let subject = |id| Subject { tenant_id: TenantId(id), nth: known(TenantId(id)) };
+        Ok(ids.into_iter().map(subject).collect())
+    }
+
+    /// What the product itself says of its logs.
+    async fn verify(&self) -> anyhow::Result<()> {
+        let output = tokio::process::Command::new(std::env::current_exe()?)
+            .args(["verify", "--output", "json", "--database-url", &self.world().postgres.url])
+            .arg("--data-dir")
+            .arg(&self.world().dir)
+            .env(child::ROLE, "cli")
+            .output()
+            .await
+            .context("the command line runs")?;
+        if output.status.code() != Some(0) {
+            self.findings.add(Check::VerifyFailed, || {
+                let said = [output.stdout, output.stderr].concat();
+                format!("{}: {}", output.status, String::from_utf8_lossy(&said).trim())
+            });
+        }
+        Ok(())
+    }
+}

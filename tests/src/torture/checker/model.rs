@@ -1,0 +1,101 @@
+//! Read models: each must be at the end of every log, and be what folding that log from its beginning gives.
+
+use ledger_core::ids::TenantId;
+use projections::Projector;
+use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::time::Instant;
+
+use super::super::report::Check;
+use super::log::Log;
+use super::{CATCH_UP, Checker};
+
+/// Events folded at once: another number than the engine's, since it must not matter.
+const BATCH: usize = 337;
+
+/// Waits until every read model has reached the end of every log.
+pub(super) async fn wait_for_all(checker: &Checker, conn: &mut PgConnection) -> anyhow::Result<()> {
+    let since = Instant::now();
+    loop {
+        let behind: Vec<(String, i64, i64, Option<String>)> = sqlx::query_as(
+            "select t.slug, h.position, coalesce(c.position, 0), c.halted
+               from ledger.tenants t
+               join lateral (select max(e.position) as position from ledger.events e
+                              where e.tenant_id = t.tenant_id) h on true
+               left join projection.checkpoints c on c.tenant_id = t.tenant_id
+              where coalesce(c.position, 0) <> h.position or c.halted is not null",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if since.elapsed() > CATCH_UP {
+            for (slug, head, reached, halted) in behind {
+                checker.findings.add(Check::ReadModelStuck, || {
+                    format!("{slug}: at {reached} of {head}, {}", halted.unwrap_or_default())
+                });
+            }
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// Folds a tenant's log again, in the place of the rows that are there, and compares row by row. The caller rolls back.
+pub(super) async fn check(
+    checker: &Checker,
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    log: &Log,
+) -> anyhow::Result<()> {
+    for projector in projections::all() {
+        let tables = tables(conn, &*projector).await?;
+        let mut live = Vec::new();
+        for table in &tables {
+            live.push(rows(conn, table, tenant_id).await?);
+            let empty = AssertSqlSafe(format!("delete from {table} where tenant_id = $1"));
+            sqlx::query(empty).bind(tenant_id.0).execute(&mut *conn).await?;
+        }
+        for batch in log.events.chunks(BATCH) {
+            projector.project(conn, tenant_id, batch).await?;
+        }
+        for (table, live) in tables.iter().zip(live) {
+            let folded = rows(conn, table, tenant_id).await?;
+            if live == folded {
+                continue;
+            }
+            checker.findings.add(Check::ReadModelDiffers, || {
+                let other = |one: &[String], two: &[String]| {
+                    let row = one.iter().find(|row| two.binary_search(row).is_err());
+                    row.map_or_else(|| "nothing".to_owned(), |row| row.chars().take(160).collect())
+                };
+                let (one, two) = (other(&live, &folded), other(&folded, &live));
+                format!("{table}, {} and {} rows: {one} is {two}", live.len(), folded.len())
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The tables of a read model: those of its schema.
+async fn tables(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = $1 order by 1",
+    )
+    .bind(format!("{}_v{}", projector.name(), projector.version()))
+    .fetch_all(conn)
+    .await
+}
+
+/// A tenant's rows as text, sorted by their bytes.
+async fn rows(
+    conn: &mut PgConnection,
+    table: &str,
+    tenant_id: TenantId,
+) -> sqlx::Result<Vec<String>> {
+    let all = format!("select t::text from {table} t where tenant_id = $1");
+    let mut rows: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(all)).bind(tenant_id.0).fetch_all(conn).await?;
+    rows.sort();
+    Ok(rows)
+}

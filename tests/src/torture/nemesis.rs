@@ -1,0 +1,216 @@
+//! What is done to the world: each fault is injected, held for a while under traffic, and taken back.
+
+mod network;
+mod processes;
+mod resources;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::report::{Check, Findings, Times};
+use super::serving::READY_PATIENCE;
+use super::world::World;
+
+/// A way to hurt the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    KillServer,
+    KillPostgres,
+    KillBackend,
+    StopServer,
+    PauseServer,
+    TerminateBackends,
+    PauseBackend,
+    PausePostgres,
+    DatabaseCut,
+    DatabaseReset,
+    DatabaseBlackHole,
+    DatabaseSlow,
+    DatabaseAnswersLost,
+    ClientCut,
+    ClientReset,
+    ClientBlackHole,
+    ClientSlow,
+    ClientAnswersLost,
+    DataFull,
+    WalFull,
+    KeyringFull,
+    ClockForward,
+    ClockBack,
+    ConnectionsUsedUp,
+    TenantsLocked,
+    OldSnapshot,
+    IdleWriter,
+}
+
+/// The faults that are kills: of everything that has memory.
+const KILLS: [Fault; 3] = [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend];
+
+/// All others.
+const OTHERS: [Fault; 24] = [
+    Fault::StopServer,
+    Fault::PauseServer,
+    Fault::TerminateBackends,
+    Fault::PauseBackend,
+    Fault::PausePostgres,
+    Fault::DatabaseCut,
+    Fault::DatabaseReset,
+    Fault::DatabaseBlackHole,
+    Fault::DatabaseSlow,
+    Fault::DatabaseAnswersLost,
+    Fault::ClientCut,
+    Fault::ClientReset,
+    Fault::ClientBlackHole,
+    Fault::ClientSlow,
+    Fault::ClientAnswersLost,
+    Fault::DataFull,
+    Fault::WalFull,
+    Fault::KeyringFull,
+    Fault::ClockForward,
+    Fault::ClockBack,
+    Fault::ConnectionsUsedUp,
+    Fault::TenantsLocked,
+    Fault::OldSnapshot,
+    Fault::IdleWriter,
+];
+
+impl Fault {
+    /// Its name in the summary.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::KillServer => "kill server",
+            Self::KillPostgres => "kill PostgreSQL",
+            Self::KillBackend => "kill a backend",
+            Self::StopServer => "stop server in good order",
+            Self::PauseServer => "pause server",
+            Self::TerminateBackends => "terminate backends",
+            Self::PauseBackend => "pause a backend",
+            Self::PausePostgres => "pause PostgreSQL",
+            Self::DatabaseCut => "server-database: cut",
+            Self::DatabaseReset => "server-database: reset",
+            Self::DatabaseBlackHole => "server-database: black hole",
+            Self::DatabaseSlow => "server-database: slow",
+            Self::DatabaseAnswersLost => "server-database: answers lost",
+            Self::ClientCut => "client-server: cut",
+            Self::ClientReset => "client-server: reset",
+            Self::ClientBlackHole => "client-server: black hole",
+            Self::ClientSlow => "client-server: slow",
+            Self::ClientAnswersLost => "client-server: answers lost",
+            Self::DataFull => "disk full: data",
+            Self::WalFull => "disk full: write-ahead log",
+            Self::KeyringFull => "disk full: keyring",
+            Self::ClockForward => "clock ahead",
+            Self::ClockBack => "clock behind",
+            Self::ConnectionsUsedUp => "connections used up",
+            Self::TenantsLocked => "tenants locked",
+            Self::OldSnapshot => "old snapshot",
+            Self::IdleWriter => "idle writer elsewhere",
+        }
+    }
+
+    pub(super) fn is_kill(self) -> bool {
+        KILLS.contains(&self)
+    }
+
+    /// Why it cannot be injected here, if it cannot.
+    fn obstacle(self, world: &World) -> Option<&'static str> {
+        let needs_disk = matches!(self, Self::DataFull | Self::WalFull | Self::KeyringFull);
+        (needs_disk && world.keys.is_none()).then_some("no disks of our own could be mounted")
+    }
+}
+
+/// So many faults in an order of the seed's, at least `kills` of them kills, every kind as often as every other.
+pub(super) fn plan(seed: u64, faults: usize, kills: usize) -> Vec<Fault> {
+    let kills = kills.min(faults);
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut others = OTHERS;
+    dice.shuffle(&mut others);
+    let mut plan: Vec<Fault> = KILLS.into_iter().cycle().take(kills).collect();
+    plan.extend(others.into_iter().cycle().take(faults - kills));
+    dice.shuffle(&mut plan);
+    plan
+}
+
+/// Splits a plan into what can be done here and what cannot, with the reason.
+pub(super) fn feasible(
+    world: &World,
+    plan: Vec<Fault>,
+) -> (Vec<Fault>, std::collections::BTreeMap<&'static str, String>) {
+    let mut not_run = std::collections::BTreeMap::new();
+    let mut left = Vec::new();
+    for fault in plan {
+        match fault.obstacle(world) {
+            Some(why) => drop(not_run.insert(fault.name(), why.to_owned())),
+            None => left.push(fault),
+        }
+    }
+    (left, not_run)
+}
+
+/// Who does it.
+pub(super) struct Nemesis {
+    pub(super) world: Arc<World>,
+    pub(super) findings: Arc<Findings>,
+    pub(super) dice: fastrand::Rng,
+    pub(super) server_ready: Times,
+    pub(super) postgres_ready: Times,
+    /// How many tenants were made on a full disk.
+    pub(super) set_up: u64,
+    /// Transactions that are held open across faults.
+    pub(super) held: tokio::task::JoinSet<()>,
+}
+
+impl Nemesis {
+    /// Injects a fault, takes it back, and waits until the world is well.
+    ///
+    /// # Errors
+    /// The world does not become well: there is no use in going on.
+    pub(super) async fn strike(&mut self, fault: Fault) -> anyhow::Result<()> {
+        sleep(Duration::from_millis(self.dice.u64(60..260))).await;
+        self.inject(fault).await?;
+        let healed = tokio::time::timeout(2 * READY_PATIENCE, self.world.heal()).await;
+        let healed = healed.unwrap_or_else(|_| Err(anyhow::anyhow!("healing does not end")));
+        if let Err(error) = &healed {
+            self.findings.add(Check::NotReady, || format!("after {}: {error:#}", fault.name()));
+        }
+        healed
+    }
+
+    async fn inject(&mut self, fault: Fault) -> anyhow::Result<()> {
+        match fault {
+            Fault::KillServer => self.kill_server().await?,
+            Fault::StopServer => self.stop_server().await,
+            Fault::PauseServer => self.pause_server().await,
+            Fault::KillPostgres => self.kill_postgres().await,
+            Fault::KillBackend => self.kill_backend().await,
+            Fault::TerminateBackends => self.terminate_backends().await,
+            Fault::PauseBackend => self.pause_backends(1).await,
+            Fault::PausePostgres => self.pause_backends(usize::MAX).await,
+            Fault::DataFull | Fault::WalFull => self.fill_disk(fault).await?,
+            Fault::KeyringFull => self.fill_keyring().await?,
+            Fault::ClockForward => self.shift_clock(1).await?,
+            Fault::ClockBack => self.shift_clock(-1).await?,
+            Fault::ConnectionsUsedUp => self.use_up_connections().await,
+            Fault::TenantsLocked => self.lock_tenants().await,
+            Fault::OldSnapshot => self.hold_snapshot(),
+            Fault::IdleWriter => self.hold_writer(),
+            network => self.disturb(network).await,
+        }
+        Ok(())
+    }
+
+    /// For how long a fault is held.
+    async fn hold(&mut self) {
+        sleep(Duration::from_millis(self.dice.u64(150..1_200))).await;
+    }
+
+    fn any_server(&mut self) -> usize {
+        self.dice.usize(..self.world.servers.len())
+    }
+
+    fn took(&self, fault: Fault, since: Instant) -> String {
+        format!("after {} it was not ready within {:?}", fault.name(), since.elapsed())
+    }
+}

@@ -1,0 +1,109 @@
+//! Faults of processes: killed, stopped, paused.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use super::super::processes::signal;
+use super::super::report::Check;
+use super::{Fault, Nemesis};
+
+/// The backends that work for somebody, but for the one that asks.
+const BACKENDS: &str = "select pid from pg_stat_activity
+                         where backend_type = 'client backend' and pid <> pg_backend_pid()";
+
+impl Nemesis {
+    /// Measured from the kill to the first time it says that it is ready.
+    pub(super) async fn kill_server(&mut self) -> anyhow::Result<()> {
+        let nth = self.any_server();
+        let server = &self.world.servers[nth];
+        let since = Instant::now();
+        server.kill().await;
+        server.spawn().await?;
+        match server.ready_after(since).await {
+            Some(time) => self.server_ready.push(time),
+            None => self.findings.add(Check::NotReady, || self.took(Fault::KillServer, since)),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop_server(&mut self) {
+        let nth = self.any_server();
+        if let Err(error) = self.world.servers[nth].stop().await {
+            self.findings.add(Check::NotReady, || error.to_string());
+        }
+    }
+
+    pub(super) async fn pause_server(&mut self) {
+        let nth = self.any_server();
+        let Some(pid) = self.world.servers[nth].pid().await else { return };
+        signal(pid, Signal::SIGSTOP);
+        self.hold().await;
+        signal(pid, Signal::SIGCONT);
+    }
+
+    /// Measured from the kill to the first time both servers say that they are ready: the supervisor has to notice,
+    /// PostgreSQL to recover, and the servers to reach it again.
+    pub(super) async fn kill_postgres(&mut self) {
+        self.world.postgres.kill().await;
+        let since = Instant::now();
+        match self.world.ready(since).await {
+            Some(time) => self.postgres_ready.push(time),
+            None => self.findings.add(Check::NotReady, || self.took(Fault::KillPostgres, since)),
+        }
+    }
+
+    /// PostgreSQL must take it for a crash, and recovers all of itself.
+    pub(super) async fn kill_backend(&mut self) {
+        if let Some(pid) = self.any_backend().await {
+            signal(pid, Signal::SIGKILL);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    pub(super) async fn terminate_backends(&mut self) {
+        let Ok(mut conn) = self.world.postgres.connect().await else { return };
+        let few = self.dice.i64(1..6);
+        let ended = sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where backend_type = 'client backend' and pid <> pg_backend_pid()
+              order by random() limit $1",
+        )
+        .bind(few);
+        let _ = ended.execute(&mut conn).await;
+    }
+
+    /// Stops some backends, or all there are, for a while.
+    pub(super) async fn pause_backends(&mut self, few: usize) {
+        let mut pids = if few == usize::MAX {
+            self.world.postgres.workers().await
+        } else {
+            self.backends().await
+        };
+        self.dice.shuffle(&mut pids);
+        pids.truncate(few);
+        for pid in &pids {
+            signal(*pid, Signal::SIGSTOP);
+        }
+        self.hold().await;
+        for pid in &pids {
+            signal(*pid, Signal::SIGCONT);
+        }
+    }
+
+    async fn any_backend(&mut self) -> Option<i32> {
+        let pids = self.backends().await;
+        (!pids.is_empty()).then(|| pids[self.dice.usize(..pids.len())])
+    }
+
+    async fn backends(&self) -> Vec<i32> {
+        let Ok(mut conn) = self.world.postgres.connect().await else { return Vec::new() };
+        list(&mut conn).await.unwrap_or_default()
+    }
+}
+
+async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<i32>> {
+    sqlx::query_scalar(BACKENDS).fetch_all(conn).await
+}

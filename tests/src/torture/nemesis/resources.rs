@@ -1,0 +1,116 @@
+//! Faults of what is scarce or shared: disks, clocks, connections, locks, snapshots.
+
+use std::time::Duration;
+
+use ledger_store::StoreError;
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::time::sleep;
+
+use super::super::report::Check;
+use super::super::world::new_tenant;
+use super::{Fault, Nemesis};
+
+/// The database next door.
+const ELSEWHERE: &str = "elsewhere";
+const HOUR_MS: i64 = 3_600_000;
+
+impl Nemesis {
+    pub(super) async fn fill_disk(&mut self, fault: Fault) -> anyhow::Result<()> {
+        let world = std::sync::Arc::clone(&self.world);
+        let Some([data, wal]) = &world.postgres.disks else { return Ok(()) };
+        let disk = if fault == Fault::DataFull { data } else { wal };
+        disk.fill()?;
+        self.hold().await;
+        disk.empty()?;
+        Ok(())
+    }
+
+    /// Without room for its keys no tenant is made; with room again it is, under the same name.
+    pub(super) async fn fill_keyring(&mut self) -> anyhow::Result<()> {
+        let world = std::sync::Arc::clone(&self.world);
+        let Some(keys) = &world.keys else { return Ok(()) };
+        self.set_up += 1;
+        let new = new_tenant(&format!("late-{}", self.set_up));
+        keys.fill()?;
+        let refused = world.store.create_tenant(&new).await;
+        self.hold().await;
+        keys.empty()?;
+        if refused.is_ok() {
+            self.findings
+                .add(Check::SetUpWrong, || "a tenant was made without room for keys".into());
+        }
+        match world.store.create_tenant(&new).await {
+            Ok(_) | Err(StoreError::Database(_)) => {}
+            Err(error) => {
+                self.findings.add(Check::SetUpWrong, || format!("with room again: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An hour, or a day and an hour, while webhooks arrive.
+    pub(super) async fn shift_clock(&mut self, direction: i64) -> anyhow::Result<()> {
+        let hours = if self.dice.bool() { 1 } else { 25 };
+        self.world.shift_clock(direction * hours * HOUR_MS)?;
+        self.hold().await;
+        Ok(())
+    }
+
+    /// Takes every connection there is.
+    pub(super) async fn use_up_connections(&mut self) {
+        let mut taken = Vec::new();
+        while let Ok(Ok(conn)) = tokio::time::timeout(
+            Duration::from_secs(2),
+            PgConnection::connect_with(&self.world.postgres.database),
+        )
+        .await
+        {
+            taken.push(conn);
+        }
+        self.hold().await;
+    }
+
+    /// Holds the lock that gives every tenant's log its order.
+    pub(super) async fn lock_tenants(&mut self) {
+        let Ok(mut conn) = self.world.postgres.connect().await else { return };
+        let locking = "begin; select from ledger.tenants order by tenant_id for no key update";
+        if conn.execute(locking).await.is_ok() {
+            self.hold().await;
+        }
+        let _ = conn.execute("rollback").await;
+    }
+
+    /// A long report: its snapshot keeps every old row version alive, and must keep nothing else.
+    pub(super) fn hold_snapshot(&mut self) {
+        let (database, for_ms) =
+            (self.world.postgres.database.clone(), self.dice.u64(4_000..15_000));
+        self.held.spawn(async move {
+            let Ok(mut conn) = PgConnection::connect_with(&database).await else { return };
+            let reading =
+                "begin isolation level repeatable read; select count(*) from ledger.events";
+            if conn.execute(reading).await.is_ok() {
+                sleep(Duration::from_millis(for_ms)).await;
+            }
+        });
+    }
+
+    /// Somebody who writes in another database of the same server and does not come to an end.
+    pub(super) fn hold_writer(&mut self) {
+        let (database, for_ms) =
+            (self.world.postgres.database.clone(), self.dice.u64(4_000..15_000));
+        self.held.spawn(async move {
+            let Ok(mut conn) = PgConnection::connect_with(&database).await else { return };
+            // It may be there already.
+            let _ = conn.execute("create database elsewhere").await;
+            let Ok(mut conn) = PgConnection::connect_with(&database.database(ELSEWHERE)).await
+            else {
+                return;
+            };
+            let writing =
+                "create table if not exists notes (note int); begin; insert into notes values (1)";
+            if conn.execute(writing).await.is_ok() {
+                sleep(Duration::from_millis(for_ms)).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! What was found and what was measured, for people and for machines.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use comfy_table::Table;
+use serde_json::{Value, json};
+
+use super::history::Counts;
+
+/// How many findings of one kind are told in words.
+const TOLD: usize = 5;
+
+/// What can be wrong. Each is a promise of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Check {
+    /// It was acknowledged and is not there, or not all of it.
+    Lost,
+    /// One webhook stands there more than once.
+    Doubled,
+    /// Of an unknown webhook a part is there: it was not atomic.
+    Torn,
+    /// It was refused and is there all the same.
+    StoredThoughRefused,
+    /// It does not stand where the answer said.
+    WrongPosition,
+    /// The same webhook was answered differently.
+    AnswerChanged,
+    /// A valid webhook was refused.
+    RefusedThoughValid,
+    /// The server answered 500.
+    InternalError,
+    /// A tenant's log holds what was sent to somebody else, or to nobody.
+    Leaked,
+    /// A tenant's positions are not 1, 2, 3.
+    PositionsNotDense,
+    /// A stream's versions are not 1, 2, 3 in the order of positions.
+    StreamOutOfOrder,
+    /// A follower saw a position without the one before it.
+    FollowerHole,
+    /// What a follower had seen was changed, or has gone.
+    FollowerChange,
+    /// The read model is not the fold of the log.
+    ReadModelDiffers,
+    /// The read model halted, or does not reach the end of the log.
+    ReadModelStuck,
+    /// `call-ledger verify` found something.
+    VerifyFailed,
+    /// A sealed section does not open, or holds something else than was sent.
+    SectionWrong,
+    /// Something personal stands in a file in the clear.
+    PersonalInClear,
+    /// A fault was taken back and the service did not come back.
+    NotReady,
+    /// An operator's command did not do all or nothing.
+    SetUpWrong,
+}
+
+impl Check {
+    /// Its name in the summary.
+    pub(super) fn name(self) -> String {
+        let mut name = String::new();
+        for (nth, letter) in format!("{self:?}").chars().enumerate() {
+            if nth > 0 && letter.is_uppercase() {
+                name.push('_');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+}
+
+/// The five words a ledger is judged by, and the checks that speak of each.
+const VERDICTS: [(&str, &[Check]); 5] = [
+    ("lost", &[Check::Lost, Check::Torn, Check::FollowerChange]),
+    ("doubled", &[Check::Doubled, Check::StoredThoughRefused]),
+    (
+        "skipped",
+        &[
+            Check::PositionsNotDense,
+            Check::FollowerHole,
+            Check::ReadModelDiffers,
+            Check::ReadModelStuck,
+        ],
+    ),
+    ("reordered", &[Check::StreamOutOfOrder, Check::WrongPosition, Check::AnswerChanged]),
+    ("leaked", &[Check::Leaked, Check::PersonalInClear]),
+];
+
+/// What was found: how often, and the first few in words.
+#[derive(Default)]
+pub(super) struct Findings(Mutex<BTreeMap<Check, (u64, Vec<String>)>>);
+
+impl Findings {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Check, (u64, Vec<String>)>> {
+        self.0.lock().expect("nothing panics while holding it")
+    }
+
+    /// One more.
+    pub(super) fn add(&self, check: Check, detail: impl FnOnce() -> String) {
+        let mut all = self.all();
+        let (count, told) = all.entry(check).or_default();
+        *count += 1;
+        if told.len() < TOLD {
+            told.push(detail());
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all().is_empty()
+    }
+
+    /// Which checks found something.
+    pub(super) fn checks(&self) -> Vec<Check> {
+        self.all().keys().copied().collect()
+    }
+
+    fn count(&self, checks: &[Check]) -> u64 {
+        let all = self.all();
+        checks.iter().filter_map(|check| all.get(check)).map(|(count, _)| count).sum()
+    }
+}
+
+/// How long something took, each time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(super) fn push(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
+    fn summary(&self) -> Value {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let milliseconds = |time: Option<&Duration>| time.map(Duration::as_millis);
+        json!({
+            "times": sorted.len(),
+            "median_ms": milliseconds(sorted.get(sorted.len() / 2)),
+            "max_ms": milliseconds(sorted.last()),
+        })
+    }
+}
+
+/// What a run came to.
+pub(super) struct Summary {
+    pub(super) seed: u64,
+    pub(super) seconds: u64,
+    /// How often each fault was injected.
+    pub(super) faults: BTreeMap<&'static str, u64>,
+    pub(super) kills: u64,
+    /// Faults that could not be injected here, and why.
+    pub(super) not_run: BTreeMap<&'static str, String>,
+    pub(super) counts: Counts,
+    pub(super) webhooks: usize,
+    /// Events in all logs at the end.
+    pub(super) events: u64,
+    pub(super) quiet_checks: u64,
+    pub(super) server_ready: Times,
+    pub(super) postgres_ready: Times,
+}
+
+impl Summary {
+    /// The summary as one JSON object.
+    pub(super) fn json(&self, findings: &Findings) -> Value {
+        let verdict =
+            VERDICTS.map(|(word, checks)| (word.to_owned(), json!(findings.count(checks))));
+        let told: Vec<Value> = findings
+            .all()
+            .iter()
+            .map(|(check, (count, told))| {
+                json!({ "check": check.name(), "count": count, "examples": told })
+            })
+            .collect();
+        let unknown: u64 = self.counts.unknown.values().sum();
+        json!({
+            "ok": findings.is_empty(),
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "faults": self.faults.values().sum::<u64>(),
+            "kills": self.kills,
+            "by_fault": self.faults,
+            "not_run": self.not_run,
+            "requests": self.counts.requests,
+            "webhooks": self.webhooks,
+            "acknowledged": self.counts.acknowledged,
+            "refused": self.counts.refused,
+            "unknown": unknown,
+            "unknown_because": self.counts.unknown,
+            "events": self.events,
+            "checks": self.quiet_checks,
+            "ready_after_server_kill": self.server_ready.summary(),
+            "ready_after_postgres_kill": self.postgres_ready.summary(),
+            "verdict": serde_json::Map::from_iter(verdict),
+            "found": told,
+        })
+    }
+
+    /// The same as tables.
+    pub(super) fn table(&self, findings: &Findings) -> String {
+        let json = self.json(findings);
+        let mut table = Table::new();
+        table.set_header(["what", "figure"]);
+        for key in ["seed", "seconds", "faults", "kills", "requests", "webhooks", "acknowledged"] {
+            table.add_row([key.to_owned(), json[key].to_string()]);
+        }
+        for key in ["refused", "unknown", "events", "checks"] {
+            table.add_row([key.to_owned(), json[key].to_string()]);
+        }
+        for key in ["ready_after_server_kill", "ready_after_postgres_kill"] {
+            let times = &json[key];
+            let figure = format!(
+                "{} times, median {} ms, max {} ms",
+                times["times"], times["median_ms"], times["max_ms"]
+            );
+            table.add_row([key.to_owned(), figure]);
+        }
+        for (word, _) in VERDICTS {
+            table.add_row([word.to_owned(), json["verdict"][word].to_string()]);
+        }
+        let mut faults = Table::new();
+        faults.set_header(["fault", "times"]);
+        for (fault, times) in &self.faults {
+            faults.add_row([(*fault).to_owned(), times.to_string()]);
+        }
+        for (fault, why) in &self.not_run {
+            faults.add_row([(*fault).to_owned(), format!("not run: {why}")]);
+        }
+        let mut text = format!("{table}\n{faults}\n");
+        for found in json["found"].as_array().into_iter().flatten() {
+            let (check, count) = (&found["check"], &found["count"]);
+            text.push_str(&format!("FOUND {check} {count} times\n"));
+            for example in found["examples"].as_array().into_iter().flatten() {
+                text.push_str(&format!("  {}\n", example.as_str().unwrap_or_default()));
+            }
+        }
+        text.push_str(if findings.is_empty() { "nothing was found\n" } else { "" });
+        text
+    }
+}

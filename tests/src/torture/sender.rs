@@ -1,0 +1,138 @@
+//! The senders: each sends one webhook after the other over HTTP, hears what it hears, and tries some again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio::sync::RwLock;
+
+use super::history::{Answer, History, Outcome};
+use super::workload::{Webhook, Workload};
+use super::world::World;
+
+/// Longer than an answer takes, shorter than the server is patient: some answers come to nobody.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two webhooks of one sender, in milliseconds: leaves the machine room to fail in.
+const PAUSE_MS: u64 = 12;
+
+/// What senders share.
+pub(super) struct Sending {
+    pub(super) world: Arc<World>,
+    pub(super) workload: Workload,
+    pub(super) history: History,
+    /// Held shared while a webhook is under way: who holds it alone has quiet.
+    pub(super) gate: RwLock<()>,
+    pub(super) is_over: AtomicBool,
+}
+
+impl Sending {
+    /// Sends until it is over.
+    ///
+    /// # Errors
+    /// The workload cannot be made.
+    pub(super) async fn run(self: Arc<Self>, nth: usize, seed: u64) -> anyhow::Result<()> {
+        let mut dice = fastrand::Rng::with_seed(seed ^ (0x5EED << 8) ^ nth as u64);
+        let client = Client::builder().timeout(PATIENCE).build()?;
+        while !self.is_over.load(Ordering::Relaxed) {
+            {
+                let _open = self.gate.read().await;
+                let webhook = self.choose(&mut dice).await?;
+                // Nine of ten unknown ones are tried again; of the others it stays unknown for ever.
+                let again = dice.u8(..10) != 0;
+                let server = dice.usize(..self.world.servers.len());
+                self.send(&client, server, &webhook, again).await;
+            }
+            tokio::time::sleep(Duration::from_millis(dice.u64(..2 * PAUSE_MS))).await;
+        }
+        Ok(())
+    }
+
+    async fn choose(&self, dice: &mut fastrand::Rng) -> anyhow::Result<Arc<Webhook>> {
+        let old = match dice.u8(..100) {
+            0..40 => self.history.next_retry(),
+            40..48 => self.history.any_recent(dice),
+            _ => None,
+        };
+        match old {
+            Some(old) => Ok(old),
+            None => Ok(Arc::new(self.workload.next(&self.world).await?)),
+        }
+    }
+
+    /// Sends one webhook to a server and writes down what came of it.
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        server: usize,
+        webhook: &Arc<Webhook>,
+        again: bool,
+    ) -> Outcome {
+        self.history.invoke(webhook);
+        let address = self.world.servers[server].proxy.address();
+        let sent = client
+            .post(format!("http://{address}/ingest/{}", webhook.source.source_id))
+            .header("x-vapi-secret", &webhook.source.secret)
+            .header("content-type", "application/json")
+            .body(webhook.body.clone())
+            .send()
+            .await;
+        let outcome = match sent {
+            Ok(response) => read(response).await,
+            Err(error) => Outcome::Unknown(why(&error)),
+        };
+        self.history.complete(webhook, &outcome, again);
+        outcome
+    }
+
+    /// Sends again what is still unknown and was to be tried again, until nothing is or `patience` ends; how many are left.
+    pub(super) async fn settle(&self, patience: Duration) -> anyhow::Result<usize> {
+        let client = Client::builder().timeout(PATIENCE).build()?;
+        let since = tokio::time::Instant::now();
+        let mut left = 0;
+        while let Some(webhook) = self.history.next_retry() {
+            if since.elapsed() > patience {
+                left += 1;
+                continue;
+            }
+            self.send(&client, left % self.world.servers.len(), &webhook, true).await;
+        }
+        Ok(left)
+    }
+}
+
+/// What an answer promises.
+async fn read(response: Response) -> Outcome {
+    let status = response.status().as_u16();
+    let last = response.headers().get("ledger-position");
+    let last: Option<i64> = last.and_then(|value| value.to_str().ok()?.parse().ok());
+    let body: Value = match response.json().await {
+        Ok(body) => body,
+        Err(_) if status < 400 => return Outcome::Unknown("answer broken off"),
+        Err(_) => Value::Null,
+    };
+    match (status, body["status"].as_str(), last) {
+        (200, Some("ignored"), _) => Outcome::Done(Answer::Ignored),
+        (202, Some("quarantined"), _) => Outcome::Done(Answer::Quarantined),
+        (200, _, Some(last)) => {
+            Outcome::Done(Answer::Stored { first: body["position"].as_i64(), last })
+        }
+        // A voice was told that nothing was done: whether anything was is open.
+        (200, ..) => Outcome::Unknown("voice answered without a position"),
+        (500, ..) => Outcome::Unknown("500"),
+        (503, ..) => Outcome::Unknown("503"),
+        (408 | 429 | 501.., ..) => Outcome::Unknown("another error of the server"),
+        _ => Outcome::Refused(status),
+    }
+}
+
+fn why(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "not connected"
+    } else {
+        "connection lost"
+    }
+}

@@ -1,0 +1,225 @@
+//! The traffic: what a voice platform sends about months of calls, in its disorder and with its repetitions, to several
+//! tenants and through a source they share; and some of what must be refused. A function of the seed.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Utc};
+use ledger_core::ids::TenantId;
+use ledger_core::provider::Provider;
+use serde_json::{Value, json};
+use server::demo::traffic::{Plan, traffic};
+
+use super::history::Name;
+use super::world::{Source, World};
+use crate::fixtures::Message;
+use crate::messages;
+
+/// Calls made up at once.
+const CALLS: u32 = 30;
+/// How far deliveries are mixed among their neighbours.
+const DISORDER: usize = 12;
+
+/// What is planted, and must be found in no file.
+pub(super) const CANARIES: [&str; 5] = [
+    "Leopoldine Marchbanks-Østergård",
+    "5550100163",
+    "leopoldine.marchbanks@torture.example",
+    "the lighthouse keeper counts \"seven\" herring gulls",
+    "asked about the bridge fitted in nineteen-ninety-four",
+];
+
+/// What a webhook's sender is to hear in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Stored,
+    Ignored,
+    Quarantined,
+    /// With this status.
+    Refused(u16),
+}
+
+impl Wish {
+    pub(super) fn allows_refusal(self, status: u16) -> bool {
+        self == Self::Refused(status)
+    }
+}
+
+/// One webhook to send.
+pub(super) struct Webhook {
+    pub(super) name: Name,
+    pub(super) source: Source,
+    pub(super) body: Vec<u8>,
+    pub(super) kind: &'static str,
+    /// How many events it is.
+    pub(super) events: usize,
+    pub(super) wish: Wish,
+    /// SHA-256 of what its `raw` section must hold.
+    pub(super) kept: Option<[u8; 32]>,
+}
+
+/// Where something goes.
+#[derive(Clone, Copy)]
+enum To {
+    /// A tenant's own source.
+    Own(usize),
+    /// The shared source; whose it is, when that can be told.
+    Shared(Option<usize>),
+    /// A tenant's own source, with a secret that is not its.
+    Forged(usize),
+}
+
+struct Parcel {
+    to: To,
+    body: Vec<u8>,
+    kind: &'static str,
+    is_broken: bool,
+}
+
+/// An endless supply.
+pub(super) struct Workload {
+    seed: u64,
+    tenants: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    dice: fastrand::Rng,
+    chunk: u64,
+    extras: u64,
+    ready: VecDeque<Parcel>,
+}
+
+impl Workload {
+    pub(super) fn new(seed: u64, tenants: usize) -> Self {
+        let dice = fastrand::Rng::with_seed(seed);
+        let state = State { dice, chunk: 0, extras: 0, ready: VecDeque::new() };
+        Self { seed, tenants, state: Mutex::new(state) }
+    }
+
+    /// The next webhook.
+    ///
+    /// # Errors
+    /// The keys that name contents cannot be read.
+    pub(super) async fn next(&self, world: &World) -> anyhow::Result<Webhook> {
+        let parcel = self.take();
+        prepare(world, parcel).await
+    }
+
+    fn take(&self) -> Parcel {
+        let mut state = self.state.lock().expect("nothing panics while holding it");
+        loop {
+            if let Some(parcel) = state.ready.pop_front() {
+                return parcel;
+            }
+            self.refill(&mut state);
+        }
+    }
+
+    /// Some calls of two clinics, among other things, well mixed.
+    fn refill(&self, state: &mut State) {
+        let until = DateTime::<Utc>::from_timestamp_millis(1_793_610_000_123).expect("a date");
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(state.chunk);
+        let first = usize::try_from(state.chunk).unwrap_or(0) * 2;
+        state.chunk += 1;
+        let mut parcels = Vec::new();
+        for delivery in traffic(&Plan { calls: CALLS, days: 2, seed, until }).deliveries {
+            let to = To::Own((first + delivery.clinic) % self.tenants);
+            let (body, kind) = (delivery.body, delivery.kind);
+            parcels.push(Parcel { to, body, kind, is_broken: false });
+            if state.dice.u8(..10) == 0 {
+                parcels.extend(self.extras(state));
+            }
+        }
+        for nth in 0..parcels.len() {
+            let other = (nth + state.dice.usize(..DISORDER)).min(parcels.len() - 1);
+            parcels.swap(nth, other);
+        }
+        state.ready.extend(parcels);
+    }
+
+    /// What the demo traffic has none of: one call each.
+    fn extras(&self, state: &mut State) -> Vec<Parcel> {
+        state.extras += 1;
+        let nth = state.extras;
+        let call = format!("torture-{}-{nth}", self.seed);
+        let tenant = state.dice.usize(..self.tenants);
+        let parcel = |to, body: String, kind| {
+            vec![Parcel { to, body: body.into_bytes(), kind, is_broken: false }]
+        };
+        match nth % 6 {
+            0 => parcel(To::Own(tenant), planted(&call).to_string(), "planted"),
+            1 => {
+                let tools: Vec<String> = (0..5).map(|nth| format!("tool-{nth}")).collect();
+                let tools: Vec<(&str, &str)> =
+                    tools.iter().map(|id| (id.as_str(), "lookUp")).collect();
+                parcel(To::Own(tenant), Message::tools(&call, &tools).body(), "tool-calls")
+            }
+            2 => {
+                let assistant = json!(format!("assistant-{tenant}"));
+                let told = [
+                    Message::status(&call, "in-progress", 1_793_610_000_000),
+                    Message::report(&call).told("cost", "0.07"),
+                ];
+                let bodies = told.map(|told| told.of_call("assistantId", &assistant).body());
+                let to = To::Shared(Some(tenant));
+                bodies.into_iter().flat_map(|body| parcel(to, body, "shared")).collect()
+            }
+            3 => {
+                let lost =
+                    Message::report(&call).of_call("assistantId", json!("assistant-of-none"));
+                parcel(To::Shared(None), lost.body(), "nobody's")
+            }
+            4 => parcel(To::Forged(tenant), Message::report(&call).body(), "forged"),
+            _ => {
+                let body = Message::report(&call).body();
+                let body = body[..body.len() - 2].as_bytes().to_vec();
+                let to = To::Own(tenant);
+                vec![Parcel { to, body, kind: "broken", is_broken: true }]
+            }
+        }
+    }
+}
+
+/// A report with something about a person in every corner.
+fn planted(call: &str) -> Value {
+    let [name, phone, email, said, summary] = CANARIES;
+    let customer = json!({ "name": name, "number": format!("+1{phone}"), "email": email });
+    let mut body = messages::from(messages::report(call), &customer);
+    body["message"]["analysis"]["summary"] = json!(summary);
+    body["message"]["artifact"]["transcript"] = json!(format!("User: {said}"));
+    body
+}
+
+/// Works out what must become of it, from the adapter and the keys alone.
+async fn prepare(world: &World, parcel: Parcel) -> anyhow::Result<Webhook> {
+    let (tenant, source) = match parcel.to {
+        To::Own(tenant) => (Some(tenant), world.tenants[tenant].source.clone()),
+        To::Shared(tenant) => (tenant, world.shared.clone()),
+        To::Forged(tenant) => {
+            let source_id = world.tenants[tenant].source.source_id;
+            (Some(tenant), Source { source_id, secret: "not-the-secret".into() })
+        }
+    };
+    let tenant_id = tenant.map_or(TenantId::INSTALLATION, |nth| world.tenants[nth].tenant_id);
+    let key = world.keyring.digest_key(tenant_id).await?;
+    let Parcel { to, body, kind, is_broken } = parcel;
+    let translated = Provider::Vapi.adapter().translate(&body, Some("US"));
+    let Ok(translation) = translated else {
+        anyhow::ensure!(is_broken, "a {kind} webhook of the workload cannot be read");
+        let (name, wish) = ((tenant, key.digest(&body)), Wish::Refused(400));
+        return Ok(Webhook { name, source, body, kind, events: 0, wish, kept: None });
+    };
+    let wish = match to {
+        To::Forged(_) => Wish::Refused(401),
+        To::Shared(None) => Wish::Quarantined,
+        _ if translation.is_telemetry => Wish::Ignored,
+        _ => Wish::Stored,
+    };
+    let raw = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
+    let kept = raw.map(|raw| digest(&SHA256, raw).as_ref().try_into().expect("32 bytes"));
+    let events = if wish == Wish::Stored { translation.drafts.len() } else { 0 };
+    let name = (tenant, key.digest(&translation.canonical));
+    Ok(Webhook { name, source, body, kind, events, wish, kept })
+}

@@ -1,0 +1,233 @@
+//! What is tortured: a PostgreSQL, two servers over it, the networks between them, tenants and their keys, all in one
+//! directory that goes when the run does.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::Provider;
+use ledger_store::keyring::Keyring;
+use ledger_store::source::{NewSource, RouteKind};
+use ledger_store::tenants::NewTenant;
+use ledger_store::{Settings, Store, migrate};
+use server::system::{SystemClock, SystemIds};
+use tokio::time::Instant;
+
+use super::child;
+use super::disk::Disk;
+use super::postgres::Postgres;
+use super::serving::{READY_PATIENCE, Serving};
+use crate::proxy::{Proxy, Upstream, Weather};
+
+/// Two, so that they compete for the same tenants.
+const SERVERS: usize = 2;
+const TENANTS: usize = 6;
+/// Small: full it is quickly, and a few tenants' keys need little.
+const KEYS_BYTES: u64 = 1 << 20;
+
+/// A customer of the tortured ledger.
+pub(super) struct Tenant {
+    pub(super) tenant_id: TenantId,
+    /// Its own source.
+    pub(super) source: Source,
+    /// What routes to it at the shared source.
+    pub(super) assistant_id: String,
+}
+
+/// Where webhooks go.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) source_id: SourceId,
+    pub(super) secret: String,
+}
+
+/// Everything of a run.
+pub(super) struct World {
+    pub(super) dir: PathBuf,
+    pub(super) postgres: Postgres,
+    /// Between the servers and the database.
+    pub(super) database_proxy: Proxy,
+    pub(super) servers: Vec<Serving>,
+    /// A store of the harness's own, straight at the database.
+    pub(super) store: Store,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) tenants: Vec<Tenant>,
+    /// A source that the tenants share.
+    pub(super) shared: Source,
+    /// The keyring's disk; none when it may not be mounted.
+    pub(super) keys: Option<Disk>,
+    guard: std::process::Child,
+}
+
+impl World {
+    /// Sets everything up.
+    ///
+    /// # Errors
+    /// PostgreSQL or a server does not start; what was started is ended.
+    pub(super) async fn start(may_mount: bool) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("call-ledger-torture-").tempdir()?.keep();
+        set_passable(&dir)?;
+        let guard = spawn_guard(&dir)?;
+        let postgres = Postgres::start(&dir, may_mount).await?;
+        migrate(&postgres.database).await?;
+        std::fs::create_dir(dir.join("keys"))?;
+        let keys = may_mount.then(|| Disk::mount(&dir.join("keys"), KEYS_BYTES)).transpose()?;
+        let keyring = Keyring::new(dir.join("keys/keyring"), dir.join("keys/root.key"));
+        let keyring = Arc::new(keyring);
+        let store = Store::open(Settings {
+            database: postgres.database.clone(),
+            connections: 6,
+            lanes: 1,
+            keyring: Arc::clone(&keyring),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        });
+        let shared = source(&store, TenantId::INSTALLATION, "shared").await?;
+        let mut tenants = Vec::new();
+        for nth in 0..TENANTS {
+            tenants.push(tenant(&store, &shared, nth).await?);
+        }
+        let database_proxy = Proxy::start(Upstream::Unix(postgres.socket.clone())).await?;
+        let url = format!("postgres://ledger@{}/ledger?sslmode=disable", database_proxy.address());
+        let mut servers = Vec::new();
+        for nth in 0..SERVERS {
+            servers.push(Serving::start(nth, &dir, url.clone()).await?);
+        }
+        let (postgres, guard) = (postgres, guard);
+        let world = Self {
+            dir,
+            postgres,
+            database_proxy,
+            servers,
+            store,
+            keyring,
+            tenants,
+            shared,
+            keys,
+            guard,
+        };
+        world.ready(Instant::now()).await.context("the servers do not become ready")?;
+        Ok(world)
+    }
+
+    /// Sets the servers' clock off by some milliseconds.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn shift_clock(&self, milliseconds: i64) -> std::io::Result<()> {
+        // Renamed into place: a server that reads meanwhile sees the old or the new shift.
+        let fresh = self.dir.join("clock.tmp");
+        std::fs::write(&fresh, milliseconds.to_string())?;
+        std::fs::rename(fresh, self.dir.join("clock"))
+    }
+
+    /// Waits until every server is ready; how long that took, or `None` when one does not become so.
+    pub(super) async fn ready(&self, since: Instant) -> Option<Duration> {
+        let mut latest = Duration::ZERO;
+        for server in &self.servers {
+            latest = latest.max(server.ready_after(since).await?);
+        }
+        Some(latest)
+    }
+
+    /// Takes back whatever was done to the world and waits until it is well.
+    ///
+    /// # Errors
+    /// It does not become well.
+    pub(super) async fn heal(&self) -> anyhow::Result<()> {
+        for disk in self.postgres.disks.iter().flatten().chain(&self.keys) {
+            disk.empty()?;
+        }
+        for proxy in self.servers.iter().map(|server| &server.proxy).chain([&self.database_proxy]) {
+            proxy.set(Weather::Clear);
+        }
+        self.shift_clock(0)?;
+        self.postgres.continue_all().await;
+        tokio::time::timeout(READY_PATIENCE, self.postgres.supervise_anew()).await??;
+        for server in &self.servers {
+            if server.pid().await.is_none() {
+                server.spawn().await?;
+            }
+        }
+        self.ready(Instant::now()).await.context("a server does not become ready again")?;
+        Ok(())
+    }
+
+    /// Ends everything and removes the directory.
+    pub(super) async fn end(self) {
+        let Self { dir, postgres, servers, store, keys, mut guard, .. } = self;
+        for server in &servers {
+            server.kill().await;
+        }
+        store.close().await;
+        postgres.stop().await;
+        drop(keys);
+        child::clean_up(&dir);
+        // It finds nothing to do.
+        drop(guard.stdin.take());
+        let _ = guard.wait();
+    }
+}
+
+async fn source(store: &Store, tenant_id: TenantId, name: &str) -> anyhow::Result<Source> {
+    let secret = format!("torture-secret-{name}");
+    let new = NewSource {
+        tenant_id,
+        provider: Provider::Vapi,
+        secret: &secret,
+        name: None,
+        record_all: false,
+        assistant_id: None,
+    };
+    Ok(Source { source_id: store.create_source(&new).await?, secret })
+}
+
+async fn tenant(store: &Store, shared: &Source, nth: usize) -> anyhow::Result<Tenant> {
+    let tenant_id = store.create_tenant(&new_tenant(&format!("torture-{nth}"))).await?;
+    let assistant_id = format!("assistant-{nth}");
+    let kind = RouteKind::AssistantId;
+    store.add_route(tenant_id, shared.source_id, kind, &assistant_id).await?;
+    Ok(Tenant {
+        tenant_id,
+        source: source(store, tenant_id, &nth.to_string()).await?,
+        assistant_id,
+    })
+}
+
+/// What a tenant is made from.
+pub(super) fn new_tenant(slug: &str) -> NewTenant {
+    NewTenant {
+        slug: slug.to_owned(),
+        name: "Torture".into(),
+        timezone: "UTC".into(),
+        country: "US".into(),
+    }
+}
+
+/// The guard holds the reading end of a pipe whose writing end dies with us.
+fn spawn_guard(dir: &Path) -> anyhow::Result<std::process::Child> {
+    use std::os::unix::process::CommandExt;
+    let guard = Command::new(std::env::current_exe()?)
+        .env(child::ROLE, "guard")
+        .env(child::DIR, dir)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    Ok(guard)
+}
+
+/// Makes a directory through which the database's user may pass.
+pub(super) fn make_passable(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(dir)?;
+    set_passable(dir)
+}
+
+fn set_passable(dir: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))
+}
