@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::ids::StreamVersion;
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -81,7 +82,7 @@ impl Appender {
     pub(crate) fn start(pool: &PgPool, lanes: usize, wake: &Wake) -> Self {
         let start = |_| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            let lane = Lane { pool: pool.clone(), wake: wake.clone(), batches: 0 };
+            let lane = Lane { pool: pool.clone(), conn: None, wake: wake.clone(), batches: 0 };
             tokio::spawn(lane.run(receiver));
             sender
         };
@@ -114,13 +115,15 @@ impl Appender {
 
 struct Lane {
     pool: PgPool,
+    /// Kept from batch to batch: lending and giving back would be round trips of their own.
+    conn: Option<PoolConnection<Postgres>>,
     wake: Wake,
     batches: u64,
 }
 
 impl Lane {
     async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
-        while let Some(first) = queue.recv().await {
+        while let Some(first) = self.next(&mut queue).await {
             let mut bytes = first.request.size();
             let mut batch = vec![first];
             while batch.len() < MAX_REQUESTS && bytes < MAX_BYTES {
@@ -131,6 +134,18 @@ impl Lane {
             metrics::histogram!("ledger_append_batch_requests").record(as_f64(batch.len()));
             self.commit(batch).await;
         }
+    }
+
+    /// The next to wait. The connection is given back when the pool closes.
+    async fn next(&mut self, queue: &mut mpsc::Receiver<Waiting>) -> Option<Waiting> {
+        if self.conn.is_some() {
+            tokio::select! {
+                biased;
+                next = queue.recv() => return next,
+                () = self.pool.close_event() => self.conn = None,
+            }
+        }
+        queue.recv().await
     }
 
     /// Commits a batch. One that fails on its data is halved until the culprit stands alone, so
@@ -165,7 +180,10 @@ impl Lane {
     }
 
     async fn try_append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.pool.acquire().await?,
+        };
         self.batches += 1;
         let batches = self.batches;
         let appended = async {
@@ -175,7 +193,9 @@ impl Lane {
             }
             append(&mut conn, requests).await
         };
-        timeout(PATIENCE, appended).await.unwrap_or_else(|_| Err(gone_silent()))
+        let appended = timeout(PATIENCE, appended).await.unwrap_or_else(|_| Err(gone_silent()))?;
+        self.conn = Some(conn);
+        Ok(appended)
     }
 
     fn answer(&self, batch: Vec<Waiting>, answers: Vec<Answer>) {

@@ -1,7 +1,7 @@
 //! A transaction that sees one tenant: the only way to a tenant's rows.
 
 use ledger_core::ids::TenantId;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 
 /// Row security shows this transaction the rows of `tenant_id` and no others, whatever the query
 /// says. Read-only callers may drop it; writers commit.
@@ -17,8 +17,9 @@ impl TenantTx {
     /// # Errors
     /// The database did not answer; nothing was begun.
     pub async fn begin(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
-        let mut tx = pool.begin().await?;
-        enter(&mut tx, tenant_id).await?;
+        // One round trip for both. An id is written in hexadecimal digits and hyphens.
+        let begin = format!("begin; set local ledger.tenant_id = '{}'", tenant_id.0);
+        let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { tx, tenant_id })
     }
 
@@ -40,12 +41,4 @@ impl TenantTx {
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
     }
-}
-
-/// Names the tenant of a transaction that visits several, one after the other.
-pub(crate) async fn enter(conn: &mut PgConnection, tenant_id: TenantId) -> sqlx::Result<()> {
-    sqlx::query!("select set_config('ledger.tenant_id', $1, true)", tenant_id.to_string(),)
-        .fetch_one(conn)
-        .await?;
-    Ok(())
 }

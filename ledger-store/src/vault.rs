@@ -157,16 +157,18 @@ impl Vault {
         };
         let (resolver, waiting) = mpsc::channel(QUEUE);
         let vault = Self { pool, intake, keyring, keys, resolver };
-        tokio::spawn(resolve::run(vault.clone_without_resolver(), clock, ids, waiting));
+        tokio::spawn(resolve::run(vault.worker(clock, ids), waiting));
         vault
     }
 
     /// The worker must not keep its own queue open.
-    fn clone_without_resolver(&self) -> resolve::Worker {
+    fn worker(&self, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> resolve::Worker {
         resolve::Worker {
             pool: self.intake.clone(),
             keyring: Arc::clone(&self.keyring),
             keys: self.keys.clone(),
+            clock,
+            ids,
         }
     }
 
@@ -181,6 +183,9 @@ impl Vault {
         stream_id: StreamId,
         identifiers: Vec<Identifier>,
     ) -> Result<Subject, VaultError> {
+        if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &identifiers) {
+            return Ok(known);
+        }
         let (reply, answer) = oneshot::channel();
         let waiting = resolve::Waiting { tenant_id, stream_id, identifiers, reply };
         self.resolver.try_send(waiting).map_err(|_| VaultError::Overloaded)?;

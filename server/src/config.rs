@@ -313,7 +313,8 @@ mod tests {
         let whole = serde_json::to_value(whole).expect("plain data");
         let mut known: Vec<_> = whole.as_object().expect("a struct").keys().collect();
         let mut described: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
-        (known.sort(), described.sort_unstable());
+        known.sort();
+        described.sort_unstable();
         assert_eq!(known, described);
     }
 

@@ -5,8 +5,8 @@
 mod answer;
 mod arrival;
 mod body;
-mod room;
 mod replay;
+mod room;
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ use crate::problem::{ApiError, Problem, without_keys};
 use self::arrival::Arrival;
 
 pub use answer::NOT_CONFIGURED;
-pub use room::Rooms;
 pub use replay::{Claims, Replay, claims, replay};
+pub use room::Rooms;
 
 /// A platform waits about this long for an acknowledgement.
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(20);

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import shutil
 import subprocess
+from pathlib import Path
 from uuid import UUID
 
 from aes_gcm import open_gcm
@@ -37,23 +38,30 @@ def derived(key, label):
 # --- codecs: what a section's content went through before it was sealed ------------------------
 
 
-def _zstd(data):
+DICTIONARIES = Path(__file__).parents[2] / "ledger-store" / "dictionaries"
+
+
+def _zstd(data, dictionary=None):
+    path = DICTIONARIES / f"{dictionary}.zdict" if dictionary else None
     try:
         from compression import zstd  # Python 3.14
 
-        return zstd.decompress(data)
+        return zstd.decompress(data, zstd.ZstdDict(path.read_bytes()) if path else None)
     except ImportError:
         pass
     try:
         import zstandard
 
-        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        words = zstandard.ZstdCompressionDict(path.read_bytes()) if path else None
+        return zstandard.ZstdDecompressor(dict_data=words).decompressobj().decompress(data)
     except ImportError:
         pass
     command = shutil.which("zstd")
     if command is None:
         raise CannotRun("no zstd: install the Debian package zstd, or Python 3.14")
-    done = subprocess.run([command, "-d", "-c", "-q"], input=data, capture_output=True, check=False)
+    words = ["-D", str(path)] if path else []
+    command = [command, "-d", "-c", "-q", *words]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode != 0:
         raise Refused("the content does not decompress")
     return done.stdout
@@ -63,6 +71,7 @@ def _zstd(data):
 CODECS = {
     0: lambda data: data,
     1: _zstd,
+    2: lambda data: _zstd(data, "sections-1"),
 }
 
 

@@ -144,7 +144,11 @@ struct Stored(Recorded, Carried);
 fn log() -> impl Strategy<Value = Vec<Stored>> {
     let carried = (prop::option::of(0..3_u128), any::<bool>());
     prop::collection::vec((event(), time(), carried), 1..14).prop_map(|events| {
-        events.into_iter().zip(1..).map(|((event, at, carried), nth)| stored(event, at, carried, nth)).collect()
+        events
+            .into_iter()
+            .zip(1..)
+            .map(|((event, at, carried), nth)| stored(event, at, carried, nth))
+            .collect()
     })
 }
 

@@ -18,7 +18,7 @@ use super::Corrupt;
 /// As it is.
 const PLAIN: u8 = 0;
 /// A zstd frame.
-const ZSTD: u8 = 1;
+pub(super) const ZSTD: u8 = 1;
 /// A zstd frame over the first dictionary.
 const ZSTD_DICTIONARY_1: u8 = 2;
 
@@ -35,7 +35,7 @@ static DECODER_1: LazyLock<DecoderDictionary<'static>> =
 thread_local! {
     // Making one costs more than using it.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
-        RefCell::new(Compressor::with_prepared_dictionary(&*ENCODER_1).ok());
+        RefCell::new(Compressor::with_prepared_dictionary(&ENCODER_1).ok());
 }
 
 /// The smaller of the two: the plaintext as it is, or compressed. With the codec to open it by.

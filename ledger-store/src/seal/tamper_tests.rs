@@ -169,7 +169,7 @@ fn a_content_that_does_not_decompress_is_corrupt() {
     let place = place(SectionName::Raw);
     let whole = zstd::bulk::compress(&[7; 1_000], 3).expect("it compresses");
     for content in [&b"no zstd"[..], &whole[..whole.len() - 1]] {
-        let section = seal_content(&key(1), &place, CODEC_ZSTD, content, &[0; SALT]);
+        let section = seal_content(&key(1), &place, codec::ZSTD, content, &[0; SALT]);
         assert_eq!(opened(place.tenant_id, &section), Err(Corrupt));
     }
     let section = seal_content(&key(1), &place, 0xee, b"of a later build", &[0; SALT]);

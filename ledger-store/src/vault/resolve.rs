@@ -11,6 +11,7 @@ use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
 use plan::{Plan, links, write_links};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -36,6 +37,8 @@ pub(super) struct Worker {
     pub(super) pool: PgPool,
     pub(super) keyring: Arc<Keyring>,
     pub(super) keys: Keys,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
 }
 
 /// A blind index with its kind: how one identifier is looked up.
@@ -51,12 +54,8 @@ fn is_fenced(latest: &Latest, subject: SubjectId) -> bool {
 }
 
 /// Answers until the vault is dropped.
-pub(super) async fn run(
-    worker: Worker,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
-    mut queue: mpsc::Receiver<Waiting>,
-) {
+pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
+    let worker = Arc::new(worker);
     while let Some(first) = queue.recv().await {
         let mut batch: BTreeMap<TenantId, Vec<Waiting>> = BTreeMap::new();
         let mut len = 1;
@@ -67,15 +66,18 @@ pub(super) async fn run(
             batch.entry(next.tenant_id).or_default().push(next);
             len += 1;
         }
-        // Tenants commit one by one: a tenant whose keys are gone holds back nobody else, and the
-        // usual batch is of known callers and writes nothing.
+        // Tenants commit each for itself, side by side: a tenant whose keys are gone holds back nobody
+        // else. The next batch gathers meanwhile.
+        let mut under_way = JoinSet::new();
         for (tenant_id, waiting) in batch {
-            let resolved = worker.resolve(tenant_id, &waiting, &*clock, &*ids);
-            let resolved = timeout(PATIENCE, resolved).await.unwrap_or_else(|_| {
-                Err(database(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+            let worker = Arc::clone(&worker);
+            under_way.spawn(async move {
+                let resolved = timeout(PATIENCE, worker.resolve(tenant_id, &waiting)).await;
+                let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+                answer(waiting, resolved.unwrap_or_else(|_| Err(database(silent()))));
             });
-            answer(waiting, resolved);
         }
+        under_way.join_all().await;
     }
 }
 
@@ -113,25 +115,28 @@ impl Worker {
         &self,
         tenant_id: TenantId,
         waiting: &[Waiting],
-        clock: &dyn Clock,
-        ids: &dyn Ids,
     ) -> Result<Vec<Result<Subject, VaultError>>, VaultError> {
-        if let Some(known) = self.known(tenant_id, waiting) {
-            return Ok(known.into_iter().map(Ok).collect());
-        }
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let handles: Vec<Handles> = waiting.iter().map(|one| Handles::of(one, &epoch)).collect();
+        let handles: Vec<Handles> = waiting
+            .iter()
+            .map(|one| Handles::of(one.stream_id, &one.identifiers, &epoch))
+            .collect();
         let mut found = lookup(&mut tx, &handles).await?;
         let mut latest = Latest::new();
         self.load_latest(&mut tx, &found, &mut latest).await?;
-        let plan = Plan::make(&handles, &found, &latest, ids);
+        let plan = Plan::make(&handles, &found, &latest, &*self.ids);
+        let mut made = Latest::new();
         if !plan.handles.is_empty() {
-            plan.write(&mut tx, &epoch, clock, &mut found).await?;
+            made = plan.write(&mut tx, &epoch, &*self.clock, &mut found).await?;
+            latest.extend(made.iter().map(|(subject, key)| (*subject, key.clone())));
             self.load_latest(&mut tx, &found, &mut latest).await?;
         }
-        write_links(&mut tx, clock, &links(&handles, &found)).await?;
+        write_links(&mut tx, &*self.clock, &links(&handles, &found)).await?;
         tx.commit().await.map_err(database)?;
+        for (subject_id, (generation, key)) in made {
+            self.keys.subjects.insert((tenant_id, subject_id, generation), key);
+        }
         for handles in &handles {
             for handle in handles.all() {
                 if let Some(subject_id) = found.get(handle) {
@@ -177,26 +182,28 @@ impl Worker {
         })
         .await
     }
+}
 
-    /// The answer when every handle of every message is known: no round trip at all.
-    fn known(&self, tenant_id: TenantId, waiting: &[Waiting]) -> Option<Vec<Subject>> {
-        let epoch = self.keys.epochs.get(&tenant_id)?;
-        let one = |waiting: &Waiting| {
-            let handles = Handles::of(waiting, &epoch);
-            let known: Option<Vec<SubjectId>> =
-                handles.all().map(|handle| self.keys.found.get(&(tenant_id, handle.1))).collect();
-            let known = known?;
-            let subject_id = *known.first()?;
-            // Two subjects of one message are to be linked, which only a write can do.
-            if known.iter().any(|other| *other != subject_id) {
-                return None;
-            }
-            // Generation 1 is all there is until a person comes back after an erasure.
-            let state = self.keys.subjects.get(&(tenant_id, subject_id, 1))?;
-            subject(subject_id, 1, &state).ok().filter(|known| known.sealing_key().is_some())
-        };
-        waiting.iter().map(one).collect()
+/// The answer when every name in a message is known: no queue, and no round trip at all.
+pub(super) fn known(
+    keys: &Keys,
+    tenant_id: TenantId,
+    stream_id: StreamId,
+    identifiers: &[Identifier],
+) -> Option<Subject> {
+    let epoch = keys.epochs.get(&tenant_id)?;
+    let handles = Handles::of(stream_id, identifiers, &epoch);
+    let known: Option<Vec<SubjectId>> =
+        handles.all().map(|handle| keys.found.get(&(tenant_id, handle.1))).collect();
+    let known = known?;
+    let subject_id = *known.first()?;
+    // Two subjects of one message are to be linked, which only a write can do.
+    if known.iter().any(|other| *other != subject_id) {
+        return None;
     }
+    // Generation 1 is all there is until a person comes back after an erasure.
+    let state = keys.subjects.get(&(tenant_id, subject_id, 1))?;
+    subject(subject_id, 1, &state).ok().filter(|known| known.sealing_key().is_some())
 }
 
 fn subject(
@@ -219,13 +226,12 @@ struct Handles {
 }
 
 impl Handles {
-    fn of(waiting: &Waiting, epoch: &EpochKeys) -> Self {
-        let person = waiting
-            .identifiers
+    fn of(stream_id: StreamId, identifiers: &[Identifier], epoch: &EpochKeys) -> Self {
+        let person = identifiers
             .iter()
             .map(|one| (one.kind(), epoch.blind_index(one.kind(), one.value())))
             .collect();
-        let stream = ("call", epoch.blind_index("call", &waiting.stream_id.to_string()));
+        let stream = ("call", epoch.blind_index("call", &stream_id.to_string()));
         Self { person, stream }
     }
 

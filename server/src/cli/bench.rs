@@ -133,8 +133,7 @@ const COLUMNS: &[&str] = &[
 
 fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     if output == Output::Json {
-        println!("{}", serde_json::to_string(report)?);
-        return Ok(());
+        return output::say(serde_json::to_string(report)?);
     }
     let rows: Vec<Value> = report
         .measured
@@ -155,7 +154,7 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
             })
         })
         .collect();
-    output::list(Output::Table, COLUMNS, &rows);
+    output::list(Output::Table, COLUMNS, &rows)?;
     let goals: Vec<Value> = report
         .goals
         .iter()
@@ -169,11 +168,13 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
             })
         })
         .collect();
-    output::list(Output::Table, &["figure", "measured", "goal", "reached"], &goals);
+    output::list(Output::Table, &["figure", "measured", "goal", "reached"], &goals)?;
     let postgres = report.postgres.as_deref().unwrap_or("none");
     let megabytes = report.peak_memory_bytes / 1_000_000;
-    println!("{} cores, PostgreSQL {postgres}, peak memory {megabytes} MB", report.cores);
-    Ok(())
+    output::say(format!(
+        "{} cores, PostgreSQL {postgres}, peak memory {megabytes} MB",
+        report.cores
+    ))
 }
 
 /// As many digits as mean something.

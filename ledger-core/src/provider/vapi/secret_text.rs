@@ -197,13 +197,15 @@ mod tests {
     #[test]
     fn a_text_of_mere_beginnings_is_read_through_but_once() {
         let begun = std::time::Instant::now();
-        for beginning in ["eyJ.", "eyJaaaa.b.", "eyJaaaa.eyJaaaa", "b.", "Bearer ", "a://", "?token=\n"] {
+        for beginning in
+            ["eyJ.", "eyJaaaa.b.", "eyJaaaa.eyJaaaa", "b.", "Bearer ", "a://", "?token=\n"]
+        {
             let text = beginning.repeat(2_000_000 / beginning.len());
             let left = redact(&text);
             assert!(left.is_none_or(|left| left.len() <= 2 * text.len()), "{beginning}");
         }
         // Once for each beginning would be hours.
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+        assert!(begun.elapsed() < std::time::Duration::from_mins(1));
     }
 
     proptest! {

@@ -39,6 +39,7 @@ pub(super) struct Load {
 }
 
 /// What came of one webhook.
+#[derive(Clone, Copy)]
 enum Answered {
     Well(Duration),
     Otherwise,

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::ids::EventId;
 use ledger_store::read::at_positions;
 use ledger_store::seal::{Opened, SectionName};
+use ledger_store::vault::Shelf;
 use ledger_store::{TenantTx, read::StoredEvent};
 use sqlx::Executor;
 
@@ -62,7 +63,7 @@ async fn raw(
 ) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(bulk) = &event.bulk else { return Ok(None) };
     let world = checker.world();
-    let column = (Some(EventId(event.event_id)), bulk.as_slice());
+    let column = (Shelf::Bulk(EventId(event.event_id)), bulk.as_slice());
     let opened = world.store.vault().open(world.tenants[nth].tenant_id, &[column]).await?;
     let raw = opened.into_iter().flatten().find(|section| section.name == SectionName::Raw);
     Ok(raw.and_then(|section| match section.plain {
