@@ -15,7 +15,7 @@ use ledger_store::{Store, StoreError, TenantTx};
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::projector::{ProjectError, Projector};
 
@@ -25,8 +25,10 @@ const BATCH: i64 = 1_000;
 const CLAIM: i64 = 16;
 /// The sweep that finds what no wake-up told of.
 const SWEEP: Duration = Duration::from_millis(500);
-/// A turn takes a second or two; one that takes this long waits for a database that went silent.
-const TURN: Duration = Duration::from_mins(1);
+/// A turn commits after this, though it could go on: what it did so far is to be seen.
+const WORK: Duration = Duration::from_secs(5);
+/// A turn that takes this long waits for a database that went silent.
+const TURN: Duration = Duration::from_secs(20);
 /// After a failure of the database.
 const BACKOFF: Duration = Duration::from_secs(1);
 
@@ -124,8 +126,9 @@ impl Worker {
         sqlx::query!("set local synchronous_commit = off").execute(&mut *tx).await?;
         self.enrol(&mut tx).await?;
         let claims = self.claim(&mut tx).await?;
+        let begun = Instant::now();
         let mut moved = 0;
-        for claim in claims {
+        for claim in claims.into_iter().take_while(|_| begun.elapsed() < WORK) {
             moved += usize::from(self.advance(&mut tx, &claim).await?);
         }
         tx.commit().await?;

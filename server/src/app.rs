@@ -74,7 +74,7 @@ impl App {
             denials: Arc::default(),
             metrics,
             limits,
-            rooms: Rooms::default(),
+            rooms: Rooms::new(limits.room),
             closing,
             keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
         }

@@ -13,6 +13,9 @@ const OTHER_FILES: u64 = 256;
 pub struct Limits {
     /// The largest webhook body taken, in bytes.
     pub max_body: usize,
+    /// Kilobytes of webhook bodies under way together, of senders who showed their secret. Strangers
+    /// have a third of it, and each has a reserve beside it: see [`crate::ingest::Rooms`].
+    pub room: usize,
     /// Open connections; whoever comes beyond hears 503.
     pub connections: usize,
     /// How long the head of a request may take to arrive, and a connection stays open without one.
@@ -32,6 +35,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 5_000_000,
+            // Nine of the largest, thousands of usual ones.
+            room: 48 << 10,
             connections: 4_000,
             head_patience: Duration::from_secs(30),
             body_patience: Duration::from_secs(20),

@@ -12,6 +12,7 @@ mod live;
 mod money;
 mod operations;
 mod order;
+mod overload;
 mod projection;
 mod quarantine;
 mod reaper;

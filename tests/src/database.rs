@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
+use server::limits::Limits;
 use server::system::{SystemClock, SystemIds};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -52,6 +53,11 @@ impl OwnDatabase {
     /// A server over it, with nothing in its caches.
     pub async fn server(&self) -> TestLedger {
         TestLedger::start_on(self.database.clone(), self.keyring()).await
+    }
+
+    /// The same, with bounds of the test's own.
+    pub async fn server_within(&self, limits: Limits) -> TestLedger {
+        TestLedger::start_on_within(self.database.clone(), self.keyring(), limits).await
     }
 
     /// A store over it, with nothing in its caches and nobody who projects.

@@ -95,8 +95,16 @@ impl TestLedger {
     pub async fn start_within(limits: Limits) -> Self {
         let shared = cluster::shared().await;
         let keyring = Arc::clone(&shared.keyring);
-        let store = open(shared.database.clone(), keyring, Arc::new(SystemClock));
-        Self::serve(store, limits).await
+        Self::start_on_within(shared.database.clone(), keyring, limits).await
+    }
+
+    /// A server over any database and keyring, with bounds of the test's own.
+    pub async fn start_on_within(
+        database: PgConnectOptions,
+        keyring: Arc<Keyring>,
+        limits: Limits,
+    ) -> Self {
+        Self::serve(open(database, keyring, Arc::new(SystemClock)), limits).await
     }
 
     async fn start_with(

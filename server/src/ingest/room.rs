@@ -9,12 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// All bodies of proven senders together: nine of the largest, thousands of usual ones.
-const PROVEN_KILOBYTES: usize = 48 << 10;
-/// All bodies of those who still have to prove themselves, by a signature over the body.
-const UNPROVEN_KILOBYTES: usize = 16 << 10;
-/// The reserve of each room.
-const RESERVE_KILOBYTES: usize = 8 << 10;
 /// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
 /// Who has a place in the reserve leaves it soon, so it is worth a moment's wait.
@@ -27,13 +21,14 @@ pub struct Rooms {
     unproven: Room,
 }
 
-impl Default for Rooms {
-    fn default() -> Self {
-        Self { proven: Room::new(PROVEN_KILOBYTES), unproven: Room::new(UNPROVEN_KILOBYTES) }
-    }
-}
-
 impl Rooms {
+    /// Rooms for so many kilobytes of proven senders, and a third of that of those who still have to
+    /// prove themselves, by a signature over the body.
+    #[must_use]
+    pub fn new(kilobytes: usize) -> Self {
+        Self { proven: Room::new(kilobytes), unproven: Room::new(kilobytes / 3) }
+    }
+
     /// The room of a sender whose header showed the secret, or has yet to prove that it knows it.
     pub(super) fn of(&self, is_proven: bool) -> &Room {
         if is_proven { &self.proven } else { &self.unproven }
@@ -61,7 +56,8 @@ impl Room {
     fn new(kilobytes: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(kilobytes)),
-            reserve: Arc::new(Semaphore::new(RESERVE_KILOBYTES)),
+            // Of use only when several of the small find room in it.
+            reserve: Arc::new(Semaphore::new((kilobytes / 6).max(4 * SMALL / 1024))),
         }
     }
 
@@ -106,7 +102,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_take_nothing_from_those_who_are_known() {
-        let rooms = Rooms::default();
+        let rooms = Rooms::new(12_000);
         let mut held = Vec::new();
         while let Some(place) = rooms.of(false).admit(None, 5_000_000).await {
             held.push(place);

@@ -1,0 +1,129 @@
+//! Too much, too slow, or nobody there: what a server does when it cannot do its work. It stays within
+//! its bounds, says when to come again, answers every voice in time, and goes on by itself.
+
+mod outages;
+mod queues;
+mod room;
+mod senders;
+mod stop;
+
+use std::time::{Duration, Instant};
+
+use ledger_tests::{TestLedger, TestTenant, messages};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What a voice platform waits for the answer of a tool, by its own default.
+const PLATFORM_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for what must come about.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A tool call of a call.
+fn tool_call(call: &str) -> String {
+    let tool = json!({ "id": format!("tool-{call}"), "type": "function",
+        "function": { "name": "bookAppointment", "arguments": {} } });
+    messages::message(call, "tool-calls", &json!({ "toolCallList": [tool] })).to_string()
+}
+
+/// What the voice of a call hears about its tool, in time.
+async fn voice(tenant: &TestTenant, call: &str) -> String {
+    let asked = Instant::now();
+    let (status, answer) = tenant.post(tool_call(call)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(asked.elapsed() < PLATFORM_PATIENCE, "a caller waits");
+    assert_eq!(answer["results"][0]["toolCallId"], format!("tool-{call}"));
+    let said = answer["results"][0]["error"].as_str().expect("a sentence to be spoken");
+    assert!(!said.contains('\n'), "{said}");
+    said.to_owned()
+}
+
+/// A voice is told that the ledger failed, and that nothing was done.
+async fn assert_voice_is_told(tenant: &TestTenant, call: &str) {
+    let said = voice(tenant, call).await;
+    assert!(said.contains("cannot be reached") && said.contains("Nothing was done"), "{said}");
+}
+
+/// A refusal that says when to come again; its code.
+async fn refused(answer: Response) -> String {
+    assert_eq!(answer.status(), 503);
+    let wait = answer.headers()["retry-after"].to_str().expect("a text").to_owned();
+    assert!(wait.parse::<u32>().is_ok_and(|seconds| seconds >= 1), "{wait}");
+    let kind = answer.headers()["content-type"].to_str().expect("a text").to_owned();
+    assert_eq!(kind, "application/problem+json");
+    let problem: Value = answer.json().await.expect("a problem document");
+    problem["code"].as_str().expect("a code").to_owned()
+}
+
+async fn post_report(tenant: &TestTenant, call: &str) -> Response {
+    tenant.webhook(messages::report(call).to_string()).send().await.expect("an answer")
+}
+
+async fn get(ledger: &TestLedger, path: &str) -> Response {
+    Client::new().get(format!("http://{}{path}", ledger.address)).send().await.expect("an answer")
+}
+
+/// Asks again until it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("did not come about in time");
+}
+
+/// Holds every tenant of a database, so that appends have to wait, until it is rolled back.
+async fn hold_tenants(conn: &mut PgConnection) -> Transaction<'_, Postgres> {
+    let mut held = conn.begin().await.expect("a transaction");
+    let lock = sqlx::query("select from ledger.tenants for update");
+    lock.execute(&mut *held).await.expect("the tenants are held");
+    held
+}
+
+/// Reports are taken and probes are green again, on the server that was there all the time.
+async fn assert_goes_on(ledger: &TestLedger, tenant: &TestTenant, call: &str) {
+    until(async || post_report(tenant, call).await.status() == 200).await;
+    until(async || get(ledger, "/readyz").await.status() == 200).await;
+    let said = voice(tenant, &format!("{call}-tool")).await;
+    assert!(said.contains("not configured"), "{said}");
+    let calls = tenant.calls().await;
+    assert!(calls.iter().any(|known| known["provider_call_id"] == call), "{calls:?}");
+}
+
+/// A connection of which the test writes every byte.
+struct Raw(TcpStream);
+
+impl Raw {
+    async fn open(ledger: &TestLedger) -> Self {
+        Self(TcpStream::connect(ledger.address).await.expect("a connection"))
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.expect("it is open");
+    }
+
+    /// Begins a webhook that never comes to its end.
+    async fn begin(tenant: &TestTenant, secret: &str, length: usize) -> Self {
+        let stream = TcpStream::connect(tenant.address).await.expect("a connection");
+        let mut raw = Self(stream);
+        let source = tenant.source_id;
+        raw.say(&format!(
+            "POST /ingest/{source} HTTP/1.1\r\nhost: example.com\r\nx-vapi-secret: {secret}\r\n\
+             content-length: {length}\r\n\r\n{{"
+        ))
+        .await;
+        raw
+    }
+
+    /// Everything until the server closes.
+    async fn rest(&mut self) -> String {
+        let mut heard = Vec::new();
+        let read = self.0.read_to_end(&mut heard);
+        // A reset is an end, too.
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server closes");
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+}

@@ -1,0 +1,162 @@
+//! The database, the network to it, or the keys away: what each sender hears, and how the same
+//! process goes on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ledger_tests::proxy::{Proxy, Upstream, Weather};
+use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
+use server::limits::Limits;
+use sqlx::AssertSqlSafe;
+
+use super::{assert_goes_on, assert_voice_is_told, get, post_report, refused, until};
+
+/// A server whose way to its database is a proxy.
+async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
+    let socket = own.database.get_socket().expect("a private cluster has a socket");
+    let socket = Path::new(socket).join(".s.PGSQL.5432");
+    let proxy = Proxy::start(Upstream::Unix(socket)).await.expect("a proxy");
+    let database = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(proxy.address().port())
+        .username("ledger")
+        .database(own.database.get_database().expect("it is named"))
+        .ssl_mode(sqlx::postgres::PgSslMode::Disable);
+    // Longer than a lane waits, and no longer than this test has to.
+    let limits = Limits { request_patience: Duration::from_secs(12), ..Limits::default() };
+    let ledger = TestLedger::start_on_within(database, own.keyring(), limits).await;
+    (proxy, ledger)
+}
+
+/// Nothing can be recorded: everybody hears so in time, and probes are red while the process lives.
+async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
+    let reader = tenant.request(&tenant.read_key, "/v1/calls").send();
+    let (report, (), ready, reader) = tokio::join!(
+        post_report(tenant, "during"),
+        assert_voice_is_told(tenant, "tool"),
+        get(ledger, "/readyz"),
+        reader,
+    );
+    assert_eq!(refused(report).await, "unavailable");
+    assert_eq!(ready.status(), 503);
+    assert_eq!(refused(reader.expect("an answer")).await, "unavailable");
+    assert_eq!(get(ledger, "/healthz").await.status(), 200);
+}
+
+/// Rung from outside, the server hears it: its listening connection is there again.
+async fn assert_listens(own: &OwnDatabase, ledger: &TestLedger) {
+    let mut heard = ledger.store.wake().subscribe();
+    heard.mark_unchanged();
+    let mut conn = own.superuser().await;
+    until(async || {
+        let ring = sqlx::query("select pg_notify('call_ledger', '')");
+        ring.execute(&mut conn).await.expect("rung");
+        tokio::time::timeout(Duration::from_millis(200), heard.changed()).await.is_ok()
+    })
+    .await;
+}
+
+#[test]
+fn a_network_that_swallows_everything_is_noticed_and_the_server_goes_on_when_it_clears() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (proxy, ledger) = behind_a_proxy(&own).await;
+        let tenant = ledger.tenant().await;
+        assert_goes_on(&ledger, &tenant, "before").await;
+        proxy.set(Weather::BlackHole);
+        assert_says_so(&ledger, &tenant).await;
+        proxy.set(Weather::Clear);
+        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_listens(&own, &ledger).await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (proxy, ledger) = behind_a_proxy(&own).await;
+        let tenant = ledger.tenant().await;
+        assert_goes_on(&ledger, &tenant, "before").await;
+        proxy.set(Weather::AnswersLost);
+        assert_says_so(&ledger, &tenant).await;
+        // What was under way then is never answered: only new connections help.
+        proxy.set(Weather::Clear);
+        assert_goes_on(&ledger, &tenant, "during").await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn a_reset_of_every_connection_costs_nothing_that_was_acknowledged() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (proxy, ledger) = behind_a_proxy(&own).await;
+        let tenant = ledger.tenant().await;
+        assert_goes_on(&ledger, &tenant, "before").await;
+        proxy.reset();
+        assert_goes_on(&ledger, &tenant, "after").await;
+        assert_listens(&own, &ledger).await;
+        let calls = tenant.calls().await;
+        assert!(calls.iter().any(|call| call["provider_call_id"] == "before"), "{calls:?}");
+        ledger.stop().await;
+    });
+}
+
+/// Whether the database takes connections; those there are end.
+async fn take_connections(own: &OwnDatabase, may: bool) {
+    let name = own.database.get_database().expect("it is named").to_owned();
+    let mut conn = ledger_tests::cluster::superuser().await;
+    let allow = format!("alter database {name} with allow_connections {may}");
+    sqlx::raw_sql(AssertSqlSafe(allow)).execute(&mut conn).await.expect("altered");
+    if !may {
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+            .bind(name)
+            .execute(&mut conn)
+            .await
+            .expect("ended");
+    }
+}
+
+#[test]
+fn a_database_that_takes_no_connection_is_waited_for() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        take_connections(&own, false).await;
+        // Nothing is known of the source yet: a voice is answered before its proof can be checked.
+        assert_says_so(&ledger, &tenant).await;
+        take_connections(&own, true).await;
+        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_listens(&own, &ledger).await;
+        take_connections(&own, false).await;
+        assert_says_so(&ledger, &tenant).await;
+        take_connections(&own, true).await;
+        assert_goes_on(&ledger, &tenant, "later").await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn without_its_keys_a_server_takes_nothing_and_with_them_it_goes_on() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let first = own.server().await;
+        let tenant = first.tenant().await;
+        first.stop().await;
+        let (keyring, away) = (own.keys.join("keyring"), own.keys.join("away"));
+        std::fs::rename(&keyring, &away).expect("it moves");
+        let ledger = own.server().await;
+        let tenant = tenant.through(&ledger);
+        assert_voice_is_told(&tenant, "tool").await;
+        assert_eq!(refused(post_report(&tenant, "during").await).await, "unavailable");
+        assert_eq!(get(&ledger, "/readyz").await.status(), 503);
+        // What a server without keys may have made must not take their place.
+        let _ = std::fs::remove_dir_all(&keyring);
+        std::fs::rename(&away, &keyring).expect("it moves back");
+        assert_goes_on(&ledger, &tenant, "during").await;
+        ledger.stop().await;
+    });
+}

@@ -1,0 +1,119 @@
+//! Queues: bounded, and full ones say so.
+
+use chrono::DateTime;
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::{EventId, StreamId, TenantId};
+use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
+use ledger_store::appender::AppendError;
+use ledger_tests::{OwnDatabase, TestLedger, run};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{assert_goes_on, assert_voice_is_told, hold_tenants, post_report, refused, voice};
+
+/// With what stands beside it this comes to a megabyte, so that the queue is full to the last place.
+const BULK: usize = (1 << 20) - 1_000;
+
+/// An event of a megabyte.
+fn heavy(tenant_id: TenantId, nth: u128) -> AppendRequest {
+    let at = DateTime::from_timestamp(1_793_610_061, 0).expect("a time");
+    let event = NewEvent {
+        event_id: EventId(Uuid::from_u128(nth)),
+        event_type: "call.message_received",
+        schema_version: 1,
+        occurred_at: at,
+        recorded_at: at,
+        facts: "{}".into(),
+        sections: None,
+        bulk: Some(vec![7; BULK]),
+        subjects: Vec::new(),
+        meta: "{}".into(),
+    };
+    let stream = StreamAppend {
+        stream_id: StreamId(Uuid::from_u128(nth)),
+        kind: StreamKind::Delivery,
+        expected: Expected::Any,
+        events: vec![event],
+    };
+    AppendRequest { tenant_id, streams: vec![stream] }
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        // The keys and the source are at hand, as in a server that works.
+        tenant.post_ok(super::messages::report("before").to_string()).await;
+        let mut conn = own.superuser().await;
+        let held = hold_tenants(&mut conn).await;
+        let mut appends = JoinSet::new();
+        for nth in 0..80 {
+            let (appender, request) =
+                (ledger.store.appender().clone(), heavy(tenant.tenant_id, nth));
+            appends.spawn(async move { appender.append(request).await });
+        }
+        // Those for whom there is no room hear so while the others wait.
+        let first = appends.join_next().await.expect("eighty").expect("a task");
+        assert!(matches!(first, Err(AppendError::Overloaded)), "{first:?}");
+        assert_eq!(refused(post_report(&tenant, "during").await).await, "overloaded");
+        assert_voice_is_told(&tenant, "during-tool").await;
+        held.rollback().await.expect("let go");
+
+        let appended = appends.join_all().await;
+        let taken = appended.iter().filter(|answer| answer.is_ok()).count();
+        let stored: i64 =
+            sqlx::query_scalar("select count(*) from ledger.events where octet_length(bulk) = $1")
+                .bind(i32::try_from(BULK).expect("a megabyte"))
+                .fetch_one(&mut own.superuser().await)
+                .await
+                .expect("a count");
+        assert!(taken > 0, "{appended:?}");
+        assert_eq!(usize::try_from(stored), Ok(taken), "what was acknowledged is there, once");
+        assert_eq!(post_report(&tenant, "during").await.status(), 200);
+        let said = voice(&tenant, "during-tool").await;
+        assert!(said.contains("not configured"), "{said}");
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn a_tenant_that_somebody_holds_is_refused_in_time_and_taken_again_when_it_is_let_go() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        let mut conn = own.superuser().await;
+        let held = hold_tenants(&mut conn).await;
+        let (report, ()) =
+            tokio::join!(post_report(&tenant, "during"), assert_voice_is_told(&tenant, "tool"));
+        assert_eq!(refused(report).await, "unavailable");
+        held.rollback().await.expect("let go");
+        assert_goes_on(&ledger, &tenant, "during").await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn readers_that_hold_every_connection_keep_no_webhook_waiting() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let tenant = ledger.tenant().await;
+        let mut held = Vec::new();
+        while let Some(conn) = ledger.store.app().try_acquire() {
+            held.push(conn);
+        }
+        while held.len() < 16 {
+            held.push(ledger.store.app().acquire().await.expect("a connection"));
+        }
+        assert_eq!(post_report(&tenant, "c-1").await.status(), 200);
+        let said = voice(&tenant, "c-2").await;
+        assert!(said.contains("not configured"), "{said}");
+        let list = tenant.request(&tenant.key, "/v1/calls").send().await.expect("an answer");
+        assert_eq!(refused(list).await, "unavailable", "a reader waits, then hears so");
+        drop(held);
+        assert_eq!(tenant.calls().await.len(), 2);
+        ledger.stop().await;
+    });
+}
