@@ -1,6 +1,11 @@
 //! The private PostgreSQL from outside: real servers, real processes, real signals.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod elsewhere;
+mod ends;
+mod first_start;
+mod identity;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
@@ -241,9 +246,13 @@ struct OtherProcess {
 impl OtherProcess {
     /// Returns once it uses the server.
     fn start(data: &Data) -> Self {
+        Self::start_in(&data.settings().data_dir)
+    }
+
+    fn start_in(data_dir: &Path) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--ignored", "--exact", "embedded::the_other_process", "--nocapture"])
-            .env(OTHER, data.settings().data_dir)
+            .env(OTHER, data_dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,0 +1,225 @@
+//! The first start, and what can keep it from coming to its end.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::SystemTime,
+};
+
+use ledger_store::embedded::{Cluster, Durability, Error, Settings};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use sqlx::{Connection, PgConnection};
+
+use super::elsewhere::{may_mount, script_with_mounts, start_behind};
+use super::{Data, OTHER};
+
+#[tokio::test]
+async fn a_first_start_makes_a_durable_server_that_only_its_own_can_reach() {
+    let data = Data::new();
+    let durable = Settings { durability: Durability::Durable, ..data.settings() };
+    let cluster = Cluster::start_or_adopt(durable).await.unwrap();
+    let mut conn = PgConnection::connect_with(&cluster.connect_options()).await.unwrap();
+    for (setting, value) in [
+        ("fsync", "on"),
+        ("full_page_writes", "on"),
+        ("synchronous_commit", "on"),
+        ("data_checksums", "on"),
+        ("listen_addresses", ""),
+        ("server_encoding", "UTF8"),
+        ("TimeZone", "UTC"),
+    ] {
+        let is: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        assert_eq!(is, value, "{setting}");
+    }
+    conn.close().await.unwrap();
+    for private in [data.dir().join("data/pg"), cluster.socket_dir().to_owned()] {
+        let mode = fs::metadata(&private).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", private.display());
+    }
+    assert!(!data.dir().join("data/pg.tmp").exists());
+    cluster.stop().await.unwrap();
+}
+
+/// A process in the middle of its first start, and `initdb` in the middle of its work.
+fn in_the_middle_of_initdb(data: &Data) -> (Child, Vec<i32>) {
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "embedded::the_other_process", "--nocapture"])
+        .env(OTHER, data.settings().data_dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let unfinished = data.dir().join("data/pg.tmp");
+    let begun = std::time::Instant::now();
+    while !unfinished.join("base").exists() {
+        assert!(begun.elapsed().as_secs() < 60, "initdb did not begin");
+        std::thread::yield_now();
+    }
+    (child, processes_of(&unfinished))
+}
+
+/// The processes that have a path among their arguments.
+fn processes_of(path: &Path) -> Vec<i32> {
+    let wanted = path.to_string_lossy();
+    let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(pid);
+    let arguments = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    pids.filter(|pid| String::from_utf8_lossy(&arguments(pid)).contains(&*wanted)).collect()
+}
+
+fn kill_all(pids: &[i32]) {
+    for pid in pids {
+        // Some of them end with the others.
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+}
+
+async fn assert_next_start_is_whole(data: &Data) {
+    let cluster = data.start().await.unwrap();
+    super::execute(&cluster, "create table kept as select 7 as n").await;
+    cluster.stop().await.unwrap();
+    assert!(!data.dir().join("data/pg.tmp").exists(), "no half cluster is left");
+}
+
+#[tokio::test]
+async fn a_first_start_whose_process_was_killed_is_done_again_by_the_next() {
+    let data = Data::new();
+    let (mut child, _) = in_the_middle_of_initdb(&data);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its initdb may still be at work, and nobody removes its directory under it.
+    assert_next_start_is_whole(&data).await;
+}
+
+#[tokio::test]
+async fn a_first_start_killed_with_all_its_programs_is_done_again_by_the_next() {
+    let data = Data::new();
+    let (mut child, programs) = in_the_middle_of_initdb(&data);
+    assert!(!programs.is_empty(), "initdb runs");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    kill_all(&programs);
+    assert!(!data.dir().join("data/pg").exists(), "it did not come to its end");
+    assert_next_start_is_whole(&data).await;
+}
+
+#[tokio::test]
+async fn an_initdb_that_is_killed_is_said_and_the_next_start_works() {
+    let data = Data::new();
+    let (child, programs) = in_the_middle_of_initdb(&data);
+    kill_all(&programs);
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success(), "it could not start");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("Initdb"), "{said}");
+    assert_next_start_is_whole(&data).await;
+}
+
+#[test]
+fn a_full_disk_at_the_first_start_is_named_and_with_space_the_next_start_works() {
+    if !may_mount() {
+        return; // The quota below is the same without mounts.
+    }
+    let data = Data::new();
+    let script = r#"
+        mount -t tmpfs -o size=12m,mode=711 tmpfs "$DIR"
+        eval "$START"
+        mount -o remount,size=400m "$DIR"
+        eval "$START"
+    "#;
+    let said = script_with_mounts(script, data.dir());
+    assert!(said.starts_with("refused: initdb could not create a database in"), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("started, anew"), "{said}");
+}
+
+#[tokio::test]
+async fn a_quota_that_stops_the_first_start_is_named_and_without_it_the_next_works() {
+    let data = Data::new();
+    let quota = ["prlimit", "--fsize=3000000"];
+    let said = start_behind(&quota, &data.settings().data_dir, None);
+    assert!(said.starts_with("refused: initdb could not create a database in"), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+    assert_next_start_is_whole(&data).await;
+}
+
+#[test]
+fn a_machine_without_postgresql_is_told_what_to_install_before_anything_is_made() {
+    if !may_mount() {
+        return; // Nothing else hides what is installed; `choose` is tested beside it.
+    }
+    let data = Data::new();
+    let script = r#"
+        for dir in /usr/lib/postgresql /usr/libexec/postgresql*; do
+            if [ -d "$dir" ]; then mount -t tmpfs tmpfs "$dir"; fi
+        done
+        PATH=/bin:/sbin eval "$START"
+    "#;
+    let said = script_with_mounts(script, data.dir());
+    assert!(said.starts_with("refused: no PostgreSQL server found on this machine"), "{said}");
+    assert!(said.contains("install version 15 or newer"), "{said}");
+    assert!(said.contains("--pg-bin") && said.contains("--database-url"), "{said}");
+    assert!(!data.dir().join("data/pg").exists() && !data.dir().join("data/pg.tmp").exists());
+}
+
+/// Every file below a directory, with when it changed and its length.
+fn everything(dir: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        let about = entry.metadata().unwrap();
+        if about.is_dir() {
+            found.extend(everything(&entry.path()));
+        }
+        found.insert(entry.path(), (about.modified().unwrap(), about.len()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn data_of_another_major_version_is_explained_and_not_touched() {
+    let data = Data::new();
+    data.start().await.unwrap().stop().await.unwrap();
+    let pgdata = data.dir().join("data/pg");
+    for (version, expected) in [("14", "too old"), ("99", "install PostgreSQL 99")] {
+        fs::write(pgdata.join("PG_VERSION"), format!("{version}\n")).unwrap();
+        let before = everything(&data.dir().join("data"));
+        let refused = data.start().await.unwrap_err();
+        assert!(matches!(refused, Error::WrongMajor { .. } | Error::TooOld { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains(expected) && said.contains("pg_upgrade"), "{said}");
+        assert!(said.contains(&*pgdata.to_string_lossy()), "{said}");
+        assert_eq!(everything(&data.dir().join("data")), before);
+    }
+    fs::write(pgdata.join("PG_VERSION"), "not a number\n").unwrap();
+    let refused = data.start().await.unwrap_err();
+    assert!(matches!(refused, Error::NotData { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_lock_file_that_names_a_living_stranger_stops_nobody() {
+    let data = Data::new();
+    data.start().await.unwrap().stop().await.unwrap();
+    // As after a crash, when the number was given to another process since.
+    let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
+    let text = format!("{}\n{}\n", stranger.id(), data.dir().join("data/pg").display());
+    fs::write(data.dir().join("data/pg/postmaster.pid"), text).unwrap();
+    let cluster = data.start().await.unwrap();
+    assert!(!cluster.was_adopted());
+    assert!(stranger.try_wait().unwrap().is_none(), "the stranger lives");
+    cluster.stop().await.unwrap();
+    assert!(stranger.try_wait().unwrap().is_none(), "and is not stopped with the server");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
