@@ -4,6 +4,7 @@ mod append;
 mod bad_input;
 mod calls_api;
 mod canaries;
+mod catalogue;
 mod embedded;
 mod exactly_once;
 mod golden;

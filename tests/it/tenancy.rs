@@ -1,6 +1,7 @@
 //! Tenants do not see each other: not over HTTP, whatever key is sent, and not in the database,
 //! whatever a query forgets.
 
+mod pool;
 mod routes;
 mod rows;
 

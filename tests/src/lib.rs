@@ -5,6 +5,7 @@
 //! own with [`TestLedger::start`]. Tests run on one runtime ([`run`]), so that what they share
 //! outlives each of them.
 
+pub mod catalogue;
 pub mod cluster;
 pub mod database;
 pub mod fixtures;

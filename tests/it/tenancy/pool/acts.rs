@@ -1,0 +1,383 @@
+//! What callers do, and what must be true of each answer and in the end.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::panic::resume_unwind;
+use std::time::{Duration, Instant};
+
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::{EventId, StreamId, TenantId};
+use ledger_store::TenantTx;
+use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
+use ledger_store::appender::AppendError;
+use ledger_store::seal::Opened;
+use ledger_store::vault::{Identifier, VaultError};
+use ledger_tests::OwnDatabase;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{CONNECTIONS, Dice, LANES, Resident, Town};
+
+/// Queries that name no tenant. Each tenant has rows in all of these tables.
+const READS: [&str; 5] = [
+    "select tenant_id from ledger.events order by position desc limit 20",
+    "select tenant_id from ledger.tenants",
+    "select tenant_id from vault.subject_keys limit 20",
+    "select tenant_id from vault.lookups limit 20",
+    "select tenant_id from vault.epochs",
+];
+
+/// One transaction of a caller.
+pub(super) struct Act {
+    resident: usize,
+    other: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Looks at a connection as the pool gives it out.
+    Probe,
+    Read {
+        query: &'static str,
+        is_committed: bool,
+    },
+    Link {
+        to: Uuid,
+        is_committed: bool,
+    },
+    /// Tries to write another tenant's row.
+    Trespass,
+    /// A statement fails, and the transaction is left as it is.
+    Abort,
+    /// The caller's task panics with the transaction open.
+    Panic,
+    Resolve {
+        person: usize,
+    },
+    Open,
+    Append {
+        event_id: EventId,
+        stream: u8,
+    },
+}
+
+impl Act {
+    pub(super) fn choose(town: &Town, dice: &mut Dice) -> Self {
+        let id = |town: &Town| town.store.ids().random();
+        let kind = match dice.roll(100) {
+            0..25 => Kind::Probe,
+            25..50 => Kind::Read { query: READS[dice.roll(5)], is_committed: dice.roll(2) == 0 },
+            50..56 => Kind::Link { to: id(town), is_committed: dice.roll(4) > 0 },
+            56..59 => Kind::Trespass,
+            59..62 => Kind::Abort,
+            62..64 => Kind::Panic,
+            64..75 => Kind::Resolve { person: dice.roll(20) },
+            75..85 => Kind::Open,
+            _ => {
+                let stream = u8::try_from(dice.roll(8)).expect("it is small");
+                Kind::Append { event_id: EventId(id(town)), stream }
+            }
+        };
+        let len = town.residents.len();
+        let resident = dice.roll(len);
+        // Never the same.
+        let other = (resident + 1 + dice.roll(len - 1)) % len;
+        Self { resident, other, kind }
+    }
+
+    pub(super) async fn run(self, town: &Town) -> sqlx::Result<()> {
+        let (own, other) = (&town.residents[self.resident], &town.residents[self.other]);
+        match self.kind {
+            Kind::Probe => probe(town).await,
+            Kind::Read { query, is_committed } => read(town, own, query, is_committed).await,
+            Kind::Link { to, is_committed } => link(town, own, to, is_committed).await,
+            Kind::Trespass => trespass(town, own, other).await,
+            Kind::Abort => abort(town, own).await,
+            Kind::Panic => panic_inside(town, own).await,
+            Kind::Resolve { person } => resolve(town, own, person).await,
+            Kind::Open => open(town, own, other).await,
+            Kind::Append { event_id, stream } => append(town, own, event_id, stream).await,
+        }
+    }
+}
+
+/// The backend was ended under us, or while the connection waited in the pool.
+pub(super) fn is_passing(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
+        || code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// A connection as it came: nobody's, in no transaction, in its one role.
+async fn look(town: &Town, conn: &mut PgConnection) -> sqlx::Result<()> {
+    let (tenant, role, is_fresh, timeout): (String, String, bool, String) = sqlx::query_as(
+        "select coalesce(current_setting('ledger.tenant_id', true), ''), current_user::text,
+                now() = statement_timestamp() and pg_current_xact_id_if_assigned() is null,
+                current_setting('statement_timeout')",
+    )
+    .fetch_one(conn)
+    .await?;
+    if !tenant.is_empty() {
+        town.breaks(format!("a connection came back with tenant {tenant}"));
+    }
+    if role != "ledger_app" || timeout != "30s" {
+        town.breaks(format!("a connection came back as {role} with timeout {timeout}"));
+    }
+    if !is_fresh {
+        town.breaks("a connection came back inside a transaction".into());
+    }
+    Ok(())
+}
+
+async fn probe(town: &Town) -> sqlx::Result<()> {
+    let pool = town.store.app();
+    if pool.size() > CONNECTIONS {
+        town.breaks(format!("the pool has {} connections", pool.size()));
+    }
+    look(town, &mut *pool.acquire().await?).await?;
+    town.count("probed");
+    Ok(())
+}
+
+async fn read(
+    town: &Town,
+    own: &Resident,
+    query: &'static str,
+    is_committed: bool,
+) -> sqlx::Result<()> {
+    let mut tx = TenantTx::begin(town.store.app(), own.tenant_id).await?;
+    let rows: Vec<Uuid> = sqlx::query_scalar(query).fetch_all(tx.conn()).await?;
+    if rows.is_empty() {
+        town.breaks(format!("{} saw nothing: {query}", own.tenant_id));
+    }
+    if let Some(foreign) = rows.iter().find(|tenant| **tenant != own.tenant_id.0) {
+        town.breaks(format!("{} saw a row of {foreign}: {query}", own.tenant_id));
+    }
+    if is_committed { tx.commit().await } else { Ok(()) }
+}
+
+async fn link(town: &Town, own: &Resident, to: Uuid, is_committed: bool) -> sqlx::Result<()> {
+    let mut tx = TenantTx::begin(town.store.app(), own.tenant_id).await?;
+    // A row says in another column, too, whose it is.
+    insert_link(tx.conn(), own.tenant_id, own.tenant_id, to).await?;
+    if is_committed {
+        tx.commit().await?;
+        town.linked.lock().expect("no panic while held").push((own.tenant_id, to));
+    }
+    Ok(())
+}
+
+async fn insert_link(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    by: TenantId,
+    to: Uuid,
+) -> sqlx::Result<()> {
+    sqlx::query("insert into vault.links values ($1, $2, $3, now())")
+        .bind(tenant.0)
+        .bind(by.0)
+        .bind(to)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn trespass(town: &Town, own: &Resident, other: &Resident) -> sqlx::Result<()> {
+    let mut tx = TenantTx::begin(town.store.app(), own.tenant_id).await?;
+    match insert_link(tx.conn(), other.tenant_id, own.tenant_id, Uuid::nil()).await {
+        Ok(()) => town.breaks(format!("{} wrote a row of another", own.tenant_id)),
+        Err(error) if sqlstate(&error).as_deref() == Some("42501") => town.count("refused"),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+async fn abort(town: &Town, own: &Resident) -> sqlx::Result<()> {
+    let mut tx = TenantTx::begin(town.store.app(), own.tenant_id).await?;
+    match sqlx::query("select 1 / 0").execute(tx.conn()).await {
+        Err(error) if sqlstate(&error).as_deref() == Some("22012") => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => unreachable!("nothing divides by zero"),
+    }
+}
+
+async fn panic_inside(town: &Town, own: &Resident) -> sqlx::Result<()> {
+    match tokio::spawn(doomed(town.store.app().clone(), own.tenant_id)).await {
+        Err(error) => {
+            assert!(error.is_panic(), "nobody else ends it");
+            town.count("panicked");
+            Ok(())
+        }
+        Ok(lost) => lost.map(|never| match never {}),
+    }
+}
+
+async fn doomed(pool: PgPool, tenant_id: TenantId) -> sqlx::Result<Infallible> {
+    let mut tx = TenantTx::begin(&pool, tenant_id).await?;
+    sqlx::query(READS[0]).execute(tx.conn()).await?;
+    // Unwinds like a panic, and says nothing on the way.
+    resume_unwind(Box::new("planned"))
+}
+
+async fn resolve(town: &Town, own: &Resident, person: usize) -> sqlx::Result<()> {
+    let phone = Identifier::Phone(format!("+155501001{person:02}"));
+    let stream = own.tenant_id.stream_of("call", "test", &person.to_string());
+    let subject = match town.store.vault().resolve(own.tenant_id, stream, vec![phone]).await {
+        Ok(subject) => subject,
+        Err(error) => {
+            lost(town, &error);
+            return Ok(());
+        }
+    };
+    let mut subjects = town.subjects.lock().expect("no panic while held");
+    let known = *subjects.entry(subject.subject_id).or_insert(own.tenant_id);
+    if known != own.tenant_id {
+        town.breaks(format!("one subject for {} and {known}", own.tenant_id));
+    }
+    Ok(())
+}
+
+/// The vault lost its backend: for one caller, or for the batch it was in.
+fn lost(town: &Town, error: &VaultError) {
+    match error {
+        VaultError::Database(error) if is_passing(error) => town.count("lost its backend"),
+        error => town.breaks(format!("the vault failed: {error:?}")),
+    }
+}
+
+async fn open(town: &Town, own: &Resident, other: &Resident) -> sqlx::Result<()> {
+    let columns = [(own.shelf, own.column.as_slice()), (other.shelf, &other.column)];
+    let opened = match town.store.vault().open(own.tenant_id, &columns).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            lost(town, &error);
+            return Ok(());
+        }
+    };
+    let is_own = match &opened[0][0].plain {
+        Opened::Clear(plain) => plain.as_revealed() == own.tenant_id.to_string().as_bytes(),
+        Opened::Erased | Opened::Corrupt => false,
+    };
+    if !is_own {
+        town.breaks(format!("{} cannot open what is its own", own.tenant_id));
+    }
+    if !matches!(opened[1][0].plain, Opened::Corrupt) {
+        town.breaks(format!("{} opened what is {}'s", own.tenant_id, other.tenant_id));
+    }
+    Ok(())
+}
+
+async fn append(town: &Town, own: &Resident, event_id: EventId, stream: u8) -> sqlx::Result<()> {
+    let now = town.store.clock().now_micros();
+    let event = NewEvent {
+        event_id,
+        event_type: "call.ended",
+        schema_version: 1,
+        occurred_at: now,
+        recorded_at: now,
+        // Whose it is, once more.
+        facts: format!("{{\"tenant\":\"{}\"}}", own.tenant_id),
+        sections: None,
+        bulk: None,
+        subjects: Vec::new(),
+        meta: "{}".into(),
+    };
+    let stream = StreamAppend {
+        stream_id: StreamId(Uuid::from_u128(stream.into())),
+        kind: StreamKind::Call,
+        expected: Expected::Any,
+        events: vec![event],
+    };
+    let request = AppendRequest { tenant_id: own.tenant_id, streams: vec![stream] };
+    match town.store.appender().append(request).await {
+        Ok(appended) => {
+            let told = (own.tenant_id, appended.first, event_id);
+            town.appended.lock().expect("no panic while held").push(told);
+        }
+        Err(AppendError::Unavailable(_)) => town.count("not known whether appended"),
+        Err(error) => town.breaks(format!("an append failed: {error:?}")),
+    }
+    Ok(())
+}
+
+/// All connections can be had at once, each as it came; nothing is left open in the database.
+pub(super) async fn assert_whole(town: &Town, patience: Duration) {
+    let pool = town.store.app();
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut conn = pool.acquire().await.expect("the pool is whole");
+        look(town, &mut conn).await.expect("it answers");
+        held.push(conn);
+    }
+    assert_eq!(pool.size(), CONNECTIONS);
+    assert!(pool.try_acquire().is_none(), "and no more than whole");
+    drop(held);
+    let deadline = Instant::now() + patience;
+    while pool.num_idle() < CONNECTIONS as usize {
+        assert!(Instant::now() < deadline, "{} of {CONNECTIONS} came back", pool.num_idle());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What was acknowledged is there, once, and under the tenant it was acknowledged to.
+pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
+    let mut conn = own.superuser().await;
+    let (open, backends): (i64, i64) = sqlx::query_as(
+        "select count(*) filter (where state <> 'idle'), count(*) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .expect("the cluster answers");
+    // Besides the application's: the lanes, the projector and its listener, the owner.
+    let bound = i64::from(CONNECTIONS) + i64::try_from(LANES).expect("a few") + 4 + 1 + 2;
+    assert!(backends <= bound, "{backends} connections");
+    assert_eq!(open, 0, "a transaction was left open");
+
+    let astray: i64 = sqlx::query_scalar(
+        "select (select count(*) from vault.links where subject_id <> tenant_id)
+              + (select count(*) from ledger.events
+                  where event_type = 'call.ended' and facts ->> 'tenant' <> tenant_id::text)
+              + (select count(*) from (select tenant_id from ledger.events group by 1
+                                       having max(position) <> count(*)) with_holes)",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .expect("the database answers");
+    assert_eq!(astray, 0);
+
+    let pairs = |rows: Vec<(Uuid, Uuid)>| rows.into_iter().collect::<BTreeSet<_>>();
+    let linked =
+        sqlx::query_as("select tenant_id, linked_to from vault.links").fetch_all(&mut conn);
+    let linked = pairs(linked.await.expect("links"));
+    for (tenant, to) in &*town.linked.lock().expect("no panic while held") {
+        assert!(linked.contains(&(tenant.0, *to)), "a link is lost");
+    }
+    let subjects = sqlx::query_as("select tenant_id, subject_id from vault.subject_keys");
+    let subjects = pairs(subjects.fetch_all(&mut conn).await.expect("subjects"));
+    for (subject, tenant) in &*town.subjects.lock().expect("no panic while held") {
+        assert!(subjects.contains(&(tenant.0, subject.0)), "a subject is somebody else's");
+    }
+    let stored: Vec<(Uuid, i64, Uuid)> = sqlx::query_as(
+        "select tenant_id, position, event_id from ledger.events where event_type = 'call.ended'",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .expect("events");
+    let len = stored.len();
+    let stored: BTreeSet<_> = stored.into_iter().collect();
+    assert_eq!(stored.len(), len);
+    let appended = town.appended.lock().expect("no panic while held");
+    assert!(!appended.is_empty());
+    for (tenant, position, event) in &*appended {
+        assert!(
+            stored.contains(&(tenant.0, position.0, event.0)),
+            "an event is not where it was said to be"
+        );
+    }
+}

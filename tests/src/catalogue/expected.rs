@@ -1,0 +1,105 @@
+//! What is allowed: who may do what with which object, and each exception with its reason.
+
+/// A name that a rule does not hold for.
+pub(super) struct Exception {
+    /// The table, index or constraint.
+    pub(super) name: &'static str,
+    /// Why it may.
+    #[expect(dead_code, reason = "for those who read the list")]
+    pub(super) reason: &'static str,
+}
+
+const fn because(name: &'static str, reason: &'static str) -> Exception {
+    Exception { name, reason }
+}
+
+pub(super) const NONE: &[Exception] = &[];
+
+/// Tables of no tenant. Nobody of ours has any right to them.
+pub(super) const WITHOUT_TENANT: &[Exception] = &[because(
+    "public._sqlx_migrations",
+    "which migrations the database has; the login's, not ours",
+)];
+
+/// Keys that do not begin with the tenant.
+pub(super) const KEYS_ACROSS_TENANTS: &[Exception] = &[
+    because("ledger.tenants_slug", "operators name a tenant by it; only the owner reads it"),
+    because("public._sqlx_migrations_pkey", "a table of no tenant"),
+];
+
+/// Indexes, not unique, that do not begin with the tenant.
+pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
+    because("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
+    because("ledger.source_routes_by_value", "a shared source asks whose an id is"),
+    because("projection.checkpoints_by_projection", "the engine asks who is behind"),
+];
+
+/// Functions that run with their owner's rights.
+pub(super) const DEFINERS: &[Exception] = &[
+    because("ledger.append", "the only way into the log; locks and numbers every tenant's events"),
+    because("ledger.find_source", "asked before a tenant is known; answers for one id"),
+    because("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
+];
+
+/// Our roles. No other may carry our name.
+pub(super) const ROLES: &[Exception] = &[
+    because("ledger_owner", "owns everything, cannot log in"),
+    because("ledger_app", "serves tenants, one at a time"),
+    because("ledger_projector", "reads every log, writes read models"),
+];
+
+/// Triggers on our tables.
+pub(super) const TRIGGERS: &[Exception] =
+    &[because("ledger.events.immutable", "refuses update, delete and truncate to everybody")];
+
+/// Extensions.
+pub(super) const EXTENSIONS: &[Exception] = &[because("plpgsql", "comes with PostgreSQL")];
+
+/// The policies of each table, by name. Every table of a tenant has the first two.
+pub(super) const POLICIES: &[(&str, &str, &str)] = &[
+    // name, which tables have it, and its shape: command, role, using, with check
+    ("owner_all", "*", "* ledger_owner true true"),
+    ("app_tenant", "*", "* ledger_app tenant -"),
+    ("projector_reads", "ledger.tenants ledger.events", "r ledger_projector true -"),
+    ("projector_all", "projection.checkpoints {model}.*", "* ledger_projector true true"),
+];
+
+/// The one condition that a tenant's rows are seen under.
+pub(super) const TENANT_CONDITION: &str =
+    "(tenant_id = ( SELECT ledger.tenant_in_force() AS tenant_in_force))";
+
+/// Every object, and what others than its owner may do with it. `public` is everybody.
+pub(super) const GRANTS: &[(&str, &str)] = &[
+    ("database", "ledger_owner: create; public: connect temporary"),
+    ("schema public", "public: usage"),
+    ("table public._sqlx_migrations", ""),
+    //
+    ("schema ledger", "ledger_app: usage; ledger_projector: usage"),
+    ("table ledger.tenants", "ledger_app: select; ledger_projector: select"),
+    ("table ledger.events", "ledger_app: select; ledger_projector: select"),
+    ("table ledger.api_keys", "ledger_app: select"),
+    ("table ledger.sources", "ledger_app: select"),
+    ("table ledger.source_routes", "ledger_app: select"),
+    ("table ledger.quarantine", "ledger_app: select insert"),
+    ("function ledger.tenant_in_force", "public: execute"),
+    ("function ledger.refuse_change", "public: execute"),
+    ("function ledger.append", "ledger_app: execute"),
+    ("function ledger.find_source", "ledger_app: execute"),
+    ("function ledger.find_routes", "ledger_app: execute"),
+    //
+    ("schema vault", "ledger_app: usage"),
+    ("table vault.epochs", "ledger_app: select insert"),
+    ("table vault.subject_keys", "ledger_app: select insert"),
+    ("table vault.lookups", "ledger_app: select insert"),
+    ("table vault.links", "ledger_app: select insert"),
+    //
+    ("schema projection", "ledger_app: usage; ledger_projector: usage"),
+    (
+        "table projection.checkpoints",
+        "ledger_app: select; ledger_projector: select insert update delete",
+    ),
+    ("schema {model}", "ledger_app: usage; ledger_projector: usage"),
+    ("table {model}.*", "ledger_app: select; ledger_projector: select insert update delete"),
+    ("schema read", "ledger_app: usage; ledger_projector: usage"),
+    ("view read.*", "ledger_app: select; ledger_projector: select"),
+];
