@@ -180,7 +180,7 @@ impl Store {
     /// # Errors
     /// The database did not answer.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
-        let mut tx = self.app.begin().await?;
+        let mut tx = tenant_tx::begin(&self.app).await?;
         // The list of migrations belongs to the login, not to the application's role.
         tx.execute("set local role none").await?;
         let applied = applied(&mut tx).await;

@@ -8,6 +8,7 @@ use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
+use crate::tenant_tx::begin;
 use crate::{SETTINGS_LIFETIME, Store};
 
 /// How long a look at the database may take when an older answer is at hand.
@@ -84,7 +85,7 @@ impl Store {
         let epoch = self.vault.epoch(tenant_id).await?;
         let place = secret_place(tenant_id, source_id);
         let sealed = epoch.seal_secret(&place, new.secret.as_bytes());
-        let mut tx = self.owner.begin().await?;
+        let mut tx = begin(&self.owner).await?;
         if tenant_id != TenantId::INSTALLATION {
             let created = SourceCreated {
                 source_id: source_id.0,
@@ -179,7 +180,7 @@ impl Store {
         kind: RouteKind,
         value: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.owner.begin().await?;
+        let mut tx = begin(&self.owner).await?;
         let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
         self.record_change(&mut tx, tenant_id, &Event::RouteAdded(added)).await?;
         sqlx::query!(

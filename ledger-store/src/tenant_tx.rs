@@ -1,7 +1,9 @@
 //! A transaction that sees one tenant: the only way to a tenant's rows.
 
+use std::panic::resume_unwind;
+
 use ledger_core::ids::TenantId;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
 
 /// Row security shows this transaction the rows of `tenant_id` and no others, whatever the query
 /// says. Read-only callers may drop it; writers commit.
@@ -19,7 +21,7 @@ impl TenantTx {
     pub async fn begin(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
         // One round trip for both. An id is written in hexadecimal digits and hyphens.
         let begin = format!("begin; set local ledger.tenant_id = '{}'", tenant_id.0);
-        let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
+        let tx = begin_with(pool, AssertSqlSafe(begin).into_sql_str()).await?;
         Ok(Self { tx, tenant_id })
     }
 
@@ -40,5 +42,28 @@ impl TenantTx {
     /// The database did not answer; whether it was written is not known.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
+    }
+}
+
+/// Begins a transaction that sees no tenant.
+pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    begin_with(pool, "begin".into_sql_str()).await
+}
+
+/// Begins a transaction, and hears the answer even when the caller is dropped meanwhile: sqlx 0.9.0
+/// forgets a `begin` that nobody waits for, and its connection would go back to the pool inside a
+/// transaction that nobody ends (<https://github.com/launchbadge/sqlx/issues/4393>).
+async fn begin_with(
+    pool: &PgPool,
+    statement: SqlStr,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    match tokio::spawn(async move { pool.begin_with(statement).await }).await {
+        Ok(begun) => begun,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        },
     }
 }

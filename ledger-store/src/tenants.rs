@@ -12,7 +12,7 @@ use crate::append::{Answer, append};
 use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
-use crate::tenant_tx::TenantTx;
+use crate::tenant_tx::{TenantTx, begin};
 
 /// Who sets things up when nobody is signed in: the operator at the command line.
 const OPERATOR: &str = "operator";
@@ -106,7 +106,7 @@ impl Store {
         }
         let tenant_id = TenantId(self.ids.ordered());
         let epoch = self.keyring.ensure_tenant(tenant_id).await?;
-        let mut tx = self.owner.begin().await?;
+        let mut tx = begin(&self.owner).await?;
         sqlx::query!(
             "insert into ledger.tenants (tenant_id, slug, name, timezone, country, created_at)
              values ($1, $2, $3, $4, $5, $6)",
@@ -220,7 +220,7 @@ impl Store {
     ) -> Result<KeyId, StoreError> {
         let key_id = KeyId(self.ids.ordered());
         let hash = digest(&SHA256, key.as_bytes());
-        let mut tx = self.owner.begin().await?;
+        let mut tx = begin(&self.owner).await?;
         let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
         if tenant_id != TenantId::INSTALLATION {
             self.record_change(&mut tx, tenant_id, &Event::KeyCreated(created)).await?;

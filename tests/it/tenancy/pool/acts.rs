@@ -13,7 +13,7 @@ use ledger_store::appender::AppendError;
 use ledger_store::seal::Opened;
 use ledger_store::vault::{Identifier, VaultError};
 use ledger_tests::OwnDatabase;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{CONNECTIONS, Dice, LANES, Resident, Town};
@@ -112,15 +112,18 @@ fn sqlstate(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
+/// Whose a connection is, as whom it speaks, and whether it began a transaction just now. One
+/// message and not several, so that the two clocks agree unless it was in a transaction before.
+const LOOK: &str =
+    "select coalesce(current_setting('ledger.tenant_id', true), ''), current_user::text,
+        now() = statement_timestamp() and pg_current_xact_id_if_assigned() is null,
+        current_setting('statement_timeout')";
+
 /// A connection as it came: nobody's, in no transaction, in its one role.
 async fn look(town: &Town, conn: &mut PgConnection) -> sqlx::Result<()> {
-    let (tenant, role, is_fresh, timeout): (String, String, bool, String) = sqlx::query_as(
-        "select coalesce(current_setting('ledger.tenant_id', true), ''), current_user::text,
-                now() = statement_timestamp() and pg_current_xact_id_if_assigned() is null,
-                current_setting('statement_timeout')",
-    )
-    .fetch_one(conn)
-    .await?;
+    let row = sqlx::raw_sql(LOOK).fetch_one(conn).await?;
+    let (tenant, role, is_fresh, timeout): (String, String, bool, String) =
+        FromRow::from_row(&row)?;
     if !tenant.is_empty() {
         town.breaks(format!("a connection came back with tenant {tenant}"));
     }
