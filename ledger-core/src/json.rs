@@ -4,6 +4,8 @@
 //! Reading is safe on anything: depth is checked before anything recurses, and what JSON allows
 //! but Unicode does not (half a surrogate pair) becomes U+FFFD instead of an error.
 
+#[cfg(test)]
+mod law_tests;
 mod read;
 mod write;
 
@@ -18,6 +20,10 @@ use crate::provider::Refused;
 
 /// How deep a body may nest. Captured bodies reach 16.
 pub const MAX_DEPTH: usize = 64;
+
+/// How many values a body may hold. Captured bodies hold one in 30 bytes or less, so the largest
+/// body taken would hold 170,000.
+pub const MAX_VALUES: usize = 250_000;
 
 /// The longest text that goes into facts, in characters.
 pub const MAX_FACT_CHARS: usize = 200;
@@ -43,8 +49,8 @@ impl<'a> Json<'a> {
     /// Reads one JSON value.
     ///
     /// # Errors
-    /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::NotJson`]. None
-    /// of them quotes the body.
+    /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::TooMany`] beyond
+    /// [`MAX_VALUES`], [`Refused::NotJson`]. None of them quotes the body.
     pub fn parse(body: &'a [u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(body)
             .map_err(|error| Refused::NotUtf8 { at: error.valid_up_to() })?;

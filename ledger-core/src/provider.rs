@@ -121,6 +121,12 @@ pub enum Refused {
         /// The limit.
         limit: usize,
     },
+    /// More values than any provider sends.
+    #[error("the body holds more than {limit} values")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// JSON, but not a message of this provider.
     #[error("{0}")]
     WrongShape(&'static str),
@@ -164,8 +170,8 @@ pub enum Reply {
     Fixed(Value),
 }
 
-/// A message, understood.
-#[derive(Debug, Clone)]
+/// A message, understood. `Debug` shows its kind and its events, and nothing about a person.
+#[derive(Clone)]
 pub struct Translation {
     /// The provider's message type.
     pub kind: String,
@@ -184,6 +190,15 @@ pub struct Translation {
     pub is_telemetry: bool,
     /// What to answer.
     pub reply: Reply,
+}
+
+impl fmt::Debug for Translation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Translation")
+            .field("kind", &self.kind)
+            .field("drafts", &self.drafts)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Translator for one voice platform.

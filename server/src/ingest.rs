@@ -138,6 +138,7 @@ impl Delivery<'_> {
                 Refused::NotUtf8 { .. } => "body-not-utf8",
                 Refused::NotJson { .. } => "body-not-json",
                 Refused::TooDeep { .. } => "body-too-deep",
+                Refused::TooMany { .. } => "body-too-many-values",
                 Refused::WrongShape(_) => "body-wrong-shape",
             };
             self.count("unreadable", "refused");

@@ -6,22 +6,22 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{Json, MAX_DEPTH};
+use super::{Json, MAX_DEPTH, MAX_VALUES};
 use crate::provider::Refused;
 
 pub(super) fn read(text: &str) -> Result<Json<'_>, Refused> {
-    if is_deeper_than(text.as_bytes(), MAX_DEPTH) {
-        return Err(Refused::TooDeep { limit: MAX_DEPTH });
-    }
+    within_bounds(text.as_bytes())?;
     // Skipping to a `RawValue` checks everything but surrogate pairs, and does not recurse.
     serde_json::from_str::<&RawValue>(text)
         .map_err(|error| Refused::NotJson { line: error.line(), column: error.column() })?;
     Ok(Reader { text, at: 0 }.value())
 }
 
-/// Counts brackets outside strings, before anything recurses into them.
-fn is_deeper_than(bytes: &[u8], limit: usize) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+/// Counts brackets and commas outside strings, before anything recurses into them or takes memory
+/// for what they part: a value may be one byte of text and is fifty of memory.
+fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
+    let (mut depth, mut values) = (0_usize, 1_usize);
+    let (mut in_string, mut escaped) = (false, false);
     for byte in bytes {
         if in_string {
             match byte {
@@ -34,15 +34,19 @@ fn is_deeper_than(bytes: &[u8], limit: usize) -> bool {
         }
         match byte {
             b'"' => in_string = true,
-            b'{' | b'[' => depth += 1,
+            b'{' | b'[' => (depth, values) = (depth + 1, values + 1),
             b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' => values += 1,
             _ => {}
         }
-        if depth > limit {
-            return true;
+        if depth > MAX_DEPTH {
+            return Err(Refused::TooDeep { limit: MAX_DEPTH });
         }
     }
-    false
+    if values > MAX_VALUES {
+        return Err(Refused::TooMany { limit: MAX_VALUES });
+    }
+    Ok(())
 }
 
 /// Reads text that is known to be JSON, so that it has no errors to report.
@@ -233,6 +237,17 @@ mod tests {
         assert_eq!(Json::parse(nested(100_000).as_bytes()), too_deep);
         assert_eq!(Json::parse("{\"a\":".repeat(100_000).as_bytes()), too_deep);
         assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn more_values_than_any_body_has_are_refused_before_they_take_memory() {
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(Json::parse(zeros(MAX_VALUES - 2).as_bytes()).is_ok());
+        let too_many = Err(Refused::TooMany { limit: MAX_VALUES });
+        assert_eq!(Json::parse(zeros(MAX_VALUES).as_bytes()), too_many);
+        assert_eq!(Json::parse(format!("[{}]", "[],".repeat(MAX_VALUES)).as_bytes()), too_many);
+        let commas = format!("[\"{}\"]", ",".repeat(MAX_VALUES));
+        assert!(Json::parse(commas.as_bytes()).is_ok());
     }
 
     #[test]
