@@ -1,5 +1,7 @@
 //! Events on their way in and out: a [`Draft`] before it is sealed, a [`Recorded`] event read back.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use crate::event::Event;
@@ -68,8 +70,8 @@ pub struct Draft {
     pub sections: Sections,
 }
 
-/// What an event says about a person, to be sealed under that person's key.
-#[derive(Debug, Clone, Default)]
+/// What an event says about a person, to be sealed under that person's key. `Debug` shows nothing.
+#[derive(Clone, Default)]
 pub struct Sections {
     /// Who was on the line.
     pub party: Option<Party>,
@@ -79,6 +81,12 @@ pub struct Sections {
     pub tool_io: Vec<ToolIo>,
     /// The body as it came, provider secrets cut out.
     pub raw: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Sections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sections(..)")
+    }
 }
 
 impl Sections {

@@ -189,6 +189,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn no_text_makes_the_reading_of_a_person_panic(
+            text in ".{0,45}", digits in "[+]?(\\p{Nd}|[0-9();=.x# -]|ext|tel:){0,24}"
+        ) {
+            for text in [text, digits] {
+                for region in [None, Some("US"), Some("IN"), Some("DE"), Some("nowhere")] {
+                    let e164 = normalise_phone(&text, region);
+                    let again = e164.as_deref().map(|e164| normalise_phone(e164, region));
+                    proptest::prop_assert!(again.is_none_or(|again| again == e164), "{:?}", text);
+                }
+                let email = normalise_email(&text);
+                proptest::prop_assert!(email.as_deref().is_none_or(|one| normalise_email(one) == email));
+                let _ = mask_phone(&text);
+            }
+        }
+    }
+
     #[test]
     fn an_email_is_compared_without_case() {
         assert_eq!(

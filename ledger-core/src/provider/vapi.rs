@@ -17,9 +17,15 @@ mod tool_log;
 mod tools;
 
 #[cfg(test)]
+mod field_tests;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod mutants;
+#[cfg(test)]
+mod mutation_tests;
 #[cfg(test)]
 mod rule_tests;
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! `null` and every wrong type for every field of every capture in turn.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::fixtures::messages;
+use super::mutants::{REPLACEMENTS, descendants, keys_to, put};
+use super::redact;
+use crate::call::{Call, Carried};
+use crate::envelope::{Draft, Recorded};
+use crate::ids::{EventId, Position, StreamId, StreamVersion, SubjectId};
+use crate::json::Json;
+use crate::provider::{Refused, Translation};
+
+/// Captured bodies reach 16 levels, 64 are read.
+const DEEP: usize = 40;
+
+/// What a message without its type may still be known by.
+const SHAPE: [&str; 9] = [
+    "message",
+    "type",
+    "messageType",
+    "call",
+    "toolCallList",
+    "toolCalls",
+    "toolCall",
+    "function",
+    "functionCall",
+];
+
+/// What the adapter looks into for an id at most.
+const UNREAD: [&str; 5] =
+    ["assistant", "squad", "assistantOverrides", "phoneCallProviderDetails", "parameters"];
+
+/// Texts are cut where only their being text counts: prompts are most of a body.
+fn shorten(value: &mut Json<'_>) {
+    match value {
+        Json::String(text) if text.len() > 200 => *text = Cow::Borrowed("a long text"),
+        Json::Array(items) => items.iter_mut().for_each(shorten),
+        Json::Object(fields) => fields.iter_mut().for_each(|(_, value)| shorten(value)),
+        _ => {}
+    }
+}
+
+/// Cuts off what the adapter never reads, so that what it does read can be tried in full.
+fn prune(value: &mut Json<'_>) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(prune),
+        Json::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Json::Object(inner) if UNREAD.contains(&key.as_ref()) => {
+                        inner.retain(|(_, value)| {
+                            !matches!(value, Json::Array(_) | Json::Object(_))
+                        });
+                    }
+                    value => prune(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_every_capture_may_be_of_any_type() {
+    let deep = format!("{}{}", "[".repeat(DEEP), "]".repeat(DEEP));
+    let wrong: Vec<Json<'_>> = REPLACEMENTS
+        .into_iter()
+        .chain(["\"x\"", &deep])
+        .map(|text| Json::parse(text.as_bytes()).expect("JSON"))
+        .collect();
+    let mut told = 0;
+    for (name, body) in messages() {
+        let mut whole = Json::parse(body.as_bytes()).expect("JSON");
+        shorten(&mut whole);
+        redact::redact(&mut whole);
+        let mut read = whole.clone();
+        prune(&mut read);
+        // Every value where it is read; large bodies repeat themselves, and elsewhere each field
+        // has one of them.
+        let each = if descendants(&read) < 100 { wrong.len() } else { 2 };
+        for nth in 0..descendants(&read) {
+            let turn = wrong.iter().cycle().skip(nth * each % wrong.len()).take(each);
+            told += turn.filter(|with| is_told(&mut read, nth, with, &name)).count();
+        }
+        for nth in 0..descendants(&whole) {
+            told += usize::from(is_told(&mut whole, nth, &wrong[nth % wrong.len()], &name));
+        }
+    }
+    assert!(told > 10_000, "{told}");
+}
+
+/// Whether a body is understood with this in the place of its `nth` node; then what it tells can
+/// be stored, read back and folded.
+fn is_told<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> bool {
+    let was = put(tree, nth, with.clone()).expect("it is there");
+    let told = super::translate(tree, Vec::new(), Some("US"));
+    let case = || {
+        let keys = keys_to(tree, &mut nth.clone());
+        format!("{name}: {keys:?} is {with:?}")
+    };
+    let is_told = match told {
+        Ok(told) => {
+            check(&told, &case);
+            true
+        }
+        Err(Refused::WrongShape(_)) => {
+            let keys = keys_to(tree, &mut nth.clone()).expect("it is there");
+            let is_shape = keys.iter().all(|key| SHAPE.contains(&key.as_str()) || key == "name");
+            assert!(keys.len() <= 3 && is_shape, "{}", case());
+            false
+        }
+        Err(other) => panic!("{}: {other}", case()),
+    };
+    put(tree, nth, was);
+    is_told
+}
+
+fn check(told: &Translation, case: &impl Fn() -> String) {
+    assert!(!told.drafts.is_empty(), "{}", case());
+    let mut call = Call::default();
+    for (draft, position) in told.drafts.iter().zip(1..) {
+        fold(&mut call, draft, position, case);
+    }
+    let state = serde_json::to_string(&call).expect("plain data");
+    assert_eq!(serde_json::from_str::<Call>(&state).expect("what was written"), call);
+    // What is shown of it can be worked out, whatever it was told.
+    let _ = (call.status(), call.outcome(), call.duration_ms(), call.tool_calls());
+}
+
+fn fold(call: &mut Call, draft: &Draft, position: i64, case: &impl Fn() -> String) {
+    let facts = draft.event.to_facts();
+    assert!(facts.len() < 8_000 && !facts.contains("\\u0000"), "{}: {facts}", case());
+    let (event_type, version) = (draft.event.event_type(), draft.event.schema_version());
+    let event = crate::event::upcast::decode(event_type, version, &facts)
+        .unwrap_or_else(|error| panic!("{}: {error}", case()));
+    assert_eq!(event, draft.event, "{}", case());
+    let recorded = Recorded {
+        position: Position(position),
+        stream_id: StreamId(Uuid::nil()),
+        stream_version: StreamVersion(position),
+        event_id: EventId(Uuid::from_u128(u128::try_from(position).expect("positive"))),
+        occurred_at: draft.occurred_at.unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
+        recorded_at: DateTime::UNIX_EPOCH,
+        event,
+    };
+    let subject = Some(SubjectId(Uuid::nil()));
+    call.evolve(&recorded, Carried { subject, has_party: draft.sections.party.is_some() });
+}

@@ -1,0 +1,370 @@
+//! Laws that hold for every body that is nearly a real one.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+use super::Vapi;
+use super::fixtures::{kept_text, messages};
+use super::mutants::{anywhere, at_parent, captured, descendants, in_place, mutated};
+use crate::envelope::Draft;
+use crate::event::Event;
+use crate::json::Json;
+use crate::money::{Nanos, parse_decimal};
+use crate::provider::{Adapter, Refused, Translation};
+
+/// Facts beyond this could not be told from a person's data any more: names and reasons are cut to
+/// 200 characters each.
+const FACTS_WITHOUT_LISTS: usize = 8_000;
+/// One tool: an id, a name and a time; an artifact has less.
+const FACTS_PER_ENTRY: usize = 2_000;
+
+/// In every personal value of a planted body.
+const CANARY: &str = "canary-5550177";
+/// A number that is one, and as it would be spelt in facts.
+const CANARY_PHONE: &str = "+15550177177";
+
+/// What holds a person's words or names, wherever it stands as text.
+const PERSONAL: [&str; 22] = [
+    "transcript",
+    "summary",
+    "content",
+    "text",
+    "email",
+    "sipUri",
+    "externalId",
+    "recordingUrl",
+    "stereoRecordingUrl",
+    "stereoUrl",
+    "combinedUrl",
+    "assistantUrl",
+    "customerUrl",
+    "videoRecordingUrl",
+    "successEvaluation",
+    "result",
+    "description",
+    "phone",
+    "customerName",
+    "patientName",
+    "phoneCallProviderId",
+    "originalText",
+];
+
+/// What holds a person's data in every text below it.
+const PERSONAL_BELOW: [&str; 10] = [
+    "arguments",
+    "parameters",
+    "args",
+    "structuredData",
+    "structuredOutputs",
+    "variableValues",
+    "metadata",
+    "conversation",
+    "messagesOpenAIFormatted",
+    "phoneCallProviderDetails",
+];
+
+/// Puts the canary into each personal value; how many there were.
+fn plant(value: &mut Json<'_>, key: &str, is_below: bool) -> usize {
+    let is_below = is_below || PERSONAL_BELOW.contains(&key);
+    match value {
+        Json::String(text) if is_below || PERSONAL.contains(&key) => {
+            // JSON within a string stays JSON.
+            let is_json = text.trim_start().starts_with(['{', '[']);
+            let planted =
+                if is_json { format!(r#"{{"a":"{CANARY}"}}"#) } else { CANARY.to_owned() };
+            *text = planted.into();
+            1
+        }
+        Json::Array(items) => items.iter_mut().map(|item| plant(item, key, is_below)).sum(),
+        Json::Object(fields) => {
+            let is_customer = key == "customer";
+            let is_turn = fields.iter().any(|(key, _)| key == "role");
+            fields
+                .iter_mut()
+                .map(|(key, value)| match (key.as_ref(), &mut *value) {
+                    ("number", Json::String(text)) if is_customer => {
+                        *text = CANARY_PHONE.into();
+                        1
+                    }
+                    ("name", Json::String(text)) if is_customer => {
+                        *text = CANARY.into();
+                        1
+                    }
+                    // The name of a turn's tool is a fact, and its id; its words are not.
+                    ("message", Json::String(text)) if is_turn => {
+                        *text = CANARY.into();
+                        1
+                    }
+                    (key, value) => plant(value, key, is_below && !is_tool_name(key)),
+                })
+                .sum()
+        }
+        _ => 0,
+    }
+}
+
+/// Which tool was called, and the conversation's roles, are facts wherever they stand.
+fn is_tool_name(key: &str) -> bool {
+    matches!(key, "role" | "name" | "id" | "toolCallId" | "tool_call_id" | "type" | "function")
+}
+
+fn translate(body: &[u8]) -> Result<Translation, Refused> {
+    Vapi.translate(body, Some("US"))
+}
+
+/// What holds of everything the adapter makes, whatever it was made of.
+fn check(body: &[u8]) -> TestCaseResult {
+    let told = match translate(body) {
+        Ok(told) => told,
+        Err(refused) => {
+            prop_assert_eq!(translate(body).err(), Some(refused));
+            return Ok(());
+        }
+    };
+    prop_assert!(!told.drafts.is_empty());
+    for draft in &told.drafts {
+        check_facts(draft)?;
+        prop_assert_eq!(&draft.correlation, &told.drafts[0].correlation);
+    }
+    let again = translate(body).expect("it was translated before");
+    prop_assert!(same(&told, &again));
+    // Whichever of two keys of one name counts, it counts in the content's name too.
+    let canonical = translate(&told.canonical).expect("the same JSON");
+    prop_assert_eq!(&canonical.canonical, &told.canonical);
+    prop_assert_eq!(facts(&canonical), facts(&told));
+    let raw = told.drafts[0].sections.raw.as_deref().expect("the body is kept");
+    prop_assert!(Json::parse(raw).is_ok());
+    prop_assert!(raw.len() <= body.len() + 9 * body.len() / 2, "what is cut leaves a short word");
+    Ok(())
+}
+
+fn check_facts(draft: &Draft) -> TestCaseResult {
+    let event = &draft.event;
+    let known = Event::TYPES.contains(&(event.event_type(), event.schema_version()));
+    prop_assert!(known, "{}", event.event_type());
+    let entries = match event {
+        Event::CallEnded(ended) => ended.tools.len(),
+        Event::CallRecordingAvailable(available) => available.artifacts.len(),
+        _ => 0,
+    };
+    let facts = event.to_facts();
+    prop_assert!(entries <= 1000);
+    prop_assert!(facts.len() <= FACTS_WITHOUT_LISTS + entries * FACTS_PER_ENTRY, "{}", facts);
+    prop_assert!(!facts.contains("\\u0000"), "{}", facts);
+    let tree = Json::parse(facts.as_bytes()).expect("facts are JSON");
+    prop_assert!(only_whole_numbers(&tree), "{}", facts);
+    let decoded = crate::event::upcast::decode(event.event_type(), event.schema_version(), &facts);
+    prop_assert!(decoded.is_ok_and(|decoded| decoded == *event), "{}", facts);
+    Ok(())
+}
+
+fn only_whole_numbers(value: &Json<'_>) -> bool {
+    match value {
+        Json::Number(text) => text.parse::<i64>().is_ok(),
+        Json::Array(items) => items.iter().all(only_whole_numbers),
+        Json::Object(fields) => fields.iter().all(|(_, value)| only_whole_numbers(value)),
+        _ => true,
+    }
+}
+
+fn facts(told: &Translation) -> Vec<String> {
+    told.drafts.iter().map(|draft| draft.event.to_facts()).collect()
+}
+
+fn same(one: &Translation, two: &Translation) -> bool {
+    let key = |draft: &Draft| {
+        (draft.correlation.clone(), draft.dedupe.clone(), draft.occurred_at, kept_text(draft))
+    };
+    one.canonical == two.canonical
+        && one.reply == two.reply
+        && one.kind == two.kind
+        && one.routing == two.routing
+        && one.drafts.len() == two.drafts.len()
+        && one.drafts.iter().zip(&two.drafts).all(|(one, two)| key(one) == key(two))
+}
+
+#[test]
+fn the_captures_have_personal_values_to_plant_a_canary_in() {
+    let mut planted = 0;
+    for (name, body) in messages() {
+        let mut tree = Json::parse(body.as_bytes()).expect("JSON");
+        planted += plant(&mut tree, "", false);
+        assert_names_nobody(&tree.to_compact()).unwrap_or_else(|found| panic!("{name}: {found}"));
+    }
+    assert!(planted > 500, "{planted}");
+}
+
+/// Whether no fact, no error and nothing that may be printed holds the canary.
+fn assert_names_nobody(body: &[u8]) -> TestCaseResult {
+    let told = match translate(body) {
+        Ok(told) => told,
+        Err(refused) => {
+            let printed = format!("{refused} {refused:?}");
+            prop_assert!(!names_somebody(&printed), "{}", printed);
+            return Ok(());
+        }
+    };
+    prop_assert!(!names_somebody(&told.kind));
+    let printed = format!("{:?} {:?}", told.routing, told.reply);
+    prop_assert!(!names_somebody(&printed), "{}", printed);
+    for draft in &told.drafts {
+        let facts = draft.event.to_facts();
+        prop_assert!(!names_somebody(&facts), "{}", facts);
+        let printed = format!("{draft:?}");
+        prop_assert!(!names_somebody(&printed), "{}", printed);
+        prop_assert!(printed.len() < 20_000, "the body is printed in some form: {}", printed);
+    }
+    let printed = format!("{told:?}");
+    prop_assert!(!names_somebody(&printed), "{}", printed);
+    Ok(())
+}
+
+fn names_somebody(text: &str) -> bool {
+    text.contains(CANARY) || text.contains(&CANARY_PHONE[1..])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn whatever_becomes_of_a_body_on_its_way_it_is_understood_or_refused(
+        body in captured(), mutations in anywhere()
+    ) {
+        let tree = Json::parse(body.as_bytes()).expect("JSON");
+        check(&mutated(tree, &mutations).to_compact())?;
+    }
+
+    #[test]
+    fn no_personal_value_is_a_fact_or_printed(body in captured(), mutations in in_place()) {
+        let mut tree = Json::parse(body.as_bytes()).expect("JSON");
+        plant(&mut tree, "", false);
+        assert_names_nobody(&mutated(tree, &mutations).to_compact())?;
+    }
+
+    #[test]
+    fn no_secret_is_kept_wherever_it_stands(
+        body in captured(),
+        mutations in anywhere(),
+        places in prop::collection::vec((any::<prop::sample::Index>(), 0..SECRETS.len()), 1..5),
+    ) {
+        let tree = Json::parse(body.as_bytes()).expect("JSON");
+        let mut tree = mutated(tree, &mutations);
+        for (place, secret) in &places {
+            add_secret(&mut tree, *place, SECRETS[*secret]);
+        }
+        let body = tree.to_compact();
+        let planted = String::from_utf8_lossy(&body).contains(HUSH);
+        if let Ok(told) = translate(&body) {
+            for draft in &told.drafts {
+                prop_assert!(!kept_text(draft).contains(HUSH), "{}", kept_text(draft));
+            }
+            prop_assert!(!planted || kept_text(&told.drafts[0]).contains("[removed]"));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(800))]
+
+    #[test]
+    fn bytes_that_broke_on_the_way_are_understood_or_refused(
+        body in captured(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u32), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        noise in prop::option::weighted(0.2, (any::<prop::sample::Index>(), any::<Vec<u8>>())),
+    ) {
+        let mut bytes = body.into_bytes();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        if let Some((at, noise)) = noise {
+            let at = at.index(bytes.len());
+            bytes.splice(at..at, noise);
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        check(&bytes)?;
+    }
+}
+
+/// What must not be kept, under each of these names.
+const HUSH: &str = "hush-hush-hush";
+const SECRETS: [&str; 8] = [
+    "secret",
+    "twilioAuthToken",
+    "controlUrl",
+    "apiKey",
+    "Authorization",
+    "x-vapi-secret",
+    "identity",
+    "password",
+];
+
+/// Adds a secret to the object that holds the node there; an array gets an object with it.
+fn add_secret(tree: &mut Json<'_>, place: prop::sample::Index, name: &'static str) {
+    let below = descendants(tree);
+    if below == 0 {
+        return;
+    }
+    let secret = || (name.into(), Json::String(HUSH.into()));
+    at_parent(tree, place.index(below), |parent, _| match parent {
+        Json::Object(fields) => fields.push(secret()),
+        Json::Array(items) => items.push(Json::Object(vec![secret()])),
+        _ => {}
+    });
+}
+
+/// The digits of an amount, and the nano-dollars they come to by school arithmetic.
+fn amount() -> impl Strategy<Value = (String, i64)> {
+    (any::<bool>(), 0..9_000_000_000_i128, "[0-9]{0,18}", -9..10_i32).prop_map(
+        |(is_negative, whole, fraction, exponent)| {
+            let sign = if is_negative { "-" } else { "" };
+            let point = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+            // The written digits mean the same whole and fraction, moved by the exponent.
+            let digits: i128 = format!("{whole}{fraction}").parse().expect("digits");
+            let places = i32::try_from(fraction.len()).expect("few");
+            let (text, places) = match exponent {
+                0 => (format!("{sign}{whole}{point}"), places),
+                // Only to smaller amounts: larger ones leave the range.
+                _ => {
+                    let down = -exponent.abs();
+                    (format!("{sign}{whole}{point}e{down}"), places - down)
+                }
+            };
+            let nanos = shift_half_even(digits, places - 9);
+            (text, i64::try_from(if is_negative { -nanos } else { nanos }).expect("in range"))
+        },
+    )
+}
+
+/// `digits` divided by ten to the `places`, rounded half to even; multiplied when negative.
+fn shift_half_even(digits: i128, places: i32) -> i128 {
+    let Ok(down) = u32::try_from(places) else {
+        return digits * 10_i128.pow(places.unsigned_abs());
+    };
+    let unit = 10_i128.pow(down);
+    let (whole, rest) = (digits / unit, digits % unit);
+    match (rest * 2).cmp(&unit) {
+        std::cmp::Ordering::Less => whole,
+        std::cmp::Ordering::Equal => whole + whole % 2,
+        std::cmp::Ordering::Greater => whole + 1,
+    }
+}
+
+proptest! {
+    #[test]
+    fn money_is_what_its_digits_say((text, nanos) in amount(), quoted in any::<bool>()) {
+        let exact = parse_decimal(&text);
+        let written = if quoted { format!("\"{text}\"") } else { text.clone() };
+        let body = format!(r#"{{"message":{{"type":"end-of-call-report","cost":{written}}}}}"#);
+        let told = translate(body.as_bytes()).expect("a message");
+        let Event::CallEnded(ended) = &told.drafts[0].event else { panic!("an end") };
+        let cost = ended.cost.as_ref().map(|cost| cost.total_nanos);
+        // Beyond 28 digits nothing is told rather than something rounded.
+        prop_assert_eq!(cost, exact.and_then(Nanos::from_decimal));
+        prop_assert!(cost.is_none() || cost == Some(Nanos(nanos)), "{} {:?}", text, cost);
+        prop_assert!(cost.is_some() || text.len() > 28, "{}", text);
+    }
+}
