@@ -65,10 +65,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(given) = Query::from_request_parts(parts, state).await.map_err(|_| {
+        let given = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(given) = given.map_err(|_| {
             ApiError::new(StatusCode::BAD_REQUEST, "query-broken", "the query cannot be read")
         })?;
-        Ok(Self(given))
+        let mut params = BTreeMap::new();
+        for (name, value) in given {
+            if params.insert(name.clone(), value).is_some() {
+                // Whichever counted, whoever meant the other would not see that it did not.
+                return Err(ApiError::parameter(shown_name(&name), "it is given more than once"));
+            }
+        }
+        Ok(Self(params))
     }
 }
 
@@ -155,10 +163,13 @@ impl Params {
 
 /// Names the parameter, when it looks like a name: a value in its place may be personal.
 fn unknown_parameter(name: &str) -> ApiError {
-    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let known = if is_name { name } else { "" };
     let detail = "it is not known; see /docs for what may be asked";
-    ApiError { code: "unknown-parameter", ..ApiError::parameter(known, detail) }
+    ApiError { code: "unknown-parameter", ..ApiError::parameter(shown_name(name), detail) }
+}
+
+fn shown_name(name: &str) -> &str {
+    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_name { name } else { "" }
 }
 
 /// Begins a read of the calls read model, once it has reached `min_position`; tells how far it is.
@@ -205,11 +216,12 @@ pub fn encode_cursor<T: Serialize>(place: &T) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).expect("a place is plain data"))
 }
 
-/// What a cursor remembers, if it `is_possible`.
+/// What a cursor remembers, if it `is_possible`. One place has one cursor: no other spelling of it
+/// is one.
 ///
 /// # Errors
 /// 400: it is not one of ours.
-pub fn decode_cursor<T: DeserializeOwned>(
+pub fn decode_cursor<T: Serialize + DeserializeOwned>(
     cursor: &str,
     is_possible: impl Fn(&T) -> bool,
 ) -> Result<T, ApiError> {
@@ -217,6 +229,6 @@ pub fn decode_cursor<T: DeserializeOwned>(
         .decode(cursor)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .filter(is_possible)
+        .filter(|place| is_possible(place) && encode_cursor(place) == cursor)
         .ok_or_else(|| ApiError::parameter("cursor", "send back a next_cursor as it was given"))
 }
