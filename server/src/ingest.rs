@@ -64,16 +64,17 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post, path = "/ingest/{source_id}", tag = "ingest",
     params(("source_id" = String, Path, description = "The webhook source")),
-    request_body(content = String, content_type = "application/json", description = "The platform's message"),
+    request_body(content = Object, content_type = "application/json", description = "The platform's message"),
     responses(
-        (status = 200, description = "Recorded, known, ignored, or the platform's own answer"),
-        (status = 202, description = "Quarantined: the tenant could not be told"),
+        (status = 200, body = Object, description = "Recorded, known, ignored, or the platform's own answer"),
+        (status = 202, body = Object, description = "Quarantined: the tenant could not be told"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant takes no events any more"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is compressed"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]

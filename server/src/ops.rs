@@ -107,7 +107,7 @@ async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
 }
 
 /// Counters and histograms as OpenMetrics. No labels hold personal data or tenants' names.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], open_metrics(&app.metrics.render()))

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use ledger_core::event::AccessDenied;
 use ledger_core::ids::SourceId;
@@ -69,7 +69,9 @@ impl<'a> Arrival<'a> {
             return Err(self.refuse_proof(source, unproven).await);
         }
         let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
-        let translation = delivery.translate(&body, source.country.as_deref())?;
+        let translation = delivery
+            .translate(&body, source.country.as_deref())
+            .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
         if place.is_reserved && translation.reply == Reply::Acknowledge {
             delivery.count(&translation.kind, "refused");
             return Err(overloaded());
@@ -138,6 +140,13 @@ impl<'a> Arrival<'a> {
         }
     }
 
+    /// Whether the body is said to be compressed. Some proxies take it apart and leave the header, so
+    /// this is only asked when a body cannot be read.
+    fn is_encoded(&self) -> bool {
+        let encodings = self.headers.get_all(header::CONTENT_ENCODING).iter();
+        encodings.into_iter().any(|encoding| encoding != "identity")
+    }
+
     fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
         let now_unix = self.app.store.clock().now().timestamp();
         let proof = Proof { headers: &self.texts, body, now_unix };
@@ -158,4 +167,11 @@ impl<'a> Arrival<'a> {
         let detail = format!("{unproven}; send the secret this source was created with");
         ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
     }
+}
+
+/// A few bytes can be made to swell to any size, and no voice platform compresses: nothing is taken
+/// apart here.
+fn encoded() -> ApiError {
+    let detail = "the body is compressed (content-encoding), and no compression is taken here";
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-encoded", detail)
 }

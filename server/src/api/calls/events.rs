@@ -62,8 +62,8 @@ pub struct EventView {
     get, path = "/v1/calls/{call_id}/events", tag = "calls", security(("api_key" = [])),
     params(
         ("call_id" = String, Path, description = "The call"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
     responses(

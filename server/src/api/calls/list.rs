@@ -41,12 +41,12 @@ struct Place {
 #[utoipa::path(
     get, path = "/v1/calls", tag = "calls", security(("api_key" = [])),
     params(
-        ("from" = Option<String>, Query, description = "Began at or after (RFC 3339)"),
-        ("to" = Option<String>, Query, description = "Began before (RFC 3339)"),
+        ("from" = Option<String>, Query, format = DateTime, description = "Began at or after (RFC 3339)"),
+        ("to" = Option<String>, Query, format = DateTime, description = "Began before (RFC 3339), not before `from`"),
         ("provider_call_id" = Option<String>, Query, description = "The platform's own id"),
-        ("direction" = Option<String>, Query, description = "inbound, outbound or web"),
-        ("status" = Option<String>, Query, description = "queued, ringing, in_progress, forwarding or ended"),
-        ("outcome" = Option<String>, Query, description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
+        ("direction" = Option<String>, Query, pattern = "^(inbound|outbound|web)?$", description = "inbound, outbound or web"),
+        ("status" = Option<String>, Query, pattern = "^(queued|ringing|in_progress|forwarding|ended)?$", description = "queued, ringing, in_progress, forwarding or ended"),
+        ("outcome" = Option<String>, Query, pattern = "^(completed|customer_hung_up|no_answer|voicemail|busy|transferred|silence|failed|unknown)?$", description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
         ("ended_reason" = Option<String>, Query, description = "The platform's reason, exactly"),
         ("agent_id" = Option<String>, Query, description = "The assistant"),
         ("tool" = Option<String>, Query, description = "Called this tool"),
@@ -54,8 +54,8 @@ struct Place {
         ("phone" = Option<String>, Query, description = "With this number, in any form of it"),
         ("email" = Option<String>, Query, description = "With this e-mail address"),
         ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
     responses(
