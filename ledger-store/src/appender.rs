@@ -185,6 +185,10 @@ impl Lane {
             None => self.pool.acquire().await?,
         };
         self.batches += 1;
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::is(crate::planted::ACKNOWLEDGE_BEFORE_COMMIT) {
+            return crate::planted::append_uncommitted(conn, requests).await;
+        }
         let batches = self.batches;
         let appended = async {
             // A plan made while the table was small must not outlive that time.

@@ -12,6 +12,8 @@ pub mod examine;
 #[cfg(test)]
 mod golden;
 pub mod keyring;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod pool;
 pub mod quarantine;
 pub mod read;

@@ -5,6 +5,9 @@
 //! a checkpoint only moves from where it was read. Both rows and checkpoint can be redone, so the
 //! commit need not wait for the disk.
 
+#[cfg(feature = "planted-bugs")]
+mod planted;
+
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +130,10 @@ impl Worker {
         self.enrol(&mut tx).await?;
         let claims = self.claim(&mut tx).await?;
         let begun = Instant::now();
+        #[cfg(feature = "planted-bugs")]
+        if ledger_store::planted::is(ledger_store::planted::CHECKPOINT_OUTSIDE_THE_TRANSACTION) {
+            return self.turn_apart(tx, claims).await;
+        }
         let mut moved = 0;
         for claim in claims.into_iter().take_while(|_| begun.elapsed() < WORK) {
             moved += usize::from(self.advance(&mut tx, &claim).await?);

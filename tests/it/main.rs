@@ -21,4 +21,5 @@ mod routing;
 mod samples;
 mod sealing;
 mod tenancy;
+mod torture;
 mod vault;

@@ -12,6 +12,7 @@ mod follower;
 mod history;
 mod nemesis;
 mod options;
+mod planted;
 mod postgres;
 mod processes;
 mod report;
@@ -50,6 +51,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn torture(options: &Options, may_mount: bool) -> ExitCode {
+    if let Some(name) = &options.planted {
+        return plant(name, options, may_mount).await;
+    }
     let run = Run {
         seed: options.seed,
         plan: nemesis::plan(options.seed, options.faults, options.kills),
@@ -57,6 +61,7 @@ async fn torture(options: &Options, may_mount: bool) -> ExitCode {
         clients: options.clients,
         check_every: options.check_every,
         may_mount,
+        ..Run::default()
     };
     match run.go().await {
         Ok((summary, findings)) => {
@@ -65,6 +70,24 @@ async fn torture(options: &Options, may_mount: bool) -> ExitCode {
                 Output::Json => println!("{:#}", summary.json(&findings)),
             }
             if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("torture: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether what is planted is found.
+async fn plant(name: &str, options: &Options, may_mount: bool) -> ExitCode {
+    match planted::find(name, options.seed, may_mount).await {
+        Ok(verdicts) => {
+            match options.output {
+                Output::Table => print!("{}", planted::table(&verdicts)),
+                Output::Json => println!("{:#}", planted::json(&verdicts)),
+            }
+            let is_found = verdicts.iter().all(|verdict| verdict.is_found);
+            if is_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("torture: {error:#}");

@@ -31,6 +31,8 @@ pub(super) const ROLE: &str = "LEDGER_TORTURE_ROLE";
 pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
 /// The database as the server is to reach it.
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
+/// The bug a server is to have, as `ledger_store::planted` reads it.
+pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
 /// What a server prints before its address.
 pub(super) const LISTENING: &str = "listening ";
 

@@ -25,6 +25,8 @@ pub(super) struct Serving {
     nth: usize,
     dir: PathBuf,
     database: String,
+    /// The bug its process is to have.
+    bug: Option<&'static str>,
     child: tokio::sync::Mutex<Option<Child>>,
     address: Mutex<SocketAddr>,
     /// What senders reach it through.
@@ -37,12 +39,18 @@ impl Serving {
     ///
     /// # Errors
     /// It does not start.
-    pub(super) async fn start(nth: usize, dir: &Path, database: String) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        nth: usize,
+        dir: &Path,
+        database: String,
+        bug: Option<&'static str>,
+    ) -> anyhow::Result<Self> {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
         let serving = Self {
             nth,
             dir: dir.to_owned(),
             database,
+            bug,
             child: tokio::sync::Mutex::new(None),
             address: Mutex::new(nowhere),
             proxy: Proxy::start(Upstream::Tcp(nowhere)).await?,
@@ -80,6 +88,7 @@ impl Serving {
             .env(child::ROLE, "server")
             .env(child::DIR, &self.dir)
             .env(child::DATABASE, &self.database)
+            .env(child::BUG, self.bug.unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::child;
 use super::disk::Disk;
+use super::planted::Plant;
 use super::postgres::Postgres;
 use super::serving::{READY_PATIENCE, Serving};
 use crate::proxy::{Proxy, Upstream, Weather};
@@ -34,8 +35,6 @@ pub(super) struct Tenant {
     pub(super) tenant_id: TenantId,
     /// Its own source.
     pub(super) source: Source,
-    /// What routes to it at the shared source.
-    pub(super) assistant_id: String,
 }
 
 /// Where webhooks go.
@@ -68,7 +67,7 @@ impl World {
     ///
     /// # Errors
     /// PostgreSQL or a server does not start; what was started is ended.
-    pub(super) async fn start(may_mount: bool) -> anyhow::Result<Self> {
+    pub(super) async fn start(may_mount: bool, plant: Option<&Plant>) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("call-ledger-torture-").tempdir()?.keep();
         set_passable(&dir)?;
         let guard = spawn_guard(&dir)?;
@@ -91,13 +90,16 @@ impl World {
         for nth in 0..TENANTS {
             tenants.push(tenant(&store, &shared, nth).await?);
         }
+        if let Some(plant) = plant {
+            plant.sow(&mut postgres.connect().await?).await.context("the bug cannot be planted")?;
+        }
+        let bug = plant.map(|plant| plant.name);
         let database_proxy = Proxy::start(Upstream::Unix(postgres.socket.clone())).await?;
         let url = format!("postgres://ledger@{}/ledger?sslmode=disable", database_proxy.address());
         let mut servers = Vec::new();
         for nth in 0..SERVERS {
-            servers.push(Serving::start(nth, &dir, url.clone()).await?);
+            servers.push(Serving::start(nth, &dir, url.clone(), bug).await?);
         }
-        let (postgres, guard) = (postgres, guard);
         let world = Self {
             dir,
             postgres,
@@ -191,11 +193,7 @@ async fn tenant(store: &Store, shared: &Source, nth: usize) -> anyhow::Result<Te
     let assistant_id = format!("assistant-{nth}");
     let kind = RouteKind::AssistantId;
     store.add_route(tenant_id, shared.source_id, kind, &assistant_id).await?;
-    Ok(Tenant {
-        tenant_id,
-        source: source(store, tenant_id, &nth.to_string()).await?,
-        assistant_id,
-    })
+    Ok(Tenant { tenant_id, source: source(store, tenant_id, &nth.to_string()).await? })
 }
 
 /// What a tenant is made from.

@@ -1,0 +1,13 @@
+//! A short torture run: traffic under faults of every kind, and nothing lost, doubled, skipped, reordered or leaked.
+
+use std::process::Command;
+
+#[test]
+fn under_faults_of_every_kind_nothing_acknowledged_is_lost_doubled_or_leaked() {
+    let output = Command::new(env!("CARGO_BIN_EXE_torture"))
+        .args(["--seed", "1", "--faults", "33", "--kills", "9", "--seconds", "40"])
+        .output()
+        .expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}

@@ -1,0 +1,244 @@
+//! A test of the checker: bugs are planted one at a time, and each must be found, by the check that is there for it.
+//!
+//! Most are planted in the run's own database, around the function that appends, so that the product holds nothing of
+//! them. Two cannot be: they are built into the server by the feature `planted-bugs`.
+
+mod sql;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use comfy_table::Table;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::nemesis::Fault;
+use super::report::{Check, Findings};
+use super::run::Run;
+
+/// Runs under way at once: they mostly wait.
+const AT_ONCE: usize = 2;
+/// Traffic before the first fault: there must be something to do wrong.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// A bug that needs luck to show gets this many runs.
+const TRIES: u64 = 3;
+
+/// Where a bug is planted.
+#[derive(Debug, Clone, Copy)]
+enum Where {
+    /// Around `ledger.append`: the body of a function that calls the right one, see [`sql`].
+    Append(&'static str),
+    /// Anywhere else in the database.
+    Database(&'static [&'static str]),
+    /// In the server, by its name.
+    Server,
+}
+
+/// A bug, what brings it out, and what must find it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plant {
+    pub(super) name: &'static str,
+    place: Where,
+    faults: &'static [Fault],
+    found_by: &'static [Check],
+}
+
+const PLANTS: &[Plant] = &[
+    Plant {
+        name: "acknowledge-before-commit",
+        place: Where::Server,
+        faults: &[Fault::KillPostgres, Fault::KillServer, Fault::KillBackend, Fault::KillServer],
+        found_by: &[Check::Lost],
+    },
+    Plant {
+        name: "missing-fsync",
+        place: Where::Database(sql::NO_SYNC),
+        faults: &[Fault::KillPostgres, Fault::KillPostgres],
+        found_by: &[Check::Lost, Check::FollowerChange],
+    },
+    Plant {
+        name: "position-from-a-sequence",
+        place: Where::Append(sql::SEQUENCE),
+        faults: &[Fault::TerminateBackends],
+        found_by: &[Check::PositionsNotDense, Check::FollowerHole],
+    },
+    Plant {
+        name: "checkpoint-outside-the-transaction",
+        place: Where::Server,
+        faults: &[Fault::KillServer, Fault::KillBackend, Fault::KillServer, Fault::KillBackend],
+        found_by: &[Check::ReadModelDiffers],
+    },
+    Plant {
+        name: "dedupe-by-memory",
+        place: Where::Append(sql::MEMORY),
+        faults: &[Fault::KillServer, Fault::KillServer],
+        found_by: &[Check::Doubled],
+    },
+    Plant {
+        name: "retry-under-a-new-id",
+        place: Where::Append(sql::NEW_ID),
+        faults: &[Fault::ClientAnswersLost],
+        found_by: &[Check::Doubled],
+    },
+    Plant {
+        name: "answers-shifted-by-one",
+        place: Where::Append(sql::SHIFTED),
+        faults: &[Fault::TenantsLocked, Fault::TenantsLocked],
+        found_by: &[Check::WrongPosition],
+    },
+    Plant {
+        name: "duplicate-with-another-position",
+        place: Where::Append(sql::OTHER_POSITION),
+        faults: &[Fault::ClientAnswersLost],
+        found_by: &[Check::AnswerChanged],
+    },
+    Plant {
+        name: "event-of-another-tenant",
+        place: Where::Append(sql::OTHER_TENANT),
+        faults: &[Fault::ClientCut],
+        found_by: &[Check::Leaked],
+    },
+    Plant {
+        name: "failed-append-acknowledged",
+        place: Where::Append(sql::ROLLED_BACK),
+        faults: &[Fault::ClientCut],
+        found_by: &[Check::Lost],
+    },
+    Plant {
+        name: "event-overwritten-by-its-repetition",
+        place: Where::Append(sql::OVERWRITTEN),
+        faults: &[Fault::ClientAnswersLost],
+        found_by: &[Check::FollowerChange, Check::VerifyFailed],
+    },
+    Plant {
+        name: "read-model-not-logged",
+        place: Where::Database(sql::NOT_LOGGED),
+        faults: &[Fault::KillBackend],
+        found_by: &[Check::ReadModelDiffers],
+    },
+];
+
+/// What became of one bug.
+pub(super) struct Verdict {
+    pub(super) plant: &'static str,
+    /// Which checks found something; the expected ones first.
+    pub(super) found_by: Vec<String>,
+    pub(super) is_found: bool,
+    pub(super) seconds: u64,
+}
+
+impl Plant {
+    /// Plants it, before the servers start.
+    ///
+    /// # Errors
+    /// The function that appends is not what it was: the bug has to be planted another way.
+    pub(super) async fn sow(&self, conn: &mut PgConnection) -> anyhow::Result<()> {
+        match self.place {
+            Where::Server => {}
+            Where::Database(statements) => {
+                for statement in statements {
+                    conn.execute(*statement).await?;
+                }
+            }
+            Where::Append(body) => {
+                let wrapper = sql::wrapper(conn, body).await?;
+                let mut tx = conn.begin().await?;
+                tx.execute(sqlx::raw_sql(AssertSqlSafe(wrapper))).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn find(&'static self, seed: u64, may_mount: bool) -> anyhow::Result<Verdict> {
+        let since = tokio::time::Instant::now();
+        let mut found = Vec::new();
+        for nth in 0..TRIES {
+            let run = Run {
+                seed: seed + nth,
+                plan: self.faults.to_vec(),
+                clients: 12,
+                warm_up: WARM_UP,
+                may_mount,
+                plant: Some(self),
+                ..Run::default()
+            };
+            let (_, findings) = run.go().await?;
+            found = findings.checks();
+            if self.is_found(&findings) {
+                break;
+            }
+        }
+        found.sort_by_key(|check| !self.found_by.contains(check));
+        Ok(Verdict {
+            plant: self.name,
+            is_found: found.iter().any(|check| self.found_by.contains(check)),
+            found_by: found.into_iter().map(Check::name).collect(),
+            seconds: since.elapsed().as_secs(),
+        })
+    }
+
+    fn is_found(&self, findings: &Findings) -> bool {
+        findings.checks().iter().any(|check| self.found_by.contains(check))
+    }
+}
+
+/// Plants one bug, or each in turn, and looks whether it is found.
+///
+/// # Errors
+/// There is no such bug, or this build cannot have it.
+pub(super) async fn find(name: &str, seed: u64, may_mount: bool) -> anyhow::Result<Vec<Verdict>> {
+    let wanted: Vec<&'static Plant> =
+        PLANTS.iter().filter(|plant| name == "all" || plant.name == name).collect();
+    let names = || PLANTS.iter().map(|plant| plant.name).collect::<Vec<_>>().join(", ");
+    anyhow::ensure!(!wanted.is_empty(), "no bug is called {name}; there are {}", names());
+    let needs_feature = wanted.iter().any(|plant| matches!(plant.place, Where::Server));
+    anyhow::ensure!(
+        !needs_feature || cfg!(feature = "planted-bugs"),
+        "build with --features planted-bugs: some bugs are in the server"
+    );
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut runs = JoinSet::new();
+    for plant in wanted {
+        let room = Arc::clone(&room);
+        runs.spawn(async move {
+            let _place = room.acquire_owned().await?;
+            // A thread of its own: a run's future stays where it is.
+            let find = move || Handle::current().block_on(plant.find(seed, may_mount));
+            let verdict = tokio::task::spawn_blocking(find).await?;
+            if let Ok(verdict) = &verdict {
+                let word = if verdict.is_found { "found" } else { "NOT FOUND" };
+                let by = verdict.found_by.join(", ");
+                eprintln!("{}: {word} in {} s by {by}", verdict.plant, verdict.seconds);
+            }
+            verdict
+        });
+    }
+    runs.join_all().await.into_iter().collect()
+}
+
+/// The verdicts for people.
+pub(super) fn table(verdicts: &[Verdict]) -> String {
+    let mut table = Table::new();
+    table.set_header(["planted", "found", "by", "seconds"]);
+    for verdict in verdicts {
+        let word = if verdict.is_found { "yes" } else { "NO" };
+        let (by, seconds) = (verdict.found_by.join(", "), verdict.seconds.to_string());
+        table.add_row([verdict.plant, word, &by, &seconds]);
+    }
+    format!("{table}\n")
+}
+
+/// The same for machines.
+pub(super) fn json(verdicts: &[Verdict]) -> Value {
+    let one = |verdict: &Verdict| {
+        json!({
+            "planted": verdict.plant, "found": verdict.is_found, "by": verdict.found_by,
+            "seconds": verdict.seconds,
+        })
+    };
+    json!({ "ok": verdicts.iter().all(|one| one.is_found), "planted": verdicts.iter().map(one).collect::<Value>() })
+}
