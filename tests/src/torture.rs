@@ -61,6 +61,7 @@ async fn torture(options: &Options, may_mount: bool) -> ExitCode {
         clients: options.clients,
         check_every: options.check_every,
         may_mount,
+        logs: options.logs.clone(),
         ..Run::default()
     };
     match run.go().await {

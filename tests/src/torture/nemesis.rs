@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::follower::Follower;
 use super::report::{Check, Findings, Times};
 use super::serving::READY_PATIENCE;
 use super::world::World;
@@ -19,6 +20,7 @@ pub(super) enum Fault {
     KillServer,
     KillPostgres,
     KillBackend,
+    KillAll,
     StopServer,
     PauseServer,
     TerminateBackends,
@@ -46,7 +48,8 @@ pub(super) enum Fault {
 }
 
 /// The faults that are kills: of everything that has memory.
-const KILLS: [Fault; 3] = [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend];
+const KILLS: [Fault; 4] =
+    [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend, Fault::KillAll];
 
 /// All others.
 const OTHERS: [Fault; 24] = [
@@ -83,6 +86,7 @@ impl Fault {
             Self::KillServer => "kill server",
             Self::KillPostgres => "kill PostgreSQL",
             Self::KillBackend => "kill a backend",
+            Self::KillAll => "kill PostgreSQL and a server",
             Self::StopServer => "stop server in good order",
             Self::PauseServer => "pause server",
             Self::TerminateBackends => "terminate backends",
@@ -153,6 +157,7 @@ pub(super) fn feasible(
 pub(super) struct Nemesis {
     pub(super) world: Arc<World>,
     pub(super) findings: Arc<Findings>,
+    pub(super) follower: Arc<Follower>,
     pub(super) dice: fastrand::Rng,
     pub(super) server_ready: Times,
     pub(super) postgres_ready: Times,
@@ -185,6 +190,7 @@ impl Nemesis {
             Fault::PauseServer => self.pause_server().await,
             Fault::KillPostgres => self.kill_postgres().await,
             Fault::KillBackend => self.kill_backend().await,
+            Fault::KillAll => self.kill_all().await?,
             Fault::TerminateBackends => self.terminate_backends().await,
             Fault::PauseBackend => self.pause_backends(1).await,
             Fault::PausePostgres => self.pause_backends(usize::MAX).await,
@@ -194,8 +200,14 @@ impl Nemesis {
             Fault::ClockBack => self.shift_clock(-1).await?,
             Fault::ConnectionsUsedUp => self.use_up_connections().await,
             Fault::TenantsLocked => self.lock_tenants().await,
-            Fault::OldSnapshot => self.hold_snapshot(),
-            Fault::IdleWriter => self.hold_writer(),
+            Fault::OldSnapshot => {
+                self.hold_snapshot();
+                self.keep_up(fault).await;
+            }
+            Fault::IdleWriter => {
+                self.hold_writer();
+                self.keep_up(fault).await;
+            }
             network => self.disturb(network).await,
         }
         Ok(())
@@ -209,8 +221,9 @@ impl Nemesis {
     fn any_server(&mut self) -> usize {
         self.dice.usize(..self.world.servers.len())
     }
+}
 
-    fn took(&self, fault: Fault, since: Instant) -> String {
-        format!("after {} it was not ready within {:?}", fault.name(), since.elapsed())
-    }
+/// What is found when a fault is not got over.
+fn not_ready(fault: Fault, since: Instant) -> String {
+    format!("after {} it was not ready within {:?}", fault.name(), since.elapsed())
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 /// Real traffic, real faults, and a checker that reads the database behind the server's back.
@@ -35,6 +37,9 @@ pub(super) struct Options {
     /// Run with a bug planted that must be found: its name, or `all` of them in turn
     #[arg(long, value_name = "BUG")]
     pub(super) planted: Option<String>,
+    /// Keep the logs of the servers and of PostgreSQL in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) logs: Option<PathBuf>,
     /// What standard output holds
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,

@@ -1,6 +1,7 @@
 //! What was found and what was measured, for people and for machines.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) enum Check {
     FollowerHole,
     /// What a follower had seen was changed, or has gone.
     FollowerChange,
+    /// A follower waited for somebody who only held something open.
+    FollowerHeldUp,
     /// The read model is not the fold of the log.
     ReadModelDiffers,
     /// The read model halted, or does not reach the end of the log.
@@ -230,9 +233,9 @@ impl Summary {
         let mut text = format!("{table}\n{faults}\n");
         for found in json["found"].as_array().into_iter().flatten() {
             let (check, count) = (&found["check"], &found["count"]);
-            text.push_str(&format!("FOUND {check} {count} times\n"));
+            let _ = writeln!(text, "FOUND {check} {count} times");
             for example in found["examples"].as_array().into_iter().flatten() {
-                text.push_str(&format!("  {}\n", example.as_str().unwrap_or_default()));
+                let _ = writeln!(text, "  {}", example.as_str().unwrap_or_default());
             }
         }
         text.push_str(if findings.is_empty() { "nothing was found\n" } else { "" });

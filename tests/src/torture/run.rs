@@ -1,6 +1,7 @@
 //! One run from an empty directory to a summary.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Run {
     pub(super) may_mount: bool,
     /// Traffic before the first fault.
     pub(super) warm_up: Duration,
+    /// Where logs are kept.
+    pub(super) logs: Option<PathBuf>,
     /// A bug that the run is to find.
     pub(super) plant: Option<&'static Plant>,
 }
@@ -46,6 +49,7 @@ impl Default for Run {
             check_every: usize::MAX,
             may_mount: false,
             warm_up: Duration::ZERO,
+            logs: None,
             plant: None,
         }
     }
@@ -69,6 +73,9 @@ impl Run {
         let since = Instant::now();
         let world = Arc::new(World::start(self.may_mount, self.plant).await?);
         let done = self.torment(&world, since).await;
+        if let Some(logs) = &self.logs {
+            keep_logs(&world.dir, logs)?;
+        }
         match Arc::try_unwrap(world) {
             Ok(world) => world.end().await,
             // A task that was cut off still holds it; the guard ends what is left.
@@ -105,6 +112,7 @@ impl Run {
         let mut nemesis = Nemesis {
             world: Arc::clone(world),
             findings: Arc::clone(&findings),
+            follower: Arc::clone(&follower),
             dice: fastrand::Rng::with_seed(self.seed),
             server_ready: Times::default(),
             postgres_ready: Times::default(),
@@ -125,7 +133,7 @@ impl Run {
         if struck.is_ok() {
             // With a bug some are never taken.
             let patience = if self.plant.is_some() { SETTLE / 10 } else { SETTLE };
-            let left = sending.settle(patience).await?;
+            let left = sending.settle(patience).await;
             if left > 0 {
                 findings.add(Check::NotReady, || format!("{left} webhooks are not taken"));
             }
@@ -176,4 +184,16 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Copies what the servers and PostgreSQL logged.
+fn keep_logs(dir: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for name in ["server-0.log", "server-1.log", "data/server.log", "data/server.log.1"] {
+        let from = dir.join(name);
+        if from.exists() {
+            std::fs::copy(from, to.join(name.replace("data/server", "postgresql")))?;
+        }
+    }
+    Ok(())
 }

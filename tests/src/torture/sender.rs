@@ -7,6 +7,8 @@ use std::time::Duration;
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio::sync::RwLock;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::history::{Answer, History, Outcome};
 use super::workload::{Webhook, Workload};
@@ -16,6 +18,9 @@ use super::world::World;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two webhooks of one sender, in milliseconds: leaves the machine room to fail in.
 const PAUSE_MS: u64 = 12;
+
+/// Senders of what is unknown in the end.
+const SETTLING: usize = 6;
 
 /// What senders share.
 pub(super) struct Sending {
@@ -34,7 +39,7 @@ impl Sending {
     /// The workload cannot be made.
     pub(super) async fn run(self: Arc<Self>, nth: usize, seed: u64) -> anyhow::Result<()> {
         let mut dice = fastrand::Rng::with_seed(seed ^ (0x5EED << 8) ^ nth as u64);
-        let client = Client::builder().timeout(PATIENCE).build()?;
+        let client = client();
         while !self.is_over.load(Ordering::Relaxed) {
             {
                 let _open = self.gate.read().await;
@@ -87,19 +92,28 @@ impl Sending {
     }
 
     /// Sends again what is still unknown and was to be tried again, until nothing is or `patience` ends; how many are left.
-    pub(super) async fn settle(&self, patience: Duration) -> anyhow::Result<usize> {
-        let client = Client::builder().timeout(PATIENCE).build()?;
-        let since = tokio::time::Instant::now();
-        let mut left = 0;
-        while let Some(webhook) = self.history.next_retry() {
-            if since.elapsed() > patience {
-                left += 1;
-                continue;
-            }
-            self.send(&client, left % self.world.servers.len(), &webhook, true).await;
+    pub(super) async fn settle(self: &Arc<Self>, patience: Duration) -> usize {
+        let mut retrying = JoinSet::new();
+        for nth in 0..SETTLING {
+            let (sending, until) = (Arc::clone(self), Instant::now() + patience);
+            retrying.spawn(async move { sending.retry(nth, until).await });
         }
-        Ok(left)
+        retrying.join_all().await;
+        std::iter::from_fn(|| self.history.next_retry()).count()
     }
+
+    async fn retry(&self, nth: usize, until: Instant) {
+        let client = client();
+        while Instant::now() < until
+            && let Some(webhook) = self.history.next_retry()
+        {
+            self.send(&client, nth % self.world.servers.len(), &webhook, true).await;
+        }
+    }
+}
+
+fn client() -> Client {
+    Client::builder().timeout(PATIENCE).build().expect("nothing but a time is asked for")
 }
 
 /// What an answer promises.

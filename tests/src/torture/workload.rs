@@ -174,7 +174,7 @@ impl Workload {
             4 => parcel(To::Forged(tenant), Message::report(&call).body(), "forged"),
             _ => {
                 let body = Message::report(&call).body();
-                let body = body[..body.len() - 2].as_bytes().to_vec();
+                let body = body.as_bytes()[..body.len() - 2].to_vec();
                 let to = To::Own(tenant);
                 vec![Parcel { to, body, kind: "broken", is_broken: true }]
             }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::processes::signal;
 use super::super::report::Check;
-use super::{Fault, Nemesis};
+use super::{Fault, Nemesis, not_ready};
 
 /// The backends that work for somebody, but for the one that asks.
 const BACKENDS: &str = "select pid from pg_stat_activity
@@ -24,7 +24,7 @@ impl Nemesis {
         server.spawn().await?;
         match server.ready_after(since).await {
             Some(time) => self.server_ready.push(time),
-            None => self.findings.add(Check::NotReady, || self.took(Fault::KillServer, since)),
+            None => self.findings.add(Check::NotReady, || not_ready(Fault::KillServer, since)),
         }
         Ok(())
     }
@@ -51,8 +51,16 @@ impl Nemesis {
         let since = Instant::now();
         match self.world.ready(since).await {
             Some(time) => self.postgres_ready.push(time),
-            None => self.findings.add(Check::NotReady, || self.took(Fault::KillPostgres, since)),
+            None => self.findings.add(Check::NotReady, || not_ready(Fault::KillPostgres, since)),
         }
+    }
+
+    /// As when a machine loses its power, but for what it had given the system to write.
+    pub(super) async fn kill_all(&mut self) -> anyhow::Result<()> {
+        let nth = self.any_server();
+        let server = &self.world.servers[nth];
+        tokio::join!(self.world.postgres.kill(), server.kill());
+        server.spawn().await
     }
 
     /// PostgreSQL must take it for a crash, and recovers all of itself.

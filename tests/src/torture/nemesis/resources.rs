@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ledger_store::StoreError;
 use sqlx::{Connection, Executor, PgConnection};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::super::report::Check;
 use super::super::world::new_tenant;
@@ -12,6 +12,8 @@ use super::{Fault, Nemesis};
 
 /// The database next door.
 const ELSEWHERE: &str = "elsewhere";
+/// A follower is this far behind at most, on a busy machine.
+const KEEP_UP: Duration = Duration::from_secs(10);
 const HOUR_MS: i64 = 3_600_000;
 
 impl Nemesis {
@@ -78,6 +80,27 @@ impl Nemesis {
             self.hold().await;
         }
         let _ = conn.execute("rollback").await;
+    }
+
+    /// Whoever follows the log must not wait for those who only hold something open.
+    pub(super) async fn keep_up(&mut self, fault: Fault) {
+        self.hold().await;
+        let world = std::sync::Arc::clone(&self.world);
+        for (nth, tenant) in world.tenants.iter().enumerate() {
+            let Ok(mut conn) = world.postgres.connect().await else { return };
+            let head =
+                sqlx::query_scalar("select max(position) from ledger.events where tenant_id = $1");
+            let head: sqlx::Result<i64> = head.bind(tenant.tenant_id.0).fetch_one(&mut conn).await;
+            let Ok(head) = head.map(|head| usize::try_from(head).unwrap_or(0)) else { return };
+            let since = Instant::now();
+            while self.follower.seen()[nth].len() < head {
+                if since.elapsed() > KEEP_UP {
+                    self.findings.add(Check::FollowerHeldUp, || format!("by {}", fault.name()));
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
     }
 
     /// A long report: its snapshot keeps every old row version alive, and must keep nothing else.
