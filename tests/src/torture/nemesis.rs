@@ -174,13 +174,15 @@ impl Nemesis {
     /// The world does not become well: there is no use in going on.
     pub(super) async fn strike(&mut self, fault: Fault) -> anyhow::Result<()> {
         sleep(Duration::from_millis(self.dice.u64(60..260))).await;
-        self.inject(fault).await?;
-        let healed = tokio::time::timeout(2 * READY_PATIENCE, self.world.heal()).await;
-        let healed = healed.unwrap_or_else(|_| Err(anyhow::anyhow!("healing does not end")));
-        if let Err(error) = &healed {
+        let done = tokio::time::timeout(3 * READY_PATIENCE, async {
+            self.inject(fault).await?;
+            self.world.heal().await
+        });
+        let done = done.await.unwrap_or_else(|_| Err(anyhow::anyhow!("it does not end")));
+        if let Err(error) = &done {
             self.findings.add(Check::NotReady, || format!("after {}: {error:#}", fault.name()));
         }
-        healed
+        done
     }
 
     async fn inject(&mut self, fault: Fault) -> anyhow::Result<()> {

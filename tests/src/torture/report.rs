@@ -159,7 +159,7 @@ pub(super) struct Summary {
     pub(super) webhooks: usize,
     /// Events in all logs at the end.
     pub(super) events: u64,
-    pub(super) quiet_checks: u64,
+    pub(super) looks: u64,
     pub(super) server_ready: Times,
     pub(super) postgres_ready: Times,
 }
@@ -192,7 +192,7 @@ impl Summary {
             "unknown": unknown,
             "unknown_because": self.counts.unknown,
             "events": self.events,
-            "checks": self.quiet_checks,
+            "looks": self.looks,
             "ready_after_server_kill": self.server_ready.summary(),
             "ready_after_postgres_kill": self.postgres_ready.summary(),
             "verdict": serde_json::Map::from_iter(verdict),
@@ -208,7 +208,7 @@ impl Summary {
         for key in ["seed", "seconds", "faults", "kills", "requests", "webhooks", "acknowledged"] {
             table.add_row([key.to_owned(), json[key].to_string()]);
         }
-        for key in ["refused", "unknown", "events", "checks"] {
+        for key in ["refused", "unknown", "events", "looks"] {
             table.add_row([key.to_owned(), json[key].to_string()]);
         }
         for key in ["ready_after_server_kill", "ready_after_postgres_kill"] {

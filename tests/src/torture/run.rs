@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::RwLock;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::checker::Checker;
@@ -55,10 +55,15 @@ impl Default for Run {
     }
 }
 
-/// What was done so far.
-#[derive(Default)]
-struct Done {
+/// A run under way: who sends, who follows, who hurts, who looks, and what they have done so far.
+struct Stage {
+    sending: Arc<Sending>,
+    checker: Checker,
+    nemesis: Nemesis,
+    senders: JoinSet<anyhow::Result<()>>,
+    following: JoinHandle<()>,
     faults: BTreeMap<&'static str, u64>,
+    not_run: BTreeMap<&'static str, String>,
     kills: u64,
     looks: u64,
     events: u64,
@@ -90,97 +95,123 @@ impl Run {
         since: Instant,
     ) -> anyhow::Result<(Summary, Arc<Findings>)> {
         let findings = Arc::new(Findings::default());
-        let sending = Arc::new(Sending {
-            world: Arc::clone(world),
-            workload: Workload::new(self.seed, world.tenants.len()),
-            history: History::new(&findings),
-            gate: RwLock::new(()),
-            is_over: AtomicBool::new(false),
-        });
-        let follower = Arc::new(Follower::new(world.tenants.len(), &findings));
-        let mut tasks = JoinSet::new();
-        for nth in 0..self.clients {
-            tasks.spawn(Arc::clone(&sending).run(nth, self.seed));
-        }
-        let following = Arc::clone(&follower).run(Arc::clone(&sending));
-        let following = tokio::spawn(following);
-        let checker = Checker {
-            sending: Arc::clone(&sending),
-            follower: Arc::clone(&follower),
-            findings: Arc::clone(&findings),
-        };
-        let mut nemesis = Nemesis {
-            world: Arc::clone(world),
-            findings: Arc::clone(&findings),
-            follower: Arc::clone(&follower),
-            dice: fastrand::Rng::with_seed(self.seed),
-            server_ready: Times::default(),
-            postgres_ready: Times::default(),
-            set_up: 0,
-            held: JoinSet::new(),
-        };
+        let mut stage = self.open(world, &findings);
         tokio::time::sleep(self.warm_up).await;
         let (plan, not_run) = feasible(world, self.plan.clone());
-        let mut done = Done::default();
-        let struck = self.strike_all(&plan, &mut nemesis, &checker, &mut done, since).await;
-
-        sending.is_over.store(true, Ordering::Relaxed);
-        for sent in tasks.join_all().await {
-            sent?;
-        }
-        nemesis.held.shutdown().await;
-        // A world that is not well was found already; what is stored is looked at all the same if it can be.
-        if struck.is_ok() {
-            // With a bug some are never taken.
-            let patience = if self.plant.is_some() { SETTLE / 10 } else { SETTLE };
-            let left = sending.settle(patience).await;
-            if left > 0 {
-                findings.add(Check::NotReady, || format!("{left} webhooks are not taken"));
-            }
-            done.events = checker.look().await?;
-            done.looks += 1;
-            if self.plant.is_none() {
-                checker.look_deeper(&mut nemesis.dice).await?;
-            }
-        }
-        following.await?;
+        stage.not_run = not_run;
+        let is_well = self.strike_all(&plan, &mut stage, since).await?;
+        self.close(&mut stage, is_well).await?;
+        let Stage { sending, nemesis, faults, not_run, kills, looks, events, .. } = stage;
         let summary = Summary {
             seed: self.seed,
             seconds: since.elapsed().as_secs(),
-            faults: done.faults,
-            kills: done.kills,
+            faults,
+            kills,
             not_run,
             counts: sending.history.counts(),
             webhooks: sending.history.entries().len(),
-            events: done.events,
-            quiet_checks: done.looks,
+            events,
+            looks,
             server_ready: nemesis.server_ready,
             postgres_ready: nemesis.postgres_ready,
         };
         Ok((summary, findings))
     }
 
-    /// Injects one fault after the other under traffic, with quiet looks between; stops when the time is over.
+    /// Senders send and the follower follows from here on.
+    fn open(&self, world: &Arc<World>, findings: &Arc<Findings>) -> Stage {
+        let sending = Arc::new(Sending {
+            world: Arc::clone(world),
+            workload: Workload::new(self.seed, world.tenants.len()),
+            history: History::new(findings),
+            gate: RwLock::new(()),
+            is_over: AtomicBool::new(false),
+        });
+        let follower = Arc::new(Follower::new(world.tenants.len(), findings));
+        let mut senders = JoinSet::new();
+        for nth in 0..self.clients {
+            senders.spawn(Arc::clone(&sending).run(nth, self.seed));
+        }
+        let following = tokio::spawn(Arc::clone(&follower).run(Arc::clone(&sending)));
+        let checker = Checker {
+            sending: Arc::clone(&sending),
+            follower: Arc::clone(&follower),
+            findings: Arc::clone(findings),
+        };
+        let nemesis = Nemesis {
+            world: Arc::clone(world),
+            findings: Arc::clone(findings),
+            follower,
+            dice: fastrand::Rng::with_seed(self.seed),
+            server_ready: Times::default(),
+            postgres_ready: Times::default(),
+            set_up: 0,
+            held: JoinSet::new(),
+        };
+        Stage {
+            sending,
+            checker,
+            nemesis,
+            senders,
+            following,
+            faults: BTreeMap::new(),
+            not_run: BTreeMap::new(),
+            kills: 0,
+            looks: 0,
+            events: 0,
+        }
+    }
+
+    /// Injects one fault after the other under traffic, with quiet looks between; stops when the time is over, or when
+    /// the world does not become well, which was found then.
     async fn strike_all(
         &self,
         plan: &[Fault],
-        nemesis: &mut Nemesis,
-        checker: &Checker,
-        done: &mut Done,
+        stage: &mut Stage,
         since: Instant,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         for (nth, fault) in (1..).zip(plan) {
             if since.elapsed() > Duration::from_secs(self.seconds) {
                 break;
             }
-            nemesis.strike(*fault).await?;
-            *done.faults.entry(fault.name()).or_default() += 1;
-            done.kills += u64::from(fault.is_kill());
-            if nth % self.check_every == 0 && nth < plan.len() {
-                let _quiet = checker.sending.gate.write().await;
-                checker.look().await?;
-                done.looks += 1;
+            *stage.faults.entry(fault.name()).or_default() += 1;
+            stage.kills += u64::from(fault.is_kill());
+            if stage.nemesis.strike(*fault).await.is_err() {
+                return Ok(false);
             }
+            if nth % self.check_every == 0 && nth < plan.len() {
+                let _quiet = stage.sending.gate.write().await;
+                stage.checker.look().await?;
+                stage.looks += 1;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ends the traffic, lets what is unknown be taken, and looks at everything.
+    async fn close(&self, stage: &mut Stage, is_well: bool) -> anyhow::Result<()> {
+        stage.sending.is_over.store(true, Ordering::Relaxed);
+        while let Some(sent) = stage.senders.join_next().await {
+            sent??;
+        }
+        stage.nemesis.held.shutdown().await;
+        (&mut stage.following).await?;
+        if !is_well {
+            return Ok(());
+        }
+        // With a bug some are never taken.
+        let patience = if self.plant.is_some() { SETTLE / 10 } else { SETTLE };
+        let left = stage.sending.settle(patience).await;
+        if left > 0 {
+            stage
+                .checker
+                .findings
+                .add(Check::NotReady, || format!("{left} webhooks are not taken"));
+        }
+        stage.events = stage.checker.look().await?;
+        stage.looks += 1;
+        if self.plant.is_none() {
+            stage.checker.look_deeper(&mut stage.nemesis.dice).await?;
         }
         Ok(())
     }

@@ -13,11 +13,13 @@ use server::demo::traffic::{Plan, traffic};
 
 use super::history::Name;
 use super::world::{Source, World};
-use crate::fixtures::Message;
+use crate::fixtures::{self, Message};
 use crate::messages;
 
 /// Calls made up at once.
 const CALLS: u32 = 30;
+/// Where a message names its call.
+const CALL_ID: &str = "/message/call/id";
 /// How far deliveries are mixed among their neighbours.
 const DISORDER: usize = 12;
 
@@ -81,6 +83,8 @@ struct Parcel {
 pub(super) struct Workload {
     seed: u64,
     tenants: usize,
+    /// Real messages about calls, to be told of other calls.
+    samples: Vec<Value>,
     state: Mutex<State>,
 }
 
@@ -95,7 +99,9 @@ impl Workload {
     pub(super) fn new(seed: u64, tenants: usize) -> Self {
         let dice = fastrand::Rng::with_seed(seed);
         let state = State { dice, chunk: 0, extras: 0, ready: VecDeque::new() };
-        Self { seed, tenants, state: Mutex::new(state) }
+        let samples = fixtures::names("vapi").into_iter().map(|name| fixtures::json(&name));
+        let samples = samples.filter(|sample| sample.pointer(CALL_ID).is_some()).collect();
+        Self { seed, tenants, samples, state: Mutex::new(state) }
     }
 
     /// The next webhook.
@@ -128,7 +134,7 @@ impl Workload {
             let to = To::Own((first + delivery.clinic) % self.tenants);
             let (body, kind) = (delivery.body, delivery.kind);
             parcels.push(Parcel { to, body, kind, is_broken: false });
-            if state.dice.u8(..10) == 0 {
+            if state.dice.u8(..6) == 0 {
                 parcels.extend(self.extras(state));
             }
         }
@@ -148,7 +154,7 @@ impl Workload {
         let parcel = |to, body: String, kind| {
             vec![Parcel { to, body: body.into_bytes(), kind, is_broken: false }]
         };
-        match nth % 6 {
+        match nth % 8 {
             0 => parcel(To::Own(tenant), planted(&call).to_string(), "planted"),
             1 => {
                 let tools: Vec<String> = (0..5).map(|nth| format!("tool-{nth}")).collect();
@@ -172,11 +178,16 @@ impl Workload {
                 parcel(To::Shared(None), lost.body(), "nobody's")
             }
             4 => parcel(To::Forged(tenant), Message::report(&call).body(), "forged"),
-            _ => {
+            5 => {
                 let body = Message::report(&call).body();
                 let body = body.as_bytes()[..body.len() - 2].to_vec();
                 let to = To::Own(tenant);
                 vec![Parcel { to, body, kind: "broken", is_broken: true }]
+            }
+            _ => {
+                let mut sample = self.samples[state.dice.usize(..self.samples.len())].clone();
+                *sample.pointer_mut(CALL_ID).expect("the samples have one") = json!(call);
+                parcel(To::Own(tenant), sample.to_string(), "sample")
             }
         }
     }
