@@ -1,5 +1,7 @@
 //! Probes and metrics.
 
+mod gauges;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -106,9 +108,10 @@ async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(PROBE_PATIENCE, asked).await.ok()?.ok()
 }
 
-/// Counters and histograms as OpenMetrics. No labels hold personal data or tenants' names.
+/// Counters, gauges and histograms as OpenMetrics. No labels hold personal data or tenants' names.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    gauges::measure(&app.store).await;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], open_metrics(&app.metrics.render()))
 }

@@ -52,7 +52,22 @@ pub fn metrics() -> PrometheusHandle {
                 .set_buckets_for_metric(Matcher::Suffix("_requests".into()), REQUESTS)
                 .expect("the buckets are not empty")
                 .install_recorder()
+                .inspect(|_| begin_at_zero())
                 .expect("nothing else records metrics in this process")
         })
         .clone()
+}
+
+/// A counter that appears with its first fault has no rate to alert on, so these begin at zero.
+fn begin_at_zero() {
+    for reason in ["proof-missing", "proof-wrong", "proof-stale", "scope-missing"] {
+        metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
+    }
+    for section in ["party", "tool_io", "conversation", "raw"] {
+        metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
+    }
+    for projector in projections::all() {
+        metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
+            .increment(0);
+    }
 }

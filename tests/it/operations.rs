@@ -1,5 +1,6 @@
 //! The server as its operator meets it: probes, metrics, request ids, and how it ends.
 
+mod documented;
 mod outage;
 
 use std::collections::BTreeSet;
@@ -107,6 +108,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "kind",
             "le",
             "outcome",
+            "part",
             "projection",
             "provider",
             "quantile",
