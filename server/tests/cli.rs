@@ -1,7 +1,21 @@
 //! The command line from outside: the real program, its exit codes, and what it prints.
 
+#[path = "cli/config.rs"]
+mod config;
+#[path = "cli/deploy.rs"]
+mod deploy;
+#[path = "cli/docs.rs"]
+mod docs;
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/drill.rs"]
+mod drill;
 #[path = "cli/integrity.rs"]
 mod integrity;
+#[path = "cli/pipes.rs"]
+mod pipes;
+#[path = "cli/quarantine.rs"]
+mod quarantine;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/world.rs"]
@@ -88,6 +102,10 @@ fn what_is_misspelt_exits_with_2_and_is_named() {
         (&["export", "events", "--format", "xlsx"], "ndjson"),
         (&["demo", "--calls", "1"], "--calls"),
         (&["serve", "--listen", "everywhere"], "--listen"),
+        (&["completions", "tcsh"], "tcsh"),
+        (&["quarantine", "replay"], "--all"),
+        (&["quarantine", "show", "not-an-id"], "not-an-id"),
+        (&["key", "create", "--installation", "--scopes", "admin,personal"], "--scopes"),
     ];
     for (args, said) in mistakes {
         let ran = world.run(args);
@@ -136,6 +154,15 @@ fn every_command_explains_itself() {
         &["source", "create", "--help"],
         &["verify", "--help"],
         &["export", "events", "--help"],
+        &["quarantine", "list", "--help"],
+        &["quarantine", "show", "--help"],
+        &["quarantine", "replay", "--help"],
+        &["doctor", "--help"],
+        &["config", "show", "--help"],
+        &["config", "check", "--help"],
+        &["probe", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
     ] {
         let ran = world.run(args);
         assert_eq!(ran.code, 0);

@@ -45,12 +45,12 @@ pub(super) struct List {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct ReplayArgs {
     /// The entry
-    #[arg(required_unless_present = "all")]
     id: Option<Uuid>,
     /// Everything that waits, oldest first; what no single route names stays
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long)]
     all: bool,
 }
 

@@ -79,7 +79,11 @@ impl Config {
 fn text(value: Value) -> String {
     match value {
         Value::String(_, text) => text,
-        Value::Num(_, number) => number.to_i128().map_or_else(String::new, |n| n.to_string()),
+        Value::Num(_, number) => match (number.to_u128(), number.to_i128()) {
+            (Some(number), _) => number.to_string(),
+            (_, Some(number)) => number.to_string(),
+            (None, None) => format!("{number:?}"),
+        },
         other => format!("{other:?}"),
     }
 }

@@ -69,7 +69,11 @@ impl World {
     /// Starts `serve` on a free port; returns once it listens.
     pub(crate) fn serve(&self, args: &[&str]) -> Serving {
         let args = [&["serve", "--listen", "127.0.0.1:0", "--output", "json"], args].concat();
-        let mut command = self.command(&args);
+        Self::start(self.command(&args))
+    }
+
+    /// Starts a `serve` that prints JSON; returns once it listens.
+    pub(crate) fn start(mut command: Command) -> Serving {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -70,6 +70,10 @@ fn data_dir(dir: &Path) -> Check {
         let todo = format!("run as {owner}, or choose another --data-dir");
         return Check::failed(name, place, found, todo);
     }
+    if meta.uid() != own.as_raw() {
+        let todo = format!("run as {owner}: a key file that root makes, {owner} cannot read");
+        return Check::warning(name, place, found, todo);
+    }
     if mode & 0o022 != 0 {
         let todo = format!("others may write in it: chmod go-w {place}");
         return Check::failed(name, place, found, todo);

@@ -1,0 +1,209 @@
+//! `doctor`: what it looks at, and that it sees what is wrong.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use ledger_store::embedded::{Cluster, Durability, Settings};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::world::World;
+
+/// Everything it looks at, in order.
+const CHECKS: [&str; 19] = [
+    "version",
+    "data_dir",
+    "disk",
+    "postgres_programs",
+    "open_files",
+    "memory",
+    "database",
+    "durability",
+    "encoding",
+    "clock",
+    "connections",
+    "roles",
+    "transactions",
+    "wraparound",
+    "migrations",
+    "root_key",
+    "keyring",
+    "read_models",
+    "quarantine",
+];
+
+/// Those that depend on the machine and the build, not on the ledger.
+const OF_THE_MACHINE: [&str; 4] = ["version", "disk", "open_files", "memory"];
+
+/// Its exit code and its document.
+fn doctor(world: &World, args: &[&str]) -> (i32, Value) {
+    let ran = world.run(&[&["doctor", "--output", "json"], args].concat());
+    let said = serde_json::from_str(&ran.stdout);
+    (ran.code, said.unwrap_or_else(|error| panic!("{error}: {} {}", ran.stdout, ran.stderr)))
+}
+
+fn checks(said: &Value) -> Vec<&Value> {
+    said["checks"].as_array().expect("a list").iter().collect()
+}
+
+fn check<'a>(said: &'a Value, name: &str) -> &'a Value {
+    let found = checks(said).into_iter().find(|check| check["check"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {said}"))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+#[test]
+fn where_nothing_is_yet_doctor_fails_nothing_and_makes_nothing() {
+    let world = World::new();
+    let (code, said) = doctor(&world, &[]);
+    assert_eq!((code, &said["ok"]), (0, &json!(true)), "{said}");
+    assert!(text(check(&said, "database"), "found").contains("nothing is there yet"));
+    assert_eq!(fs::read_dir(world.dir()).expect("our own directory").count(), 0);
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_fails_and_its_password_is_not_shown() {
+    let world = World::new();
+    let url = "postgres://ledger:hush-hush@127.0.0.1:1/ledger";
+    let (code, said) = doctor(&world, &["--database-url", url]);
+    assert_eq!((code, &said["ok"]), (1, &json!(false)));
+    assert_eq!(check(&said, "database")["state"], "failed");
+    assert!(check(&said, "database")["todo"].is_string());
+    assert!(!said.to_string().contains("hush-hush"), "{said}");
+    assert_eq!(fs::read_dir(world.dir()).expect("our own directory").count(), 0);
+}
+
+/// The private PostgreSQL of a world, and what was done to it behind the ledger's back.
+struct Behind {
+    cluster: Cluster,
+    conn: PgConnection,
+}
+
+impl Behind {
+    async fn new(world: &World) -> Self {
+        let settings = Settings {
+            data_dir: world.data(),
+            binaries: None,
+            user: None,
+            durability: Durability::Durable,
+            max_connections: 200,
+        };
+        let cluster = Cluster::start_or_adopt(settings).await.expect("it starts");
+        let conn = PgConnection::connect_with(&cluster.connect_options()).await;
+        Self { cluster, conn: conn.expect("it answers") }
+    }
+
+    async fn does(&mut self, statements: &str) {
+        for statement in statements.split("; ") {
+            let sql = AssertSqlSafe(statement.to_owned());
+            sqlx::raw_sql(sql).execute(&mut self.conn).await.expect(statement);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
+    let world = World::new();
+    let tenant = world.json(&["tenant", "create", "--slug", "acme"]);
+    let tenant = text(&tenant, "tenant_id").to_owned();
+    let mut behind = Behind::new(&world).await;
+    let (code, said) = doctor(&world, &[]);
+    assert_eq!((code, &said["ok"]), (0, &json!(true)), "{said}");
+    let names: Vec<&str> = checks(&said).iter().map(|check| text(check, "check")).collect();
+    assert_eq!(names, CHECKS, "scripts know them by these names");
+    for check in checks(&said) {
+        let fields: Vec<_> = check.as_object().expect("a check").keys().collect();
+        assert_eq!(fields, ["check", "found", "place", "state", "todo"]);
+        if !OF_THE_MACHINE.contains(&text(check, "check")) {
+            assert_eq!((&check["state"], &check["todo"]), (&json!("ok"), &Value::Null), "{check}");
+        }
+    }
+
+    for (fault, mended, name, state) in [
+        ("alter role ledger_app bypassrls", "alter role ledger_app nobypassrls", "roles", "failed"),
+        (
+            "update public._sqlx_migrations set success = false where version = 3",
+            "update public._sqlx_migrations set success = true where version = 3",
+            "migrations",
+            "failed",
+        ),
+        (
+            "update public._sqlx_migrations set version = 9999 where version = 1",
+            "update public._sqlx_migrations set version = 1 where version = 9999",
+            "migrations",
+            "failed",
+        ),
+        (
+            "alter system set full_page_writes = off; select pg_reload_conf()",
+            "alter system reset full_page_writes; select pg_reload_conf()",
+            "durability",
+            "failed",
+        ),
+        (
+            "update projection.checkpoints set halted = 'event type x.y is not known to this build'",
+            "update projection.checkpoints set halted = null",
+            "read_models",
+            "failed",
+        ),
+        (
+            "insert into ledger.quarantine values ('00000000-0000-0000-0000-000000000000',
+             gen_random_uuid(), gen_random_uuid(), 'd', 'no-single-route', 'b', now())",
+            "delete from ledger.quarantine",
+            "quarantine",
+            "warning",
+        ),
+    ] {
+        if name == "read_models" {
+            // A checkpoint that a server would have made.
+            let made = format!(
+                "insert into projection.checkpoints (tenant_id, projection, version)
+                 values ('{tenant}', 'calls', 1) on conflict do nothing"
+            );
+            behind.does(&made).await;
+        }
+        behind.does(fault).await;
+        let (code, said) = doctor(&world, &[]);
+        assert_eq!(check(&said, name)["state"], state, "{fault}: {said}");
+        assert!(check(&said, name)["todo"].is_string(), "{fault}");
+        assert_eq!(code, i32::from(state == "failed"), "{fault}");
+        behind.does(mended).await;
+    }
+    assert_eq!(doctor(&world, &[]).0, 0, "all is mended");
+
+    what_is_wrong_with_files_is_seen(&world, &tenant);
+    behind.conn.close().await.expect("it closes");
+    behind.cluster.stop().await.expect("it ends");
+}
+
+fn what_is_wrong_with_files_is_seen(world: &World, tenant: &str) {
+    let set_mode = |path: &str, mode| {
+        let path = world.data().join(path);
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own file");
+    };
+    set_mode("root.key", 0o644);
+    let (code, said) = doctor(world, &[]);
+    assert_eq!((code, &check(&said, "root_key")["state"]), (1, &json!("failed")), "{said}");
+    assert!(text(check(&said, "root_key"), "todo").contains("chmod 600"));
+    set_mode("root.key", 0o600);
+
+    let usual = fs::metadata(world.data()).expect("it is there").permissions().mode();
+    set_mode("", usual | 0o022);
+    assert_eq!(check(&doctor(world, &[]).1, "data_dir")["state"], "failed");
+    set_mode("", usual);
+
+    let key = world.data().join("keyring").join(tenant).join("1.tek");
+    let kept = fs::read(&key).expect("a key file");
+    let installation = world.data().join("keyring/00000000-0000-0000-0000-000000000000/1.tek");
+    fs::copy(installation, &key).expect("another tenant's key in its place");
+    let (code, said) = doctor(world, &[]);
+    assert_eq!((code, &check(&said, "keyring")["state"]), (1, &json!("failed")));
+    assert!(text(check(&said, "keyring"), "found").contains(tenant), "{said}");
+    fs::remove_file(&key).expect("it goes");
+    let said = doctor(world, &[]).1;
+    assert!(text(check(&said, "keyring"), "found").contains("is missing"), "{said}");
+    fs::write(&key, kept).expect("it comes back");
+    assert_eq!(doctor(world, &[]).0, 0, "all is mended");
+}
