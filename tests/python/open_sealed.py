@@ -165,7 +165,7 @@ def ledger(export):
         expect(f"leaf hash at {row['position']}", sealed.leaf_hash(row).hex(), row["leaf_hash"])
         events.append({"position": row["position"], "sections": open_row(row, tenant_id, subjects)})
     digests = {
-        content: sealed.content_digest(keys["digest.key"], content.encode()).hex()
+        content: sealed.content_digest(keys["digest.key"], sealed.content_name(content)).hex()
         for content in export["contents"]
     }
     return {"lookups": lookups, "events": events, "digests": digests}

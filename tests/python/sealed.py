@@ -143,6 +143,11 @@ def fingerprint(key):
     return hashlib.sha256(b"cl/fpr/1" + key).digest()
 
 
+def content_name(canonical):
+    """What names a message's content: the hash of its canonical spelling."""
+    return hashlib.sha256(canonical.encode()).digest()
+
+
 def content_digest(digest_key, content):
     return mac(digest_key, content)
 

@@ -6,7 +6,6 @@ use ledger_tests::run;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sqlx::{Executor, PgConnection};
-use uuid::Uuid;
 
 use super::{a_store, a_tenant, event, stream};
 
@@ -50,8 +49,8 @@ impl Drawn {
 
 /// Two tenants and an id that is nobody's.
 async fn tenants(store: &ledger_store::Store) -> [TenantId; 3] {
-    let slug = || Uuid::new_v4().to_string();
-    let nobody = TenantId(Uuid::new_v4());
+    let slug = || store.ids().random().to_string();
+    let nobody = TenantId(store.ids().random());
     [a_tenant(store, &slug()).await, a_tenant(store, &slug()).await, nobody]
 }
 
