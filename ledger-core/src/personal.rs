@@ -143,7 +143,8 @@ pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
     if raw.is_empty() || raw.len() > 40 {
         return None;
     }
-    let region = region.and_then(|region| region.parse().ok());
+    // Of an international number the parser would cut the country's own trunk prefix, too.
+    let region = region.filter(|_| !raw.starts_with('+')).and_then(|region| region.parse().ok());
     let parsed = phonenumber::parse(region, raw).ok()?;
     let e164 = parsed.format().mode(phonenumber::Mode::E164).to_string();
     let digits = e164.bytes().filter(u8::is_ascii_digit).count();
@@ -171,6 +172,17 @@ pub fn mask_phone(phone: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_international_number_is_the_same_in_every_country() {
+        for number in ["+15550100123", "+442079460018", "+49 30 23125000", "+33 1 99 00 12 34"] {
+            let international = normalise_phone(number, None);
+            assert!(international.is_some(), "{number}");
+            for region in ["US", "GB", "DE", "FR", "IT", "JP", "BR"] {
+                assert_eq!(normalise_phone(number, Some(region)), international, "{region}");
+            }
+        }
+    }
 
     #[test]
     fn one_number_in_many_shapes_is_one_number() {

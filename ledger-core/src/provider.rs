@@ -186,6 +186,8 @@ pub struct Translation {
     pub canonical: Vec<u8>,
     /// The events, in order. Appended together or not at all.
     pub drafts: Vec<Draft>,
+    /// Whether it would read otherwise if the country were told: a number in it is not international.
+    pub wants_country: bool,
     /// Whether this is streaming telemetry that the report repeats: recorded only on request.
     pub is_telemetry: bool,
     /// What to answer.

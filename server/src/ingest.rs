@@ -188,7 +188,7 @@ impl Delivery<'_> {
         let Some(tenant_id) = self.tenant_of(&translation).await? else {
             return self.quarantine(&translation).await;
         };
-        if tenant_id != self.source.tenant_id {
+        if tenant_id != self.source.tenant_id && translation.wants_country {
             translation = self.translate_for(tenant_id, body).await?;
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);

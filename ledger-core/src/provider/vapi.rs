@@ -35,6 +35,7 @@ mod tool_tests;
 
 use super::{Adapter, Proof, Refused, Translation, Unproven};
 use crate::envelope::{Draft, Sections};
+use crate::event::Presence;
 use crate::json::Json;
 use message::Message;
 
@@ -62,6 +63,8 @@ fn translate(
 ) -> Result<Translation, Refused> {
     let message = Message::open(tree)?;
     let (party, party_facts) = facts::party(&message, region).unzip();
+    let phone = party_facts.as_ref().and_then(|facts| facts.phone);
+    let wants_country = region.is_none() && phone == Some(Presence::Invalid);
     let occurred_at = facts::occurred_at(&message);
     let call = facts::call_facts(&message, occurred_at, party_facts);
     let (told, reply) = told::told(&message, call, occurred_at)?;
@@ -79,6 +82,7 @@ fn translate(
         drafts: drafts.collect(),
         routing: facts::routing(&message, region),
         provider_call_id: message.call_id().map(str::to_owned),
+        wants_country,
         is_telemetry: told::is_telemetry(&message),
         kind: message.kind.clone(),
         party,
