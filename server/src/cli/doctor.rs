@@ -14,6 +14,7 @@ use std::path::Path;
 use serde_json::json;
 
 use self::check::{Check, State};
+use self::database::Schema;
 use super::{Done, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
@@ -57,9 +58,10 @@ async fn examine(config: &Config) -> Vec<Check> {
             checks.push(ledger::root_key(config, None));
         }
         Ok(instance) => {
-            let is_usable = database::check(config, &instance, &mut checks).await;
-            if is_usable {
-                ledger::check(config, &instance, &mut checks).await;
+            match database::check(config, &instance, &mut checks).await {
+                Schema::Ours => ledger::check(config, &instance, &mut checks).await,
+                Schema::None => checks.push(ledger::root_key(config, Some(0))),
+                Schema::Unknown => checks.push(ledger::root_key(config, None)),
             }
             if let Err(error) = instance.close().await {
                 let todo = "see its log, and look for processes that still use it";

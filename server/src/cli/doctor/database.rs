@@ -24,21 +24,32 @@ const OLD_SNAPSHOT: i64 = 10_000_000;
 const WRAPAROUND_WARNING: i64 = 500_000_000;
 const WRAPAROUND_FAILED: i64 = 1_500_000_000;
 
-/// Checks the database; whether the ledger in it can be looked at.
-pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) -> bool {
+/// What is in the database, as far as this build can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// Every migration of this build: the ledger in it can be looked at.
+    Ours,
+    /// Nothing of ours.
+    None,
+    /// Another build's, or none that could be read.
+    Unknown,
+}
+
+/// Checks the database, and tells what is in it.
+pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) -> Schema {
     let place = match &config.database_url {
         Some(_) => "DATABASE_URL".to_owned(),
         None => "private PostgreSQL".to_owned(),
     };
     let examined = tokio::time::timeout(PATIENCE, examine(config, instance, &place, checks)).await;
     let found = match examined {
-        Ok(Ok(is_usable)) => return is_usable,
+        Ok(Ok(schema)) => return schema,
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
     };
     let todo = "check that the server runs, and that this login may connect to the database";
     checks.push(Check::failed("database", place, found, todo));
-    false
+    Schema::Unknown
 }
 
 async fn examine(
@@ -46,7 +57,7 @@ async fn examine(
     instance: &Instance,
     place: &str,
     checks: &mut Vec<Check>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Schema> {
     let mut conn = PgConnection::connect_with(&instance.database).await?;
     let clock = instance.store.clock();
     let asked = clock.now();
@@ -66,7 +77,15 @@ async fn examine(
     let applied = examine::migrations(&mut conn).await?;
     checks.push(migrations(&applied, &facts));
     conn.close().await?;
-    Ok(applied.missing.is_empty())
+    Ok(match &applied {
+        found if found.missing.is_empty() => Schema::Ours,
+        Migrations { applied: 0, unknown, altered, .. }
+            if unknown.is_empty() && altered.is_empty() =>
+        {
+            Schema::None
+        }
+        _ => Schema::Unknown,
+    })
 }
 
 fn server(facts: &Facts, place: &str) -> Check {
