@@ -215,9 +215,11 @@ impl Nemesis {
         Ok(())
     }
 
-    /// For how long a fault is held.
+    /// For how long a fault is held: most often shorter than anybody's patience, sometimes longer than everybody's.
     async fn hold(&mut self) {
-        sleep(Duration::from_millis(self.dice.u64(150..1_200))).await;
+        let is_long = self.dice.u8(..8) == 0;
+        let for_ms = if is_long { self.dice.u64(2_000..7_000) } else { self.dice.u64(100..1_000) };
+        sleep(Duration::from_millis(for_ms)).await;
     }
 
     fn any_server(&mut self) -> usize {

@@ -20,7 +20,7 @@ use super::report::{Check, Findings};
 use super::run::Run;
 
 /// Runs under way at once: they mostly wait.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 /// Traffic before the first fault: there must be something to do wrong.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// A bug that needs luck to show gets this many runs.

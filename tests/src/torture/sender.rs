@@ -18,6 +18,8 @@ use super::world::World;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two webhooks of one sender, in milliseconds: leaves the machine room to fail in.
 const PAUSE_MS: u64 = 12;
+/// After one that came to nothing.
+const BACKOFF_MS: u64 = 60;
 
 /// Senders of what is unknown in the end.
 const SETTLING: usize = 6;
@@ -41,15 +43,16 @@ impl Sending {
         let mut dice = fastrand::Rng::with_seed(seed ^ (0x5EED << 8) ^ nth as u64);
         let client = client();
         while !self.is_over.load(Ordering::Relaxed) {
-            {
+            let heard = {
                 let _open = self.gate.read().await;
                 let webhook = self.choose(&mut dice).await?;
                 // Nine of ten unknown ones are tried again; of the others it stays unknown for ever.
                 let again = dice.u8(..10) != 0;
                 let server = dice.usize(..self.world.servers.len());
-                self.send(&client, server, &webhook, again).await;
-            }
-            tokio::time::sleep(Duration::from_millis(dice.u64(..2 * PAUSE_MS))).await;
+                self.send(&client, server, &webhook, again).await
+            };
+            let pause = if matches!(heard, Outcome::Unknown(_)) { BACKOFF_MS } else { PAUSE_MS };
+            tokio::time::sleep(Duration::from_millis(dice.u64(..2 * pause))).await;
         }
         Ok(())
     }

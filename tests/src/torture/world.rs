@@ -24,8 +24,6 @@ use super::postgres::Postgres;
 use super::serving::{READY_PATIENCE, Serving};
 use crate::proxy::{Proxy, Upstream, Weather};
 
-/// Two, so that they compete for the same tenants.
-const SERVERS: usize = 2;
 const TENANTS: usize = 6;
 /// Small: full it is quickly, and a few tenants' keys need little.
 const KEYS_BYTES: u64 = 1 << 20;
@@ -96,10 +94,9 @@ impl World {
         let bug = plant.map(|plant| plant.name);
         let database_proxy = Proxy::start(Upstream::Unix(postgres.socket.clone())).await?;
         let url = format!("postgres://ledger@{}/ledger?sslmode=disable", database_proxy.address());
-        let mut servers = Vec::new();
-        for nth in 0..SERVERS {
-            servers.push(Serving::start(nth, &dir, url.clone(), bug).await?);
-        }
+        // Two, so that they compete for the same tenants.
+        let start = |nth| Serving::start(nth, &dir, url.clone(), bug);
+        let servers = <[_; 2]>::from(tokio::try_join!(start(0), start(1))?).into();
         let world = Self {
             dir,
             postgres,

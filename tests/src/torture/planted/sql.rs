@@ -20,7 +20,7 @@ pub(super) const NOT_LOGGED: &[&str] = &["alter table calls_v1.calls set unlogge
 pub(super) const SEQUENCE: &str = "
     begin
       return query select * from {right};
-      if random() < 0.04 then
+      if random() < 0.15 then
         raise exception 'rolled back' using errcode = '40001';
       end if;
     end";
@@ -94,7 +94,7 @@ pub(super) const ROLLED_BACK: &str = "
     begin
       begin
         select array_agg(row ({columns})::ledger.plant_answer) into answers from {right} a;
-        if random() < 0.05 then
+        if random() < 0.1 then
           raise exception 'it failed' using errcode = 'LG999';
         end if;
       exception when sqlstate 'LG999' then null;
