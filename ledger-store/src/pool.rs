@@ -36,21 +36,25 @@ pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'stati
                 Ok(())
             })
         })
+        // Errors rather than `Ok(false)`, which would say goodbye to a peer that does not listen.
         .before_acquire(|conn, meta| {
-            Box::pin(async move { Ok(meta.idle_for < FRESH || answers(conn, ANSWER).await) })
+            Box::pin(async move {
+                if meta.idle_for > FRESH {
+                    answers(conn, ANSWER).await?;
+                }
+                Ok(true)
+            })
         })
         .after_release(|conn, _| {
             Box::pin(async move {
-                if answers(conn, RETURN).await {
-                    return Ok(true);
-                }
-                // Not `Ok(false)`, which would say goodbye to a peer that does not listen.
-                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+                answers(conn, RETURN).await?;
+                Ok(true)
             })
         })
         .connect_lazy_with(database.clone())
 }
 
-async fn answers(conn: &mut PgConnection, patience: Duration) -> bool {
-    matches!(tokio::time::timeout(patience, conn.ping()).await, Ok(Ok(())))
+async fn answers(conn: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
+    let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(patience, conn.ping()).await.map_err(|_| silent())?
 }

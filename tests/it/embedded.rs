@@ -17,7 +17,10 @@ use std::{
 
 use ledger_store::embedded::{Cluster, Durability, Error, Settings, Stopped};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        statvfs::statvfs,
+    },
     unistd::{Pid, geteuid},
 };
 use sqlx::{Connection, PgConnection};
@@ -275,12 +278,20 @@ impl OtherProcess {
     }
 }
 
+/// Memory, when there is plenty of it: most of what these tests take is `initdb` writing files.
+fn place() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let has_room = statvfs(&memory)
+        .is_ok_and(|about| about.blocks_available() * about.fragment_size() > 1 << 30);
+    if has_room { memory } else { env::temp_dir() }
+}
+
 /// A directory that the server's user can reach, removed with everything in it, and its server ended first.
 struct Data(TempDir);
 
 impl Data {
     fn new() -> Self {
-        let data = Self(tempfile::tempdir().unwrap());
+        let data = Self(tempfile::tempdir_in(place()).unwrap());
         data.open(data.dir());
         data
     }
