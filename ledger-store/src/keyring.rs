@@ -329,6 +329,8 @@ fn place(tenant_id: TenantId, name: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod reach_tests;
+#[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,11 @@
 //! and lose their backends: nobody ever sees a row of somebody else, and every connection goes back
 //! to its pool as it came.
 //!
-//! `LEDGER_POOL_TRANSACTIONS` sets how many transactions there are, `LEDGER_POOL_SEED` which ones.
+//! `LEDGER_POOL_TRANSACTIONS` sets how many transactions there are, `LEDGER_POOL_SEED` which ones. In
+//! the suite there are fewer than the 100,000 that this is run with by hand, to keep it short.
 
 mod acts;
+mod checks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
@@ -30,8 +32,8 @@ const CONNECTIONS: u32 = 10;
 const LANES: usize = 2;
 /// More than there are connections, so that connections change hands all the time.
 const CALLERS: usize = 24;
-const TRANSACTIONS: usize = 100_000;
-const BETWEEN_KILLS: Duration = Duration::from_millis(30);
+const TRANSACTIONS: usize = 50_000;
+const BETWEEN_KILLS: Duration = Duration::from_millis(100);
 /// How long the pool may take to be whole again in the end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,7 +46,7 @@ struct Resident {
 
 /// What all callers share, and what they were told.
 struct Town {
-    store: Store,
+    store: Arc<Store>,
     residents: Vec<Resident>,
     left: AtomicUsize,
     /// Rules that were broken. Must stay empty.
@@ -70,10 +72,13 @@ impl Town {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });
-        let mut residents = Vec::with_capacity(TENANTS);
+        let store = Arc::new(store);
+        let mut arriving = JoinSet::new();
         for nth in 0..TENANTS {
-            residents.push(settle_in(&store, nth).await);
+            let store = Arc::clone(&store);
+            arriving.spawn(async move { settle_in(&store, nth).await });
         }
+        let residents = arriving.join_all().await;
         Self {
             store,
             residents,
@@ -213,18 +218,14 @@ fn no_connection_brings_one_tenant_to_another_whatever_becomes_of_its_users() {
         let kills = kills.load(Ordering::Relaxed);
         println!("seed {seed}, {:?}, {kills} kills, {counts:?}", began.elapsed());
 
-        acts::assert_whole(&town, PATIENCE).await;
-        acts::assert_kept(&town, &own).await;
-        let broken = town.broken.lock().expect("no panic while held");
-        assert!(
-            broken.is_empty(),
-            "seed {seed}: {} broken, first {:#?}",
-            broken.len(),
-            broken.first()
-        );
+        checks::assert_whole(&town, PATIENCE).await;
+        checks::assert_kept(&town, &own).await;
+        let broken = std::mem::take(&mut *town.broken.lock().expect("no panic while held"));
+        assert_eq!(broken, Vec::<String>::new(), "seed {seed}");
         for what in ["done", "dropped", "lost its backend", "panicked", "refused", "probed"] {
             assert!(counts.contains_key(what), "{what} never happened: {counts:?}");
         }
         assert!(kills > 0);
+        checks::assert_a_leak_would_be_told(&town, &own).await;
     });
 }

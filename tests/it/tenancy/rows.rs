@@ -150,67 +150,6 @@ fn without_a_tenant_there_is_no_row() {
     });
 }
 
-#[test]
-fn every_table_with_a_tenant_forces_row_security_and_every_view_runs_as_its_reader() {
-    run(async {
-        let own = OwnDatabase::create().await;
-        let mut superuser = own.superuser().await;
-        let open: Vec<String> = sqlx::query_scalar(
-            "select format('%I.%I', n.nspname, c.relname)
-               from pg_class c
-               join pg_namespace n on n.oid = c.relnamespace
-              where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'public')
-                and case c.relkind
-                      when 'r' then not (c.relrowsecurity and c.relforcerowsecurity)
-                      when 'v' then not coalesce('security_invoker=true' = any (c.reloptions), false)
-                      else c.relkind in ('p', 'm', 'f')
-                    end",
-        )
-        .fetch_all(&mut superuser)
-        .await
-        .expect("the catalogue");
-        assert_eq!(open, Vec::<String>::new());
-
-        // Names are then written with their schemas.
-        superuser.execute("set search_path = pg_catalog").await.expect("a setting");
-        let policies: Vec<String> = sqlx::query_scalar(
-            "select format('%s on %I.%I: %s', policyname, schemaname, tablename, qual)
-               from pg_policies
-              where roles <> '{ledger_owner}' and policyname not like 'projector\\_%'
-                and (permissive <> 'PERMISSIVE' or roles <> '{ledger_app}' or with_check is not null
-                     or qual not like '%tenant_id = ( SELECT ledger.tenant_in_force()%')",
-        )
-        .fetch_all(&mut superuser)
-        .await
-        .expect("the catalogue");
-        assert_eq!(policies, Vec::<String>::new());
-
-        let loose: Vec<String> = sqlx::query_scalar(
-            "select p.oid::regprocedure::text
-               from pg_proc p
-               join pg_namespace n on n.oid = p.pronamespace
-              where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
-                and (has_function_privilege('public', p.oid, 'execute')
-                     or not exists (select from unnest(p.proconfig) s
-                                     where s = 'search_path=pg_catalog, pg_temp'))",
-        )
-        .fetch_all(&mut superuser)
-        .await
-        .expect("the catalogue");
-        assert_eq!(loose, Vec::<String>::new());
-
-        let powerful: Vec<String> = sqlx::query_scalar(
-            "select rolname::text from pg_roles
-              where rolname like 'ledger\\_%'
-                and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole or rolcreatedb)",
-        )
-        .fetch_all(&mut superuser)
-        .await
-        .expect("the catalogue");
-        assert_eq!(powerful, Vec::<String>::new());
-    });
-}
-
 async fn one_connection(database: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)

@@ -1,0 +1,118 @@
+//! What must be true in the end, and that it would be noticed if it were not.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use ledger_tests::OwnDatabase;
+use sqlx::Executor;
+use uuid::Uuid;
+
+use super::acts::{READS, look, probe, read};
+use super::{CONNECTIONS, LANES, Town};
+
+/// All connections can be had at once, each as it came; nothing is left open in the database.
+pub(super) async fn assert_whole(town: &Town, patience: Duration) {
+    let pool = town.store.app();
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut conn = pool.acquire().await.expect("the pool is whole");
+        look(town, &mut conn).await.expect("it answers");
+        held.push(conn);
+    }
+    assert_eq!(pool.size(), CONNECTIONS);
+    assert!(pool.try_acquire().is_none(), "and no more than whole");
+    drop(held);
+    let deadline = Instant::now() + patience;
+    while pool.num_idle() < CONNECTIONS as usize {
+        assert!(Instant::now() < deadline, "{} of {CONNECTIONS} came back", pool.num_idle());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// That nothing was broken means something: a table that is open and connections that are given back
+/// as they must not be are told. Leaves the town in ruins.
+pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) {
+    let told = |what: &str| {
+        let broken = std::mem::take(&mut *town.broken.lock().expect("no panic while held"));
+        assert!(broken.iter().any(|rule| rule.contains(what)), "{what}: {broken:?}");
+    };
+    let open = "alter table vault.epochs disable row level security";
+    own.superuser().await.execute(open).await.expect("an open table");
+    read(town, &town.residents[0], READS[4], false).await.expect("it answers");
+    told("saw a row of");
+    let pool = town.store.app();
+    for (dirt, what) in [
+        ("set ledger.tenant_id = 'somebody'", "came back with tenant somebody"),
+        ("set role none", "came back as"),
+        ("begin", "came back inside a transaction"),
+    ] {
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut conn = pool.acquire().await.expect("a connection");
+            conn.execute(dirt).await.expect("it is left dirty");
+            held.push(conn);
+        }
+        drop(held);
+        probe(town).await.expect("it answers");
+        told(what);
+    }
+}
+
+/// What was acknowledged is there, once, and under the tenant it was acknowledged to.
+pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
+    let mut conn = own.superuser().await;
+    let (open, backends): (i64, i64) = sqlx::query_as(
+        "select count(*) filter (where state <> 'idle'), count(*) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .expect("the cluster answers");
+    // Besides the application's: the lanes, the projector and its listener, the owner.
+    let bound = i64::from(CONNECTIONS) + i64::try_from(LANES).expect("a few") + 4 + 1 + 2;
+    assert!(backends <= bound, "{backends} connections");
+    assert_eq!(open, 0, "a transaction was left open");
+
+    let astray: i64 = sqlx::query_scalar(
+        "select (select count(*) from vault.links where subject_id <> tenant_id)
+              + (select count(*) from ledger.events
+                  where event_type = 'call.ended' and facts ->> 'tenant' <> tenant_id::text)
+              + (select count(*) from (select tenant_id from ledger.events group by 1
+                                       having max(position) <> count(*)) with_holes)",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .expect("the database answers");
+    assert_eq!(astray, 0);
+
+    let pairs = |rows: Vec<(Uuid, Uuid)>| rows.into_iter().collect::<BTreeSet<_>>();
+    let linked =
+        sqlx::query_as("select tenant_id, linked_to from vault.links").fetch_all(&mut conn);
+    let linked = pairs(linked.await.expect("links"));
+    for (tenant, to) in &*town.linked.lock().expect("no panic while held") {
+        assert!(linked.contains(&(tenant.0, *to)), "a link is lost");
+    }
+    let subjects = sqlx::query_as("select tenant_id, subject_id from vault.subject_keys");
+    let subjects = pairs(subjects.fetch_all(&mut conn).await.expect("subjects"));
+    for (subject, tenant) in &*town.subjects.lock().expect("no panic while held") {
+        assert!(subjects.contains(&(tenant.0, subject.0)), "a subject is somebody else's");
+    }
+    let stored: Vec<(Uuid, i64, Uuid)> = sqlx::query_as(
+        "select tenant_id, position, event_id from ledger.events where event_type = 'call.ended'",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .expect("events");
+    let len = stored.len();
+    let stored: BTreeSet<_> = stored.into_iter().collect();
+    assert_eq!(stored.len(), len);
+    let appended = town.appended.lock().expect("no panic while held");
+    assert!(!appended.is_empty());
+    for (tenant, position, event) in &*appended {
+        assert!(
+            stored.contains(&(tenant.0, position.0, event.0)),
+            "an event is not where it was said to be"
+        );
+    }
+}
