@@ -7,6 +7,7 @@ mod canaries;
 mod catalogue;
 mod embedded;
 mod exactly_once;
+mod fuzz;
 mod golden;
 mod immutable;
 mod live;
