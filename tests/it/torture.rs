@@ -5,7 +5,7 @@ use std::process::Command;
 #[test]
 fn under_faults_of_every_kind_nothing_acknowledged_is_lost_doubled_or_leaked() {
     let output = Command::new(env!("CARGO_BIN_EXE_torture"))
-        .args(["--seed", "1", "--faults", "30", "--kills", "6", "--seconds", "35"])
+        .args(["--seed", "1", "--faults", "30", "--kills", "6", "--seconds", "28"])
         .output()
         .expect("it runs");
     let said = [output.stdout, output.stderr].concat();

@@ -45,8 +45,6 @@ pub(super) struct Entry {
     pub(super) kept: Option<[u8; 32]>,
     /// The first answer that promised something.
     pub(super) answer: Option<Answer>,
-    /// Some answer left open whether it was stored.
-    pub(super) is_unknown: bool,
 }
 
 /// How often what happened.
@@ -93,7 +91,6 @@ impl History {
             wish: webhook.wish,
             kept: webhook.kept,
             answer: None,
-            is_unknown: false,
         });
     }
 
@@ -105,6 +102,10 @@ impl History {
         match outcome {
             Outcome::Done(answer) => {
                 inner.counts.acknowledged += 1;
+                if !webhook.wish.is_met_by(*answer) {
+                    self.findings
+                        .add(Check::WrongAnswer, || format!("{}: {answer:?}", webhook.kind));
+                }
                 let first = *entry.answer.get_or_insert(*answer);
                 if first != *answer {
                     self.findings.add(Check::AnswerChanged, || {
@@ -119,14 +120,13 @@ impl History {
             Outcome::Refused(status) => {
                 inner.counts.refused += 1;
                 if !webhook.wish.allows_refusal(*status) {
-                    self.findings.add(Check::RefusedThoughValid, || {
+                    self.findings.add(Check::WrongAnswer, || {
                         format!("{} was answered {status}", webhook.kind)
                     });
                 }
             }
             Outcome::Unknown(why) => {
                 *inner.counts.unknown.entry(why).or_default() += 1;
-                entry.is_unknown = true;
                 if *why == "500" {
                     self.findings.add(Check::InternalError, || webhook.kind.to_owned());
                 }

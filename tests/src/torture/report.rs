@@ -28,8 +28,8 @@ pub(super) enum Check {
     WrongPosition,
     /// The same webhook was answered differently.
     AnswerChanged,
-    /// A valid webhook was refused.
-    RefusedThoughValid,
+    /// A valid webhook was refused, or an invalid one taken.
+    WrongAnswer,
     /// The server answered 500.
     InternalError,
     /// A tenant's log holds what was sent to somebody else, or to nobody.

@@ -11,7 +11,7 @@ use ledger_core::provider::Provider;
 use serde_json::{Value, json};
 use server::demo::traffic::{Plan, traffic};
 
-use super::history::Name;
+use super::history::{Answer, Name};
 use super::world::{Source, World};
 use crate::fixtures::{self, Message};
 use crate::messages;
@@ -43,6 +43,14 @@ pub(super) enum Wish {
 }
 
 impl Wish {
+    pub(super) fn is_met_by(self, answer: Answer) -> bool {
+        match answer {
+            Answer::Stored { .. } => self == Self::Stored,
+            Answer::Ignored => self == Self::Ignored,
+            Answer::Quarantined => self == Self::Quarantined,
+        }
+    }
+
     pub(super) fn allows_refusal(self, status: u16) -> bool {
         self == Self::Refused(status)
     }
