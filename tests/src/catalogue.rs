@@ -1,6 +1,6 @@
 //! The catalogue lint: what PostgreSQL's own catalogue says, against the rules that keep tenants
 //! apart and the log as it was written. It knows no table: what is allowed is listed in
-//! [`expected`], everything else is a finding.
+//! `expected.rs`, everything else is a finding.
 //!
 //! A migration that adds a table adds its lines to `expected.rs`. A version of a read model has a
 //! schema of its own, called `<model>_v<n>`, and needs no line: the rules of `{model}` are its rules.
