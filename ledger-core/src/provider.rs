@@ -3,6 +3,7 @@
 //! An adapter is a function of bytes. It knows nothing of tenants, keys or the database, and it
 //! never fails for a reason outside the body it was given.
 
+pub mod signature;
 pub mod vapi;
 
 use std::fmt;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use ledger_core::event::{Event, RouteAdded, SourceCreated};
 use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,8 @@ pub struct Source {
     pub provider: Provider,
     /// The shared secret.
     pub secret: Zeroizing<String>,
+    /// How its requests are signed, when that was set up: then nothing else is believed.
+    pub signature: Option<SignatureScheme>,
     /// Whether streaming telemetry is recorded.
     pub record_all: bool,
     /// Which assistant answers the telephone when the platform asks.
@@ -79,6 +82,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Keyring`] when the tenant's keys are not available.
     pub async fn create_source(&self, new: &NewSource<'_>) -> Result<SourceId, StoreError> {
+        self.create_signed_source(new, None).await
+    }
+
+    /// The same with a signature scheme, which the caller has checked.
+    ///
+    /// # Errors
+    /// Those of [`Store::create_source`].
+    pub async fn create_signed_source(
+        &self,
+        new: &NewSource<'_>,
+        signature: Option<&SignatureScheme>,
+    ) -> Result<SourceId, StoreError> {
+        let signature = signature
+            .map(|scheme| serde_json::to_string(scheme).expect("a scheme is plain strings"));
         self.ensure_installation().await?;
         let tenant_id = new.tenant_id;
         let source_id = SourceId(self.ids.random());
@@ -97,8 +114,8 @@ impl Store {
         sqlx::query!(
             "insert into ledger.sources
                (tenant_id, source_id, provider, name, secret_sealed, record_all, assistant_id,
-                created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                created_at, signature)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             tenant_id.0,
             source_id.0,
             new.provider.as_str(),
@@ -107,6 +124,7 @@ impl Store {
             new.record_all,
             new.assistant_id,
             self.clock.now_micros(),
+            signature,
         )
         .execute(&mut *tx)
         .await?;
@@ -139,7 +157,7 @@ impl Store {
         let row = sqlx::query!(
             r#"select tenant_id as "tenant_id!", provider as "provider!",
                       secret_sealed as "secret_sealed!", record_all as "record_all!",
-                      assistant_id, country
+                      assistant_id, country, signature
                  from ledger.find_source($1)"#,
             source_id.0,
         )
@@ -156,8 +174,10 @@ impl Store {
             .open_secret(&secret_place(tenant_id, source_id), &row.secret_sealed)
             .and_then(|secret| String::from_utf8(secret.to_vec()).ok())
             .ok_or_else(|| corrupt("secret_sealed"))?;
+        let signature = row.signature.map(|text| serde_json::from_str(&text)).transpose();
         let source = Source {
             source_id,
+            signature: signature.map_err(|_| corrupt("signature"))?,
             tenant_id,
             provider: Provider::parse(&row.provider).ok_or_else(|| corrupt("provider"))?,
             secret: Zeroizing::new(secret),

@@ -55,6 +55,9 @@ fn a_ledger_is_set_up_by_a_few_commands() {
     let source = world.json(&[&["source", "create", "--tenant", "acme"], &given[..]].concat());
     assert_eq!(source["secret"], "a-secret-of-ours");
     assert_eq!(world.json(&["tenant", "list"])[0]["events"], 4, "each is a fact of its own");
+    let signed = ["--provider", "vapi", "--hmac", "--hmac-algorithm", "sha512"];
+    let signed = world.json(&[&["source", "create", "--tenant", "acme"], &signed[..]].concat());
+    assert!(signed["secret"].is_string());
     assert_eq!(world.json(&["verify"])["ok"], true);
     assert_eq!(world.postgres(), None, "the last command ended what it started");
 }
@@ -99,6 +102,20 @@ fn what_is_misspelt_exits_with_2_and_is_named() {
         (&["source", "create", "--tenant", "acme", "--provider", "vappy"], "vapi"),
         (&["source", "create", "--provider", "vapi"], "--tenant"),
         (&["source", "create", "--tenant", "a", "--provider", "vapi", "--secret", "x"], "--secret"),
+        (&["source", "create", "--shared", "--provider", "vapi", "--hmac-prefix", "v1,"], "--hmac"),
+        (
+            &[
+                "source",
+                "create",
+                "--shared",
+                "--provider",
+                "vapi",
+                "--hmac",
+                "--hmac-payload",
+                "x",
+            ],
+            "{body}",
+        ),
         (&["export", "events", "--format", "xlsx"], "ndjson"),
         (&["demo", "--calls", "1"], "--calls"),
         (&["serve", "--listen", "everywhere"], "--listen"),

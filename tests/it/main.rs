@@ -21,6 +21,7 @@ mod reaper;
 mod routing;
 mod samples;
 mod sealing;
+mod signed_source;
 mod tenancy;
 mod torture;
 mod vault;

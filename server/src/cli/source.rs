@@ -1,5 +1,7 @@
 //! `source create`, `source route`.
 
+mod signature;
+
 use anyhow::{Context, bail};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::personal::normalise_phone;
@@ -13,13 +15,18 @@ use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
 
+use signature::Signature;
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a webhook source; its secret is shown once
     #[command(after_help = "Examples:
   call-ledger source create --tenant acme --provider vapi
-  call-ledger source create --shared --provider vapi     routes decide whose each message is")]
-    Create(Create),
+  call-ledger source create --shared --provider vapi     routes decide whose each message is
+  call-ledger source create --tenant acme --provider vapi --hmac     only signed requests are believed
+  call-ledger source create --tenant acme --provider vapi --hmac --hmac-algorithm sha512 \\
+    --hmac-signature-header x-acme-signature --hmac-no-timestamp --hmac-payload '{body}'")]
+    Create(Box<Create>),
     /// Say whose messages of a shared source are, by an id of the platform's own objects
     #[command(after_help = "Example:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
@@ -49,6 +56,8 @@ pub(super) struct Create {
     /// `important` leaves out streaming telemetry that the report repeats; `all` records it
     #[arg(long, default_value = "important", value_parser = ["important", "all"])]
     record: String,
+    #[command(flatten)]
+    signature: Signature,
 }
 
 #[derive(Debug, clap::Args)]
@@ -93,6 +102,7 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
     if secret.len() < 8 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return usage("--secret: use at least 8 visible ASCII characters; headers carry no others");
     }
+    let signature = create.signature.scheme(&secret)?;
     let source_id = Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = match &create.tenant {
@@ -107,7 +117,8 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
             record_all: create.record == "all",
             assistant_id: create.assistant_id.as_deref(),
         };
-        store.create_source(&new).await.context("the source was not made")
+        let made = store.create_signed_source(&new, signature.as_ref()).await;
+        made.context("the source was not made")
     })
     .await?;
     let path = format!("/ingest/{source_id}");

@@ -150,7 +150,10 @@ impl<'a> Arrival<'a> {
     fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
         let now_unix = self.app.store.clock().now().timestamp();
         let proof = Proof { headers: &self.texts, body, now_unix };
-        source.provider.adapter().verify(&source.secret, &proof)
+        match &source.signature {
+            Some(scheme) => scheme.verify(&source.secret, &proof),
+            None => source.provider.adapter().verify(&source.secret, &proof),
+        }
     }
 
     /// A wrong proof is audited with the source's tenant.

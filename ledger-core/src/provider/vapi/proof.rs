@@ -4,14 +4,12 @@
 //! bearer token; or, where a credential asks for it, an HMAC-SHA256 of `{timestamp}.{body}`. One
 //! right proof is enough: static headers a customer adds may stand beside it.
 
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use crate::provider::signature::{is_near, is_same, standard_base64};
 use crate::provider::{Proof, Unproven};
-
-/// How far a signed time may be from ours, in seconds.
-const TOLERANCE: u64 = 300;
 
 /// Headers that carry the secret as it is.
 const PLAIN: [&str; 3] = ["x-vapi-secret", "x-vapi-signature", "authorization"];
@@ -90,30 +88,14 @@ impl Signature<'_> {
     }
 }
 
-/// Seconds or milliseconds: seconds have had ten digits since 2001, milliseconds thirteen.
-fn is_near(timestamp: &str, now_unix: i64) -> bool {
-    let Ok(time) = timestamp.parse::<i64>() else { return false };
-    let seconds = if time > 100_000_000_000 { time / 1000 } else { time };
-    seconds.abs_diff(now_unix) <= TOLERANCE
-}
-
 fn right_or_wrong(is_right: bool) -> Result<(), Unproven> {
     if is_right { Ok(()) } else { Err(Unproven::Wrong) }
 }
 
-/// Compares digests, so that neither where two texts differ nor their lengths show in time.
-fn is_same(a: &str, b: &str) -> bool {
-    let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
-    constant_time::verify_slices_are_equal(digest(a).as_ref(), digest(b).as_ref()).is_ok()
-}
-
-/// The standard alphabet without padding, from either alphabet with or without it.
-fn standard_base64(text: &str) -> String {
-    text.trim_end_matches('=').replace('-', "+").replace('_', "/")
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest;
+
     use super::*;
 
     const SECRET: &str = "example-secret";

@@ -1,0 +1,356 @@
+//! Signatures as a customer may set them up at the platform: which headers, which algorithm, what
+//! of the request is signed. A source that has such a scheme believes nothing else.
+
+use aws_lc_rs::{constant_time, digest, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Proof, Unproven};
+
+/// How far a signed time may be from ours, in seconds.
+const TOLERANCE: u64 = 300;
+
+/// What may stand in a payload's format.
+const PLACEHOLDERS: [&str; 4] = ["{body}", "{timestamp}", "{method}", "{svix-id}"];
+
+/// The hash below the HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// HMAC-SHA-256.
+    #[default]
+    Sha256,
+    /// HMAC-SHA-512.
+    Sha512,
+    /// HMAC-SHA-1: weak as a hash, still sound as an HMAC.
+    Sha1,
+}
+
+/// How the signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Hexadecimal digits of either case.
+    #[default]
+    Hex,
+    /// Base64 of either alphabet, padded or not.
+    Base64,
+}
+
+/// What is signed, and where the signature stands. [`SignatureScheme::check`] it before it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureScheme {
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// The header with the signature; several in one, separated by spaces, are tried each.
+    pub signature_header: String,
+    /// The header with the time that is signed. Without one, a request can be sent again for ever;
+    /// it is then still recorded once.
+    pub timestamp_header: Option<String>,
+    /// The header with the message's own id, where `{svix-id}` is signed.
+    pub message_id_header: Option<String>,
+    /// The signed text: `{body}`, and what else is in it.
+    pub payload: String,
+    /// How the signature is written.
+    pub encoding: Encoding,
+    /// What stands before it, such as `sha256=` or `v1,`.
+    pub prefix: String,
+    /// Whether the secret is the Base64 of the key, as `whsec_…` is.
+    pub is_secret_base64: bool,
+}
+
+impl Default for SignatureScheme {
+    /// As Vapi has it when nothing is chosen.
+    fn default() -> Self {
+        Self {
+            algorithm: Algorithm::default(),
+            signature_header: "x-signature".into(),
+            timestamp_header: Some("x-timestamp".into()),
+            message_id_header: None,
+            payload: "{timestamp}.{body}".into(),
+            encoding: Encoding::default(),
+            prefix: String::new(),
+            is_secret_base64: false,
+        }
+    }
+}
+
+/// Why a scheme cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SchemeError {
+    /// A signature that does not cover the body proves nothing about it.
+    #[error("the payload must contain {{body}}")]
+    NoBody,
+    /// A time that nobody signed proves nothing.
+    #[error(
+        "the payload must contain {{timestamp}} when there is a timestamp header, and only then"
+    )]
+    Timestamp,
+    /// An id that nobody sends cannot be signed.
+    #[error(
+        "the payload must contain {{svix-id}} when there is a message id header, and only then"
+    )]
+    MessageId,
+    /// Behind a proxy we do not know the address as the sender wrote it, or never heard of it.
+    #[error(
+        "the payload may contain {{body}}, {{timestamp}}, {{method}} and {{svix-id}}, and no other braces"
+    )]
+    Placeholder,
+    /// Not the name of a header.
+    #[error("a header's name is lower-case letters, digits and hyphens")]
+    Header,
+    /// The secret does not decode.
+    #[error("the secret is not Base64")]
+    Secret,
+}
+
+impl SignatureScheme {
+    /// Whether it can be used with this secret.
+    ///
+    /// # Errors
+    /// [`SchemeError`] says what to change.
+    pub fn check(&self, secret: &str) -> Result<(), SchemeError> {
+        let headers = [&self.timestamp_header, &self.message_id_header];
+        let headers = headers.into_iter().flatten().chain([&self.signature_header]);
+        let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
+        for header in headers {
+            if header.is_empty() || !header.bytes().all(is_name) {
+                return Err(SchemeError::Header);
+            }
+        }
+        let signs = |placeholder| self.payload.contains(placeholder);
+        let rest =
+            PLACEHOLDERS.iter().fold(self.payload.clone(), |rest, one| rest.replace(one, ""));
+        if rest.contains(['{', '}']) {
+            return Err(SchemeError::Placeholder);
+        }
+        if !signs("{body}") {
+            return Err(SchemeError::NoBody);
+        }
+        if signs("{timestamp}") != self.timestamp_header.is_some() {
+            return Err(SchemeError::Timestamp);
+        }
+        if signs("{svix-id}") != self.message_id_header.is_some() {
+            return Err(SchemeError::MessageId);
+        }
+        self.key(secret).map(|_| ()).ok_or(SchemeError::Secret)
+    }
+
+    /// Checks that the sender knows the secret. Constant time in the secret.
+    ///
+    /// # Errors
+    /// [`Unproven`]: the request is answered 401 and nothing of it is kept.
+    pub fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
+        let given = proof.header(&self.signature_header).filter(|value| !value.trim().is_empty());
+        let given = given.ok_or(Unproven::Missing)?;
+        let header = |name: &Option<String>| match name {
+            Some(name) => proof.header(name).map(str::trim).ok_or(Unproven::Wrong),
+            None => Ok(""),
+        };
+        let timestamp = header(&self.timestamp_header)?;
+        let message_id = header(&self.message_id_header)?;
+        let key = self.key(secret).filter(|_| !secret.is_empty()).ok_or(Unproven::Wrong)?;
+        let tag = self.sign(&key, proof.body, timestamp, message_id);
+        // Every one is compared, so that time tells nothing about which was nearly right.
+        let is_right = given
+            .split_whitespace()
+            .filter_map(|one| one.strip_prefix(self.prefix.as_str()))
+            .fold(false, |is_right, one| is_right | self.is_it(&tag, one));
+        if !is_right {
+            return Err(Unproven::Wrong);
+        }
+        if self.timestamp_header.is_some() && !is_near(timestamp, proof.now_unix) {
+            return Err(Unproven::Stale);
+        }
+        Ok(())
+    }
+
+    fn key(&self, secret: &str) -> Option<hmac::Key> {
+        let algorithm = match self.algorithm {
+            Algorithm::Sha256 => hmac::HMAC_SHA256,
+            Algorithm::Sha512 => hmac::HMAC_SHA512,
+            Algorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        };
+        if !self.is_secret_base64 {
+            return Some(hmac::Key::new(algorithm, secret.as_bytes()));
+        }
+        let text = secret.strip_prefix("whsec_").unwrap_or(secret);
+        let bytes = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
+        (!bytes.is_empty()).then(|| hmac::Key::new(algorithm, &bytes))
+    }
+
+    /// Signs the payload piece by piece: what is put in is never searched for placeholders itself.
+    fn sign(&self, key: &hmac::Key, body: &[u8], timestamp: &str, message_id: &str) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(key);
+        let mut rest = self.payload.as_str();
+        while let Some(at) = rest.find('{') {
+            context.update(&rest.as_bytes()[..at]);
+            rest = &rest[at..];
+            let found = PLACEHOLDERS.iter().find(|placeholder| rest.starts_with(**placeholder));
+            let Some(placeholder) = found else { break };
+            context.update(match *placeholder {
+                "{body}" => body,
+                "{timestamp}" => timestamp.as_bytes(),
+                "{method}" => b"POST",
+                _ => message_id.as_bytes(),
+            });
+            rest = &rest[placeholder.len()..];
+        }
+        context.update(rest.as_bytes());
+        context.sign()
+    }
+
+    fn is_it(&self, tag: &hmac::Tag, written: &str) -> bool {
+        match self.encoding {
+            Encoding::Hex => is_same(&hex::encode(tag.as_ref()), &written.to_ascii_lowercase()),
+            Encoding::Base64 => {
+                is_same(&STANDARD_NO_PAD.encode(tag.as_ref()), &standard_base64(written))
+            }
+        }
+    }
+}
+
+/// Seconds or milliseconds: seconds have had ten digits since 2001, milliseconds thirteen.
+pub(in crate::provider) fn is_near(timestamp: &str, now_unix: i64) -> bool {
+    let Ok(time) = timestamp.parse::<i64>() else { return false };
+    let seconds = if time > 100_000_000_000 { time / 1000 } else { time };
+    seconds.abs_diff(now_unix) <= TOLERANCE
+}
+
+/// Compares digests, so that neither where two texts differ nor their lengths show in time.
+pub(in crate::provider) fn is_same(a: &str, b: &str) -> bool {
+    let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
+    constant_time::verify_slices_are_equal(digest(a).as_ref(), digest(b).as_ref()).is_ok()
+}
+
+/// The standard alphabet without padding, from either alphabet with or without it.
+pub(in crate::provider) fn standard_base64(text: &str) -> String {
+    text.trim_end_matches('=').replace('-', "+").replace('_', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "example-secret";
+    const NOW: i64 = 1_790_000_000;
+    const BODY: &[u8] = br#"{"message":{"type":"hang"}}"#;
+
+    fn judge(
+        scheme: &SignatureScheme,
+        secret: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Unproven> {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        scheme.verify(secret, &Proof { headers: &headers, body: BODY, now_unix: NOW })
+    }
+
+    fn tag(algorithm: hmac::Algorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+        hmac::sign(&hmac::Key::new(algorithm, key), &parts.concat()).as_ref().to_vec()
+    }
+
+    #[test]
+    fn the_scheme_nobody_changed_is_vapis_own() {
+        let scheme = SignatureScheme::default();
+        assert_eq!(scheme.check(SECRET), Ok(()));
+        let right = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1790000000.", BODY]));
+        let timed = ("x-timestamp", "1790000000");
+        assert_eq!(judge(&scheme, SECRET, &[("x-signature", &right), timed]), Ok(()));
+        assert_eq!(
+            judge(&scheme, "other", &[("x-signature", &right), timed]),
+            Err(Unproven::Wrong)
+        );
+        assert_eq!(judge(&scheme, SECRET, &[("x-signature", &right)]), Err(Unproven::Wrong));
+        assert_eq!(judge(&scheme, SECRET, &[timed]), Err(Unproven::Missing));
+        let old = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1789999000.", BODY]));
+        let headers = [("x-signature", old.as_str()), ("x-timestamp", "1789999000")];
+        assert_eq!(judge(&scheme, SECRET, &headers), Err(Unproven::Stale));
+    }
+
+    #[test]
+    fn every_choice_counts() {
+        let scheme = SignatureScheme {
+            algorithm: Algorithm::Sha512,
+            signature_header: "x-acme-proof".into(),
+            timestamp_header: None,
+            payload: "{method}:{body}:end".into(),
+            encoding: Encoding::Base64,
+            prefix: "sha512=".into(),
+            ..SignatureScheme::default()
+        };
+        assert_eq!(scheme.check(SECRET), Ok(()));
+        let key = SECRET.as_bytes();
+        let right = tag(hmac::HMAC_SHA512, key, &[b"POST:", BODY, b":end"]);
+        let right = format!("sha512={}", STANDARD.encode(right));
+        assert_eq!(judge(&scheme, SECRET, &[("x-acme-proof", &right)]), Ok(()));
+        let other = tag(hmac::HMAC_SHA256, key, &[b"POST:", BODY, b":end"]);
+        for wrong in [
+            right.trim_start_matches("sha512=").to_owned(),
+            format!("sha512={}", STANDARD.encode(other)),
+            format!("sha512={}", STANDARD.encode(tag(hmac::HMAC_SHA512, key, &[BODY]))),
+            SECRET.to_owned(),
+        ] {
+            let judged = judge(&scheme, SECRET, &[("x-acme-proof", &wrong)]);
+            assert_eq!(judged, Err(Unproven::Wrong), "{wrong}");
+        }
+        let sha1 = SignatureScheme { algorithm: Algorithm::Sha1, ..scheme };
+        let right = tag(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key, &[b"POST:", BODY, b":end"]);
+        let right = format!("sha512={}", STANDARD.encode(right));
+        assert_eq!(judge(&sha1, SECRET, &[("x-acme-proof", &right)]), Ok(()));
+    }
+
+    #[test]
+    fn standard_webhooks_are_one_such_scheme() {
+        let scheme = SignatureScheme {
+            signature_header: "svix-signature".into(),
+            timestamp_header: Some("svix-timestamp".into()),
+            message_id_header: Some("svix-id".into()),
+            payload: "{svix-id}.{timestamp}.{body}".into(),
+            encoding: Encoding::Base64,
+            prefix: "v1,".into(),
+            is_secret_base64: true,
+            ..SignatureScheme::default()
+        };
+        let secret = format!("whsec_{}", STANDARD.encode(b"twenty-four bytes of key"));
+        assert_eq!(scheme.check(&secret), Ok(()));
+        assert_eq!(scheme.check("not base64!"), Err(SchemeError::Secret));
+        let signed: [&[u8]; 3] = [b"msg_{body}.", b"1790000000.", BODY];
+        let tag = tag(hmac::HMAC_SHA256, b"twenty-four bytes of key", &signed);
+        let several = format!("v1,AAAA v1,{}", STANDARD.encode(tag));
+        let headers = |id| {
+            [
+                ("svix-signature", several.as_str()),
+                ("svix-timestamp", "1790000000"),
+                ("svix-id", id),
+            ]
+        };
+        assert_eq!(judge(&scheme, &secret, &headers("msg_{body}")), Ok(()), "an id is no format");
+        assert_eq!(judge(&scheme, &secret, &headers("msg_2")), Err(Unproven::Wrong));
+    }
+
+    #[test]
+    fn a_scheme_that_proves_nothing_is_refused_by_name() {
+        let usual = SignatureScheme::default;
+        for (scheme, refused) in [
+            (SignatureScheme { payload: "{timestamp}".into(), ..usual() }, SchemeError::NoBody),
+            (SignatureScheme { payload: "{body}".into(), ..usual() }, SchemeError::Timestamp),
+            (SignatureScheme { timestamp_header: None, ..usual() }, SchemeError::Timestamp),
+            (
+                SignatureScheme { message_id_header: Some("id".into()), ..usual() },
+                SchemeError::MessageId,
+            ),
+            (
+                SignatureScheme { payload: "{timestamp}.{url}.{body}".into(), ..usual() },
+                SchemeError::Placeholder,
+            ),
+            (SignatureScheme { signature_header: "X Y".into(), ..usual() }, SchemeError::Header),
+            (SignatureScheme { signature_header: String::new(), ..usual() }, SchemeError::Header),
+        ] {
+            assert_eq!(scheme.check(SECRET), Err(refused));
+        }
+    }
+}
