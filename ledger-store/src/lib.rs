@@ -215,11 +215,19 @@ impl Store {
     /// Closes every connection. What is under way is finished; what still waits in a queue is told
     /// that the log cannot be reached.
     pub async fn close(&self) {
-        for pool in [&self.append, &self.intake, &self.app, &self.projector, &self.owner] {
-            // A connection that is not given back belongs to a database that does not answer.
-            if tokio::time::timeout(CLOSE_PATIENCE, pool.close()).await.is_err() {
-                tracing::warn!("store.close_timed_out");
-            }
+        let Self { append, intake, app, projector, owner, .. } = self;
+        let closed = async {
+            tokio::join!(
+                append.close(),
+                intake.close(),
+                app.close(),
+                projector.close(),
+                owner.close()
+            )
+        };
+        // A connection that is not given back belongs to a database that does not answer.
+        if tokio::time::timeout(CLOSE_PATIENCE, closed).await.is_err() {
+            tracing::warn!("store.close_timed_out");
         }
     }
 }

@@ -8,6 +8,7 @@ use ledger_tests::proxy::{Proxy, Upstream, Weather};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use server::limits::Limits;
 use sqlx::AssertSqlSafe;
+use tokio::task::JoinSet;
 
 use super::{assert_goes_on, assert_voice_is_told, get, post_report, refused, until};
 
@@ -16,11 +17,16 @@ async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
     let socket = own.database.get_socket().expect("a private cluster has a socket");
     let socket = Path::new(socket).join(".s.PGSQL.5432");
     let proxy = Proxy::start(Upstream::Unix(socket)).await.expect("a proxy");
+    // Not every PostgreSQL ends a silent transaction after a minute, as our private one does.
+    let name = own.database.get_database().expect("it is named");
+    let never = format!("alter database {name} set idle_in_transaction_session_timeout = 0");
+    let mut conn = own.superuser().await;
+    sqlx::raw_sql(AssertSqlSafe(never)).execute(&mut conn).await.expect("altered");
     let database = sqlx::postgres::PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(proxy.address().port())
         .username("ledger")
-        .database(own.database.get_database().expect("it is named"))
+        .database(name)
         .ssl_mode(sqlx::postgres::PgSslMode::Disable);
     // Longer than a lane waits, and no longer than this test has to.
     let limits = Limits { request_patience: Duration::from_secs(12), ..Limits::default() };
@@ -30,16 +36,21 @@ async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
 
 /// Nothing can be recorded: everybody hears so in time, and probes are red while the process lives.
 async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
-    let reader = tenant.request(&tenant.read_key, "/v1/calls").send();
-    let (report, (), ready, reader) = tokio::join!(
+    // More than there are connections: none of them may be lost with its reader.
+    let mut readers = JoinSet::new();
+    for _ in 0..20 {
+        readers.spawn(tenant.request(&tenant.read_key, "/v1/calls").send());
+    }
+    let (report, (), ready) = tokio::join!(
         post_report(tenant, "during"),
         assert_voice_is_told(tenant, "tool"),
         get(ledger, "/readyz"),
-        reader,
     );
     assert_eq!(refused(report).await, "unavailable");
     assert_eq!(ready.status(), 503);
-    assert_eq!(refused(reader.expect("an answer")).await, "unavailable");
+    for reader in readers.join_all().await {
+        assert_eq!(refused(reader.expect("an answer")).await, "unavailable");
+    }
     assert_eq!(get(ledger, "/healthz").await.status(), 200);
 }
 
@@ -64,7 +75,10 @@ fn a_network_that_swallows_everything_is_noticed_and_the_server_goes_on_when_it_
         let tenant = ledger.tenant().await;
         assert_goes_on(&ledger, &tenant, "before").await;
         proxy.set(Weather::BlackHole);
-        assert_says_so(&ledger, &tenant).await;
+        let stranger = tenant.webhook_at(tenant.source_id, "wrong", "{}").send();
+        let (stranger, ()) = tokio::join!(stranger, assert_says_so(&ledger, &tenant));
+        // Whether or not the refusal can be recorded.
+        assert_eq!(stranger.expect("an answer").status(), 401);
         proxy.set(Weather::Clear);
         assert_goes_on(&ledger, &tenant, "during").await;
         assert_listens(&own, &ledger).await;
@@ -79,6 +93,14 @@ fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
         let (proxy, ledger) = behind_a_proxy(&own).await;
         let tenant = ledger.tenant().await;
         assert_goes_on(&ledger, &tenant, "before").await;
+        // All of them have just worked, so that none is asked whether it still does.
+        let mut all = Vec::new();
+        while all.len() < 16 {
+            all.push(ledger.store.app().acquire().await.expect("a connection"));
+        }
+        for mut conn in all {
+            conn.return_to_pool().await;
+        }
         proxy.set(Weather::AnswersLost);
         assert_says_so(&ledger, &tenant).await;
         // What was under way then is never answered: only new connections help.
