@@ -1,9 +1,15 @@
 //! A transaction that sees one tenant: the only way to a tenant's rows.
 
+use std::io::ErrorKind;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
+use tokio::time::timeout;
+
+/// A connection is waited for this long, with the answer to its first words.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Row security shows this transaction the rows of `tenant_id` and no others, whatever the query
 /// says. Read-only callers may drop it; writers commit.
@@ -58,8 +64,10 @@ async fn begin_with(
     statement: SqlStr,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
-    match tokio::spawn(async move { pool.begin_with(statement).await }).await {
-        Ok(begun) => begun,
+    let begun = async move { timeout(PATIENCE, pool.begin_with(statement)).await };
+    match tokio::spawn(begun).await {
+        // The connection is cut when it is given back: it does not answer there either.
+        Ok(begun) => begun.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             // The runtime is shutting down.

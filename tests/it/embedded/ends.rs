@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration, time::Instant};
 
-use ledger_store::embedded::{Cluster, Settings, Stopped};
+use ledger_store::embedded::{Cluster, Durability, Settings, Stopped};
 use ledger_store::{keyring::Keyring, migrate};
 use ledger_tests::{TestLedger, messages, run};
 use nix::sys::signal::Signal;
@@ -111,7 +111,8 @@ async fn until_ready_says(ledger: &TestLedger, status: u16) {
 fn a_server_whose_postgresql_dies_is_red_then_green_and_has_lost_nothing() {
     run(async {
         let data = Data::new();
-        let settings = Settings { max_connections: 60, ..data.settings() };
+        let durability = Durability::Durable;
+        let settings = Settings { durability, max_connections: 60, ..data.settings() };
         let cluster = Cluster::start_or_adopt(settings).await.unwrap();
         let database = cluster.connect_options();
         migrate(&database).await.unwrap();

@@ -173,7 +173,7 @@ fn without_its_keys_a_server_takes_nothing_and_with_them_it_goes_on() {
         let ledger = own.server().await;
         let tenant = tenant.through(&ledger);
         assert_voice_is_told(&tenant, "tool").await;
-        assert_eq!(refused(post_report(&tenant, "during").await).await, "unavailable");
+        assert_eq!(refused(post_report(&tenant, "during").await).await, "keyring-unavailable");
         assert_eq!(get(&ledger, "/readyz").await.status(), 503);
         // What a server without keys may have made must not take their place.
         let _ = std::fs::remove_dir_all(&keyring);

@@ -239,6 +239,7 @@ async fn prepare(world: &World, parcel: Parcel) -> anyhow::Result<Webhook> {
     let raw = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
     let kept = raw.map(|raw| digest(&SHA256, raw).as_ref().try_into().expect("32 bytes"));
     let events = if wish == Wish::Stored { translation.drafts.len() } else { 0 };
-    let name = (tenant, key.digest(&translation.canonical));
+    let content = digest(&SHA256, &translation.canonical);
+    let name = (tenant, key.digest(content.as_ref()));
     Ok(Webhook { name, source, body, kind, events, wish, kept })
 }
