@@ -130,8 +130,8 @@ begin
 
     -- The usual batch: every request appended, in order, as far as that holds.
     select array_agg(w.position order by w.nth), array_agg(w.number order by w.nth),
-           bool_and(v_active[w.tenant] and w.known is null and coalesce(w.expected = w.number - 1, true)
-                    and w.tenant = w.of_request)
+           bool_and(coalesce(v_active[w.tenant], false) and w.known is null
+                    and coalesce(w.expected = w.number - 1, true) and w.tenant = w.of_request)
              and count(distinct w.event_id) = n
       into v_position, v_number, v_usual
       from (select a.nth, a.event_id, a.expected, a.known, p_stream_tenant[a.stream] as tenant,
@@ -228,10 +228,12 @@ begin
   select p_tenants[p_stream_tenant[a.stream]], a.position, p_streams[a.stream], p_stream_kind[a.stream], a.number,
          a.event_id, a.event_type, a.schema_version, a.occurred_at, a.recorded_at, a.facts::json, a.sections,
          a.bulk, a.subjects::uuid[], a.meta::json, a.leaf_hash
-    from unnest(p_stream, v_position, v_number, p_event_id, p_event_type, p_schema, p_occurred_at, p_recorded_at,
-                p_facts, p_sections, p_bulk, p_subjects, p_meta, p_leaf_hash)
-      as a (stream, position, number, event_id, event_type, schema_version, occurred_at, recorded_at,
-            facts, sections, bulk, subjects, meta, leaf_hash)
+    -- In the select list: a set in `from` would be copied whole before its first row is stored.
+    from (select unnest(p_stream) as stream, unnest(v_position) as position, unnest(v_number) as number,
+                 unnest(p_event_id) as event_id, unnest(p_event_type) as event_type, unnest(p_schema) as schema_version,
+                 unnest(p_occurred_at) as occurred_at, unnest(p_recorded_at) as recorded_at, unnest(p_facts) as facts,
+                 unnest(p_sections) as sections, unnest(p_bulk) as bulk, unnest(p_subjects) as subjects,
+                 unnest(p_meta) as meta, unnest(p_leaf_hash) as leaf_hash) a
    where a.position is not null;
 
   if v_usual then

@@ -1,6 +1,6 @@
 //! One batch, one round trip: `ledger.append` and the arrays it takes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use ledger_core::envelope::StreamKind;
@@ -69,6 +69,13 @@ impl AppendRequest {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.iter().all(|stream| stream.events.is_empty())
+    }
+
+    /// Whether one stream is named twice.
+    #[must_use]
+    pub fn repeats_a_stream(&self) -> bool {
+        let mut seen = HashSet::with_capacity(self.streams.len());
+        self.streams.len() > 1 && !self.streams.iter().all(|stream| seen.insert(stream.stream_id))
     }
 
     /// Roughly the bytes it will put on the wire; what queues are bounded by.

@@ -22,6 +22,8 @@ use crate::wake::Wake;
 
 const MAX_REQUESTS: usize = 512;
 const MAX_BYTES: usize = 2 << 20;
+/// A lane that waits this long gives its connection back.
+const REST: Duration = Duration::from_secs(1);
 /// Requests that may wait in one lane.
 const QUEUE: usize = 4_096;
 /// A database that goes silent holds up a batch for this long, and a lane no longer. Longer than
@@ -42,8 +44,8 @@ pub enum AppendError {
     /// The request breaks a rule of the log and always will.
     #[error("the append was refused: {reason}")]
     Refused {
-        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`, `no_events`
-        /// or `data`.
+        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`, `no_events`,
+        /// `stream_repeated` or `data`.
         reason: String,
     },
     /// Too much is waiting. Nothing was kept; try again in a moment.
@@ -98,6 +100,10 @@ impl Appender {
         if request.is_empty() {
             return Err(AppendError::Refused { reason: "no_events".into() });
         }
+        // What its second part expects would depend on who else is in the batch.
+        if request.repeats_a_stream() {
+            return Err(AppendError::Refused { reason: "stream_repeated".into() });
+        }
         let kilobytes = u32::try_from(request.size() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(kilobytes)
@@ -143,6 +149,8 @@ impl Lane {
                 biased;
                 next = queue.recv() => return next,
                 () = self.pool.close_event() => self.conn = None,
+                // Who has rested may be dead without knowing: the pool asks before it lends again.
+                () = tokio::time::sleep(REST) => self.conn = None,
             }
         }
         queue.recv().await
@@ -207,7 +215,8 @@ impl Lane {
         for (waiting, answer) in batch.into_iter().zip(answers) {
             let answer = match answer {
                 Answer::Appended(done) => {
-                    appended |= !done.duplicate;
+                    // A duplicate, too: its first telling may be the one whose answer was lost.
+                    appended = true;
                     Ok(done)
                 }
                 Answer::Conflict(actual) => Err(AppendError::Conflict { actual }),

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, Executor, PgPool};
+use sqlx::{Connection, Executor, PgPool, Row};
 
 /// How long a connection may be waited for; what waits longer is told that the database is away.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -47,11 +47,26 @@ pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'stati
         })
         .after_release(|conn, _| {
             Box::pin(async move {
-                answers(conn, RETURN).await?;
+                outside(conn, RETURN).await?;
                 Ok(true)
             })
         })
         .connect_lazy_with(database.clone())
+}
+
+/// Whether it answers, and in no transaction. A `begin` that nobody waited for is forgotten by sqlx
+/// 0.9.0, and its transaction would go back with the connection
+/// (<https://github.com/launchbadge/sqlx/issues/4393>). In one message the two clocks only differ
+/// inside a transaction that an earlier one began.
+async fn outside(conn: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
+    let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    let asked = sqlx::raw_sql("select transaction_timestamp() = statement_timestamp()");
+    let row =
+        tokio::time::timeout(patience, asked.fetch_one(conn)).await.map_err(|_| silent())??;
+    if row.try_get(0)? {
+        return Ok(());
+    }
+    Err(sqlx::Error::Protocol("a connection came back inside a transaction".into()))
 }
 
 async fn answers(conn: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {

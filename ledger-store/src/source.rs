@@ -149,6 +149,7 @@ impl Store {
         }
         match tokio::time::timeout(STALE_PATIENCE, self.read_source(source_id)).await {
             Ok(Ok(source)) => Ok(source),
+            Ok(Err(error @ StoreError::Corrupt { .. })) => Err(error),
             Ok(Err(_)) | Err(_) => Ok(Some(known)),
         }
     }

@@ -66,7 +66,7 @@ async fn begin_with(
     let pool = pool.clone();
     let begun = async move { timeout(PATIENCE, pool.begin_with(statement)).await };
     match tokio::spawn(begun).await {
-        // The connection is cut when it is given back: it does not answer there either.
+        // The connection is cut when it is given back: it is silent there too, or in a transaction.
         Ok(begun) => begun.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -65,6 +65,9 @@ pub enum Output {
     Json,
 }
 
+/// A larger body would never find room, when its sender has yet to be believed.
+const LARGEST_BODY: usize = 16_000_000;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +267,9 @@ impl Config {
             if value == 0 {
                 bail!("a setting cannot be used: {name} must be at least 1");
             }
+        }
+        if config.max_body_bytes > LARGEST_BODY {
+            bail!("a setting cannot be used: max_body_bytes must be at most {LARGEST_BODY}");
         }
         Ok(config)
     }

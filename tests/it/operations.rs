@@ -173,11 +173,13 @@ fn the_api_describes_itself_without_the_network() {
 async fn until_somebody_waits(conn: &mut PgConnection) {
     let waiting = "select count(*) from pg_stat_activity
                     where datname = current_database() and wait_event_type = 'Lock'";
+    let begun = std::time::Instant::now();
     loop {
         let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *conn).await.expect("a count");
         if count > 0 {
             return;
         }
+        assert!(begun.elapsed() < std::time::Duration::from_mins(1), "nobody waits");
         tokio::task::yield_now().await;
     }
 }

@@ -118,6 +118,14 @@ impl Raw {
         raw
     }
 
+    /// What the server says first.
+    async fn some(&mut self) -> String {
+        let mut heard = vec![0; 4_096];
+        let read = tokio::time::timeout(PATIENCE, self.0.read(&mut heard)).await;
+        heard.truncate(read.expect("it answers").expect("it is open"));
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
     /// Everything until the server closes.
     async fn rest(&mut self) -> String {
         let mut heard = Vec::new();

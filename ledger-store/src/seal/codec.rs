@@ -32,10 +32,12 @@ static ENCODER_1: LazyLock<EncoderDictionary<'static>> =
 static DECODER_1: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY_1));
 
+// Making one costs more than using it.
 thread_local! {
-    // Making one costs more than using it.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
         RefCell::new(Compressor::with_prepared_dictionary(&ENCODER_1).ok());
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR_1: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// The smaller of the two: the plaintext as it is, or compressed. With the codec to open it by.
@@ -60,14 +62,22 @@ pub(super) fn decompress(codec: u8, packed: &[u8]) -> Result<Vec<u8>, Corrupt> {
     if len > MAX_PLAINTEXT {
         return Err(Corrupt);
     }
-    let decompressor = match codec {
-        ZSTD => Decompressor::new(),
-        ZSTD_DICTIONARY_1 => Decompressor::with_prepared_dictionary(&DECODER_1),
+    let kept = match codec {
+        ZSTD => &DECOMPRESSOR,
+        ZSTD_DICTIONARY_1 => &DECOMPRESSOR_1,
         _ => return Err(Corrupt),
     };
-    decompressor
-        .and_then(|mut decompressor| decompressor.decompress(packed, len))
-        .map_err(|_| Corrupt)
+    let make = || match codec {
+        ZSTD => Decompressor::new(),
+        _ => Decompressor::with_prepared_dictionary(&DECODER_1),
+    };
+    kept.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            None => kept.insert(make().expect("there is memory for a decompressor")),
+        };
+        decompressor.decompress(packed, len).map_err(|_| Corrupt)
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
 use plan::{Plan, links, write_links};
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ use crate::keyring::{EpochKeys, Keyring};
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
+/// Tenants resolved side by side; the webhooks' pool has a connection more, to find sources with.
+const TENANTS_AT_ONCE: usize = 3;
 /// A database that goes silent holds up a tenant's messages for this long, and the worker no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -56,6 +58,8 @@ fn is_fenced(latest: &Latest, subject: SubjectId) -> bool {
 /// Answers until the vault is dropped.
 pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
     let worker = Arc::new(worker);
+    let places = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
+    let mut under_way = JoinSet::new();
     while let Some(first) = queue.recv().await {
         let mut batch: BTreeMap<TenantId, Vec<Waiting>> = BTreeMap::new();
         let mut len = 1;
@@ -66,19 +70,25 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
             batch.entry(next.tenant_id).or_default().push(next);
             len += 1;
         }
-        // Tenants commit each for itself, side by side: a tenant whose keys are gone holds back nobody
-        // else. The next batch gathers meanwhile.
-        let mut under_way = JoinSet::new();
+        // Tenants commit each for itself, side by side: a tenant that is held up holds back nobody
+        // else, and the next batch gathers while all places are taken.
         for (tenant_id, waiting) in batch {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
             under_way.spawn(async move {
+                let _place = place;
                 let resolved = timeout(PATIENCE, worker.resolve(tenant_id, &waiting)).await;
                 let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
                 answer(waiting, resolved.unwrap_or_else(|_| Err(database(silent()))));
             });
         }
-        under_way.join_all().await;
+        while let Some(ended) = under_way.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(error = %error, "vault.resolve_panicked");
+            }
+        }
     }
+    while under_way.join_next().await.is_some() {}
 }
 
 fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Subject, VaultError>>, VaultError>) {

@@ -38,16 +38,27 @@ pub fn run(body: &[u8], step: impl Fn(&str)) -> anyhow::Result<Report> {
         schema_version: 1,
         name: SectionName::Party,
     };
-    let plain = vec![b'a'; KILOBYTE];
+    // What does not shrink is the slow case: compressed in vain, then encrypted whole.
+    let mut rng = fastrand::Rng::with_seed(1);
+    let plain: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(KILOBYTE).collect();
     let sealed = seal(&key, &place, &plain);
+    let text = &body[..body.len().min(KILOBYTE)];
+    let sealed_text = seal(&key, &place, text);
 
     let mut report = Report::new("seal");
     step("sealing and opening 1 KB");
-    report.measured.push(measure("seal 1 KB", || {
+    report.measured.push(measure("seal 1 KB that does not shrink", || {
         black_box(seal(&key, &place, black_box(&plain)));
     }));
-    report.measured.push(measure("open 1 KB", || {
+    report.measured.push(measure("open 1 KB that does not shrink", || {
         black_box(open(&key, place.tenant_id, black_box(&sealed)).is_ok());
+    }));
+    let what = format!("seal 1 KB of a message, {} bytes sealed", sealed_text.len());
+    report.measured.push(measure(&what, || {
+        black_box(seal(&key, &place, black_box(text)));
+    }));
+    report.measured.push(measure("open 1 KB of a message", || {
+        black_box(open(&key, place.tenant_id, black_box(&sealed_text)).is_ok());
     }));
     report.measured.push(measure("limit: AES-256-GCM of 1 KB, key set up each time", || {
         black_box(bare_cipher(&key, black_box(&plain)));
@@ -64,7 +75,6 @@ pub fn run(body: &[u8], step: impl Fn(&str)) -> anyhow::Result<Report> {
     report.goals = vec![
         Goal::at_most("seal 1 KB: µs", micros(0), 10.0),
         Goal::at_most("open 1 KB: µs", micros(1), 10.0),
-        Goal::at_most("translate: times serde_json alone", micros(3) / micros(4), 4.0),
     ];
     report.peak_memory_bytes = peak_memory(std::process::id());
     Ok(report)

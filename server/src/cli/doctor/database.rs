@@ -16,8 +16,8 @@ const OLDEST_SERVER: i32 = 150_000;
 /// Signatures of webhooks are good for five minutes.
 const CLOCK_FAILED_S: i64 = 60;
 const CLOCK_WARNING_S: i64 = 2;
-/// What the pools of the projector and the owner and the wake-up take besides those that are set.
-const OTHER_CONNECTIONS: i64 = 7;
+/// What webhooks, projector, owner and wake-up take besides those that are set.
+const OTHER_CONNECTIONS: i64 = 11;
 const LONG_TRANSACTION_S: i64 = 600;
 const OLD_SNAPSHOT: i64 = 10_000_000;
 /// PostgreSQL begins to freeze at two hundred million and stops at two thousand million.
