@@ -28,6 +28,9 @@ const BATCH: i64 = 1_000;
 const CLAIM: i64 = 16;
 /// The sweep that finds what no wake-up told of.
 const SWEEP: Duration = Duration::from_millis(500);
+/// A turn shorter than this had little to do, and rests as long: what arrives meanwhile shares the next
+/// one, instead of each event having a transaction of its own.
+const REST: Duration = Duration::from_millis(25);
 /// A turn commits after this, though it could go on: what it did so far is to be seen.
 const WORK: Duration = Duration::from_secs(5);
 /// A turn that takes this long waits for a database that went silent.
@@ -86,12 +89,19 @@ impl Worker {
                 is_started = matches!(timeout(TURN, self.clear_halts()).await, Ok(Ok(())));
             }
             woken.mark_unchanged();
+            let begun = Instant::now();
             let turned = timeout(TURN, self.turn()).await;
             match turned.unwrap_or(Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))) {
                 Ok(0) => {
                     tokio::select! {
                         _ = woken.changed() => {}
                         () = tokio::time::sleep(SWEEP) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+                Ok(_) if begun.elapsed() < REST => {
+                    tokio::select! {
+                        () = tokio::time::sleep(REST) => {}
                         _ = stop.changed() => {}
                     }
                 }

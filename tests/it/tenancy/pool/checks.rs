@@ -14,15 +14,18 @@ use super::{CONNECTIONS, LANES, Town};
 pub(super) async fn assert_whole(town: &Town, patience: Duration) {
     let pool = town.store.app();
     let mut held = Vec::new();
-    for _ in 0..CONNECTIONS {
+    let deadline = Instant::now() + patience;
+    while held.len() < CONNECTIONS as usize {
+        assert!(Instant::now() < deadline, "{} of {CONNECTIONS} can be had", held.len());
         let mut conn = pool.acquire().await.expect("the pool is whole");
-        look(town, &mut conn).await.expect("it answers");
-        held.push(conn);
+        // One that was killed a moment ago is lent without asking, and is then found dead.
+        if look(town, &mut conn).await.is_ok() {
+            held.push(conn);
+        }
     }
     assert_eq!(pool.size(), CONNECTIONS);
     assert!(pool.try_acquire().is_none(), "and no more than whole");
     drop(held);
-    let deadline = Instant::now() + patience;
     while pool.num_idle() < CONNECTIONS as usize {
         assert!(Instant::now() < deadline, "{} of {CONNECTIONS} came back", pool.num_idle());
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -42,9 +45,10 @@ pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) 
     told("saw a row of");
     let pool = town.store.app();
     for (dirt, what) in [
-        ("set ledger.tenant_id = 'somebody'", "came back with tenant somebody"),
-        ("set role none", "came back as"),
-        ("begin", "came back inside a transaction"),
+        ("set ledger.tenant_id = 'somebody'", Some("came back with tenant somebody")),
+        ("set role none", Some("came back as")),
+        // The pool cuts it; the connection made anew is nobody's again.
+        ("begin; set ledger.tenant_id = 'somebody'", None),
     ] {
         let mut held = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -54,7 +58,10 @@ pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) 
         }
         drop(held);
         probe(town).await.expect("it answers");
-        told(what);
+        match what {
+            Some(what) => told(what),
+            None => assert!(town.broken.lock().expect("no panic while held").is_empty()),
+        }
     }
 }
 
