@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use ledger_store::StoreError;
+use ledger_store::{Store, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -69,14 +69,7 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     };
     let lag_events = progress.as_ref().map(|all| all.iter().map(|one| one.lag_events).sum());
     let halted = progress.as_ref().map(|all| all.iter().map(|one| one.halted).sum());
-    // Without the database only the files can be looked at.
-    let keyring = match &migrated {
-        Some(_) => match tokio::time::timeout(PROBE_PATIENCE, app.store.check_keyring()).await {
-            Ok(checked) => checked,
-            Err(_) => app.store.keyring().check().map_err(StoreError::from),
-        },
-        None => app.store.keyring().check().map_err(StoreError::from),
-    };
+    let keyring = check_keyring(&app.store, migrated.is_some()).await;
     let is_ready = migrated == Some(true)
         && keyring.is_ok()
         && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG);
@@ -101,6 +94,17 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
+}
+
+/// Whether the keys are there and the database's own. Without the database only the files can be
+/// looked at.
+async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreError> {
+    if is_answering
+        && let Ok(checked) = tokio::time::timeout(PROBE_PATIENCE, store.check_keyring()).await
+    {
+        return checked;
+    }
+    store.keyring().check().map_err(StoreError::from)
 }
 
 /// What the database answers, if it does so while a probe waits.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use ledger_tests::{OwnDatabase, TestLedger, cluster, fixtures, messages, run};
 use reqwest::{Client, Response};
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
 async fn get(ledger: &TestLedger, path: &str) -> Response {
     Client::new().get(format!("http://{}{path}", ledger.address)).send().await.expect("an answer")
@@ -169,21 +169,6 @@ fn the_api_describes_itself_without_the_network() {
     });
 }
 
-/// Waits until somebody waits for a lock in this database.
-async fn until_somebody_waits(conn: &mut PgConnection) {
-    let waiting = "select count(*) from pg_stat_activity
-                    where datname = current_database() and wait_event_type = 'Lock'";
-    let begun = std::time::Instant::now();
-    loop {
-        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *conn).await.expect("a count");
-        if count > 0 {
-            return;
-        }
-        assert!(begun.elapsed() < std::time::Duration::from_mins(1), "nobody waits");
-        tokio::task::yield_now().await;
-    }
-}
-
 #[test]
 fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
     run(async {
@@ -201,7 +186,7 @@ fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
         let posted = tokio::spawn(async move {
             beside.post(fixtures::bytes("vapi/hang.inbound.composed.json")).await
         });
-        until_somebody_waits(&mut own.superuser().await).await;
+        own.until_somebody_waits().await;
         let stopped = tokio::spawn(ledger.stop());
         while Client::new().get(format!("http://{address}/healthz")).send().await.is_ok() {
             tokio::task::yield_now().await;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
@@ -79,5 +80,22 @@ impl OwnDatabase {
     /// When the cluster does not answer.
     pub async fn superuser(&self) -> PgConnection {
         PgConnection::connect_with(&self.database).await.expect("the cluster answers")
+    }
+
+    /// Returns when somebody waits for a lock in it.
+    ///
+    /// # Panics
+    /// When nobody does for a minute.
+    pub async fn until_somebody_waits(&self) {
+        let mut conn = self.superuser().await;
+        let waiting = "select count(*) from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'";
+        let begun = Instant::now();
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut conn).await.expect("a count")
+            == 0
+        {
+            assert!(begun.elapsed() < Duration::from_mins(1), "nobody waits");
+            tokio::task::yield_now().await;
+        }
     }
 }

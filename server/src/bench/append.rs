@@ -76,10 +76,7 @@ impl Way {
 /// # Errors
 /// The scratch PostgreSQL cannot be used.
 pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
-    let scratch = Scratch::start(config).await?;
-    let measured = measure(&scratch, plan, step).await;
-    scratch.end().await?;
-    measured
+    Scratch::with(config, async |scratch| measure(scratch, plan, step).await).await
 }
 
 async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {

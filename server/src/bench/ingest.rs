@@ -37,10 +37,7 @@ pub struct Plan {
 /// # Errors
 /// The scratch PostgreSQL or the server cannot be started.
 pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
-    let scratch = Scratch::start(config).await?;
-    let measured = measure(&scratch, plan, step).await;
-    scratch.end().await?;
-    measured
+    Scratch::with(config, async |scratch| measure(scratch, plan, step).await).await
 }
 
 async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {

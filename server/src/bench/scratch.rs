@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, PgPool, Row};
 
 use crate::config::Config;
 use crate::instance;
+use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
 /// The server, its directory, and a superuser's way in.
@@ -27,11 +28,29 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Starts one below the data directory.
+    /// Starts one, measures, and removes it, whatever came of it. Ctrl-C ends the measurement.
     ///
     /// # Errors
-    /// The server cannot be started; the chain says why and what to do.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+    /// Those of starting, of `measure`, then of ending.
+    pub async fn with<T>(
+        config: &Config,
+        measure: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let scratch = Self::start(config).await?;
+        let measured = tokio::select! {
+            measured = measure(&scratch) => measured,
+            signal = shutdown_signal() => {
+                Err(signal.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted")))
+            }
+        };
+        let ended = scratch.end().await;
+        let value = measured?;
+        ended?;
+        Ok(value)
+    }
+
+    /// Starts one below the data directory.
+    async fn start(config: &Config) -> anyhow::Result<Self> {
         let dir = config.data_dir.join(format!("bench-{}", std::process::id()));
         let config = Config { data_dir: dir.clone(), ..config.clone() };
         let cluster = instance::start(&config, Durability::Durable).await?;
@@ -95,10 +114,7 @@ impl Scratch {
     }
 
     /// Ends the server and removes its directory.
-    ///
-    /// # Errors
-    /// It does not end, or its directory cannot be removed.
-    pub async fn end(self) -> anyhow::Result<()> {
+    async fn end(self) -> anyhow::Result<()> {
         self.superuser.close().await;
         self.cluster.stop().await.context("the scratch PostgreSQL did not end")?;
         std::fs::remove_dir_all(&self.dir)

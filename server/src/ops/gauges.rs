@@ -1,19 +1,16 @@
 //! What is so at the moment of a scrape: whether webhooks can be taken, how far the read models are,
 //! what waits in quarantine.
 
-use std::time::Duration;
-
 use ledger_store::Store;
 
-/// A scrape does not wait longer than this for the database. What it could not ask keeps its value.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::{check_keyring, in_time};
 
-/// Asks, and sets the gauges.
+/// Asks, and sets the gauges. What could not be asked in time keeps its value.
 pub(super) async fn measure(store: &Store) {
     let migrated = in_time(store.is_migrated()).await;
     ready("database", migrated.is_some());
     ready("migrations", migrated == Some(true));
-    ready("keyring", store.keyring().check().is_ok());
+    ready("keyring", check_keyring(store, migrated.is_some()).await.is_ok());
     if migrated != Some(true) {
         return;
     }
@@ -27,10 +24,6 @@ pub(super) async fn measure(store: &Store) {
     if let Some((waiting, _)) = in_time(store.quarantine_waiting()).await {
         metrics::gauge!("ledger_quarantine_waiting").set(as_f64(waiting));
     }
-}
-
-async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
 }
 
 fn ready(part: &'static str, is_ready: bool) {

@@ -4,24 +4,8 @@ use std::time::Duration;
 
 use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use server::limits::Limits;
-use sqlx::PgConnection;
 
 use super::{PATIENCE, Raw, hold_tenants, refused, until};
-
-/// Waits until somebody waits for a lock in this database.
-async fn until_somebody_waits(conn: &mut PgConnection) {
-    let waiting = "select count(*) from pg_stat_activity
-                    where datname = current_database() and wait_event_type = 'Lock'";
-    let begun = std::time::Instant::now();
-    loop {
-        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *conn).await.expect("a count");
-        if count > 0 {
-            return;
-        }
-        assert!(begun.elapsed() < std::time::Duration::from_mins(1), "nobody waits");
-        tokio::task::yield_now().await;
-    }
-}
 
 #[test]
 fn what_cannot_be_finished_when_the_server_stops_is_answered_all_the_same() {
@@ -34,7 +18,7 @@ fn what_cannot_be_finished_when_the_server_stops_is_answered_all_the_same() {
         let held = hold_tenants(&mut conn).await;
         let posted = tenant.webhook(messages::report("waits").to_string()).send();
         let posted = tokio::spawn(posted);
-        until_somebody_waits(&mut own.superuser().await).await;
+        own.until_somebody_waits().await;
 
         let stopped = tokio::spawn(ledger.stop());
         let answer = posted.await.expect("a task").expect("an answer");
