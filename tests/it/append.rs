@@ -153,6 +153,23 @@ fn a_retry_with_an_exact_version_gets_its_first_answer() {
 }
 
 #[test]
+fn a_request_that_names_a_stream_twice_is_refused_by_name() {
+    run(async {
+        let (_own, store) = a_store().await;
+        let tenant_id = a_tenant(&store, "acme").await;
+        let exactly = |version| Expected::Exactly(StreamVersion(version));
+        let streams =
+            vec![stream(1, exactly(0), vec![event(1)]), stream(1, exactly(1), vec![event(2)])];
+        let refused = store.appender().append(AppendRequest { tenant_id, streams }).await;
+        assert!(
+            matches!(&refused, Err(AppendError::Refused { reason }) if reason == "stream_repeated"),
+            "{refused:?}"
+        );
+        assert_eq!(log(&store, tenant_id).await.len(), 1, "only the tenant's own event");
+    });
+}
+
+#[test]
 fn several_streams_are_appended_together_or_not_at_all() {
     run(async {
         let (_own, store) = a_store().await;

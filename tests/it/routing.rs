@@ -116,6 +116,32 @@ fn a_tool_call_at_a_shared_source_is_answered_for_its_tenant() {
 }
 
 #[test]
+fn a_national_number_at_a_shared_source_is_read_in_the_country_of_the_tenant() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let us = ledger.tenant_in("US").await;
+        let source_id = ledger.source(TenantId::INSTALLATION, SECRET, false).await;
+        let shared = Shared { source_id, two: ledger.tenant_in("DE").await, one: us };
+        shared.route(&shared.one, RouteKind::AssistantId, "here").await;
+        shared.route(&shared.two, RouteKind::AssistantId, "elsewhere").await;
+        let customer = json!({ "number": "(555) 010-0123" });
+        for (call, assistant) in [("n-1", "here"), ("n-2", "elsewhere")] {
+            let told = message(call).told("customer", &customer);
+            let (status, _) =
+                shared.post(told.of_call("assistantId", json!(assistant)).body()).await;
+            assert_eq!(status, 200, "{call}");
+        }
+        let read =
+            async |tenant: &TestTenant| tenant.facts_of("call.ended").await[0]["party"].clone();
+        assert_eq!(read(&shared.one).await["phone"], "valid");
+        let found = shared.one.get("/v1/calls?phone=%2B15550100123").await;
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(1), "{found}");
+        let found = shared.two.get("/v1/calls?phone=%2B15550100123").await;
+        assert_eq!(found["data"], json!([]), "it is another number there");
+    });
+}
+
+#[test]
 fn a_message_nobody_or_two_claim_waits_sealed_and_once() {
     run(async {
         let shared = Shared::new().await;
