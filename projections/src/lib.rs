@@ -3,7 +3,9 @@
 //! Projections never write the log, hold no keys, and nothing reads a projection to decide a fact.
 //! A new one is a file here, a migration, and a line in [`all`].
 
+pub mod calendar;
 pub mod calls;
+pub mod histogram;
 pub mod progress;
 pub mod projector;
 pub mod runner;

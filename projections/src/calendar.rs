@@ -1,0 +1,214 @@
+//! Hours, days and months of a time zone, as instants. All of it is computed here and none of it in
+//! SQL, so that rows and questions about them are cut by the same clock.
+
+use std::str::FromStr;
+
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike,
+    Utc,
+};
+use chrono_tz::Tz;
+
+/// A length of time that sums are kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grain {
+    /// From one full hour on the wall to the next.
+    Hour,
+    /// From midnight to midnight.
+    Day,
+    /// From the first to the first.
+    Month,
+}
+
+impl Grain {
+    /// Every grain, finest first.
+    pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
+
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+
+    /// When the hour, day or month that holds `at` began.
+    #[must_use]
+    pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+        let local = at.with_timezone(&zone);
+        match self {
+            Self::Hour => hour_start(zone, at),
+            Self::Day => day_start(zone, local.date_naive()),
+            Self::Month => day_start(zone, first_of_month(local.date_naive())),
+        }
+    }
+
+    /// When the next one after the one that holds `at` begins.
+    #[must_use]
+    pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+        let date = at.with_timezone(&zone).date_naive();
+        match self {
+            Self::Hour => next_hour(zone, at),
+            Self::Day => day_start(zone, date + Days::new(1)),
+            Self::Month => day_start(zone, first_of_month(date) + Months::new(1)),
+        }
+    }
+}
+
+/// The zone of this IANA name.
+#[must_use]
+pub fn zone(name: &str) -> Option<Tz> {
+    Tz::from_str(name).ok()
+}
+
+/// The first of the month of a date.
+#[must_use]
+pub fn first_of_month(date: NaiveDate) -> NaiveDate {
+    date.with_day(1).expect("every month has a first")
+}
+
+/// The first instant of a date. Where clocks skip midnight, it is the end of what they skip; where
+/// they show it twice, the first of both.
+#[must_use]
+pub fn day_start(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
+    let midnight = date.and_time(NaiveTime::MIN);
+    if let Some(start) = zone.from_local_datetime(&midnight).earliest() {
+        return start.to_utc();
+    }
+    // No zone has ever skipped more than a day.
+    let guess = midnight.and_utc();
+    let (before, after) = (guess - TimeDelta::days(2), guess + TimeDelta::days(2));
+    first_instant(before, after, |at| at.with_timezone(&zone).date_naive() >= date)
+}
+
+/// An hour begins where the wall clock shows it full, or where it was turned within the hour.
+fn hour_start(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+    let local = at.with_timezone(&zone);
+    let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
+        + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
+    let start = at - into;
+    since_turned(zone, start, at).unwrap_or(start)
+}
+
+fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+    let local = at.with_timezone(&zone);
+    let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
+        + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
+    let end = at - into + TimeDelta::hours(1);
+    // The clock is turned before this hour is over: the next begins there.
+    let offset = seconds_east(zone, at);
+    match seconds_east(zone, end - TimeDelta::nanoseconds(1)) == offset {
+        true => end,
+        false => first_instant(at, end, |at| seconds_east(zone, at) != offset),
+    }
+}
+
+/// When the clock was turned between these, if it was.
+fn since_turned(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let offset = seconds_east(zone, to);
+    (seconds_east(zone, from) != offset)
+        .then(|| first_instant(from, to, |at| seconds_east(zone, at) == offset))
+}
+
+fn seconds_east(zone: Tz, at: DateTime<Utc>) -> i32 {
+    zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
+}
+
+/// The first full second after `before`, up to `after`, from which on `is_there` holds. Clocks are
+/// turned at full seconds.
+fn first_instant(
+    before: DateTime<Utc>,
+    after: DateTime<Utc>,
+    is_there: impl Fn(DateTime<Utc>) -> bool,
+) -> DateTime<Utc> {
+    let at = |second| DateTime::from_timestamp(second, 0).unwrap_or(after);
+    let (mut low, mut high) = (before.timestamp(), after.timestamp() + 1);
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        if is_there(at(middle)) { high = middle } else { low = middle }
+    }
+    at(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::{America, Asia, Australia};
+
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    /// Every start from `from` to `to`, by walking.
+    fn starts(grain: Grain, zone: Tz, from: &str, to: &str) -> Vec<String> {
+        let mut start = grain.start(zone, at(from));
+        let mut all = Vec::new();
+        while start < at(to) {
+            assert_eq!(grain.start(zone, start), start, "a start starts itself");
+            all.push(start.with_timezone(&zone).format("%dT%H:%M%:z").to_string());
+            start = grain.next(zone, start);
+        }
+        all
+    }
+
+    #[test]
+    fn an_hour_that_clocks_skip_is_not_there_and_one_they_repeat_is_there_twice() {
+        let spring =
+            starts(Grain::Hour, America::New_York, "2026-03-08T05:30:00Z", "2026-03-08T08:00:00Z");
+        assert_eq!(spring, ["08T00:00-05:00", "08T01:00-05:00", "08T03:00-04:00"]);
+        let autumn =
+            starts(Grain::Hour, America::New_York, "2026-11-01T05:00:00Z", "2026-11-01T07:30:00Z");
+        assert_eq!(autumn, ["01T01:00-04:00", "01T01:00-05:00", "01T02:00-05:00"]);
+    }
+
+    #[test]
+    fn clocks_turned_by_half_an_hour_cut_the_hour_there() {
+        let zone = Australia::Lord_Howe;
+        let spring = starts(Grain::Hour, zone, "2026-10-03T14:30:00Z", "2026-10-03T16:30:00Z");
+        assert_eq!(spring, ["04T01:00+10:30", "04T02:30+11:00", "04T03:00+11:00"]);
+        let autumn = starts(Grain::Hour, zone, "2026-04-04T14:00:00Z", "2026-04-04T16:00:00Z");
+        assert_eq!(
+            autumn,
+            ["05T01:00+11:00", "05T01:30+10:30", "05T02:00+10:30"],
+            "what is repeated is an hour of its own"
+        );
+    }
+
+    #[test]
+    fn days_are_counted_in_the_zone_and_may_have_23_or_25_hours() {
+        let hours = |zone, date: &str| {
+            let date: NaiveDate = date.parse().expect("a date");
+            (day_start(zone, date + Days::new(1)) - day_start(zone, date)).num_minutes()
+        };
+        assert_eq!(hours(America::New_York, "2026-03-08"), 23 * 60);
+        assert_eq!(hours(America::New_York, "2026-11-01"), 25 * 60);
+        assert_eq!(hours(Australia::Lord_Howe, "2026-10-04"), 23 * 60 + 30);
+        assert_eq!(hours(Asia::Kolkata, "2026-03-08"), 24 * 60);
+    }
+
+    #[test]
+    fn a_day_without_a_midnight_begins_where_the_clock_was_turned() {
+        let start = day_start(America::Santiago, "2026-09-06".parse().expect("a date"));
+        assert_eq!(start, at("2026-09-06T04:00:00Z"));
+        let held = Grain::Day.start(America::Santiago, at("2026-09-06T12:00:00Z"));
+        assert_eq!(held, start);
+    }
+
+    #[test]
+    fn every_instant_lies_in_the_hour_day_and_month_that_hold_it() {
+        for zone in [America::New_York, Australia::Lord_Howe, Asia::Kolkata, Asia::Kathmandu] {
+            let mut now = at("2026-01-01T00:07:11.5Z");
+            while now < at("2027-01-01T00:00:00Z") {
+                for grain in Grain::ALL {
+                    let (start, next) = (grain.start(zone, now), grain.next(zone, now));
+                    assert!(start <= now && now < next, "{zone} {grain:?} {now}");
+                    assert_eq!(grain.start(zone, next), next, "{zone} {grain:?} {now}");
+                }
+                now += TimeDelta::minutes(37);
+            }
+        }
+    }
+}
