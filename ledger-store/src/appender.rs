@@ -211,12 +211,12 @@ impl Lane {
     }
 
     fn answer(&self, batch: Vec<Waiting>, answers: Vec<Answer>) {
-        let mut appended = false;
+        let mut appended = Vec::new();
         for (waiting, answer) in batch.into_iter().zip(answers) {
             let answer = match answer {
                 Answer::Appended(done) => {
                     // A duplicate, too: its first telling may be the one whose answer was lost.
-                    appended = true;
+                    appended.push(waiting.request.tenant_id);
                     Ok(done)
                 }
                 Answer::Conflict(actual) => Err(AppendError::Conflict { actual }),
@@ -225,8 +225,8 @@ impl Lane {
             // A caller that went away has lost its answer, not its event.
             let _ = waiting.reply.send(answer);
         }
-        if appended {
-            self.wake.ring();
+        if !appended.is_empty() {
+            self.wake.ring(appended);
         }
     }
 }

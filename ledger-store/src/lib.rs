@@ -102,9 +102,13 @@ impl Store {
         // Readers never keep a webhook waiting, and nothing keeps one for long.
         let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
         let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
-        let projector = pool(&database, 4, "set role ledger_projector");
-        let owner = pool(&database, 2, "set role ledger_owner");
-        let wake = Wake::new();
+        let projector = pool(
+            &database,
+            12,
+            "set role ledger_projector; set statement_timeout = '60s'",
+        );
+        let owner = pool(&database, 3, "set role ledger_owner");
+        let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);
         let appender = Appender::start(&append, lanes, &wake);
         let pools = (app.clone(), intake.clone());
@@ -139,6 +143,13 @@ impl Store {
     #[must_use]
     pub fn projector(&self) -> &PgPool {
         &self.projector
+    }
+
+    /// Connections of the owner of every table: for what no webhook and no request does, such as
+    /// making a new version of a read model.
+    #[must_use]
+    pub fn owner(&self) -> &PgPool {
+        &self.owner
     }
 
     /// The appender.

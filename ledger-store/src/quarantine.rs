@@ -234,7 +234,7 @@ impl Store {
         };
         self.record_change(&mut tx, tenant_id, &Event::QuarantineReplayed(replayed)).await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(true)
     }
 }

@@ -1,6 +1,9 @@
 //! Reading the log: one stream, one tenant after a position, the heads of all tenants.
 
+use std::ops::ControlFlow;
+
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use ledger_core::envelope::Recorded;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
@@ -129,6 +132,71 @@ pub async fn events_after(
         tenant_id.0,
         after.0,
         limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The same, one row after the other as they arrive, as long as they are wanted: for readers that
+/// bound what they hold.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn scan_after(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    after: Position,
+    limit: i64,
+    mut take: impl FnMut(StoredEvent) -> ControlFlow<()>,
+) -> sqlx::Result<()> {
+    let mut rows = sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and position > $2
+         order by position
+         limit $3
+        "#,
+        tenant_id.0,
+        after.0,
+        limit,
+    )
+    .fetch(conn);
+    while let Some(row) = rows.try_next().await? {
+        if take(row).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The events of one stream up to a position, from one on, in order, without large sections. For
+/// projectors: `conn` sees every tenant.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn stream_between(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    stream_id: Uuid,
+    from: Position,
+    to: Position,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and stream_id = $2 and position between $3 and $4
+         order by stream_version
+        "#,
+        tenant_id.0,
+        stream_id,
+        from.0,
+        to.0,
     )
     .fetch_all(conn)
     .await

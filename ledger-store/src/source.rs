@@ -129,7 +129,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(source_id)
     }
 
@@ -216,7 +216,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(())
     }
 

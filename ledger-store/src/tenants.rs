@@ -131,7 +131,7 @@ impl Store {
         };
         self.record_change(&mut tx, tenant_id, &Event::TenantCreated(created)).await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(tenant_id)
     }
 
@@ -238,7 +238,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(key_id)
     }
 

@@ -5,19 +5,26 @@
 
 pub mod calendar;
 pub mod calls;
+mod caught;
+pub mod copy;
+pub mod engine;
 pub mod histogram;
+pub mod parked;
+pub mod positions;
 pub mod progress;
 pub mod projector;
-pub mod runner;
+pub mod usage;
+pub mod versions;
 
 use std::sync::Arc;
 
+pub use engine::{Health, Runner};
+pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress};
-pub use projector::{ProjectError, Projector};
-pub use runner::{Runner, position, wait_for};
+pub use projector::{Fold, LogEvent, ProjectError, Projector, Tenant};
 
 /// Every projector of this build.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(calls::Calls)]
+    vec![Arc::new(calls::Calls), Arc::new(usage::Usage)]
 }

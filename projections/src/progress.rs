@@ -1,52 +1,132 @@
-//! How far the read models are, over all tenants.
+//! How far the read models are, measured against the logs themselves.
 
+use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-/// A read model over all tenants.
+use crate::versions::{State, Version, versions};
+
+/// A version that is behind and has not moved for this long is not well.
+const STALLED_SECONDS: i64 = 30;
+
+/// A version of a read model, over all its tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: i32,
-    /// How many tenants it serves.
+    /// Which.
+    pub version: Version,
+    /// How many tenants it has rows of, or will have.
     pub tenants: i64,
+    /// Events that are in it.
+    pub events: i64,
     /// Events in all logs that are not in it yet.
     pub lag_events: i64,
+    /// How long the oldest of them has been waiting, in seconds.
+    pub lag_seconds: i64,
     /// Tenants whose log it cannot read on.
     pub halted: i64,
+    /// Keys that wait behind an event that could not be folded.
+    pub parked: i64,
+    /// Tenants that are behind and have not moved for half a minute.
+    pub stalled: i64,
+    /// When any tenant last moved.
+    pub moved_at: Option<DateTime<Utc>>,
+    /// Why one of the stalled tenants does not move, as far as the database knows.
+    pub why: Option<String>,
 }
 
-/// Each read model, measured against the logs themselves.
+impl Progress {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.version.name
+    }
+
+    /// One word for it.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.version.state {
+            State::Active if self.halted > 0 => "halted",
+            State::Active if self.lag_events > 0 => "catching_up",
+            State::Active => "current",
+            state => state.as_str(),
+        }
+    }
+
+    /// Whether it is behind and nothing of it moves any more.
+    #[must_use]
+    pub fn is_stuck(&self, now: DateTime<Utc>) -> bool {
+        let still = |at: DateTime<Utc>| (now - at).num_seconds() > STALLED_SECONDS;
+        self.stalled > 0 && self.moved_at.is_none_or(still)
+    }
+}
+
+/// Every version of every read model.
 ///
 /// # Errors
 /// The database did not answer.
 pub async fn progress(pool: &PgPool) -> sqlx::Result<Vec<Progress>> {
-    let rows = sqlx::query!(
+    let mut conn = pool.acquire().await?;
+    let mut all = Vec::new();
+    for version in versions(&mut conn).await? {
+        all.push(progress_of(&mut conn, version).await?);
+    }
+    Ok(all)
+}
+
+async fn progress_of(conn: &mut PgConnection, version: Version) -> sqlx::Result<Progress> {
+    let only = version.only.map(|tenant| tenant.0);
+    let row = sqlx::query!(
         r#"
-        select c.projection, c.version, count(*) as "tenants!",
-               coalesce(sum(greatest(coalesce(h.position, 0) - c.position, 0)), 0)::bigint as "lag!",
-               count(c.halted) as "halted!"
-          from projection.checkpoints c
-          left join lateral (
-            select e.position from ledger.events e
-             where e.tenant_id = c.tenant_id
-             order by e.position desc limit 1) h on true
-         group by c.projection, c.version
-         order by c.projection, c.version
+        with one as (
+          select t.tenant_id, coalesce(c.position, 0) as position, coalesce(h.position, 0) as head,
+                 c.halted, c.updated_at,
+                 case when coalesce(c.position, 0) < h.position then
+                   (select e.recorded_at from ledger.events e
+                     where e.tenant_id = t.tenant_id and e.position = coalesce(c.position, 0) + 1)
+                 end as waiting_since
+            from ledger.tenants t
+            left join projection.checkpoints c
+              on c.tenant_id = t.tenant_id and c.projection = $1 and c.version = $2
+            left join lateral (select e.position from ledger.events e
+                                where e.tenant_id = t.tenant_id
+                                order by e.position desc limit 1) h on true
+           where $3::uuid is null or t.tenant_id = $3),
+        told as (
+          select *, waiting_since < clock_timestamp() - make_interval(secs => $4)
+                      and coalesce(updated_at, '-infinity') < clock_timestamp() - make_interval(secs => $4)
+                    as is_stalled
+            from one)
+        select count(*) as "tenants!",
+               coalesce(sum(least(position, head)), 0)::bigint as "events!",
+               coalesce(sum(greatest(head - position, 0)), 0)::bigint as "lag!",
+               coalesce(extract(epoch from clock_timestamp() - min(waiting_since)), 0)::bigint as "lag_seconds!",
+               count(halted) as "halted!",
+               count(*) filter (where is_stalled) as "stalled!",
+               max(updated_at) as moved_at,
+               min(halted) filter (where is_stalled) as why,
+               (select count(*) from projection.parked p
+                 where p.projection = $1 and p.version = $2) as "parked!"
+          from told
         "#,
+        version.name,
+        version.version,
+        only,
+        STALLED_SECONDS as f64,
     )
-    .fetch_all(pool)
+    .fetch_one(conn)
     .await?;
-    let progress = rows.into_iter().map(|row| Progress {
-        name: row.projection,
-        version: row.version,
+    Ok(Progress {
+        version,
         tenants: row.tenants,
+        events: row.events,
         lag_events: row.lag,
+        lag_seconds: row.lag_seconds.max(0),
         halted: row.halted,
-    });
-    Ok(progress.collect())
+        parked: row.parked,
+        stalled: row.stalled,
+        moved_at: row.moved_at,
+        why: row.why,
+    })
 }
 
 /// A tenant's read model that met an event it cannot read, and waits for a build that can.
@@ -81,4 +161,15 @@ pub async fn halts(pool: &PgPool) -> sqlx::Result<Vec<Halt>> {
         reason: row.reason,
     });
     Ok(halt.collect())
+}
+
+/// A build that reads what an older one halted on goes on by itself.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn clear_halts(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!("update projection.checkpoints set halted = null where halted is not null")
+        .execute(pool)
+        .await?;
+    Ok(())
 }

@@ -1,42 +1,149 @@
-//! What a read model is to the engine: a name, a version, and how a batch of events changes it.
+//! What a read model is to the engine: which events it wants, what it knows of the keys they are
+//! about, and how it writes down what they come to.
+//!
+//! A key is the stream an event belongs to. The engine owns transaction, order, checkpoint, and what
+//! happens to a key that cannot go on; a projector owns its rows.
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
+use ledger_core::envelope::Recorded;
+use ledger_core::event::DecodeError;
 use ledger_core::ids::TenantId;
 use ledger_store::StoreError;
 use ledger_store::read::StoredEvent;
 use sqlx::PgConnection;
 use thiserror::Error;
+use uuid::Uuid;
 
-/// Why a batch could not be folded.
+/// Why something could not be folded or written.
 #[derive(Debug, Error)]
 pub enum ProjectError {
     /// The database did not answer; the batch is tried again.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// An event or a row cannot be read. The tenant's projection halts here and says so: a skipped
-    /// fact is a wrong read model.
-    #[error("the read model cannot go on")]
-    Halt(#[from] StoreError),
+    /// An event or a row that will never do: its key is parked. No personal data.
+    #[error("{0}")]
+    Poison(String),
+}
+
+impl From<StoreError> for ProjectError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database(error) => Self::Database(error),
+            error => Self::Poison(reason(&error)),
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Whose events are folded, and what their rows depend on besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenant {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The zone its hours, days and months are counted in.
+    pub zone: Tz,
+}
+
+/// An event as it is stored, read once for every read model that wants it.
+#[derive(Debug)]
+pub struct LogEvent {
+    /// The row.
+    pub stored: StoredEvent,
+    recorded: Result<Recorded, StoreError>,
+}
+
+impl LogEvent {
+    /// Reads a row.
+    #[must_use]
+    pub fn new(stored: StoredEvent) -> Self {
+        Self { recorded: stored.decode(), stored }
+    }
+
+    /// What it waits with when it cannot be folded, and what follows it.
+    #[must_use]
+    pub fn key(&self) -> Uuid {
+        self.stored.stream_id
+    }
+
+    /// The event.
+    ///
+    /// # Errors
+    /// [`ProjectError::Poison`]: its facts are not of the shape they promise.
+    pub fn recorded(&self) -> Result<&Recorded, ProjectError> {
+        self.recorded.as_ref().map_err(|error| ProjectError::Poison(reason(error)))
+    }
+
+    /// Why only a newer build can read it, when that is so: what it means cannot even be guessed, so
+    /// nobody who wants it goes on.
+    #[must_use]
+    pub fn is_beyond_this_build(&self) -> Option<String> {
+        match &self.recorded {
+            Err(error @ StoreError::Decode { source, .. })
+                if !matches!(source, DecodeError::Malformed { .. }) =>
+            {
+                Some(reason(error))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A read model.
 #[async_trait]
 pub trait Projector: Send + Sync {
-    /// Its name, as in checkpoints and views.
+    /// Its name: of its schemas, its views and its checkpoints.
     fn name(&self) -> &'static str;
 
-    /// Its version: rows of different versions live in different schemas.
-    fn version(&self) -> i32;
+    /// Which tables and which fold this is. A migration that makes other tables, or a fold that comes
+    /// to other rows, counts one more; this build fills versions of its own shape only.
+    fn shape(&self) -> i32;
 
-    /// Folds events of one tenant, in order, into the read model. The engine owns the transaction
-    /// and the checkpoint; this neither commits nor reads the log.
+    /// Whether it folds events of this kind of stream.
+    fn wants(&self, stream_kind: &str) -> bool;
+
+    /// Whether it looks into the facts: then an event that this build cannot read stops it.
+    fn reads_facts(&self) -> bool {
+        true
+    }
+
+    /// What is known of these keys, for their next events to be folded into. Tables are named without
+    /// a schema: the engine's search path leads to the version that is filled.
+    ///
+    /// # Errors
+    /// [`ProjectError`].
+    async fn load(
+        &self,
+        conn: &mut PgConnection,
+        tenant: Tenant,
+        keys: &[Uuid],
+    ) -> Result<Box<dyn Fold>, ProjectError>;
+}
+
+/// A batch being folded in memory.
+#[async_trait]
+pub trait Fold: Send {
+    /// Folds one event. After an error the whole fold is thrown away.
+    ///
+    /// # Errors
+    /// [`ProjectError::Poison`]: the event's key is parked.
+    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError>;
+
+    /// Writes down what changed, all keys at once.
     ///
     /// # Errors
     /// [`ProjectError`]; nothing of the batch is kept.
-    async fn project(
-        &self,
-        conn: &mut PgConnection,
-        tenant_id: TenantId,
-        events: &[StoredEvent],
-    ) -> Result<(), ProjectError>;
+    async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ProjectError>;
 }

@@ -1,0 +1,165 @@
+//! The engine: claims tenants whose read models are behind their log, folds their next events, and
+//! moves the checkpoints in the same transaction.
+//!
+//! Any number of servers run it without a leader: work is claimed by `for update skip locked`, and a
+//! checkpoint only moves from where it was read. Rows and checkpoints can be redone, so a commit need
+//! not wait for the disk. Workers of the live lane keep what is shown current, and those of the
+//! rebuild lane fill new versions beside it, so that neither waits for the other.
+
+mod apply;
+mod claim;
+mod health;
+mod parking;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+mod read;
+mod steward;
+mod turn;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::ids::TenantId;
+use ledger_store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+pub use apply::{Applied, apply, show_path};
+pub use claim::Lane;
+pub use health::Health;
+pub use parking::Waiting;
+
+use crate::caught::caught;
+use crate::projector::Projector;
+use turn::Worker;
+
+/// The sweep that finds what no wake-up told of.
+const SWEEP: Duration = Duration::from_millis(500);
+/// A turn shorter than this had little to do, and rests as long: what arrives meanwhile shares the next
+/// one, instead of each event having a transaction of its own.
+const REST: Duration = Duration::from_millis(25);
+/// A turn that takes this long waits for a database that went silent.
+const TURN: Duration = Duration::from_secs(90);
+/// After a failure of the database.
+const BACKOFF: Duration = Duration::from_secs(1);
+/// Workers that fill new versions.
+const REBUILDERS: usize = 2;
+
+/// The running engine; stops when told, after the transactions under way.
+pub struct Runner {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    health: Health,
+}
+
+impl Runner {
+    /// Starts the workers, for every version of these read models that is of this build's shape.
+    #[must_use]
+    pub fn start(store: &Arc<Store>, projectors: Vec<Arc<dyn Projector>>) -> Self {
+        let stop = watch::Sender::new(false);
+        let health = Health::default();
+        let projectors: Arc<[Arc<dyn Projector>]> = projectors.into();
+        let worker = |lane| Worker::new(Arc::clone(store), Arc::clone(&projectors), lane, &health);
+        let mut tasks = vec![
+            tokio::spawn(follow(worker(Lane::Live), stop.subscribe())),
+            tokio::spawn(sweep(worker(Lane::Live), stop.subscribe())),
+        ];
+        for _ in 0..REBUILDERS {
+            tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild), stop.subscribe())));
+        }
+        let steward = steward::watch(Arc::clone(store), Arc::clone(&projectors), stop.subscribe());
+        tasks.push(tokio::spawn(steward));
+        Self { stop, tasks, health }
+    }
+
+    /// What the workers last complained of.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Stops after the transactions under way.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(error = %error, "projection.worker_died");
+            }
+        }
+    }
+}
+
+/// Follows the wake-ups: looks only at tenants whose logs have grown, so that a turn costs the same
+/// however many tenants there are.
+async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
+    let wake = worker.store().wake().clone();
+    let mut rung = wake.subscribe();
+    while !*stop.borrow() {
+        rung.mark_unchanged();
+        let woken = wake.take();
+        let begun = Instant::now();
+        let tenants: Vec<TenantId> = woken.tenants.into_iter().collect();
+        let done = if woken.any {
+            attempt(&mut worker, None).await
+        } else if tenants.is_empty() {
+            Some(0)
+        } else {
+            attempt(&mut worker, Some(&tenants)).await
+        };
+        match done {
+            Some(0) => {
+                tokio::select! {
+                    _ = rung.changed() => {}
+                    _ = stop.changed() => {}
+                }
+            }
+            Some(_) => {
+                // Whatever did not fit into this turn is looked at in the next.
+                wake.remember(worker.left_behind());
+                if begun.elapsed() < REST {
+                    pause(REST, &mut stop).await;
+                }
+            }
+            None => {
+                wake.remember(tenants);
+                pause(BACKOFF, &mut stop).await;
+            }
+        }
+    }
+}
+
+/// Looks at all tenants again and again.
+async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        match attempt(&mut worker, None).await {
+            Some(0) => pause(SWEEP, &mut stop).await,
+            Some(_) => {}
+            None => pause(BACKOFF, &mut stop).await,
+        }
+    }
+}
+
+/// One turn. `None` when it failed; nothing of it was kept.
+async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Option<usize> {
+    let failure = match timeout(TURN, caught(worker.turn(tenants))).await {
+        Ok(Ok(Ok(moved))) => {
+            worker.health().recovered(worker.lane());
+            return Some(moved);
+        }
+        Ok(Ok(Err(error))) => crate::projector::reason(&error),
+        Ok(Err(panic)) => format!("the engine panicked: {panic}"),
+        Err(_) => "the database does not answer".to_owned(),
+    };
+    tracing::warn!(error = failure, lane = ?worker.lane(), "projection.turn_failed");
+    worker.health().failed(worker.lane(), failure);
+    worker.forget();
+    None
+}
+
+async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(length) => {}
+        _ = stop.changed() => {}
+    }
+}

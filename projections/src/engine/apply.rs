@@ -1,0 +1,155 @@
+//! Folding events into one version of a read model, and finding the one that will not be folded.
+
+use sqlx::{Acquire, AssertSqlSafe, Executor, PgConnection};
+use uuid::Uuid;
+
+use super::parking::{Waiting, park};
+use crate::caught::{caught, caught_now};
+use crate::projector::{LogEvent, ProjectError, Projector, Tenant};
+
+/// What became of some events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Keys that were parked.
+    pub parked: usize,
+}
+
+/// Why some events were not folded.
+enum Fault {
+    /// This one cannot be.
+    Event { nth: usize, reason: String },
+    /// One of them, or all of them.
+    Batch { reason: String },
+}
+
+/// Leads table names without a schema to a version, until the transaction ends.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    // Names of read models are ours.
+    let path = format!("set local search_path = {name}_v{version}");
+    conn.execute(AssertSqlSafe(path)).await?;
+    Ok(())
+}
+
+/// Folds events, in order, into the version that the search path leads to. A key whose event cannot
+/// be folded is parked from there on and holds back nobody else: a batch that fails is halved until
+/// the culprit stands alone.
+///
+/// # Errors
+/// The database did not answer; what was folded is undone with the caller's transaction.
+pub async fn apply(
+    conn: &mut PgConnection,
+    projector: &dyn Projector,
+    version: i32,
+    tenant: Tenant,
+    events: Vec<&LogEvent>,
+    waiting: &mut Waiting,
+) -> sqlx::Result<Applied> {
+    let (tenant_id, name) = (tenant.tenant_id, projector.name());
+    let mut applied = Applied { parked: 0 };
+    let mut parts = vec![events];
+    while let Some(mut part) = parts.pop() {
+        part.retain(|event| waiting.is_free(tenant_id, name, version, event));
+        if part.is_empty() {
+            continue;
+        }
+        let (nth, reason) = match attempt(conn, projector, tenant, &part).await? {
+            None => continue,
+            Some(Fault::Event { nth, reason }) => (nth, reason),
+            Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
+            Some(Fault::Batch { .. }) => {
+                let (first, later) = halves(part);
+                parts.extend([later, first]);
+                continue;
+            }
+        };
+        let event = part[nth];
+        park(conn, tenant_id, name, version, event, &reason).await?;
+        let position = ledger_core::ids::Position(event.stored.position);
+        waiting.note(tenant_id, name, version, event.key(), position);
+        applied.parked += 1;
+        parts.push(part);
+    }
+    Ok(applied)
+}
+
+/// By keys while there are several, which can be told apart in any order; then by time.
+fn halves(part: Vec<&LogEvent>) -> (Vec<&LogEvent>, Vec<&LogEvent>) {
+    let mut keys: Vec<Uuid> = part.iter().map(|event| event.key()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.len() == 1 {
+        let mut first = part;
+        let later = first.split_off(first.len() / 2);
+        return (first, later);
+    }
+    let middle = keys[keys.len() / 2];
+    part.into_iter().partition(|event| event.key() < middle)
+}
+
+/// Folds all of it, or none.
+async fn attempt(
+    conn: &mut PgConnection,
+    projector: &dyn Projector,
+    tenant: Tenant,
+    events: &[&LogEvent],
+) -> sqlx::Result<Option<Fault>> {
+    let mut keys: Vec<Uuid> = events.iter().map(|event| event.key()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut savepoint = conn.begin().await?;
+    let fault = match caught(fold(&mut savepoint, projector, tenant, &keys, events)).await {
+        Ok(Ok(None)) => {
+            savepoint.commit().await?;
+            return Ok(None);
+        }
+        Ok(Ok(Some(fault))) => fault,
+        Ok(Err(ProjectError::Poison(reason))) => Fault::Batch { reason },
+        // A value PostgreSQL refuses will be refused again.
+        Ok(Err(ProjectError::Database(error))) if is_about_data(&error) => {
+            Fault::Batch { reason: crate::projector::reason(&without_values(&error)) }
+        }
+        Ok(Err(ProjectError::Database(error))) => return Err(error),
+        Err(panic) => Fault::Batch { reason: format!("the projector panicked: {panic}") },
+    };
+    savepoint.rollback().await?;
+    Ok(Some(fault))
+}
+
+async fn fold(
+    conn: &mut PgConnection,
+    projector: &dyn Projector,
+    tenant: Tenant,
+    keys: &[Uuid],
+    events: &[&LogEvent],
+) -> Result<Option<Fault>, ProjectError> {
+    let mut fold = projector.load(conn, tenant, keys).await?;
+    for (nth, event) in events.iter().enumerate() {
+        let reason = match caught_now(|| fold.take(event)) {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("the projector panicked: {panic}"),
+        };
+        return Ok(Some(Fault::Event { nth, reason }));
+    }
+    fold.write(conn).await?;
+    Ok(None)
+}
+
+/// SQLSTATE classes 22 (data exception), 23 (integrity) and 54 (a limit of PostgreSQL's own).
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
+
+/// What PostgreSQL refused, by its number: its own words may repeat what a provider sent.
+#[derive(Debug, thiserror::Error)]
+#[error("PostgreSQL refused a value (SQLSTATE {0})")]
+struct Refused(String);
+
+fn without_values(error: &sqlx::Error) -> Refused {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    Refused(code.map(|code| code.into_owned()).unwrap_or_default())
+}

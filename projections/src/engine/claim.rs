@@ -1,0 +1,158 @@
+//! Whose turn it is: tenants that are behind their own log, and that nobody else is at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ledger_core::ids::{Position, TenantId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::calendar;
+use crate::projector::{Projector, Tenant};
+
+/// Tenants a sweep looks for at once.
+const CANDIDATES: i64 = 256;
+/// Checkpoints claimed per transaction.
+const CLAIM: i64 = 64;
+
+/// Which versions a worker moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// What is shown, what was shown before, and what is about to be.
+    Live,
+    /// What is being filled, and has no indexes yet.
+    Rebuild,
+}
+
+/// A version of a read model of one tenant, locked by this transaction.
+pub(super) struct Claim {
+    pub(super) projector: Arc<dyn Projector>,
+    pub(super) version: i32,
+    pub(super) position: Position,
+}
+
+/// The claims of one tenant.
+pub(super) struct TenantClaims {
+    pub(super) tenant_id: TenantId,
+    /// `None` when its time zone is none of this build's.
+    pub(super) tenant: Option<Tenant>,
+    pub(super) claims: Vec<Claim>,
+}
+
+/// The names and shapes this build fills.
+pub(super) struct Shapes {
+    names: Vec<String>,
+    shapes: Vec<i32>,
+}
+
+impl Shapes {
+    pub(super) fn of(projectors: &[Arc<dyn Projector>]) -> Self {
+        Self {
+            names: projectors.iter().map(|one| one.name().to_owned()).collect(),
+            shapes: projectors.iter().map(|one| one.shape()).collect(),
+        }
+    }
+}
+
+/// A checkpoint for each tenant and version that has none yet.
+pub(super) async fn enrol(conn: &mut PgConnection, shapes: &Shapes) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into projection.checkpoints (tenant_id, projection, version)
+         select t.tenant_id, v.projection, v.version
+           from projection.versions v
+           join ledger.tenants t on v.tenant_id in (t.tenant_id, '00000000-0000-0000-0000-000000000000')
+          where (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
+            and not exists (select from projection.checkpoints c
+                             where c.tenant_id = t.tenant_id
+                               and c.projection = v.projection and c.version = v.version)
+             on conflict do nothing",
+        &shapes.names,
+        &shapes.shapes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whoever is behind, those first that moved longest ago.
+pub(super) async fn behind(
+    conn: &mut PgConnection,
+    shapes: &Shapes,
+    lane: Lane,
+) -> sqlx::Result<Vec<TenantId>> {
+    let rows = sqlx::query_scalar!(
+        r#"
+        select c.tenant_id as "tenant_id!"
+          from projection.versions v
+          join projection.checkpoints c on c.projection = v.projection and c.version = v.version
+         where (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
+           and (v.state = 'building' and v.indexed_at is null) = $3
+           and c.halted is null
+           and c.position < (select e.position from ledger.events e
+                              where e.tenant_id = c.tenant_id
+                              order by e.position desc limit 1)
+         group by c.tenant_id
+         order by min(c.updated_at)
+         limit $4
+        "#,
+        &shapes.names,
+        &shapes.shapes,
+        lane == Lane::Rebuild,
+        CANDIDATES,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(TenantId).collect())
+}
+
+/// Locks what these tenants are behind with, in the order they are named, and skips what is locked.
+pub(super) async fn claim(
+    conn: &mut PgConnection,
+    projectors: &[Arc<dyn Projector>],
+    shapes: &Shapes,
+    lane: Lane,
+    tenants: &[TenantId],
+) -> sqlx::Result<Vec<TenantClaims>> {
+    let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+    let rows = sqlx::query!(
+        r#"
+        select c.tenant_id, c.projection, c.version, c.position, t.timezone
+          from projection.checkpoints c
+          join projection.versions v on v.projection = c.projection and v.version = c.version
+          join ledger.tenants t on t.tenant_id = c.tenant_id
+         where c.tenant_id = any ($4)
+           and (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
+           and (v.state = 'building' and v.indexed_at is null) = $3
+           and c.halted is null
+           and c.position < (select e.position from ledger.events e
+                              where e.tenant_id = c.tenant_id
+                              order by e.position desc limit 1)
+         order by array_position($4, c.tenant_id), c.position
+         limit $5
+           for update of c skip locked
+        "#,
+        &shapes.names,
+        &shapes.shapes,
+        lane == Lane::Rebuild,
+        &ids,
+        CLAIM,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut order = Vec::new();
+    let mut claimed: BTreeMap<Uuid, TenantClaims> = BTreeMap::new();
+    for row in rows {
+        let tenant_id = TenantId(row.tenant_id);
+        let zone = calendar::zone(&row.timezone);
+        let entry = claimed.entry(row.tenant_id).or_insert_with(|| {
+            order.push(row.tenant_id);
+            let tenant = zone.map(|zone| Tenant { tenant_id, zone });
+            TenantClaims { tenant_id, tenant, claims: Vec::new() }
+        });
+        let projector = projectors.iter().find(|one| one.name() == row.projection);
+        let projector = Arc::clone(projector.expect("only these were asked for"));
+        let position = Position(row.position);
+        entry.claims.push(Claim { projector, version: row.version, position });
+    }
+    Ok(order.iter().filter_map(|id| claimed.remove(id)).collect())
+}

@@ -1,0 +1,277 @@
+//! One transaction of the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ledger_core::ids::{Position, TenantId};
+use ledger_store::Store;
+use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::time::{Duration, Instant};
+
+use super::apply::{apply, show_path};
+use super::claim::{Claim, Lane, Shapes, TenantClaims, behind, claim, enrol};
+use super::health::Health;
+use super::parking::Waiting;
+use super::read::{Ahead, Batch, read};
+use crate::projector::{Projector, Tenant};
+
+/// Events folded in one transaction, about: a turn that has done so many commits, so that what it did
+/// is seen and what it holds is given back.
+const WORK: usize = 8_000;
+/// Events read at once.
+const BATCH: usize = 8_000;
+/// A worker that has been at one tenant for this long looks at the others.
+const STAY: Duration = Duration::from_secs(5);
+
+/// What takes turns.
+pub(super) struct Worker {
+    store: Arc<Store>,
+    projectors: Arc<[Arc<dyn Projector>]>,
+    shapes: Shapes,
+    lane: Lane,
+    health: Health,
+    ahead: Option<Ahead>,
+    staying_since: Option<Instant>,
+    left_behind: Vec<TenantId>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        store: Arc<Store>,
+        projectors: Arc<[Arc<dyn Projector>]>,
+        lane: Lane,
+        health: &Health,
+    ) -> Self {
+        let shapes = Shapes::of(&projectors);
+        let health = health.clone();
+        let (ahead, staying_since, left_behind) = (None, None, Vec::new());
+        Self { store, projectors, shapes, lane, health, ahead, staying_since, left_behind }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Tenants of the last turn that have more to be read.
+    pub(super) fn left_behind(&mut self) -> Vec<TenantId> {
+        std::mem::take(&mut self.left_behind)
+    }
+
+    /// Gives up what was read ahead: it may be of a connection that is gone.
+    pub(super) fn forget(&mut self) {
+        self.ahead = None;
+        self.staying_since = None;
+    }
+
+    /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
+    pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
+        let begin = "begin; set local synchronous_commit = off";
+        let mut tx = self.store.projector().begin_with(begin).await?;
+        let candidates = self.candidates(&mut tx, tenants).await?;
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let mut claimed =
+            claim(&mut tx, &self.projectors, &self.shapes, self.lane, &candidates).await?;
+        if claimed.is_empty() && tenants.is_some() {
+            // Tenants that nobody has heard of before have no checkpoints yet.
+            enrol(&mut tx, &self.shapes).await?;
+            claimed =
+                claim(&mut tx, &self.projectors, &self.shapes, self.lane, &candidates).await?;
+        }
+        #[cfg(feature = "planted-bugs")]
+        if ledger_store::planted::is(ledger_store::planted::CHECKPOINT_OUTSIDE_THE_TRANSACTION) {
+            return self.turn_apart(tx, claimed).await;
+        }
+        self.advance_all(tx, claimed).await
+    }
+
+    async fn candidates(
+        &mut self,
+        conn: &mut PgConnection,
+        tenants: Option<&[TenantId]>,
+    ) -> sqlx::Result<Vec<TenantId>> {
+        if let Some(tenants) = tenants {
+            return Ok(tenants.to_vec());
+        }
+        if self.staying_since.is_some_and(|since| since.elapsed() > STAY) {
+            self.forget();
+        }
+        if let Some(ahead) = &self.ahead {
+            return Ok(vec![ahead.tenant_id]);
+        }
+        enrol(conn, &self.shapes).await?;
+        behind(conn, &self.shapes, self.lane).await
+    }
+
+    async fn advance_all(
+        &mut self,
+        mut tx: Transaction<'_, Postgres>,
+        claimed: Vec<TenantClaims>,
+    ) -> sqlx::Result<usize> {
+        let tenants: Vec<TenantId> = claimed.iter().map(|one| one.tenant_id).collect();
+        let mut waiting = Waiting::load(&mut tx, &tenants).await?;
+        let (mut moved, mut folded) = (0, 0);
+        let mut claimed = claimed.into_iter();
+        for one in claimed.by_ref() {
+            let Some(tenant) = one.tenant else {
+                halt_all(&mut tx, &one).await?;
+                continue;
+            };
+            moved += one.claims.len();
+            folded += self.advance(&mut tx, tenant, one.claims, &mut waiting).await?;
+            if folded >= WORK {
+                break;
+            }
+        }
+        tx.commit().await?;
+        self.left_behind.extend(claimed.map(|one| one.tenant_id));
+        if self.ahead.is_none() {
+            self.staying_since = None;
+        }
+        Ok(moved)
+    }
+
+    /// Folds a tenant's next events into every read model that stands at the same place, having read
+    /// them once. Returns how many there were.
+    async fn advance(
+        &mut self,
+        conn: &mut PgConnection,
+        tenant: Tenant,
+        claims: Vec<Claim>,
+        waiting: &mut Waiting,
+    ) -> sqlx::Result<usize> {
+        let mut at: BTreeMap<Position, Vec<Claim>> = BTreeMap::new();
+        for claim in claims {
+            at.entry(claim.position).or_default().push(claim);
+        }
+        let mut folded = 0;
+        let is_alone = at.len() == 1;
+        for (position, claims) in at {
+            let batch = self.next(conn, tenant.tenant_id, position).await?;
+            if batch.is_full {
+                self.left_behind.push(tenant.tenant_id);
+                if let Some(last) = batch.events.last().filter(|_| is_alone) {
+                    let (pool, after) = (self.store.projector(), Position(last.stored.position));
+                    self.ahead = Some(Ahead::start(pool, tenant.tenant_id, after, BATCH));
+                    self.staying_since.get_or_insert_with(Instant::now);
+                }
+            }
+            for claim in &claims {
+                advance_one(conn, tenant, claim, &batch, waiting).await?;
+            }
+            folded += batch.events.len();
+        }
+        Ok(folded)
+    }
+
+    async fn next(
+        &mut self,
+        conn: &mut PgConnection,
+        tenant_id: TenantId,
+        after: Position,
+    ) -> sqlx::Result<Batch> {
+        match self.ahead.take_if(|ahead| ahead.tenant_id == tenant_id) {
+            Some(ahead) if ahead.after == after => ahead.finish().await,
+            _ => read(conn, tenant_id, after, BATCH).await,
+        }
+    }
+}
+
+/// Folds a batch into one version and moves its checkpoint behind it, or as far as this build can
+/// read.
+async fn advance_one(
+    conn: &mut PgConnection,
+    tenant: Tenant,
+    claim: &Claim,
+    batch: &Batch,
+    waiting: &mut Waiting,
+) -> sqlx::Result<()> {
+    let projector = &*claim.projector;
+    let wants = |kind: &str| projector.wants(kind);
+    let mut events = batch.events.as_slice();
+    let mut beyond = None;
+    if projector.reads_facts() {
+        let is_beyond = |event: &crate::projector::LogEvent| {
+            wants(&event.stored.stream_kind).then(|| event.is_beyond_this_build()).flatten()
+        };
+        if let Some((nth, why)) =
+            events.iter().enumerate().find_map(|(nth, event)| Some((nth, is_beyond(event)?)))
+        {
+            (events, beyond) = (&events[..nth], Some(why));
+        }
+    }
+    let wanted: Vec<_> = events.iter().filter(|event| wants(&event.stored.stream_kind)).collect();
+    if !wanted.is_empty() {
+        show_path(conn, projector.name(), claim.version).await?;
+        apply(conn, projector, claim.version, tenant, wanted, waiting).await?;
+    }
+    if let Some(last) = events.last() {
+        move_checkpoint(conn, tenant.tenant_id, claim, Position(last.stored.position)).await?;
+        metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
+            .increment(events.len() as u64);
+    }
+    if let Some(why) = beyond {
+        halt(conn, tenant.tenant_id, claim, &why).await?;
+    }
+    Ok(())
+}
+
+/// Compare and set: a checkpoint that is not where it was read has been moved by somebody else, and
+/// what was folded here must not stand.
+async fn move_checkpoint(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    claim: &Claim,
+    to: Position,
+) -> sqlx::Result<()> {
+    let moved = sqlx::query!(
+        "update projection.checkpoints
+            set position = $5, updated_at = clock_timestamp()
+          where tenant_id = $1 and projection = $2 and version = $3 and position = $4",
+        tenant_id.0,
+        claim.projector.name(),
+        claim.version,
+        claim.position.0,
+        to.0,
+    )
+    .execute(conn)
+    .await?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+async fn halt(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    claim: &Claim,
+    why: &str,
+) -> sqlx::Result<()> {
+    let projection = claim.projector.name();
+    tracing::error!(error = why, %tenant_id, projection, "projection.halted");
+    sqlx::query!(
+        "update projection.checkpoints set halted = $4
+          where tenant_id = $1 and projection = $2 and version = $3",
+        tenant_id.0,
+        projection,
+        claim.version,
+        why,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn halt_all(conn: &mut PgConnection, one: &TenantClaims) -> sqlx::Result<()> {
+    for claim in &one.claims {
+        halt(conn, one.tenant_id, claim, "the tenant's time zone is not known to this build").await?;
+    }
+    Ok(())
+}

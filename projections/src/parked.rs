@@ -1,0 +1,208 @@
+//! Events that could not be folded: who waits behind them, and how they go on.
+
+use chrono::{DateTime, Utc};
+use ledger_core::ids::{KeyId, Position, TenantId};
+use ledger_store::read::stream_between;
+use ledger_store::{Store, StoreError};
+use sqlx::{Executor, PgConnection, PgPool};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::calendar;
+use crate::engine::{Waiting, apply, show_path};
+use crate::projector::{LogEvent, Tenant};
+use crate::versions::{VersionError, named};
+
+/// A key that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The entry.
+    pub parked_id: Uuid,
+    /// Whose log.
+    pub tenant_id: TenantId,
+    /// The read model.
+    pub name: String,
+    /// Its version.
+    pub version: i32,
+    /// The stream that waits.
+    pub key: Uuid,
+    /// The event that could not be folded.
+    pub position: Position,
+    /// Its type.
+    pub event_type: String,
+    /// Why not. No personal data.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it was parked.
+    pub parked_at: DateTime<Utc>,
+    /// How many later events of the stream wait behind it.
+    pub followers: i64,
+}
+
+/// Why a parked key did not go on.
+#[derive(Debug, Error)]
+pub enum ParkedError {
+    /// There is no such entry.
+    #[error("nothing is parked under this id")]
+    Missing,
+    /// This build cannot fill its version.
+    #[error("its read model cannot be filled by this build")]
+    Version(#[from] VersionError),
+    /// The log did not take the decision.
+    #[error("the decision could not be recorded")]
+    Store(#[from] StoreError),
+    /// The database did not answer.
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What waits, of all tenants or of one, oldest first; at most `limit`.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn list(
+    pool: &PgPool,
+    only: Option<TenantId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Parked>> {
+    let rows = sqlx::query!(
+        r#"
+        select p.parked_id, p.tenant_id, p.projection, p.version, p.key, p.position, p.event_type,
+               p.reason, p.attempts, p.parked_at,
+               (select count(*) from ledger.events e
+                 where e.tenant_id = p.tenant_id and e.stream_id = p.key
+                   and e.position > p.position) as "followers!"
+          from projection.parked p
+         where $1::uuid is null or p.tenant_id = $1
+         order by p.parked_at, p.parked_id
+         limit $2
+        "#,
+        only.map(|tenant| tenant.0),
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    let parked = rows.into_iter().map(|row| Parked {
+        parked_id: row.parked_id,
+        tenant_id: TenantId(row.tenant_id),
+        name: row.projection,
+        version: row.version,
+        key: row.key,
+        position: Position(row.position),
+        event_type: row.event_type,
+        reason: row.reason,
+        attempts: row.attempts,
+        parked_at: row.parked_at,
+        followers: row.followers,
+    });
+    Ok(parked.collect())
+}
+
+/// Folds a parked event and all that waited behind it, in order. `false` when it could not be folded
+/// this time either: it waits on.
+///
+/// # Errors
+/// [`ParkedError::Missing`], for another tenant's as well.
+pub async fn retry(
+    pool: &PgPool,
+    parked_id: Uuid,
+    only: Option<TenantId>,
+) -> Result<bool, ParkedError> {
+    let mut tx = pool.begin().await?;
+    tx.execute("set local lock_timeout = '5s'").await?;
+    let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
+    let projector = named(&parked.name)?;
+    // The engine waits: what it would fold next comes after what we fold.
+    let row = sqlx::query!(
+        "select c.position, t.timezone
+           from projection.checkpoints c
+           join ledger.tenants t on t.tenant_id = c.tenant_id
+          where c.tenant_id = $1 and c.projection = $2 and c.version = $3
+            for update of c",
+        parked.tenant_id.0,
+        parked.name,
+        parked.version,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    // Whoever retried it meanwhile is done now.
+    let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
+    let Some(zone) = calendar::zone(&row.timezone) else { return Ok(false) };
+    let tenant = Tenant { tenant_id: parked.tenant_id, zone };
+    let (from, to) = (parked.position, Position(row.position));
+    let stored = stream_between(&mut tx, parked.tenant_id, parked.key, from, to).await?;
+    let events: Vec<LogEvent> = stored.into_iter().map(LogEvent::new).collect();
+    let mut waiting = Waiting::load(&mut tx, &[parked.tenant_id]).await?;
+    waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
+    show_path(&mut tx, projector.name(), parked.version).await?;
+    let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
+    let applied =
+        apply(&mut tx, &*projector, parked.version, tenant, wanted, &mut waiting).await?;
+    if applied.parked == 0 {
+        sqlx::query!(
+            "delete from projection.parked where tenant_id = $1 and parked_id = $2",
+            parked.tenant_id.0,
+            parked_id,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(applied.parked == 0)
+}
+
+/// Does without a parked event, in every version of its read model and for good, and folds what
+/// waited behind it. Who decided so and why is recorded in the tenant's log.
+///
+/// # Errors
+/// Those of [`retry`].
+pub async fn drop_event(
+    store: &Store,
+    parked_id: Uuid,
+    only: Option<TenantId>,
+    reason: &str,
+    key_id: Option<KeyId>,
+) -> Result<bool, ParkedError> {
+    let pool = store.projector();
+    let parked = find(&mut *pool.acquire().await?, parked_id, only).await?;
+    let parked = parked.ok_or(ParkedError::Missing)?;
+    let (tenant_id, position) = (parked.tenant_id, parked.position);
+    store.record_parked_drop(tenant_id, &parked.name, position, reason, key_id).await?;
+    let mut goes_on = true;
+    for same in list(pool, Some(tenant_id), i64::MAX).await? {
+        if same.name == parked.name && same.position == position {
+            goes_on &= retry(pool, same.parked_id, only).await?;
+        }
+    }
+    Ok(goes_on)
+}
+
+async fn find(
+    conn: &mut PgConnection,
+    parked_id: Uuid,
+    only: Option<TenantId>,
+) -> sqlx::Result<Option<Parked>> {
+    let row = sqlx::query!(
+        "select tenant_id, projection, version, key, position, event_type, reason, attempts, parked_at
+           from projection.parked
+          where parked_id = $1 and ($2::uuid is null or tenant_id = $2)",
+        parked_id,
+        only.map(|tenant| tenant.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Parked {
+        parked_id,
+        tenant_id: TenantId(row.tenant_id),
+        name: row.projection,
+        version: row.version,
+        key: row.key,
+        position: Position(row.position),
+        event_type: row.event_type,
+        reason: row.reason,
+        attempts: row.attempts,
+        parked_at: row.parked_at,
+        followers: 0,
+    }))
+}

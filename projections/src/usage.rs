@@ -1,0 +1,100 @@
+//! `usage`: how many events a tenant's log took in each billing month, by type. What calls and minutes
+//! it had is in the sums of `calls`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use ledger_store::TenantTx;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::calendar::first_of_month;
+use crate::projector::{Fold, LogEvent, ProjectError, Projector, Tenant};
+
+/// The projector.
+pub struct Usage;
+
+#[async_trait]
+impl Projector for Usage {
+    fn name(&self) -> &'static str {
+        "usage"
+    }
+
+    fn shape(&self) -> i32 {
+        1
+    }
+
+    fn wants(&self, _: &str) -> bool {
+        true
+    }
+
+    fn reads_facts(&self) -> bool {
+        false
+    }
+
+    async fn load(
+        &self,
+        _: &mut PgConnection,
+        tenant: Tenant,
+        _: &[Uuid],
+    ) -> Result<Box<dyn Fold>, ProjectError> {
+        Ok(Box::new(Counts { tenant, counts: BTreeMap::new() }))
+    }
+}
+
+/// Events by billing month and type.
+struct Counts {
+    tenant: Tenant,
+    counts: BTreeMap<(NaiveDate, String), i64>,
+}
+
+#[async_trait]
+impl Fold for Counts {
+    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError> {
+        let local = event.stored.recorded_at.with_timezone(&self.tenant.zone);
+        let key = (first_of_month(local.date_naive()), event.stored.event_type.clone());
+        *self.counts.entry(key).or_default() += 1;
+        Ok(())
+    }
+
+    async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ProjectError> {
+        let months: Vec<NaiveDate> = self.counts.keys().map(|(month, _)| *month).collect();
+        let types: Vec<String> = self.counts.keys().map(|(_, kind)| kind.clone()).collect();
+        let counts: Vec<i64> = self.counts.values().copied().collect();
+        sqlx::query!(
+            "insert into usage (tenant_id, month, event_type, events)
+             select $1, * from unnest($2::date[], $3::text[], $4::bigint[])
+                 on conflict (tenant_id, month, event_type) do update
+                set events = usage.events + excluded.events",
+            self.tenant.tenant_id.0,
+            &months,
+            &types,
+            &counts,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// The events of a billing month, by type.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn events_of(
+    tx: &mut TenantTx,
+    month: NaiveDate,
+) -> sqlx::Result<Vec<(String, i64)>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"select event_type as "event_type!", events as "events!"
+             from read.usage where tenant_id = $1 and month = $2
+            order by event_type"#,
+        tenant_id.0,
+        first_of_month(month),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.event_type, row.events)).collect())
+}

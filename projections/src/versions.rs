@@ -1,0 +1,311 @@
+//! Versions of read models: made beside the one that is shown, filled, indexed, promoted, and taken
+//! back. All of it is done by the owner of the tables; the engine fills them.
+
+mod compare;
+mod promote;
+mod scoped;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ledger_core::ids::TenantId;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Transaction};
+use thiserror::Error;
+
+pub use compare::{Checksum, Diff, Difference, checksum, diff};
+pub use promote::{promote, rollback};
+pub use scoped::swap;
+
+use crate::projector::Projector;
+
+/// Why a version was not made, promoted or taken back.
+#[derive(Debug, Error)]
+pub enum VersionError {
+    /// There is no such read model.
+    #[error("there is no read model {name}; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// One is being built already.
+    #[error("version {version} of {name} is being built already")]
+    Running {
+        /// The read model.
+        name: String,
+        /// The version under way.
+        version: i32,
+    },
+    /// None is being built.
+    #[error("no version of {name} is being built; begin with: projection rebuild {name}")]
+    NoneBuilding {
+        /// The read model.
+        name: String,
+    },
+    /// There is none to go back to.
+    #[error("{name} has no version before the one that is shown")]
+    NonePrevious {
+        /// The read model.
+        name: String,
+    },
+    /// Readers would go back in time.
+    #[error("version {version} of {name} has not caught up: {tenants} tenants are behind what is shown")]
+    Behind {
+        /// The read model.
+        name: String,
+        /// The version.
+        version: i32,
+        /// How many tenants.
+        tenants: i64,
+    },
+    /// Readers would miss what is shown now.
+    #[error("version {version} of {name} has {parked} parked keys that are not parked in what is shown")]
+    Parked {
+        /// The read model.
+        name: String,
+        /// The version.
+        version: i32,
+        /// How many keys.
+        parked: i64,
+    },
+    /// What is shown is of another build.
+    #[error("what is shown of {name} is of shape {shape}, this build fills shape {ours}")]
+    OtherShape {
+        /// The read model.
+        name: String,
+        /// The shape that is shown.
+        shape: i32,
+        /// The shape of this build.
+        ours: i32,
+    },
+    /// The database did not answer.
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Where a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is being filled.
+    Building,
+    /// It is what `read.*` shows.
+    Active,
+    /// It was shown before, and is kept current.
+    Previous,
+}
+
+impl State {
+    /// The stored and shown name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Active => "active",
+            Self::Previous => "previous",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "previous" => Self::Previous,
+            _ => Self::Building,
+        }
+    }
+}
+
+/// A version of a read model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The read model.
+    pub name: String,
+    /// Its version.
+    pub version: i32,
+    /// Which tables and which fold.
+    pub shape: i32,
+    /// Where it stands.
+    pub state: State,
+    /// The one tenant it is of, when it is not of all.
+    pub only: Option<TenantId>,
+    /// Whether it becomes active by itself.
+    pub promotes_itself: bool,
+    /// When its filling began.
+    pub began_at: DateTime<Utc>,
+    /// When it got its indexes.
+    pub indexed_at: Option<DateTime<Utc>>,
+}
+
+/// The read model of this name.
+///
+/// # Errors
+/// [`VersionError::Unknown`].
+pub fn named(name: &str) -> Result<Arc<dyn Projector>, VersionError> {
+    let all = crate::all();
+    let known: Vec<_> = all.iter().map(|one| one.name()).collect();
+    let unknown =
+        || VersionError::Unknown { name: name.to_owned(), known: known.join(", ") };
+    all.iter().find(|one| one.name() == name).cloned().ok_or_else(unknown)
+}
+
+/// Every version there is.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<Version>> {
+    let rows = sqlx::query!(
+        "select tenant_id, projection, version, shape, state, promotes_itself, began_at, indexed_at
+           from projection.versions
+          order by projection, version",
+    )
+    .fetch_all(conn)
+    .await?;
+    let version = rows.into_iter().map(|row| Version {
+        name: row.projection,
+        version: row.version,
+        shape: row.shape,
+        state: State::parse(&row.state),
+        only: Some(TenantId(row.tenant_id)).filter(|id| *id != TenantId::INSTALLATION),
+        promotes_itself: row.promotes_itself,
+        began_at: row.began_at,
+        indexed_at: row.indexed_at,
+    });
+    Ok(version.collect())
+}
+
+/// Begins a new version beside the one that is shown, for every tenant or for one. Servers fill it.
+///
+/// # Errors
+/// [`VersionError::Running`] when one is being built, [`VersionError::OtherShape`] when this build
+/// cannot fill it.
+pub async fn begin(
+    owner: &PgPool,
+    projector: &dyn Projector,
+    only: Option<TenantId>,
+    promotes_itself: bool,
+) -> Result<i32, VersionError> {
+    let name = projector.name();
+    let mut tx = owner.begin().await?;
+    tx.execute("lock table projection.versions in share row exclusive mode").await?;
+    let all = versions(&mut tx).await?;
+    let mine: Vec<&Version> = all.iter().filter(|one| one.name == name).collect();
+    if let Some(running) = mine.iter().find(|one| one.state == State::Building) {
+        return Err(VersionError::Running { name: name.to_owned(), version: running.version });
+    }
+    let active = mine.iter().find(|one| one.state == State::Active);
+    let active = active.ok_or(sqlx::Error::RowNotFound)?;
+    if active.shape != projector.shape() {
+        let (shape, ours) = (active.shape, projector.shape());
+        return Err(VersionError::OtherShape { name: name.to_owned(), shape, ours });
+    }
+    let next = next_version(&mut tx, name, &mine).await?;
+    sqlx::query!(
+        r#"select projection.create_version($1, $2, $3)::text as "none""#,
+        name,
+        active.version,
+        next
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "insert into projection.versions (tenant_id, projection, version, shape, promotes_itself)
+         values ($1, $2, $3, $4, $5)",
+        only.unwrap_or(TenantId::INSTALLATION).0,
+        name,
+        next,
+        projector.shape(),
+        promotes_itself,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    tracing::info!(projection = name, version = next, "projection.rebuild_began");
+    Ok(next)
+}
+
+/// The next number. Schemas that no version speaks of any more are of a retirement that was
+/// interrupted: they go.
+async fn next_version(
+    tx: &mut Transaction<'_, Postgres>,
+    name: &str,
+    mine: &[&Version],
+) -> sqlx::Result<i32> {
+    let schemas = sqlx::query_scalar!(
+        r#"select substring(nspname from '_v([0-9]+)$')::int as "version!"
+             from pg_namespace where nspname ~ ('^' || $1 || '_v[0-9]+$')"#,
+        name,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let is_known = |version: &i32| mine.iter().any(|one| one.version == *version);
+    for orphan in schemas.iter().filter(|version| !is_known(version)) {
+        drop_schema(tx, name, *orphan).await?;
+    }
+    let last = mine.iter().map(|one| one.version).chain(schemas).max();
+    Ok(last.unwrap_or(0) + 1)
+}
+
+/// Gives up the version that is being built.
+///
+/// # Errors
+/// [`VersionError::NoneBuilding`].
+pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
+    let mut tx = owner.begin().await?;
+    let building = lock_state(&mut tx, name, State::Building).await?;
+    let building =
+        building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
+    forget(&mut tx, name, building).await?;
+    drop_schema(&mut tx, name, building).await?;
+    tx.commit().await?;
+    Ok(building)
+}
+
+/// Locks the version of a read model in a state, if there is one.
+async fn lock_state(
+    conn: &mut PgConnection,
+    name: &str,
+    state: State,
+) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar!(
+        "select version from projection.versions
+          where projection = $1 and state = $2
+          order by version desc limit 1
+            for update",
+        name,
+        state.as_str(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Nobody fills it any more, and nothing speaks of it.
+async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with gone as (
+           delete from projection.versions where projection = $1 and version = $2),
+         parked as (
+           delete from projection.parked where projection = $1 and version = $2)
+         delete from projection.checkpoints where projection = $1 and version = $2",
+        name,
+        version,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    // Names of read models are ours.
+    conn.execute(AssertSqlSafe(format!("drop schema if exists {name}_v{version} cascade"))).await?;
+    Ok(())
+}
+
+/// The tables of a version.
+pub(crate) async fn tables(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select tablename::text as "table!" from pg_tables where schemaname = $1 order by 1"#,
+        format!("{name}_v{version}"),
+    )
+    .fetch_all(conn)
+    .await
+}
