@@ -8,6 +8,7 @@
 
 mod claim;
 mod outcome;
+mod shown;
 mod tools;
 
 use std::cmp::Reverse;
@@ -51,6 +52,8 @@ pub struct Call {
     #[serde(skip_serializing_if = "Option::is_none")]
     first_recorded: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last_recorded: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Claim<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_reason: Option<Claim<String>>,
@@ -60,8 +63,16 @@ pub struct Call {
     cost: Option<Claim<Cost>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     success: Option<Claim<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn_latency_ms: Option<Claim<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_interruptions: Option<Claim<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assistant_interruptions: Option<Claim<u32>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_test: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    transfer_told: bool,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tools: BTreeSet<String>,
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
@@ -157,6 +168,7 @@ impl Call {
         let recorded_at = recorded.recorded_at;
         self.first_recorded =
             Some(self.first_recorded.map_or(recorded_at, |first| first.min(recorded_at)));
+        self.last_recorded = self.last_recorded.max(Some(recorded_at));
     }
 
     fn take_party(
@@ -194,7 +206,10 @@ impl Call {
                 self.name_tools([&called.tool]);
                 self.tool_calls.take_live(&called.tool, weight, recorded);
             }
-            Event::CallTransferred(_) => self.reach(Some(Status::Forwarding)),
+            Event::CallTransferred(_) => {
+                self.reach(Some(Status::Forwarding));
+                self.transfer_told = true;
+            }
             Event::CallEnded(ended) => self.take_end(ended, weight, recorded),
             Event::CallMessageReceived(received) => {
                 self.reach(received.status);
@@ -218,6 +233,9 @@ impl Call {
         Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
         Claim::offer(&mut self.cost, ended.cost.clone(), weight);
         Claim::offer(&mut self.success, ended.success, weight);
+        Claim::offer(&mut self.turn_latency_ms, ended.turn_latency_ms, weight);
+        Claim::offer(&mut self.user_interruptions, ended.user_interruptions, weight);
+        Claim::offer(&mut self.assistant_interruptions, ended.assistant_interruptions, weight);
         self.name_tools(&ended.tools);
         self.tool_calls.take_report(&ended.tools, weight, recorded);
         for part in &ended.conversation {
@@ -249,125 +267,6 @@ impl Call {
             (Some(known), Some(at)) => Some(known.min(at)),
             (known, at) => known.or(at),
         };
-    }
-}
-
-/// What the read model and the API show.
-impl Call {
-    /// Which way it went.
-    #[must_use]
-    pub fn direction(&self) -> Option<Direction> {
-        self.direction.as_ref().map(|claim| claim.value)
-    }
-
-    /// The assistant.
-    #[must_use]
-    pub fn agent_id(&self) -> Option<&str> {
-        self.agent_id.as_ref().map(|claim| claim.value.as_str())
-    }
-
-    /// Our number, by the platform's id.
-    #[must_use]
-    pub fn phone_number_id(&self) -> Option<&str> {
-        self.phone_number_id.as_ref().map(|claim| claim.value.as_str())
-    }
-
-    /// Where it stands. The snapshot's status speaks only when nobody else did.
-    #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        self.told_status.or(self.snapshot_status)
-    }
-
-    /// When it began, as told; else the earliest time known of it.
-    #[must_use]
-    pub fn started_at(&self) -> Option<DateTime<Utc>> {
-        let told = self.started_at.as_ref().map(|claim| claim.value.0);
-        told.or(self.earliest).or(self.first_recorded)
-    }
-
-    /// When it ended, as told.
-    #[must_use]
-    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
-        self.ended_at.as_ref().map(|claim| claim.value)
-    }
-
-    /// How long it lasted in milliseconds: as told, else between a told start and a told end.
-    #[must_use]
-    pub fn duration_ms(&self) -> Option<i64> {
-        let told = self.duration_ms.as_ref().map(|claim| claim.value);
-        told.or_else(|| {
-            let Reverse(started_at) = self.started_at.as_ref()?.value;
-            let lasted = (self.ended_at()? - started_at).num_milliseconds();
-            (lasted >= 0).then_some(lasted)
-        })
-    }
-
-    /// The provider's reason for the end.
-    #[must_use]
-    pub fn ended_reason(&self) -> Option<&str> {
-        self.ended_reason.as_ref().map(|claim| claim.value.as_str())
-    }
-
-    /// Our coarse reading of it; `None` while the call has not ended.
-    #[must_use]
-    pub fn outcome(&self) -> Option<Outcome> {
-        (self.status() == Some(Status::Ended))
-            .then(|| Outcome::of_reason(self.ended_reason().unwrap_or_default()))
-    }
-
-    /// What it cost.
-    #[must_use]
-    pub fn cost(&self) -> Option<&Cost> {
-        self.cost.as_ref().map(|claim| &claim.value)
-    }
-
-    /// The provider's own judgement.
-    #[must_use]
-    pub fn success(&self) -> Option<bool> {
-        self.success.as_ref().map(|claim| claim.value)
-    }
-
-    /// Whether it was marked as a test.
-    #[must_use]
-    pub fn is_test(&self) -> bool {
-        self.is_test
-    }
-
-    /// Names of the tools it called, sorted.
-    #[must_use]
-    pub fn tools_used(&self) -> Vec<String> {
-        self.tools.iter().cloned().collect()
-    }
-
-    /// Its tool calls, in the order they were made.
-    #[must_use]
-    pub fn tool_calls(&self) -> Vec<ToolCall> {
-        self.tool_calls.in_order()
-    }
-
-    /// The person on the line, or the call's own subject.
-    #[must_use]
-    pub fn subject_id(&self) -> Option<SubjectId> {
-        self.subject.as_ref().map(|claim| claim.value)
-    }
-
-    /// Where the sealed parties lie, best first.
-    #[must_use]
-    pub fn parties(&self) -> &[PartyClaim] {
-        &self.parties
-    }
-
-    /// In which events single turns lie, in the order they were told: what is known of the
-    /// conversation until a report tells all of it.
-    #[must_use]
-    pub fn turns(&self) -> Vec<Position> {
-        self.turns.iter().map(|turn| turn.position).collect()
-    }
-
-    /// In which event each part of the conversation lies.
-    #[must_use]
-    pub fn conversation(&self) -> BTreeMap<&str, Position> {
-        self.conversation.iter().map(|(part, claim)| (part.as_str(), claim.value)).collect()
     }
 }
 

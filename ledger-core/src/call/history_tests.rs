@@ -78,14 +78,21 @@ fn cost() -> impl Strategy<Value = Cost> {
     })
 }
 
+/// Latency, turns, and who was interrupted.
+fn metrics() -> impl Strategy<Value = (Option<i64>, Option<u32>, Option<u32>, Option<u32>)> {
+    let count = || prop::option::of(0..3_u32);
+    (prop::option::of(700..703_i64), count(), count(), count())
+}
+
 fn ended() -> impl Strategy<Value = CallEnded> {
     let parts: Vec<String> = ["transcript", "summary", "messages"].map(String::from).to_vec();
-    let said = (words(&["hangup", "voicemail"]), subsequence(parts, 0..=3));
+    let reasons = words(&["hangup", "voicemail", "assistant-forwarded-call"]);
+    let said = (reasons, subsequence(parts, 0..=3));
     let times = (prop::option::of(time()), prop::option::of(time()), prop::option::of(0..4_i64));
     let sums = (prop::option::of(cost()), prop::option::of(any::<bool>()));
     let tools = prop::collection::vec(tool(), 0..4);
-    (call_facts(), any::<bool>(), said, times, sums, tools).prop_map(
-        |(call, report, (ended_reason, conversation), times, (cost, success), tools)| {
+    (call_facts(), any::<bool>(), said, times, sums, (tools, metrics())).prop_map(
+        |(call, report, (ended_reason, conversation), times, (cost, success), (tools, metrics))| {
             let ended = CallEnded {
                 call,
                 report,
@@ -98,7 +105,18 @@ fn ended() -> impl Strategy<Value = CallEnded> {
                 // A bare status knows no more than that.
                 return ended;
             }
-            CallEnded { duration_ms: times.2, cost, tools, success, conversation, ..ended }
+            CallEnded {
+                duration_ms: times.2,
+                cost,
+                tools,
+                success,
+                turn_latency_ms: metrics.0,
+                turns: metrics.1,
+                user_interruptions: metrics.2,
+                assistant_interruptions: metrics.3,
+                conversation,
+                ..ended
+            }
         },
     )
 }
@@ -187,6 +205,8 @@ fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.status(), call.outcome(), call.ended_reason().map(str::to_owned)),
         (call.started_at(), call.ended_at(), call.duration_ms()),
         (call.cost().cloned(), call.success(), call.is_test()),
+        (call.turn_latency_ms(), call.user_interruptions(), call.assistant_interruptions()),
+        (call.is_transferred(), call.last_recorded()),
         (call.direction(), call.agent_id().map(str::to_owned)),
         (call.phone_number_id().map(str::to_owned), call.subject_id()),
         (call.tools_used(), tools),

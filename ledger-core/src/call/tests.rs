@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::event::{CallMessageReceived, CallStarted, CallStatusChanged};
+use crate::event::{CallMessageReceived, CallStarted, CallStatusChanged, CallTransferred};
 use crate::ids::{StreamId, StreamVersion};
 use crate::money::{CostParts, Nanos};
 
@@ -131,6 +131,84 @@ fn a_call_that_never_told_its_start_began_at_the_earliest_time_known() {
     let call = fold(&[hung_up(61)]);
     assert_eq!(call.started_at(), Some(at(0)));
     assert_eq!(call.duration_ms(), None, "an invented start gives no duration");
+}
+
+/// A report that measured its turns.
+fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (i64, Event) {
+    let ended = CallEnded {
+        call: facts(),
+        report: true,
+        turn_latency_ms: latency_ms,
+        user_interruptions: interrupted,
+        assistant_interruptions: interrupted.map(|count| count + 1),
+        ..CallEnded::default()
+    };
+    (second, Event::CallEnded(ended))
+}
+
+#[test]
+fn a_correction_replaces_only_the_measurements_it_tells() {
+    let told = [measured(65, Some(900), Some(2)), measured(70, Some(800), None)];
+    for order in [[0, 1], [1, 0]] {
+        let call = fold(&order.map(|nth: usize| told[nth].clone()));
+        assert_eq!(call.turn_latency_ms(), Some(800), "{order:?}");
+        assert_eq!((call.user_interruptions(), call.assistant_interruptions()), (Some(2), Some(3)));
+    }
+    assert_eq!(fold(&[report(65, 5)]).turn_latency_ms(), None, "not told is not zero");
+}
+
+#[test]
+fn a_call_is_transferred_when_it_was_told_or_its_end_says_so() {
+    let transferred =
+        (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind: None }));
+    assert!(fold(std::slice::from_ref(&transferred)).is_transferred());
+    // However it ended then: the person hangs up on somebody else.
+    assert!(fold(&[hung_up(61), transferred]).is_transferred());
+    let forwarded = CallEnded {
+        call: facts(),
+        ended_reason: Some("assistant-forwarded-call".into()),
+        ..CallEnded::default()
+    };
+    assert!(fold(&[(61, Event::CallEnded(forwarded))]).is_transferred());
+    assert!(!fold(&[started(3), hung_up(61)]).is_transferred());
+}
+
+#[test]
+fn a_call_was_last_recorded_when_the_last_of_its_events_was() {
+    let recorded = |position, event: Event, at| Recorded {
+        position: Position(position),
+        stream_id: StreamId(Uuid::nil()),
+        stream_version: StreamVersion(position),
+        event_id: EventId(Uuid::from_u128(u128::try_from(position).expect("positive"))),
+        occurred_at: self::at(0),
+        recorded_at: at,
+        event,
+    };
+    let events = [recorded(1, started(3).1, at(500)), recorded(2, hung_up(61).1, at(400))];
+    assert_eq!(Call::default().last_recorded(), None);
+    for order in [[0_usize, 1], [1, 0]] {
+        let mut call = Call::default();
+        for nth in order {
+            call.evolve(&events[nth], Carried::default());
+        }
+        assert_eq!(call.last_recorded(), Some(at(500)), "clocks may go back: {order:?}");
+    }
+}
+
+#[test]
+fn what_was_not_told_takes_no_room_in_the_state() {
+    let state = serde_json::to_string(&fold(&[started(3)])).expect("plain data");
+    for absent in ["turn_latency", "interruptions", "transfer"] {
+        assert!(!state.contains(absent), "{state}");
+    }
+}
+
+#[test]
+fn a_state_stored_before_these_facts_were_known_is_still_read() {
+    let old = r#"{"provider":"vapi","provider_call_id":"c-1","told_status":"ended","position":4}"#;
+    let call: Call = serde_json::from_str(old).expect("an older state");
+    assert_eq!((call.turn_latency_ms(), call.last_recorded()), (None, None));
+    assert!(!call.is_transferred());
 }
 
 #[test]

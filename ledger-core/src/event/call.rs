@@ -224,6 +224,18 @@ pub struct CallEnded {
     /// Whether the provider judged the call a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
+    /// The average latency of its complete turns, in whole milliseconds, half rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_latency_ms: Option<i64>,
+    /// How many turns the provider lists a latency for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u32>,
+    /// How often the person was interrupted by the assistant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_interruptions: Option<u32>,
+    /// How often the assistant was interrupted by the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assistant_interruptions: Option<u32>,
     /// Which parts of the conversation came: `transcript`, `summary`, `messages`,
     /// `structured_data`, `evaluation`, `recordings`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -131,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn an_end_recorded_before_turns_were_measured_tells_nothing_of_them() {
+        let stored = r#"{"provider":"vapi","report":true,"duration_ms":5}"#;
+        let event = decode("call.ended", 1, stored).expect("its version is current");
+        let Event::CallEnded(ended) = &event else { panic!("{event:?}") };
+        assert_eq!(
+            (ended.turn_latency_ms, ended.turns, ended.user_interruptions),
+            (None, None, None)
+        );
+        assert_eq!(event.to_facts(), stored, "what is not told is not written");
+    }
+
+    #[test]
     fn an_unknown_type_halts_the_reader_by_name() {
         let error = decode("call.sung", 1, "{}").expect_err("never written");
         assert_eq!(error.to_string(), "event type call.sung is not known to this build");

@@ -8,6 +8,7 @@ mod conversation;
 mod cost;
 mod facts;
 mod message;
+mod performance;
 mod proof;
 mod redact;
 mod report;

@@ -132,6 +132,10 @@ fn key() -> impl Strategy<Value = String> {
         "recording",
         "mono",
         "chat",
+        "performanceMetrics",
+        "turnLatencyAverage",
+        "turnLatencies",
+        "numUserInterrupted",
     ]);
     prop_oneof![9 => known.prop_map(str::to_owned), 1 => ".{0,6}"]
 }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::message::{Message, text};
-use super::{conversation, cost, tool_log};
+use super::{conversation, cost, performance, tool_log};
 use crate::envelope::Sections;
 use crate::event::{CallEnded, CallFacts};
 use crate::json::{Json, fact_text};
@@ -25,6 +25,10 @@ pub(super) fn report(message: &Message<'_>, call: CallFacts) -> (CallEnded, Sect
         cost: cost::cost(message),
         tools,
         success: conversation::success(message),
+        turn_latency_ms: performance::turn_latency_ms(message),
+        turns: performance::turns(message),
+        user_interruptions: performance::user_interruptions(message),
+        assistant_interruptions: performance::assistant_interruptions(message),
         conversation: conversation::parts(&conversation),
     };
     let conversation = Some(conversation).filter(|_| !ended.conversation.is_empty());

@@ -141,6 +141,122 @@ fn a_success_is_judged_only_where_the_words_are_plain() {
     }
 }
 
+/// What an end tells of its turns when its metrics are these.
+fn measured(metrics: &str) -> [Option<i64>; 4] {
+    let artifact = format!(r#"{{"performanceMetrics":{metrics}}}"#);
+    measured_in(&format!(r#""artifact":{artifact}"#))
+}
+
+fn measured_in(fields: &str) -> [Option<i64>; 4] {
+    let told = ended(&format!(r#"{{"type":"end-of-call-report","call":{{"id":"c"}},{fields}}}"#));
+    let [turns, user, assistant] =
+        [told.turns, told.user_interruptions, told.assistant_interruptions]
+            .map(|count| count.map(i64::from));
+    [told.turn_latency_ms, turns, user, assistant]
+}
+
+#[test]
+fn a_report_tells_how_fast_the_turns_were_and_who_was_interrupted() {
+    let metrics = r#"{"turnLatencies":[{"turnLatency":1200},{"turnLatency":800}],
+        "turnLatencyAverage":1000,"modelLatencyAverage":300,"numUserInterrupted":2,
+        "numAssistantInterrupted":0}"#;
+    let expected = [Some(1000), Some(2), Some(2), Some(0)];
+    assert_eq!(measured(metrics), expected);
+    for elsewhere in [r#""performanceMetrics""#, r#""call":{"id":"c"},"performanceMetrics""#] {
+        assert_eq!(measured_in(&format!("{elsewhere}:{metrics}")), expected, "{elsewhere}");
+    }
+    let object = format!(
+        r#"{{"id":"c","type":"webCall","status":"ended","artifact":{{"performanceMetrics":{metrics}}}}}"#
+    );
+    assert_eq!(ended(&object).turn_latency_ms, Some(1000));
+    let name = "vapi/end-of-call-report.inbound-performance-metrics.reconstructed.json";
+    let told = ended(&read(name));
+    assert_eq!((told.turn_latency_ms, told.turns), (Some(1250), Some(2)));
+    assert_eq!((told.user_interruptions, told.assistant_interruptions), (Some(1), Some(2)));
+    assert_eq!(measured("{}"), [None; 4]);
+    assert_eq!(measured_in(r#""artifact":{}"#), [None; 4]);
+}
+
+#[test]
+fn a_turns_latency_is_rounded_half_up_without_a_float() {
+    for (average, millis) in [
+        ("1250.4", 1250),
+        ("1250.5", 1251),
+        ("1251.5", 1252),
+        ("1250.49999999999999999", 1250),
+        ("1.2505e3", 1251),
+        ("0.5", 1),
+        ("86400000", 86_400_000),
+    ] {
+        let told = measured(&format!(r#"{{"turnLatencyAverage":{average}}}"#));
+        assert_eq!(told, [Some(millis), None, None, None], "{average}");
+    }
+}
+
+#[test]
+fn what_no_call_can_have_measured_is_not_told_and_not_lost() {
+    for strange in [
+        "-1",
+        "-0.5",
+        "86400001",
+        "1e400",
+        "1e28",
+        "99999999999999999999",
+        "0.49",
+        "0",
+        "null",
+        "true",
+        "\"\"",
+        "\"1000\"",
+        "\"fast\"",
+        "[1000]",
+        "{\"v\":1000}",
+    ] {
+        let metrics = format!(r#"{{"turnLatencyAverage":{strange},"numUserInterrupted":3}}"#);
+        assert_eq!(measured(&metrics), [None, None, Some(3), None], "{strange}");
+        let body = format!(
+            r#"{{"type":"end-of-call-report","artifact":{{"performanceMetrics":{metrics}}}}}"#
+        );
+        let raw = only_draft(&body).sections.raw.expect("the body");
+        assert!(String::from_utf8(raw).expect("UTF-8").contains(&metrics), "{strange}");
+    }
+    for strange in [
+        "-1",
+        "1.5",
+        "86401",
+        "4294967296",
+        "1e400",
+        "null",
+        "true",
+        "\"3\"",
+        "\"often\"",
+        "[3]",
+        "{}",
+    ] {
+        let metrics = format!(
+            r#"{{"numUserInterrupted":{strange},"numAssistantInterrupted":{strange},
+            "turnLatencyAverage":7}}"#
+        );
+        assert_eq!(measured(&metrics), [Some(7), None, None, None], "{strange}");
+    }
+    for whole in ["3", "3.0", "0.3e1"] {
+        assert_eq!(measured(&format!(r#"{{"numUserInterrupted":{whole}}}"#))[2], Some(3));
+    }
+    for strange in ["[]", "{}", "null", "3", "\"3\"", "[1,null,\"a\",[]]"] {
+        assert_eq!(measured(&format!(r#"{{"turnLatencies":{strange}}}"#)), [None; 4], "{strange}");
+    }
+    for strange in ["[]", "5", "null", "\"a\"", "true"] {
+        assert_eq!(measured(strange), [None; 4], "{strange}");
+    }
+}
+
+#[test]
+fn a_metric_that_makes_no_sense_does_not_hide_the_same_one_told_elsewhere() {
+    let fields = r#""performanceMetrics":{"turnLatencyAverage":-1,"numUserInterrupted":1},
+        "artifact":{"performanceMetrics":{"turnLatencyAverage":900,"numUserInterrupted":9}}"#;
+    assert_eq!(measured_in(fields), [Some(900), None, Some(1), None]);
+}
+
 #[test]
 fn a_message_without_a_time_says_so() {
     let facts = call_facts(r#"{"message":{"type":"hang","timestamp":"0000-00-00"}}"#);

@@ -44,6 +44,7 @@ vapi/chat.created.reconstructed                                   chat.created  
 vapi/chat.deleted.reconstructed                                   chat.deleted                 call.message_received    chat    ok
 vapi/conversation-update.webcall                                  ~conversation-update         call.message_received    call    ok
 vapi/end-of-call-report.inbound-intake-no-cost                    end-of-call-report           call.ended               call    ok
+vapi/end-of-call-report.inbound-performance-metrics.reconstructed end-of-call-report           call.ended               call    ok
 vapi/end-of-call-report.inbound-squad-two-assistants              end-of-call-report           call.ended               call    ok
 vapi/end-of-call-report.official-skill-example                    end-of-call-report           call.ended               call    ok
 vapi/end-of-call-report.webcall-with-costs                        end-of-call-report           call.ended               call    ok
