@@ -141,6 +141,7 @@ impl Call {
             | Event::RouteAdded(_)
             | Event::AccessDenied(_)
             | Event::QuarantineReplayed(_)
+            | Event::EventDropped(_)
             | Event::PersonalDataRead(_) => return,
         };
         let weight = Weight::of(rank, facts.untimed, recorded);

@@ -17,7 +17,9 @@ pub use call::{
     CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Direction, PartyFacts,
     Presence, Status, ToolAnswer, ToolFact,
 };
-pub use tenant::{KeyCreated, QuarantineReplayed, RouteAdded, SourceCreated, TenantCreated};
+pub use tenant::{
+    EventDropped, KeyCreated, QuarantineReplayed, RouteAdded, SourceCreated, TenantCreated,
+};
 pub use upcast::DecodeError;
 
 macro_rules! events {
@@ -86,6 +88,8 @@ events! {
     RouteAdded(RouteAdded) = "tenant.route_added" v 1;
     /// A message that had waited in quarantine was given to this tenant.
     QuarantineReplayed(QuarantineReplayed) = "quarantine.replayed" v 1;
+    /// A read model does without an event that could not be folded, because somebody decided so.
+    EventDropped(EventDropped) = "projection.event_dropped" v 1;
     /// Somebody without the right proof or scope was refused.
     AccessDenied(AccessDenied) = "access.denied" v 1;
     /// Somebody read personal data in the clear.

@@ -102,11 +102,8 @@ impl Store {
         // Readers never keep a webhook waiting, and nothing keeps one for long.
         let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
         let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
-        let projector = pool(
-            &database,
-            12,
-            "set role ledger_projector; set statement_timeout = '60s'",
-        );
+        let projector =
+            pool(&database, 12, "set role ledger_projector; set statement_timeout = '60s'");
         let owner = pool(&database, 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);

@@ -314,6 +314,7 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         | Event::RouteAdded(_)
         | Event::AccessDenied(_)
         | Event::QuarantineReplayed(_)
+        | Event::EventDropped(_)
         | Event::PersonalDataRead(_) => None,
     }
 }

@@ -3,8 +3,8 @@
 //! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use ledger_core::event::{Event, KeyCreated, TenantCreated};
-use ledger_core::ids::{KeyId, TenantId};
+use ledger_core::event::{Event, EventDropped, KeyCreated, TenantCreated};
+use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
 
 use crate::Store;
@@ -262,6 +262,46 @@ impl Store {
         .fetch_optional(tx.conn())
         .await?;
         Ok(row.map(|row| ApiKey { tenant_id, key_id: KeyId(row.key_id), scopes: row.scopes }))
+    }
+
+    /// Records that a read model does without an event, and makes it so: both or neither. Deciding it
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// The database did not answer; the append was refused.
+    pub async fn record_parked_drop(
+        &self,
+        tenant_id: TenantId,
+        projection: &str,
+        position: Position,
+        reason: &str,
+        key_id: Option<KeyId>,
+    ) -> Result<(), StoreError> {
+        let mut tx = begin(&self.owner).await?;
+        let dropped = sqlx::query!(
+            "insert into projection.dropped (tenant_id, projection, position, reason, dropped_at)
+             values ($1, $2, $3, $4, $5) on conflict do nothing",
+            tenant_id.0,
+            projection,
+            position.0,
+            reason,
+            self.clock.now_micros(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        if dropped.rows_affected() == 0 {
+            return Ok(());
+        }
+        let event = Event::EventDropped(EventDropped {
+            projection: projection.to_owned(),
+            position: position.0,
+            reason: reason.to_owned(),
+            key_id: key_id.map(|key_id| key_id.0),
+        });
+        self.record_change(&mut tx, tenant_id, &event).await?;
+        tx.commit().await?;
+        self.wake.ring([tenant_id]);
+        Ok(())
     }
 
     /// Records what an operator changes, in the transaction that changes it: neither stands without

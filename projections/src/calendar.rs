@@ -99,10 +99,10 @@ fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     let end = at - into + TimeDelta::hours(1);
     // The clock is turned before this hour is over: the next begins there.
     let offset = seconds_east(zone, at);
-    match seconds_east(zone, end - TimeDelta::nanoseconds(1)) == offset {
-        true => end,
-        false => first_instant(at, end, |at| seconds_east(zone, at) != offset),
+    if seconds_east(zone, end - TimeDelta::nanoseconds(1)) == offset {
+        return end;
     }
+    first_instant(at, end, |at| seconds_east(zone, at) != offset)
 }
 
 /// When the clock was turned between these, if it was.

@@ -13,7 +13,7 @@ const LENGTH: usize = 200;
 ///
 /// # Errors
 /// What the panic said.
-pub async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = pin!(future);
     std::future::poll_fn(move |cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -28,7 +28,7 @@ pub async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
 ///
 /// # Errors
 /// What the panic said.
-pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(&*panic))
 }
 

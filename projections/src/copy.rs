@@ -59,20 +59,8 @@ impl Rows {
         self.plain(value.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f+00")));
     }
 
-    /// Bytes, or null.
-    pub fn bytes(&mut self, value: Option<&[u8]>) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.begin_field();
-        let Some(value) = value else { return self.text.push_str("\\N") };
-        self.text.push_str("\\\\x");
-        for byte in value {
-            self.text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            self.text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-
     /// An array of texts.
-    pub fn texts(&mut self, values: &[String]) {
+    pub fn texts<T: AsRef<str>>(&mut self, values: &[T]) {
         self.text(Some(&array_of_texts(values)));
     }
 
@@ -98,8 +86,9 @@ impl Rows {
 
 /// An array of texts as PostgreSQL reads it.
 #[must_use]
-pub fn array_of_texts(values: &[String]) -> String {
-    let quote = |value: &String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+pub fn array_of_texts<T: AsRef<str>>(values: &[T]) -> String {
+    let quote =
+        |value: &T| format!("\"{}\"", value.as_ref().replace('\\', "\\\\").replace('"', "\\\""));
     format!("{{{}}}", values.iter().map(quote).collect::<Vec<_>>().join(","))
 }
 

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-pub use apply::{Applied, apply, show_path};
+pub use apply::{Applied, Target, apply, show_path};
 pub use claim::Lane;
 pub use health::Health;
 pub use parking::Waiting;

@@ -9,8 +9,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::calendar;
-use crate::engine::{Waiting, apply, show_path};
-use crate::projector::{LogEvent, Tenant};
+use crate::engine::{Target, Waiting, apply, show_path};
+use crate::projector::{LogEvent, Tenant, Way};
 use crate::versions::{VersionError, named};
 
 /// A key that waits.
@@ -61,11 +61,7 @@ pub enum ParkedError {
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn list(
-    pool: &PgPool,
-    only: Option<TenantId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Parked>> {
+pub async fn list(pool: &PgPool, only: Option<TenantId>, limit: i64) -> sqlx::Result<Vec<Parked>> {
     let rows = sqlx::query!(
         r#"
         select p.parked_id, p.tenant_id, p.projection, p.version, p.key, p.position, p.event_type,
@@ -137,8 +133,9 @@ pub async fn retry(
     waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
     show_path(&mut tx, projector.name(), parked.version).await?;
     let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
-    let applied =
-        apply(&mut tx, &*projector, parked.version, tenant, wanted, &mut waiting).await?;
+    let (version, way) = (parked.version, Way::Statements);
+    let target = Target { projector: &*projector, version, tenant, way };
+    let applied = apply(&mut tx, target, wanted, &mut waiting).await?;
     if applied.parked == 0 {
         sqlx::query!(
             "delete from projection.parked where tenant_id = $1 and parked_id = $2",

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::versions::{State, Version, versions};
 
 /// A version that is behind and has not moved for this long is not well.
-const STALLED_SECONDS: i64 = 30;
+const STALLED_SECONDS: i32 = 30;
 
 /// A version of a read model, over all its tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Progress {
     /// Whether it is behind and nothing of it moves any more.
     #[must_use]
     pub fn is_stuck(&self, now: DateTime<Utc>) -> bool {
-        let still = |at: DateTime<Utc>| (now - at).num_seconds() > STALLED_SECONDS;
+        let still = |at: DateTime<Utc>| (now - at).num_seconds() > i64::from(STALLED_SECONDS);
         self.stalled > 0 && self.moved_at.is_none_or(still)
     }
 }
@@ -111,7 +111,7 @@ async fn progress_of(conn: &mut PgConnection, version: Version) -> sqlx::Result<
         version.name,
         version.version,
         only,
-        STALLED_SECONDS as f64,
+        f64::from(STALLED_SECONDS),
     )
     .fetch_one(conn)
     .await?;

@@ -132,6 +132,16 @@ pub trait Projector: Send + Sync {
     ) -> Result<Box<dyn Fold>, ProjectError>;
 }
 
+/// How rows get into their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By statements.
+    Statements,
+    /// Where they are many and new, by `COPY`: the version is being filled and nobody sees it, so that
+    /// its tables have no row security yet, which would forbid it.
+    Copy,
+}
+
 /// A batch being folded in memory.
 #[async_trait]
 pub trait Fold: Send {
@@ -145,5 +155,5 @@ pub trait Fold: Send {
     ///
     /// # Errors
     /// [`ProjectError`]; nothing of the batch is kept.
-    async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ProjectError>;
+    async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError>;
 }

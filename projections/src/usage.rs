@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calendar::first_of_month;
-use crate::projector::{Fold, LogEvent, ProjectError, Projector, Tenant};
+use crate::projector::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
 
 /// The projector.
 pub struct Usage;
@@ -58,7 +58,7 @@ impl Fold for Counts {
         Ok(())
     }
 
-    async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ProjectError> {
+    async fn write(&mut self, conn: &mut PgConnection, _: Way) -> Result<(), ProjectError> {
         let months: Vec<NaiveDate> = self.counts.keys().map(|(month, _)| *month).collect();
         let types: Vec<String> = self.counts.keys().map(|(_, kind)| kind.clone()).collect();
         let counts: Vec<i64> = self.counts.values().copied().collect();
@@ -82,10 +82,7 @@ impl Fold for Counts {
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn events_of(
-    tx: &mut TenantTx,
-    month: NaiveDate,
-) -> sqlx::Result<Vec<(String, i64)>> {
+pub async fn events_of(tx: &mut TenantTx, month: NaiveDate) -> sqlx::Result<Vec<(String, i64)>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"select event_type as "event_type!", events as "events!"

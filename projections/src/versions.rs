@@ -50,7 +50,9 @@ pub enum VersionError {
         name: String,
     },
     /// Readers would go back in time.
-    #[error("version {version} of {name} has not caught up: {tenants} tenants are behind what is shown")]
+    #[error(
+        "version {version} of {name} has not caught up: {tenants} tenants are behind what is shown"
+    )]
     Behind {
         /// The read model.
         name: String,
@@ -60,7 +62,9 @@ pub enum VersionError {
         tenants: i64,
     },
     /// Readers would miss what is shown now.
-    #[error("version {version} of {name} has {parked} parked keys that are not parked in what is shown")]
+    #[error(
+        "version {version} of {name} has {parked} parked keys that are not parked in what is shown"
+    )]
     Parked {
         /// The read model.
         name: String,
@@ -143,8 +147,7 @@ pub struct Version {
 pub fn named(name: &str) -> Result<Arc<dyn Projector>, VersionError> {
     let all = crate::all();
     let known: Vec<_> = all.iter().map(|one| one.name()).collect();
-    let unknown =
-        || VersionError::Unknown { name: name.to_owned(), known: known.join(", ") };
+    let unknown = || VersionError::Unknown { name: name.to_owned(), known: known.join(", ") };
     all.iter().find(|one| one.name() == name).cloned().ok_or_else(unknown)
 }
 
@@ -252,8 +255,7 @@ async fn next_version(
 pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     let mut tx = owner.begin().await?;
     let building = lock_state(&mut tx, name, State::Building).await?;
-    let building =
-        building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
+    let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
     forget(&mut tx, name, building).await?;
     drop_schema(&mut tx, name, building).await?;
     tx.commit().await?;
@@ -301,7 +303,11 @@ async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx:
 }
 
 /// The tables of a version.
-pub(crate) async fn tables(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<Vec<String>> {
+pub(crate) async fn tables(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"select tablename::text as "table!" from pg_tables where schemaname = $1 order by 1"#,
         format!("{name}_v{version}"),

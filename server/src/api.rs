@@ -172,20 +172,21 @@ fn shown_name(name: &str) -> &str {
     if is_name { name } else { "" }
 }
 
-/// Begins a read of the calls read model, once it has reached `min_position`; tells how far it is.
+/// Begins a read of a read model, once it has reached `min_position`; tells how far it is.
 ///
 /// # Errors
 /// 503 `projection-behind` when it has not got there in time.
 pub async fn begin_read(
     app: &App,
     caller: &Caller,
+    model: &str,
     min_position: Option<i64>,
 ) -> Result<(TenantTx, Position), ApiError> {
     if let Some(wanted) = min_position {
         let pool = app.store.app();
         let tenant_id = caller.tenant_id();
         let wanted = Position(wanted);
-        if !wait_for(pool, tenant_id, &*app.calls, wanted, READ_PATIENCE).await? {
+        if !wait_for(pool, tenant_id, model, wanted, READ_PATIENCE).await? {
             let detail = format!("the read model has not reached position {wanted} yet; try again");
             return Err(ApiError {
                 retry_after: Some(1),
@@ -194,7 +195,7 @@ pub async fn begin_read(
         }
     }
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let reached = position(&mut tx, &*app.calls).await?;
+    let reached = position(&mut tx, model).await?;
     Ok((tx, reached))
 }
 

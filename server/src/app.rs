@@ -13,8 +13,7 @@ use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
-use projections::Projector;
-use projections::calls::Calls;
+use projections::Health;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -37,8 +36,8 @@ const KEY_LIFETIME: Duration = Duration::from_secs(5);
 pub struct App {
     /// The log and the vault.
     pub store: Arc<Store>,
-    /// The read model behind `/v1/calls`.
-    pub calls: Arc<dyn Projector>,
+    /// What the engine of the read models last complained of.
+    pub engine: Health,
     /// Refusals on their way to the log.
     pub denials: Arc<Denials>,
     /// What `/metrics` renders.
@@ -70,7 +69,7 @@ impl App {
     ) -> Self {
         Self {
             store,
-            calls: Arc::new(Calls),
+            engine: Health::default(),
             denials: Arc::default(),
             metrics,
             limits,

@@ -8,7 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use chrono::{DateTime, Utc};
 use ledger_store::{Store, StoreError};
+use projections::Progress;
+use projections::versions;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -48,6 +51,50 @@ struct Readiness {
     lag_events: Option<i64>,
     /// Tenants whose read model met an event it cannot read.
     halted: Option<i64>,
+    /// Keys that wait behind an event that could not be folded.
+    parked: Option<i64>,
+    /// Each read model that is shown.
+    projections: Vec<ReadModel>,
+}
+
+/// How a read model that is shown is.
+#[derive(Serialize, ToSchema)]
+struct ReadModel {
+    name: String,
+    version: i32,
+    /// `current`, `catching_up`, `halted` or `stuck`.
+    state: &'static str,
+    lag_events: i64,
+    /// How long the oldest event that is not in it has been waiting.
+    lag_seconds: i64,
+    parked: i64,
+    /// Tenants that are behind and have not moved for half a minute.
+    stalled: i64,
+    /// Why it does not go on, when it does not.
+    why: Option<String>,
+}
+
+impl ReadModel {
+    fn of(one: &Progress, now: DateTime<Utc>, complaint: Option<&str>) -> Self {
+        let is_stuck = one.is_stuck(now);
+        let unknown = "no worker of this build moves it; see the log";
+        let why = one.why.as_deref().or(complaint).unwrap_or(unknown);
+        Self {
+            name: one.name().to_owned(),
+            version: one.version.version,
+            state: if is_stuck { "stuck" } else { one.state() },
+            lag_events: one.lag_events,
+            lag_seconds: one.lag_seconds,
+            parked: one.parked,
+            stalled: one.stalled,
+            why: (one.stalled > 0 || one.halted > 0).then(|| why.to_owned()),
+        }
+    }
+}
+
+/// The versions that are shown.
+fn shown(all: &[Progress]) -> impl Iterator<Item = &Progress> {
+    all.iter().filter(|one| one.version.state == versions::State::Active)
 }
 
 /// Whether the process lives.
@@ -67,12 +114,18 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         Some(_) => in_time(projections::progress(app.store.projector())).await,
         None => None,
     };
-    let lag_events = progress.as_ref().map(|all| all.iter().map(|one| one.lag_events).sum());
-    let halted = progress.as_ref().map(|all| all.iter().map(|one| one.halted).sum());
+    let lag_events = progress.as_ref().map(|all| shown(all).map(|one| one.lag_events).sum());
+    let halted = progress.as_ref().map(|all| shown(all).map(|one| one.halted).sum());
+    let parked = progress.as_ref().map(|all| shown(all).map(|one| one.parked).sum());
+    let (now, complaint) = (app.store.clock().now(), app.engine.complaint());
+    let model = |one| ReadModel::of(one, now, complaint.as_deref());
+    let projections: Vec<_> = progress.iter().flat_map(|all| shown(all)).map(model).collect();
+    let is_moving = projections.iter().all(|one| one.state != "stuck");
     let keyring = check_keyring(&app.store, migrated.is_some()).await;
     let is_ready = migrated == Some(true)
         && keyring.is_ok()
-        && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG);
+        && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG)
+        && is_moving;
     let readiness = Readiness {
         status: if is_ready { "ready" } else { "not_ready" },
         database: if migrated.is_some() { "ok".into() } else { "does not answer".into() },
@@ -91,6 +144,8 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         },
         lag_events,
         halted,
+        parked,
+        projections,
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))

@@ -72,7 +72,8 @@ impl Service {
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
         let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
+        let mut app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
+        app.engine = runner.health();
         let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
         let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
         let denials = tokio::spawn(async move { denials.keep(&store, closed).await });

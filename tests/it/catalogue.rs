@@ -91,8 +91,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["ledger.tenant_in_force() is not what policies rest on"],
     ),
     (
-        "alter table calls_v1.calls add constraint calls_provider unique (provider_call_id)",
-        &["key calls_v1.calls_provider of calls_v1.calls does not begin with tenant_id"],
+        "alter table calls_v2.calls add constraint calls_provider unique (provider_call_id)",
+        &["key calls_v2.calls_provider of calls_v2.calls does not begin with tenant_id"],
     ),
     (
         "create unique index events_hash on ledger.events (leaf_hash, tenant_id)",
@@ -115,12 +115,12 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["foreign key lookups_key of vault.lookups does not begin with tenant_id on both sides"],
     ),
     (
-        "create or replace view read.calls as select * from calls_v1.calls;
+        "create or replace view read.calls as select * from calls_v2.calls;
          alter view read.calls reset (security_invoker)",
         &["view read.calls does not run as its reader"],
     ),
     (
-        "create materialized view read.totals as select tenant_id, count(*) from calls_v1.calls group by 1",
+        "create materialized view read.totals as select tenant_id, count(*) from calls_v2.calls group by 1",
         &["read.totals is a materialised view", "read.totals belongs to"],
     ),
     (
@@ -161,9 +161,9 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("alter role ledger_app set row_security = off", &["role ledger_app has a setting of its own: row_security=off"]),
     ("grant insert on ledger.events to ledger_app", &["ledger_app may insert on table ledger.events, which is not listed"]),
     ("grant update (state) on ledger.tenants to ledger_app", &["ledger_app may update(state) on table ledger.tenants, which is not listed"]),
-    ("grant truncate, references on calls_v1.calls to ledger_projector", &[
-        "ledger_projector may truncate on table calls_v1.calls, which is not listed",
-        "ledger_projector may references on table calls_v1.calls, which is not listed",
+    ("grant truncate, references on calls_v2.calls to ledger_projector", &[
+        "ledger_projector may truncate on table calls_v2.calls, which is not listed",
+        "ledger_projector may references on table calls_v2.calls, which is not listed",
     ]),
     ("grant select on vault.subject_keys to public", &["public may select on table vault.subject_keys, which is not listed"]),
     ("grant select on read.calls to ledger_app with grant option", &["ledger_app may pass on select on view read.calls"]),
@@ -208,7 +208,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("alter table vault.links set unlogged", &["vault.links does not survive a crash"]),
     ("alter table ledger.sources owner to current_user", &["ledger.sources belongs to"]),
-    ("alter table calls_v1.calls add column score real", &["column calls_v1.calls.score is real"]),
+    ("alter table calls_v2.calls add column score real", &["column calls_v2.calls.score is real"]),
     ("drop table ledger.quarantine", &["table ledger.quarantine is listed and is not there"]),
 ];
 

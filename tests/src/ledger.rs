@@ -351,12 +351,12 @@ impl TestTenant {
             .expect("the database answers");
         let head = ledger_store::read::head(&mut tx).await.expect("the database answers");
         drop(tx);
-        let calls = projections::calls::Calls;
-        let reached =
-            projections::wait_for(self.store.app(), self.tenant_id, &calls, head, PATIENCE)
-                .await
-                .expect("the database answers");
-        assert!(reached, "the read model did not reach {head}");
+        for projector in projections::all() {
+            let (name, tenant_id) = (projector.name(), self.tenant_id);
+            let reached = projections::wait_for(self.store.app(), tenant_id, name, head, PATIENCE);
+            let reached = reached.await.expect("the database answers");
+            assert!(reached, "the read model {name} did not reach {head}");
+        }
     }
 }
 

@@ -42,6 +42,12 @@ impl Call {
         told.or(self.earliest).or(self.first_recorded)
     }
 
+    /// The earliest time known of it: when the platform made it, or anybody first spoke of it.
+    #[must_use]
+    pub fn known_since(&self) -> Option<DateTime<Utc>> {
+        self.earliest.or(self.first_recorded)
+    }
+
     /// When it ended, as told.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {

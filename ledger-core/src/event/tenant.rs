@@ -56,3 +56,17 @@ pub struct QuarantineReplayed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
 }
+
+/// `projection.event_dropped`. A read model does without an event that could not be folded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDropped {
+    /// The read model.
+    pub projection: String,
+    /// The event it does without.
+    pub position: i64,
+    /// Why, as whoever decided it said.
+    pub reason: String,
+    /// The key that asked for it; the command line has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<Uuid>,
+}

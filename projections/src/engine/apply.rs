@@ -5,7 +5,20 @@ use uuid::Uuid;
 
 use super::parking::{Waiting, park};
 use crate::caught::{caught, caught_now};
-use crate::projector::{LogEvent, ProjectError, Projector, Tenant};
+use crate::projector::{LogEvent, ProjectError, Projector, Tenant, Way};
+
+/// A version of a tenant's read model, that the search path leads to.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// The read model.
+    pub projector: &'a dyn Projector,
+    /// The version.
+    pub version: i32,
+    /// Whose.
+    pub tenant: Tenant,
+    /// How its rows are written.
+    pub way: Way,
+}
 
 /// What became of some events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +54,12 @@ pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sql
 /// The database did not answer; what was folded is undone with the caller's transaction.
 pub async fn apply(
     conn: &mut PgConnection,
-    projector: &dyn Projector,
-    version: i32,
-    tenant: Tenant,
+    target: Target<'_>,
     events: Vec<&LogEvent>,
     waiting: &mut Waiting,
 ) -> sqlx::Result<Applied> {
-    let (tenant_id, name) = (tenant.tenant_id, projector.name());
+    let Target { version, tenant, .. } = target;
+    let (tenant_id, name) = (tenant.tenant_id, target.projector.name());
     let mut applied = Applied { parked: 0 };
     let mut parts = vec![events];
     while let Some(mut part) = parts.pop() {
@@ -55,7 +67,7 @@ pub async fn apply(
         if part.is_empty() {
             continue;
         }
-        let (nth, reason) = match attempt(conn, projector, tenant, &part).await? {
+        let (nth, reason) = match attempt(conn, target, &part).await? {
             None => continue,
             Some(Fault::Event { nth, reason }) => (nth, reason),
             Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
@@ -92,15 +104,14 @@ fn halves(part: Vec<&LogEvent>) -> (Vec<&LogEvent>, Vec<&LogEvent>) {
 /// Folds all of it, or none.
 async fn attempt(
     conn: &mut PgConnection,
-    projector: &dyn Projector,
-    tenant: Tenant,
+    target: Target<'_>,
     events: &[&LogEvent],
 ) -> sqlx::Result<Option<Fault>> {
     let mut keys: Vec<Uuid> = events.iter().map(|event| event.key()).collect();
     keys.sort_unstable();
     keys.dedup();
     let mut savepoint = conn.begin().await?;
-    let fault = match caught(fold(&mut savepoint, projector, tenant, &keys, events)).await {
+    let fault = match caught(fold(&mut savepoint, target, &keys, events)).await {
         Ok(Ok(None)) => {
             savepoint.commit().await?;
             return Ok(None);
@@ -120,12 +131,11 @@ async fn attempt(
 
 async fn fold(
     conn: &mut PgConnection,
-    projector: &dyn Projector,
-    tenant: Tenant,
+    target: Target<'_>,
     keys: &[Uuid],
     events: &[&LogEvent],
 ) -> Result<Option<Fault>, ProjectError> {
-    let mut fold = projector.load(conn, tenant, keys).await?;
+    let mut fold = target.projector.load(conn, target.tenant, keys).await?;
     for (nth, event) in events.iter().enumerate() {
         let reason = match caught_now(|| fold.take(event)) {
             Ok(Ok(())) => continue,
@@ -134,7 +144,7 @@ async fn fold(
         };
         return Ok(Some(Fault::Event { nth, reason }));
     }
-    fold.write(conn).await?;
+    fold.write(conn, target.way).await?;
     Ok(None)
 }
 
@@ -151,5 +161,5 @@ struct Refused(String);
 
 fn without_values(error: &sqlx::Error) -> Refused {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    Refused(code.map(|code| code.into_owned()).unwrap_or_default())
+    Refused(code.map(std::borrow::Cow::into_owned).unwrap_or_default())
 }

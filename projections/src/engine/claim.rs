@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calendar;
-use crate::projector::{Projector, Tenant};
+use crate::projector::{Projector, Tenant, Way};
 
 /// Tenants a sweep looks for at once.
 const CANDIDATES: i64 = 256;
@@ -29,6 +29,7 @@ pub(super) struct Claim {
     pub(super) projector: Arc<dyn Projector>,
     pub(super) version: i32,
     pub(super) position: Position,
+    pub(super) way: Way,
 }
 
 /// The claims of one tenant.
@@ -152,7 +153,8 @@ pub(super) async fn claim(
         let projector = projectors.iter().find(|one| one.name() == row.projection);
         let projector = Arc::clone(projector.expect("only these were asked for"));
         let position = Position(row.position);
-        entry.claims.push(Claim { projector, version: row.version, position });
+        let way = if lane == Lane::Rebuild { Way::Copy } else { Way::Statements };
+        entry.claims.push(Claim { projector, version: row.version, position, way });
     }
     Ok(order.iter().filter_map(|id| claimed.remove(id)).collect())
 }

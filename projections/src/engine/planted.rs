@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use ledger_store::read::events_after;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
-use super::{BATCH, Claim, Worker};
-use crate::projector::ProjectError;
+use super::claim::TenantClaims;
+use super::parking::Waiting;
+use super::read::read;
+use super::turn::{Reached, WORK, Worker, fold_one, settle};
 
 /// How long the rows stay behind their checkpoint.
 const LATE: Duration = Duration::from_millis(40);
@@ -14,26 +15,28 @@ const LATE: Duration = Duration::from_millis(40);
 impl Worker {
     /// Commits the checkpoints, then the rows.
     pub(super) async fn turn_apart(
-        &self,
-        tx: Transaction<'_, Postgres>,
-        claims: Vec<Claim>,
+        &mut self,
+        mut tx: Transaction<'_, Postgres>,
+        claimed: Vec<TenantClaims>,
     ) -> sqlx::Result<usize> {
+        let mut late = Vec::new();
+        for one in claimed {
+            let Some(tenant) = one.tenant else { continue };
+            for claim in one.claims {
+                let batch = read(&mut tx, one.tenant_id, claim.position, WORK).await?;
+                let reached = Reached { len: batch.events.len(), beyond: None };
+                settle(&mut tx, tenant, &claim, &batch, reached).await?;
+                late.push((tenant, claim, batch));
+            }
+        }
         tx.commit().await?;
-        let mut conn = self.store.projector().acquire().await?;
-        for claim in &claims {
-            self.advance_apart(&mut conn, claim).await?;
-        }
-        Ok(claims.len())
-    }
-
-    async fn advance_apart(&self, conn: &mut PgConnection, claim: &Claim) -> sqlx::Result<()> {
-        let events = events_after(conn, claim.tenant_id, claim.position, BATCH).await?;
-        let Some(last) = events.last() else { return Ok(()) };
-        self.move_checkpoint(conn, claim, ledger_core::ids::Position(last.position)).await?;
         tokio::time::sleep(LATE).await;
-        match self.projector.project(conn, claim.tenant_id, &events).await {
-            Err(ProjectError::Database(error)) => Err(error),
-            Ok(()) | Err(ProjectError::Halt(_)) => Ok(()),
+        let mut tx = self.store().projector().begin().await?;
+        let mut waiting = Waiting::default();
+        for (tenant, claim, batch) in &late {
+            fold_one(&mut tx, *tenant, claim, batch, &mut waiting).await?;
         }
+        tx.commit().await?;
+        Ok(late.len())
     }
 }

@@ -59,10 +59,12 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> Result<(), Ve
             None => Ok(()),
         };
         match seen_through {
-            // It will, or somebody has to look at what is parked.
-            Err(VersionError::Behind { .. } | VersionError::Parked { .. }) => {}
-            // Somebody else did it.
-            Err(VersionError::NoneBuilding { .. }) => {}
+            // It will catch up; somebody has to look at what is parked; somebody else was faster.
+            Err(
+                VersionError::Behind { .. }
+                | VersionError::Parked { .. }
+                | VersionError::NoneBuilding { .. },
+            ) => {}
             seen_through => seen_through?,
         }
     }
@@ -113,7 +115,7 @@ async fn index(store: &Store, version: &Version) -> Result<(), VersionError> {
     let mut conn = store.owner().acquire().await?;
     let active = active_version(&mut conn, &version.name).await?;
     sqlx::query!(
-        r#"select projection.create_indexes($1, $2, $3)::text as "none""#,
+        r#"select projection.finish_version($1, $2, $3)::text as "none""#,
         version.name,
         active,
         version.version,

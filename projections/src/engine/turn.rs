@@ -8,16 +8,16 @@ use ledger_store::Store;
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
-use super::apply::{apply, show_path};
+use super::apply::{Target, apply, show_path};
 use super::claim::{Claim, Lane, Shapes, TenantClaims, behind, claim, enrol};
 use super::health::Health;
 use super::parking::Waiting;
 use super::read::{Ahead, Batch, read};
-use crate::projector::{Projector, Tenant};
+use crate::projector::{LogEvent, Projector, Tenant};
 
 /// Events folded in one transaction, about: a turn that has done so many commits, so that what it did
 /// is seen and what it holds is given back.
-const WORK: usize = 8_000;
+pub(super) const WORK: usize = 8_000;
 /// Events read at once.
 const BATCH: usize = 8_000;
 /// A worker that has been at one tenant for this long looks at the others.
@@ -166,7 +166,8 @@ impl Worker {
                 }
             }
             for claim in &claims {
-                advance_one(conn, tenant, claim, &batch, waiting).await?;
+                let reached = fold_one(conn, tenant, claim, &batch, waiting).await?;
+                settle(conn, tenant, claim, &batch, reached).await?;
             }
             folded += batch.events.len();
         }
@@ -186,40 +187,54 @@ impl Worker {
     }
 }
 
-/// Folds a batch into one version and moves its checkpoint behind it, or as far as this build can
-/// read.
-async fn advance_one(
+/// How much of a batch a read model can be brought to.
+pub(super) struct Reached {
+    /// So many of its events.
+    pub(super) len: usize,
+    /// Why not further: what follows is beyond this build.
+    pub(super) beyond: Option<String>,
+}
+
+/// Folds a batch into one version, as far as this build can read.
+pub(super) async fn fold_one(
     conn: &mut PgConnection,
     tenant: Tenant,
     claim: &Claim,
     batch: &Batch,
     waiting: &mut Waiting,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Reached> {
     let projector = &*claim.projector;
-    let wants = |kind: &str| projector.wants(kind);
-    let mut events = batch.events.as_slice();
-    let mut beyond = None;
-    if projector.reads_facts() {
-        let is_beyond = |event: &crate::projector::LogEvent| {
-            wants(&event.stored.stream_kind).then(|| event.is_beyond_this_build()).flatten()
-        };
-        if let Some((nth, why)) =
-            events.iter().enumerate().find_map(|(nth, event)| Some((nth, is_beyond(event)?)))
-        {
-            (events, beyond) = (&events[..nth], Some(why));
-        }
-    }
-    let wanted: Vec<_> = events.iter().filter(|event| wants(&event.stored.stream_kind)).collect();
+    let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
+    let unread = |event: &LogEvent| {
+        let is_read = projector.reads_facts() && is_wanted(event);
+        is_read.then(|| event.is_beyond_this_build()).flatten()
+    };
+    let stop = batch.events.iter().enumerate().find_map(|(nth, event)| Some((nth, unread(event)?)));
+    let (len, beyond) = stop.map_or((batch.events.len(), None), |(nth, why)| (nth, Some(why)));
+    let wanted: Vec<_> = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
     if !wanted.is_empty() {
         show_path(conn, projector.name(), claim.version).await?;
-        apply(conn, projector, claim.version, tenant, wanted, waiting).await?;
+        let (version, way) = (claim.version, claim.way);
+        apply(conn, Target { projector, version, tenant, way }, wanted, waiting).await?;
     }
-    if let Some(last) = events.last() {
+    Ok(Reached { len, beyond })
+}
+
+/// Moves the checkpoint behind what was folded, and says why it stops there when it does.
+pub(super) async fn settle(
+    conn: &mut PgConnection,
+    tenant: Tenant,
+    claim: &Claim,
+    batch: &Batch,
+    reached: Reached,
+) -> sqlx::Result<()> {
+    if let Some(last) = batch.events[..reached.len].last() {
         move_checkpoint(conn, tenant.tenant_id, claim, Position(last.stored.position)).await?;
-        metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
-            .increment(events.len() as u64);
+        let projection = claim.projector.name();
+        metrics::counter!("ledger_projected_events_total", "projection" => projection)
+            .increment(reached.len as u64);
     }
-    if let Some(why) = beyond {
+    if let Some(why) = reached.beyond {
         halt(conn, tenant.tenant_id, claim, &why).await?;
     }
     Ok(())
@@ -271,7 +286,8 @@ async fn halt(
 
 async fn halt_all(conn: &mut PgConnection, one: &TenantClaims) -> sqlx::Result<()> {
     for claim in &one.claims {
-        halt(conn, one.tenant_id, claim, "the tenant's time zone is not known to this build").await?;
+        halt(conn, one.tenant_id, claim, "the tenant's time zone is not known to this build")
+            .await?;
     }
     Ok(())
 }

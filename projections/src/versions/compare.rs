@@ -145,9 +145,9 @@ pub async fn diff(
     };
     for table in tables(&mut tx, name, here).await? {
         let left = limit - i64::try_from(diff.differences.len()).unwrap_or(limit);
-        let (rows, some) = differences(&mut tx, &diff, &table, &same, left).await?;
-        diff.rows += rows;
-        diff.differences.extend(some);
+        let (differing, found) = differences(&mut tx, &diff, &table, &same, left).await?;
+        diff.rows += differing;
+        diff.differences.extend(found);
     }
     tx.commit().await?;
     Ok(diff)

@@ -16,11 +16,7 @@ const STILL: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`VersionError::NoneBuilding`]; [`VersionError::Behind`]: wait. [`VersionError::Parked`] unless
 /// `with_parked`: look at what is parked.
-pub async fn promote(
-    owner: &PgPool,
-    name: &str,
-    with_parked: bool,
-) -> Result<i32, VersionError> {
+pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
     let mut tx = begin(owner).await?;
     let building = lock_state(&mut tx, name, State::Building).await?;
     let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
@@ -130,12 +126,7 @@ async fn hold_still(
 }
 
 /// How many tenants of a version are behind what is shown of them.
-async fn behind(
-    conn: &mut PgConnection,
-    name: &str,
-    shown: i32,
-    other: i32,
-) -> sqlx::Result<i64> {
+async fn behind(conn: &mut PgConnection, name: &str, shown: i32, other: i32) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         select count(*) as "tenants!"
@@ -223,11 +214,7 @@ async fn set_state(
     Ok(())
 }
 
-async fn show(
-    mut tx: Transaction<'_, Postgres>,
-    name: &str,
-    version: i32,
-) -> sqlx::Result<()> {
+async fn show(mut tx: Transaction<'_, Postgres>, name: &str, version: i32) -> sqlx::Result<()> {
     set_state(&mut tx, name, version, State::Active).await?;
     sqlx::query!(r#"select projection.show_version($1, $2)::text as "none""#, name, version)
         .fetch_one(&mut *tx)

@@ -35,7 +35,9 @@ pub async fn swap(owner: &PgPool, version: &Version, only: TenantId) -> Result<(
         let (from, to) = (version.version, active);
         for statement in [
             format!("delete from {name}_v{to}.{table} where tenant_id = $1"),
-            format!("insert into {name}_v{to}.{table} select * from {name}_v{from}.{table} where tenant_id = $1"),
+            format!(
+                "insert into {name}_v{to}.{table} select * from {name}_v{from}.{table} where tenant_id = $1"
+            ),
         ] {
             sqlx::query(AssertSqlSafe(statement)).bind(only.0).execute(&mut *tx).await?;
         }

@@ -18,21 +18,16 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         Ok(projections::progress(instance.store.projector()).await?)
     })
     .await?;
-    let state = |lag, halted| match (lag, halted) {
-        (_, 1..) => "halted",
-        (0, _) => "current",
-        _ => "catching_up",
-    };
     let rows: Vec<_> = progress
         .iter()
         .map(|one| {
             json!({
-                "name": one.name,
-                "version": one.version,
-                "state": state(one.lag_events, one.halted),
+                "name": one.name(),
+                "version": one.version.version,
+                "state": one.state(),
                 "tenants": one.tenants,
                 "lag_events": one.lag_events,
-                "parked": one.halted,
+                "parked": one.parked,
             })
         })
         .collect();

@@ -15,7 +15,7 @@ pub(super) async fn measure(store: &Store) {
         return;
     }
     for one in in_time(projections::progress(store.projector())).await.unwrap_or_default() {
-        let name = one.name;
+        let name = one.name().to_owned();
         metrics::gauge!("ledger_projection_lag_events", "projection" => name.clone())
             .set(as_f64(one.lag_events));
         metrics::gauge!("ledger_projection_halted_tenants", "projection" => name)

@@ -176,7 +176,7 @@ fn a_section_moved_to_another_tenant_does_not_open() {
         tamper(
             &mut conn,
             &format!(
-                "update calls_v1.calls c set party = o.party from calls_v1.calls o
+                "update calls_v2.calls c set party = o.party from calls_v2.calls o
                   where c.tenant_id = '{to}' and o.tenant_id = '{from}'
                     and o.provider_call_id = 'call of Ada';
                  insert into vault.subject_keys
@@ -196,7 +196,7 @@ fn a_party_copied_to_another_calls_row_says_nothing_there() {
     run(async {
         let own = OwnDatabase::create().await;
         let (tenant, mut conn) = three_persons(&own).await;
-        let copy = "update calls_v1.calls set party = (select party from calls_v1.calls
+        let copy = "update calls_v2.calls set party = (select party from calls_v2.calls
                       where provider_call_id = 'call of Bea')
                     where provider_call_id = 'call of Ada'";
         sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut conn).await.expect("a copy");

@@ -61,7 +61,11 @@ pub(super) const POLICIES: &[(&str, &str, &str)] = &[
     ("owner_all", "*", "* ledger_owner true true"),
     ("app_tenant", "*", "* ledger_app tenant -"),
     ("projector_reads", "ledger.tenants ledger.events", "r ledger_projector true -"),
-    ("projector_all", "projection.checkpoints {model}.*", "* ledger_projector true true"),
+    (
+        "projector_all",
+        "projection.checkpoints projection.versions projection.parked projection.dropped {model}.*",
+        "* ledger_projector true true",
+    ),
 ];
 
 /// The one condition that a tenant's rows are seen under.
@@ -98,6 +102,22 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
         "table projection.checkpoints",
         "ledger_app: select; ledger_projector: select insert update delete",
     ),
+    (
+        "table projection.versions",
+        "ledger_app: select; ledger_projector: select insert update delete",
+    ),
+    (
+        "table projection.parked",
+        "ledger_app: select; ledger_projector: select insert update delete",
+    ),
+    (
+        "table projection.dropped",
+        "ledger_app: select; ledger_projector: select insert update delete",
+    ),
+    ("function projection.secure", ""),
+    ("function projection.create_version", ""),
+    ("function projection.finish_version", ""),
+    ("function projection.show_version", ""),
     ("schema {model}", "ledger_app: usage; ledger_projector: usage"),
     ("table {model}.*", "ledger_app: select; ledger_projector: select insert update delete"),
     ("schema read", "ledger_app: usage; ledger_projector: usage"),

@@ -90,7 +90,7 @@ pub async fn handler(
     let after = after.transpose()?.map_or(0, |place| place.v);
     params.finish()?;
     let call_id = call_id.ok_or_else(not_found)?;
-    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
+    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let is_personal = caller.has(Scope::Personal);
     let mut events = read::stream_after(&mut tx, StreamId(call_id), after, limit + 1).await?;
     events.retain(|event| event.stream_kind == "call");

@@ -89,7 +89,7 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.find", None, count, subjects).await?;
     }
 
-    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
+    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let mut rows = list(&mut tx, &filter, after, limit + 1).await?;
     drop(tx);
     let has_more = i64::try_from(rows.len()).is_ok_and(|len| len > limit);

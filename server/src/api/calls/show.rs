@@ -51,7 +51,7 @@ pub async fn handler(
     let min_position = params.number("min_position")?;
     params.finish()?;
     let call_id = call_id.ok_or_else(not_found)?;
-    let (mut tx, reached) = begin_read(&app, &caller, min_position).await?;
+    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let (call, party, reached) = match as_of {
         Some(moment) => {
             let folded = fold_until(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;

@@ -1,9 +1,13 @@
 //! Read models: each must be at the end of every log, and be what folding that log from its beginning gives.
 
+use anyhow::Context;
 use ledger_core::ids::TenantId;
-use projections::Projector;
+use projections::calendar::zone as zone_named;
+use projections::engine::show_path;
+use projections::{LogEvent, Projector, Tenant, Way};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::super::report::Check;
 use super::log::Log;
@@ -21,7 +25,9 @@ pub(super) async fn wait_for_all(checker: &Checker, conn: &mut PgConnection) -> 
                from ledger.tenants t
                join lateral (select max(e.position) as position from ledger.events e
                               where e.tenant_id = t.tenant_id) h on true
+              cross join projection.versions v
                left join projection.checkpoints c on c.tenant_id = t.tenant_id
+                and c.projection = v.projection and c.version = v.version
               where coalesce(c.position, 0) <> h.position or c.halted is not null",
         )
         .fetch_all(&mut *conn)
@@ -56,8 +62,20 @@ pub(super) async fn check(
             let empty = AssertSqlSafe(format!("delete from {table} where tenant_id = $1"));
             sqlx::query(empty).bind(tenant_id.0).execute(&mut *conn).await?;
         }
+        let tenant = tenant(conn, tenant_id).await?;
+        let version = version(conn, &*projector).await?;
+        show_path(conn, projector.name(), version).await?;
         for batch in log.events.chunks(BATCH) {
-            projector.project(conn, tenant_id, batch).await?;
+            let wanted = batch.iter().filter(|event| projector.wants(&event.stream_kind));
+            let events: Vec<LogEvent> = wanted.cloned().map(LogEvent::new).collect();
+            let mut keys: Vec<Uuid> = events.iter().map(LogEvent::key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let mut fold = projector.load(conn, tenant, &keys).await?;
+            for event in &events {
+                fold.take(event)?;
+            }
+            fold.write(conn, Way::Statements).await?;
         }
         for (table, live) in tables.iter().zip(live) {
             let folded = rows(conn, table, tenant_id).await?;
@@ -82,9 +100,29 @@ async fn tables(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Res
     sqlx::query_scalar(
         "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = $1 order by 1",
     )
-    .bind(format!("{}_v{}", projector.name(), projector.version()))
+    .bind(format!("{}_v{}", projector.name(), version(conn, projector).await?))
     .fetch_all(conn)
     .await
+}
+
+/// The version that is shown.
+async fn version(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Result<i32> {
+    sqlx::query_scalar(
+        "select version from projection.versions where projection = $1 and state = 'active'",
+    )
+    .bind(projector.name())
+    .fetch_one(conn)
+    .await
+}
+
+async fn tenant(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow::Result<Tenant> {
+    let zone: String =
+        sqlx::query_scalar("select timezone from ledger.tenants where tenant_id = $1")
+            .bind(tenant_id.0)
+            .fetch_one(conn)
+            .await?;
+    let zone = zone_named(&zone).context("a tenant without a time zone")?;
+    Ok(Tenant { tenant_id, zone })
 }
 
 /// A tenant's rows as text, sorted by their bytes.

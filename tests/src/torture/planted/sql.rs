@@ -12,7 +12,7 @@ pub(super) const NO_SYNC: &[&str] = &[
 ];
 
 /// Rows that do not outlive a crash, under a checkpoint that does.
-pub(super) const NOT_LOGGED: &[&str] = &["alter table calls_v1.calls set unlogged"];
+pub(super) const NOT_LOGGED: &[&str] = &["alter table calls_v2.calls set unlogged"];
 
 /// `{right}` is the call of the right function, `{columns}` what it gives.
 ///

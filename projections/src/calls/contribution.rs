@@ -1,0 +1,81 @@
+//! What one call contributes to sums.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::call::{Call, Outcome};
+use uuid::Uuid;
+
+use super::direction_name;
+use super::measures::Measures;
+use crate::histogram::{bucket_of, class_of};
+
+/// A call's dimensions and what it counts for. What is not known is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Contribution {
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) is_test: bool,
+    pub(super) agent_id: String,
+    pub(super) direction: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) ended_reason: String,
+    pub(super) currency: String,
+    pub(super) duration_class: &'static str,
+    pub(super) duration_bucket: Option<i16>,
+    pub(super) subject_id: Option<Uuid>,
+    /// The tools it used, with how often each was called: a tool that a report only names, never.
+    pub(super) tools: BTreeMap<String, i64>,
+    pub(super) measures: Measures,
+}
+
+impl Contribution {
+    pub(super) fn of(call: &Call) -> Self {
+        let duration_ms = call.duration_ms();
+        let cost = call.cost();
+        let parts = cost.map(|cost| cost.parts).unwrap_or_default();
+        let mut tools: BTreeMap<String, i64> =
+            call.tools_used().into_iter().map(|tool| (tool, 0)).collect();
+        let mut tool_calls = 0;
+        for made in call.tool_calls() {
+            tool_calls += 1;
+            if let Some(count) = tools.get_mut(&made.tool) {
+                *count += 1;
+            }
+        }
+        let measures = Measures {
+            calls: 1,
+            timed_calls: i64::from(duration_ms.is_some()),
+            duration_ms: duration_ms.unwrap_or(0),
+            cost_nanos: cost.map_or(0, |cost| cost.total_nanos.0),
+            transport_nanos: parts.transport_nanos.0,
+            stt_nanos: parts.stt_nanos.0,
+            llm_nanos: parts.llm_nanos.0,
+            tts_nanos: parts.tts_nanos.0,
+            platform_nanos: parts.platform_nanos.0,
+            other_nanos: parts.other_nanos.0,
+            evaluated: i64::from(call.success().is_some()),
+            successes: i64::from(call.success() == Some(true)),
+            booked: 0,
+            transfers: i64::from(call.is_transferred()),
+            tool_calls,
+            user_interruptions: call.user_interruptions().map_or(0, i64::from),
+            assistant_interruptions: call.assistant_interruptions().map_or(0, i64::from),
+            latency_calls: i64::from(call.turn_latency_ms().is_some()),
+            latency_ms: call.turn_latency_ms().unwrap_or(0),
+        };
+        Self {
+            started_at: call.started_at().unwrap_or(DateTime::UNIX_EPOCH),
+            is_test: call.is_test(),
+            agent_id: call.agent_id().unwrap_or_default().to_owned(),
+            direction: call.direction().map_or("", direction_name),
+            outcome: call.outcome().map_or("", Outcome::as_str),
+            ended_reason: call.ended_reason().unwrap_or_default().to_owned(),
+            currency: cost.map(|cost| cost.currency.clone()).unwrap_or_default(),
+            duration_class: duration_ms.map_or("", class_of),
+            duration_bucket: duration_ms.map(bucket_of),
+            subject_id: call.subject_id().map(|subject| subject.0),
+            tools,
+            measures,
+        }
+    }
+}

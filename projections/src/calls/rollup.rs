@@ -1,0 +1,212 @@
+//! Sums over calls by hour, day and month in the tenant's zone, under several cuts: which dimensions
+//! are kept apart. A batch's differences are gathered in memory; the sums they change are loaded,
+//! changed and written back together. A sum of nothing is no row.
+
+mod rows;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sqlx::PgConnection;
+
+use super::Changed;
+use super::contribution::Contribution;
+use super::measures::Measures;
+use crate::calendar::Grain;
+use crate::histogram::Histogram;
+use crate::projector::{ProjectError, Tenant, Way};
+
+/// Which dimensions a sum keeps apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cut {
+    /// None.
+    Total,
+    /// The assistant.
+    Agent,
+    /// Each tool; a call with several counts in each.
+    Tool,
+    /// The coarse class of durations.
+    Duration,
+    /// Assistant, direction, outcome and ended reason.
+    Full,
+}
+
+impl Cut {
+    /// Every cut.
+    pub const ALL: [Self; 5] = [Self::Total, Self::Agent, Self::Tool, Self::Duration, Self::Full];
+
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Agent => "agent",
+            Self::Tool => "tool",
+            Self::Duration => "duration",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// How many dimensions a sum may keep apart.
+const DIMENSIONS: usize = 7;
+
+/// What a sum is of. Dimensions are numbers of names: thousands of keys share a few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Key {
+    cut: Cut,
+    grain: Grain,
+    starts_at: DateTime<Utc>,
+    is_test: bool,
+    /// Agent, direction, outcome, ended reason, tool, duration class, currency.
+    dimensions: [u32; DIMENSIONS],
+}
+
+/// A sum, or a difference of one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Sum {
+    measures: Measures,
+    durations: Histogram,
+}
+
+impl Sum {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another, `sign` times.
+    fn add(&mut self, measures: Measures, bucket: Option<i16>, sign: i64) -> Option<()> {
+        self.measures = match sign {
+            1 => self.measures.plus(measures)?,
+            _ => self.measures.minus(measures)?,
+        };
+        if let Some(bucket) = bucket {
+            self.durations.add(bucket, sign);
+        }
+        Some(())
+    }
+
+    fn merge(&mut self, other: &Self) -> Option<()> {
+        self.measures = self.measures.plus(other.measures)?;
+        for (bucket, count) in other.durations.counts() {
+            self.durations.add(bucket, count);
+        }
+        Some(())
+    }
+}
+
+/// Names by number.
+#[derive(Debug, Default)]
+struct Names {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("a batch has some thousand names");
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
+}
+
+/// When the hours, days and months of a zone began, remembered by the quarter of an hour: clocks are
+/// turned at none other.
+struct Starts {
+    zone: Tz,
+    known: HashMap<i64, [DateTime<Utc>; 3]>,
+}
+
+impl Starts {
+    fn of(&mut self, at: DateTime<Utc>) -> [DateTime<Utc>; 3] {
+        let zone = self.zone;
+        let quarter = at.timestamp().div_euclid(15 * 60);
+        let starts = || Grain::ALL.map(|grain| grain.start(zone, at));
+        *self.known.entry(quarter).or_insert_with(starts)
+    }
+}
+
+/// The differences that a batch makes.
+struct Differences {
+    names: Names,
+    starts: Starts,
+    sums: HashMap<Key, Sum>,
+}
+
+impl Differences {
+    /// Adds what a call contributes to every cut and grain, or takes it away.
+    fn add(&mut self, one: &Contribution, sign: i64) -> Option<()> {
+        let starts = self.starts.of(one.started_at);
+        let none = self.names.number("");
+        let agent = self.names.number(&one.agent_id);
+        let currency = self.names.number(&one.currency);
+        let direction = self.names.number(one.direction);
+        let outcome = self.names.number(one.outcome);
+        let reason = self.names.number(&one.ended_reason);
+        let class = self.names.number(one.duration_class);
+        let cuts = [
+            (Cut::Total, [none, none, none, none, none, none, currency]),
+            (Cut::Agent, [agent, none, none, none, none, none, currency]),
+            (Cut::Duration, [none, none, none, none, none, class, currency]),
+            (Cut::Full, [agent, direction, outcome, reason, none, none, currency]),
+        ];
+        for (grain, starts_at) in Grain::ALL.into_iter().zip(starts) {
+            for (cut, dimensions) in cuts {
+                let key = Key { cut, grain, starts_at, is_test: one.is_test, dimensions };
+                let sum = self.sums.entry(key).or_default();
+                sum.add(one.measures, one.duration_bucket, sign)?;
+            }
+            for (tool, calls) in &one.tools {
+                let tool = self.names.number(tool);
+                let dimensions = [none, none, none, none, tool, none, currency];
+                let key =
+                    Key { cut: Cut::Tool, grain, starts_at, is_test: one.is_test, dimensions };
+                let measures = Measures { tool_calls: *calls, ..one.measures };
+                self.sums.entry(key).or_default().add(measures, one.duration_bucket, sign)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Brings the sums up to what these calls contribute now.
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    tenant: Tenant,
+    calls: &[Changed],
+    way: Way,
+) -> Result<(), ProjectError> {
+    let mut differences = Differences {
+        names: Names::default(),
+        starts: Starts { zone: tenant.zone, known: HashMap::new() },
+        sums: HashMap::new(),
+    };
+    for call in calls {
+        if call.before.as_ref() == Some(&call.now) {
+            continue;
+        }
+        if let Some(before) = &call.before {
+            differences.add(before, -1).ok_or_else(too_large)?;
+        }
+        differences.add(&call.now, 1).ok_or_else(too_large)?;
+    }
+    let Differences { names, mut sums, .. } = differences;
+    sums.retain(|_, sum| !sum.is_nothing());
+    if sums.is_empty() {
+        return Ok(());
+    }
+    rows::write(conn, tenant.tenant_id, names, sums, way).await
+}
+
+fn too_large() -> ProjectError {
+    ProjectError::Poison("a sum over calls does not fit into 64 bits".to_owned())
+}

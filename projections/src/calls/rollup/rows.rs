@@ -1,0 +1,316 @@
+//! The rows of `call_rollups`.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::ids::TenantId;
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Cut, Key, Measures, Names, Sum, too_large};
+use crate::calendar::Grain;
+use crate::copy::{Rows, WORTH_A_COPY};
+use crate::histogram::Histogram;
+use crate::projector::{ProjectError, Way};
+
+/// A key's columns, each as an array.
+#[derive(Default)]
+struct Keys {
+    cuts: Vec<&'static str>,
+    grains: Vec<&'static str>,
+    starts: Vec<DateTime<Utc>>,
+    tests: Vec<bool>,
+    dimensions: [Vec<String>; super::DIMENSIONS],
+}
+
+impl Keys {
+    fn of<'k>(keys: impl Iterator<Item = &'k Key>, names: &Names) -> Self {
+        let mut all = Self::default();
+        for key in keys {
+            all.cuts.push(key.cut.as_str());
+            all.grains.push(key.grain.as_str());
+            all.starts.push(key.starts_at);
+            all.tests.push(key.is_test);
+            for (column, number) in all.dimensions.iter_mut().zip(key.dimensions) {
+                column.push(names.name(number).to_owned());
+            }
+        }
+        all
+    }
+}
+
+/// A row, in the order of the table's columns.
+#[derive(Serialize)]
+struct Row<'a> {
+    tenant_id: Uuid,
+    cut: &'static str,
+    grain: &'static str,
+    starts_at: DateTime<Utc>,
+    agent_id: &'a str,
+    direction: &'a str,
+    outcome: &'a str,
+    ended_reason: &'a str,
+    tool: &'a str,
+    duration_class: &'a str,
+    currency: &'a str,
+    is_test: bool,
+    #[serde(flatten)]
+    measures: Measures,
+    duration_buckets: Vec<i16>,
+    duration_counts: Vec<i64>,
+}
+
+impl<'a> Row<'a> {
+    fn of(tenant_id: TenantId, key: &Key, sum: &Sum, names: &'a Names) -> Self {
+        let [agent_id, direction, outcome, ended_reason, tool, duration_class, currency] =
+            key.dimensions.map(|number| names.name(number));
+        Self {
+            tenant_id: tenant_id.0,
+            cut: key.cut.as_str(),
+            grain: key.grain.as_str(),
+            starts_at: key.starts_at,
+            agent_id,
+            direction,
+            outcome,
+            ended_reason,
+            tool,
+            duration_class,
+            currency,
+            is_test: key.is_test,
+            measures: sum.measures,
+            duration_buckets: sum.durations.counts().map(|(bucket, _)| bucket).collect(),
+            duration_counts: sum.durations.counts().map(|(_, count)| count).collect(),
+        }
+    }
+
+    fn copy(&self, rows: &mut Rows) {
+        rows.plain(Some(self.tenant_id));
+        rows.text(Some(self.cut));
+        rows.text(Some(self.grain));
+        rows.time(Some(self.starts_at));
+        for dimension in [
+            self.agent_id,
+            self.direction,
+            self.outcome,
+            self.ended_reason,
+            self.tool,
+            self.duration_class,
+            self.currency,
+        ] {
+            rows.text(Some(dimension));
+        }
+        rows.plain(Some(self.is_test));
+        for value in self.measures.values() {
+            rows.plain(Some(value));
+        }
+        rows.numbers(self.duration_buckets.iter());
+        rows.numbers(self.duration_counts.iter());
+        rows.end();
+    }
+}
+
+/// Adds differences to the rows there are: new sums are inserted, changed ones replaced, and those
+/// that came to nothing removed.
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    mut names: Names,
+    mut sums: HashMap<Key, Sum>,
+    way: Way,
+) -> Result<(), ProjectError> {
+    let known = load(conn, tenant_id, &mut names, &sums).await?;
+    let mut keys: Vec<Key> = sums.keys().copied().collect();
+    keys.sort_unstable();
+    let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for key in &keys {
+        let sum = sums.get_mut(key).expect("one of its own keys");
+        match known.get(key) {
+            None => new.push(*key),
+            Some(before) => {
+                sum.merge(before).ok_or_else(too_large)?;
+                if sum.is_nothing() { gone.push(*key) } else { changed.push(*key) }
+            }
+        }
+    }
+    if way == Way::Statements || new.len() < WORTH_A_COPY {
+        changed.append(&mut new);
+    }
+    let row = |key: &Key| Row::of(tenant_id, key, &sums[key], &names);
+    if !new.is_empty() {
+        let mut rows = Rows::default();
+        for key in &new {
+            row(key).copy(&mut rows);
+        }
+        rows.send(
+            conn,
+            &format!(
+                "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
+                Measures::COLUMNS
+            ),
+        )
+        .await?;
+    }
+    upsert(conn, &changed.iter().map(row).collect::<Vec<_>>()).await?;
+    remove(conn, tenant_id, &Keys::of(gone.iter(), &names)).await
+}
+
+const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
+                           ended_reason, tool, duration_class, currency, is_test";
+
+async fn load(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    names: &mut Names,
+    sums: &HashMap<Key, Sum>,
+) -> Result<HashMap<Key, Sum>, ProjectError> {
+    let keys = Keys::of(sums.keys(), names);
+    let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
+    let rows = sqlx::query!(
+        r#"
+        select r.*
+          from unnest($2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
+                      $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+            as k (cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
+                  duration_class, currency)
+         cross join lateral (
+           select * from call_rollups s
+            where s.tenant_id = $1 and s.cut = k.cut and s.grain = k.grain
+              and s.starts_at = k.starts_at and s.is_test = k.is_test
+              and s.agent_id = k.agent_id and s.direction = k.direction and s.outcome = k.outcome
+              and s.ended_reason = k.ended_reason and s.tool = k.tool
+              and s.duration_class = k.duration_class and s.currency = k.currency
+           offset 0) r
+        "#,
+        tenant_id.0,
+        &keys.cuts as _,
+        &keys.grains as _,
+        &keys.starts,
+        &keys.tests,
+        agents,
+        directions,
+        outcomes,
+        reasons,
+        tools,
+        classes,
+        currencies,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut known = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let dimensions = [
+            &row.agent_id,
+            &row.direction,
+            &row.outcome,
+            &row.ended_reason,
+            &row.tool,
+            &row.duration_class,
+            &row.currency,
+        ]
+        .map(|name| names.number(name));
+        let key = Key {
+            cut: named(Cut::ALL, Cut::as_str, &row.cut),
+            grain: named(Grain::ALL, Grain::as_str, &row.grain),
+            starts_at: row.starts_at,
+            is_test: row.is_test,
+            dimensions,
+        };
+        let measures = Measures {
+            calls: row.calls,
+            timed_calls: row.timed_calls,
+            duration_ms: row.duration_ms,
+            cost_nanos: row.cost_nanos,
+            transport_nanos: row.transport_nanos,
+            stt_nanos: row.stt_nanos,
+            llm_nanos: row.llm_nanos,
+            tts_nanos: row.tts_nanos,
+            platform_nanos: row.platform_nanos,
+            other_nanos: row.other_nanos,
+            evaluated: row.evaluated,
+            successes: row.successes,
+            booked: row.booked,
+            transfers: row.transfers,
+            tool_calls: row.tool_calls,
+            user_interruptions: row.user_interruptions,
+            assistant_interruptions: row.assistant_interruptions,
+            latency_calls: row.latency_calls,
+            latency_ms: row.latency_ms,
+        };
+        let counts = row.duration_buckets.into_iter().zip(row.duration_counts);
+        known.insert(key, Sum { measures, durations: Histogram::from_counts(counts) });
+    }
+    Ok(known)
+}
+
+/// What is stored under a name that was asked for.
+fn named<T: Copy, const N: usize>(all: [T; N], name: fn(T) -> &'static str, stored: &str) -> T {
+    let found = all.into_iter().find(|one| name(*one) == stored);
+    found.expect("only rows with these names were asked for")
+}
+
+async fn upsert(conn: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ProjectError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into call_rollups
+         select * from json_populate_recordset(null::call_rollups, $1::text::json)
+             on conflict (tenant_id, cut, grain, starts_at, is_test, agent_id, direction, outcome,
+                          ended_reason, tool, duration_class, currency) do update
+            set calls = excluded.calls, timed_calls = excluded.timed_calls,
+                duration_ms = excluded.duration_ms, cost_nanos = excluded.cost_nanos,
+                transport_nanos = excluded.transport_nanos, stt_nanos = excluded.stt_nanos,
+                llm_nanos = excluded.llm_nanos, tts_nanos = excluded.tts_nanos,
+                platform_nanos = excluded.platform_nanos, other_nanos = excluded.other_nanos,
+                evaluated = excluded.evaluated, successes = excluded.successes,
+                booked = excluded.booked, transfers = excluded.transfers,
+                tool_calls = excluded.tool_calls, user_interruptions = excluded.user_interruptions,
+                assistant_interruptions = excluded.assistant_interruptions,
+                latency_calls = excluded.latency_calls, latency_ms = excluded.latency_ms,
+                duration_buckets = excluded.duration_buckets,
+                duration_counts = excluded.duration_counts",
+        serde_json::to_string(rows).expect("rows are plain data"),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn remove(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    keys: &Keys,
+) -> Result<(), ProjectError> {
+    if keys.cuts.is_empty() {
+        return Ok(());
+    }
+    let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
+    sqlx::query!(
+        "delete from call_rollups s
+          using unnest($2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
+                       $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+             as k (cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
+                   duration_class, currency)
+          where s.tenant_id = $1 and s.cut = k.cut and s.grain = k.grain
+            and s.starts_at = k.starts_at and s.is_test = k.is_test
+            and s.agent_id = k.agent_id and s.direction = k.direction and s.outcome = k.outcome
+            and s.ended_reason = k.ended_reason and s.tool = k.tool
+            and s.duration_class = k.duration_class and s.currency = k.currency",
+        tenant_id.0,
+        &keys.cuts as _,
+        &keys.grains as _,
+        &keys.starts,
+        &keys.tests,
+        agents,
+        directions,
+        outcomes,
+        reasons,
+        tools,
+        classes,
+        currencies,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The rows of `calls`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::call::Outcome;
+use ledger_core::ids::TenantId;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Changed, direction_name, status_name};
+use crate::copy::{Rows, WORTH_A_COPY};
+use crate::projector::{ProjectError, Way};
+
+/// A row, in the order of the table's columns.
+#[derive(Serialize)]
+struct Row<'a> {
+    tenant_id: Uuid,
+    call_id: Uuid,
+    provider: &'a str,
+    provider_call_id: &'a str,
+    direction: Option<&'static str>,
+    status: Option<&'static str>,
+    outcome: Option<&'static str>,
+    ended_reason: Option<&'a str>,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    last_recorded_at: DateTime<Utc>,
+    duration_ms: Option<i64>,
+    duration_bucket: Option<i16>,
+    duration_class: &'static str,
+    cost_nanos: Option<i64>,
+    transport_nanos: i64,
+    stt_nanos: i64,
+    llm_nanos: i64,
+    tts_nanos: i64,
+    platform_nanos: i64,
+    other_nanos: i64,
+    currency: Option<&'a str>,
+    tools_used: Vec<&'a String>,
+    tool_calls: i64,
+    agent_id: Option<&'a str>,
+    phone_number_id: Option<&'a str>,
+    success: Option<bool>,
+    is_test: bool,
+    is_booked: bool,
+    is_transferred: bool,
+    user_interruptions: Option<u32>,
+    assistant_interruptions: Option<u32>,
+    turn_latency_ms: Option<i64>,
+    subject_id: Option<Uuid>,
+    party: Option<String>,
+    position: i64,
+    state: Box<RawValue>,
+}
+
+impl<'a> Row<'a> {
+    fn of(tenant_id: TenantId, changed: &'a Changed) -> Self {
+        let (call, now) = (&changed.folded.call, &changed.now);
+        let state = serde_json::to_string(call).expect("a fold is plain data");
+        Self {
+            tenant_id: tenant_id.0,
+            call_id: changed.call_id,
+            provider: &call.provider,
+            provider_call_id: &call.provider_call_id,
+            direction: call.direction().map(direction_name),
+            status: call.status().map(status_name),
+            outcome: call.outcome().map(Outcome::as_str),
+            ended_reason: call.ended_reason(),
+            started_at: now.started_at,
+            ended_at: call.ended_at(),
+            created_at: call.known_since().unwrap_or(DateTime::UNIX_EPOCH),
+            last_recorded_at: call.last_recorded().unwrap_or(DateTime::UNIX_EPOCH),
+            duration_ms: call.duration_ms(),
+            duration_bucket: now.duration_bucket,
+            duration_class: now.duration_class,
+            cost_nanos: call.cost().map(|cost| cost.total_nanos.0),
+            transport_nanos: now.measures.transport_nanos,
+            stt_nanos: now.measures.stt_nanos,
+            llm_nanos: now.measures.llm_nanos,
+            tts_nanos: now.measures.tts_nanos,
+            platform_nanos: now.measures.platform_nanos,
+            other_nanos: now.measures.other_nanos,
+            currency: call.cost().map(|cost| cost.currency.as_str()),
+            tools_used: now.tools.keys().collect(),
+            tool_calls: now.measures.tool_calls,
+            agent_id: call.agent_id(),
+            phone_number_id: call.phone_number_id(),
+            success: call.success(),
+            is_test: now.is_test,
+            is_booked: now.measures.booked > 0,
+            is_transferred: call.is_transferred(),
+            user_interruptions: call.user_interruptions(),
+            assistant_interruptions: call.assistant_interruptions(),
+            turn_latency_ms: call.turn_latency_ms(),
+            subject_id: now.subject_id,
+            party: changed.folded.party().map(|party| format!("\\x{}", hex::encode(party))),
+            position: call.position.0,
+            state: RawValue::from_string(state).expect("what was just written is JSON"),
+        }
+    }
+
+    fn copy(&self, rows: &mut Rows) {
+        rows.plain(Some(self.tenant_id));
+        rows.plain(Some(self.call_id));
+        rows.text(Some(self.provider));
+        rows.text(Some(self.provider_call_id));
+        rows.text(self.direction);
+        rows.text(self.status);
+        rows.text(self.outcome);
+        rows.text(self.ended_reason);
+        rows.time(Some(self.started_at));
+        rows.time(self.ended_at);
+        rows.time(Some(self.created_at));
+        rows.time(Some(self.last_recorded_at));
+        rows.plain(self.duration_ms);
+        rows.plain(self.duration_bucket);
+        rows.text(Some(self.duration_class));
+        rows.plain(self.cost_nanos);
+        rows.plain(Some(self.transport_nanos));
+        rows.plain(Some(self.stt_nanos));
+        rows.plain(Some(self.llm_nanos));
+        rows.plain(Some(self.tts_nanos));
+        rows.plain(Some(self.platform_nanos));
+        rows.plain(Some(self.other_nanos));
+        rows.text(self.currency);
+        rows.texts(&self.tools_used);
+        rows.plain(Some(self.tool_calls));
+        rows.text(self.agent_id);
+        rows.text(self.phone_number_id);
+        rows.plain(self.success);
+        rows.plain(Some(self.is_test));
+        rows.plain(Some(self.is_booked));
+        rows.plain(Some(self.is_transferred));
+        rows.plain(self.user_interruptions);
+        rows.plain(self.assistant_interruptions);
+        rows.plain(self.turn_latency_ms);
+        rows.plain(self.subject_id);
+        rows.text(self.party.as_deref());
+        rows.plain(Some(self.position));
+        rows.text(Some(self.state.get()));
+        rows.end();
+    }
+}
+
+/// Writes calls: many new ones by `COPY`, the others by key.
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    calls: &[Changed],
+    way: Way,
+) -> Result<(), ProjectError> {
+    let (new, known): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call.before.is_none());
+    let known = if way == Way::Statements || new.len() < WORTH_A_COPY {
+        known.into_iter().chain(new).collect()
+    } else {
+        let mut rows = Rows::default();
+        for call in new {
+            Row::of(tenant_id, call).copy(&mut rows);
+        }
+        rows.send(conn, "copy calls from stdin").await?;
+        known
+    };
+    upsert(conn, tenant_id, &known).await
+}
+
+async fn upsert(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    calls: &[&Changed],
+) -> Result<(), ProjectError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let rows: BTreeMap<Uuid, Row<'_>> =
+        calls.iter().map(|call| (call.call_id, Row::of(tenant_id, call))).collect();
+    let rows: Vec<&Row<'_>> = rows.values().collect();
+    sqlx::query!(
+        "insert into calls
+         select * from json_populate_recordset(null::calls, $1::text::json)
+             on conflict (tenant_id, call_id) do update
+            set direction = excluded.direction, status = excluded.status,
+                outcome = excluded.outcome, ended_reason = excluded.ended_reason,
+                started_at = excluded.started_at, ended_at = excluded.ended_at,
+                created_at = excluded.created_at, last_recorded_at = excluded.last_recorded_at,
+                duration_ms = excluded.duration_ms, duration_bucket = excluded.duration_bucket,
+                duration_class = excluded.duration_class, cost_nanos = excluded.cost_nanos,
+                transport_nanos = excluded.transport_nanos, stt_nanos = excluded.stt_nanos,
+                llm_nanos = excluded.llm_nanos, tts_nanos = excluded.tts_nanos,
+                platform_nanos = excluded.platform_nanos, other_nanos = excluded.other_nanos,
+                currency = excluded.currency, tools_used = excluded.tools_used,
+                tool_calls = excluded.tool_calls, agent_id = excluded.agent_id,
+                phone_number_id = excluded.phone_number_id, success = excluded.success,
+                is_test = excluded.is_test, is_booked = excluded.is_booked,
+                is_transferred = excluded.is_transferred,
+                user_interruptions = excluded.user_interruptions,
+                assistant_interruptions = excluded.assistant_interruptions,
+                turn_latency_ms = excluded.turn_latency_ms, subject_id = excluded.subject_id,
+                party = excluded.party, position = excluded.position, state = excluded.state",
+        serde_json::to_string(&rows).expect("rows are plain data"),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
