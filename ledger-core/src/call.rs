@@ -139,6 +139,7 @@ impl Call {
             | Event::KeyCreated(_)
             | Event::SourceCreated(_)
             | Event::RouteAdded(_)
+            | Event::PlanLimitsSet(_)
             | Event::AccessDenied(_)
             | Event::QuarantineReplayed(_)
             | Event::EventDropped(_)

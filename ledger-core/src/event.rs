@@ -18,7 +18,8 @@ pub use call::{
     Presence, Status, ToolAnswer, ToolFact,
 };
 pub use tenant::{
-    EventDropped, KeyCreated, QuarantineReplayed, RouteAdded, SourceCreated, TenantCreated,
+    EventDropped, KeyCreated, PlanLimitsSet, QuarantineReplayed, RouteAdded, SourceCreated,
+    TenantCreated,
 };
 pub use upcast::DecodeError;
 
@@ -86,6 +87,8 @@ events! {
     SourceCreated(SourceCreated) = "tenant.source_created" v 1;
     /// A shared source sends what carries this id to this tenant.
     RouteAdded(RouteAdded) = "tenant.route_added" v 1;
+    /// What the tenant's plan includes was set.
+    PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
     /// A message that had waited in quarantine was given to this tenant.
     QuarantineReplayed(QuarantineReplayed) = "quarantine.replayed" v 1;
     /// A read model does without an event that could not be folded, because somebody decided so.

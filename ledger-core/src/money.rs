@@ -20,6 +20,15 @@ impl Nanos {
         amount.checked_mul(Decimal::from(1_000_000_000))?.round().to_i64().map(Self)
     }
 
+    /// Reads an amount that a person wrote, exactly: digits and a point, nothing else. `None` when it
+    /// is none, has more than nine decimals, or does not fit.
+    #[must_use]
+    pub fn parse_exact(text: &str) -> Option<Self> {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let amount = parse_decimal(text).filter(|_| is_plain)?;
+        Self::from_decimal(amount).filter(|nanos| Decimal::new(nanos.0, 9) == amount)
+    }
+
     /// The amount in cents, rounded up (towards positive infinity), computed exactly.
     #[must_use]
     pub fn cents_ceil(self) -> i64 {
@@ -107,6 +116,27 @@ mod tests {
         assert_eq!(nanos("-2.5"), Some(-2_500_000_000));
         assert_eq!(nanos("99999999999"), None);
         assert_eq!(nanos("no number"), None);
+    }
+
+    #[test]
+    fn an_amount_that_a_person_wrote_is_read_exactly_or_not_at_all() {
+        for (text, nanos) in [
+            ("0", 0),
+            ("250", 250_000_000_000),
+            ("99.50", 99_500_000_000),
+            ("0.000000001", 1),
+            ("1.0000000000", 1_000_000_000),
+            ("9223372036.854775807", i64::MAX),
+        ] {
+            assert_eq!(Nanos::parse_exact(text), Some(Nanos(nanos)), "{text}");
+        }
+        for text in
+            ["", ".", "-1", "+1", "1e3", "1_000", "1,5", " 1", "$1", "1.2.3", "NaN", "0.0000000001"]
+        {
+            assert_eq!(Nanos::parse_exact(text), None, "{text}");
+        }
+        assert_eq!(Nanos::parse_exact("9223372036.854775808"), None, "it does not fit");
+        assert_eq!(Nanos::parse_exact(&"9".repeat(60)), None);
     }
 
     #[test]

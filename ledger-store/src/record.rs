@@ -312,6 +312,7 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         | Event::KeyCreated(_)
         | Event::SourceCreated(_)
         | Event::RouteAdded(_)
+        | Event::PlanLimitsSet(_)
         | Event::AccessDenied(_)
         | Event::QuarantineReplayed(_)
         | Event::EventDropped(_)

@@ -2,10 +2,14 @@
 //!
 //! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
 
+mod plan;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::event::{Event, EventDropped, KeyCreated, TenantCreated};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
+
+pub use plan::{Limit, PlanLimits, plan_limits};
 
 use crate::Store;
 use crate::append::{Answer, append};

@@ -14,6 +14,8 @@ mod drill;
 mod integrity;
 #[path = "cli/pipes.rs"]
 mod pipes;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/quarantine.rs"]
 mod quarantine;
 #[path = "cli/serve.rs"]
@@ -70,6 +72,7 @@ fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
         (&["tenant", "create", "--slug", "acme"], "acme exists already"),
         (&["key", "create", "--tenant", "nobody", "--scopes", "read"], "tenant list"),
         (&["source", "create", "--tenant", "nobody", "--provider", "vapi"], "no tenant nobody"),
+        (&["tenant", "plan", "--tenant", "nobody"], "no tenant nobody"),
         (&["verify", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--file", "/nowhere/at/all"], "/nowhere/at/all"),
@@ -167,6 +170,7 @@ fn every_command_explains_itself() {
         &["demo", "--help"],
         &["serve", "--help"],
         &["tenant", "create", "--help"],
+        &["tenant", "plan", "--help"],
         &["key", "create", "--help"],
         &["source", "create", "--help"],
         &["verify", "--help"],

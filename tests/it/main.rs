@@ -15,6 +15,7 @@ mod money;
 mod operations;
 mod order;
 mod overload;
+mod plan_limits;
 mod projection;
 mod quarantine;
 mod reaper;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::money::Nanos;
+
 /// `tenant.created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantCreated {
@@ -41,6 +43,25 @@ pub struct RouteAdded {
     pub source_id: Uuid,
     /// `assistant_id`, `phone_number_id` or `phone_number`.
     pub kind: String,
+}
+
+/// `tenant.plan_limits_set`. All four as they are from then on, each for a billing month; what is
+/// absent is not limited. Who set them is in the event's meta data.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanLimitsSet {
+    /// Calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<i64>,
+    /// Minutes of calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<i64>,
+    /// What the calls may cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_nanos: Option<Nanos>,
+    /// Events in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<i64>,
 }
 
 /// `quarantine.replayed`. In the log of the tenant the message was found to belong to.

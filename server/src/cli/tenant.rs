@@ -1,4 +1,6 @@
-//! `tenant create`, `tenant list`.
+//! `tenant create`, `tenant list`, `tenant plan`.
+
+mod plan;
 
 use anyhow::Context;
 use ledger_store::tenants::NewTenant;
@@ -16,6 +18,14 @@ pub(super) enum Command {
     Create(Create),
     /// List the tenants
     List,
+    /// Show what a tenant's plan includes in a billing month, or set it
+    #[command(after_help = "Examples:
+  call-ledger tenant plan --tenant acme
+  call-ledger tenant plan --tenant acme --calls 1000 --cost-usd 250
+  call-ledger tenant plan --tenant acme --cost-usd none     that is not limited any more
+
+What is not named stays as it is. Usage is shown against the limits; nothing is refused beyond them.")]
+    Plan(plan::Plan),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +73,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             let columns = ["slug", "name", "timezone", "state", "events", "tenant_id"];
             output::list(config.output, &columns, &rows)?;
         }
+        Command::Plan(args) => plan::run(config, args).await?,
     }
     Ok(Done::Well)
 }

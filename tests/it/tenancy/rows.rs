@@ -4,6 +4,7 @@ use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use ledger_store::TenantTx;
 use ledger_store::source::RouteKind;
+use ledger_store::tenants::{Limit, PlanLimits};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -30,6 +31,8 @@ impl Town {
                 .add_route(tenant.tenant_id, shared, RouteKind::AssistantId, assistant)
                 .await
                 .expect("a route");
+            let limits = PlanLimits { calls: Limit::new(1000), ..PlanLimits::default() };
+            ledger.store.set_plan_limits(tenant.tenant_id, limits).await.expect("a plan");
             // First nobody's call, then somebody's: that makes a link.
             tenant.post_ok(messages::status("town", "in-progress").to_string()).await;
             let report = messages::from(
@@ -102,7 +105,7 @@ fn a_query_that_forgets_its_tenant_sees_only_the_one_in_force() {
         let mut superuser = town.own.superuser().await;
         let mut app = as_role(&town.own.database, "ledger_app").await;
         let relations = relations(&mut superuser).await;
-        assert!(relations.len() >= 13, "{relations:?}");
+        assert!(relations.len() >= 14, "{relations:?}");
         for relation in &relations {
             for (ours, theirs) in [(&town.one, &town.two), (&town.two, &town.one)] {
                 let (ours, theirs) = (ours.tenant_id.0, theirs.tenant_id.0);

@@ -85,6 +85,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.sources", "ledger_app: select"),
     ("table ledger.source_routes", "ledger_app: select"),
     ("table ledger.quarantine", "ledger_app: select insert"),
+    ("table ledger.plan_limits", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
     ("function ledger.refuse_change", "public: execute"),
     ("function ledger.append", "ledger_app: execute"),
