@@ -88,7 +88,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring();
+        self.wake.ring([tenant_id]);
         Ok(())
     }
 }
