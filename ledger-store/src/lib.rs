@@ -98,12 +98,21 @@ impl Store {
         let Settings { database, connections, lanes, keyring, clock, ids } = settings;
         let lanes_len = u32::try_from(lanes).unwrap_or(2);
         let app =
-            pool(&database, connections, "set role ledger_app; set statement_timeout = '30s'");
+            // Filters that are not asked for are written as null: a plan must know which.
+            pool(
+                &database,
+                connections,
+                "set role ledger_app; set statement_timeout = '30s'; \
+                 set plan_cache_mode = force_custom_plan",
+            );
         // Readers never keep a webhook waiting, and nothing keeps one for long.
         let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
         let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
-        let projector =
-            pool(&database, 12, "set role ledger_projector; set statement_timeout = '60s'");
+        let projector = pool(
+            &database,
+            12,
+            "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
+        );
         let owner = pool(&database, 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);

@@ -80,7 +80,8 @@ pub async fn list(
            and ($7::text is null or outcome = $7)
            and ($8::text is null or ended_reason = $8)
            and ($9::text is null or agent_id = $9)
-           and ($10::text is null or $10 = any (tools_used))
+           and ($10::text is null or call_id in (
+                  select t.call_id from read.call_tools t where t.tenant_id = $1 and t.tool = $10))
            and ($11::bigint is null or cost_nanos >= $11)
            and ($12::uuid[] is null or subject_id = any ($12))
            and ($13::boolean is null or is_test = $13)
