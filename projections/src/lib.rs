@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use engine::{Health, Runner};
 pub use positions::{position, wait_for};
-pub use progress::{Halt, Progress, halts, progress};
+pub use progress::{Halt, Progress, halts, progress, progress_within};
 pub use projector::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
 
 /// Every projector of this build.

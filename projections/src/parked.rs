@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::calendar;
 use crate::engine::{Target, Waiting, apply, show_path};
-use crate::projector::{LogEvent, Tenant, Way};
+use crate::projector::{LogEvent, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
 /// A key that waits.
@@ -111,8 +111,9 @@ pub async fn retry(
     let projector = named(&parked.name)?;
     // The engine waits: what it would fold next comes after what we fold.
     let row = sqlx::query!(
-        "select c.position, t.timezone
+        "select c.position, t.timezone, v.shape
            from projection.checkpoints c
+           join projection.versions v on v.projection = c.projection and v.version = c.version
            join ledger.tenants t on t.tenant_id = c.tenant_id
           where c.tenant_id = $1 and c.projection = $2 and c.version = $3
             for update of c",
@@ -120,8 +121,11 @@ pub async fn retry(
         parked.name,
         parked.version,
     )
-    .fetch_one(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await?;
+    // Its version went meanwhile, and it with it.
+    let row = row.ok_or(ParkedError::Missing)?;
+    ensure_shape(&*projector, row.shape)?;
     // Whoever retried it meanwhile is done now.
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let Some(zone) = calendar::zone(&row.timezone) else { return Ok(false) };
@@ -149,6 +153,12 @@ pub async fn retry(
     Ok(applied.parked == 0)
 }
 
+/// Another build's tables are not written by this one's fold.
+fn ensure_shape(projector: &dyn Projector, shape: i32) -> Result<(), VersionError> {
+    let (name, ours) = (projector.name().to_owned(), projector.shape());
+    if shape == ours { Ok(()) } else { Err(VersionError::OtherShape { name, shape, ours }) }
+}
+
 /// Does without a parked event, in every version of its read model and for good, and folds what
 /// waited behind it. Who decided so and why is recorded in the tenant's log.
 ///
@@ -169,7 +179,13 @@ pub async fn drop_event(
     let mut goes_on = true;
     for same in list(pool, Some(tenant_id), i64::MAX).await? {
         if same.name == parked.name && same.position == position {
-            goes_on &= retry(pool, same.parked_id, only).await?;
+            goes_on &= match retry(pool, same.parked_id, only).await {
+                // Somebody else was faster.
+                Err(ParkedError::Missing) => true,
+                // A version of another build's shape: that build folds it.
+                Err(ParkedError::Version(_)) => false,
+                retried => retried?,
+            };
         }
     }
     Ok(goes_on)

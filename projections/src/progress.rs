@@ -26,11 +26,11 @@ pub struct Progress {
     pub halted: i64,
     /// Keys that wait behind an event that could not be folded.
     pub parked: i64,
-    /// Tenants that are behind and have not moved for half a minute.
+    /// Tenants that are behind and have not moved for half a minute, though nothing halts them.
     pub stalled: i64,
     /// When any tenant last moved.
     pub moved_at: Option<DateTime<Utc>>,
-    /// Why one of the stalled tenants does not move, as far as the database knows.
+    /// Why one of the halted tenants does not move. No personal data.
     pub why: Option<String>,
 }
 
@@ -60,21 +60,41 @@ impl Progress {
     }
 }
 
-/// Every version of every read model.
+/// Every version of every read model, over all tenants.
 ///
 /// # Errors
 /// The database did not answer.
 pub async fn progress(pool: &PgPool) -> sqlx::Result<Vec<Progress>> {
+    progress_within(pool, None).await
+}
+
+/// The same as far as it is one tenant's, when one is named: versions of another tenant alone are not
+/// among them, and every figure is of its own log.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn progress_within(
+    pool: &PgPool,
+    tenant_id: Option<TenantId>,
+) -> sqlx::Result<Vec<Progress>> {
     let mut conn = pool.acquire().await?;
     let mut all = Vec::new();
     for version in versions(&mut conn).await? {
-        all.push(progress_of(&mut conn, version).await?);
+        let is_others = version.only.is_some_and(|only| tenant_id.is_some_and(|id| id != only));
+        if !is_others {
+            let only = version.only.or(tenant_id);
+            all.push(progress_of(&mut conn, version, only).await?);
+        }
     }
     Ok(all)
 }
 
-async fn progress_of(conn: &mut PgConnection, version: Version) -> sqlx::Result<Progress> {
-    let only = version.only.map(|tenant| tenant.0);
+async fn progress_of(
+    conn: &mut PgConnection,
+    version: Version,
+    only: Option<TenantId>,
+) -> sqlx::Result<Progress> {
+    let only = only.map(|tenant| tenant.0);
     let row = sqlx::query!(
         r#"
         with one as (
@@ -101,11 +121,12 @@ async fn progress_of(conn: &mut PgConnection, version: Version) -> sqlx::Result<
                coalesce(sum(greatest(head - position, 0)), 0)::bigint as "lag!",
                coalesce(extract(epoch from clock_timestamp() - min(waiting_since)), 0)::bigint as "lag_seconds!",
                count(halted) as "halted!",
-               count(*) filter (where is_stalled) as "stalled!",
+               count(*) filter (where is_stalled and halted is null) as "stalled!",
                max(updated_at) as moved_at,
-               min(halted) filter (where is_stalled) as why,
+               min(halted) as why,
                (select count(*) from projection.parked p
-                 where p.projection = $1 and p.version = $2) as "parked!"
+                 where p.projection = $1 and p.version = $2
+                   and ($3::uuid is null or p.tenant_id = $3)) as "parked!"
           from told
         "#,
         version.name,
@@ -161,15 +182,4 @@ pub async fn halts(pool: &PgPool) -> sqlx::Result<Vec<Halt>> {
         reason: row.reason,
     });
     Ok(halt.collect())
-}
-
-/// A build that reads what an older one halted on goes on by itself.
-///
-/// # Errors
-/// The database did not answer.
-pub async fn clear_halts(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query!("update projection.checkpoints set halted = null where halted is not null")
-        .execute(pool)
-        .await?;
-    Ok(())
 }

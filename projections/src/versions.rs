@@ -12,9 +12,9 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 
-pub use compare::{Checksum, Diff, Difference, checksum, diff};
-pub use promote::{promote, rollback};
-pub use scoped::swap;
+pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within};
+pub use promote::{Obstacles, obstacles, promote, rollback};
+use scoped::swap;
 
 use crate::projector::Projector;
 
@@ -42,6 +42,14 @@ pub enum VersionError {
     NoneBuilding {
         /// The read model.
         name: String,
+    },
+    /// It has no indexes yet: the bulk of its rows is still to come.
+    #[error("version {version} of {name} is still being filled")]
+    Filling {
+        /// The read model.
+        name: String,
+        /// The version.
+        version: i32,
     },
     /// There is none to go back to.
     #[error("{name} has no version before the one that is shown")]
@@ -176,6 +184,15 @@ pub async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<Version>> {
     Ok(version.collect())
 }
 
+/// The version of a read model that is being built, of every tenant or of one.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn building(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Version>> {
+    let all = versions(conn).await?;
+    Ok(all.into_iter().find(|one| one.name == name && one.state == State::Building))
+}
+
 /// Begins a new version beside the one that is shown, for every tenant or for one. Servers fill it.
 ///
 /// # Errors
@@ -202,6 +219,8 @@ pub async fn begin(
         return Err(VersionError::OtherShape { name: name.to_owned(), shape, ours });
     }
     let next = next_version(&mut tx, name, &mine).await?;
+    // Whoever was still filling a version of this number when it was given up left its place behind.
+    forget(&mut tx, name, next).await?;
     sqlx::query!(
         r#"select projection.create_version($1, $2, $3)::text as "none""#,
         name,
@@ -254,30 +273,57 @@ async fn next_version(
 /// [`VersionError::NoneBuilding`].
 pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     let mut tx = owner.begin().await?;
-    let building = lock_state(&mut tx, name, State::Building).await?;
+    let building = lock(&mut tx, name, &[State::Building]).await?.pop();
     let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
-    forget(&mut tx, name, building).await?;
-    drop_schema(&mut tx, name, building).await?;
+    forget(&mut tx, name, building.version).await?;
+    drop_schema(&mut tx, name, building.version).await?;
     tx.commit().await?;
-    Ok(building)
+    Ok(building.version)
 }
 
-/// Locks the version of a read model in a state, if there is one.
-async fn lock_state(
+/// Locks the versions of a read model that are in one of these states, always in the same order, and
+/// tells where they stand now that nobody else moves them.
+async fn lock(
     conn: &mut PgConnection,
     name: &str,
-    state: State,
-) -> sqlx::Result<Option<i32>> {
-    sqlx::query_scalar!(
-        "select version from projection.versions
-          where projection = $1 and state = $2
-          order by version desc limit 1
-            for update",
+    states: &[State],
+) -> sqlx::Result<Vec<Version>> {
+    let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
+    sqlx::query!(
+        r#"select count(*) as "locked!" from (
+             select from projection.versions
+              where projection = $1 and state = any ($2)
+              order by version
+                for update) locked"#,
         name,
-        state.as_str(),
+        &states,
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_one(&mut *conn)
+    .await?;
+    let mut all = versions(conn).await?;
+    all.retain(|one| one.name == name && states.iter().any(|state| state == one.state.as_str()));
+    Ok(all)
+}
+
+/// The one that is in a state.
+fn in_state(versions: &[Version], state: State) -> Option<&Version> {
+    versions.iter().find(|one| one.state == state)
+}
+
+/// Nobody moves a version from here on, until the transaction ends: the engine passes over it.
+pub(crate) async fn hold(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"select count(*) as "held!" from (
+             select from projection.checkpoints
+              where projection = $1 and version = $2
+              order by tenant_id
+                for update) held"#,
+        name,
+        version,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 /// Nobody fills it any more, and nothing speaks of it.

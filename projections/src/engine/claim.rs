@@ -30,6 +30,22 @@ pub(super) struct Claim {
     pub(super) version: i32,
     pub(super) position: Position,
     pub(super) way: Way,
+    /// Why it did not go on when it was tried before.
+    pub(super) halted: Option<String>,
+}
+
+/// Who is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) lane: Lane,
+    /// Whether those that a build could not read on are tried, too: this one may be newer.
+    pub(super) halted: bool,
+}
+
+impl Wanted {
+    fn is_rebuild(self) -> bool {
+        self.lane == Lane::Rebuild
+    }
 }
 
 /// The claims of one tenant.
@@ -55,20 +71,26 @@ impl Shapes {
     }
 }
 
-/// A checkpoint for each tenant and version that has none yet.
-pub(super) async fn enrol(conn: &mut PgConnection, shapes: &Shapes) -> sqlx::Result<()> {
+/// A checkpoint for each tenant and version of a lane that has none yet.
+pub(super) async fn enrol(
+    conn: &mut PgConnection,
+    shapes: &Shapes,
+    wanted: Wanted,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into projection.checkpoints (tenant_id, projection, version)
          select t.tenant_id, v.projection, v.version
            from projection.versions v
            join ledger.tenants t on v.tenant_id in (t.tenant_id, '00000000-0000-0000-0000-000000000000')
           where (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
+            and (v.state = 'building' and v.indexed_at is null) = $3
             and not exists (select from projection.checkpoints c
                              where c.tenant_id = t.tenant_id
                                and c.projection = v.projection and c.version = v.version)
              on conflict do nothing",
         &shapes.names,
         &shapes.shapes,
+        wanted.is_rebuild(),
     )
     .execute(conn)
     .await?;
@@ -79,7 +101,7 @@ pub(super) async fn enrol(conn: &mut PgConnection, shapes: &Shapes) -> sqlx::Res
 pub(super) async fn behind(
     conn: &mut PgConnection,
     shapes: &Shapes,
-    lane: Lane,
+    wanted: Wanted,
 ) -> sqlx::Result<Vec<TenantId>> {
     let rows = sqlx::query_scalar!(
         r#"
@@ -88,7 +110,7 @@ pub(super) async fn behind(
           join projection.checkpoints c on c.projection = v.projection and c.version = v.version
          where (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
            and (v.state = 'building' and v.indexed_at is null) = $3
-           and c.halted is null
+           and (c.halted is null or $5)
            and c.position < (select e.position from ledger.events e
                               where e.tenant_id = c.tenant_id
                               order by e.position desc limit 1)
@@ -98,8 +120,9 @@ pub(super) async fn behind(
         "#,
         &shapes.names,
         &shapes.shapes,
-        lane == Lane::Rebuild,
+        wanted.is_rebuild(),
         CANDIDATES,
+        wanted.halted,
     )
     .fetch_all(conn)
     .await?;
@@ -111,20 +134,20 @@ pub(super) async fn claim(
     conn: &mut PgConnection,
     projectors: &[Arc<dyn Projector>],
     shapes: &Shapes,
-    lane: Lane,
+    wanted: Wanted,
     tenants: &[TenantId],
 ) -> sqlx::Result<Vec<TenantClaims>> {
     let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
     let rows = sqlx::query!(
         r#"
-        select c.tenant_id, c.projection, c.version, c.position, t.timezone
+        select c.tenant_id, c.projection, c.version, c.position, c.halted, t.timezone
           from projection.checkpoints c
           join projection.versions v on v.projection = c.projection and v.version = c.version
           join ledger.tenants t on t.tenant_id = c.tenant_id
          where c.tenant_id = any ($4)
            and (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
            and (v.state = 'building' and v.indexed_at is null) = $3
-           and c.halted is null
+           and (c.halted is null or $6)
            and c.position < (select e.position from ledger.events e
                               where e.tenant_id = c.tenant_id
                               order by e.position desc limit 1)
@@ -134,9 +157,10 @@ pub(super) async fn claim(
         "#,
         &shapes.names,
         &shapes.shapes,
-        lane == Lane::Rebuild,
+        wanted.is_rebuild(),
         &ids,
         CLAIM,
+        wanted.halted,
     )
     .fetch_all(conn)
     .await?;
@@ -153,8 +177,9 @@ pub(super) async fn claim(
         let projector = projectors.iter().find(|one| one.name() == row.projection);
         let projector = Arc::clone(projector.expect("only these were asked for"));
         let position = Position(row.position);
-        let way = if lane == Lane::Rebuild { Way::Copy } else { Way::Statements };
-        entry.claims.push(Claim { projector, version: row.version, position, way });
+        let way = if wanted.is_rebuild() { Way::Copy } else { Way::Statements };
+        let (version, halted) = (row.version, row.halted);
+        entry.claims.push(Claim { projector, version, position, way, halted });
     }
     Ok(order.iter().filter_map(|id| claimed.remove(id)).collect())
 }

@@ -11,21 +11,26 @@ use tokio::sync::watch;
 use super::pause;
 use crate::caught::caught;
 use crate::projector::Projector;
-use crate::versions::{State, Version, VersionError, promote, swap, versions};
+use crate::versions::{State, Version, VersionError, hold, promote, versions};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// A version this close to the log is given its indexes.
 const CLOSE: i64 = 5_000;
 
-/// Looks until told to stop.
+/// Looks until told to stop. What it is in the middle of then is undone by the database, and done by
+/// whoever looks next.
 pub(super) async fn watch(
     store: Arc<Store>,
     projectors: Arc<[Arc<dyn Projector>]>,
     mut stop: watch::Receiver<bool>,
 ) {
     while !*stop.borrow() {
-        match caught(look(&store, &projectors)).await {
+        let looked = tokio::select! {
+            looked = caught(look(&store, &projectors)) => looked,
+            _ = stop.changed() => return,
+        };
+        match looked {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = crate::projector::reason(&error);
@@ -37,7 +42,7 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> Result<(), VersionError> {
+async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> sqlx::Result<()> {
     let is_ours = |version: &Version| {
         projectors.iter().any(|one| one.name() == version.name && one.shape() == version.shape)
     };
@@ -47,28 +52,40 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> Result<(), Ve
         .filter(|version| version.state == State::Building && is_ours(version))
         .collect();
     for version in building {
-        let seen_through = match version.only {
-            Some(only) => {
-                let lag = lag(&mut *store.projector().acquire().await?, &version).await?;
-                if lag > CLOSE { Ok(()) } else { swap(store.owner(), &version, only).await }
-            }
-            None if version.indexed_at.is_none() => index(store, &version).await,
-            None if version.promotes_itself => {
-                promote(store.owner(), &version.name, false).await.map(|_| ())
-            }
-            None => Ok(()),
-        };
-        match seen_through {
+        match see_through(store, &version).await {
             // It will catch up; somebody has to look at what is parked; somebody else was faster.
-            Err(
+            Ok(())
+            | Err(
                 VersionError::Behind { .. }
+                | VersionError::Filling { .. }
                 | VersionError::Parked { .. }
                 | VersionError::NoneBuilding { .. },
             ) => {}
-            seen_through => seen_through?,
+            Err(error) => {
+                // The others do not wait for it.
+                let error = crate::projector::reason(&error);
+                tracing::warn!(error, projection = version.name, "projection.steward_failed");
+            }
         }
     }
     Ok(())
+}
+
+/// The next step of a version that is being built, when it is time for it.
+async fn see_through(store: &Store, version: &Version) -> Result<(), VersionError> {
+    if version.only.is_none() && version.indexed_at.is_none() {
+        return index(store, version).await;
+    }
+    if !version.promotes_itself {
+        return Ok(());
+    }
+    if version.only.is_some() {
+        let lag = lag(&mut *store.projector().acquire().await?, version).await?;
+        if lag > CLOSE {
+            return Ok(());
+        }
+    }
+    promote(store.owner(), &version.name, false).await.map(|_| ())
 }
 
 /// Events in the logs that a version does not have yet.
@@ -93,13 +110,15 @@ async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
     .await
 }
 
-/// Gives a version its indexes, and the planner an idea of its rows. The row of the version is locked
-/// meanwhile: nobody else does the same.
+/// Gives a version its indexes, and the planner an idea of its rows: all of it or nothing, so that a
+/// version whose row security forbids `COPY` is never taken for one that is still filled by it. The row
+/// of the version is locked meanwhile: nobody else does the same.
 async fn index(store: &Store, version: &Version) -> Result<(), VersionError> {
     if lag(&mut *store.projector().acquire().await?, version).await? > CLOSE {
         return Ok(());
     }
-    let mut guard = store.owner().begin().await?;
+    let mut tx = store.owner().begin().await?;
+    tx.execute("set local lock_timeout = '5s'").await?;
     let is_mine = sqlx::query_scalar!(
         "select version from projection.versions
           where projection = $1 and version = $2 and indexed_at is null
@@ -107,34 +126,46 @@ async fn index(store: &Store, version: &Version) -> Result<(), VersionError> {
         version.name,
         version.version,
     )
-    .fetch_optional(&mut *guard)
+    .fetch_optional(&mut *tx)
     .await?;
     if is_mine.is_none() {
         return Ok(());
     }
-    let mut conn = store.owner().acquire().await?;
-    let active = active_version(&mut conn, &version.name).await?;
+    let active = active_version(&mut tx, &version.name).await?;
+    let (name, number) = (&version.name, version.version);
+    let tables = crate::versions::tables(&mut tx, name, number).await?;
+    // Before the long work, not after it: row security wants each table alone, and whoever fills the
+    // version would have read it by then, and wait for us to write it.
+    hold(&mut tx, name, number).await?;
+    for table in &tables {
+        let lock = format!("lock table {name}_v{number}.{table} in access exclusive mode");
+        tx.execute(AssertSqlSafe(lock)).await?;
+    }
     sqlx::query!(
         r#"select projection.finish_version($1, $2, $3)::text as "none""#,
-        version.name,
+        name,
         active,
-        version.version,
+        number,
     )
-    .fetch_one(&mut *conn)
+    .fetch_one(&mut *tx)
     .await?;
-    for table in crate::versions::tables(&mut conn, &version.name, version.version).await? {
-        let (name, version) = (&version.name, version.version);
-        conn.execute(AssertSqlSafe(format!("vacuum (analyze) {name}_v{version}.{table}"))).await?;
+    for table in &tables {
+        tx.execute(AssertSqlSafe(format!("analyze {name}_v{number}.{table}"))).await?;
     }
     sqlx::query!(
         "update projection.versions set indexed_at = clock_timestamp()
           where projection = $1 and version = $2",
-        version.name,
-        version.version,
+        name,
+        number,
     )
-    .execute(&mut *guard)
+    .execute(&mut *tx)
     .await?;
-    guard.commit().await?;
+    tx.commit().await?;
+    let mut conn = store.owner().acquire().await?;
+    for table in &tables {
+        // For scans of indexes alone; without it, autovacuum comes sooner or later.
+        conn.execute(AssertSqlSafe(format!("vacuum {name}_v{number}.{table}"))).await?;
+    }
     Ok(())
 }
 

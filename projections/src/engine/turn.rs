@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
 use super::apply::{Target, apply, show_path};
-use super::claim::{Claim, Lane, Shapes, TenantClaims, behind, claim, enrol};
+use super::claim::{Claim, Lane, Shapes, TenantClaims, Wanted, behind, claim, enrol};
 use super::health::Health;
 use super::parking::Waiting;
 use super::read::{Ahead, Batch, read};
@@ -22,6 +22,8 @@ pub(super) const WORK: usize = 8_000;
 const BATCH: usize = 8_000;
 /// A worker that has been at one tenant for this long looks at the others.
 const STAY: Duration = Duration::from_secs(5);
+/// How often those are tried that a build could not read on: it may have been an older one.
+const TRY_HALTED: Duration = Duration::from_secs(10);
 
 /// What takes turns.
 pub(super) struct Worker {
@@ -32,6 +34,7 @@ pub(super) struct Worker {
     health: Health,
     ahead: Option<Ahead>,
     staying_since: Option<Instant>,
+    tried_halted: Option<Instant>,
     left_behind: Vec<TenantId>,
 }
 
@@ -44,8 +47,17 @@ impl Worker {
     ) -> Self {
         let shapes = Shapes::of(&projectors);
         let health = health.clone();
-        let (ahead, staying_since, left_behind) = (None, None, Vec::new());
-        Self { store, projectors, shapes, lane, health, ahead, staying_since, left_behind }
+        Self {
+            store,
+            projectors,
+            shapes,
+            lane,
+            health,
+            ahead: None,
+            staying_since: None,
+            tried_halted: None,
+            left_behind: Vec::new(),
+        }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -75,17 +87,17 @@ impl Worker {
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         let begin = "begin; set local synchronous_commit = off";
         let mut tx = self.store.projector().begin_with(begin).await?;
-        let candidates = self.candidates(&mut tx, tenants).await?;
-        if candidates.is_empty() {
-            return Ok(0);
-        }
-        let mut claimed =
-            claim(&mut tx, &self.projectors, &self.shapes, self.lane, &candidates).await?;
+        let wanted = self.wanted(tenants);
+        let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
             // Tenants that nobody has heard of before have no checkpoints yet.
-            enrol(&mut tx, &self.shapes).await?;
-            claimed =
-                claim(&mut tx, &self.projectors, &self.shapes, self.lane, &candidates).await?;
+            enrol(&mut tx, &self.shapes, wanted).await?;
+            claimed = self.claimed(&mut tx, tenants, wanted).await?;
+        }
+        if claimed.is_empty() && tenants.is_none() && self.ahead.is_some() {
+            // Somebody else is at that tenant now. The others do not wait for it.
+            self.forget();
+            claimed = self.claimed(&mut tx, tenants, wanted).await?;
         }
         #[cfg(feature = "planted-bugs")]
         if ledger_store::planted::is(ledger_store::planted::CHECKPOINT_OUTSIDE_THE_TRANSACTION) {
@@ -94,10 +106,33 @@ impl Worker {
         self.advance_all(tx, claimed).await
     }
 
+    fn wanted(&mut self, tenants: Option<&[TenantId]>) -> Wanted {
+        let is_due = self.tried_halted.is_none_or(|at| at.elapsed() > TRY_HALTED);
+        let halted = tenants.is_none() && self.ahead.is_none() && is_due;
+        if halted {
+            self.tried_halted = Some(Instant::now());
+        }
+        Wanted { lane: self.lane, halted }
+    }
+
+    async fn claimed(
+        &mut self,
+        conn: &mut PgConnection,
+        tenants: Option<&[TenantId]>,
+        wanted: Wanted,
+    ) -> sqlx::Result<Vec<TenantClaims>> {
+        let candidates = self.candidates(conn, tenants, wanted).await?;
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        claim(conn, &self.projectors, &self.shapes, wanted, &candidates).await
+    }
+
     async fn candidates(
         &mut self,
         conn: &mut PgConnection,
         tenants: Option<&[TenantId]>,
+        wanted: Wanted,
     ) -> sqlx::Result<Vec<TenantId>> {
         if let Some(tenants) = tenants {
             return Ok(tenants.to_vec());
@@ -108,8 +143,8 @@ impl Worker {
         if let Some(ahead) = &self.ahead {
             return Ok(vec![ahead.tenant_id]);
         }
-        enrol(conn, &self.shapes).await?;
-        behind(conn, &self.shapes, self.lane).await
+        enrol(conn, &self.shapes, wanted).await?;
+        behind(conn, &self.shapes, wanted).await
     }
 
     async fn advance_all(
@@ -117,6 +152,10 @@ impl Worker {
         mut tx: Transaction<'_, Postgres>,
         claimed: Vec<TenantClaims>,
     ) -> sqlx::Result<usize> {
+        if claimed.is_empty() {
+            tx.commit().await?;
+            return Ok(0);
+        }
         let tenants: Vec<TenantId> = claimed.iter().map(|one| one.tenant_id).collect();
         let mut waiting = Waiting::load(&mut tx, &tenants).await?;
         let (mut moved, mut folded) = (0, 0);
@@ -250,7 +289,7 @@ async fn move_checkpoint(
 ) -> sqlx::Result<()> {
     let moved = sqlx::query!(
         "update projection.checkpoints
-            set position = $5, updated_at = clock_timestamp()
+            set position = $5, halted = null, updated_at = clock_timestamp()
           where tenant_id = $1 and projection = $2 and version = $3 and position = $4",
         tenant_id.0,
         claim.projector.name(),
@@ -270,7 +309,9 @@ async fn halt(
     why: &str,
 ) -> sqlx::Result<()> {
     let projection = claim.projector.name();
-    tracing::error!(error = why, %tenant_id, projection, "projection.halted");
+    if claim.halted.as_deref() != Some(why) {
+        tracing::error!(error = why, %tenant_id, projection, "projection.halted");
+    }
     sqlx::query!(
         "update projection.checkpoints set halted = $4
           where tenant_id = $1 and projection = $2 and version = $3",

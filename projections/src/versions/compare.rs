@@ -72,7 +72,7 @@ pub async fn checksum(
 ) -> sqlx::Result<Checksum> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    settle_texts(&mut tx).await?;
+    settle(&mut tx).await?;
     let mut sum = Checksum::default();
     for table in tables(&mut tx, name, version).await? {
         let statement = format!(
@@ -95,10 +95,12 @@ pub async fn checksum(
     Ok(sum)
 }
 
-/// How values are written must not depend on who asks, and however many rows there are is how long it
-/// takes.
-async fn settle_texts(conn: &mut PgConnection) -> sqlx::Result<()> {
-    conn.execute("set local timezone = 'UTC'; set local statement_timeout = 0").await?;
+/// All tables are of one moment, how values are written does not depend on who asks, and it takes as
+/// long as there are rows.
+async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let settings = "set transaction isolation level repeatable read;
+                    set local timezone = 'UTC'; set local statement_timeout = 0";
+    conn.execute(settings).await?;
     Ok(())
 }
 
@@ -114,10 +116,23 @@ pub async fn diff(
     there: i32,
     limit: i64,
 ) -> Result<Diff, VersionError> {
+    diff_within(pool, name, (here, there), None, limit).await
+}
+
+/// The same, of one tenant when one is named.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn diff_within(
+    pool: &PgPool,
+    name: &str,
+    (here, there): (i32, i32),
+    only: Option<TenantId>,
+    limit: i64,
+) -> Result<Diff, VersionError> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    tx.execute("set transaction isolation level repeatable read").await?;
-    settle_texts(&mut tx).await?;
+    settle(&mut tx).await?;
     let stands = sqlx::query!(
         r#"
         select a.tenant_id, a.position = coalesce(b.position, 0) as "is_same!"
@@ -125,10 +140,12 @@ pub async fn diff(
           left join projection.checkpoints b
             on b.tenant_id = a.tenant_id and b.projection = a.projection and b.version = $3
          where a.projection = $1 and a.version = $2
+           and ($4::uuid is null or a.tenant_id = $4)
         "#,
         name,
         here,
         there,
+        only.map(|tenant| tenant.0),
     )
     .fetch_all(&mut *tx)
     .await?;

@@ -2,32 +2,46 @@
 
 use std::time::Duration;
 
+use ledger_core::ids::TenantId;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
 
-use super::{State, VersionError, drop_schema, forget, lock_state};
+use super::{
+    State, Version, VersionError, building, drop_schema, forget, hold, in_state, lock, swap, versions,
+};
 
 /// How long what is shown is held still, for the other version to reach it.
 const STILL: Duration = Duration::from_secs(3);
 
 /// Shows the version that is being built, once it has reached what is shown of every tenant. What was
-/// shown before is kept current, to go back to; the one before that goes.
+/// shown before is kept current, to go back to; the one before that goes. A version of one tenant takes
+/// the place of that tenant's rows.
 ///
 /// # Errors
-/// [`VersionError::NoneBuilding`]; [`VersionError::Behind`]: wait. [`VersionError::Parked`] unless
-/// `with_parked`: look at what is parked.
+/// [`VersionError::NoneBuilding`]; [`VersionError::Filling`] and [`VersionError::Behind`]: wait.
+/// [`VersionError::Parked`] unless `with_parked`: look at what is parked.
 pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
+    let none = || VersionError::NoneBuilding { name: name.to_owned() };
+    // One look before anybody is stopped: a version that is given its indexes is locked for long.
+    let building = building(&mut *owner.acquire().await?, name).await?.ok_or_else(none)?;
+    if let Some(only) = building.only {
+        swap(owner, &building, only, with_parked).await?;
+        return Ok(building.version);
+    }
+    if building.indexed_at.is_none() {
+        return Err(VersionError::Filling { name: name.to_owned(), version: building.version });
+    }
     let mut tx = begin(owner).await?;
-    let building = lock_state(&mut tx, name, State::Building).await?;
-    let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
-    ensure_indexed(&mut tx, name, building).await?;
-    let active = lock_state(&mut tx, name, State::Active).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let all = lock(&mut tx, name, &[State::Building, State::Active, State::Previous]).await?;
+    let building = in_state(&all, State::Building).filter(|one| one.version == building.version);
+    let building = building.ok_or_else(none)?.version;
+    let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
     hold_still(&mut tx, name, active, building).await?;
-    let parked = newly_parked(&mut tx, name, active, building).await?;
+    let parked = newly_parked(&mut tx, name, active, building, None).await?;
     if parked > 0 && !with_parked {
         return Err(VersionError::Parked { name: name.to_owned(), version: building, parked });
     }
-    let retired = lock_state(&mut tx, name, State::Previous).await?;
+    let retired = in_state(&all, State::Previous).map(|one| one.version);
     if let Some(retired) = retired {
         forget(&mut tx, name, retired).await?;
     }
@@ -48,9 +62,11 @@ pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i3
 /// [`VersionError::NonePrevious`]; [`VersionError::Behind`].
 pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     let mut tx = begin(owner).await?;
-    let previous = lock_state(&mut tx, name, State::Previous).await?;
+    let all = lock(&mut tx, name, &[State::Active, State::Previous]).await?;
+    let previous = in_state(&all, State::Previous);
     let previous = previous.ok_or_else(|| VersionError::NonePrevious { name: name.to_owned() })?;
-    let active = lock_state(&mut tx, name, State::Active).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let previous = previous.version;
+    let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
     hold_still(&mut tx, name, active, previous).await?;
     set_state(&mut tx, name, active, State::Previous).await?;
     show(tx, name, previous).await?;
@@ -58,35 +74,36 @@ pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     Ok(previous)
 }
 
+/// What keeps a version that is being built from being shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacles {
+    /// Tenants that are behind what is shown of them.
+    pub behind: i64,
+    /// Keys that wait in it and not in what is shown.
+    pub parked: i64,
+}
+
+/// What keeps a version from being shown in the place of the one that is.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn obstacles(pool: &PgPool, version: &Version) -> sqlx::Result<Obstacles> {
+    let mut conn = pool.acquire().await?;
+    let name = version.name.as_str();
+    let all = versions(&mut conn).await?;
+    let is_shown = |one: &&Version| one.name == name && one.state == State::Active;
+    let shown = all.iter().find(is_shown).ok_or(sqlx::Error::RowNotFound)?.version;
+    Ok(Obstacles {
+        behind: behind(&mut conn, name, shown, version.version, version.only).await?,
+        parked: newly_parked(&mut conn, name, shown, version.version, version.only).await?,
+    })
+}
+
 async fn begin(owner: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut tx = owner.begin().await?;
     // Whoever reads for longer than this is not made to wait behind us.
     tx.execute("set local lock_timeout = '5s'").await?;
     Ok(tx)
-}
-
-/// A version without indexes is shown to nobody.
-async fn ensure_indexed(
-    conn: &mut PgConnection,
-    name: &str,
-    version: i32,
-) -> Result<(), VersionError> {
-    let row = sqlx::query!(
-        "select indexed_at,
-                (select count(*) from ledger.tenants) as tenants
-           from projection.versions where projection = $1 and version = $2",
-        name,
-        version,
-    )
-    .fetch_one(conn)
-    .await?;
-    match row.indexed_at {
-        Some(_) => Ok(()),
-        None => {
-            let tenants = row.tenants.unwrap_or(0);
-            Err(VersionError::Behind { name: name.to_owned(), version, tenants })
-        }
-    }
 }
 
 /// Stops what is shown, and waits until the other version has reached it.
@@ -97,24 +114,14 @@ async fn hold_still(
     other: i32,
 ) -> Result<(), VersionError> {
     // One look before anybody is stopped: whoever is far behind is not waited for.
-    let tenants = behind(conn, name, shown, other).await?;
+    let tenants = behind(conn, name, shown, other, None).await?;
     if tenants > 0 && far_behind(conn, name, shown, other).await? {
         return Err(VersionError::Behind { name: name.to_owned(), version: other, tenants });
     }
-    sqlx::query!(
-        r#"select count(*) as "held!" from (
-             select from projection.checkpoints
-              where projection = $1 and version = $2
-              order by tenant_id
-                for update) held"#,
-        name,
-        shown,
-    )
-    .fetch_one(&mut *conn)
-    .await?;
+    hold(conn, name, shown).await?;
     let since = Instant::now();
     loop {
-        let tenants = behind(conn, name, shown, other).await?;
+        let tenants = behind(conn, name, shown, other, None).await?;
         if tenants == 0 {
             return Ok(());
         }
@@ -126,7 +133,13 @@ async fn hold_still(
 }
 
 /// How many tenants of a version are behind what is shown of them.
-async fn behind(conn: &mut PgConnection, name: &str, shown: i32, other: i32) -> sqlx::Result<i64> {
+async fn behind(
+    conn: &mut PgConnection,
+    name: &str,
+    shown: i32,
+    other: i32,
+    only: Option<TenantId>,
+) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         select count(*) as "tenants!"
@@ -135,10 +148,12 @@ async fn behind(conn: &mut PgConnection, name: &str, shown: i32, other: i32) -> 
             on b.tenant_id = a.tenant_id and b.projection = a.projection and b.version = $3
          where a.projection = $1 and a.version = $2
            and coalesce(b.position, 0) < a.position
+           and ($4::uuid is null or a.tenant_id = $4)
         "#,
         name,
         shown,
         other,
+        only.map(|tenant| tenant.0),
     )
     .fetch_one(conn)
     .await
@@ -169,18 +184,20 @@ async fn far_behind(
     .await
 }
 
-/// Keys that wait in the one version and not in the other.
-async fn newly_parked(
+/// Keys that wait in the other version and not in what is shown.
+pub(super) async fn newly_parked(
     conn: &mut PgConnection,
     name: &str,
     shown: i32,
     other: i32,
+    only: Option<TenantId>,
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         select count(*) as "parked!"
           from projection.parked b
          where b.projection = $1 and b.version = $3
+           and ($4::uuid is null or b.tenant_id = $4)
            and not exists (select from projection.parked a
                             where a.tenant_id = b.tenant_id and a.projection = b.projection
                               and a.version = $2 and a.key = b.key)
@@ -188,6 +205,7 @@ async fn newly_parked(
         name,
         shown,
         other,
+        only.map(|tenant| tenant.0),
     )
     .fetch_one(conn)
     .await

@@ -6,7 +6,8 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 use tokio::time::Instant;
 
-use super::{State, Version, VersionError, drop_schema, forget, lock_state, tables};
+use super::promote::newly_parked;
+use super::{State, Version, VersionError, drop_schema, forget, in_state, lock, tables};
 
 /// How long the tenant's shown rows are held still, for the new ones to reach them.
 const STILL: Duration = Duration::from_secs(3);
@@ -15,22 +16,37 @@ const STILL: Duration = Duration::from_secs(3);
 /// position; readers see the one or the other. The version goes.
 ///
 /// # Errors
-/// [`VersionError::Behind`]: wait. [`VersionError::Parked`]: it has keys that wait; look at them.
-pub async fn swap(owner: &PgPool, version: &Version, only: TenantId) -> Result<(), VersionError> {
+/// [`VersionError::Behind`]: wait. [`VersionError::Parked`] unless `with_parked`: it has keys that wait
+/// and are shown now; look at them.
+pub async fn swap(
+    owner: &PgPool,
+    version: &Version,
+    only: TenantId,
+    with_parked: bool,
+) -> Result<(), VersionError> {
     let name = version.name.as_str();
     let mut tx = owner.begin().await?;
     tx.execute("set local lock_timeout = '5s'").await?;
-    let active = lock_state(&mut tx, name, State::Active).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let shown = position(&mut tx, name, active, only, true).await?;
+    let all = lock(&mut tx, name, &[State::Building, State::Active]).await?;
+    if !all.iter().any(|one| one == version) {
+        return Err(VersionError::NoneBuilding { name: name.to_owned() });
+    }
+    let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
+    let shown = hold_one(&mut tx, name, active, only).await?;
     let since = Instant::now();
-    while position(&mut tx, name, version.version, only, false).await? < shown {
+    while position(&mut tx, name, version.version, only).await? < shown {
         if since.elapsed() > STILL {
             let (name, version) = (name.to_owned(), version.version);
             return Err(VersionError::Behind { name, version, tenants: 1 });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let built = position(&mut tx, name, version.version, only, true).await?;
+    let built = hold_one(&mut tx, name, version.version, only).await?;
+    let parked = newly_parked(&mut tx, name, active, version.version, Some(only)).await?;
+    if parked > 0 && !with_parked {
+        let (name, version) = (name.to_owned(), version.version);
+        return Err(VersionError::Parked { name, version, parked });
+    }
     for table in tables(&mut tx, name, version.version).await? {
         let (from, to) = (version.version, active);
         for statement in [
@@ -51,37 +67,51 @@ pub async fn swap(owner: &PgPool, version: &Version, only: TenantId) -> Result<(
     Ok(())
 }
 
-/// How far a tenant's version is; `held`, so that nobody moves it.
+/// How far a tenant's version is.
 async fn position(
     conn: &mut PgConnection,
     name: &str,
     version: i32,
     tenant_id: TenantId,
-    held: bool,
 ) -> sqlx::Result<i64> {
-    let position = if held {
-        sqlx::query_scalar!(
-            "select position from projection.checkpoints
-              where tenant_id = $1 and projection = $2 and version = $3
-                for update",
-            tenant_id.0,
-            name,
-            version,
-        )
-        .fetch_optional(conn)
-        .await?
-    } else {
-        sqlx::query_scalar!(
-            "select position from projection.checkpoints
-              where tenant_id = $1 and projection = $2 and version = $3",
-            tenant_id.0,
-            name,
-            version,
-        )
-        .fetch_optional(conn)
-        .await?
-    };
+    let position = sqlx::query_scalar!(
+        "select position from projection.checkpoints
+          where tenant_id = $1 and projection = $2 and version = $3",
+        tenant_id.0,
+        name,
+        version,
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(position.unwrap_or(0))
+}
+
+/// How far it is, and nobody moves it from here on: a checkpoint that is not there yet is made first.
+async fn hold_one(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+    tenant_id: TenantId,
+) -> sqlx::Result<i64> {
+    sqlx::query!(
+        "insert into projection.checkpoints (tenant_id, projection, version)
+         values ($1, $2, $3) on conflict do nothing",
+        tenant_id.0,
+        name,
+        version,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query_scalar!(
+        "select position from projection.checkpoints
+          where tenant_id = $1 and projection = $2 and version = $3
+            for update",
+        tenant_id.0,
+        name,
+        version,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Checkpoint and parked keys go with the rows.
