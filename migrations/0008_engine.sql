@@ -6,8 +6,6 @@ drop view read.calls;
 drop schema calls_v1 cascade;
 delete from projection.checkpoints;
 
-create index checkpoints_halted on projection.checkpoints (tenant_id) where halted is not null;
-
 create table projection.versions (
   tenant_id       uuid not null,
   projection      text not null,

@@ -283,11 +283,7 @@ pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
 
 /// Locks the versions of a read model that are in one of these states, always in the same order, and
 /// tells where they stand now that nobody else moves them.
-async fn lock(
-    conn: &mut PgConnection,
-    name: &str,
-    states: &[State],
-) -> sqlx::Result<Vec<Version>> {
+async fn lock(conn: &mut PgConnection, name: &str, states: &[State]) -> sqlx::Result<Vec<Version>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
     sqlx::query!(
         r#"select count(*) as "locked!" from (

@@ -85,8 +85,8 @@ impl Worker {
 
     /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
-        let begin = "begin; set local synchronous_commit = off";
-        let mut tx = self.store.projector().begin_with(begin).await?;
+        self.left_behind.clear();
+        let mut tx = self.store.projector().begin_with(self.begin()).await?;
         let wanted = self.wanted(tenants);
         let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
@@ -104,6 +104,18 @@ impl Worker {
             return self.turn_apart(tx, claimed).await;
         }
         self.advance_all(tx, claimed).await
+    }
+
+    /// Batches of thousands are planned for what they are; a live turn has a few rows, and its plans are
+    /// made once.
+    fn begin(&self) -> &'static str {
+        match self.lane {
+            Lane::Live => "begin; set local synchronous_commit = off",
+            Lane::Rebuild => {
+                "begin; set local synchronous_commit = off; \
+                 set local plan_cache_mode = force_custom_plan"
+            }
+        }
     }
 
     fn wanted(&mut self, tenants: Option<&[TenantId]>) -> Wanted {

@@ -7,7 +7,8 @@ use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
 
 use super::{
-    State, Version, VersionError, building, drop_schema, forget, hold, in_state, lock, swap, versions,
+    State, Version, VersionError, building, drop_schema, forget, hold, in_state, lock, swap,
+    versions,
 };
 
 /// How long what is shown is held still, for the other version to reach it.

@@ -18,7 +18,7 @@ const STILL: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`VersionError::Behind`]: wait. [`VersionError::Parked`] unless `with_parked`: it has keys that wait
 /// and are shown now; look at them.
-pub async fn swap(
+pub(super) async fn swap(
     owner: &PgPool,
     version: &Version,
     only: TenantId,

@@ -40,7 +40,12 @@ impl Town {
                 &json!({ "number": "+15550100141", "name": "Town Person" }),
             );
             tenant.post_ok(report.to_string()).await;
+            let tool = json!({ "name": "findTown", "arguments": {} });
+            let tool = json!([{ "id": "tool-1", "type": "function", "function": tool }]);
+            let tools = messages::message("town", "tool-calls", &json!({ "toolCallList": tool }));
+            tenant.post_ok(tools.to_string()).await;
             tenant.settle().await;
+            set_apart(&mut own.superuser().await, tenant.tenant_id).await;
         }
         let mut lost = one.through(&ledger);
         (lost.source_id, lost.secret) = (shared, "shared-secret".into());
@@ -48,6 +53,21 @@ impl Town {
         assert_eq!(status, 202);
         assert_eq!(Provider::ALL.len(), 1, "a new provider may bring new tables: fill them here");
         Self { own, ledger, one, two }
+    }
+}
+
+/// Rows that only come to be when something has to be looked at.
+async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
+    for statement in [
+        "insert into projection.parked (tenant_id, parked_id, projection, version, key, position,
+                                        event_type, reason)
+         values ($1, gen_random_uuid(), 'town', 1, gen_random_uuid(), 1, 'call.ended', 'a test')",
+        "insert into projection.dropped values ($1, 'town', 1, 'a test', now())",
+        "insert into projection.versions (tenant_id, projection, version, shape)
+         values ($1, 'town', 1, 1)",
+    ] {
+        let done = sqlx::query(statement).bind(tenant_id.0).execute(&mut *superuser);
+        done.await.expect("a row");
     }
 }
 
