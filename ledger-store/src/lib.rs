@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod appender;
+pub mod counts;
 pub mod embedded;
 pub mod error;
 pub mod examine;

@@ -23,7 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
 use crate::auth::{Denials, tenant_of_key};
-use crate::ingest::Rooms;
+use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::{api, ingest, ops};
@@ -40,6 +40,8 @@ pub struct App {
     pub engine: Health,
     /// Refusals on their way to the log.
     pub denials: Arc<Denials>,
+    /// Webhooks on their way to the figures of their sources.
+    pub counts: Arc<Counts>,
     /// What `/metrics` renders.
     pub metrics: PrometheusHandle,
     /// What one sender, and all of them, may take.
@@ -67,10 +69,12 @@ impl App {
         limits: Limits,
         closing: Closing,
     ) -> Self {
+        let counts = Arc::new(Counts::new(store.ids().random()));
         Self {
             store,
             engine: Health::default(),
             denials: Arc::default(),
+            counts,
             metrics,
             limits,
             rooms: Rooms::new(limits.room),

@@ -5,6 +5,7 @@
 mod answer;
 mod arrival;
 mod body;
+mod counts;
 mod replay;
 mod room;
 
@@ -23,6 +24,7 @@ use ledger_core::provider::{Refused, Reply, Translation};
 use ledger_store::Store;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
+use ledger_store::counts::Outcome;
 use ledger_store::quarantine::ContentName;
 use ledger_store::record::{Origin, RecordError};
 use ledger_store::source::Source;
@@ -36,8 +38,10 @@ use crate::app::{App, RequestId};
 use crate::problem::{ApiError, Problem, without_keys};
 
 use self::arrival::Arrival;
+use self::counts::Visit;
 
 pub use answer::NOT_CONFIGURED;
+pub use counts::{Counts, hour_of};
 pub use replay::{Claims, Replay, claims, replay};
 pub use room::Rooms;
 
@@ -114,14 +118,19 @@ enum Taken {
 }
 
 impl Taken {
-    /// The word for answers and metrics.
-    fn word(&self) -> &'static str {
+    /// As it is counted.
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Recorded(appended) if appended.duplicate => "duplicate",
-            Self::Recorded(_) => "recorded",
-            Self::Ignored => "ignored",
-            Self::Quarantined => "quarantined",
+            Self::Recorded(appended) if appended.duplicate => Outcome::Duplicate,
+            Self::Recorded(_) => Outcome::Recorded,
+            Self::Ignored => Outcome::Ignored,
+            Self::Quarantined => Outcome::Quarantined,
         }
+    }
+
+    /// The word for answers.
+    fn word(&self) -> &'static str {
+        self.outcome().as_str()
     }
 }
 
@@ -142,7 +151,6 @@ impl Delivery<'_> {
                 Refused::TooMany { .. } => "body-too-many-values",
                 Refused::WrongShape(_) => "body-wrong-shape",
             };
-            self.count("unreadable", "refused");
             ApiError::new(StatusCode::BAD_REQUEST, code, refused.to_string())
         })
     }
@@ -161,9 +169,13 @@ impl Delivery<'_> {
 
     /// Takes the message and answers it: in time, and once the proof is good always 200 to those who
     /// ignore anything else.
-    async fn answer(&self, body: &[u8], translation: Translation) -> Result<Response, ApiError> {
+    async fn answer(
+        &self,
+        body: &[u8],
+        translation: Translation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Response, ApiError> {
         let reply = translation.reply.clone();
-        let kind = translation.kind.clone();
         let patience = match reply {
             Reply::Assistant => ASSISTANT_PATIENCE,
             Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
@@ -174,7 +186,7 @@ impl Delivery<'_> {
             tracing::warn!("ingest.timed_out");
             Err(unavailable())
         });
-        self.count(&kind, taken.as_ref().map_or("failed", Taken::word));
+        visit.became(&taken);
         if reply == Reply::Acknowledge {
             return taken.map(|taken| answer::acknowledge(&taken));
         }
@@ -228,16 +240,6 @@ impl Delivery<'_> {
             .quarantine(source_id, NO_SINGLE_ROUTE, &content, body.unwrap_or_default())
             .await?;
         Ok(Taken::Quarantined)
-    }
-
-    /// Types are open text, so only known ones become labels.
-    fn count(&self, kind: &str, outcome: &'static str) {
-        let kind = answer::KNOWN_KINDS.iter().find(|known| **known == kind).unwrap_or(&"other");
-        metrics::counter!(
-            "ledger_webhooks_total",
-            "provider" => self.source.provider.as_str(), "kind" => *kind, "outcome" => outcome
-        )
-        .increment(1);
     }
 }
 

@@ -20,7 +20,8 @@ use crate::telemetry;
 
 /// Answers that say the server stops have this long to be taken.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
-/// Refusals that were only counted have this long to get into the log.
+/// Refusals that were only counted have this long to get into the log, and what was counted of
+/// webhooks to get into the figures.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
 
 /// A running server.
@@ -33,6 +34,9 @@ pub struct Service {
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
     denials: JoinHandle<()>,
+    /// Told when the last request was answered.
+    ended: watch::Sender<bool>,
+    counts: JoinHandle<()>,
     upkeep: JoinHandle<()>,
 }
 
@@ -76,12 +80,16 @@ impl Service {
         app.engine = runner.health();
         let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
         let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
-        let denials = tokio::spawn(async move { denials.keep(&store, closed).await });
+        let kept = Arc::clone(&store);
+        let denials = tokio::spawn(async move { denials.keep(&kept, closed).await });
+        let ended = watch::Sender::new(false);
+        let (counts, is_over) = (Arc::clone(&app.counts), ended.subscribe());
+        let counts = tokio::spawn(async move { counts.keep(&store, is_over).await });
         let routes = Routes { all: router(app.clone()), when_full: router_when_full(app) };
         let server = tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()));
         tracing::info!(%address, "server.listening");
         let drain = limits.drain;
-        Ok(Self { address, runner, drain, stop, close, server, denials, upkeep })
+        Ok(Self { address, runner, drain, stop, close, server, denials, ended, counts, upkeep })
     }
 
     /// Takes no new requests, finishes those under way or answers them 503, records what was only
@@ -104,8 +112,12 @@ impl Service {
             }
         }
         self.close.send_replace(true);
+        self.ended.send_replace(true);
         if timeout(LAST_RECORDS, self.denials).await.is_err() {
             tracing::warn!("audit.denials_not_recorded");
+        }
+        if timeout(LAST_RECORDS, self.counts).await.is_err() {
+            tracing::warn!("counts.not_added_in_time");
         }
         self.upkeep.abort();
         self.runner.stop().await;

@@ -25,7 +25,7 @@ const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call 
 /// What a voice says when there is nowhere to transfer to.
 const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
 
-/// Message types that may be metric labels.
+/// Message types that are counted, and are metric labels, by themselves.
 pub(super) const KNOWN_KINDS: &[&str] = &[
     "assistant-request",
     "assistant.speechStarted",
@@ -54,7 +54,6 @@ pub(super) const KNOWN_KINDS: &[&str] = &[
     "transcript",
     "transfer-destination-request",
     "transfer-update",
-    "unreadable",
     "untyped",
     "user-interrupted",
     "voice-input",

@@ -13,6 +13,7 @@ use ledger_store::source::Source;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::counts::Visit;
 use super::room::{Place, SMALL};
 use super::{Delivery, answer, body, overloaded, unavailable};
 use crate::app::App;
@@ -62,21 +63,40 @@ impl<'a> Arrival<'a> {
     /// # Errors
     /// Every refusal of a webhook.
     pub(super) async fn take(&self, source: &Source, body: Body) -> Result<Response, ApiError> {
+        let mut visit = self.app.counts.visit(source, self.app.store.clock().now());
+        let answered = self.receive(source, body, &mut visit).await;
+        if let Err(refused) = &answered {
+            visit.was_refused(refused);
+        }
+        answered
+    }
+
+    async fn receive(
+        &self,
+        source: &Source,
+        body: Body,
+        visit: &mut Visit<'_>,
+    ) -> Result<Response, ApiError> {
         // A secret in a header is believed before the body is read, a signature only with it.
         let is_proven = self.judge(source, &[]).is_ok();
+        if is_proven {
+            visit.is_proven();
+        }
         let (place, body) = self.read(body, is_proven).await?;
         if let Err(unproven) = self.judge(source, &body) {
+            visit.is_unproven(unproven.code());
             return Err(self.refuse_proof(source, unproven).await);
         }
+        visit.is_read();
         let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
         let translation = delivery
             .translate(&body, source.country.as_deref())
             .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
+        visit.is_of_kind(&translation.kind);
         if place.is_reserved && translation.reply == Reply::Acknowledge {
-            delivery.count(&translation.kind, "refused");
             return Err(overloaded());
         }
-        delivery.answer(&body, translation).await
+        delivery.answer(&body, translation, visit).await
     }
 
     /// What a voice hears when we cannot even tell whose source it is: that nothing was done. Anybody

@@ -39,6 +39,7 @@ pub(super) const DEFINERS: &[Exception] = &[
     because("ledger.append", "the only way into the log; locks and numbers every tenant's events"),
     because("ledger.find_source", "asked before a tenant is known; answers for one id"),
     because("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
+    because("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
 ];
 
 /// Our roles. No other may carry our name.
@@ -86,11 +87,14 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.source_routes", "ledger_app: select"),
     ("table ledger.quarantine", "ledger_app: select insert"),
     ("table ledger.plan_limits", "ledger_app: select"),
+    ("table ledger.source_counts", "ledger_app: select"),
+    ("table ledger.count_batches", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
     ("function ledger.refuse_change", "public: execute"),
     ("function ledger.append", "ledger_app: execute"),
     ("function ledger.find_source", "ledger_app: execute"),
     ("function ledger.find_routes", "ledger_app: execute"),
+    ("function ledger.add_source_counts", "ledger_app: execute"),
     //
     ("schema vault", "ledger_app: usage"),
     ("table vault.epochs", "ledger_app: select insert"),

@@ -1,0 +1,316 @@
+//! Every webhook to a known source, counted exactly once with what became of it: the one place that
+//! `ledger_webhooks_total` and the figures of the sources come from.
+//!
+//! Counts gather in memory and are added to the database about once a second, in one statement, and
+//! a last time when the server has answered its last request. What cannot be added is kept and added
+//! later, once. A process that is killed loses what it counted since: at most about a second's.
+//!
+//! Memory is bounded, whoever sends: sources are known ones, types and reasons come from closed
+//! lists, and a stranger without a proof can neither choose among them nor cause a statement.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_store::counts::{BatchId, Count, Outcome, UNPROVEN};
+use ledger_store::source::Source;
+use ledger_store::{Store, StoreError};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{NO_SINGLE_ROUTE, Taken, answer};
+use crate::problem::ApiError;
+
+/// Counts are added about this often.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A database that does not answer a batch in this time gets it again.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// More kinds of counts than this do not wait while the database takes none; further ones lose
+/// their type and their hour, not their number.
+const MAX_WAITING: usize = 20_000;
+
+/// A message of a type that is on no list.
+const OTHER: &str = "other";
+/// The sender is believed; its body was not read to its end.
+const UNREAD: &str = "unread";
+/// The sender is believed; its body is no message.
+const UNREADABLE: &str = "unreadable";
+/// Nobody heard the answer.
+const UNANSWERED: &str = "unanswered";
+
+/// What the server has counted and not added yet.
+pub struct Counts {
+    writer_id: Uuid,
+    waiting: Mutex<BTreeMap<Key, Seen>>,
+    sending: tokio::sync::Mutex<Batch>,
+}
+
+/// What webhooks are alike in. Begins with the hour, so that the oldest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    hour: DateTime<Utc>,
+    tenant_id: TenantId,
+    source_id: SourceId,
+    kind: &'static str,
+    outcome: Outcome,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    count: i64,
+    last_at: DateTime<Utc>,
+}
+
+/// Stays as it is until it is known to be added.
+#[derive(Default)]
+struct Batch {
+    number: i64,
+    counts: Vec<Count>,
+}
+
+impl Counts {
+    /// Nothing counted yet. `writer_id` is the process's own.
+    #[must_use]
+    pub fn new(writer_id: Uuid) -> Self {
+        Self { writer_id, waiting: Mutex::default(), sending: tokio::sync::Mutex::default() }
+    }
+
+    /// A webhook that has arrived at a source. It is counted when the visit ends, however it ends.
+    pub(super) fn visit<'a>(&'a self, source: &'a Source, at: DateTime<Utc>) -> Visit<'a> {
+        Visit {
+            counts: self,
+            source,
+            at,
+            kind: UNPROVEN,
+            outcome: Outcome::Refused,
+            reason: UNANSWERED,
+        }
+    }
+
+    /// Adds what was counted about once a second until told to stop, and then what is left. Tell it
+    /// when no request is under way any more.
+    pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
+        while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
+            if let Err(error) = self.flush(store).await {
+                tracing::warn!(error = %error, "counts.not_added");
+            }
+        }
+        if let Err(error) = self.flush(store).await {
+            let webhooks = self.left().await;
+            tracing::error!(error = %error, webhooks, "counts.lost");
+        }
+    }
+
+    /// Adds what was counted until now: what is read afterwards holds all that this server answered
+    /// before. May be dropped at any time.
+    ///
+    /// # Errors
+    /// The database did not take it; it is kept.
+    pub async fn flush(&self, store: &Store) -> Result<(), StoreError> {
+        let mut sending = self.sending.lock().await;
+        self.send(store, &mut sending).await?;
+        sending.counts = self.take();
+        if !sending.counts.is_empty() {
+            sending.number += 1;
+        }
+        self.send(store, &mut sending).await
+    }
+
+    async fn send(&self, store: &Store, batch: &mut Batch) -> Result<(), StoreError> {
+        if batch.counts.is_empty() {
+            return Ok(());
+        }
+        let id = BatchId { writer_id: self.writer_id, batch: batch.number };
+        let added = timeout(PATIENCE, store.add_counts(id, &batch.counts)).await;
+        added
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()))?;
+        batch.counts.clear();
+        Ok(())
+    }
+
+    fn take(&self) -> Vec<Count> {
+        let mut waiting = self.waiting.lock().expect("nothing panics while holding it");
+        let count = |(key, seen): (Key, Seen)| Count {
+            tenant_id: key.tenant_id,
+            hour: key.hour,
+            source_id: key.source_id,
+            kind: key.kind,
+            outcome: key.outcome,
+            reason: key.reason,
+            count: seen.count,
+            last_at: seen.last_at,
+        };
+        std::mem::take(&mut *waiting).into_iter().map(count).collect()
+    }
+
+    /// How many webhooks are counted and not added.
+    async fn left(&self) -> i64 {
+        let sending = self.sending.lock().await;
+        let waiting = self.waiting.lock().expect("nothing panics while holding it");
+        let unsure: i64 = sending.counts.iter().map(|count| count.count).sum();
+        unsure + waiting.values().map(|seen| seen.count).sum::<i64>()
+    }
+
+    fn add(&self, key: Key, at: DateTime<Utc>) {
+        let mut waiting = self.waiting.lock().expect("nothing panics while holding it");
+        let is_full = waiting.len() >= MAX_WAITING && !waiting.contains_key(&key);
+        let oldest = waiting.first_key_value().map(|(oldest, _)| oldest.hour);
+        let key = match oldest {
+            Some(hour) if is_full => Key { hour, kind: OTHER, ..key },
+            _ => key,
+        };
+        let seen = waiting.entry(key).or_insert(Seen { count: 0, last_at: at });
+        seen.count += 1;
+        seen.last_at = seen.last_at.max(at);
+    }
+}
+
+/// One webhook inside the door, and what is known of it so far.
+pub(super) struct Visit<'a> {
+    counts: &'a Counts,
+    source: &'a Source,
+    at: DateTime<Utc>,
+    kind: &'static str,
+    outcome: Outcome,
+    reason: &'static str,
+}
+
+impl Visit<'_> {
+    /// The sender showed the secret. From here on it is our fault when nothing becomes of it.
+    pub(super) fn is_proven(&mut self) {
+        self.kind = UNREAD;
+        self.outcome = Outcome::Failed;
+    }
+
+    /// The sender showed nothing that is believed.
+    pub(super) fn is_unproven(&mut self, reason: &'static str) {
+        self.kind = UNPROVEN;
+        self.outcome = Outcome::Refused;
+        self.reason = reason;
+    }
+
+    /// The whole body is there and believed; what it says is not known.
+    pub(super) fn is_read(&mut self) {
+        self.kind = UNREADABLE;
+        self.outcome = Outcome::Failed;
+    }
+
+    /// Its type. Types are open text, so only known ones are counted by themselves.
+    pub(super) fn is_of_kind(&mut self, kind: &str) {
+        let known = answer::KNOWN_KINDS.iter().copied().find(|known| *known == kind);
+        self.kind = known.unwrap_or(OTHER);
+    }
+
+    /// What became of it.
+    pub(super) fn became(&mut self, taken: &Result<Taken, ApiError>) {
+        match taken {
+            Ok(taken) => {
+                self.outcome = taken.outcome();
+                self.reason = match taken {
+                    Taken::Quarantined => NO_SINGLE_ROUTE,
+                    Taken::Recorded(_) | Taken::Ignored => "",
+                };
+            }
+            Err(refused) => self.was_refused(refused),
+        }
+    }
+
+    /// It was not taken: by the sender's fault, or by ours.
+    pub(super) fn was_refused(&mut self, refused: &ApiError) {
+        let is_theirs = refused.status.is_client_error();
+        self.outcome = if is_theirs { Outcome::Refused } else { Outcome::Failed };
+        self.reason = refused.code;
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let Self { counts, source, at, kind, outcome, reason } = *self;
+        metrics::counter!(
+            "ledger_webhooks_total",
+            "provider" => source.provider.as_str(), "kind" => kind, "outcome" => outcome.as_str()
+        )
+        .increment(1);
+        let hour = hour_of(at);
+        let (tenant_id, source_id) = (source.tenant_id, source.source_id);
+        counts.add(Key { hour, tenant_id, source_id, kind, outcome, reason }, at);
+    }
+}
+
+/// The full hour a moment lies in.
+#[must_use]
+pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    let seconds = at.timestamp();
+    DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use ledger_core::provider::Provider;
+
+    use super::*;
+
+    fn source(nth: u128) -> Source {
+        Source {
+            source_id: SourceId(Uuid::from_u128(nth)),
+            tenant_id: TenantId::INSTALLATION,
+            provider: Provider::Vapi,
+            secret: zeroize::Zeroizing::default(),
+            signature: None,
+            record_all: false,
+            assistant_id: None,
+            country: None,
+        }
+    }
+
+    fn counted(counts: &Counts) -> Vec<(&'static str, Outcome, &'static str, i64)> {
+        let taken = counts.take().into_iter();
+        taken.map(|one| (one.kind, one.outcome, one.reason, one.count)).collect()
+    }
+
+    #[test]
+    fn a_visit_that_breaks_off_is_counted_as_what_was_known_of_it() {
+        let (counts, source) = (Counts::new(Uuid::nil()), source(1));
+        let visit = || counts.visit(&source, DateTime::UNIX_EPOCH);
+        drop(visit());
+        visit().is_proven();
+        let mut read = visit();
+        read.is_read();
+        read.is_of_kind("hang");
+        drop(read);
+        let mut forged = visit();
+        forged.is_of_kind("unproven");
+        drop(forged);
+        assert_eq!(
+            counted(&counts),
+            [
+                ("hang", Outcome::Failed, UNANSWERED, 1),
+                ("other", Outcome::Refused, UNANSWERED, 1),
+                ("unproven", Outcome::Refused, UNANSWERED, 1),
+                ("unread", Outcome::Failed, UNANSWERED, 1),
+            ]
+        );
+        assert!(counted(&counts).is_empty(), "nothing is counted twice");
+    }
+
+    #[test]
+    fn while_nothing_can_be_added_memory_is_bounded_and_no_number_is_lost() {
+        let counts = Counts::new(Uuid::nil());
+        let sources = [source(1), source(2)];
+        for hour in 0..MAX_WAITING {
+            let at = DateTime::UNIX_EPOCH + TimeDelta::hours(i64::try_from(hour).expect("small"));
+            for source in &sources {
+                counts.visit(source, at).became(&Ok(Taken::Ignored));
+            }
+        }
+        let waiting = counts.take();
+        assert!(waiting.len() <= MAX_WAITING + sources.len(), "{}", waiting.len());
+        let sum: i64 = waiting.iter().map(|count| count.count).sum();
+        assert_eq!(usize::try_from(sum).expect("a count"), sources.len() * MAX_WAITING);
+    }
+}
