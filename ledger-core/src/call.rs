@@ -137,6 +137,7 @@ impl Call {
             Event::CallEnded(ended) => (&ended.call, Rank::Status),
             Event::TenantCreated(_)
             | Event::KeyCreated(_)
+            | Event::KeyRevoked(_)
             | Event::SourceCreated(_)
             | Event::RouteAdded(_)
             | Event::PlanLimitsSet(_)

@@ -18,8 +18,8 @@ pub use call::{
     Presence, Status, ToolAnswer, ToolFact,
 };
 pub use tenant::{
-    EventDropped, KeyCreated, PlanLimitsSet, QuarantineReplayed, RouteAdded, SourceCreated,
-    TenantCreated,
+    EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,
+    SourceCreated, TenantCreated,
 };
 pub use upcast::DecodeError;
 
@@ -83,6 +83,8 @@ events! {
     TenantCreated(TenantCreated) = "tenant.created" v 1;
     /// An API key was issued.
     KeyCreated(KeyCreated) = "tenant.key_created" v 1;
+    /// An API key opens nothing any more.
+    KeyRevoked(KeyRevoked) = "tenant.key_revoked" v 1;
     /// A webhook source was set up.
     SourceCreated(SourceCreated) = "tenant.source_created" v 1;
     /// A shared source sends what carries this id to this tenant.

@@ -92,6 +92,12 @@ impl Appender {
         Self { lanes: (0..lanes.max(1)).map(start).collect(), room }
     }
 
+    /// How many requests wait in this process to be appended.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
+    }
+
     /// Appends a request, durably, and tells where it stands.
     ///
     /// # Errors

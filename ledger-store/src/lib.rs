@@ -4,9 +4,12 @@
 //! What leaves this process for the database is sealed: plaintext about a person exists in
 //! [`record`] before it is sealed and in [`vault`] after it is opened, and nowhere in SQL.
 
+pub mod api_keys;
 pub mod append;
 pub mod appender;
+pub mod change;
 pub mod counts;
+pub mod deliveries;
 pub mod embedded;
 pub mod error;
 pub mod examine;

@@ -310,6 +310,7 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         Event::CallMessageReceived(facts) => Some(&mut facts.call),
         Event::TenantCreated(_)
         | Event::KeyCreated(_)
+        | Event::KeyRevoked(_)
         | Event::SourceCreated(_)
         | Event::RouteAdded(_)
         | Event::PlanLimitsSet(_)

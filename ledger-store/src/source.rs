@@ -1,13 +1,16 @@
 //! Webhook sources, and the routes that say whose a shared source's messages are.
 
+pub mod list;
+
 use std::time::{Duration, Instant};
 
 use ledger_core::event::{Event, RouteAdded, SourceCreated};
-use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::ids::{Position, SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
+use crate::change::Author;
 use crate::error::StoreError;
 use crate::tenant_tx::begin;
 use crate::{SETTINGS_LIFETIME, Store};
@@ -34,6 +37,13 @@ pub struct Source {
     pub assistant_id: Option<String>,
     /// The country its tenant's national numbers are read in; `None` for a shared source.
     pub country: Option<String>,
+}
+
+/// Whether this can be a source's secret: at least 8 visible ASCII characters, for headers carry no
+/// others.
+#[must_use]
+pub fn can_be_secret(text: &str) -> bool {
+    text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// What a new source is made from.
@@ -94,6 +104,19 @@ impl Store {
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
     ) -> Result<SourceId, StoreError> {
+        Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
+    }
+
+    /// The same in somebody's name, and where that is recorded; the installation has no log.
+    ///
+    /// # Errors
+    /// Those of [`Store::create_source`]; the tenant's log takes nothing.
+    pub async fn create_source_by(
+        &self,
+        author: &Author,
+        new: &NewSource<'_>,
+        signature: Option<&SignatureScheme>,
+    ) -> Result<(SourceId, Option<Position>), StoreError> {
         let signature = signature
             .map(|scheme| serde_json::to_string(scheme).expect("a scheme is plain strings"));
         self.ensure_installation().await?;
@@ -103,14 +126,15 @@ impl Store {
         let place = secret_place(tenant_id, source_id);
         let sealed = epoch.seal_secret(&place, new.secret.as_bytes());
         let mut tx = begin(&self.owner).await?;
-        if tenant_id != TenantId::INSTALLATION {
-            let created = SourceCreated {
-                source_id: source_id.0,
-                provider: new.provider.as_str().to_owned(),
-                record_all: new.record_all,
-            };
-            self.record_change(&mut tx, tenant_id, &Event::SourceCreated(created)).await?;
-        }
+        let created = Event::SourceCreated(SourceCreated {
+            source_id: source_id.0,
+            provider: new.provider.as_str().to_owned(),
+            record_all: new.record_all,
+        });
+        let position = match tenant_id {
+            TenantId::INSTALLATION => None,
+            _ => Some(self.record_change_by(author, &mut tx, tenant_id, &created).await?),
+        };
         sqlx::query!(
             "insert into ledger.sources
                (tenant_id, source_id, provider, name, secret_sealed, record_all, assistant_id,
@@ -130,7 +154,7 @@ impl Store {
         .await?;
         tx.commit().await?;
         self.wake.ring([tenant_id]);
-        Ok(source_id)
+        Ok((source_id, position))
     }
 
     /// The live source of this id, whosever it is. A change to it is seen within seconds; while the

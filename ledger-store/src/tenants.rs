@@ -5,21 +5,16 @@
 mod plan;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use ledger_core::event::{Event, EventDropped, KeyCreated, TenantCreated};
+use ledger_core::event::{Event, EventDropped, TenantCreated};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
 
 pub use plan::{Limit, PlanLimits, plan_limits};
 
 use crate::Store;
-use crate::append::{Answer, append};
-use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::{TenantTx, begin};
-
-/// Who sets things up when nobody is signed in: the operator at the command line.
-const OPERATOR: &str = "operator";
 
 /// A tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,11 +205,10 @@ impl Store {
         Ok(country)
     }
 
-    /// Keeps the hash of a new API key. The key itself is the caller's to show, once. A key of the
-    /// installation opens what belongs to no tenant; there is no log that could tell of it.
+    /// Issues a key in the operator's name.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// Those of [`Store::create_api_key_by`].
     pub async fn create_api_key(
         &self,
         tenant_id: TenantId,
@@ -222,28 +216,9 @@ impl Store {
         scopes: &[String],
         name: Option<&str>,
     ) -> Result<KeyId, StoreError> {
-        let key_id = KeyId(self.ids.ordered());
-        let hash = digest(&SHA256, key.as_bytes());
-        let mut tx = begin(&self.owner).await?;
-        let created = KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() };
-        if tenant_id != TenantId::INSTALLATION {
-            self.record_change(&mut tx, tenant_id, &Event::KeyCreated(created)).await?;
-        }
-        sqlx::query!(
-            "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
-             values ($1, $2, $3, $4, $5, $6)",
-            tenant_id.0,
-            key_id.0,
-            hash.as_ref(),
-            name,
-            scopes,
-            self.clock.now_micros(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.wake.ring([tenant_id]);
-        Ok(key_id)
+        let author = self.operator();
+        let made = self.create_api_key_by(&author, tenant_id, key, scopes, name).await?;
+        Ok(made.0)
     }
 
     /// The valid key of this text in this tenant; `None` when there is none.
@@ -306,23 +281,6 @@ impl Store {
         tx.commit().await?;
         self.wake.ring([tenant_id]);
         Ok(())
-    }
-
-    /// Records what an operator changes, in the transaction that changes it: neither stands without
-    /// the other. The tenant's log is locked until the commit.
-    pub(crate) async fn record_change(
-        &self,
-        conn: &mut PgConnection,
-        tenant_id: TenantId,
-        event: &Event,
-    ) -> Result<(), StoreError> {
-        let request = self.own_request(tenant_id, OPERATOR, self.ids.ordered(), event, Vec::new());
-        match append(conn, &[&request]).await?.pop() {
-            Some(Answer::Appended(_)) => Ok(()),
-            Some(Answer::Refused(reason)) => Err(AppendError::Refused { reason }.into()),
-            Some(Answer::Conflict(actual)) => Err(AppendError::Conflict { actual }.into()),
-            None => Err(AppendError::Unavailable(None).into()),
-        }
     }
 }
 

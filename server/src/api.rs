@@ -1,7 +1,13 @@
 //! `/v1`: what a key may ask. One endpoint a file; every handler names its scope.
 
 pub mod calls;
+pub mod deliveries;
+pub mod fields;
+pub mod figures;
+pub mod keys;
 pub mod quarantine;
+pub mod sources;
+pub mod webhook_metrics;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -41,6 +47,15 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::events::handler))
         .routes(routes!(quarantine::list::handler))
         .routes(routes!(quarantine::replay::handler))
+        .routes(routes!(sources::list::handler, sources::create::handler))
+        .routes(routes!(keys::list::handler, keys::create::handler))
+        .routes(routes!(keys::revoke::handler))
+        .routes(routes!(deliveries::incoming::handler))
+        .routes(routes!(webhook_metrics::queue_health::handler))
+        .routes(routes!(webhook_metrics::delivery_stats::handler))
+        .routes(routes!(webhook_metrics::recent_failures::handler))
+        .routes(routes!(webhook_metrics::dead_letter_queue::handler))
+        .routes(routes!(webhook_metrics::retry_failed::handler))
 }
 
 /// The id in a path. `None` when what stands there is no id: no object has it, so it is answered
@@ -203,6 +218,20 @@ pub async fn begin_read(
 pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
     let mut response = axum::Json(body).into_response();
     response.headers_mut().insert("ledger-position", HeaderValue::from(reached.0));
+    response
+}
+
+/// The answer to a request that made something, and where that is recorded.
+pub fn created<T: Serialize>(body: T, position: Option<Position>) -> Response {
+    recorded_at((StatusCode::CREATED, axum::Json(body)).into_response(), position)
+}
+
+/// An answer that says where what was done is recorded.
+#[must_use]
+pub fn recorded_at(mut response: Response, position: Option<Position>) -> Response {
+    if let Some(position) = position {
+        response.headers_mut().insert("ledger-position", HeaderValue::from(position.0));
+    }
     response
 }
 

@@ -9,6 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use ledger_core::ids::KeyId;
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -28,7 +29,7 @@ use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::{api, ingest, ops};
 
-/// A revoked key is refused everywhere within this time.
+/// A revoked key is refused everywhere within this time, and at once by the server that revoked it.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
 
 /// What handlers share. Cheap to clone.
@@ -98,6 +99,13 @@ impl App {
             self.keys.insert(hash, found.clone());
         }
         Ok(found)
+    }
+
+    /// Asks the database again when this key is presented next.
+    pub fn forget_key(&self, key_id: KeyId) {
+        for (hash, _) in self.keys.iter().filter(|(_, key)| key.key_id == key_id) {
+            self.keys.invalidate(&*hash);
+        }
     }
 
     /// Resolves when a request has had all the time there is for one. What it had begun may still

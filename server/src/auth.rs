@@ -8,6 +8,8 @@ use axum::http::{StatusCode, header};
 use ledger_core::event::{AccessDenied, Event};
 use ledger_core::ids::{SubjectId, TenantId};
 use ledger_store::tenants::ApiKey;
+use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::{App, RequestId};
@@ -20,7 +22,8 @@ pub use denials::Denials;
 const PREFIX: &str = "clg_";
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Facts; personal fields masked.
     Read,

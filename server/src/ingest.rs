@@ -41,6 +41,7 @@ use self::arrival::Arrival;
 use self::counts::Visit;
 
 pub use answer::NOT_CONFIGURED;
+pub(crate) use body::read as read_body;
 pub use counts::{Counts, hour_of};
 pub use replay::{Claims, Replay, claims, replay};
 pub use room::Rooms;
@@ -253,8 +254,7 @@ fn content_name(translation: &Translation) -> ContentName {
 fn refuse_record(error: RecordError) -> ApiError {
     match error {
         RecordError::Append(AppendError::Refused { reason }) if reason == "tenant_not_active" => {
-            let detail = "this tenant takes no events any more";
-            ApiError::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
+            ApiError::tenant_not_active()
         }
         RecordError::Append(AppendError::Overloaded)
         | RecordError::Vault(VaultError::Overloaded) => overloaded(),

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger_store::StoreError;
+use ledger_store::appender::AppendError;
 use ledger_store::keyring::KeyringError;
 use ledger_store::vault::VaultError;
 use serde::Serialize;
@@ -79,6 +80,21 @@ impl ApiError {
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", sentence) }
     }
 
+    /// 422 about one field of a JSON body.
+    pub fn field(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let errors = vec![FieldError { pointer: format!("/{name}"), detail: detail.clone() }];
+        let sentence = format!("the field {name} is not valid: {detail}");
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", sentence) }
+    }
+
+    /// 403: the tenant is frozen or closed.
+    #[must_use]
+    pub fn tenant_not_active() -> Self {
+        let detail = "this tenant takes no events any more";
+        Self::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
+    }
+
     /// 503: nothing was done, try again.
     #[must_use]
     pub fn unavailable(code: &'static str, detail: &str) -> Self {
@@ -112,6 +128,11 @@ impl From<StoreError> for ApiError {
         match &error {
             StoreError::Keyring(error) => return without_keys(error),
             StoreError::Vault(VaultError::Keyring(error)) => return without_keys(error),
+            StoreError::Append(AppendError::Refused { reason })
+                if reason == "tenant_not_active" =>
+            {
+                return Self::tenant_not_active();
+            }
             _ => {}
         }
         if error.is_unavailable() {

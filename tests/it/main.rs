@@ -23,6 +23,7 @@ mod routing;
 mod samples;
 mod sealing;
 mod signed_source;
+mod sources;
 mod tenancy;
 mod torture;
 mod vault;

@@ -25,6 +25,13 @@ pub struct KeyCreated {
     pub scopes: Vec<String>,
 }
 
+/// `tenant.key_revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRevoked {
+    /// The key's public name.
+    pub key_id: Uuid,
+}
+
 /// `tenant.source_created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceCreated {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::personal::normalise_phone;
 use ledger_core::provider::Provider;
-use ledger_store::source::{NewSource, RouteKind};
+use ledger_store::source::{NewSource, RouteKind, can_be_secret};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -99,7 +99,7 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
         return usage(format!("--provider: this build speaks {}", known.join(", ")));
     };
     let secret = create.secret.clone().unwrap_or_else(fresh_secret);
-    if secret.len() < 8 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !can_be_secret(&secret) {
         return usage("--secret: use at least 8 visible ASCII characters; headers carry no others");
     }
     let signature = create.signature.scheme(&secret)?;

@@ -35,7 +35,7 @@ pub(super) async fn discard(body: Body, limits: &Limits) {
 ///
 /// # Errors
 /// 413, 408, or 400 when it broke off.
-pub(super) async fn read(
+pub(crate) async fn read(
     body: Body,
     limit: usize,
     patience: Duration,

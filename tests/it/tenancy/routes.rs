@@ -10,6 +10,17 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/calls/{call_id}/events", "read"),
     ("get", "/v1/quarantine", "admin"),
     ("post", "/v1/quarantine/{quarantine_id}/replay", "admin"),
+    ("get", "/v1/sources", "admin"),
+    ("post", "/v1/sources", "admin"),
+    ("get", "/v1/keys", "admin"),
+    ("post", "/v1/keys", "admin"),
+    ("delete", "/v1/keys/{key_id}", "admin"),
+    ("get", "/v1/deliveries/in", "admin"),
+    ("get", "/v1/webhook-metrics/queue-health", "admin"),
+    ("get", "/v1/webhook-metrics/delivery-stats", "admin"),
+    ("get", "/v1/webhook-metrics/recent-failures", "admin"),
+    ("get", "/v1/webhook-metrics/dead-letter-queue", "admin"),
+    ("post", "/v1/webhook-metrics/retry-failed/{id}", "admin"),
 ];
 
 /// What needs no key: probes, and webhooks, which have proofs of their own.
@@ -27,10 +38,12 @@ pub(super) struct Route {
 impl Route {
     /// The path, with the id of an object where it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
-        self.template.replace("{call_id}", call_id).replace("{quarantine_id}", call_id)
+        let ids = ["{call_id}", "{quarantine_id}", "{key_id}", "{id}"];
+        ids.iter().fold(self.template.clone(), |path, id| path.replace(id, call_id))
     }
 
-    /// Whether it takes the id of something that a tenant has. The quarantine is no tenant's.
+    /// Whether it takes the id of something that a tenant has. The quarantine is no tenant's; keys
+    /// are revoked in tests of their own.
     pub(super) fn names_an_object(&self) -> bool {
         self.template.contains("{call_id}")
     }

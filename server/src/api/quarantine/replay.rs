@@ -62,10 +62,18 @@ pub async fn handler(
     PathId(quarantine_id): PathId,
 ) -> Result<Json<ReplayView>, ApiError> {
     caller.require(&app, Scope::Admin, "quarantine.replay").await?;
-    let quarantine_id = QuarantineId(quarantine_id.unwrap_or_default());
+    replay(&app, &caller, quarantine_id).await.map(Json)
+}
+
+/// Replays an entry in the name of a caller who may.
+///
+/// # Errors
+/// Those of the endpoint.
+pub async fn replay(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<ReplayView, ApiError> {
+    let quarantine_id = QuarantineId(id.unwrap_or_default());
     let key_id = Some(caller.key.key_id);
     let tenant_id = caller.tenant_id();
     let replayed =
         ingest::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await?;
-    Ok(Json(replayed.into()))
+    Ok(replayed.into())
 }

@@ -1,0 +1,149 @@
+//! Webhooks as a tenant's log shows them: those that were recorded, and those that were refused for
+//! want of a proof. Repetitions and telemetry leave nothing here; [`crate::counts`] knows how many.
+
+use chrono::{DateTime, Utc};
+use ledger_core::ids::{Position, SourceId, StreamId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::tenant_tx::TenantTx;
+
+/// Events that are looked at for one page at most: a log may hold long stretches without webhooks.
+const MAX_LOOK: i64 = 5_000;
+/// Events that are read at once.
+const STEP: i64 = 500;
+
+/// A webhook in the log: the events that one request appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Our clock.
+    pub at: DateTime<Utc>,
+    /// Where it arrived.
+    pub source_id: SourceId,
+    /// Our name for the request.
+    pub request_id: Uuid,
+    /// The type of its first event.
+    pub event_type: String,
+    /// The first of its positions.
+    pub first: Position,
+    /// The last of its positions.
+    pub last: Position,
+    /// The call it is about.
+    pub call_id: Option<StreamId>,
+    /// Why it was refused, and with how many alike; `None` when it was recorded.
+    pub refused: Option<(String, i64)>,
+}
+
+/// Some deliveries, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// They; fewer than asked for, even none, when few are among the events that were looked at.
+    pub deliveries: Vec<Delivery>,
+    /// There may be more before this position.
+    pub next: Option<Position>,
+}
+
+struct Row {
+    position: i64,
+    event_type: String,
+    stream_kind: String,
+    stream_id: Uuid,
+    recorded_at: DateTime<Utc>,
+    source_id: Option<String>,
+    request_id: Option<String>,
+    reason: Option<String>,
+    suppressed: Option<i64>,
+}
+
+/// The deliveries in the log of the transaction's tenant before a position.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when an event names its source or request in another form than ours; the
+/// database did not answer.
+pub async fn before(
+    tx: &mut TenantTx,
+    before: Option<Position>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    let mut before = before.map_or(i64::MAX, |before| before.0);
+    for _ in 0..MAX_LOOK / STEP {
+        let rows = rows_before(tx, before).await?;
+        let is_last = rows.len() < usize::try_from(STEP).expect("a small number");
+        for row in rows {
+            before = row.position;
+            let Some(found) = Delivery::of(row)? else { continue };
+            if let Some(later) = deliveries.last_mut().filter(|later| later.is_one_with(&found)) {
+                later.begin_with(found);
+            } else if deliveries.len() < limit {
+                deliveries.push(found);
+            } else {
+                return Ok(Page { deliveries, next: Some(Position(found.last.0 + 1)) });
+            }
+        }
+        if is_last {
+            return Ok(Page { deliveries, next: None });
+        }
+    }
+    // The last one may go on further back: then the next page begins with it.
+    let may_go_on =
+        |last: &mut Delivery| last.first.0 == before && last.last.0 - last.first.0 + 1 < MAX_LOOK;
+    let cut = deliveries.pop_if(may_go_on);
+    let next = cut.map_or(before, |cut| cut.last.0 + 1);
+    Ok(Page { deliveries, next: Some(Position(next)) })
+}
+
+async fn rows_before(tx: &mut TenantTx, before: i64) -> sqlx::Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query_as!(
+        Row,
+        r#"
+        select position, event_type, stream_kind, stream_id, recorded_at,
+               meta ->> 'request_id' as request_id,
+               case when event_type = 'access.denied' then facts ->> 'source_id'
+                    else meta ->> 'source_id' end as source_id,
+               case when event_type = 'access.denied' then facts ->> 'reason' end as reason,
+               case when event_type = 'access.denied' then (facts ->> 'suppressed')::bigint end
+                 as suppressed
+          from ledger.events
+         where tenant_id = $1 and position < $2
+         order by position desc
+         limit $3
+        "#,
+        tenant_id.0,
+        before,
+        STEP,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+impl Delivery {
+    /// `None` when the event came to be in another way than by a webhook.
+    fn of(row: Row) -> Result<Option<Self>, StoreError> {
+        let corrupt = || StoreError::Corrupt { table: "ledger.events", column: "meta" };
+        let parse = |id: &str| Uuid::try_parse(id).map_err(|_| corrupt());
+        let Some(source_id) = row.source_id else { return Ok(None) };
+        Ok(Some(Self {
+            at: row.recorded_at,
+            source_id: SourceId(parse(&source_id)?),
+            request_id: parse(&row.request_id.ok_or_else(corrupt)?)?,
+            event_type: row.event_type,
+            first: Position(row.position),
+            last: Position(row.position),
+            call_id: (row.stream_kind == "call").then_some(StreamId(row.stream_id)),
+            refused: row.reason.map(|reason| (reason, 1 + row.suppressed.unwrap_or(0))),
+        }))
+    }
+
+    /// Whether an event that stands before this delivery is part of it.
+    fn is_one_with(&self, earlier: &Self) -> bool {
+        self.request_id == earlier.request_id && self.first.0 == earlier.first.0 + 1
+    }
+
+    fn begin_with(&mut self, earlier: Self) {
+        self.first = earlier.first;
+        self.event_type = earlier.event_type;
+        self.at = earlier.at;
+    }
+}

@@ -1,0 +1,3 @@
+//! Webhooks one by one, as far as something is kept of them.
+
+pub mod incoming;

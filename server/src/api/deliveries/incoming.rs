@@ -1,0 +1,175 @@
+//! `GET /v1/deliveries/in`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::{Position, QuarantineId, TenantId};
+use ledger_store::TenantTx;
+use ledger_store::deliveries::{self, Delivery};
+use ledger_store::quarantine::{Entry, Filter};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::{Params, decode_cursor, encode_cursor};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A page of webhooks, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryPage {
+    /// The webhooks. A page may be short, even empty, and not be the last.
+    data: Vec<DeliveryView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// A webhook that left something behind.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// When it was recorded, refused or quarantined.
+    at: DateTime<Utc>,
+    /// Where it arrived.
+    source_id: Uuid,
+    /// The type of the event it was recorded as, of the first when there are several; null when it
+    /// was not.
+    r#type: Option<String>,
+    /// `recorded`, `refused` or `quarantined`.
+    outcome: &'static str,
+    /// Where in the log it is, or its refusal.
+    position: Option<i64>,
+    /// The call it is about.
+    call_id: Option<Uuid>,
+    /// Why it was not recorded.
+    reason: Option<String>,
+    /// For how many webhooks it stands: of refusals alike within a second one is recorded, with the
+    /// number of the others.
+    count: i64,
+    /// Our name for the request; null for what was quarantined, and of no one request for refusals
+    /// that were gathered.
+    request_id: Option<Uuid>,
+    /// The entry, when it was quarantined.
+    quarantine_id: Option<Uuid>,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        let (refused, count) = delivery.refused.unzip();
+        Self {
+            at: delivery.at,
+            source_id: delivery.source_id.0,
+            r#type: refused.is_none().then_some(delivery.event_type),
+            outcome: if refused.is_some() { "refused" } else { "recorded" },
+            position: Some(delivery.first.0),
+            call_id: delivery.call_id.map(|call_id| call_id.0),
+            reason: refused,
+            count: count.unwrap_or(1),
+            request_id: Some(delivery.request_id),
+            quarantine_id: None,
+        }
+    }
+}
+
+impl From<Entry> for DeliveryView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            at: entry.received_at,
+            source_id: entry.source_id.0,
+            r#type: None,
+            outcome: "quarantined",
+            position: None,
+            call_id: None,
+            reason: Some(entry.reason),
+            count: 1,
+            request_id: None,
+            quarantine_id: Some(entry.quarantine_id.0),
+        }
+    }
+}
+
+/// Where a page of a tenant's log ended.
+#[derive(Serialize, Deserialize)]
+struct LogPlace {
+    p: Position,
+}
+
+/// Where a page of the quarantine ended.
+#[derive(Serialize, Deserialize)]
+struct QuarantinePlace {
+    q: QuarantineId,
+}
+
+/// Recent webhooks, newest first: to a tenant's key what its log shows, recorded webhooks and those
+/// refused for want of a proof; to the installation's key what was quarantined.
+///
+/// Repetitions, ignored telemetry, bodies that are no message and failures of ours leave nothing to
+/// list: they are only counted, exactly, in `/v1/sources` and `/v1/webhook-metrics/recent-failures`.
+/// Refusals at a shared source are only counted, too: the installation has no log. A message that was
+/// replayed from quarantine is listed in the log of the tenant it was given to, when it was.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/deliveries/in", tag = "operations", security(("api_key" = [])),
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = DeliveryPage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.deliveries.in", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<DeliveryPage>, ApiError> {
+    caller.require(&app, Scope::Admin, "deliveries.in").await?;
+    let limit = params.limit()?;
+    let cursor = params.take("cursor")?;
+    params.finish()?;
+    let page = match caller.tenant_id() {
+        TenantId::INSTALLATION => quarantined(&app, cursor, limit).await?,
+        tenant_id => recorded(&app, tenant_id, cursor, limit).await?,
+    };
+    Ok(Json(page))
+}
+
+async fn recorded(
+    app: &App,
+    tenant_id: TenantId,
+    cursor: Option<String>,
+    limit: i64,
+) -> Result<DeliveryPage, ApiError> {
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |place: &LogPlace| place.p.0 > 0));
+    let before = before.transpose()?.map(|place| place.p);
+    let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
+    let limit = usize::try_from(limit).expect("at most 200");
+    let page = deliveries::before(&mut tx, before, limit).await?;
+    let next_cursor = page.next.map(|p| encode_cursor(&LogPlace { p }));
+    let data = page.deliveries.into_iter().map(DeliveryView::from).collect();
+    Ok(DeliveryPage { data, next_cursor })
+}
+
+async fn quarantined(
+    app: &App,
+    cursor: Option<String>,
+    limit: i64,
+) -> Result<DeliveryPage, ApiError> {
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &QuarantinePlace| true));
+    let before = before.transpose()?.map(|place| place.q);
+    let filter = Filter { is_waiting: None, before, limit: limit + 1 };
+    let mut entries = app.store.quarantined(TenantId::INSTALLATION, filter).await?;
+    let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
+    entries.truncate(usize::try_from(limit).expect("at most 200"));
+    let last = entries.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&QuarantinePlace { q: last.quarantine_id }));
+    let data = entries.into_iter().map(DeliveryView::from).collect();
+    Ok(DeliveryPage { data, next_cursor })
+}

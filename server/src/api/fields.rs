@@ -1,0 +1,182 @@
+//! The JSON object a request brings, taken apart by name: what is left over was misspelt. Nothing of
+//! it is quoted in a refusal, for it may be a secret.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::ingest::read_body;
+use crate::problem::ApiError;
+
+/// More than any command needs.
+const MAX_BODY: usize = 64 << 10;
+/// A command is sent in one piece.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest name or id that is kept.
+const MAX_TEXT: usize = 200;
+
+/// The fields of a request that nobody took yet.
+#[derive(Debug)]
+pub struct Fields(BTreeMap<String, Value>);
+
+impl Fields {
+    /// Reads the body. Handlers do so after they know that the caller may ask at all.
+    ///
+    /// # Errors
+    /// 400 when it is no JSON object with each field once, 408 and 413 when it is too slow or too
+    /// large.
+    pub async fn read(body: Body) -> Result<Self, ApiError> {
+        let body = read_body(body, MAX_BODY, PATIENCE).await?;
+        let Object(fields) = serde_json::from_slice(&body).map_err(|_| {
+            let detail = "send one JSON object that names each field once";
+            ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
+        })?;
+        // Null says that nothing is said.
+        Ok(Self(fields.into_iter().filter(|(_, value)| !value.is_null()).collect()))
+    }
+
+    /// A short text without control characters.
+    ///
+    /// # Errors
+    /// 422: it is none.
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => text_of(name, text).map(Some),
+            Some(_) => Err(ApiError::field(name, "it is not a text")),
+        }
+    }
+
+    /// Some short texts, each once.
+    ///
+    /// # Errors
+    /// 422: they are none.
+    pub fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
+        let not_texts = || ApiError::field(name, "it is not a list of texts");
+        let values = match self.0.remove(name) {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(_) => return Err(not_texts()),
+        };
+        let mut texts = Vec::new();
+        for value in values {
+            let Value::String(text) = value else { return Err(not_texts()) };
+            if texts.contains(&text) {
+                return Err(ApiError::field(name, "it names something twice"));
+            }
+            texts.push(text);
+        }
+        Ok(Some(texts))
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// 422: it is neither.
+    pub fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(ApiError::field(name, "it is neither true nor false")),
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// 422 when something was given that nobody took.
+    pub fn finish(self) -> Result<(), ApiError> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let is_name =
+                    name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let detail = "it is not known; see /docs for what may be said";
+                let shown = if is_name { name.as_str() } else { "" };
+                Err(ApiError { code: "unknown-field", ..ApiError::field(shown, detail) })
+            }
+        }
+    }
+}
+
+fn text_of(name: &str, text: String) -> Result<String, ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::field(name, "it is empty"));
+    }
+    if text.chars().count() > MAX_TEXT {
+        return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(ApiError::field(name, "it holds a control character"));
+    }
+    Ok(text)
+}
+
+/// An object in which no field is named twice: whichever counted, whoever meant the other would not
+/// see that it did not.
+struct Object(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a field is named twice"));
+                    }
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Once)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(body: &str) -> Result<Fields, ApiError> {
+        Fields::read(Body::from(body.to_owned())).await
+    }
+
+    #[tokio::test]
+    async fn what_is_no_object_with_each_field_once_is_refused() {
+        for body in ["", "[]", "7", "{", "{\"a\":1,\"a\":2}", "{\"a\":1} {", "\"a\""] {
+            assert_eq!(read(body).await.map(|_| ()).unwrap_err().code, "body-not-json", "{body}");
+        }
+        assert!(read("{\"a\":null}").await.is_ok_and(|fields| fields.finish().is_ok()));
+    }
+
+    #[tokio::test]
+    async fn each_fault_is_told_by_its_field_and_nothing_is_quoted() {
+        let mut fields = read(r#"{"name":"a\u0000secret","flag":"secret","list":["x","x"]}"#)
+            .await
+            .expect("an object");
+        for refused in [
+            fields.text("name").map(|_| ()),
+            fields.flag("flag").map(|_| ()),
+            fields.texts("list").map(|_| ()),
+        ] {
+            let refused = refused.unwrap_err();
+            assert_eq!((refused.status.as_u16(), refused.code), (422, "invalid-field"));
+            assert!(!refused.detail.contains("secret"), "{}", refused.detail);
+        }
+        let left = read(r#"{"nmae":"secret"}"#).await.expect("an object").finish().unwrap_err();
+        assert_eq!((left.code, left.errors[0].pointer.as_str()), ("unknown-field", "/nmae"));
+    }
+}

@@ -1,0 +1,163 @@
+//! What became of webhooks, as numbers that add up.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Timelike, Utc};
+use ledger_core::ids::SourceId;
+use ledger_store::counts::{Hours, Outcome, Tally, UNPROVEN};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Params;
+use crate::problem::ApiError;
+
+/// How many webhooks, by what became of them. `received` is the sum of the others: each webhook to a
+/// known source is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct Figures {
+    /// All of them.
+    received: i64,
+    /// In the log since.
+    recorded: i64,
+    /// In the log before: sent again, and answered as the first time.
+    duplicate: i64,
+    /// Streaming telemetry that the report repeats: acknowledged, not kept.
+    ignored: i64,
+    /// By the sender's fault: a wrong proof, no message, too large, a tenant that takes none.
+    refused: i64,
+    /// Their tenant could not be told. The same message waits once, however often it came.
+    quarantined: i64,
+    /// By our fault, or nobody heard the answer. Such a message may be in the log nevertheless; sent
+    /// again, it is then a duplicate.
+    failed: i64,
+}
+
+/// The figures of one type of message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TypeFigures {
+    /// The platform's type when it is a known one, else `other`. Where there was none to tell:
+    /// `unproven` (no right proof), `unread` (believed, and not read to its end), `unreadable` (believed,
+    /// and no message).
+    r#type: String,
+    /// Its figures.
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+impl Figures {
+    fn add(&mut self, outcome: Outcome, count: i64) {
+        self.received += count;
+        *match outcome {
+            Outcome::Recorded => &mut self.recorded,
+            Outcome::Duplicate => &mut self.duplicate,
+            Outcome::Ignored => &mut self.ignored,
+            Outcome::Refused => &mut self.refused,
+            Outcome::Quarantined => &mut self.quarantined,
+            Outcome::Failed => &mut self.failed,
+        } += count;
+    }
+}
+
+/// Figures that were added up.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    pub(super) figures: Figures,
+    /// Without those that strangers can send.
+    proven: Figures,
+    by_type: BTreeMap<String, Figures>,
+    /// When a sender that was believed last sent something.
+    pub(super) last_proven_at: Option<DateTime<Utc>>,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, tally: &Tally) {
+        let Tally { kind, outcome, count, last_at, .. } = tally;
+        self.figures.add(*outcome, *count);
+        self.by_type.entry(kind.clone()).or_default().add(*outcome, *count);
+        if kind != UNPROVEN {
+            self.proven.add(*outcome, *count);
+            self.last_proven_at = self.last_proven_at.max(Some(*last_at));
+        }
+    }
+
+    /// How many that were believed failed.
+    pub(super) fn proven_failed(&self) -> i64 {
+        self.proven.failed
+    }
+
+    /// The sum of each source.
+    pub(super) fn by_source(tallies: &[Tally]) -> BTreeMap<SourceId, Self> {
+        let mut sums: BTreeMap<SourceId, Self> = BTreeMap::new();
+        for tally in tallies {
+            sums.entry(tally.source_id).or_default().add(tally);
+        }
+        sums
+    }
+
+    /// By type, in the order of their names.
+    pub(super) fn types(&self) -> Vec<TypeFigures> {
+        let figures = self.by_type.iter();
+        figures
+            .map(|(kind, figures)| TypeFigures { r#type: kind.clone(), figures: *figures })
+            .collect()
+    }
+
+    /// Of the webhooks with a right proof, the share that is in the log or is not meant to be there;
+    /// `None` when there was none. Nobody without a proof can move it.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no digits beyond 2^53")]
+    pub(super) fn success_rate(&self) -> Option<f64> {
+        let Figures { received, recorded, duplicate, ignored, .. } = self.proven;
+        (received > 0).then(|| (recorded + duplicate + ignored) as f64 / received as f64)
+    }
+}
+
+/// `from` and `to`, each on the hour, which is as fine as webhooks are counted.
+pub(super) fn hours(params: &mut Params) -> Result<Hours, ApiError> {
+    let hours = Hours { from: hour(params, "from")?, to: hour(params, "to")? };
+    if let Hours { from: Some(from), to: Some(to) } = hours
+        && from >= to
+    {
+        return Err(ApiError::parameter("to", "it is not after from"));
+    }
+    Ok(hours)
+}
+
+fn hour(params: &mut Params, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    let time = params.time(name)?;
+    let is_whole =
+        |time: DateTime<Utc>| (time.minute(), time.second(), time.nanosecond()) == (0, 0, 0);
+    if time.is_some_and(|time| !is_whole(time)) {
+        return Err(ApiError::parameter(
+            name,
+            "webhooks are counted by the hour: give a full one, in UTC",
+        ));
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_stranger_moves_neither_the_rate_nor_the_time() {
+        let tally = |kind: &str, outcome, count, at| Tally {
+            source_id: SourceId(Uuid::nil()),
+            kind: kind.into(),
+            outcome,
+            count,
+            last_at: DateTime::from_timestamp(at, 0).expect("a time"),
+        };
+        let mut sum = Sum::default();
+        assert_eq!(sum.success_rate(), None);
+        sum.add(&tally("hang", Outcome::Recorded, 2, 5));
+        sum.add(&tally("hang", Outcome::Duplicate, 1, 6));
+        sum.add(&tally("hang", Outcome::Failed, 1, 4));
+        sum.add(&tally(UNPROVEN, Outcome::Refused, 1_000, 9));
+        assert_eq!(sum.success_rate(), Some(0.75));
+        assert_eq!(sum.last_proven_at, DateTime::from_timestamp(6, 0));
+        assert_eq!(sum.figures.received, 1_004);
+    }
+}

@@ -1,0 +1,97 @@
+//! `GET /v1/keys`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::KeyId;
+use ledger_store::TenantTx;
+use ledger_store::api_keys::{self, Listed};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::{Params, decode_cursor, encode_cursor};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A page of API keys, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeyPage {
+    /// The keys.
+    data: Vec<KeyView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// An API key, without the key.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeyView {
+    /// Its public name.
+    key_id: Uuid,
+    /// What you call it.
+    name: Option<String>,
+    /// What it may do.
+    scopes: Vec<String>,
+    /// When it was issued.
+    created_at: DateTime<Utc>,
+    /// Since when it opens nothing.
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<Listed> for KeyView {
+    fn from(key: Listed) -> Self {
+        Self {
+            key_id: key.key_id.0,
+            name: key.name,
+            scopes: key.scopes,
+            created_at: key.created_at,
+            revoked_at: key.revoked_at,
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    k: KeyId,
+}
+
+/// The API keys of the caller's tenant, revoked ones too.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/keys", tag = "operations", security(("api_key" = [])),
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = KeyPage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.keys.list", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<KeyPage>, ApiError> {
+    caller.require(&app, Scope::Admin, "keys.list").await?;
+    let limit = params.limit()?;
+    let cursor = params.take("cursor")?;
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &Place| true)).transpose()?;
+    params.finish()?;
+    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
+    let mut keys = api_keys::list(&mut tx, before.map(|place| place.k), limit + 1).await?;
+    let has_more = i64::try_from(keys.len()).is_ok_and(|len| len > limit);
+    keys.truncate(usize::try_from(limit).expect("at most 200"));
+    let last = keys.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&Place { k: last.key_id }));
+    let data = keys.into_iter().map(KeyView::from).collect();
+    Ok(Json(KeyPage { data, next_cursor }))
+}

@@ -1,0 +1,53 @@
+//! `DELETE /v1/keys/{key_id}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use ledger_core::ids::KeyId;
+use ledger_store::api_keys::Revoked;
+use ledger_store::change::Author;
+
+use crate::api::{PathId, recorded_at};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Revokes an API key, for good. Again: the same answer.
+///
+/// This server refuses the key from now on, others within five seconds: that long they remember keys.
+/// Every key of the tenant may be revoked, the caller's own and the last one too; the command line can
+/// always issue another.
+///
+/// # Errors
+/// 404 `key-not-found`, alike for an unknown key and for another tenant's; 403 for a tenant that
+/// takes no events any more.
+#[utoipa::path(
+    delete, path = "/v1/keys/{key_id}", tag = "operations", security(("api_key" = [])),
+    params(("key_id" = String, Path, description = "The key's public name")),
+    responses(
+        (status = 204, headers(("ledger-position" = i64, description = "Where it is recorded, when it was revoked now; a key of the installation is in no log"))),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.keys.revoke", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(key_id): PathId,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "keys.revoke").await?;
+    let not_found = || ApiError::not_found("key-not-found", "API key");
+    let key_id = KeyId(key_id.ok_or_else(not_found)?);
+    let author = Author::key(caller.key.key_id, caller.request_id);
+    let revoked = app.store.revoke_api_key(&author, caller.tenant_id(), key_id).await?;
+    let position = match revoked.ok_or_else(not_found)? {
+        Revoked::Now(position) => position,
+        Revoked::Before => None,
+    };
+    app.forget_key(key_id);
+    tracing::info!(%key_id, "key.revoked");
+    Ok(recorded_at(StatusCode::NO_CONTENT.into_response(), position))
+}

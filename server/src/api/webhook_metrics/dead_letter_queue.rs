@@ -1,0 +1,98 @@
+//! `GET /v1/webhook-metrics/dead-letter-queue`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::QuarantineId;
+use ledger_store::quarantine::{Entry, Filter};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::{Params, decode_cursor, encode_cursor};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A page of what waits, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterPage {
+    /// What waits.
+    data: Vec<DeadLetterView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Something that cannot go on by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterView {
+    /// What it is: `quarantine`, a message whose tenant could not be told.
+    kind: &'static str,
+    /// What `retry-failed` takes.
+    id: Uuid,
+    /// Where it arrived.
+    source_id: Uuid,
+    /// Why it waits.
+    reason: String,
+    /// Since when.
+    waiting_since: DateTime<Utc>,
+}
+
+impl From<Entry> for DeadLetterView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            kind: "quarantine",
+            id: entry.quarantine_id.0,
+            source_id: entry.source_id.0,
+            reason: entry.reason,
+            waiting_since: entry.received_at,
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    q: QuarantineId,
+}
+
+/// What waits for somebody: messages in quarantine. They are no tenant's, so the list is empty to
+/// every key but the installation's own. Nothing leaves it but by being retried.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/webhook-metrics/dead-letter-queue", tag = "operations", security(("api_key" = [])),
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = DeadLetterPage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.webhook_metrics.dead_letter_queue", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<DeadLetterPage>, ApiError> {
+    caller.require(&app, Scope::Admin, "webhook_metrics.dead_letter_queue").await?;
+    let limit = params.limit()?;
+    let cursor = params.take("cursor")?;
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &Place| true)).transpose()?;
+    params.finish()?;
+    let before = before.map(|place| place.q);
+    let filter = Filter { is_waiting: Some(true), before, limit: limit + 1 };
+    let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
+    let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
+    entries.truncate(usize::try_from(limit).expect("at most 200"));
+    let last = entries.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&Place { q: last.quarantine_id }));
+    let data = entries.into_iter().map(DeadLetterView::from).collect();
+    Ok(Json(DeadLetterPage { data, next_cursor }))
+}

@@ -1,0 +1,149 @@
+//! `GET /v1/webhook-metrics/recent-failures`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use ledger_core::ids::SourceId;
+use ledger_store::TenantTx;
+use ledger_store::counts::{self, Hours, NotTaken, Outcome};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::delivery_stats::last_day;
+use crate::api::figures::hours;
+use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// A page of failures, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailurePage {
+    /// Failures that are alike, by the hour.
+    data: Vec<FailureView>,
+    /// Send it back as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Webhooks of one hour that were not taken, for the same reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailureView {
+    /// When the last of them arrived.
+    last_at: DateTime<Utc>,
+    /// The hour.
+    hour: DateTime<Utc>,
+    /// Where they arrived.
+    source_id: Uuid,
+    /// Their type, in the words of `/v1/sources`.
+    r#type: String,
+    /// `refused`, `failed` or `quarantined`.
+    outcome: &'static str,
+    /// The code of the answer they were refused with, `no-single-route`, or `unanswered` when the
+    /// sender had left.
+    reason: String,
+    /// How many.
+    count: i64,
+}
+
+impl From<NotTaken> for FailureView {
+    fn from(one: NotTaken) -> Self {
+        Self {
+            last_at: one.last_at,
+            hour: one.hour,
+            source_id: one.source_id.0,
+            r#type: one.kind,
+            outcome: one.outcome.as_str(),
+            reason: one.reason,
+            count: one.count,
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    l: DateTime<Utc>,
+    h: DateTime<Utc>,
+    s: SourceId,
+    k: String,
+    o: String,
+    r: String,
+}
+
+impl Place {
+    fn of(one: &NotTaken) -> Self {
+        Self {
+            l: one.last_at,
+            h: one.hour,
+            s: one.source_id,
+            k: one.kind.clone(),
+            o: one.outcome.as_str().to_owned(),
+            r: one.reason.clone(),
+        }
+    }
+
+    fn is_possible(&self) -> bool {
+        let is_word = |word: &str| !word.contains('\0');
+        is_rfc3339(self.l) && is_rfc3339(self.h) && is_word(&self.k) && is_word(&self.r)
+    }
+
+    fn place(self) -> Option<NotTaken> {
+        Some(NotTaken {
+            last_at: self.l,
+            hour: self.h,
+            source_id: self.s,
+            kind: self.k,
+            outcome: Outcome::parse(&self.o)?,
+            reason: self.r,
+            count: 0,
+        })
+    }
+}
+
+/// Webhooks that were refused, failed or quarantined, with the reason: each is counted here, none is
+/// forgotten after some number. Nothing of what they said is kept.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/webhook-metrics/recent-failures", tag = "operations", security(("api_key" = [])),
+    params(
+        ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "From this full hour on; default: 24 hours before `to`"),
+        ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Until before this full hour; default: with the current hour"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = FailurePage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.webhook_metrics.recent_failures", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<FailurePage>, ApiError> {
+    caller.require(&app, Scope::Admin, "webhook_metrics.recent_failures").await?;
+    let (from, to) = last_day(hours(&mut params)?, app.store.clock().now())?;
+    let limit = params.limit()?;
+    let cursor = params.take("cursor")?;
+    let is_possible = |place: &Place| place.is_possible() && Outcome::parse(&place.o).is_some();
+    let after = cursor.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
+    params.finish()?;
+    app.counts.flush(&app.store).await?;
+    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
+    let hours = Hours { from: Some(from), to: Some(to) };
+    let after = after.and_then(Place::place);
+    let mut found = counts::not_taken(&mut tx, hours, after.as_ref(), limit + 1).await?;
+    let has_more = i64::try_from(found.len()).is_ok_and(|len| len > limit);
+    found.truncate(usize::try_from(limit).expect("at most 200"));
+    let last = found.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&Place::of(last)));
+    let data = found.into_iter().map(FailureView::from).collect();
+    Ok(Json(FailurePage { data, next_cursor }))
+}

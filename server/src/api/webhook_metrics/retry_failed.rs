@@ -1,0 +1,39 @@
+//! `POST /v1/webhook-metrics/retry-failed/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::api::PathId;
+use crate::api::quarantine::replay::{self, ReplayView};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Retries what waits in the dead letter queue: gives a message of the quarantine to the tenant whose
+/// route names it. Again: the same answer, nothing recorded twice.
+///
+/// # Errors
+/// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
+/// it is.
+#[utoipa::path(
+    post, path = "/v1/webhook-metrics/retry-failed/{id}", tag = "operations",
+    security(("api_key" = [])),
+    params(("id" = String, Path, description = "As the dead letter queue lists it")),
+    responses(
+        (status = 200, body = ReplayView),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.webhook_metrics.retry_failed", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<Json<ReplayView>, ApiError> {
+    caller.require(&app, Scope::Admin, "webhook_metrics.retry_failed").await?;
+    replay::replay(&app, &caller, id).await.map(Json)
+}
