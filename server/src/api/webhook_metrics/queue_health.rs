@@ -105,16 +105,16 @@ pub async fn handler(
 
 /// How busy the others are is nobody's business, so a tenant is told of its own log only.
 async fn lag(app: &App, caller: &Caller) -> Result<Vec<ProjectionLag>, ApiError> {
-    let (mut tx, reached) = begin_read(app, caller, None).await?;
+    let (mut tx, reached) = begin_read(app, caller, "calls", None).await?;
     let head = read::head(&mut tx).await?;
     let lag_events = (head.0 - reached.0).max(0);
-    Ok(vec![ProjectionLag { projection: app.calls.name().to_owned(), lag_events }])
+    Ok(vec![ProjectionLag { projection: "calls".to_owned(), lag_events }])
 }
 
 async fn lag_of_all(app: &App) -> Result<Vec<ProjectionLag>, ApiError> {
     let progress = projections::progress(app.store.projector()).await?;
     let lag = progress
         .into_iter()
-        .map(|one| ProjectionLag { projection: one.name, lag_events: one.lag_events });
+        .map(|one| ProjectionLag { projection: one.name().to_owned(), lag_events: one.lag_events });
     Ok(lag.collect())
 }
