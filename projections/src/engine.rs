@@ -29,6 +29,7 @@ pub use apply::{Applied, Target, apply, show_path};
 pub use claim::Lane;
 pub use health::Health;
 pub use parking::Waiting;
+pub use turn::Batches;
 
 use crate::caught::caught;
 use crate::projector::Projector;
@@ -57,10 +58,22 @@ impl Runner {
     /// Starts the workers, for every version of these read models that is of this build's shape.
     #[must_use]
     pub fn start(store: &Arc<Store>, projectors: Vec<Arc<dyn Projector>>) -> Self {
+        Self::start_with(store, projectors, Batches::default())
+    }
+
+    /// The same, with other batches.
+    #[must_use]
+    pub fn start_with(
+        store: &Arc<Store>,
+        projectors: Vec<Arc<dyn Projector>>,
+        batches: Batches,
+    ) -> Self {
         let stop = watch::Sender::new(false);
         let health = Health::default();
         let projectors: Arc<[Arc<dyn Projector>]> = projectors.into();
-        let worker = |lane| Worker::new(Arc::clone(store), Arc::clone(&projectors), lane, &health);
+        let worker = |lane| {
+            Worker::new(Arc::clone(store), Arc::clone(&projectors), (lane, batches), &health)
+        };
         let mut tasks = vec![
             tokio::spawn(follow(worker(Lane::Live), stop.subscribe())),
             tokio::spawn(sweep(worker(Lane::Live), stop.subscribe())),
@@ -68,7 +81,12 @@ impl Runner {
         for _ in 0..REBUILDERS {
             tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild), stop.subscribe())));
         }
-        let steward = steward::watch(Arc::clone(store), Arc::clone(&projectors), stop.subscribe());
+        let steward = steward::watch(
+            Arc::clone(store),
+            Arc::clone(&projectors),
+            batches.close,
+            stop.subscribe(),
+        );
         tasks.push(tokio::spawn(steward));
         Self { stop, tasks, health }
     }

@@ -18,7 +18,7 @@ pub mod versions;
 
 use std::sync::Arc;
 
-pub use engine::{Health, Runner};
+pub use engine::{Batches, Health, Runner};
 pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};
 pub use projector::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};

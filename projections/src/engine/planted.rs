@@ -7,7 +7,7 @@ use sqlx::{Postgres, Transaction};
 use super::claim::TenantClaims;
 use super::parking::Waiting;
 use super::read::read;
-use super::turn::{Reached, WORK, Worker, fold_one, settle};
+use super::turn::{Reached, Worker, fold_one, settle};
 
 /// How long the rows stay behind their checkpoint.
 const LATE: Duration = Duration::from_millis(40);
@@ -23,7 +23,7 @@ impl Worker {
         for one in claimed {
             let Some(tenant) = one.tenant else { continue };
             for claim in one.claims {
-                let batch = read(&mut tx, one.tenant_id, claim.position, WORK).await?;
+                let batch = read(&mut tx, one.tenant_id, claim.position, self.batches().read).await?;
                 let reached = Reached { len: batch.events.len(), beyond: None };
                 settle(&mut tx, tenant, &claim, &batch, reached).await?;
                 late.push((tenant, claim, batch));

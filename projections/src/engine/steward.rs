@@ -15,19 +15,18 @@ use crate::versions::{State, Version, VersionError, hold, promote, versions};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(250);
-/// A version this close to the log is given its indexes.
-const CLOSE: i64 = 5_000;
 
 /// Looks until told to stop. What it is in the middle of then is undone by the database, and done by
 /// whoever looks next.
 pub(super) async fn watch(
     store: Arc<Store>,
     projectors: Arc<[Arc<dyn Projector>]>,
+    close: i64,
     mut stop: watch::Receiver<bool>,
 ) {
     while !*stop.borrow() {
         let looked = tokio::select! {
-            looked = caught(look(&store, &projectors)) => looked,
+            looked = caught(look(&store, &projectors, close)) => looked,
             _ = stop.changed() => return,
         };
         match looked {
@@ -42,7 +41,11 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> sqlx::Result<()> {
+async fn look(
+    store: &Store,
+    projectors: &[Arc<dyn Projector>],
+    close: i64,
+) -> sqlx::Result<()> {
     let is_ours = |version: &Version| {
         projectors.iter().any(|one| one.name() == version.name && one.shape() == version.shape)
     };
@@ -52,7 +55,7 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> sqlx::Result<
         .filter(|version| version.state == State::Building && is_ours(version))
         .collect();
     for version in building {
-        match see_through(store, &version).await {
+        match see_through(store, &version, close).await {
             // It will catch up; somebody has to look at what is parked; somebody else was faster.
             Ok(())
             | Err(
@@ -72,16 +75,16 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>]) -> sqlx::Result<
 }
 
 /// The next step of a version that is being built, when it is time for it.
-async fn see_through(store: &Store, version: &Version) -> Result<(), VersionError> {
+async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(), VersionError> {
     if version.only.is_none() && version.indexed_at.is_none() {
-        return index(store, version).await;
+        return index(store, version, close).await;
     }
     if !version.promotes_itself {
         return Ok(());
     }
     if version.only.is_some() {
         let lag = lag(&mut *store.projector().acquire().await?, version).await?;
-        if lag > CLOSE {
+        if lag > close {
             return Ok(());
         }
     }
@@ -113,8 +116,8 @@ async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
 /// Gives a version its indexes, and the planner an idea of its rows: all of it or nothing, so that a
 /// version whose row security forbids `COPY` is never taken for one that is still filled by it. The row
 /// of the version is locked meanwhile: nobody else does the same.
-async fn index(store: &Store, version: &Version) -> Result<(), VersionError> {
-    if lag(&mut *store.projector().acquire().await?, version).await? > CLOSE {
+async fn index(store: &Store, version: &Version, close: i64) -> Result<(), VersionError> {
+    if lag(&mut *store.projector().acquire().await?, version).await? > close {
         return Ok(());
     }
     let mut tx = store.owner().begin().await?;

@@ -15,11 +15,24 @@ use super::parking::Waiting;
 use super::read::{Ahead, Batch, read};
 use crate::projector::{LogEvent, Projector, Tenant};
 
-/// Events folded in one transaction, about: a turn that has done so many commits, so that what it did
-/// is seen and what it holds is given back.
-pub(super) const WORK: usize = 8_000;
-/// Events read at once.
-const BATCH: usize = 8_000;
+/// How much is done at once. What comes of it is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batches {
+    /// Events of a tenant that are read, and folded, at once.
+    pub read: usize,
+    /// Events folded in one transaction, about: a turn that has done so many commits, so that what it
+    /// did is seen and what it holds is given back.
+    pub fold: usize,
+    /// A version that is at most this many events behind all logs together is given its indexes.
+    pub close: i64,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self { read: 8_000, fold: 8_000, close: 5_000 }
+    }
+}
+
 /// A worker that has been at one tenant for this long looks at the others.
 const STAY: Duration = Duration::from_secs(5);
 /// How often those are tried that a build could not read on: it may have been an older one.
@@ -31,6 +44,7 @@ pub(super) struct Worker {
     projectors: Arc<[Arc<dyn Projector>]>,
     shapes: Shapes,
     lane: Lane,
+    batches: Batches,
     health: Health,
     ahead: Option<Ahead>,
     staying_since: Option<Instant>,
@@ -42,7 +56,7 @@ impl Worker {
     pub(super) fn new(
         store: Arc<Store>,
         projectors: Arc<[Arc<dyn Projector>]>,
-        lane: Lane,
+        (lane, batches): (Lane, Batches),
         health: &Health,
     ) -> Self {
         let shapes = Shapes::of(&projectors);
@@ -52,6 +66,7 @@ impl Worker {
             projectors,
             shapes,
             lane,
+            batches,
             health,
             ahead: None,
             staying_since: None,
@@ -66,6 +81,11 @@ impl Worker {
 
     pub(super) fn lane(&self) -> Lane {
         self.lane
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn batches(&self) -> Batches {
+        self.batches
     }
 
     pub(super) fn health(&self) -> &Health {
@@ -179,7 +199,7 @@ impl Worker {
             };
             moved += one.claims.len();
             folded += self.advance(&mut tx, tenant, one.claims, &mut waiting).await?;
-            if folded >= WORK {
+            if folded >= self.batches.fold {
                 break;
             }
         }
@@ -212,7 +232,7 @@ impl Worker {
                 self.left_behind.push(tenant.tenant_id);
                 if let Some(last) = batch.events.last().filter(|_| is_alone) {
                     let (pool, after) = (self.store.projector(), Position(last.stored.position));
-                    self.ahead = Some(Ahead::start(pool, tenant.tenant_id, after, BATCH));
+                    self.ahead = Some(Ahead::start(pool, tenant.tenant_id, after, self.batches.read));
                     self.staying_since.get_or_insert_with(Instant::now);
                 }
             }
@@ -233,7 +253,7 @@ impl Worker {
     ) -> sqlx::Result<Batch> {
         match self.ahead.take_if(|ahead| ahead.tenant_id == tenant_id) {
             Some(ahead) if ahead.after == after => ahead.finish().await,
-            _ => read(conn, tenant_id, after, BATCH).await,
+            _ => read(conn, tenant_id, after, self.batches.read).await,
         }
     }
 }
