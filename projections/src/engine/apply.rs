@@ -48,7 +48,8 @@ pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sql
 
 /// Folds events, in order, into the version that the search path leads to. A key whose event cannot
 /// be folded is parked from there on and holds back nobody else: a batch that fails is halved until
-/// the culprit stands alone.
+/// the culprit stands alone. Halves are folded in the order of the log, so that it is the same one
+/// whatever it shares a batch with.
 ///
 /// # Errors
 /// The database did not answer; what was folded is undone with the caller's transaction.
@@ -72,8 +73,8 @@ pub async fn apply(
             Some(Fault::Event { nth, reason }) => (nth, reason),
             Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
             Some(Fault::Batch { .. }) => {
-                let (first, later) = halves(part);
-                parts.extend([later, first]);
+                let later = part.split_off(part.len() / 2);
+                parts.extend([later, part]);
                 continue;
             }
         };
@@ -82,23 +83,13 @@ pub async fn apply(
         let position = ledger_core::ids::Position(event.stored.position);
         waiting.note(tenant_id, name, version, event.key(), position);
         applied.parked += 1;
-        parts.push(part);
+        // What comes after it may hold more of its kind. It is halved, so that a batch full of them is
+        // not begun anew for each.
+        let mut later = part.split_off(nth);
+        let last = later.split_off(later.len() / 2);
+        parts.extend([last, later, part]);
     }
     Ok(applied)
-}
-
-/// By keys while there are several, which can be told apart in any order; then by time.
-fn halves(part: Vec<&LogEvent>) -> (Vec<&LogEvent>, Vec<&LogEvent>) {
-    let mut keys: Vec<Uuid> = part.iter().map(|event| event.key()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.len() == 1 {
-        let mut first = part;
-        let later = first.split_off(first.len() / 2);
-        return (first, later);
-    }
-    let middle = keys[keys.len() / 2];
-    part.into_iter().partition(|event| event.key() < middle)
 }
 
 /// Folds all of it, or none.

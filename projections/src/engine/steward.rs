@@ -41,11 +41,7 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(
-    store: &Store,
-    projectors: &[Arc<dyn Projector>],
-    close: i64,
-) -> sqlx::Result<()> {
+async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> sqlx::Result<()> {
     let is_ours = |version: &Version| {
         projectors.iter().any(|one| one.name() == version.name && one.shape() == version.shape)
     };

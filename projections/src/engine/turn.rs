@@ -232,7 +232,8 @@ impl Worker {
                 self.left_behind.push(tenant.tenant_id);
                 if let Some(last) = batch.events.last().filter(|_| is_alone) {
                     let (pool, after) = (self.store.projector(), Position(last.stored.position));
-                    self.ahead = Some(Ahead::start(pool, tenant.tenant_id, after, self.batches.read));
+                    self.ahead =
+                        Some(Ahead::start(pool, tenant.tenant_id, after, self.batches.read));
                     self.staying_since.get_or_insert_with(Instant::now);
                 }
             }
