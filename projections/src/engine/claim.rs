@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger_core::ids::{Position, TenantId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::calendar;
@@ -71,12 +71,10 @@ impl Shapes {
     }
 }
 
-/// A checkpoint for each tenant and version of a lane that has none yet.
-pub(super) async fn enrol(
-    conn: &mut PgConnection,
-    shapes: &Shapes,
-    wanted: Wanted,
-) -> sqlx::Result<()> {
+/// A checkpoint for each tenant and version of a lane that has none yet. In a transaction of its own:
+/// whoever enrols the same waits for its end, and a turn may be long. Versions that are changing places
+/// are left alone, or a tenant could be shown between two looks at who has caught up.
+pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into projection.checkpoints (tenant_id, projection, version)
          select t.tenant_id, v.projection, v.version
@@ -87,12 +85,13 @@ pub(super) async fn enrol(
             and not exists (select from projection.checkpoints c
                              where c.tenant_id = t.tenant_id
                                and c.projection = v.projection and c.version = v.version)
+            for key share of v skip locked
              on conflict do nothing",
         &shapes.names,
         &shapes.shapes,
         wanted.is_rebuild(),
     )
-    .execute(conn)
+    .execute(pool)
     .await?;
     Ok(())
 }

@@ -106,12 +106,15 @@ impl Worker {
     /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         self.left_behind.clear();
-        let mut tx = self.store.projector().begin_with(self.begin()).await?;
         let wanted = self.wanted(tenants);
+        if tenants.is_none() && self.ahead.is_none() {
+            enrol(self.store.projector(), &self.shapes, wanted).await?;
+        }
+        let mut tx = self.store.projector().begin_with(self.begin()).await?;
         let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
             // Tenants that nobody has heard of before have no checkpoints yet.
-            enrol(&mut tx, &self.shapes, wanted).await?;
+            enrol(self.store.projector(), &self.shapes, wanted).await?;
             claimed = self.claimed(&mut tx, tenants, wanted).await?;
         }
         if claimed.is_empty() && tenants.is_none() && self.ahead.is_some() {
@@ -175,7 +178,6 @@ impl Worker {
         if let Some(ahead) = &self.ahead {
             return Ok(vec![ahead.tenant_id]);
         }
-        enrol(conn, &self.shapes, wanted).await?;
         behind(conn, &self.shapes, wanted).await
     }
 
