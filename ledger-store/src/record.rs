@@ -58,6 +58,7 @@ pub struct Origin {
 struct Named<'a> {
     origin: &'a Origin,
     stream_id: StreamId,
+    kind: StreamKind,
     digest: [u8; 32],
     subject: Subject,
 }
@@ -90,21 +91,11 @@ impl Store {
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Appended, RecordError> {
-        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
-        let (stream_id, kind) = stream_of(origin, &digest, drafts);
-        let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
-            let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
-            identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
-        });
-        let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
-        let named = Named { origin, stream_id, digest, subject };
+        let named = self.name(origin, canonical, drafts).await?;
         let mut fresh = Cow::Borrowed(drafts);
         // A tool call told again beside a new one is left out; a race may find another one known.
         for _ in 0..MAX_TRIES {
-            let events = fresh.iter().map(|draft| self.seal_draft(&named, draft)).collect();
-            let stream = StreamAppend { stream_id, kind, expected: Expected::Any, events };
-            let request = AppendRequest { tenant_id: origin.tenant_id, streams: vec![stream] };
-            match self.appender.append(request).await {
+            match self.appender.append(self.request(&named, &fresh)).await {
                 Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
                 appended => return Ok(appended?),
             }
@@ -116,6 +107,46 @@ impl Store {
             fresh = Cow::Owned(left);
         }
         Err(AppendError::Overloaded.into())
+    }
+
+    /// What [`Store::record`] would append, for those who append many deliveries in an order of
+    /// their own. The person's key is durable when it returns; a tool call that is known already is
+    /// not left out.
+    ///
+    /// # Errors
+    /// [`RecordError`], but for those of the append.
+    pub async fn seal(
+        &self,
+        origin: &Origin,
+        canonical: &[u8],
+        drafts: &[Draft],
+    ) -> Result<AppendRequest, RecordError> {
+        let named = self.name(origin, canonical, drafts).await?;
+        Ok(self.request(&named, drafts))
+    }
+
+    /// What names the events of a delivery, and whose data they are.
+    async fn name<'a>(
+        &self,
+        origin: &'a Origin,
+        canonical: &[u8],
+        drafts: &[Draft],
+    ) -> Result<Named<'a>, RecordError> {
+        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
+        let (stream_id, kind) = stream_of(origin, &digest, drafts);
+        let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
+            let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
+            identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
+        });
+        let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
+        Ok(Named { origin, stream_id, kind, digest, subject })
+    }
+
+    fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
+        let Named { stream_id, kind, .. } = *named;
+        let events = drafts.iter().map(|draft| self.seal_draft(named, draft)).collect();
+        let stream = StreamAppend { stream_id, kind, expected: Expected::Any, events };
+        AppendRequest { tenant_id: named.origin.tenant_id, streams: vec![stream] }
     }
 
     /// Which of these drafts are in the log already, and where.

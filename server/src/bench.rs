@@ -5,11 +5,18 @@
 //! that may already live there is not touched.
 
 pub mod append;
+pub mod calls;
+mod catch_up;
 pub mod ingest;
 pub mod latency;
+mod paced;
+pub mod read;
+pub mod rebuild;
 pub mod report;
 pub mod scratch;
 pub mod seal;
+mod server;
+pub mod tenants;
 
 pub use latency::Latencies;
 pub use report::{Goal, Measured, Report};

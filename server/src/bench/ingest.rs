@@ -4,22 +4,29 @@
 //! an open loop: each webhook has its moment, and its latency counts from there, whether or not the
 //! ones before it were answered.
 
+mod follow;
 mod load;
-mod server;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::peak_memory;
+use super::report::{as_f64, megabytes, peak_memory};
+use super::server::Server;
+use super::tenants::tenants;
 use super::{Goal, Measured, Report, Scratch};
 use crate::config::Config;
 
+use self::follow::Follower;
 use self::load::Load;
-use self::server::Server;
 
 /// A rate is held while this is not exceeded and nothing fails.
 const HELD_P99_MS: f64 = 50.0;
+/// What is recorded is in the read model by then.
+const SEEN_P99_MS: f64 = 250.0;
 /// Callers of the closed loop.
 const CALLERS: usize = 64;
+/// A clinic each.
+const TENANTS: usize = 20;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -43,8 +50,8 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
 async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
     let mut report = Report::new("ingest");
     report.postgres = Some(scratch.version().await?);
-    let store = scratch.store();
-    let targets = server::targets(&store).await?;
+    let store = Arc::new(scratch.store());
+    let targets = tenants(&store, TENANTS).await?;
     store.close().await;
     let server = Server::start(&scratch.dir).await?;
     let mut load = Load::new(&server.url, targets)?;
@@ -52,9 +59,12 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     step("warming up");
     load.open_loop(scratch, plan.rate.max(200), 2).await?;
     step(&format!("{} webhooks a second for {} seconds", plan.rate, plan.seconds));
+    let follower = Follower::start(scratch.superuser.clone());
     let steady = load.open_loop(scratch, plan.rate, plan.seconds).await?;
+    let seen = follower.stop(load.recorded()).await?;
+    let seen = seen.measured(&format!("from due to read model, {} a second", plan.rate));
     let steady_memory = peak_memory(server.pid);
-    report.measured.push(steady.clone());
+    report.measured.extend([steady.clone(), seen.clone()]);
     if plan.step_seconds > 0 {
         let held = highest_rate(&mut load, scratch, plan, &step).await?;
         report.measured.extend(held);
@@ -69,6 +79,16 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     report.goals = vec![
         Goal::at_most(format!("{} a second: p99 ms", plan.rate), steady.p99_ms, HELD_P99_MS),
         Goal::at_most(format!("{} a second: errors", plan.rate), as_f64(steady.errors), 0.0),
+        Goal::at_most(
+            format!("{} a second: event to read model, p99 ms", plan.rate),
+            seen.p99_ms,
+            SEEN_P99_MS,
+        ),
+        Goal::at_most(
+            format!("{} a second: events not seen in the read model", plan.rate),
+            as_f64(seen.errors),
+            0.0,
+        ),
         Goal::at_most("server memory at the steady rate, MB", megabytes(steady_memory), 300.0),
         Goal::at_most(
             "server memory at the highest, MB",
@@ -108,13 +128,4 @@ async fn highest_rate(
         measured.map(|one| Measured { what: format!("{}, {verdict}", one.what), ..one })
     };
     Ok(name(held, "held").into_iter().chain(name(lost, "not held")).collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    as_f64(bytes) / 1e6
 }

@@ -14,6 +14,9 @@ pub struct Measured {
     /// Spread over how many tenants; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenants: Option<usize>,
+    /// Among how many calls, where that is what grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<usize>,
     /// How many a second, over all rounds.
     pub per_second: f64,
     /// The slowest and the fastest round: how far the machine's noise reaches.
@@ -27,6 +30,9 @@ pub struct Measured {
     /// Write-ahead log per event, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_bytes: Option<f64>,
+    /// The most memory the process held meanwhile, in bytes, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     /// How many ended otherwise than they should.
     pub errors: u64,
 }
@@ -42,14 +48,23 @@ impl Measured {
             what: what.to_owned(),
             callers,
             tenants: None,
+            calls: None,
             per_second: mean(rounds),
             rounds_per_second: [lowest, highest],
             p50_ms,
             p95_ms,
             p99_ms,
             wal_bytes: None,
+            peak_memory_bytes: None,
             errors: 0,
         }
+    }
+
+    /// Something done once, so many in so many seconds.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+    pub fn once(what: &str, count: usize, seconds: f64) -> Self {
+        Self::new(what, 1, &Latencies::default(), &[count as f64 / seconds.max(1e-9)])
     }
 }
 
@@ -91,7 +106,7 @@ impl Goal {
 /// Everything one benchmark found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// `append`, `ingest` or `seal`.
+    /// `append`, `ingest`, `seal`, `rebuild` or `read`.
     pub bench: &'static str,
     /// Processors this process may use.
     pub cores: usize,
@@ -102,6 +117,12 @@ pub struct Report {
     pub measured: Vec<Measured>,
     /// The figures to reach; limits measured in the same run.
     pub goals: Vec<Goal>,
+    /// What each read model that was rebuilt comes to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checksums: Vec<String>,
+    /// What was asked for and is not there, with the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_there: Vec<String>,
     /// The most memory the measured process held, in bytes.
     pub peak_memory_bytes: u64,
 }
@@ -118,9 +139,17 @@ impl Report {
             postgres: None,
             measured: Vec::new(),
             goals: Vec::new(),
+            checksums: Vec::new(),
+            not_there: Vec::new(),
             peak_memory_bytes,
         }
     }
+}
+
+/// Forgets the most memory this process has held, so that [`peak_memory`] speaks of what comes next.
+/// Where the system refuses, the peak stays that of the whole run.
+pub fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory a process has held, in bytes; 0 when the system does not say.
@@ -130,4 +159,17 @@ pub fn peak_memory(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
     kilobytes.unwrap_or(0_u64) * 1024
+}
+
+/// A count, to be divided.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+pub fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+/// Bytes as the megabytes that goals are stated in.
+#[must_use]
+pub fn megabytes(bytes: u64) -> f64 {
+    as_f64(bytes) / 1e6
 }

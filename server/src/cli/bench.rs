@@ -19,6 +19,8 @@ Examples:
   call-ledger bench append
   call-ledger bench append --rows 5000000 --callers 32,512
   call-ledger bench ingest --rate 200 --seconds 60
+  call-ledger bench rebuild --tenants 1,1000
+  call-ledger bench read --calls 10000,100000,1000000
   call-ledger --output json bench seal"
 )]
 pub(super) enum Command {
@@ -28,6 +30,10 @@ pub(super) enum Command {
     Ingest(IngestArgs),
     /// Sealing, opening and translating
     Seal(SealArgs),
+    /// A read model filled again from the log, beside a bare reader of it
+    Rebuild(RebuildArgs),
+    /// Pages, sums and series over HTTP, of a tenant with many calls among many tenants
+    Read(ReadArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +75,44 @@ pub(super) struct SealArgs {
     sample: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct RebuildArgs {
+    /// How many events, at least
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    events: u32,
+    /// Over how many tenants; each number has a ledger of its own
+    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    tenants: Vec<u16>,
+    #[command(flatten)]
+    calls: CallsArgs<8>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReadArgs {
+    /// How many calls the tenant has that is asked; each number has a ledger of its own
+    #[arg(long, visible_alias = "sizes", value_delimiter = ',', default_value = "1000000", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    calls: Vec<u32>,
+    /// How many tenants in all; the others have a few calls each
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    tenants: u16,
+    /// How often each question is asked
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    requests: u32,
+    #[command(flatten)]
+    made: CallsArgs<2>,
+}
+
+/// How calls are made, `EVENTS` of them by default.
+#[derive(Debug, clap::Args)]
+struct CallsArgs<const EVENTS: u32> {
+    /// About how many events a call has; with two, its beginning and its end
+    #[arg(long, default_value_t = EVENTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    events_per_call: u32,
+    /// Chooses the calls: the same seed, the same calls
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
@@ -102,6 +146,26 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             bench::ingest::run(config, &plan, step).await?
         }
         Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
+        Command::Rebuild(args) => {
+            let plan = bench::rebuild::Plan {
+                events: usize::try_from(args.events)?,
+                tenants: args.tenants.iter().copied().map(usize::from).collect(),
+                events_per_call: args.calls.events_per_call,
+                seed: args.calls.seed,
+            };
+            bench::rebuild::run(config, &plan, step).await?
+        }
+        Command::Read(args) => {
+            let sizes = args.calls.iter().copied().map(usize::try_from);
+            let plan = bench::read::Plan {
+                calls: sizes.collect::<Result<_, _>>()?,
+                tenants: usize::from(args.tenants),
+                requests: usize::try_from(args.requests)?,
+                events_per_call: args.made.events_per_call,
+                seed: args.made.seed,
+            };
+            bench::read::run(config, &plan, step).await?
+        }
     };
     bar.finish_and_clear();
     print(config.output, &report)?;
@@ -122,12 +186,14 @@ const COLUMNS: &[&str] = &[
     "what",
     "callers",
     "tenants",
+    "calls",
     "per second",
     "rounds",
     "p50 ms",
     "p95 ms",
     "p99 ms",
     "WAL bytes",
+    "MB",
     "errors",
 ];
 
@@ -135,6 +201,8 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     if output == Output::Json {
         return output::say(serde_json::to_string(report)?);
     }
+    // What is done once has none.
+    let latency = |ms: f64| (ms > 0.0).then(|| short(ms));
     let rows: Vec<Value> = report
         .measured
         .iter()
@@ -144,17 +212,21 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
                 "what": one.what,
                 "callers": one.callers,
                 "tenants": one.tenants,
+                "calls": one.calls,
                 "per second": format!("{:.0}", one.per_second),
                 "rounds": format!("{lowest:.0}-{highest:.0}"),
-                "p50 ms": short(one.p50_ms),
-                "p95 ms": short(one.p95_ms),
-                "p99 ms": short(one.p99_ms),
+                "p50 ms": latency(one.p50_ms),
+                "p95 ms": latency(one.p95_ms),
+                "p99 ms": latency(one.p99_ms),
                 "WAL bytes": one.wal_bytes.map(|bytes| format!("{bytes:.0}")),
+                "MB": one.peak_memory_bytes.map(|bytes| bytes / 1_000_000),
                 "errors": one.errors,
             })
         })
         .collect();
-    output::list(Output::Table, COLUMNS, &rows)?;
+    let is_told = |name: &&&str| rows.iter().any(|row| !row[**name].is_null());
+    let columns: Vec<&str> = COLUMNS.iter().filter(is_told).copied().collect();
+    output::list(Output::Table, &columns, &rows)?;
     let goals: Vec<Value> = report
         .goals
         .iter()
@@ -169,6 +241,12 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
         })
         .collect();
     output::list(Output::Table, &["figure", "measured", "goal", "reached"], &goals)?;
+    for checksum in &report.checksums {
+        output::say(format!("checksum {checksum}"))?;
+    }
+    for answer in &report.not_there {
+        output::say(format!("not there: {answer}"))?;
+    }
     let postgres = report.postgres.as_deref().unwrap_or("none");
     let megabytes = report.peak_memory_bytes / 1_000_000;
     output::say(format!(

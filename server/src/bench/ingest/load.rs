@@ -10,7 +10,8 @@ use reqwest::Client;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use super::server::Target;
+use super::follow::Recorded;
+use crate::bench::tenants::Tenant;
 use crate::bench::{Latencies, Measured, Scratch};
 use crate::demo::traffic::{Plan, traffic};
 
@@ -31,22 +32,25 @@ struct Webhook {
 pub(super) struct Load {
     client: Client,
     url: Arc<str>,
-    targets: Arc<[Target]>,
+    targets: Arc<[Tenant]>,
     seed: u64,
     until: DateTime<Utc>,
     /// Made up and not yet sent.
     ready: VecDeque<Webhook>,
+    /// What the last open loop recorded.
+    recorded: Vec<Recorded>,
 }
 
 /// What came of one webhook.
 #[derive(Clone, Copy)]
 enum Answered {
-    Well(Duration),
+    /// With what it recorded, when that is new.
+    Well(Duration, Option<Recorded>),
     Otherwise,
 }
 
 impl Load {
-    pub(super) fn new(url: &str, targets: Vec<Target>) -> anyhow::Result<Self> {
+    pub(super) fn new(url: &str, targets: Vec<Tenant>) -> anyhow::Result<Self> {
         let client = Client::builder().timeout(PATIENCE).pool_max_idle_per_host(512).build()?;
         let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
         Ok(Self {
@@ -56,6 +60,7 @@ impl Load {
             seed: 0,
             until,
             ready: VecDeque::new(),
+            recorded: Vec::new(),
         })
     }
 
@@ -114,7 +119,13 @@ impl Load {
             tally.count(answered?);
         }
         let wal = scratch.wal_bytes().await? - wal;
+        self.recorded = std::mem::take(&mut tally.recorded);
         Ok(tally.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
+    }
+
+    /// What the last open loop recorded.
+    pub(super) fn recorded(&mut self) -> Vec<Recorded> {
+        std::mem::take(&mut self.recorded)
     }
 
     /// Each caller sends its next webhook when its last was answered.
@@ -194,13 +205,17 @@ impl Load {
 #[derive(Default)]
 struct Tally {
     latencies: Latencies,
+    recorded: Vec<Recorded>,
     errors: u64,
 }
 
 impl Tally {
     fn count(&mut self, answered: Answered) {
         match answered {
-            Answered::Well(took) => self.latencies.record(took),
+            Answered::Well(took, recorded) => {
+                self.latencies.record(took);
+                self.recorded.extend(recorded);
+            }
             Answered::Otherwise => self.errors += 1,
         }
     }
@@ -219,12 +234,12 @@ impl Tally {
 async fn send(
     client: &Client,
     url: &str,
-    target: &Target,
+    target: &Tenant,
     body: Vec<u8>,
     due: Instant,
 ) -> Answered {
     let sent = client
-        .post(format!("{url}{}", target.path))
+        .post(format!("{url}/ingest/{}", target.source_id))
         .header("x-vapi-secret", &target.secret)
         .header("content-type", "application/json")
         .body(body)
@@ -233,9 +248,22 @@ async fn send(
     match sent {
         // Read to its end, so that the connection can be used again.
         Ok(response) if response.status().as_u16() == 200 => match response.bytes().await {
-            Ok(_) => Answered::Well(due.elapsed()),
+            Ok(body) => Answered::Well(due.elapsed(), recorded(target, &body, due)),
             Err(_) => Answered::Otherwise,
         },
         Ok(_) | Err(_) => Answered::Otherwise,
     }
+}
+
+/// What an answer says was recorded now. Repetitions are in the read model already, and the answers
+/// to tool calls do not say where they stand.
+fn recorded(target: &Tenant, body: &[u8], due: Instant) -> Option<Recorded> {
+    #[derive(serde::Deserialize)]
+    struct Told<'a> {
+        status: &'a str,
+        position: i64,
+    }
+    let told: Told<'_> = serde_json::from_slice(body).ok()?;
+    let Tenant { tenant_id, .. } = *target;
+    (told.status == "recorded").then_some(Recorded { tenant_id, position: told.position, due })
 }

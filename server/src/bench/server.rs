@@ -1,24 +1,16 @@
-//! The server under load, a process of its own, and the sources it takes webhooks at.
+//! The server under load: this very program, a process of its own.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ledger_core::provider::Provider;
-use ledger_store::Store;
-use ledger_store::source::NewSource;
-use ledger_store::tenants::NewTenant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::system::fresh_secret;
-
-/// A clinic each.
-const TENANTS: usize = 20;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server.
@@ -64,37 +56,4 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Where one tenant's webhooks go.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) path: String,
-    pub(super) secret: String,
-}
-
-/// Sets up some tenants with a source each.
-pub(super) async fn targets(store: &Store) -> anyhow::Result<Vec<Target>> {
-    let mut targets = Vec::with_capacity(TENANTS);
-    for nth in 0..TENANTS {
-        let new = NewTenant {
-            slug: format!("bench-{nth}"),
-            name: "bench".into(),
-            timezone: "America/New_York".into(),
-            country: "US".into(),
-        };
-        let tenant_id = store.create_tenant(&new).await?;
-        let secret = fresh_secret();
-        let source = NewSource {
-            tenant_id,
-            provider: Provider::Vapi,
-            secret: &secret,
-            name: None,
-            record_all: false,
-            assistant_id: None,
-        };
-        let source_id = store.create_source(&source).await?;
-        targets.push(Target { path: format!("/ingest/{source_id}"), secret });
-    }
-    Ok(targets)
 }

@@ -1,0 +1,237 @@
+//! A ledger of made-up calls, made fast: everything a webhook goes through but HTTP and the proof.
+//!
+//! Bodies are translated, persons found in the vault, sections sealed and events appended by the same
+//! code that a server uses, in the order of their time and with the calls of all tenants interleaved.
+//! The same seed makes the same calls; keys, salts and subjects are as fresh as ever.
+
+mod body;
+mod story;
+mod timeline;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use fastrand::Rng;
+use ledger_core::clock::Clock;
+use ledger_core::ids::Ids;
+use ledger_core::provider::Provider;
+use ledger_store::Store;
+use ledger_store::append::AppendRequest;
+use ledger_store::record::Origin;
+
+use self::story::Terms;
+use self::timeline::{Message, Timeline};
+use super::paced::Paced;
+use super::tenants::Tenant;
+use crate::system::{SystemClock, SystemIds};
+
+pub(super) use self::body::number;
+pub(super) use self::story::{ASSISTANTS, NUMBERS, TOOLS};
+
+/// Messages made ready together. Each is in its lane's queue before the next one.
+const CHUNK: usize = 512;
+/// Chunks made ready while one is appended.
+const AHEAD: usize = 3;
+/// Calls that are remembered, to ask for.
+const SAMPLES: usize = 500;
+
+/// What to generate.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// About how many events a call has; with few, its beginning and its end.
+    pub events_per_call: u32,
+    /// Over how many days before `until`.
+    pub days: u32,
+    /// Chooses the calls.
+    pub seed: u64,
+    /// When the last of them is over.
+    pub until: DateTime<Utc>,
+}
+
+impl Plan {
+    /// A year of calls before now, eight events each.
+    #[must_use]
+    pub fn new(seed: u64, events_per_call: u32) -> Self {
+        Self { events_per_call, days: 365, seed, until: SystemClock.now_micros() }
+    }
+
+    fn terms(&self, calls: usize) -> Terms {
+        let people = u32::try_from(calls / 8).unwrap_or(u32::MAX).clamp(50, 50_000);
+        Terms { seed: self.seed, events_per_call: self.events_per_call, people }
+    }
+
+    /// How many calls it takes to make this many events.
+    #[must_use]
+    pub fn calls_for(&self, events: usize) -> usize {
+        let terms = self.terms(0);
+        let (mut calls, mut made) = (0, 0);
+        while made < events {
+            made += terms.count(calls as u64);
+            calls += 1;
+        }
+        calls
+    }
+}
+
+/// A call of the first tenant that was made, to ask for.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The platform's id.
+    pub provider_call_id: String,
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// Who rang; none where nobody is known.
+    pub phone: Option<String>,
+}
+
+/// What was generated.
+#[derive(Debug, Clone, Default)]
+pub struct Generated {
+    /// How many calls.
+    pub calls: usize,
+    /// How many events.
+    pub events: usize,
+    /// How long that took.
+    pub seconds: f64,
+    /// Some of the first tenant's calls.
+    pub samples: Vec<Sample>,
+}
+
+/// Generates calls: `shares[n]` of them for the nth tenant.
+///
+/// # Errors
+/// A message could not be recorded.
+pub async fn generate(
+    store: &Arc<Store>,
+    tenants: &[Tenant],
+    shares: &[usize],
+    plan: &Plan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Generated> {
+    let owners = owners(shares, plan.seed)?;
+    let mut done = Generated { calls: owners.len(), ..Generated::default() };
+    let every = shares.first().map_or(1, |calls| calls.div_ceil(SAMPLES)).max(1);
+    let mut timeline = Timeline::new(plan.terms(owners.len()), owners, plan.days, plan.until);
+    let tenants: Arc<[Tenant]> = tenants.into();
+    let began = Instant::now();
+    let progress = Paced::new(step);
+    let (mut ahead, mut first_calls) = (VecDeque::new(), 0);
+    loop {
+        while ahead.len() < AHEAD {
+            let chunk: Vec<Message> = timeline.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            for message in chunk.iter().filter(|one| one.place == 0 && one.story.tenant == 0) {
+                if first_calls % every == 0 {
+                    done.samples.push(Sample::of(message));
+                }
+                first_calls += 1;
+            }
+            ahead.push_back(tokio::spawn(seal(Arc::clone(store), Arc::clone(&tenants), chunk)));
+        }
+        let Some(next) = ahead.pop_front() else { break };
+        let requests = next.await??;
+        done.events += requests.iter().map(|one| one.streams[0].events.len()).sum::<usize>();
+        let appended = together(requests.into_iter().map(|one| store.appender().append(one))).await;
+        appended.into_iter().collect::<Result<Vec<_>, _>>().context("it cannot be appended")?;
+        progress.say(|| format!("{} calls: {} events made", done.calls, done.events));
+    }
+    done.seconds = began.elapsed().as_secs_f64();
+    Ok(done)
+}
+
+impl Sample {
+    fn of(message: &Message) -> Self {
+        let story = &message.story;
+        Self {
+            provider_call_id: story.id.to_string(),
+            at: story.created_at,
+            phone: story.caller.filter(|_| !story.is_withheld).map(number),
+        }
+    }
+}
+
+/// Whose each call is: the shares, shuffled.
+fn owners(shares: &[usize], seed: u64) -> anyhow::Result<Vec<u16>> {
+    let mut owners = Vec::with_capacity(shares.iter().sum());
+    for (nth, calls) in shares.iter().enumerate() {
+        owners.extend(std::iter::repeat_n(u16::try_from(nth)?, *calls));
+    }
+    Rng::with_seed(seed).shuffle(&mut owners);
+    Ok(owners)
+}
+
+/// Translates and seals some messages. Their events are recorded when they were sent.
+async fn seal(
+    store: Arc<Store>,
+    tenants: Arc<[Tenant]>,
+    chunk: Vec<Message>,
+) -> anyhow::Result<Vec<AppendRequest>> {
+    let adapter = Provider::Vapi.adapter();
+    let mut translated = Vec::with_capacity(chunk.len());
+    for message in &chunk {
+        let Tenant { tenant_id, source_id, .. } = tenants[message.story.tenant];
+        let request_id = SystemIds.ordered();
+        let origin = Origin { tenant_id, provider: "vapi", source_id, request_id };
+        let body = body::body(message);
+        let translation = adapter.translate(body.as_bytes(), None);
+        translated.push((origin, translation.context("a made-up message cannot be read")?));
+        // The lanes live on the same few threads.
+        tokio::task::yield_now().await;
+    }
+    let sealing = translated.iter().map(|(origin, translation)| {
+        store.seal(origin, &translation.canonical, &translation.drafts)
+    });
+    let sealed = together(sealing).await.into_iter().collect::<Result<Vec<_>, _>>();
+    let mut requests = sealed.context("it cannot be sealed")?;
+    for (request, message) in requests.iter_mut().zip(&chunk) {
+        for event in request.streams.iter_mut().flat_map(|stream| &mut stream.events) {
+            event.recorded_at = message.sent_at;
+        }
+    }
+    Ok(requests)
+}
+
+/// All of them at once, begun in this order, and what each came to.
+async fn together<F: Future>(work: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut work: Vec<_> = work.map(Box::pin).collect();
+    let begun: Vec<Poll<F::Output>> = poll_fn(|context| {
+        Poll::Ready(work.iter_mut().map(|one| one.as_mut().poll(context)).collect())
+    })
+    .await;
+    let mut done = Vec::with_capacity(work.len());
+    for (one, begun) in work.into_iter().zip(begun) {
+        done.push(match begun {
+            Poll::Ready(done) => done,
+            Poll::Pending => one.await,
+        });
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_calls_as_it_takes_make_the_events() {
+        let plan = Plan { events_per_call: 8, days: 365, seed: 7, until: DateTime::UNIX_EPOCH };
+        let calls = plan.calls_for(1_000) as u64;
+        let events = |calls| (0..calls).map(|nth| plan.terms(0).count(nth)).sum::<usize>();
+        assert!(events(calls) >= 1_000 && events(calls - 1) < 1_000);
+    }
+
+    #[test]
+    fn every_tenant_gets_its_share() {
+        let owners = owners(&[5, 0, 2], 7).unwrap();
+        assert_eq!(owners.len(), 7);
+        assert_eq!(owners.iter().filter(|owner| **owner == 2).count(), 2);
+        assert!(!owners.contains(&1));
+    }
+}

@@ -1,0 +1,48 @@
+//! Waiting until the read models show what is in the log.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use sqlx::PgPool;
+
+use super::paced::Paced;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Without any event folded in this time something is wrong.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Events of all logs that a read model that is shown has not folded, summed over read models.
+const LAG: &str =
+    "select coalesce(sum(greatest(h.position - coalesce(c.position, 0), 0)), 0)::bigint
+   from ledger.tenants t
+  cross join lateral (select e.position from ledger.events e
+                       where e.tenant_id = t.tenant_id
+                       order by e.position desc limit 1) h
+  cross join projection.versions v
+   left join projection.checkpoints c
+     on c.tenant_id = t.tenant_id and c.projection = v.projection and c.version = v.version
+  where v.state = 'active'";
+
+/// Waits until nothing is left to fold; how many seconds that took.
+///
+/// # Errors
+/// Nothing is folded any more, or the database does not answer.
+pub(super) async fn catch_up(superuser: &PgPool, step: &impl Fn(&str)) -> anyhow::Result<f64> {
+    let progress = Paced::new(step);
+    let began = Instant::now();
+    let (mut least, mut moved) = (i64::MAX, Instant::now());
+    loop {
+        let lag: i64 = sqlx::query_scalar(LAG).fetch_one(superuser).await?;
+        if lag == 0 {
+            return Ok(began.elapsed().as_secs_f64());
+        }
+        if lag < least {
+            (least, moved) = (lag, Instant::now());
+            progress.say(|| format!("{lag} events to fold"));
+        } else if moved.elapsed() > PATIENCE {
+            bail!("the read models do not move: {lag} events are left to fold");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,156 @@
+//! How long it takes from a webhook's moment until the read model shows what it recorded.
+//!
+//! The positions of the read model are looked at again and again from outside, so what is measured is
+//! late by up to one look, and never early.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use ledger_core::ids::TenantId;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::bench::report::as_f64;
+use crate::bench::{Latencies, Measured};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(4);
+/// What is not seen by then counts as an error.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An event that was acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    pub(super) tenant_id: TenantId,
+    pub(super) position: i64,
+    /// When its webhook was due.
+    pub(super) due: Instant,
+}
+
+/// When a read model was first seen at a position.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    position: i64,
+    at: Instant,
+}
+
+/// Where each tenant's read model was seen, in order.
+type Sights = HashMap<TenantId, Vec<Sight>>;
+
+/// Looks at the positions until it is stopped.
+pub(super) struct Follower {
+    /// Where it may stop, once that is known.
+    until: watch::Sender<Option<HashMap<TenantId, i64>>>,
+    task: JoinHandle<sqlx::Result<Sights>>,
+}
+
+impl Follower {
+    pub(super) fn start(pool: PgPool) -> Self {
+        let until = watch::Sender::new(None);
+        let task = tokio::spawn(follow(pool, until.subscribe()));
+        Self { until, task }
+    }
+
+    /// Waits until all of these were seen, and tells how long each took.
+    pub(super) async fn stop(self, recorded: Vec<Recorded>) -> anyhow::Result<Seen> {
+        let mut until: HashMap<TenantId, i64> = HashMap::new();
+        for one in &recorded {
+            let last = until.entry(one.tenant_id).or_default();
+            *last = one.position.max(*last);
+        }
+        self.until.send_replace(Some(until));
+        let sights = self.task.await??;
+        Ok(Seen::of(&recorded, &sights))
+    }
+}
+
+async fn follow(
+    pool: PgPool,
+    until: watch::Receiver<Option<HashMap<TenantId, i64>>>,
+) -> sqlx::Result<Sights> {
+    let mut sights = Sights::new();
+    let mut told_to_stop = None;
+    loop {
+        let positions: Vec<(Uuid, i64)> = sqlx::query_as(
+            "select tenant_id, position from read.positions where projection = 'calls'",
+        )
+        .fetch_all(&pool)
+        .await?;
+        let at = Instant::now();
+        for (tenant_id, position) in positions {
+            let known = sights.entry(TenantId(tenant_id)).or_default();
+            if known.last().is_none_or(|last| last.position < position) {
+                known.push(Sight { position, at });
+            }
+        }
+        if let Some(until) = until.borrow().as_ref() {
+            let waited = told_to_stop.get_or_insert(at).elapsed();
+            let is_seen = |(tenant, position): (&TenantId, &i64)| {
+                let last = sights.get(tenant).and_then(|known| known.last());
+                last.is_some_and(|last| last.position >= *position)
+            };
+            if until.iter().all(is_seen) || waited > PATIENCE {
+                return Ok(sights);
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// How long events took to be seen.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    latencies: Latencies,
+    /// Events that never were.
+    missed: u64,
+    seconds: f64,
+}
+
+impl Seen {
+    fn of(recorded: &[Recorded], sights: &Sights) -> Self {
+        let mut seen = Self::default();
+        let mut last = None;
+        for one in recorded {
+            let known = sights.get(&one.tenant_id).map_or(&[][..], Vec::as_slice);
+            let place = known.partition_point(|sight| sight.position < one.position);
+            match known.get(place) {
+                Some(sight) => {
+                    seen.latencies.record(sight.at.saturating_duration_since(one.due));
+                    last = last.max(Some(sight.at));
+                }
+                None => seen.missed += 1,
+            }
+        }
+        let first = recorded.iter().map(|one| one.due).min();
+        seen.seconds = first.zip(last).map_or(0.0, |(from, to)| (to - from).as_secs_f64());
+        seen
+    }
+
+    pub(super) fn measured(&self, what: &str) -> Measured {
+        let rate = as_f64(self.latencies.count()) / self.seconds.max(1e-9);
+        let mut measured = Measured::new(what, 0, &self.latencies, &[rate]);
+        measured.errors = self.missed;
+        measured
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_seen_when_the_read_model_first_was_at_it_or_past_it() {
+        let tenant_id = TenantId(Uuid::from_u128(1));
+        let due = Instant::now();
+        let after = |ms| due + Duration::from_millis(ms);
+        let sight = |position, ms| Sight { position, at: after(ms) };
+        let sights = Sights::from([(tenant_id, vec![sight(2, 10), sight(5, 30)])]);
+        let event = |position| Recorded { tenant_id, position, due };
+        let seen = Seen::of(&[event(2), event(3), event(5), event(6)], &sights);
+        assert_eq!(seen.missed, 1);
+        let shown = seen.latencies.quantiles_ms([0.0, 0.5, 1.0]).map(|ms| format!("{ms:.0}"));
+        assert_eq!(shown, ["10", "30", "30"]);
+    }
+}

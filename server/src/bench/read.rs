@@ -1,0 +1,169 @@
+//! `bench read`: pages, sums and parts over a tenant with many calls, among many tenants.
+//!
+//! The server is a process of its own and is asked over HTTP, one request after the other on one
+//! connection: what is measured is what its users see. Each size has a ledger of its own.
+
+mod asker;
+mod questions;
+mod scans;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use self::asker::Asker;
+use self::questions::QUESTIONS;
+use self::scans::Scans;
+use super::calls::{self, Generated};
+use super::catch_up::catch_up;
+use super::paced::Paced;
+use super::report::{as_f64, peak_memory};
+use super::server::Server;
+use super::tenants::tenants;
+use super::{Goal, Measured, Report, Scratch};
+use crate::auth::new_key;
+use crate::config::Config;
+
+/// Calls of each of the other tenants.
+const A_FEW: usize = 3;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many calls the tenant that is asked has; each number is measured on its own.
+    pub calls: Vec<usize>,
+    /// How many tenants there are in all.
+    pub tenants: usize,
+    /// How often each question is asked.
+    pub requests: usize,
+    /// About how many events a call has.
+    pub events_per_call: u32,
+    /// Chooses the calls.
+    pub seed: u64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// The scratch PostgreSQL or the server cannot be started.
+pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let mut report = Report::new("read");
+    let largest = plan.calls.iter().copied().max();
+    for size in &plan.calls {
+        let is_largest = Some(*size) == largest;
+        Scratch::with(config, async |scratch| {
+            let found = Size { scratch, plan, calls: *size }.measure(&step).await?;
+            report.postgres = Some(scratch.version().await?);
+            report.peak_memory_bytes = report.peak_memory_bytes.max(found.server_memory);
+            report.measured.extend(found.measured);
+            // What must hold must hold where it is hardest.
+            if is_largest {
+                report.goals = found.goals;
+                report.not_there = found.not_there;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(report)
+}
+
+/// What one size came to.
+#[derive(Default)]
+struct Found {
+    measured: Vec<Measured>,
+    goals: Vec<Goal>,
+    not_there: Vec<String>,
+    server_memory: u64,
+}
+
+/// One ledger.
+struct Size<'a> {
+    scratch: &'a Scratch,
+    plan: &'a Plan,
+    calls: usize,
+}
+
+/// What is needed to ask.
+struct Ready {
+    api_key: String,
+    generated: Generated,
+    until: DateTime<Utc>,
+}
+
+impl Size<'_> {
+    async fn measure(&self, step: &impl Fn(&str)) -> anyhow::Result<Found> {
+        let mut found = Found::default();
+        let ready = self.generate(&mut found, step).await?;
+        let events = ready.generated.events;
+        step(&format!("{} calls: into the read models", self.calls));
+        let server = Server::start(&self.scratch.dir).await?;
+        let seconds = catch_up(&self.scratch.superuser, step).await?;
+        found.server_memory = peak_memory(server.pid);
+        // Its end tells the database what its connections did.
+        server.stop().await?;
+        let mut caught_up = Measured::once("read models, from empty", events, seconds);
+        caught_up.peak_memory_bytes = Some(found.server_memory);
+        found.measured.push(self.sized(caught_up));
+        self.scratch.settle().await?;
+
+        let scans = Scans::look(&self.scratch.superuser).await?;
+        let server = Server::start(&self.scratch.dir).await?;
+        let asked = self.ask(&server, ready, &mut found, step).await;
+        found.server_memory = found.server_memory.max(peak_memory(server.pid));
+        server.stop().await?;
+        asked?;
+        found.goals.push(scans.since(&self.scratch.superuser).await?);
+        Ok(found)
+    }
+
+    async fn generate(&self, found: &mut Found, step: &impl Fn(&str)) -> anyhow::Result<Ready> {
+        let store = Arc::new(self.scratch.store());
+        step(&format!("{} tenants", self.plan.tenants));
+        let tenants = tenants(&store, self.plan.tenants).await?;
+        let mut shares = vec![A_FEW; tenants.len()];
+        shares[0] = self.calls;
+        let plan = calls::Plan::new(self.plan.seed, self.plan.events_per_call);
+        let generated = calls::generate(&store, &tenants, &shares, &plan, step).await?;
+        let made = Measured::once("events made", generated.events, generated.seconds);
+        found.measured.push(self.sized(made));
+        let tenant_id = tenants[0].tenant_id;
+        let api_key = new_key(tenant_id);
+        let scopes = ["read", "admin"].map(String::from);
+        store.create_api_key(tenant_id, &api_key, &scopes, Some("bench")).await?;
+        store.close().await;
+        Ok(Ready { api_key, generated, until: plan.until })
+    }
+
+    /// Asks each question in turn.
+    async fn ask(
+        &self,
+        server: &Server,
+        ready: Ready,
+        found: &mut Found,
+        step: &impl Fn(&str),
+    ) -> anyhow::Result<()> {
+        let mut asker = Asker::new(&server.url, ready).await?;
+        let progress = Paced::new(step);
+        for question in QUESTIONS {
+            progress.say(|| format!("{} calls: {}", self.calls, question.what));
+            let measured = match asker.measure(question, self.plan.requests).await? {
+                Ok(measured) => measured,
+                Err(answer) => {
+                    found.not_there.push(format!("{}: {answer}", question.what));
+                    continue;
+                }
+            };
+            let what = format!("{}: p99 ms", question.what);
+            found.goals.push(Goal::at_most(what, measured.p99_ms, question.limit_ms));
+            found.measured.push(self.sized(measured));
+        }
+        let errors = found.measured.iter().map(|one| one.errors).sum();
+        found.goals.push(Goal::at_most("answers other than 200", as_f64(errors), 0.0));
+        Ok(())
+    }
+
+    fn sized(&self, measured: Measured) -> Measured {
+        Measured { calls: Some(self.calls), tenants: Some(self.plan.tenants), ..measured }
+    }
+}

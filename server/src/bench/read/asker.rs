@@ -1,0 +1,112 @@
+//! Asks, again and again, on one connection.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chrono::TimeDelta;
+use fastrand::Rng;
+use reqwest::{Client, Response};
+use serde_json::Value;
+
+use super::Ready;
+use super::questions::{Asking, Question};
+use crate::bench::report::as_f64;
+use crate::bench::{Latencies, Measured};
+
+/// A question that takes longer has failed.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Asks as one tenant.
+pub(super) struct Asker {
+    client: Client,
+    url: String,
+    api_key: String,
+    asking: Asking,
+}
+
+impl Asker {
+    pub(super) async fn new(url: &str, ready: Ready) -> anyhow::Result<Self> {
+        let client = Client::builder().timeout(PATIENCE).build()?;
+        let Ready { api_key, generated, until } = ready;
+        let asking = Asking {
+            rng: Rng::with_seed(1),
+            samples: generated.samples,
+            until,
+            second_page: String::new(),
+            middle_page: String::new(),
+        };
+        let mut asker = Self { client, url: url.to_owned(), api_key, asking };
+        asker.asking.second_page = asker.cursor("").await?;
+        let middle = (until - TimeDelta::days(180)).format("%Y-%m-%dT%H:%M:%SZ");
+        asker.asking.middle_page = asker.cursor(&format!("to={middle}")).await?;
+        Ok(asker)
+    }
+
+    /// Where a first page ends; it may be the last.
+    async fn cursor(&self, query: &str) -> anyhow::Result<String> {
+        let response = self.send(&format!("/v1/calls?{query}"), None).await?;
+        if !response.status().is_success() {
+            bail!("the calls cannot be listed: {}", told(response).await);
+        }
+        let page: Value = serde_json::from_slice(&response.bytes().await?)?;
+        Ok(page["next_cursor"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Asks a question so many times; the answer when the server does not know what is asked.
+    pub(super) async fn measure(
+        &mut self,
+        question: &Question,
+        requests: usize,
+    ) -> anyhow::Result<Result<Measured, String>> {
+        let (path, body) = (question.ask)(&mut self.asking);
+        let first = self.send(&path, body.as_ref()).await?;
+        if matches!(first.status().as_u16(), 400 | 404 | 405) {
+            return Ok(Err(told(first).await));
+        }
+        // Plans are made for the first few requests of a connection, then kept.
+        for _ in 0..requests / 10 {
+            self.once(question).await?;
+        }
+        let (mut latencies, mut errors) = (Latencies::default(), 0);
+        let began = Instant::now();
+        for _ in 0..requests {
+            let (took, is_well) = self.once(question).await?;
+            latencies.record(took);
+            errors += u64::from(!is_well);
+        }
+        let rate = as_f64(latencies.count()) / began.elapsed().as_secs_f64();
+        let mut measured = Measured::new(question.what, 1, &latencies, &[rate]);
+        measured.errors = errors;
+        Ok(Ok(measured))
+    }
+
+    async fn once(&mut self, question: &Question) -> anyhow::Result<(Duration, bool)> {
+        let (path, body) = (question.ask)(&mut self.asking);
+        let began = Instant::now();
+        let response = self.send(&path, body.as_ref()).await?;
+        let is_well = response.status().is_success();
+        // Read to its end: that is when its reader can begin, and the connection be used again.
+        response.bytes().await?;
+        Ok((began.elapsed(), is_well))
+    }
+
+    async fn send(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
+        let url = format!("{}{path}", self.url);
+        let request = match body {
+            None => self.client.get(url),
+            Some(body) => self.client.post(url).json(body),
+        };
+        request.bearer_auth(&self.api_key).send().await.context("the server does not answer")
+    }
+}
+
+/// The status and the problem's own words.
+async fn told(response: Response) -> String {
+    let status = response.status().as_u16();
+    let problem: Value = match response.bytes().await {
+        Ok(body) => serde_json::from_slice(&body).unwrap_or_default(),
+        Err(_) => Value::Null,
+    };
+    let word = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    format!("{status} {} {}", word("code"), word("detail")).trim().to_owned()
+}

@@ -1,0 +1,41 @@
+//! Whether anything read a whole table.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgPool;
+
+use crate::bench::Goal;
+use crate::bench::report::as_f64;
+
+/// Every table that grows with the calls: the log, the vault, and each version of each read model.
+const SCANS: &str = "select schemaname || '.' || relname, coalesce(seq_scan, 0)
+   from pg_stat_user_tables
+  where schemaname ~ '_v[0-9]+$'
+     or schemaname = 'vault' and relname <> 'epochs'
+     or schemaname = 'ledger' and relname = 'events'";
+
+/// How often each table had been read from end to end.
+pub(super) struct Scans(BTreeMap<String, i64>);
+
+impl Scans {
+    /// What the database has been told so far: a connection tells it when it ends.
+    pub(super) async fn look(pool: &PgPool) -> anyhow::Result<Self> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(SCANS).fetch_all(pool).await?;
+        Ok(Self(rows.into_iter().collect()))
+    }
+
+    /// That none was since, or which were.
+    pub(super) async fn since(&self, pool: &PgPool) -> anyhow::Result<Goal> {
+        let now = Self::look(pool).await?;
+        let more = now
+            .0
+            .iter()
+            .map(|(table, count)| (table, count - self.0.get(table).copied().unwrap_or(0)));
+        let more: Vec<(&String, i64)> = more.filter(|(_, count)| *count > 0).collect();
+        let told: Vec<String> =
+            more.iter().map(|(table, count)| format!(", {table} {count}")).collect();
+        let what = format!("tables read from end to end{}", told.concat());
+        let scans: i64 = more.iter().map(|(_, count)| count).sum();
+        Ok(Goal::at_most(what, as_f64(scans.cast_unsigned()), 0.0))
+    }
+}

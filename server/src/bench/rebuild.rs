@@ -1,0 +1,177 @@
+//! `bench rebuild`: the read model `calls` filled again from the whole log, beside a bare reader of it.
+//!
+//! The limit is one connection that reads the same events in the engine's own batches and decodes
+//! them, with nothing else running. What is rebuilt must come to what was folded live.
+
+mod again;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ledger_core::ids::Position;
+use ledger_store::Store;
+use ledger_store::read::events_after;
+use projections::Runner;
+
+use self::again::{Rebuilt, rebuild};
+use super::calls::{self, Generated};
+use super::catch_up::catch_up;
+use super::report::{forget_peak_memory, megabytes, peak_memory};
+use super::tenants::{Tenant, tenants};
+use super::{Goal, Latencies, Measured, Report, Scratch};
+use crate::config::Config;
+
+/// Events the engine reads at once.
+const BATCH: i64 = 1_000;
+/// The figures to reach.
+const EVENTS_A_SECOND: f64 = 100_000.0;
+const SHARE_OF_READING: f64 = 0.5;
+const MEMORY_MB: f64 = 300.0;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many events there are, at least.
+    pub events: usize,
+    /// Over how many tenants; each number is measured on its own.
+    pub tenants: Vec<usize>,
+    /// About how many events a call has.
+    pub events_per_call: u32,
+    /// Chooses the calls.
+    pub seed: u64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// The scratch PostgreSQL cannot be used.
+pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+    let mut report = Report::new("rebuild");
+    for tenants in &plan.tenants {
+        let found = Scratch::with(config, async |scratch| {
+            report.postgres = Some(scratch.version().await?);
+            let store = Arc::new(scratch.store());
+            let measured = measure(scratch, &store, plan, *tenants, &step).await;
+            store.close().await;
+            measured
+        })
+        .await?;
+        let goals = found.goals(*tenants);
+        report.goals.extend(goals);
+        report.checksums.push(found.rebuilt.checksum);
+        let peak = found.measured.iter().filter_map(|one| one.peak_memory_bytes).max();
+        report.peak_memory_bytes = peak.unwrap_or_default().max(report.peak_memory_bytes);
+        report.measured.extend(found.measured);
+    }
+    Ok(report)
+}
+
+/// What one ledger came to.
+struct Found {
+    measured: Vec<Measured>,
+    /// Events a second: the bare reader's better pass, and the rebuild.
+    read: f64,
+    rebuilt: Rebuilt,
+    rate: f64,
+    memory: u64,
+}
+
+async fn measure(
+    scratch: &Scratch,
+    store: &Arc<Store>,
+    plan: &Plan,
+    count: usize,
+    step: &impl Fn(&str),
+) -> anyhow::Result<Found> {
+    step(&format!("{count} tenants"));
+    let tenants = tenants(store, count).await?;
+    let Generated { calls, events, seconds, .. } = generate(store, plan, &tenants, step).await?;
+    let mut measured = vec![Measured::once("events made", events, seconds)];
+
+    step("into the read models, from empty");
+    forget_peak_memory();
+    let runner = Runner::start(store, projections::all());
+    let caught_up = Measured::once(
+        "folded live, from empty",
+        events,
+        catch_up(&scratch.superuser, step).await?,
+    );
+    measured.push(with_memory(caught_up));
+    runner.stop().await;
+    scratch.settle().await?;
+
+    step("bare reading");
+    let before = read(store, &tenants).await?;
+    step("rebuild");
+    forget_peak_memory();
+    let runner = Runner::start(store, projections::all());
+    let rebuilt = rebuild(store, step).await?;
+    runner.stop().await;
+    let again = with_memory(Measured::once("calls rebuilt and shown", events, rebuilt.seconds));
+    let filled =
+        Measured::once("calls rebuilt, before its indexes", events, rebuilt.filled_seconds);
+    let (rate, memory) = (again.per_second, again.peak_memory_bytes.unwrap_or_default());
+    step("bare reading, again");
+    let after = read(store, &tenants).await?;
+
+    let rates = [before, after].map(|passed| passed.0 / passed.1);
+    let what = format!("limit: read and decode, {BATCH} at once, one connection");
+    measured.push(Measured::new(&what, 1, &Latencies::default(), &rates));
+    measured.extend([filled, again]);
+    for one in &mut measured {
+        (one.tenants, one.calls) = (Some(count), Some(calls));
+    }
+    Ok(Found { measured, read: rates[0].max(rates[1]), rebuilt, rate, memory })
+}
+
+async fn generate(
+    store: &Arc<Store>,
+    plan: &Plan,
+    tenants: &[Tenant],
+    step: &impl Fn(&str),
+) -> anyhow::Result<Generated> {
+    let made = calls::Plan::new(plan.seed, plan.events_per_call);
+    let calls = made.calls_for(plan.events);
+    let share = |nth: usize| calls / tenants.len() + usize::from(nth < calls % tenants.len());
+    let shares: Vec<usize> = (0..tenants.len()).map(share).collect();
+    calls::generate(store, tenants, &shares, &made, step).await
+}
+
+/// Reads and decodes every event of these tenants: how many, and in how many seconds.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+async fn read(store: &Store, tenants: &[Tenant]) -> anyhow::Result<(f64, f64)> {
+    let mut conn = store.projector().acquire().await?;
+    let (began, mut count) = (Instant::now(), 0);
+    for tenant in tenants {
+        let mut after = Position(0);
+        loop {
+            let events = events_after(&mut conn, tenant.tenant_id, after, BATCH).await?;
+            for event in &events {
+                std::hint::black_box(event.decode()?);
+                after = Position(event.position);
+            }
+            count += events.len();
+            if i64::try_from(events.len())? < BATCH {
+                break;
+            }
+        }
+    }
+    Ok((count as f64, began.elapsed().as_secs_f64()))
+}
+
+fn with_memory(measured: Measured) -> Measured {
+    Measured { peak_memory_bytes: Some(peak_memory(std::process::id())), ..measured }
+}
+
+impl Found {
+    fn goals(&self, tenants: usize) -> Vec<Goal> {
+        let over = |what: &str| format!("{what}, {tenants} tenants");
+        let differ = if self.rebuilt.is_as_live { 0.0 } else { 1.0 };
+        vec![
+            Goal::at_least(over("calls rebuilt, events/s"), self.rate, EVENTS_A_SECOND),
+            Goal::at_least(over("share of bare reading"), self.rate / self.read, SHARE_OF_READING),
+            Goal::at_most(over("memory of the process, MB"), megabytes(self.memory), MEMORY_MB),
+            Goal::at_most(over("checksums that are not the live one's"), differ, 0.0),
+        ]
+    }
+}

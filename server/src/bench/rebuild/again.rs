@@ -1,0 +1,93 @@
+//! The rebuild itself, as an operator would see it: begun, filled, shown, compared.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use ledger_store::Store;
+use projections::versions::{State, begin, checksum, named};
+
+use crate::bench::paced::Paced;
+
+const NAME: &str = "calls";
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Without any event folded in this time something is wrong.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A rebuild that was shown.
+#[derive(Debug, Clone)]
+pub(super) struct Rebuilt {
+    /// From its beginning until every event was in it.
+    pub(super) filled_seconds: f64,
+    /// Until it had its indexes and was what is shown.
+    pub(super) seconds: f64,
+    /// What its rows come to.
+    pub(super) checksum: String,
+    /// Whether what was folded live comes to the same.
+    pub(super) is_as_live: bool,
+}
+
+/// Rebuilds while the engine runs.
+pub(super) async fn rebuild(store: &Arc<Store>, step: &impl Fn(&str)) -> anyhow::Result<Rebuilt> {
+    let live = shown(store).await?;
+    let began = Instant::now();
+    let projector = named(NAME)?;
+    let version = begin(store.owner(), &*projector, None, true).await?;
+    let filled_seconds = wait(store, version, began, step).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let sum = async |version| {
+        checksum(store.projector(), NAME, version, None).await.context("no checksum can be had")
+    };
+    let (rebuilt, live) = (sum(version).await?, sum(live).await?);
+    Ok(Rebuilt {
+        filled_seconds,
+        seconds,
+        checksum: rebuilt.to_string(),
+        is_as_live: rebuilt == live,
+    })
+}
+
+/// The version that is shown.
+async fn shown(store: &Store) -> anyhow::Result<i32> {
+    let all = projections::progress(store.projector()).await?;
+    let active = all.iter().find(|one| one.name() == NAME && one.version.state == State::Active);
+    Ok(active.context("a version is shown")?.version.version)
+}
+
+/// Waits until a version is shown; how many seconds after `began` every event was in it.
+async fn wait(
+    store: &Store,
+    version: i32,
+    began: Instant,
+    step: &impl Fn(&str),
+) -> anyhow::Result<f64> {
+    let progress = Paced::new(step);
+    let (mut filled, mut most, mut moved) = (None, -1, Instant::now());
+    loop {
+        let all = projections::progress(store.projector()).await?;
+        let of =
+            |one: &&projections::Progress| one.name() == NAME && one.version.version == version;
+        let now = all.iter().find(of).context("the version is gone")?;
+        if now.halted > 0 || now.parked > 0 {
+            bail!(
+                "the rebuild met an event it cannot fold: {}",
+                now.why.clone().unwrap_or_default()
+            );
+        }
+        if now.lag_events == 0 {
+            filled.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        }
+        if now.version.state == State::Active {
+            return Ok(filled.unwrap_or_else(|| began.elapsed().as_secs_f64()));
+        }
+        if now.events > most || filled.is_some() && now.version.indexed_at.is_none() {
+            (most, moved) = (now.events.max(most), Instant::now());
+        }
+        if moved.elapsed() > PATIENCE {
+            bail!("the rebuild does not move: {} events are left", now.lag_events);
+        }
+        progress.say(|| format!("{} events in it", now.events));
+        tokio::time::sleep(PAUSE).await;
+    }
+}

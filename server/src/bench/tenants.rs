@@ -1,0 +1,70 @@
+//! The tenants of a benchmark, each with a source.
+
+use std::sync::Arc;
+
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::Provider;
+use ledger_store::Store;
+use ledger_store::source::NewSource;
+use ledger_store::tenants::NewTenant;
+use tokio::task::JoinSet;
+
+use crate::system::fresh_secret;
+
+/// How many are made at once: each writes keys to the disk.
+const AT_ONCE: usize = 8;
+
+/// A tenant and where its webhooks go.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Whose they are.
+    pub tenant_id: TenantId,
+    /// What takes them.
+    pub source_id: SourceId,
+    /// What proves them.
+    pub secret: String,
+}
+
+/// Sets up this many.
+///
+/// # Errors
+/// The database or the keyring cannot be used.
+pub async fn tenants(store: &Arc<Store>, count: usize) -> anyhow::Result<Vec<Tenant>> {
+    // The installation's keys are made once, before anybody races for them.
+    store.ensure_installation().await?;
+    let (mut tenants, mut under_way) = (Vec::with_capacity(count), JoinSet::new());
+    for nth in 0..count {
+        if under_way.len() == AT_ONCE
+            && let Some(made) = under_way.join_next().await
+        {
+            tenants.push(made??);
+        }
+        let store = Arc::clone(store);
+        under_way.spawn(async move { tenant(&store, nth).await });
+    }
+    while let Some(made) = under_way.join_next().await {
+        tenants.push(made??);
+    }
+    Ok(tenants)
+}
+
+async fn tenant(store: &Store, nth: usize) -> anyhow::Result<Tenant> {
+    let new = NewTenant {
+        slug: format!("bench-{nth}"),
+        name: "bench".into(),
+        timezone: "America/New_York".into(),
+        country: "US".into(),
+    };
+    let tenant_id = store.create_tenant(&new).await?;
+    let secret = fresh_secret();
+    let source = NewSource {
+        tenant_id,
+        provider: Provider::Vapi,
+        secret: &secret,
+        name: None,
+        record_all: false,
+        assistant_id: None,
+    };
+    let source_id = store.create_source(&source).await?;
+    Ok(Tenant { tenant_id, source_id, secret })
+}
