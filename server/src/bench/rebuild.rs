@@ -5,12 +5,13 @@
 
 mod again;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use ledger_core::ids::Position;
 use ledger_store::Store;
-use ledger_store::read::events_after;
+use ledger_store::read::scan_after;
 use projections::Runner;
 
 use self::again::{Rebuilt, rebuild};
@@ -22,7 +23,7 @@ use super::{Goal, Latencies, Measured, Report, Scratch};
 use crate::config::Config;
 
 /// Events the engine reads at once.
-const BATCH: i64 = 1_000;
+const BATCH: i64 = 8_000;
 /// The figures to reach.
 const EVENTS_A_SECOND: f64 = 100_000.0;
 const SHARE_OF_READING: f64 = 0.5;
@@ -141,17 +142,31 @@ async fn generate(
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 async fn read(store: &Store, tenants: &[Tenant]) -> anyhow::Result<(f64, f64)> {
     let mut conn = store.projector().acquire().await?;
-    let (began, mut count) = (Instant::now(), 0);
+    let (began, mut count) = (Instant::now(), 0_i64);
     for tenant in tenants {
         let mut after = Position(0);
         loop {
-            let events = events_after(&mut conn, tenant.tenant_id, after, BATCH).await?;
-            for event in &events {
-                std::hint::black_box(event.decode()?);
+            let (mut batch, mut broken) = (0, None);
+            scan_after(&mut conn, tenant.tenant_id, after, BATCH, |event| {
+                batch += 1;
                 after = Position(event.position);
+                match event.decode() {
+                    Ok(decoded) => {
+                        std::hint::black_box(decoded);
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        broken = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            })
+            .await?;
+            if let Some(error) = broken {
+                return Err(error.into());
             }
-            count += events.len();
-            if i64::try_from(events.len())? < BATCH {
+            count += batch;
+            if batch < BATCH {
                 break;
             }
         }
