@@ -1,5 +1,7 @@
 //! The command line from outside: the real program, its exit codes, and what it prints.
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/deploy.rs"]

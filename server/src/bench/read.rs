@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use self::asker::Asker;
-use self::questions::QUESTIONS;
+use self::questions::{QUESTIONS, Question};
 use self::scans::Scans;
 use super::calls::{self, Generated};
 use super::catch_up::catch_up;
@@ -36,6 +36,8 @@ pub struct Plan {
     pub tenants: usize,
     /// How often each question is asked.
     pub requests: usize,
+    /// Only questions with this in their name are asked.
+    pub only: Option<String>,
     /// About how many events a call has.
     pub events_per_call: u32,
     /// Chooses the calls.
@@ -65,7 +67,14 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
         })
         .await?;
     }
+    side_by_side(&mut report.measured);
     Ok(report)
+}
+
+/// Brings what was measured at different sizes together: how it grows is what is looked for.
+fn side_by_side(measured: &mut [Measured]) {
+    let names: Vec<String> = measured.iter().map(|one| one.what.clone()).collect();
+    measured.sort_by_cached_key(|one| names.iter().position(|name| *name == one.what));
 }
 
 /// What one size came to.
@@ -145,7 +154,10 @@ impl Size<'_> {
     ) -> anyhow::Result<()> {
         let mut asker = Asker::new(&server.url, ready).await?;
         let progress = Paced::new(step);
-        for question in QUESTIONS {
+        let is_wanted = |question: &&Question| {
+            self.plan.only.as_deref().is_none_or(|only| question.what.contains(only))
+        };
+        for question in QUESTIONS.iter().filter(is_wanted) {
             progress.say(|| format!("{} calls: {}", self.calls, question.what));
             let measured = match asker.measure(question, self.plan.requests).await? {
                 Ok(measured) => measured,

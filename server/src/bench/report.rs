@@ -27,6 +27,9 @@ pub struct Measured {
     pub p95_ms: f64,
     /// 99 of 100 were not slower, in milliseconds.
     pub p99_ms: f64,
+    /// What the 99 of 100 should not exceed, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_ms: Option<f64>,
     /// Write-ahead log per event, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_bytes: Option<f64>,
@@ -54,6 +57,7 @@ impl Measured {
             p50_ms,
             p95_ms,
             p99_ms,
+            limit_ms: None,
             wal_bytes: None,
             peak_memory_bytes: None,
             errors: 0,

@@ -98,6 +98,9 @@ pub(super) struct ReadArgs {
     /// How often each question is asked
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     requests: u32,
+    /// Only questions with this in their name
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     #[command(flatten)]
     made: CallsArgs<2>,
 }
@@ -161,6 +164,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 calls: sizes.collect::<Result<_, _>>()?,
                 tenants: usize::from(args.tenants),
                 requests: usize::try_from(args.requests)?,
+                only: args.only.clone(),
                 events_per_call: args.made.events_per_call,
                 seed: args.made.seed,
             };
@@ -192,6 +196,7 @@ const COLUMNS: &[&str] = &[
     "p50 ms",
     "p95 ms",
     "p99 ms",
+    "limit ms",
     "WAL bytes",
     "MB",
     "errors",
@@ -214,10 +219,11 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
                 "tenants": one.tenants,
                 "calls": one.calls,
                 "per second": format!("{:.0}", one.per_second),
-                "rounds": format!("{lowest:.0}-{highest:.0}"),
+                "rounds": (lowest < highest).then(|| format!("{lowest:.0}-{highest:.0}")),
                 "p50 ms": latency(one.p50_ms),
                 "p95 ms": latency(one.p95_ms),
                 "p99 ms": latency(one.p99_ms),
+                "limit ms": one.limit_ms.map(short),
                 "WAL bytes": one.wal_bytes.map(|bytes| format!("{bytes:.0}")),
                 "MB": one.peak_memory_bytes.map(|bytes| bytes / 1_000_000),
                 "errors": one.errors,

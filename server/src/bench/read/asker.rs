@@ -76,6 +76,7 @@ impl Asker {
         }
         let rate = as_f64(latencies.count()) / began.elapsed().as_secs_f64();
         let mut measured = Measured::new(question.what, 1, &latencies, &[rate]);
+        measured.limit_ms = Some(question.limit_ms);
         measured.errors = errors;
         Ok(Ok(measured))
     }

@@ -7,12 +7,11 @@ use sqlx::PgPool;
 use crate::bench::Goal;
 use crate::bench::report::as_f64;
 
-/// Every table that grows with the calls: the log, the vault, and each version of each read model.
+/// The log, the vault, and each version of each read model: all that grows with the calls. A table of a
+/// few rows is read whole, and should be.
 const SCANS: &str = "select schemaname || '.' || relname, coalesce(seq_scan, 0)
    from pg_stat_user_tables
-  where schemaname ~ '_v[0-9]+$'
-     or schemaname = 'vault' and relname <> 'epochs'
-     or schemaname = 'ledger' and relname = 'events'";
+  where (schemaname ~ '_v[0-9]+$' or schemaname in ('ledger', 'vault')) and n_live_tup > 2000";
 
 /// How often each table had been read from end to end.
 pub(super) struct Scans(BTreeMap<String, i64>);

@@ -1,0 +1,73 @@
+//! Small runs of the benchmarks: what they print is what the handbook's figures are taken from.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+fn names(found: &Value, of: &str, key: &str) -> Vec<String> {
+    let rows = found[of].as_array().unwrap_or_else(|| panic!("{of}: {found}"));
+    rows.iter().map(|row| row[key].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn a_rebuild_is_measured_beside_a_bare_reader_and_comes_to_what_was_folded_live() {
+    let world = World::new();
+    let args = ["bench", "rebuild", "--events", "300", "--tenants", "1,3"];
+    let found = world.json(&args);
+    assert_eq!(found["bench"], "rebuild");
+    let measured = names(&found, "measured", "what");
+    let of = |part: &str| measured.iter().filter(|what| what.contains(part)).count();
+    for part in ["events made", "folded live", "limit: read and decode", "rebuilt and shown"] {
+        assert_eq!(of(part), 2, "{part}: {measured:?}");
+    }
+    let rows = found["measured"].as_array().expect("rows");
+    assert!(rows.iter().all(|row| row["per_second"].as_f64() > Some(0.0)), "{found}");
+    let checksums = found["checksums"].as_array().expect("a list");
+    assert!(checksums.iter().all(|one| one.as_str().is_some_and(|sum| sum.len() == 32)));
+    let differ = found["goals"].as_array().expect("goals").iter().filter(|goal| {
+        goal["what"].as_str().is_some_and(|what| what.starts_with("checksums"))
+            && goal["met"] == true
+    });
+    assert_eq!(differ.count(), 2, "{found}");
+    assert!(std::fs::read_dir(world.data()).is_ok_and(|left| left.count() == 0));
+}
+
+#[test]
+fn what_is_asked_is_timed_and_what_is_not_there_is_named() {
+    let world = World::new();
+    let args = ["bench", "read", "--sizes", "30,60", "--tenants", "3", "--requests", "2"];
+    let found = world.json(&args);
+    assert_eq!(found["bench"], "read");
+    let pages: Vec<&Value> = found["measured"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter(|row| row["what"] == "calls, tool common")
+        .collect();
+    assert_eq!(pages.len(), 2, "{found}");
+    assert_eq!((&pages[0]["calls"], &pages[1]["calls"]), (&30.into(), &60.into()));
+    assert!(pages.iter().all(|page| page["p99_ms"].as_f64() > Some(0.0)));
+    assert!(pages.iter().all(|page| page["errors"] == 0 && page["limit_ms"] == 20.0));
+    let goals = names(&found, "goals", "what");
+    assert!(goals.iter().any(|goal| goal == "calls, tool common: p99 ms"), "{goals:?}");
+    assert!(goals.iter().any(|goal| goal.starts_with("tables read from end to end")));
+    let not_there = found["not_there"].as_array().expect("a list");
+    assert!(
+        not_there
+            .iter()
+            .any(|one| one.as_str().is_some_and(|one| one.starts_with("calls, tag: 4"))),
+        "{found}"
+    );
+    assert!(std::fs::read_dir(world.data()).is_ok_and(|left| left.count() == 0));
+}
+
+#[test]
+fn an_event_is_followed_into_the_read_model_while_webhooks_arrive() {
+    let world = World::new();
+    let args = ["bench", "ingest", "--rate", "20", "--seconds", "2", "--step-seconds", "0"];
+    let found = world.json(&args);
+    let rows = found["measured"].as_array().expect("rows");
+    let seen = rows.iter().find(|row| row["what"] == "from due to read model, 20 a second");
+    let seen = seen.unwrap_or_else(|| panic!("{found}"));
+    assert!(seen["p99_ms"].as_f64() > Some(0.0) && seen["errors"] == 0, "{found}");
+}
