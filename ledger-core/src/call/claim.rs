@@ -1,15 +1,17 @@
 //! A value somebody told, and how much it counts against another.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::envelope::Recorded;
 use crate::ids::Position;
 
 /// Who speaks. The report was made after the call with everything known; a status is the moment's
 /// truth; the snapshot inside each message is as old as the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     /// From the provider's snapshot of the call.
     Snapshot,
@@ -19,24 +21,87 @@ pub enum Rank {
     Report,
 }
 
-/// How much a claim counts: who speaks, then when they spoke. Compared in that order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// How much a claim counts: who speaks, then when they spoke. Compared in that order. Stored as one
+/// short text, because a call has some twenty of them: `report@1795048578190000#2528`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight {
     /// Who speaks.
-    #[serde(rename = "r")]
     pub rank: Rank,
-    /// The provider's time of the message; a message without one counts least.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    /// The provider's time of the message, to the microsecond; a message without one counts least.
     pub told_at: Option<DateTime<Utc>>,
     /// Only for reports: of two with the same provider time, the one recorded last is the
     /// correction. Zero for everything else, so that order of arrival does not count there.
-    #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
     pub position: Position,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(position: &Position) -> bool {
-    position.0 == 0
+impl Rank {
+    const ALL: [Self; 3] = [Self::Snapshot, Self::Status, Self::Report];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Status => "status",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rank.as_str())?;
+        if let Some(told_at) = self.told_at {
+            write!(f, "@{}", told_at.timestamp_micros())?;
+        }
+        if self.position.0 != 0 {
+            write!(f, "#{}", self.position)?;
+        }
+        Ok(())
+    }
+}
+
+impl Weight {
+    /// Reads what [`Display`](fmt::Display) writes. `None` when it is nothing of the kind.
+    fn parse(text: &str) -> Option<Self> {
+        let (text, position) = match text.split_once('#') {
+            Some((text, position)) => (text, position.parse().ok()?),
+            None => (text, 0),
+        };
+        let (rank, told_at) = match text.split_once('@') {
+            Some((rank, micros)) => {
+                (rank, Some(DateTime::from_timestamp_micros(micros.parse().ok()?)?))
+            }
+            None => (text, None),
+        };
+        let rank = Rank::ALL.into_iter().find(|known| known.as_str() == rank)?;
+        Some(Self { rank, told_at, position: Position(position) })
+    }
+}
+
+impl Serialize for Weight {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Weight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Weight;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a weight, such as report@1795048578190000#2528")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Weight, E> {
+                let unexpected = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
+                Weight::parse(text).ok_or_else(unexpected)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
 }
 
 impl Weight {

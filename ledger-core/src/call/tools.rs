@@ -43,10 +43,13 @@ pub struct ToolCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IoRef {
     /// How much it counts.
+    #[serde(rename = "w")]
     pub weight: Weight,
     /// The event.
+    #[serde(rename = "p")]
     pub position: Position,
     /// The entry.
+    #[serde(rename = "n")]
     pub nth: u16,
 }
 
