@@ -12,6 +12,7 @@ mod health;
 mod parking;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod postponed;
 mod read;
 mod steward;
 mod turn;
@@ -33,6 +34,7 @@ pub use turn::Batches;
 
 use crate::caught::caught;
 use crate::projector::Projector;
+use postponed::{Postponed, is_about_rows};
 use turn::Worker;
 
 /// The sweep that finds what no wake-up told of.
@@ -71,15 +73,17 @@ impl Runner {
         let stop = watch::Sender::new(false);
         let health = Health::default();
         let projectors: Arc<[Arc<dyn Projector>]> = projectors.into();
-        let worker = |lane| {
-            Worker::new(Arc::clone(store), Arc::clone(&projectors), (lane, batches), &health)
+        let (live, rebuild) = (Postponed::default(), Postponed::default());
+        let worker = |lane, postponed: &Postponed| {
+            let (store, projectors) = (Arc::clone(store), Arc::clone(&projectors));
+            Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
         };
         let mut tasks = vec![
-            tokio::spawn(follow(worker(Lane::Live), stop.subscribe())),
-            tokio::spawn(sweep(worker(Lane::Live), stop.subscribe())),
+            tokio::spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
+            tokio::spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
         ];
         for _ in 0..REBUILDERS {
-            tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild), stop.subscribe())));
+            tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
         }
         let steward = steward::watch(
             Arc::clone(store),
@@ -113,33 +117,40 @@ impl Runner {
 async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     let wake = worker.store().wake().clone();
     let mut rung = wake.subscribe();
+    let mut later: Vec<TenantId> = Vec::new();
     while !*stop.borrow() {
         rung.mark_unchanged();
         let woken = wake.take();
         let begun = Instant::now();
-        let tenants: Vec<TenantId> = woken.tenants.into_iter().collect();
+        // Whoever had a turn and was not done with it comes after the others.
+        let mut tenants: Vec<TenantId> =
+            woken.tenants.into_iter().filter(|tenant| !later.contains(tenant)).collect();
+        tenants.append(&mut later);
         let done = if woken.any {
             attempt(&mut worker, None).await
         } else if tenants.is_empty() {
-            Some(0)
+            Done::Moved(0)
         } else {
             attempt(&mut worker, Some(&tenants)).await
         };
         match done {
-            Some(0) => {
+            Done::Moved(0) => {
                 tokio::select! {
                     _ = rung.changed() => {}
                     _ = stop.changed() => {}
                 }
             }
-            Some(_) => {
-                // Whatever did not fit into this turn is looked at in the next.
-                wake.remember(worker.left_behind());
+            Done::Moved(_) => {
+                later = worker.left_behind();
                 if begun.elapsed() < REST {
                     pause(REST, &mut stop).await;
                 }
             }
-            None => {
+            Done::Postponed => {
+                wake.remember(tenants);
+                pause(REST, &mut stop).await;
+            }
+            Done::Failed => {
                 wake.remember(tenants);
                 pause(BACKOFF, &mut stop).await;
             }
@@ -151,28 +162,39 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
 async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         match attempt(&mut worker, None).await {
-            Some(0) => pause(SWEEP, &mut stop).await,
-            Some(_) => {}
-            None => pause(BACKOFF, &mut stop).await,
+            Done::Moved(0) => pause(SWEEP, &mut stop).await,
+            Done::Moved(_) => {}
+            Done::Postponed => pause(REST, &mut stop).await,
+            Done::Failed => pause(BACKOFF, &mut stop).await,
         }
     }
 }
 
-/// One turn. `None` when it failed; nothing of it was kept.
-async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Option<usize> {
-    let failure = match timeout(TURN, caught(worker.turn(tenants))).await {
+/// What became of a turn.
+enum Done {
+    /// So many checkpoints moved.
+    Moved(usize),
+    /// Nothing of it was kept, for the sake of one tenant; the others may go on at once.
+    Postponed,
+    /// Nothing of it was kept.
+    Failed,
+}
+
+async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Done {
+    let (failure, is_about_rows) = match timeout(TURN, caught(worker.turn(tenants))).await {
         Ok(Ok(Ok(moved))) => {
             worker.health().recovered(worker.lane());
-            return Some(moved);
+            return Done::Moved(moved);
         }
-        Ok(Ok(Err(error))) => crate::projector::reason(&error),
-        Ok(Err(panic)) => format!("the engine panicked: {panic}"),
-        Err(_) => "the database does not answer".to_owned(),
+        Ok(Ok(Err(error))) => (crate::projector::reason(&error), is_about_rows(&error)),
+        Ok(Err(panic)) => (format!("the engine panicked: {panic}"), true),
+        Err(_) => ("the database does not answer".to_owned(), true),
     };
-    tracing::warn!(error = failure, lane = ?worker.lane(), "projection.turn_failed");
-    worker.health().failed(worker.lane(), failure);
+    let lane = worker.lane();
+    tracing::warn!(error = failure, ?lane, tenant_id = ?worker.at(), "projection.turn_failed");
+    worker.health().failed(lane, failure);
     worker.forget();
-    None
+    if is_about_rows && worker.postpone() { Done::Postponed } else { Done::Failed }
 }
 
 async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {

@@ -96,12 +96,14 @@ pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sql
     Ok(())
 }
 
-/// Whoever is behind, those first that moved longest ago.
+/// Whoever is behind and not postponed, those first that moved longest ago.
 pub(super) async fn behind(
     conn: &mut PgConnection,
     shapes: &Shapes,
     wanted: Wanted,
+    postponed: &[TenantId],
 ) -> sqlx::Result<Vec<TenantId>> {
+    let postponed: Vec<Uuid> = postponed.iter().map(|tenant| tenant.0).collect();
     let rows = sqlx::query_scalar!(
         r#"
         select c.tenant_id as "tenant_id!"
@@ -110,6 +112,7 @@ pub(super) async fn behind(
          where (v.projection, v.shape) in (select * from unnest($1::text[], $2::int[]))
            and (v.state = 'building' and v.indexed_at is null) = $3
            and (c.halted is null or $5)
+           and c.tenant_id <> all ($6)
            and c.position < (select e.position from ledger.events e
                               where e.tenant_id = c.tenant_id
                               order by e.position desc limit 1)
@@ -122,6 +125,7 @@ pub(super) async fn behind(
         wanted.is_rebuild(),
         CANDIDATES,
         wanted.halted,
+        &postponed,
     )
     .fetch_all(conn)
     .await?;

@@ -12,6 +12,7 @@ use super::apply::{Target, apply, show_path};
 use super::claim::{Claim, Lane, Shapes, TenantClaims, Wanted, behind, claim, enrol};
 use super::health::Health;
 use super::parking::Waiting;
+use super::postponed::Postponed;
 use super::read::{Ahead, Batch, read};
 use crate::projector::{LogEvent, Projector, Tenant};
 
@@ -46,6 +47,9 @@ pub(super) struct Worker {
     lane: Lane,
     batches: Batches,
     health: Health,
+    postponed: Postponed,
+    /// Whose events it is folding.
+    at: Option<TenantId>,
     ahead: Option<Ahead>,
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
@@ -58,6 +62,7 @@ impl Worker {
         projectors: Arc<[Arc<dyn Projector>]>,
         (lane, batches): (Lane, Batches),
         health: &Health,
+        postponed: Postponed,
     ) -> Self {
         let shapes = Shapes::of(&projectors);
         let health = health.clone();
@@ -68,6 +73,8 @@ impl Worker {
             lane,
             batches,
             health,
+            postponed,
+            at: None,
             ahead: None,
             staying_since: None,
             tried_halted: None,
@@ -92,6 +99,17 @@ impl Worker {
         &self.health
     }
 
+    /// Whose events it was folding when its turn failed.
+    pub(super) fn at(&self) -> Option<TenantId> {
+        self.at
+    }
+
+    /// Passes over that tenant for a while, if there was one.
+    pub(super) fn postpone(&mut self) -> bool {
+        let at = self.at.take();
+        at.map(|tenant_id| self.postponed.put(tenant_id)).is_some()
+    }
+
     /// Tenants of the last turn that have more to be read.
     pub(super) fn left_behind(&mut self) -> Vec<TenantId> {
         std::mem::take(&mut self.left_behind)
@@ -106,6 +124,7 @@ impl Worker {
     /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         self.left_behind.clear();
+        self.at = None;
         let wanted = self.wanted(tenants);
         if tenants.is_none() && self.ahead.is_none() {
             enrol(self.store.projector(), &self.shapes, wanted).await?;
@@ -129,13 +148,15 @@ impl Worker {
         self.advance_all(tx, claimed).await
     }
 
-    /// Batches of thousands are planned for what they are; a live turn has a few rows, and its plans are
-    /// made once.
+    /// Nobody else writes these rows, so nobody is waited for who holds them. Batches of thousands are
+    /// planned for what they are; a live turn has a few rows, and its plans are made once.
     fn begin(&self) -> &'static str {
         match self.lane {
-            Lane::Live => "begin; set local synchronous_commit = off",
+            Lane::Live => {
+                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'"
+            }
             Lane::Rebuild => {
-                "begin; set local synchronous_commit = off; \
+                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
                  set local plan_cache_mode = force_custom_plan"
             }
         }
@@ -169,8 +190,10 @@ impl Worker {
         tenants: Option<&[TenantId]>,
         wanted: Wanted,
     ) -> sqlx::Result<Vec<TenantId>> {
+        let postponed = self.postponed.all();
         if let Some(tenants) = tenants {
-            return Ok(tenants.to_vec());
+            let is_due = |tenant: &&TenantId| !postponed.contains(tenant);
+            return Ok(tenants.iter().filter(is_due).copied().collect());
         }
         if self.staying_since.is_some_and(|since| since.elapsed() > STAY) {
             self.forget();
@@ -178,7 +201,7 @@ impl Worker {
         if let Some(ahead) = &self.ahead {
             return Ok(vec![ahead.tenant_id]);
         }
-        behind(conn, &self.shapes, wanted).await
+        behind(conn, &self.shapes, wanted, &postponed).await
     }
 
     async fn advance_all(
@@ -200,11 +223,13 @@ impl Worker {
                 continue;
             };
             moved += one.claims.len();
+            self.at = Some(one.tenant_id);
             folded += self.advance(&mut tx, tenant, one.claims, &mut waiting).await?;
             if folded >= self.batches.fold {
                 break;
             }
         }
+        self.at = None;
         tx.commit().await?;
         self.left_behind.extend(claimed.map(|one| one.tenant_id));
         if self.ahead.is_none() {
