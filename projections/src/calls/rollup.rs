@@ -4,7 +4,7 @@
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -119,19 +119,23 @@ impl Names {
     }
 }
 
-/// When the hours, days and months of a zone began, remembered by the quarter of an hour: clocks are
-/// turned at none other.
+/// When the hours, days and months of a zone began, remembered by the hour and its end: all that it
+/// holds share them. Clocks were turned at any minute, some as late as 2011.
 struct Starts {
     zone: Tz,
-    known: HashMap<i64, [DateTime<Utc>; 3]>,
+    known: BTreeMap<DateTime<Utc>, (DateTime<Utc>, [DateTime<Utc>; 3])>,
 }
 
 impl Starts {
     fn of(&mut self, at: DateTime<Utc>) -> [DateTime<Utc>; 3] {
-        let zone = self.zone;
-        let quarter = at.timestamp().div_euclid(15 * 60);
-        let starts = || Grain::ALL.map(|grain| grain.start(zone, at));
-        *self.known.entry(quarter).or_insert_with(starts)
+        if let Some((_, (next, starts))) = self.known.range(..=at).next_back()
+            && at < *next
+        {
+            return *starts;
+        }
+        let starts = Grain::ALL.map(|grain| grain.start(self.zone, at));
+        self.known.insert(starts[0], (Grain::Hour.next(self.zone, at), starts));
+        starts
     }
 }
 
@@ -187,7 +191,7 @@ pub(super) async fn write(
 ) -> Result<(), ProjectError> {
     let mut differences = Differences {
         names: Names::default(),
-        starts: Starts { zone: tenant.zone, known: HashMap::new() },
+        starts: Starts { zone: tenant.zone, known: BTreeMap::new() },
         sums: HashMap::new(),
     };
     for call in calls {
@@ -209,4 +213,31 @@ pub(super) async fn write(
 
 fn too_large() -> ProjectError {
     ProjectError::Poison("a sum over calls does not fit into 64 bits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_starts_is_what_they_are() {
+        // A clock turned a minute after midnight, one by half an hour, hours of odd minutes, and none.
+        let turned: [(Tz, &str); 4] = [
+            (Tz::America__St_Johns, "2010-11-07T00:10:00Z"),
+            (Tz::Australia__Lord_Howe, "2026-04-04T12:10:00Z"),
+            (Tz::Africa__Monrovia, "1972-01-06T22:00:00Z"),
+            (Tz::America__New_York, "2026-11-01T03:00:00Z"),
+        ];
+        for (zone, from) in turned {
+            let mut starts = Starts { zone, known: BTreeMap::new() };
+            let from: DateTime<Utc> = from.parse().expect("a time");
+            // There and back again, so that what is remembered was asked for in any order.
+            for step in (0..300).chain((0..300).rev()) {
+                let at = from + TimeDelta::seconds(step * 61);
+                assert_eq!(starts.of(at), Grain::ALL.map(|grain| grain.start(zone, at)), "{at}");
+            }
+        }
+    }
 }
