@@ -185,7 +185,7 @@ async fn far_behind(
     .await
 }
 
-/// Keys that wait in the other version and not in what is shown.
+/// Keys that wait in the other version and not in what is shown, or have waited longer there.
 pub(super) async fn newly_parked(
     conn: &mut PgConnection,
     name: &str,
@@ -201,7 +201,8 @@ pub(super) async fn newly_parked(
            and ($4::uuid is null or b.tenant_id = $4)
            and not exists (select from projection.parked a
                             where a.tenant_id = b.tenant_id and a.projection = b.projection
-                              and a.version = $2 and a.key = b.key)
+                              and a.version = $2 and a.key = b.key
+                              and a.position <= b.position)
         "#,
         name,
         shown,
