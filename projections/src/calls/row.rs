@@ -182,7 +182,8 @@ async fn upsert(
         "insert into calls
          select * from json_populate_recordset(null::calls, $1::text::json)
              on conflict (tenant_id, call_id) do update
-            set direction = excluded.direction, status = excluded.status,
+            set provider = excluded.provider, provider_call_id = excluded.provider_call_id,
+                direction = excluded.direction, status = excluded.status,
                 outcome = excluded.outcome, ended_reason = excluded.ended_reason,
                 started_at = excluded.started_at, ended_at = excluded.ended_at,
                 created_at = excluded.created_at, last_recorded_at = excluded.last_recorded_at,

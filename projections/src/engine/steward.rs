@@ -87,7 +87,8 @@ async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(),
     promote(store.owner(), &version.name, false).await.map(|_| ())
 }
 
-/// Events in the logs that a version does not have yet.
+/// Events in the logs that a version does not have yet, but will. A tenant that is halted waits for
+/// another build, and nobody waits for it.
 async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
     let only = version.only.map(|tenant| tenant.0);
     sqlx::query_scalar!(
@@ -99,7 +100,8 @@ async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
                          order by e.position desc limit 1) h on true
           left join projection.checkpoints c
             on c.tenant_id = t.tenant_id and c.projection = $1 and c.version = $2
-         where $3::uuid is null or t.tenant_id = $3
+         where ($3::uuid is null or t.tenant_id = $3)
+           and c.halted is null
         "#,
         version.name,
         version.version,
