@@ -19,6 +19,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(1);
 /// The same when it is given back, perhaps in the middle of a statement that nobody waits for now.
 const RETURN: Duration = Duration::from_secs(2);
+/// A process that stops in the middle of a transaction, and does not die, holds its locks for this long.
+const IDLE: &str = "set idle_in_transaction_session_timeout = '60s'";
 /// A server whose client is gone ends the statement, rather than hold locks and a connection for it.
 const NOTICE_US_GONE: &str = "set client_connection_check_interval = '2s'";
 
@@ -31,6 +33,7 @@ pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'stati
         .after_connect(move |conn, _| {
             Box::pin(async move {
                 conn.execute(setup).await?;
+                conn.execute(IDLE).await?;
                 // Only where the system can tell; elsewhere the statement is refused, and that is all.
                 let _ = conn.execute(NOTICE_US_GONE).await;
                 Ok(())
