@@ -3,6 +3,7 @@
 //! Projections never write the log, hold no keys, and nothing reads a projection to decide a fact.
 //! A new one is a file here, a migration, and a line in [`all`].
 
+pub mod analytics;
 pub mod calendar;
 pub mod calls;
 mod caught;

@@ -1,0 +1,197 @@
+//! Which kept sums answer a question, and for which parts of its buckets.
+
+use super::clock::runs;
+use super::cover::{Segment, cover};
+use super::range::Span;
+use super::{Dimension, Filter, Question};
+use crate::calendar::Grain;
+
+/// Which sums are kept apart from each other, narrowest first.
+const CUTS: [(&str, &[Dimension]); 5] = [
+    ("total", &[]),
+    ("agent", &[Dimension::AgentId]),
+    ("tool", &[Dimension::Tool]),
+    ("duration", &[Dimension::DurationClass]),
+    (
+        "full",
+        &[Dimension::AgentId, Dimension::Direction, Dimension::Outcome, Dimension::EndedReason],
+    ),
+];
+
+/// The cut that knows what a question tells apart; `None` when only the calls do.
+pub(super) fn cut(question: &Question) -> Option<&'static str> {
+    let Filter { provider_call_id, phone_number_id, min_cost_nanos, subjects, .. } =
+        &question.filter;
+    let is_of_calls = question.extremes
+        || provider_call_id.is_some()
+        || phone_number_id.is_some()
+        || min_cost_nanos.is_some()
+        || subjects.is_some()
+        || question.filter.status.as_deref().is_some_and(|status| status != "ended")
+        // Calls that used one tool, by all the tools they used.
+        || (question.filter.tool.is_some() && question.group_by.contains(&Dimension::Tool));
+    if is_of_calls {
+        return None;
+    }
+    let needed = needed(question);
+    CUTS.iter()
+        .find(|(_, known)| needed.iter().all(|dimension| known.contains(dimension)))
+        .map(|(name, _)| *name)
+}
+
+/// What must be known apart.
+fn needed(question: &Question) -> Vec<Dimension> {
+    let filter = &question.filter;
+    let filtered = [
+        (filter.agent_id.is_some(), Dimension::AgentId),
+        (filter.direction.is_some(), Dimension::Direction),
+        // Whatever has ended has an outcome, and nothing else has.
+        (filter.outcome.is_some() || filter.status.is_some(), Dimension::Outcome),
+        (filter.ended_reason.is_some(), Dimension::EndedReason),
+        (filter.tool.is_some(), Dimension::Tool),
+    ];
+    let filtered = filtered.into_iter().filter_map(|(is_there, of)| is_there.then_some(of));
+    // Every cut knows tests, and when its hours begin.
+    let is_in_every_cut = |of: &Dimension| *of == Dimension::IsTest || of.is_of_clock();
+    let grouped = question.group_by.iter().copied().filter(|of| !is_in_every_cut(of));
+    filtered.chain(grouped).collect()
+}
+
+/// The parts of all buckets, as columns.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) buckets: Vec<i32>,
+    pub(super) grains: Vec<&'static str>,
+    pub(super) froms: Vec<chrono::DateTime<chrono::Utc>>,
+    pub(super) tos: Vec<chrono::DateTime<chrono::Utc>>,
+    pub(super) easts: Vec<i32>,
+}
+
+impl Parts {
+    fn push(&mut self, bucket: usize, grain: &'static str, span: Span, east: i32) {
+        self.buckets.push(i32::try_from(bucket).expect("buckets are few"));
+        self.grains.push(grain);
+        self.froms.push(span.from);
+        self.tos.push(span.to);
+        self.easts.push(east);
+    }
+}
+
+/// Where a question is answered from.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The kept sums that are read; empty when none are.
+    pub(super) cut: &'static str,
+    /// Parts whose sums are kept.
+    pub(super) kept: Parts,
+    /// Parts that are summed call by call.
+    pub(super) calls: Parts,
+}
+
+impl Plan {
+    /// Plans the answer to a question about a tenant whose sums are cut by the clock of `zone`.
+    pub(super) fn of(question: &Question, zone: chrono_tz::Tz) -> Self {
+        let cut = cut(question);
+        let mut plan = Self { cut: cut.unwrap_or_default(), ..Self::default() };
+        let by_clock = question.group_by.iter().any(|of| of.is_of_clock());
+        for (bucket, span) in question.buckets.iter().enumerate() {
+            if !by_clock {
+                let coarsest = cut.map(|_| Grain::Month);
+                plan.add(bucket, *span, zone, coarsest, 0);
+                continue;
+            }
+            for run in runs(*span, question.clock, zone) {
+                let coarsest = cut.filter(|_| run.is_aligned).map(|_| Grain::Hour);
+                plan.add(bucket, run.span, zone, coarsest, run.east);
+            }
+        }
+        plan
+    }
+
+    /// Adds a span, by kept sums up to the `coarsest`, or by calls alone.
+    fn add(
+        &mut self,
+        bucket: usize,
+        span: Span,
+        zone: chrono_tz::Tz,
+        coarsest: Option<Grain>,
+        east: i32,
+    ) {
+        let segments = match coarsest {
+            Some(coarsest) => cover(span, zone, coarsest),
+            None if span.is_empty() => Vec::new(),
+            None => vec![Segment { grain: None, span }],
+        };
+        for Segment { grain, span } in segments {
+            match grain {
+                Some(grain) => self.kept.push(bucket, grain.as_str(), span, east),
+                None => self.calls.push(bucket, "", span, east),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::super::Range;
+    use super::*;
+
+    fn question(filter: Filter, group_by: &[Dimension]) -> Question {
+        Question::of(Range::always(), filter).by(group_by)
+    }
+
+    fn text(value: &str) -> String {
+        value.to_owned()
+    }
+
+    #[test]
+    fn the_narrowest_sums_that_suffice_answer() {
+        use Dimension::{
+            AgentId, Direction, DurationClass, EndedReason, Hour, IsTest, Outcome, Status, Tool,
+            Weekday,
+        };
+        let none = Filter::default;
+        let agent = || Filter { agent_id: Some(text("a")), ..none() };
+        let tool = || Filter { tool: Some(text("t")), ..none() };
+        let cases = [
+            (none(), &[][..], Some("total")),
+            (Filter { is_test: Some(false), ..none() }, &[IsTest], Some("total")),
+            (none(), &[Weekday, Hour], Some("total")),
+            (none(), &[AgentId], Some("agent")),
+            (agent(), &[Hour], Some("agent")),
+            (none(), &[Tool], Some("tool")),
+            (tool(), &[], Some("tool")),
+            (tool(), &[Tool], None),
+            (tool(), &[AgentId], None),
+            (none(), &[DurationClass], Some("duration")),
+            (agent(), &[DurationClass], None),
+            (none(), &[EndedReason], Some("full")),
+            (agent(), &[Direction, Outcome], Some("full")),
+            (Filter { status: Some(text("ended")), ..none() }, &[], Some("full")),
+            (Filter { status: Some(text("ringing")), ..none() }, &[], None),
+            (none(), &[Status], None),
+            (Filter { min_cost_nanos: Some(1), ..none() }, &[], None),
+            (Filter { subjects: Some(vec![]), ..none() }, &[], None),
+        ];
+        for (filter, group_by, wanted) in cases {
+            assert_eq!(cut(&question(filter.clone(), group_by)), wanted, "{filter:?} {group_by:?}");
+        }
+        assert_eq!(cut(&Question { extremes: true, ..question(none(), &[]) }), None);
+    }
+
+    #[test]
+    fn by_the_clock_hours_are_read_where_both_clocks_agree_and_calls_elsewhere() {
+        let at = |text: &str| text.parse().expect("a time");
+        let year = Span::new(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        let ask = |clock| Question { clock, ..Question::of(year, Filter::default()) };
+        let by_hour = ask(chrono_tz::Australia::Lord_Howe).by([Dimension::Hour]);
+        let plan = Plan::of(&by_hour, Tz::UTC);
+        assert_eq!(plan.cut, "total");
+        assert_eq!(plan.kept.grains, ["hour", "hour"]);
+        assert_eq!(plan.kept.easts, [39_600, 39_600], "summer time is eleven hours ahead");
+        // Standard time is ten and a half ahead; it ends within an hour of the tenant's.
+        assert_eq!(plan.calls.easts, [37_800, 39_600]);
+    }
+}

@@ -1,0 +1,325 @@
+//! Ranges of time, the buckets they are cut into, and the range before.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono_tz::Tz;
+
+use crate::calendar::{Grain, day_start, first_of_month};
+
+/// The longest range that may be asked for, in years. Open ranges are not counted.
+pub const MAX_YEARS: u32 = 10;
+/// The most buckets that a range may be cut into: 416 days of hours.
+pub const MAX_BUCKETS: usize = 10_000;
+
+/// From an instant, inclusive, to another, exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// It holds this instant.
+    pub from: DateTime<Utc>,
+    /// It ends before this one.
+    pub to: DateTime<Utc>,
+}
+
+impl Span {
+    /// A span. Instants of calls are whole microseconds, so bounds between two of them are moved to
+    /// the later, which changes nothing; `to` before `from` holds nothing.
+    #[must_use]
+    pub fn new(from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        let from = whole_micros(from);
+        Self { from, to: whole_micros(to).max(from) }
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
+    /// What both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::new(self.from.max(other.from), self.to.min(other.to))
+    }
+}
+
+fn whole_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    // A leap second is counted in the nanoseconds of the one before.
+    let rest = at.nanosecond() % 1_000;
+    if rest == 0 { at } else { at + TimeDelta::nanoseconds(i64::from(1_000 - rest)) }
+}
+
+/// What was asked for; either end may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Range {
+    /// Began at or after this.
+    pub from: Option<DateTime<Utc>>,
+    /// Began before this.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Range {
+    /// All the time there is: every call begins in it.
+    ///
+    /// # Panics
+    /// Never: both years exist.
+    #[must_use]
+    pub fn always() -> Span {
+        let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).expect("a year of the calendar");
+        let at = |year| first(year).and_time(chrono::NaiveTime::MIN).and_utc();
+        Span::new(at(-10), at(10_010))
+    }
+
+    /// The span, with open ends at the ends of time.
+    #[must_use]
+    pub fn span(self) -> Span {
+        let Span { from, to } = Self::always();
+        Span::new(self.from.unwrap_or(from), self.to.unwrap_or(to))
+    }
+
+    /// Whether it holds everything.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+
+    /// Whether it is longer than [`MAX_YEARS`]. What has no beginning is as long as there are calls;
+    /// what has no end ends `now`.
+    #[must_use]
+    pub fn is_too_long(self, now: DateTime<Utc>) -> bool {
+        let Some(from) = self.from else { return false };
+        let latest = from.checked_add_months(Months::new(12 * MAX_YEARS));
+        latest.is_some_and(|latest| self.to.unwrap_or(now) > latest)
+    }
+
+    /// The range of the same length before this one. Whole months of the zone are as many months, whole
+    /// days as many days, whatever the clocks did meanwhile; anything else is as much time. `None` when
+    /// it has no beginning. What has no end ends `now`.
+    #[must_use]
+    pub fn previous(self, zone: Tz, now: DateTime<Utc>) -> Option<Span> {
+        let from = self.from?;
+        let to = self.to.unwrap_or(now).max(from);
+        let date = |at: DateTime<Utc>| {
+            let date = at.with_timezone(&zone).date_naive();
+            (day_start(zone, date) == at).then_some(date)
+        };
+        let before = match (date(from), date(to)) {
+            (Some(first), Some(last)) if first.day() == 1 && last.day() == 1 => {
+                let months = (last.year() - first.year()) * 12 + last.month0().cast_signed()
+                    - first.month0().cast_signed();
+                first.checked_sub_months(Months::new(months.unsigned_abs()))
+            }
+            (Some(first), Some(last)) => {
+                first.checked_sub_days(Days::new((last - first).num_days().unsigned_abs()))
+            }
+            _ => return Some(Span::new(from - (to - from), from)),
+        };
+        before.map(|date| Span::new(day_start(zone, date), from))
+    }
+}
+
+/// How long a bucket is, on the clock of a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interval {
+    /// An hour on the wall.
+    Hour,
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first to the first.
+    Month,
+}
+
+impl Interval {
+    /// Their names.
+    pub const NAMES: [&str; 4] = ["hour", "day", "week", "month"];
+
+    /// When the one that holds `at` began.
+    #[must_use]
+    pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Hour => Grain::Hour.start(zone, at),
+            Self::Day => Grain::Day.start(zone, at),
+            Self::Week => {
+                let day = Grain::Day.start(zone, at).with_timezone(&zone).date_naive();
+                day_start(zone, monday_of(day))
+            }
+            Self::Month => Grain::Month.start(zone, at),
+        }
+    }
+
+    /// When the next one begins.
+    #[must_use]
+    pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Hour => Grain::Hour.next(zone, at),
+            Self::Day => Grain::Day.next(zone, at),
+            Self::Week => {
+                let day = Grain::Day.start(zone, at).with_timezone(&zone).date_naive();
+                day_start(zone, monday_of(day) + Days::new(7))
+            }
+            Self::Month => Grain::Month.next(zone, at),
+        }
+    }
+}
+
+impl FromStr for Interval {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "hour" => Ok(Self::Hour),
+            "day" => Ok(Self::Day),
+            "week" => Ok(Self::Week),
+            "month" => Ok(Self::Month),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize])
+    }
+}
+
+fn monday_of(date: NaiveDate) -> NaiveDate {
+    date - Days::new(date.weekday().num_days_from_monday().into())
+}
+
+/// One bucket of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// When its hour, day, week or month began, though the range may begin within it.
+    pub starts_at: DateTime<Utc>,
+    /// What it has of the range.
+    pub span: Span,
+}
+
+/// Cuts a span into hours, days, weeks or months of a zone, without gaps. `None` when that makes more
+/// than `most`.
+#[must_use]
+pub fn slices(span: Span, interval: Interval, zone: Tz, most: usize) -> Option<Vec<Slice>> {
+    let mut slices = Vec::new();
+    let mut from = span.from;
+    while from < span.to {
+        if slices.len() == most {
+            return None;
+        }
+        let next = interval.next(zone, from);
+        let starts_at = interval.start(zone, from);
+        slices.push(Slice { starts_at, span: Span::new(from, next.min(span.to)) });
+        from = next;
+    }
+    Some(slices)
+}
+
+/// The month of a date, in a zone.
+#[must_use]
+pub fn month(date: NaiveDate, zone: Tz) -> Span {
+    let first = first_of_month(date);
+    Span::new(day_start(zone, first), day_start(zone, first + Months::new(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::{America, Asia, Australia};
+
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    fn range(from: &str, to: &str) -> Range {
+        Range { from: Some(at(from)), to: Some(at(to)) }
+    }
+
+    fn shown(span: Option<Span>) -> String {
+        span.map(|span| format!("{:?}..{:?}", span.from, span.to)).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_lies_before_whole_months_is_as_many_months() {
+        let zone = America::New_York;
+        // November has an hour more than thirty days, October has none less than 31.
+        let november = range("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z");
+        let before = november.previous(zone, at("2027-01-01T00:00:00Z"));
+        assert_eq!(shown(before), "2026-10-01T04:00:00Z..2026-11-01T04:00:00Z");
+        let quarter = range("2026-04-01T04:00:00Z", "2026-07-01T04:00:00Z");
+        let before = quarter.previous(zone, at("2027-01-01T00:00:00Z"));
+        assert_eq!(shown(before), "2026-01-01T05:00:00Z..2026-04-01T04:00:00Z");
+    }
+
+    #[test]
+    fn what_lies_before_whole_days_is_as_many_days_though_clocks_were_turned() {
+        let week = range("2026-11-02T05:00:00Z", "2026-11-09T05:00:00Z");
+        let before = week.previous(America::New_York, at("2027-01-01T00:00:00Z"));
+        assert_eq!(shown(before), "2026-10-26T04:00:00Z..2026-11-02T05:00:00Z");
+        // In another zone these are no whole days.
+        let before = week.previous(Asia::Kolkata, at("2027-01-01T00:00:00Z"));
+        assert_eq!(shown(before), "2026-10-26T05:00:00Z..2026-11-02T05:00:00Z");
+    }
+
+    #[test]
+    fn a_range_that_goes_on_is_compared_as_far_as_it_is() {
+        let open = Range { from: Some(at("2026-11-02T10:00:00Z")), to: None };
+        let before = open.previous(Tz::UTC, at("2026-11-02T11:30:00Z"));
+        assert_eq!(shown(before), "2026-11-02T08:30:00Z..2026-11-02T10:00:00Z");
+        assert_eq!(Range::default().previous(Tz::UTC, at("2026-11-02T11:30:00Z")), None);
+    }
+
+    #[test]
+    fn slices_leave_no_gap_and_overlap_nowhere_whatever_the_clocks_do() {
+        let span = Span::new(at("2026-01-15T11:17:00Z"), at("2027-02-02T03:03:03Z"));
+        for zone in [America::New_York, America::Santiago, Australia::Lord_Howe, Asia::Kolkata] {
+            for interval in [Interval::Hour, Interval::Day, Interval::Week, Interval::Month] {
+                let slices = slices(span, interval, zone, MAX_BUCKETS).expect("few enough");
+                assert_eq!(slices[0].span.from, span.from);
+                assert_eq!(slices[slices.len() - 1].span.to, span.to);
+                for pair in slices.windows(2) {
+                    assert_eq!(pair[0].span.to, pair[1].span.from, "{zone} {interval}");
+                    assert_eq!(pair[1].starts_at, pair[1].span.from, "{zone} {interval}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_of_the_zone() {
+        let zone = Australia::Lord_Howe;
+        let start = Interval::Week.start(zone, at("2026-10-04T12:00:00Z"));
+        let local = start.with_timezone(&zone);
+        assert_eq!(local.format("%a %F %T %:z").to_string(), "Mon 2026-09-28 00:00:00 +10:30");
+        let next = Interval::Week.next(zone, start).with_timezone(&zone);
+        assert_eq!(next.format("%a %F %T %:z").to_string(), "Mon 2026-10-05 00:00:00 +11:00");
+    }
+
+    #[test]
+    fn too_many_slices_are_refused_before_they_are_made() {
+        let span = Span::new(at("2026-01-01T00:00:00Z"), at("2026-01-02T00:00:00Z"));
+        assert_eq!(slices(span, Interval::Hour, Tz::UTC, 24).map(|all| all.len()), Some(24));
+        assert_eq!(slices(span, Interval::Hour, Tz::UTC, 23), None);
+        assert_eq!(slices(Span::new(span.to, span.from), Interval::Hour, Tz::UTC, 1), Some(vec![]));
+    }
+
+    #[test]
+    fn a_century_is_too_long_and_an_open_range_is_not() {
+        let now = at("2026-11-21T00:00:00Z");
+        assert!(range("1926-01-01T00:00:00Z", "2026-01-01T00:00:00Z").is_too_long(now));
+        assert!(!range("2016-01-01T00:00:00Z", "2026-01-01T00:00:00Z").is_too_long(now));
+        assert!(range("2016-01-01T00:00:00Z", "2026-01-01T00:00:01Z").is_too_long(now));
+        assert!(Range { from: Some(at("1926-01-01T00:00:00Z")), to: None }.is_too_long(now));
+        assert!(!Range { from: None, to: Some(now) }.is_too_long(now));
+        assert!(!Range::default().is_too_long(now));
+    }
+
+    #[test]
+    fn a_bound_between_two_microseconds_holds_what_it_would_in_any_case() {
+        let span = Span::new(at("2026-01-01T00:00:00.0000005Z"), at("2026-01-01T00:00:00.000002Z"));
+        assert_eq!(span.from, at("2026-01-01T00:00:00.000001Z"));
+        assert_eq!(span.to, at("2026-01-01T00:00:00.000002Z"));
+    }
+}

@@ -1,0 +1,167 @@
+//! What is asked beside the sums: when there are calls at all, how many people, who is on the line.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use ledger_store::{StoreError, TenantTx};
+use sqlx::Executor;
+
+use super::{Filter, Range};
+use crate::calendar;
+
+/// A call that nobody has spoken of for this long is not live, though its end was never told.
+pub const STALE_AFTER: TimeDelta = TimeDelta::hours(2);
+
+/// Makes a transaction fit for these questions; the first thing to be done in it. Everything is read
+/// at one instant. Each statement is planned for the values it is given: a plan for any values would
+/// read all the tenant has. And none reads the rows of other tenants on its way, though that were
+/// quicker for the only large one.
+///
+/// # Errors
+/// The database did not answer, or something was read already.
+pub async fn prepare(tx: &mut TenantTx) -> sqlx::Result<()> {
+    const SETTINGS: &str = "set transaction isolation level repeatable read, read only;
+                            set local plan_cache_mode = force_custom_plan;
+                            set local enable_seqscan = off;
+                            set local max_parallel_workers_per_gather = 0;
+                            set local jit = off";
+    tx.conn().execute(SETTINGS).await.map(drop)
+}
+
+/// The time zone that the tenant's days are counted in.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when it is none.
+pub async fn zone_of(tx: &mut TenantTx) -> Result<Tz, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let name = sqlx::query_scalar!(
+        "select timezone from ledger.tenants where tenant_id = $1",
+        tenant_id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let corrupt = || StoreError::Corrupt { table: "ledger.tenants", column: "timezone" };
+    calendar::zone(&name).ok_or_else(corrupt)
+}
+
+/// When the first and the last call of a tenant began; `None` when there are none.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "select (select started_at from read.calls where tenant_id = $1
+                  order by started_at limit 1) as first,
+                (select started_at from read.calls where tenant_id = $1
+                  order by started_at desc limit 1) as last",
+        tenant_id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.first.zip(row.last))
+}
+
+/// How many people called or were called: exactly. A call that names nobody counts as somebody.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
+    let tenant_id = tx.tenant_id();
+    let unfiltered = Filter { is_test: filter.is_test, ..Filter::default() };
+    if let (true, true, Some(is_test)) = (range.is_open(), *filter == unfiltered, filter.is_test) {
+        return sqlx::query_scalar!(
+            r#"select count(*) as "count!" from read.callers where tenant_id = $1 and is_test = $2"#,
+            tenant_id.0,
+            is_test,
+        )
+        .fetch_one(tx.conn())
+        .await;
+    }
+    let span = range.span();
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+          from (select distinct subject_id
+                  from read.calls
+                 where tenant_id = $1
+                   and started_at >= $2
+                   and started_at < $3
+                   and subject_id is not null
+                   and ($4::boolean is null or is_test = $4)
+                   and ($5::text is null or agent_id = $5)
+                   and ($6::text is null or direction = $6)
+                   and ($7::text is null or outcome = $7)
+                   and ($8::text is null or ended_reason = $8)
+                   and ($9::text is null or $9 = any (tools_used))
+                   and ($10::text is null or status = $10)
+                   and ($11::text is null or provider_call_id = $11)
+                   and ($12::text is null or phone_number_id = $12)
+                   and ($13::bigint is null or cost_nanos >= $13)
+                   and ($14::uuid[] is null or subject_id = any ($14))) people
+        "#,
+        tenant_id.0,
+        span.from,
+        span.to,
+        filter.is_test,
+        filter.agent_id,
+        filter.direction,
+        filter.outcome,
+        filter.ended_reason,
+        filter.tool,
+        filter.status,
+        filter.provider_call_id,
+        filter.phone_number_id,
+        filter.min_cost_nanos,
+        filter.subjects.as_deref(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// How many calls are on the line `now`, whenever they began: no end was told, and something was
+/// told within [`STALE_AFTER`].
+///
+/// # Errors
+/// The database did not answer.
+pub async fn live_calls(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+          from read.active_calls a
+          join read.calls c on c.tenant_id = a.tenant_id and c.call_id = a.call_id
+         where a.tenant_id = $1
+           and a.last_recorded_at > $2
+           and ($3::boolean is null or a.is_test = $3)
+           and ($4::text is null or a.agent_id = $4)
+           and ($5::text is null or a.direction = $5)
+           and ($6::text is null or c.outcome = $6)
+           and ($7::text is null or c.ended_reason = $7)
+           and ($8::text is null or $8 = any (c.tools_used))
+           and ($9::text is null or a.status = $9)
+           and ($10::text is null or c.provider_call_id = $10)
+           and ($11::text is null or c.phone_number_id = $11)
+           and ($12::bigint is null or c.cost_nanos >= $12)
+           and ($13::uuid[] is null or c.subject_id = any ($13))
+        "#,
+        tenant_id.0,
+        now - STALE_AFTER,
+        filter.is_test,
+        filter.agent_id,
+        filter.direction,
+        filter.outcome,
+        filter.ended_reason,
+        filter.tool,
+        filter.status,
+        filter.provider_call_id,
+        filter.phone_number_id,
+        filter.min_cost_nanos,
+        filter.subjects.as_deref(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
