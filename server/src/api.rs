@@ -1,5 +1,7 @@
 //! `/v1`: what a key may ask. One endpoint a file; every handler names its scope.
 
+pub mod agents;
+pub mod analytics;
 pub mod calls;
 pub mod deliveries;
 pub mod fields;
@@ -7,6 +9,7 @@ pub mod figures;
 pub mod keys;
 pub mod quarantine;
 pub mod sources;
+pub mod usage;
 pub mod webhook_metrics;
 
 use std::collections::BTreeMap;
@@ -42,6 +45,11 @@ const READ_PATIENCE: Duration = Duration::from_secs(5);
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(agents::handler))
+        .routes(routes!(analytics::breakdown::handler))
+        .routes(routes!(analytics::funnel::handler))
+        .routes(routes!(analytics::summary::handler))
+        .routes(routes!(analytics::timeseries::handler))
         .routes(routes!(calls::list::handler))
         .routes(routes!(calls::show::handler))
         .routes(routes!(calls::events::handler))
@@ -56,6 +64,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(webhook_metrics::recent_failures::handler))
         .routes(routes!(webhook_metrics::dead_letter_queue::handler))
         .routes(routes!(webhook_metrics::retry_failed::handler))
+        .routes(routes!(usage::handler))
 }
 
 /// The id in a path. `None` when what stands there is no id: no object has it, so it is answered
@@ -197,21 +206,50 @@ pub async fn begin_read(
     model: &str,
     min_position: Option<i64>,
 ) -> Result<(TenantTx, Position), ApiError> {
-    if let Some(wanted) = min_position {
-        let pool = app.store.app();
-        let tenant_id = caller.tenant_id();
-        let wanted = Position(wanted);
-        if !wait_for(pool, tenant_id, model, wanted, READ_PATIENCE).await? {
-            let detail = format!("the read model has not reached position {wanted} yet; try again");
-            return Err(ApiError {
-                retry_after: Some(1),
-                ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "projection-behind", detail)
-            });
-        }
-    }
+    await_position(app, caller, model, min_position).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let reached = position(&mut tx, model).await?;
     Ok((tx, reached))
+}
+
+/// Begins a read of sums over some read models, all at one instant; tells how far the last of them is.
+///
+/// # Errors
+/// As [`begin_read`].
+pub async fn begin_sums(
+    app: &App,
+    caller: &Caller,
+    models: &[&str],
+    min_position: Option<i64>,
+) -> Result<(TenantTx, Position), ApiError> {
+    for model in models {
+        await_position(app, caller, model, min_position).await?;
+    }
+    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
+    projections::analytics::prepare(&mut tx).await?;
+    let mut reached = Position(i64::MAX);
+    for model in models {
+        reached = reached.min(position(&mut tx, model).await?);
+    }
+    Ok((tx, reached))
+}
+
+async fn await_position(
+    app: &App,
+    caller: &Caller,
+    model: &str,
+    min_position: Option<i64>,
+) -> Result<(), ApiError> {
+    let Some(wanted) = min_position.map(Position) else { return Ok(()) };
+    let pool = app.store.app();
+    if wait_for(pool, caller.tenant_id(), model, wanted, READ_PATIENCE).await? {
+        return Ok(());
+    }
+    let detail = format!("the read model has not reached position {wanted} yet; try again");
+    Err(ApiError {
+        retry_after: Some(1),
+        ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "projection-behind", detail)
+    })
 }
 
 /// An answer that says how far its read model is.

@@ -1,5 +1,6 @@
 //! The one integration test binary: a rule a test, on real PostgreSQL, real HTTP and real samples.
 
+mod analytics;
 mod append;
 mod bad_input;
 mod calls_api;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 const NANOS: i128 = 1_000_000_000;
 
 /// A decimal text as nano-dollars, by digits alone: half to even beyond the ninth.
-fn nanos(text: &str) -> i64 {
+pub(crate) fn nanos(text: &str) -> i64 {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let value: i128 = format!("{whole}{part}").parse().expect("digits");

@@ -138,16 +138,26 @@ impl TestLedger {
     }
 
     /// A fresh tenant in a country.
+    pub async fn tenant_in(&self, country: &str) -> TestTenant {
+        self.tenant_of(country, "UTC").await
+    }
+
+    /// A fresh tenant in a time zone.
+    pub async fn tenant_at(&self, timezone: &str) -> TestTenant {
+        self.tenant_of("US", timezone).await
+    }
+
+    /// A fresh tenant in a country and a time zone.
     ///
     /// # Panics
     /// When it cannot be made.
-    pub async fn tenant_in(&self, country: &str) -> TestTenant {
+    async fn tenant_of(&self, country: &str, timezone: &str) -> TestTenant {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
         let new = NewTenant {
             slug: format!("test-{}-{nth}", std::process::id()),
             name: "Test".into(),
-            timezone: "UTC".into(),
+            timezone: timezone.into(),
             country: country.into(),
         };
         let tenant_id = self.store.create_tenant(&new).await.expect("a tenant");

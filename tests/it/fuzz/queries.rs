@@ -230,3 +230,52 @@ fn a_cursor_of_another_tenant_or_filter_leads_nowhere_but_into_ones_own() {
 fn twice(name: &str, one: &str, two: &str) -> Vec<(String, String)> {
     [one, two].map(|value| (name.to_owned(), value.to_owned())).to_vec()
 }
+
+#[test]
+fn any_question_about_sums_is_answered_or_refused_by_name() {
+    const OF_SUMS: [&str; 7] =
+        ["timezone", "interval", "group_by", "by", "compare", "month", "colour"];
+    const PATHS: [&str; 6] = [
+        "/v1/analytics/summary",
+        "/v1/analytics/timeseries",
+        "/v1/analytics/breakdown",
+        "/v1/analytics/funnel",
+        "/v1/agents",
+        "/v1/usage",
+    ];
+    let tenant = run(tenant());
+    let said = select(vec![
+        "Europe/London",
+        "UTC",
+        "hour",
+        "week",
+        "month",
+        "outcome",
+        "heatmap",
+        "previous",
+        "any",
+        "2026-11",
+        "0000-01",
+        "9999-12",
+    ]);
+    let name = prop_oneof![1 => name(), 1 => select(OF_SUMS.to_vec()).prop_map(str::to_owned)];
+    let value = prop_oneof![1 => value(), 1 => said.prop_map(str::to_owned)];
+    let query = prop::collection::vec((name, value), 0..4);
+    TestRunner::new(cases(500))
+        .run(&(query, select(PATHS.to_vec())), |(query, path)| {
+            let (status, body) = run(ask(&tenant, path, &query));
+            prop_assert!(matches!(status, 200 | 400), "{status} {body}");
+            if status == 200 {
+                prop_assert!(body["as_of"].is_string(), "{body}");
+                return Ok(());
+            }
+            prop_assert!(body["errors"][0]["pointer"].is_string(), "{body}");
+            let values = query.iter().map(|(_, value)| value);
+            for value in values.filter(|value| value.chars().count() > 14) {
+                prop_assert!(!body["detail"].to_string().contains(value.as_str()), "{body}");
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    run(async { assert_well(TestLedger::shared().await, &tenant).await });
+}

@@ -5,6 +5,11 @@ use serde_json::Value;
 
 /// How each route is called. A route that is not here fails the tests that walk them.
 const KNOWN: &[(&str, &str, &str)] = &[
+    ("get", "/v1/agents", "read"),
+    ("get", "/v1/analytics/breakdown", "read"),
+    ("get", "/v1/analytics/funnel", "read"),
+    ("get", "/v1/analytics/summary", "read"),
+    ("get", "/v1/analytics/timeseries", "read"),
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
@@ -21,6 +26,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/webhook-metrics/recent-failures", "admin"),
     ("get", "/v1/webhook-metrics/dead-letter-queue", "admin"),
     ("post", "/v1/webhook-metrics/retry-failed/{id}", "admin"),
+    ("get", "/v1/usage", "read"),
 ];
 
 /// What needs no key: probes, and webhooks, which have proofs of their own.

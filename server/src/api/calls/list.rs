@@ -3,14 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use ledger_core::ids::SubjectId;
-use ledger_core::personal::{normalise_email, normalise_phone};
-use ledger_store::vault::Identifier;
-use projections::calls::{After, Filter, list};
+use projections::calls::{After, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::filter::{audit_search, take_filter};
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
 use crate::api::{Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, positioned};
@@ -79,15 +77,9 @@ pub async fn handler(
         params.take("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
     let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
     let min_position = params.number("min_position")?;
-    let filter = filter(&app, &caller, &mut params).await?;
-    refuse_later_filters(&mut params)?;
+    let filter = take_filter(&app, &caller, &mut params).await?;
     params.finish()?;
-    // Asking who called from a number is a look at a person, whatever is shown of the answer.
-    if let Some(subjects) = &filter.subjects {
-        let subjects: Vec<SubjectId> = subjects.iter().copied().map(SubjectId).collect();
-        let count = subjects.len();
-        caller.audit_personal_read(&app, "calls.find", None, count, subjects).await?;
-    }
+    audit_search(&app, &caller, &filter).await?;
 
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let mut rows = list(&mut tx, &filter, after, limit + 1).await?;
@@ -113,84 +105,4 @@ pub async fn handler(
     };
     let data = rows.iter().zip(&parties).map(view).collect();
     Ok(positioned(CallPage { data, next_cursor }, reached))
-}
-
-async fn filter(app: &App, caller: &Caller, params: &mut Params) -> Result<Filter, ApiError> {
-    const DIRECTIONS: &[&str] = &["inbound", "outbound", "web"];
-    const STATUSES: &[&str] = &["queued", "ringing", "in_progress", "forwarding", "ended"];
-    const OUTCOMES: &[&str] = &[
-        "completed",
-        "customer_hung_up",
-        "no_answer",
-        "voicemail",
-        "busy",
-        "transferred",
-        "silence",
-        "failed",
-        "unknown",
-    ];
-    let from = params.time("from")?;
-    let to = params.time("to")?;
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(ApiError::parameter("from", "it lies after to"));
-    }
-    Ok(Filter {
-        from,
-        to,
-        provider_call_id: params.take("provider_call_id")?,
-        direction: params.one_of("direction", DIRECTIONS)?,
-        status: params.one_of("status", STATUSES)?,
-        outcome: params.one_of("outcome", OUTCOMES)?,
-        ended_reason: params.take("ended_reason")?,
-        agent_id: params.take("agent_id")?,
-        tool: params.take("tool")?,
-        min_cost_nanos: params.number("min_cost_nanos")?,
-        subjects: subjects(app, caller, params).await?,
-        is_test: params.parse("is_test", "true or false")?,
-    })
-}
-
-/// Filters of the contract whose facts this ledger does not keep yet.
-fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
-    for name in ["has_appointment", "contact_id", "tag", "disposition"] {
-        if params.take(name)?.is_some() {
-            return Err(ApiError::parameter(name, "this ledger does not keep that yet"));
-        }
-    }
-    Ok(())
-}
-
-/// Who is meant by a phone number or an e-mail address; nobody found finds no calls.
-async fn subjects(
-    app: &App,
-    caller: &Caller,
-    params: &mut Params,
-) -> Result<Option<Vec<Uuid>>, ApiError> {
-    let tenant_id = caller.tenant_id();
-    let mut wanted = Vec::new();
-    if let Some(phone) = params.take("phone")? {
-        let country = app.store.country(tenant_id).await?;
-        let phone = normalise_phone(&phone, country.as_deref())
-            .ok_or_else(|| ApiError::parameter("phone", "it is no telephone number"))?;
-        wanted.push(Identifier::Phone(phone));
-    }
-    if let Some(email) = params.take("email")? {
-        let email = normalise_email(&email)
-            .ok_or_else(|| ApiError::parameter("email", "it is no e-mail address"))?;
-        wanted.push(Identifier::Email(email));
-    }
-    if wanted.is_empty() {
-        return Ok(None);
-    }
-    let mut found: Option<Vec<Uuid>> = None;
-    for identifier in &wanted {
-        let these = app.store.vault().find(tenant_id, identifier).await?;
-        let these: Vec<Uuid> = these.into_iter().map(|subject| subject.0).collect();
-        // Several identifiers narrow each other.
-        found = Some(match found {
-            Some(known) => known.into_iter().filter(|id| these.contains(id)).collect(),
-            None => these,
-        });
-    }
-    Ok(found)
 }

@@ -1,0 +1,237 @@
+//! Sums over calls: what is asked of all of them alike, and how amounts are shown.
+
+pub mod breakdown;
+pub mod funnel;
+pub mod summary;
+pub mod timeseries;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use ledger_core::ids::Position;
+use ledger_store::TenantTx;
+use projections::analytics::{
+    self, Answer, Dimension, Filter, MAX_YEARS, Question, Range, Span, Sums,
+};
+use projections::calls;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::calls::filter::{audit_search, take_filter};
+use super::{Params, begin_sums};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::problem::ApiError;
+
+/// What every question about sums takes.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described, by its fields")]
+pub struct SumParams {
+    /// Began at or after (RFC 3339); at most ten years before `to`
+    from: Option<DateTime<Utc>>,
+    /// Began before (RFC 3339), not before `from`
+    to: Option<DateTime<Utc>>,
+    /// IANA time zone of days and hours; the tenant's when nothing is said
+    timezone: Option<String>,
+    /// The platform's own id
+    provider_call_id: Option<String>,
+    /// inbound, outbound or web
+    #[param(pattern = "^(inbound|outbound|web)?$")]
+    direction: Option<String>,
+    /// queued, ringing, `in_progress`, forwarding or ended
+    #[param(pattern = "^(queued|ringing|in_progress|forwarding|ended)?$")]
+    status: Option<String>,
+    /// completed, `customer_hung_up`, `no_answer`, voicemail, busy, transferred, silence, failed or unknown
+    #[param(
+        pattern = "^(completed|customer_hung_up|no_answer|voicemail|busy|transferred|silence|failed|unknown)?$"
+    )]
+    outcome: Option<String>,
+    /// The platform's reason, exactly
+    ended_reason: Option<String>,
+    /// The assistant
+    agent_id: Option<String>,
+    /// Called this tool
+    tool: Option<String>,
+    /// Cost at least this many nano-dollars
+    min_cost_nanos: Option<i64>,
+    /// With this number, in any form of it
+    phone: Option<String>,
+    /// With this e-mail address
+    email: Option<String>,
+    /// true: only calls marked as tests; false: none of them, as when nothing is said; any: both
+    #[param(pattern = "^(true|false|any)?$")]
+    is_test: Option<String>,
+    /// Wait until the read model has reached this position
+    min_position: Option<i64>,
+}
+
+/// What was asked, of all there is to ask alike.
+pub struct Asked {
+    range: Range,
+    zone: Option<Tz>,
+    calls: calls::Filter,
+    min_position: Option<i64>,
+}
+
+impl Asked {
+    /// Takes it out of a query.
+    ///
+    /// # Errors
+    /// 400 for what is not of its form, by name.
+    pub async fn take(app: &App, caller: &Caller, params: &mut Params) -> Result<Self, ApiError> {
+        let zone = params.parse("timezone", "an IANA time zone, such as Europe/London")?;
+        let min_position = params.number("min_position")?;
+        let is_test = take_is_test(params)?;
+        let calls = take_filter(app, caller, params).await?;
+        let range = Range { from: calls.from, to: calls.to };
+        if range.is_too_long(app.store.clock().now()) {
+            let detail = format!("choose a range of at most {MAX_YEARS} years, or leave it out");
+            return Err(ApiError::parameter("from", detail));
+        }
+        Ok(Self { range, zone, calls: calls::Filter { is_test, ..calls }, min_position })
+    }
+
+    /// Begins to read: everything else is read as of this instant.
+    ///
+    /// # Errors
+    /// 503 when a look at a person could not be recorded, or the read model is too far behind.
+    pub async fn begin(self, app: &App, caller: &Caller) -> Result<Reading, ApiError> {
+        audit_search(app, caller, &self.calls).await?;
+        let (mut tx, reached) = begin_sums(app, caller, &["calls"], self.min_position).await?;
+        let tenant_zone = analytics::zone_of(&mut tx).await?;
+        Ok(Reading {
+            tx,
+            reached,
+            as_of: app.store.clock().now_micros(),
+            range: self.range,
+            zone: self.zone.unwrap_or(tenant_zone),
+            filter: Filter {
+                provider_call_id: self.calls.provider_call_id,
+                direction: self.calls.direction,
+                status: self.calls.status,
+                outcome: self.calls.outcome,
+                ended_reason: self.calls.ended_reason,
+                agent_id: self.calls.agent_id,
+                phone_number_id: None,
+                tool: self.calls.tool,
+                min_cost_nanos: self.calls.min_cost_nanos,
+                subjects: self.calls.subjects,
+                is_test: self.calls.is_test,
+            },
+        })
+    }
+}
+
+/// Test calls are left out unless something else is said.
+pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
+    let said = params.one_of("is_test", &["true", "false", "any"])?;
+    Ok(match said.as_deref() {
+        None | Some("false") => Some(false),
+        Some("true") => Some(true),
+        Some(_) => None,
+    })
+}
+
+/// One reading of the sums.
+pub struct Reading {
+    tx: TenantTx,
+    /// How far the read model is.
+    pub reached: Position,
+    /// When it is read.
+    pub as_of: DateTime<Utc>,
+    /// What was asked for.
+    pub range: Range,
+    /// The zone of its days and hours.
+    pub zone: Tz,
+    filter: Filter,
+}
+
+impl Reading {
+    /// A question about the calls that were asked for.
+    #[must_use]
+    pub fn question(&self, buckets: Vec<Span>) -> Question {
+        Question {
+            buckets,
+            filter: self.filter.clone(),
+            group_by: Vec::new(),
+            clock: self.zone,
+            percentiles: false,
+            extremes: false,
+        }
+    }
+
+    /// Asks it.
+    ///
+    /// # Errors
+    /// 400 when there is more to tell than one answer holds.
+    pub async fn ask(&mut self, question: &Question) -> Result<Vec<Answer>, ApiError> {
+        analytics::ask(&mut self.tx, question).await?.ok_or_else(|| {
+            ApiError::parameter("from", "that makes too many groups; choose a shorter range")
+        })
+    }
+
+    /// Sums apart by one dimension over the whole range: the most calls first, then by name.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn groups(
+        &mut self,
+        dimension: Dimension,
+        percentiles: bool,
+    ) -> Result<Vec<(Option<String>, Sums)>, ApiError> {
+        let span = self.range.span();
+        let question = Question { percentiles, ..self.question(vec![span]).by([dimension]) };
+        let answers = self.ask(&question).await?;
+        let mut groups: Vec<_> =
+            answers.into_iter().map(|mut one| (one.keys.pop().flatten(), one.sums)).collect();
+        groups.sort_by(|(key, one), (other_key, other)| {
+            other.calls.cmp(&one.calls).then_with(|| key.cmp(other_key))
+        });
+        Ok(groups)
+    }
+
+    /// The range without open ends: from the first call that is known to the last, or to now.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer.
+    pub async fn known_span(&mut self) -> Result<Span, ApiError> {
+        let Range { from, to } = self.range;
+        if let (Some(from), Some(to)) = (from, to) {
+            return Ok(Span::new(from, to));
+        }
+        let (first, end) = match analytics::extent(&mut self.tx).await? {
+            Some((first, last)) => (first, self.as_of.max(last + TimeDelta::microseconds(1))),
+            None => (self.as_of, self.as_of),
+        };
+        Ok(Span::new(from.unwrap_or(first), to.unwrap_or(end)))
+    }
+}
+
+/// What calls in one currency cost.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CostView {
+    /// ISO 4217.
+    currency: String,
+    /// The stated totals together, in 1e-9 of the currency, exactly.
+    #[schema(value_type = i64)]
+    cost_nanos: i128,
+}
+
+impl CostView {
+    /// What some calls cost, by currency.
+    #[must_use]
+    pub fn all_of(sums: &Sums) -> Vec<Self> {
+        let view = |(currency, cost): (&String, &analytics::Cost)| Self {
+            currency: currency.clone(),
+            cost_nanos: cost.total_nanos,
+        };
+        sums.costs.iter().map(view).collect()
+    }
+}
+
+/// A time in milliseconds as minutes, for people to look at.
+#[expect(clippy::cast_precision_loss, reason = "the exact time stands beside it")]
+#[must_use]
+pub fn minutes(duration_ms: i128) -> f64 {
+    duration_ms as f64 / 60_000.0
+}

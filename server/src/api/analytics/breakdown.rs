@@ -1,0 +1,244 @@
+//! `GET /v1/analytics/breakdown`.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use projections::analytics::{Cost, Dimension, Question, Sums};
+use projections::histogram::CLASSES;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Asked, CostView, Reading, SumParams};
+use crate::api::{Params, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// What can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// One fact about each call.
+    Fact(Dimension),
+    DurationBucket,
+    Hour,
+    Weekday,
+    Heatmap,
+    CostPart,
+}
+
+impl By {
+    const ALL: [(&str, Self); 10] = [
+        ("ended_reason", Self::Fact(Dimension::EndedReason)),
+        ("outcome", Self::Fact(Dimension::Outcome)),
+        ("tool", Self::Fact(Dimension::Tool)),
+        ("agent_id", Self::Fact(Dimension::AgentId)),
+        ("direction", Self::Fact(Dimension::Direction)),
+        ("duration_bucket", Self::DurationBucket),
+        ("hour", Self::Hour),
+        ("weekday", Self::Weekday),
+        ("heatmap", Self::Heatmap),
+        ("cost_part", Self::CostPart),
+    ];
+    /// Of the contract, about facts that this ledger does not keep yet.
+    const LATER: [&str; 2] = ["service_type", "contact"];
+
+    fn take(params: &mut Params) -> Result<Self, ApiError> {
+        let name = params.take("by")?.unwrap_or_default();
+        if Self::LATER.contains(&name.as_str()) {
+            return Err(ApiError::parameter("by", "this ledger does not keep that yet"));
+        }
+        let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, by)| by).ok_or_else(|| {
+            let names = Self::ALL.map(|(name, _)| name).join(", ");
+            ApiError::parameter("by", format!("choose one of {names}"))
+        })
+    }
+}
+
+/// Sums apart by one thing: the most calls first, or in the order of the clock, of durations or of
+/// the parts of a cost, and then all of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Breakdown {
+    /// The groups.
+    data: Vec<BreakdownGroup>,
+    /// The zone of hours and weekdays.
+    timezone: &'static str,
+    /// When the sums were read.
+    as_of: DateTime<Utc>,
+}
+
+/// One group of calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BreakdownGroup {
+    /// What they have in common; null when it is not known of them.
+    key: Option<String>,
+    /// The day of the week from 1, Monday; by weekday and heatmap only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weekday: Option<u8>,
+    /// The hour of the day from 0; by hour and heatmap only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hour: Option<u8>,
+    /// How many. By tool, a call counts under each it used; by part of the cost, every call counts
+    /// under each part.
+    calls: i64,
+    /// Their durations together.
+    #[schema(value_type = i64)]
+    duration_ms: i128,
+    /// Their stated costs together in 1e-9 of the currency, exactly, or that part of them; null when
+    /// there are several currencies.
+    #[schema(value_type = Option<i64>)]
+    cost_nanos: Option<i128>,
+    /// By currency.
+    costs: Vec<CostView>,
+    /// Of the calls the platform judged, how many it judged a success.
+    success_rate: Option<f64>,
+    /// Calls an appointment is linked to.
+    booked: i64,
+    /// The same as a part of all of the group.
+    conversion_rate: Option<f64>,
+}
+
+impl BreakdownGroup {
+    fn of(key: Option<String>, sums: &Sums) -> Self {
+        Self {
+            key,
+            weekday: None,
+            hour: None,
+            calls: sums.calls,
+            duration_ms: sums.duration_ms,
+            cost_nanos: sums.cost_nanos(),
+            costs: CostView::all_of(sums),
+            success_rate: sums.success_rate(),
+            booked: sums.booked,
+            conversion_rate: sums.booking_rate(),
+        }
+    }
+}
+
+/// Sums apart by one thing.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/analytics/breakdown", tag = "analytics", security(("api_key" = [])),
+    params(
+        ("by" = String, Query, pattern = "^(ended_reason|outcome|tool|agent_id|direction|duration_bucket|hour|weekday|heatmap|cost_part)$", description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
+        SumParams,
+    ),
+    responses(
+        (status = 200, body = Breakdown),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.analytics.breakdown", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "analytics.breakdown").await?;
+    let by = By::take(&mut params)?;
+    let asked = Asked::take(&app, &caller, &mut params).await?;
+    params.finish()?;
+
+    let mut reading = asked.begin(&app, &caller).await?;
+    let data = match by {
+        By::Fact(dimension) => {
+            let groups = reading.groups(dimension, false).await?;
+            groups.into_iter().map(|(key, sums)| BreakdownGroup::of(key, &sums)).collect()
+        }
+        By::DurationBucket => by_duration(&mut reading).await?,
+        By::Hour => by_clock(&mut reading, &[Dimension::Hour]).await?,
+        By::Weekday => by_clock(&mut reading, &[Dimension::Weekday]).await?,
+        By::Heatmap => by_clock(&mut reading, &[Dimension::Weekday, Dimension::Hour]).await?,
+        By::CostPart => by_cost_part(&mut reading).await?,
+    };
+    let breakdown = Breakdown { data, timezone: reading.zone.name(), as_of: reading.as_of };
+    Ok(positioned(breakdown, reading.reached))
+}
+
+/// Every class, shortest first, and what is not known, if anything.
+async fn by_duration(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiError> {
+    let groups = reading.groups(Dimension::DurationClass, false).await?;
+    let mut sums: HashMap<_, _> = groups.into_iter().collect();
+    let mut data = Vec::new();
+    for (class, _) in CLASSES {
+        let sums = sums.remove(&Some(class.to_owned())).unwrap_or_default();
+        data.push(BreakdownGroup::of(Some(class.to_owned()), &sums));
+    }
+    data.extend(sums.into_iter().map(|(key, sums)| BreakdownGroup::of(key, &sums)));
+    Ok(data)
+}
+
+/// Every hour, every day of the week, or every hour of the week.
+async fn by_clock(
+    reading: &mut Reading,
+    dimensions: &[Dimension],
+) -> Result<Vec<BreakdownGroup>, ApiError> {
+    let span = reading.known_span().await?;
+    let question: Question = reading.question(vec![span]).by(dimensions);
+    let mut sums = HashMap::new();
+    for answer in reading.ask(&question).await? {
+        let mut numbers = answer.keys.into_iter().map(|key| key.and_then(|key| key.parse().ok()));
+        let mut next = |dimension| {
+            let is_there = dimensions.contains(&dimension);
+            if is_there { numbers.next().flatten() } else { None }
+        };
+        let place: (Option<u8>, Option<u8>) = (next(Dimension::Weekday), next(Dimension::Hour));
+        sums.insert(place, answer.sums);
+    }
+    let weekdays = every(dimensions.contains(&Dimension::Weekday), 1..=7);
+    let hours = every(dimensions.contains(&Dimension::Hour), 0..=23);
+    let mut data = Vec::new();
+    for weekday in weekdays {
+        for hour in &hours {
+            let sums = sums.remove(&(weekday, *hour)).unwrap_or_default();
+            let group = BreakdownGroup::of(Some(name_of(weekday, *hour)), &sums);
+            data.push(BreakdownGroup { weekday, hour: *hour, ..group });
+        }
+    }
+    Ok(data)
+}
+
+fn every(is_wanted: bool, all: std::ops::RangeInclusive<u8>) -> Vec<Option<u8>> {
+    if is_wanted { all.map(Some).collect() } else { vec![None] }
+}
+
+fn name_of(weekday: Option<u8>, hour: Option<u8>) -> String {
+    let day = weekday.map(|day| WEEKDAYS[usize::from(day) - 1].to_owned());
+    let parts = [day, hour.map(|hour| hour.to_string())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+async fn by_cost_part(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiError> {
+    type Part = fn(&Cost) -> i128;
+    const PARTS: [(&str, Part); 6] = [
+        ("transport", |cost| cost.transport_nanos),
+        ("stt", |cost| cost.stt_nanos),
+        ("llm", |cost| cost.llm_nanos),
+        ("tts", |cost| cost.tts_nanos),
+        ("platform", |cost| cost.platform_nanos),
+        ("other", |cost| cost.other_nanos),
+    ];
+    let question = reading.question(vec![reading.range.span()]);
+    let mut sums = Sums::default();
+    for answer in reading.ask(&question).await? {
+        sums += &answer.sums;
+    }
+    let of_part = |(name, part): (&str, Part)| {
+        let mut of_part = sums.clone();
+        for cost in of_part.costs.values_mut() {
+            cost.total_nanos = part(cost);
+        }
+        BreakdownGroup::of(Some(name.to_owned()), &of_part)
+    };
+    Ok(PARTS.into_iter().map(of_part).collect())
+}

@@ -1,0 +1,163 @@
+//! `GET /v1/analytics/timeseries`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, SecondsFormat, Utc};
+use projections::analytics::{Answer, Dimension, Interval, MAX_BUCKETS, Slice, Sums, slices};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Asked, CostView, SumParams};
+use crate::api::{Params, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// The most buckets of all groups together.
+const MAX_POINTS: usize = 100_000;
+
+/// Sums over time: a point for each bucket and group, in order, also where there are no calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Series {
+    /// The points.
+    data: Vec<SeriesPoint>,
+    /// hour, day, week or month.
+    interval: String,
+    /// The zone it is counted in.
+    timezone: &'static str,
+    /// When the sums were read.
+    as_of: DateTime<Utc>,
+}
+
+/// One bucket of one group.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeriesPoint {
+    /// When the hour, day, week or month began, though the range may begin within it.
+    bucket: DateTime<Utc>,
+    /// The same on the clock of the zone.
+    bucket_local: String,
+    /// Which group; null when they are not grouped, and for calls of which it is not known.
+    group: Option<String>,
+    /// How many calls.
+    calls: i64,
+    /// Their durations together.
+    #[schema(value_type = i64)]
+    duration_ms: i128,
+    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
+    /// currencies.
+    #[schema(value_type = Option<i64>)]
+    cost_nanos: Option<i128>,
+    /// By currency.
+    costs: Vec<CostView>,
+    /// Calls an appointment is linked to.
+    booked: i64,
+}
+
+/// Sums over time.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/analytics/timeseries", tag = "analytics", security(("api_key" = [])),
+    params(
+        SumParams,
+        ("interval" = Option<String>, Query, pattern = "^(hour|day|week|month)?$", description = "hour, day (as when nothing is said), week (from Monday) or month; at most 10,000 of them"),
+        ("group_by" = Option<String>, Query, pattern = "^(direction|agent_id|ended_reason|outcome)?$", description = "direction, agent_id, ended_reason or outcome"),
+    ),
+    responses(
+        (status = 200, body = Series),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.analytics.timeseries", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "analytics.timeseries").await?;
+    let interval = params.one_of("interval", &Interval::NAMES)?;
+    let interval = interval.and_then(|name| name.parse().ok()).unwrap_or(Interval::Day);
+    let group_by = take_group_by(&mut params)?;
+    let asked = Asked::take(&app, &caller, &mut params).await?;
+    params.finish()?;
+
+    let mut reading = asked.begin(&app, &caller).await?;
+    let span = reading.known_span().await?;
+    let slices = slices(span, interval, reading.zone, MAX_BUCKETS).ok_or_else(too_many)?;
+    let spans = slices.iter().map(|slice| slice.span).collect();
+    let question = reading.question(spans).by(group_by.as_slice());
+    let answers = reading.ask(&question).await?;
+    let groups = groups(&answers);
+    if groups.len() * slices.len() > MAX_POINTS {
+        return Err(too_many());
+    }
+    let mut sums: HashMap<(usize, Option<String>), Sums> = answers
+        .into_iter()
+        .map(|mut answer| ((answer.bucket, answer.keys.pop().flatten()), answer.sums))
+        .collect();
+    let mut data = Vec::with_capacity(groups.len() * slices.len());
+    for (nth, slice) in slices.iter().enumerate() {
+        for group in &groups {
+            let sums = sums.remove(&(nth, group.clone())).unwrap_or_default();
+            data.push(point(slice, reading.zone, group.clone(), &sums));
+        }
+    }
+    let series = Series {
+        data,
+        interval: interval.to_string(),
+        timezone: reading.zone.name(),
+        as_of: reading.as_of,
+    };
+    Ok(positioned(series, reading.reached))
+}
+
+fn take_group_by(params: &mut Params) -> Result<Option<Dimension>, ApiError> {
+    const KNOWN: [Dimension; 4] =
+        [Dimension::Direction, Dimension::AgentId, Dimension::EndedReason, Dimension::Outcome];
+    let named = params.one_of("group_by", &KNOWN.map(Dimension::as_str))?;
+    Ok(named.and_then(|name| KNOWN.into_iter().find(|known| known.as_str() == name)))
+}
+
+fn too_many() -> ApiError {
+    let detail = format!(
+        "that makes more than {MAX_BUCKETS} buckets, or {MAX_POINTS} of all groups together; \
+         choose a longer interval or a shorter range"
+    );
+    ApiError::parameter("interval", detail)
+}
+
+/// Every group there is, the most calls first, then by name. At least one: an empty range has its
+/// buckets too.
+fn groups(answers: &[Answer]) -> Vec<Option<String>> {
+    let mut calls: BTreeMap<Option<&String>, i64> = BTreeMap::new();
+    for answer in answers {
+        let group = answer.keys.first().and_then(Option::as_ref);
+        *calls.entry(group).or_default() += answer.sums.calls;
+    }
+    let mut groups: Vec<_> = calls.into_iter().collect();
+    groups.sort_by_key(|(_, calls)| std::cmp::Reverse(*calls));
+    if groups.is_empty() {
+        return vec![None];
+    }
+    groups.into_iter().map(|(group, _)| group.cloned()).collect()
+}
+
+fn point(slice: &Slice, zone: chrono_tz::Tz, group: Option<String>, sums: &Sums) -> SeriesPoint {
+    let local = slice.starts_at.with_timezone(&zone);
+    SeriesPoint {
+        bucket: slice.starts_at,
+        bucket_local: local.to_rfc3339_opts(SecondsFormat::AutoSi, false),
+        group,
+        calls: sums.calls,
+        duration_ms: sums.duration_ms,
+        cost_nanos: sums.cost_nanos(),
+        costs: CostView::all_of(sums),
+        booked: sums.booked,
+    }
+}

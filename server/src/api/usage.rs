@@ -1,0 +1,211 @@
+//! `GET /v1/usage`.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger_store::tenants::{Limit, PlanLimits, plan_limits};
+use projections::analytics::usage::{Used, Warning, minutes_begun, warnings};
+use projections::analytics::{self, Filter, Question, Sums};
+use projections::calendar::first_of_month;
+use projections::usage::events_of;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::analytics::{CostView, take_is_test};
+use super::{Params, begin_sums, is_rfc3339, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// What was used in a billing month, which begins and ends in the tenant's time zone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Usage {
+    /// The month.
+    month: String,
+    /// When it begins.
+    from: DateTime<Utc>,
+    /// When it ends.
+    to: DateTime<Utc>,
+    /// The tenant's time zone.
+    timezone: &'static str,
+    /// Calls that began in it.
+    calls: i64,
+    /// Their durations together in minutes, rounded up once.
+    #[schema(value_type = i64)]
+    minutes: i128,
+    /// Their durations together.
+    #[schema(value_type = i64)]
+    duration_ms: i128,
+    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
+    /// currencies.
+    #[schema(value_type = Option<i64>)]
+    cost_nanos: Option<i128>,
+    /// By currency.
+    costs: Vec<CostView>,
+    /// Events recorded in it, of every kind.
+    events: i64,
+    /// The same by type.
+    events_by_type: Vec<EventsOfType>,
+    /// What the plan allows in a month; null: as much as there is.
+    limits: LimitsView,
+    /// Limits of which four fifths or more are used.
+    warnings: Vec<WarningView>,
+    /// When the sums were read.
+    as_of: DateTime<Utc>,
+}
+
+/// How many events of one type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventsOfType {
+    /// The type.
+    r#type: String,
+    /// How many.
+    events: i64,
+}
+
+/// What a plan allows in a month; null: as much as there is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitsView {
+    /// Calls.
+    calls: Option<i64>,
+    /// Minutes.
+    minutes: Option<i64>,
+    /// Cost in nanos.
+    cost_nanos: Option<i64>,
+    /// Recorded events.
+    events: Option<i64>,
+}
+
+/// One limit that is near or reached.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WarningView {
+    /// `calls`, `minutes`, `cost_nanos` or `events`.
+    limit: &'static str,
+    /// `near`: four fifths are used; `reached`: all of it.
+    level: &'static str,
+    /// How much is used.
+    #[schema(value_type = i64)]
+    used: i128,
+    /// How much is allowed.
+    allowed: i64,
+}
+
+/// What was used in a billing month, beside what the plan allows.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or not of its form, by name.
+#[utoipa::path(
+    get, path = "/v1/usage", tag = "analytics", security(("api_key" = [])),
+    params(
+        ("month" = Option<String>, Query, pattern = "^([0-9]{4}-(0[1-9]|1[0-2]))?$", description = "The month, such as 2026-11; the current one in the tenant's time zone when nothing is said"),
+        ("is_test" = Option<String>, Query, pattern = "^(true|false|any)?$", description = "true: only calls marked as tests; false: none of them, as when nothing is said; any: both"),
+        ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
+    ),
+    responses(
+        (status = 200, body = Usage),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.usage", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "usage.show").await?;
+    let month = params.take("month")?.map(|month| parse_month(&month)).transpose()?;
+    let is_test = take_is_test(&mut params)?;
+    let min_position = params.number("min_position")?;
+    params.finish()?;
+
+    let (mut tx, reached) = begin_sums(&app, &caller, &["calls", "usage"], min_position).await?;
+    let as_of = app.store.clock().now_micros();
+    let zone = analytics::zone_of(&mut tx).await?;
+    let today = as_of.with_timezone(&zone).date_naive();
+    let month = month.unwrap_or_else(|| first_of_month(today));
+    let span = analytics::month(month, zone);
+    let question = Question::of(span, Filter { is_test, ..Filter::default() });
+    let mut sums = Sums::default();
+    for answer in analytics::ask(&mut tx, &question).await?.unwrap_or_default() {
+        sums += &answer.sums;
+    }
+    let events_by_type = events_of(&mut tx, month).await?;
+    let used = Used {
+        calls: sums.calls.into(),
+        minutes: minutes_begun(sums.duration_ms),
+        cost_nanos: sums.cost_nanos(),
+        events: events_by_type.iter().map(|(_, events)| i128::from(*events)).sum(),
+    };
+    let limits = plan_limits(&mut tx).await?;
+    let usage = Usage {
+        month: month.format("%Y-%m").to_string(),
+        from: span.from,
+        to: span.to,
+        timezone: zone.name(),
+        calls: sums.calls,
+        minutes: used.minutes,
+        duration_ms: sums.duration_ms,
+        cost_nanos: used.cost_nanos,
+        costs: CostView::all_of(&sums),
+        events: events_by_type.iter().map(|(_, events)| events).sum(),
+        events_by_type: shown(events_by_type),
+        limits: LimitsView::of(limits),
+        warnings: warnings(&used, &limits).iter().map(WarningView::of).collect(),
+        as_of,
+    };
+    Ok(positioned(usage, reached))
+}
+
+impl LimitsView {
+    fn of(limits: PlanLimits) -> Self {
+        Self {
+            calls: limits.calls.map(Limit::get),
+            minutes: limits.minutes.map(Limit::get),
+            cost_nanos: limits.cost_nanos.map(Limit::get),
+            events: limits.events.map(Limit::get),
+        }
+    }
+}
+
+impl WarningView {
+    fn of(warning: &Warning) -> Self {
+        Self {
+            limit: warning.limit,
+            level: warning.closeness.as_str(),
+            used: warning.used,
+            allowed: warning.allowed,
+        }
+    }
+}
+
+fn shown(events_by_type: Vec<(String, i64)>) -> Vec<EventsOfType> {
+    let of_type = |(r#type, events)| EventsOfType { r#type, events };
+    events_by_type.into_iter().map(of_type).collect()
+}
+
+/// The first day of a month that is written as year and month, each with all its digits.
+fn parse_month(text: &str) -> Result<NaiveDate, ApiError> {
+    let refused = || ApiError::parameter("month", "it is not a month such as 2026-11");
+    let is_spelt = text.len() == 7 && text.as_bytes()[4] == b'-';
+    let first = format!("{text}-01").parse::<NaiveDate>().ok().filter(|_| is_spelt);
+    let first = first.ok_or_else(refused)?;
+    let is_known = is_rfc3339(first.and_time(chrono::NaiveTime::MIN).and_utc());
+    if is_known { Ok(first) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_written_with_all_its_digits() {
+        let parsed = parse_month("2026-11").expect("a month");
+        assert_eq!(parsed.to_string(), "2026-11-01");
+        for text in ["", "2026", "2026-13", "2026-1", "26-11", "2026-11-01", "+026-11", "-026-11"] {
+            assert!(parse_month(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Days on which clocks are turned, in four zones that do it in four ways or not at all.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::{America, Asia, Australia, Tz};
+use ledger_tests::{TestLedger, TestTenant, run};
+use serde_json::Value;
+
+use super::agree::assert_agrees;
+use super::{at, breakdown, post_all, report, series, shown};
+
+/// A zone and the middle of what is looked at.
+const TURNS: [(Tz, &str); 8] = [
+    (America::New_York, "2026-03-08T07:00:00Z"),
+    (America::New_York, "2026-11-01T06:00:00Z"),
+    // By half an hour.
+    (Australia::Lord_Howe, "2026-04-04T15:00:00Z"),
+    (Australia::Lord_Howe, "2026-10-03T15:30:00Z"),
+    // Never, but half an hour off everybody's hours.
+    (Asia::Kolkata, "2026-03-08T07:00:00Z"),
+    (Asia::Kolkata, "2026-11-01T06:00:00Z"),
+    // At midnight: a day begins at one, or has the hour before midnight twice.
+    (America::Santiago, "2026-04-05T03:00:00Z"),
+    (America::Santiago, "2026-09-06T04:00:00Z"),
+];
+
+/// From a day and a half before to a day and a half after, a call every 20 minutes.
+fn moments(turn: &str) -> Vec<DateTime<Utc>> {
+    let from = at(turn) - TimeDelta::hours(36);
+    (0..216).map(|nth| from + TimeDelta::minutes(20 * nth) + TimeDelta::milliseconds(1)).collect()
+}
+
+async fn tenant_with_calls(zone: &str, turn: &str) -> TestTenant {
+    let tenant = TestLedger::shared().await.tenant_at(zone).await;
+    let moments = moments(turn).into_iter().enumerate();
+    let reports = moments.map(|(nth, at)| report(&format!("c-{nth}"), at, 1_000));
+    post_all(&tenant, &reports.collect::<Vec<_>>()).await;
+    tenant
+}
+
+/// How many calls each hour, day or week has, by the wall: its beginning is told with its offset, for
+/// an hour that is there twice.
+fn on_the_wall(moments: &[DateTime<Utc>], zone: Tz, form: &str) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for at in moments {
+        *counts.entry(at.with_timezone(&zone).format(form).to_string()).or_default() += 1;
+    }
+    counts
+}
+
+fn in_the_answer(points: &[Value], zone: Tz, form: &str) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for point in points {
+        let bucket = at(point["bucket"].as_str().expect("a time")).with_timezone(&zone);
+        let local: DateTime<chrono::FixedOffset> =
+            point["bucket_local"].as_str().and_then(|text| text.parse().ok()).expect("a time");
+        assert_eq!(local.naive_local(), bucket.naive_local());
+        let calls = point["calls"].as_i64().expect("a count");
+        if calls > 0 {
+            *counts.entry(bucket.format(form).to_string()).or_default() += calls;
+        }
+    }
+    counts
+}
+
+#[test]
+fn hours_and_days_are_those_of_the_wall_when_clocks_are_turned() {
+    run(async {
+        for (zone, turn) in TURNS {
+            let moments = moments(turn);
+            for home in [zone.name(), "UTC"] {
+                let tenant = tenant_with_calls(home, turn).await;
+                let range = format!(
+                    "from={}&to={}&timezone={}",
+                    shown(moments[0] - TimeDelta::hours(30)),
+                    shown(moments[215] + TimeDelta::hours(30)),
+                    zone.name()
+                );
+                for (interval, form) in [("hour", "%F %H %z"), ("day", "%F"), ("week", "%G-%V")] {
+                    let points = series(&tenant, &format!("{range}&interval={interval}")).await;
+                    let told = in_the_answer(&points, zone, form);
+                    assert_eq!(
+                        told,
+                        on_the_wall(&moments, zone, form),
+                        "{home} {range} {interval}"
+                    );
+                    let is_empty = |point: &Value| point["calls"] == 0;
+                    assert!(interval == "week" || points.iter().any(is_empty), "they are there");
+                }
+                for (by, form) in [("hour", "%-H"), ("weekday", "%A"), ("heatmap", "%A %-H")] {
+                    let rows = breakdown(&tenant, by, &range).await;
+                    let with_calls = rows.iter().filter(|row| row["calls"] != 0);
+                    let told: BTreeMap<String, i64> = with_calls
+                        .map(|row| {
+                            let key = row["key"].as_str().expect("a key").to_owned();
+                            (key, row["calls"].as_i64().expect("a count"))
+                        })
+                        .collect();
+                    let wanted = on_the_wall(&moments, zone, form).into_iter();
+                    let wanted: BTreeMap<_, _> =
+                        wanted.map(|(key, calls)| (key.to_lowercase(), calls)).collect();
+                    assert_eq!(told, wanted, "{home} {range} {by}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_day_has_as_many_hours_as_its_clocks_show() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        for (zone, day, next, hours) in [
+            ("America/New_York", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z", 23),
+            ("America/New_York", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z", 25),
+            // The half hour that is there twice is an hour of its own.
+            ("Australia/Lord_Howe", "2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z", 25),
+            ("Australia/Lord_Howe", "2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z", 24),
+            ("Asia/Kolkata", "2026-03-07T18:30:00Z", "2026-03-08T18:30:00Z", 24),
+            ("America/Santiago", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z", 23),
+        ] {
+            let range = format!("from={day}&to={next}&timezone={zone}");
+            let points = series(&tenant, &format!("{range}&interval=hour")).await;
+            assert_eq!(points.len(), hours, "{range}");
+            let days = series(&tenant, &format!("{range}&interval=day")).await;
+            assert_eq!(days.len(), 1, "{range}");
+            assert_eq!(at(days[0]["bucket"].as_str().expect("a time")), at(day), "{range}");
+        }
+    });
+}
+
+#[test]
+fn everything_agrees_with_the_calls_around_a_turn_in_another_zone_than_the_tenants() {
+    run(async {
+        let turn = "2026-10-03T15:30:00Z";
+        let tenant = tenant_with_calls("Australia/Lord_Howe", turn).await;
+        for zone in [Australia::Lord_Howe, Asia::Kolkata, America::Santiago] {
+            assert_agrees(&tenant, "", zone).await;
+            let range = "from=2026-10-03T10:11:12Z&to=2026-10-04T03:04:05.678Z";
+            assert_agrees(&tenant, range, zone).await;
+        }
+    });
+}

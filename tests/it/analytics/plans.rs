@@ -1,0 +1,109 @@
+//! A tenant's question reads ranges of indexes, never a whole table.
+
+use std::time::Duration;
+
+use chrono_tz::Asia;
+use ledger_store::TenantTx;
+use ledger_tests::{OwnDatabase, TestTenant, run};
+use projections::analytics::{Dimension, Filter, Interval, Question, Range, Span, ask, slices};
+use sqlx::{Executor, PgConnection};
+
+use super::at;
+
+/// Two years of sums of every hour, and calls besides, of this tenant and a hundred others.
+const FILL: &str = "
+    create temp table them as
+      select case nth when 0 then $tenant::uuid else md5(nth::text)::uuid end as tenant_id, nth
+        from generate_series(0, 100) nth;
+    insert into calls_v2.calls
+    select t.tenant_id, md5(t.nth || '/' || n)::uuid, 'vapi', 'p-' || n, 'inbound', 'ended', 'completed',
+           'hangup', s.at, null, s.at, s.at, 1000, 150, 'under_10s', 70000000, 0, 0, 0, 0, 0, 70000000,
+           'USD', array['book'], 1, 'a-' || n % 7, null, true, false, false, false, null, null, null,
+           md5(n::text)::uuid, null, n, '{}'
+      from them t
+     cross join lateral generate_series(1, case t.nth when 0 then 20000 else 300 end) n
+     cross join lateral (select timestamptz '2025-01-01 00:00Z' + n * interval '52 minutes' as at) s;
+    insert into calls_v2.call_rollups
+    select t.tenant_id, c.cut, g.grain, s.at, case c.cut when 'total' then '' else 'a-1' end, '', '', '',
+           '', '', 'USD', false, 1, 1, 1000, 70000000, 0, 0, 0, 0, 0, 70000000, 1, 1, 0, 0, 1, 0, 0, 0, 0,
+           array[150], array[1]
+      from them t
+     cross join (values ('total'), ('agent'), ('full')) c (cut)
+     cross join (values ('hour', interval '1 hour'), ('day', interval '1 day')) g (grain, step)
+     cross join lateral generate_series(
+       timestamptz '2025-01-01 00:00Z',
+       timestamptz '2025-01-01 00:00Z' + g.step * case t.nth when 0 then 700 else 20 end, g.step) s (at);
+    analyze calls_v2.calls; analyze calls_v2.call_rollups";
+
+/// How often tables of the read model were read from one end to the other, and through an index.
+async fn scans(conn: &mut PgConnection) -> (i64, i64) {
+    conn.execute("select pg_stat_clear_snapshot()").await.expect("a fresh look");
+    sqlx::query_as(
+        "select sum(seq_scan)::bigint, sum(idx_scan)::bigint from pg_stat_user_tables
+          where schemaname = 'calls_v2' and relname in ('calls', 'call_rollups')",
+    )
+    .fetch_one(conn)
+    .await
+    .expect("the database answers")
+}
+
+/// Questions of every sort, planned as they come: with whole-table reads allowed.
+async fn ask_everything(tenant: &TestTenant) {
+    let year = Span::new(at("2025-01-31T10:10:00Z"), at("2026-02-01T10:10:00Z"));
+    let filter = || Filter { is_test: Some(false), ..Filter::default() };
+    let agent = Filter { agent_id: Some("a-1".to_owned()), ..filter() };
+    let person = Filter { subjects: Some(vec![uuid::Uuid::nil()]), ..filter() };
+    let dear = Filter { min_cost_nanos: Some(1), ..filter() };
+    let days = slices(year, Interval::Day, Asia::Kolkata, 1_000).expect("a year of days");
+    let days = days.iter().map(|slice| slice.span).collect();
+    let questions = [
+        Question { percentiles: true, ..Question::of(year, filter()) },
+        Question { percentiles: true, ..Question::of(Range::always(), filter()) },
+        Question::of(year, filter()).by([Dimension::EndedReason]),
+        Question::of(year, agent).by([Dimension::Hour, Dimension::Weekday]),
+        Question { clock: Asia::Kolkata, ..Question::of(year, filter()).by([Dimension::Hour]) },
+        Question { buckets: days, ..Question::of(year, filter()) },
+        Question::of(year, person),
+        Question { extremes: true, ..Question::of(year, dear) },
+    ];
+    for question in questions {
+        let mut tx = TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("begun");
+        tx.conn().execute("set local plan_cache_mode = force_custom_plan").await.expect("set");
+        ask(&mut tx, &question).await.expect("the database answers").expect("few enough");
+    }
+}
+
+#[test]
+fn no_question_reads_a_whole_table() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        tenant.settle().await;
+        let mut conn = own.superuser().await;
+        let fill = FILL.replace("$tenant", &format!("'{}'", tenant.tenant_id));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&mut conn).await.expect("filled");
+        // What filled the tables, and whoever else looked, has said so.
+        let mut before = scans(&mut conn).await;
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            before = scans(&mut conn).await;
+        }
+        ask_everything(&tenant).await;
+        for query in ["summary?", "summary?agent_id=a-1", "timeseries?", "breakdown?by=heatmap"] {
+            super::ask(&tenant, &format!("/v1/analytics/{query}")).await;
+        }
+        super::ask(&tenant, "/v1/agents?tool=book").await;
+        // A connection says what it read at its end.
+        ledger.stop().await;
+        for _ in 0..200 {
+            let (whole, by_index) = scans(&mut conn).await;
+            assert_eq!(whole, before.0, "a table was read from end to end");
+            if by_index > before.1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody has told of a scan");
+    });
+}
