@@ -4,6 +4,8 @@
 //! report told late, twice or corrected counts once.
 
 mod contribution;
+pub mod dialect;
+pub mod history;
 mod list;
 mod measures;
 mod rollup;

@@ -1,4 +1,5 @@
-//! `/v1`: what a key may ask. One endpoint a file; every handler names its scope.
+//! `/v1`: what a key may ask, and beside it the same in another's dialect. One endpoint a file; every
+//! handler names its scope.
 
 pub mod agents;
 pub mod analytics;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod quarantine;
 pub mod sources;
 pub mod usage;
+pub mod vapi;
 pub mod webhook_metrics;
 
 use std::collections::BTreeMap;
@@ -65,6 +67,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(webhook_metrics::dead_letter_queue::handler))
         .routes(routes!(webhook_metrics::retry_failed::handler))
         .routes(routes!(usage::handler))
+        .merge(vapi::routes())
 }
 
 /// The id in a path. `None` when what stands there is no id: no object has it, so it is answered

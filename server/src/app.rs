@@ -213,6 +213,7 @@ async fn around(
     };
 
     let id = request_id.to_string();
+    api::vapi::error::finish(&mut response, &route);
     problem::finish(&mut response, &instance, &id);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);

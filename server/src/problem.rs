@@ -4,7 +4,7 @@
 use std::fmt;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger_store::StoreError;
 use ledger_store::appender::AppendError;
@@ -181,13 +181,18 @@ pub fn finish(response: &mut Response, instance: &str, request_id: &str) {
     *response = (error.status, Json(problem)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if let Some(seconds) = error.retry_after {
+    set_headers(headers, error.status, error.retry_after);
+}
+
+/// What a refusal says in headers, however its body is worded.
+pub(crate) fn set_headers(headers: &mut HeaderMap, status: StatusCode, retry_after: Option<u32>) {
+    if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if error.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    if error.status == StatusCode::UNAUTHORIZED {
+    if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
 }

@@ -27,4 +27,5 @@ mod signed_source;
 mod sources;
 mod tenancy;
 mod torture;
+mod vapi_dialect;
 mod vault;

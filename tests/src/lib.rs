@@ -14,6 +14,7 @@ pub mod logs;
 pub mod messages;
 pub mod proxy;
 pub mod scan;
+pub mod schema;
 pub mod torture;
 
 use std::future::Future;

@@ -48,6 +48,12 @@ impl Call {
         self.earliest.or(self.first_recorded)
     }
 
+    /// When it began, if somebody told: a call that nobody took has not begun.
+    #[must_use]
+    pub fn told_start(&self) -> Option<DateTime<Utc>> {
+        self.started_at.as_ref().map(|claim| claim.value.0)
+    }
+
     /// When it ended, as told.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {

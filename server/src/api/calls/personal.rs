@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger_core::call::Call;
-use ledger_core::ids::{EventId, SubjectId, TenantId};
+use ledger_core::ids::{EventId, Position, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::read::StoredEvent;
 use ledger_store::seal::{Opened, SectionName};
@@ -125,6 +125,29 @@ pub async fn open_events(
         by_position.insert(event.position, view);
     }
     Ok(by_position)
+}
+
+/// In which events what was said and done in a call lies, as far as the fold points to them.
+#[must_use]
+pub fn said_at(call: &Call) -> Vec<i64> {
+    let said = call.conversation().into_values();
+    let tools = call.tool_calls();
+    let done = tools.iter().flat_map(|tool| tool.io.iter().map(|io| io.position));
+    let turns = turns_of(call).into_iter();
+    let mut positions: Vec<i64> =
+        said.chain(done).chain(turns).map(|Position(position)| position).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+/// Where the turns of the conversation lie: in the report, or until there is one each in its own event.
+#[must_use]
+pub fn turns_of(call: &Call) -> Vec<Position> {
+    match call.conversation().get("messages") {
+        Some(report) => vec![*report],
+        None => call.turns(),
+    }
 }
 
 impl OpenedEvent {

@@ -12,7 +12,7 @@ use ledger_store::{TenantTx, read};
 use projections::calls::{Folded, find};
 use uuid::Uuid;
 
-use super::personal::{OpenedEvent, open_events, open_parties};
+use super::personal::{OpenedEvent, open_events, open_parties, said_at, turns_of};
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
 use crate::api::{Params, PathId, begin_read, positioned};
 use crate::app::App;
@@ -65,7 +65,10 @@ pub async fn handler(
     };
 
     let is_personal = caller.has(Scope::Personal);
-    let events = if is_personal { personal_events(&mut tx, &call).await? } else { Vec::new() };
+    let mut events = Vec::new();
+    if is_personal {
+        events = read::at_positions(&mut tx, &said_at(&call)).await?;
+    }
     drop(tx);
     let vault = app.store.vault();
     let tenant_id = caller.tenant_id();
@@ -126,30 +129,6 @@ async fn fold_until(
         folded.get_or_insert_with(Folded::default).take(event)?;
     }
     Ok(folded)
-}
-
-/// The events that hold what was said and done, as far as the fold points to them.
-async fn personal_events(
-    tx: &mut TenantTx,
-    call: &Call,
-) -> Result<Vec<read::StoredEvent>, ApiError> {
-    let said = call.conversation().into_values();
-    let tools = call.tool_calls();
-    let done = tools.iter().flat_map(|tool| tool.io.iter().map(|io| io.position));
-    let turns = turns_of(call).into_iter();
-    let mut positions: Vec<i64> =
-        said.chain(done).chain(turns).map(|Position(position)| position).collect();
-    positions.sort_unstable();
-    positions.dedup();
-    Ok(read::at_positions(tx, &positions).await?)
-}
-
-/// Where the turns of the conversation lie: in the report, or until there is one each in its own event.
-fn turns_of(call: &Call) -> Vec<Position> {
-    match call.conversation().get("messages") {
-        Some(report) => vec![*report],
-        None => call.turns(),
-    }
 }
 
 /// The call with what was said, as far as it was `opened`; `None` for who may not see it.

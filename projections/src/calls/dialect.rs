@@ -1,0 +1,126 @@
+//! Calls by their creation, newest first: how a voice platform's own API lists them.
+
+use chrono::{DateTime, Utc};
+use ledger_core::call::Call;
+use ledger_store::{StoreError, TenantTx};
+use sqlx::Executor;
+use uuid::Uuid;
+
+/// One call with the times such an API shows.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Our id of it.
+    pub call_id: Uuid,
+    /// The earliest time known of it.
+    pub created_at: DateTime<Utc>,
+    /// When its latest event was recorded, by our clock.
+    pub updated_at: DateTime<Utc>,
+    /// The fold.
+    pub call: Call,
+    /// The sealed parties, packed.
+    pub party: Option<Vec<u8>>,
+}
+
+/// From a time on, until before another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first instant in it.
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after it.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What a list is narrowed to. Absent filters narrow nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The platform's own id.
+    pub provider_call_id: Option<String>,
+    /// The assistant.
+    pub agent_id: Option<String>,
+    /// Our number, by the platform's id.
+    pub phone_number_id: Option<String>,
+    /// Created in this span.
+    pub created: Span,
+    /// Updated in this span.
+    pub updated: Span,
+}
+
+/// The newest calls that a filter leaves.
+///
+/// # Errors
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] when a row is not what the projector wrote.
+pub async fn list(tx: &mut TenantTx, filter: &Filter, limit: i64) -> Result<Vec<Row>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    // A plan for any filter would serve none: an id or a narrow span is found by its index.
+    tx.conn().execute("set local plan_cache_mode = force_custom_plan").await?;
+    let rows = sqlx::query_as!(
+        Stored,
+        r#"
+        select call_id as "call_id!", created_at as "created_at!",
+               last_recorded_at as "last_recorded_at!", state::text as "state!", party
+          from read.calls
+         where tenant_id = $1
+           and ($2::text is null or provider_call_id = $2)
+           and ($3::text is null or agent_id = $3)
+           and ($4::text is null or phone_number_id = $4)
+           and ($5::timestamptz is null or created_at >= $5)
+           and ($6::timestamptz is null or created_at < $6)
+           and ($7::timestamptz is null or last_recorded_at >= $7)
+           and ($8::timestamptz is null or last_recorded_at < $8)
+         order by created_at desc, call_id desc
+         limit $9
+        "#,
+        tenant_id.0,
+        filter.provider_call_id,
+        filter.agent_id,
+        filter.phone_number_id,
+        filter.created.from,
+        filter.created.until,
+        filter.updated.from,
+        filter.updated.until,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(row).collect()
+}
+
+/// The call with this id of the platform's; of several platforms' calls the newest.
+///
+/// # Errors
+/// As [`list`].
+pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Row>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let found = sqlx::query_as!(
+        Stored,
+        r#"
+        select call_id as "call_id!", created_at as "created_at!",
+               last_recorded_at as "last_recorded_at!", state::text as "state!", party
+          from read.calls
+         where tenant_id = $1 and provider_call_id = $2
+         order by created_at desc, call_id desc
+         limit 1
+        "#,
+        tenant_id.0,
+        provider_call_id,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    found.map(row).transpose()
+}
+
+/// A row as it is stored.
+struct Stored {
+    call_id: Uuid,
+    created_at: DateTime<Utc>,
+    last_recorded_at: DateTime<Utc>,
+    state: String,
+    party: Option<Vec<u8>>,
+}
+
+fn row(stored: Stored) -> Result<Row, StoreError> {
+    let Stored { call_id, created_at, last_recorded_at, state, party } = stored;
+    let call = serde_json::from_str(&state)
+        .map_err(|_| StoreError::Corrupt { table: "read.calls", column: "state" })?;
+    Ok(Row { call_id, created_at, updated_at: last_recorded_at, call, party })
+}

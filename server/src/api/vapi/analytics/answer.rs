@@ -1,0 +1,240 @@
+//! Answers in Vapi's shape: one row for each step and group.
+
+use projections::analytics::{Answer, Dimension, Extremes, Question, Sums};
+use projections::calls::history;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::range::TimeRange;
+use super::request::{Column, Group, Operation, Query, Verb};
+use crate::api::vapi::number::Number;
+use crate::api::vapi::time::Time;
+use crate::api::vapi::view::{status_of, type_of};
+
+/// What Vapi bills in, and the only currency it knows.
+const USD: &str = "USD";
+
+/// The answer to one query.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VapiAnalyticsResult {
+    /// As it was asked.
+    name: String,
+    /// The time it is about.
+    time_range: VapiTimeRange,
+    /// One row for each step and group that has calls.
+    #[schema(value_type = Vec<Object>)]
+    result: Vec<Row>,
+}
+
+/// The time an answer is about.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VapiTimeRange {
+    /// From, inclusive.
+    #[schema(value_type = String, format = DateTime)]
+    start: Time,
+    /// To, exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    end: Time,
+    /// The step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'static str>,
+    /// The zone whose clock the steps follow.
+    timezone: &'static str,
+}
+
+/// Names and values, in the order they are told.
+#[derive(Debug)]
+pub(super) struct Row(Vec<(String, Value)>);
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Value {
+    None,
+    Text(String),
+    Time(Time),
+    Number(Number),
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl VapiAnalyticsResult {
+    /// An answer to a query.
+    pub(super) fn of(query: Query, result: Vec<Row>) -> Self {
+        let TimeRange { span, zone, steps } = query.range;
+        let time_range = VapiTimeRange {
+            start: Time(span.from),
+            end: Time(span.to),
+            step: steps.map(|steps| steps.word),
+            timezone: zone.name(),
+        };
+        Self { name: query.name, time_range, result }
+    }
+}
+
+/// What the sums that are kept, and the calls where none are, are asked.
+pub(super) fn question(query: &Query) -> Question {
+    let buckets = match &query.range.steps {
+        Some(steps) => steps.slices.iter().map(|slice| slice.span).collect(),
+        None => vec![query.range.span],
+    };
+    Question {
+        buckets,
+        filter: projections::analytics::Filter {
+            is_test: Some(query.is_test),
+            ..projections::analytics::Filter::default()
+        },
+        group_by: dimensions(query),
+        clock: query.range.zone,
+        percentiles: query.asks(|verb| matches!(verb, Verb::Percentile(_))),
+        extremes: query.asks(|verb| matches!(verb, Verb::Min | Verb::Max)),
+    }
+}
+
+fn dimensions(query: &Query) -> Vec<Dimension> {
+    query.group_by.iter().map(|(_, dimension)| *dimension).collect()
+}
+
+/// What the calls are asked one by one.
+pub(super) fn history_question(query: &Query) -> history::Question {
+    let measure = |operation: &Operation| match operation.column {
+        Column::Id | Column::Minutes => history::Measure::DurationMs,
+        Column::Cost => history::Measure::CostNanos,
+        Column::Transport => history::Measure::TransportNanos,
+        Column::Stt => history::Measure::SttNanos,
+        Column::Llm => history::Measure::LlmNanos,
+        Column::Tts => history::Measure::TtsNanos,
+        Column::Vapi => history::Measure::PlatformNanos,
+    };
+    history::Question {
+        span: query.range.span,
+        is_test: Some(query.is_test),
+        keys: dimensions(query),
+        measures: query.operations.iter().map(measure).collect(),
+    }
+}
+
+/// Sums as rows, by time and then by what they are told apart by. Of a whole range that is not told
+/// apart there is one row, even of no calls.
+pub(super) fn rows(query: &Query, mut answers: Vec<Answer>) -> Vec<Row> {
+    let is_whole = query.range.steps.is_none() && query.group_by.is_empty();
+    if is_whole && answers.is_empty() {
+        answers.push(Answer { bucket: 0, keys: Vec::new(), sums: Sums::default() });
+    }
+    answers.sort_by(|one, other| (one.bucket, &one.keys).cmp(&(other.bucket, &other.keys)));
+    let row = |answer: Answer| {
+        let steps = query.range.steps.as_ref();
+        let slice = steps.and_then(|steps| steps.slices.get(answer.bucket));
+        let mut row = Row(Vec::new());
+        row.0.extend(slice.map(|slice| ("date".to_owned(), Value::Time(Time(slice.starts_at)))));
+        row.tell_keys(&query.group_by, answer.keys);
+        for operation in &query.operations {
+            row.0.push((operation.alias.clone(), figure(operation, &answer.sums)));
+        }
+        row
+    };
+    answers.into_iter().map(row).collect()
+}
+
+/// Calls one by one as rows.
+pub(super) fn history_rows(query: &Query, moments: Vec<history::Moment>) -> Vec<Row> {
+    let row = |moment: history::Moment| {
+        let mut row = Row(vec![("date".to_owned(), Value::Time(Time(moment.started_at)))]);
+        row.tell_keys(&query.group_by, moment.keys);
+        for (operation, value) in query.operations.iter().zip(moment.values) {
+            row.0.push((operation.alias.clone(), number(operation.column, value.map(i128::from))));
+        }
+        row
+    };
+    moments.into_iter().map(row).collect()
+}
+
+impl Row {
+    fn tell_keys(&mut self, group_by: &[Group], keys: Vec<Option<String>>) {
+        for ((word, dimension), key) in group_by.iter().zip(keys) {
+            let key = key.map(|key| match dimension {
+                Dimension::Direction => type_of(&key).to_owned(),
+                Dimension::Status => status_of(&key).to_owned(),
+                _ => key,
+            });
+            self.0.push(((*word).to_owned(), key.map_or(Value::None, Value::Text)));
+        }
+    }
+}
+
+/// One figure. Counts are text, as Vapi's are.
+fn figure(operation: &Operation, sums: &Sums) -> Value {
+    let (known, sum) = total(operation.column, sums);
+    match operation.verb {
+        Verb::Count => Value::Text(known.to_string()),
+        Verb::Sum => number(operation.column, Some(sum)),
+        Verb::Avg => {
+            scaled(operation.column, sum).shared_by(known).map_or(Value::None, Value::Number)
+        }
+        Verb::Min => number(operation.column, extreme(operation.column, sums, |(min, _)| min)),
+        Verb::Max => number(operation.column, extreme(operation.column, sums, |(_, max)| max)),
+        Verb::Percentile(percent) => {
+            number(operation.column, sums.durations.percentile(percent).map(i128::from))
+        }
+        // Asked alone, and answered call by call.
+        Verb::History => Value::None,
+    }
+}
+
+/// Of how many calls a column is known, and what it adds up to.
+fn total(column: Column, sums: &Sums) -> (i64, i128) {
+    let cost = sums.costs.get(USD).copied().unwrap_or_default();
+    match column {
+        Column::Id => (sums.calls, sums.calls.into()),
+        Column::Minutes => (sums.timed_calls, sums.duration_ms),
+        Column::Cost => (cost.calls, cost.total_nanos),
+        Column::Transport => (cost.calls, cost.transport_nanos),
+        Column::Stt => (cost.calls, cost.stt_nanos),
+        Column::Llm => (cost.calls, cost.llm_nanos),
+        Column::Tts => (cost.calls, cost.tts_nanos),
+        Column::Vapi => (cost.calls, cost.platform_nanos),
+    }
+}
+
+/// The least or the most. Amounts of other currencies are no dollars: among them it is not known.
+fn extreme(column: Column, sums: &Sums, pick: impl Fn((i64, i64)) -> i64) -> Option<i128> {
+    let Extremes {
+        duration_ms, total_nanos, transport_nanos, stt_nanos, llm_nanos, tts_nanos, ..
+    } = sums.extremes?;
+    let platform_nanos = sums.extremes?.platform_nanos;
+    let of_money = |extremes: Option<(i64, i64)>| extremes.filter(|_| sums.currency() == Some(USD));
+    let extremes = match column {
+        Column::Id => None,
+        Column::Minutes => duration_ms,
+        Column::Cost => of_money(total_nanos),
+        Column::Transport => of_money(transport_nanos),
+        Column::Stt => of_money(stt_nanos),
+        Column::Llm => of_money(llm_nanos),
+        Column::Tts => of_money(tts_nanos),
+        Column::Vapi => of_money(platform_nanos),
+    };
+    extremes.map(pick).map(i128::from)
+}
+
+fn number(column: Column, value: Option<i128>) -> Value {
+    value.map_or(Value::None, |value| Value::Number(scaled(column, value)))
+}
+
+/// In the unit Vapi tells a column in: minutes and dollars.
+fn scaled(column: Column, value: i128) -> Number {
+    match column {
+        Column::Id => Number::whole(value),
+        Column::Minutes => Number::minutes(value),
+        _ => Number::dollars(value),
+    }
+}

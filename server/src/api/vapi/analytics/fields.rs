@@ -1,0 +1,127 @@
+//! Fields of a JSON object, taken one by one, as strictly as Vapi takes them: every fault is told, by
+//! the path of what is at fault.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::api::vapi::query::shown;
+use crate::api::vapi::time;
+
+/// The most items of a list.
+const MAX_ITEMS: usize = 50;
+/// The longest name, as in Vapi's schema.
+const MAX_NAME: usize = 40;
+
+/// What is left of an object.
+pub(super) struct Fields<'f> {
+    /// Of the object; with a dot behind it, unless it is the whole.
+    path: String,
+    left: Map<String, Value>,
+    pub(super) faults: &'f mut Vec<String>,
+}
+
+impl<'f> Fields<'f> {
+    /// The fields of what should be an object.
+    pub(super) fn of(value: Value, path: &str, faults: &'f mut Vec<String>) -> Option<Self> {
+        let Value::Object(left) = value else {
+            let what = if path.is_empty() { "the body" } else { path.trim_end_matches('.') };
+            faults.push(format!("{what} must be an object"));
+            return None;
+        };
+        Some(Self { path: path.to_owned(), left, faults })
+    }
+
+    /// The path of what lies within.
+    pub(super) fn path_of(&self, name: &str) -> String {
+        format!("{}{name}.", self.path)
+    }
+
+    /// Tells a fault of a field.
+    pub(super) fn fault(&mut self, name: &str, fault: &str) {
+        self.faults.push(format!("{}{name} {fault}", self.path));
+    }
+
+    /// A field; null is none.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// A field that must be one of some words; one that is missing is not.
+    pub(super) fn word<T: Copy>(&mut self, name: &str, known: &[(&'static str, T)]) -> Option<T> {
+        let value = self.take(name).unwrap_or_default();
+        let found = known.iter().find(|(word, _)| value.as_str() == Some(word));
+        if found.is_none() {
+            self.fault(name, &one_of(known));
+        }
+        found.map(|(_, meaning)| *meaning)
+    }
+
+    /// A short text that must be there.
+    pub(super) fn name(&mut self, name: &str) -> Option<String> {
+        match self.take(name) {
+            Some(Value::String(text)) if text.chars().count() <= MAX_NAME => Some(text),
+            _ => {
+                self.fault(name, &format!("must be a string of at most {MAX_NAME} characters"));
+                None
+            }
+        }
+    }
+
+    /// A short text, or what it is when it is not there.
+    pub(super) fn name_or(&mut self, name: &str, default: Option<String>) -> Option<String> {
+        if self.left.get(name).is_none_or(Value::is_null) {
+            self.left.remove(name);
+            return default;
+        }
+        self.name(name)
+    }
+
+    /// A time, if it is there.
+    pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let value = self.take(name)?;
+        let at = value.as_str().and_then(time::parse);
+        if at.is_none() {
+            self.fault(name, "must be a valid ISO 8601 date string");
+        }
+        at
+    }
+
+    /// The items of a list that must be there, each with its path.
+    pub(super) fn list(&mut self, name: &str) -> Vec<(String, Value)> {
+        if self.left.get(name).is_none_or(Value::is_null) {
+            self.fault(name, "must be an array");
+        }
+        self.optional_list(name)
+    }
+
+    /// The items of a list.
+    pub(super) fn optional_list(&mut self, name: &str) -> Vec<(String, Value)> {
+        let items = match self.take(name) {
+            Some(Value::Array(items)) if items.len() <= MAX_ITEMS => items,
+            Some(Value::Array(_)) => {
+                self.fault(name, &format!("must contain no more than {MAX_ITEMS} elements"));
+                return Vec::new();
+            }
+            Some(_) => {
+                self.fault(name, "must be an array");
+                return Vec::new();
+            }
+            None => return Vec::new(),
+        };
+        let path = self.path_of(name);
+        items.into_iter().enumerate().map(|(nth, item)| (format!("{path}{nth}."), item)).collect()
+    }
+
+    /// Tells of everything that nobody took.
+    pub(super) fn finish(self) {
+        for name in self.left.keys() {
+            self.faults.push(format!("{}property {} should not exist", self.path, shown(name)));
+        }
+    }
+}
+
+/// What a word should have been.
+pub(super) fn one_of<T>(known: &[(&'static str, T)]) -> String {
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    format!("must be one of the following values: {}", words.join(", "))
+}

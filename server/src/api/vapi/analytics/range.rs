@@ -1,0 +1,79 @@
+//! The time that is asked about.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use projections::analytics::{MAX_BUCKETS, Span};
+use projections::calendar;
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::step::{STEPS, Slice, Step};
+
+/// How long before now the time begins when nobody says.
+const DEFAULT_DAYS: i64 = 7;
+/// A century.
+const TOO_LONG: TimeDelta = TimeDelta::days(36_524);
+
+/// The time that is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TimeRange {
+    pub(super) span: Span,
+    pub(super) zone: Tz,
+    pub(super) steps: Option<Steps>,
+}
+
+/// The steps it is cut into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Steps {
+    /// Vapi's word for their length.
+    pub(super) word: &'static str,
+    pub(super) slices: Vec<Slice>,
+}
+
+impl TimeRange {
+    /// Reads `timeRange`, or takes what is meant without it.
+    pub(super) fn take(outer: &mut Fields<'_>, now: DateTime<Utc>) -> Option<Self> {
+        let path = outer.path_of("timeRange");
+        let value = outer.take("timeRange").unwrap_or_else(|| Value::Object(Map::new()));
+        let mut fields = Fields::of(value, &path, outer.faults)?;
+        let before = fields.faults.len();
+        let end = fields.time("end").unwrap_or(now);
+        let week_ago = now - TimeDelta::days(DEFAULT_DAYS);
+        let start = fields.time("start").unwrap_or(week_ago.min(end));
+        if start > end {
+            fields.fault("start", "must not be after end");
+        } else if end - start >= TOO_LONG {
+            fields.fault("start", "must be less than a century before end");
+        }
+        let zone = match fields.take("timezone") {
+            None => Some(Tz::UTC),
+            Some(name) => name.as_str().and_then(calendar::zone),
+        };
+        if zone.is_none() {
+            fields.fault("timezone", "must be the name of a time zone, as America/New_York is");
+        }
+        let step = take_step(&mut fields);
+        let is_well = fields.faults.len() == before;
+        let span = Span::new(start, end);
+        let steps = zone.zip(step).filter(|_| is_well).and_then(|(zone, (word, step))| {
+            let slices = step.slices(span, zone, MAX_BUCKETS);
+            if slices.is_none() {
+                let fault =
+                    format!("makes more than {MAX_BUCKETS} steps of the time; choose a longer one");
+                fields.fault("step", &fault);
+            }
+            slices.map(|slices| Steps { word, slices })
+        });
+        fields.finish();
+        Some(Self { span, zone: zone?, steps })
+    }
+}
+
+fn take_step(fields: &mut Fields<'_>) -> Option<(&'static str, Step)> {
+    let word = fields.take("step")?;
+    let found = STEPS.iter().find(|(known, _)| word.as_str() == Some(known)).copied();
+    if found.is_none() {
+        fields.fault("step", &super::fields::one_of(&STEPS));
+    }
+    found
+}

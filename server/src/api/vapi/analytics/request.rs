@@ -1,0 +1,247 @@
+//! What is asked: a list of queries.
+
+use chrono::{DateTime, Utc};
+use projections::analytics::Dimension;
+use serde_json::Value;
+
+use super::fields::{Fields, one_of};
+use super::range::TimeRange;
+
+/// One query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) name: String,
+    pub(super) group_by: Vec<Group>,
+    pub(super) operations: Vec<Operation>,
+    pub(super) range: TimeRange,
+    pub(super) is_test: bool,
+}
+
+/// What calls are told apart by, with the word for it.
+pub(super) type Group = (&'static str, Dimension);
+
+/// One figure of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Operation {
+    pub(super) verb: Verb,
+    pub(super) column: Column,
+    pub(super) alias: String,
+}
+
+/// How a figure is made of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Sum,
+    Avg,
+    Count,
+    Min,
+    Max,
+    History,
+    /// Of durations, in percent. Not Vapi's.
+    Percentile(i64),
+}
+
+/// Something of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Id,
+    Minutes,
+    Cost,
+    Transport,
+    Stt,
+    Llm,
+    Tts,
+    Vapi,
+}
+
+const VERBS: [(&str, (&str, Verb)); 9] = [
+    ("sum", ("sum", Verb::Sum)),
+    ("avg", ("avg", Verb::Avg)),
+    ("count", ("count", Verb::Count)),
+    ("min", ("min", Verb::Min)),
+    ("max", ("max", Verb::Max)),
+    ("history", ("history", Verb::History)),
+    ("p50", ("p50", Verb::Percentile(50))),
+    ("p90", ("p90", Verb::Percentile(90))),
+    ("p95", ("p95", Verb::Percentile(95))),
+];
+
+const COLUMNS: [(&str, Column); 9] = [
+    ("id", Column::Id),
+    ("cost", Column::Cost),
+    ("costBreakdown.llm", Column::Llm),
+    ("costBreakdown.stt", Column::Stt),
+    ("costBreakdown.tts", Column::Tts),
+    ("costBreakdown.vapi", Column::Vapi),
+    ("costBreakdown.transport", Column::Transport),
+    ("duration", Column::Minutes),
+    ("minutesUsed", Column::Minutes),
+];
+
+/// Columns of Vapi's that this ledger keeps nothing for.
+const ABSENT: [&str; 7] = [
+    "costBreakdown.analysisBreakdown.summary",
+    "costBreakdown.transcriber",
+    "costBreakdown.ttsCharacters",
+    "costBreakdown.llmPromptTokens",
+    "costBreakdown.llmCompletionTokens",
+    "costBreakdown.llmCachedPromptTokens",
+    "concurrency",
+];
+
+/// Vapi's words for what calls are told apart by; then ours.
+const GROUPS: [Group; 9] = [
+    ("type", Dimension::Direction),
+    ("assistantId", Dimension::AgentId),
+    ("endedReason", Dimension::EndedReason),
+    ("analysis.successEvaluation", Dimension::Success),
+    ("status", Dimension::Status),
+    ("outcome", Dimension::Outcome),
+    ("tool", Dimension::Tool),
+    ("phoneNumberId", Dimension::PhoneNumberId),
+    ("durationClass", Dimension::DurationClass),
+];
+
+impl Query {
+    /// Whether calls are asked for one by one.
+    pub(super) fn is_history(&self) -> bool {
+        self.operations.iter().any(|operation| operation.verb == Verb::History)
+    }
+
+    /// Whether some figure is made in a way.
+    pub(super) fn asks(&self, is_meant: impl Fn(Verb) -> bool) -> bool {
+        self.operations.iter().any(|operation| is_meant(operation.verb))
+    }
+
+    fn read(
+        value: Value,
+        path: &str,
+        now: DateTime<Utc>,
+        faults: &mut Vec<String>,
+    ) -> Option<Self> {
+        let mut fields = Fields::of(value, path, faults)?;
+        match fields.take("table").as_ref().and_then(Value::as_str) {
+            Some("call") => {}
+            Some("subscription") => {
+                fields.fault("table", "subscription is not kept by this ledger");
+            }
+            _ => fields.fault("table", "must be one of the following values: call, subscription"),
+        }
+        let name = fields.name("name");
+        let group_by = group_by(&mut fields);
+        if fields.take("groupByVariableValue").is_some_and(|by| by != Value::Array(Vec::new())) {
+            fields.fault("groupByVariableValue", "is not kept apart by this ledger");
+        }
+        let is_test = fields.take("isTest").map_or(Some(false), |is_test| is_test.as_bool());
+        if is_test.is_none() {
+            fields.fault("isTest", "must be a boolean value");
+        }
+        let range = TimeRange::take(&mut fields, now);
+        let mut operations = Vec::new();
+        for (path, value) in fields.list("operations") {
+            operations.extend(Operation::read(value, &path, fields.faults));
+        }
+        fields.finish();
+        let query = Self { name: name?, group_by, operations, range: range?, is_test: is_test? };
+        query.check_together(path, faults);
+        Some(query)
+    }
+
+    /// Tells what no field is at fault for by itself.
+    fn check_together(&self, path: &str, faults: &mut Vec<String>) {
+        if self.is_history() && self.asks(|verb| verb != Verb::History) {
+            faults.push(format!("{path}operations must all be history, or none"));
+        }
+        let mut names = vec!["date"];
+        names.extend(self.group_by.iter().map(|(word, _)| *word));
+        for (nth, operation) in self.operations.iter().enumerate() {
+            if names.contains(&operation.alias.as_str()) {
+                faults.push(format!("{path}operations.{nth}.alias must name nothing else, too"));
+            }
+            names.push(&operation.alias);
+        }
+    }
+}
+
+impl Operation {
+    fn read(value: Value, path: &str, faults: &mut Vec<String>) -> Option<Self> {
+        let mut fields = Fields::of(value, path, faults)?;
+        let verb = fields.word("operation", &VERBS);
+        let column = take_column(&mut fields);
+        if let Some(((word, verb), (_, column))) = verb.zip(column) {
+            match (verb, column) {
+                (Verb::Count, _) | (Verb::Percentile(_), Column::Minutes) => {}
+                (Verb::Percentile(_), _) => {
+                    fields.fault("operation", &format!("{word} is known of duration only"));
+                }
+                (_, Column::Id) => {
+                    fields.fault("operation", &format!("{word} needs a number, and id is none"));
+                }
+                _ => {}
+            }
+        }
+        let default = verb.zip(column).map(|((verb, _), (column, _))| default_alias(verb, column));
+        let alias = fields.name_or("alias", default);
+        fields.finish();
+        let ((_, verb), (_, column)) = verb.zip(column)?;
+        Some(Self { verb, column, alias: alias? })
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// Every fault, by the path of what is at fault.
+pub(super) fn parse(body: &[u8], now: DateTime<Utc>) -> Result<Vec<Query>, Vec<String>> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        vec![format!("the body is no JSON: it breaks at line {line}, column {column}")]
+    })?;
+    let mut faults = Vec::new();
+    let mut queries = Vec::new();
+    if let Some(mut fields) = Fields::of(body, "", &mut faults) {
+        for (path, value) in fields.list("queries") {
+            queries.extend(Query::read(value, &path, now, fields.faults));
+        }
+        fields.finish();
+    }
+    if faults.is_empty() { Ok(queries) } else { Err(faults) }
+}
+
+fn group_by(fields: &mut Fields<'_>) -> Vec<Group> {
+    let mut group_by = Vec::new();
+    for (_, value) in fields.optional_list("groupBy") {
+        let known = GROUPS.iter().find(|(word, _)| value.as_str() == Some(word));
+        match known {
+            Some(group) if group_by.contains(group) => {
+                fields.fault("groupBy", "must name nothing twice");
+            }
+            Some(group) => group_by.push(*group),
+            None => fields.fault("each value in groupBy", &one_of(&GROUPS)),
+        }
+    }
+    group_by
+}
+
+fn take_column(fields: &mut Fields<'_>) -> Option<(&'static str, Column)> {
+    let value = fields.take("column").unwrap_or_default();
+    let column = value.as_str().unwrap_or_default();
+    let known = COLUMNS.iter().find(|(word, _)| *word == column).copied();
+    if ABSENT.contains(&column) {
+        fields.fault("column", &format!("{column} is not kept by this ledger"));
+    } else if known.is_none() {
+        fields.fault("column", &one_of(&COLUMNS));
+    }
+    known
+}
+
+/// `sumCostBreakdownLlm` for the sum of `costBreakdown.llm`.
+fn default_alias(verb: &str, column: &str) -> String {
+    column.split('.').fold(verb.to_owned(), |alias, part| {
+        let (first, rest) = part.split_at(1);
+        alias + &first.to_ascii_uppercase() + rest
+    })
+}
+
+#[cfg(test)]
+mod tests;

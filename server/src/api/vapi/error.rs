@@ -1,0 +1,99 @@
+//! Refusals in Vapi's shape: `message`, `error` and `statusCode`.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::PATHS;
+use crate::problem::{ApiError, FieldError, set_headers};
+
+/// A refusal as Vapi words it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiError {
+    /// What is wrong: a sentence, or a list of them when the input is at fault.
+    message: Sentences,
+    /// The HTTP status in words.
+    #[schema(example = "Bad Request")]
+    error: String,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status_code: u16,
+}
+
+/// One sentence, or several.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum Sentences {
+    /// About the request as a whole.
+    One(String),
+    /// About parts of the input, one each.
+    Each(Vec<String>),
+}
+
+/// 400 for what is wrong with the input, every fault by its name.
+pub(super) fn refused(faults: Vec<String>) -> ApiError {
+    let sentence = faults.join("; ");
+    let errors = faults.into_iter().map(|detail| FieldError { pointer: String::new(), detail });
+    let errors = errors.collect();
+    let refusal = ApiError::new(StatusCode::BAD_REQUEST, "invalid-parameter", sentence);
+    ApiError { errors, ..refusal }
+}
+
+/// Words the refusal that an answer carries, if `route` is one where Vapi's dialect is spoken.
+pub fn finish(response: &mut Response, route: &str) {
+    if !PATHS.contains(&route) {
+        return;
+    }
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else { return };
+    let message = if error.errors.is_empty() {
+        Sentences::One(error.detail)
+    } else {
+        Sentences::Each(error.errors.into_iter().map(|fault| fault.detail).collect())
+    };
+    let reason = error.status.canonical_reason().unwrap_or("Error").to_owned();
+    let body = VapiError { message, error: reason, status_code: error.status.as_u16() };
+    let allowed = response.headers_mut().remove(header::ALLOW);
+    *response = (error.status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    set_headers(headers, error.status, error.retry_after);
+    headers.extend(allowed.map(|methods| (header::ALLOW, methods)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn worded(error: ApiError, route: &str) -> (StatusCode, String) {
+        let mut response = error.into_response();
+        finish(&mut response, route);
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a body");
+        (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_every_fault_and_its_status() {
+        let error = refused(vec!["limit must not be greater than 1000".into(), "x".into()]);
+        let (status, body) = worded(error, "/call").await;
+        assert_eq!(status, 400);
+        let wanted = r#"{"message":["limit must not be greater than 1000","x"],"error":"Bad Request","statusCode":400}"#;
+        assert_eq!(body, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_without_parts_is_one_sentence() {
+        let (status, body) = worded(ApiError::not_found("x", "call"), "/call/{id}").await;
+        assert_eq!(status, 404);
+        let wanted = r#"{"message":"there is no such call","error":"Not Found","statusCode":404}"#;
+        assert_eq!(body, wanted);
+    }
+
+    #[tokio::test]
+    async fn elsewhere_it_words_nothing() {
+        let (_, body) = worded(ApiError::not_found("x", "call"), "/v1/calls/{call_id}").await;
+        assert_eq!(body, "");
+    }
+}

@@ -1,0 +1,59 @@
+//! `GET /call`.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use projections::calls::dialect::list;
+
+use super::error::{VapiError, refused};
+use super::open::show;
+use super::query::{ListQuery, Params};
+use super::view::VapiCall;
+use crate::api::{begin_read, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::ApiError;
+
+/// Calls, newest first, as Vapi lists them.
+///
+/// # Errors
+/// 400 with every fault by the name of its parameter.
+#[utoipa::path(
+    get, path = "/call", tag = "vapi dialect", security(("api_key" = [])),
+    params(
+        ("id" = Option<String>, Query, description = "Vapi's id of the call"),
+        ("assistantId" = Option<String>, Query, description = "The assistant"),
+        ("phoneNumberId" = Option<String>, Query, description = "Our number, by Vapi's id"),
+        ("limit" = Option<i64>, Query, minimum = 0, maximum = 1000, description = "0 to 1000, default 100"),
+        ("createdAtGt" = Option<String>, Query, description = "Created after (ISO 8601)"),
+        ("createdAtLt" = Option<String>, Query, description = "Created before"),
+        ("createdAtGe" = Option<String>, Query, description = "Created at or after"),
+        ("createdAtLe" = Option<String>, Query, description = "Created at or before"),
+        ("updatedAtGt" = Option<String>, Query, description = "Updated after"),
+        ("updatedAtLt" = Option<String>, Query, description = "Updated before"),
+        ("updatedAtGe" = Option<String>, Query, description = "Updated at or after"),
+        ("updatedAtLe" = Option<String>, Query, description = "Updated at or before"),
+        ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
+    ),
+    responses(
+        (status = 200, body = Vec<VapiCall>),
+        (status = 400, body = VapiError),
+        (status = 401, body = VapiError),
+        (status = 403, body = VapiError),
+        (status = 503, body = VapiError),
+    ),
+)]
+#[tracing::instrument(name = "api.vapi.list", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "vapi.calls.list").await?;
+    let query = ListQuery::parse(Params::of(&uri)).map_err(refused)?;
+    let (mut tx, reached) = begin_read(&app, &caller, "calls", query.min_position).await?;
+    let rows = list(&mut tx, &query.filter, query.limit).await?;
+    drop(tx);
+    let calls = show(&app, &caller, "vapi.calls.list", None, &rows).await?;
+    Ok(positioned(calls, reached))
+}

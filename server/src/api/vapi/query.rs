@@ -1,0 +1,205 @@
+//! What a list of calls is asked with.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use projections::calls::dialect::{Filter, Span};
+
+use super::time;
+
+const DEFAULT_LIMIT: i64 = 100;
+const MAX_LIMIT: i64 = 1000;
+
+/// The parameters of a request, taken one by one; every fault is kept, not only the first.
+pub(super) struct Params {
+    given: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Params {
+    /// The parameters of a request. An empty one is none.
+    pub(super) fn of(uri: &Uri) -> Self {
+        let mut params = Self { given: BTreeMap::new(), faults: Vec::new() };
+        let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
+            params.fault("the query cannot be read");
+            return params;
+        };
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if params.given.insert(name.clone(), value).is_some() {
+                params.fault(format!("{} must be given once", shown(&name)));
+            }
+        }
+        params
+    }
+
+    /// A parameter as it came.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.given.remove(name)?;
+        if value.contains('\0') {
+            self.fault(format!("{name} must not hold a NUL character"));
+            return None;
+        }
+        Some(value)
+    }
+
+    /// A time.
+    pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let value = self.text(name)?;
+        let at = time::parse(&value);
+        if at.is_none() {
+            self.fault(format!("{name} must be a valid ISO 8601 date string"));
+        }
+        at
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, name: &str) -> Option<i64> {
+        let number = self.text(name)?.parse().ok();
+        if number.is_none() {
+            self.fault(format!("{name} must be a whole number"));
+        }
+        number
+    }
+
+    /// Notes a fault.
+    fn fault(&mut self, fault: impl Into<String>) {
+        self.faults.push(fault.into());
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Every fault, among them what was given and nobody took.
+    pub(super) fn finish(mut self) -> Result<(), Vec<String>> {
+        for name in std::mem::take(&mut self.given).into_keys() {
+            self.fault(format!("property {} should not exist", shown(&name)));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+    }
+}
+
+/// A name, if it looks like one: a value in its place may be personal.
+pub(super) fn shown(name: &str) -> &str {
+    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_name { name } else { "(which is no name)" }
+}
+
+/// A list that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListQuery {
+    pub(super) filter: Filter,
+    pub(super) limit: i64,
+    pub(super) min_position: Option<i64>,
+}
+
+impl ListQuery {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every fault by the name of its parameter.
+    pub(super) fn parse(mut params: Params) -> Result<Self, Vec<String>> {
+        let query = Self {
+            filter: Filter {
+                provider_call_id: params.text("id"),
+                agent_id: params.text("assistantId"),
+                phone_number_id: params.text("phoneNumberId"),
+                created: span(&mut params, "createdAt"),
+                updated: span(&mut params, "updatedAt"),
+            },
+            limit: params.number("limit").unwrap_or(DEFAULT_LIMIT),
+            min_position: params.number("min_position"),
+        };
+        if query.limit > MAX_LIMIT {
+            params.fault(format!("limit must not be greater than {MAX_LIMIT}"));
+        }
+        if query.limit < 0 {
+            params.fault("limit must not be less than 0");
+        }
+        params.finish()?;
+        Ok(query)
+    }
+}
+
+/// Four bounds as one span. What is stored is cut to microseconds, so a bound between two of them
+/// is moved to where it parts the stored ones alike.
+fn span(params: &mut Params, name: &str) -> Span {
+    let mut bound = |end: &str| params.time(&format!("{name}{end}"));
+    let (after, from) = (bound("Gt").map(next_micro), bound("Ge").map(this_or_next_micro));
+    let (before, to) = (bound("Lt").map(this_or_next_micro), bound("Le").map(next_micro));
+    Span { from: after.max(from), until: before.into_iter().chain(to).min() }
+}
+
+fn next_micro(at: DateTime<Utc>) -> DateTime<Utc> {
+    let micro = TimeDelta::microseconds(1);
+    at.duration_trunc(micro).unwrap_or(at).checked_add_signed(micro).unwrap_or(at)
+}
+
+fn this_or_next_micro(at: DateTime<Utc>) -> DateTime<Utc> {
+    let is_between = at.duration_trunc(TimeDelta::microseconds(1)).is_ok_and(|micro| micro < at);
+    if is_between { next_micro(at) } else { at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(query: &str) -> Result<ListQuery, Vec<String>> {
+        let uri = format!("http://localhost/call?{query}").parse().expect("a URI");
+        ListQuery::parse(Params::of(&uri))
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn nothing_asked_is_the_newest_hundred() {
+        let query = parsed("").expect("a query");
+        let wanted = ListQuery { filter: Filter::default(), limit: 100, min_position: None };
+        assert_eq!(query, wanted);
+        assert_eq!(parsed("assistantId=&limit=").expect("a query"), wanted);
+    }
+
+    #[test]
+    fn open_and_closed_ends_part_stored_times_where_they_should() {
+        let query = parsed(
+            "createdAtGt=2026-11-02T09:00:00Z&createdAtLe=2026-11-03T09:00:00Z\
+             &updatedAtGe=2026-11-02T09:00:00.0000001Z&updatedAtLt=2026-11-03T09:00:00Z",
+        );
+        let filter = query.expect("a query").filter;
+        assert_eq!(filter.created.from, Some(at("2026-11-02T09:00:00.000001Z")));
+        assert_eq!(filter.created.until, Some(at("2026-11-03T09:00:00.000001Z")));
+        assert_eq!(filter.updated.from, Some(at("2026-11-02T09:00:00.000001Z")));
+        assert_eq!(filter.updated.until, Some(at("2026-11-03T09:00:00Z")));
+    }
+
+    #[test]
+    fn of_two_bounds_on_one_side_the_narrower_counts() {
+        let query = parsed(
+            "createdAtGe=2026-11-01&createdAtGt=2026-11-02T00:00:00Z\
+             &createdAtLt=2026-12-01&createdAtLe=2027-01-01",
+        );
+        let created = query.expect("a query").filter.created;
+        assert_eq!(created.from, Some(at("2026-11-02T00:00:00.000001Z")));
+        assert_eq!(created.until, Some(at("2026-12-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let faults = parsed("limit=1001&createdAtGe=lately&page=2&id=a&id=b&assistantId=%00");
+        let wanted = [
+            "id must be given once",
+            "assistantId must not hold a NUL character",
+            "createdAtGe must be a valid ISO 8601 date string",
+            "limit must not be greater than 1000",
+            "property page should not exist",
+        ];
+        assert_eq!(faults, Err(wanted.map(str::to_owned).to_vec()));
+        assert_eq!(parsed("limit=-1").unwrap_err(), ["limit must not be less than 0"]);
+        assert_eq!(parsed("limit=many").unwrap_err(), ["limit must be a whole number"]);
+        let personal = "%2B15550100123=x";
+        assert_eq!(parsed(personal).unwrap_err(), ["property (which is no name) should not exist"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! `GET /call/{id}`.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use projections::calls::dialect::find;
+
+use super::error::{VapiError, refused};
+use super::open::show;
+use super::query::Params;
+use super::view::VapiCall;
+use crate::api::{begin_read, positioned};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::ApiError;
+
+/// One call, by Vapi's id, as Vapi shows it.
+///
+/// # Errors
+/// 404, alike for an unknown call and for another tenant's.
+#[utoipa::path(
+    get, path = "/call/{id}", tag = "vapi dialect", security(("api_key" = [])),
+    params(
+        ("id" = String, Path, description = "Vapi's id of the call"),
+        ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
+    ),
+    responses(
+        (status = 200, body = VapiCall),
+        (status = 400, body = VapiError),
+        (status = 401, body = VapiError),
+        (status = 403, body = VapiError),
+        (status = 404, body = VapiError),
+        (status = 503, body = VapiError),
+    ),
+)]
+#[tracing::instrument(name = "api.vapi.show", skip_all)]
+pub async fn handler(
+    caller: Caller,
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Read, "vapi.calls.show").await?;
+    let mut params = Params::of(&uri);
+    let min_position = params.number("min_position");
+    params.finish().map_err(refused)?;
+    let not_found = || ApiError::not_found("call-not-found", "call");
+    // No stored text holds a NUL, and an id that is no text is nobody's.
+    let id = id.ok().map(|Path(id)| id).filter(|id| !id.contains('\0')).ok_or_else(not_found)?;
+    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
+    let row = find(&mut tx, &id).await?.ok_or_else(not_found)?;
+    drop(tx);
+    let resource = Some(row.call_id);
+    let mut calls = show(&app, &caller, "vapi.calls.show", resource, &[row]).await?;
+    Ok(positioned(calls.pop(), reached))
+}

@@ -1,0 +1,255 @@
+//! A call in Vapi's words. What is not known is left out, never invented.
+
+use std::sync::Arc;
+
+use ledger_core::event::{Direction, Status};
+use ledger_core::ids::TenantId;
+use ledger_core::money::Cost;
+use ledger_core::personal::mask_phone;
+use projections::calls::dialect::Row;
+use projections::calls::{direction_name, status_name};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::number::Number;
+use super::said::{Analysis, Artifact, Message, Said};
+use super::time::Time;
+use crate::api::calls::personal::Parties;
+
+/// One call.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiCall {
+    /// Vapi's id.
+    id: String,
+    /// The tenant of this ledger it belongs to.
+    org_id: Uuid,
+    /// `inboundPhoneCall`, `outboundPhoneCall` or `webCall`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    /// `queued`, `ringing`, `in-progress`, `forwarding` or `ended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    /// Why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_reason: Option<String>,
+    /// The earliest time known of it.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    /// When this ledger last recorded something of it.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Time,
+    /// When the session opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Time>,
+    /// When it closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Time>,
+    /// What it cost, in USD, exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    cost: Option<Number>,
+    /// Its parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_breakdown: Option<VapiCostBreakdown>,
+    /// The assistant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assistant_id: Option<String>,
+    /// Our number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number_id: Option<String>,
+    /// Who was on the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<VapiCustomer>,
+    /// What somebody's model made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<Analysis>,
+    /// What it left behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<Artifact>,
+    /// As in `artifact`, where older scripts look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Message>>)]
+    messages: Option<Arc<[Message]>>,
+    /// As in `artifact`, where older scripts look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transcript: Option<String>,
+    /// As in `analysis`, where older scripts look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    /// As in `artifact`, where older scripts look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording_url: Option<String>,
+    /// As in `artifact`, where older scripts look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stereo_recording_url: Option<String>,
+}
+
+/// The parts of a cost in USD, exactly. They add up to the total.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct VapiCostBreakdown {
+    /// Telephony.
+    #[schema(value_type = f64)]
+    transport: Number,
+    /// Speech to text.
+    #[schema(value_type = f64)]
+    stt: Number,
+    /// The language model.
+    #[schema(value_type = f64)]
+    llm: Number,
+    /// Text to speech.
+    #[schema(value_type = f64)]
+    tts: Number,
+    /// Vapi's fee.
+    #[schema(value_type = f64)]
+    vapi: Number,
+    /// The rest, which Vapi spreads over fields of its own; may be negative where it rounds.
+    #[schema(value_type = f64)]
+    other: Number,
+    /// All of it.
+    #[schema(value_type = f64)]
+    total: Number,
+}
+
+/// Who was on the line. Without scope `personal` only the last two digits of the number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiCustomer {
+    /// The number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// The SIP address of a caller without a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sip_uri: Option<String>,
+    /// Vapi's user's own id of the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    /// The person's key is destroyed: nobody can read this any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+}
+
+impl VapiCall {
+    /// Shows a call; with what was said in it to those who may see it.
+    pub(super) fn of(
+        tenant_id: TenantId,
+        row: &Row,
+        parties: &Parties,
+        said: Option<Said<'_>>,
+    ) -> Self {
+        let call = &row.call;
+        let cost = call.cost().filter(|cost| cost.currency == "USD");
+        let analysis = Analysis::of(call, said);
+        let artifact = said.and_then(|said| Artifact::of(said, call.told_start()));
+        let left = artifact.as_ref();
+        Self {
+            id: call.provider_call_id.clone(),
+            org_id: tenant_id.0,
+            r#type: call.direction().map(type_word),
+            status: call.status().map(status_word),
+            ended_reason: call.ended_reason().map(str::to_owned),
+            created_at: Time(row.created_at),
+            updated_at: Time(row.updated_at),
+            started_at: call.told_start().map(Time),
+            ended_at: call.ended_at().map(Time),
+            cost: cost.map(|cost| cost.total_nanos.into()),
+            cost_breakdown: cost.map(VapiCostBreakdown::of),
+            assistant_id: call.agent_id().map(str::to_owned),
+            phone_number_id: call.phone_number_id().map(str::to_owned),
+            customer: VapiCustomer::of(parties, said.is_some()),
+            messages: left.and_then(|left| left.messages.clone()),
+            transcript: left.and_then(|left| left.transcript.clone()),
+            summary: analysis.as_ref().and_then(|analysis| analysis.summary.clone()),
+            recording_url: left.and_then(|left| left.recording_url.clone()),
+            stereo_recording_url: left.and_then(|left| left.stereo_recording_url.clone()),
+            analysis,
+            artifact,
+        }
+    }
+}
+
+impl VapiCostBreakdown {
+    fn of(cost: &Cost) -> Self {
+        let parts = &cost.parts;
+        Self {
+            transport: parts.transport_nanos.into(),
+            stt: parts.stt_nanos.into(),
+            llm: parts.llm_nanos.into(),
+            tts: parts.tts_nanos.into(),
+            vapi: parts.platform_nanos.into(),
+            other: parts.other_nanos.into(),
+            total: cost.total_nanos.into(),
+        }
+    }
+}
+
+impl VapiCustomer {
+    fn of(parties: &Parties, is_personal: bool) -> Option<Self> {
+        let party = &parties.merged;
+        let shown = |value: &Option<String>| value.clone().filter(|_| is_personal);
+        let masked = party.phone.as_deref().map(mask_phone);
+        let customer = if parties.is_erased {
+            Self { erased: true, ..Self::default() }
+        } else {
+            Self {
+                number: if is_personal { party.phone.clone() } else { masked },
+                name: shown(&party.name),
+                email: shown(&party.email),
+                sip_uri: shown(&party.sip_uri),
+                external_id: shown(&party.external_id),
+                erased: false,
+            }
+        };
+        (customer != Self::default()).then_some(customer)
+    }
+}
+
+/// Vapi's word for which way a call went.
+const fn type_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inboundPhoneCall",
+        Direction::Outbound => "outboundPhoneCall",
+        Direction::Web => "webCall",
+    }
+}
+
+/// Vapi's word for where a call stands.
+const fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "queued",
+        Status::Ringing => "ringing",
+        Status::InProgress => "in-progress",
+        Status::Forwarding => "forwarding",
+        Status::Ended => "ended",
+    }
+}
+
+/// The same for a stored name of a direction.
+pub(super) fn type_of(stored: &str) -> &str {
+    let all = [Direction::Inbound, Direction::Outbound, Direction::Web];
+    let meant = all.into_iter().find(|direction| direction_name(*direction) == stored);
+    match meant {
+        Some(direction) => type_word(direction),
+        None => stored,
+    }
+}
+
+/// The same for a stored name of a status.
+pub(super) fn status_of(stored: &str) -> &str {
+    let all =
+        [Status::Queued, Status::Ringing, Status::InProgress, Status::Forwarding, Status::Ended];
+    let meant = all.into_iter().find(|status| status_name(*status) == stored);
+    match meant {
+        Some(status) => status_word(status),
+        None => stored,
+    }
+}

@@ -1,0 +1,42 @@
+//! Vapi's own dialect: a script of Vapi's user finds here what it finds there.
+
+mod analytics;
+mod filters;
+mod people;
+mod refusals;
+mod samples;
+
+use ledger_tests::TestTenant;
+use ledger_tests::schema::Schemas;
+use reqwest::{Client, Response};
+use serde_json::Value;
+
+/// Lists calls; each is of Vapi's schema.
+async fn list(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
+    let (status, calls) = tenant.get_with(key, &format!("/call?{query}")).await;
+    assert_eq!(status, 200, "{query}: {calls}");
+    let calls = calls.as_array().expect("a plain list").clone();
+    for call in &calls {
+        assert_eq!(Schemas::vapi().faults("Call", call), [""; 0], "{call}");
+    }
+    calls
+}
+
+/// Shows a call, which is of Vapi's schema.
+async fn show(tenant: &TestTenant, key: &str, id: &str) -> Value {
+    let (status, call) = tenant.get_with(key, &format!("/call/{id}")).await;
+    assert_eq!(status, 200, "{id}: {call}");
+    assert_eq!(Schemas::vapi().faults("Call", &call), [""; 0], "{call}");
+    call
+}
+
+/// Asks for figures.
+async fn post(tenant: &TestTenant, key: &str, body: &Value) -> Response {
+    let request = Client::new().post(tenant.url("/analytics")).bearer_auth(key);
+    request.json(body).send().await.expect("an answer")
+}
+
+/// The ids of calls, in the order given.
+fn ids(calls: &[Value]) -> Vec<&str> {
+    calls.iter().map(|call| call["id"].as_str().expect("calls have ids")).collect()
+}

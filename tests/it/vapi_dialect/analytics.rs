@@ -1,0 +1,352 @@
+//! `POST /analytics`: what it says is what the calls add up to.
+
+use std::collections::BTreeMap;
+
+use ledger_tests::fixtures::Message;
+use ledger_tests::schema::Schemas;
+use ledger_tests::{TestLedger, TestTenant, run};
+use serde_json::{Value, json};
+
+use super::post;
+
+/// The calls of these tests began in this time.
+const START: &str = "2026-10-30T00:00:00.000Z";
+const END: &str = "2026-11-05T00:00:00.000Z";
+
+/// One call as it was told, in whole numbers.
+struct Told {
+    id: String,
+    started_at: String,
+    kind: &'static str,
+    agent: &'static str,
+    reason: &'static str,
+    verdict: Option<bool>,
+    ms: i64,
+    nanos: i64,
+    is_test: bool,
+}
+
+impl Told {
+    /// Forty-eight calls, three hours apart, over the end of daylight saving in New York.
+    fn all() -> Vec<Self> {
+        let told = |nth: i64| {
+            let (day, hour) = (nth / 8, nth % 8 * 3);
+            let date =
+                if day < 2 { format!("10-{}", 30 + day) } else { format!("11-0{}", day - 1) };
+            let at = usize::try_from(nth).expect("few");
+            Self {
+                id: format!("c-{nth:02}"),
+                started_at: format!("2026-{date}T{hour:02}:30:00.000Z"),
+                kind: ["inboundPhoneCall", "outboundPhoneCall", "webCall"][at % 3],
+                agent: ["a-1", "a-2"][at % 2],
+                reason: ["customer-ended-call", "voicemail", "silence-timed-out"][at / 2 % 3],
+                verdict: [Some(true), Some(false), None][at / 3 % 3],
+                ms: 10_000 + nth * 1_250,
+                nanos: 107_000_000 + nth * 1_300_000,
+                is_test: nth % 10 == 9,
+            }
+        };
+        (0..48).map(told).collect()
+    }
+
+    fn report(&self) -> String {
+        let mut report = Message::report(&self.id)
+            .of_call("type", json!(self.kind))
+            .of_call("assistantId", json!(self.agent))
+            .told("startedAt", json!(self.started_at))
+            .told("durationMs", self.ms)
+            .told(
+                "cost",
+                format!("{}.{:09}", self.nanos / 1_000_000_000, self.nanos % 1_000_000_000),
+            )
+            .told("endedReason", json!(self.reason));
+        if let Some(verdict) = self.verdict {
+            report = report.told("analysis", json!({ "successEvaluation": verdict }));
+        }
+        if self.is_test {
+            report = report.of_call("metadata", json!({ "isTest": true }));
+        }
+        report.body()
+    }
+}
+
+async fn tenant_with_calls() -> (TestTenant, Vec<Told>) {
+    let tenant = TestLedger::shared().await.tenant().await;
+    let all = Told::all();
+    for told in &all {
+        tenant.post_ok(told.report()).await;
+    }
+    tenant.settle().await;
+    (tenant, all)
+}
+
+/// The rows that answer a query over the time of these tests.
+async fn rows(tenant: &TestTenant, mut query: Value) -> Vec<Value> {
+    query["table"] = json!("call");
+    query["name"] = json!("it");
+    let mut range = json!({ "start": START, "end": END, "timezone": "UTC" });
+    for (name, value) in query["timeRange"].as_object().into_iter().flatten() {
+        range[name] = value.clone();
+    }
+    query["timeRange"] = range.clone();
+    let response = post(tenant, &tenant.read_key, &json!({ "queries": [query] })).await;
+    assert_eq!(response.status(), 201, "{query}");
+    let mut results: Value = response.json().await.expect("JSON");
+    let result = &mut results[0];
+    assert_eq!(Schemas::vapi().faults("AnalyticsQueryResult", result), [""; 0], "{result}");
+    assert_eq!((&result["name"], &result["timeRange"]), (&json!("it"), &range));
+    result["result"].as_array_mut().expect("rows").drain(..).collect()
+}
+
+fn operations(all: &[(&str, &str)]) -> Value {
+    let one =
+        |(operation, column): &(&str, &str)| json!({ "operation": operation, "column": column });
+    all.iter().map(one).collect()
+}
+
+/// Figures of a group of calls, summed here.
+fn figures(calls: &[&Told]) -> Value {
+    let sum = |of: fn(&Told) -> i64| calls.iter().map(|told| of(told)).sum::<i64>();
+    let count = i64::try_from(calls.len()).expect("few");
+    let exact = |numerator: i64, denominator: i64| -> Value {
+        let rounded = decimal_text(numerator, denominator);
+        serde_json::from_str(&rounded).expect("a number")
+    };
+    let nanos = 1_000_000_000;
+    json!({
+        "countId": count.to_string(),
+        "sumDuration": exact(sum(|told| told.ms), 60_000),
+        "avgDuration": exact(sum(|told| told.ms), 60_000 * count),
+        "minDuration": exact(calls.iter().map(|told| told.ms).min().expect("some"), 60_000),
+        "maxDuration": exact(calls.iter().map(|told| told.ms).max().expect("some"), 60_000),
+        "sumCost": exact(sum(|told| told.nanos), nanos),
+        "avgCost": exact(sum(|told| told.nanos), nanos * count),
+        "maxCost": exact(calls.iter().map(|told| told.nanos).max().expect("some"), nanos),
+    })
+}
+
+/// A fraction with ten digits behind the point, half to even, as text.
+fn decimal_text(numerator: i64, denominator: i64) -> String {
+    let scale = 10_000_000_000_i128;
+    let (numerator, denominator) = (i128::from(numerator) * scale, i128::from(denominator));
+    let (whole, rest) = (numerator / denominator, numerator % denominator);
+    let is_up = 2 * rest > denominator || (2 * rest == denominator && whole % 2 == 1);
+    let rounded = whole + i128::from(is_up);
+    let text = format!("{}.{:010}", rounded / scale, rounded % scale);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+const FIGURES: [(&str, &str); 8] = [
+    ("count", "id"),
+    ("sum", "duration"),
+    ("avg", "duration"),
+    ("min", "duration"),
+    ("max", "duration"),
+    ("sum", "cost"),
+    ("avg", "cost"),
+    ("max", "cost"),
+];
+
+/// Checks rows against the calls, grouped here by the same keys.
+fn assert_adds_up(rows: &[Value], calls: &[&Told], keys: impl Fn(&Told) -> Value) {
+    let mut groups: BTreeMap<String, (Value, Vec<&Told>)> = BTreeMap::new();
+    for told in calls {
+        let keys = keys(told);
+        groups.entry(keys.to_string()).or_insert_with(|| (keys, Vec::new())).1.push(told);
+    }
+    let mut wanted: Vec<Value> = groups
+        .into_values()
+        .map(|(mut keys, calls)| {
+            let figures = figures(&calls);
+            keys.as_object_mut()
+                .expect("keys")
+                .extend(figures.as_object().cloned().expect("figures"));
+            keys
+        })
+        .collect();
+    let mut told = rows.to_vec();
+    wanted.sort_by_key(ToString::to_string);
+    told.sort_by_key(ToString::to_string);
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (told, wanted) in told.iter().zip(&wanted) {
+        assert_eq!(told, wanted);
+    }
+}
+
+#[test]
+fn figures_add_up_to_the_calls_however_they_are_told_apart() {
+    run(async {
+        let (tenant, all) = tenant_with_calls().await;
+        let real: Vec<&Told> = all.iter().filter(|told| !told.is_test).collect();
+        let ask = async |group_by: Value| {
+            rows(&tenant, json!({ "operations": operations(&FIGURES), "groupBy": group_by })).await
+        };
+        assert_adds_up(&ask(json!([])).await, &real, |_| json!({}));
+        assert_adds_up(&ask(json!(["type"])).await, &real, |told| json!({ "type": told.kind }));
+        assert_adds_up(
+            &ask(json!(["assistantId", "endedReason"])).await,
+            &real,
+            |told| json!({ "assistantId": told.agent, "endedReason": told.reason }),
+        );
+        assert_adds_up(&ask(json!(["analysis.successEvaluation"])).await, &real, |told| {
+            let verdict = told.verdict.map(|verdict| verdict.to_string());
+            json!({ "analysis.successEvaluation": verdict })
+        });
+        assert_adds_up(&ask(json!(["status"])).await, &real, |_| json!({ "status": "ended" }));
+        assert_adds_up(&ask(json!(["outcome"])).await, &real, |told| {
+            let outcome = match told.reason {
+                "customer-ended-call" => "customer_hung_up",
+                "silence-timed-out" => "silence",
+                reason => reason,
+            };
+            json!({ "outcome": outcome })
+        });
+    });
+}
+
+#[test]
+fn tests_are_counted_apart() {
+    run(async {
+        let (tenant, all) = tenant_with_calls().await;
+        let tests: Vec<&Told> = all.iter().filter(|told| told.is_test).collect();
+        let query = json!({ "operations": operations(&FIGURES), "isTest": true });
+        assert_adds_up(&rows(&tenant, query).await, &tests, |_| json!({}));
+    });
+}
+
+#[test]
+fn steps_follow_the_clock_of_the_zone_and_tell_of_those_with_calls() {
+    run(async {
+        let (tenant, all) = tenant_with_calls().await;
+        let real: Vec<&Told> = all.iter().filter(|told| !told.is_test).collect();
+        // The day clocks are turned back has 25 hours.
+        let days = [
+            ("2026-10-29T04:00:00.000Z", "2026-10-30T04:00:00.000Z"),
+            ("2026-10-30T04:00:00.000Z", "2026-10-31T04:00:00.000Z"),
+            ("2026-10-31T04:00:00.000Z", "2026-11-01T04:00:00.000Z"),
+            ("2026-11-01T04:00:00.000Z", "2026-11-02T05:00:00.000Z"),
+            ("2026-11-02T05:00:00.000Z", "2026-11-03T05:00:00.000Z"),
+            ("2026-11-03T05:00:00.000Z", "2026-11-04T05:00:00.000Z"),
+            ("2026-11-04T05:00:00.000Z", "2026-11-05T05:00:00.000Z"),
+        ];
+        let day = |told: &Told| {
+            let at = told.started_at.as_str();
+            let day = days.iter().find(|(from, to)| (*from..*to).contains(&at)).expect("a day");
+            json!({ "date": day.0 })
+        };
+        let query = json!({ "operations": operations(&FIGURES),
+                            "timeRange": { "step": "day", "timezone": "America/New_York" } });
+        assert_adds_up(&rows(&tenant, query).await, &real, day);
+
+        let query = json!({ "operations": operations(&[("count", "id")]),
+                            "timeRange": { "step": "hour", "start": "2026-10-30T00:00:00.000Z",
+                                           "end": "2026-10-30T06:00:00.000Z" } });
+        let wanted = [
+            json!({ "date": "2026-10-30T00:00:00.000Z", "countId": "1" }),
+            json!({ "date": "2026-10-30T03:00:00.000Z", "countId": "1" }),
+        ];
+        assert_eq!(rows(&tenant, query).await, wanted);
+        let query = json!({ "operations": operations(&[("count", "id")]), "groupBy": ["type"],
+                            "timeRange": { "step": "minute", "end": "2026-10-30T00:31:00.000Z" } });
+        let wanted = json!({ "date": "2026-10-30T00:30:00.000Z", "type": "inboundPhoneCall", "countId": "1" });
+        assert_eq!(rows(&tenant, query).await, [wanted]);
+    });
+}
+
+#[test]
+fn calls_one_by_one_are_told_when_they_began() {
+    run(async {
+        let (tenant, all) = tenant_with_calls().await;
+        let query = json!({ "operations": operations(&[("history", "cost")]), "groupBy": ["type"],
+                            "timeRange": { "end": "2026-10-30T07:00:00.000Z" } });
+        let wanted: Vec<Value> = all[..3]
+            .iter()
+            .map(|told| {
+                let cost: Value = serde_json::from_str(&decimal_text(told.nanos, 1_000_000_000))
+                    .expect("a number");
+                json!({ "date": told.started_at, "type": told.kind, "historyCost": cost })
+            })
+            .collect();
+        assert_eq!(rows(&tenant, query).await, wanted);
+    });
+}
+
+#[test]
+fn percentiles_are_at_most_a_fiftieth_off() {
+    run(async {
+        let (tenant, all) = tenant_with_calls().await;
+        let mut durations: Vec<i64> =
+            all.iter().filter(|told| !told.is_test).map(|told| told.ms).collect();
+        durations.sort_unstable();
+        let query =
+            json!({ "operations": operations(&[("p50", "duration"), ("p90", "minutesUsed")]) });
+        let rows = rows(&tenant, query).await;
+        for (name, percent) in [("p50Duration", 50), ("p90MinutesUsed", 90)] {
+            let exact = durations[(durations.len() * percent).div_ceil(100) - 1];
+            let told = rows[0][name].as_f64().expect("a number") * 60_000.0;
+            let off = (told / f64::from(i32::try_from(exact).expect("short")) - 1.0).abs();
+            assert!(off < 0.02, "{name}: {told} for {exact}");
+        }
+    });
+}
+
+#[test]
+fn of_no_calls_there_is_one_row_of_nothing_and_no_group() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        let all =
+            operations(&[("count", "id"), ("sum", "cost"), ("avg", "cost"), ("max", "duration")]);
+        let nothing = json!({ "countId": "0", "sumCost": 0, "avgCost": null, "maxDuration": null });
+        assert_eq!(rows(&tenant, json!({ "operations": all })).await, [nothing]);
+        let grouped = json!({ "operations": all, "groupBy": ["type"] });
+        assert!(rows(&tenant, grouped).await.is_empty());
+        let stepped = json!({ "operations": all, "timeRange": { "step": "day" } });
+        assert!(rows(&tenant, stepped).await.is_empty());
+    });
+}
+
+#[test]
+fn another_tenants_calls_are_in_no_figure() {
+    run(async {
+        let (_, other) = (tenant_with_calls().await, TestLedger::shared().await.tenant().await);
+        let query = json!({ "operations": operations(&[("count", "id")]) });
+        assert_eq!(rows(&other, query).await, [json!({ "countId": "0" })]);
+    });
+}
+
+#[test]
+fn a_script_of_a_dashboard_gets_all_its_figures_at_once() {
+    run(async {
+        let (tenant, _) = tenant_with_calls().await;
+        // As dashboards of Vapi's users send it; it is of Vapi's schema.
+        let range = json!({ "start": START, "end": END, "step": "day", "timezone": "UTC" });
+        let query = |name: &str, group_by: &[&str], all: &[(&str, &str)]| {
+            json!({ "table": "call", "name": name, "groupBy": group_by, "timeRange": range,
+                    "operations": operations(all) })
+        };
+        let body = json!({ "queries": [
+            query("LLM, STT, TTS, VAPI Costs", &[], &[("sum", "costBreakdown.llm"),
+                ("sum", "costBreakdown.stt"), ("sum", "costBreakdown.tts"),
+                ("sum", "costBreakdown.vapi"), ("sum", "costBreakdown.transport")]),
+            query("Number of Calls by Type", &["type"], &[("count", "id")]),
+            query("Average Call Duration by Assistant", &["assistantId"], &[("avg", "duration")]),
+            query("Total Spent", &[], &[("sum", "cost")]),
+        ] });
+        assert_eq!(Schemas::vapi().faults("AnalyticsQueryDTO", &body), [""; 0]);
+        let response = post(&tenant, &tenant.read_key, &body).await;
+        assert_eq!(response.status(), 201);
+        let results: Value = response.json().await.expect("JSON");
+        let names: Vec<_> =
+            results.as_array().into_iter().flatten().map(|one| &one["name"]).collect();
+        let asked: Vec<_> =
+            body["queries"].as_array().into_iter().flatten().map(|one| &one["name"]).collect();
+        assert_eq!(names, asked);
+        let costs = &results[0]["result"][0];
+        for name in ["Llm", "Stt", "Tts", "Vapi", "Transport"] {
+            assert_eq!(costs[format!("sumCostBreakdown{name}")], 0, "{costs}");
+        }
+        let dates = results[3]["result"].as_array().expect("rows").iter();
+        let dates: Vec<_> = dates.filter_map(|row| row["date"].as_str()).collect();
+        assert_eq!((dates.len(), dates[0]), (6, START));
+    });
+}

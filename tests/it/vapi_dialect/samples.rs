@@ -1,0 +1,166 @@
+//! What Vapi told, told again in its own words.
+
+use ledger_tests::{TestLedger, TestTenant, fixtures, run};
+use serde_json::{Value, json};
+
+use super::{list, show};
+
+/// Posts a sample and shows its call.
+async fn told_again(name: &str, id: &str) -> (TestTenant, Value) {
+    let tenant = TestLedger::shared().await.tenant().await;
+    tenant.post_ok(fixtures::bytes(name)).await;
+    tenant.settle().await;
+    let call = show(&tenant, &tenant.key, id).await;
+    (tenant, call)
+}
+
+/// Checks that what stands at some places is the same, wherever Vapi told anything.
+fn assert_same(ours: &Value, theirs: &Value, places: &str) {
+    for place in places.split_whitespace() {
+        let told = theirs.pointer(place).filter(|told| !told.is_null());
+        assert_eq!(ours.pointer(place), told, "{place}");
+    }
+}
+
+/// Who said what and when, and which tools were called; prompts and results are told elsewhere.
+fn spoken(messages: &Value) -> Vec<(String, String, Value)> {
+    let messages = messages.as_array().expect("messages").iter();
+    let spoken =
+        messages.filter(|one| one["role"] != "system" && one["role"] != "tool_call_result");
+    let mut spoken: Vec<_> = spoken
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            let tool = one["toolCalls"][0]["function"]["name"].clone();
+            (one["time"].as_f64().expect("a time"), (text("role"), text("message"), tool))
+        })
+        .collect();
+    spoken.sort_by(|one, other| one.0.total_cmp(&other.0));
+    spoken.into_iter().map(|(_, spoken)| spoken).collect()
+}
+
+/// A link that is told under several names is kept under the first, so single channels are not here.
+const TOLD_OF_A_CALL: &str = "/id /type /status /endedReason /createdAt /startedAt /endedAt /cost \
+    /assistantId /phoneNumberId /customer/number /customer/name /transcript /summary /recordingUrl \
+    /stereoRecordingUrl /analysis/summary /analysis/successEvaluation /analysis/structuredData \
+    /artifact/transcript /artifact/recordingUrl /artifact/stereoRecordingUrl \
+    /artifact/recording/stereoUrl /artifact/recording/mono/combinedUrl";
+
+#[test]
+fn a_call_as_vapi_showed_it_is_shown_as_vapi_showed_it() {
+    run(async {
+        for name in [
+            "vapi/api-get-call.inbound-analysis.sanitized.json",
+            "vapi/api-get-call.outbound-live.sanitized.json",
+            "vapi/api-get-call.outbound-voicemail.json",
+            "vapi/api-get-call.outbound-voicemail-greeting.json",
+        ] {
+            let theirs = fixtures::json(name);
+            let id = theirs["id"].as_str().expect("an id");
+            let (tenant, ours) = told_again(name, id).await;
+            assert_same(&ours, &theirs, TOLD_OF_A_CALL);
+            for part in ["stt", "llm", "tts", "vapi", "total"] {
+                let place = format!("/costBreakdown/{part}");
+                assert_eq!(ours.pointer(&place), theirs.pointer(&place), "{name} {part}");
+            }
+            if theirs["messages"].is_array() {
+                assert_eq!(spoken(&ours["messages"]), spoken(&theirs["messages"]), "{name}");
+                assert_eq!(ours["artifact"]["messages"], ours["messages"]);
+            }
+            assert_eq!(ours["orgId"], tenant.tenant_id.to_string(), "Vapi's own is not ours");
+            assert_eq!(list(&tenant, &tenant.key, "").await, [ours], "a list shows as much");
+        }
+    });
+}
+
+#[test]
+fn a_report_is_shown_as_the_call_it_ends() {
+    run(async {
+        for (name, id) in [
+            ("vapi/end-of-call-report.webcall-with-costs.json", "/message/call/id"),
+            ("vapi/end-of-call-report.inbound-intake-no-cost.json", "/message/call/id"),
+            ("vapi/end-of-call-report.inbound-squad-two-assistants.json", "/message/call/id"),
+        ] {
+            let body = fixtures::json(name);
+            let (message, call) = (&body["message"], &body["message"]["call"]);
+            let id = body.pointer(id).and_then(Value::as_str).expect("an id");
+            let (_, ours) = told_again(name, id).await;
+            assert_same(&ours, call, "/id /type /createdAt /assistantId /phoneNumberId");
+            assert_same(
+                &ours,
+                message,
+                "/endedReason /startedAt /endedAt /cost /transcript /summary /recordingUrl \
+                 /stereoRecordingUrl /analysis/summary /analysis/successEvaluation \
+                 /customer/number",
+            );
+            assert_eq!(ours["status"], "ended");
+            assert_eq!(spoken(&ours["messages"]), spoken(&message["messages"]), "{name}");
+        }
+    });
+}
+
+#[test]
+fn money_is_written_as_vapi_wrote_it() {
+    run(async {
+        let name = "vapi/end-of-call-report.webcall-with-costs.json";
+        let body = fixtures::json(name);
+        let id = body["message"]["call"]["id"].as_str().expect("an id");
+        let (tenant, _) = told_again(name, id).await;
+        let request = tenant.request(&tenant.read_key, &format!("/call/{id}"));
+        let text = request.send().await.expect("an answer").text().await.expect("a text");
+        let wanted = r#""cost":0.0394,"costBreakdown":{"transport":0,"stt":0.0056,"llm":0.0001,"tts":0.0126,"vapi":0.0211,"other":0,"total":0.0394}"#;
+        assert!(text.contains(wanted), "{text}");
+    });
+}
+
+#[test]
+fn tools_are_told_where_language_models_look_for_them() {
+    run(async {
+        let name = "vapi/end-of-call-report.inbound-intake-no-cost.json";
+        let body = fixtures::json(name);
+        let id = body["message"]["call"]["id"].as_str().expect("an id");
+        let (_, ours) = told_again(name, id).await;
+        let messages = ours["artifact"]["messages"].as_array().expect("messages");
+        let tool = messages.iter().find(|one| one["role"] == "tool_calls").expect("a tool call");
+        let function = &tool["toolCalls"][0]["function"];
+        let arguments: Value =
+            serde_json::from_str(function["arguments"].as_str().expect("text")).expect("JSON");
+        assert_eq!(function["name"], "DemoNameService--saveName");
+        assert_eq!(arguments, json!({ "firstName": "Jordan", "lastName": "Example" }));
+        assert_eq!(tool["message"], "");
+
+        let formatted = ours["artifact"]["messagesOpenAIFormatted"].as_array().expect("messages");
+        let result = formatted.iter().find(|one| one["role"] == "tool").expect("its result");
+        assert_eq!(result["tool_call_id"], tool["toolCalls"][0]["id"]);
+        assert_eq!(result["content"], "{}");
+    });
+}
+
+#[test]
+fn turns_without_a_time_are_told_only_where_none_is_needed() {
+    run(async {
+        let name = "vapi/end-of-call-report.official-skill-example.json";
+        let body = fixtures::json(name);
+        let id = body["message"]["call"]["id"].as_str().expect("an id");
+        let (_, ours) = told_again(name, id).await;
+        assert_eq!(ours["messages"], Value::Null);
+        let formatted = json!([
+            { "role": "assistant", "content": "Hello! How can I help?" },
+            { "role": "user", "content": "I need to check my order." },
+        ]);
+        assert_eq!(ours["artifact"]["messagesOpenAIFormatted"], formatted);
+        assert_eq!(ours["cost"], 0.15);
+    });
+}
+
+#[test]
+fn a_call_that_was_only_made_has_nothing_but_that() {
+    run(async {
+        let name = "vapi/api-create-call-response.outbound.json";
+        let theirs = fixtures::json(name);
+        let (_, ours) = told_again(name, theirs["id"].as_str().expect("an id")).await;
+        assert_same(&ours, &theirs, "/id /type /createdAt /assistantId /phoneNumberId /status");
+        for absent in ["startedAt", "endedAt", "endedReason", "analysis", "artifact", "messages"] {
+            assert_eq!(ours.get(absent), None, "{absent}");
+        }
+    });
+}
