@@ -123,18 +123,24 @@ impl Names {
 /// holds share them. Clocks were turned at any minute, some as late as 2011.
 struct Starts {
     zone: Tz,
-    known: BTreeMap<DateTime<Utc>, (DateTime<Utc>, [DateTime<Utc>; 3])>,
+    known: BTreeMap<DateTime<Utc>, Hour>,
+}
+
+/// An hour: when it is over, and when it, its day and its month began.
+struct Hour {
+    ends_at: DateTime<Utc>,
+    starts: [DateTime<Utc>; 3],
 }
 
 impl Starts {
     fn of(&mut self, at: DateTime<Utc>) -> [DateTime<Utc>; 3] {
-        if let Some((_, (next, starts))) = self.known.range(..=at).next_back()
-            && at < *next
+        if let Some((_, hour)) = self.known.range(..=at).next_back()
+            && at < hour.ends_at
         {
-            return *starts;
+            return hour.starts;
         }
         let starts = Grain::ALL.map(|grain| grain.start(self.zone, at));
-        self.known.insert(starts[0], (Grain::Hour.next(self.zone, at), starts));
+        self.known.insert(starts[0], Hour { ends_at: Grain::Hour.next(self.zone, at), starts });
         starts
     }
 }
