@@ -113,10 +113,12 @@ impl Service {
         }
         self.close.send_replace(true);
         self.ended.send_replace(true);
-        if timeout(LAST_RECORDS, self.denials).await.is_err() {
+        let (denials, counts) =
+            tokio::join!(timeout(LAST_RECORDS, self.denials), timeout(LAST_RECORDS, self.counts));
+        if denials.is_err() {
             tracing::warn!("audit.denials_not_recorded");
         }
-        if timeout(LAST_RECORDS, self.counts).await.is_err() {
+        if counts.is_err() {
             tracing::warn!("counts.not_added_in_time");
         }
         self.upkeep.abort();
