@@ -14,6 +14,7 @@ mod parking;
 mod planted;
 mod postponed;
 mod read;
+mod settle;
 mod steward;
 mod turn;
 

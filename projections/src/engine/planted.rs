@@ -7,7 +7,8 @@ use sqlx::{Postgres, Transaction};
 use super::claim::TenantClaims;
 use super::parking::Waiting;
 use super::read::read;
-use super::turn::{Reached, Worker, fold_one, settle};
+use super::settle::settle;
+use super::turn::{Reached, Worker, fold_one};
 
 /// How long the rows stay behind their checkpoint.
 const LATE: Duration = Duration::from_millis(40);

@@ -14,6 +14,7 @@ use super::health::Health;
 use super::parking::Waiting;
 use super::postponed::Postponed;
 use super::read::{Ahead, Batch, read};
+use super::settle::{halt_all, settle};
 use crate::projector::{LogEvent, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
@@ -125,6 +126,24 @@ impl Worker {
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         self.left_behind.clear();
         self.at = None;
+        if let Some(tenants) = tenants {
+            let postponed = self.postponed.all();
+            let mut free = tenants.to_vec();
+            free.retain(|tenant| !postponed.contains(tenant));
+            return if free.is_empty() { Ok(0) } else { self.turn_of(Some(&free)).await };
+        }
+        if self.ahead.is_none()
+            && let Some(postponed) = self.postponed.due()
+        {
+            self.turn_of(Some(&[postponed])).await?;
+            self.postponed.clear(postponed);
+            // The others are looked at right after it.
+            return Ok(1);
+        }
+        self.turn_of(None).await
+    }
+
+    async fn turn_of(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         let wanted = self.wanted(tenants);
         if tenants.is_none() && self.ahead.is_none() {
             enrol(self.store.projector(), &self.shapes, wanted).await?;
@@ -190,10 +209,8 @@ impl Worker {
         tenants: Option<&[TenantId]>,
         wanted: Wanted,
     ) -> sqlx::Result<Vec<TenantId>> {
-        let postponed = self.postponed.all();
         if let Some(tenants) = tenants {
-            let is_due = |tenant: &&TenantId| !postponed.contains(tenant);
-            return Ok(tenants.iter().filter(is_due).copied().collect());
+            return Ok(tenants.to_vec());
         }
         if self.staying_since.is_some_and(|since| since.elapsed() > STAY) {
             self.forget();
@@ -201,7 +218,7 @@ impl Worker {
         if let Some(ahead) = &self.ahead {
             return Ok(vec![ahead.tenant_id]);
         }
-        behind(conn, &self.shapes, wanted, &postponed).await
+        behind(conn, &self.shapes, wanted, &self.postponed.all()).await
     }
 
     async fn advance_all(
@@ -317,78 +334,4 @@ pub(super) async fn fold_one(
         apply(conn, Target { projector, version, tenant, way }, wanted, waiting).await?;
     }
     Ok(Reached { len, beyond })
-}
-
-/// Moves the checkpoint behind what was folded, and says why it stops there when it does.
-pub(super) async fn settle(
-    conn: &mut PgConnection,
-    tenant: Tenant,
-    claim: &Claim,
-    batch: &Batch,
-    reached: Reached,
-) -> sqlx::Result<()> {
-    if let Some(last) = batch.events[..reached.len].last() {
-        move_checkpoint(conn, tenant.tenant_id, claim, Position(last.stored.position)).await?;
-        let projection = claim.projector.name();
-        metrics::counter!("ledger_projected_events_total", "projection" => projection)
-            .increment(reached.len as u64);
-    }
-    if let Some(why) = reached.beyond {
-        halt(conn, tenant.tenant_id, claim, &why).await?;
-    }
-    Ok(())
-}
-
-/// Compare and set: a checkpoint that is not where it was read has been moved by somebody else, and
-/// what was folded here must not stand.
-async fn move_checkpoint(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    claim: &Claim,
-    to: Position,
-) -> sqlx::Result<()> {
-    let moved = sqlx::query!(
-        "update projection.checkpoints
-            set position = $5, halted = null, updated_at = clock_timestamp()
-          where tenant_id = $1 and projection = $2 and version = $3 and position = $4",
-        tenant_id.0,
-        claim.projector.name(),
-        claim.version,
-        claim.position.0,
-        to.0,
-    )
-    .execute(conn)
-    .await?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
-}
-
-async fn halt(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    claim: &Claim,
-    why: &str,
-) -> sqlx::Result<()> {
-    let projection = claim.projector.name();
-    if claim.halted.as_deref() != Some(why) {
-        tracing::error!(error = why, %tenant_id, projection, "projection.halted");
-    }
-    sqlx::query!(
-        "update projection.checkpoints set halted = $4
-          where tenant_id = $1 and projection = $2 and version = $3",
-        tenant_id.0,
-        projection,
-        claim.version,
-        why,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn halt_all(conn: &mut PgConnection, one: &TenantClaims) -> sqlx::Result<()> {
-    for claim in &one.claims {
-        halt(conn, one.tenant_id, claim, "the tenant's time zone is not known to this build")
-            .await?;
-    }
-    Ok(())
 }
