@@ -14,7 +14,7 @@ use super::{Answer, Cost, Dimension, Extremes, Question, Sums};
 use crate::histogram::Histogram;
 
 /// The most sums one question may have: one for each bucket, group and currency.
-pub const MAX_ROWS: i64 = 200_000;
+pub const MAX_ROWS: i64 = 100_000;
 
 /// Answers a question. `None` when the answer would be longer than [`MAX_ROWS`].
 ///
