@@ -20,6 +20,7 @@ mod plan_limits;
 mod projection;
 mod quarantine;
 mod reaper;
+mod rebuild;
 mod routing;
 mod samples;
 mod sealing;

@@ -1,0 +1,115 @@
+//! `calls`, but something is wrong with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ledger_core::ids::TenantId;
+use projections::calls::Calls;
+use projections::usage::Usage;
+use projections::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
+use sqlx::PgConnection;
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+/// What a double does besides what `calls` does.
+#[derive(Clone)]
+pub(super) enum Double {
+    /// It panics at a call: when it loads it, folds it, or writes it.
+    Panics(Uuid, Panics),
+    /// It waits at a tenant until it may go on, and says that it is there.
+    Waits(TenantId, Arc<Gate>),
+    /// It takes its time with some tenants.
+    Dawdles(Vec<TenantId>, Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Panics {
+    Loading,
+    Folding,
+    Writing,
+}
+
+/// Where somebody is held up.
+pub(super) struct Gate {
+    pub(super) reached: Notify,
+    pub(super) open: Semaphore,
+}
+
+impl Gate {
+    pub(super) fn shut() -> Arc<Self> {
+        Arc::new(Self { reached: Notify::new(), open: Semaphore::new(0) })
+    }
+
+    pub(super) fn open(&self) {
+        self.open.add_permits(Semaphore::MAX_PERMITS);
+    }
+}
+
+/// The read models, with a double for `calls`.
+pub(super) fn with(double: Double) -> Vec<Arc<dyn Projector>> {
+    vec![Arc::new(double), Arc::new(Usage)]
+}
+
+#[async_trait]
+impl Projector for Double {
+    fn name(&self) -> &'static str {
+        Calls.name()
+    }
+
+    fn shape(&self) -> i32 {
+        Calls.shape()
+    }
+
+    fn wants(&self, stream_kind: &str) -> bool {
+        Calls.wants(stream_kind)
+    }
+
+    async fn load(
+        &self,
+        conn: &mut PgConnection,
+        tenant: Tenant,
+        keys: &[Uuid],
+    ) -> Result<Box<dyn Fold>, ProjectError> {
+        let mut panics = None;
+        match self {
+            Self::Panics(key, when) if keys.contains(key) => panics = Some((*key, *when)),
+            Self::Waits(at, gate) if *at == tenant.tenant_id => {
+                gate.reached.notify_one();
+                let _ = gate.open.acquire().await.expect("it is never closed");
+            }
+            Self::Dawdles(at, length) if at.contains(&tenant.tenant_id) => {
+                tokio::time::sleep(*length).await;
+            }
+            _ => {}
+        }
+        assert!(panics.is_none_or(|(_, when)| when != Panics::Loading), "on purpose");
+        let inner = Calls.load(conn, tenant, keys).await?;
+        Ok(Box::new(Batch { inner, panics, is_loaded: false }))
+    }
+}
+
+struct Batch {
+    inner: Box<dyn Fold>,
+    panics: Option<(Uuid, Panics)>,
+    is_loaded: bool,
+}
+
+#[async_trait]
+impl Fold for Batch {
+    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError> {
+        if let Some((key, when)) = self.panics
+            && key == event.key()
+        {
+            assert!(when != Panics::Folding, "on purpose");
+            self.is_loaded = true;
+        }
+        self.inner.take(event)
+    }
+
+    async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {
+        self.inner.write(conn, way).await?;
+        assert!(!self.is_loaded, "on purpose");
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! What is built anew is what was live, to the byte: whatever the history, however it is cut into
+//! batches, however many build it, and whatever arrives meanwhile.
+
+use fastrand::Rng;
+use ledger_tests::{OwnDatabase, messages, run};
+use projections::Batches;
+use projections::versions::State;
+use tokio::task::JoinSet;
+
+use super::engine::{
+    BULK, Engine, NAMES, active, all_versions, assert_contiguous, assert_rebuilds_to_the_same,
+    assert_same, begin, begin_to_promote, caught_up, in_state, until, watch,
+};
+use super::history::{Told, more, tell, tenants_with_histories};
+use super::sums::assert_sums;
+
+/// The sums of every tenant, in what is shown.
+async fn assert_all_sums(own: &OwnDatabase, engine: &Engine, told: &[Told]) {
+    let mut conn = own.superuser().await;
+    let shown = active(&engine.store, "calls").await;
+    for Told { tenant, zone } in told {
+        assert_sums(&mut conn, shown, tenant.tenant_id, *zone).await;
+    }
+}
+
+/// Any history, live through one server and then anew in other batches.
+fn any_history(seed: u64) {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let told = tenants_with_histories(&ledger, seed).await;
+        for Told { tenant, .. } in &told {
+            tenant.settle().await;
+        }
+        ledger.stop().await;
+
+        let mut rng = Rng::with_seed(seed);
+        for close in [0, i64::MAX] {
+            let batches = Batches { read: rng.usize(1..50), fold: rng.usize(1..100), close };
+            let engine = Engine::start(&own, batches);
+            assert_rebuilds_to_the_same(&engine.store).await;
+            assert_all_sums(&own, &engine, &told).await;
+            engine.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_rebuild_of_any_history_is_what_was_live_1() {
+    any_history(1);
+}
+
+#[test]
+fn a_rebuild_of_any_history_is_what_was_live_2() {
+    any_history(2);
+}
+
+#[test]
+fn a_rebuild_of_any_history_is_what_was_live_3() {
+    any_history(3);
+}
+
+#[test]
+fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let mut told = tenants_with_histories(&ledger, 4).await;
+        let crowd = told.pop().expect("a tenant");
+        // Enough new calls and sums in one batch for a COPY of each.
+        let mut rng = Rng::with_seed(4);
+        let bodies = more(&mut rng, &crowd, 120);
+        tell(&crowd.tenant, &mut rng, bodies).await;
+        crowd.tenant.settle().await;
+        ledger.stop().await;
+
+        let engine = Engine::start(&own, BULK);
+        assert_rebuilds_to_the_same(&engine.store).await;
+        assert_all_sums(&own, &engine, &[crowd]).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn two_servers_rebuild_while_webhooks_arrive_and_what_is_shown_then_is_what_was() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        watch(&mut own.superuser().await).await;
+        let here = own.server().await;
+        let told = tenants_with_histories(&here, 5).await;
+        let there = Engine::start(&own, Batches { read: 7, fold: 20, close: 10 });
+        for name in NAMES {
+            begin_to_promote(&there.store, name, None).await;
+        }
+        let is_promoted =
+            async |name| in_state(&there.store, name, State::Previous).await.is_some();
+        let mut nth = 0;
+        while !(is_promoted("calls").await && is_promoted("usage").await) {
+            nth += 1;
+            let mut rng = Rng::with_seed(nth);
+            for told in &told {
+                let bodies = more(&mut rng, told, 1);
+                tell(&told.tenant, &mut rng, bodies).await;
+            }
+            assert!(nth < 1_000, "it is never promoted");
+        }
+        for Told { tenant, .. } in &told {
+            tenant.settle().await;
+        }
+        for name in NAMES {
+            let before = in_state(&there.store, name, State::Previous).await.expect("one");
+            let shown = active(&there.store, name).await;
+            caught_up(&there.store, name, before).await;
+            assert!(shown > before);
+            assert_same(&there.store, name, before, shown).await;
+        }
+        assert_all_sums(&own, &there, &told).await;
+        assert_contiguous(&mut own.superuser().await).await;
+        here.stop().await;
+        there.stop().await;
+    });
+}
+
+#[test]
+fn a_rebuild_needs_no_keys() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let told = tenants_with_histories(&ledger, 6).await;
+        for Told { tenant, .. } in &told {
+            tenant.settle().await;
+        }
+        ledger.stop().await;
+        let away = own.keys.with_extension("away");
+        std::fs::rename(&own.keys, &away).expect("moved away");
+
+        let engine = Engine::start(&own, BULK);
+        assert!(engine.store.check_keyring().await.is_err(), "there are none");
+        assert_rebuilds_to_the_same(&engine.store).await;
+        let shown = begin_to_promote(&engine.store, "calls", None).await;
+        until("it is shown", async || active(&engine.store, "calls").await == shown).await;
+        engine.stop().await;
+        std::fs::rename(&away, &own.keys).expect("moved back");
+    });
+}
+
+#[test]
+fn a_tenant_that_comes_during_a_rebuild_is_in_it() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let told = tenants_with_histories(&ledger, 7).await;
+        let version = begin(&ledger.store, "calls", None).await;
+        let mut posts = JoinSet::new();
+        for _ in 0..4 {
+            let tenant = ledger.tenant().await;
+            posts.spawn(async move {
+                tenant.post_ok(messages::report("first").to_string()).await;
+                tenant.settle().await;
+            });
+        }
+        posts.join_all().await;
+        caught_up(&ledger.store, "calls", version).await;
+        assert_same(&ledger.store, "calls", active(&ledger.store, "calls").await, version).await;
+        assert!(told.len() + 4 <= all_tenants(&own).await);
+        ledger.stop().await;
+    });
+}
+
+async fn all_tenants(own: &OwnDatabase) -> usize {
+    let count = "select count(distinct tenant_id) from calls_v3.calls";
+    let count: i64 =
+        sqlx::query_scalar(count).fetch_one(&mut own.superuser().await).await.expect("a count");
+    usize::try_from(count).expect("a few")
+}
+
+#[test]
+fn a_rebuild_that_is_given_up_leaves_nothing_and_the_next_begins_anew() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let told = tenants_with_histories(&ledger, 8).await;
+        let mut conn = own.superuser().await;
+        for round in 0..5 {
+            let version = begin(&ledger.store, "calls", None).await;
+            // Given up in the middle, wherever that is.
+            for told in &told[..round.min(told.len())] {
+                told.tenant.post_ok(messages::report(&format!("late-{round}")).to_string()).await;
+            }
+            projections::versions::cancel(ledger.store.owner(), "calls").await.expect("given up");
+            assert_eq!(all_versions(&ledger.store, "calls").await.len(), 1);
+            let left: i64 = sqlx::query_scalar(
+                "select count(*) from pg_namespace where nspname = format('calls_v%s', $1::int)",
+            )
+            .bind(version)
+            .fetch_one(&mut conn)
+            .await
+            .expect("a count");
+            assert_eq!(left, 0);
+        }
+        assert_rebuilds_to_the_same(&ledger.store).await;
+        ledger.stop().await;
+    });
+}

@@ -1,0 +1,199 @@
+//! Histories nobody wrote down: calls told in pieces, late, twice, out of order and corrected, around
+//! the nights in which clocks are turned. A seed makes the same one again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use fastrand::Rng;
+use ledger_tests::fixtures::{self, Message};
+use ledger_tests::{TestLedger, TestTenant};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// A time zone, and when its clocks are turned.
+struct Zone {
+    name: &'static str,
+    turns: [&'static str; 2],
+}
+
+/// By an hour, by half an hour, at a minute past midnight, and never.
+const ZONES: [Zone; 4] = [
+    Zone { name: "America/New_York", turns: ["2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z"] },
+    Zone { name: "Australia/Lord_Howe", turns: ["2026-04-04T15:00:00Z", "2026-10-03T15:30:00Z"] },
+    Zone { name: "America/St_Johns", turns: ["2010-03-14T03:31:00Z", "2010-11-07T02:31:00Z"] },
+    Zone { name: "Asia/Kathmandu", turns: ["2026-01-31T18:15:00Z", "2026-02-01T18:15:00Z"] },
+];
+/// Who calls are with, what becomes of them, what they use.
+const AGENTS: [&str; 3] = ["agent-a", "agent-b", "agent\t\\c\"{é}"];
+const REASONS: [&str; 5] = [
+    "customer-ended-call",
+    "assistant-forwarded-call",
+    "voicemail",
+    "silence-timed-out",
+    "said \\N or \"nothing\", then left",
+];
+const TOOLS: [&str; 4] = ["book", "cancel", "look, \"up\"", "\\N"];
+const TYPES: [&str; 3] = ["inboundPhoneCall", "outboundPhoneCall", "webCall"];
+const STATUSES: [&str; 5] = ["queued", "ringing", "in-progress", "forwarding", "ended"];
+
+/// A tenant and the zone its sums are cut in.
+pub(super) struct Told {
+    pub(super) tenant: TestTenant,
+    pub(super) zone: Tz,
+}
+
+/// A tenant in each zone, each with a history of its own.
+pub(super) async fn tenants_with_histories(ledger: &TestLedger, seed: u64) -> Vec<Told> {
+    let mut rng = Rng::with_seed(seed);
+    let mut told = Vec::new();
+    for zone in &ZONES {
+        let tenant = ledger.tenant_at(zone.name).await;
+        let bodies = history(&mut rng, zone, 8);
+        tell(&tenant, &mut rng, bodies).await;
+        told.push(Told { tenant, zone: zone.name.parse().expect("a zone") });
+    }
+    told
+}
+
+/// More of a tenant's calls, some of them known already.
+pub(super) fn more(rng: &mut Rng, told: &Told, calls: usize) -> Vec<String> {
+    let zone = ZONES.iter().find(|zone| zone.name == told.zone.name()).expect("one of ours");
+    history(rng, zone, calls)
+}
+
+/// Posts them, some at the same moment.
+pub(super) async fn tell(tenant: &TestTenant, rng: &mut Rng, bodies: Vec<String>) {
+    let mut bodies = bodies.into_iter().peekable();
+    while bodies.peek().is_some() {
+        let mut posts = JoinSet::new();
+        for body in bodies.by_ref().take(rng.usize(1..8)) {
+            let request = tenant.webhook(body);
+            posts.spawn(async move { request.send().await.expect("an answer").status() });
+        }
+        let statuses = posts.join_all().await;
+        assert!(statuses.iter().all(|status| !status.is_server_error()), "{statuses:?}");
+    }
+}
+
+/// The bodies of some calls, in any order and some of them twice.
+fn history(rng: &mut Rng, zone: &Zone, calls: usize) -> Vec<String> {
+    let mut bodies: Vec<String> = (0..calls).flat_map(|nth| call(rng, zone, nth)).collect();
+    for _ in 0..bodies.len() / 4 {
+        bodies.push(rng.choice(&bodies).expect("there are some").clone());
+    }
+    rng.shuffle(&mut bodies);
+    bodies
+}
+
+/// What is told of one call: some of it, with a report or without, with a correction or without.
+fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
+    let id = format!("call-{nth}");
+    let began = moment(rng, zone);
+    let mut told: Vec<Message> = Vec::new();
+    for (status, second) in STATUSES.into_iter().zip([0, 2, 5, 60, 90]) {
+        if rng.bool() {
+            told.push(Message::status(
+                &id,
+                status,
+                (began + TimeDelta::seconds(second)).timestamp_millis(),
+            ));
+        }
+    }
+    if rng.bool() {
+        let tools = [("t-1", *pick(rng, &TOOLS)), ("t-2", *pick(rng, &TOOLS))];
+        told.push(
+            Message::tools(&id, &tools[..rng.usize(1..=2)]).told("timestamp", millis(began, 20)),
+        );
+    }
+    if rng.bool() {
+        let said = Message::new("transcript", &id).told("role", json!("user"));
+        told.push(
+            said.told("transcript", json!("A time, please.")).told("timestamp", millis(began, 9)),
+        );
+    }
+    if rng.u8(..) < 64 {
+        told.push(Message::new("transfer-update", &id).told("timestamp", millis(began, 70)));
+    }
+    // Corrections are told later, at the same moment, or before what they correct.
+    for second in [120, 180, 180].into_iter().take(rng.usize(0..=3)) {
+        told.push(report(rng, &id, began).told("timestamp", millis(began, second)));
+    }
+    let mut bodies: Vec<String> =
+        told.into_iter().map(|message| snapshot(rng, message).body()).collect();
+    if rng.bool() {
+        bodies.push(sample(rng, &id));
+    }
+    bodies
+}
+
+/// Some time around a turn of the clock.
+fn moment(rng: &mut Rng, zone: &Zone) -> DateTime<Utc> {
+    let turn: DateTime<Utc> = pick(rng, &zone.turns).parse().expect("a time");
+    turn + TimeDelta::milliseconds(rng.i64(-5_400_000..5_400_000))
+}
+
+fn millis(began: DateTime<Utc>, second: i64) -> i64 {
+    (began + TimeDelta::seconds(second)).timestamp_millis()
+}
+
+fn pick<'t, T>(rng: &mut Rng, of: &'t [T]) -> &'t T {
+    &of[rng.usize(..of.len())]
+}
+
+/// What a message's copy of the call says: not always the same, and not always all of it.
+fn snapshot(rng: &mut Rng, message: Message) -> Message {
+    let message =
+        if rng.u8(..) < 200 { message.of_call("type", json!(pick(rng, &TYPES))) } else { message };
+    let message = match rng.u8(..4) {
+        0 => message,
+        _ => message.of_call("assistantId", json!(pick(rng, &AGENTS))),
+    };
+    let message = match rng.u8(..3) {
+        0 => message.told("customer", json!({ "number": format!("+1555010{:04}", rng.u8(..20)) })),
+        1 => message.told("customer", json!({ "name": "Ada" })),
+        _ => message,
+    };
+    let is_test = rng.u8(..) < 12;
+    if is_test { message.of_call("metadata", json!({ "isTest": true })) } else { message }
+}
+
+fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
+    let lasted = TimeDelta::milliseconds(rng.i64(0..900_000));
+    let mut report = Message::report(id)
+        .told("startedAt", json!(began.to_rfc3339()))
+        .told("endedAt", json!((began + lasted).to_rfc3339()));
+    if rng.u8(..) < 220 {
+        report = report.told("endedReason", json!(pick(rng, &REASONS)));
+    }
+    if rng.u8(..) < 220 {
+        // As many digits as anybody has sent, and more than are kept.
+        let parts = (rng.u32(..2_000_000), rng.u32(..900_000_000));
+        let breakdown = format!(r#"{{"stt":0.0{},"llm":0.{:09},"vapi":0.05}}"#, parts.0, parts.1);
+        report = report.told("cost", format!("{}.{:010}", rng.u8(..3), rng.u32(..)));
+        report = report.told("costBreakdown", breakdown);
+    }
+    if rng.bool() {
+        report = report.told("analysis", json!({ "successEvaluation": rng.bool().to_string() }));
+    }
+    if rng.bool() {
+        let uses = [pick(rng, &TOOLS), pick(rng, &TOOLS)].map(|tool| {
+            json!({ "role": "tool_calls",
+                    "toolCalls": [{ "id": format!("t-{}", rng.u8(1..4)), "type": "function",
+                                    "function": { "name": tool, "arguments": "{}" } }] })
+        });
+        let metrics = json!({ "turnLatencyAverage": 700 + rng.u32(..400), "numUserInterrupted": rng.u8(..4),
+                              "numAssistantInterrupted": rng.u8(..4) });
+        report =
+            report.told("artifact", json!({ "messages": uses, "performanceMetrics": metrics }));
+    }
+    report
+}
+
+/// A body somebody really sent, about this call when it is about one.
+fn sample(rng: &mut Rng, id: &str) -> String {
+    let names = [fixtures::names("vapi"), fixtures::names("vapi-legacy")].concat();
+    let body = String::from_utf8(fixtures::bytes(pick(rng, &names))).expect("text");
+    let tree: Value = serde_json::from_str(&body).expect("JSON");
+    let own =
+        [&tree["message"]["call"]["id"], &tree["call"]["id"]].into_iter().find_map(Value::as_str);
+    own.map_or(body.clone(), |own| body.replace(own, id))
+}

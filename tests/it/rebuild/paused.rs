@@ -1,0 +1,194 @@
+//! Servers that stop in the middle of a turn and come back: what they were doing is done once, by
+//! whoever does it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ledger_core::ids::TenantId;
+use ledger_tests::proxy::{Proxy, Upstream, Weather};
+use ledger_tests::{OwnDatabase, messages, run};
+use projections::Batches;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::doubles::{Double, Gate, with};
+use super::engine::{
+    Engine, assert_contiguous, assert_rebuilds_to_the_same, is_current, new_tenant, record, until,
+    watch,
+};
+
+/// Who is stopped.
+const STOPPED: &str = "stopped";
+
+/// A way to the database that can be stopped, on a PostgreSQL that waits for ever.
+async fn way(own: &OwnDatabase) -> (Proxy, PgConnectOptions) {
+    let socket = own.database.get_socket().expect("a private cluster has a socket");
+    let socket = Path::new(socket).join(".s.PGSQL.5432");
+    let proxy = Proxy::start(Upstream::Unix(socket)).await.expect("a proxy");
+    let database = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(proxy.address().port())
+        .username("ledger")
+        .database(own.database.get_database().expect("it is named"))
+        .application_name(STOPPED)
+        .ssl_mode(PgSslMode::Disable);
+    (proxy, database)
+}
+
+/// Two tenants nobody has heard of, each with calls nobody has projected.
+async fn unheard(own: &OwnDatabase) -> [TenantId; 2] {
+    let quiet = own.store(1);
+    let tenants = [new_tenant(&quiet, "one").await, new_tenant(&quiet, "two").await];
+    for tenant_id in tenants {
+        for nth in 0..20 {
+            let call = format!("call-{nth}");
+            record(&quiet, tenant_id, &messages::status(&call, "ringing")).await;
+            record(&quiet, tenant_id, &messages::report(&call)).await;
+        }
+    }
+    quiet.close().await;
+    tenants
+}
+
+/// Everybody is current, each checkpoint went on where it was, and the rows are those of the log.
+async fn assert_all_well(own: &OwnDatabase, engine: &Engine, tenants: &[TenantId]) {
+    for tenant_id in tenants {
+        until("it is current", async || is_current(&engine.store, *tenant_id).await).await;
+    }
+    assert_contiguous(&mut own.superuser().await).await;
+    assert_rebuilds_to_the_same(&engine.store).await;
+}
+
+#[test]
+fn a_server_that_comes_back_after_its_session_was_ended_does_nothing_twice() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        watch(&mut own.superuser().await).await;
+        let tenants = unheard(&own).await;
+        let (proxy, database) = way(&own).await;
+        let gate = Gate::shut();
+        let double = with(Double::Waits(tenants[0], gate.clone()));
+        let stopped = Engine::start_on(&own, database, double, Batches::default());
+        gate.reached.notified().await;
+        // It goes on, and nothing of what it says is heard.
+        proxy.set(Weather::BlackHole);
+        gate.open();
+
+        let other = Engine::start(&own, Batches { read: 11, fold: 5, close: 0 });
+        let end = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where datname = current_database() and application_name = '{STOPPED}'"
+        );
+        own.superuser().await.execute(AssertSqlSafe(end)).await.expect("its sessions end");
+        for tenant_id in tenants {
+            until("somebody else does it", async || is_current(&other.store, tenant_id).await)
+                .await;
+        }
+        proxy.set(Weather::Clear);
+        for tenant_id in tenants {
+            record(&other.store, tenant_id, &messages::report("once more")).await;
+        }
+        assert_all_well(&own, &other, &tenants).await;
+        stopped.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn a_server_that_stops_in_the_middle_holds_back_nobody_it_is_not_at() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        watch(&mut own.superuser().await).await;
+        let [held, free] = unheard(&own).await;
+        let (proxy, database) = way(&own).await;
+        let gate = Gate::shut();
+        let double = with(Double::Waits(held, gate.clone()));
+        let stopped = Engine::start_on(&own, database, double, Batches::default());
+        gate.reached.notified().await;
+        proxy.set(Weather::BlackHole);
+        gate.open();
+
+        let other = Engine::start(&own, Batches::default());
+        // A tenant nobody has heard of, as the one that is held was when it was taken.
+        let new = new_tenant(&other.store, "three").await;
+        record(&other.store, new, &messages::report("first")).await;
+        until("others go on", async || is_current(&other.store, new).await).await;
+        assert!(!is_current(&other.store, held).await, "the one it is at waits for it");
+
+        // It comes back and ends what it began.
+        proxy.set(Weather::Clear);
+        record(&other.store, held, &messages::report("once more")).await;
+        assert_all_well(&own, &other, &[held, free, new]).await;
+        stopped.stop().await;
+        other.stop().await;
+    });
+}
+
+/// Whoever commits waits for whoever holds this lock, as long as it takes.
+const LATE: &str = "
+    create function public.late() returns trigger language plpgsql as $$
+    begin
+      perform set_config('lock_timeout', '0', true);
+      perform pg_advisory_xact_lock_shared(42);
+      return null;
+    end $$;
+    create constraint trigger late after update on projection.checkpoints
+      deferrable initially deferred for each row execute function public.late()";
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_not_done_again() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let mut conn = own.superuser().await;
+        watch(&mut conn).await;
+        let tenants = unheard(&own).await;
+        let (proxy, database) = way(&own).await;
+        conn.execute(LATE).await.expect("a latch");
+        let mut holder = own.superuser().await;
+        holder.execute("select pg_advisory_lock(42)").await.expect("held");
+        let one = Engine::start_on(&own, database, projections::all(), Batches::default());
+        own.until_somebody_waits().await;
+        proxy.set(Weather::AnswersLost);
+        holder.execute("select pg_advisory_unlock(42)").await.expect("let go");
+        until("it is committed", async || {
+            let mut conn = own.superuser().await;
+            let count = sqlx::query_scalar("select count(*) from public.moves");
+            let moves: i64 = count.fetch_one(&mut conn).await.expect("a count");
+            moves > 0
+        })
+        .await;
+        proxy.set(Weather::Clear);
+        proxy.reset();
+        assert_all_well(&own, &one, &tenants).await;
+        one.stop().await;
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_again_and_again_delays_and_repeats_nothing() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        watch(&mut own.superuser().await).await;
+        let tenants = unheard(&own).await;
+        let (proxy, database) = way(&own).await;
+        proxy.set(Weather::Slow(Duration::from_millis(1)));
+        let batches = Batches { read: 3, fold: 3, close: 0 };
+        let one = Engine::start_on(&own, database, projections::all(), batches);
+        for round in 0..8 {
+            let count = async || -> i64 {
+                let count = sqlx::query_scalar("select count(*) from public.moves");
+                count.fetch_one(&mut own.superuser().await).await.expect("a count")
+            };
+            let enough = count().await + 2;
+            until("it moves", async || {
+                let is_done = is_current(&one.store, tenants[0]).await;
+                is_done || count().await >= enough
+            })
+            .await;
+            if round % 2 == 0 { proxy.reset() } else { proxy.cut() }
+        }
+        proxy.set(Weather::Clear);
+        assert_all_well(&own, &one, &tenants).await;
+        one.stop().await;
+    });
+}

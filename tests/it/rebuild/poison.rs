@@ -1,0 +1,389 @@
+//! Events that cannot be folded: their call waits and nobody else does, and once they can be, or are
+//! done without, the rows are those of a rebuild.
+
+use fastrand::Rng;
+use ledger_core::ids::TenantId;
+use ledger_store::Store;
+use ledger_tests::fixtures::Message;
+use ledger_tests::{OwnDatabase, TestTenant, messages, run};
+use projections::parked::{self, Parked, ParkedError};
+use projections::versions::{self, VersionError};
+use projections::{Batches, versions::State};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::doubles::{Double, Panics, with};
+use super::engine::{
+    BULK, Engine, active, assert_rebuilds_to_the_same, assert_same, begin, begin_to_promote,
+    caught_up, in_state, is_current, progress_of, record, tamper, until,
+};
+
+/// A tenant with so many calls of two events each, projected by a server that is gone.
+async fn told(own: &OwnDatabase, calls: usize) -> TestTenant {
+    let ledger = own.server().await;
+    let tenant = ledger.tenant().await;
+    ledger.stop().await;
+    let quiet = own.store(1);
+    for nth in 0..calls {
+        record(&quiet, tenant.tenant_id, &messages::status(&call(nth), "ringing")).await;
+        record(&quiet, tenant.tenant_id, &messages::report(&call(nth))).await;
+    }
+    quiet.close().await;
+    let engine = Engine::start(own, Batches::default());
+    until("it is projected", async || is_current(&engine.store, tenant.tenant_id).await).await;
+    engine.stop().await;
+    tenant
+}
+
+fn call(nth: usize) -> String {
+    format!("call-{nth}")
+}
+
+fn stream(tenant_id: TenantId, nth: usize) -> uuid::Uuid {
+    tenant_id.stream_of("call", "vapi", &call(nth)).0
+}
+
+async fn all_parked(store: &Store) -> Vec<Parked> {
+    parked::list(store.projector(), None, 1_000).await.expect("a list")
+}
+
+/// How many calls a version has.
+async fn calls(conn: &mut PgConnection, version: i32) -> i64 {
+    let count = format!("select count(*) from calls_v{version}.calls");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(conn).await.expect("a count")
+}
+
+fn panicking(when: Panics) {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, 5).await;
+        let id = tenant.tenant_id;
+        let engine =
+            Engine::start_with(&own, with(Double::Panics(stream(id, 3), when)), Batches::default());
+        let version = begin(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", version).await;
+        let mut conn = own.superuser().await;
+        assert_eq!(calls(&mut conn, version).await, 4, "the others are there");
+        let waiting = all_parked(&engine.store).await;
+        let [one] = waiting.as_slice() else { panic!("{waiting:?}") };
+        assert_eq!((one.version, one.key, one.followers), (version, stream(id, 3), 1));
+        assert_eq!(one.reason, "the projector panicked: on purpose");
+
+        // What follows waits behind it; others go on.
+        record(&engine.store, id, &messages::status(&call(3), "ended")).await;
+        record(&engine.store, id, &messages::report("another")).await;
+        caught_up(&engine.store, "calls", version).await;
+        assert_eq!(calls(&mut conn, version).await, 5);
+        let waiting = all_parked(&engine.store).await;
+        let parked = waiting.iter().find(|one| one.version == version).expect("it waits");
+        assert_eq!(parked.followers, 2);
+        engine.stop().await;
+
+        // A build without the fault, and somebody who says so.
+        let engine = Engine::start(&own, Batches::default());
+        for one in waiting {
+            assert!(
+                parked::retry(engine.store.projector(), one.parked_id, None).await.expect("it")
+            );
+        }
+        assert_eq!(all_parked(&engine.store).await, []);
+        assert_same(&engine.store, "calls", active(&engine.store, "calls").await, version).await;
+        versions::cancel(engine.store.owner(), "calls").await.expect("given up");
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn a_projector_that_panics_when_it_loads_a_call_parks_it() {
+    panicking(Panics::Loading);
+}
+
+#[test]
+fn a_projector_that_panics_when_it_folds_a_call_parks_it() {
+    panicking(Panics::Folding);
+}
+
+#[test]
+fn a_projector_that_panics_when_it_writes_a_call_parks_it() {
+    panicking(Panics::Writing);
+}
+
+/// Facts that this build knows by name and cannot read, and others that PostgreSQL refuses.
+fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, calls_told).await;
+        let mut conn = own.superuser().await;
+        let told = "facts ->> 'provider_call_id' = 'call-2' and event_type = 'call.ended'";
+        let keep = format!("create table public.kept as select * from ledger.events where {told}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(keep)).execute(&mut conn).await.expect("kept");
+        tamper(&mut conn, &format!("update ledger.events set facts = {spoilt} where {told}")).await;
+
+        let engine = Engine::start(&own, batches);
+        let version = begin_to_promote(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", version).await;
+        let waiting = all_parked(&engine.store).await;
+        let [one] = waiting.as_slice() else { panic!("{waiting:?}") };
+        assert_eq!((one.version, one.key), (version, stream(tenant.tenant_id, 2)));
+        assert!(one.reason.contains(reason), "{}", one.reason);
+        let diff = versions::diff(engine.store.projector(), "calls", 2, version, 9).await;
+        let diff = diff.expect("compared");
+        let differing: Vec<_> =
+            diff.differences.iter().filter(|one| one.table == "calls").collect();
+        assert_eq!(differing.len(), 1, "only that call: {diff:?}");
+        // It would hide what is shown, so it is not shown by itself.
+        let refused = versions::promote(engine.store.owner(), "calls", false).await;
+        assert!(matches!(refused, Err(VersionError::Parked { parked: 1, .. })), "{refused:?}");
+
+        let pool = engine.store.projector();
+        assert!(!parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
+        let again = &all_parked(&engine.store).await[0];
+        assert_eq!((again.parked_id, again.attempts), (one.parked_id, 2));
+        let mend = format!(
+            "update ledger.events e set facts = k.facts from public.kept k
+              where k.tenant_id = e.tenant_id and k.position = e.position"
+        );
+        tamper(&mut conn, &mend).await;
+        assert!(parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
+        // Nothing keeps it back any more.
+        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        let before = in_state(&engine.store, "calls", State::Previous).await.expect("one");
+        assert_same(&engine.store, "calls", before, version).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn malformed_facts_of_a_known_type_park_their_call() {
+    refused(6, Batches::default(), r#"'{"report":"perhaps"}'"#, "does not have the shape");
+}
+
+/// Texts may hold what JSON can spell and PostgreSQL cannot keep.
+const NOTHING: &str = r"replace(facts::text, 'customer-ended-call', 'customer\u0000call')::json";
+
+#[test]
+fn a_text_that_a_statement_is_refused_for_parks_its_call() {
+    refused(6, Batches { read: 4, fold: 4, close: i64::MAX }, NOTHING, "SQLSTATE 22");
+}
+
+#[test]
+fn a_text_that_a_copy_is_refused_for_parks_its_call() {
+    refused(90, BULK, NOTHING, "SQLSTATE 22");
+}
+
+/// A time that no calendar of PostgreSQL's has.
+const NEVER: &str =
+    r#"(jsonb_set(facts::jsonb, '{started_at}', '"+262000-01-01T00:00:00Z"'))::json"#;
+
+#[test]
+fn a_time_that_a_copy_is_refused_for_parks_its_call() {
+    refused(90, BULK, NEVER, "");
+}
+
+#[test]
+fn a_sum_that_does_not_fit_parks_the_call_that_came_last_in_every_version() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let mut tenants = Vec::new();
+        for _ in 0..4 {
+            let tenant = ledger.tenant().await;
+            for nth in 0..4 {
+                // Half of what 64 bits hold is told of each, and a little more.
+                let report = Message::report(&call(nth)).told("durationMs", "5000000000000000000");
+                tenant.post_ok(report.body()).await;
+                tenant.post_ok(messages::report(&format!("small-{nth}")).to_string()).await;
+                tenant.settle().await;
+            }
+            tenants.push(tenant);
+        }
+        ledger.stop().await;
+        let engine = Engine::start(&own, BULK);
+        let waiting = all_parked(&engine.store).await;
+        let first: Vec<_> = tenants.iter().map(|tenant| stream(tenant.tenant_id, 0)).collect();
+        assert_eq!(waiting.len(), 12);
+        assert!(waiting.iter().all(|one| !first.contains(&one.key)));
+        // Whatever their ids are, and however many are in a batch.
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn a_batch_full_of_poison_is_parked_call_by_call() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        told(&own, 400).await;
+        let mut conn = own.superuser().await;
+        // Every other call, at its second event.
+        let spoil = "update ledger.events set facts = '[]'
+                      where event_type = 'call.ended'
+                        and right(facts ->> 'provider_call_id', 1) in ('1', '3', '5', '7', '9')";
+        tamper(&mut conn, spoil).await;
+        let engine = Engine::start(&own, BULK);
+        let version = begin(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", version).await;
+        assert_eq!(all_parked(&engine.store).await.len(), 200);
+        assert_eq!(calls(&mut conn, version).await, 400, "what came before it is there");
+        let ended = "select count(*) from calls_v3.calls where status = 'ended'";
+        let ended: i64 = sqlx::query_scalar(ended).fetch_one(&mut conn).await.expect("a count");
+        assert_eq!(ended, 200);
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, 3).await;
+        let id = tenant.tenant_id;
+        let engine = Engine::start(&own, Batches::default());
+        let mut conn = own.superuser().await;
+        // A report nobody can read, a status after it, and then somebody decides.
+        record(&engine.store, id, &messages::report("odd")).await;
+        until("it is projected", async || is_current(&engine.store, id).await).await;
+        engine.stop().await;
+        let spoil = "update ledger.events set facts = '[]'
+                      where facts ->> 'provider_call_id' = 'odd'";
+        tamper(&mut conn, spoil).await;
+        let engine = Engine::start(&own, Batches::default());
+        let version = begin_to_promote(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", version).await;
+        record(&engine.store, id, &messages::status("odd", "ringing")).await;
+        caught_up(&engine.store, "calls", version).await;
+        let waiting = all_parked(&engine.store).await;
+        let one = waiting.iter().find(|one| one.version == version).expect("it waits");
+        assert_eq!(one.followers, 1);
+        let drop = async |id| {
+            parked::drop_event(&engine.store, id, None, "nobody can read it", None).await
+        };
+        assert!(drop(one.parked_id).await.expect("dropped"), "the key goes on");
+        assert!(matches!(drop(one.parked_id).await, Err(ParkedError::Missing)));
+        let facts: Vec<String> = sqlx::query_scalar(
+            "select facts::text from ledger.events
+              where tenant_id = $1 and event_type = 'projection.event_dropped'",
+        )
+        .bind(id.0)
+        .fetch_all(&mut conn)
+        .await
+        .expect("the log answers");
+        let facts: Vec<Value> =
+            facts.iter().map(|text| serde_json::from_str(text).expect("facts are JSON")).collect();
+        let expected = json!({ "projection": "calls", "position": one.position.0, "reason": "nobody can read it" });
+        assert_eq!(facts, [expected]);
+
+        // It may be shown now: it hides nothing that is not told.
+        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn another_tenants_parked_event_is_not_there() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, 2).await;
+        tamper(
+            &mut own.superuser().await,
+            "update ledger.events set facts = '[]'
+                  where event_type = 'call.ended'",
+        )
+        .await;
+        let engine = Engine::start(&own, Batches::default());
+        let version = begin(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", version).await;
+        let one = all_parked(&engine.store).await.remove(0);
+        let other = Some(TenantId(uuid::Uuid::from_u128(7)));
+        let pool = engine.store.projector();
+        let retried = parked::retry(pool, one.parked_id, other).await;
+        assert!(matches!(retried, Err(ParkedError::Missing)));
+        let dropped = parked::drop_event(&engine.store, one.parked_id, other, "mine", None).await;
+        assert!(matches!(dropped, Err(ParkedError::Missing)));
+        let own_one = parked::list(pool, Some(tenant.tenant_id), 10).await.expect("a list");
+        assert_eq!(own_one.len(), 2);
+        assert_eq!(parked::list(pool, other, 10).await.expect("a list"), []);
+        engine.stop().await;
+    });
+}
+
+/// A tenant whose log holds what only a newer build reads, with more behind it.
+#[test]
+fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_that_can_read() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let halted = told(&own, 8).await.tenant_id;
+        let other = told(&own, 3).await.tenant_id;
+        let mut conn = own.superuser().await;
+        let newer = |version: i16| {
+            format!(
+                "update ledger.events set schema_version = {version}
+                  where tenant_id = '{halted}' and facts ->> 'provider_call_id' = 'call-3'"
+            )
+        };
+        tamper(&mut conn, &newer(9)).await;
+        let begin_again = "update projection.checkpoints set position = 0
+                            where tenant_id = $1 and projection = 'calls'";
+        sqlx::query(begin_again).bind(halted.0).execute(&mut conn).await.expect("it begins again");
+        let clear =
+            "truncate calls_v2.calls, calls_v2.call_tools, calls_v2.callers, calls_v2.call_rollups";
+        sqlx::raw_sql(clear).execute(&mut conn).await.expect("cleared");
+        sqlx::query(begin_again).bind(other.0).execute(&mut conn).await.expect("it begins again");
+
+        // Nothing is close enough but what nobody waits for.
+        let engine = Engine::start(&own, Batches { close: 0, ..Batches::default() });
+        let version = begin_to_promote(&engine.store, "calls", None).await;
+        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        let one = progress_of(&engine.store, "calls", version).await.expect("the version");
+        assert_eq!(one.halted, 1);
+        let why = one.why.expect("it says why");
+        assert!(why.contains("has schema version 9, this build reads up to 1"), "{why}");
+        record(&engine.store, other, &messages::report("goes on")).await;
+        until("others go on", async || is_current(&engine.store, other).await).await;
+        assert!(!is_current(&engine.store, halted).await);
+        engine.stop().await;
+
+        // As a build would find it that knows the shape.
+        tamper(&mut conn, &newer(1)).await;
+        let engine = Engine::start(&own, Batches::default());
+        until("it goes on", async || is_current(&engine.store, halted).await).await;
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn poison_under_any_batches_parks_the_same_calls() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        told(&own, 12).await;
+        let mut rng = Rng::with_seed(21);
+        let mut conn = own.superuser().await;
+        let spoil = "update ledger.events set facts = '{\"report\":5}'
+                      where event_type = 'call.ended'
+                        and right(facts ->> 'provider_call_id', 1) in ('3', '4', '7')";
+        tamper(&mut conn, spoil).await;
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let batches =
+                Batches { read: rng.usize(1..9), fold: rng.usize(1..30), close: rng.i64(0..2) };
+            let engine = Engine::start(&own, batches);
+            let version = begin(&engine.store, "calls", None).await;
+            caught_up(&engine.store, "calls", version).await;
+            let mut waiting: Vec<Value> = all_parked(&engine.store)
+                .await
+                .into_iter()
+                .map(|one| json!([one.key, one.position.0, one.reason]))
+                .collect();
+            waiting.sort_by_key(Value::to_string);
+            let sum = versions::checksum(engine.store.projector(), "calls", version, None).await;
+            seen.push((waiting, sum.expect("a checksum")));
+            versions::cancel(engine.store.owner(), "calls").await.expect("given up");
+            engine.stop().await;
+        }
+        assert_eq!(seen[0].0.len(), 3);
+        assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+    });
+}

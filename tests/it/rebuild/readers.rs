@@ -1,0 +1,214 @@
+//! Whoever reads while versions change places never sees less than before, and is always answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ledger_store::TenantTx;
+use ledger_tests::{OwnDatabase, TestTenant, messages, run};
+use projections::versions::{self, State, VersionError};
+use serde_json::Value;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::engine::{NAMES, active, assert_same, begin_to_promote, caught_up, in_state, until};
+
+/// What goes on until somebody says stop.
+struct Going<T> {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Going<T> {
+    fn start<F: Future<Output = T> + Send + 'static>(
+        work: impl FnOnce(Arc<AtomicBool>) -> F,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        Self { task: tokio::spawn(work(Arc::clone(&stop))), stop }
+    }
+
+    async fn stop(self) -> T {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("it did not fail")
+    }
+}
+
+/// Calls that are told of one after the other; how many there were.
+fn writing(tenant: TestTenant) -> Going<usize> {
+    Going::start(async move |stop| {
+        let mut written = 0;
+        while !stop.load(Ordering::Relaxed) && written < 190 {
+            let call = format!("call-{written}");
+            tenant.post_ok(messages::status(&call, "in-progress").to_string()).await;
+            tenant.post_ok(messages::report(&call).to_string()).await;
+            written += 1;
+        }
+        written
+    })
+}
+
+/// Reads through the API, as fast as it is answered; how often.
+fn reading(tenant: TestTenant) -> Going<usize> {
+    Going::start(async move |stop| {
+        let mut last = (0, 0);
+        let mut reads = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let request = tenant.request(&tenant.read_key, "/v1/calls?limit=200");
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+            let position = answer.headers()["ledger-position"].to_str().expect("a text").to_owned();
+            let position: i64 = position.parse().expect("a number");
+            let page: Value = answer.json().await.expect("a page");
+            let calls = page["data"].as_array().expect("a page").len();
+            assert!(
+                (position, calls) >= last && calls >= last.1,
+                "{last:?}, then {position}, {calls}"
+            );
+            last = (position, calls);
+            reads += 1;
+        }
+        reads
+    })
+}
+
+/// Asks the database itself: position, calls, and what their sums say; how often.
+fn counting(tenant: TestTenant) -> Going<usize> {
+    Going::start(async move |stop| {
+        let mut last = (0, 0, 0);
+        let mut reads = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let mut tx =
+                TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("a transaction");
+            // One statement, one moment.
+            let now: (i64, i64, i64) = sqlx::query_as(
+                "select coalesce((select position from read.positions where projection = 'calls'), 0),
+                        (select count(*) from read.calls),
+                        (select coalesce(sum(calls), 0)::bigint from read.call_rollups
+                          where cut = 'total' and grain = 'month')",
+            )
+            .fetch_one(tx.conn())
+            .await
+            .expect("an answer");
+            assert_eq!(now.1, now.2, "rows and sums are of one moment");
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{last:?}, then {now:?}");
+            last = now;
+            reads += 1;
+        }
+        reads
+    })
+}
+
+#[test]
+fn readers_during_promotions_and_rollbacks_never_go_back_in_time() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (here, there) = (own.server().await, own.server().await);
+        let (busy, other) = (here.tenant().await, here.tenant().await);
+        let busy = || busy.through(&here);
+        let readers = [
+            reading(busy()),
+            reading(busy().through(&there)),
+            counting(busy()),
+            counting(other.through(&there)),
+        ];
+        let writers = [writing(busy()), writing(other.through(&there))];
+        for round in 0..3 {
+            for name in NAMES {
+                let version = begin_to_promote(&here.store, name, None).await;
+                until("it is shown", async || active(&here.store, name).await == version).await;
+            }
+            let before = in_state(&here.store, "calls", State::Previous).await.expect("one");
+            rolled_back(&here.store, "calls").await;
+            assert_eq!(active(&here.store, "calls").await, before);
+            if round == 1 {
+                // And to what was just left.
+                rolled_back(&there.store, "calls").await;
+            }
+        }
+        for writer in writers {
+            assert!(writer.stop().await > 0);
+        }
+        for reader in readers {
+            assert!(reader.stop().await > 10, "there was somebody to be misled");
+        }
+        for name in NAMES {
+            let (shown, before) = (active(&here.store, name).await, State::Previous);
+            let before = in_state(&here.store, name, before).await.expect("one");
+            caught_up(&here.store, name, shown).await;
+            caught_up(&here.store, name, before).await;
+            assert_same(&here.store, name, shown, before).await;
+        }
+        here.stop().await;
+        there.stop().await;
+    });
+}
+
+/// Under load the version before may be a moment behind: then it is tried again.
+async fn rolled_back(store: &ledger_store::Store, name: &str) {
+    until("it is rolled back", async || match versions::rollback(store.owner(), name).await {
+        Ok(_) => true,
+        Err(VersionError::Behind { .. }) => false,
+        Err(error) => panic!("{error:?}"),
+    })
+    .await;
+}
+
+#[test]
+fn only_one_version_of_a_read_model_is_built_at_a_time_whoever_begins() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let quiet = Arc::new(own.store(1));
+        let mut begins = JoinSet::new();
+        for _ in 0..6 {
+            let quiet = Arc::clone(&quiet);
+            begins.spawn(async move {
+                let calls = versions::named("calls").expect("it is there");
+                versions::begin(quiet.owner(), &*calls, None, false).await
+            });
+        }
+        let (begun, refused): (Vec<_>, Vec<_>) =
+            begins.join_all().await.into_iter().partition(Result::is_ok);
+        assert_eq!(begun.len(), 1);
+        for refused in refused {
+            assert!(
+                matches!(refused, Err(VersionError::Running { version: 3, .. })),
+                "{refused:?}"
+            );
+        }
+        quiet.close().await;
+    });
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_name() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        tenant.post_ok(messages::report("a call").to_string()).await;
+        tenant.settle().await;
+        ledger.stop().await;
+
+        let quiet = own.store(1);
+        let owner = quiet.owner();
+        assert!(matches!(versions::named("songs"), Err(VersionError::Unknown { .. })));
+        assert!(matches!(
+            versions::promote(owner, "calls", true).await,
+            Err(VersionError::NoneBuilding { .. })
+        ));
+        assert!(matches!(
+            versions::rollback(owner, "calls").await,
+            Err(VersionError::NonePrevious { .. })
+        ));
+        assert!(matches!(
+            versions::cancel(owner, "calls").await,
+            Err(VersionError::NoneBuilding { .. })
+        ));
+        let version = super::engine::begin(&quiet, "calls", None).await;
+        // Nobody fills it, so it is not shown, whoever insists.
+        for with_parked in [false, true] {
+            let refused = versions::promote(owner, "calls", with_parked).await;
+            assert!(matches!(refused, Err(VersionError::Filling { .. })), "{refused:?}");
+        }
+        assert_eq!(active(&quiet, "calls").await, version - 1);
+        quiet.close().await;
+    });
+}

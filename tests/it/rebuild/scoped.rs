@@ -1,0 +1,171 @@
+//! One tenant rebuilt alone: its rows are replaced at once, and nobody else's are touched.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ledger_core::ids::TenantId;
+use ledger_store::TenantTx;
+use ledger_tests::{OwnDatabase, TestTenant, messages, run};
+use projections::Batches;
+use projections::versions::{self, VersionError};
+use sqlx::PgConnection;
+
+use super::engine::{
+    Engine, all_versions, assert_contiguous, assert_rebuilds_to_the_same, begin, begin_to_promote,
+    progress_of, tamper, until, watch,
+};
+
+/// What a tenant's rows are and where they lie: a row that was written again lies elsewhere.
+async fn places(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
+    let mut all = Vec::new();
+    for table in ["calls", "call_tools", "callers", "call_rollups"] {
+        let rows = format!(
+            "select ctid::text || xmin::text || t::text from calls_v2.{table} t
+              where tenant_id = $1 order by t::text"
+        );
+        let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(rows))
+            .bind(tenant_id.0)
+            .fetch_all(&mut *conn)
+            .await
+            .expect("the rows");
+        all.extend(rows);
+    }
+    all
+}
+
+async fn told_of(tenant: &TestTenant, name: &str, calls: usize) {
+    for nth in 0..calls {
+        let call = format!("{name}-{nth}");
+        tenant.post_ok(messages::status(&call, "ringing").to_string()).await;
+        tenant.post_ok(messages::report(&call).to_string()).await;
+    }
+}
+
+/// Rows that nobody ever told: two calls are gone, and one cost more.
+const SPOIL: &str = "
+    delete from calls_v2.calls where tenant_id = $1 and provider_call_id in ('early-0', 'early-1')";
+
+#[test]
+fn one_tenant_is_rebuilt_alone_under_load_and_nobody_else_is_touched() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let mut conn = own.superuser().await;
+        watch(&mut conn).await;
+        let ledger = own.server().await;
+        let (spoilt, other) = (ledger.tenant().await, ledger.tenant().await);
+        told_of(&spoilt, "early", 20).await;
+        told_of(&other, "others", 10).await;
+        spoilt.settle().await;
+        other.settle().await;
+        sqlx::query(SPOIL).bind(spoilt.tenant_id.0).execute(&mut conn).await.expect("spoilt");
+        let untouched = places(&mut conn, other.tenant_id).await;
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let (writer, writing) = (spoilt.through(&ledger), Arc::clone(&stop));
+        let writes = tokio::spawn(async move {
+            let mut nth = 0;
+            while !writing.load(Ordering::Relaxed) {
+                told_of(&writer, &format!("late-{nth}"), 1).await;
+                nth += 1;
+            }
+            nth
+        });
+        let (reader, reading) = (spoilt.through(&ledger), Arc::clone(&stop));
+        let reads = tokio::spawn(async move {
+            let mut last = (0, 0);
+            while !reading.load(Ordering::Relaxed) {
+                let mut tx =
+                    TenantTx::begin(reader.store.app(), reader.tenant_id).await.expect("it");
+                let now: (i64, i64) = sqlx::query_as(
+                    "select coalesce((select position from read.positions where projection = 'calls'), 0),
+                            (select count(*) from read.calls)",
+                )
+                .fetch_one(tx.conn())
+                .await
+                .expect("an answer");
+                assert!(now >= last && now.1 >= last.1, "{last:?}, then {now:?}");
+                last = now;
+            }
+            last.1
+        });
+        begin_to_promote(&ledger.store, "calls", Some(spoilt.tenant_id)).await;
+        until("its rows are replaced", async || {
+            all_versions(&ledger.store, "calls").await.len() == 1
+        })
+        .await;
+        stop.store(true, Ordering::Relaxed);
+        let late = writes.await.expect("it wrote");
+        assert!(reads.await.expect("it read") > 0);
+        spoilt.settle().await;
+        assert_eq!(places(&mut conn, other.tenant_id).await, untouched);
+        let count = sqlx::query_scalar("select count(*) from calls_v2.calls where tenant_id = $1");
+        let calls: i64 = count.bind(spoilt.tenant_id.0).fetch_one(&mut conn).await.expect("it");
+        assert_eq!(calls, 20 + late);
+        assert_rebuilds_to_the_same(&ledger.store).await;
+        assert_contiguous(&mut conn).await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn two_servers_that_both_see_a_tenant_through_replace_its_rows_once() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (here, there) = (own.server().await, own.server().await);
+        let tenant = here.tenant().await;
+        told_of(&tenant, "call", 10).await;
+        tenant.settle().await;
+        for _ in 0..4 {
+            begin_to_promote(&here.store, "calls", Some(tenant.tenant_id)).await;
+            until("its rows are replaced", async || {
+                all_versions(&there.store, "calls").await.len() == 1
+            })
+            .await;
+            // It is live at once: nobody holds it still for a version that is gone.
+            tenant.post_ok(messages::status("one more", "ringing").to_string()).await;
+            tenant.settle().await;
+        }
+        assert_rebuilds_to_the_same(&here.store).await;
+        here.stop().await;
+        there.stop().await;
+    });
+}
+
+#[test]
+fn a_tenant_with_poison_keeps_the_rows_that_are_shown_until_somebody_insists() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        told_of(&tenant, "call", 3).await;
+        tenant.settle().await;
+        ledger.stop().await;
+
+        let mut conn = own.superuser().await;
+        let malformed = "update ledger.events set facts = '{\"status\":5}'
+                          where facts ->> 'provider_call_id' = 'call-1'
+                            and event_type = 'call.status_changed'";
+        tamper(&mut conn, malformed).await;
+        let engine = Engine::start(&own, Batches::default());
+        let version = begin(&engine.store, "calls", Some(tenant.tenant_id)).await;
+        until("it catches up", async || {
+            let one = progress_of(&engine.store, "calls", version).await.expect("the version");
+            (one.lag_events, one.parked) == (0, 1)
+        })
+        .await;
+        let owner = engine.store.owner();
+        let refused = versions::promote(owner, "calls", false).await;
+        assert!(matches!(refused, Err(VersionError::Parked { parked: 1, .. })), "{refused:?}");
+        let calls = async || -> i64 {
+            let count = sqlx::query_scalar("select count(*) from read.calls");
+            count.fetch_one(&mut own.superuser().await).await.expect("a count")
+        };
+        assert_eq!(calls().await, 3);
+        versions::promote(owner, "calls", true).await.expect("somebody insists");
+        assert_eq!(calls().await, 2);
+        let parked = projections::parked::list(engine.store.projector(), None, 10).await;
+        let versions: Vec<_> = parked.expect("a list").iter().map(|one| one.version).collect();
+        assert_eq!(versions, [2], "what waits came with the rows");
+        engine.stop().await;
+    });
+}

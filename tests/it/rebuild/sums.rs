@@ -1,0 +1,211 @@
+//! Sums over calls, added up once more from the calls themselves by somebody who has never heard of
+//! differences.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use ledger_core::call::Call;
+use ledger_core::ids::TenantId;
+use projections::calendar::Grain;
+use projections::histogram::bucket_of;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use uuid::Uuid;
+
+/// What is summed up.
+const MEASURES: [&str; 19] = [
+    "calls",
+    "timed_calls",
+    "duration_ms",
+    "cost_nanos",
+    "transport_nanos",
+    "stt_nanos",
+    "llm_nanos",
+    "tts_nanos",
+    "platform_nanos",
+    "other_nanos",
+    "evaluated",
+    "successes",
+    "booked",
+    "transfers",
+    "tool_calls",
+    "user_interruptions",
+    "assistant_interruptions",
+    "latency_calls",
+    "latency_ms",
+];
+/// What sums are kept apart by, besides cut, grain, start and whether they are tests.
+const DIMENSIONS: [&str; 7] =
+    ["agent_id", "direction", "outcome", "ended_reason", "tool", "duration_class", "currency"];
+
+type Key = (String, String, DateTime<Utc>, bool, [String; 7]);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    measures: [i64; 19],
+    durations: BTreeMap<i16, i64>,
+}
+
+/// A call as its row tells.
+struct One {
+    started_at: DateTime<Utc>,
+    is_test: bool,
+    subject_id: Option<Uuid>,
+    measures: [i64; 19],
+    duration_ms: Option<i64>,
+    /// In the order of [`DIMENSIONS`], without a tool.
+    dimensions: [String; 7],
+    /// Each tool with how often it was called.
+    tools: BTreeMap<String, i64>,
+}
+
+impl One {
+    fn of(row: &PgRow) -> Self {
+        let number = |name: &str| row.get::<Option<i64>, _>(name);
+        let small = |name: &str| row.get::<Option<i32>, _>(name).map_or(0, i64::from);
+        let text = |name: &str| row.get::<Option<String>, _>(name).unwrap_or_default();
+        let is = |name: &str| i64::from(row.get::<bool, _>(name));
+        let success: Option<bool> = row.get("success");
+        let duration_ms = number("duration_ms");
+        let call: Call = serde_json::from_str(row.get("fold")).expect("a fold");
+        let mut tools: BTreeMap<String, i64> =
+            row.get::<Vec<String>, _>("tools_used").into_iter().map(|tool| (tool, 0)).collect();
+        for made in call.tool_calls() {
+            tools.entry(made.tool).and_modify(|count| *count += 1);
+        }
+        let latency = number("turn_latency_ms");
+        let measures = MEASURES.map(|name| match name {
+            "calls" => 1,
+            "timed_calls" => i64::from(duration_ms.is_some()),
+            "evaluated" => i64::from(success.is_some()),
+            "successes" => i64::from(success == Some(true)),
+            "booked" => is("is_booked"),
+            "transfers" => is("is_transferred"),
+            "tool_calls" | "user_interruptions" | "assistant_interruptions" => small(name),
+            "latency_calls" => i64::from(latency.is_some()),
+            "latency_ms" => latency.unwrap_or(0),
+            _ => number(name).unwrap_or(0),
+        });
+        let dimensions = DIMENSIONS.map(|name| match name {
+            "tool" => String::new(),
+            "duration_class" => duration_ms.map_or("", class_of).to_owned(),
+            _ => text(name),
+        });
+        Self {
+            started_at: row.get("started_at"),
+            is_test: row.get("is_test"),
+            subject_id: row.get("subject_id"),
+            measures,
+            duration_ms,
+            dimensions,
+            tools,
+        }
+    }
+
+    /// What each cut keeps of its dimensions, and its measures there.
+    fn cuts(&self) -> Vec<(&'static str, [String; 7], [i64; 19])> {
+        let keep = |kept: &[&str]| {
+            let mut dimensions = self.dimensions.clone();
+            for (name, dimension) in DIMENSIONS.iter().zip(&mut dimensions) {
+                if *name != "currency" && !kept.contains(name) {
+                    dimension.clear();
+                }
+            }
+            dimensions
+        };
+        let full = ["agent_id", "direction", "outcome", "ended_reason"];
+        let mut cuts = vec![
+            ("total", keep(&[]), self.measures),
+            ("agent", keep(&["agent_id"]), self.measures),
+            ("duration", keep(&["duration_class"]), self.measures),
+            ("full", keep(&full), self.measures),
+        ];
+        for (tool, calls) in &self.tools {
+            let (mut dimensions, mut measures) = (keep(&[]), self.measures);
+            dimensions[4].clone_from(tool);
+            measures[14] = *calls;
+            cuts.push(("tool", dimensions, measures));
+        }
+        cuts
+    }
+}
+
+fn class_of(duration_ms: i64) -> &'static str {
+    match duration_ms {
+        ..10_000 => "under_10s",
+        ..30_000 => "10s_to_30s",
+        ..60_000 => "30s_to_1m",
+        ..120_000 => "1m_to_2m",
+        ..300_000 => "2m_to_5m",
+        ..600_000 => "5m_to_10m",
+        _ => "10m_and_more",
+    }
+}
+
+async fn rows(
+    conn: &mut PgConnection,
+    version: i32,
+    table: &str,
+    tenant_id: TenantId,
+) -> Vec<PgRow> {
+    let columns = if table == "calls" { "*, state::text as fold" } else { "*" };
+    let select = format!("select {columns} from calls_v{version}.{table} where tenant_id = $1");
+    let rows = sqlx::query(AssertSqlSafe(select)).bind(tenant_id.0).fetch_all(conn).await;
+    rows.expect("the rows")
+}
+
+/// Everything that is kept beside the calls of a tenant is what the calls come to, and nothing else is
+/// kept.
+pub(super) async fn assert_sums(
+    conn: &mut PgConnection,
+    version: i32,
+    tenant_id: TenantId,
+    zone: Tz,
+) {
+    let calls: Vec<One> =
+        rows(conn, version, "calls", tenant_id).await.iter().map(One::of).collect();
+    assert!(!calls.is_empty());
+    let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
+    let mut callers: BTreeMap<(bool, Uuid), i64> = BTreeMap::new();
+    for one in &calls {
+        for grain in Grain::ALL {
+            let start = grain.start(zone, one.started_at);
+            for (cut, dimensions, measures) in one.cuts() {
+                let key = (cut.into(), grain.as_str().into(), start, one.is_test, dimensions);
+                let sum = sums.entry(key).or_default();
+                for (total, measure) in sum.measures.iter_mut().zip(measures) {
+                    *total += measure;
+                }
+                if let Some(duration_ms) = one.duration_ms {
+                    *sum.durations.entry(bucket_of(duration_ms)).or_default() += 1;
+                }
+            }
+        }
+        if let Some(subject_id) = one.subject_id {
+            *callers.entry((one.is_test, subject_id)).or_default() += 1;
+        }
+    }
+    let kept: BTreeMap<Key, Sum> =
+        rows(conn, version, "call_rollups", tenant_id).await.iter().map(kept).collect();
+    for (key, sum) in &sums {
+        assert_eq!(kept.get(key), Some(sum), "{zone} {key:?}");
+    }
+    assert_eq!(kept.len(), sums.len(), "nothing else is kept");
+
+    let counted = |row: &PgRow| ((row.get("is_test"), row.get("subject_id")), row.get("calls"));
+    let kept = rows(conn, version, "callers", tenant_id).await;
+    assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
+    let used: usize = calls.iter().map(|one| one.tools.len()).sum();
+    assert_eq!(rows(conn, version, "call_tools", tenant_id).await.len(), used);
+}
+
+fn kept(row: &PgRow) -> (Key, Sum) {
+    let dimensions = DIMENSIONS.map(|name| row.get::<String, _>(name));
+    let key =
+        (row.get("cut"), row.get("grain"), row.get("starts_at"), row.get("is_test"), dimensions);
+    let buckets: Vec<i16> = row.get("duration_buckets");
+    let counts: Vec<i64> = row.get("duration_counts");
+    let measures = MEASURES.map(|name| row.get::<i64, _>(name));
+    (key, Sum { measures, durations: buckets.into_iter().zip(counts).collect() })
+}
