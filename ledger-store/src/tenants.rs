@@ -8,10 +8,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::event::{Event, EventDropped, TenantCreated};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 pub use plan::{Limit, PlanLimits, plan_limits};
 
 use crate::Store;
+use crate::change::Author;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::{TenantTx, begin};
@@ -254,7 +256,7 @@ impl Store {
         projection: &str,
         position: Position,
         reason: &str,
-        key_id: Option<KeyId>,
+        by: Option<(KeyId, Uuid)>,
     ) -> Result<(), StoreError> {
         let mut tx = begin(&self.owner).await?;
         let dropped = sqlx::query!(
@@ -275,9 +277,10 @@ impl Store {
             projection: projection.to_owned(),
             position: position.0,
             reason: reason.to_owned(),
-            key_id: key_id.map(|key_id| key_id.0),
+            key_id: by.map(|(key_id, _)| key_id.0),
         });
-        self.record_change(&mut tx, tenant_id, &event).await?;
+        let author = by.map_or_else(|| self.operator(), |(key, request)| Author::key(key, request));
+        self.record_change_by(&author, &mut tx, tenant_id, &event).await?;
         tx.commit().await?;
         self.wake.ring([tenant_id]);
         Ok(())

@@ -40,6 +40,24 @@ pub struct Parked {
     pub followers: i64,
 }
 
+/// Why an event is done without, in the words of whoever decides it: it is kept in the log, readable,
+/// and holds no personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(String);
+
+impl Reason {
+    /// The longest, in characters.
+    pub const LONGEST: usize = 200;
+
+    /// `None` when it says nothing, is too long, or holds control characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.chars().count() <= Self::LONGEST;
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+    }
+}
+
 /// Why a parked key did not go on.
 #[derive(Debug, Error)]
 pub enum ParkedError {
@@ -62,6 +80,20 @@ pub enum ParkedError {
 /// # Errors
 /// The database did not answer.
 pub async fn list(pool: &PgPool, only: Option<TenantId>, limit: i64) -> sqlx::Result<Vec<Parked>> {
+    page(pool, only, None, limit).await
+}
+
+/// The same after an entry, which is named by when it was parked and its id.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn page(
+    pool: &PgPool,
+    only: Option<TenantId>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Parked>> {
+    let (after_at, after_id) = after.unzip();
     let rows = sqlx::query!(
         r#"
         select p.parked_id, p.tenant_id, p.projection, p.version, p.key, p.position, p.event_type,
@@ -70,11 +102,14 @@ pub async fn list(pool: &PgPool, only: Option<TenantId>, limit: i64) -> sqlx::Re
                  where e.tenant_id = p.tenant_id and e.stream_id = p.key
                    and e.position > p.position) as "followers!"
           from projection.parked p
-         where $1::uuid is null or p.tenant_id = $1
+         where ($1::uuid is null or p.tenant_id = $1)
+           and ($2::timestamptz is null or (p.parked_at, p.parked_id) > ($2, $3::uuid))
          order by p.parked_at, p.parked_id
-         limit $2
+         limit $4
         "#,
         only.map(|tenant| tenant.0),
+        after_at,
+        after_id,
         limit,
     )
     .fetch_all(pool)
@@ -160,7 +195,8 @@ fn ensure_shape(projector: &dyn Projector, shape: i32) -> Result<(), VersionErro
 }
 
 /// Does without a parked event, in every version of its read model and for good, and folds what
-/// waited behind it. Who decided so and why is recorded in the tenant's log.
+/// waited behind it. Who decided so and why is recorded in the tenant's log: the holder of a key in a
+/// request, or else the operator.
 ///
 /// # Errors
 /// Those of [`retry`].
@@ -168,14 +204,14 @@ pub async fn drop_event(
     store: &Store,
     parked_id: Uuid,
     only: Option<TenantId>,
-    reason: &str,
-    key_id: Option<KeyId>,
+    reason: &Reason,
+    by: Option<(KeyId, Uuid)>,
 ) -> Result<bool, ParkedError> {
     let pool = store.projector();
     let parked = find(&mut *pool.acquire().await?, parked_id, only).await?;
     let parked = parked.ok_or(ParkedError::Missing)?;
     let (tenant_id, position) = (parked.tenant_id, parked.position);
-    store.record_parked_drop(tenant_id, &parked.name, position, reason, key_id).await?;
+    store.record_parked_drop(tenant_id, &parked.name, position, &reason.0, by).await?;
     let mut goes_on = true;
     for same in list(pool, Some(tenant_id), i64::MAX).await? {
         if same.name == parked.name && same.position == position {

@@ -12,7 +12,7 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 
-pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within};
+pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within, pair};
 pub use promote::{Obstacles, obstacles, promote, rollback};
 use scoped::swap;
 
@@ -90,6 +90,24 @@ pub enum VersionError {
         shape: i32,
         /// The shape of this build.
         ours: i32,
+    },
+    /// There is no such version to compare with.
+    #[error("{name} has no such other version to compare with; it has {known}")]
+    Nothing {
+        /// The read model.
+        name: String,
+        /// The versions there are.
+        known: String,
+    },
+    /// Their rows cannot be compared.
+    #[error("versions {here} and {there} of {name} have other tables")]
+    Apart {
+        /// The read model.
+        name: String,
+        /// The version that is shown.
+        here: i32,
+        /// The other.
+        there: i32,
     },
     /// The database did not answer.
     #[error("the database did not answer")]

@@ -8,7 +8,9 @@ pub mod deliveries;
 pub mod fields;
 pub mod figures;
 pub mod keys;
+pub mod parked;
 pub mod quarantine;
+pub mod read_models;
 pub mod sources;
 pub mod usage;
 pub mod vapi;
@@ -55,6 +57,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::list::handler))
         .routes(routes!(calls::show::handler))
         .routes(routes!(calls::events::handler))
+        .routes(routes!(parked::list::handler))
+        .routes(routes!(parked::retry::handler))
+        .routes(routes!(parked::drop::handler))
         .routes(routes!(quarantine::list::handler))
         .routes(routes!(quarantine::replay::handler))
         .routes(routes!(sources::list::handler, sources::create::handler))
@@ -66,6 +71,12 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(webhook_metrics::recent_failures::handler))
         .routes(routes!(webhook_metrics::dead_letter_queue::handler))
         .routes(routes!(webhook_metrics::retry_failed::handler))
+        .routes(routes!(read_models::list::handler))
+        .routes(routes!(read_models::diff::handler))
+        .routes(routes!(read_models::rebuild::handler))
+        .routes(routes!(read_models::promote::handler))
+        .routes(routes!(read_models::rollback::handler))
+        .routes(routes!(read_models::cancel::handler))
         .routes(routes!(usage::handler))
         .merge(vapi::routes())
 }

@@ -78,6 +78,12 @@ impl Caller {
         named(scope) || (scope == Scope::Read && named(Scope::Personal))
     }
 
+    /// The tenant whose rows alone the key is about; `None` for a key of the installation.
+    #[must_use]
+    pub fn only(&self) -> Option<TenantId> {
+        Some(self.tenant_id()).filter(|id| *id != TenantId::INSTALLATION)
+    }
+
     /// Goes on only with the scope; a refusal is recorded in the tenant's log.
     ///
     /// # Errors
@@ -91,16 +97,43 @@ impl Caller {
         if self.has(scope) {
             return Ok(());
         }
+        let detail = format!("this needs a key with scope {}", scope.as_str());
+        Err(self.deny(app, action, "scope-missing", detail).await)
+    }
+
+    /// Goes on only with a key of the installation, for what changes every tenant's answers; a refusal
+    /// is recorded in the tenant's log.
+    ///
+    /// # Errors
+    /// 403 `installation-key-needed`.
+    pub async fn require_installation(
+        &self,
+        app: &App,
+        action: &'static str,
+    ) -> Result<(), ApiError> {
+        if self.only().is_none() {
+            return Ok(());
+        }
+        let detail = "this changes what every tenant sees: it needs a key of the installation";
+        Err(self.deny(app, action, "installation-key-needed", detail.to_owned()).await)
+    }
+
+    async fn deny(
+        &self,
+        app: &App,
+        action: &'static str,
+        reason: &'static str,
+        detail: String,
+    ) -> ApiError {
         let denied = AccessDenied {
             action: action.to_owned(),
-            reason: "scope-missing".into(),
+            reason: reason.to_owned(),
             source_id: None,
             key_id: Some(self.key.key_id.0),
             suppressed: 0,
         };
         app.denials.record(&app.store, self.tenant_id(), self.request_id, denied).await;
-        let detail = format!("this needs a key with scope {}", scope.as_str());
-        Err(ApiError::new(StatusCode::FORBIDDEN, "scope-missing", detail))
+        ApiError::new(StatusCode::FORBIDDEN, reason, detail)
     }
 
     /// Records that personal data is about to be shown. No audit, no data.

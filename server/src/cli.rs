@@ -11,6 +11,7 @@ mod key;
 mod man;
 mod migrate;
 mod output;
+mod parked;
 mod probe;
 mod projection;
 mod quarantine;
@@ -65,6 +66,9 @@ enum Command {
     /// Read models
     #[command(subcommand)]
     Projection(projection::Command),
+    /// Events that a read model could not fold
+    #[command(subcommand)]
+    Parked(parked::Command),
     /// Check that nothing in the log was altered
     Verify(verify::Args),
     /// Take data out
@@ -172,6 +176,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<Done> {
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
+        Command::Parked(command) => parked::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,

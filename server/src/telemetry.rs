@@ -60,7 +60,9 @@ pub fn metrics() -> PrometheusHandle {
 
 /// A counter that appears with its first fault has no rate to alert on, so these begin at zero.
 fn begin_at_zero() {
-    for reason in ["proof-missing", "proof-wrong", "proof-stale", "scope-missing"] {
+    for reason in
+        ["proof-missing", "proof-wrong", "proof-stale", "scope-missing", "installation-key-needed"]
+    {
         metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }
     for section in ["party", "tool_io", "conversation", "raw"] {

@@ -18,6 +18,8 @@ mod integrity;
 mod pipes;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/projection.rs"]
+mod projection;
 #[path = "cli/quarantine.rs"]
 mod quarantine;
 #[path = "cli/serve.rs"]
@@ -78,6 +80,20 @@ fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
         (&["verify", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--file", "/nowhere/at/all"], "/nowhere/at/all"),
+        (&["projection", "rebuild", "cals"], "no read model cals; there are calls"),
+        (&["projection", "promote", "cals"], "calls"),
+        (&["projection", "rollback", "cals"], "calls"),
+        (&["projection", "diff", "cals"], "calls"),
+        (&["projection", "cancel", "cals", "--yes"], "calls"),
+        (&["projection", "rebuild", "calls", "--tenant", "nobody"], "no tenant nobody"),
+        (&["projection", "rebuild", "calls", "--resume"], "no version of calls is being built"),
+        (&["projection", "promote", "calls"], "no version of calls is being built"),
+        (&["projection", "cancel", "calls", "--yes"], "no version of calls is being built"),
+        (&["projection", "rollback", "calls"], "no version before"),
+        (&["projection", "diff", "calls"], "no such other version"),
+        (&["projection", "diff", "calls", "--against", "2"], "it has 2"),
+        (&["parked", "list", "--tenant", "nobody"], "no tenant nobody"),
+        (&["parked", "retry", "00000000-0000-4000-8000-000000000001"], "nothing is parked"),
         (&["tenant", "list", "--database-url", "postgres://ledger@127.0.0.1:1/x"], "database"),
         (&["tenant", "list", "--database-url", "nonsense"], "not a PostgreSQL URL"),
         (&["tenant", "list", "--pg-bin", "/nowhere"], "/nowhere"),
@@ -125,6 +141,16 @@ fn what_is_misspelt_exits_with_2_and_is_named() {
         (&["demo", "--calls", "1"], "--calls"),
         (&["serve", "--listen", "everywhere"], "--listen"),
         (&["completions", "tcsh"], "tcsh"),
+        (&["projection", "cancel", "calls"], "--yes"),
+        (&["projection", "rebuild", "calls", "--resume", "--no-promote"], "--resume"),
+        (&["projection", "diff", "calls", "--limit", "0"], "--limit"),
+        (&["parked", "retry"], "--all"),
+        (&["parked", "drop", "00000000-0000-4000-8000-000000000001", "--yes"], "--reason"),
+        (&["parked", "drop", "00000000-0000-4000-8000-000000000001", "--reason", "x"], "--yes"),
+        (
+            &["parked", "drop", "00000000-0000-4000-8000-000000000001", "--reason", " ", "--yes"],
+            "--reason",
+        ),
         (&["quarantine", "replay"], "--all"),
         (&["quarantine", "show", "not-an-id"], "not-an-id"),
         (&["key", "create", "--installation", "--scopes", "admin,personal"], "--scopes"),
@@ -177,6 +203,15 @@ fn every_command_explains_itself() {
         &["source", "create", "--help"],
         &["verify", "--help"],
         &["export", "events", "--help"],
+        &["projection", "list", "--help"],
+        &["projection", "rebuild", "--help"],
+        &["projection", "promote", "--help"],
+        &["projection", "rollback", "--help"],
+        &["projection", "cancel", "--help"],
+        &["projection", "diff", "--help"],
+        &["parked", "list", "--help"],
+        &["parked", "retry", "--help"],
+        &["parked", "drop", "--help"],
         &["quarantine", "list", "--help"],
         &["quarantine", "show", "--help"],
         &["quarantine", "replay", "--help"],
@@ -204,10 +239,16 @@ fn the_demo_plays_through_the_real_door_and_ends() {
     assert!(shown["tenant_id"].is_string() && shown["api_key"].is_string());
     assert_eq!(shown["appointments"], 0);
     let models = world.json(&["projection", "list"]);
-    let expected = json!([{
-        "name": "calls", "version": 1, "state": "current", "tenants": 2, "lag_events": 0, "parked": 0,
-    }]);
-    assert_eq!(models, expected);
+    for (nth, name) in ["calls", "usage"].iter().enumerate() {
+        let model = &models[nth];
+        assert_eq!(
+            (&model["name"], &model["state"], &model["tenants"], &model["lag_events"]),
+            (&json!(name), &json!("current"), &json!(2), &json!(0)),
+            "{models}"
+        );
+        assert!(model["rows"].as_i64() > Some(2) && model["checksum"].is_string(), "{models}");
+        assert_eq!((&model["parked"], &model["halted"]), (&json!(0), &json!(0)), "{models}");
+    }
     assert_eq!(world.json(&["verify"])["ok"], true);
     assert_eq!(world.postgres(), None);
 }

@@ -19,6 +19,7 @@ mod overload;
 mod plan_limits;
 mod projection;
 mod quarantine;
+mod read_models;
 mod reaper;
 mod rebuild;
 mod routing;

@@ -2,6 +2,7 @@
 
 mod documented;
 mod outage;
+mod stuck;
 
 use std::collections::BTreeSet;
 
@@ -32,9 +33,16 @@ fn the_probes_say_that_it_lives_and_what_it_needs() {
         );
         let ready = get(&ledger, "/readyz").await;
         assert_eq!(ready.status(), 200);
+        let model = |name: &str, version| {
+            serde_json::json!({
+                "name": name, "version": version, "state": "current", "lag_events": 0,
+                "lag_seconds": 0, "parked": 0, "stalled": 0, "why": null,
+            })
+        };
         let expected = serde_json::json!({
             "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok",
-            "lag_events": 0, "halted": 0,
+            "lag_events": 0, "halted": 0, "parked": 0,
+            "projections": [model("calls", 2), model("usage", 1)],
         });
         assert_eq!(json(ready).await, expected);
         ledger.stop().await;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use super::{VersionError, tables};
+use super::{State, VersionError, in_state, tables, versions};
 
 /// What the rows of a version come to, whatever order they lie in: 128 bits that differ when a row
 /// does. No proof against somebody who means to deceive; the log has its own.
@@ -102,6 +102,42 @@ async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
                     set local timezone = 'UTC'; set local statement_timeout = 0";
     conn.execute(settings).await?;
     Ok(())
+}
+
+/// What is shown, and what it is compared with unless a version is named: the one that is being built,
+/// else the one before. Versions of another tenant alone are none of `only`'s.
+///
+/// # Errors
+/// [`VersionError::Nothing`] when there is no other version, or not the one that is named;
+/// [`VersionError::Filling`] when it is not whole yet, [`VersionError::Apart`] when its tables are others.
+pub async fn pair(
+    pool: &PgPool,
+    name: &str,
+    against: Option<i32>,
+    only: Option<TenantId>,
+) -> Result<(i32, i32), VersionError> {
+    let mut all = versions(&mut *pool.acquire().await?).await?;
+    all.retain(|one| {
+        let is_others = one.only.is_some_and(|of| only.is_some_and(|id| id != of));
+        one.name == name && !is_others
+    });
+    let shown = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?;
+    let other = match against {
+        Some(version) => all.iter().find(|one| one.version == version && *one != shown),
+        None => in_state(&all, State::Building).or(in_state(&all, State::Previous)),
+    };
+    let name = name.to_owned();
+    let Some(other) = other else {
+        let known: Vec<String> = all.iter().map(|one| one.version.to_string()).collect();
+        return Err(VersionError::Nothing { name, known: known.join(", ") });
+    };
+    if other.indexed_at.is_none() && other.only.is_none() {
+        return Err(VersionError::Filling { name, version: other.version });
+    }
+    if other.shape != shown.shape {
+        return Err(VersionError::Apart { name, here: shown.version, there: other.version });
+    }
+    Ok((shown.version, other.version))
 }
 
 /// The rows that two versions do not agree on, at most `limit` of them by key, of the tenants that

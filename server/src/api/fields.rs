@@ -33,12 +33,28 @@ impl Fields {
     /// large.
     pub async fn read(body: Body) -> Result<Self, ApiError> {
         let body = read_body(body, MAX_BODY, PATIENCE).await?;
-        let Object(fields) = serde_json::from_slice(&body).map_err(|_| {
+        Self::parse(&body)
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let Object(fields) = serde_json::from_slice(body).map_err(|_| {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
         // Null says that nothing is said.
         Ok(Self(fields.into_iter().filter(|(_, value)| !value.is_null()).collect()))
+    }
+
+    /// The same, of a request that may bring no body: then there are no fields.
+    ///
+    /// # Errors
+    /// Those of [`Fields::read`].
+    pub async fn read_any(body: Body) -> Result<Self, ApiError> {
+        let body = read_body(body, MAX_BODY, PATIENCE).await?;
+        if body.is_empty() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        Self::parse(&body)
     }
 
     /// A short text without control characters.

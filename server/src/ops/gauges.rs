@@ -2,6 +2,8 @@
 //! what waits in quarantine.
 
 use ledger_store::Store;
+use projections::Progress;
+use projections::versions::State;
 
 use super::{check_keyring, in_time};
 
@@ -14,15 +16,32 @@ pub(super) async fn measure(store: &Store) {
     if migrated != Some(true) {
         return;
     }
-    for one in in_time(projections::progress(store.projector())).await.unwrap_or_default() {
-        let name = one.name().to_owned();
-        metrics::gauge!("ledger_projection_lag_events", "projection" => name.clone())
-            .set(as_f64(one.lag_events));
-        metrics::gauge!("ledger_projection_halted_tenants", "projection" => name)
-            .set(as_f64(one.halted));
+    if let Some(all) = in_time(projections::progress(store.projector())).await {
+        read_models(&all);
     }
     if let Some((waiting, _)) = in_time(store.quarantine_waiting()).await {
         metrics::gauge!("ledger_quarantine_waiting").set(as_f64(waiting));
+    }
+}
+
+/// What is shown, and how much of what is being built in its place is there.
+fn read_models(all: &[Progress]) {
+    for one in all.iter().filter(|one| one.version.state == State::Active) {
+        let set = |gauge: &'static str, value: f64| {
+            metrics::gauge!(gauge, "projection" => one.name().to_owned()).set(value);
+        };
+        set("ledger_projection_lag_events", as_f64(one.lag_events));
+        set("ledger_projection_lag_seconds", as_f64(one.lag_seconds));
+        set("ledger_projection_halted_tenants", as_f64(one.halted));
+        set("ledger_projection_stalled_tenants", as_f64(one.stalled));
+        set("ledger_projection_parked_keys", as_f64(one.parked));
+        let is_building = |other: &&Progress| {
+            other.version.state == State::Building && other.name() == one.name()
+        };
+        let ratio = all.iter().find(is_building).map_or(1.0, |building| {
+            as_f64(building.events) / as_f64((building.events + building.lag_events).max(1))
+        });
+        set("ledger_projection_rebuild_ratio", ratio);
     }
 }
 

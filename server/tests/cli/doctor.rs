@@ -3,14 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use ledger_store::embedded::{Cluster, Durability, Settings};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::world::World;
+use crate::world::{Behind, World};
 
 /// Everything it looks at, in order.
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "version",
     "data_dir",
     "disk",
@@ -29,6 +27,7 @@ const CHECKS: [&str; 19] = [
     "root_key",
     "keyring",
     "read_models",
+    "parked_events",
     "quarantine",
 ];
 
@@ -76,34 +75,6 @@ fn a_database_that_cannot_be_reached_fails_and_its_password_is_not_shown() {
     assert_eq!(fs::read_dir(world.dir()).expect("our own directory").count(), 0);
 }
 
-/// The private PostgreSQL of a world, and what was done to it behind the ledger's back.
-struct Behind {
-    cluster: Cluster,
-    conn: PgConnection,
-}
-
-impl Behind {
-    async fn new(world: &World) -> Self {
-        let settings = Settings {
-            data_dir: world.data(),
-            binaries: None,
-            user: None,
-            durability: Durability::Durable,
-            max_connections: 200,
-        };
-        let cluster = Cluster::start_or_adopt(settings).await.expect("it starts");
-        let conn = PgConnection::connect_with(&cluster.connect_options()).await;
-        Self { cluster, conn: conn.expect("it answers") }
-    }
-
-    async fn does(&mut self, statements: &str) {
-        for statement in statements.split("; ") {
-            let sql = AssertSqlSafe(statement.to_owned());
-            sqlx::raw_sql(sql).execute(&mut self.conn).await.expect(statement);
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
     let world = World::new();
@@ -149,6 +120,14 @@ async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
             "failed",
         ),
         (
+            "insert into projection.parked (tenant_id, parked_id, projection, version, key, position,
+             event_type, reason)
+             values (gen_random_uuid(), gen_random_uuid(), 'calls', 2, gen_random_uuid(), 1, 'x.y', 'z')",
+            "delete from projection.parked",
+            "parked_events",
+            "warning",
+        ),
+        (
             "insert into ledger.quarantine values ('00000000-0000-0000-0000-000000000000',
              gen_random_uuid(), gen_random_uuid(), 'd', 'no-single-route', 'b', now())",
             "delete from ledger.quarantine",
@@ -160,7 +139,7 @@ async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
             // A checkpoint that a server would have made.
             let made = format!(
                 "insert into projection.checkpoints (tenant_id, projection, version)
-                 values ('{tenant}', 'calls', 1) on conflict do nothing"
+                 values ('{tenant}', 'calls', 2) on conflict do nothing"
             );
             behind.does(&made).await;
         }
@@ -174,8 +153,7 @@ async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
     assert_eq!(doctor(&world, &[]).0, 0, "all is mended");
 
     what_is_wrong_with_files_is_seen(&world, &tenant);
-    behind.conn.close().await.expect("it closes");
-    behind.cluster.stop().await.expect("it ends");
+    behind.close().await;
 }
 
 fn what_is_wrong_with_files_is_seen(world: &World, tenant: &str) {

@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use ledger_store::embedded::{Cluster, Durability, Settings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 /// A directory to run the program in.
@@ -134,5 +136,47 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The private PostgreSQL of a world, and what was done to it behind the ledger's back.
+pub(crate) struct Behind {
+    cluster: Cluster,
+    conn: PgConnection,
+}
+
+impl Behind {
+    pub(crate) async fn new(world: &World) -> Self {
+        let settings = Settings {
+            data_dir: world.data(),
+            binaries: None,
+            user: None,
+            durability: Durability::Durable,
+            max_connections: 200,
+        };
+        let cluster = Cluster::start_or_adopt(settings).await.expect("it starts");
+        let conn = PgConnection::connect_with(&cluster.connect_options()).await;
+        Self { cluster, conn: conn.expect("it answers") }
+    }
+
+    pub(crate) async fn does(&mut self, statements: &str) {
+        for statement in statements.split("; ") {
+            let sql = AssertSqlSafe(statement.to_owned());
+            sqlx::raw_sql(sql).execute(&mut self.conn).await.expect(statement);
+        }
+    }
+
+    /// One value.
+    pub(crate) async fn tells<T>(&mut self, question: &str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let sql = AssertSqlSafe(question.to_owned());
+        sqlx::query_scalar(sql).fetch_one(&mut self.conn).await.expect(question)
+    }
+
+    pub(crate) async fn close(self) {
+        self.conn.close().await.expect("it closes");
+        self.cluster.stop().await.expect("it ends");
     }
 }

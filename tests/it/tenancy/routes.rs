@@ -13,6 +13,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
+    ("get", "/v1/parked", "admin"),
+    ("post", "/v1/parked/{parked_id}/drop", "admin"),
+    ("post", "/v1/parked/{parked_id}/retry", "admin"),
+    ("get", "/v1/projections", "admin"),
+    ("post", "/v1/projections/{name}/cancel", "admin"),
+    ("get", "/v1/projections/{name}/diff", "admin"),
+    ("post", "/v1/projections/{name}/promote", "admin"),
+    ("post", "/v1/projections/{name}/rebuild", "admin"),
+    ("post", "/v1/projections/{name}/rollback", "admin"),
     ("get", "/v1/quarantine", "admin"),
     ("post", "/v1/quarantine/{quarantine_id}/replay", "admin"),
     ("get", "/v1/sources", "admin"),
@@ -47,12 +56,13 @@ pub(super) struct Route {
 impl Route {
     /// The path, with the id of an object where it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
-        let ids = ["{call_id}", "{quarantine_id}", "{key_id}", "{id}"];
-        ids.iter().fold(self.template.clone(), |path, id| path.replace(id, call_id))
+        let ids = ["{call_id}", "{quarantine_id}", "{parked_id}", "{key_id}", "{id}"];
+        let path = self.template.replace("{name}", "calls");
+        ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }
 
-    /// Whether it takes the id of something that a tenant has. The quarantine is no tenant's; keys
-    /// are revoked in tests of their own.
+    /// Whether it takes the id of something that every tenant has. The quarantine is no tenant's; keys
+    /// and what is parked have tests of their own.
     pub(super) fn names_an_object(&self) -> bool {
         self.template.contains("{call_id}")
     }

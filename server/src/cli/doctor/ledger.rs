@@ -2,6 +2,7 @@
 
 use ledger_store::StoreError;
 use ledger_store::root_key::{FileRootKey, RootKeyError};
+use projections::versions::State;
 
 use super::check::Check;
 use crate::config::Config;
@@ -13,6 +14,7 @@ const LAG_WARNING: i64 = 1_000;
 pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
     keys(config, instance, checks).await;
     checks.push(read_models(instance).await);
+    checks.push(parked(instance).await);
     checks.push(quarantine(instance).await);
 }
 
@@ -86,13 +88,45 @@ async fn read_models(instance: &Instance) -> Check {
         let todo = "run a build that knows the event; docs/operations/alerts/read-model-halted.md";
         return Check::failed(name, place, found, todo);
     }
-    let lag: i64 = progress.iter().map(|one| one.lag_events).sum();
+    let shown: Vec<_> = progress.iter().filter(|one| one.version.state == State::Active).collect();
+    let lag: i64 = shown.iter().map(|one| one.lag_events).sum();
     let found = format!("{lag} events behind the logs");
+    let now = instance.store.clock().now();
+    if let Some(stuck) = shown.iter().find(|one| one.is_stuck(now)) {
+        let found = format!("{found}; {} has not moved for {} s", stuck.name(), stuck.lag_seconds);
+        let todo = "start a server if none runs; docs/operations/alerts/read-model-stuck.md";
+        return Check::warning(name, place, found, todo);
+    }
     if lag > LAG_WARNING {
         let todo = "a running server catches up; docs/operations/alerts/read-model-lag.md";
         return Check::warning(name, place, found, todo);
     }
     Check::ok(name, place, found)
+}
+
+async fn parked(instance: &Instance) -> Check {
+    let (name, place) = ("parked_events", "projection.parked");
+    match projections::parked::list(instance.store.projector(), None, 100).await {
+        Err(error) => unreadable(name, place, &StoreError::Database(error)),
+        Ok(parked) => match parked.first() {
+            None => Check::ok(name, place, "none"),
+            Some(first) => {
+                let found = format!(
+                    "{}{}; the oldest: {} of {} version {}, tenant {}, position {}: {}",
+                    parked.len(),
+                    if parked.len() == 100 { " or more" } else { "" },
+                    first.event_type,
+                    first.name,
+                    first.version,
+                    first.tenant_id,
+                    first.position,
+                    first.reason
+                );
+                let todo = "call-ledger parked list; docs/operations/alerts/read-model-parked.md";
+                Check::warning(name, place, found, todo)
+            }
+        },
+    }
 }
 
 async fn quarantine(instance: &Instance) -> Check {

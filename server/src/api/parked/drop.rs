@@ -1,0 +1,69 @@
+//! `POST /v1/parked/{parked_id}/drop`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use projections::parked::{Reason, drop_event};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::OutcomeView;
+use crate::api::fields::Fields;
+use crate::api::{Params, PathId};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+pub struct DropRequest {
+    /// Why it is done without, in one line of 1 to 200 characters. It is kept in the log, readable: no
+    /// personal data.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+/// Does without a parked event in every version of its read model, for good, and folds what waited
+/// behind it. The event stays in the log, which also tells who decided so and why.
+///
+/// # Errors
+/// 404 `parked-not-found`, for another tenant's as well; 403 `tenant-not-active`; 422 for the reason.
+#[utoipa::path(
+    post, path = "/v1/parked/{parked_id}/drop", tag = "operations", security(("api_key" = [])),
+    params(("parked_id" = String, Path, description = "The entry")),
+    request_body = DropRequest,
+    responses(
+        (status = 200, body = OutcomeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.parked.drop", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(parked_id): PathId,
+    params: Params,
+    body: Body,
+) -> Result<Json<OutcomeView>, ApiError> {
+    caller.require(&app, Scope::Admin, "parked.drop").await?;
+    params.finish()?;
+    let mut fields = Fields::read(body).await?;
+    let reason = fields.text("reason")?;
+    fields.finish()?;
+    let reason = reason.as_deref().and_then(Reason::parse);
+    let reason = reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
+    let parked_id = parked_id.unwrap_or_default();
+    let by = Some((caller.key.key_id, caller.request_id));
+    let is_folded = drop_event(&app.store, parked_id, caller.only(), &reason, by).await?;
+    Ok(Json(OutcomeView::new(parked_id, is_folded)))
+}

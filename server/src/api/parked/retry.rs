@@ -1,0 +1,42 @@
+//! `POST /v1/parked/{parked_id}/retry`.
+
+use axum::Json;
+use axum::extract::State;
+use projections::parked::retry;
+
+use super::OutcomeView;
+use crate::api::{Params, PathId};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Folds a parked event again, and all that waited behind it, in order.
+///
+/// # Errors
+/// 404 `parked-not-found`, for another tenant's as well; 409 `projection-of-another-build`.
+#[utoipa::path(
+    post, path = "/v1/parked/{parked_id}/retry", tag = "operations", security(("api_key" = [])),
+    params(("parked_id" = String, Path, description = "The entry")),
+    responses(
+        (status = 200, body = OutcomeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.parked.retry", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(parked_id): PathId,
+    params: Params,
+) -> Result<Json<OutcomeView>, ApiError> {
+    caller.require(&app, Scope::Admin, "parked.retry").await?;
+    params.finish()?;
+    let parked_id = parked_id.unwrap_or_default();
+    let is_folded = retry(app.store.projector(), parked_id, caller.only()).await?;
+    Ok(Json(OutcomeView::new(parked_id, is_folded)))
+}

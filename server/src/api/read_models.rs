@@ -1,0 +1,96 @@
+//! Read models: how far each version is, and how a new one takes the place of the one that is shown.
+//!
+//! A key of the installation sees and moves all of it. A tenant's key sees the figures of its own log,
+//! and may have its own rows filled again; what changes every tenant's answers is not for it.
+
+pub mod cancel;
+pub mod diff;
+pub mod list;
+pub mod promote;
+pub mod rebuild;
+pub mod rollback;
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use projections::versions::{self, Version, VersionError};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::problem::ApiError;
+
+/// A version of a read model that was begun, shown or given up.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VersionView {
+    /// The read model.
+    name: String,
+    /// Its version.
+    version: i32,
+    /// `building`, `active` or `cancelled`.
+    state: &'static str,
+    /// The one tenant whose rows it holds; null for all.
+    tenant_id: Option<Uuid>,
+}
+
+/// The name in a path. What cannot be read names nothing.
+pub struct PathName(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathName {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(name.map_or_else(|_| String::new(), |Path(name)| name)))
+    }
+}
+
+impl PathName {
+    /// The read model of this name.
+    fn named(&self) -> Result<&'static str, ApiError> {
+        Ok(versions::named(&self.0)?.name())
+    }
+}
+
+impl From<VersionError> for ApiError {
+    fn from(error: VersionError) -> Self {
+        let code = match error {
+            VersionError::Database(error) => return error.into(),
+            // Whoever asked may have written anything: it is not repeated.
+            VersionError::Unknown { known, .. } => {
+                let detail = format!("there is no such read model; there are {known}");
+                return Self::new(StatusCode::NOT_FOUND, "projection-not-found", detail);
+            }
+            VersionError::Running { .. } => "rebuild-running",
+            VersionError::NoneBuilding { .. } => "rebuild-not-running",
+            VersionError::Filling { .. } | VersionError::Behind { .. } => "projection-behind",
+            VersionError::Parked { .. } => "projection-parked",
+            VersionError::NonePrevious { .. } => "no-previous-version",
+            VersionError::OtherShape { .. } => "projection-of-another-build",
+            VersionError::Nothing { .. } | VersionError::Apart { .. } => "nothing-to-compare",
+        };
+        Self::new(StatusCode::CONFLICT, code, error.to_string())
+    }
+}
+
+/// The version that is being built, when the key may decide about it: a tenant's key about its own rows
+/// only.
+async fn own_building(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    action: &'static str,
+) -> Result<Version, ApiError> {
+    let mut conn = app.store.projector().acquire().await?;
+    let building = versions::building(&mut conn, name).await?;
+    drop(conn);
+    let is_own = building.as_ref().is_some_and(|version| version.only == caller.only());
+    if !is_own {
+        caller.require_installation(app, action).await?;
+    }
+    building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
+}

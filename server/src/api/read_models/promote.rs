@@ -1,0 +1,67 @@
+//! `POST /v1/projections/{name}/promote`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use projections::versions;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{PathName, VersionView, own_building};
+use crate::api::Params;
+use crate::api::fields::Fields;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Under which circumstances; without a body, only with nothing newly parked.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+pub struct PromoteRequest {
+    /// Even with keys parked in it that are not parked in what is shown.
+    with_parked: Option<bool>,
+}
+
+/// Shows the version that is being built, when it has caught up. A tenant's key may do so with a
+/// version of its own rows.
+///
+/// # Errors
+/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`,
+/// `projection-behind` or `projection-parked`; 422 for a field, by name.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/promote", tag = "operations", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The read model")),
+    request_body(content = PromoteRequest, content_type = "application/json"),
+    responses(
+        (status = 200, body = VersionView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.projections.promote", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    name: PathName,
+    params: Params,
+    body: Body,
+) -> Result<Json<VersionView>, ApiError> {
+    caller.require(&app, Scope::Admin, "projections.promote").await?;
+    params.finish()?;
+    let mut fields = Fields::read_any(body).await?;
+    let with_parked = fields.flag("with_parked")?.unwrap_or(false);
+    fields.finish()?;
+    let name = name.named()?;
+    let building = own_building(&app, &caller, name, "projections.promote").await?;
+    let version = versions::promote(app.store.owner(), name, with_parked).await?;
+    let tenant_id = building.only.map(|only| only.0);
+    Ok(Json(VersionView { name: name.to_owned(), version, state: "active", tenant_id }))
+}

@@ -1,0 +1,87 @@
+//! `POST /v1/projections/{name}/rebuild`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ledger_core::ids::TenantId;
+use projections::versions;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{PathName, VersionView};
+use crate::api::Params;
+use crate::api::fields::Fields;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// What to rebuild; no body at all is every tenant's rows, or the key's own.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+pub struct RebuildRequest {
+    /// One tenant's rows alone. A tenant's key may name its own only.
+    tenant_id: Option<Uuid>,
+    /// Whether it is shown as soon as it has caught up; it is, unless this is false.
+    promote: Option<bool>,
+}
+
+/// Begins a new version; servers fill it, and show it when it has caught up. `GET /v1/projections`
+/// tells how far it is. A tenant's key has its own rows filled again, and no others.
+///
+/// # Errors
+/// 404 `projection-not-found`, `tenant-not-found`; 409 `rebuild-running`; 422 for a field, by name.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/rebuild", tag = "operations", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The read model")),
+    request_body(content = RebuildRequest, content_type = "application/json"),
+    responses(
+        (status = 202, body = VersionView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.projections.rebuild", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    name: PathName,
+    params: Params,
+    body: Body,
+) -> Result<(StatusCode, Json<VersionView>), ApiError> {
+    caller.require(&app, Scope::Admin, "projections.rebuild").await?;
+    params.finish()?;
+    let mut fields = Fields::read_any(body).await?;
+    let tenant_id = fields.text("tenant_id")?;
+    let promote = fields.flag("promote")?.unwrap_or(true);
+    fields.finish()?;
+    let projector = versions::named(name.named()?)?;
+    let only = match tenant_id {
+        Some(text) => Some(tenant(&app, &caller, &text).await?),
+        None => caller.only(),
+    };
+    let version = versions::begin(app.store.owner(), &*projector, only, promote).await?;
+    let (name, tenant_id) = (projector.name().to_owned(), only.map(|only| only.0));
+    let begun = VersionView { name, version, state: "building", tenant_id };
+    Ok((StatusCode::ACCEPTED, Json(begun)))
+}
+
+/// A tenant the key may name; another's is missing to it.
+async fn tenant(app: &App, caller: &Caller, text: &str) -> Result<TenantId, ApiError> {
+    let tenant_id = Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
+    let tenant_id = TenantId(tenant_id);
+    let is_known = match caller.only() {
+        Some(own) => own == tenant_id,
+        None => app.store.tenants().await?.iter().any(|known| known.tenant_id == tenant_id),
+    };
+    if is_known { Ok(tenant_id) } else { Err(ApiError::not_found("tenant-not-found", "tenant")) }
+}

@@ -1,0 +1,45 @@
+//! `POST /v1/projections/{name}/rollback`.
+
+use axum::Json;
+use axum::extract::State;
+use projections::versions;
+
+use super::{PathName, VersionView};
+use crate::api::Params;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Shows the version before again; what is shown now takes its place, so that doing it again takes it
+/// back.
+///
+/// # Errors
+/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `no-previous-version` or
+/// `projection-behind`.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/rollback", tag = "operations", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The read model")),
+    responses(
+        (status = 200, body = VersionView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.projections.rollback", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    name: PathName,
+    params: Params,
+) -> Result<Json<VersionView>, ApiError> {
+    caller.require(&app, Scope::Admin, "projections.rollback").await?;
+    params.finish()?;
+    let name = name.named()?;
+    caller.require_installation(&app, "projections.rollback").await?;
+    let version = versions::rollback(app.store.owner(), name).await?;
+    Ok(Json(VersionView { name: name.to_owned(), version, state: "active", tenant_id: None }))
+}

@@ -1,0 +1,125 @@
+//! `projection promote`, `rollback`, `cancel`, `diff`.
+
+use projections::versions::{self, VersionError, named};
+use serde_json::json;
+
+use super::super::{Done, output, usage};
+use crate::config::{Config, Output};
+use crate::instance::Instance;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Promote {
+    /// The read model
+    name: String,
+    /// With keys parked in it that are not parked in what is shown
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rollback {
+    /// The read model
+    name: String,
+    /// Taken, and not needed: another rollback takes it back
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Cancel {
+    /// The read model
+    name: String,
+    /// That what was filled is thrown away
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct DiffArgs {
+    /// The read model
+    name: String,
+    /// The version to compare with [default: the one being built, else the one shown before]
+    #[arg(long, value_name = "VERSION")]
+    against: Option<i32>,
+    /// How many rows to list; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    limit: i64,
+}
+
+pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<Done> {
+    let name = named(&args.name)?.name();
+    let shown = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let building = versions::building(&mut *store.projector().acquire().await?, name).await?;
+        let version = match versions::promote(store.owner(), name, args.yes).await {
+            Err(error @ VersionError::Parked { .. }) => {
+                let todo = "see call-ledger parked list, or show it all the same with --yes";
+                anyhow::bail!("{error}; {todo}")
+            }
+            promoted => promoted?,
+        };
+        let mut shown = json!({ "name": name, "version": version, "state": "active" });
+        if let Some(only) = building.and_then(|building| building.only) {
+            shown["tenant_id"] = json!(only);
+        }
+        Ok(shown)
+    })
+    .await?;
+    output::object(config.output, &shown)?;
+    Ok(Done::Well)
+}
+
+pub(super) async fn rollback(config: &Config, args: &Rollback) -> anyhow::Result<Done> {
+    let name = named(&args.name)?.name();
+    let version = Instance::run(config, async |instance| {
+        Ok(versions::rollback(instance.store.owner(), name).await?)
+    })
+    .await?;
+    let shown = json!({ "name": name, "version": version, "state": "active" });
+    output::object(config.output, &shown)?;
+    Ok(Done::Well)
+}
+
+pub(super) async fn cancel(config: &Config, args: &Cancel) -> anyhow::Result<Done> {
+    if !args.yes {
+        return usage("what was filled is thrown away: say so with --yes");
+    }
+    let name = named(&args.name)?.name();
+    let version = Instance::run(config, async |instance| {
+        Ok(versions::cancel(instance.store.owner(), name).await?)
+    })
+    .await?;
+    let gone = json!({ "name": name, "version": version, "state": "cancelled" });
+    output::object(config.output, &gone)?;
+    Ok(Done::Well)
+}
+
+pub(super) async fn diff(config: &Config, args: &DiffArgs) -> anyhow::Result<Done> {
+    let name = named(&args.name)?.name();
+    let diff = Instance::run(config, async |instance| {
+        let pool = instance.store.projector();
+        let pair = versions::pair(pool, name, args.against, None).await?;
+        Ok(versions::diff_within(pool, name, pair, None, args.limit).await?)
+    })
+    .await?;
+    if config.output == Output::Json {
+        output::say(serde_json::to_string(&diff)?)?;
+        return Ok(Done::Well);
+    }
+    let rows: Vec<_> = diff
+        .differences
+        .iter()
+        .map(|one| {
+            let columns = one.columns.join(", ");
+            json!({ "table": one.table, "key": one.key, "how": one.how, "columns": columns })
+        })
+        .collect();
+    if !rows.is_empty() {
+        output::list(config.output, &["table", "key", "how", "columns"], &rows)?;
+    }
+    output::say(format_args!(
+        "{} rows differ between version {} (here) and {} (there) of {name}, over {} tenants; {} stand elsewhere and were not compared",
+        diff.rows, diff.here, diff.there, diff.tenants, diff.not_compared
+    ))?;
+    Ok(Done::Well)
+}

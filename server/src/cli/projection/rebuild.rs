@@ -1,0 +1,275 @@
+//! `projection rebuild`: begins a version, fills it in this process too, and waits until it is shown.
+
+mod display;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use ledger_core::ids::TenantId;
+use ledger_store::Store;
+use projections::versions::{self, State, Version, VersionError, checksum, named, obstacles};
+use projections::{Progress, Runner, progress_within};
+use serde_json::{Value, json};
+
+use self::display::Display;
+use super::super::{Done, output};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::service::shutdown_signal;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+/// A database that does not answer is waited for so long.
+const SILENCE: Duration = Duration::from_mins(1);
+/// Halted tenants are waited for so long while nothing else moves either.
+const HALTED: Duration = Duration::from_secs(15);
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The read model
+    name: String,
+    /// Of one tenant alone, by slug or id: its rows take the place of those that are shown
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// Do not show it: end when it has caught up and has its indexes
+    #[arg(long)]
+    no_promote: bool,
+    /// Go on with the version that is being built, as it was begun
+    #[arg(long, conflicts_with_all = ["tenant", "no_promote"])]
+    resume: bool,
+    /// Show it even with keys parked in it that are not parked in what is shown
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How a rebuild ended.
+enum Ended {
+    /// It is shown.
+    Shown,
+    /// It has caught up, and is to be shown by hand.
+    CaughtUp,
+}
+
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+    named(&args.name)?;
+    let instance = Instance::open(config).await?;
+    let rebuilt = rebuild(&instance, args).await;
+    let closed = instance.close().await;
+    let rebuilt = rebuilt?;
+    closed?;
+    output::object(config.output, &rebuilt)?;
+    Ok(Done::Well)
+}
+
+/// Ctrl-C ends it between two batches; the version stays.
+async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
+    let store = &instance.store;
+    let runner = Runner::start(store, projections::all());
+    let rebuilt = tokio::select! {
+        rebuilt = see_through(store, args) => rebuilt,
+        signal = shutdown_signal() => Err(match signal {
+            Ok(()) => interrupted(store, &args.name).await,
+            Err(error) => error.into(),
+        }),
+    };
+    runner.stop().await;
+    rebuilt
+}
+
+async fn interrupted(store: &Store, name: &str) -> anyhow::Error {
+    let building =
+        async { versions::building(&mut *store.projector().acquire().await?, name).await };
+    match building.await {
+        Ok(Some(version)) => anyhow!(
+            "interrupted; version {} of {name} stays, and servers go on filling it; go on here with: \
+             projection rebuild {name} --resume, or give it up with: projection cancel {name} --yes",
+            version.version
+        ),
+        _ => anyhow!("interrupted"),
+    }
+}
+
+async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
+    let began = Instant::now();
+    let version = begin(store, args).await?;
+    let name = version.name.as_str();
+    let display = Display::new(&version);
+    let first = (!args.resume).then_some(0);
+    let (ended, first, last) = watch(store, &version, args.yes, first, display).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let shown = match (&ended, version.only) {
+        // Its rows are in what is shown.
+        (Ended::Shown, Some(_)) => active(store, name).await?,
+        _ => version.version,
+    };
+    let sum = checksum(store.projector(), name, shown, version.only).await?;
+    if matches!(ended, Ended::CaughtUp) {
+        eprintln!(
+            "compare it with: projection diff {name}; show it with: projection promote {name}"
+        );
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let rate = (last - first) as f64 / seconds.max(0.001);
+    let mut rebuilt = json!({
+        "name": name,
+        "version": shown,
+        "state": if matches!(ended, Ended::Shown) { "active" } else { "building" },
+        "events": last,
+        "seconds": (seconds * 1e3).round() / 1e3,
+        "events_per_second": rate.round(),
+        "rows": sum.rows,
+        "checksum": sum,
+    });
+    if let Some(only) = version.only {
+        rebuilt["tenant_id"] = json!(only);
+    }
+    Ok(rebuilt)
+}
+
+/// The version to see through: a new one, or the one that is being built.
+async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
+    let name = args.name.as_str();
+    if !args.resume {
+        let only = match &args.tenant {
+            Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
+            None => None,
+        };
+        let projector = named(name)?;
+        match versions::begin(store.owner(), &*projector, only, !args.no_promote).await {
+            Err(error @ VersionError::Running { .. }) => bail!(
+                "{error}; go on with it: projection rebuild {name} --resume, or give it up: \
+                 projection cancel {name} --yes"
+            ),
+            begun => begun?,
+        };
+    }
+    let building = versions::building(&mut *store.projector().acquire().await?, name).await?;
+    building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
+}
+
+async fn active(store: &Store, name: &str) -> anyhow::Result<i32> {
+    let all = versions::versions(&mut *store.projector().acquire().await?).await?;
+    let active = all.iter().find(|one| one.name == name && one.state == State::Active);
+    Ok(active.context("no version is shown")?.version)
+}
+
+/// Waits until a version is shown, or may be; how many events were in it at first and are at last.
+async fn watch(
+    store: &Store,
+    version: &Version,
+    with_parked: bool,
+    mut first: Option<i64>,
+    mut display: Display,
+) -> anyhow::Result<(Ended, i64, i64)> {
+    let mut last = None::<Progress>;
+    let mut moved = Instant::now();
+    let mut answered = Instant::now();
+    loop {
+        match look(store, version, with_parked).await {
+            Ok(Look::Ended(ended, now)) => {
+                let events = now.or(last).map_or(0, |now| now.events);
+                return Ok((ended, first.unwrap_or(0), events));
+            }
+            Ok(Look::Gone) if was_swapped(version, last.as_ref()) => {
+                let events = last.map_or(0, |last| last.events);
+                return Ok((Ended::Shown, first.unwrap_or(0), events));
+            }
+            Ok(Look::Gone) => bail!(
+                "version {} of {} is gone: somebody gave it up",
+                version.version,
+                version.name
+            ),
+            Ok(Look::Under(now)) => {
+                first.get_or_insert(now.events);
+                if last.as_ref().is_none_or(|last| last.events < now.events) {
+                    moved = Instant::now();
+                }
+                if now.halted > 0 && moved.elapsed() > HALTED {
+                    bail!(halted(&now));
+                }
+                display.show(&now);
+                last = Some(now);
+                answered = Instant::now();
+            }
+            Err(error) if is_passing(&error) && answered.elapsed() < SILENCE => {
+                display.say("the database does not answer");
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// What was seen.
+enum Look {
+    Under(Progress),
+    Ended(Ended, Option<Progress>),
+    Gone,
+}
+
+async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Result<Look> {
+    let all = progress_within(store.projector(), version.only).await?;
+    let is_it =
+        |one: &Progress| one.name() == version.name && one.version.version == version.version;
+    let Some(now) = all.into_iter().find(is_it) else { return Ok(Look::Gone) };
+    if now.version.state != State::Building {
+        return Ok(Look::Ended(Ended::Shown, Some(now)));
+    }
+    let is_filled = now.version.indexed_at.is_some() || version.only.is_some();
+    if !is_filled {
+        return Ok(Look::Under(now));
+    }
+    let obstacles = obstacles(store.projector(), &now.version).await?;
+    if obstacles.behind > 0 {
+        return Ok(Look::Under(now));
+    }
+    if !version.promotes_itself {
+        return Ok(Look::Ended(Ended::CaughtUp, Some(now)));
+    }
+    if obstacles.parked == 0 {
+        return Ok(Look::Under(now));
+    }
+    let name = version.name.as_str();
+    if !with_parked {
+        bail!(
+            "version {} of {name} has caught up, and {} keys are parked in it that are not parked in \
+             what is shown; see parked list, then parked retry or parked drop, and it is shown by \
+             itself; or show it all the same: projection promote {name} --yes",
+            version.version,
+            obstacles.parked
+        );
+    }
+    match versions::promote(store.owner(), name, true).await {
+        Ok(_) => Ok(Look::Ended(Ended::Shown, Some(now))),
+        // Somebody else was faster, or it fell behind: the next look tells.
+        Err(VersionError::Behind { .. } | VersionError::NoneBuilding { .. }) => {
+            Ok(Look::Under(now))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A version of one tenant goes when its rows are shown; one that had not caught up was given up.
+fn was_swapped(version: &Version, last: Option<&Progress>) -> bool {
+    version.only.is_some() && last.is_some_and(|last| last.lag_events <= projections::Batches::default().close)
+}
+
+fn halted(now: &Progress) -> String {
+    format!(
+        "{} tenants halted, nothing else is left to do: {}; see docs/operations/alerts/read-model-halted.md",
+        now.halted,
+        now.why.as_deref().unwrap_or("an event cannot be read")
+    )
+}
+
+/// Whether trying again may help.
+fn is_passing(error: &anyhow::Error) -> bool {
+    let database = error.downcast_ref::<sqlx::Error>();
+    let version = error.downcast_ref::<VersionError>();
+    database.is_some() || matches!(version, Some(VersionError::Database(_)))
+}
+
+/// Whose rows, for people.
+fn whose(only: Option<TenantId>) -> String {
+    only.map_or_else(String::new, |tenant| format!(" of tenant {tenant}"))
+}

@@ -1,0 +1,317 @@
+//! `projection` and `parked` from outside: a rebuild beside a server, one that is killed, one without
+//! keys, and keys that are parked.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::world::{Behind, Ran, Serving, World};
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+/// A tenant with a source.
+struct Clinic {
+    tenant_id: String,
+    path: String,
+    secret: String,
+}
+
+impl Clinic {
+    fn new(world: &World, slug: &str) -> Self {
+        let tenant = world.json(&["tenant", "create", "--slug", slug]);
+        let source = world.json(&["source", "create", "--tenant", slug, "--provider", "vapi"]);
+        Self {
+            tenant_id: text(&tenant, "tenant_id").to_owned(),
+            path: text(&source, "path").to_owned(),
+            secret: text(&source, "secret").to_owned(),
+        }
+    }
+
+    /// Somebody calls; where in the log that is.
+    async fn called(&self, serving: &Serving, call: &str) -> i64 {
+        let body = json!({ "message": {
+            "type": "status-update", "status": "in-progress", "call": { "id": call },
+        } });
+        let sent = Client::new()
+            .post(format!("{}{}", serving.url, self.path))
+            .header("x-vapi-secret", &self.secret)
+            .json(&body)
+            .send();
+        let answer: Value = sent.await.expect("an answer").json().await.expect("a document");
+        assert_eq!(answer["status"], "recorded", "{answer}");
+        answer["position"].as_i64().expect("a position")
+    }
+}
+
+/// The versions of a read model that are in a state.
+fn versions(world: &World, name: &str, state: &str) -> Vec<Value> {
+    let listed = world.json(&["projection", "list"]);
+    let all = listed.as_array().expect("a list").iter();
+    all.filter(|one| one["name"] == name && one["state"] == state).cloned().collect()
+}
+
+/// The only version of a read model in a state.
+fn version(world: &World, name: &str, state: &str) -> Value {
+    let mut found = versions(world, name, state);
+    assert_eq!(found.len(), 1, "{name} {state}: {found:?}");
+    found.remove(0)
+}
+
+/// Asks until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn spawn(world: &World, args: &[&str]) -> Child {
+    let mut command = world.command(&[&["--output", "json"], args].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+fn ended(child: Child) -> Ran {
+    let output = child.wait_with_output().expect("it ends");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it runs");
+}
+
+/// Everything that is shown has been folded.
+fn settled(world: &World) {
+    until("the read models have caught up", || {
+        let listed = world.json(&["projection", "list", "--no-checksum"]);
+        listed.as_array().expect("a list").iter().all(|one| one["lag_events"] == 0)
+    });
+}
+
+#[tokio::test]
+async fn a_rebuild_beside_a_server_is_shown_while_webhooks_arrive_and_can_be_taken_back() {
+    let world = World::new();
+    let clinic = Clinic::new(&world, "acme");
+    let serving = world.serve(&[]);
+    for nth in 0..20 {
+        clinic.called(&serving, &format!("before-{nth}")).await;
+    }
+    let before = version(&world, "calls", "current");
+    let running = spawn(&world, &["projection", "rebuild", "calls"]);
+    let running = tokio::task::spawn_blocking(|| ended(running));
+    let mut arrived = 0;
+    while !running.is_finished() {
+        clinic.called(&serving, &format!("during-{arrived}")).await;
+        arrived += 1;
+    }
+    let ran = running.await.expect("it ran");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("filling version 3 of calls"), "{}", ran.stderr);
+    let rebuilt: Value = serde_json::from_str(&ran.stdout).expect("one document");
+    assert_eq!((text(&rebuilt, "name"), &rebuilt["version"]), ("calls", &json!(3)), "{rebuilt}");
+    assert!(rebuilt["events"].as_i64() > Some(20), "{rebuilt}");
+    for field in ["seconds", "events_per_second", "checksum"] {
+        assert!(!rebuilt[field].is_null(), "{rebuilt}");
+    }
+
+    settled(&world);
+    let (shown, previous) =
+        (version(&world, "calls", "current"), version(&world, "calls", "previous"));
+    assert_eq!((&shown["version"], &previous["version"]), (&json!(3), &before["version"]));
+    assert_eq!(shown["checksum"], previous["checksum"], "folded anew, the same");
+    assert_eq!(shown["rows"], previous["rows"]);
+    let diff = world.json(&["projection", "diff", "calls"]);
+    assert_eq!(
+        (&diff["here"], &diff["there"], &diff["rows"], &diff["tenants"], &diff["not_compared"]),
+        (&json!(3), &json!(2), &json!(0), &json!(1), &json!(0)),
+        "{diff}"
+    );
+
+    for version in [2, 3] {
+        let back = world.json(&["projection", "rollback", "calls"]);
+        assert_eq!(back, json!({ "name": "calls", "version": version, "state": "active" }));
+    }
+    let again = world.json(&["projection", "rebuild", "calls", "--no-promote"]);
+    assert_eq!((&again["version"], text(&again, "state")), (&json!(4), "building"), "{again}");
+    assert_eq!(world.json(&["projection", "diff", "calls"])["there"], 4);
+    let promoted = world.json(&["projection", "promote", "calls"]);
+    assert_eq!(promoted, json!({ "name": "calls", "version": 4, "state": "active" }));
+    assert_eq!(version(&world, "calls", "previous")["version"], 3, "the one before that is gone");
+
+    let one = world.json(&["projection", "rebuild", "calls", "--tenant", "acme"]);
+    assert_eq!(
+        (&one["version"], text(&one, "tenant_id")),
+        (&json!(4), &*clinic.tenant_id),
+        "{one}"
+    );
+    assert_eq!(version(&world, "calls", "current")["checksum"], shown["checksum"]);
+    assert_eq!(serving.end(Signal::SIGTERM).code, 0);
+    assert_eq!(world.postgres(), None);
+}
+
+#[tokio::test]
+async fn a_rebuild_that_was_killed_goes_on_where_it_was_without_any_key() {
+    let world = World::new();
+    let (one, two) = (Clinic::new(&world, "one"), Clinic::new(&world, "two"));
+    let serving = world.serve(&[]);
+    for nth in 0..10 {
+        one.called(&serving, &format!("call-{nth}")).await;
+        two.called(&serving, &format!("call-{nth}")).await;
+    }
+    settled(&world);
+    assert_eq!(serving.end(Signal::SIGTERM).code, 0);
+    let live = version(&world, "calls", "current");
+    for file in ["keyring", "root.key"] {
+        std::fs::rename(world.data().join(file), world.dir().join(file)).expect("it moves");
+    }
+
+    // Nobody gets to the second tenant.
+    let mut behind = Behind::new(&world).await;
+    behind
+        .does(&format!(
+            "create function public.pass_over() returns trigger language plpgsql as
+             'begin return null;end'; \
+             create trigger pass_over before insert on projection.checkpoints for each row
+             when (new.version = 3 and new.tenant_id = '{}') execute function public.pass_over()",
+            two.tenant_id
+        ))
+        .await;
+    let running = spawn(&world, &["projection", "rebuild", "calls"]);
+    until("half of it is filled", || {
+        let building = versions(&world, "calls", "building");
+        building.iter().any(|one| one["events"].as_i64() > Some(0))
+    });
+    signal(&running, Signal::SIGKILL);
+    assert_eq!(ended(running).code, -1);
+
+    let half = version(&world, "calls", "building");
+    assert_eq!(half["lag_events"], half["events"], "one of two: {half}");
+    let refused = world.run(&["projection", "rebuild", "calls"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("--resume"), "{}", refused.stderr);
+    let refused = world.run(&["projection", "promote", "calls"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("has not caught up") || refused.stderr.contains("being filled"),
+        "{}",
+        refused.stderr
+    );
+
+    let resumed = spawn(&world, &["projection", "rebuild", "calls", "--resume"]);
+    std::thread::sleep(Duration::from_secs(1));
+    signal(&resumed, Signal::SIGINT);
+    let interrupted = ended(resumed);
+    assert_eq!((interrupted.code, interrupted.stdout.as_str()), (1, ""));
+    for said in ["version 3 of calls stays", "--resume", "projection cancel calls --yes"] {
+        assert!(interrupted.stderr.contains(said), "{}", interrupted.stderr);
+    }
+
+    behind.does("drop trigger pass_over on projection.checkpoints").await;
+    let rebuilt = world.json(&["projection", "rebuild", "calls", "--resume"]);
+    assert_eq!((&rebuilt["version"], &rebuilt["checksum"]), (&json!(3), &live["checksum"]));
+    assert_eq!(world.json(&["projection", "diff", "calls"])["rows"], 0);
+
+    behind
+        .does(
+            "create trigger pass_over before insert on projection.checkpoints for each row
+               when (new.version = 4) execute function public.pass_over()",
+        )
+        .await;
+    let running = spawn(&world, &["projection", "rebuild", "calls"]);
+    until("it began", || !versions(&world, "calls", "building").is_empty());
+    let gone = world.json(&["projection", "cancel", "calls", "--yes"]);
+    assert_eq!(gone, json!({ "name": "calls", "version": 4, "state": "cancelled" }));
+    let given_up = ended(running);
+    assert_eq!(given_up.code, 1);
+    assert!(given_up.stderr.contains("somebody gave it up"), "{}", given_up.stderr);
+    behind.close().await;
+    assert_eq!(version(&world, "calls", "current")["version"], 3);
+}
+
+#[tokio::test]
+async fn a_key_that_is_parked_holds_a_rebuild_back_until_somebody_decides() {
+    let world = World::new();
+    let clinic = Clinic::new(&world, "acme");
+    let serving = world.serve(&[]);
+    clinic.called(&serving, "sound").await;
+    let position = clinic.called(&serving, "poison").await;
+    settled(&world);
+    // New versions get it, too. What is there already stays.
+    let mut behind = Behind::new(&world).await;
+    behind
+        .does(
+            "alter table calls_v2.calls add constraint poisoned
+               check (provider_call_id <> 'poison') not valid",
+        )
+        .await;
+
+    let held = world.run(&["projection", "rebuild", "calls"]);
+    assert_eq!((held.code, held.stdout.as_str()), (1, ""), "{}", held.stderr);
+    for said in ["1 keys are parked", "parked list", "promote calls --yes"] {
+        assert!(held.stderr.contains(said), "{}", held.stderr);
+    }
+    let refused = world.run(&["projection", "promote", "calls"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("1 parked keys"), "{}", refused.stderr);
+    let parked = world.json(&["parked", "list", "--tenant", "acme"]);
+    assert_eq!(parked.as_array().map(Vec::len), Some(1), "{parked}");
+    assert_eq!(
+        (&parked[0]["version"], &parked[0]["position"], &parked[0]["followers"]),
+        (&json!(3), &json!(position), &json!(0)),
+        "{parked}"
+    );
+    let id = text(&parked[0], "parked_id");
+    let again = world.run(&["--output", "json", "parked", "retry", id]);
+    assert_eq!(again.code, 1, "{}", again.stderr);
+    let state: Value = serde_json::from_str(&again.stdout).expect("one document");
+    assert_eq!(state, json!([{ "parked_id": id, "state": "parked" }]));
+
+    behind.does("alter table calls_v3.calls drop constraint poisoned").await;
+    let mended = world.json(&["parked", "retry", "--all"]);
+    assert_eq!(mended, json!([{ "parked_id": id, "state": "folded" }]));
+    let shown = world.json(&["projection", "rebuild", "calls", "--resume"]);
+    assert_eq!(shown["version"], 3, "{shown}");
+    assert_eq!(world.json(&["projection", "diff", "calls"])["rows"], 0, "nothing is missing in it");
+
+    behind
+        .does(
+            "alter table calls_v3.calls add constraint poisoned
+               check (provider_call_id <> 'poison') not valid",
+        )
+        .await;
+    assert_eq!(world.run(&["projection", "rebuild", "calls"]).code, 1);
+    let parked = world.json(&["parked", "list"]);
+    let id = text(&parked[0], "parked_id");
+    let why = ["--reason", "a message of a test", "--yes"];
+    let dropped = world.json(&[&["parked", "drop", id], &why[..]].concat());
+    assert_eq!(dropped, json!({ "parked_id": id, "state": "folded" }));
+    assert_eq!(world.json(&["parked", "list"]), json!([]));
+    assert_eq!(world.json(&["projection", "rebuild", "calls", "--resume"])["version"], 4);
+    let diff = world.json(&["projection", "diff", "calls", "--limit", "1"]);
+    assert!(diff["rows"].as_i64() > Some(1), "{diff}");
+    assert_eq!(diff["differences"].as_array().map(Vec::len), Some(1), "{diff}");
+    assert!(!diff.to_string().contains("poison"), "ids only: {diff}");
+    let facts: String = behind
+        .tells(
+            "select facts::text from ledger.events where event_type = 'projection.event_dropped'",
+        )
+        .await;
+    let facts: Value = serde_json::from_str(&facts).expect("facts are JSON");
+    assert_eq!(
+        (&facts["projection"], &facts["position"], &facts["reason"]),
+        (&json!("calls"), &json!(position), &json!("a message of a test"))
+    );
+
+    assert_eq!(serving.end(Signal::SIGTERM).code, 0);
+    behind.close().await;
+}
