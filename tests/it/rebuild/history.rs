@@ -191,7 +191,7 @@ fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
 /// A body somebody really sent, about this call when it is about one.
 fn sample(rng: &mut Rng, id: &str) -> String {
     let names = [fixtures::names("vapi"), fixtures::names("vapi-legacy")].concat();
-    let body = String::from_utf8(fixtures::bytes(pick(rng, &names))).expect("text");
+    let body = String::from_utf8(fixtures::bytes(pick::<String>(rng, &names))).expect("text");
     let tree: Value = serde_json::from_str(&body).expect("JSON");
     let own =
         [&tree["message"]["call"]["id"], &tree["call"]["id"]].into_iter().find_map(Value::as_str);

@@ -6,7 +6,7 @@ use ledger_core::ids::TenantId;
 use ledger_store::Store;
 use ledger_tests::fixtures::Message;
 use ledger_tests::{OwnDatabase, TestTenant, messages, run};
-use projections::parked::{self, Parked, ParkedError};
+use projections::parked::{self, Parked, ParkedError, Reason};
 use projections::versions::{self, VersionError};
 use projections::{Batches, versions::State};
 use serde_json::{Value, json};
@@ -257,7 +257,14 @@ fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
         let one = waiting.iter().find(|one| one.version == version).expect("it waits");
         assert_eq!(one.followers, 1);
         let drop = async |id| {
-            parked::drop_event(&engine.store, id, None, "nobody can read it", None).await
+            parked::drop_event(
+                &engine.store,
+                id,
+                None,
+                &Reason::parse("nobody can read it").expect("a reason"),
+                None,
+            )
+            .await
         };
         assert!(drop(one.parked_id).await.expect("dropped"), "the key goes on");
         assert!(matches!(drop(one.parked_id).await, Err(ParkedError::Missing)));
@@ -300,7 +307,14 @@ fn another_tenants_parked_event_is_not_there() {
         let pool = engine.store.projector();
         let retried = parked::retry(pool, one.parked_id, other).await;
         assert!(matches!(retried, Err(ParkedError::Missing)));
-        let dropped = parked::drop_event(&engine.store, one.parked_id, other, "mine", None).await;
+        let dropped = parked::drop_event(
+            &engine.store,
+            one.parked_id,
+            other,
+            &Reason::parse("mine").expect("a reason"),
+            None,
+        )
+        .await;
         assert!(matches!(dropped, Err(ParkedError::Missing)));
         let own_one = parked::list(pool, Some(tenant.tenant_id), 10).await.expect("a list");
         assert_eq!(own_one.len(), 2);

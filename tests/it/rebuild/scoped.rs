@@ -61,11 +61,11 @@ fn one_tenant_is_rebuilt_alone_under_load_and_nobody_else_is_touched() {
         let untouched = places(&mut conn, other.tenant_id).await;
 
         let stop = Arc::new(AtomicBool::new(false));
-        let (writer, writing) = (spoilt.through(&ledger), Arc::clone(&stop));
+        let (client, ended) = (spoilt.through(&ledger), Arc::clone(&stop));
         let writes = tokio::spawn(async move {
             let mut nth = 0;
-            while !writing.load(Ordering::Relaxed) {
-                told_of(&writer, &format!("late-{nth}"), 1).await;
+            while !ended.load(Ordering::Relaxed) {
+                told_of(&client, &format!("late-{nth}"), 1).await;
                 nth += 1;
             }
             nth

@@ -61,7 +61,8 @@ pub async fn handler(
     let reason = fields.text("reason")?;
     fields.finish()?;
     let reason = reason.as_deref().and_then(Reason::parse);
-    let reason = reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
+    let reason =
+        reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
     let parked_id = parked_id.unwrap_or_default();
     let by = Some((caller.key.key_id, caller.request_id));
     let is_folded = drop_event(&app.store, parked_id, caller.only(), &reason, by).await?;

@@ -77,7 +77,8 @@ pub async fn handler(
 
 /// A tenant the key may name; another's is missing to it.
 async fn tenant(app: &App, caller: &Caller, text: &str) -> Result<TenantId, ApiError> {
-    let tenant_id = Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
+    let tenant_id =
+        Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
     let tenant_id = TenantId(tenant_id);
     let is_known = match caller.only() {
         Some(own) => own == tenant_id,

@@ -251,7 +251,8 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
 
 /// A version of one tenant goes when its rows are shown; one that had not caught up was given up.
 fn was_swapped(version: &Version, last: Option<&Progress>) -> bool {
-    version.only.is_some() && last.is_some_and(|last| last.lag_events <= projections::Batches::default().close)
+    version.only.is_some()
+        && last.is_some_and(|last| last.lag_events <= projections::Batches::default().close)
 }
 
 fn halted(now: &Progress) -> String {
