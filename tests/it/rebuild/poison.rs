@@ -140,11 +140,9 @@ fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
         assert!(!parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
         let again = &all_parked(&engine.store).await[0];
         assert_eq!((again.parked_id, again.attempts), (one.parked_id, 2));
-        let mend = format!(
-            "update ledger.events e set facts = k.facts from public.kept k
-              where k.tenant_id = e.tenant_id and k.position = e.position"
-        );
-        tamper(&mut conn, &mend).await;
+        let mend = "update ledger.events e set facts = k.facts from public.kept k
+                     where k.tenant_id = e.tenant_id and k.position = e.position";
+        tamper(&mut conn, mend).await;
         assert!(parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
         // Nothing keeps it back any more.
         until("it is shown", async || active(&engine.store, "calls").await == version).await;

@@ -44,6 +44,7 @@ impl Town {
             let tool = json!([{ "id": "tool-1", "type": "function", "function": tool }]);
             let tools = messages::message("town", "tool-calls", &json!({ "toolCallList": tool }));
             tenant.post_ok(tools.to_string()).await;
+            tenant.post_ok(messages::status("live", "in-progress").to_string()).await;
             tenant.settle().await;
             set_apart(&mut own.superuser().await, tenant.tenant_id).await;
         }
