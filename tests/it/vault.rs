@@ -316,6 +316,11 @@ async fn assert_erased(tenant: &TestTenant) {
     }
     assert_eq!(detail["messages"], json!([]));
     assert_eq!(detail["cost_nanos"], 108_800_000, "facts stay");
+    let dialect = tenant.get("/call/fenced").await;
+    assert_eq!(dialect["customer"], json!({ "erased": true }), "in another dialect");
+    for said in ["transcript", "summary", "messages", "analysis", "artifact"] {
+        assert_eq!(dialect[said], Value::Null);
+    }
     let events = tenant.get(&format!("{path}/events")).await;
     for event in events["data"].as_array().expect("a page") {
         assert!([json!({ "erased": true }), json!({})].contains(&event["personal"]), "{event}");

@@ -205,6 +205,49 @@ fn figures_add_up_to_the_calls_however_they_are_told_apart() {
 }
 
 #[test]
+fn figures_are_those_of_the_ledgers_own_analytics() {
+    run(async {
+        let (tenant, _) = tenant_with_calls().await;
+        let own = async |path: &str| {
+            let path = format!("/v1/analytics/{path}from={START}&to={END}");
+            let (status, answer) = tenant.get_with(&tenant.read_key, &path).await;
+            assert_eq!(status, 200, "{answer}");
+            answer
+        };
+        let told = |key: &str, of: &Value| {
+            let whole = |name: &str| of[name].as_i64().expect("a whole number");
+            let (ms, nanos) = (whole("duration_ms"), whole("cost_nanos"));
+            let number = |text: String| serde_json::from_str::<Value>(&text).expect("a number");
+            json!({ "key": key, "countId": whole("calls").to_string(),
+                    "sumDuration": number(decimal_text(ms, 60_000)),
+                    "sumCost": number(decimal_text(nanos, 1_000_000_000)) })
+        };
+        let figures = operations(&[("count", "id"), ("sum", "duration"), ("sum", "cost")]);
+        let ask = async |group_by: Value| {
+            let asked = rows(&tenant, json!({ "operations": figures, "groupBy": group_by })).await;
+            let keyed = asked.into_iter().map(|mut row| {
+                row["key"] = row["endedReason"].take();
+                row.as_object_mut().expect("a row").remove("endedReason");
+                row
+            });
+            let mut rows: Vec<_> = keyed.collect();
+            rows.sort_by_key(ToString::to_string);
+            rows
+        };
+        let mut wanted = told("", &own("summary?").await);
+        wanted["key"] = Value::Null;
+        assert_eq!(ask(json!([])).await, [wanted]);
+
+        let breakdown = own("breakdown?by=ended_reason&").await;
+        let groups = breakdown["data"].as_array().expect("groups").iter();
+        let mut wanted: Vec<_> =
+            groups.map(|group| told(group["key"].as_str().expect("a key"), group)).collect();
+        wanted.sort_by_key(ToString::to_string);
+        assert_eq!((wanted.len(), ask(json!(["endedReason"])).await), (3, wanted));
+    });
+}
+
+#[test]
 fn tests_are_counted_apart() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;

@@ -154,18 +154,24 @@ fn another_tenants_call_answers_like_one_that_does_not_exist() {
 fn several_calls_are_one_look_at_everybody_in_them() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        for nth in 0..3 {
-            let number = format!("+1555010014{nth}");
+        for nth in 0..230 {
+            let number = format!("+1555010{nth:04}");
             let report = Message::report(&format!("c-{nth}"))
                 .told("transcript", json!(format!("User: {nth}")))
                 .told("customer", json!({ "number": number }));
             tenant.post_ok(report.body()).await;
         }
         tenant.settle().await;
-        let calls = list(&tenant, &tenant.key, "limit=2").await;
-        assert_eq!(calls.len(), 2);
-        let reads = reads(&tenant).await;
-        assert_eq!((reads.len(), &reads[0].0["count"]), (1, &json!(2)));
-        assert_eq!(reads[0].1.len(), 2);
+        for (limit, seen) in [(2, 2), (1000, 230)] {
+            let calls = list(&tenant, &tenant.key, &format!("limit={limit}")).await;
+            assert_eq!(calls.len(), seen);
+            for call in &calls {
+                let nth = call["id"].as_str().expect("an id").trim_start_matches("c-");
+                assert_eq!(call["transcript"], format!("User: {nth}"));
+            }
+            let (facts, subjects) = reads(&tenant).await.pop().expect("a look");
+            assert_eq!((&facts["count"], subjects.len()), (&json!(seen), seen));
+        }
+        assert_eq!(reads(&tenant).await.len(), 2);
     });
 }

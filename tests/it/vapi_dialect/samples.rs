@@ -1,5 +1,6 @@
 //! What Vapi told, told again in its own words.
 
+use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, fixtures, run};
 use serde_json::{Value, json};
 
@@ -162,5 +163,33 @@ fn a_call_that_was_only_made_has_nothing_but_that() {
         for absent in ["startedAt", "endedAt", "endedReason", "analysis", "artifact", "messages"] {
             assert_eq!(ours.get(absent), None, "{absent}");
         }
+    });
+}
+
+#[test]
+fn a_call_under_way_is_told_as_far_as_it_went() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        let at_ms = 1_793_610_000_000_i64;
+        tenant.post_ok(Message::status("c-1", "in-progress", at_ms).body()).await;
+        for (nth, role, said) in [(1, "assistant", "Hello."), (2, "user", "A time, please.")] {
+            let turn = Message::new("transcript", "c-1")
+                .told("timestamp", at_ms + nth * 1000)
+                .told("transcriptType", json!("final"))
+                .told("role", json!(role))
+                .told("transcript", json!(said));
+            tenant.post_ok(turn.body()).await;
+        }
+        tenant.settle().await;
+        let call = show(&tenant, &tenant.key, "c-1").await;
+        assert_eq!((&call["status"], call.get("endedAt")), (&json!("in-progress"), None));
+        let told = |one: &Value| (one["role"].clone(), one["message"].clone(), one["time"].clone());
+        let messages: Vec<_> =
+            call["messages"].as_array().into_iter().flatten().map(told).collect();
+        let wanted = [
+            (json!("bot"), json!("Hello."), json!(at_ms + 1000)),
+            (json!("user"), json!("A time, please."), json!(at_ms + 2000)),
+        ];
+        assert_eq!(messages, wanted);
     });
 }

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use ledger_store::TenantTx;
-use projections::analytics::{ask, prepare};
+use projections::analytics::ask;
 use projections::calls::history::history;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ use self::answer::{Row, VapiAnalyticsResult, history_question, history_rows, que
 use self::request::{Query, parse};
 use super::error::{VapiError, refused};
 use super::query::Params;
-use crate::api::{begin_read, positioned};
+use crate::api::{begin_sums, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::ingest::read_body;
@@ -68,11 +68,7 @@ pub async fn handler(
     params.finish().map_err(refused)?;
     let body = read_body(body, MAX_BODY, PATIENCE).await?;
     let queries = parse(&body, app.store.clock().now()).map_err(refused)?;
-    let (tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
-    drop(tx);
-    // All of them are answered from one state of the read models.
-    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    prepare(&mut tx).await?;
+    let (mut tx, reached) = begin_sums(&app, &caller, &["calls"], min_position).await?;
     let mut results = Vec::with_capacity(queries.len());
     for (nth, query) in queries.into_iter().enumerate() {
         let too_much = || {
