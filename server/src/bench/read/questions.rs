@@ -193,6 +193,7 @@ pub(super) const QUESTIONS: &[Question] = &[
     sums("summary, ended_reason", |_| summary("ended_reason=customer-ended-call")),
     sums("summary, tool", |_| summary(format!("tool={}", TOOLS[0]))),
     sums("summary, tests", |_| summary("is_test=true")),
+    sums("summary, tests and others", |_| summary("is_test=any")),
     sums("summary, several filters in a month", |asking| {
         let month = asking.days(30);
         summary(format!("{month}&direction=inbound&outcome=completed&agent_id={}", ASSISTANTS[0]))
