@@ -128,11 +128,11 @@ create index calls_by_start     on calls_v2.calls (tenant_id, started_at desc, c
 create index calls_by_creation  on calls_v2.calls (tenant_id, created_at desc, call_id desc);
 create index calls_by_subject   on calls_v2.calls (tenant_id, subject_id, started_at desc, call_id desc);
 create index calls_by_provider  on calls_v2.calls (tenant_id, provider_call_id);
-create index calls_by_agent     on calls_v2.calls (tenant_id, agent_id, started_at desc, call_id desc);
+create index calls_by_agent     on calls_v2.calls (tenant_id, agent_id, started_at desc, call_id desc) include (subject_id, is_test);
 create index calls_by_number    on calls_v2.calls (tenant_id, phone_number_id, started_at desc, call_id desc);
-create index calls_by_direction on calls_v2.calls (tenant_id, direction, started_at desc, call_id desc);
-create index calls_by_outcome   on calls_v2.calls (tenant_id, outcome, started_at desc, call_id desc);
-create index calls_by_reason    on calls_v2.calls (tenant_id, ended_reason, started_at desc, call_id desc);
+create index calls_by_direction on calls_v2.calls (tenant_id, direction, started_at desc, call_id desc) include (subject_id, is_test);
+create index calls_by_outcome   on calls_v2.calls (tenant_id, outcome, started_at desc, call_id desc) include (subject_id, is_test);
+create index calls_by_reason    on calls_v2.calls (tenant_id, ended_reason, started_at desc, call_id desc) include (subject_id, is_test);
 create index calls_by_cost      on calls_v2.calls (tenant_id, cost_nanos);
 create index calls_live         on calls_v2.calls (tenant_id, status, started_at desc, call_id desc) where status <> 'ended';
 create index calls_tests        on calls_v2.calls (tenant_id, started_at desc, call_id desc) where is_test;

@@ -1,5 +1,7 @@
 //! Reading `calls`: one call, or a page of them.
 
+mod by_tool;
+
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
 use ledger_store::{StoreError, TenantTx};
@@ -66,6 +68,9 @@ pub async fn list(
     after: Option<After>,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
+    if let Some(tool) = &filter.tool {
+        return by_tool::list(tx, filter, tool, after, limit).await;
+    }
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"
@@ -80,14 +85,12 @@ pub async fn list(
            and ($7::text is null or outcome = $7)
            and ($8::text is null or ended_reason = $8)
            and ($9::text is null or agent_id = $9)
-           and ($10::text is null or call_id in (
-                  select t.call_id from read.call_tools t where t.tenant_id = $1 and t.tool = $10))
-           and ($11::bigint is null or cost_nanos >= $11)
-           and ($12::uuid[] is null or subject_id = any ($12))
-           and ($13::boolean is null or is_test = $13)
-           and ($14::timestamptz is null or (started_at, call_id) < ($14, $15::uuid))
+           and ($10::bigint is null or cost_nanos >= $10)
+           and ($11::uuid[] is null or subject_id = any ($11))
+           and ($12::boolean is null or is_test = $12)
+           and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
-         limit $16
+         limit $15
         "#,
         tenant_id.0,
         filter.from,
@@ -98,7 +101,6 @@ pub async fn list(
         filter.outcome,
         filter.ended_reason,
         filter.agent_id,
-        filter.tool,
         filter.min_cost_nanos,
         filter.subjects.as_deref(),
         filter.is_test,

@@ -33,7 +33,8 @@ fn the_served_document_lists_every_route_with_its_refusals() {
                 for status in ["401", "403", "503"] {
                     assert!(operation["responses"][status].is_object(), "{path}: {status}");
                 }
-                let done = ["200", "201", "202", "204"].map(|status| &operation["responses"][status]);
+                let done =
+                    ["200", "201", "202", "204"].map(|status| &operation["responses"][status]);
                 assert!(done.iter().any(|answer| answer.is_object()), "{method} {path}");
                 // What can be misspelt in a query is refused as that.
                 let asked = operation["parameters"].as_array().into_iter().flatten();

@@ -1,0 +1,63 @@
+//! A page of the calls that used a tool: led by the list of each tool's calls, which is in the order of
+//! pages, so that a tool of a few calls, or of none, is as fast as one of a million.
+
+use ledger_store::{StoreError, TenantTx};
+
+use super::{After, CallRow, Filter, call_row};
+
+pub(super) async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    tool: &str,
+    after: Option<After>,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"
+        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party
+          from read.call_tools t
+         cross join lateral (
+           select call_id, started_at, state::text, party
+             from read.calls
+            where tenant_id = $1 and call_id = t.call_id
+              and ($4::text is null or provider_call_id = $4)
+              and ($5::text is null or direction = $5)
+              and ($6::text is null or status = $6)
+              and ($7::text is null or outcome = $7)
+              and ($8::text is null or ended_reason = $8)
+              and ($9::text is null or agent_id = $9)
+              and ($10::bigint is null or cost_nanos >= $10)
+              and ($11::uuid[] is null or subject_id = any ($11))
+              and ($12::boolean is null or is_test = $12)
+           offset 0) c
+         where t.tenant_id = $1 and t.tool = $16
+           and ($2::timestamptz is null or t.started_at >= $2)
+           and ($3::timestamptz is null or t.started_at < $3)
+           and ($13::timestamptz is null or (t.started_at, t.call_id) < ($13, $14::uuid))
+         order by t.started_at desc, t.call_id desc
+         limit $15
+        "#,
+        tenant_id.0,
+        filter.from,
+        filter.to,
+        filter.provider_call_id,
+        filter.direction,
+        filter.status,
+        filter.outcome,
+        filter.ended_reason,
+        filter.agent_id,
+        filter.min_cost_nanos,
+        filter.subjects.as_deref(),
+        filter.is_test,
+        after.map(|after| after.started_at),
+        after.map(|after| after.call_id),
+        limit,
+        tool,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|row| call_row(row.call_id, row.started_at, &row.state, row.party))
+        .collect()
+}
