@@ -2,7 +2,7 @@
 //! dimensions.
 //!
 //! A [`Question`] is answered from the sums that are kept for months, days and hours of the tenant's
-//! own zone, as far as a range consists of them ([`cover`]), and from the calls themselves for the
+//! own zone, as far as a range consists of them ([`cover()`]), and from the calls themselves for the
 //! edges that are left. What the kept sums cannot tell apart, such as calls of one telephone number,
 //! is summed from the calls alone. Either way each call counts once in its bucket.
 

@@ -160,7 +160,8 @@ async fn behind(
     .await
 }
 
-/// Whether one is further behind than can be waited for.
+/// Whether one is further behind than can be waited for: by thousands, halted, or not even enrolled,
+/// which waits for the lock that whoever waits here holds.
 async fn far_behind(
     conn: &mut PgConnection,
     name: &str,
@@ -170,7 +171,7 @@ async fn far_behind(
     sqlx::query_scalar!(
         r#"
         select coalesce(sum(a.position - coalesce(b.position, 0)), 0) > 5000
-                 or bool_or(b.halted is not null) as "is_far!"
+                 or bool_or(b.halted is not null or b.tenant_id is null) as "is_far!"
           from projection.checkpoints a
           left join projection.checkpoints b
             on b.tenant_id = a.tenant_id and b.projection = a.projection and b.version = $3
