@@ -56,7 +56,8 @@ impl Rows {
 
     /// A time, or null.
     pub fn time(&mut self, value: Option<DateTime<Utc>>) {
-        self.plain(value.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f+00")));
+        // As serde writes it, so that what one way refuses the other does, too.
+        self.plain(value.map(|at| format!("{at:?}")));
     }
 
     /// An array of texts.
