@@ -381,6 +381,16 @@ declare
   v_schema text := p_projection || '_v' || p_version;
   v_table  text;
 begin
+  -- First what readers read first: once they are let out of it, none of them holds anything we want.
+  execute (
+    select 'create or replace view read.positions with (security_invoker = true) as '
+           || string_agg(format(
+                'select tenant_id, projection, version, position from projection.checkpoints where projection = %L and version = %s',
+                v.projection, v.version), ' union all ' order by v.projection)
+      from projection.versions v
+     where v.state = 'active');
+  comment on view read.positions is 'How far the active version of each read model is.';
+  grant select on read.positions to ledger_app, ledger_projector;
   for v_table in
     select c.relname from pg_class c
      where c.relnamespace = to_regnamespace(v_schema) and c.relkind = 'r'
@@ -392,15 +402,6 @@ begin
                    format('The active version of "%s".', v_table));
     execute format('grant select on read.%I to ledger_app, ledger_projector', v_table);
   end loop;
-  execute (
-    select 'create or replace view read.positions with (security_invoker = true) as '
-           || string_agg(format(
-                'select tenant_id, projection, version, position from projection.checkpoints where projection = %L and version = %s',
-                v.projection, v.version), ' union all ' order by v.projection)
-      from projection.versions v
-     where v.state = 'active');
-  comment on view read.positions is 'How far the active version of each read model is.';
-  grant select on read.positions to ledger_app, ledger_projector;
 end
 $$;
 comment on function projection.show_version(text, int) is 'Points the views of a read model to a version, which is marked active.';

@@ -13,8 +13,9 @@ use super::{
 
 /// How long what is shown is held still, for the other version to reach it.
 const STILL: Duration = Duration::from_secs(3);
-/// How often it is tried to get past those who read.
+/// How often it is tried to get past those who read, and how long they are let through in between.
 const TRIES: usize = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Shows the version that is being built, once it has reached what is shown of every tenant. What was
 /// shown before is kept current, to go back to; the one before that goes. A version of one tenant takes
@@ -24,13 +25,20 @@ const TRIES: usize = 20;
 /// [`VersionError::NoneBuilding`]; [`VersionError::Filling`] and [`VersionError::Behind`]: wait.
 /// [`VersionError::Parked`] unless `with_parked`: look at what is parked.
 pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
-    let mut tries = 0;
-    loop {
+    for _ in 0..TRIES {
         match promote_once(owner, name, with_parked).await {
-            Err(error) if is_lock_timeout(&error) && tries < TRIES => tries += 1,
+            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(BETWEEN).await,
             done => return done,
         }
     }
+    promote_once(owner, name, with_parked).await
+}
+
+/// SQLSTATE 55P03.
+fn is_lock_timeout(error: &VersionError) -> bool {
+    let VersionError::Database(error) = error else { return false };
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "55P03")
 }
 
 async fn promote_once(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
@@ -74,20 +82,13 @@ async fn promote_once(owner: &PgPool, name: &str, with_parked: bool) -> Result<i
 /// # Errors
 /// [`VersionError::NonePrevious`]; [`VersionError::Behind`].
 pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
-    let mut tries = 0;
-    loop {
+    for _ in 0..TRIES {
         match rollback_once(owner, name).await {
-            Err(error) if is_lock_timeout(&error) && tries < TRIES => tries += 1,
+            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(BETWEEN).await,
             done => return done,
         }
     }
-}
-
-/// Somebody held what was wanted for too long (SQLSTATE 55P03).
-fn is_lock_timeout(error: &VersionError) -> bool {
-    let VersionError::Database(error) = error else { return false };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == "55P03")
+    rollback_once(owner, name).await
 }
 
 async fn rollback_once(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
@@ -266,8 +267,8 @@ async fn set_state(
 
 async fn show(mut tx: Transaction<'_, Postgres>, name: &str, version: i32) -> sqlx::Result<()> {
     set_state(&mut tx, name, version, State::Active).await?;
-    // A reader may hold one view and wait for another that we hold. We give up first, well before
-    // PostgreSQL looks for deadlocks, and are tried again.
+    // A reader that did not ask for its position first may hold one view and wait for another that we
+    // hold. We give up first, well before PostgreSQL looks for deadlocks, and are tried again.
     tx.execute("set local lock_timeout = '200ms'").await?;
     sqlx::query!(r#"select projection.show_version($1, $2)::text as "none""#, name, version)
         .fetch_one(&mut *tx)

@@ -25,8 +25,14 @@ pub(super) async fn swap(
     with_parked: bool,
 ) -> Result<(), VersionError> {
     let name = version.name.as_str();
+    let behind =
+        || VersionError::Behind { name: name.to_owned(), version: version.version, tenants: 1 };
     let mut tx = owner.begin().await?;
     tx.execute("set local lock_timeout = '5s'").await?;
+    // One look before anybody is stopped: nobody enrols a tenant in a version that is locked.
+    if position(&mut tx, name, version.version, only).await?.is_none() {
+        return Err(behind());
+    }
     let all = lock(&mut tx, name, &[State::Building, State::Active]).await?;
     if !all.iter().any(|one| one == version) {
         return Err(VersionError::NoneBuilding { name: name.to_owned() });
@@ -34,10 +40,9 @@ pub(super) async fn swap(
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
     let shown = hold_one(&mut tx, name, active, only).await?;
     let since = Instant::now();
-    while position(&mut tx, name, version.version, only).await? < shown {
+    while position(&mut tx, name, version.version, only).await?.unwrap_or(0) < shown {
         if since.elapsed() > STILL {
-            let (name, version) = (name.to_owned(), version.version);
-            return Err(VersionError::Behind { name, version, tenants: 1 });
+            return Err(behind());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -67,14 +72,14 @@ pub(super) async fn swap(
     Ok(())
 }
 
-/// How far a tenant's version is.
+/// How far a tenant's version is; `None` before somebody enrolled it.
 async fn position(
     conn: &mut PgConnection,
     name: &str,
     version: i32,
     tenant_id: TenantId,
-) -> sqlx::Result<i64> {
-    let position = sqlx::query_scalar!(
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
         "select position from projection.checkpoints
           where tenant_id = $1 and projection = $2 and version = $3",
         tenant_id.0,
@@ -82,8 +87,7 @@ async fn position(
         version,
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(position.unwrap_or(0))
+    .await
 }
 
 /// How far it is, and nobody moves it from here on: a checkpoint that is not there yet is made first.

@@ -127,7 +127,7 @@ fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
         let [one] = waiting.as_slice() else { panic!("{waiting:?}") };
         assert_eq!((one.version, one.key), (version, stream(tenant.tenant_id, 2)));
         assert!(one.reason.contains(reason), "{}", one.reason);
-        let diff = versions::diff(engine.store.projector(), "calls", 2, version, 9).await;
+        let diff = versions::diff(engine.store.projector(), "calls", 2, version, 100).await;
         let diff = diff.expect("compared");
         let differing: Vec<_> =
             diff.differences.iter().filter(|one| one.table == "calls").collect();
