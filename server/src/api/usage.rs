@@ -189,7 +189,8 @@ fn shown(events_by_type: Vec<(String, i64)>) -> Vec<EventsOfType> {
 /// The first day of a month that is written as year and month, each with all its digits.
 fn parse_month(text: &str) -> Result<NaiveDate, ApiError> {
     let refused = || ApiError::parameter("month", "it is not a month such as 2026-11");
-    let is_spelt = text.len() == 7 && text.as_bytes()[4] == b'-';
+    // chrono takes years with a sign and of any length.
+    let is_spelt = text.bytes().take_while(u8::is_ascii_digit).count() == 4 && text.len() == 7;
     let first = format!("{text}-01").parse::<NaiveDate>().ok().filter(|_| is_spelt);
     let first = first.ok_or_else(refused)?;
     let is_known = is_rfc3339(first.and_time(chrono::NaiveTime::MIN).and_utc());

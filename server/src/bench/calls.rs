@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -37,6 +37,10 @@ pub(super) use self::story::{ASSISTANTS, NUMBERS, TOOLS};
 const CHUNK: usize = 512;
 /// Chunks made ready while one is appended.
 const AHEAD: usize = 3;
+/// How often what failed is tried again, and after how long: a disk that stalls for some seconds is no
+/// reason to lose the work of minutes. What was appended answers that it was.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_secs(2);
 /// Calls that are remembered, to ask for.
 const SAMPLES: usize = 500;
 
@@ -133,13 +137,20 @@ pub async fn generate(
                 }
                 first_calls += 1;
             }
-            ahead.push_back(tokio::spawn(seal(Arc::clone(store), Arc::clone(&tenants), chunk)));
+            let sealing = seal(Arc::clone(store), Arc::clone(&tenants), chunk.clone());
+            ahead.push_back((chunk, tokio::spawn(sealing)));
         }
-        let Some(next) = ahead.pop_front() else { break };
-        let requests = next.await??;
-        done.events += requests.iter().map(|one| one.streams[0].events.len()).sum::<usize>();
-        let appended = together(requests.into_iter().map(|one| store.appender().append(one))).await;
-        appended.into_iter().collect::<Result<Vec<_>, _>>().context("it cannot be appended")?;
+        let Some((chunk, sealing)) = ahead.pop_front() else { break };
+        let mut appended = append(store, sealing.await?).await;
+        for _ in 0..TRIES {
+            if appended.is_ok() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            let again = seal(Arc::clone(store), Arc::clone(&tenants), chunk.clone()).await;
+            appended = append(store, again).await;
+        }
+        done.events += appended?;
         progress.say(|| format!("{} calls: {} events made", done.calls, done.events));
     }
     done.seconds = began.elapsed().as_secs_f64();
@@ -196,6 +207,18 @@ async fn seal(
         }
     }
     Ok(requests)
+}
+
+/// Appends them in this order; how many events there were.
+async fn append(
+    store: &Store,
+    sealed: anyhow::Result<Vec<AppendRequest>>,
+) -> anyhow::Result<usize> {
+    let requests = sealed?;
+    let events = requests.iter().map(|one| one.streams[0].events.len()).sum();
+    let appended = together(requests.into_iter().map(|one| store.appender().append(one))).await;
+    appended.into_iter().collect::<Result<Vec<_>, _>>().context("it cannot be appended")?;
+    Ok(events)
 }
 
 /// All of them at once, begun in this order, and what each came to.

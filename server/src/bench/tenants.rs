@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::system::fresh_secret;
 
-/// How many are made at once: each writes keys to the disk.
-const AT_ONCE: usize = 8;
+/// How many are made at once: as many as the store has connections for it.
+const AT_ONCE: usize = 3;
 
 /// A tenant and where its webhooks go.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use crate::bench::{Latencies, Measured};
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(4);
 /// What is not seen by then counts as an error.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An event that was acknowledged.
 #[derive(Debug, Clone, Copy)]
