@@ -113,7 +113,7 @@ create table calls_v2.calls (
   subject_id              uuid,
   party                   bytea,
   position                bigint not null,
-  state                   json not null,
+  state                   text not null,
   primary key (tenant_id, call_id)
 ) with (fillfactor = 85);
 -- pglz is the slowest part of filling this table; where the server has lz4, it is ten times faster.
@@ -181,6 +181,7 @@ create table calls_v2.call_tools (
   call_id    uuid not null,
   tool       text not null,
   started_at timestamptz not null,
+  calls      bigint not null,
   primary key (tenant_id, call_id, tool)
 );
 create index call_tools_by_tool on calls_v2.call_tools (tenant_id, tool, started_at desc, call_id desc);
@@ -189,6 +190,7 @@ comment on column calls_v2.call_tools.tenant_id is 'Whose call.';
 comment on column calls_v2.call_tools.call_id is 'The call.';
 comment on column calls_v2.call_tools.tool is 'The tool.';
 comment on column calls_v2.call_tools.started_at is 'When the call began.';
+comment on column calls_v2.call_tools.calls is 'How often the call used it; 0 when a report only names it.';
 
 create table calls_v2.callers (
   tenant_id  uuid not null,
@@ -242,7 +244,7 @@ create table calls_v2.call_rollups (
 comment on table  calls_v2.call_rollups is 'Sums over calls that began in an hour, a day or a month: kept as differences of what each call contributes.';
 comment on column calls_v2.call_rollups.tenant_id is 'Whose calls.';
 comment on column calls_v2.call_rollups.cut is 'Which dimensions are kept apart: total (none), agent, tool, duration, or full (agent, direction, outcome, ended reason). The others are empty.';
-comment on column calls_v2.call_rollups.grain is 'hour, day or month, in the tenant''s time zone.';
+comment on column calls_v2.call_rollups.grain is 'hour, day or month, in the tenant''s time zone. By tool and by duration class, only days and months.';
 comment on column calls_v2.call_rollups.starts_at is 'When that hour, day or month begins.';
 comment on column calls_v2.call_rollups.agent_id is 'The assistant; empty when it is not known.';
 comment on column calls_v2.call_rollups.direction is 'inbound, outbound or web; empty when it is not known.';

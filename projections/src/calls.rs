@@ -152,7 +152,7 @@ async fn load(
     keys: &[Uuid],
 ) -> Result<HashMap<Uuid, Touched>, ProjectError> {
     let rows = sqlx::query!(
-        r#"select call_id, state::text as "state!", party from calls
+        r#"select call_id, state as "state!", party from calls
             where tenant_id = $1 and call_id = any ($2)"#,
         tenant.tenant_id.0,
         keys,

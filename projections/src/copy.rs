@@ -4,20 +4,63 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::postgres::PgCopyIn;
 
 /// Fewer rows than this are not worth a `COPY`.
 pub const WORTH_A_COPY: usize = 64;
 
+/// This much is sent at once, so that the database takes in rows while the next ones are written.
+const SENT_AT_ONCE: usize = 64 << 10;
+
 /// Rows on their way into a table.
+pub struct CopyIn<'c> {
+    copy: PgCopyIn<&'c mut PgConnection>,
+    row: RowText,
+}
+
+impl<'c> CopyIn<'c> {
+    /// Begins; `statement` is a `copy ... from stdin`.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn begin(conn: &'c mut PgConnection, statement: &str) -> sqlx::Result<Self> {
+        Ok(Self { copy: conn.copy_in_raw(statement).await?, row: RowText::default() })
+    }
+
+    /// Adds the row that `write` writes.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn row(&mut self, write: impl FnOnce(&mut RowText)) -> sqlx::Result<()> {
+        write(&mut self.row);
+        self.row.end();
+        if self.row.text.len() >= SENT_AT_ONCE {
+            self.copy.send(self.row.text.as_bytes()).await?;
+            self.row.text.clear();
+        }
+        Ok(())
+    }
+
+    /// Returns when all of them are in.
+    ///
+    /// # Errors
+    /// The database did not answer, or a row is none of the table's.
+    pub async fn finish(mut self) -> sqlx::Result<()> {
+        self.copy.send(self.row.text.as_bytes()).await?;
+        self.copy.finish().await?;
+        Ok(())
+    }
+}
+
+/// A row as `COPY` takes it, field by field.
 #[derive(Default)]
-pub struct Rows {
+pub struct RowText {
     text: String,
     has_field: bool,
 }
 
-impl Rows {
-    /// Ends a row.
-    pub fn end(&mut self) {
+impl RowText {
+    fn end(&mut self) {
         self.text.push('\n');
         self.has_field = false;
     }
@@ -33,15 +76,20 @@ impl Rows {
     pub fn text(&mut self, value: Option<&str>) {
         self.begin_field();
         let Some(value) = value else { return self.text.push_str("\\N") };
-        for c in value.chars() {
-            match c {
-                '\\' => self.text.push_str("\\\\"),
-                '\t' => self.text.push_str("\\t"),
-                '\n' => self.text.push_str("\\n"),
-                '\r' => self.text.push_str("\\r"),
-                c => self.text.push(c),
-            }
+        let mut plain = 0;
+        for (at, byte) in value.bytes().enumerate() {
+            let escaped = match byte {
+                b'\\' => "\\\\",
+                b'\t' => "\\t",
+                b'\n' => "\\n",
+                b'\r' => "\\r",
+                _ => continue,
+            };
+            self.text.push_str(&value[plain..at]);
+            self.text.push_str(escaped);
+            plain = at + 1;
         }
+        self.text.push_str(&value[plain..]);
     }
 
     /// What is written without any of the characters that mean something here, or null: numbers, ids,
@@ -68,20 +116,6 @@ impl Rows {
     /// An array of numbers.
     pub fn numbers<T: std::fmt::Display>(&mut self, values: impl Iterator<Item = T>) {
         self.text(Some(&array_of_numbers(values)));
-    }
-
-    /// Sends them.
-    ///
-    /// # Errors
-    /// The database did not answer, or a row is none of the table's.
-    pub async fn send(self, conn: &mut PgConnection, statement: &str) -> sqlx::Result<()> {
-        let mut copy = conn.copy_in_raw(statement).await?;
-        if let Err(error) = copy.send(self.text.as_bytes()).await {
-            copy.abort("the rows could not be sent").await?;
-            return Err(error);
-        }
-        copy.finish().await?;
-        Ok(())
     }
 }
 

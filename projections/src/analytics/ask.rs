@@ -11,6 +11,7 @@ use ledger_store::{StoreError, TenantTx};
 use super::plan::Plan;
 use super::seen::zone_of;
 use super::{Answer, Cost, Dimension, Extremes, Question, Sums};
+use crate::calls::Cut;
 use crate::histogram::Histogram;
 
 /// The most sums one question may have: one for each bucket, group and currency.
@@ -225,7 +226,7 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
                  1, (c.duration_ms is not null)::int, coalesce(c.duration_ms, 0),
                  coalesce(c.cost_nanos, 0), c.transport_nanos, c.stt_nanos, c.llm_nanos,
                  c.tts_nanos, c.platform_nanos, c.other_nanos, (c.success is not null)::int,
-                 (c.success is true)::int, c.is_booked::int, c.is_transferred::int, c.tool_calls,
+                 (c.success is true)::int, c.is_booked::int, c.is_transferred::int, t.calls,
                  coalesce(c.user_interruptions, 0), coalesce(c.assistant_interruptions, 0),
                  (c.turn_latency_ms is not null)::int, coalesce(c.turn_latency_ms, 0),
                  case when $5 then c.duration_bucket || ':1' end
@@ -249,8 +250,15 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
                 and ($24::bigint is null or k.cost_nanos >= $24)
                 and ($25::uuid[] is null or k.subject_id = any ($25))
              offset 0) c
-           cross join lateral unnest(
-             case when 'tool' = any ($4::text[]) then c.tools_used else array[''] end) as t (tool)
+           cross join lateral (
+             select '' as tool, c.tool_calls as calls
+              where $20::text is null and 'tool' <> all ($4::text[])
+             union all
+             select x.tool, x.calls
+               from read.call_tools x
+              where x.tenant_id = $1
+                and x.call_id = c.call_id
+                and ('tool' = any ($4::text[]) or x.tool = $20)) t
         )
         select bucket as "bucket!",
                case when 'agent_id' = any ($4::text[]) then agent_id else '' end as "agent_id!",
@@ -317,7 +325,7 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
          limit $26
         "#,
         tenant_id.0,
-        plan.cut,
+        plan.cut.map_or("", Cut::as_str),
         filter.is_test,
         &groups,
         question.percentiles,

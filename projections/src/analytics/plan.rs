@@ -5,21 +5,22 @@ use super::cover::{Segment, cover};
 use super::range::Span;
 use super::{Dimension, Filter, Question};
 use crate::calendar::Grain;
+use crate::calls::Cut;
 
 /// Which sums are kept apart from each other, narrowest first.
-const CUTS: [(&str, &[Dimension]); 5] = [
-    ("total", &[]),
-    ("agent", &[Dimension::AgentId]),
-    ("tool", &[Dimension::Tool]),
-    ("duration", &[Dimension::DurationClass]),
+const CUTS: [(Cut, &[Dimension]); 5] = [
+    (Cut::Total, &[]),
+    (Cut::Agent, &[Dimension::AgentId]),
+    (Cut::Tool, &[Dimension::Tool]),
+    (Cut::Duration, &[Dimension::DurationClass]),
     (
-        "full",
+        Cut::Full,
         &[Dimension::AgentId, Dimension::Direction, Dimension::Outcome, Dimension::EndedReason],
     ),
 ];
 
 /// The cut that knows what a question tells apart; `None` when only the calls do.
-pub(super) fn cut(question: &Question) -> Option<&'static str> {
+pub(super) fn cut(question: &Question) -> Option<Cut> {
     let Filter { provider_call_id, phone_number_id, min_cost_nanos, subjects, .. } =
         &question.filter;
     let is_of_calls = question.extremes
@@ -36,7 +37,7 @@ pub(super) fn cut(question: &Question) -> Option<&'static str> {
     let needed = needed(question);
     CUTS.iter()
         .find(|(_, known)| needed.iter().all(|dimension| known.contains(dimension)))
-        .map(|(name, _)| *name)
+        .map(|(cut, _)| *cut)
 }
 
 /// What must be known apart.
@@ -80,8 +81,8 @@ impl Parts {
 /// Where a question is answered from.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// The kept sums that are read; empty when none are.
-    pub(super) cut: &'static str,
+    /// The kept sums that are read; `None` when none are.
+    pub(super) cut: Option<Cut>,
     /// Parts whose sums are kept.
     pub(super) kept: Parts,
     /// Parts that are summed call by call.
@@ -92,7 +93,7 @@ impl Plan {
     /// Plans the answer to a question about a tenant whose sums are cut by the clock of `zone`.
     pub(super) fn of(question: &Question, zone: chrono_tz::Tz) -> Self {
         let cut = cut(question);
-        let mut plan = Self { cut: cut.unwrap_or_default(), ..Self::default() };
+        let mut plan = Self { cut, ..Self::default() };
         let by_clock = question.group_by.iter().any(|of| of.is_of_clock());
         for (bucket, span) in question.buckets.iter().enumerate() {
             if !by_clock {
@@ -124,8 +125,10 @@ impl Plan {
         };
         for Segment { grain, span } in segments {
             match grain {
-                Some(grain) => self.kept.push(bucket, grain.as_str(), span, east),
-                None => self.calls.push(bucket, "", span, east),
+                Some(grain) if self.cut.is_some_and(|cut| cut.is_kept_by(grain)) => {
+                    self.kept.push(bucket, grain.as_str(), span, east);
+                }
+                _ => self.calls.push(bucket, "", span, east),
             }
         }
     }
@@ -156,20 +159,20 @@ mod tests {
         let agent = || Filter { agent_id: Some(text("a")), ..none() };
         let tool = || Filter { tool: Some(text("t")), ..none() };
         let cases = [
-            (none(), &[][..], Some("total")),
-            (Filter { is_test: Some(false), ..none() }, &[IsTest], Some("total")),
-            (none(), &[Weekday, Hour], Some("total")),
-            (none(), &[AgentId], Some("agent")),
-            (agent(), &[Hour], Some("agent")),
-            (none(), &[Tool], Some("tool")),
-            (tool(), &[], Some("tool")),
+            (none(), &[][..], Some(Cut::Total)),
+            (Filter { is_test: Some(false), ..none() }, &[IsTest], Some(Cut::Total)),
+            (none(), &[Weekday, Hour], Some(Cut::Total)),
+            (none(), &[AgentId], Some(Cut::Agent)),
+            (agent(), &[Hour], Some(Cut::Agent)),
+            (none(), &[Tool], Some(Cut::Tool)),
+            (tool(), &[], Some(Cut::Tool)),
             (tool(), &[Tool], None),
             (tool(), &[AgentId], None),
-            (none(), &[DurationClass], Some("duration")),
+            (none(), &[DurationClass], Some(Cut::Duration)),
             (agent(), &[DurationClass], None),
-            (none(), &[EndedReason], Some("full")),
-            (agent(), &[Direction, Outcome], Some("full")),
-            (Filter { status: Some(text("ended")), ..none() }, &[], Some("full")),
+            (none(), &[EndedReason], Some(Cut::Full)),
+            (agent(), &[Direction, Outcome], Some(Cut::Full)),
+            (Filter { status: Some(text("ended")), ..none() }, &[], Some(Cut::Full)),
             (Filter { status: Some(text("ringing")), ..none() }, &[], None),
             (none(), &[Status], None),
             (Filter { min_cost_nanos: Some(1), ..none() }, &[], None),
@@ -182,13 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn hours_whose_sums_are_not_kept_are_summed_call_by_call() {
+        let at = |text: &str| text.parse().expect("a time");
+        let span = Span::new(at("2026-01-01T22:00:00Z"), at("2026-01-03T03:00:00Z"));
+        let by = |dimension| Question::of(span, Filter::default()).by([dimension]);
+        let plan = Plan::of(&by(Dimension::Tool), Tz::UTC);
+        assert_eq!((plan.kept.grains.as_slice(), plan.calls.froms.len()), (&["day"][..], 2));
+        let plan = Plan::of(&by(Dimension::AgentId), Tz::UTC);
+        assert_eq!(plan.kept.grains, ["hour", "day", "hour"]);
+        assert!(plan.calls.froms.is_empty());
+    }
+
+    #[test]
     fn by_the_clock_hours_are_read_where_both_clocks_agree_and_calls_elsewhere() {
         let at = |text: &str| text.parse().expect("a time");
         let year = Span::new(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
         let ask = |clock| Question { clock, ..Question::of(year, Filter::default()) };
         let by_hour = ask(chrono_tz::Australia::Lord_Howe).by([Dimension::Hour]);
         let plan = Plan::of(&by_hour, Tz::UTC);
-        assert_eq!(plan.cut, "total");
+        assert_eq!(plan.cut, Some(Cut::Total));
         assert_eq!(plan.kept.grains, ["hour", "hour"]);
         assert_eq!(plan.kept.easts, [39_600, 39_600], "summer time is eleven hours ahead");
         // Standard time is ten and a half ahead; it ends within an hour of the tenant's.

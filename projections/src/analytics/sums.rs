@@ -24,8 +24,8 @@ pub struct Sums {
     pub booked: i64,
     /// Those that went on to somebody else.
     pub transfers: i64,
-    /// Tool calls together. Apart by [`Tool`](super::Dimension::Tool), those of the tool; for parts of
-    /// an hour those of the whole call.
+    /// Tool calls together. Apart by [`Tool`](super::Dimension::Tool), or narrowed to one, those of the
+    /// tool.
     pub tool_calls: i128,
     /// How often people were interrupted, as far as it was told.
     pub user_interruptions: i128,

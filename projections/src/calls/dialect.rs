@@ -57,7 +57,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, limit: i64) -> Result<Vec<
         Stored,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
-               last_recorded_at as "last_recorded_at!", state::text as "state!", party
+               last_recorded_at as "last_recorded_at!", state as "state!", party
           from read.calls
          where tenant_id = $1
            and ($2::text is null or provider_call_id = $2)
@@ -95,7 +95,7 @@ pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Ro
         Stored,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
-               last_recorded_at as "last_recorded_at!", state::text as "state!", party
+               last_recorded_at as "last_recorded_at!", state as "state!", party
           from read.calls
          where tenant_id = $1 and provider_call_id = $2
          order by created_at desc, call_id desc

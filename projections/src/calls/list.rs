@@ -74,7 +74,7 @@ pub async fn list(
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"
-        select call_id as "call_id!", started_at as "started_at!", state::text as "state!", party
+        select call_id as "call_id!", started_at as "started_at!", state as "state!", party
           from read.calls
          where tenant_id = $1
            and ($2::timestamptz is null or started_at >= $2)
@@ -123,7 +123,7 @@ pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, S
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
         r#"
-        select started_at as "started_at!", state::text as "state!", party
+        select started_at as "started_at!", state as "state!", party
           from read.calls
          where tenant_id = $1 and call_id = $2
         "#,

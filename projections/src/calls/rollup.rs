@@ -47,6 +47,13 @@ impl Cut {
             Self::Full => "full",
         }
     }
+
+    /// Whether its sums are kept by this grain. By the hour, most calls would have tools and a class of
+    /// their own: there they are summed call by call.
+    #[must_use]
+    pub fn is_kept_by(self, grain: Grain) -> bool {
+        grain != Grain::Hour || !matches!(self, Self::Tool | Self::Duration)
+    }
 }
 
 /// How many dimensions a sum may keep apart.
@@ -170,12 +177,12 @@ impl Differences {
             (Cut::Full, [agent, direction, outcome, reason, none, none, currency]),
         ];
         for (grain, starts_at) in Grain::ALL.into_iter().zip(starts) {
-            for (cut, dimensions) in cuts {
+            for (cut, dimensions) in cuts.into_iter().filter(|(cut, _)| cut.is_kept_by(grain)) {
                 let key = Key { cut, grain, starts_at, is_test: one.is_test, dimensions };
                 let sum = self.sums.entry(key).or_default();
                 sum.add(one.measures, one.duration_bucket, sign)?;
             }
-            for (tool, calls) in &one.tools {
+            for (tool, calls) in one.tools.iter().filter(|_| Cut::Tool.is_kept_by(grain)) {
                 let tool = self.names.number(tool);
                 let dimensions = [none, none, none, none, tool, none, currency];
                 let key =

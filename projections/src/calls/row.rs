@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Changed, direction_name, status_name};
-use crate::copy::{Rows, WORTH_A_COPY};
+use crate::copy::{CopyIn, RowText, WORTH_A_COPY};
 use crate::projector::{ProjectError, Way};
 
 /// A row, in the order of the table's columns.
@@ -103,7 +103,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn copy(&self, rows: &mut Rows) {
+    fn copy(&self, rows: &mut RowText) {
         rows.plain(Some(self.tenant_id));
         rows.plain(Some(self.call_id));
         rows.text(Some(self.provider));
@@ -142,7 +142,6 @@ impl<'a> Row<'a> {
         rows.text(self.party.as_deref());
         rows.plain(Some(self.position));
         rows.text(Some(self.state.get()));
-        rows.end();
     }
 }
 
@@ -157,11 +156,11 @@ pub(super) async fn write(
     let known = if way == Way::Statements || new.len() < WORTH_A_COPY {
         known.into_iter().chain(new).collect()
     } else {
-        let mut rows = Rows::default();
+        let mut rows = CopyIn::begin(conn, "copy calls from stdin").await?;
         for call in new {
-            Row::of(tenant_id, call).copy(&mut rows);
+            rows.row(|row| Row::of(tenant_id, call).copy(row)).await?;
         }
-        rows.send(conn, "copy calls from stdin").await?;
+        rows.finish().await?;
         known
     };
     upsert(conn, tenant_id, &known).await

@@ -21,19 +21,25 @@ pub(super) async fn write(
     write_callers(conn, tenant_id, calls).await
 }
 
+/// Whether what is listed of a call's tools stays as it is.
+fn is_same(before: &Contribution, now: &Contribution) -> bool {
+    (before.started_at, &before.tools) == (now.started_at, &now.tools)
+}
+
 async fn write_tools(
     conn: &mut PgConnection,
     tenant_id: TenantId,
     calls: &[Changed],
 ) -> Result<(), ProjectError> {
-    let listed =
-        |one: &Contribution| (one.started_at, one.tools.keys().cloned().collect::<Vec<_>>());
+    let is_listed = |call: &Changed| {
+        let before = call.before.as_ref();
+        before.is_some_and(|before| is_same(before, &call.now))
+    };
     let stale: Vec<Uuid> = calls
         .iter()
         .filter(|call| {
-            call.before.as_ref().is_some_and(|before| {
-                !before.tools.is_empty() && listed(before) != listed(&call.now)
-            })
+            let had_tools = call.before.as_ref().is_some_and(|before| !before.tools.is_empty());
+            had_tools && !is_listed(call)
         })
         .map(|call| call.call_id)
         .collect();
@@ -49,23 +55,24 @@ async fn write_tools(
     let mut ids: Vec<Uuid> = Vec::new();
     let mut tools: Vec<String> = Vec::new();
     let mut starts: Vec<DateTime<Utc>> = Vec::new();
-    for call in calls {
-        let is_listed =
-            call.before.as_ref().is_some_and(|before| listed(before) == listed(&call.now));
-        for tool in call.now.tools.keys().filter(|_| !is_listed) {
+    let mut counts: Vec<i64> = Vec::new();
+    for call in calls.iter().filter(|call| !is_listed(call)) {
+        for (tool, count) in &call.now.tools {
             ids.push(call.call_id);
             tools.push(tool.clone());
             starts.push(call.now.started_at);
+            counts.push(*count);
         }
     }
     if !ids.is_empty() {
         sqlx::query!(
-            "insert into call_tools (tenant_id, call_id, tool, started_at)
-             select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[])",
+            "insert into call_tools (tenant_id, call_id, tool, started_at, calls)
+             select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])",
             tenant_id.0,
             &ids,
             &tools,
             &starts,
+            &counts,
         )
         .execute(conn)
         .await?;

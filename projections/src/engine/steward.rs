@@ -72,10 +72,10 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> s
 
 /// The next step of a version that is being built, when it is time for it.
 async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(), VersionError> {
-    if version.only.is_none() && version.indexed_at.is_none() {
-        return index(store, version, close).await;
-    }
-    if !version.promotes_itself {
+    let is_indexed = version.only.is_some()
+        || version.indexed_at.is_some()
+        || index(store, version, close).await?;
+    if !is_indexed || !version.promotes_itself {
         return Ok(());
     }
     if version.only.is_some() {
@@ -113,10 +113,10 @@ async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
 
 /// Gives a version its indexes, and the planner an idea of its rows: all of it or nothing, so that a
 /// version whose row security forbids `COPY` is never taken for one that is still filled by it. The row
-/// of the version is locked meanwhile: nobody else does the same.
-async fn index(store: &Store, version: &Version, close: i64) -> Result<(), VersionError> {
+/// of the version is locked meanwhile: nobody else does the same. Returns whether it has them now.
+async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, VersionError> {
     if lag(&mut *store.projector().acquire().await?, version).await? > close {
-        return Ok(());
+        return Ok(false);
     }
     let mut tx = store.owner().begin().await?;
     tx.execute("set local lock_timeout = '5s'").await?;
@@ -130,7 +130,7 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<(), Versi
     .fetch_optional(&mut *tx)
     .await?;
     if is_mine.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let active = active_version(&mut tx, &version.name).await?;
     let (name, number) = (&version.name, version.version);
@@ -151,7 +151,9 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<(), Versi
     .fetch_one(&mut *tx)
     .await?;
     for table in &tables {
-        tx.execute(AssertSqlSafe(format!("analyze {name}_v{number}.{table}"))).await?;
+        let columns = indexed_columns(&mut tx, name, number, table).await?;
+        let analyze = format!("analyze {name}_v{number}.{table} ({columns})");
+        tx.execute(AssertSqlSafe(analyze)).await?;
     }
     sqlx::query!(
         "update projection.versions set indexed_at = clock_timestamp()
@@ -167,7 +169,29 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<(), Versi
         // For scans of indexes alone; without it, autovacuum comes sooner or later.
         conn.execute(AssertSqlSafe(format!("vacuum {name}_v{number}.{table}"))).await?;
     }
-    Ok(())
+    Ok(true)
+}
+
+/// The columns that rows of a table are found by. Statistics of the others are of no use to anybody, and
+/// most of the work.
+async fn indexed_columns(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+    table: &str,
+) -> sqlx::Result<String> {
+    sqlx::query_scalar!(
+        r#"
+        select string_agg(distinct quote_ident(a.attname), ', ') as "columns!"
+          from pg_index i
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+         where i.indrelid = format('%I.%I', $1::text, $2::text)::regclass
+        "#,
+        format!("{name}_v{version}"),
+        table,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 async fn active_version(conn: &mut PgConnection, name: &str) -> sqlx::Result<i32> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::Store;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
 use super::apply::{Target, apply, show_path};
@@ -52,6 +53,8 @@ pub(super) struct Worker {
     /// Whose events it is folding.
     at: Option<TenantId>,
     ahead: Option<Ahead>,
+    /// Kept from turn to turn while a version is filled: its plans and caches are made.
+    conn: Option<PoolConnection<Postgres>>,
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
     left_behind: Vec<TenantId>,
@@ -77,6 +80,7 @@ impl Worker {
             postponed,
             at: None,
             ahead: None,
+            conn: None,
             staying_since: None,
             tried_halted: None,
             left_behind: Vec::new(),
@@ -119,6 +123,7 @@ impl Worker {
     /// Gives up what was read ahead: it may be of a connection that is gone.
     pub(super) fn forget(&mut self) {
         self.ahead = None;
+        self.conn = None;
         self.staying_since = None;
     }
 
@@ -148,7 +153,11 @@ impl Worker {
         if tenants.is_none() && self.ahead.is_none() {
             enrol(self.store.projector(), &self.shapes, wanted).await?;
         }
-        let mut tx = self.store.projector().begin_with(self.begin()).await?;
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.store.projector().acquire().await?,
+        };
+        let mut tx = conn.begin_with(self.begin()).await?;
         let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
             // Tenants that nobody has heard of before have no checkpoints yet.
@@ -164,7 +173,11 @@ impl Worker {
         if ledger_store::planted::is(ledger_store::planted::CHECKPOINT_OUTSIDE_THE_TRANSACTION) {
             return self.turn_apart(tx, claimed).await;
         }
-        self.advance_all(tx, claimed).await
+        let moved = self.advance_all(tx, claimed).await?;
+        if moved > 0 && self.lane == Lane::Rebuild {
+            self.conn = Some(conn);
+        }
+        Ok(moved)
     }
 
     /// Nobody else writes these rows, so nobody is waited for who holds them. Batches of thousands are

@@ -149,7 +149,7 @@ async fn rows(
     table: &str,
     tenant_id: TenantId,
 ) -> Vec<PgRow> {
-    let columns = if table == "calls" { "*, state::text as fold" } else { "*" };
+    let columns = if table == "calls" { "*, state as fold" } else { "*" };
     let select = format!("select {columns} from calls_v{version}.{table} where tenant_id = $1");
     let rows = sqlx::query(AssertSqlSafe(select)).bind(tenant_id.0).fetch_all(conn).await;
     rows.expect("the rows")

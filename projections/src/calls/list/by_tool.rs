@@ -18,7 +18,7 @@ pub(super) async fn list(
         select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party
           from read.call_tools t
          cross join lateral (
-           select call_id, started_at, state::text, party
+           select call_id, started_at, state, party
              from read.calls
             where tenant_id = $1 and call_id = t.call_id
               and ($4::text is null or provider_call_id = $4)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Cut, Key, Measures, Names, Sum, too_large};
 use crate::calendar::Grain;
-use crate::copy::{Rows, WORTH_A_COPY};
+use crate::copy::{CopyIn, RowText, WORTH_A_COPY};
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, Way};
 
@@ -84,7 +84,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn copy(&self, rows: &mut Rows) {
+    fn copy(&self, rows: &mut RowText) {
         rows.plain(Some(self.tenant_id));
         rows.text(Some(self.cut));
         rows.text(Some(self.grain));
@@ -106,7 +106,6 @@ impl<'a> Row<'a> {
         }
         rows.numbers(self.duration_buckets.iter());
         rows.numbers(self.duration_counts.iter());
-        rows.end();
     }
 }
 
@@ -119,9 +118,15 @@ pub(super) async fn write(
     mut sums: HashMap<Key, Sum>,
     way: Way,
 ) -> Result<(), ProjectError> {
-    let known = load(conn, tenant_id, &mut names, &sums).await?;
     let mut keys: Vec<Key> = sums.keys().copied().collect();
     keys.sort_unstable();
+    let mut there = keys.clone();
+    if way == Way::Copy {
+        let newest = newest(conn, tenant_id).await?;
+        there
+            .retain(|key| newest.get(&(key.cut, key.grain)).is_some_and(|at| key.starts_at <= *at));
+    }
+    let known = load(conn, tenant_id, &mut names, &there).await?;
     let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for key in &keys {
         let sum = sums.get_mut(key).expect("one of its own keys");
@@ -138,11 +143,7 @@ pub(super) async fn write(
     }
     let row = |key: &Key| Row::of(tenant_id, key, &sums[key], &names);
     if !new.is_empty() {
-        let mut rows = Rows::default();
-        for key in &new {
-            row(key).copy(&mut rows);
-        }
-        rows.send(
+        let mut rows = CopyIn::begin(
             conn,
             &format!(
                 "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
@@ -150,6 +151,10 @@ pub(super) async fn write(
             ),
         )
         .await?;
+        for key in &new {
+            rows.row(|text| row(key).copy(text)).await?;
+        }
+        rows.finish().await?;
     }
     upsert(conn, &changed.iter().map(row).collect::<Vec<_>>()).await?;
     remove(conn, tenant_id, &Keys::of(gone.iter(), &names)).await
@@ -158,13 +163,46 @@ pub(super) async fn write(
 const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
                            ended_reason, tool, duration_class, currency, is_test";
 
+/// When the last sum of each cut and grain begins: later ones are not there, and most of a batch are
+/// later.
+async fn newest(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+) -> Result<HashMap<(Cut, Grain), DateTime<Utc>>, ProjectError> {
+    let all: Vec<(Cut, Grain)> =
+        Cut::ALL.into_iter().flat_map(|cut| Grain::ALL.map(|grain| (cut, grain))).collect();
+    let cuts: Vec<&str> = all.iter().map(|(cut, _)| cut.as_str()).collect();
+    let grains: Vec<&str> = all.iter().map(|(_, grain)| grain.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select k.nth as "nth!", s.starts_at as "starts_at!"
+          from unnest($2::text[], $3::text[]) with ordinality as k (cut, grain, nth)
+         cross join lateral (
+           select starts_at from call_rollups
+            where tenant_id = $1 and cut = k.cut and grain = k.grain
+            order by starts_at desc
+            limit 1) s
+        "#,
+        tenant_id.0,
+        &cuts as _,
+        &grains as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let nth = |nth: i64| all[usize::try_from(nth - 1).expect("counted from one")];
+    Ok(rows.iter().map(|row| (nth(row.nth), row.starts_at)).collect())
+}
+
 async fn load(
     conn: &mut PgConnection,
     tenant_id: TenantId,
     names: &mut Names,
-    sums: &HashMap<Key, Sum>,
+    keys: &[Key],
 ) -> Result<HashMap<Key, Sum>, ProjectError> {
-    let keys = Keys::of(sums.keys(), names);
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys = Keys::of(keys.iter(), names);
     let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
     let rows = sqlx::query!(
         r#"
