@@ -119,7 +119,7 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, Ver
         return Ok(false);
     }
     let mut tx = store.owner().begin().await?;
-    tx.execute("set local lock_timeout = '5s'").await?;
+    tx.execute("set local lock_timeout = '5s'; set local maintenance_work_mem = '256MB'").await?;
     let is_mine = sqlx::query_scalar!(
         "select version from projection.versions
           where projection = $1 and version = $2 and indexed_at is null
