@@ -12,7 +12,7 @@ mod rollup;
 mod row;
 mod side;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use ledger_core::call::{Call, Carried};
@@ -49,55 +49,70 @@ impl Projector for Calls {
         stream_kind == "call"
     }
 
-    async fn load(
+    async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
-    ) -> Result<Box<dyn Fold>, ProjectError> {
-        Ok(Box::new(Batch { tenant, touched: load(conn, tenant, keys).await? }))
+    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
+        let known = load(conn, tenant, keys).await?;
+        Ok(Box::new(Batch { tenant, known, events: BTreeMap::new() }))
     }
 }
 
 /// The calls of a batch.
-struct Batch {
+struct Batch<'e> {
     tenant: Tenant,
-    touched: HashMap<Uuid, Touched>,
-}
-
-/// A call, and what it contributed to the sums before this batch: nothing when it is new.
-#[derive(Default)]
-struct Touched {
-    folded: Folded,
-    before: Option<Contribution>,
+    /// Those that were there before.
+    known: HashMap<Uuid, Folded>,
+    /// What is told of each, in order.
+    events: BTreeMap<Uuid, Vec<(&'e Recorded, &'e StoredEvent)>>,
 }
 
 #[async_trait]
-impl Fold for Batch {
-    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError> {
+impl<'e> Fold<'e> for Batch<'e> {
+    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
         let recorded = event.recorded()?;
-        self.touched.entry(event.key()).or_default().folded.fold(recorded, &event.stored);
+        self.events.entry(event.key()).or_default().push((recorded, &event.stored));
         Ok(())
     }
 
     async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {
-        let mut touched: Vec<(Uuid, Touched)> = self.touched.drain().collect();
-        touched.sort_by_key(|(call_id, _)| *call_id);
-        let mut calls = Vec::with_capacity(touched.len());
-        for (call_id, one) in touched {
-            let now = Contribution::of(&one.folded.call);
-            calls.push(Changed { call_id, folded: one.folded, before: one.before, now });
+        let (mut new, mut known) = (Vec::new(), Vec::new());
+        for (call_id, events) in std::mem::take(&mut self.events) {
+            let before = self.known.remove(&call_id);
+            let list = if before.is_some() { &mut known } else { &mut new };
+            list.push(Touched { call_id, before, events });
         }
-        row::write(conn, self.tenant.tenant_id, &calls, way).await?;
-        side::write(conn, self.tenant.tenant_id, &calls).await?;
-        rollup::write(conn, self.tenant, &calls, way).await
+        let changes = row::write(conn, self.tenant.tenant_id, new, known, way).await?;
+        side::write(conn, self.tenant.tenant_id, &changes, way).await?;
+        rollup::write(conn, self.tenant, &changes, way).await
     }
 }
 
-/// A call on its way into the tables.
-struct Changed {
+/// A call, and what is told of it.
+struct Touched<'e> {
     call_id: Uuid,
-    folded: Folded,
+    before: Option<Folded>,
+    events: Vec<(&'e Recorded, &'e StoredEvent)>,
+}
+
+impl Touched<'_> {
+    /// Folds what is told.
+    fn fold(self) -> (Folded, Change) {
+        let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
+        let mut folded = self.before.unwrap_or_default();
+        for (recorded, stored) in self.events {
+            folded.fold(recorded, stored);
+        }
+        let now = Contribution::of(&folded.call);
+        (folded, Change { call_id: self.call_id, before, now })
+    }
+}
+
+/// What a call contributed to the sums before, nothing when it is new, and what it does now.
+struct Change {
+    call_id: Uuid,
     before: Option<Contribution>,
     now: Contribution,
 }
@@ -150,7 +165,7 @@ async fn load(
     conn: &mut PgConnection,
     tenant: Tenant,
     keys: &[Uuid],
-) -> Result<HashMap<Uuid, Touched>, ProjectError> {
+) -> Result<HashMap<Uuid, Folded>, ProjectError> {
     let rows = sqlx::query!(
         r#"select call_id, state as "state!", party from calls
             where tenant_id = $1 and call_id = any ($2)"#,
@@ -163,9 +178,8 @@ async fn load(
     for row in rows {
         let call: Call = serde_json::from_str(&row.state)
             .map_err(|_| StoreError::Corrupt { table: "calls", column: "state" })?;
-        let before = Some(Contribution::of(&call));
         let parties = parties(row.party.as_deref()).collect();
-        loaded.insert(row.call_id, Touched { folded: Folded { call, parties }, before });
+        loaded.insert(row.call_id, Folded { call, parties });
     }
     Ok(loaded)
 }

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::postgres::PgCopyIn;
+
+use crate::caught::caught_now;
+use crate::projector::ProjectError;
 
 /// Fewer rows than this are not worth a `COPY`.
 pub const WORTH_A_COPY: usize = 64;
@@ -12,44 +14,33 @@ pub const WORTH_A_COPY: usize = 64;
 /// This much is sent at once, so that the database takes in rows while the next ones are written.
 const SENT_AT_ONCE: usize = 64 << 10;
 
-/// Rows on their way into a table.
-pub struct CopyIn<'c> {
-    copy: PgCopyIn<&'c mut PgConnection>,
-    row: RowText,
-}
-
-impl<'c> CopyIn<'c> {
-    /// Begins; `statement` is a `copy ... from stdin`.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn begin(conn: &'c mut PgConnection, statement: &str) -> sqlx::Result<Self> {
-        Ok(Self { copy: conn.copy_in_raw(statement).await?, row: RowText::default() })
-    }
-
-    /// Adds the row that `write` writes.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn row(&mut self, write: impl FnOnce(&mut RowText)) -> sqlx::Result<()> {
-        write(&mut self.row);
-        self.row.end();
-        if self.row.text.len() >= SENT_AT_ONCE {
-            self.copy.send(self.row.text.as_bytes()).await?;
-            self.row.text.clear();
+/// Writes a row for each item into a table; `statement` is a `copy ... from stdin`. A row that panics
+/// ends it all, without leaving the connection in the middle of it.
+///
+/// # Errors
+/// The database did not answer, or a row is none of the table's; [`ProjectError::Poison`]: a panic.
+pub async fn copy_in<T>(
+    conn: &mut PgConnection,
+    statement: &str,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(T, &mut RowText),
+) -> Result<(), ProjectError> {
+    let mut copy = conn.copy_in_raw(statement).await?;
+    let mut row = RowText::default();
+    for item in items {
+        if let Err(panic) = caught_now(|| write(item, &mut row)) {
+            copy.abort("a row cannot be written").await?;
+            return Err(ProjectError::Poison(format!("the projector panicked: {panic}")));
         }
-        Ok(())
+        row.end();
+        if row.text.len() >= SENT_AT_ONCE {
+            copy.send(row.text.as_bytes()).await?;
+            row.text.clear();
+        }
     }
-
-    /// Returns when all of them are in.
-    ///
-    /// # Errors
-    /// The database did not answer, or a row is none of the table's.
-    pub async fn finish(mut self) -> sqlx::Result<()> {
-        self.copy.send(self.row.text.as_bytes()).await?;
-        self.copy.finish().await?;
-        Ok(())
-    }
+    copy.send(row.text.as_bytes()).await?;
+    copy.finish().await?;
+    Ok(())
 }
 
 /// A row as `COPY` takes it, field by field.
@@ -76,6 +67,11 @@ impl RowText {
     pub fn text(&mut self, value: Option<&str>) {
         self.begin_field();
         let Some(value) = value else { return self.text.push_str("\\N") };
+        // Without a way out of the loop, so that it looks at many bytes at once: hardly any text has one.
+        let is_special = |byte: u8| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r');
+        if !value.bytes().fold(false, |found, byte| found | is_special(byte)) {
+            return self.text.push_str(value);
+        }
         let mut plain = 0;
         for (at, byte) in value.bytes().enumerate() {
             let escaped = match byte {

@@ -124,12 +124,12 @@ pub trait Projector: Send + Sync {
     ///
     /// # Errors
     /// [`ProjectError`].
-    async fn load(
+    async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
-    ) -> Result<Box<dyn Fold>, ProjectError>;
+    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
 }
 
 /// How rows get into their tables.
@@ -144,12 +144,13 @@ pub enum Way {
 
 /// A batch being folded in memory.
 #[async_trait]
-pub trait Fold: Send {
-    /// Folds one event. After an error the whole fold is thrown away.
+pub trait Fold<'e>: Send {
+    /// Takes one event in; it may be folded only when the batch is written, while the database takes in
+    /// what came before. After an error the whole fold is thrown away.
     ///
     /// # Errors
     /// [`ProjectError::Poison`]: the event's key is parked.
-    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError>;
+    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError>;
 
     /// Writes down what changed, all keys at once.
     ///

@@ -33,12 +33,12 @@ impl Projector for Usage {
         false
     }
 
-    async fn load(
+    async fn load<'e>(
         &self,
         _: &mut PgConnection,
         tenant: Tenant,
         _: &[Uuid],
-    ) -> Result<Box<dyn Fold>, ProjectError> {
+    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         Ok(Box::new(Counts { tenant, counts: BTreeMap::new() }))
     }
 }
@@ -50,8 +50,8 @@ struct Counts {
 }
 
 #[async_trait]
-impl Fold for Counts {
-    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError> {
+impl<'e> Fold<'e> for Counts {
+    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
         let local = event.stored.recorded_at.with_timezone(&self.tenant.zone);
         let key = (first_of_month(local.date_naive()), event.stored.event_type.clone());
         *self.counts.entry(key).or_default() += 1;

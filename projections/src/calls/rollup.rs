@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
-use super::Changed;
+use super::Change;
 use super::contribution::Contribution;
 use super::measures::Measures;
 use crate::calendar::Grain;
@@ -199,7 +199,7 @@ impl Differences {
 pub(super) async fn write(
     conn: &mut PgConnection,
     tenant: Tenant,
-    calls: &[Changed],
+    calls: &[Change],
     way: Way,
 ) -> Result<(), ProjectError> {
     let mut differences = Differences {

@@ -1,7 +1,5 @@
 //! The rows of `calls`.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use ledger_core::call::Outcome;
 use ledger_core::ids::TenantId;
@@ -10,8 +8,8 @@ use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Changed, direction_name, status_name};
-use crate::copy::{CopyIn, RowText, WORTH_A_COPY};
+use super::{Change, Folded, Touched, direction_name, status_name};
+use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
 /// A row, in the order of the table's columns.
@@ -58,12 +56,11 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(tenant_id: TenantId, changed: &'a Changed) -> Self {
-        let (call, now) = (&changed.folded.call, &changed.now);
-        let state = serde_json::to_string(call).expect("a fold is plain data");
+    fn of(tenant_id: TenantId, folded: &'a Folded, change: &'a Change) -> Self {
+        let (call, now) = (&folded.call, &change.now);
         Self {
             tenant_id: tenant_id.0,
-            call_id: changed.call_id,
+            call_id: change.call_id,
             provider: &call.provider,
             provider_call_id: &call.provider_call_id,
             direction: call.direction().map(direction_name),
@@ -97,9 +94,9 @@ impl<'a> Row<'a> {
             assistant_interruptions: call.assistant_interruptions(),
             turn_latency_ms: call.turn_latency_ms(),
             subject_id: now.subject_id,
-            party: changed.folded.party().map(|party| format!("\\x{}", hex::encode(party))),
+            party: folded.party().map(|party| bytea(&party)),
             position: call.position.0,
-            state: RawValue::from_string(state).expect("what was just written is JSON"),
+            state: serde_json::value::to_raw_value(call).expect("a fold is plain data"),
         }
     }
 
@@ -145,38 +142,50 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Writes calls: many new ones by `COPY`, the others by key.
+/// Bytes as PostgreSQL reads them.
+fn bytea(bytes: &[u8]) -> String {
+    let mut text = vec![b'\\', b'x'];
+    text.resize(2 + 2 * bytes.len(), 0);
+    hex::encode_to_slice(bytes, &mut text[2..]).expect("two digits a byte");
+    String::from_utf8(text).expect("digits are ASCII")
+}
+
+/// Folds and writes calls: many new ones by `COPY`, each folded while the database takes in the one
+/// before, and the others by key.
 pub(super) async fn write(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    calls: &[Changed],
+    mut new: Vec<Touched<'_>>,
+    mut known: Vec<Touched<'_>>,
     way: Way,
-) -> Result<(), ProjectError> {
-    let (new, known): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call.before.is_none());
-    let known = if way == Way::Statements || new.len() < WORTH_A_COPY {
-        known.into_iter().chain(new).collect()
+) -> Result<Vec<Change>, ProjectError> {
+    let mut changes = Vec::with_capacity(new.len() + known.len());
+    if way == Way::Statements || new.len() < WORTH_A_COPY {
+        known.append(&mut new);
     } else {
-        let mut rows = CopyIn::begin(conn, "copy calls from stdin").await?;
-        for call in new {
-            rows.row(|row| Row::of(tenant_id, call).copy(row)).await?;
-        }
-        rows.finish().await?;
-        known
-    };
-    upsert(conn, tenant_id, &known).await
+        copy_in(conn, "copy calls from stdin", new, |touched, row| {
+            let (folded, change) = touched.fold();
+            Row::of(tenant_id, &folded, &change).copy(row);
+            changes.push(change);
+        })
+        .await?;
+    }
+    let known: Vec<(Folded, Change)> = known.into_iter().map(Touched::fold).collect();
+    upsert(conn, tenant_id, &known).await?;
+    changes.extend(known.into_iter().map(|(_, change)| change));
+    Ok(changes)
 }
 
 async fn upsert(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    calls: &[&Changed],
+    calls: &[(Folded, Change)],
 ) -> Result<(), ProjectError> {
     if calls.is_empty() {
         return Ok(());
     }
-    let rows: BTreeMap<Uuid, Row<'_>> =
-        calls.iter().map(|call| (call.call_id, Row::of(tenant_id, call))).collect();
-    let rows: Vec<&Row<'_>> = rows.values().collect();
+    let rows: Vec<Row<'_>> =
+        calls.iter().map(|(folded, change)| Row::of(tenant_id, folded, change)).collect();
     sqlx::query!(
         "insert into calls
          select * from json_populate_recordset(null::calls, $1::text::json)

@@ -8,16 +8,18 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Changed;
+use super::Change;
 use super::contribution::Contribution;
-use crate::projector::ProjectError;
+use crate::copy::{WORTH_A_COPY, copy_in};
+use crate::projector::{ProjectError, Way};
 
 pub(super) async fn write(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    calls: &[Changed],
+    calls: &[Change],
+    way: Way,
 ) -> Result<(), ProjectError> {
-    write_tools(conn, tenant_id, calls).await?;
+    write_tools(conn, tenant_id, calls, way).await?;
     write_callers(conn, tenant_id, calls).await
 }
 
@@ -29,9 +31,10 @@ fn is_same(before: &Contribution, now: &Contribution) -> bool {
 async fn write_tools(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    calls: &[Changed],
+    calls: &[Change],
+    way: Way,
 ) -> Result<(), ProjectError> {
-    let is_listed = |call: &Changed| {
+    let is_listed = |call: &Change| {
         let before = call.before.as_ref();
         before.is_some_and(|before| is_same(before, &call.now))
     };
@@ -52,38 +55,47 @@ async fn write_tools(
         .execute(&mut *conn)
         .await?;
     }
-    let mut ids: Vec<Uuid> = Vec::new();
-    let mut tools: Vec<String> = Vec::new();
-    let mut starts: Vec<DateTime<Utc>> = Vec::new();
-    let mut counts: Vec<i64> = Vec::new();
-    for call in calls.iter().filter(|call| !is_listed(call)) {
-        for (tool, count) in &call.now.tools {
-            ids.push(call.call_id);
-            tools.push(tool.clone());
-            starts.push(call.now.started_at);
-            counts.push(*count);
-        }
+    let rows: Vec<(&Change, &String, i64)> = calls
+        .iter()
+        .filter(|call| !is_listed(call))
+        .flat_map(|call| call.now.tools.iter().map(move |(tool, count)| (call, tool, *count)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
     }
-    if !ids.is_empty() {
-        sqlx::query!(
-            "insert into call_tools (tenant_id, call_id, tool, started_at, calls)
-             select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])",
-            tenant_id.0,
-            &ids,
-            &tools,
-            &starts,
-            &counts,
-        )
-        .execute(conn)
-        .await?;
+    if way == Way::Copy && rows.len() >= WORTH_A_COPY {
+        let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls) from stdin";
+        return copy_in(conn, statement, rows, |(call, tool, count), row| {
+            row.plain(Some(tenant_id.0));
+            row.plain(Some(call.call_id));
+            row.text(Some(tool));
+            row.time(Some(call.now.started_at));
+            row.plain(Some(count));
+        })
+        .await;
     }
+    let ids: Vec<Uuid> = rows.iter().map(|(call, ..)| call.call_id).collect();
+    let tools: Vec<String> = rows.iter().map(|(_, tool, _)| (*tool).clone()).collect();
+    let starts: Vec<DateTime<Utc>> = rows.iter().map(|(call, ..)| call.now.started_at).collect();
+    let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
+    sqlx::query!(
+        "insert into call_tools (tenant_id, call_id, tool, started_at, calls)
+         select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])",
+        tenant_id.0,
+        &ids,
+        &tools,
+        &starts,
+        &counts,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 async fn write_callers(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    calls: &[Changed],
+    calls: &[Change],
 ) -> Result<(), ProjectError> {
     let mut counts: BTreeMap<(bool, Uuid), i64> = BTreeMap::new();
     for call in calls {

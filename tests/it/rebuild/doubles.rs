@@ -65,12 +65,12 @@ impl Projector for Double {
         Calls.wants(stream_kind)
     }
 
-    async fn load(
+    async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
-    ) -> Result<Box<dyn Fold>, ProjectError> {
+    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         let mut panics = None;
         match self {
             Self::Panics(key, when) if keys.contains(key) => panics = Some((*key, *when)),
@@ -89,15 +89,15 @@ impl Projector for Double {
     }
 }
 
-struct Batch {
-    inner: Box<dyn Fold>,
+struct Batch<'e> {
+    inner: Box<dyn Fold<'e> + 'e>,
     panics: Option<(Uuid, Panics)>,
     is_loaded: bool,
 }
 
 #[async_trait]
-impl Fold for Batch {
-    fn take(&mut self, event: &LogEvent) -> Result<(), ProjectError> {
+impl<'e> Fold<'e> for Batch<'e> {
+    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
         if let Some((key, when)) = self.panics
             && key == event.key()
         {

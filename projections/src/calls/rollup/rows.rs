@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Cut, Key, Measures, Names, Sum, too_large};
 use crate::calendar::Grain;
-use crate::copy::{CopyIn, RowText, WORTH_A_COPY};
+use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, Way};
 
@@ -143,18 +143,11 @@ pub(super) async fn write(
     }
     let row = |key: &Key| Row::of(tenant_id, key, &sums[key], &names);
     if !new.is_empty() {
-        let mut rows = CopyIn::begin(
-            conn,
-            &format!(
-                "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
-                Measures::COLUMNS
-            ),
-        )
-        .await?;
-        for key in &new {
-            rows.row(|text| row(key).copy(text)).await?;
-        }
-        rows.finish().await?;
+        let statement = format!(
+            "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
+            Measures::COLUMNS
+        );
+        copy_in(conn, &statement, &new, |key, text| row(key).copy(text)).await?;
     }
     upsert(conn, &changed.iter().map(row).collect::<Vec<_>>()).await?;
     remove(conn, tenant_id, &Keys::of(gone.iter(), &names)).await
