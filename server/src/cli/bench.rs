@@ -83,8 +83,12 @@ pub(super) struct RebuildArgs {
     /// Over how many tenants; each number has a ledger of its own
     #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tenants: Vec<u16>,
-    #[command(flatten)]
-    calls: CallsArgs<8>,
+    /// About how many events a call has; with two, its beginning and its end
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
+    events_per_call: u32,
+    /// Chooses the calls: the same seed, the same calls
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,15 +105,8 @@ pub(super) struct ReadArgs {
     /// Only questions with this in their name
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    #[command(flatten)]
-    made: CallsArgs<2>,
-}
-
-/// How calls are made, `EVENTS` of them by default.
-#[derive(Debug, clap::Args)]
-struct CallsArgs<const EVENTS: u32> {
     /// About how many events a call has; with two, its beginning and its end
-    #[arg(long, default_value_t = EVENTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     events_per_call: u32,
     /// Chooses the calls: the same seed, the same calls
     #[arg(long, default_value_t = 7)]
@@ -153,8 +150,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             let plan = bench::rebuild::Plan {
                 events: usize::try_from(args.events)?,
                 tenants: args.tenants.iter().copied().map(usize::from).collect(),
-                events_per_call: args.calls.events_per_call,
-                seed: args.calls.seed,
+                events_per_call: args.events_per_call,
+                seed: args.seed,
             };
             bench::rebuild::run(config, &plan, step).await?
         }
@@ -165,8 +162,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 tenants: usize::from(args.tenants),
                 requests: usize::try_from(args.requests)?,
                 only: args.only.clone(),
-                events_per_call: args.made.events_per_call,
-                seed: args.made.seed,
+                events_per_call: args.events_per_call,
+                seed: args.seed,
             };
             bench::read::run(config, &plan, step).await?
         }
