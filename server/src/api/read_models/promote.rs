@@ -32,7 +32,7 @@ pub struct PromoteRequest {
 #[utoipa::path(
     post, path = "/v1/projections/{name}/promote", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
-    request_body(content = PromoteRequest, content_type = "application/json"),
+    request_body(content = Option<PromoteRequest>, content_type = "application/json"),
     responses(
         (status = 200, body = VersionView),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -36,7 +36,7 @@ pub struct RebuildRequest {
 #[utoipa::path(
     post, path = "/v1/projections/{name}/rebuild", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
-    request_body(content = RebuildRequest, content_type = "application/json"),
+    request_body(content = Option<RebuildRequest>, content_type = "application/json"),
     responses(
         (status = 202, body = VersionView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
