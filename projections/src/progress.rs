@@ -56,7 +56,7 @@ impl Progress {
     #[must_use]
     pub fn is_stuck(&self, now: DateTime<Utc>) -> bool {
         let still = |at: DateTime<Utc>| (now - at).num_seconds() > i64::from(STALLED_SECONDS);
-        self.stalled > 0 && self.moved_at.is_none_or(still)
+        self.stalled > 0 && still(self.moved_at.unwrap_or(self.version.began_at))
     }
 }
 
@@ -113,7 +113,7 @@ async fn progress_of(
            where $3::uuid is null or t.tenant_id = $3),
         told as (
           select *, waiting_since < clock_timestamp() - make_interval(secs => $4)
-                      and coalesce(updated_at, '-infinity') < clock_timestamp() - make_interval(secs => $4)
+                      and coalesce(updated_at, $5) < clock_timestamp() - make_interval(secs => $4)
                     as is_stalled
             from one)
         select count(*) as "tenants!",
@@ -133,6 +133,7 @@ async fn progress_of(
         version.version,
         only,
         f64::from(STALLED_SECONDS),
+        version.began_at,
     )
     .fetch_one(conn)
     .await?;

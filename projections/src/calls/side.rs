@@ -24,26 +24,24 @@ pub(super) async fn write(
 }
 
 /// Whether what is listed of a call's tools stays as it is.
-fn is_same(before: &Contribution, now: &Contribution) -> bool {
-    (before.started_at, &before.tools) == (now.started_at, &now.tools)
+fn is_listed(call: &Change) -> bool {
+    call.before.as_ref().is_some_and(|before| {
+        (before.started_at, &before.tools) == (call.now.started_at, &call.now.tools)
+    })
 }
 
-async fn write_tools(
+/// Removes the tools of calls that are listed otherwise from now on.
+async fn remove_stale_tools(
     conn: &mut PgConnection,
     tenant_id: TenantId,
     calls: &[Change],
-    way: Way,
 ) -> Result<(), ProjectError> {
-    let is_listed = |call: &Change| {
-        let before = call.before.as_ref();
-        before.is_some_and(|before| is_same(before, &call.now))
-    };
+    let had_tools =
+        |call: &&Change| call.before.as_ref().is_some_and(|before| !before.tools.is_empty());
     let stale: Vec<Uuid> = calls
         .iter()
-        .filter(|call| {
-            let had_tools = call.before.as_ref().is_some_and(|before| !before.tools.is_empty());
-            had_tools && !is_listed(call)
-        })
+        .filter(had_tools)
+        .filter(|call| !is_listed(call))
         .map(|call| call.call_id)
         .collect();
     if !stale.is_empty() {
@@ -52,9 +50,19 @@ async fn write_tools(
             tenant_id.0,
             &stale,
         )
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
     }
+    Ok(())
+}
+
+async fn write_tools(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    calls: &[Change],
+    way: Way,
+) -> Result<(), ProjectError> {
+    remove_stale_tools(conn, tenant_id, calls).await?;
     let rows: Vec<(&Change, &String, i64)> = calls
         .iter()
         .filter(|call| !is_listed(call))

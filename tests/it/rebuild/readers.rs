@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ledger_core::clock::Clock;
 use ledger_store::TenantTx;
 use ledger_tests::{OwnDatabase, TestTenant, messages, run};
 use projections::versions::{self, State, VersionError};
 use serde_json::Value;
+use server::system::SystemClock;
+use sqlx::Executor;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::engine::{NAMES, active, assert_same, begin_to_promote, caught_up, in_state, until};
+use super::engine::{
+    NAMES, active, assert_same, begin, begin_to_promote, caught_up, in_state, progress_of, tamper,
+    until,
+};
 
 /// What goes on until somebody says stop.
 struct Going<T> {
@@ -173,6 +179,33 @@ fn only_one_version_of_a_read_model_is_built_at_a_time_whoever_begins() {
                 "{refused:?}"
             );
         }
+        quiet.close().await;
+    });
+}
+
+#[test]
+fn a_version_that_has_just_begun_is_not_stuck() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        tenant.post_ok(messages::report("a call").to_string()).await;
+        tenant.settle().await;
+        ledger.stop().await;
+        let mut conn = own.superuser().await;
+        let long_ago = "update ledger.events set recorded_at = recorded_at - interval '1 hour'";
+        tamper(&mut conn, long_ago).await;
+
+        let quiet = own.store(1);
+        let version = begin(&quiet, "calls", None).await;
+        let one = progress_of(&quiet, "calls", version).await.expect("it is there");
+        assert!(one.lag_events > 0);
+        assert_eq!((one.stalled, one.is_stuck(SystemClock.now())), (0, false));
+        // Begun long ago, it would be.
+        let begun = "update projection.versions set began_at = began_at - interval '1 hour'";
+        conn.execute(begun).await.expect("long ago");
+        let one = progress_of(&quiet, "calls", version).await.expect("it is there");
+        assert!(one.stalled > 0 && one.is_stuck(SystemClock.now()));
         quiet.close().await;
     });
 }
