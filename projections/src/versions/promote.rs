@@ -125,7 +125,7 @@ pub async fn obstacles(pool: &PgPool, version: &Version) -> sqlx::Result<Obstacl
     let is_shown = |one: &&Version| one.name == name && one.state == State::Active;
     let shown = all.iter().find(is_shown).ok_or(sqlx::Error::RowNotFound)?.version;
     Ok(Obstacles {
-        behind: behind(&mut conn, name, shown, version.version, version.only).await?,
+        behind: behind(&mut conn, name, shown, version.version, version.only).await?.tenants,
         parked: newly_parked(&mut conn, name, shown, version.version, version.only).await?,
     })
 }
@@ -145,14 +145,14 @@ async fn hold_still(
     other: i32,
 ) -> Result<(), VersionError> {
     // One look before anybody is stopped: whoever is far behind is not waited for.
-    let tenants = behind(conn, name, shown, other, None).await?;
-    if tenants > 0 && far_behind(conn, name, shown, other).await? {
+    let Distance { tenants, is_far } = behind(conn, name, shown, other, None).await?;
+    if is_far {
         return Err(VersionError::Behind { name: name.to_owned(), version: other, tenants });
     }
     hold(conn, name, shown).await?;
     let since = Instant::now();
     loop {
-        let tenants = behind(conn, name, shown, other, None).await?;
+        let tenants = behind(conn, name, shown, other, None).await?.tenants;
         if tenants == 0 {
             return Ok(());
         }
@@ -163,17 +163,29 @@ async fn hold_still(
     }
 }
 
-/// How many tenants of a version are behind what is shown of them.
+/// How far a version is from what is shown.
+struct Distance {
+    /// Tenants that are behind what is shown of them.
+    tenants: i64,
+    /// Whether it is more than can be waited for: thousands of positions, a tenant that is halted, or one
+    /// that is not even enrolled, which waits for the lock that whoever waits here holds.
+    is_far: bool,
+}
+
 async fn behind(
     conn: &mut PgConnection,
     name: &str,
     shown: i32,
     other: i32,
     only: Option<TenantId>,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
+) -> sqlx::Result<Distance> {
+    sqlx::query_as!(
+        Distance,
         r#"
-        select count(*) as "tenants!"
+        select count(*) as "tenants!",
+               coalesce(sum(a.position - coalesce(b.position, 0)) > 5000
+                          or bool_or(b.halted is not null or b.tenant_id is null),
+                        false) as "is_far!"
           from projection.checkpoints a
           left join projection.checkpoints b
             on b.tenant_id = a.tenant_id and b.projection = a.projection and b.version = $3
@@ -185,32 +197,6 @@ async fn behind(
         shown,
         other,
         only.map(|tenant| tenant.0),
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// Whether one is further behind than can be waited for: by thousands, halted, or not even enrolled,
-/// which waits for the lock that whoever waits here holds.
-async fn far_behind(
-    conn: &mut PgConnection,
-    name: &str,
-    shown: i32,
-    other: i32,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"
-        select coalesce(sum(a.position - coalesce(b.position, 0)), 0) > 5000
-                 or bool_or(b.halted is not null or b.tenant_id is null) as "is_far!"
-          from projection.checkpoints a
-          left join projection.checkpoints b
-            on b.tenant_id = a.tenant_id and b.projection = a.projection and b.version = $3
-         where a.projection = $1 and a.version = $2
-           and coalesce(b.position, 0) < a.position
-        "#,
-        name,
-        shown,
-        other,
     )
     .fetch_one(conn)
     .await
