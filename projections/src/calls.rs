@@ -11,6 +11,7 @@ mod measures;
 mod rollup;
 mod row;
 mod side;
+pub mod state;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -176,8 +177,7 @@ async fn load(
     .await?;
     let mut loaded = HashMap::with_capacity(keys.len());
     for row in rows {
-        let call: Call = serde_json::from_str(&row.state)
-            .map_err(|_| StoreError::Corrupt { table: "calls", column: "state" })?;
+        let call = state::unpack(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
         loaded.insert(row.call_id, Folded { call, parties });
     }

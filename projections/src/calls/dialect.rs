@@ -6,6 +6,8 @@ use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
 use uuid::Uuid;
 
+use super::state;
+
 /// One call with the times such an API shows.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -114,13 +116,12 @@ struct Stored {
     call_id: Uuid,
     created_at: DateTime<Utc>,
     last_recorded_at: DateTime<Utc>,
-    state: String,
+    state: Vec<u8>,
     party: Option<Vec<u8>>,
 }
 
 fn row(stored: Stored) -> Result<Row, StoreError> {
     let Stored { call_id, created_at, last_recorded_at, state, party } = stored;
-    let call = serde_json::from_str(&state)
-        .map_err(|_| StoreError::Corrupt { table: "read.calls", column: "state" })?;
+    let call = state::unpack(&state)?;
     Ok(Row { call_id, created_at, updated_at: last_recorded_at, call, party })
 }

@@ -7,6 +7,8 @@ use ledger_core::call::Call;
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
 
+use super::state;
+
 /// One row, ready to be shown.
 #[derive(Debug, Clone)]
 pub struct CallRow {
@@ -138,10 +140,8 @@ pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, S
 fn call_row(
     call_id: Uuid,
     started_at: DateTime<Utc>,
-    state: &str,
+    state: &[u8],
     party: Option<Vec<u8>>,
 ) -> Result<CallRow, StoreError> {
-    let call = serde_json::from_str(state)
-        .map_err(|_| StoreError::Corrupt { table: "read.calls", column: "state" })?;
-    Ok(CallRow { call_id, started_at, call, party })
+    Ok(CallRow { call_id, started_at, call: state::unpack(state)?, party })
 }

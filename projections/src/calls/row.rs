@@ -4,11 +4,10 @@ use chrono::{DateTime, Utc};
 use ledger_core::call::Outcome;
 use ledger_core::ids::TenantId;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Change, Folded, Touched, direction_name, status_name};
+use super::{Change, Folded, Touched, direction_name, state, status_name};
 use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
@@ -52,7 +51,7 @@ struct Row<'a> {
     subject_id: Option<Uuid>,
     party: Option<String>,
     position: i64,
-    state: Box<RawValue>,
+    state: String,
 }
 
 impl<'a> Row<'a> {
@@ -96,7 +95,7 @@ impl<'a> Row<'a> {
             subject_id: now.subject_id,
             party: folded.party().map(|party| bytea(&party)),
             position: call.position.0,
-            state: serde_json::value::to_raw_value(call).expect("a fold is plain data"),
+            state: bytea(&state::pack(call)),
         }
     }
 
@@ -138,7 +137,7 @@ impl<'a> Row<'a> {
         rows.plain(self.subject_id);
         rows.text(self.party.as_deref());
         rows.plain(Some(self.position));
-        rows.text(Some(self.state.get()));
+        rows.text(Some(&self.state));
     }
 }
 

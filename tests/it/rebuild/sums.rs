@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use ledger_core::call::Call;
 use ledger_core::ids::TenantId;
 use projections::calendar::Grain;
+use projections::calls::state;
 use projections::histogram::bucket_of;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -68,7 +68,7 @@ impl One {
         let is = |name: &str| i64::from(row.get::<bool, _>(name));
         let success: Option<bool> = row.get("success");
         let duration_ms = number("duration_ms");
-        let call: Call = serde_json::from_str(row.get("fold")).expect("a fold");
+        let call = state::unpack(row.get("fold")).expect("a fold");
         let mut tools: BTreeMap<String, i64> =
             row.get::<Vec<String>, _>("tools_used").into_iter().map(|tool| (tool, 0)).collect();
         for made in call.tool_calls() {
