@@ -134,6 +134,8 @@ fn a_national_number_at_a_shared_source_is_read_in_the_country_of_the_tenant() {
         let read =
             async |tenant: &TestTenant| tenant.facts_of("call.ended").await[0]["party"].clone();
         assert_eq!(read(&shared.one).await["phone"], "valid");
+        shared.one.settle().await;
+        shared.two.settle().await;
         let found = shared.one.get("/v1/calls?phone=%2B15550100123").await;
         assert_eq!(found["data"].as_array().map(Vec::len), Some(1), "{found}");
         let found = shared.two.get("/v1/calls?phone=%2B15550100123").await;
