@@ -137,6 +137,9 @@ pub async fn events_after(
     .await
 }
 
+/// Rows taken before others have their turn.
+const AT_A_STRETCH: usize = 128;
+
 /// The same, one row after the other as they arrive, as long as they are wanted: for readers that
 /// bound what they hold.
 ///
@@ -164,9 +167,15 @@ pub async fn scan_after(
         limit,
     )
     .fetch(conn);
+    let mut taken = 0_usize;
     while let Some(row) = rows.try_next().await? {
         if take(row).is_break() {
             break;
+        }
+        taken += 1;
+        if taken.is_multiple_of(AT_A_STRETCH) {
+            // Rows arrive faster than they are taken: others on this thread have their turn.
+            tokio::task::yield_now().await;
         }
     }
     Ok(())
