@@ -177,15 +177,19 @@ create table calls_v2.call_tools (
   tool       text not null,
   started_at timestamptz not null,
   calls      bigint not null,
+  subject_id uuid,
+  is_test    boolean not null,
   primary key (tenant_id, call_id, tool)
 );
-create index call_tools_by_tool on calls_v2.call_tools (tenant_id, tool, started_at desc, call_id desc);
-comment on table  calls_v2.call_tools is 'The tools of each call: pages of the calls that used one.';
+create index call_tools_by_tool on calls_v2.call_tools (tenant_id, tool, started_at desc, call_id desc) include (subject_id, is_test);
+comment on table  calls_v2.call_tools is 'The tools of each call: pages of the calls that used one, and whose they are.';
 comment on column calls_v2.call_tools.tenant_id is 'Whose call.';
 comment on column calls_v2.call_tools.call_id is 'The call.';
 comment on column calls_v2.call_tools.tool is 'The tool.';
 comment on column calls_v2.call_tools.started_at is 'When the call began.';
 comment on column calls_v2.call_tools.calls is 'How often the call used it; 0 when a report only names it.';
+comment on column calls_v2.call_tools.subject_id is 'The call''s person.';
+comment on column calls_v2.call_tools.is_test is 'Whether the call is marked as a test.';
 
 create table calls_v2.callers (
   tenant_id  uuid not null,

@@ -3,6 +3,7 @@
 //! as the difference between what a call contributed before and what it contributes now, so that a
 //! report told late, twice or corrected counts once.
 
+mod ahead;
 mod contribution;
 pub mod dialect;
 pub mod history;
@@ -30,7 +31,8 @@ pub use list::{After, CallRow, Filter, find, list};
 pub use measures::Measures;
 pub use rollup::Cut;
 
-use crate::projector::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
+use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+use ahead::Ahead;
 use contribution::Contribution;
 
 /// The projector.
@@ -50,14 +52,23 @@ impl Projector for Calls {
         stream_kind == "call"
     }
 
+    fn prepare(&self, tenant: Tenant, events: &[LogEvent]) -> Prepared {
+        Prepared::new(Ahead::of(
+            tenant.tenant_id,
+            events.iter().filter(|event| self.wants(&event.stored.stream_kind)),
+        ))
+    }
+
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
+        prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         let known = load(conn, tenant, keys).await?;
-        Ok(Box::new(Batch { tenant, known, events: BTreeMap::new() }))
+        let ahead = prepared.into().unwrap_or_default();
+        Ok(Box::new(Batch { tenant, known, ahead, events: BTreeMap::new() }))
     }
 }
 
@@ -66,6 +77,8 @@ struct Batch<'e> {
     tenant: Tenant,
     /// Those that were there before.
     known: HashMap<Uuid, Folded>,
+    /// Those that were taken for new, with what is told of them.
+    ahead: Ahead,
     /// What is told of each, in order.
     events: BTreeMap<Uuid, Vec<(&'e Recorded, &'e StoredEvent)>>,
 }
@@ -85,7 +98,8 @@ impl<'e> Fold<'e> for Batch<'e> {
             let list = if before.is_some() { &mut known } else { &mut new };
             list.push(Touched { call_id, before, events });
         }
-        let changes = row::write(conn, self.tenant.tenant_id, new, known, way).await?;
+        let ahead = std::mem::take(&mut self.ahead);
+        let changes = row::write(conn, self.tenant.tenant_id, (new, ahead), known, way).await?;
         side::write(conn, self.tenant.tenant_id, &changes, way).await?;
         rollup::write(conn, self.tenant, &changes, way).await
     }

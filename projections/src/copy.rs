@@ -51,6 +51,18 @@ pub struct RowText {
 }
 
 impl RowText {
+    /// The row itself, to be written later.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// All fields of a row.
+    pub fn whole(&mut self, row: &str) {
+        self.text.push_str(row);
+        self.has_field = true;
+    }
+
     fn end(&mut self) {
         self.text.push('\n');
         self.has_field = false;

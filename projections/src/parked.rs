@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::calendar;
 use crate::engine::{Target, Waiting, apply, show_path};
-use crate::projector::{LogEvent, Projector, Tenant, Way};
+use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
 /// A key that waits.
@@ -174,7 +174,7 @@ pub async fn retry(
     let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
     let (version, way) = (parked.version, Way::Statements);
     let target = Target { projector: &*projector, version, tenant, way };
-    let applied = apply(&mut tx, target, wanted, &mut waiting).await?;
+    let applied = apply(&mut tx, target, wanted, Prepared::default(), &mut waiting).await?;
     if applied.parked == 0 {
         sqlx::query!(
             "delete from projection.parked where tenant_id = $1 and parked_id = $2",

@@ -4,6 +4,8 @@
 //! A key is the stream an event belongs to. The engine owns transaction, order, checkpoint, and what
 //! happens to a key that cannot go on; a projector owns its rows.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use ledger_core::envelope::Recorded;
@@ -119,8 +121,16 @@ pub trait Projector: Send + Sync {
         true
     }
 
+    /// What can be made of a batch before it is known what came before it. While a version is filled,
+    /// this is done beside the writing of the batch before, and [`Projector::load`] gets it. What panics
+    /// here is done without.
+    fn prepare(&self, _: Tenant, _: &[LogEvent]) -> Prepared {
+        Prepared::default()
+    }
+
     /// What is known of these keys, for their next events to be folded into. Tables are named without
-    /// a schema: the engine's search path leads to the version that is filled.
+    /// a schema: the engine's search path leads to the version that is filled. What was prepared may be
+    /// of more events than are folded, or of none.
     ///
     /// # Errors
     /// [`ProjectError`].
@@ -129,7 +139,26 @@ pub trait Projector: Send + Sync {
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
+        prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
+}
+
+/// What a projector made of a batch ahead of its turn; of its own type.
+#[derive(Debug, Default)]
+pub struct Prepared(Option<Box<dyn Any + Send + Sync>>);
+
+impl Prepared {
+    /// Wraps it.
+    #[must_use]
+    pub fn new<T: Any + Send + Sync>(made: T) -> Self {
+        Self(Some(Box::new(made)))
+    }
+
+    /// It again, if there is any.
+    #[must_use]
+    pub fn into<T: Any>(self) -> Option<T> {
+        self.0.and_then(|made| made.downcast().ok()).map(|made| *made)
+    }
 }
 
 /// How rows get into their tables.

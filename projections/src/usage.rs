@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calendar::first_of_month;
-use crate::projector::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
+use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
 
 /// The projector.
 pub struct Usage;
@@ -38,6 +38,7 @@ impl Projector for Usage {
         _: &mut PgConnection,
         tenant: Tenant,
         _: &[Uuid],
+        _: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         Ok(Box::new(Counts { tenant, counts: BTreeMap::new() }))
     }

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
 
-use super::{Filter, Range};
+use super::{Filter, Range, Span};
 use crate::calendar;
 
 /// A call that nobody has spoken of for this long is not live, though its end was never told.
@@ -78,6 +78,11 @@ pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx:
         .await;
     }
     let span = range.span();
+    if let Some(tool) = &filter.tool
+        && *filter == (Filter { tool: filter.tool.clone(), ..unfiltered })
+    {
+        return contacts_by_tool(tx, span, tool, filter.is_test).await;
+    }
     sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
@@ -113,6 +118,36 @@ pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx:
         filter.phone_number_id,
         filter.min_cost_nanos,
         filter.subjects.as_deref(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// The people of the calls that used a tool, without a look at the calls.
+async fn contacts_by_tool(
+    tx: &mut TenantTx,
+    span: Span,
+    tool: &str,
+    is_test: Option<bool>,
+) -> sqlx::Result<i64> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+          from (select distinct subject_id
+                  from read.call_tools
+                 where tenant_id = $1
+                   and tool = $2
+                   and started_at >= $3
+                   and started_at < $4
+                   and subject_id is not null
+                   and ($5::boolean is null or is_test = $5)) people
+        "#,
+        tenant_id.0,
+        tool,
+        span.from,
+        span.to,
+        is_test,
     )
     .fetch_one(tx.conn())
     .await

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::ahead::Ahead;
 use super::{Change, Folded, Touched, direction_name, state, status_name};
 use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
@@ -149,12 +150,27 @@ fn bytea(bytes: &[u8]) -> String {
     String::from_utf8(text).expect("digits are ASCII")
 }
 
-/// Folds and writes calls: many new ones by `COPY`, each folded while the database takes in the one
-/// before, and the others by key.
+/// A new call as a row, and what changes with it.
+pub(super) struct Spelled {
+    row: String,
+    change: Change,
+}
+
+impl Spelled {
+    pub(super) fn of(tenant_id: TenantId, touched: Touched<'_>) -> Self {
+        let (folded, change) = touched.fold();
+        let mut row = RowText::default();
+        Row::of(tenant_id, &folded, &change).copy(&mut row);
+        Self { row: row.into_text(), change }
+    }
+}
+
+/// Folds and writes calls: many new ones by `COPY`, each folded ahead or while the database takes in
+/// those before, and the others by key.
 pub(super) async fn write(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    mut new: Vec<Touched<'_>>,
+    (mut new, mut ahead): (Vec<Touched<'_>>, Ahead),
     mut known: Vec<Touched<'_>>,
     way: Way,
 ) -> Result<Vec<Change>, ProjectError> {
@@ -163,9 +179,9 @@ pub(super) async fn write(
         known.append(&mut new);
     } else {
         copy_in(conn, "copy calls from stdin", new, |touched, row| {
-            let (folded, change) = touched.fold();
-            Row::of(tenant_id, &folded, &change).copy(row);
-            changes.push(change);
+            let spelled = ahead.take(&touched).unwrap_or_else(|| Spelled::of(tenant_id, touched));
+            row.whole(&spelled.row);
+            changes.push(spelled.change);
         })
         .await?;
     }

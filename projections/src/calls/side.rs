@@ -1,5 +1,5 @@
-//! What is kept beside the calls: the tools of each, to page through the calls that used one, and how
-//! many calls each person has.
+//! What is kept beside the calls: the tools of each, to page through the calls that used one and
+//! to count their people, and how many calls each person has.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,9 @@ pub(super) async fn write(
 /// Whether what is listed of a call's tools stays as it is.
 fn is_listed(call: &Change) -> bool {
     call.before.as_ref().is_some_and(|before| {
-        (before.started_at, &before.tools) == (call.now.started_at, &call.now.tools)
+        let now = &call.now;
+        (before.started_at, before.subject_id, before.is_test, &before.tools)
+            == (now.started_at, now.subject_id, now.is_test, &now.tools)
     })
 }
 
@@ -72,13 +74,16 @@ async fn write_tools(
         return Ok(());
     }
     if way == Way::Copy && rows.len() >= WORTH_A_COPY {
-        let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls) from stdin";
+        let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, \
+                         is_test) from stdin";
         return copy_in(conn, statement, rows, |(call, tool, count), row| {
             row.plain(Some(tenant_id.0));
             row.plain(Some(call.call_id));
             row.text(Some(tool));
             row.time(Some(call.now.started_at));
             row.plain(Some(count));
+            row.plain(call.now.subject_id);
+            row.plain(Some(call.now.is_test));
         })
         .await;
     }
@@ -86,14 +91,19 @@ async fn write_tools(
     let tools: Vec<String> = rows.iter().map(|(_, tool, _)| (*tool).clone()).collect();
     let starts: Vec<DateTime<Utc>> = rows.iter().map(|(call, ..)| call.now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
+    let subjects: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.subject_id).collect();
+    let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
     sqlx::query!(
-        "insert into call_tools (tenant_id, call_id, tool, started_at, calls)
-         select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[])",
+        "insert into call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, is_test)
+         select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
+                                  $6::uuid[], $7::boolean[])",
         tenant_id.0,
         &ids,
         &tools,
         &starts,
         &counts,
+        &subjects as _,
+        &tests,
     )
     .execute(conn)
     .await?;

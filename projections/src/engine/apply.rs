@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::parking::{Waiting, park};
 use crate::caught::{caught, caught_now};
-use crate::projector::{LogEvent, ProjectError, Projector, Tenant, Way};
+use crate::projector::{LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
 
 /// A version of a tenant's read model, that the search path leads to.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sql
 /// Folds events, in order, into the version that the search path leads to. A key whose event cannot
 /// be folded is parked from there on and holds back nobody else: a batch that fails is halved until
 /// the culprit stands alone. Halves are folded in the order of the log, so that it is the same one
-/// whatever it shares a batch with.
+/// whatever it shares a batch with. What was prepared of them serves the first attempt.
 ///
 /// # Errors
 /// The database did not answer; what was folded is undone with the caller's transaction.
@@ -57,6 +57,7 @@ pub async fn apply(
     conn: &mut PgConnection,
     target: Target<'_>,
     events: Vec<&LogEvent>,
+    mut prepared: Prepared,
     waiting: &mut Waiting,
 ) -> sqlx::Result<Applied> {
     let Target { version, tenant, .. } = target;
@@ -68,16 +69,17 @@ pub async fn apply(
         if part.is_empty() {
             continue;
         }
-        let (nth, reason) = match attempt(conn, target, &part).await? {
-            None => continue,
-            Some(Fault::Event { nth, reason }) => (nth, reason),
-            Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
-            Some(Fault::Batch { .. }) => {
-                let later = part.split_off(part.len() / 2);
-                parts.extend([later, part]);
-                continue;
-            }
-        };
+        let (nth, reason) =
+            match attempt(conn, target, &part, std::mem::take(&mut prepared)).await? {
+                None => continue,
+                Some(Fault::Event { nth, reason }) => (nth, reason),
+                Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
+                Some(Fault::Batch { .. }) => {
+                    let later = part.split_off(part.len() / 2);
+                    parts.extend([later, part]);
+                    continue;
+                }
+            };
         let event = part[nth];
         park(conn, tenant_id, name, version, event, &reason).await?;
         let position = ledger_core::ids::Position(event.stored.position);
@@ -97,12 +99,13 @@ async fn attempt(
     conn: &mut PgConnection,
     target: Target<'_>,
     events: &[&LogEvent],
+    prepared: Prepared,
 ) -> sqlx::Result<Option<Fault>> {
     let mut keys: Vec<Uuid> = events.iter().map(|event| event.key()).collect();
     keys.sort_unstable();
     keys.dedup();
     let mut savepoint = conn.begin().await?;
-    let fault = match caught(fold(&mut savepoint, target, &keys, events)).await {
+    let fault = match caught(fold(&mut savepoint, target, &keys, events, prepared)).await {
         Ok(Ok(None)) => {
             savepoint.commit().await?;
             return Ok(None);
@@ -125,8 +128,9 @@ async fn fold(
     target: Target<'_>,
     keys: &[Uuid],
     events: &[&LogEvent],
+    prepared: Prepared,
 ) -> Result<Option<Fault>, ProjectError> {
-    let mut fold = target.projector.load(conn, target.tenant, keys).await?;
+    let mut fold = target.projector.load(conn, target.tenant, keys, prepared).await?;
     for (nth, event) in events.iter().enumerate() {
         let reason = match caught_now(|| fold.take(event)) {
             Ok(Ok(())) => continue,

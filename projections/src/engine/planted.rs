@@ -9,6 +9,7 @@ use super::parking::Waiting;
 use super::read::read;
 use super::settle::settle;
 use super::turn::{Reached, Worker, fold_one};
+use crate::projector::Prepared;
 
 /// How long the rows stay behind their checkpoint.
 const LATE: Duration = Duration::from_millis(40);
@@ -36,7 +37,7 @@ impl Worker {
         let mut tx = self.store().projector().begin().await?;
         let mut waiting = Waiting::default();
         for (tenant, claim, batch) in &late {
-            fold_one(&mut tx, *tenant, claim, batch, &mut waiting).await?;
+            fold_one(&mut tx, *tenant, claim, batch, Prepared::default(), &mut waiting).await?;
         }
         tx.commit().await?;
         Ok(late.len())

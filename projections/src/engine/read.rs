@@ -1,14 +1,18 @@
 //! Reading the log for read models: each batch once, bounded by events and by bytes, and the next one
-//! while this one is written.
+//! while this one is written. What projectors can make of it by then, they do.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::read::{StoredEvent, scan_after};
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 
-use crate::projector::LogEvent;
+use super::claim::Claim;
+use crate::caught::caught_now;
+use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 
 /// Bytes of facts and sections that are held at once, about.
 const BYTES: usize = 16 << 20;
@@ -17,6 +21,28 @@ const BYTES: usize = 16 << 20;
 pub(super) struct Batch {
     pub(super) events: Vec<LogEvent>,
     pub(super) is_full: bool,
+    /// By the name of the read model.
+    prepared: HashMap<&'static str, Prepared>,
+}
+
+impl Batch {
+    /// What was prepared for a version that is being filled; once.
+    pub(super) fn prepared(&mut self, claim: &Claim) -> Prepared {
+        let mine = (claim.way == Way::Copy).then(|| self.prepared.remove(claim.projector.name()));
+        mine.flatten().unwrap_or_default()
+    }
+
+    fn prepare(&mut self, tenant: Tenant, projectors: &[Arc<dyn Projector>]) {
+        for projector in projectors {
+            match caught_now(|| projector.prepare(tenant, &self.events)) {
+                Ok(made) => {
+                    self.prepared.insert(projector.name(), made);
+                }
+                // Whichever event it was is found when they are folded.
+                Err(error) => tracing::warn!(error, "projection.prepare_panicked"),
+            }
+        }
+    }
 }
 
 /// Reads and decodes.
@@ -36,7 +62,7 @@ pub(super) async fn read(
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
     let is_full = events.len() == limit || bytes >= BYTES;
-    Ok(Batch { events, is_full })
+    Ok(Batch { events, is_full, prepared: HashMap::new() })
 }
 
 /// The next batch of a tenant, on its way: the log only grows, so it can be read at any time.
@@ -47,11 +73,30 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    pub(super) fn start(pool: &PgPool, tenant_id: TenantId, after: Position, limit: usize) -> Self {
-        let pool = pool.clone();
+    /// `claims`: who will fold it.
+    pub(super) fn start(
+        pool: &PgPool,
+        tenant: Tenant,
+        after: Position,
+        limit: usize,
+        claims: &[Claim],
+    ) -> Self {
+        let (pool, tenant_id) = (pool.clone(), tenant.tenant_id);
+        let filled = claims.iter().filter(|claim| claim.way == Way::Copy);
+        let filled: Vec<_> = filled.map(|claim| Arc::clone(&claim.projector)).collect();
         let task = tokio::spawn(async move {
             let mut conn = pool.acquire().await?;
-            read(&mut conn, tenant_id, after, limit).await
+            let mut batch = read(&mut conn, tenant_id, after, limit).await?;
+            drop(conn);
+            if filled.is_empty() {
+                return Ok(batch);
+            }
+            // Long work without a pause: not on a thread that others wait for.
+            let prepared = tokio::task::spawn_blocking(move || {
+                batch.prepare(tenant, &filled);
+                batch
+            });
+            prepared.await.map_err(|_| sqlx::Error::WorkerCrashed)
         });
         Self { tenant_id, after, task }
     }

@@ -16,7 +16,7 @@ use super::parking::Waiting;
 use super::postponed::Postponed;
 use super::read::{Ahead, Batch, read};
 use super::settle::{halt_all, settle};
-use crate::projector::{LogEvent, Projector, Tenant};
+use crate::projector::{LogEvent, Prepared, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,18 +284,19 @@ impl Worker {
         let mut folded = 0;
         let is_alone = at.len() == 1;
         for (position, claims) in at {
-            let batch = self.next(conn, tenant.tenant_id, position).await?;
+            let mut batch = self.next(conn, tenant.tenant_id, position).await?;
             if batch.is_full {
                 self.left_behind.push(tenant.tenant_id);
                 if let Some(last) = batch.events.last().filter(|_| is_alone) {
                     let (pool, after) = (self.store.projector(), Position(last.stored.position));
-                    self.ahead =
-                        Some(Ahead::start(pool, tenant.tenant_id, after, self.batches.read));
+                    let limit = self.batches.read;
+                    self.ahead = Some(Ahead::start(pool, tenant, after, limit, &claims));
                     self.staying_since.get_or_insert_with(Instant::now);
                 }
             }
             for claim in &claims {
-                let reached = fold_one(conn, tenant, claim, &batch, waiting).await?;
+                let prepared = batch.prepared(claim);
+                let reached = fold_one(conn, tenant, claim, &batch, prepared, waiting).await?;
                 settle(conn, tenant, claim, &batch, reached).await?;
             }
             folded += batch.events.len();
@@ -330,6 +331,7 @@ pub(super) async fn fold_one(
     tenant: Tenant,
     claim: &Claim,
     batch: &Batch,
+    prepared: Prepared,
     waiting: &mut Waiting,
 ) -> sqlx::Result<Reached> {
     let projector = &*claim.projector;
@@ -343,8 +345,8 @@ pub(super) async fn fold_one(
     let wanted: Vec<_> = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
     if !wanted.is_empty() {
         show_path(conn, projector.name(), claim.version).await?;
-        let (version, way) = (claim.version, claim.way);
-        apply(conn, Target { projector, version, tenant, way }, wanted, waiting).await?;
+        let target = Target { projector, version: claim.version, tenant, way: claim.way };
+        apply(conn, target, wanted, prepared, waiting).await?;
     }
     Ok(Reached { len, beyond })
 }

@@ -122,6 +122,8 @@ fn people_are_counted_once_each() {
             "agent_id=a-2&from=2026-10-29T00:00:00Z",
             "phone=%2B15550100101",
             "phone=%2B15550100199",
+            "tool=book",
+            "tool=book&from=2026-10-29T00:00:00Z&to=2026-11-03T00:00:00Z",
             "tool=book&min_cost_nanos=1",
         ] {
             for is_test in ["false", "true", "any"] {

@@ -1,13 +1,14 @@
 //! `calls`, but something is wrong with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use projections::calls::Calls;
 use projections::usage::Usage;
-use projections::{Fold, LogEvent, ProjectError, Projector, Tenant, Way};
+use projections::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
 use sqlx::PgConnection;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -21,6 +22,8 @@ pub(super) enum Double {
     Waits(TenantId, Arc<Gate>),
     /// It takes its time with some tenants.
     Dawdles(Vec<TenantId>, Duration),
+    /// It counts how often it prepares a batch, and panics every other time.
+    Prepares(Arc<AtomicUsize>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +68,19 @@ impl Projector for Double {
         Calls.wants(stream_kind)
     }
 
+    fn prepare(&self, tenant: Tenant, events: &[LogEvent]) -> Prepared {
+        if let Self::Prepares(times) = self {
+            assert!(times.fetch_add(1, Ordering::SeqCst) % 2 == 0, "on purpose");
+        }
+        Calls.prepare(tenant, events)
+    }
+
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         tenant: Tenant,
         keys: &[Uuid],
+        prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         let mut panics = None;
         match self {
@@ -84,7 +95,7 @@ impl Projector for Double {
             _ => {}
         }
         assert!(panics.is_none_or(|(_, when)| when != Panics::Loading), "on purpose");
-        let inner = Calls.load(conn, tenant, keys).await?;
+        let inner = Calls.load(conn, tenant, keys, prepared).await?;
         Ok(Box::new(Batch { inner, panics, is_loaded: false }))
     }
 }

@@ -1,12 +1,16 @@
 //! What is built anew is what was live, to the byte: whatever the history, however it is cut into
 //! batches, however many build it, and whatever arrives meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use fastrand::Rng;
 use ledger_tests::{OwnDatabase, messages, run};
 use projections::Batches;
 use projections::versions::State;
 use tokio::task::JoinSet;
 
+use super::doubles::{Double, with};
 use super::engine::{
     BULK, Engine, NAMES, active, all_versions, assert_contiguous, assert_rebuilds_to_the_same,
     assert_same, begin, begin_to_promote, caught_up, in_state, until, watch,
@@ -77,6 +81,32 @@ fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
         let engine = Engine::start(&own, BULK);
         assert_rebuilds_to_the_same(&engine.store).await;
         assert_all_sums(&own, &engine, &[crowd]).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let mut told = tenants_with_histories(&ledger, 5).await;
+        let crowd = told.pop().expect("a tenant");
+        // Some begin in one batch and go on in the next, each with enough new ones for a COPY.
+        let mut rng = Rng::with_seed(5);
+        for _ in 0..4 {
+            let bodies = more(&mut rng, &crowd, 90);
+            tell(&crowd.tenant, &mut rng, bodies).await;
+        }
+        crowd.tenant.settle().await;
+        ledger.stop().await;
+
+        let times = Arc::new(AtomicUsize::new(0));
+        let batches = Batches { read: 400, fold: 400, close: 0 };
+        let engine = Engine::start_with(&own, with(Double::Prepares(times.clone())), batches);
+        assert_rebuilds_to_the_same(&engine.store).await;
+        assert_all_sums(&own, &engine, &[crowd]).await;
+        assert!(times.load(Ordering::SeqCst) > 1, "one was prepared, and one panicked");
         engine.stop().await;
     });
 }

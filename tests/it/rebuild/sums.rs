@@ -39,6 +39,8 @@ const MEASURES: [&str; 19] = [
 const DIMENSIONS: [&str; 7] =
     ["agent_id", "direction", "outcome", "ended_reason", "tool", "duration_class", "currency"];
 
+/// When a call began, its person, and whether it is a test.
+type Whose = (DateTime<Utc>, Option<Uuid>, bool);
 type Key = (String, String, DateTime<Utc>, bool, [String; 7]);
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,6 +51,7 @@ struct Sum {
 
 /// A call as its row tells.
 struct One {
+    call_id: Uuid,
     started_at: DateTime<Utc>,
     is_test: bool,
     subject_id: Option<Uuid>,
@@ -93,6 +96,7 @@ impl One {
             _ => text(name),
         });
         Self {
+            call_id: row.get("call_id"),
             started_at: row.get("started_at"),
             is_test: row.get("is_test"),
             subject_id: row.get("subject_id"),
@@ -199,17 +203,17 @@ pub(super) async fn assert_sums(
     let counted = |row: &PgRow| ((row.get("is_test"), row.get("subject_id")), row.get("calls"));
     let kept = rows(conn, version, "callers", tenant_id).await;
     assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
-    let mut used: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-    for (tool, count) in calls.iter().flat_map(|one| &one.tools) {
-        let (calls, times) = used.entry(tool.clone()).or_default();
-        (*calls, *times) = (*calls + 1, *times + count);
-    }
-    let mut listed: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-    for row in rows(conn, version, "call_tools", tenant_id).await {
-        let (calls, times) = listed.entry(row.get("tool")).or_default();
-        (*calls, *times) = (*calls + 1, *times + row.get::<i64, _>("calls"));
-    }
-    assert_eq!(listed, used);
+    let used = calls.iter().flat_map(|one| {
+        let whose = (one.started_at, one.subject_id, one.is_test);
+        one.tools.iter().map(move |(tool, times)| ((one.call_id, tool.clone()), (*times, whose)))
+    });
+    let listed = |row: &PgRow| {
+        let whose = (row.get("started_at"), row.get("subject_id"), row.get("is_test"));
+        ((row.get("call_id"), row.get("tool")), (row.get("calls"), whose))
+    };
+    let listed: BTreeMap<(Uuid, String), (i64, Whose)> =
+        rows(conn, version, "call_tools", tenant_id).await.iter().map(listed).collect();
+    assert_eq!(listed, used.collect());
 }
 
 fn kept(row: &PgRow) -> (Key, Sum) {

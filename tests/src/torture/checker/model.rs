@@ -4,7 +4,7 @@ use anyhow::Context;
 use ledger_core::ids::TenantId;
 use projections::calendar::zone as zone_named;
 use projections::engine::show_path;
-use projections::{LogEvent, Projector, Tenant, Way};
+use projections::{LogEvent, Prepared, Projector, Tenant, Way};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -71,7 +71,7 @@ pub(super) async fn check(
             let mut keys: Vec<Uuid> = events.iter().map(LogEvent::key).collect();
             keys.sort_unstable();
             keys.dedup();
-            let mut fold = projector.load(conn, tenant, &keys).await?;
+            let mut fold = projector.load(conn, tenant, &keys, Prepared::default()).await?;
             for event in &events {
                 fold.take(event)?;
             }
