@@ -48,7 +48,13 @@ async fn remove_stale_tools(
         .collect();
     if !stale.is_empty() {
         sqlx::query!(
-            "delete from call_tools where tenant_id = $1 and call_id = any ($2)",
+            "delete from call_tools
+              where ctid = any (array (select t.ctid
+                                         from unnest($2::uuid[]) as k (call_id)
+                                        cross join lateral (select ctid from call_tools
+                                                             where tenant_id = $1
+                                                               and call_id = k.call_id
+                                                            offset 0) t))",
             tenant_id.0,
             &stale,
         )
@@ -147,8 +153,17 @@ async fn write_callers(
     if calls.iter().any(|count| *count < 0) {
         sqlx::query!(
             "delete from callers
-              where tenant_id = $1 and subject_id = any ($2) and calls = 0",
+              where ctid = any (array (select c.ctid
+                                         from unnest($2::boolean[], $3::uuid[])
+                                           as k (is_test, subject_id)
+                                        cross join lateral (select ctid from callers
+                                                             where tenant_id = $1
+                                                               and is_test = k.is_test
+                                                               and subject_id = k.subject_id
+                                                               and calls = 0
+                                                            offset 0) c))",
             tenant_id.0,
+            &tests,
             &subjects,
         )
         .execute(conn)
