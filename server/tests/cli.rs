@@ -86,9 +86,18 @@ fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
         (&["projection", "diff", "cals"], "calls"),
         (&["projection", "cancel", "cals", "--yes"], "calls"),
         (&["projection", "rebuild", "calls", "--tenant", "nobody"], "no tenant nobody"),
-        (&["projection", "rebuild", "calls", "--resume"], "no version of calls is being built"),
-        (&["projection", "promote", "calls"], "no version of calls is being built"),
-        (&["projection", "cancel", "calls", "--yes"], "no version of calls is being built"),
+        (
+            &["projection", "rebuild", "calls", "--resume"],
+            "no version of calls is being built: version 2 is shown",
+        ),
+        (
+            &["projection", "promote", "calls"],
+            "no version of calls is being built: version 2 is shown",
+        ),
+        (
+            &["projection", "cancel", "calls", "--yes"],
+            "no version of calls is being built: version 2 is shown",
+        ),
         (&["projection", "rollback", "calls"], "no version before"),
         (&["projection", "diff", "calls"], "no such other version"),
         (&["projection", "diff", "calls", "--against", "2"], "it has 2"),

@@ -99,7 +99,7 @@ async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
     let seconds = began.elapsed().as_secs_f64();
     let shown = match (&ended, version.only) {
         // Its rows are in what is shown.
-        (Ended::Shown, Some(_)) => active(store, name).await?,
+        (Ended::Shown, Some(_)) => active(store, name).await?.version,
         _ => version.version,
     };
     let sum = checksum(store.projector(), name, shown, version.only).await?;
@@ -144,13 +144,23 @@ async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
         };
     }
     let building = versions::building(&mut *store.projector().acquire().await?, name).await?;
-    building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
+    if let Some(building) = building {
+        return Ok(building);
+    }
+    let shown = active(store, name).await?;
+    bail!(
+        "no version of {name} is being built: version {} is shown, begun at {}; a rebuild that was \
+         interrupted is finished by any server, which shows it then; begin another with: projection \
+         rebuild {name}",
+        shown.version,
+        shown.began_at.format("%FT%TZ"),
+    )
 }
 
-async fn active(store: &Store, name: &str) -> anyhow::Result<i32> {
+async fn active(store: &Store, name: &str) -> anyhow::Result<Version> {
     let all = versions::versions(&mut *store.projector().acquire().await?).await?;
-    let active = all.iter().find(|one| one.name == name && one.state == State::Active);
-    Ok(active.context("no version is shown")?.version)
+    let active = all.into_iter().find(|one| one.name == name && one.state == State::Active);
+    active.context("no version is shown")
 }
 
 /// Waits until a version is shown, or may be; how many events were in it at first and are at last.
