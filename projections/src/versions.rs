@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
-use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 
 pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within, pair};
@@ -356,10 +356,16 @@ async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Resu
     Ok(())
 }
 
+/// Waits for those who read it. They take its tables in the order of their names, and so do we.
 async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
     // Names of read models are ours.
-    conn.execute(AssertSqlSafe(format!("drop schema if exists {name}_v{version} cascade"))).await?;
-    Ok(())
+    for table in tables(&mut tx, name, version).await? {
+        let lock = format!("lock table {name}_v{version}.{table} in access exclusive mode");
+        tx.execute(AssertSqlSafe(lock)).await?;
+    }
+    tx.execute(AssertSqlSafe(format!("drop schema if exists {name}_v{version} cascade"))).await?;
+    tx.commit().await
 }
 
 /// The tables of a version.

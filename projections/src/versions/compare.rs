@@ -60,7 +60,8 @@ pub struct Diff {
     pub differences: Vec<Difference>,
 }
 
-/// The checksum of a version, of all tenants or of one.
+/// The checksum of a version, of all tenants or of one; `None` when it is gone, perhaps since somebody
+/// has told of it.
 ///
 /// # Errors
 /// The database did not answer.
@@ -69,12 +70,34 @@ pub async fn checksum(
     name: &str,
     version: i32,
     only: Option<TenantId>,
-) -> sqlx::Result<Checksum> {
+) -> sqlx::Result<Option<Checksum>> {
+    match sum(pool, name, version, only).await {
+        Err(error) if is_gone(&error) => Ok(None),
+        summed => summed,
+    }
+}
+
+/// SQLSTATE 42P01: a table that was there a moment ago, and 3F000: its schema.
+fn is_gone(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code))
+}
+
+async fn sum(
+    pool: &PgPool,
+    name: &str,
+    version: i32,
+    only: Option<TenantId>,
+) -> sqlx::Result<Option<Checksum>> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
     settle(&mut tx).await?;
+    let tables = tables(&mut tx, name, version).await?;
+    if tables.is_empty() {
+        return Ok(None);
+    }
     let mut sum = Checksum::default();
-    for table in tables(&mut tx, name, version).await? {
+    for table in tables {
         let statement = format!(
             "select count(*),
                     coalesce(bit_xor(hashtextextended('{table}' || t::text, 0)), 0),
@@ -92,7 +115,7 @@ pub async fn checksum(
         sum.bits ^= (high << 64) | low;
     }
     tx.commit().await?;
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 /// All tables are of one moment, how values are written does not depend on who asks, and it takes as

@@ -127,7 +127,7 @@ pub(super) async fn assert_same(store: &Store, name: &str, here: i32, there: i32
     assert_eq!((diff.rows, diff.not_compared), (0, 0), "{diff:#?}");
     let sum = async |version| {
         let sum = versions::checksum(store.projector(), name, version, None).await;
-        sum.expect("a checksum")
+        sum.expect("an answer").expect("a checksum")
     };
     let (here, there) = (sum(here).await, sum(there).await);
     assert_eq!(here, there, "{name}");

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fastrand::Rng;
 use ledger_tests::{OwnDatabase, messages, run};
 use projections::Batches;
-use projections::versions::State;
+use projections::versions::{self, State};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::doubles::{Double, with};
@@ -108,6 +109,40 @@ fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
         assert_all_sums(&own, &engine, &[crowd]).await;
         assert!(times.load(Ordering::SeqCst) > 1, "one was prepared, and one panicked");
         engine.stop().await;
+    });
+}
+
+#[test]
+fn a_version_that_goes_while_it_is_read_has_no_checksum() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let quiet = Arc::new(own.store(1));
+        for _ in 0..10 {
+            let version = begin(&quiet, "calls", None).await;
+            let (mut readers, read) = (JoinSet::new(), Arc::new(Barrier::new(3)));
+            for _ in 0..2 {
+                let (quiet, read) = (Arc::clone(&quiet), Arc::clone(&read));
+                readers.spawn(async move {
+                    let mut times = 0;
+                    while let Some(sum) =
+                        versions::checksum(quiet.projector(), "calls", version, None)
+                            .await
+                            .expect("an answer")
+                    {
+                        assert_eq!(sum.rows, 0, "nobody fills it");
+                        times += 1;
+                        if times == 1 {
+                            read.wait().await;
+                        }
+                    }
+                    assert!(times > 0, "it was there");
+                });
+            }
+            read.wait().await;
+            versions::cancel(quiet.owner(), "calls").await.expect("given up");
+            readers.join_all().await;
+        }
+        quiet.close().await;
     });
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn rebuild(store: &Arc<Store>, step: &impl Fn(&str)) -> anyhow:
     let filled_seconds = wait(store, version, began, step).await?;
     let seconds = began.elapsed().as_secs_f64();
     let sum = async |version| {
-        checksum(store.projector(), NAME, version, None).await.context("no checksum can be had")
+        checksum(store.projector(), NAME, version, None).await?.context("the version is gone")
     };
     let (rebuilt, live) = (sum(version).await?, sum(live).await?);
     Ok(Rebuilt {

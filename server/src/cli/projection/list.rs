@@ -39,7 +39,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
             // What is filled and has no indexes yet has no sum worth waiting for.
             let is_whole = version.indexed_at.is_some() || version.only.is_some();
             let sum = if is_whole && !args.no_checksum {
-                Some(checksum(pool, &version.name, version.version, version.only).await?)
+                checksum(pool, &version.name, version.version, version.only).await?
             } else {
                 None
             };

@@ -117,7 +117,7 @@ async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
         "events": last,
         "seconds": (seconds * 1e3).round() / 1e3,
         "events_per_second": rate.round(),
-        "rows": sum.rows,
+        "rows": sum.map(|sum| sum.rows),
         "checksum": sum,
     });
     if let Some(only) = version.only {
