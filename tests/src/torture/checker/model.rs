@@ -56,6 +56,10 @@ pub(super) async fn check(
 ) -> anyhow::Result<()> {
     for projector in projections::all() {
         let tables = tables(conn, &*projector).await?;
+        // Who folds late writes this one first: it is waited for, not met halfway.
+        let (name, version) = (projector.name(), version(conn, &*projector).await?);
+        let lock = format!("lock table {name}_v{version}.{name} in exclusive mode");
+        sqlx::query(AssertSqlSafe(lock)).execute(&mut *conn).await?;
         let mut live = Vec::new();
         for table in &tables {
             live.push(rows(conn, table, tenant_id).await?);
@@ -63,8 +67,7 @@ pub(super) async fn check(
             sqlx::query(empty).bind(tenant_id.0).execute(&mut *conn).await?;
         }
         let tenant = tenant(conn, tenant_id).await?;
-        let version = version(conn, &*projector).await?;
-        show_path(conn, projector.name(), version).await?;
+        show_path(conn, name, version).await?;
         for batch in log.events.chunks(BATCH) {
             let wanted = batch.iter().filter(|event| projector.wants(&event.stream_kind));
             let events: Vec<LogEvent> = wanted.cloned().map(LogEvent::new).collect();
