@@ -126,6 +126,7 @@ impl Touched<'_> {
 }
 
 /// What a call contributed to the sums before, nothing when it is new, and what it does now.
+#[derive(Debug, PartialEq, Eq)]
 struct Change {
     call_id: Uuid,
     before: Option<Contribution>,

@@ -39,3 +39,62 @@ impl Ahead {
         (touched.before.is_none() && events == touched.events.len()).then_some(spelled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use ledger_store::read::StoredEvent;
+
+    use super::*;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+    const CALL: Uuid = Uuid::from_u128(2);
+
+    fn event(position: i64, facts: &str) -> LogEvent {
+        LogEvent::new(StoredEvent {
+            position,
+            stream_id: CALL,
+            stream_kind: "call".to_owned(),
+            stream_version: position,
+            event_id: Uuid::from_u128(position.unsigned_abs().into()),
+            event_type: "call.status_changed".to_owned(),
+            schema_version: 1,
+            occurred_at: DateTime::UNIX_EPOCH,
+            recorded_at: DateTime::UNIX_EPOCH,
+            facts: facts.to_owned(),
+            sections: None,
+            bulk: None,
+            subjects: None,
+        })
+    }
+
+    fn told(position: i64, status: &str) -> LogEvent {
+        event(position, &format!(r#"{{"provider_status":"{status}","status":"{status}"}}"#))
+    }
+
+    fn touched(events: &[LogEvent]) -> Touched<'_> {
+        let events =
+            events.iter().map(|event| (event.recorded().expect("it can be read"), &event.stored));
+        Touched { call_id: CALL, before: None, events: events.collect() }
+    }
+
+    #[test]
+    fn a_call_is_taken_as_it_was_folded_ahead_when_all_of_its_events_are_folded() {
+        let events = [told(1, "ringing"), told(2, "ended")];
+        let taken = Ahead::of(TENANT, events.iter()).take(&touched(&events)).expect("folded ahead");
+        assert_eq!(taken, Spelled::of(TENANT, touched(&events)));
+    }
+
+    #[test]
+    fn a_call_without_one_of_its_events_is_not_what_was_folded_ahead() {
+        let events = [told(1, "ringing"), told(2, "ended")];
+        // One was dropped, or waits.
+        assert!(Ahead::of(TENANT, events.iter()).take(&touched(&events[..1])).is_none());
+        // Something is known of it already.
+        let known = Touched { before: Some(Default::default()), ..touched(&events) };
+        assert!(Ahead::of(TENANT, events.iter()).take(&known).is_none());
+        // Nobody can read one.
+        let unread = [told(1, "ringing"), event(2, "{}")];
+        assert!(Ahead::of(TENANT, unread.iter()).take(&touched(&unread[..1])).is_none());
+    }
+}

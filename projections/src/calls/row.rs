@@ -151,6 +151,7 @@ fn bytea(bytes: &[u8]) -> String {
 }
 
 /// A new call as a row, and what changes with it.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spelled {
     row: String,
     change: Change,

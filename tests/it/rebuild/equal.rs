@@ -65,20 +65,27 @@ fn a_rebuild_of_any_history_is_what_was_live_3() {
     any_history(3);
 }
 
+/// One of four tenants, with so many more calls, group after group; live, by a server that is gone.
+async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> Told {
+    let ledger = own.server().await;
+    let mut told = tenants_with_histories(&ledger, seed).await;
+    let crowd = told.pop().expect("a tenant");
+    let mut rng = Rng::with_seed(seed);
+    for calls in groups {
+        let bodies = more(&mut rng, &crowd, *calls);
+        tell(&crowd.tenant, &mut rng, bodies).await;
+    }
+    crowd.tenant.settle().await;
+    ledger.stop().await;
+    crowd
+}
+
 #[test]
 fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
-        let ledger = own.server().await;
-        let mut told = tenants_with_histories(&ledger, 4).await;
-        let crowd = told.pop().expect("a tenant");
         // Enough new calls and sums in one batch for a COPY of each.
-        let mut rng = Rng::with_seed(4);
-        let bodies = more(&mut rng, &crowd, 120);
-        tell(&crowd.tenant, &mut rng, bodies).await;
-        crowd.tenant.settle().await;
-        ledger.stop().await;
-
+        let crowd = crowd(&own, 4, &[120]).await;
         let engine = Engine::start(&own, BULK);
         assert_rebuilds_to_the_same(&engine.store).await;
         assert_all_sums(&own, &engine, &[crowd]).await;
@@ -90,18 +97,8 @@ fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
 fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
-        let ledger = own.server().await;
-        let mut told = tenants_with_histories(&ledger, 5).await;
-        let crowd = told.pop().expect("a tenant");
         // Some begin in one batch and go on in the next, each with enough new ones for a COPY.
-        let mut rng = Rng::with_seed(5);
-        for _ in 0..4 {
-            let bodies = more(&mut rng, &crowd, 90);
-            tell(&crowd.tenant, &mut rng, bodies).await;
-        }
-        crowd.tenant.settle().await;
-        ledger.stop().await;
-
+        let crowd = crowd(&own, 5, &[90; 4]).await;
         let times = Arc::new(AtomicUsize::new(0));
         let batches = Batches { read: 400, fold: 400, close: 0 };
         let engine = Engine::start_with(&own, with(Double::Prepares(times.clone())), batches);

@@ -183,15 +183,20 @@ fn only_one_version_of_a_read_model_is_built_at_a_time_whoever_begins() {
     });
 }
 
+/// A tenant with one call, live; by a server that is gone.
+async fn one_call(own: &OwnDatabase) {
+    let ledger = own.server().await;
+    let tenant = ledger.tenant().await;
+    tenant.post_ok(messages::report("a call").to_string()).await;
+    tenant.settle().await;
+    ledger.stop().await;
+}
+
 #[test]
 fn a_version_that_has_just_begun_is_not_stuck() {
     run(async {
         let own = OwnDatabase::create().await;
-        let ledger = own.server().await;
-        let tenant = ledger.tenant().await;
-        tenant.post_ok(messages::report("a call").to_string()).await;
-        tenant.settle().await;
-        ledger.stop().await;
+        one_call(&own).await;
         let mut conn = own.superuser().await;
         let long_ago = "update ledger.events set recorded_at = recorded_at - interval '1 hour'";
         tamper(&mut conn, long_ago).await;
@@ -214,11 +219,7 @@ fn a_version_that_has_just_begun_is_not_stuck() {
 fn what_cannot_be_done_is_refused_by_name() {
     run(async {
         let own = OwnDatabase::create().await;
-        let ledger = own.server().await;
-        let tenant = ledger.tenant().await;
-        tenant.post_ok(messages::report("a call").to_string()).await;
-        tenant.settle().await;
-        ledger.stop().await;
+        one_call(&own).await;
 
         let quiet = own.store(1);
         let owner = quiet.owner();
