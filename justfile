@@ -8,7 +8,7 @@ check:
 
 # The fast tier: unit tests and the integration tests without process kills and load.
 test:
-    cargo nextest run --workspace --profile fast
+    cargo test --workspace -- --skip overload:: --skip embedded:: --skip torture:: --skip rebuild::kills --skip tenancy::pool
 
 # All tests.
 test-all:
