@@ -13,4 +13,5 @@ pub mod json;
 pub mod leaf;
 pub mod money;
 pub mod personal;
+pub mod phone;
 pub mod provider;

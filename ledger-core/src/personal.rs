@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::phone::normalise_phone;
+
 /// A value about a person. `Debug` shows nothing; there is no `Display` and no `Serialize`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Personal<T>(T);
@@ -132,27 +134,6 @@ macro_rules! hide_debug {
 }
 hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
 
-/// Brings a number to E.164. National digits are read in `region` (ISO 3166-1 alpha-2), when given.
-/// `None` when no valid form is found; the value is then kept as given and marked invalid.
-///
-/// Numbers in the ranges set aside for examples (`+1 555 01xx`) are accepted by length: a ledger
-/// must index what a provider sends, not judge whether a carrier would connect it.
-#[must_use]
-pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
-    let raw = raw.trim();
-    if raw.is_empty() || raw.len() > 40 {
-        return None;
-    }
-    // Of an international number the parser would cut the country's own trunk prefix, too.
-    let region = region.filter(|_| !raw.starts_with('+')).and_then(|region| region.parse().ok());
-    let parsed = phonenumber::parse(region, raw).ok()?;
-    let e164 = parsed.format().mode(phonenumber::Mode::E164).to_string();
-    let digits = e164.bytes().filter(u8::is_ascii_digit).count();
-    // North American numbers have ten digits behind the 1, always; elsewhere lengths vary.
-    let lengths = if e164.starts_with("+1") { 11..=11 } else { 8..=15 };
-    lengths.contains(&digits).then_some(e164)
-}
-
 /// Brings an e-mail address to the form it is compared in: trimmed, lower case.
 /// `None` when it is no address (RFC 5321 syntax).
 #[must_use]
@@ -172,34 +153,6 @@ pub fn mask_phone(phone: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_international_number_is_the_same_in_every_country() {
-        for number in ["+15550100123", "+442079460018", "+49 30 23125000", "+33 1 99 00 12 34"] {
-            let international = normalise_phone(number, None);
-            assert!(international.is_some(), "{number}");
-            for region in ["US", "GB", "DE", "FR", "IT", "JP", "BR"] {
-                assert_eq!(normalise_phone(number, Some(region)), international, "{region}");
-            }
-        }
-    }
-
-    #[test]
-    fn one_number_in_many_shapes_is_one_number() {
-        for raw in ["+15550100001", " +1 555 010 0001 ", "+1-555-010-0001"] {
-            assert_eq!(normalise_phone(raw, None).as_deref(), Some("+15550100001"), "{raw}");
-        }
-        assert_eq!(normalise_phone("(555) 010-0001", Some("US")).as_deref(), Some("+15550100001"));
-        assert_eq!(normalise_phone("020 7946 0018", Some("GB")).as_deref(), Some("+442079460018"));
-    }
-
-    #[test]
-    fn what_is_no_number_is_not_made_one() {
-        assert_eq!(normalise_phone("12345678", Some("US")), None);
-        for raw in ["", "anonymous", "+", "12", "+1234567", "sip:someone@example.com"] {
-            assert_eq!(normalise_phone(raw, None), None, "{raw}");
-        }
-    }
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3000))]

@@ -29,7 +29,7 @@ pub struct Tenant {
     pub name: String,
     /// IANA time zone.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2; empty when none was named.
     pub country: String,
     /// `active`, `frozen` or `closed`.
     pub state: String,
@@ -46,7 +46,7 @@ pub struct NewTenant {
     pub name: String,
     /// IANA time zone.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2; empty when none was named.
     pub country: String,
 }
 

@@ -16,6 +16,7 @@ mod money;
 mod operations;
 mod order;
 mod overload;
+mod phone_numbers;
 mod plan_limits;
 mod projection;
 mod quarantine;

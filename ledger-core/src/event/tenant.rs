@@ -12,7 +12,7 @@ pub struct TenantCreated {
     pub slug: String,
     /// IANA time zone the tenant's days are counted in.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2; national phone numbers are read in it.
+    /// ISO 3166-1 alpha-2; national phone numbers are read in it. Empty when none was named.
     pub country: String,
 }
 

@@ -39,9 +39,9 @@ pub(super) struct Create {
     /// IANA time zone its days are counted in
     #[arg(long, default_value = "UTC")]
     timezone: String,
-    /// ISO 3166-1 alpha-2: national phone numbers are read in it
-    #[arg(long, default_value = "US")]
-    country: String,
+    /// ISO 3166-1 alpha-2: national phone numbers are read in it; without it only international ones are numbers
+    #[arg(long)]
+    country: Option<String>,
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
@@ -90,14 +90,15 @@ fn validated(create: &Create) -> anyhow::Result<NewTenant> {
             create.timezone
         ));
     }
-    let country = create.country.to_ascii_uppercase();
-    if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
+    let country = create.country.as_deref().map(str::to_ascii_uppercase);
+    let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+    if country.as_ref().is_some_and(|country| !is_code(country)) {
         return usage("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
     }
     Ok(NewTenant {
         slug: create.slug.clone(),
         name: create.name.clone().unwrap_or_else(|| create.slug.clone()),
         timezone: create.timezone.clone(),
-        country,
+        country: country.unwrap_or_default(),
     })
 }

@@ -9,10 +9,6 @@ use crate::json::Json;
 use crate::personal::{Party, normalise_email, normalise_phone};
 use crate::provider::Routing;
 
-/// What carriers send for a caller who hides: `ANONYMOUS`, `RESTRICTED`, `BLOCKED`, `UNKNOWN` and
-/// `UNAVAILABLE` on a telephone's keys. They parse, but would make one person of all who hide.
-const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"];
-
 /// Everything about the call but its own subject.
 pub(super) fn call_facts(
     message: &Message<'_>,
@@ -143,12 +139,7 @@ fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presenc
     // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
     // keeps the object of our own number.
     let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
-    // The parser is only made for ASCII, and makes a number of the digits in any sentence.
-    let is_number = number.chars().all(|c| c.is_ascii() && !c.is_ascii_alphabetic());
-    let e164 = Some(&number)
-        .filter(|_| is_number)
-        .and_then(|number| normalise_phone(number, region))
-        .filter(|e164| !WITHHELD.contains(&e164.as_str()));
+    let e164 = normalise_phone(&number, region);
     Some(e164.map_or((number, Presence::Invalid), |e164| (e164, Presence::Valid)))
 }
 

@@ -75,6 +75,27 @@ fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The number that a query names. A plus that a client did not encode arrives as a blank, so a blank before
+/// the first digit means an international number.
+fn phone_of(asked: &str, country: Option<&str>) -> Result<String, ApiError> {
+    let national = asked.trim_start_matches(' ');
+    if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
+        return normalise_phone(&format!("+{national}"), None).ok_or_else(|| {
+            let detail = "it begins with a blank, which is what a + that is not encoded becomes, and is no \
+                          telephone number with a + before it; write %2B for a +, and no blank before national digits";
+            ApiError::parameter("phone", detail)
+        });
+    }
+    normalise_phone(asked, country).ok_or_else(|| {
+        let detail = if country.is_some_and(|country| !country.is_empty()) {
+            "it is no telephone number"
+        } else {
+            "it is no telephone number; without a country of the tenant only international ones are, such as +15550100123"
+        };
+        ApiError::parameter("phone", detail)
+    })
+}
+
 /// Who is meant by a phone number or an e-mail address; nobody found finds no calls.
 async fn subjects(
     app: &App,
@@ -85,8 +106,7 @@ async fn subjects(
     let mut wanted = Vec::new();
     if let Some(phone) = params.take("phone")? {
         let country = app.store.country(tenant_id).await?;
-        let phone = normalise_phone(&phone, country.as_deref())
-            .ok_or_else(|| ApiError::parameter("phone", "it is no telephone number"))?;
+        let phone = phone_of(&phone, country.as_deref())?;
         wanted.push(Identifier::Phone(phone));
     }
     if let Some(email) = params.take("email")? {

@@ -1,0 +1,153 @@
+//! Telephone numbers: from text in any spelling to E.164.
+//!
+//! The numbering plans are Google's, through `rlibphonenumber`; a differential test compares every
+//! release of it with Google's own port (`phone/differential_tests.rs`). What is added here is
+//! only what the plans do not know: marks that cannot be seen, the schemes that platforms put
+//! before a number, what carriers send for a withheld number, and numbers reserved for examples.
+
+mod tables;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+
+use tables::{EXAMPLES, SCHEMES, WITHHELD_CODES, WITHHELD_WORDS};
+
+/// The longest text that is read as a number, in characters; Google's port stops at 250.
+const LONGEST: usize = 100;
+
+/// A telephone number, read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phone {
+    /// The number without its extension: `+` and digits.
+    pub e164: String,
+    /// The extension behind a switchboard: digits.
+    pub extension: Option<String>,
+}
+
+// A number is personal: it does not print.
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone(..)")
+    }
+}
+
+/// Returns the E.164 form of a number; `None` when it has none, or has an extension: a number and
+/// an extension of it are two handles (see [`parse_phone`]).
+///
+/// Digits without an international prefix are read in `region` (ISO 3166-1 alpha-2). Without a region they are no
+/// number. A value that has no form here is kept as given and marked invalid.
+#[must_use]
+pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
+    parse_phone(raw, region).filter(|phone| phone.extension.is_none()).map(|phone| phone.e164)
+}
+
+/// Reads a number and its extension. `None` when it is not valid by its country's numbering plan,
+/// when the text is more than a number, or when the number is withheld.
+///
+/// Numbers reserved for examples (`+1 555 01…`) are valid although no plan contains them.
+#[must_use]
+pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
+    let text = clean(raw)?;
+    let text = without_scheme(&text);
+    if is_withheld_text(text) {
+        return None;
+    }
+    let region: Option<Region> = region.and_then(|region| region.to_ascii_uppercase().parse().ok());
+    let number = read(text, region)?;
+    let is_one_number = match text.find(char::is_alphabetic) {
+        None => true,
+        // Letters are dialled as digits in Google's port. Only those of an extension are read here.
+        Some(at) => {
+            text[at..].starts_with("phone-context=")
+                || read(&text[..at], region).is_some_and(|head| head.e164 == number.e164)
+        }
+    };
+    is_one_number.then_some(number)
+}
+
+/// Whether a text is what carriers and platforms send in place of a withheld number. It identifies
+/// no caller, with or without a plus.
+#[must_use]
+pub fn is_withheld(raw: &str) -> bool {
+    clean(raw).is_some_and(|text| is_withheld_text(without_scheme(&text)))
+}
+
+fn read(text: &str, region: Option<Region>) -> Option<Phone> {
+    let number = PHONE_NUMBER_UTIL.parse(text, region).ok()?;
+    let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
+    let is_valid = PHONE_NUMBER_UTIL.is_valid_number(&number) || is_example(&e164);
+    let extension = number.extension().to_owned();
+    let extension = Some(extension).filter(|extension| !extension.is_empty());
+    is_valid.then_some(Phone { e164, extension })
+}
+
+fn is_example(e164: &str) -> bool {
+    EXAMPLES.iter().any(|(prefix, length)| e164.len() == *length && e164.starts_with(prefix))
+}
+
+fn is_withheld_text(text: &str) -> bool {
+    let letters: String =
+        text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+    if !letters.is_empty() {
+        return WITHHELD_WORDS.contains(&letters.as_str());
+    }
+    let digits: String = text.chars().filter_map(|c| decimal(c).map(char::from)).collect();
+    let code = digits.trim_start_matches('0');
+    !digits.is_empty() && (code.is_empty() || WITHHELD_CODES.contains(&code))
+}
+
+/// The text without marks that cannot be seen, with plain blanks, hyphens, digits and plus signs.
+/// `None` when it is longer than any number.
+fn clean(raw: &str) -> Option<String> {
+    let mut text = String::with_capacity(raw.len().min(4 * LONGEST));
+    for c in raw.chars().filter(|c| !is_invisible(*c)) {
+        text.push(match c {
+            c if c.is_whitespace() => ' ',
+            '\u{207A}' | '\u{2795}' | '\u{FB29}' | '\u{FE62}' | '\u{FF0B}' => '+',
+            '\u{2010}'..='\u{2015}'
+            | '\u{2043}'
+            | '\u{2212}'
+            | '\u{FE58}'
+            | '\u{FE63}'
+            | '\u{FF0D}' => '-',
+            c => decimal(c).map_or(c, char::from),
+        });
+        if text.len() > 4 * LONGEST {
+            return None;
+        }
+    }
+    let text = text.trim();
+    (!text.is_empty() && text.chars().count() <= LONGEST).then(|| text.to_owned())
+}
+
+/// Format characters (Unicode `Cf`), variation selectors, and controls that are no white space.
+fn is_invisible(c: char) -> bool {
+    let is_control = c.is_control() && !c.is_whitespace();
+    is_control
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}'
+            | '\u{20E3}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// The value of a decimal digit of any script (Unicode `Nd`), as an ASCII digit.
+fn decimal(c: char) -> Option<u8> {
+    if c.is_ascii() {
+        return c.is_ascii_digit().then_some(c as u8);
+    }
+    // Each script has its ten digits in a row; the port's own table knows all of them.
+    let normal =
+        rlibphonenumber::PHONE_NUMBER_UTIL.normalize_digits_only(c.encode_utf8(&mut [0; 4]));
+    normal.bytes().next().filter(u8::is_ascii_digit)
+}
+
+/// The text behind what platforms put before a number: `tel:`, `whatsapp:`.
+fn without_scheme(text: &str) -> &str {
+    let Some((scheme, rest)) = text.split_once(':') else { return text };
+    let is_scheme = SCHEMES.iter().any(|known| scheme.trim().eq_ignore_ascii_case(known));
+    if is_scheme { rest.trim_start_matches(['/', ' ']) } else { text }
+}
+
+#[cfg(test)]
+mod differential_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What the numbering plans do not know, as data.
+
+/// What stands before a number in the addresses of platforms (`tel` of RFC 3966, `whatsapp` of
+/// Twilio). `sip` is not here: a SIP address is a handle of its own.
+pub(super) const SCHEMES: &[&str] = &[
+    "tel",
+    "telprompt",
+    "callto",
+    "sms",
+    "smsto",
+    "mms",
+    "rcs",
+    "whatsapp",
+    "wa",
+    "signal",
+    "viber",
+];
+
+/// Numbers reserved for examples that are not valid in Google's plans: how they begin, and how many
+/// characters their E.164 form has. Other reserved ranges (`+1 212 555 0100`, `+44 20 7946 0000`)
+/// are valid in the plans.
+pub(super) const EXAMPLES: &[(&str, usize)] = &[
+    // North America has no area code 555; `555-01xx` is its range for examples.
+    ("+155501", 12),
+    // Ofcom, "telephone numbers for drama use": mobile, and those of no area.
+    ("+447700900", 13),
+    ("+441632960", 13),
+    // Arcep, mobile numbers of audiovisual works.
+    ("+3363998", 12),
+];
+
+/// Codes in place of a withheld number: words on the keys of a telephone, as Twilio and the carriers
+/// behind it document them. Compared without plus and leading zeros.
+pub(super) const WITHHELD_CODES: &[&str] = &[
+    "266696687",   // ANONYMOUS
+    "7378742833",  // RESTRICTED
+    "7378742883",  // RESTRICTED, as it is often misprinted
+    "2562533",     // BLOCKED
+    "8656696",     // UNKNOWN
+    "8566696",     // UNKNOWN, as Twilio prints it
+    "86282452253", // UNAVAILABLE
+    "7748283",     // PRIVATE
+    "464",         // Twilio, of a caller without an id
+];
+
+/// Words in place of a withheld number: what SIP (RFC 3323, 3325), Twilio, Vonage, Telnyx, Plivo and
+/// Vapi send, and what telephones show. Compared by their letters alone, in lower case.
+pub(super) const WITHHELD_WORDS: &[&str] = &[
+    "anonymous",
+    "anonym",
+    "blocked",
+    "callerunknown",
+    "hidden",
+    "idwithheld",
+    "nocallerid",
+    "noid",
+    "nonumber",
+    "notavailable",
+    "notprovided",
+    "numberwithheld",
+    "outofarea",
+    "payphone",
+    "private",
+    "privatecaller",
+    "privatenumber",
+    "restricted",
+    "unavailable",
+    "undisclosed",
+    "unknown",
+    "unknowncaller",
+    "unknownnumber",
+    "withheld",
+];
