@@ -15,6 +15,7 @@ pub mod sources;
 pub mod usage;
 pub mod vapi;
 pub mod webhook_metrics;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

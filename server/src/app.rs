@@ -18,7 +18,6 @@ use projections::Health;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
@@ -27,7 +26,7 @@ use crate::auth::{Denials, tenant_of_key};
 use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
-use crate::{api, ingest, ops};
+use crate::{api, contract, ingest, ops};
 
 /// A revoked key is refused everywhere within this time, and at once by the server that revoked it.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
@@ -127,34 +126,14 @@ impl App {
     }
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Call ledger",
-        description = "Calls of AI voice platforms as an immutable, sealed ledger.",
-    ),
-    modifiers(&BearerKey),
-)]
-struct Document;
-
-struct BearerKey;
-
-impl utoipa::Modify for BearerKey {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
-    }
-}
-
 /// Every route with the OpenAPI document made from them.
 pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
         .merge(ingest::routes())
         .merge(api::routes())
         .merge(ops::routes())
-        .split_for_parts()
+        .split_for_parts();
+    (routes, contract::completed(document))
 }
 
 /// The service: routes, documentation, and the layers around them.

@@ -67,7 +67,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// `{"status":"duplicate","position":n}`, telemetry `{"status":"ignored"}`; tool calls answer in the
 /// platform's own shape. A message whose tenant cannot be told answers 202 `quarantined`.
 #[utoipa::path(
-    post, path = "/ingest/{source_id}", tag = "ingest",
+    post, path = "/ingest/{source_id}", operation_id = "receive_webhook", tag = "ingest",
     params(("source_id" = String, Path, description = "The webhook source")),
     request_body(content = Object, content_type = "application/json", description = "The platform's message"),
     responses(

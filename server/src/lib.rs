@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 mod connections;
+pub mod contract;
 pub mod demo;
 pub mod ingest;
 pub mod instance;

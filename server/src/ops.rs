@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::words::{HealthStatus, ReadModelState, ReadinessWord};
 use crate::app::App;
 use crate::problem::chain;
 
@@ -33,6 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// The process lives.
 #[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(value_type = HealthStatus)]
     status: &'static str,
 }
 
@@ -40,6 +42,7 @@ struct Health {
 #[derive(Serialize, ToSchema)]
 struct Readiness {
     /// `ready` or `not_ready`.
+    #[schema(value_type = ReadinessWord)]
     status: &'static str,
     /// `ok`, or what is wrong.
     database: String,
@@ -63,6 +66,7 @@ struct ReadModel {
     name: String,
     version: i32,
     /// `current`, `catching_up`, `halted` or `stuck`.
+    #[schema(value_type = ReadModelState)]
     state: &'static str,
     lag_events: i64,
     /// How long the oldest event that is not in it has been waiting.
@@ -98,14 +102,14 @@ fn shown(all: &[Progress]) -> impl Iterator<Item = &Progress> {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "get_health", tag = "operations", responses((status = 200, body = Health)))]
 async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// Whether webhooks can be taken: database, migrations, keyring, lag.
 #[utoipa::path(
-    get, path = "/readyz", tag = "operations",
+    get, path = "/readyz", operation_id = "get_readiness", tag = "operations",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
 async fn readyz(State(app): State<App>) -> impl IntoResponse {
@@ -168,7 +172,7 @@ async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
 }
 
 /// Counters, gauges and histograms as OpenMetrics. No labels hold personal data or tenants' names.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "operations", responses((status = 200, content((String = "text/plain"), (String = "application/openmetrics-text")))))]
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     gauges::measure(&app.store).await;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::analytics::{Asked, CostView, SumParams};
+use super::words::AgentKind;
 use super::{Params, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -29,6 +30,7 @@ pub struct Agent {
     /// The platform's id.
     agent_id: String,
     /// `assistant`.
+    #[schema(value_type = AgentKind)]
     kind: &'static str,
     /// How many calls.
     calls: i64,
@@ -101,7 +103,7 @@ impl Agent {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/agents", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/agents", operation_id = "list_agents", tag = "analytics", security(("api_key" = [])),
     params(SumParams),
     responses(
         (status = 200, body = Agents),

@@ -17,6 +17,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::calls::filter::{audit_search, take_filter};
+use super::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
 use super::{Params, begin_sums};
 use crate::app::App;
 use crate::auth::Caller;
@@ -36,15 +37,13 @@ pub struct SumParams {
     /// The platform's own id
     provider_call_id: Option<String>,
     /// inbound, outbound or web
-    #[param(pattern = "^(inbound|outbound|web)?$")]
+    #[param(value_type = Option<CallDirection>)]
     direction: Option<String>,
     /// queued, ringing, `in_progress`, forwarding or ended
-    #[param(pattern = "^(queued|ringing|in_progress|forwarding|ended)?$")]
+    #[param(value_type = Option<CallStatus>)]
     status: Option<String>,
     /// completed, `customer_hung_up`, `no_answer`, voicemail, busy, transferred, silence, failed or unknown
-    #[param(
-        pattern = "^(completed|customer_hung_up|no_answer|voicemail|busy|transferred|silence|failed|unknown)?$"
-    )]
+    #[param(value_type = Option<CallOutcome>)]
     outcome: Option<String>,
     /// The platform's reason, exactly
     ended_reason: Option<String>,
@@ -59,7 +58,7 @@ pub struct SumParams {
     /// With this e-mail address
     email: Option<String>,
     /// true: only calls marked as tests; false: none of them, as when nothing is said; any: both
-    #[param(pattern = "^(true|false|any)?$")]
+    #[param(value_type = Option<TestCalls>)]
     is_test: Option<String>,
     /// Wait until the read model has reached this position
     min_position: Option<i64>,
@@ -124,7 +123,7 @@ impl Asked {
 
 /// Test calls are left out unless something else is said.
 pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
-    let said = params.one_of("is_test", &["true", "false", "any"])?;
+    let said = params.one_of("is_test", TestCalls::ALL)?;
     Ok(match said.as_deref() {
         None | Some("false") => Some(false),
         Some("true") => Some(true),

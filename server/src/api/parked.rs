@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::ParkedOutcome;
 use crate::problem::ApiError;
 
 /// What became of a parked key.
@@ -18,6 +19,7 @@ pub struct OutcomeView {
     /// The entry.
     parked_id: Uuid,
     /// `folded`, with all that waited behind it, or `parked`: it waits on.
+    #[schema(value_type = ParkedOutcome)]
     state: &'static str,
 }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::VersionState;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
@@ -32,6 +33,7 @@ pub struct VersionView {
     /// Its version.
     version: i32,
     /// `building`, `active` or `cancelled`.
+    #[schema(value_type = VersionState)]
     state: &'static str,
     /// The one tenant whose rows it holds; null for all.
     tenant_id: Option<Uuid>,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::analytics::{CostView, take_is_test};
+use super::words::{LimitLevel, PlanLimitName, TestCalls};
 use super::{Params, begin_sums, is_rfc3339, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -80,8 +81,10 @@ pub struct LimitsView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WarningView {
     /// `calls`, `minutes`, `cost_nanos` or `events`.
+    #[schema(value_type = PlanLimitName)]
     limit: &'static str,
     /// `near`: four fifths are used; `reached`: all of it.
+    #[schema(value_type = LimitLevel)]
     level: &'static str,
     /// How much is used.
     #[schema(value_type = i64)]
@@ -95,10 +98,10 @@ pub struct WarningView {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/usage", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/usage", operation_id = "get_usage", tag = "analytics", security(("api_key" = [])),
     params(
         ("month" = Option<String>, Query, pattern = "^([0-9]{4}-(0[1-9]|1[0-2]))?$", description = "The month, such as 2026-11; the current one in the tenant's time zone when nothing is said"),
-        ("is_test" = Option<String>, Query, pattern = "^(true|false|any)?$", description = "true: only calls marked as tests; false: none of them, as when nothing is said; any: both"),
+        ("is_test" = Option<TestCalls>, Query, description = "true: only calls marked as tests; false: none of them, as when nothing is said; any: both"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
     responses(

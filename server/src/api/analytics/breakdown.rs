@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asked, CostView, Reading, SumParams};
+use crate::api::words::BreakdownBy;
 use crate::api::{Params, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -125,9 +126,9 @@ impl BreakdownGroup {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/analytics/breakdown", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/breakdown", operation_id = "get_analytics_breakdown", tag = "analytics", security(("api_key" = [])),
     params(
-        ("by" = String, Query, pattern = "^(ended_reason|outcome|tool|agent_id|direction|duration_bucket|hour|weekday|heatmap|cost_part)$", description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
+        ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
         SumParams,
     ),
     responses(

@@ -43,7 +43,7 @@ pub struct FunnelStage {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/analytics/funnel", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/funnel", operation_id = "get_analytics_funnel", tag = "analytics", security(("api_key" = [])),
     params(SumParams),
     responses(
         (status = 200, body = Funnel),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asked, CostView, Reading, SumParams, minutes};
+use crate::api::words::ComparedWith;
 use crate::api::{Params, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -124,10 +125,10 @@ impl CallFigures {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/analytics/summary", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/summary", operation_id = "get_analytics_summary", tag = "analytics", security(("api_key" = [])),
     params(
         SumParams,
-        ("compare" = Option<String>, Query, pattern = "^(previous)?$", description = "previous: the same of the range before as well"),
+        ("compare" = Option<ComparedWith>, Query, description = "previous: the same of the range before as well"),
     ),
     responses(
         (status = 200, body = CallSummary),

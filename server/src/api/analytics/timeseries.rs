@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asked, CostView, SumParams};
+use crate::api::words::{SeriesGroup, SeriesInterval};
 use crate::api::{Params, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -24,6 +25,7 @@ pub struct Series {
     /// The points.
     data: Vec<SeriesPoint>,
     /// hour, day, week or month.
+    #[schema(value_type = SeriesInterval)]
     interval: String,
     /// The zone it is counted in.
     timezone: &'static str,
@@ -60,11 +62,11 @@ pub struct SeriesPoint {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/analytics/timeseries", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/timeseries", operation_id = "get_analytics_timeseries", tag = "analytics", security(("api_key" = [])),
     params(
         SumParams,
-        ("interval" = Option<String>, Query, pattern = "^(hour|day|week|month)?$", description = "hour, day (as when nothing is said), week (from Monday) or month; at most 10,000 of them"),
-        ("group_by" = Option<String>, Query, pattern = "^(direction|agent_id|ended_reason|outcome)?$", description = "direction, agent_id, ended_reason or outcome"),
+        ("interval" = Option<SeriesInterval>, Query, description = "hour, day (as when nothing is said), week (from Monday) or month; at most 10,000 of them"),
+        ("group_by" = Option<SeriesGroup>, Query, description = "direction, agent_id, ended_reason or outcome"),
     ),
     responses(
         (status = 200, body = Series),

@@ -59,7 +59,7 @@ pub struct EventView {
 /// # Errors
 /// 404 `call-not-found`, alike for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/v1/calls/{call_id}/events", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls/{call_id}/events", operation_id = "list_call_events", tag = "calls", security(("api_key" = [])),
     params(
         ("call_id" = String, Path, description = "The call"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),

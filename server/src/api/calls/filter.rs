@@ -7,6 +7,7 @@ use projections::calls::Filter;
 use uuid::Uuid;
 
 use crate::api::Params;
+use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
@@ -20,19 +21,6 @@ pub async fn take_filter(
     caller: &Caller,
     params: &mut Params,
 ) -> Result<Filter, ApiError> {
-    const DIRECTIONS: &[&str] = &["inbound", "outbound", "web"];
-    const STATUSES: &[&str] = &["queued", "ringing", "in_progress", "forwarding", "ended"];
-    const OUTCOMES: &[&str] = &[
-        "completed",
-        "customer_hung_up",
-        "no_answer",
-        "voicemail",
-        "busy",
-        "transferred",
-        "silence",
-        "failed",
-        "unknown",
-    ];
     let from = params.time("from")?;
     let to = params.time("to")?;
     if from.zip(to).is_some_and(|(from, to)| from > to) {
@@ -43,9 +31,9 @@ pub async fn take_filter(
         from,
         to,
         provider_call_id: params.take("provider_call_id")?,
-        direction: params.one_of("direction", DIRECTIONS)?,
-        status: params.one_of("status", STATUSES)?,
-        outcome: params.one_of("outcome", OUTCOMES)?,
+        direction: params.one_of("direction", CallDirection::ALL)?,
+        status: params.one_of("status", CallStatus::ALL)?,
+        outcome: params.one_of("outcome", CallOutcome::ALL)?,
         ended_reason: params.take("ended_reason")?,
         agent_id: params.take("agent_id")?,
         tool: params.take("tool")?,

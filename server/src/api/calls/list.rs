@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::filter::{audit_search, take_filter};
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
+use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::api::{Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -37,14 +38,14 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/calls", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls", operation_id = "list_calls", tag = "calls", security(("api_key" = [])),
     params(
         ("from" = Option<String>, Query, format = DateTime, description = "Began at or after (RFC 3339)"),
         ("to" = Option<String>, Query, format = DateTime, description = "Began before (RFC 3339), not before `from`"),
         ("provider_call_id" = Option<String>, Query, description = "The platform's own id"),
-        ("direction" = Option<String>, Query, pattern = "^(inbound|outbound|web)?$", description = "inbound, outbound or web"),
-        ("status" = Option<String>, Query, pattern = "^(queued|ringing|in_progress|forwarding|ended)?$", description = "queued, ringing, in_progress, forwarding or ended"),
-        ("outcome" = Option<String>, Query, pattern = "^(completed|customer_hung_up|no_answer|voicemail|busy|transferred|silence|failed|unknown)?$", description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
+        ("direction" = Option<CallDirection>, Query, description = "inbound, outbound or web"),
+        ("status" = Option<CallStatus>, Query, description = "queued, ringing, in_progress, forwarding or ended"),
+        ("outcome" = Option<CallOutcome>, Query, description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
         ("ended_reason" = Option<String>, Query, description = "The platform's reason, exactly"),
         ("agent_id" = Option<String>, Query, description = "The assistant"),
         ("tool" = Option<String>, Query, description = "Called this tool"),

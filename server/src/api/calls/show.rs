@@ -24,7 +24,7 @@ use crate::problem::{ApiError, Problem};
 /// # Errors
 /// 404 `call-not-found`, alike for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/v1/calls/{call_id}", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls/{call_id}", operation_id = "get_call", tag = "calls", security(("api_key" = [])),
     params(
         ("call_id" = String, Path, description = "The call"),
         ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then"),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::personal::Parties;
+use crate::api::words::{CallDirection, CallOutcome, CallStatus, RecordingKind, Speaker};
 
 /// One call. What is not known is `null`, never invented.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -22,10 +23,13 @@ pub struct CallView {
     /// The platform's own id.
     pub provider_call_id: String,
     /// `inbound`, `outbound` or `web`.
+    #[schema(value_type = Option<CallDirection>)]
     pub direction: Option<&'static str>,
     /// `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
+    #[schema(value_type = Option<CallStatus>)]
     pub status: Option<&'static str>,
     /// Our coarse reading of the end; null while the call has not ended.
+    #[schema(value_type = Option<CallOutcome>)]
     pub outcome: Option<&'static str>,
     /// The platform's own reason.
     pub ended_reason: Option<String>,
@@ -225,6 +229,7 @@ pub struct CallDetail {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageView {
     /// `assistant` or `user`.
+    #[schema(value_type = Speaker)]
     pub role: String,
     /// What was said.
     pub text: String,
@@ -236,6 +241,7 @@ pub struct MessageView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RecordingView {
     /// `mono`, `stereo`, `assistant`, `customer` or `video`.
+    #[schema(value_type = RecordingKind)]
     pub kind: String,
     /// Where the platform keeps it.
     pub url: String,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::DeliveryOutcome;
 use crate::api::{Params, decode_cursor, encode_cursor};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -36,6 +37,7 @@ pub struct DeliveryView {
     /// was not.
     r#type: Option<String>,
     /// `recorded`, `refused` or `quarantined`.
+    #[schema(value_type = DeliveryOutcome)]
     outcome: &'static str,
     /// Where in the log it is, or its refusal.
     position: Option<i64>,
@@ -111,7 +113,7 @@ struct QuarantinePlace {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/deliveries/in", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/deliveries/in", operation_id = "list_incoming_deliveries", tag = "operations", security(("api_key" = [])),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),

@@ -47,7 +47,7 @@ pub struct CreatedKey {
 /// 422 for a field that is unknown or not of its form, by name; 403 for a tenant that takes no events
 /// any more.
 #[utoipa::path(
-    post, path = "/v1/keys", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/keys", operation_id = "create_key", tag = "operations", security(("api_key" = [])),
     request_body(content = KeyRequest, content_type = "application/json"),
     responses(
         (status = 201, body = CreatedKey, headers(("ledger-position" = i64, description = "Where it is recorded; a key of the installation is in no log"))),

@@ -62,7 +62,7 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/keys", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/keys", operation_id = "list_keys", tag = "operations", security(("api_key" = [])),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),

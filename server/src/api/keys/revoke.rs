@@ -22,7 +22,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 `key-not-found`, alike for an unknown key and for another tenant's; 403 for a tenant that
 /// takes no events any more.
 #[utoipa::path(
-    delete, path = "/v1/keys/{key_id}", tag = "operations", security(("api_key" = [])),
+    delete, path = "/v1/keys/{key_id}", operation_id = "revoke_key", tag = "operations", security(("api_key" = [])),
     params(("key_id" = String, Path, description = "The key's public name")),
     responses(
         (status = 204, headers(("ledger-position" = i64, description = "Where it is recorded, when it was revoked now; a key of the installation is in no log"))),

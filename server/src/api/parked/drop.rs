@@ -31,7 +31,7 @@ pub struct DropRequest {
 /// # Errors
 /// 404 `parked-not-found`, for another tenant's as well; 403 `tenant-not-active`; 422 for the reason.
 #[utoipa::path(
-    post, path = "/v1/parked/{parked_id}/drop", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/parked/{parked_id}/drop", operation_id = "drop_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The entry")),
     request_body = DropRequest,
     responses(

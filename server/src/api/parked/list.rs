@@ -79,7 +79,7 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/parked", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/parked", operation_id = "list_parked_events", tag = "operations", security(("api_key" = [])),
     params(
         ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),

@@ -15,7 +15,7 @@ use crate::problem::{ApiError, Problem};
 /// # Errors
 /// 404 `parked-not-found`, for another tenant's as well; 409 `projection-of-another-build`.
 #[utoipa::path(
-    post, path = "/v1/parked/{parked_id}/retry", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/parked/{parked_id}/retry", operation_id = "retry_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The entry")),
     responses(
         (status = 200, body = OutcomeView),

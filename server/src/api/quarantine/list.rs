@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::QuarantineState;
 use crate::api::{Params, decode_cursor, encode_cursor};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -33,6 +34,7 @@ pub struct EntryView {
     /// `no-single-route`: no tenant claims an id in it, or several do.
     reason: String,
     /// `waiting` or `replayed`.
+    #[schema(value_type = QuarantineState)]
     state: &'static str,
     /// When it arrived.
     received_at: DateTime<Utc>,
@@ -71,7 +73,7 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/quarantine", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "operations", security(("api_key" = [])),
     params(
         ("state" = Option<String>, Query, description = "waiting or replayed"),
         ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::PathId;
+use crate::api::words::ReplayStatus;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::ingest::{self, Replay};
@@ -17,6 +18,7 @@ use crate::problem::{ApiError, Problem};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReplayView {
     /// `recorded`, or `duplicate` when it was in the log already.
+    #[schema(value_type = ReplayStatus)]
     status: &'static str,
     /// The entry.
     quarantine_id: Uuid,
@@ -43,7 +45,7 @@ impl From<Replay> for ReplayView {
 /// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
 /// it is.
 #[utoipa::path(
-    post, path = "/v1/quarantine/{quarantine_id}/replay", tag = "operations",
+    post, path = "/v1/quarantine/{quarantine_id}/replay", operation_id = "replay_quarantined_message", tag = "operations",
     security(("api_key" = [])),
     params(("quarantine_id" = String, Path, description = "The entry")),
     responses(

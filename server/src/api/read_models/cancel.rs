@@ -16,7 +16,7 @@ use crate::problem::{ApiError, Problem};
 /// # Errors
 /// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/cancel", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/cancel", operation_id = "cancel_projection_rebuild", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
     responses(
         (status = 200, body = VersionView),

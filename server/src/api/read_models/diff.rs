@@ -70,7 +70,7 @@ impl From<Diff> for DiffView {
 /// # Errors
 /// 404 `projection-not-found`; 409 `nothing-to-compare`; 400 for a parameter, by name.
 #[utoipa::path(
-    get, path = "/v1/projections/{name}/diff", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/projections/{name}/diff", operation_id = "diff_projection", tag = "operations", security(("api_key" = [])),
     params(
         ("name" = String, Path, description = "The read model"),
         ("against" = Option<i32>, Query, description = "The version to compare with"),

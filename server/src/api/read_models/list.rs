@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::Params;
+use crate::api::words::ProjectionState;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -31,6 +32,7 @@ pub struct ProjectionView {
     /// Its version.
     version: i32,
     /// Of what is shown `current`, `catching_up` or `halted`; else `building` or `previous`.
+    #[schema(value_type = ProjectionState)]
     state: &'static str,
     /// How many tenants it has rows of, or will have.
     tenants: i64,
@@ -82,7 +84,7 @@ impl From<Progress> for ProjectionView {
 /// # Errors
 /// 400 for a parameter that is unknown.
 #[utoipa::path(
-    get, path = "/v1/projections", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/projections", operation_id = "list_projections", tag = "operations", security(("api_key" = [])),
     responses(
         (status = 200, body = ProjectionPage),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -30,7 +30,7 @@ pub struct PromoteRequest {
 /// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`,
 /// `projection-behind` or `projection-parked`; 422 for a field, by name.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/promote", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/promote", operation_id = "promote_projection", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
     request_body(content = Option<PromoteRequest>, content_type = "application/json"),
     responses(

@@ -34,7 +34,7 @@ pub struct RebuildRequest {
 /// # Errors
 /// 404 `projection-not-found`, `tenant-not-found`; 409 `rebuild-running`; 422 for a field, by name.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/rebuild", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/rebuild", operation_id = "rebuild_projection", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
     request_body(content = Option<RebuildRequest>, content_type = "application/json"),
     responses(

@@ -17,7 +17,7 @@ use crate::problem::{ApiError, Problem};
 /// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `no-previous-version` or
 /// `projection-behind`.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/rollback", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/rollback", operation_id = "rollback_projection", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
     responses(
         (status = 200, body = VersionView),

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::api::created;
 use crate::api::fields::Fields;
+use crate::api::words::ProviderName;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -24,7 +25,7 @@ use crate::system::fresh_secret;
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct SourceRequest {
     /// The voice platform: `vapi`.
-    #[schema(pattern = "^vapi$")]
+    #[schema(value_type = ProviderName)]
     provider: String,
     /// What to call it; no person's name.
     #[schema(min_length = 1, max_length = 200)]
@@ -49,6 +50,7 @@ pub struct CreatedSource {
     /// What the platform has to send with each webhook.
     secret: String,
     /// The platform that calls it.
+    #[schema(value_type = ProviderName)]
     provider: &'static str,
     /// What you call it.
     name: Option<String>,
@@ -64,7 +66,7 @@ pub struct CreatedSource {
 /// 422 for a field that is unknown or not of its form, by name; 403 for a tenant that takes no events
 /// any more.
 #[utoipa::path(
-    post, path = "/v1/sources", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/sources", operation_id = "create_source", tag = "operations", security(("api_key" = [])),
     request_body(content = SourceRequest, content_type = "application/json"),
     responses(
         (status = 201, body = CreatedSource, headers(("ledger-position" = i64, description = "Where it is recorded; a shared source is in no log"))),

@@ -87,7 +87,7 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/sources", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/sources", operation_id = "list_sources", tag = "operations", security(("api_key" = [])),
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Figures from this full hour on; default: from the beginning"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Figures until before this full hour; default: until now"),

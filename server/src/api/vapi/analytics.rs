@@ -22,6 +22,7 @@ use self::answer::{Row, VapiAnalyticsResult, history_question, history_rows, que
 use self::request::{Query, parse};
 use super::error::{VapiError, refused};
 use super::query::Params;
+use crate::api::words::{VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
 use crate::api::{begin_sums, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -40,7 +41,7 @@ const MAX_HISTORY: i64 = 10_000;
 /// # Errors
 /// 400 with every fault by its path.
 #[utoipa::path(
-    post, path = "/analytics", tag = "vapi dialect", security(("api_key" = [])),
+    post, path = "/analytics", operation_id = "vapi_query_analytics", tag = "vapi dialect", security(("api_key" = [])),
     params(
         ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
     ),
@@ -114,13 +115,14 @@ pub struct VapiAnalyticsRequest {
 #[expect(dead_code, reason = "for the contract alone")]
 struct VapiAnalyticsQuery {
     /// `call`.
-    #[schema(pattern = "^call$")]
+    #[schema(value_type = VapiTable)]
     table: String,
     /// Names the answer.
     #[schema(max_length = 40)]
     name: String,
     /// `type`, `assistantId`, `endedReason`, `analysis.successEvaluation`, `status`; not Vapi's:
     /// `outcome`, `tool`, `phoneNumberId`, `durationClass`.
+    #[schema(value_type = Option<Vec<VapiGroup>>)]
     group_by: Option<Vec<String>>,
     /// The time it is about.
     time_range: Option<VapiAnalyticsTime>,
@@ -137,6 +139,7 @@ struct VapiAnalyticsQuery {
 #[expect(dead_code, reason = "for the contract alone")]
 struct VapiAnalyticsTime {
     /// `second` to `millennium`; without it all of the time is one.
+    #[schema(value_type = Option<VapiStep>)]
     step: Option<String>,
     /// ISO 8601; without it seven days ago.
     start: Option<String>,
@@ -152,8 +155,10 @@ struct VapiAnalyticsTime {
 #[expect(dead_code, reason = "for the contract alone")]
 struct VapiAnalyticsOperation {
     /// `sum`, `avg`, `count`, `min`, `max`, `history`; not Vapi's: `p50`, `p90`, `p95`.
+    #[schema(value_type = VapiOperation)]
     operation: String,
     /// `id`, `duration` and `minutesUsed` (both in minutes), `cost` and its parts.
+    #[schema(value_type = VapiColumn)]
     column: String,
     /// Names the figure; without it the operation and the column do.
     #[schema(max_length = 40)]

@@ -19,7 +19,7 @@ use crate::problem::ApiError;
 /// # Errors
 /// 400 with every fault by the name of its parameter.
 #[utoipa::path(
-    get, path = "/call", tag = "vapi dialect", security(("api_key" = [])),
+    get, path = "/call", operation_id = "vapi_list_calls", tag = "vapi dialect", security(("api_key" = [])),
     params(
         ("id" = Option<String>, Query, description = "Vapi's id of the call"),
         ("assistantId" = Option<String>, Query, description = "The assistant"),

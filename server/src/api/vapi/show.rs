@@ -20,7 +20,7 @@ use crate::problem::ApiError;
 /// # Errors
 /// 404, alike for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/call/{id}", tag = "vapi dialect", security(("api_key" = [])),
+    get, path = "/call/{id}", operation_id = "vapi_get_call", tag = "vapi dialect", security(("api_key" = [])),
     params(
         ("id" = String, Path, description = "Vapi's id of the call"),
         ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),

@@ -16,6 +16,7 @@ use super::number::Number;
 use super::said::{Analysis, Artifact, Message, Said};
 use super::time::Time;
 use crate::api::calls::personal::Parties;
+use crate::api::words::{VapiCallStatus, VapiCallType};
 
 /// One call.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -27,9 +28,11 @@ pub struct VapiCall {
     org_id: Uuid,
     /// `inboundPhoneCall`, `outboundPhoneCall` or `webCall`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<VapiCallType>)]
     r#type: Option<&'static str>,
     /// `queued`, `ringing`, `in-progress`, `forwarding` or `ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<VapiCallStatus>)]
     status: Option<&'static str>,
     /// Why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]

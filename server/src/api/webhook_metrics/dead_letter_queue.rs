@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::DeadLetterKind;
 use crate::api::{Params, decode_cursor, encode_cursor};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -27,6 +28,7 @@ pub struct DeadLetterPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterView {
     /// What it is: `quarantine`, a message whose tenant could not be told.
+    #[schema(value_type = DeadLetterKind)]
     kind: &'static str,
     /// What `retry-failed` takes.
     id: Uuid,
@@ -62,7 +64,7 @@ struct Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/dead-letter-queue", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/dead-letter-queue", operation_id = "list_dead_letters", tag = "operations", security(("api_key" = [])),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),

@@ -54,7 +54,7 @@ pub struct SourceStats {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/delivery-stats", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/delivery-stats", operation_id = "get_delivery_stats", tag = "operations", security(("api_key" = [])),
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "From this full hour on; default: 24 hours before `to`"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Until before this full hour; default: with the current hour"),

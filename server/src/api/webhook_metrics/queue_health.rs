@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::figures::Sum;
+use crate::api::words::{HealthReason, HealthWord};
 use crate::api::{Params, begin_read};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -23,8 +24,10 @@ const MAX_LAG: i64 = 10_000;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct QueueHealth {
     /// `ok`, or `attention` when `reasons` names something.
+    #[schema(value_type = HealthWord)]
     status: &'static str,
     /// `quarantine-waiting`, `read-model-behind`.
+    #[schema(value_type = Vec<HealthReason>)]
     reasons: Vec<&'static str>,
     /// Messages whose tenant could not be told. Zero to a tenant's key: they are no tenant's.
     quarantine_waiting: i64,
@@ -55,7 +58,7 @@ pub struct ProjectionLag {
 /// # Errors
 /// 400 for a parameter: there is none.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/queue-health", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/queue-health", operation_id = "get_queue_health", tag = "operations", security(("api_key" = [])),
     responses(
         (status = 200, body = QueueHealth),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::delivery_stats::last_day;
 use crate::api::figures::hours;
+use crate::api::words::FailureOutcome;
 use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -38,6 +39,7 @@ pub struct FailureView {
     /// Their type, in the words of `/v1/sources`.
     r#type: String,
     /// `refused`, `failed` or `quarantined`.
+    #[schema(value_type = FailureOutcome)]
     outcome: &'static str,
     /// The code of the answer they were refused with, `no-single-route`, or `unanswered` when the
     /// sender had left.
@@ -107,7 +109,7 @@ impl Place {
 /// # Errors
 /// 400 for a parameter that is unknown or not of its form, by name.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/recent-failures", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/recent-failures", operation_id = "list_recent_failures", tag = "operations", security(("api_key" = [])),
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "From this full hour on; default: 24 hours before `to`"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Until before this full hour; default: with the current hour"),

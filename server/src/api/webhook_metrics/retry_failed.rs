@@ -16,7 +16,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
 /// it is.
 #[utoipa::path(
-    post, path = "/v1/webhook-metrics/retry-failed/{id}", tag = "operations",
+    post, path = "/v1/webhook-metrics/retry-failed/{id}", operation_id = "retry_dead_letter", tag = "operations",
     security(("api_key" = [])),
     params(("id" = String, Path, description = "As the dead letter queue lists it")),
     responses(

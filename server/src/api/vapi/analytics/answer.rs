@@ -11,6 +11,7 @@ use super::request::{Column, Group, Operation, Query, Verb};
 use crate::api::vapi::number::Number;
 use crate::api::vapi::time::Time;
 use crate::api::vapi::view::{status_of, type_of};
+use crate::api::words::VapiStep;
 
 /// What Vapi bills in, and the only currency it knows.
 const USD: &str = "USD";
@@ -40,6 +41,7 @@ pub(super) struct VapiTimeRange {
     end: Time,
     /// The step.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<VapiStep>)]
     step: Option<&'static str>,
     /// The zone whose clock the steps follow.
     timezone: &'static str,

@@ -1,0 +1,160 @@
+//! The OpenAPI document that is served: what the handlers declare, completed so that generators of
+//! clients and linters take it (`docs/decisions/0024-clients.md`).
+
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr};
+
+use crate::api::words;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Call ledger",
+        description = "Calls of AI voice platforms as an immutable, sealed ledger.",
+        contact(name = "The operator of this server"),
+    ),
+    servers((url = "/", description = "The server this document is read from")),
+    tags(
+        (name = "ingest", description = "Webhooks of voice platforms"),
+        (name = "calls", description = "Calls and their events"),
+        (name = "analytics", description = "Sums over calls"),
+        (name = "operations", description = "Sources, keys, read models, deliveries, probes and metrics"),
+        (name = "vapi dialect", description = "Calls and figures as Vapi's own API answers them"),
+    ),
+    modifiers(&BearerKey),
+)]
+struct Declared;
+
+struct BearerKey;
+
+impl utoipa::Modify for BearerKey {
+    fn modify(&self, openapi: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document before the routes are added.
+#[must_use]
+pub fn declared() -> Document {
+    Declared::openapi()
+}
+
+/// Completes the document with what each handler would say alike.
+#[must_use]
+pub fn completed(mut document: Document) -> Document {
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            complete(operation);
+        }
+    }
+    document.components.get_or_insert_default().schemas.extend(words::schemas());
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+fn complete(operation: &mut Operation) {
+    // Without a key: an empty list, because an absent one reads as forgotten.
+    operation.security.get_or_insert_default();
+    if let Some(summary) = &mut operation.summary {
+        *summary = summary.replace('\n', " ");
+    }
+    if operation.description.is_none() {
+        operation.description.clone_from(&operation.summary);
+    }
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(schema) = &mut parameter.schema
+        {
+            without_null(schema);
+        }
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(Response { description, .. }) = response
+            && description.is_empty()
+        {
+            status_in_words(status).clone_into(description);
+        }
+    }
+}
+
+/// An optional parameter is left out; no text in a query is null.
+fn without_null(schema: &mut RefOr<Schema>) {
+    let RefOr::T(told) = schema else { return };
+    match told {
+        Schema::Object(object) => {
+            if let SchemaType::Array(kinds) = &mut object.schema_type {
+                kinds.retain(|kind| *kind != Type::Null);
+                if let [only] = kinds.as_slice() {
+                    object.schema_type = SchemaType::Type(only.clone());
+                }
+            }
+        }
+        Schema::OneOf(choice) => {
+            choice.items.retain(|item| !is_null(item));
+            if choice.items.len() == 1 {
+                *schema = choice.items.remove(0);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+/// What an answer of a status means wherever nothing narrower is declared.
+fn status_in_words(status: &str) -> &'static str {
+    match status {
+        "200" => "The answer.",
+        "201" => "It was made.",
+        "202" => "It was begun.",
+        "204" => "It was done; there is nothing to tell.",
+        "400" => "The request cannot be read, or a parameter is unknown or not of its form.",
+        "401" => "There is no valid API key.",
+        "403" => "The key may not ask this.",
+        "404" => "There is no such object, or it is another tenant's.",
+        "405" => "The route does not take the method.",
+        "408" => "The body did not arrive in time.",
+        "409" => "The state of the object does not allow it.",
+        "413" => "The body is too large.",
+        "415" => "The body is compressed.",
+        "422" => "A field of the body is unknown or not of its form.",
+        "429" => "Too many requests; try again later.",
+        "503" => "The ledger cannot answer now; try again later.",
+        _ => "Another answer.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_of_every_operation_is_described_in_its_own_words() {
+        let (_, document) = crate::app::documented();
+        let mut statuses = 0;
+        for item in document.paths.paths.into_values() {
+            let mut item = item;
+            for operation in operations(&mut item) {
+                for (status, response) in &operation.responses.responses {
+                    let RefOr::T(response) = response else { continue };
+                    assert!(!response.description.is_empty(), "{status}");
+                    assert_ne!(response.description, "Another answer.", "{status} has no words");
+                    statuses += 1;
+                }
+            }
+        }
+        assert!(statuses > 200, "{statuses}");
+    }
+}
