@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
+use ledger_store::stage::{self, Stage};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -80,11 +81,11 @@ impl Runner {
             Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
         };
         let mut tasks = vec![
-            tokio::spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
-            tokio::spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
+            spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
+            spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
         ];
         for _ in 0..REBUILDERS {
-            tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
+            tasks.push(spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
         }
         let steward = steward::watch(
             Arc::clone(store),
@@ -92,7 +93,7 @@ impl Runner {
             batches.close,
             stop.subscribe(),
         );
-        tasks.push(tokio::spawn(steward));
+        tasks.push(spawn(steward));
         Self { stop, tasks, health }
     }
 
@@ -111,6 +112,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// Spawns a worker whose processor time is that of the read models.
+fn spawn(worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(stage::drive(Stage::Project, worker))
 }
 
 /// Follows the wake-ups: looks only at tenants whose logs have grown, so that a turn costs the same
