@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::append::{Answer, AppendRequest, Appended, append};
+use crate::stage::{self, Stage};
 use crate::wake::Wake;
 
 const MAX_REQUESTS: usize = 512;
@@ -85,7 +86,7 @@ impl Appender {
         let start = |_| {
             let (sender, receiver) = mpsc::channel(QUEUE);
             let lane = Lane { pool: pool.clone(), conn: None, wake: wake.clone(), batches: 0 };
-            tokio::spawn(lane.run(receiver));
+            tokio::spawn(stage::drive(Stage::Append, lane.run(receiver)));
             sender
         };
         let room = Arc::new(Semaphore::new(QUEUE_KILOBYTES));

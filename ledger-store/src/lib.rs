@@ -25,6 +25,7 @@ pub mod record;
 pub mod root_key;
 pub mod seal;
 pub mod source;
+pub mod stage;
 pub mod tenant_tx;
 pub mod tenants;
 pub mod vault;
@@ -46,6 +47,7 @@ use appender::Appender;
 use keyring::Keyring;
 use pool::pool;
 use source::Source;
+use stage::Stage;
 use vault::Vault;
 use wake::Wake;
 
@@ -105,19 +107,36 @@ impl Store {
             // Filters that are not asked for are written as null: a plan must know which.
             pool(
                 &database,
+                "call-ledger read",
                 connections,
                 "set role ledger_app; set statement_timeout = '30s'; \
                  set plan_cache_mode = force_custom_plan",
             );
-        // Readers never keep a webhook waiting, and nothing keeps one for long.
-        let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
-        let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
+        // Readers never keep a webhook waiting, and nothing keeps one for long. All it asks is found by
+        // keys, a few at a time: a plan made once, which does not read all of a tenant's rows to hash
+        // them when the planner takes these few for many.
+        let intake = pool(
+            &database,
+            name_of(Stage::Vault),
+            4,
+            "set role ledger_app; set statement_timeout = '5s'; \
+             set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+             set enable_hashjoin = off; set enable_mergejoin = off; \
+             set enable_material = off; set enable_bitmapscan = off",
+        );
+        let append = pool(
+            &database,
+            name_of(Stage::Append),
+            lanes_len,
+            "set role ledger_app; set lock_timeout = '5s'",
+        );
         let projector = pool(
             &database,
+            name_of(Stage::Project),
             12,
             "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
         );
-        let owner = pool(&database, 3, "set role ledger_owner");
+        let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);
         let appender = Appender::start(&append, lanes, &wake);
@@ -251,6 +270,11 @@ impl Store {
             tracing::warn!("store.close_timed_out");
         }
     }
+}
+
+/// The `application_name` of a stage's connections.
+fn name_of(stage: Stage) -> &'static str {
+    stage.connection().unwrap_or("call-ledger")
 }
 
 /// Brings the schema up to date; returns how many migrations were applied now.

@@ -24,8 +24,14 @@ const IDLE: &str = "set idle_in_transaction_session_timeout = '60s'";
 /// A server whose client is gone ends the statement, rather than hold locks and a connection for it.
 const NOTICE_US_GONE: &str = "set client_connection_check_interval = '2s'";
 
-/// A pool whose connections take a role as soon as they are made.
-pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'static str) -> PgPool {
+/// A pool whose connections take a role as soon as they are made. `name` is what PostgreSQL lists
+/// them as.
+pub(crate) fn pool(
+    database: &PgConnectOptions,
+    name: &str,
+    connections: u32,
+    setup: &'static str,
+) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
@@ -54,7 +60,7 @@ pub(crate) fn pool(database: &PgConnectOptions, connections: u32, setup: &'stati
                 Ok(true)
             })
         })
-        .connect_lazy_with(database.clone())
+        .connect_lazy_with(database.clone().application_name(name))
 }
 
 /// Whether it answers, and in no transaction. A `begin` that nobody waited for is forgotten by sqlx

@@ -17,6 +17,7 @@ use crate::appender::AppendError;
 use crate::keyring::KeyringError;
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
+use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Identifier, Subject, VaultError};
 
@@ -95,7 +96,8 @@ impl Store {
         let mut fresh = Cow::Borrowed(drafts);
         // A tool call told again beside a new one is left out; a race may find another one known.
         for _ in 0..MAX_TRIES {
-            match self.appender.append(self.request(&named, &fresh)).await {
+            let request = stage::run(Stage::Seal, || self.request(&named, &fresh));
+            match stage::drive(Stage::Append, self.appender.append(request)).await {
                 Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
                 appended => return Ok(appended?),
             }
@@ -138,7 +140,8 @@ impl Store {
             let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
             identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
         });
-        let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
+        let resolved = self.vault.resolve(origin.tenant_id, stream_id, identifiers);
+        let subject = stage::drive(Stage::Vault, resolved).await?;
         Ok(Named { origin, stream_id, kind, digest, subject })
     }
 

@@ -8,6 +8,8 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
 use tokio::time::timeout;
 
+use crate::stage;
+
 /// A connection is waited for this long, with the answer to its first words.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -65,7 +67,7 @@ async fn begin_with(
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     let begun = async move { timeout(PATIENCE, pool.begin_with(statement)).await };
-    match tokio::spawn(begun).await {
+    match tokio::spawn(stage::carried(begun)).await {
         // The connection is cut when it is given back: it is silent there too, or in a transaction.
         Ok(begun) => begun.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))),
         Err(error) => match error.try_into_panic() {

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
 use crate::keyring::{EpochKeys, Keyring, KeyringError, LIFETIME};
 use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
+use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 
 const QUEUE: usize = 4_096;
@@ -157,7 +158,8 @@ impl Vault {
         };
         let (resolver, waiting) = mpsc::channel(QUEUE);
         let vault = Self { pool, intake, keyring, keys, resolver };
-        tokio::spawn(resolve::run(vault.worker(clock, ids), waiting));
+        let worker = resolve::run(vault.worker(clock, ids), waiting);
+        tokio::spawn(stage::drive(Stage::Vault, worker));
         vault
     }
 

@@ -15,6 +15,8 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::stage::{self, Stage};
+
 const CHANNEL: &str = "call_ledger";
 const COALESCE: Duration = Duration::from_millis(50);
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -90,7 +92,8 @@ impl Wake {
 
     /// Tells other processes, and hears them. Runs until the store is closed.
     pub(crate) fn spawn(&self, pool: &PgPool) {
-        tokio::spawn(tell(pool.clone(), self.own.subscribe(), Arc::clone(&self.name)));
+        let tell = tell(pool.clone(), self.own.subscribe(), Arc::clone(&self.name));
+        tokio::spawn(stage::drive(Stage::Project, tell));
         tokio::spawn(hear(pool.clone(), self.clone()));
     }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
+use ledger_store::stage::{self, Stage};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -40,9 +41,14 @@ use turn::Worker;
 
 /// The sweep that finds what no wake-up told of.
 const SWEEP: Duration = Duration::from_millis(500);
-/// A turn shorter than this had little to do, and rests as long: what arrives meanwhile shares the next
-/// one, instead of each event having a transaction of its own.
+/// From the beginning of a turn to that of the next at least: what arrives meanwhile shares it, instead
+/// of each event having a transaction of its own.
 const REST: Duration = Duration::from_millis(25);
+/// The more read models a turn moved, the more their next one gathers. By this for each, so that a few
+/// quiet tenants are shown at once.
+const REST_EACH: Duration = Duration::from_millis(3);
+/// An event waits no longer than this for its turn to begin, and is shown when it ends.
+const LONGEST_REST: Duration = Duration::from_millis(120);
 /// A turn that takes this long waits for a database that went silent.
 const TURN: Duration = Duration::from_secs(90);
 /// After a failure of the database.
@@ -80,11 +86,11 @@ impl Runner {
             Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
         };
         let mut tasks = vec![
-            tokio::spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
-            tokio::spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
+            spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
+            spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
         ];
         for _ in 0..REBUILDERS {
-            tasks.push(tokio::spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
+            tasks.push(spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
         }
         let steward = steward::watch(
             Arc::clone(store),
@@ -92,7 +98,7 @@ impl Runner {
             batches.close,
             stop.subscribe(),
         );
-        tasks.push(tokio::spawn(steward));
+        tasks.push(spawn(steward));
         Self { stop, tasks, health }
     }
 
@@ -111,6 +117,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// Spawns a worker whose processor time is that of the read models.
+fn spawn(worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(stage::drive(Stage::Project, worker))
 }
 
 /// Follows the wake-ups: looks only at tenants whose logs have grown, so that a turn costs the same
@@ -136,16 +147,15 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
         };
         match done {
             Done::Moved(0) => {
+                worker.rest();
                 tokio::select! {
                     _ = rung.changed() => {}
                     _ = stop.changed() => {}
                 }
             }
-            Done::Moved(_) => {
+            Done::Moved(moved) => {
                 later = worker.left_behind();
-                if begun.elapsed() < REST {
-                    pause(REST, &mut stop).await;
-                }
+                pause(rest_after(moved).saturating_sub(begun.elapsed()), &mut stop).await;
             }
             Done::Postponed => {
                 wake.remember(tenants);
@@ -159,11 +169,15 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Looks at all tenants again and again.
+/// Looks at all tenants again and again. What grows while live turns are made is left to those that
+/// follow the wake-ups, which gather it.
 async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         match attempt(&mut worker, None).await {
-            Done::Moved(0) => pause(SWEEP, &mut stop).await,
+            Done::Moved(moved) if moved == 0 || !worker.is_kept_on(moved) => {
+                worker.rest();
+                pause(SWEEP, &mut stop).await;
+            }
             Done::Moved(_) => {}
             Done::Postponed => pause(REST, &mut stop).await,
             Done::Failed => pause(BACKOFF, &mut stop).await,
@@ -196,6 +210,12 @@ async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Done {
     worker.health().failed(lane, failure);
     worker.forget();
     if is_about_rows && worker.postpone() { Done::Postponed } else { Done::Failed }
+}
+
+/// How long after the beginning of a turn that moved so many checkpoints the next one begins.
+fn rest_after(moved: usize) -> Duration {
+    let moved = u32::try_from(moved).unwrap_or(u32::MAX);
+    (REST + REST_EACH.saturating_mul(moved)).min(LONGEST_REST)
 }
 
 async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {

@@ -170,7 +170,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
 async fn run_with(config: &Config, command: Command) -> anyhow::Result<Done> {
     match command {
         Command::Demo(args) => demo::run(config, &args).await,
-        Command::Serve(_) => serve::run(config).await,
+        Command::Serve(args) => serve::run(config, &args).await,
         Command::Migrate => migrate::run(config).await,
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,

@@ -28,6 +28,7 @@ use ledger_store::counts::Outcome;
 use ledger_store::quarantine::ContentName;
 use ledger_store::record::{Origin, RecordError};
 use ledger_store::source::Source;
+use ledger_store::stage::{self, Stage};
 use ledger_store::vault::VaultError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -144,7 +145,9 @@ struct Delivery<'a> {
 
 impl Delivery<'_> {
     fn translate(&self, body: &[u8], country: Option<&str>) -> Result<Translation, ApiError> {
-        self.source.provider.adapter().translate(body, country).map_err(|refused| {
+        let adapter = self.source.provider.adapter();
+        let translated = stage::run(Stage::Translate, || adapter.translate(body, country));
+        translated.map_err(|refused| {
             let code = match refused {
                 Refused::NotUtf8 { .. } => "body-not-utf8",
                 Refused::NotJson { .. } => "body-not-json",

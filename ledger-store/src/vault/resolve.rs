@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::keys::{KeyState, Keys, current_epoch, load_keys};
 use super::{Identifier, Subject, VaultError, database};
 use crate::keyring::{EpochKeys, Keyring};
+use crate::stage;
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
@@ -75,12 +76,12 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
         for (tenant_id, waiting) in batch {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
-            under_way.spawn(async move {
+            under_way.spawn(stage::carried(async move {
                 let _place = place;
                 let resolved = timeout(PATIENCE, worker.resolve(tenant_id, &waiting)).await;
                 let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
                 answer(waiting, resolved.unwrap_or_else(|_| Err(database(silent()))));
-            });
+            }));
         }
         while let Some(ended) = under_way.try_join_next() {
             if let Err(error) = ended {

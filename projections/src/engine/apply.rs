@@ -18,6 +18,9 @@ pub struct Target<'a> {
     pub tenant: Tenant,
     /// How its rows are written.
     pub way: Way,
+    /// Whether a part that fails is undone by itself, by a savepoint. Without one the whole transaction
+    /// fails, and [`must_be_guarded`] says whether it may succeed with one.
+    pub is_guarded: bool,
 }
 
 /// What became of some events.
@@ -104,6 +107,9 @@ async fn attempt(
     let mut keys: Vec<Uuid> = events.iter().map(|event| event.key()).collect();
     keys.sort_unstable();
     keys.dedup();
+    if !target.is_guarded {
+        return attempt_unguarded(conn, target, &keys, events, prepared).await;
+    }
     let mut savepoint = conn.begin().await?;
     let fault = match caught(fold(&mut savepoint, target, &keys, events, prepared)).await {
         Ok(Ok(None)) => {
@@ -121,6 +127,28 @@ async fn attempt(
     };
     savepoint.rollback().await?;
     Ok(Some(fault))
+}
+
+/// The same without a savepoint. An event that cannot be taken is found before anything is written;
+/// after any other fault the transaction is lost.
+async fn attempt_unguarded(
+    conn: &mut PgConnection,
+    target: Target<'_>,
+    keys: &[Uuid],
+    events: &[&LogEvent],
+    prepared: Prepared,
+) -> sqlx::Result<Option<Fault>> {
+    match caught(fold(conn, target, keys, events, prepared)).await {
+        Ok(Ok(fault)) => Ok(fault),
+        Ok(Err(ProjectError::Database(error))) => Err(error),
+        Ok(Err(ProjectError::Poison(_))) | Err(_) => Err(sqlx::Error::WorkerCrashed),
+    }
+}
+
+/// Whether a transaction that failed without savepoints failed for the sake of one of its parts, which
+/// savepoints find.
+pub(super) fn must_be_guarded(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::WorkerCrashed) || is_about_data(error)
 }
 
 async fn fold(

@@ -14,6 +14,8 @@ use crate::projector::{Projector, Tenant, Way};
 const CANDIDATES: i64 = 256;
 /// Checkpoints claimed per transaction.
 const CLAIM: i64 = 64;
+/// A turn that moved so many may have left others out.
+pub(super) const FULL: usize = 64;
 
 /// Which versions a worker moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,13 @@ pub(super) struct Claim {
     pub(super) way: Way,
     /// Why it did not go on when it was tried before.
     pub(super) halted: Option<String>,
+}
+
+impl Claim {
+    /// Which version of which read model.
+    pub(super) fn key(&self) -> (&'static str, i32) {
+        (self.projector.name(), self.version)
+    }
 }
 
 /// Who is looked for.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use sqlx::{Postgres, Transaction};
 
+use super::apply::{Target, show_path};
 use super::claim::TenantClaims;
 use super::parking::Waiting;
 use super::read::read;
-use super::settle::settle;
+use super::settle::Settled;
 use super::turn::{Reached, Worker, fold_one};
 use crate::projector::Prepared;
 
@@ -21,23 +22,29 @@ impl Worker {
         mut tx: Transaction<'_, Postgres>,
         claimed: Vec<TenantClaims>,
     ) -> sqlx::Result<usize> {
-        let mut late = Vec::new();
+        let (mut late, mut settled) = (Vec::new(), Settled::default());
         for one in claimed {
             let Some(tenant) = one.tenant else { continue };
             for claim in one.claims {
                 let batch =
                     read(&mut tx, one.tenant_id, claim.position, self.batches().read).await?;
                 let reached = Reached { len: batch.events.len(), beyond: None };
-                settle(&mut tx, tenant, &claim, &batch, reached).await?;
+                settled.reached(one.tenant_id, &claim, &batch, reached);
                 late.push((tenant, claim, batch));
             }
         }
+        settled.write(&mut tx).await?;
         tx.commit().await?;
         tokio::time::sleep(LATE).await;
         let mut tx = self.store().projector().begin().await?;
         let mut waiting = Waiting::default();
         for (tenant, claim, batch) in &late {
-            fold_one(&mut tx, *tenant, claim, batch, Prepared::default(), &mut waiting).await?;
+            let (name, version) = claim.key();
+            show_path(&mut tx, name, version).await?;
+            let (tenant, way) = (*tenant, claim.way);
+            let projector = &*claim.projector;
+            let target = Target { projector, version, tenant, way, is_guarded: true };
+            fold_one(&mut tx, target, batch, Prepared::default(), &mut waiting).await?;
         }
         tx.commit().await?;
         Ok(late.len())

@@ -15,12 +15,14 @@ use crate::caught::caught_now;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 
 /// Bytes of facts and sections that are held at once, about.
-const BYTES: usize = 16 << 20;
+pub(super) const BYTES: usize = 16 << 20;
 
 /// Events of one tenant after a position, and whether there are more.
 pub(super) struct Batch {
     pub(super) events: Vec<LogEvent>,
     pub(super) is_full: bool,
+    /// What they hold, about.
+    pub(super) bytes: usize,
     /// By the name of the read model.
     prepared: HashMap<&'static str, Prepared>,
 }
@@ -62,7 +64,7 @@ pub(super) async fn read(
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
     let is_full = events.len() == limit || bytes >= BYTES;
-    Ok(Batch { events, is_full, prepared: HashMap::new() })
+    Ok(Batch { events, is_full, bytes, prepared: HashMap::new() })
 }
 
 /// The next batch of a tenant, on its way: the log only grows, so it can be read at any time.

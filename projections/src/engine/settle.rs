@@ -2,63 +2,119 @@
 
 use ledger_core::ids::{Position, TenantId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::claim::{Claim, TenantClaims};
 use super::read::Batch;
 use super::turn::Reached;
-use crate::projector::Tenant;
 
-/// Moves the checkpoint behind what was folded, and says why it stops there when it does.
-pub(super) async fn settle(
-    conn: &mut PgConnection,
-    tenant: Tenant,
-    claim: &Claim,
-    batch: &Batch,
-    reached: Reached,
-) -> sqlx::Result<()> {
-    if let Some(last) = batch.events[..reached.len].last() {
-        move_checkpoint(conn, tenant.tenant_id, claim, Position(last.stored.position)).await?;
-        let projection = claim.projector.name();
-        metrics::counter!("ledger_projected_events_total", "projection" => projection)
-            .increment(reached.len as u64);
+/// Where the read models of a turn are brought to; written together, at its end.
+#[derive(Default)]
+pub(super) struct Settled {
+    moves: Vec<Move>,
+    halts: Vec<Halt>,
+}
+
+/// A checkpoint that moves.
+struct Move {
+    tenant_id: TenantId,
+    projection: &'static str,
+    version: i32,
+    from: Position,
+    to: Position,
+    events: u64,
+}
+
+/// A read model that goes no further.
+struct Halt {
+    tenant_id: TenantId,
+    projection: &'static str,
+    version: i32,
+    why: String,
+    is_known: bool,
+}
+
+impl Settled {
+    /// A version stands behind what was folded, and says why it stops there when it does.
+    pub(super) fn reached(
+        &mut self,
+        tenant_id: TenantId,
+        claim: &Claim,
+        batch: &Batch,
+        reached: Reached,
+    ) {
+        let (projection, version) = (claim.projector.name(), claim.version);
+        if let Some(last) = batch.events[..reached.len].last() {
+            let (from, to) = (claim.position, Position(last.stored.position));
+            let events = reached.len as u64;
+            self.moves.push(Move { tenant_id, projection, version, from, to, events });
+        }
+        if let Some(why) = reached.beyond {
+            self.halt(tenant_id, claim, &why);
+        }
     }
-    if let Some(why) = reached.beyond {
-        halt(conn, tenant.tenant_id, claim, &why).await?;
+
+    /// No read model of a tenant goes on: its time zone is none of this build's.
+    pub(super) fn halt_all(&mut self, one: &TenantClaims) {
+        for claim in &one.claims {
+            let why = "the tenant's time zone is not known to this build";
+            self.halt(one.tenant_id, claim, why);
+        }
     }
-    Ok(())
+
+    fn halt(&mut self, tenant_id: TenantId, claim: &Claim, why: &str) {
+        let (projection, version) = (claim.projector.name(), claim.version);
+        let is_known = claim.halted.as_deref() == Some(why);
+        self.halts.push(Halt { tenant_id, projection, version, why: why.to_owned(), is_known });
+    }
+
+    /// Writes it.
+    pub(super) async fn write(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        move_checkpoints(conn, &self.moves).await?;
+        for halted in &self.halts {
+            halt(conn, halted).await?;
+        }
+        for one in &self.moves {
+            metrics::counter!("ledger_projected_events_total", "projection" => one.projection)
+                .increment(one.events);
+        }
+        Ok(())
+    }
 }
 
 /// Compare and set: a checkpoint that is not where it was read has been moved by somebody else, and
 /// what was folded here must not stand.
-async fn move_checkpoint(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    claim: &Claim,
-    to: Position,
-) -> sqlx::Result<()> {
+async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Result<()> {
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<Uuid> = moves.iter().map(|one| one.tenant_id.0).collect();
+    let projections: Vec<&str> = moves.iter().map(|one| one.projection).collect();
+    let versions: Vec<i32> = moves.iter().map(|one| one.version).collect();
+    let from: Vec<i64> = moves.iter().map(|one| one.from.0).collect();
+    let to: Vec<i64> = moves.iter().map(|one| one.to.0).collect();
     let moved = sqlx::query!(
-        "update projection.checkpoints
-            set position = $5, halted = null, updated_at = clock_timestamp()
-          where tenant_id = $1 and projection = $2 and version = $3 and position = $4",
-        tenant_id.0,
-        claim.projector.name(),
-        claim.version,
-        claim.position.0,
-        to.0,
+        "update projection.checkpoints c
+            set position = m.to_position, halted = null, updated_at = clock_timestamp()
+           from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bigint[])
+             as m (tenant_id, projection, version, from_position, to_position)
+          where c.tenant_id = m.tenant_id and c.projection = m.projection
+            and c.version = m.version and c.position = m.from_position",
+        &tenants,
+        &projections as _,
+        &versions,
+        &from,
+        &to,
     )
     .execute(conn)
     .await?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    let all = moved.rows_affected() == moves.len() as u64;
+    if all { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
-async fn halt(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    claim: &Claim,
-    why: &str,
-) -> sqlx::Result<()> {
-    let projection = claim.projector.name();
-    if claim.halted.as_deref() != Some(why) {
+async fn halt(conn: &mut PgConnection, halt: &Halt) -> sqlx::Result<()> {
+    let Halt { tenant_id, projection, version, why, is_known } = halt;
+    if !is_known {
         tracing::error!(error = why, %tenant_id, projection, "projection.halted");
     }
     sqlx::query!(
@@ -66,18 +122,10 @@ async fn halt(
           where tenant_id = $1 and projection = $2 and version = $3",
         tenant_id.0,
         projection,
-        claim.version,
+        version,
         why,
     )
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-pub(super) async fn halt_all(conn: &mut PgConnection, one: &TenantClaims) -> sqlx::Result<()> {
-    for claim in &one.claims {
-        halt(conn, one.tenant_id, claim, "the tenant's time zone is not known to this build")
-            .await?;
-    }
     Ok(())
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::Store;
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
-use super::apply::{Target, apply, show_path};
-use super::claim::{Claim, Lane, Shapes, TenantClaims, Wanted, behind, claim, enrol};
+use super::apply::{Target, apply, must_be_guarded, show_path};
+use super::claim::{Claim, FULL, Lane, Shapes, TenantClaims, Wanted, behind, claim, enrol};
 use super::health::Health;
 use super::parking::Waiting;
 use super::postponed::Postponed;
-use super::read::{Ahead, Batch, read};
-use super::settle::{halt_all, settle};
+use super::read::{Ahead, BYTES, Batch, read};
+use super::settle::Settled;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
@@ -53,7 +53,9 @@ pub(super) struct Worker {
     /// Whose events it is folding.
     at: Option<TenantId>,
     ahead: Option<Ahead>,
-    /// Kept from turn to turn while a version is filled: its plans and caches are made.
+    /// Whether a part of the turn that fails is undone by itself.
+    is_guarded: bool,
+    /// Kept from turn to turn while there is something to fold: its plans and caches are made.
     conn: Option<PoolConnection<Postgres>>,
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
@@ -80,6 +82,7 @@ impl Worker {
             postponed,
             at: None,
             ahead: None,
+            is_guarded: true,
             conn: None,
             staying_since: None,
             tried_halted: None,
@@ -115,6 +118,12 @@ impl Worker {
         at.map(|tenant_id| self.postponed.put(tenant_id)).is_some()
     }
 
+    /// Whether a sweep that moved so many checkpoints goes on at once: a version is being filled, a
+    /// tenant was not read to its end, or as many were claimed as a turn takes.
+    pub(super) fn is_kept_on(&self, moved: usize) -> bool {
+        self.lane == Lane::Rebuild || !self.left_behind.is_empty() || moved >= FULL
+    }
+
     /// Tenants of the last turn that have more to be read.
     pub(super) fn left_behind(&mut self) -> Vec<TenantId> {
         std::mem::take(&mut self.left_behind)
@@ -127,8 +136,28 @@ impl Worker {
         self.staying_since = None;
     }
 
+    /// Gives its connection back: it may be long until the next turn.
+    pub(super) fn rest(&mut self) {
+        self.conn = None;
+    }
+
     /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
+    ///
+    /// A live turn is many small parts of which hardly any fails, and a savepoint for each would cost
+    /// as much as the part. So it is done without them, and again with them when a part is at fault.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
+        self.is_guarded = self.lane != Lane::Live;
+        match self.turn_once(tenants).await {
+            Err(error) if !self.is_guarded && must_be_guarded(&error) => {
+                self.forget();
+                self.is_guarded = true;
+                self.turn_once(tenants).await
+            }
+            done => done,
+        }
+    }
+
+    async fn turn_once(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         self.left_behind.clear();
         self.at = None;
         if let Some(tenants) = tenants {
@@ -174,18 +203,22 @@ impl Worker {
             return self.turn_apart(tx, claimed).await;
         }
         let moved = self.advance_all(tx, claimed).await?;
-        if moved > 0 && self.lane == Lane::Rebuild {
+        if moved > 0 {
             self.conn = Some(conn);
         }
         Ok(moved)
     }
 
     /// Nobody else writes these rows, so nobody is waited for who holds them. Batches of thousands are
-    /// planned for what they are; a live turn has a few rows, and its plans are made once.
+    /// planned for what they are; a live turn has a few rows, found by their keys, and its plans are
+    /// made once: for so little, PostgreSQL would otherwise make a new one each time.
     fn begin(&self) -> &'static str {
         match self.lane {
             Lane::Live => {
-                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'"
+                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
+                 set local plan_cache_mode = force_generic_plan; set local enable_hashjoin = off; \
+                 set local enable_mergejoin = off; set local enable_material = off; \
+                 set local enable_bitmapscan = off"
             }
             Lane::Rebuild => {
                 "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
@@ -245,63 +278,103 @@ impl Worker {
         }
         let tenants: Vec<TenantId> = claimed.iter().map(|one| one.tenant_id).collect();
         let mut waiting = Waiting::load(&mut tx, &tenants).await?;
-        let (mut moved, mut folded) = (0, 0);
-        let mut claimed = claimed.into_iter();
-        for one in claimed.by_ref() {
-            let Some(tenant) = one.tenant else {
-                halt_all(&mut tx, &one).await?;
-                continue;
-            };
-            moved += one.claims.len();
-            self.at = Some(one.tenant_id);
-            folded += self.advance(&mut tx, tenant, one.claims, &mut waiting).await?;
-            if folded >= self.batches.fold {
-                break;
+        let mut settled = Settled::default();
+        let mut work = self.read_all(&mut tx, claimed, &mut settled).await?;
+        let moved = work.iter().map(|one| one.claims.len()).sum();
+        let mut versions: Vec<(&'static str, i32)> =
+            work.iter().flat_map(|one| one.claims.iter().map(Claim::key)).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        // A statement that is run under another path than before is planned anew, so paths change as
+        // seldom as they can, and what all versions share runs under none of theirs.
+        for (name, version) in versions {
+            show_path(&mut tx, name, version).await?;
+            for one in &mut work {
+                self.fold(&mut tx, one, (name, version), &mut waiting, &mut settled).await?;
             }
         }
         self.at = None;
+        tx.execute("set local search_path to default").await?;
+        settled.write(&mut tx).await?;
         tx.commit().await?;
-        self.left_behind.extend(claimed.map(|one| one.tenant_id));
         if self.ahead.is_none() {
             self.staying_since = None;
         }
         Ok(moved)
     }
 
-    /// Folds a tenant's next events into every read model that stands at the same place, having read
-    /// them once. Returns how many there were.
-    async fn advance(
+    /// Reads the next events of tenants, once for all read models that stand at the same place, until
+    /// there are enough for one transaction. The other tenants are left behind.
+    async fn read_all(
         &mut self,
         conn: &mut PgConnection,
-        tenant: Tenant,
-        claims: Vec<Claim>,
-        waiting: &mut Waiting,
-    ) -> sqlx::Result<usize> {
-        let mut at: BTreeMap<Position, Vec<Claim>> = BTreeMap::new();
-        for claim in claims {
-            at.entry(claim.position).or_default().push(claim);
-        }
-        let mut folded = 0;
-        let is_alone = at.len() == 1;
-        for (position, claims) in at {
-            let mut batch = self.next(conn, tenant.tenant_id, position).await?;
-            if batch.is_full {
-                self.left_behind.push(tenant.tenant_id);
-                if let Some(last) = batch.events.last().filter(|_| is_alone) {
-                    let (pool, after) = (self.store.projector(), Position(last.stored.position));
-                    let limit = self.batches.read;
-                    self.ahead = Some(Ahead::start(pool, tenant, after, limit, &claims));
-                    self.staying_since.get_or_insert_with(Instant::now);
+        claimed: Vec<TenantClaims>,
+        settled: &mut Settled,
+    ) -> sqlx::Result<Vec<Work>> {
+        let (mut work, mut events, mut bytes) = (Vec::new(), 0, 0);
+        for one in claimed {
+            let Some(tenant) = one.tenant else {
+                settled.halt_all(&one);
+                continue;
+            };
+            if events >= self.batches.fold || bytes >= BYTES {
+                self.left_behind.push(one.tenant_id);
+                continue;
+            }
+            self.at = Some(one.tenant_id);
+            let mut at: BTreeMap<Position, Vec<Claim>> = BTreeMap::new();
+            for claim in one.claims {
+                at.entry(claim.position).or_default().push(claim);
+            }
+            let is_alone = at.len() == 1;
+            for (position, claims) in at {
+                let batch = self.next(conn, tenant.tenant_id, position).await?;
+                if batch.is_full {
+                    self.look_ahead(tenant, &claims, batch.events.last().filter(|_| is_alone));
                 }
+                events += batch.events.len();
+                bytes += batch.bytes;
+                work.push(Work { tenant, claims, batch });
             }
-            for claim in &claims {
-                let prepared = batch.prepared(claim);
-                let reached = fold_one(conn, tenant, claim, &batch, prepared, waiting).await?;
-                settle(conn, tenant, claim, &batch, reached).await?;
-            }
-            folded += batch.events.len();
         }
-        Ok(folded)
+        self.at = None;
+        Ok(work)
+    }
+
+    /// There is more of a tenant behind a full batch; after its last event it is read beside the fold.
+    fn look_ahead(&mut self, tenant: Tenant, claims: &[Claim], last: Option<&LogEvent>) {
+        self.left_behind.push(tenant.tenant_id);
+        let Some(last) = last else { return };
+        let (pool, after) = (self.store.projector(), Position(last.stored.position));
+        let limit = self.batches.read;
+        self.ahead = Some(Ahead::start(pool, tenant, after, limit, claims));
+        self.staying_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Folds what was read into one version, which the search path leads to.
+    async fn fold(
+        &mut self,
+        conn: &mut PgConnection,
+        work: &mut Work,
+        version: (&'static str, i32),
+        waiting: &mut Waiting,
+        settled: &mut Settled,
+    ) -> sqlx::Result<()> {
+        let Work { tenant, claims, batch } = work;
+        self.at = Some(tenant.tenant_id);
+        for claim in claims.iter().filter(|claim| claim.key() == version) {
+            let prepared = batch.prepared(claim);
+            let target = Target {
+                projector: &*claim.projector,
+                version: claim.version,
+                tenant: *tenant,
+                way: claim.way,
+                is_guarded: self.is_guarded,
+            };
+            let reached = fold_one(conn, target, batch, prepared, waiting).await?;
+            settled.reached(tenant.tenant_id, claim, batch, reached);
+        }
+        Ok(())
     }
 
     async fn next(
@@ -325,16 +398,22 @@ pub(super) struct Reached {
     pub(super) beyond: Option<String>,
 }
 
-/// Folds a batch into one version, as far as this build can read.
+/// Events of a tenant, and the versions they are to be folded into.
+struct Work {
+    tenant: Tenant,
+    claims: Vec<Claim>,
+    batch: Batch,
+}
+
+/// Folds a batch into the version that the search path leads to, as far as this build can read.
 pub(super) async fn fold_one(
     conn: &mut PgConnection,
-    tenant: Tenant,
-    claim: &Claim,
+    target: Target<'_>,
     batch: &Batch,
     prepared: Prepared,
     waiting: &mut Waiting,
 ) -> sqlx::Result<Reached> {
-    let projector = &*claim.projector;
+    let projector = target.projector;
     let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
     let unread = |event: &LogEvent| {
         let is_read = projector.reads_facts() && is_wanted(event);
@@ -344,8 +423,6 @@ pub(super) async fn fold_one(
     let (len, beyond) = stop.map_or((batch.events.len(), None), |(nth, why)| (nth, Some(why)));
     let wanted: Vec<_> = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
     if !wanted.is_empty() {
-        show_path(conn, projector.name(), claim.version).await?;
-        let target = Target { projector, version: claim.version, tenant, way: claim.way };
         apply(conn, target, wanted, prepared, waiting).await?;
     }
     Ok(Reached { len, beyond })

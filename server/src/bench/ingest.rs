@@ -4,18 +4,21 @@
 //! an open loop: each webhook has its moment, and its latency counts from there, whether or not the
 //! ones before it were answered.
 
+mod cost;
 mod follow;
 mod load;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::{as_f64, megabytes, peak_memory};
+use super::catch_up::catch_up;
+use super::report::{Cost, as_f64, megabytes, peak_memory};
 use super::server::Server;
 use super::tenants::tenants;
 use super::{Goal, Measured, Report, Scratch};
 use crate::config::Config;
 
+use self::cost::Look;
 use self::follow::Follower;
 use self::load::Load;
 
@@ -23,6 +26,8 @@ use self::load::Load;
 const HELD_P99_MS: f64 = 50.0;
 /// What is recorded is in the read model by then.
 const SEEN_P99_MS: f64 = 250.0;
+/// Processor time of a webhook, server and PostgreSQL together.
+const COST_US: f64 = 300.0;
 /// Callers of the closed loop.
 const CALLERS: usize = 64;
 /// A clinic each.
@@ -37,6 +42,8 @@ pub struct Plan {
     pub seconds: u64,
     /// How long each higher rate is tried; 0 tries none.
     pub step_seconds: u64,
+    /// How long callers send one webhook after the other; 0 leaves it out.
+    pub callers_seconds: u64,
 }
 
 /// Measures.
@@ -56,21 +63,36 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     let server = Server::start(&scratch.dir).await?;
     let mut load = Load::new(&server.url, targets)?;
 
+    scratch.keep_wal().await?;
     step("warming up");
     load.open_loop(scratch, plan.rate.max(200), 2).await?;
     step(&format!("{} webhooks a second for {} seconds", plan.rate, plan.seconds));
+    catch_up(&scratch.superuser, &step).await?;
+    let look = Look::take(&scratch.superuser, &server).await?;
     let follower = Follower::start(scratch.superuser.clone());
     let steady = load.open_loop(scratch, plan.rate, plan.seconds).await?;
     let seen = follower.stop(load.recorded()).await?;
     let seen = seen.measured(&format!("from due to read model, {} a second", plan.rate));
     let steady_memory = peak_memory(server.pid);
+    let cost = spent(scratch, &server, look, &steady, &step).await?;
+    report.costs.push(cost);
     report.measured.extend([steady.clone(), seen.clone()]);
     if plan.step_seconds > 0 {
         let held = highest_rate(&mut load, scratch, plan, &step).await?;
         report.measured.extend(held);
-        let round = Duration::from_secs(plan.step_seconds);
+    }
+    let mut closed_us = None;
+    if plan.callers_seconds > 0 {
+        let round = Duration::from_secs(plan.callers_seconds);
         step("as fast as the callers can");
-        report.measured.push(load.closed_loop(scratch, CALLERS, round).await?);
+        load.prepare_closed_loop();
+        catch_up(&scratch.superuser, &step).await?;
+        let look = Look::take(&scratch.superuser, &server).await?;
+        let closed = load.closed_loop(scratch, CALLERS, round).await?;
+        let cost = spent(scratch, &server, look, &closed, &step).await?;
+        closed_us = Some(cost.total_us);
+        report.costs.push(cost);
+        report.measured.push(closed);
         step("the same door without a commit");
         report.measured.push(load.ignored(scratch, CALLERS, round).await?);
     }
@@ -96,7 +118,22 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
             300.0,
         ),
     ];
+    let cost =
+        |us| Goal::at_most(format!("{CALLERS} callers: processor time a webhook, µs"), us, COST_US);
+    report.goals.extend(closed_us.map(cost));
     Ok(report)
+}
+
+/// What a stretch of load cost since `look`, when all of it is in the read models.
+async fn spent(
+    scratch: &Scratch,
+    server: &Server,
+    look: Look,
+    measured: &Measured,
+    step: &impl Fn(&str),
+) -> anyhow::Result<Cost> {
+    catch_up(&scratch.superuser, step).await?;
+    look.cost(&scratch.superuser, server, (&measured.what, measured.answered)).await
 }
 
 /// Doubles the rate until it is not held any more, then halves the step three times. The last

@@ -36,6 +36,8 @@ pub struct Measured {
     /// The most memory the process held meanwhile, in bytes, where that was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
+    /// How many ended as they should; 0 where they are not counted one by one.
+    pub answered: u64,
     /// How many ended otherwise than they should.
     pub errors: u64,
 }
@@ -60,6 +62,7 @@ impl Measured {
             limit_ms: None,
             wal_bytes: None,
             peak_memory_bytes: None,
+            answered: latencies.count(),
             errors: 0,
         }
     }
@@ -107,6 +110,58 @@ impl Goal {
     }
 }
 
+/// What one of many webhooks cost, with the read models caught up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cost {
+    /// What was done.
+    pub what: String,
+    /// How many webhooks share the cost.
+    pub webhooks: u64,
+    /// Processor time of the server, in microseconds.
+    pub server_us: f64,
+    /// Processor time of all of PostgreSQL's processes, in microseconds.
+    pub postgres_us: f64,
+    /// Both.
+    pub total_us: f64,
+    /// Write-ahead log, in bytes.
+    pub wal_bytes: f64,
+    /// The same by stage; what is no stage's comes last.
+    pub stages: Vec<StageCost>,
+}
+
+impl Cost {
+    /// From its parts. The write-ahead log is told as a whole, because its parts may not be known.
+    #[must_use]
+    pub fn new(what: &str, webhooks: u64, stages: Vec<StageCost>, wal_bytes: f64) -> Self {
+        let server_us: f64 = stages.iter().map(|stage| stage.server_us).sum();
+        let postgres_us: f64 = stages.iter().map(|stage| stage.postgres_us).sum();
+        let total_us = server_us + postgres_us;
+        Self {
+            what: what.to_owned(),
+            webhooks,
+            server_us,
+            postgres_us,
+            total_us,
+            wal_bytes,
+            stages,
+        }
+    }
+}
+
+/// One stage's part of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageCost {
+    /// `verify`, `translate`, `vault`, `seal`, `append`, `project` or `rest`.
+    pub stage: &'static str,
+    /// Processor time of the server, in microseconds.
+    pub server_us: f64,
+    /// Processor time of the PostgreSQL connections that work for it, in microseconds.
+    pub postgres_us: f64,
+    /// Write-ahead log of its tables, in bytes, where PostgreSQL could list it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal_bytes: Option<f64>,
+}
+
 /// Everything one benchmark found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -119,6 +174,9 @@ pub struct Report {
     pub postgres: Option<String>,
     /// The measurements.
     pub measured: Vec<Measured>,
+    /// What a webhook cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<Cost>,
     /// The figures to reach; limits measured in the same run.
     pub goals: Vec<Goal>,
     /// What each read model that was rebuilt comes to.
@@ -142,6 +200,7 @@ impl Report {
             cores,
             postgres: None,
             measured: Vec::new(),
+            costs: Vec::new(),
             goals: Vec::new(),
             checksums: Vec::new(),
             not_there: Vec::new(),

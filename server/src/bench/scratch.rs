@@ -15,6 +15,9 @@ use crate::instance;
 use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
+/// What PostgreSQL lists the benchmark's own connections as.
+pub(super) const CONNECTION: &str = "call-ledger bench";
+
 /// The server, its directory, and a superuser's way in.
 pub struct Scratch {
     /// Where everything of it lives.
@@ -56,8 +59,9 @@ impl Scratch {
         let cluster = instance::start(&config, Durability::Durable).await?;
         let database = cluster.connect_options().disable_statement_logging();
         migrate(&database).await.context("the scratch database cannot be used")?;
-        let superuser =
-            PgPoolOptions::new().max_connections(64).connect_lazy_with(database.clone());
+        let superuser = PgPoolOptions::new()
+            .max_connections(64)
+            .connect_lazy_with(database.clone().application_name(CONNECTION));
         Ok(Self { dir, database, superuser, cluster, lanes: config.append_lanes })
     }
 
@@ -108,6 +112,17 @@ impl Scratch {
             "alter table ledger.events enable always trigger immutable",
             "checkpoint",
         ] {
+            sqlx::query(statement).execute(&self.superuser).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the write-ahead log of the whole run, so that it can be looked at.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn keep_wal(&self) -> anyhow::Result<()> {
+        for statement in ["alter system set wal_keep_size = '8GB'", "select pg_reload_conf()"] {
             sqlx::query(statement).execute(&self.superuser).await?;
         }
         Ok(())

@@ -29,7 +29,7 @@ impl Server {
         let mut child = Command::new(program)
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--output", "json", "serve", "--listen", "127.0.0.1:0"])
+            .args(["--output", "json", "serve", "--listen", "127.0.0.1:0", "--measure-stages"])
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .kill_on_drop(true)

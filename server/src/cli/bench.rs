@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{Done, output};
+use crate::bench::report::StageCost;
 use crate::bench::{self, Report};
 use crate::config::{Config, Output};
 use crate::demo::traffic::{Plan, traffic};
@@ -66,6 +67,9 @@ pub(super) struct IngestArgs {
     /// How long each higher rate is tried; 0 tries none
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     step_seconds: u64,
+    /// How long 64 callers send one webhook after the other; 0 leaves it out
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    callers_seconds: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +146,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 rate: args.rate,
                 seconds: args.seconds,
                 step_seconds: args.step_seconds,
+                callers_seconds: args.callers_seconds,
             };
             bench::ingest::run(config, &plan, step).await?
         }
@@ -230,6 +235,7 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     let is_told = |name: &&&str| rows.iter().any(|row| !row[**name].is_null());
     let columns: Vec<&str> = COLUMNS.iter().filter(is_told).copied().collect();
     output::list(Output::Table, &columns, &rows)?;
+    print_costs(report)?;
     let goals: Vec<Value> = report
         .goals
         .iter()
@@ -256,6 +262,32 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
         "{} cores, PostgreSQL {postgres}, peak memory {megabytes} MB",
         report.cores
     ))
+}
+
+/// What a webhook cost, as a whole and by stage.
+fn print_costs(report: &Report) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for cost in &report.costs {
+        let row = |stage: &str, server: f64, postgres: f64, wal: Option<f64>| {
+            json!({
+                "a webhook of": cost.what,
+                "stage": stage,
+                "server µs": format!("{server:.0}"),
+                "PostgreSQL µs": format!("{postgres:.0}"),
+                "together µs": format!("{:.0}", server + postgres),
+                "WAL bytes": wal.map(|bytes| format!("{bytes:.0}")),
+            })
+        };
+        rows.push(row("all", cost.server_us, cost.postgres_us, Some(cost.wal_bytes)));
+        let stage = |one: &StageCost| row(one.stage, one.server_us, one.postgres_us, one.wal_bytes);
+        rows.extend(cost.stages.iter().map(stage));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns =
+        ["a webhook of", "stage", "server µs", "PostgreSQL µs", "together µs", "WAL bytes"];
+    output::list(Output::Table, &columns, &rows)
 }
 
 /// As many digits as mean something.

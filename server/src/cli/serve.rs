@@ -18,9 +18,15 @@ pub(super) struct Args {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
+    /// Count the processor time of each stage of a webhook, and show it at /metrics
+    #[arg(long)]
+    measure_stages: bool,
 }
 
-pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+    if args.measure_stages {
+        ledger_store::stage::measure();
+    }
     let instance = Instance::open(config).await?;
     let served = serve(config, &instance).await;
     let closed = instance.close().await;

@@ -10,6 +10,7 @@ use ledger_core::event::AccessDenied;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::{Proof, Provider, Reply, Unproven};
 use ledger_store::source::Source;
+use ledger_store::stage::{self, Stage};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -170,10 +171,10 @@ impl<'a> Arrival<'a> {
     fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
         let now_unix = self.app.store.clock().now().timestamp();
         let proof = Proof { headers: &self.texts, body, now_unix };
-        match &source.signature {
+        stage::run(Stage::Verify, || match &source.signature {
             Some(scheme) => scheme.verify(&source.secret, &proof),
             None => source.provider.adapter().verify(&source.secret, &proof),
-        }
+        })
     }
 
     /// A wrong proof is audited with the source's tenant.

@@ -2,6 +2,7 @@
 //! what waits in quarantine.
 
 use ledger_store::Store;
+use ledger_store::stage;
 use projections::Progress;
 use projections::versions::State;
 
@@ -9,6 +10,7 @@ use super::{check_keyring, in_time};
 
 /// Asks, and sets the gauges. What could not be asked in time keeps its value.
 pub(super) async fn measure(store: &Store) {
+    stages();
     let migrated = in_time(store.is_migrated()).await;
     ready("database", migrated.is_some());
     ready("migrations", migrated == Some(true));
@@ -42,6 +44,15 @@ fn read_models(all: &[Progress]) {
             as_f64(building.events) / as_f64((building.events + building.lag_events).max(1))
         });
         set("ledger_projection_rebuild_ratio", ratio);
+    }
+}
+
+/// The processor time of each stage of a webhook; zero where the server does not count it.
+fn stages() {
+    for (stage, spent) in stage::spent() {
+        let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        metrics::counter!("ledger_stage_cpu_nanoseconds_total", "stage" => stage.as_str())
+            .absolute(nanos);
     }
 }
 

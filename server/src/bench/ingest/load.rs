@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use super::follow::Recorded;
 use crate::bench::tenants::Tenant;
 use crate::bench::{Latencies, Measured, Scratch};
-use crate::demo::traffic::{Plan, traffic};
+use crate::demo::traffic::{Delivery, Plan, traffic};
 
-/// Calls whose webhooks are made up at once.
-const CALLS: u32 = 1_000;
+/// Calls of a pair of clinics whose webhooks are made up at once.
+const CALLS: u32 = 250;
 /// What is not answered by then has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Above this many unanswered the rate is lost; more would only fill this process.
@@ -65,22 +65,31 @@ impl Load {
     }
 
     /// Makes sure that this many webhooks that will be recorded are at hand: making them up takes
-    /// the same processors.
+    /// the same processors. Those of all clinics come in turn, as they would arrive.
     fn make(&mut self, count: usize) {
-        let adapter = Provider::Vapi.adapter();
+        let half = self.targets.len() / 2;
         while self.ready.len() < count {
-            self.seed += 1;
-            let plan = Plan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
-            let half = self.targets.len() / 2;
-            let nth = usize::try_from(self.seed).unwrap_or(0) % half;
-            for delivery in traffic(&plan).deliveries {
-                let translated = adapter.translate(&delivery.body, None);
-                if translated.is_ok_and(|translation| !translation.is_telemetry) {
-                    let target = delivery.clinic * half + nth;
-                    self.ready.push_back(Webhook { target, body: delivery.body });
-                }
+            let mut pairs: Vec<_> = (0..half).map(|nth| self.of_pair(nth, half)).collect();
+            while pairs.iter().any(|pair| !pair.is_empty()) {
+                self.ready.extend(pairs.iter_mut().filter_map(VecDeque::pop_front));
             }
         }
+    }
+
+    /// Webhooks of calls of two clinics, in their order.
+    fn of_pair(&mut self, nth: usize, half: usize) -> VecDeque<Webhook> {
+        self.seed += 1;
+        let plan = Plan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
+        let adapter = Provider::Vapi.adapter();
+        let recorded = traffic(&plan).deliveries.into_iter().filter(|delivery| {
+            let translated = adapter.translate(&delivery.body, None);
+            translated.is_ok_and(|translation| !translation.is_telemetry)
+        });
+        let webhook = |delivery: Delivery| Webhook {
+            target: delivery.clinic * half + nth,
+            body: delivery.body,
+        };
+        recorded.map(webhook).collect()
     }
 
     /// A webhook at each of its moments, answered or not.
@@ -123,6 +132,11 @@ impl Load {
         Ok(tally.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
     }
 
+    /// Makes up what a closed loop sends, so that the processors are free for it.
+    pub(super) fn prepare_closed_loop(&mut self) {
+        self.make(60_000);
+    }
+
     /// What the last open loop recorded.
     pub(super) fn recorded(&mut self) -> Vec<Recorded> {
         std::mem::take(&mut self.recorded)
@@ -135,7 +149,7 @@ impl Load {
         callers: usize,
         round: Duration,
     ) -> anyhow::Result<Measured> {
-        self.make(60_000);
+        self.prepare_closed_loop();
         let ready = Arc::new(Mutex::new(std::mem::take(&mut self.ready)));
         let next = move || {
             let ready = Arc::clone(&ready);

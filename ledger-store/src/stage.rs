@@ -1,0 +1,151 @@
+//! Processor time by stage of a webhook, as the clock of each thread counts it.
+//!
+//! Off until [`measure`] is called, because reading that clock is a system call. A future is charged
+//! for each of its polls, so waiting costs nothing and a task that moves between threads is charged
+//! once. What PostgreSQL spends is not in here: its connections carry [`Stage::connection`] as their
+//! `application_name`, and the operating system knows the processor time of each backend.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// What is done with a webhook. The rest of the server's time is HTTP and its own upkeep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Proof of the sender.
+    Verify,
+    /// From the platform's words to events.
+    Translate,
+    /// The person and the key.
+    Vault,
+    /// Sealing and naming.
+    Seal,
+    /// Group commit of the log.
+    Append,
+    /// Read models, with the wake-ups that start them.
+    Project,
+}
+
+impl Stage {
+    /// All of them, in the order of a webhook.
+    pub const ALL: [Self; 6] =
+        [Self::Verify, Self::Translate, Self::Vault, Self::Seal, Self::Append, Self::Project];
+
+    /// Its name in metrics and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Translate => "translate",
+            Self::Vault => "vault",
+            Self::Seal => "seal",
+            Self::Append => "append",
+            Self::Project => "project",
+        }
+    }
+
+    /// The `application_name` of the connections that work for it alone.
+    #[must_use]
+    pub const fn connection(self) -> Option<&'static str> {
+        match self {
+            Self::Vault => Some("call-ledger vault"),
+            Self::Append => Some("call-ledger append"),
+            Self::Project => Some("call-ledger project"),
+            Self::Verify | Self::Translate | Self::Seal => None,
+        }
+    }
+}
+
+static IS_MEASURED: AtomicBool = AtomicBool::new(false);
+static NANOS: [AtomicU64; Stage::ALL.len()] = [const { AtomicU64::new(0) }; Stage::ALL.len()];
+
+thread_local! {
+    static CURRENT: Cell<Option<Stage>> = const { Cell::new(None) };
+}
+
+/// Counts from now on, in the whole process.
+pub fn measure() {
+    IS_MEASURED.store(true, Ordering::Relaxed);
+}
+
+/// The processor time of each stage so far; zero while nothing is counted.
+#[must_use]
+pub fn spent() -> [(Stage, Duration); Stage::ALL.len()] {
+    let nanos = |stage: Stage| NANOS[stage as usize].load(Ordering::Relaxed);
+    Stage::ALL.map(|stage| (stage, Duration::from_nanos(nanos(stage))))
+}
+
+/// Runs a part of a stage that does not wait.
+pub fn run<T>(stage: Stage, part: impl FnOnce() -> T) -> T {
+    if !is_measured() {
+        return part();
+    }
+    let outer = CURRENT.replace(Some(stage));
+    let began = thread_time();
+    let done = part();
+    let nanos = thread_time().saturating_sub(began).as_nanos();
+    NANOS[stage as usize].fetch_add(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    CURRENT.set(outer);
+    done
+}
+
+/// Drives a future of a stage. Parts of other stages must not be inside: they would count twice.
+pub async fn drive<F: Future>(stage: Stage, future: F) -> F::Output {
+    drive_for(Some(stage), future).await
+}
+
+/// Drives a future that is about to be spawned for the stage that is being polled now.
+pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    drive_for(CURRENT.get(), future)
+}
+
+async fn drive_for<F: Future>(stage: Option<Stage>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| match stage {
+        Some(stage) => run(stage, || future.as_mut().poll(context)),
+        None => future.as_mut().poll(context),
+    })
+    .await
+}
+
+fn is_measured() -> bool {
+    IS_MEASURED.load(Ordering::Relaxed)
+}
+
+fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(stage: Stage) -> Duration {
+        spent()[stage as usize].1
+    }
+
+    #[tokio::test]
+    async fn a_stage_is_charged_for_work_and_not_for_waiting_and_so_is_what_it_spawns() {
+        measure();
+        let work = || {
+            let began = thread_time();
+            while thread_time() - began < Duration::from_millis(30) {}
+        };
+        drive(Stage::Seal, async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            work();
+        })
+        .await;
+        let sealed = of(Stage::Seal);
+        assert!(sealed >= Duration::from_millis(30), "{sealed:?}");
+        assert!(sealed < Duration::from_millis(150), "{sealed:?}");
+        drive(Stage::Verify, async { tokio::spawn(carried(async move { work() })).await })
+            .await
+            .expect("it ends");
+        assert!(of(Stage::Verify) >= Duration::from_millis(30), "{:?}", of(Stage::Verify));
+    }
+}

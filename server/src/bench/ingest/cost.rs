@@ -1,0 +1,114 @@
+//! Processor time and write-ahead log of a stretch of load, by stage.
+//!
+//! Wall-clock time says little on a shared machine; processor time does not depend on what else runs
+//! beside it, but for caches. The server's total is what the operating system charged to its process,
+//! and its stages are what [`ledger_store::stage`] counted in it. PostgreSQL's is the time of each of
+//! its processes, by the `application_name` of the connection. Write-ahead log belongs to the stage
+//! whose tables its record is about, as `pg_walinspect` lists it; a record about no table belongs to
+//! its transaction's stage.
+
+mod processes;
+mod wal;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use ledger_store::stage::Stage;
+use sqlx::PgPool;
+
+use self::processes::Processes;
+use self::wal::Wal;
+use super::Server;
+use crate::bench::report::{Cost, StageCost, as_f64};
+
+/// What is no stage's: HTTP, counting, upkeep; PostgreSQL's own processes and other connections.
+const REST: &str = "rest";
+
+/// What was spent until a moment.
+pub(super) struct Look {
+    server: Duration,
+    stages: BTreeMap<String, Duration>,
+    postgres: Processes,
+    wal: Wal,
+}
+
+impl Look {
+    /// Reads all clocks.
+    ///
+    /// # Errors
+    /// The database or the server does not answer.
+    pub(super) async fn take(pool: &PgPool, server: &Server) -> anyhow::Result<Self> {
+        let wal = Wal::now(pool).await?;
+        let stages = stages(&server.url).await?;
+        let postgres = Processes::of_postgres(pool).await?;
+        Ok(Self { server: processes::time_of(server.pid)?, stages, postgres, wal })
+    }
+
+    /// What was spent since, for each of so many webhooks.
+    ///
+    /// # Errors
+    /// As for [`Look::take`].
+    pub(super) async fn cost(
+        self,
+        pool: &PgPool,
+        server: &Server,
+        (what, webhooks): (&str, u64),
+    ) -> anyhow::Result<Cost> {
+        let now = Self::take(pool, server).await?;
+        let wal = self.wal.by_stage(&now.wal, pool).await?;
+        let mut postgres = now.postgres.since(&self.postgres);
+        let count = as_f64(webhooks.max(1));
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / count;
+        let bytes = |stage: &str| Some(as_f64(*wal.as_ref()?.get(stage).unwrap_or(&0)) / count);
+        let mut rest = now.server.saturating_sub(self.server);
+        let mut stages = Vec::new();
+        for stage in Stage::ALL {
+            let name = stage.as_str();
+            let until = |look: &BTreeMap<String, Duration>| look.get(name).copied();
+            let server = until(&now.stages).unwrap_or_default();
+            let server = server.saturating_sub(until(&self.stages).unwrap_or_default());
+            rest = rest.saturating_sub(server);
+            let connections = stage.connection().and_then(|name| postgres.remove(name));
+            stages.push(StageCost {
+                stage: name,
+                server_us: each(server),
+                postgres_us: each(connections.unwrap_or_default()),
+                wal_bytes: bytes(name),
+            });
+        }
+        stages.push(StageCost {
+            stage: REST,
+            server_us: each(rest),
+            postgres_us: each(postgres.into_values().sum()),
+            wal_bytes: bytes(REST),
+        });
+        let wal_bytes = as_f64(self.wal.until(&now.wal)) / count;
+        Ok(Cost::new(what, webhooks, stages, wal_bytes))
+    }
+}
+
+/// The processor time of the server's stages, as it tells at `/metrics`.
+async fn stages(url: &str) -> anyhow::Result<BTreeMap<String, Duration>> {
+    let text = reqwest::get(format!("{url}/metrics")).await?.error_for_status()?.text().await?;
+    let stages: BTreeMap<_, _> = text.lines().filter_map(stage_line).collect();
+    (stages.len() == Stage::ALL.len()).then_some(stages).context("the server counts no stages")
+}
+
+fn stage_line(line: &str) -> Option<(String, Duration)> {
+    let rest = line.strip_prefix("ledger_stage_cpu_nanoseconds_total{stage=\"")?;
+    let (stage, nanos) = rest.split_once("\"} ")?;
+    Some((stage.to_owned(), Duration::from_nanos(nanos.trim().parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_stage_is_read_from_its_line() {
+        let line = "ledger_stage_cpu_nanoseconds_total{stage=\"seal\"} 1500";
+        assert_eq!(stage_line(line), Some(("seal".to_owned(), Duration::from_nanos(1_500))));
+        assert_eq!(stage_line("# TYPE ledger_stage_cpu_nanoseconds counter"), None);
+    }
+}
