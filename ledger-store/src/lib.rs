@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod append;
 pub mod appender;
 pub mod change;
+pub mod compute;
 pub mod counts;
 pub mod deliveries;
 pub mod embedded;
@@ -24,6 +25,7 @@ pub mod read;
 pub mod record;
 pub mod root_key;
 pub mod seal;
+pub mod shares;
 pub mod source;
 pub mod tenant_tx;
 pub mod tenants;
@@ -42,7 +44,7 @@ use sqlx::{Connection, Executor, PgPool};
 pub use error::StoreError;
 pub use tenant_tx::TenantTx;
 
-use appender::Appender;
+use appender::{APART, Appender};
 use keyring::Keyring;
 use pool::pool;
 use source::Source;
@@ -84,6 +86,7 @@ pub struct Store {
     projector: PgPool,
     owner: PgPool,
     append: PgPool,
+    apart: PgPool,
     appender: Appender,
     vault: Vault,
     keyring: Arc<Keyring>,
@@ -111,7 +114,9 @@ impl Store {
             );
         // Readers never keep a webhook waiting, and nothing keeps one for long.
         let intake = pool(&database, 4, "set role ledger_app; set statement_timeout = '5s'");
-        let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '5s'");
+        // A tenant whose row is held is set apart after this time; there it may wait.
+        let append = pool(&database, lanes_len, "set role ledger_app; set lock_timeout = '50ms'");
+        let apart = pool(&database, APART, "set role ledger_app; set lock_timeout = '1s'");
         let projector = pool(
             &database,
             12,
@@ -120,7 +125,7 @@ impl Store {
         let owner = pool(&database, 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);
-        let appender = Appender::start(&append, lanes, &wake);
+        let appender = Appender::start((&append, &apart), lanes, &wake);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
@@ -129,6 +134,7 @@ impl Store {
             projector,
             owner,
             append,
+            apart,
             appender,
             vault,
             keyring,
@@ -236,10 +242,11 @@ impl Store {
     /// Closes every connection. What is under way is finished; what still waits in a queue is told
     /// that the log cannot be reached.
     pub async fn close(&self) {
-        let Self { append, intake, app, projector, owner, .. } = self;
+        let Self { append, apart, intake, app, projector, owner, .. } = self;
         let closed = async {
             tokio::join!(
                 append.close(),
+                apart.close(),
                 intake.close(),
                 app.close(),
                 projector.close(),
