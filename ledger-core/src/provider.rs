@@ -59,17 +59,24 @@ impl fmt::Display for Provider {
 pub struct Proof<'a> {
     /// The request's headers.
     pub headers: &'a [(String, String)],
-    /// The exact bytes that were sent.
-    pub body: &'a [u8],
+    /// The exact bytes that were sent; `None` while the body is not read.
+    pub body: Option<&'a [u8]>,
     /// Now, in seconds since the Unix epoch, for time-bound signatures.
     pub now_unix: i64,
 }
 
 impl<'a> Proof<'a> {
-    /// The value of a header, by its lower-case name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// The value of a header that a signature depends on, without surrounding blanks; `None` when it is
+    /// absent or empty.
+    ///
+    /// # Errors
+    /// [`Unproven::Repeated`]: each further value would be one more pass over the body, for a sender
+    /// that has proved nothing.
+    pub fn single(&self, name: &str) -> Result<Option<&'a str>, Unproven> {
+        let named = self.headers.iter().filter(|(known, _)| known == name);
+        let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());
+        let value = values.next();
+        if values.next().is_some() { Err(Unproven::Repeated) } else { Ok(value) }
     }
 }
 
@@ -85,6 +92,12 @@ pub enum Unproven {
     /// The signature is right for another time.
     #[error("the signed time is more than five minutes away")]
     Stale,
+    /// A signature or its time is given more than once. No signature is computed then.
+    #[error("the signature or its time is given more than once")]
+    Repeated,
+    /// The proof is a signature over the body, and the body is not read yet.
+    #[error("the proof is a signature over the body, which was not read")]
+    Unread,
 }
 
 impl Unproven {
@@ -95,6 +108,8 @@ impl Unproven {
             Self::Missing => "proof-missing",
             Self::Wrong => "proof-wrong",
             Self::Stale => "proof-stale",
+            Self::Repeated => "proof-repeated",
+            Self::Unread => "proof-unread",
         }
     }
 }
@@ -206,10 +221,12 @@ impl fmt::Debug for Translation {
 
 /// Translator for one voice platform.
 pub trait Adapter: Send + Sync {
-    /// Checks that the sender knows the secret. Constant time in the secret.
+    /// Checks that the sender knows the secret. Constant time in the secret. Passes over the body at most
+    /// once for each form of signature the provider has, whatever the headers are.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered 401 and nothing of it is kept.
+    /// [`Unproven`]: the request is answered 401 and nothing of it is kept. [`Unproven::Unread`] without a
+    /// body: read it and ask again.
     fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven>;
 
     /// Reads a body. `region` (ISO 3166-1 alpha-2) is the country national numbers are read in.

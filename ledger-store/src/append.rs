@@ -8,6 +8,8 @@ use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, Te
 use ledger_core::leaf::Leaf;
 use sqlx::PgConnection;
 
+use crate::compute::compute;
+
 /// What a caller believes about a stream before appending to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -125,7 +127,8 @@ pub async fn append(
     conn: &mut PgConnection,
     requests: &[&AppendRequest],
 ) -> sqlx::Result<Vec<Answer>> {
-    let columns = Columns::of(requests);
+    let bytes = requests.iter().map(|request| request.size()).sum();
+    let columns = compute(bytes, || Columns::of(requests)).await;
     let rows = sqlx::query!(
         r#"
         select status as "status!", first_position, last_position, actual, reason

@@ -3,21 +3,27 @@
 //!
 //! There is no timer: a lone caller is not held back, and while one batch commits the next one
 //! gathers. Tenants are spread over lanes, so two batches never wait for each other's tenants; two
-//! lanes are best (see `docs/decisions/0003-append.md`).
+//! lanes are best (see `docs/decisions/0003-append.md`). A tenant whose row is held by somebody else is
+//! set apart, so that it delays itself alone (`docs/decisions/0022-resource-isolation.md`).
 
+mod apart;
+
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ledger_core::ids::StreamVersion;
+use ledger_core::ids::{StreamVersion, TenantId};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::apart::Apart;
 use crate::append::{Answer, AppendRequest, Appended, append};
+use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::wake::Wake;
 
@@ -28,10 +34,16 @@ const REST: Duration = Duration::from_secs(1);
 /// Requests that may wait in one lane.
 const QUEUE: usize = 4_096;
 /// A database that goes silent holds up a batch for this long, and a lane no longer. Longer than
-/// the lock timeout, which says more.
+/// the lock timeouts, which say more.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Kilobytes that may wait in all lanes together.
 const QUEUE_KILOBYTES: usize = 64 << 10;
+
+/// Requests and kilobytes of one tenant that may wait: half of what may wait in all.
+const TENANT_QUEUE: usize = QUEUE / 2;
+const TENANT_KILOBYTES: usize = QUEUE_KILOBYTES / 2;
+/// Connections for tenants that are set apart.
+pub(crate) const APART: u32 = 4;
 
 /// Why a request was not appended.
 #[derive(Debug, Error)]
@@ -69,7 +81,8 @@ impl AppendError {
 struct Waiting {
     request: AppendRequest,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
-    _room: OwnedSemaphorePermit,
+    since: Instant,
+    _room: [OwnedSemaphorePermit; 3],
 }
 
 /// Takes append requests from any number of callers.
@@ -77,20 +90,26 @@ struct Waiting {
 pub struct Appender {
     lanes: Arc<[mpsc::Sender<Waiting>]>,
     room: Arc<Semaphore>,
+    queued: Shares<TenantId>,
+    kilobytes: Shares<TenantId>,
 }
 
 impl Appender {
     /// Starts the lanes. They end when the last clone of the appender is dropped, after what waits
     /// was committed.
-    pub(crate) fn start(pool: &PgPool, lanes: usize, wake: &Wake) -> Self {
+    pub(crate) fn start((pool, apart): (&PgPool, &PgPool), lanes: usize, wake: &Wake) -> Self {
+        let apart = Apart::new(apart, wake);
         let start = |_| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            let lane = Lane { pool: pool.clone(), conn: None, wake: wake.clone(), batches: 0 };
-            tokio::spawn(stage::drive(Stage::Append, lane.run(receiver)));
+            tokio::spawn(stage::drive(Stage::Append, Lane::new(pool, wake).run(receiver, apart.clone())));
             sender
         };
-        let room = Arc::new(Semaphore::new(QUEUE_KILOBYTES));
-        Self { lanes: (0..lanes.max(1)).map(start).collect(), room }
+        Self {
+            lanes: (0..lanes.max(1)).map(start).collect(),
+            room: Arc::new(Semaphore::new(QUEUE_KILOBYTES)),
+            queued: Shares::default(),
+            kilobytes: Shares::default(),
+        }
     }
 
     /// How many requests wait in this process to be appended.
@@ -111,18 +130,25 @@ impl Appender {
         if request.repeats_a_stream() {
             return Err(AppendError::Refused { reason: "stream_repeated".into() });
         }
-        let kilobytes = u32::try_from(request.size() / 1024 + 1).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room)
-            .try_acquire_many_owned(kilobytes)
-            .map_err(|_| AppendError::Overloaded)?;
+        let room = self.room_for(&request).ok_or(AppendError::Overloaded)?;
         let mut hasher = DefaultHasher::new();
         request.tenant_id.hash(&mut hasher);
         let nth = hasher.finish() % self.lanes.len() as u64;
         let lane = &self.lanes[usize::try_from(nth).expect("less than the number of lanes")];
         let (reply, answer) = oneshot::channel();
-        lane.try_send(Waiting { request, reply, _room: room })
+        lane.try_send(Waiting { request, reply, since: Instant::now(), _room: room })
             .map_err(|_| AppendError::Overloaded)?;
         answer.await.map_err(|_| AppendError::Unavailable(None))?
+    }
+
+    /// A place in the queue and the room it takes, of the tenant's share and of all.
+    fn room_for(&self, request: &AppendRequest) -> Option<[OwnedSemaphorePermit; 3]> {
+        let (tenant, kilobytes) = (&request.tenant_id, request.size() / 1024 + 1);
+        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
+        let place = self.queued.try_take(tenant, TENANT_QUEUE, 1)?;
+        let share = self.kilobytes.try_take(tenant, TENANT_KILOBYTES, kilobytes)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kilobytes).ok()?;
+        Some([place, share, room])
     }
 }
 
@@ -135,18 +161,69 @@ struct Lane {
 }
 
 impl Lane {
-    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
+    fn new(pool: &PgPool, wake: &Wake) -> Self {
+        Self { pool: pool.clone(), conn: None, wake: wake.clone(), batches: 0 }
+    }
+
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, apart: Apart) {
         while let Some(first) = self.next(&mut queue).await {
-            let mut bytes = first.request.size();
-            let mut batch = vec![first];
-            while batch.len() < MAX_REQUESTS && bytes < MAX_BYTES {
-                let Ok(next) = queue.try_recv() else { break };
-                bytes += next.request.size();
-                batch.push(next);
+            let mut bytes = 0;
+            let mut batch = Vec::new();
+            let mut next = Some(first);
+            while let Some(waiting) = next {
+                // A tenant that is set apart stays in the order it came in.
+                if let Some(waiting) = apart.pass(waiting) {
+                    bytes += waiting.request.size();
+                    batch.push(waiting);
+                }
+                let is_full = batch.len() >= MAX_REQUESTS || bytes >= MAX_BYTES;
+                next = if is_full { None } else { queue.try_recv().ok() };
             }
-            metrics::histogram!("ledger_append_batch_requests").record(as_f64(batch.len()));
-            self.commit(batch).await;
+            while !batch.is_empty() {
+                metrics::histogram!("ledger_append_batch_requests").record(as_f64(batch.len()));
+                let (locked, _) = self.commit(batch).await;
+                batch = self.set_apart(locked, &apart).await;
+            }
         }
+    }
+
+    /// Of requests that did not get their tenants' locks in time, those whose tenant is held go apart.
+    /// Returns the others, to be tried again at once.
+    async fn set_apart(&mut self, locked: Vec<Waiting>, apart: &Apart) -> Vec<Waiting> {
+        if locked.is_empty() {
+            return locked;
+        }
+        let free = self.free(&locked).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "append.locks_unknown");
+            HashSet::new()
+        });
+        let is_free = |waiting: &Waiting| free.contains(&waiting.request.tenant_id);
+        let (free, held): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_free);
+        // Let go meanwhile, or held for short times again and again: apart each can wait for longer.
+        let (free, held) = if held.is_empty() { (held, free) } else { (free, held) };
+        held.into_iter().for_each(|waiting| apart.take(waiting));
+        free
+    }
+
+    /// The tenants of a batch whose rows nobody else holds at this moment.
+    async fn free(&mut self, batch: &[Waiting]) -> sqlx::Result<HashSet<TenantId>> {
+        let mut tenants: Vec<_> = batch.iter().map(|waiting| waiting.request.tenant_id.0).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        let free = async {
+            let mut conn = match self.conn.take() {
+                Some(conn) => conn,
+                None => self.pool.acquire().await?,
+            };
+            sqlx::query_scalar!(
+                r#"select tenant_id as "tenant_id!" from ledger.free_tenants($1) free (tenant_id)"#,
+                &tenants,
+            )
+            .fetch_all(&mut *conn)
+            .await
+        };
+        let free = timeout(PATIENCE, free).await.unwrap_or_else(|_| Err(gone_silent()))?;
+        Ok(free.into_iter().map(TenantId).collect())
     }
 
     /// The next to wait. The connection is given back when the pool closes.
@@ -164,9 +241,11 @@ impl Lane {
     }
 
     /// Commits a batch. One that fails on its data is halved until the culprit stands alone, so
-    /// that it never fails its neighbours.
-    async fn commit(&mut self, batch: Vec<Waiting>) {
+    /// that it never fails its neighbours. Returns, unanswered, what did not get its locks in time, and
+    /// the error that says so.
+    async fn commit(&mut self, batch: Vec<Waiting>) -> (Vec<Waiting>, Option<sqlx::Error>) {
         let mut pending = vec![batch];
+        let (mut locked, mut why) = (Vec::new(), None);
         while let Some(mut batch) = pending.pop() {
             let requests: Vec<&AppendRequest> =
                 batch.iter().map(|waiting| &waiting.request).collect();
@@ -176,9 +255,14 @@ impl Lane {
                     let rest = batch.split_off(batch.len() / 2);
                     pending.extend([rest, batch]);
                 }
+                Err(error) if is_lock_timeout(&error) => {
+                    locked.append(&mut batch);
+                    why = Some(error);
+                }
                 Err(error) => refuse(batch, error),
             }
         }
+        (locked, why)
     }
 
     async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
@@ -256,6 +340,12 @@ fn refuse(batch: Vec<Waiting>, error: sqlx::Error) {
 fn is_about_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+/// SQLSTATE 55P03: somebody else holds a row of a tenant.
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "55P03")
 }
 
 /// Not the statement's fault: the connection (class 08), a server that is going down (57), a

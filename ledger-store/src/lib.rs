@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod append;
 pub mod appender;
 pub mod change;
+pub mod compute;
 pub mod counts;
 pub mod deliveries;
 pub mod embedded;
@@ -24,6 +25,7 @@ pub mod read;
 pub mod record;
 pub mod root_key;
 pub mod seal;
+pub mod shares;
 pub mod source;
 pub mod stage;
 pub mod tenant_tx;
@@ -43,7 +45,7 @@ use sqlx::{Connection, Executor, PgPool};
 pub use error::StoreError;
 pub use tenant_tx::TenantTx;
 
-use appender::Appender;
+use appender::{APART, Appender};
 use keyring::Keyring;
 use pool::pool;
 use source::Source;
@@ -86,6 +88,7 @@ pub struct Store {
     projector: PgPool,
     owner: PgPool,
     append: PgPool,
+    apart: PgPool,
     appender: Appender,
     vault: Vault,
     keyring: Arc<Keyring>,
@@ -124,11 +127,18 @@ impl Store {
              set enable_hashjoin = off; set enable_mergejoin = off; \
              set enable_material = off; set enable_bitmapscan = off",
         );
+        // A tenant whose row is held is set apart after this time; there it may wait.
         let append = pool(
             &database,
             name_of(Stage::Append),
             lanes_len,
-            "set role ledger_app; set lock_timeout = '5s'",
+            "set role ledger_app; set lock_timeout = '50ms'",
+        );
+        let apart = pool(
+            &database,
+            name_of(Stage::Append),
+            APART,
+            "set role ledger_app; set lock_timeout = '1s'",
         );
         let projector = pool(
             &database,
@@ -139,7 +149,7 @@ impl Store {
         let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
         wake.spawn(&projector);
-        let appender = Appender::start(&append, lanes, &wake);
+        let appender = Appender::start((&append, &apart), lanes, &wake);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
@@ -148,6 +158,7 @@ impl Store {
             projector,
             owner,
             append,
+            apart,
             appender,
             vault,
             keyring,
@@ -255,10 +266,11 @@ impl Store {
     /// Closes every connection. What is under way is finished; what still waits in a queue is told
     /// that the log cannot be reached.
     pub async fn close(&self) {
-        let Self { append, intake, app, projector, owner, .. } = self;
+        let Self { append, apart, intake, app, projector, owner, .. } = self;
         let closed = async {
             tokio::join!(
                 append.close(),
+                apart.close(),
                 intake.close(),
                 app.close(),
                 projector.close(),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::Store;
+use crate::compute::compute;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
@@ -81,7 +82,8 @@ impl Store {
         let digest = self.keyring.digest_key(installation).await?.digest(content);
         let quarantine_id = QuarantineId(self.ids.ordered());
         let epoch = self.vault.epoch(installation).await?;
-        let body_sealed = epoch.seal_secret(&body_place(quarantine_id), body);
+        let seal = || epoch.seal_secret(&body_place(quarantine_id), body);
+        let body_sealed = compute(body.len(), seal).await;
         let content_sealed = epoch.seal_secret(&content_place(quarantine_id), content);
         let mut tx = TenantTx::begin(&self.app, installation).await?;
         sqlx::query!(
@@ -174,9 +176,9 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.quarantine", column };
         let epoch = self.vault.epoch(viewer).await?;
-        let body = epoch
-            .open_secret(&body_place(quarantine_id), &row.body_sealed)
-            .ok_or_else(|| corrupt("body_sealed"))?;
+        let open = || epoch.open_secret(&body_place(quarantine_id), &row.body_sealed);
+        let body = compute(row.body_sealed.len(), open).await;
+        let body = body.ok_or_else(|| corrupt("body_sealed"))?;
         let content = row.content_sealed.map(|sealed| {
             let opened = epoch.open_secret(&content_place(quarantine_id), &sealed)?;
             opened.as_slice().try_into().ok()

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
+use crate::compute::compute;
 use crate::keyring::KeyringError;
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
@@ -96,7 +97,8 @@ impl Store {
         let mut fresh = Cow::Borrowed(drafts);
         // A tool call told again beside a new one is left out; a race may find another one known.
         for _ in 0..MAX_TRIES {
-            let request = stage::run(Stage::Seal, || self.request(&named, &fresh));
+            let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
+            let request = compute(weight(&fresh), sealed).await;
             match stage::drive(Stage::Append, self.appender.append(request)).await {
                 Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
                 appended => return Ok(appended?),
@@ -124,7 +126,7 @@ impl Store {
         drafts: &[Draft],
     ) -> Result<AppendRequest, RecordError> {
         let named = self.name(origin, canonical, drafts).await?;
-        Ok(self.request(&named, drafts))
+        Ok(compute(weight(drafts), || self.request(&named, drafts)).await)
     }
 
     /// What names the events of a delivery, and whose data they are.
@@ -134,7 +136,8 @@ impl Store {
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Named<'a>, RecordError> {
-        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
+        let key = self.keyring.digest_key(origin.tenant_id).await?;
+        let digest = compute(canonical.len(), || key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
             let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
@@ -304,6 +307,11 @@ fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Positio
         first.sections.raw = first.sections.raw.take().or(raw);
     }
     left
+}
+
+/// About the bytes that sealing these drafts goes through: the body, and what was taken out of it.
+fn weight(drafts: &[Draft]) -> usize {
+    2 * drafts.iter().filter_map(|draft| draft.sections.raw.as_ref()).map(Vec::len).sum::<usize>()
 }
 
 fn all_known(known: &HashMap<EventId, Position>) -> Appended {

@@ -77,7 +77,7 @@ impl App {
             counts,
             metrics,
             limits,
-            rooms: Rooms::new(limits.room),
+            rooms: Rooms::new(limits.room, limits.max_body),
             closing,
             keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
         }

@@ -24,6 +24,7 @@ use ledger_core::provider::{Refused, Reply, Translation};
 use ledger_store::Store;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
+use ledger_store::compute::compute;
 use ledger_store::counts::Outcome;
 use ledger_store::quarantine::ContentName;
 use ledger_store::record::{Origin, RecordError};
@@ -97,7 +98,7 @@ async fn handler(
     match arrival.find_source(source_id).await {
         Ok(Some(source)) => arrival.take(&source, body).await,
         Ok(None) => Err(unknown()),
-        Err(failed) => arrival.apologise(body, failed).await,
+        Err(failed) => arrival.apologise(source_id, body, failed).await,
     }
 }
 
@@ -144,9 +145,10 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn translate(&self, body: &[u8], country: Option<&str>) -> Result<Translation, ApiError> {
+    async fn translate(&self, body: &[u8], country: Option<&str>) -> Result<Translation, ApiError> {
         let adapter = self.source.provider.adapter();
-        let translated = stage::run(Stage::Translate, || adapter.translate(body, country));
+        let translate = || stage::run(Stage::Translate, || adapter.translate(body, country));
+        let translated = compute(body.len(), translate).await;
         translated.map_err(|refused| {
             let code = match refused {
                 Refused::NotUtf8 { .. } => "body-not-utf8",
@@ -208,7 +210,7 @@ impl Delivery<'_> {
             translation = self.translate_for(tenant_id, body).await?;
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
-        let content = content_name(&translation);
+        let content = name_content(&translation).await;
         self.record(tenant_id, &content, &translation.drafts).await.map(Taken::Recorded)
     }
 
@@ -219,7 +221,7 @@ impl Delivery<'_> {
         body: &[u8],
     ) -> Result<Translation, ApiError> {
         let country = self.store.country(tenant_id).await?;
-        self.translate(body, country.as_deref())
+        self.translate(body, country.as_deref()).await
     }
 
     async fn record(
@@ -239,7 +241,7 @@ impl Delivery<'_> {
 
     async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
-        let (source_id, content) = (self.source.source_id, content_name(translation));
+        let (source_id, content) = (self.source.source_id, name_content(translation).await);
         self.store
             .quarantine(source_id, NO_SINGLE_ROUTE, &content, body.unwrap_or_default())
             .await?;
@@ -250,8 +252,10 @@ impl Delivery<'_> {
 /// What names the content of a message as it was sent. The quarantine can keep it without keeping
 /// the provider secrets that were in the body, so that a message it gave to a tenant is known again
 /// when the platform repeats it.
-fn content_name(translation: &Translation) -> ContentName {
-    digest(&SHA256, &translation.canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
+async fn name_content(translation: &Translation) -> ContentName {
+    let canonical = &translation.canonical;
+    let digest = compute(canonical.len(), || digest(&SHA256, canonical)).await;
+    digest.as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
 fn refuse_record(error: RecordError) -> ApiError {

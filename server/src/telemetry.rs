@@ -60,9 +60,14 @@ pub fn metrics() -> PrometheusHandle {
 
 /// A counter that appears with its first fault has no rate to alert on, so these begin at zero.
 fn begin_at_zero() {
-    for reason in
-        ["proof-missing", "proof-wrong", "proof-stale", "scope-missing", "installation-key-needed"]
-    {
+    for reason in [
+        "proof-missing",
+        "proof-wrong",
+        "proof-stale",
+        "proof-repeated",
+        "scope-missing",
+        "installation-key-needed",
+    ] {
         metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }
     for section in ["party", "tool_io", "conversation", "raw"] {

@@ -1,6 +1,7 @@
 //! The log takes what it is given exactly, once, in order, and tells each caller the truth.
 
 mod alike;
+mod held;
 mod race;
 mod raw;
 

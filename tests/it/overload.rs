@@ -2,9 +2,11 @@
 //! its bounds, says when to come again, answers every voice in time, and goes on by itself.
 
 mod outages;
+mod proofs;
 mod queues;
 mod room;
 mod senders;
+mod shares;
 mod stop;
 
 use std::time::{Duration, Instant};
@@ -116,6 +118,14 @@ impl Raw {
         ))
         .await;
         raw
+    }
+
+    /// What the server says before it closes, or before nothing more comes for so long.
+    async fn within(&mut self, time: Duration) -> Option<String> {
+        let mut heard = vec![0; 4_096];
+        let read = tokio::time::timeout(time, self.0.read(&mut heard)).await.ok()?;
+        heard.truncate(read.unwrap_or(0));
+        Some(String::from_utf8_lossy(&heard).into_owned())
     }
 
     /// What the server says first.

@@ -87,6 +87,9 @@ pub enum SchemeError {
     /// A signature that does not cover the body proves nothing about it.
     #[error("the payload must contain {{body}}")]
     NoBody,
+    /// Each further time would be one more pass over a body that is not believed yet.
+    #[error("the payload must contain {{body}} once")]
+    BodyRepeated,
     /// A time that nobody signed proves nothing.
     #[error(
         "the payload must contain {{timestamp}} when there is a timestamp header, and only then"
@@ -133,6 +136,9 @@ impl SignatureScheme {
         if !signs("{body}") {
             return Err(SchemeError::NoBody);
         }
+        if self.payload.matches("{body}").count() > 1 {
+            return Err(SchemeError::BodyRepeated);
+        }
         if signs("{timestamp}") != self.timestamp_header.is_some() {
             return Err(SchemeError::Timestamp);
         }
@@ -142,21 +148,23 @@ impl SignatureScheme {
         self.key(secret).map(|_| ()).ok_or(SchemeError::Secret)
     }
 
-    /// Checks that the sender knows the secret. Constant time in the secret.
+    /// Checks that the sender knows the secret. Constant time in the secret. Each header counts once, so
+    /// that a sender that proves nothing costs one pass over the body.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered 401 and nothing of it is kept.
+    /// [`Unproven`]: the request is answered 401 and nothing of it is kept. [`Unproven::Unread`] without a
+    /// body: read it and ask again.
     pub fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
-        let given = proof.header(&self.signature_header).filter(|value| !value.trim().is_empty());
-        let given = given.ok_or(Unproven::Missing)?;
+        let given = proof.single(&self.signature_header)?.ok_or(Unproven::Missing)?;
         let header = |name: &Option<String>| match name {
-            Some(name) => proof.header(name).map(str::trim).ok_or(Unproven::Wrong),
+            Some(name) => proof.single(name)?.ok_or(Unproven::Wrong),
             None => Ok(""),
         };
         let timestamp = header(&self.timestamp_header)?;
         let message_id = header(&self.message_id_header)?;
         let key = self.key(secret).filter(|_| !secret.is_empty()).ok_or(Unproven::Wrong)?;
-        let tag = self.sign(&key, proof.body, timestamp, message_id);
+        let body = proof.body.ok_or(Unproven::Unread)?;
+        let tag = self.sign(&key, body, timestamp, message_id);
         // Every one is compared, so that time tells nothing about which was nearly right.
         let is_right = given
             .split_whitespace()
@@ -250,7 +258,7 @@ mod tests {
     ) -> Result<(), Unproven> {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        scheme.verify(secret, &Proof { headers: &headers, body: BODY, now_unix: NOW })
+        scheme.verify(secret, &Proof { headers: &headers, body: Some(BODY), now_unix: NOW })
     }
 
     fn tag(algorithm: hmac::Algorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
@@ -337,11 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_the_scheme_given_twice_is_refused() {
+        let scheme = SignatureScheme::default();
+        let right = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1790000000.", BODY]));
+        let (signed, timed) = (("x-signature", right.as_str()), ("x-timestamp", "1790000000"));
+        for headers in [[signed, signed, timed], [signed, timed, timed]] {
+            assert_eq!(judge(&scheme, SECRET, &headers), Err(Unproven::Repeated));
+        }
+    }
+
+    #[test]
     fn a_scheme_that_proves_nothing_is_refused_by_name() {
         let usual = SignatureScheme::default;
         for (scheme, refused) in [
             (SignatureScheme { payload: "{timestamp}".into(), ..usual() }, SchemeError::NoBody),
             (SignatureScheme { payload: "{body}".into(), ..usual() }, SchemeError::Timestamp),
+            (
+                SignatureScheme { payload: "{timestamp}{body}{body}".into(), ..usual() },
+                SchemeError::BodyRepeated,
+            ),
             (SignatureScheme { timestamp_header: None, ..usual() }, SchemeError::Timestamp),
             (
                 SignatureScheme { message_id_header: Some("id".into()), ..usual() },

@@ -7,15 +7,16 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use ledger_core::event::AccessDenied;
-use ledger_core::ids::SourceId;
+use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Proof, Provider, Reply, Unproven};
+use ledger_store::compute::compute;
 use ledger_store::source::Source;
 use ledger_store::stage::{self, Stage};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::counts::Visit;
-use super::room::{Place, SMALL};
+use super::room::{Place, SMALL, Sender};
 use super::{Delivery, answer, body, overloaded, unavailable};
 use crate::app::App;
 use crate::problem::ApiError;
@@ -78,13 +79,23 @@ impl<'a> Arrival<'a> {
         body: Body,
         visit: &mut Visit<'_>,
     ) -> Result<Response, ApiError> {
-        // A secret in a header is believed before the body is read, a signature only with it.
-        let is_proven = self.judge(source, &[]).is_ok();
+        // A secret in a header is believed before the body is read, a signature only with it. What no
+        // body can prove takes no room and no time.
+        let is_proven = match self.judge(source, None).await {
+            Ok(()) => true,
+            Err(Unproven::Unread) => false,
+            Err(unproven) => {
+                body::discard(body, &self.app.limits).await;
+                visit.is_unproven(unproven.code());
+                return Err(self.refuse_proof(source, unproven).await);
+            }
+        };
         if is_proven {
             visit.is_proven();
         }
-        let (place, body) = self.read(body, is_proven).await?;
-        if let Err(unproven) = self.judge(source, &body) {
+        let sender = Sender { tenant_id: source.tenant_id, source_id: source.source_id };
+        let (place, body) = self.read(body, sender, is_proven).await?;
+        if !is_proven && let Err(unproven) = self.judge(source, Some(&body)).await {
             visit.is_unproven(unproven.code());
             return Err(self.refuse_proof(source, unproven).await);
         }
@@ -92,6 +103,7 @@ impl<'a> Arrival<'a> {
         let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
         let translation = delivery
             .translate(&body, source.country.as_deref())
+            .await
             .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
         visit.is_of_kind(&translation.kind);
         if place.is_reserved && translation.reply == Reply::Acknowledge {
@@ -107,11 +119,13 @@ impl<'a> Arrival<'a> {
     /// `failed`, unless somebody waits for an answer that is spoken.
     pub(super) async fn apologise(
         &self,
+        source_id: SourceId,
         body: Body,
         failed: ApiError,
     ) -> Result<Response, ApiError> {
         let told = body::told_length(self.headers).unwrap_or(SMALL);
-        let read = match self.app.rooms.of(false).admit(Some(told), SMALL).await {
+        let sender = Sender { tenant_id: TenantId::INSTALLATION, source_id };
+        let read = match self.app.rooms.of(false).admit(sender, Some(told), SMALL).await {
             Some(place) if told <= SMALL => {
                 body::read(body, place.max_body, RESERVED_PATIENCE).await
             }
@@ -124,20 +138,26 @@ impl<'a> Arrival<'a> {
         let adapters = Provider::ALL.iter().map(|provider| provider.adapter());
         let mut replies =
             adapters.filter_map(|adapter| Some(adapter.translate(&body, None).ok()?.reply));
-        match replies.find(|reply| *reply != Reply::Acknowledge) {
+        let find = || replies.find(|reply| *reply != Reply::Acknowledge);
+        match compute(body.len(), find).await {
             Some(reply) => Ok(answer::spoken(&reply, None, None)),
             None => Err(failed),
         }
     }
 
     /// The body, and the room it takes for as long as it is worked on.
-    async fn read(&self, body: Body, is_proven: bool) -> Result<(Place, Vec<u8>), ApiError> {
+    async fn read(
+        &self,
+        body: Body,
+        sender: Sender,
+        is_proven: bool,
+    ) -> Result<(Place, Vec<u8>), ApiError> {
         let limits = &self.app.limits;
         let told = body::told_length(self.headers);
         let admitted = match told {
             Some(bytes) if bytes > limits.max_body => Err(body::too_large(limits.max_body)),
             _ => {
-                let place = self.app.rooms.of(is_proven).admit(told, limits.max_body).await;
+                let place = self.app.rooms.of(is_proven).admit(sender, told, limits.max_body).await;
                 place.ok_or_else(overloaded)
             }
         };
@@ -168,13 +188,17 @@ impl<'a> Arrival<'a> {
         encodings.into_iter().any(|encoding| encoding != "identity")
     }
 
-    fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
+    /// Whether the sender knows the secret, as far as what was read of the request tells.
+    async fn judge(&self, source: &Source, body: Option<&[u8]>) -> Result<(), Unproven> {
         let now_unix = self.app.store.clock().now().timestamp();
         let proof = Proof { headers: &self.texts, body, now_unix };
-        stage::run(Stage::Verify, || match &source.signature {
-            Some(scheme) => scheme.verify(&source.secret, &proof),
-            None => source.provider.adapter().verify(&source.secret, &proof),
-        })
+        let judge = || {
+            stage::run(Stage::Verify, || match &source.signature {
+                Some(scheme) => scheme.verify(&source.secret, &proof),
+                None => source.provider.adapter().verify(&source.secret, &proof),
+            })
+        };
+        compute(body.map_or(0, <[u8]>::len), judge).await
     }
 
     /// A wrong proof is audited with the source's tenant.

@@ -1,60 +1,117 @@
-//! Reading a webhook's body, within bounds of size and time.
+//! Reading a webhook's body, within bounds of size, time and pace.
 
-use std::error::Error;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
+use tokio::time::{Instant, timeout_at};
 
 use crate::limits::Limits;
 use crate::problem::ApiError;
+
+/// The pace is asked for after this time: a connection may take a moment to get going.
+const GRACE: Duration = Duration::from_secs(4);
+/// Bytes a second, counted from the beginning, below which a sender is cut off. A platform's slowest
+/// reports come a hundred times as fast.
+const PACE: usize = 16 << 10;
 
 /// The length a sender tells in advance.
 pub(super) fn told_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reads on and keeps nothing: a sender that is still talking does not hear the answer. One that
-/// does not stop is cut off.
+/// Reads on and keeps nothing: a sender that is still talking does not read the answer. One that
+/// does not stop, or is slow, is cut off.
 pub(super) async fn discard(body: Body, limits: &Limits) {
-    let mut body = std::pin::pin!(body);
-    let read = async {
-        let mut left = 4 * limits.max_body;
-        while let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-            let bytes = frame.data_ref().map_or(0, axum::body::Bytes::len);
-            let Some(less) = left.checked_sub(bytes) else { return };
-            left = less;
-        }
-    };
-    // Whether it came to its end or not, nothing more is heard.
-    let _ = tokio::time::timeout(limits.body_patience, read).await;
+    let limit = 4 * limits.max_body;
+    // Whether it came to its end or not, nothing more is read.
+    let _ = each_frame(body, limit, limits.body_patience, |_| ()).await;
 }
 
 /// The whole body.
 ///
 /// # Errors
-/// 413, 408, or 400 when it broke off.
+/// 413, 408 when it is late or slow, or 400 when it broke off.
 pub(crate) async fn read(
     body: Body,
     limit: usize,
     patience: Duration,
 ) -> Result<Vec<u8>, ApiError> {
-    let read = tokio::time::timeout(patience, to_bytes(body, limit)).await.map_err(|_| {
-        let detail = "the body did not arrive in time";
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail)
-    })?;
-    read.map(Vec::from).map_err(|error| {
-        let is_too_large =
-            error.source().is_some_and(|source| source.to_string().contains("length limit"));
-        if is_too_large {
-            return too_large(limit);
+    // Memory that nothing was written to takes no room yet.
+    let told = body.size_hint().exact().and_then(|told| usize::try_from(told).ok());
+    let mut whole = Vec::with_capacity(told.unwrap_or(0).min(limit));
+    each_frame(body, limit, patience, |bytes| whole.extend_from_slice(&bytes)).await?;
+    Ok(whole)
+}
+
+/// Hands over a body piece by piece, as long as it comes fast enough.
+async fn each_frame(
+    body: Body,
+    limit: usize,
+    patience: Duration,
+    mut take: impl FnMut(Bytes),
+) -> Result<(), ApiError> {
+    let mut body = std::pin::pin!(body);
+    let began = Instant::now();
+    let mut seen = 0_usize;
+    loop {
+        let next = timeout_at(due(began, seen, patience), poll_fn(|cx| body.as_mut().poll_frame(cx)));
+        let frame = match next.await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(_))) => {
+                let detail = "the body broke off";
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "body-broken", detail));
+            }
+            Err(_) => {
+                let detail = "the body did not arrive in time";
+                return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail));
+            }
+        };
+        let Ok(bytes) = frame.into_data() else { continue };
+        seen += bytes.len();
+        if seen > limit {
+            return Err(too_large(limit));
         }
-        ApiError::new(StatusCode::BAD_REQUEST, "body-broken", "the body broke off")
-    })
+        take(bytes);
+    }
+}
+
+/// When the next piece must be there, after so many bytes.
+fn due(began: Instant, seen: usize, patience: Duration) -> Instant {
+    let paced = Duration::from_millis((seen / (PACE / 1000)) as u64);
+    began + paced.max(GRACE).min(patience)
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {
     let detail = format!("the body is larger than {limit} bytes");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn each_piece_is_due_after_its_grace_its_pace_and_never_after_the_deadline() {
+        let began = Instant::now();
+        let after = |seen| (due(began, seen, PATIENCE) - began).as_secs();
+        assert_eq!(after(0), GRACE.as_secs());
+        assert_eq!(after(GRACE.as_secs() as usize * PACE / 2), GRACE.as_secs());
+        assert_eq!(after(10 * PACE + 1_000), 10, "fast at first is not fast for ever");
+        assert_eq!(after(5_000_000), PATIENCE.as_secs());
+        let short = Duration::from_millis(300);
+        assert_eq!(due(began, 5_000_000, short) - began, short);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_or_too_large() {
+        let body = || Body::from(vec![b'x'; 300_000]);
+        assert_eq!(read(body(), 300_000, PATIENCE).await.expect("it comes").len(), 300_000);
+        let refused = read(body(), 299_999, PATIENCE).await.expect_err("it is too large");
+        assert_eq!(refused.code, "body-too-large");
+    }
 }

@@ -6,10 +6,11 @@ use ledger_core::envelope::Draft;
 use ledger_core::ids::{KeyId, Position, QuarantineId, TenantId};
 use ledger_core::provider::{Provider, Routing};
 use ledger_store::Store;
+use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
 use uuid::Uuid;
 
-use super::{Delivery, answer, content_name};
+use super::{Delivery, answer, name_content};
 use crate::problem::ApiError;
 
 /// A replayed message, and where it is.
@@ -57,11 +58,14 @@ pub async fn replay(
     }
     let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
     let delivery = Delivery { store, source: &source, request_id };
-    let translation = delivery.translate(&body, source.country.as_deref())?;
+    let translation = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
     let mut translation = delivery.translate_for(tenant_id, &body).await?;
     // The body has lost its secrets, so it does not name itself as the sender's did.
-    let content = content.unwrap_or_else(|| content_name(&translation));
+    let content = match content {
+        Some(content) => content,
+        None => name_content(&translation).await,
+    };
     // What the voice heard when it asked.
     answer::fill_tool_results(&mut translation.drafts, answer::FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
@@ -86,7 +90,8 @@ pub async fn claims(
     let OpenEntry { entry, body, .. } = open(store, viewer, quarantine_id).await?;
     let source = store.find_source(entry.source_id).await?;
     let provider = source.map_or(Provider::Vapi, |source| source.provider);
-    let translation = provider.adapter().translate(&body, None).map_err(|refused| {
+    let translated = compute(body.len(), || provider.adapter().translate(&body, None)).await;
+    let translation = translated.map_err(|refused| {
         ApiError::internal(&format_args!("a quarantined body cannot be read: {refused}"))
     })?;
     let tenants = store.find_routes(entry.source_id, &translation.routing).await?;

@@ -1,18 +1,23 @@
 //! Room for bodies: how much of the memory webhooks under way may hold together.
 //!
-//! Whoever shows the source's secret in a header is served from a room of its own, which strangers
-//! cannot fill. Each room keeps a reserve for small bodies: a voice that waits for an answer is
-//! heard even when the room is full of reports.
+//! A sender that shows the source's secret in a header is served from a room of its own, which senders
+//! that still have to prove themselves cannot fill. Within each room a source and a tenant have a share:
+//! whatever they send, and however slowly, the rest is for the others. Each room keeps a reserve for
+//! small bodies, so that a voice that waits for an answer gets it while the room is full of reports.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_store::shares::Shares;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
-/// Who has a place in the reserve leaves it soon, so it is worth a moment's wait.
+/// A place in the reserve is free again soon, so it is worth a moment's wait.
 const RESERVE_PATIENCE: Duration = Duration::from_secs(1);
+/// The least that a body counts for, in kilobytes: many small bodies take connections, too.
+const LEAST: u32 = 8;
 
 /// The rooms of a server.
 #[derive(Debug, Clone)]
@@ -23,10 +28,10 @@ pub struct Rooms {
 
 impl Rooms {
     /// Rooms for so many kilobytes of proven senders, and a third of that of those who still have to
-    /// prove themselves, by a signature over the body.
+    /// prove themselves, by a signature over the body. A share has room for a body of `max_body` bytes.
     #[must_use]
-    pub fn new(kilobytes: usize) -> Self {
-        Self { proven: Room::new(kilobytes), unproven: Room::new(kilobytes / 3) }
+    pub fn new(kilobytes: usize, max_body: usize) -> Self {
+        Self { proven: Room::new(kilobytes, max_body), unproven: Room::new(kilobytes / 3, max_body) }
     }
 
     /// The room of a sender whose header showed the secret, or has yet to prove that it knows it.
@@ -35,11 +40,18 @@ impl Rooms {
     }
 }
 
+/// What a body counts against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sender {
+    pub(super) tenant_id: TenantId,
+    pub(super) source_id: SourceId,
+}
+
 /// Room for bodies of one kind of sender.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
-    all: Arc<Semaphore>,
-    reserve: Arc<Semaphore>,
+    all: Budget,
+    reserve: Budget,
 }
 
 /// Room for one body, as long as it is held.
@@ -49,64 +61,163 @@ pub(super) struct Place {
     pub(super) max_body: usize,
     /// Only for those who wait for an answer that is spoken.
     pub(super) is_reserved: bool,
-    _held: OwnedSemaphorePermit,
+    _held: [OwnedSemaphorePermit; 3],
 }
 
 impl Room {
-    fn new(kilobytes: usize) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(kilobytes)),
-            // Of use only when several of the small find room in it.
-            reserve: Arc::new(Semaphore::new((kilobytes / 6).max(4 * SMALL / 1024))),
-        }
+    fn new(kilobytes: usize, max_body: usize) -> Self {
+        // Of use only when several of the small find room in it.
+        let reserve = (kilobytes / 6).max(4 * SMALL / 1024);
+        Self { all: Budget::new(kilobytes, max_body), reserve: Budget::new(reserve, SMALL) }
     }
 
     /// Room for a body of the length told, or for the largest when none is told; `None` when there
     /// is none, not even in the reserve.
-    pub(super) async fn admit(&self, told: Option<usize>, max_body: usize) -> Option<Place> {
-        let wanted = kilobytes(told.unwrap_or(max_body));
-        if let Ok(held) = Arc::clone(&self.all).try_acquire_many_owned(wanted) {
+    pub(super) async fn admit(
+        &self,
+        sender: Sender,
+        told: Option<usize>,
+        max_body: usize,
+    ) -> Option<Place> {
+        if let Some(held) = self.all.try_take(sender, kilobytes(told.unwrap_or(max_body))) {
             return Some(Place { max_body, is_reserved: false, _held: held });
         }
         let small = told.unwrap_or(SMALL);
         if small > SMALL {
             return None;
         }
-        let wait = Arc::clone(&self.reserve).acquire_many_owned(kilobytes(small));
-        let held = tokio::time::timeout(RESERVE_PATIENCE, wait).await.ok()?.ok()?;
+        let wait = self.reserve.take(sender, kilobytes(small));
+        let held = tokio::time::timeout(RESERVE_PATIENCE, wait).await.ok()?;
         Some(Place { max_body: max_body.min(SMALL), is_reserved: true, _held: held })
     }
 }
 
+/// Kilobytes that all senders share, and how many of them a tenant and a source may hold.
+#[derive(Debug, Clone)]
+struct Budget {
+    all: Arc<Semaphore>,
+    tenants: Shares<TenantId>,
+    sources: Shares<SourceId>,
+    kilobytes: usize,
+    /// Of one body of the largest kind.
+    largest: usize,
+}
+
+impl Budget {
+    fn new(kilobytes: usize, max_body: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(kilobytes)),
+            tenants: Shares::default(),
+            sources: Shares::default(),
+            kilobytes,
+            largest: max_body / 1024 + 1,
+        }
+    }
+
+    /// How much a tenant may hold, and how much of it one of its sources. A source of the installation
+    /// carries the webhooks of many tenants.
+    fn shares(&self, sender: Sender) -> (usize, usize) {
+        let parts = if sender.tenant_id == TenantId::INSTALLATION { (2, 3) } else { (4, 6) };
+        let share = |part: usize| (self.kilobytes / part).max(self.largest).min(self.kilobytes);
+        (share(parts.0), share(parts.1))
+    }
+
+    fn try_take(&self, sender: Sender, wanted: u32) -> Option<[OwnedSemaphorePermit; 3]> {
+        let (tenant, source) = self.shares(sender);
+        let source = self.sources.try_take(&sender.source_id, source, wanted)?;
+        let tenant = self.tenants.try_take(&sender.tenant_id, tenant, wanted)?;
+        let all = Arc::clone(&self.all).try_acquire_many_owned(wanted).ok()?;
+        Some([source, tenant, all])
+    }
+
+    /// The shares come first: a sender that waits for its own holds nothing of the others'.
+    async fn take(&self, sender: Sender, wanted: u32) -> [OwnedSemaphorePermit; 3] {
+        let (tenant, source) = self.shares(sender);
+        let source = self.sources.take(&sender.source_id, source, wanted).await;
+        let tenant = self.tenants.take(&sender.tenant_id, tenant, wanted).await;
+        let all = Arc::clone(&self.all).acquire_many_owned(wanted).await;
+        [source, tenant, all.expect("it is never closed")]
+    }
+}
+
 fn kilobytes(bytes: usize) -> u32 {
-    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX)
+    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).max(LEAST)
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    /// The nth source of a tenant.
+    fn sender(tenant: u128, nth: u128) -> Sender {
+        Sender {
+            tenant_id: TenantId(Uuid::from_u128(tenant)),
+            source_id: SourceId(Uuid::from_u128(tenant << 8 | nth)),
+        }
+    }
+
+    /// Takes places until there is none.
+    async fn fill(room: &Room, sender: Sender, told: usize) -> Vec<Place> {
+        let mut held = Vec::new();
+        while let Some(place) = room.admit(sender, Some(told), 5_000_000).await {
+            held.push(place);
+        }
+        held
+    }
 
     #[tokio::test]
     async fn a_full_room_has_a_reserve_for_small_bodies_alone() {
-        let room = Room::new(9_300);
-        let large = room.admit(Some(9_000_000), 9_000_000).await.expect("an empty room");
+        let (room, one) = (Room::new(9_300, 9_000_000), sender(1, 1));
+        let admit = async |told| room.admit(one, Some(told), 9_000_000).await;
+        let large = admit(9_000_000).await.expect("an empty room");
         assert!(!large.is_reserved);
-        assert!(room.admit(Some(2_000_000), 9_000_000).await.is_none());
-        let small = room.admit(Some(2_000_000 / 4), 9_000_000).await.expect("the rest");
+        assert!(admit(2_000_000).await.is_none());
+        let small = room.admit(sender(2, 1), Some(500_000), 9_000_000).await.expect("the rest");
         assert!(!small.is_reserved);
-        let voice = room.admit(Some(500_000), 9_000_000).await.expect("the reserve");
+        let voice = admit(500_000).await.expect("the reserve");
         assert!(voice.is_reserved);
         drop(large);
-        assert!(!room.admit(Some(2_000_000), 9_000_000).await.expect("room again").is_reserved);
+        assert!(!admit(2_000_000).await.expect("room again").is_reserved);
     }
 
     #[tokio::test]
     async fn strangers_take_nothing_from_those_who_are_known() {
-        let rooms = Rooms::new(12_000);
+        let rooms = Rooms::new(12_000, 5_000_000);
         let mut held = Vec::new();
-        while let Some(place) = rooms.of(false).admit(None, 5_000_000).await {
-            held.push(place);
+        for tenant in 1..9 {
+            held.extend(fill(rooms.of(false), sender(tenant, 1), 5_000_000).await);
         }
-        assert!(!rooms.of(true).admit(None, 5_000_000).await.expect("room").is_reserved);
+        let known = rooms.of(true).admit(sender(1, 1), None, 5_000_000).await;
+        assert!(!known.expect("room").is_reserved);
+    }
+
+    #[tokio::test]
+    async fn whoever_fills_its_share_leaves_the_others_all_of_theirs() {
+        let rooms = Rooms::new(48 << 10, 5_000_000);
+        for is_proven in [true, false] {
+            let room = rooms.of(is_proven);
+            // Of every size, so that nothing of the share or of the reserve is left.
+            let mut held = Vec::new();
+            for told in [5_000_000, 400_000, 1] {
+                held.extend(fill(room, sender(1, 1), told).await);
+                held.extend(fill(room, sender(1, 2), told).await);
+            }
+            for tenant in 2..4 {
+                let place = room.admit(sender(tenant, 1), Some(4_900_000), 5_000_000).await;
+                held.push(place.expect("room for its largest"));
+                assert!(!held.last().expect("it").is_reserved);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_source_of_a_tenant_leaves_room_for_its_others() {
+        let room = Room::new(48 << 10, 5_000_000);
+        let held = fill(&room, sender(1, 1), 400_000).await;
+        assert!(!held.is_empty());
+        let other = room.admit(sender(1, 2), Some(400_000), 5_000_000).await;
+        assert!(!other.expect("room").is_reserved);
     }
 }

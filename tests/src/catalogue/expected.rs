@@ -37,6 +37,7 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
 /// Functions that run with their owner's rights.
 pub(super) const DEFINERS: &[Exception] = &[
     because("ledger.append", "the only way into the log; locks and numbers every tenant's events"),
+    because("ledger.free_tenants", "a batch is of many tenants; answers whose lock is free"),
     because("ledger.find_source", "asked before a tenant is known; answers for one id"),
     because("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
     because("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
@@ -92,6 +93,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function ledger.tenant_in_force", "public: execute"),
     ("function ledger.refuse_change", "public: execute"),
     ("function ledger.append", "ledger_app: execute"),
+    ("function ledger.free_tenants", "ledger_app: execute"),
     ("function ledger.find_source", "ledger_app: execute"),
     ("function ledger.find_routes", "ledger_app: execute"),
     ("function ledger.add_source_counts", "ledger_app: execute"),

@@ -20,19 +20,19 @@ const SIGNED: [(&str, &str); 2] =
 
 pub(super) fn verify(secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
     let plain = PLAIN.iter().flat_map(|name| values(proof, name));
-    let signed = SIGNED.iter().flat_map(|names| signatures(proof, *names));
+    let signed = SIGNED.iter().map(|names| signature(secret, proof, *names));
     // Every proof is judged, so that time tells nothing about which of them was nearly right.
-    let judged = plain
-        .map(|value| plain_secret(secret, value))
-        .chain(signed.map(|signature| signature.judge(secret, proof)));
+    let judged = plain.map(|value| plain_secret(secret, value)).chain(signed);
     judged.fold(Err(Unproven::Missing), better)
 }
 
-/// Right beats stale, stale beats wrong, wrong beats missing.
+/// Right beats what the body may still prove, that beats stale, then come repeated, wrong and missing.
 fn better(a: Result<(), Unproven>, b: Result<(), Unproven>) -> Result<(), Unproven> {
     let rank = |judgement: &Result<(), Unproven>| match judgement {
-        Ok(()) => 3,
-        Err(Unproven::Stale) => 2,
+        Ok(()) => 5,
+        Err(Unproven::Unread) => 4,
+        Err(Unproven::Stale) => 3,
+        Err(Unproven::Repeated) => 2,
         Err(Unproven::Wrong) => 1,
         Err(Unproven::Missing) => 0,
     };
@@ -52,40 +52,28 @@ fn plain_secret(secret: &str, value: &str) -> Result<(), Unproven> {
     right_or_wrong(is_right && !secret.is_empty())
 }
 
-/// A signature and the time it says it was made at.
-struct Signature<'p> {
-    value: &'p str,
-    timestamp: Option<&'p str>,
-}
-
-/// Every signature of a pair of headers with every time.
-fn signatures<'p>(
-    proof: &Proof<'p>,
-    (signature, timestamp): (&'p str, &'p str),
-) -> Vec<Signature<'p>> {
-    let times: Vec<_> = values(proof, timestamp).map(Some).collect();
-    let times = if times.is_empty() { vec![None] } else { times };
-    let pair =
-        |value| times.iter().map(move |timestamp| Signature { value, timestamp: *timestamp });
-    values(proof, signature).flat_map(pair).collect()
-}
-
-impl Signature<'_> {
-    /// A signature without a time could be played back for ever, so it proves nothing.
-    fn judge(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
-        let Some(timestamp) = self.timestamp else { return Err(Unproven::Wrong) };
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        let mut context = hmac::Context::with_key(&key);
-        context.update(timestamp.as_bytes());
-        context.update(b".");
-        context.update(proof.body);
-        let tag = context.sign();
-        let value = self.value.strip_prefix("sha256=").unwrap_or(self.value);
-        let is_right = is_same(&hex::encode(tag.as_ref()), &value.to_ascii_lowercase())
-            | is_same(&STANDARD_NO_PAD.encode(tag.as_ref()), &standard_base64(value));
-        right_or_wrong(is_right && !secret.is_empty())?;
-        if is_near(timestamp, proof.now_unix) { Ok(()) } else { Err(Unproven::Stale) }
-    }
+/// Judges the one signature of a pair of headers with the one time beside it: a sender that proves nothing
+/// costs at most one pass over the body for each pair. A signature without a time could be played back
+/// for ever, so it proves nothing.
+fn signature(
+    secret: &str,
+    proof: &Proof<'_>,
+    (signature, timestamp): (&str, &str),
+) -> Result<(), Unproven> {
+    let Some(value) = proof.single(signature)? else { return Err(Unproven::Missing) };
+    let Some(timestamp) = proof.single(timestamp)? else { return Err(Unproven::Wrong) };
+    let Some(body) = proof.body else { return Err(Unproven::Unread) };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    context.update(timestamp.as_bytes());
+    context.update(b".");
+    context.update(body);
+    let tag = context.sign();
+    let value = value.strip_prefix("sha256=").unwrap_or(value);
+    let is_right = is_same(&hex::encode(tag.as_ref()), &value.to_ascii_lowercase())
+        | is_same(&STANDARD_NO_PAD.encode(tag.as_ref()), &standard_base64(value));
+    right_or_wrong(is_right && !secret.is_empty())?;
+    if is_near(timestamp, proof.now_unix) { Ok(()) } else { Err(Unproven::Stale) }
 }
 
 fn right_or_wrong(is_right: bool) -> Result<(), Unproven> {
@@ -105,7 +93,7 @@ mod tests {
     fn judge(secret: &str, headers: &[(&str, &str)]) -> Result<(), Unproven> {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        verify(secret, &Proof { headers: &headers, body: BODY, now_unix: NOW })
+        verify(secret, &Proof { headers: &headers, body: Some(BODY), now_unix: NOW })
     }
 
     fn tag(timestamp: &str) -> hmac::Tag {
@@ -204,5 +192,39 @@ mod tests {
             assert_eq!(judge(SECRET, &[wrong, right]), Ok(()), "{wrong:?}");
             assert_eq!(judge(SECRET, &[right, wrong]), Ok(()), "{wrong:?}");
         }
+    }
+    #[test]
+    fn a_signature_or_a_time_given_twice_is_refused_before_the_body_is_looked_at() {
+        let right = hex::encode(tag("1790000000").as_ref());
+        for (signature, time) in SIGNED {
+            let (right, timed) = ((signature, right.as_str()), (time, "1790000000"));
+            for headers in [
+                vec![right, right, timed],
+                vec![right, timed, timed],
+                vec![right, timed, (signature, "0000")],
+                vec![(time, "1"), right, timed],
+            ] {
+                assert_eq!(judge(SECRET, &headers), Err(Unproven::Repeated), "{headers:?}");
+                let plain = [headers, vec![("authorization", SECRET)]].concat();
+                assert_eq!(judge(SECRET, &plain), Ok(()), "the secret itself stays a proof");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_whole_signature_makes_the_body_worth_reading() {
+        let unread = |headers: &[(&str, &str)]| {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            verify(SECRET, &Proof { headers: &headers, body: None, now_unix: NOW })
+        };
+        let (signed, timed) = (("x-signature", "00"), ("x-timestamp", "1790000000"));
+        assert_eq!(unread(&[signed, timed]), Err(Unproven::Unread));
+        assert_eq!(unread(&[signed, timed, ("x-vapi-secret", "other")]), Err(Unproven::Unread));
+        assert_eq!(unread(&[signed, timed, ("x-vapi-secret", SECRET)]), Ok(()));
+        assert_eq!(unread(&[]), Err(Unproven::Missing));
+        assert_eq!(unread(&[("x-vapi-secret", "other")]), Err(Unproven::Wrong));
+        assert_eq!(unread(&[signed]), Err(Unproven::Wrong));
+        assert_eq!(unread(&[signed, signed, timed]), Err(Unproven::Repeated));
     }
 }

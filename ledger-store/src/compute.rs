@@ -1,0 +1,70 @@
+//! Long computations, kept off the threads that answer requests.
+//!
+//! Hashing, sealing, opening or parsing five megabytes takes tens of milliseconds. On an async thread
+//! every other request of that thread waits for it, so what is large runs beside them, and no more of it
+//! at once than there are processors. What is small runs where it is called: a hand-over costs more.
+
+use std::sync::LazyLock;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+
+/// Work on no more bytes than this takes well under a millisecond.
+pub const INLINE: usize = 64 << 10;
+
+static PROCESSORS: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
+});
+
+/// Runs work on so many bytes: at once when they are few, else in its turn and beside the async threads.
+/// The work must not wait for anything.
+pub async fn compute<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes <= INLINE {
+        return work();
+    }
+    let _turn = PROCESSORS.acquire().await.expect("it is never closed");
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        // There is no other thread whose requests could go on.
+        _ => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_long_computation_keeps_no_other_task_waiting() {
+        let long = tokio::spawn(compute(INLINE + 1, || {
+            std::thread::sleep(Duration::from_secs(2));
+        }));
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(300) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(since.elapsed() < Duration::from_secs(1), "the only async thread was taken");
+        long.await.expect("it ends");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_run_at_once_than_there_are_processors() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        let processors = std::thread::available_parallelism().expect("it is known").get();
+        let one = || {
+            compute(INLINE + 1, || {
+                let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+                std::thread::sleep(Duration::from_millis(10));
+                RUNNING.fetch_sub(1, Ordering::SeqCst);
+                running
+            })
+        };
+        let all: Vec<_> = (0..4 * processors).map(|_| tokio::spawn(one())).collect();
+        for one in all {
+            assert!(one.await.expect("it ends") <= processors);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A tenant whose row somebody else holds: it waits alone, in its order, and for a bounded time.
+
+use std::time::{Duration, Instant};
+
+use ledger_core::ids::TenantId;
+use ledger_store::Store;
+use ledger_store::append::AppendRequest;
+use ledger_store::appender::AppendError;
+use ledger_tests::{OwnDatabase, run};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Expected, a_store, a_tenant, event, log, stream, together};
+
+/// The nth event of a stream of its own.
+fn lone(tenant_id: TenantId, nth: u128) -> AppendRequest {
+    AppendRequest { tenant_id, streams: vec![stream(nth, Expected::Any, vec![event(nth)])] }
+}
+
+async fn hold(conn: &mut PgConnection, tenant_id: TenantId) -> Transaction<'_, Postgres> {
+    let mut held = conn.begin().await.expect("a transaction");
+    sqlx::query("select from ledger.tenants where tenant_id = $1 for no key update")
+        .bind(tenant_id.0)
+        .execute(&mut *held)
+        .await
+        .expect("it is held");
+    held
+}
+
+/// Appends one event after the other; how long the longest took.
+async fn append_all(store: &Store, tenant_id: TenantId, ids: std::ops::Range<u128>) -> Duration {
+    let mut longest = Duration::ZERO;
+    for nth in ids {
+        let since = Instant::now();
+        store.appender().append(lone(tenant_id, nth)).await.expect("nobody holds this one");
+        longest = longest.max(since.elapsed());
+    }
+    longest
+}
+
+async fn three(own: &OwnDatabase, store: &Store) -> (PgConnection, [TenantId; 3]) {
+    let tenants = [
+        a_tenant(store, "held").await,
+        a_tenant(store, "other-1").await,
+        a_tenant(store, "other-2").await,
+    ];
+    (own.superuser().await, tenants)
+}
+
+#[test]
+fn a_held_tenant_delays_itself_alone_and_is_refused_in_time() {
+    run(async {
+        let (own, store) = a_store().await;
+        let (mut conn, [tenant, one, two]) = three(&own, &store).await;
+        let held = hold(&mut conn, tenant).await;
+        let since = Instant::now();
+        let refused = async {
+            let answers = together(&store, (0..20).map(|nth| lone(tenant, nth)).collect()).await;
+            (answers, since.elapsed())
+        };
+        let (one, two, (answers, waited)) = tokio::join!(
+            append_all(&store, one, 100..140),
+            append_all(&store, two, 200..240),
+            refused
+        );
+        for answer in answers {
+            assert!(matches!(answer, Err(AppendError::Unavailable(Some(_)))), "{answer:?}");
+        }
+        assert!(waited >= Duration::from_secs(4) && waited < Duration::from_secs(8), "{waited:?}");
+        assert!(one.max(two) < Duration::from_secs(2), "{one:?}, {two:?} beside a held tenant");
+        held.rollback().await.expect("let go");
+        store.appender().append(lone(tenant, 1)).await.expect("it is let go");
+        store.close().await;
+    });
+}
+
+#[test]
+fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_go() {
+    run(async {
+        let (own, store) = a_store().await;
+        let (mut conn, [tenant, other, _]) = three(&own, &store).await;
+        let held = hold(&mut conn, tenant).await;
+        let mut waiting = Vec::new();
+        for nth in 0..30 {
+            let (appender, request) = (store.appender().clone(), lone(tenant, nth));
+            waiting.push(tokio::spawn(async move { appender.append(request).await }));
+            // One after the other, some of them when it is set apart already.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        append_all(&store, other, 100..120).await;
+        held.rollback().await.expect("let go");
+        let mut last = 0;
+        for append in waiting {
+            let appended = append.await.expect("a task").expect("it was let go in time");
+            assert!(!appended.duplicate && appended.first.0 > last, "{appended:?} after {last}");
+            last = appended.first.0;
+        }
+        // Again in the usual way, and known.
+        let again = store.appender().append(lone(tenant, 7)).await.expect("it is known");
+        assert!(again.duplicate);
+        let events = log(&store, tenant).await;
+        let ids: Vec<_> = events.iter().skip(1).map(|one| one.event.event_id).collect();
+        assert_eq!(ids, (0..30).map(Uuid::from_u128).collect::<Vec<_>>());
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_tenant_that_is_held_again_and_again_takes_little_from_the_others() {
+    run(async {
+        let (own, store) = a_store().await;
+        let (mut conn, [tenant, other, _]) = three(&own, &store).await;
+        let holder = async {
+            for _ in 0..10 {
+                let held = hold(&mut conn, tenant).await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                held.rollback().await.expect("let go");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let own = async {
+            for nth in 0..12 {
+                store.appender().append(lone(tenant, nth)).await.expect("it is let go in between");
+            }
+        };
+        let (longest, (), ()) = tokio::join!(append_all(&store, other, 100..200), holder, own);
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
+        assert_eq!(log(&store, tenant).await.len(), 13);
+        store.close().await;
+    });
+}

@@ -1,0 +1,86 @@
+//! What a sender that proves nothing may cost.
+
+use std::time::{Duration, Instant};
+
+use ledger_tests::{TestLedger, messages, run};
+
+use super::{Raw, get};
+
+#[test]
+fn many_signatures_over_a_large_body_are_refused_before_it_is_read_and_keep_nobody_waiting() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let tenant = ledger.tenant().await;
+        let now = chrono::Utc::now().timestamp();
+        let attack = async || {
+            let mut request = tenant.webhook_at(tenant.source_id, "guessed", vec![b' '; 4_900_000]);
+            for nth in 0..45 {
+                request = request
+                    .header("x-signature", format!("{nth:064x}"))
+                    .header("x-timestamp", now.to_string());
+            }
+            request.send().await.expect("an answer")
+        };
+        let others = async || {
+            let mut longest = Duration::ZERO;
+            for _ in 0..20 {
+                let since = Instant::now();
+                assert_eq!(get(&ledger, "/healthz").await.status(), 200);
+                longest = longest.max(since.elapsed());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            longest
+        };
+        let since = Instant::now();
+        let (one, two, longest) = tokio::join!(attack(), attack(), others());
+        for answer in [one, two] {
+            assert_eq!(answer.status(), 401);
+            let problem: serde_json::Value = answer.json().await.expect("a problem document");
+            assert_eq!(problem["code"], "proof-repeated");
+        }
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        assert!(longest < Duration::from_secs(1), "{longest:?} for a probe");
+        let denied = tenant.facts_of("access.denied").await;
+        assert_eq!(denied[0]["reason"], "proof-repeated");
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn what_no_body_can_prove_is_refused_without_room_for_one() {
+    run(async {
+        let limits = server::limits::Limits { room: 0, ..server::limits::Limits::default() };
+        let ledger = TestLedger::start_within(limits).await;
+        let tenant = ledger.tenant().await;
+        let large = messages::message("l", "hang", &serde_json::json!({ "x": "x".repeat(600_000) }));
+        let send = async |request: reqwest::RequestBuilder| {
+            request.send().await.expect("an answer").status().as_u16()
+        };
+        let guessed = || tenant.webhook_at(tenant.source_id, "guessed", large.to_string());
+        assert_eq!(send(guessed()).await, 401);
+        // A signature may be right: for that there is no room.
+        let now = chrono::Utc::now().timestamp().to_string();
+        let signed = guessed().header("x-signature", "00").header("x-timestamp", now);
+        assert_eq!(send(signed).await, 503);
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn a_body_that_trickles_is_cut_off_before_its_deadline() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let tenant = ledger.tenant().await;
+        let mut raw = Raw::begin(&tenant, &tenant.secret, 400_000).await;
+        let since = Instant::now();
+        let heard = loop {
+            raw.say("     ").await;
+            if let Some(heard) = raw.within(Duration::from_millis(100)).await {
+                break heard;
+            }
+            assert!(since.elapsed() < Duration::from_secs(15), "it may go on like this");
+        };
+        assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("body-too-slow"), "{heard}");
+        ledger.stop().await;
+    });
+}

@@ -1,0 +1,80 @@
+//! Whoever takes all it can get takes it from itself.
+
+use ledger_tests::{TestLedger, TestTenant, messages, run};
+use serde_json::json;
+
+use super::{Raw, post_report, refused, until};
+
+/// Slow webhooks that claim this much each, and send next to nothing.
+const CLAIMED: usize = 400_000;
+
+/// A webhook for which there is no reserve.
+fn large(call: &str) -> String {
+    messages::message(call, "hang", &json!({ "x": "x".repeat(600_000) })).to_string()
+}
+
+/// Begins webhooks until the tenant itself is refused.
+async fn use_up(tenant: &TestTenant) -> Vec<Raw> {
+    let mut held = Vec::new();
+    for _ in 0..112 {
+        held.push(Raw::begin(tenant, &tenant.secret, CLAIMED).await);
+    }
+    until(async || tenant.post(large("own")).await.0 == 503).await;
+    held
+}
+
+#[test]
+fn slow_connections_of_one_tenant_use_up_its_own_share_alone() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let (hostile, other) = (ledger.tenant().await, ledger.tenant().await);
+        let held = use_up(&hostile).await;
+        for nth in 0..20 {
+            let answer = post_report(&other, &format!("other-{nth}")).await;
+            assert_eq!(answer.status(), 200, "another tenant, beside slow connections");
+        }
+        drop(held);
+        until(async || post_report(&hostile, "later").await.status() == 200).await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let (named, other) = (ledger.tenant().await, ledger.tenant().await);
+        let now = chrono::Utc::now().timestamp();
+        let signed = |tenant: &TestTenant, length: usize| {
+            format!(
+                "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\nx-signature: 00\r\n\
+                 x-timestamp: {now}\r\ncontent-length: {length}\r\n\r\n{{",
+                tenant.source_id
+            )
+        };
+        let mut held = Vec::new();
+        for _ in 0..83 {
+            let mut raw = Raw::open(&ledger).await;
+            raw.say(&signed(&named, CLAIMED)).await;
+            held.push(raw);
+        }
+        // Signed, and wrong: read and judged is all that is asked here.
+        let judge = async |tenant: &TestTenant, body: String| {
+            let request = reqwest::Client::new()
+                .post(tenant.url(&format!("/ingest/{}", tenant.source_id)))
+                .header("x-signature", "00")
+                .header("x-timestamp", now.to_string())
+                .body(body);
+            request.send().await.expect("an answer")
+        };
+        until(async || judge(&named, large("own")).await.status() == 503).await;
+        assert_eq!(refused(judge(&named, large("own")).await).await, "overloaded");
+        for body in [large("other"), messages::report("other").to_string()] {
+            assert_eq!(judge(&other, body).await.status(), 401, "there is room for its signatures");
+        }
+        // Whoever shows the secret itself is served beside them.
+        assert_eq!(post_report(&named, "known").await.status(), 200);
+        drop(held);
+        ledger.stop().await;
+    });
+}
