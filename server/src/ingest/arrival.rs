@@ -168,12 +168,21 @@ impl<'a> Arrival<'a> {
     }
 
     fn judge(&self, source: &Source, body: &[u8]) -> Result<(), Unproven> {
-        let now_unix = self.app.store.clock().now().timestamp();
-        let proof = Proof { headers: &self.texts, body, now_unix };
-        match &source.signature {
-            Some(scheme) => scheme.verify(&source.secret, &proof),
-            None => source.provider.adapter().verify(&source.secret, &proof),
+        let now = self.app.store.clock().now();
+        let proof = Proof { headers: &self.texts, body, now_unix: now.timestamp() };
+        let judge = |secret: &str| match &source.signature {
+            Some(scheme) => scheme.verify(secret, &proof),
+            None => source.provider.adapter().verify(secret, &proof),
+        };
+        let mut judged = Err(Unproven::Missing);
+        // Two while a rotation overlaps. What is missing is missing for both.
+        for secret in source.secrets(now) {
+            judged = judge(secret);
+            if judged != Err(Unproven::Wrong) {
+                break;
+            }
         }
+        judged
     }
 
     /// A wrong proof is audited with the source's tenant.
