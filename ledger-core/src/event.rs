@@ -19,7 +19,7 @@ pub use call::{
 };
 pub use tenant::{
     EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,
-    SourceCreated, TenantCreated,
+    SourceChanged, SourceCreated, SourceSecretRotated, SourceSwitched, StateChanged, TenantCreated,
 };
 pub use upcast::DecodeError;
 
@@ -87,6 +87,16 @@ events! {
     KeyRevoked(KeyRevoked) = "tenant.key_revoked" v 1;
     /// A webhook source was set up.
     SourceCreated(SourceCreated) = "tenant.source_created" v 1;
+    /// Settings of a webhook source changed.
+    SourceChanged(SourceChanged) = "tenant.source_changed" v 1;
+    /// A webhook source takes nothing any more.
+    SourceDisabled(SourceSwitched) = "tenant.source_disabled" v 1;
+    /// A disabled webhook source takes webhooks again.
+    SourceEnabled(SourceSwitched) = "tenant.source_enabled" v 1;
+    /// A webhook source has a new secret.
+    SourceSecretRotated(SourceSecretRotated) = "tenant.source_secret_rotated" v 1;
+    /// The tenant is active, frozen or closed from now on.
+    StateChanged(StateChanged) = "tenant.state_changed" v 1;
     /// A shared source sends what carries this id to this tenant.
     RouteAdded(RouteAdded) = "tenant.route_added" v 1;
     /// What the tenant's plan includes was set.

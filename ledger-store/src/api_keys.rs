@@ -1,5 +1,5 @@
-//! API keys as they are administered: issued, listed, revoked. The key itself is never kept, only its
-//! hash; whoever presents one is found in [`crate::tenants`].
+//! API keys: issued, listed, revoked, and found when they are presented. The key itself is never kept,
+//! only its hash.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
@@ -10,6 +10,32 @@ use crate::Store;
 use crate::change::Author;
 use crate::error::StoreError;
 use crate::tenant_tx::{TenantTx, begin};
+
+/// An API key that was presented and is valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Whose data it opens.
+    pub tenant_id: TenantId,
+    /// Its public name.
+    pub key_id: KeyId,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// From when on it opens nothing.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether its tenant is closed: then it withdraws credentials and reads nothing.
+    pub is_tenant_closed: bool,
+}
+
+/// What a new key is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct NewKey<'a> {
+    /// What it may do.
+    pub scopes: &'a [String],
+    /// What the operator calls it.
+    pub name: Option<&'a str>,
+    /// From when on it opens nothing; `None` when it does not end by itself.
+    pub expires_at: Option<DateTime<Utc>>,
+}
 
 /// A key without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +50,10 @@ pub struct Listed {
     pub created_at: DateTime<Utc>,
     /// Since when it opens nothing.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// From when on it opens nothing; may have passed.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, within about a minute.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// What revoking a key came to.
@@ -47,26 +77,31 @@ impl Store {
         author: &Author,
         tenant_id: TenantId,
         key: &str,
-        scopes: &[String],
-        name: Option<&str>,
+        new: &NewKey<'_>,
     ) -> Result<(KeyId, Option<Position>), StoreError> {
         let key_id = KeyId(self.ids.ordered());
         let hash = digest(&SHA256, key.as_bytes());
         let mut tx = begin(&self.owner).await?;
-        let created = Event::KeyCreated(KeyCreated { key_id: key_id.0, scopes: scopes.to_vec() });
+        let created = Event::KeyCreated(KeyCreated {
+            key_id: key_id.0,
+            scopes: new.scopes.to_vec(),
+            expires_at: new.expires_at,
+        });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
             _ => Some(self.record_change_by(author, &mut tx, tenant_id, &created).await?),
         };
         sqlx::query!(
-            "insert into ledger.api_keys (tenant_id, key_id, key_hash, name, scopes, created_at)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into ledger.api_keys
+               (tenant_id, key_id, key_hash, name, scopes, created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7)",
             tenant_id.0,
             key_id.0,
             hash.as_ref(),
-            name,
-            scopes,
+            new.name,
+            new.scopes,
             self.clock.now_micros(),
+            new.expires_at,
         )
         .execute(&mut *tx)
         .await?;
@@ -75,31 +110,47 @@ impl Store {
         Ok((key_id, position))
     }
 
-    /// Takes a key of a tenant away from whoever holds it, for good; `None` when the tenant has no
-    /// such key. Servers remember a key for seconds.
+    /// Issues a key that does not end by itself, in the operator's name.
     ///
     /// # Errors
-    /// The database did not answer, or the tenant's log takes nothing.
+    /// Those of [`Store::create_api_key_by`].
+    pub async fn create_api_key(
+        &self,
+        tenant_id: TenantId,
+        key: &str,
+        scopes: &[String],
+        name: Option<&str>,
+    ) -> Result<KeyId, StoreError> {
+        let new = NewKey { scopes, name, expires_at: None };
+        Ok(self.create_api_key_by(&self.operator(), tenant_id, key, &new).await?.0)
+    }
+
+    /// Revokes a key for good: a key of this tenant, or of any when none is named. `None` when there
+    /// is no such key. Works whatever state the tenant is in. This process refuses the key at once,
+    /// others within seconds.
+    ///
+    /// # Errors
+    /// The database did not answer.
     pub async fn revoke_api_key(
         &self,
         author: &Author,
-        tenant_id: TenantId,
+        tenant_id: Option<TenantId>,
         key_id: KeyId,
     ) -> Result<Option<Revoked>, StoreError> {
         let mut tx = begin(&self.owner).await?;
-        let was_live = sqlx::query_scalar!(
-            r#"select revoked_at is null as "live!" from ledger.api_keys
-                where tenant_id = $1 and key_id = $2 for update"#,
-            tenant_id.0,
+        let row = sqlx::query!(
+            r#"select tenant_id, revoked_at is null as "is_live!" from ledger.api_keys
+                where key_id = $1 and ($2::uuid is null or tenant_id = $2) for update"#,
             key_id.0,
+            tenant_id.map(|id| id.0),
         )
         .fetch_optional(&mut *tx)
         .await?;
-        match was_live {
-            None => return Ok(None),
-            Some(false) => return Ok(Some(Revoked::Before)),
-            Some(true) => {}
+        let Some(row) = row else { return Ok(None) };
+        if !row.is_live {
+            return Ok(Some(Revoked::Before));
         }
+        let tenant_id = TenantId(row.tenant_id);
         sqlx::query!(
             "update ledger.api_keys set revoked_at = $3 where tenant_id = $1 and key_id = $2",
             tenant_id.0,
@@ -114,8 +165,106 @@ impl Store {
             _ => Some(self.record_change_by(author, &mut tx, tenant_id, &revoked).await?),
         };
         tx.commit().await?;
+        self.remembered.forget(tenant_id);
         self.wake.ring([tenant_id]);
         Ok(Some(Revoked::Now(position)))
+    }
+
+    /// The valid key of this text in this tenant; `None` when there is none. Remembered for seconds;
+    /// that it was used is kept about once a minute.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn find_api_key(
+        &self,
+        tenant_id: TenantId,
+        key: &str,
+    ) -> Result<Option<ApiKey>, StoreError> {
+        let hash: [u8; 32] =
+            digest(&SHA256, key.as_bytes()).as_ref().try_into().expect("SHA-256 is 32 bytes");
+        let now = self.clock.now_micros();
+        let is_live = |key: &ApiKey| key.expires_at.is_none_or(|end| now < end);
+        if let Some(known) = self.remembered.key(&hash) {
+            return Ok(Some(known).filter(is_live));
+        }
+        let asked = self.remembered.ask();
+        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let row = sqlx::query!(
+            r#"select k.key_id, k.scopes, k.expires_at,
+                      coalesce(t.state = 'closed', false) as "is_closed!",
+                      coalesce(k.last_used_at < $3::timestamptz - interval '1 minute', true) as "is_note_due!"
+                 from ledger.api_keys k
+                 left join ledger.tenants t on t.tenant_id = k.tenant_id
+                where k.tenant_id = $1 and k.key_hash = $2 and k.revoked_at is null"#,
+            tenant_id.0,
+            hash.as_ref(),
+            now,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let found = ApiKey {
+            tenant_id,
+            key_id: KeyId(row.key_id),
+            scopes: row.scopes,
+            expires_at: row.expires_at,
+            is_tenant_closed: row.is_closed,
+        };
+        if !is_live(&found) {
+            return Ok(None);
+        }
+        if row.is_note_due {
+            note_use(tx, found.key_id, now).await;
+        }
+        self.remembered.keep_key(asked, hash, &found);
+        Ok(Some(found))
+    }
+
+    /// The keys of every tenant, or of one; with whose each is. Oldest first.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn api_keys(
+        &self,
+        tenant_id: Option<TenantId>,
+    ) -> Result<Vec<(TenantId, Listed)>, StoreError> {
+        let rows = sqlx::query!(
+            "select tenant_id, key_id, name, scopes, created_at, revoked_at, expires_at, last_used_at
+               from ledger.api_keys
+              where $1::uuid is null or tenant_id = $1
+              order by key_id",
+            tenant_id.map(|id| id.0),
+        )
+        .fetch_all(&self.owner)
+        .await?;
+        let listed = rows.into_iter().map(|row| {
+            let key = Listed {
+                key_id: KeyId(row.key_id),
+                name: row.name,
+                scopes: row.scopes,
+                created_at: row.created_at,
+                revoked_at: row.revoked_at,
+                expires_at: row.expires_at,
+                last_used_at: row.last_used_at,
+            };
+            (TenantId(row.tenant_id), key)
+        });
+        Ok(listed.collect())
+    }
+}
+
+/// Keeps that a key was used. That it cannot be kept, as on a standby, refuses nobody.
+async fn note_use(mut tx: TenantTx, key_id: KeyId, at: DateTime<Utc>) {
+    let tenant_id = tx.tenant_id();
+    let noted = sqlx::query!("select ledger.note_key_use($1, $2, $3)", tenant_id.0, key_id.0, at)
+        .execute(tx.conn())
+        .await;
+    let noted = match noted {
+        Ok(_) => tx.commit().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = noted {
+        tracing::debug!(error = %error, %key_id, "key.use_not_noted");
     }
 }
 
@@ -130,7 +279,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Listed>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "select key_id, name, scopes, created_at, revoked_at
+        "select key_id, name, scopes, created_at, revoked_at, expires_at, last_used_at
            from ledger.api_keys
           where tenant_id = $1 and ($2::uuid is null or key_id < $2)
           order by key_id desc
@@ -147,6 +296,8 @@ pub async fn list(
         scopes: row.scopes,
         created_at: row.created_at,
         revoked_at: row.revoked_at,
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
     });
     Ok(listed.collect())
 }

@@ -31,7 +31,8 @@ impl Author {
 
 impl Store {
     /// The operator, in a request of their own.
-    pub(crate) fn operator(&self) -> Author {
+    #[must_use]
+    pub fn operator(&self) -> Author {
         Author { actor: OPERATOR.to_owned(), request_id: self.ids.ordered() }
     }
 

@@ -47,6 +47,12 @@ pub enum StoreError {
         /// Its name.
         name: String,
     },
+    /// The secret cannot be used by the source's signature scheme.
+    #[error("the secret cannot be used: {detail}")]
+    WeakSecret {
+        /// What to change; never the secret.
+        detail: String,
+    },
     /// The append that belongs to this change was refused.
     #[error("the change could not be recorded")]
     Append(#[from] crate::appender::AppendError),

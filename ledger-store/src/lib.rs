@@ -23,6 +23,7 @@ mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
+mod remembered;
 pub mod root_key;
 pub mod seal;
 pub mod shares;
@@ -34,11 +35,10 @@ pub mod vault;
 pub mod wake;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ledger_core::clock::Clock;
-use ledger_core::ids::{Ids, SourceId, TenantId};
-use moka::sync::Cache;
+use ledger_core::ids::{Ids, TenantId};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgPool};
 
@@ -48,19 +48,13 @@ pub use tenant_tx::TenantTx;
 use appender::{APART, Appender};
 use keyring::Keyring;
 use pool::pool;
-use source::Source;
+use remembered::Remembered;
 use stage::Stage;
 use vault::Vault;
 use wake::Wake;
 
 /// The schema, applied in order and never edited once merged.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
-/// How long a change to a source or a tenant's settings takes to be seen everywhere.
-const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
-
-/// How long a source is remembered for when the database does not answer.
-const SOURCES_LIFETIME: Duration = Duration::from_mins(10);
 
 /// How long work under way may hold up the end of a pool.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -95,9 +89,7 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     wake: Wake,
-    /// With when each was read: an older one serves while the database does not answer.
-    sources: Cache<SourceId, (Source, Instant)>,
-    countries: Cache<TenantId, String>,
+    remembered: Arc<Remembered>,
 }
 
 impl Store {
@@ -148,7 +140,8 @@ impl Store {
         );
         let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
         let wake = Wake::new(&ids.random().to_string());
-        wake.spawn(&projector);
+        let remembered = Arc::new(Remembered::new());
+        wake.spawn(&projector, &remembered);
         let appender = Appender::start((&append, &apart), lanes, &wake);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
@@ -165,11 +158,7 @@ impl Store {
             clock,
             ids,
             wake,
-            sources: Cache::builder().time_to_live(SOURCES_LIFETIME).max_capacity(10_000).build(),
-            countries: Cache::builder()
-                .time_to_live(SETTINGS_LIFETIME)
-                .max_capacity(100_000)
-                .build(),
+            remembered,
         }
     }
 

@@ -1,7 +1,7 @@
 //! From drafts to the log: find the subject, seal, name, hash, append.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
@@ -15,6 +15,7 @@ use crate::Store;
 use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
 use crate::compute::compute;
+use crate::error::StoreError;
 use crate::keyring::KeyringError;
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
@@ -24,6 +25,8 @@ use crate::vault::{Identifier, Subject, VaultError};
 
 /// How often a delivery of several tool calls is tried while others record some of them.
 const MAX_TRIES: usize = 5;
+/// Why the log of a frozen or closed tenant refuses an event; the same word as the SQL function's.
+pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
 
 /// Why a delivery was not recorded. Nothing of it was kept, unless the log was unreachable in the
 /// middle; sending it again is safe in every case.
@@ -41,6 +44,9 @@ pub enum RecordError {
     /// The database, while looking for what is known already.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
+    /// The tenant's state, which says whether its log takes anything.
+    #[error("the tenant's state is not known")]
+    State(#[from] StoreError),
 }
 
 /// Where a delivery came from.
@@ -93,6 +99,10 @@ impl Store {
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Appended, RecordError> {
+        // Before the vault: a webhook that is refused leaves no key of a person behind.
+        if !self.takes_events(origin.tenant_id).await? {
+            return self.record_known(origin, canonical, drafts).await;
+        }
         let named = self.name(origin, canonical, drafts).await?;
         let mut fresh = Cow::Borrowed(drafts);
         // A tool call told again beside a new one is left out; a race may find another one known.
@@ -127,6 +137,27 @@ impl Store {
     ) -> Result<AppendRequest, RecordError> {
         let named = self.name(origin, canonical, drafts).await?;
         Ok(compute(weight(drafts), || self.request(&named, drafts)).await)
+    }
+
+    /// What [`Store::record`] answers for a tenant that takes no events: a delivery that is in the log
+    /// gets its first answer, any other is refused.
+    async fn record_known(
+        &self,
+        origin: &Origin,
+        canonical: &[u8],
+        drafts: &[Draft],
+    ) -> Result<Appended, RecordError> {
+        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
+        let (stream_id, _) = stream_of(origin, &digest, drafts);
+        let id = |draft: &Draft| event_id(origin, stream_id, &digest, &draft.dedupe);
+        let ids: HashSet<EventId> = drafts.iter().map(id).collect();
+        let wanted: Vec<EventId> = ids.iter().copied().collect();
+        let mut tx = TenantTx::begin(&self.app, origin.tenant_id).await?;
+        let known: HashMap<_, _> = read::known(&mut tx, &wanted).await?.into_iter().collect();
+        if !ids.is_empty() && known.len() == ids.len() {
+            return Ok(all_known(&known));
+        }
+        Err(AppendError::Refused { reason: TENANT_NOT_ACTIVE.into() }.into())
     }
 
     /// What names the events of a delivery, and whose data they are.
@@ -280,22 +311,23 @@ fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId,
 }
 
 impl Named<'_> {
-    /// The same content is the same event, whichever source it came through: the messages of one
-    /// call can arrive at several endpoints.
     fn event_id(&self, dedupe: &Dedupe) -> EventId {
-        let tenant_id = self.origin.tenant_id;
-        EventId(match dedupe {
-            Dedupe::Content(nth) => tenant_id.derive(&[
-                b"event",
-                self.origin.provider.as_bytes(),
-                &self.digest,
-                &nth.to_be_bytes(),
-            ]),
-            Dedupe::ToolCall(id) => {
-                tenant_id.derive(&[b"tool-call", self.stream_id.0.as_bytes(), id.as_bytes()])
-            }
-        })
+        event_id(self.origin, self.stream_id, &self.digest, dedupe)
     }
+}
+
+/// The same content is the same event, whichever source it came through: the messages of one call can
+/// arrive at several endpoints.
+fn event_id(origin: &Origin, stream_id: StreamId, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
+    let tenant_id = origin.tenant_id;
+    EventId(match dedupe {
+        Dedupe::Content(nth) => {
+            tenant_id.derive(&[b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()])
+        }
+        Dedupe::ToolCall(id) => {
+            tenant_id.derive(&[b"tool-call", stream_id.0.as_bytes(), id.as_bytes()])
+        }
+    })
 }
 
 /// The drafts that are not known. The body goes with the first that stays, so that it is kept.
@@ -354,6 +386,11 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         | Event::KeyCreated(_)
         | Event::KeyRevoked(_)
         | Event::SourceCreated(_)
+        | Event::SourceChanged(_)
+        | Event::SourceDisabled(_)
+        | Event::SourceEnabled(_)
+        | Event::SourceSecretRotated(_)
+        | Event::StateChanged(_)
         | Event::RouteAdded(_)
         | Event::PlanLimitsSet(_)
         | Event::AccessDenied(_)

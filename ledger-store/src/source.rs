@@ -1,19 +1,26 @@
 //! Webhook sources, and the routes that say whose a shared source's messages are.
 
+pub mod change;
 pub mod list;
+mod secret;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ledger_core::event::{Event, RouteAdded, SourceCreated};
 use ledger_core::ids::{Position, SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
+use crate::Store;
 use crate::change::Author;
 use crate::error::StoreError;
+use crate::remembered::{SETTINGS_LIFETIME, TenantFacts};
 use crate::tenant_tx::begin;
-use crate::{SETTINGS_LIFETIME, Store};
+use crate::tenants::TenantState;
+
+pub use secret::{MAX_SECRET, MIN_SECRET, WeakSecret, check_secret};
 
 /// How long a look at the database may take when an older answer is at hand.
 const STALE_PATIENCE: Duration = Duration::from_millis(300);
@@ -29,6 +36,8 @@ pub struct Source {
     pub provider: Provider,
     /// The shared secret.
     pub secret: Zeroizing<String>,
+    /// The one before the last rotation, and until when it is accepted too.
+    pub old_secret: Option<(Zeroizing<String>, DateTime<Utc>)>,
     /// How its requests are signed, when that was set up: then nothing else is believed.
     pub signature: Option<SignatureScheme>,
     /// Whether streaming telemetry is recorded.
@@ -39,11 +48,13 @@ pub struct Source {
     pub country: Option<String>,
 }
 
-/// Whether this can be a source's secret: at least 8 visible ASCII characters, for headers carry no
-/// others.
-#[must_use]
-pub fn can_be_secret(text: &str) -> bool {
-    text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_graphic())
+impl Source {
+    /// The secrets that are accepted at a time: the present one, and the one before while a rotation
+    /// overlaps.
+    pub fn secrets(&self, now: DateTime<Utc>) -> impl Iterator<Item = &str> {
+        let old = self.old_secret.as_ref().filter(|(_, until)| now < *until);
+        [self.secret.as_str()].into_iter().chain(old.map(|(secret, _)| secret.as_str()))
+    }
 }
 
 /// What a new source is made from.
@@ -164,7 +175,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Keyring`] when its secret cannot be opened; the database did not answer.
     pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
-        let known = self.sources.get(&source_id);
+        let known = self.remembered.source(source_id);
         let Some((known, read_at)) = known else {
             return self.read_source(source_id).await;
         };
@@ -179,38 +190,53 @@ impl Store {
     }
 
     async fn read_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
+        let asked = self.remembered.ask();
         let row = sqlx::query!(
             r#"select tenant_id as "tenant_id!", provider as "provider!",
                       secret_sealed as "secret_sealed!", record_all as "record_all!",
-                      assistant_id, country, signature
+                      assistant_id, country, signature, state,
+                      old_secret_sealed, old_secret_until
                  from ledger.find_source($1)"#,
             source_id.0,
         )
         .fetch_optional(&self.intake)
         .await?;
         let Some(row) = row else {
-            self.sources.invalidate(&source_id);
+            self.remembered.forget_source(source_id);
             return Ok(None);
         };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
         let tenant_id = TenantId(row.tenant_id);
         let epoch = self.vault.epoch(tenant_id).await?;
-        let secret = epoch
-            .open_secret(&secret_place(tenant_id, source_id), &row.secret_sealed)
-            .and_then(|secret| String::from_utf8(secret.to_vec()).ok())
-            .ok_or_else(|| corrupt("secret_sealed"))?;
+        let place = secret_place(tenant_id, source_id);
+        let open = |column, sealed: &[u8]| {
+            let opened = epoch.open_secret(&place, sealed);
+            let text = opened.and_then(|secret| String::from_utf8(secret.to_vec()).ok());
+            text.map(Zeroizing::new).ok_or_else(|| corrupt(column))
+        };
+        let old_secret = match (row.old_secret_sealed, row.old_secret_until) {
+            (Some(sealed), Some(until)) => Some((open("old_secret_sealed", &sealed)?, until)),
+            _ => None,
+        };
         let signature = row.signature.map(|text| serde_json::from_str(&text)).transpose();
         let source = Source {
             source_id,
             signature: signature.map_err(|_| corrupt("signature"))?,
             tenant_id,
             provider: Provider::parse(&row.provider).ok_or_else(|| corrupt("provider"))?,
-            secret: Zeroizing::new(secret),
+            secret: open("secret_sealed", &row.secret_sealed)?,
+            old_secret,
             record_all: row.record_all,
             assistant_id: row.assistant_id,
             country: row.country,
         };
-        self.sources.insert(source_id, (source.clone(), Instant::now()));
+        let facts = match (&source.country, row.state) {
+            (Some(country), Some(state)) => {
+                Some(TenantFacts { country: country.clone(), state: TenantState::stored(&state)? })
+            }
+            _ => None,
+        };
+        self.remembered.keep_source(asked, &source, facts);
         Ok(Some(source))
     }
 

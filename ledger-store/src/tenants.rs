@@ -1,22 +1,24 @@
-//! Tenants and their API keys: set up by an operator, read by everyone.
+//! Tenants: set up by an operator, read by everyone.
 //!
 //! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
 
 mod plan;
+mod state;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::event::{Event, EventDropped, TenantCreated};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use crate::api_keys::ApiKey;
 pub use plan::{Limit, PlanLimits, plan_limits};
+pub use state::TenantState;
 
 use crate::Store;
 use crate::change::Author;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
-use crate::tenant_tx::{TenantTx, begin};
+use crate::tenant_tx::begin;
 
 /// A tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +50,6 @@ pub struct NewTenant {
     pub timezone: String,
     /// ISO 3166-1 alpha-2; empty when none was named.
     pub country: String,
-}
-
-/// An API key that was presented and is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Whose data it opens.
-    pub tenant_id: TenantId,
-    /// Its public name.
-    pub key_id: KeyId,
-    /// What it may do.
-    pub scopes: Vec<String>,
 }
 
 impl Store {
@@ -184,65 +175,6 @@ impl Store {
             events: row.events,
         });
         Ok(tenant.collect())
-    }
-
-    /// The country a tenant's national phone numbers are read in; cached.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn country(&self, tenant_id: TenantId) -> Result<Option<String>, StoreError> {
-        if let Some(known) = self.countries.get(&tenant_id) {
-            return Ok(Some(known));
-        }
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
-        let country = sqlx::query_scalar!(
-            "select country from ledger.tenants where tenant_id = $1",
-            tenant_id.0,
-        )
-        .fetch_optional(tx.conn())
-        .await?;
-        if let Some(country) = &country {
-            self.countries.insert(tenant_id, country.clone());
-        }
-        Ok(country)
-    }
-
-    /// Issues a key in the operator's name.
-    ///
-    /// # Errors
-    /// Those of [`Store::create_api_key_by`].
-    pub async fn create_api_key(
-        &self,
-        tenant_id: TenantId,
-        key: &str,
-        scopes: &[String],
-        name: Option<&str>,
-    ) -> Result<KeyId, StoreError> {
-        let author = self.operator();
-        let made = self.create_api_key_by(&author, tenant_id, key, scopes, name).await?;
-        Ok(made.0)
-    }
-
-    /// The valid key of this text in this tenant; `None` when there is none.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn find_api_key(
-        &self,
-        tenant_id: TenantId,
-        key: &str,
-    ) -> Result<Option<ApiKey>, StoreError> {
-        let hash = digest(&SHA256, key.as_bytes());
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
-        let row = sqlx::query!(
-            "select key_id, scopes from ledger.api_keys
-              where tenant_id = $1 and key_hash = $2 and revoked_at is null",
-            tenant_id.0,
-            hash.as_ref(),
-        )
-        .fetch_optional(tx.conn())
-        .await?;
-        Ok(row.map(|row| ApiKey { tenant_id, key_id: KeyId(row.key_id), scopes: row.scopes }))
     }
 
     /// Records that a read model does without an event, and makes it so: both or neither. Deciding it

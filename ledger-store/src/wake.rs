@@ -14,10 +14,15 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::remembered::Remembered;
 
 use crate::stage::{self, Stage};
 
 const CHANNEL: &str = "call_ledger";
+/// Whose sources, keys or state were changed: sent by triggers of the tables, with the tenant.
+const CHANGES: &str = "call_ledger_changes";
 const COALESCE: Duration = Duration::from_millis(50);
 const RECONNECT: Duration = Duration::from_secs(1);
 /// How long the database may take for one of our questions.
@@ -91,10 +96,10 @@ impl Wake {
     }
 
     /// Tells other processes, and hears them. Runs until the store is closed.
-    pub(crate) fn spawn(&self, pool: &PgPool) {
+    pub(crate) fn spawn(&self, pool: &PgPool, remembered: &Arc<Remembered>) {
         let tell = tell(pool.clone(), self.own.subscribe(), Arc::clone(&self.name));
         tokio::spawn(stage::drive(Stage::Project, tell));
-        tokio::spawn(hear(pool.clone(), self.clone()));
+        tokio::spawn(hear(pool.clone(), self.clone(), Arc::clone(remembered)));
     }
 }
 
@@ -110,12 +115,12 @@ async fn tell(pool: PgPool, mut own: watch::Receiver<u64>, name: Arc<str>) {
     }
 }
 
-async fn hear(pool: PgPool, wake: Wake) {
+async fn hear(pool: PgPool, wake: Wake, remembered: Arc<Remembered>) {
     while !pool.is_closed() {
         // A connection of its own: sqlx waits without end to give back one that listened.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let own = own.connect_lazy_with((*pool.connect_options()).clone());
-        let heard = pool.close_event().do_until(listen(&own, &wake)).await;
+        let heard = pool.close_event().do_until(listen(&own, &wake, &remembered)).await;
         if let Ok(Err(error)) = heard {
             tracing::debug!(error = %error, "wake.listen_failed");
             tokio::time::sleep(RECONNECT).await;
@@ -123,14 +128,19 @@ async fn hear(pool: PgPool, wake: Wake) {
     }
 }
 
-async fn listen(pool: &PgPool, wake: &Wake) -> sqlx::Result<()> {
+async fn listen(pool: &PgPool, wake: &Wake, remembered: &Remembered) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, CHANGES]).await?;
     loop {
         match timeout(SILENCE, listener.recv()).await {
             Ok(heard) => {
-                if heard?.payload() != &*wake.name {
-                    wake.heard();
+                let heard = heard?;
+                match Uuid::try_parse(heard.payload()) {
+                    Ok(tenant_id) if heard.channel() == CHANGES => {
+                        remembered.forget(TenantId(tenant_id));
+                    }
+                    _ if heard.payload() != &*wake.name => wake.heard(),
+                    _ => {}
                 }
             }
             // Nothing to hear, or nobody there to be heard.

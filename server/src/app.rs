@@ -1,19 +1,16 @@
 //! What every handler shares, the routes, and the layers around them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use ledger_core::ids::KeyId;
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
-use moka::sync::Cache;
 use projections::Health;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -27,9 +24,6 @@ use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::{api, contract, ingest, ops};
-
-/// A revoked key is refused everywhere within this time, and at once by the server that revoked it.
-const KEY_LIFETIME: Duration = Duration::from_secs(5);
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -50,7 +44,6 @@ pub struct App {
     pub rooms: Rooms,
     /// When requests under way have had their time, because the server is told to stop.
     pub closing: Closing,
-    keys: Cache<[u8; 32], ApiKey>,
 }
 
 /// Turns true when what is still under way shall be answered 503. A dropped sender never does.
@@ -79,7 +72,6 @@ impl App {
             limits,
             rooms: Rooms::new(limits.room, limits.max_body),
             closing,
-            keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
         }
     }
 
@@ -89,22 +81,7 @@ impl App {
     /// 503 when the database does not answer.
     pub async fn find_key(&self, key: &str) -> Result<Option<ApiKey>, ApiError> {
         let Some(tenant_id) = tenant_of_key(key) else { return Ok(None) };
-        let hash = digest(&SHA256, key.as_bytes()).as_ref().try_into().expect("32 bytes");
-        if let Some(known) = self.keys.get(&hash) {
-            return Ok(Some(known));
-        }
-        let found = self.store.find_api_key(tenant_id, key).await?;
-        if let Some(found) = &found {
-            self.keys.insert(hash, found.clone());
-        }
-        Ok(found)
-    }
-
-    /// Asks the database again when this key is presented next.
-    pub fn forget_key(&self, key_id: KeyId) {
-        for (hash, _) in self.keys.iter().filter(|(_, key)| key.key_id == key_id) {
-            self.keys.invalidate(&*hash);
-        }
+        Ok(self.store.find_api_key(tenant_id, key).await?)
     }
 
     /// Resolves when a request has had all the time there is for one. What it had begun may still

@@ -42,6 +42,12 @@ impl Scope {
     pub const ALL: &'static [Self] =
         &[Self::Read, Self::Personal, Self::Write, Self::Compliance, Self::Admin];
 
+    /// From its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == name)
+    }
+
     /// The stored and typed name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -118,6 +124,32 @@ impl Caller {
         Err(self.deny(app, action, "installation-key-needed", detail.to_owned()).await)
     }
 
+    /// Goes on only when the key has each of these scopes itself: no key grants what it lacks. A refusal
+    /// is recorded in the tenant's log.
+    ///
+    /// # Errors
+    /// 403 `scope-missing`.
+    pub async fn require_to_grant(
+        &self,
+        app: &App,
+        scopes: &[Scope],
+        action: &'static str,
+    ) -> Result<(), ApiError> {
+        let Some(lacking) = scopes.iter().find(|scope| !self.has(**scope)) else { return Ok(()) };
+        let detail = format!(
+            "a key grants only scopes that it has itself, and this one lacks {}",
+            lacking.as_str()
+        );
+        Err(self.deny(app, action, "scope-missing", detail).await)
+    }
+
+    /// The tenant whose credentials the key may withdraw; `None` is every tenant's, for a key of the
+    /// installation.
+    #[must_use]
+    pub fn withdraws_from(&self) -> Option<TenantId> {
+        self.only()
+    }
+
     async fn deny(
         &self,
         app: &App,
@@ -170,11 +202,29 @@ impl Caller {
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
+    /// The keys of a closed tenant read nothing; see [`Withdrawer`].
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Withdrawer(caller) = Withdrawer::from_request_parts(parts, app).await?;
+        if caller.key.is_tenant_closed {
+            let detail = "this tenant is closed: its keys open nothing";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "tenant-closed", detail));
+        }
+        Ok(caller)
+    }
+}
+
+/// A caller who withdraws a credential: its tenant may be in any state.
+#[derive(Debug, Clone)]
+pub struct Withdrawer(pub Caller);
+
+impl FromRequestParts<App> for Withdrawer {
+    type Rejection = ApiError;
+
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
         let key = bearer(parts).ok_or_else(unauthorized)?;
         let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
-        Ok(Self { key, request_id })
+        Ok(Self(Caller { key, request_id }))
     }
 }
 

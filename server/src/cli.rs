@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod duration;
 mod export;
 mod key;
 mod man;

@@ -91,7 +91,7 @@ impl ApiError {
     /// 403: the tenant is frozen or closed.
     #[must_use]
     pub fn tenant_not_active() -> Self {
-        let detail = "this tenant takes no events any more";
+        let detail = "this tenant is frozen or closed: it takes no events";
         Self::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
     }
 
@@ -133,6 +133,7 @@ impl From<StoreError> for ApiError {
             {
                 return Self::tenant_not_active();
             }
+            StoreError::WeakSecret { detail } => return Self::field("secret", detail.clone()),
             _ => {}
         }
         if error.is_unavailable() {

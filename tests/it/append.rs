@@ -18,7 +18,7 @@ use ledger_store::tenants::NewTenant;
 use ledger_store::{Store, TenantTx};
 use ledger_tests::{OwnDatabase, cluster, run};
 use raw::RawEvent;
-use sqlx::Executor;
+use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
 /// A store over a database of its own, with one lane, so that what waits is one batch.
@@ -190,6 +190,56 @@ fn several_streams_are_appended_together_or_not_at_all() {
         assert_eq!(conflict(append(request(exactly(1), exactly(1), 21)).await), 2);
         assert_eq!(log(&store, tenant).await.len(), 4, "nothing of either");
         append(request(exactly(2), exactly(1), 31)).await.expect("both stand there");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_tenant_that_is_not_active_takes_its_trail_and_repetitions_and_nothing_else() {
+    run(async {
+        let (own, store) = a_store().await;
+        for state in ["frozen", "closed"] {
+            let tenant = a_tenant(&store, state).await;
+            let append = |request| store.appender().append(request);
+            append(one(tenant, vec![event(1)])).await.expect("an active tenant takes it");
+            let set = format!("update ledger.tenants set state = '{state}' where slug = '{state}'");
+            own.superuser().await.execute(AssertSqlSafe(set)).await.expect("an update");
+
+            let of = |event_type, id| NewEvent { event_type, ..event(id) };
+            // Each alone, where the append has a path of its own, and then all of them together.
+            for round in [10, 20] {
+                let requests = vec![
+                    one(tenant, vec![event(1)]),
+                    one(tenant, vec![event(round + 1)]),
+                    one(tenant, vec![of("access.denied", round + 2)]),
+                    one(tenant, vec![of("access.denied", round + 3), event(round + 4)]),
+                    one(tenant, vec![of("tenant.key_revoked", round + 5)]),
+                    one(tenant, vec![of("tenant.key_created", round + 6)]),
+                    one(tenant, vec![event(1), event(round + 7)]),
+                    one(TenantId(Uuid::from_u128(404)), vec![of("access.denied", round + 8)]),
+                ];
+                let answers = if round == 10 {
+                    let mut answers = Vec::new();
+                    for request in requests {
+                        answers.push(append(request).await);
+                    }
+                    answers
+                } else {
+                    together(&store, requests).await
+                };
+                let taken: Vec<_> = answers.iter().map(Result::is_ok).collect();
+                assert_eq!(taken, [true, false, true, false, true, false, false, false], "{state}");
+                let mut answers = answers.into_iter();
+                assert_eq!(
+                    answers.next().expect("the first").expect("it is known"),
+                    stands(2, 2, true)
+                );
+                for refused in answers.filter(Result::is_err) {
+                    assert_eq!(refusal(refused), "tenant_not_active");
+                }
+            }
+            assert_eq!(log(&store, tenant).await.len(), 2 + 4);
+        }
         store.close().await;
     });
 }

@@ -24,6 +24,7 @@ mod quarantine;
 mod read_models;
 mod reaper;
 mod rebuild;
+mod rights;
 mod routing;
 mod samples;
 mod sealing;

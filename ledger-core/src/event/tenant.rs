@@ -1,5 +1,6 @@
 //! Facts about the tenant itself.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,6 +24,9 @@ pub struct KeyCreated {
     pub key_id: Uuid,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// From when on it opens nothing; absent when it does not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// `tenant.key_revoked`.
@@ -41,6 +45,44 @@ pub struct SourceCreated {
     pub provider: String,
     /// Whether streaming telemetry is recorded too.
     pub record_all: bool,
+}
+
+/// `tenant.source_changed`. What is absent stays as it was; a name is not repeated here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SourceChanged {
+    /// The source.
+    pub source_id: Uuid,
+    /// The names of the settings that changed: `name`, `record_all`, `assistant_id`.
+    pub changed: Vec<String>,
+    /// Whether streaming telemetry is recorded, when that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_all: Option<bool>,
+}
+
+/// `tenant.source_disabled` and `tenant.source_enabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSwitched {
+    /// The source.
+    pub source_id: Uuid,
+}
+
+/// `tenant.source_secret_rotated`. Neither secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSecretRotated {
+    /// The source.
+    pub source_id: Uuid,
+    /// Until when the secret before is accepted too; absent when it is refused at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_secret_until: Option<DateTime<Utc>>,
+}
+
+/// `tenant.state_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChanged {
+    /// `active`, `frozen` or `closed`.
+    pub from: String,
+    /// The same.
+    pub to: String,
 }
 
 /// `tenant.route_added`.

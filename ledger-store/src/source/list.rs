@@ -1,8 +1,12 @@
 //! Sources as they are administered: without their secrets.
 
 use chrono::{DateTime, Utc};
-use ledger_core::ids::SourceId;
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::signature::SignatureScheme;
+use uuid::Uuid;
 
+use crate::Store;
+use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
 /// A source without its secret.
@@ -22,6 +26,71 @@ pub struct Listed {
     pub created_at: DateTime<Utc>,
     /// Since when it answers like an unknown one.
     pub disabled_at: Option<DateTime<Utc>>,
+    /// Until when the secret before the last rotation is accepted too; may have passed.
+    pub old_secret_until: Option<DateTime<Utc>>,
+    /// How its requests are signed, when that was set up.
+    pub signature: Option<SignatureScheme>,
+}
+
+/// A row of `ledger.sources`, without the secrets.
+pub(super) struct Row {
+    pub(super) tenant_id: Uuid,
+    pub(super) source_id: Uuid,
+    pub(super) provider: String,
+    pub(super) name: Option<String>,
+    pub(super) record_all: bool,
+    pub(super) assistant_id: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) disabled_at: Option<DateTime<Utc>>,
+    pub(super) old_secret_until: Option<DateTime<Utc>>,
+    pub(super) signature: Option<String>,
+}
+
+impl Row {
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the signature scheme is none.
+    pub(super) fn into_listed(self) -> Result<Listed, StoreError> {
+        let signature = self.signature.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(Listed {
+            source_id: SourceId(self.source_id),
+            provider: self.provider,
+            name: self.name,
+            record_all: self.record_all,
+            assistant_id: self.assistant_id,
+            created_at: self.created_at,
+            disabled_at: self.disabled_at,
+            old_secret_until: self.old_secret_until,
+            signature: signature.map_err(|_| StoreError::Corrupt {
+                table: "ledger.sources",
+                column: "signature",
+            })?,
+        })
+    }
+}
+
+impl Store {
+    /// The sources of every tenant, or of one; with whose each is. Shared ones are of the
+    /// installation. Oldest first.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn sources(
+        &self,
+        tenant_id: Option<TenantId>,
+    ) -> Result<Vec<(TenantId, Listed)>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
+                    disabled_at, old_secret_until, signature
+               from ledger.sources
+              where $1::uuid is null or tenant_id = $1
+              order by created_at, source_id",
+            tenant_id.map(|id| id.0),
+        )
+        .fetch_all(&self.owner)
+        .await?;
+        rows.into_iter().map(|row| Ok((TenantId(row.tenant_id), row.into_listed()?))).collect()
+    }
 }
 
 /// The sources of the transaction's tenant, newest first, disabled ones too; after the one a page
@@ -33,10 +102,12 @@ pub async fn list(
     tx: &mut TenantTx,
     after: Option<(DateTime<Utc>, SourceId)>,
     limit: i64,
-) -> sqlx::Result<Vec<Listed>> {
+) -> Result<Vec<Listed>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        "select source_id, provider, name, record_all, assistant_id, created_at, disabled_at
+    let rows = sqlx::query_as!(
+        Row,
+        "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
+                disabled_at, old_secret_until, signature
            from ledger.sources
           where tenant_id = $1
             and ($2::timestamptz is null or (created_at, source_id) < ($2, $3))
@@ -49,14 +120,5 @@ pub async fn list(
     )
     .fetch_all(tx.conn())
     .await?;
-    let listed = rows.into_iter().map(|row| Listed {
-        source_id: SourceId(row.source_id),
-        provider: row.provider,
-        name: row.name,
-        record_all: row.record_all,
-        assistant_id: row.assistant_id,
-        created_at: row.created_at,
-        disabled_at: row.disabled_at,
-    });
-    Ok(listed.collect())
+    rows.into_iter().map(Row::into_listed).collect()
 }

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::api::is_rfc3339;
 use crate::ingest::read_body;
 use crate::problem::ApiError;
 
@@ -23,7 +26,7 @@ const MAX_TEXT: usize = 200;
 
 /// The fields of a request that nobody took yet.
 #[derive(Debug)]
-pub struct Fields(BTreeMap<String, Value>);
+pub struct Fields(BTreeMap<String, Value>, Vec<String>);
 
 impl Fields {
     /// Reads the body. Handlers do so after they know that the caller may ask at all.
@@ -41,8 +44,10 @@ impl Fields {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
-        // Null says that nothing is said.
-        Ok(Self(fields.into_iter().filter(|(_, value)| !value.is_null()).collect()))
+        // Null says that nothing is said, but where a value can be taken away.
+        let (null, told): (BTreeMap<_, _>, _) =
+            fields.into_iter().partition(|(_, value)| value.is_null());
+        Ok(Self(told, null.into_keys().collect()))
     }
 
     /// The same, of a request that may bring no body: then there are no fields.
@@ -52,7 +57,7 @@ impl Fields {
     pub async fn read_any(body: Body) -> Result<Self, ApiError> {
         let body = read_body(body, MAX_BODY, PATIENCE).await?;
         if body.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+            return Ok(Self(BTreeMap::new(), Vec::new()));
         }
         Self::parse(&body)
     }
@@ -101,6 +106,43 @@ impl Fields {
             Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(_) => Err(ApiError::field(name, "it is neither true nor false")),
         }
+    }
+
+    /// A time, RFC 3339.
+    ///
+    /// # Errors
+    /// 422: it is none.
+    pub fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let time = text.parse().ok().filter(|time| is_rfc3339(*time));
+        time.map(Some).ok_or_else(|| ApiError::field(name, "it is not an RFC 3339 time"))
+    }
+
+    /// A whole number between two bounds, both included.
+    ///
+    /// # Errors
+    /// 422: it is none.
+    pub fn number(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, ApiError> {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let number = value.as_i64().filter(|number| range.contains(number));
+        let detail =
+            || format!("it is not a whole number from {} to {}", range.start(), range.end());
+        number.map(Some).ok_or_else(|| ApiError::field(name, detail()))
+    }
+
+    /// A short text that may be taken away: the inner `None` is a `null` that was sent.
+    ///
+    /// # Errors
+    /// 422: it is neither a text nor null.
+    pub fn change(&mut self, name: &str) -> Result<Option<Option<String>>, ApiError> {
+        if self.1.iter().any(|null| null == name) {
+            return Ok(Some(None));
+        }
+        Ok(self.text(name)?.map(Some))
     }
 
     /// Ends the reading.

@@ -1,9 +1,16 @@
-//! `key create`.
+//! `key create`, `key list`, `key revoke`.
 
-use ledger_core::ids::TenantId;
-use serde_json::json;
+use std::collections::HashMap;
 
-use super::{Done, output, usage};
+use anyhow::{Context, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::ids::{KeyId, TenantId};
+use ledger_store::Store;
+use ledger_store::api_keys::{Listed, NewKey, Revoked};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Done, duration, output, usage};
 use crate::auth::{Scope, new_key};
 use crate::config::Config;
 use crate::instance::Instance;
@@ -13,8 +20,19 @@ pub(super) enum Command {
     /// Make an API key; it is shown once
     #[command(after_help = "Examples:
   call-ledger key create --tenant acme --scopes read,personal
+  call-ledger key create --tenant acme --scopes read --expires 30d
   call-ledger key create --installation --scopes admin      for the quarantine")]
     Create(Create),
+    /// List the API keys, without the keys
+    #[command(after_help = "Example:
+  call-ledger key list --tenant acme")]
+    List(List),
+    /// Revoke an API key for good, whatever state its tenant is in
+    #[command(after_help = "Example:
+  call-ledger key revoke 01a1fcae-5d88-7792-b19c-87f840c88c04
+
+A running server refuses the key at once, five seconds later at the latest. Again: the same answer.")]
+    Revoke(Revoke),
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,12 +49,36 @@ pub(super) struct Create {
     /// What to call it
     #[arg(long)]
     name: Option<String>,
+    /// How long it is good for, such as 12h or 30d [default: until it is revoked]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    expires: Option<TimeDelta>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Slug or id of a tenant [default: all keys, those of the installation too]
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// The key's public name, as key list shows it
+    #[arg(value_name = "ID")]
+    key_id: Uuid,
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
-    let Command::Create(create) = command;
+    match command {
+        Command::Create(create) => run_create(config, create).await,
+        Command::List(list) => run_list(config, list).await,
+        Command::Revoke(revoke) => run_revoke(config, KeyId(revoke.key_id)).await,
+    }
+}
+
+async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
     for scope in &create.scopes {
-        if !Scope::ALL.iter().any(|known| known.as_str() == scope) {
+        if Scope::parse(scope).is_none() {
             let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
             return usage(format!("--scopes: {scope} is not one of {}", known.join(", ")));
         }
@@ -44,19 +86,92 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     if create.installation && create.scopes.iter().any(|scope| scope != Scope::Admin.as_str()) {
         return usage("--scopes: a key of the installation has scope admin and no other");
     }
-    let (key_id, api_key) = Instance::run(config, async |instance| {
+    let made = Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = match &create.tenant {
             Some(tenant) => output::find_tenant(store, tenant).await?.tenant_id,
             None => TenantId::INSTALLATION,
         };
         let api_key = new_key(tenant_id);
-        let name = create.name.as_deref();
-        let key_id = store.create_api_key(tenant_id, &api_key, &create.scopes, name).await?;
-        Ok((key_id, api_key))
+        let expires_at = create.expires.map(|length| store.clock().now_micros() + length);
+        let new = NewKey { scopes: &create.scopes, name: create.name.as_deref(), expires_at };
+        let author = store.operator();
+        let (key_id, _) = store
+            .create_api_key_by(&author, tenant_id, &api_key, &new)
+            .await
+            .context("the key was not made")?;
+        Ok((key_id, api_key, expires_at))
+    });
+    let (key_id, api_key, expires_at) = made.await?;
+    let mut shown = json!({ "key_id": key_id, "api_key": api_key, "scopes": create.scopes });
+    if let Some(expires_at) = expires_at {
+        shown["expires_at"] = json!(expires_at);
+    }
+    output::object(config.output, &shown)?;
+    Ok(Done::Well)
+}
+
+async fn run_list(config: &Config, list: &List) -> anyhow::Result<Done> {
+    let rows: Vec<_> = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let slugs = slugs(store).await?;
+        let tenant_id = match &list.tenant {
+            Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
+            None => None,
+        };
+        let now = store.clock().now();
+        let keys = store.api_keys(tenant_id).await.context("the keys cannot be read")?;
+        Ok(keys.into_iter().map(|(tenant_id, key)| row(&slugs, tenant_id, &key, now)).collect())
     })
     .await?;
-    let shown = json!({ "key_id": key_id, "api_key": api_key, "scopes": create.scopes });
-    output::object(config.output, &shown)?;
+    let columns =
+        ["tenant", "name", "scopes", "state", "created_at", "expires_at", "last_used_at", "key_id"];
+    output::list(config.output, &columns, &rows)?;
+    Ok(Done::Well)
+}
+
+fn row(
+    slugs: &HashMap<TenantId, String>,
+    tenant_id: TenantId,
+    key: &Listed,
+    now: DateTime<Utc>,
+) -> Value {
+    let state = match (key.revoked_at, key.expires_at) {
+        (Some(_), _) => "revoked",
+        (None, Some(end)) if end <= now => "expired",
+        _ => "live",
+    };
+    json!({
+        "key_id": key.key_id,
+        "tenant_id": tenant_id,
+        "tenant": slugs.get(&tenant_id),
+        "name": key.name,
+        "scopes": key.scopes,
+        "state": state,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+    })
+}
+
+/// What operators call each tenant. What belongs to no tenant is the installation's.
+pub(super) async fn slugs(store: &Store) -> anyhow::Result<HashMap<TenantId, String>> {
+    let tenants = store.tenants().await.context("the tenants cannot be read")?;
+    let named = tenants.into_iter().map(|tenant| (tenant.tenant_id, tenant.slug));
+    Ok(named.chain([(TenantId::INSTALLATION, "(installation)".to_owned())]).collect())
+}
+
+async fn run_revoke(config: &Config, key_id: KeyId) -> anyhow::Result<Done> {
+    Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let revoked = store.revoke_api_key(&store.operator(), None, key_id).await;
+        match revoked.context("the key was not revoked")? {
+            Some(Revoked::Now(_) | Revoked::Before) => Ok(()),
+            None => bail!("there is no key {key_id}; call-ledger key list shows those there are"),
+        }
+    })
+    .await?;
+    output::object(config.output, &json!({ "key_id": key_id, "state": "revoked" }))?;
     Ok(Done::Well)
 }

@@ -1,12 +1,13 @@
-//! `source create`, `source route`.
+//! `source create`, `source route`, `source list`, `source rotate-secret`, `source disable|enable`.
 
+mod change;
 mod signature;
 
 use anyhow::{Context, bail};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::personal::normalise_phone;
 use ledger_core::provider::Provider;
-use ledger_store::source::{NewSource, RouteKind, can_be_secret};
+use ledger_store::source::{NewSource, RouteKind, check_secret};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -31,6 +32,27 @@ pub(super) enum Command {
     #[command(after_help = "Example:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
     Route(Route),
+    /// List the webhook sources, without their secrets
+    #[command(after_help = "Example:
+  call-ledger source list --tenant acme")]
+    List(change::List),
+    /// Give a source a new secret; it is shown once
+    #[command(after_help = "Examples:
+  call-ledger source rotate-secret 3f0e… --overlap 1d     both secrets are accepted for a day
+  call-ledger source rotate-secret 3f0e…                  the old one has leaked: it is refused at once
+
+A running server acts on it at once, five seconds later at the latest. Works whatever state the tenant is in.")]
+    RotateSecret(change::Rotate),
+    /// Take no webhooks at a source: it answers 404 like an unknown one
+    #[command(after_help = "Example:
+  call-ledger source disable 3f0e…
+
+A running server acts on it at once, five seconds later at the latest. Works whatever state the tenant is in.")]
+    Disable(change::Switch),
+    /// Take webhooks at a disabled source again
+    #[command(after_help = "Example:
+  call-ledger source enable 3f0e…")]
+    Enable(change::Switch),
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +112,10 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     match command {
         Command::Create(create) => run_create(config, create).await,
         Command::Route(route) => run_route(config, route).await,
+        Command::List(list) => change::run_list(config, list).await,
+        Command::RotateSecret(rotate) => change::run_rotate(config, rotate).await,
+        Command::Disable(switch) => change::run_switch(config, switch, false).await,
+        Command::Enable(switch) => change::run_switch(config, switch, true).await,
     }
 }
 
@@ -99,8 +125,8 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
         return usage(format!("--provider: this build speaks {}", known.join(", ")));
     };
     let secret = create.secret.clone().unwrap_or_else(fresh_secret);
-    if !can_be_secret(&secret) {
-        return usage("--secret: use at least 8 visible ASCII characters; headers carry no others");
+    if let Err(weak) = check_secret(&secret) {
+        return usage(format!("--secret: {weak}"));
     }
     let signature = create.signature.scheme(&secret)?;
     let source_id = Instance::run(config, async |instance| {

@@ -1,9 +1,9 @@
-//! `tenant create`, `tenant list`, `tenant plan`.
+//! `tenant create`, `tenant list`, `tenant plan`, `tenant freeze|thaw|close`.
 
 mod plan;
 
 use anyhow::Context;
-use ledger_store::tenants::NewTenant;
+use ledger_store::tenants::{NewTenant, TenantState};
 use serde_json::json;
 
 use super::{Done, output, usage};
@@ -26,6 +26,31 @@ pub(super) enum Command {
 
 What is not named stays as it is. Usage is shown against the limits; nothing is refused beyond them.")]
     Plan(plan::Plan),
+    /// Take no webhooks and no writes of a tenant; reads go on
+    #[command(after_help = "Example:
+  call-ledger tenant freeze acme
+
+Webhooks and writes are answered 403, what is in the log already as before. Keys go on reading, audited.
+A running server acts on it at once, five seconds later at the latest.")]
+    Freeze(Named),
+    /// Make a frozen or closed tenant active again
+    #[command(after_help = "Example:
+  call-ledger tenant thaw acme")]
+    Thaw(Named),
+    /// Take no webhooks and no writes of a tenant, and let its keys read nothing
+    #[command(after_help = "Example:
+  call-ledger tenant close acme
+
+Nothing is deleted, and tenant thaw undoes it. A running server acts on it at once, five seconds later at
+the latest.")]
+    Close(Named),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Slug or id of the tenant
+    #[arg(value_name = "TENANT")]
+    tenant: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,8 +99,25 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             output::list(config.output, &columns, &rows)?;
         }
         Command::Plan(args) => plan::run(config, args).await?,
+        Command::Freeze(named) => set_state(config, named, TenantState::Frozen).await?,
+        Command::Thaw(named) => set_state(config, named, TenantState::Active).await?,
+        Command::Close(named) => set_state(config, named, TenantState::Closed).await?,
     }
     Ok(Done::Well)
+}
+
+async fn set_state(config: &Config, named: &Named, state: TenantState) -> anyhow::Result<()> {
+    let tenant = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let tenant = output::find_tenant(store, &named.tenant).await?;
+        let set = store.set_tenant_state(&store.operator(), tenant.tenant_id, state).await;
+        set.context("the tenant stays in its state")?;
+        Ok(tenant)
+    })
+    .await?;
+    let shown =
+        json!({ "tenant_id": tenant.tenant_id, "slug": tenant.slug, "state": state.as_str() });
+    output::object(config.output, &shown)
 }
 
 /// A tenant that may be made; each refusal names the option.

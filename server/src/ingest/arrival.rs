@@ -190,15 +190,25 @@ impl<'a> Arrival<'a> {
 
     /// Whether the sender knows the secret, as far as what was read of the request tells.
     async fn judge(&self, source: &Source, body: Option<&[u8]>) -> Result<(), Unproven> {
-        let now_unix = self.app.store.clock().now().timestamp();
-        let proof = Proof { headers: &self.texts, body, now_unix };
-        let judge = || {
-            stage::run(Stage::Verify, || match &source.signature {
-                Some(scheme) => scheme.verify(&source.secret, &proof),
-                None => source.provider.adapter().verify(&source.secret, &proof),
-            })
+        let now = self.app.store.clock().now();
+        let proof = Proof { headers: &self.texts, body, now_unix: now.timestamp() };
+        let judge = |secret: &str| match &source.signature {
+            Some(scheme) => scheme.verify(secret, &proof),
+            None => source.provider.adapter().verify(secret, &proof),
         };
-        compute(body.map_or(0, <[u8]>::len), judge).await
+        let judge_all = || {
+            let mut judged = Err(Unproven::Missing);
+            // Two while a rotation overlaps. What is missing is missing for both.
+            for secret in source.secrets(now) {
+                judged = judge(secret);
+                if judged != Err(Unproven::Wrong) {
+                    break;
+                }
+            }
+            judged
+        };
+        let verify = || stage::run(Stage::Verify, judge_all);
+        compute(body.map_or(0, <[u8]>::len), verify).await
     }
 
     /// A wrong proof is audited with the source's tenant.

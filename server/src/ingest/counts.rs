@@ -261,6 +261,7 @@ mod tests {
             tenant_id: TenantId::INSTALLATION,
             provider: Provider::Vapi,
             secret: zeroize::Zeroizing::default(),
+            old_secret: None,
             signature: None,
             record_all: false,
             assistant_id: None,

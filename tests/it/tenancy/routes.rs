@@ -26,6 +26,10 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("post", "/v1/quarantine/{quarantine_id}/replay", "admin"),
     ("get", "/v1/sources", "admin"),
     ("post", "/v1/sources", "admin"),
+    ("patch", "/v1/sources/{source_id}", "admin"),
+    ("post", "/v1/sources/{source_id}/disable", "admin"),
+    ("post", "/v1/sources/{source_id}/enable", "admin"),
+    ("post", "/v1/sources/{source_id}/rotate-secret", "admin"),
     ("get", "/v1/keys", "admin"),
     ("post", "/v1/keys", "admin"),
     ("delete", "/v1/keys/{key_id}", "admin"),
@@ -56,7 +60,8 @@ pub(super) struct Route {
 impl Route {
     /// The path, with the id of an object where it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
-        let ids = ["{call_id}", "{quarantine_id}", "{parked_id}", "{key_id}", "{id}"];
+        let ids =
+            ["{call_id}", "{quarantine_id}", "{parked_id}", "{key_id}", "{source_id}", "{id}"];
         let path = self.template.replace("{name}", "calls");
         ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }

@@ -41,6 +41,7 @@ pub(super) const DEFINERS: &[Exception] = &[
     because("ledger.find_source", "asked before a tenant is known; answers for one id"),
     because("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
     because("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
+    because("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
 ];
 
 /// Our roles. No other may carry our name.
@@ -51,8 +52,12 @@ pub(super) const ROLES: &[Exception] = &[
 ];
 
 /// Triggers on our tables.
-pub(super) const TRIGGERS: &[Exception] =
-    &[because("ledger.events.immutable", "refuses update, delete and truncate to everybody")];
+pub(super) const TRIGGERS: &[Exception] = &[
+    because("ledger.events.immutable", "refuses update, delete and truncate to everybody"),
+    because("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
+    because("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
+    because("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
+];
 
 /// Extensions.
 pub(super) const EXTENSIONS: &[Exception] = &[because("plpgsql", "comes with PostgreSQL")];
@@ -97,6 +102,8 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function ledger.find_source", "ledger_app: execute"),
     ("function ledger.find_routes", "ledger_app: execute"),
     ("function ledger.add_source_counts", "ledger_app: execute"),
+    ("function ledger.note_key_use", "ledger_app: execute"),
+    ("function ledger.notify_change", "public: execute"),
     //
     ("schema vault", "ledger_app: usage"),
     ("table vault.epochs", "ledger_app: select insert"),

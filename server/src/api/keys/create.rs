@@ -3,7 +3,9 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
+use ledger_store::api_keys::NewKey;
 use ledger_store::change::Author;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,6 +28,8 @@ pub struct KeyRequest {
     /// What to call it; no person's name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
+    /// From when on it opens nothing, not later than the key that issues it; without it, as that key.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// A new API key. It is shown this once.
@@ -39,13 +43,18 @@ pub struct CreatedKey {
     scopes: Vec<String>,
     /// What you call it.
     name: Option<String>,
+    /// From when on it opens nothing; null when it does not end by itself.
+    expires_at: Option<DateTime<Utc>>,
 }
 
-/// Issues an API key for the caller's own tenant. Scope `admin` may issue any scope.
+/// Issues an API key for the caller's own tenant.
+///
+/// A key grants only scopes that it has itself, and no longer than it lives itself. A key of the
+/// installation issues keys of the installation. Keys with other scopes come from the command line.
 ///
 /// # Errors
-/// 422 for a field that is unknown or not of its form, by name; 403 for a tenant that takes no events
-/// any more.
+/// 422 for a field that is unknown or not of its form, by name; 403 `scope-missing` for a scope that
+/// the key lacks; 403 `tenant-not-active` for a tenant that takes no events.
 #[utoipa::path(
     post, path = "/v1/keys", operation_id = "create_key", tag = "operations", security(("api_key" = [])),
     request_body(content = KeyRequest, content_type = "application/json"),
@@ -70,28 +79,47 @@ pub async fn handler(
     let mut fields = Fields::read(body).await?;
     let scopes = fields.texts("scopes")?.unwrap_or_default();
     let name = fields.text("name")?;
+    let expires_at = fields.time("expires_at")?;
     fields.finish()?;
     let tenant_id = caller.tenant_id();
-    check_scopes(tenant_id, &scopes)?;
+    let granted = check_scopes(tenant_id, &scopes)?;
+    caller.require_to_grant(&app, &granted, "keys.create").await?;
+    let expires_at = check_end(&caller, expires_at, app.store.clock().now())?;
     let api_key = new_key(tenant_id);
     let author = Author::key(caller.key.key_id, caller.request_id);
-    let made =
-        app.store.create_api_key_by(&author, tenant_id, &api_key, &scopes, name.as_deref()).await;
-    let (key_id, position) = made?;
+    let new = NewKey { scopes: &scopes, name: name.as_deref(), expires_at };
+    let (key_id, position) =
+        app.store.create_api_key_by(&author, tenant_id, &api_key, &new).await?;
     tracing::info!(%key_id, "key.created");
-    Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name }, position))
+    Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }
 
-fn check_scopes(tenant_id: TenantId, scopes: &[String]) -> Result<(), ApiError> {
-    let is_known = |scope: &String| Scope::ALL.iter().any(|known| known.as_str() == scope);
-    if scopes.is_empty() || !scopes.iter().all(is_known) {
+/// When the new key ends: no later than the key that issues it.
+fn check_end(
+    caller: &Caller,
+    wanted: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, ApiError> {
+    let refuse = |detail: &str| Err(ApiError::field("expires_at", detail));
+    match (wanted, caller.key.expires_at) {
+        (Some(wanted), _) if wanted <= now => refuse("it is in the past"),
+        (Some(wanted), Some(own)) if wanted > own => {
+            refuse("a key cannot outlive the key that issues it")
+        }
+        (wanted, own) => Ok(wanted.or(own)),
+    }
+}
+
+fn check_scopes(tenant_id: TenantId, scopes: &[String]) -> Result<Vec<Scope>, ApiError> {
+    let known: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
+    let Some(granted) = known.filter(|known| !known.is_empty()) else {
         let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
         let detail = format!("name at least one of {}, and no other", known.join(", "));
         return Err(ApiError::field("scopes", detail));
-    }
+    };
     if tenant_id == TenantId::INSTALLATION && scopes != [Scope::Admin.as_str()] {
         let detail = "a key of the installation has scope admin and no other";
         return Err(ApiError::field("scopes", detail));
     }
-    Ok(())
+    Ok(granted)
 }

@@ -37,6 +37,10 @@ pub struct KeyView {
     created_at: DateTime<Utc>,
     /// Since when it opens nothing.
     revoked_at: Option<DateTime<Utc>>,
+    /// From when on it opens nothing; null when it does not end by itself.
+    expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, within about a minute; null when it never was.
+    last_used_at: Option<DateTime<Utc>>,
 }
 
 impl From<Listed> for KeyView {
@@ -47,6 +51,8 @@ impl From<Listed> for KeyView {
             scopes: key.scopes,
             created_at: key.created_at,
             revoked_at: key.revoked_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
         }
     }
 }

@@ -9,18 +9,19 @@ use ledger_store::change::Author;
 
 use crate::api::{PathId, recorded_at};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::{Scope, Withdrawer};
 use crate::problem::{ApiError, Problem};
 
 /// Revokes an API key, for good. Again: the same answer.
 ///
-/// This server refuses the key from now on, others within five seconds: that long they remember keys.
-/// Every key of the tenant may be revoked, the caller's own and the last one too; the command line can
-/// always issue another.
+/// This server refuses the key from now on, others within five seconds: the longest that they remember
+/// keys. Every key of the tenant may be revoked, the caller's own and the last one too; the command line
+/// can always issue another. A key of the installation revokes keys of every tenant. Works whatever
+/// state the tenant is in.
 ///
 /// # Errors
-/// 404 `key-not-found`, alike for an unknown key and for another tenant's; 403 for a tenant that
-/// takes no events any more.
+/// 404 `key-not-found`, alike for an unknown key and, unless the key is the installation's, for another
+/// tenant's.
 #[utoipa::path(
     delete, path = "/v1/keys/{key_id}", operation_id = "revoke_key", tag = "operations", security(("api_key" = [])),
     params(("key_id" = String, Path, description = "The key's public name")),
@@ -35,19 +36,18 @@ use crate::problem::{ApiError, Problem};
 #[tracing::instrument(name = "api.keys.revoke", skip_all)]
 pub async fn handler(
     State(app): State<App>,
-    caller: Caller,
+    Withdrawer(caller): Withdrawer,
     PathId(key_id): PathId,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "keys.revoke").await?;
     let not_found = || ApiError::not_found("key-not-found", "API key");
     let key_id = KeyId(key_id.ok_or_else(not_found)?);
     let author = Author::key(caller.key.key_id, caller.request_id);
-    let revoked = app.store.revoke_api_key(&author, caller.tenant_id(), key_id).await?;
+    let revoked = app.store.revoke_api_key(&author, caller.withdraws_from(), key_id).await?;
     let position = match revoked.ok_or_else(not_found)? {
         Revoked::Now(position) => position,
         Revoked::Before => None,
     };
-    app.forget_key(key_id);
     tracing::info!(%key_id, "key.revoked");
     Ok(recorded_at(StatusCode::NO_CONTENT.into_response(), position))
 }

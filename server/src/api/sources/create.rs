@@ -6,7 +6,7 @@ use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
 use ledger_store::change::Author;
-use ledger_store::source::{NewSource, can_be_secret};
+use ledger_store::source::{NewSource, check_secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -35,8 +35,9 @@ pub struct SourceRequest {
     /// Which assistant answers the telephone when the platform asks.
     #[schema(min_length = 1, max_length = 200)]
     assistant_id: Option<String>,
-    /// The shared secret: at least 8 visible ASCII characters; a fresh one when not said.
-    #[schema(min_length = 8, max_length = 200, pattern = "^[!-~]*$")]
+    /// The shared secret: 16 to 200 visible ASCII characters that do not repeat themselves or count; a
+    /// fresh one of 256 random bits when not said.
+    #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
     secret: Option<String>,
 }
 
@@ -93,10 +94,7 @@ pub async fn handler(
     let assistant_id = fields.text("assistant_id")?;
     let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
     fields.finish()?;
-    if !can_be_secret(&secret) {
-        let detail = "use at least 8 visible ASCII characters; headers carry no others";
-        return Err(ApiError::field("secret", detail));
-    }
+    check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let new = NewSource {
         tenant_id: caller.tenant_id(),
         provider,

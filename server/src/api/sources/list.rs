@@ -44,6 +44,8 @@ pub struct SourceView {
     created_at: DateTime<Utc>,
     /// Since when it answers like an unknown one.
     disabled_at: Option<DateTime<Utc>>,
+    /// Until when the secret before the last rotation is accepted too; null when it is not.
+    old_secret_until: Option<DateTime<Utc>>,
     /// What came in the time asked for.
     #[serde(flatten)]
     figures: Figures,
@@ -54,7 +56,7 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    fn new(source: Listed, sum: &Sum) -> Self {
+    fn new(source: Listed, sum: &Sum, now: DateTime<Utc>) -> Self {
         Self {
             source_id: source.source_id.0,
             provider: source.provider,
@@ -64,6 +66,7 @@ impl SourceView {
             assistant_id: source.assistant_id,
             created_at: source.created_at,
             disabled_at: source.disabled_at,
+            old_secret_until: source.old_secret_until.filter(|until| now < *until),
             figures: sum.figures,
             last_received_at: sum.last_proven_at,
             by_type: sum.types(),
@@ -124,10 +127,11 @@ pub async fn handler(
     let next_cursor =
         last.map(|last| encode_cursor(&Place { c: last.created_at, s: last.source_id }));
     let ids: Vec<SourceId> = sources.iter().map(|source| source.source_id).collect();
+    let now = app.store.clock().now();
     let mut sums = Sum::by_source(&counts::tallies(&mut tx, Some(&ids), hours).await?);
     let view = |source: Listed| {
         let sum = sums.remove(&source.source_id).unwrap_or_default();
-        SourceView::new(source, &sum)
+        SourceView::new(source, &sum, now)
     };
     let data = sources.into_iter().map(view).collect();
     Ok(Json(SourcePage { data, next_cursor }))

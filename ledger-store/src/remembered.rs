@@ -1,0 +1,135 @@
+//! What a process remembers of sources, keys and tenants, so that a webhook and a request need no
+//! question about them. A change made by this process is forgotten at once, one made elsewhere when
+//! its notification arrives, and without a notification after [`SETTINGS_LIFETIME`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ledger_core::ids::{SourceId, TenantId};
+use moka::sync::Cache;
+
+use crate::source::Source;
+use crate::tenants::{ApiKey, TenantState};
+
+/// The longest that a change to a source, a key or a tenant's settings takes to be in force
+/// everywhere.
+pub(crate) const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
+
+/// How long a source is remembered for when the database does not answer.
+const SOURCES_LIFETIME: Duration = Duration::from_mins(10);
+
+/// What a webhook needs to know of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantFacts {
+    /// ISO 3166-1 alpha-2.
+    pub(crate) country: String,
+    /// What its log takes.
+    pub(crate) state: TenantState,
+}
+
+/// A moment before a question: an answer that was asked for before a change is not remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked(u64);
+
+/// The caches.
+pub(crate) struct Remembered {
+    /// With when each was read: an older one serves while the database does not answer.
+    sources: Cache<SourceId, (Source, Instant)>,
+    tenants: Cache<TenantId, TenantFacts>,
+    keys: Cache<[u8; 32], ApiKey>,
+    changes: AtomicU64,
+}
+
+impl Remembered {
+    pub(crate) fn new() -> Self {
+        let brief = || Cache::builder().time_to_live(SETTINGS_LIFETIME).max_capacity(100_000);
+        Self {
+            sources: Cache::builder().time_to_live(SOURCES_LIFETIME).max_capacity(10_000).build(),
+            tenants: brief().build(),
+            keys: Cache::builder().time_to_live(SETTINGS_LIFETIME).max_capacity(10_000).build(),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// To be called before the database is asked for what is then remembered.
+    pub(crate) fn ask(&self) -> Asked {
+        Asked(self.changes.load(Ordering::Acquire))
+    }
+
+    fn is_current(&self, asked: Asked) -> bool {
+        self.ask() == asked
+    }
+
+    /// Forgets everything about a tenant: its sources, its keys, its settings. The installation's
+    /// are those of the nil tenant.
+    pub(crate) fn forget(&self, tenant_id: TenantId) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.tenants.invalidate(&tenant_id);
+        for (id, _) in self.sources.iter().filter(|(_, (one, _))| one.tenant_id == tenant_id) {
+            self.sources.invalidate(&*id);
+        }
+        for (hash, _) in self.keys.iter().filter(|(_, key)| key.tenant_id == tenant_id) {
+            self.keys.invalidate(&*hash);
+        }
+    }
+
+    pub(crate) fn source(&self, source_id: SourceId) -> Option<(Source, Instant)> {
+        self.sources.get(&source_id)
+    }
+
+    pub(crate) fn keep_source(&self, asked: Asked, source: &Source, facts: Option<TenantFacts>) {
+        if self.is_current(asked) {
+            self.sources.insert(source.source_id, (source.clone(), Instant::now()));
+            if let Some(facts) = facts {
+                self.tenants.insert(source.tenant_id, facts);
+            }
+        }
+    }
+
+    pub(crate) fn forget_source(&self, source_id: SourceId) {
+        self.sources.invalidate(&source_id);
+    }
+
+    pub(crate) fn tenant(&self, tenant_id: TenantId) -> Option<TenantFacts> {
+        self.tenants.get(&tenant_id)
+    }
+
+    pub(crate) fn keep_tenant(&self, asked: Asked, tenant_id: TenantId, facts: &TenantFacts) {
+        if self.is_current(asked) {
+            self.tenants.insert(tenant_id, facts.clone());
+        }
+    }
+
+    pub(crate) fn key(&self, hash: &[u8; 32]) -> Option<ApiKey> {
+        self.keys.get(hash)
+    }
+
+    pub(crate) fn keep_key(&self, asked: Asked, hash: [u8; 32], key: &ApiKey) {
+        if self.is_current(asked) {
+            self.keys.insert(hash, key.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(7));
+
+    #[test]
+    fn an_answer_asked_for_before_a_change_is_not_remembered_after_it() {
+        let remembered = Remembered::new();
+        let facts = TenantFacts { country: "US".into(), state: TenantState::Active };
+        let asked = remembered.ask();
+        remembered.forget(TENANT);
+        remembered.keep_tenant(asked, TENANT, &facts);
+        assert_eq!(remembered.tenant(TENANT), None);
+        remembered.keep_tenant(remembered.ask(), TENANT, &facts);
+        assert_eq!(remembered.tenant(TENANT), Some(facts));
+        remembered.forget(TENANT);
+        assert_eq!(remembered.tenant(TENANT), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! What is changed at a source after it was made: its settings, its secret, whether it takes webhooks.
+//! Each change of a tenant's source is an event in the tenant's log; a shared source is in no log.
+
+use chrono::{DateTime, Utc};
+use ledger_core::event::{Event, SourceChanged, SourceSecretRotated, SourceSwitched};
+use ledger_core::ids::{Position, SourceId, TenantId};
+use sqlx::PgConnection;
+
+use super::list::Listed;
+use super::secret_place;
+use crate::Store;
+use crate::change::Author;
+use crate::error::StoreError;
+use crate::tenant_tx::begin;
+
+/// Settings of a source that change; `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourcePatch {
+    /// What the operator calls it; the inner `None` takes the name away.
+    pub name: Option<Option<String>>,
+    /// Whether streaming telemetry is recorded.
+    pub record_all: Option<bool>,
+    /// Which assistant answers the telephone; the inner `None` is no assistant.
+    pub assistant_id: Option<Option<String>>,
+}
+
+/// A source after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The source as it is now.
+    pub source: Listed,
+    /// Where that is recorded; `None` when nothing changed, or when no log is the source's.
+    pub position: Option<Position>,
+}
+
+/// A row under its lock.
+struct Locked {
+    tenant_id: TenantId,
+    listed: Listed,
+}
+
+impl Store {
+    /// Disables or enables a source: of this tenant, or of any when none is named. `None` when there
+    /// is no such source.
+    ///
+    /// # Errors
+    /// The database did not answer; enabling is refused while the tenant takes no events.
+    pub async fn switch_source(
+        &self,
+        author: &Author,
+        tenant_id: Option<TenantId>,
+        source_id: SourceId,
+        is_enabled: bool,
+    ) -> Result<Option<Changed>, StoreError> {
+        let mut tx = begin(&self.owner).await?;
+        let Some(mut locked) = lock(&mut tx, tenant_id, source_id).await? else { return Ok(None) };
+        if locked.listed.disabled_at.is_none() == is_enabled {
+            return Ok(Some(Changed { source: locked.listed, position: None }));
+        }
+        locked.listed.disabled_at = (!is_enabled).then(|| self.clock.now_micros());
+        sqlx::query!(
+            "update ledger.sources set disabled_at = $3 where tenant_id = $1 and source_id = $2",
+            locked.tenant_id.0,
+            source_id.0,
+            locked.listed.disabled_at,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let switched = SourceSwitched { source_id: source_id.0 };
+        let event = if is_enabled {
+            Event::SourceEnabled(switched)
+        } else {
+            Event::SourceDisabled(switched)
+        };
+        self.finish(author, tx, locked, &event).await.map(Some)
+    }
+
+    /// Changes settings of a source of this tenant; `None` when it has no such source. Settings that
+    /// are so already are no change.
+    ///
+    /// # Errors
+    /// The database did not answer, or the tenant takes no events.
+    pub async fn update_source(
+        &self,
+        author: &Author,
+        tenant_id: TenantId,
+        source_id: SourceId,
+        patch: SourcePatch,
+    ) -> Result<Option<Changed>, StoreError> {
+        let mut tx = begin(&self.owner).await?;
+        let locked = lock(&mut tx, Some(tenant_id), source_id).await?;
+        let Some(mut locked) = locked else { return Ok(None) };
+        let fact = apply(&mut locked.listed, patch);
+        if fact.changed.is_empty() {
+            return Ok(Some(Changed { source: locked.listed, position: None }));
+        }
+        sqlx::query!(
+            "update ledger.sources set name = $3, record_all = $4, assistant_id = $5
+              where tenant_id = $1 and source_id = $2",
+            locked.tenant_id.0,
+            source_id.0,
+            locked.listed.name,
+            locked.listed.record_all,
+            locked.listed.assistant_id,
+        )
+        .execute(&mut *tx)
+        .await?;
+        self.finish(author, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
+    }
+
+    /// Gives a source a new secret: of this tenant, or of any when none is named. The secret before
+    /// is accepted until `old_secret_until`, and at no time without it; an older one no more. `None`
+    /// when there is no such source.
+    ///
+    /// # Errors
+    /// [`StoreError::Keyring`] when the tenant's keys are not available; [`StoreError::WeakSecret`]
+    /// when the source's signature scheme cannot use the secret; the database did not answer.
+    pub async fn rotate_source_secret(
+        &self,
+        author: &Author,
+        tenant_id: Option<TenantId>,
+        source_id: SourceId,
+        secret: &str,
+        old_secret_until: Option<DateTime<Utc>>,
+    ) -> Result<Option<Changed>, StoreError> {
+        let mut tx = begin(&self.owner).await?;
+        let Some(mut locked) = lock(&mut tx, tenant_id, source_id).await? else { return Ok(None) };
+        if let Some(scheme) = &locked.listed.signature
+            && let Err(refused) = scheme.check(secret)
+        {
+            return Err(StoreError::WeakSecret { detail: refused.to_string() });
+        }
+        let epoch = self.vault.epoch(locked.tenant_id).await?;
+        let sealed =
+            epoch.seal_secret(&secret_place(locked.tenant_id, source_id), secret.as_bytes());
+        sqlx::query!(
+            "update ledger.sources
+                set secret_sealed = $3, old_secret_until = $4,
+                    old_secret_sealed = case when $4::timestamptz is not null then secret_sealed end
+              where tenant_id = $1 and source_id = $2",
+            locked.tenant_id.0,
+            source_id.0,
+            sealed,
+            old_secret_until,
+        )
+        .execute(&mut *tx)
+        .await?;
+        locked.listed.old_secret_until = old_secret_until;
+        let rotated = SourceSecretRotated { source_id: source_id.0, old_secret_until };
+        self.finish(author, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
+    }
+
+    /// Records the change, commits, and makes this process act on it.
+    async fn finish(
+        &self,
+        author: &Author,
+        mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+        locked: Locked,
+        event: &Event,
+    ) -> Result<Changed, StoreError> {
+        let Locked { tenant_id, listed: source } = locked;
+        let position = match tenant_id {
+            TenantId::INSTALLATION => None,
+            _ => Some(self.record_change_by(author, &mut tx, tenant_id, event).await?),
+        };
+        tx.commit().await?;
+        self.remembered.forget(tenant_id);
+        self.wake.ring([tenant_id]);
+        Ok(Changed { source, position })
+    }
+}
+
+/// Makes the changes, and names them.
+fn apply(source: &mut Listed, patch: SourcePatch) -> SourceChanged {
+    let mut fact = SourceChanged { source_id: source.source_id.0, ..SourceChanged::default() };
+    let mut note = |name: &str| fact.changed.push(name.to_owned());
+    if let Some(name) = patch.name.filter(|name| *name != source.name) {
+        source.name = name;
+        note("name");
+    }
+    if let Some(record_all) = patch.record_all.filter(|all| *all != source.record_all) {
+        source.record_all = record_all;
+        note("record_all");
+        fact.record_all = Some(record_all);
+    }
+    if let Some(id) = patch.assistant_id.filter(|id| *id != source.assistant_id) {
+        source.assistant_id = id;
+        fact.changed.push("assistant_id".to_owned());
+    }
+    fact
+}
+
+/// The source, which nobody else changes until the transaction ends.
+async fn lock(
+    conn: &mut PgConnection,
+    tenant_id: Option<TenantId>,
+    source_id: SourceId,
+) -> Result<Option<Locked>, StoreError> {
+    let row = sqlx::query_as!(
+        super::list::Row,
+        "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
+                disabled_at, old_secret_until, signature
+           from ledger.sources
+          where source_id = $1 and ($2::uuid is null or tenant_id = $2)
+            for update",
+        source_id.0,
+        tenant_id.map(|id| id.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    let locked = row
+        .map(|row| Ok(Locked { tenant_id: TenantId(row.tenant_id), listed: row.into_listed()? }));
+    locked.transpose()
+}

@@ -1,0 +1,116 @@
+//! The state of a tenant, and what it still takes in each.
+
+use ledger_core::event::{Event, StateChanged};
+use ledger_core::ids::{Position, TenantId};
+
+use crate::Store;
+use crate::change::Author;
+use crate::error::StoreError;
+use crate::remembered::TenantFacts;
+use crate::tenant_tx::{TenantTx, begin};
+
+/// The state of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantState {
+    /// Everything.
+    Active,
+    /// Reads, which are audited, and what withdraws credentials. No webhook and no write.
+    Frozen,
+    /// What withdraws credentials. No webhook, no write, and its keys read nothing.
+    Closed,
+}
+
+impl TenantState {
+    /// The stored word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Frozen => "frozen",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// From the stored word.
+    pub(crate) fn stored(word: &str) -> Result<Self, StoreError> {
+        [Self::Active, Self::Frozen, Self::Closed]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or(StoreError::Corrupt { table: "ledger.tenants", column: "state" })
+    }
+}
+
+impl Store {
+    /// Puts a tenant into a state, and records that in its log; where, unless it was in that state
+    /// already. `None` when there is no such tenant. This process acts on it at once, others within
+    /// seconds.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn set_tenant_state(
+        &self,
+        author: &Author,
+        tenant_id: TenantId,
+        to: TenantState,
+    ) -> Result<Option<Option<Position>>, StoreError> {
+        let mut tx = begin(&self.owner).await?;
+        let from = sqlx::query_scalar!(
+            "select state from ledger.tenants where tenant_id = $1 for no key update",
+            tenant_id.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(from) = from else { return Ok(None) };
+        if from == to.as_str() {
+            return Ok(Some(None));
+        }
+        sqlx::query!(
+            "update ledger.tenants set state = $2 where tenant_id = $1",
+            tenant_id.0,
+            to.as_str(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        let changed = Event::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
+        let position = self.record_change_by(author, &mut tx, tenant_id, &changed).await?;
+        tx.commit().await?;
+        self.remembered.forget(tenant_id);
+        self.wake.ring([tenant_id]);
+        Ok(Some(Some(position)))
+    }
+
+    /// Whether the tenant's log takes events of calls; cached. A tenant that does not exist takes none.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn takes_events(&self, tenant_id: TenantId) -> Result<bool, StoreError> {
+        let facts = self.tenant_facts(tenant_id).await?;
+        Ok(facts.is_some_and(|facts| facts.state == TenantState::Active))
+    }
+
+    /// The country a tenant's national phone numbers are read in; cached.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn country(&self, tenant_id: TenantId) -> Result<Option<String>, StoreError> {
+        Ok(self.tenant_facts(tenant_id).await?.map(|facts| facts.country))
+    }
+
+    async fn tenant_facts(&self, tenant_id: TenantId) -> Result<Option<TenantFacts>, StoreError> {
+        if let Some(known) = self.remembered.tenant(tenant_id) {
+            return Ok(Some(known));
+        }
+        let asked = self.remembered.ask();
+        let mut tx = TenantTx::begin(&self.intake, tenant_id).await?;
+        let row = sqlx::query!(
+            "select country, state from ledger.tenants where tenant_id = $1",
+            tenant_id.0,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let facts = TenantFacts { country: row.country, state: TenantState::stored(&row.state)? };
+        self.remembered.keep_tenant(asked, tenant_id, &facts);
+        Ok(Some(facts))
+    }
+}

@@ -1,0 +1,48 @@
+//! `POST /v1/sources/{source_id}/disable`.
+
+use axum::extract::State;
+use axum::response::Response;
+use ledger_core::ids::SourceId;
+use ledger_store::change::Author;
+
+use super::settings::{SourceSettings, answer, not_found};
+use crate::api::PathId;
+use crate::app::App;
+use crate::auth::{Scope, Withdrawer};
+use crate::problem::{ApiError, Problem};
+
+/// Disables a webhook source: it answers 404 `source-not-found` like an unknown one. Again: the same
+/// answer.
+///
+/// This server refuses its webhooks from now on, others within five seconds. A key of the installation
+/// disables sources of every tenant. Works whatever state the tenant is in.
+///
+/// # Errors
+/// 404 `source-not-found`, alike for an unknown source and for another tenant's.
+#[utoipa::path(
+    post, path = "/v1/sources/{source_id}/disable", tag = "operations",
+    operation_id = "disable_source", security(("api_key" = [])),
+    params(("source_id" = String, Path, description = "The webhook source")),
+    responses(
+        (status = 200, body = SourceSettings, description = "The source, disabled", headers(("ledger-position" = i64, description = "Where it is recorded, when it was disabled now; a shared source is in no log"))),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
+    ),
+)]
+#[tracing::instrument(name = "api.sources.disable", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    Withdrawer(caller): Withdrawer,
+    PathId(source_id): PathId,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "sources.disable").await?;
+    let source_id = SourceId(source_id.ok_or_else(not_found)?);
+    let author = Author::key(caller.key.key_id, caller.request_id);
+    let tenant_id = caller.withdraws_from();
+    let changed = app.store.switch_source(&author, tenant_id, source_id, false).await?;
+    let changed = changed.ok_or_else(not_found)?;
+    tracing::info!(%source_id, "source.disabled");
+    Ok(answer(changed, app.store.clock().now()))
+}

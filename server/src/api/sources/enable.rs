@@ -1,0 +1,45 @@
+//! `POST /v1/sources/{source_id}/enable`.
+
+use axum::extract::State;
+use axum::response::Response;
+use ledger_core::ids::SourceId;
+use ledger_store::change::Author;
+
+use super::settings::{SourceSettings, answer, not_found};
+use crate::api::PathId;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Enables a disabled webhook source. Again: the same answer.
+///
+/// # Errors
+/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 403
+/// `tenant-not-active` for a tenant that takes no events.
+#[utoipa::path(
+    post, path = "/v1/sources/{source_id}/enable", tag = "operations",
+    operation_id = "enable_source", security(("api_key" = [])),
+    params(("source_id" = String, Path, description = "The webhook source")),
+    responses(
+        (status = 200, body = SourceSettings, description = "The source, enabled", headers(("ledger-position" = i64, description = "Where it is recorded, when it was enabled now; a shared source is in no log"))),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin, or the tenant takes no events"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
+    ),
+)]
+#[tracing::instrument(name = "api.sources.enable", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(source_id): PathId,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "sources.enable").await?;
+    let source_id = SourceId(source_id.ok_or_else(not_found)?);
+    let author = Author::key(caller.key.key_id, caller.request_id);
+    let tenant_id = Some(caller.tenant_id());
+    let changed = app.store.switch_source(&author, tenant_id, source_id, true).await?;
+    let changed = changed.ok_or_else(not_found)?;
+    tracing::info!(%source_id, "source.enabled");
+    Ok(answer(changed, app.store.clock().now()))
+}

@@ -1,0 +1,105 @@
+//! `POST /v1/sources/{source_id}/rotate-secret`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::ids::SourceId;
+use ledger_store::change::Author;
+use ledger_store::source::check_secret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::settings::not_found;
+use crate::api::fields::Fields;
+use crate::api::{PathId, recorded_at};
+use crate::app::App;
+use crate::auth::{Scope, Withdrawer};
+use crate::problem::{ApiError, Problem};
+use crate::system::fresh_secret;
+
+/// The longest that two secrets are accepted beside each other: 30 days.
+pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
+
+/// The new secret, and how long the one before is accepted beside it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+pub struct RotationRequest {
+    /// The new secret: 16 to 200 visible ASCII characters that do not repeat themselves or count; a
+    /// fresh one of 256 random bits when not said.
+    #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
+    secret: Option<String>,
+    /// For how many seconds the secret before is accepted too; 0 when not said: it is refused at once.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    overlap_seconds: Option<i64>,
+}
+
+/// The new secret of a webhook source. It is shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct RotatedSecret {
+    /// The source.
+    source_id: Uuid,
+    /// What the platform has to send with each webhook from now on.
+    secret: String,
+    /// Until when the secret before is accepted too; null when it is refused from now on.
+    old_secret_until: Option<DateTime<Utc>>,
+}
+
+/// Gives a webhook source a new secret.
+///
+/// With an overlap the secret before is accepted beside the new one for that long, and one older than
+/// that no more. This server acts on it from the next webhook on, others within five seconds. Works
+/// whatever state the tenant is in.
+///
+/// # Errors
+/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 422 for a field that
+/// is unknown or not of its form, by name.
+#[utoipa::path(
+    post, path = "/v1/sources/{source_id}/rotate-secret", tag = "operations",
+    operation_id = "rotate_source_secret", security(("api_key" = [])),
+    params(("source_id" = String, Path, description = "The webhook source")),
+    request_body(content = Option<RotationRequest>, content_type = "application/json"),
+    responses(
+        (status = 200, body = RotatedSecret, description = "The new secret", headers(("ledger-position" = i64, description = "Where it is recorded; a shared source is in no log"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON object"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body did not arrive in time"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or not of its form"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database or the keys are not available"),
+    ),
+)]
+#[tracing::instrument(name = "api.sources.rotate_secret", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    Withdrawer(caller): Withdrawer,
+    PathId(source_id): PathId,
+    body: Body,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "sources.rotate_secret").await?;
+    let mut fields = Fields::read_any(body).await?;
+    let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
+    let overlap = fields.number("overlap_seconds", 0..=MAX_OVERLAP_S)?.unwrap_or(0);
+    fields.finish()?;
+    check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
+    let source_id = SourceId(source_id.ok_or_else(not_found)?);
+    let author = Author::key(caller.key.key_id, caller.request_id);
+    let until = old_secret_until(app.store.clock().now_micros(), overlap);
+    let tenant_id = Some(caller.tenant_id());
+    let rotated = app.store.rotate_source_secret(&author, tenant_id, source_id, &secret, until);
+    let changed = rotated.await?.ok_or_else(not_found)?;
+    tracing::info!(%source_id, "source.secret_rotated");
+    let shown = RotatedSecret { source_id: source_id.0, secret, old_secret_until: until };
+    Ok(recorded_at(Json(shown).into_response(), changed.position))
+}
+
+/// Until when the secret before is accepted; `None` without an overlap.
+#[must_use]
+pub fn old_secret_until(now: DateTime<Utc>, overlap_s: i64) -> Option<DateTime<Utc>> {
+    (overlap_s > 0).then(|| now + TimeDelta::seconds(overlap_s.min(MAX_OVERLAP_S)))
+}

@@ -1,0 +1,79 @@
+//! `PATCH /v1/sources/{source_id}`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use ledger_core::ids::SourceId;
+use ledger_store::change::Author;
+use ledger_store::source::change::SourcePatch;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::settings::{SourceSettings, answer, not_found};
+use crate::api::PathId;
+use crate::api::fields::Fields;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// What changes at a webhook source. What is not said stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+pub struct SourceChanges {
+    /// What to call it; no person's name. Null takes the name away.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// Whether streaming telemetry, which the report repeats, is recorded too.
+    record_all: Option<bool>,
+    /// Which assistant answers the telephone when the platform asks; null is none.
+    #[schema(min_length = 1, max_length = 200)]
+    assistant_id: Option<String>,
+}
+
+/// Changes settings of a webhook source.
+///
+/// This server acts on it from the next webhook on, others within five seconds.
+///
+/// # Errors
+/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 422 for a field that
+/// is unknown or not of its form, by name; 403 `tenant-not-active` for a tenant that takes no events.
+#[utoipa::path(
+    patch, path = "/v1/sources/{source_id}", tag = "operations",
+    operation_id = "update_source", security(("api_key" = [])),
+    params(("source_id" = String, Path, description = "The webhook source")),
+    request_body(content = SourceChanges, content_type = "application/json"),
+    responses(
+        (status = 200, body = SourceSettings, description = "The source as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed; a shared source is in no log"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON object"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin, or the tenant takes no events"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body did not arrive in time"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or not of its form"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
+    ),
+)]
+#[tracing::instrument(name = "api.sources.update", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(source_id): PathId,
+    body: Body,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "sources.update").await?;
+    let mut fields = Fields::read(body).await?;
+    let patch = SourcePatch {
+        name: fields.change("name")?,
+        record_all: fields.flag("record_all")?,
+        assistant_id: fields.change("assistant_id")?,
+    };
+    fields.finish()?;
+    let source_id = SourceId(source_id.ok_or_else(not_found)?);
+    let author = Author::key(caller.key.key_id, caller.request_id);
+    let changed = app.store.update_source(&author, caller.tenant_id(), source_id, patch).await?;
+    let changed = changed.ok_or_else(not_found)?;
+    tracing::info!(%source_id, "source.changed");
+    Ok(answer(changed, app.store.clock().now()))
+}

@@ -1,0 +1,128 @@
+//! `source list`, `source rotate-secret`, `source disable`, `source enable`.
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_store::source::check_secret;
+use ledger_store::source::list::Listed;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::api::sources::rotate_secret::{MAX_OVERLAP_S, old_secret_until};
+use crate::cli::{Done, duration, key, output, usage};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::system::fresh_secret;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct List {
+    /// Slug or id of a tenant [default: all sources, shared ones too]
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rotate {
+    /// The source, as source list shows it
+    #[arg(value_name = "ID")]
+    source_id: Uuid,
+    /// How long the secret before is accepted too, such as 1h or 7d, at most 30d [default: not at all]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    overlap: Option<TimeDelta>,
+    /// The new secret [default: a fresh one]
+    #[arg(long, env = "CALL_LEDGER_SOURCE_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Switch {
+    /// The source, as source list shows it
+    #[arg(value_name = "ID")]
+    source_id: Uuid,
+}
+
+pub(super) async fn run_list(config: &Config, list: &List) -> anyhow::Result<Done> {
+    let rows: Vec<_> = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let slugs = key::slugs(store).await?;
+        let tenant_id = match &list.tenant {
+            Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
+            None => None,
+        };
+        let now = store.clock().now();
+        let sources = store.sources(tenant_id).await.context("the sources cannot be read")?;
+        let row = |(tenant_id, source)| row(slugs.get(&tenant_id), tenant_id, &source, now);
+        Ok(sources.into_iter().map(row).collect())
+    })
+    .await?;
+    let columns = ["tenant", "provider", "name", "state", "old_secret_until", "path"];
+    output::list(config.output, &columns, &rows)?;
+    Ok(Done::Well)
+}
+
+fn row(slug: Option<&String>, tenant_id: TenantId, source: &Listed, now: DateTime<Utc>) -> Value {
+    json!({
+        "source_id": source.source_id,
+        "tenant_id": tenant_id,
+        "tenant": slug,
+        "provider": source.provider,
+        "name": source.name,
+        "path": format!("/ingest/{}", source.source_id),
+        "state": if source.disabled_at.is_some() { "disabled" } else { "enabled" },
+        "record_all": source.record_all,
+        "assistant_id": source.assistant_id,
+        "signed": source.signature.is_some(),
+        "created_at": source.created_at,
+        "disabled_at": source.disabled_at,
+        "old_secret_until": source.old_secret_until.filter(|until| now < *until),
+    })
+}
+
+pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Result<Done> {
+    let overlap = rotate.overlap.map_or(0, |overlap| overlap.num_seconds());
+    if overlap > MAX_OVERLAP_S {
+        return usage("--overlap: two secrets are accepted for at most 30d");
+    }
+    let secret = rotate.secret.clone().unwrap_or_else(fresh_secret);
+    if let Err(weak) = check_secret(&secret) {
+        return usage(format!("--secret: {weak}"));
+    }
+    let source_id = SourceId(rotate.source_id);
+    let until = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let until = old_secret_until(store.clock().now_micros(), overlap);
+        let author = store.operator();
+        let rotated = store.rotate_source_secret(&author, None, source_id, &secret, until).await;
+        rotated.context("the secret was not changed")?.with_context(|| no_source(source_id))?;
+        Ok(until)
+    })
+    .await?;
+    let shown = json!({ "source_id": source_id, "secret": secret, "old_secret_until": until });
+    output::object(config.output, &shown)?;
+    Ok(Done::Well)
+}
+
+pub(super) async fn run_switch(
+    config: &Config,
+    switch: &Switch,
+    is_enabled: bool,
+) -> anyhow::Result<Done> {
+    let source_id = SourceId(switch.source_id);
+    Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let switched = store.switch_source(&store.operator(), None, source_id, is_enabled).await;
+        let todo = "it stays as it was";
+        match switched.context(todo)? {
+            Some(_) => Ok(()),
+            None => bail!(no_source(source_id)),
+        }
+    })
+    .await?;
+    let state = if is_enabled { "enabled" } else { "disabled" };
+    output::object(config.output, &json!({ "source_id": source_id, "state": state }))?;
+    Ok(Done::Well)
+}
+
+fn no_source(source_id: SourceId) -> String {
+    format!("there is no source {source_id}; call-ledger source list shows those there are")
+}

@@ -1,0 +1,161 @@
+//! Frozen and closed tenants.
+
+use std::time::{Duration, Instant};
+
+use ledger_store::tenants::TenantState;
+use ledger_tests::{OwnDatabase, TestLedger, messages, run};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{command, send, set_state, vault_rows};
+use crate::bad_input::problem;
+
+fn tool_call(call: &str, tool_call_id: &str) -> String {
+    json!({ "message": {
+        "type": "tool-calls", "timestamp": 1_764_500_000_000_i64,
+        "call": { "id": call, "type": "inboundPhoneCall",
+                  "customer": { "number": "+15550100177" } },
+        "toolCallList": [{ "id": tool_call_id, "type": "function",
+                           "function": { "name": "bookAppointment", "arguments": {} } }],
+    } })
+    .to_string()
+}
+
+#[test]
+fn personal_reads_of_a_frozen_tenant_go_on_and_are_audited() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        tenant.post_ok(messages::report("before the frost").to_string()).await;
+        let call = tenant.only_call().await;
+        let reads = tenant.facts_of("access.personal_data_read").await.len();
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Frozen).await;
+
+        let path = format!("/v1/calls/{}", call["call_id"].as_str().expect("an id"));
+        assert_eq!(tenant.get(&path).await["customer"], call["customer"]);
+        assert_eq!(tenant.get("/v1/calls").await["data"][0]["customer"], call["customer"]);
+        assert_eq!(tenant.get_with(&tenant.read_key, "/v1/calls").await.0, 200);
+        let refused = tenant.request(&tenant.read_key, "/v1/keys").send().await.expect("an answer");
+        problem(refused, 403, "scope-missing").await;
+        let facts = tenant.facts_of("access.personal_data_read").await;
+        assert_eq!(facts.len(), reads + 2, "each read is in the log");
+        assert_eq!(tenant.facts_of("access.denied").await.len(), 1);
+    });
+}
+
+#[test]
+fn a_frozen_tenant_answers_what_it_knows_and_takes_nothing_new() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let (report, tool) = (messages::report("known").to_string(), tool_call("tools", "tool-1"));
+        let recorded = tenant.post_ok(report.clone()).await;
+        let answered = tenant.post_ok(tool.clone()).await;
+        let log = tenant.recorded().await;
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Frozen).await;
+        let vault = vault_rows(tenant.tenant_id).await;
+
+        let again = tenant.post_ok(report).await;
+        assert_eq!(again, json!({ "status": "duplicate", "position": recorded["position"] }));
+        assert_eq!(tenant.post_ok(tool).await, answered, "the first answer");
+        let customer = json!({ "number": "+15550100188", "name": "Test Person" });
+        let new = messages::from(messages::report("new"), &customer).to_string();
+        problem(tenant.webhook(new).send().await.expect("an answer"), 403, "tenant-not-active")
+            .await;
+        let new_tool = tenant.post_ok(tool_call("other tools", "tool-2")).await;
+        assert_eq!(new_tool["results"][0]["toolCallId"], "tool-2");
+        assert_ne!(new_tool["results"][0]["error"], answered["results"][0]["error"]);
+        assert_eq!(tenant.recorded().await, log, "nothing is added to the log");
+        assert_eq!(vault_rows(tenant.tenant_id).await, vault, "no key and no index of a person");
+
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Active).await;
+        assert_eq!(tenant.post(tool_call("other tools", "tool-2")).await.0, 200);
+        assert!(tenant.recorded().await.len() > log.len());
+    });
+}
+
+#[test]
+fn the_keys_of_a_closed_tenant_read_nothing_and_can_still_be_withdrawn() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
+        let known = tenant.post_ok(messages::report("before the end").to_string()).await;
+        let keys = tenant.get_with(&admin, "/v1/keys").await.1;
+        let key_id = keys["data"][1]["key_id"].as_str().expect("an id").to_owned();
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Closed).await;
+
+        for path in ["/v1/calls", "/v1/keys", "/call", "/v1/usage"] {
+            assert_eq!(tenant.get_with(&admin, path).await.0, 403, "{path}");
+        }
+        let refused = tenant.request(&tenant.key, "/v1/calls").send().await.expect("an answer");
+        problem(refused, 403, "tenant-closed").await;
+        let again = tenant.post_ok(messages::report("before the end").to_string()).await;
+        assert_eq!(again, json!({ "status": "duplicate", "position": known["position"] }));
+        assert_eq!(tenant.post(messages::report("after it").to_string()).await.0, 403);
+
+        let revoked =
+            send(&tenant, &admin, Method::DELETE, &format!("/v1/keys/{key_id}"), "").await;
+        assert_eq!(revoked.status(), 204);
+        assert_eq!(tenant.facts_of("tenant.key_revoked").await, [json!({ "key_id": key_id })]);
+        let source = format!("/v1/sources/{}", tenant.source_id);
+        let (status, rotated) =
+            command(&tenant, &admin, Method::POST, &format!("{source}/rotate-secret")).await;
+        assert_eq!(status, 200, "{rotated}");
+        let disabled = command(&tenant, &admin, Method::POST, &format!("{source}/disable")).await;
+        assert_eq!(disabled.0, 200);
+        let enabled = command(&tenant, &admin, Method::POST, &format!("{source}/enable")).await;
+        assert_eq!((enabled.0, &enabled.1["code"]), (403, &json!("tenant-closed")));
+
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Active).await;
+        assert_eq!(tenant.get_with(&admin, "/v1/keys").await.0, 200);
+    });
+}
+
+#[test]
+fn a_state_is_in_the_log_once() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        for state in [
+            TenantState::Active,
+            TenantState::Frozen,
+            TenantState::Frozen,
+            TenantState::Closed,
+            TenantState::Active,
+        ] {
+            set_state(&ledger.store, tenant.tenant_id, state).await;
+        }
+        let change = |from: &str, to: &str| json!({ "from": from, "to": to });
+        assert_eq!(
+            tenant.facts_of("tenant.state_changed").await,
+            [change("active", "frozen"), change("frozen", "closed"), change("closed", "active")]
+        );
+        let author = ledger.store.operator();
+        let nobody = ledger_core::ids::TenantId(uuid::Uuid::from_u128(404));
+        let set = ledger.store.set_tenant_state(&author, nobody, TenantState::Frozen).await;
+        assert_eq!(set.expect("the database answers"), None);
+    });
+}
+
+#[test]
+fn another_server_acts_on_a_state_within_seconds() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (ledger, other) = (own.server().await, own.server().await);
+        let tenant = ledger.tenant().await;
+        let beside = tenant.through(&other);
+        beside.post_ok(messages::report("it is known there").to_string()).await;
+        assert_eq!(beside.get_with(&tenant.read_key, "/v1/calls").await.0, 200);
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Closed).await;
+        let begun = Instant::now();
+        while beside.get_with(&tenant.read_key, "/v1/calls").await.0 != 403 {
+            assert!(begun.elapsed() < Duration::from_secs(6), "the documented lifetime is 5 s");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let refused: Value = beside.post(messages::report("new").to_string()).await.1;
+        assert_eq!(refused["code"], "tenant-not-active");
+        ledger.stop().await;
+        other.stop().await;
+    });
+}
