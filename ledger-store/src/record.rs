@@ -1,7 +1,10 @@
 //! From drafts to the log: find the subject, seal, name, hash, append.
 
+mod tool_digests;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
@@ -14,13 +17,13 @@ use uuid::Uuid;
 use crate::Store;
 use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
-use crate::keyring::KeyringError;
+use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Identifier, Subject, VaultError};
 
-/// How often a delivery of several tool calls is tried while others record some of them.
+/// How often a delivery of several events is tried while others record some of them.
 const MAX_TRIES: usize = 5;
 
 /// Why a delivery was not recorded. Nothing of it was kept, unless the log was unreachable in the
@@ -59,6 +62,7 @@ struct Named<'a> {
     origin: &'a Origin,
     stream_id: StreamId,
     kind: StreamKind,
+    digest_key: Arc<DigestKey>,
     digest: [u8; 32],
     subject: Subject,
 }
@@ -93,7 +97,7 @@ impl Store {
     ) -> Result<Appended, RecordError> {
         let named = self.name(origin, canonical, drafts).await?;
         let mut fresh = Cow::Borrowed(drafts);
-        // A tool call told again beside a new one is left out; a race may find another one known.
+        // Builds that read other events out of one body may have recorded some of them, even now.
         for _ in 0..MAX_TRIES {
             match self.appender.append(self.request(&named, &fresh)).await {
                 Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
@@ -110,8 +114,8 @@ impl Store {
     }
 
     /// What [`Store::record`] would append, for those who append many deliveries in an order of
-    /// their own. The person's key is durable when it returns; a tool call that is known already is
-    /// not left out.
+    /// their own. The person's key is durable when it returns; an event that is known already is not
+    /// left out.
     ///
     /// # Errors
     /// [`RecordError`], but for those of the append.
@@ -132,14 +136,15 @@ impl Store {
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Named<'a>, RecordError> {
-        let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
+        let digest_key = self.keyring.digest_key(origin.tenant_id).await?;
+        let digest = digest_key.digest(canonical);
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
             let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
             identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
         });
         let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
-        Ok(Named { origin, stream_id, kind, digest, subject })
+        Ok(Named { origin, stream_id, kind, digest_key, digest, subject })
     }
 
     fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
@@ -186,6 +191,9 @@ impl Store {
         if erased && let Some(facts) = call_facts(&mut event) {
             // They would point to a section that is not there, past those that are.
             facts.party = None;
+        }
+        if !erased {
+            tool_digests::fill(&named.digest_key, named.stream_id, &mut event, &draft.sections);
         }
         let meta = Meta {
             source_id: Some(origin.source_id),
@@ -285,9 +293,6 @@ impl Named<'_> {
                 &self.digest,
                 &nth.to_be_bytes(),
             ]),
-            Dedupe::ToolCall(id) => {
-                tenant_id.derive(&[b"tool-call", self.stream_id.0.as_bytes(), id.as_bytes()])
-            }
         })
     }
 }
