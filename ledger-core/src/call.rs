@@ -73,6 +73,8 @@ pub struct Call {
     is_test: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     transfer_told: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    answer_told: bool,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tools: BTreeSet<String>,
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
@@ -214,6 +216,10 @@ impl Call {
                 self.name_tools([&called.tool]);
                 self.tool_calls.take_live(&called.tool, weight, recorded);
             }
+            // Another assistant goes on with the conversation.
+            Event::CallTransferred(transferred) if transferred.is_handoff() => {
+                self.reach(Some(Status::InProgress));
+            }
             Event::CallTransferred(_) => {
                 self.reach(Some(Status::Forwarding));
                 self.transfer_told = true;
@@ -260,6 +266,7 @@ impl Call {
     }
 
     fn reach(&mut self, status: Option<Status>) {
+        self.answer_told |= status == Some(Status::InProgress);
         self.told_status = self.told_status.max(status);
     }
 

@@ -49,10 +49,9 @@ pub enum Correlation {
 /// What makes an event the same event when it is told again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dedupe {
-    /// The whole content of the body, and which of its events this is.
+    /// The whole content of the body, and which of its events this is. Tool calls too: a provider may
+    /// repeat one id with other arguments, and what the second message tells is recorded.
     Content(u16),
-    /// A tool call within its call: providers repeat it in other words (another time, history).
-    ToolCall(String),
 }
 
 /// One event as the adapter made it: facts in the clear, persons still unsealed.

@@ -101,7 +101,10 @@ impl Appender {
         let apart = Apart::new(apart, wake);
         let start = |_| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tokio::spawn(stage::drive(Stage::Append, Lane::new(pool, wake).run(receiver, apart.clone())));
+            tokio::spawn(stage::drive(
+                Stage::Append,
+                Lane::new(pool, wake).run(receiver, apart.clone()),
+            ));
             sender
         };
         Self {

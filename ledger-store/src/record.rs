@@ -1,7 +1,10 @@
 //! From drafts to the log: find the subject, seal, name, hash, append.
 
+mod tool_digests;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
@@ -16,14 +19,14 @@ use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
 use crate::compute::compute;
 use crate::error::StoreError;
-use crate::keyring::KeyringError;
+use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Identifier, Subject, VaultError};
 
-/// How often a delivery of several tool calls is tried while others record some of them.
+/// How often a delivery of several events is tried while others record some of them.
 const MAX_TRIES: usize = 5;
 /// Why the log of a frozen or closed tenant refuses an event; the same word as the SQL function's.
 pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
@@ -67,6 +70,7 @@ struct Named<'a> {
     origin: &'a Origin,
     stream_id: StreamId,
     kind: StreamKind,
+    digest_key: Arc<DigestKey>,
     digest: [u8; 32],
     subject: Subject,
 }
@@ -105,7 +109,7 @@ impl Store {
         }
         let named = self.name(origin, canonical, drafts).await?;
         let mut fresh = Cow::Borrowed(drafts);
-        // A tool call told again beside a new one is left out; a race may find another one known.
+        // Builds that read other events out of one body may have recorded some of them, even now.
         for _ in 0..MAX_TRIES {
             let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
             let request = compute(weight(&fresh), sealed).await;
@@ -124,8 +128,8 @@ impl Store {
     }
 
     /// What [`Store::record`] would append, for those who append many deliveries in an order of
-    /// their own. The person's key is durable when it returns; a tool call that is known already is
-    /// not left out.
+    /// their own. The person's key is durable when it returns; an event that is known already is not
+    /// left out.
     ///
     /// # Errors
     /// [`RecordError`], but for those of the append.
@@ -148,8 +152,7 @@ impl Store {
         drafts: &[Draft],
     ) -> Result<Appended, RecordError> {
         let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
-        let (stream_id, _) = stream_of(origin, &digest, drafts);
-        let id = |draft: &Draft| event_id(origin, stream_id, &digest, &draft.dedupe);
+        let id = |draft: &Draft| event_id(origin, &digest, &draft.dedupe);
         let ids: HashSet<EventId> = drafts.iter().map(id).collect();
         let wanted: Vec<EventId> = ids.iter().copied().collect();
         let mut tx = TenantTx::begin(&self.app, origin.tenant_id).await?;
@@ -167,8 +170,8 @@ impl Store {
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Named<'a>, RecordError> {
-        let key = self.keyring.digest_key(origin.tenant_id).await?;
-        let digest = compute(canonical.len(), || key.digest(canonical)).await;
+        let digest_key = self.keyring.digest_key(origin.tenant_id).await?;
+        let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
             let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
@@ -176,7 +179,7 @@ impl Store {
         });
         let resolved = self.vault.resolve(origin.tenant_id, stream_id, identifiers);
         let subject = stage::drive(Stage::Vault, resolved).await?;
-        Ok(Named { origin, stream_id, kind, digest, subject })
+        Ok(Named { origin, stream_id, kind, digest_key, digest, subject })
     }
 
     fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
@@ -223,6 +226,9 @@ impl Store {
         if erased && let Some(facts) = call_facts(&mut event) {
             // They would point to a section that is not there, past those that are.
             facts.party = None;
+        }
+        if !erased {
+            tool_digests::fill(&named.digest_key, named.stream_id, &mut event, &draft.sections);
         }
         let meta = Meta {
             source_id: Some(origin.source_id),
@@ -312,22 +318,16 @@ fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId,
 
 impl Named<'_> {
     fn event_id(&self, dedupe: &Dedupe) -> EventId {
-        event_id(self.origin, self.stream_id, &self.digest, dedupe)
+        event_id(self.origin, &self.digest, dedupe)
     }
 }
 
 /// The same content is the same event, whichever source it came through: the messages of one call can
 /// arrive at several endpoints.
-fn event_id(origin: &Origin, stream_id: StreamId, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
-    let tenant_id = origin.tenant_id;
-    EventId(match dedupe {
-        Dedupe::Content(nth) => {
-            tenant_id.derive(&[b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()])
-        }
-        Dedupe::ToolCall(id) => {
-            tenant_id.derive(&[b"tool-call", stream_id.0.as_bytes(), id.as_bytes()])
-        }
-    })
+fn event_id(origin: &Origin, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
+    let Dedupe::Content(nth) = dedupe;
+    let parts = [b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()];
+    EventId(origin.tenant_id.derive(&parts))
 }
 
 /// The drafts that are not known. The body goes with the first that stays, so that it is kept.

@@ -37,22 +37,27 @@ impl Grain {
     /// When the hour, day or month that holds `at` began.
     #[must_use]
     pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
-        let local = at.with_timezone(&zone);
         match self {
             Self::Hour => hour_start(zone, at),
-            Self::Day => day_start(zone, local.date_naive()),
-            Self::Month => day_start(zone, first_of_month(local.date_naive())),
+            Self::Day => day_start(zone, day_of(zone, at)),
+            Self::Month => day_start(zone, first_of_month(day_of(zone, at))),
         }
     }
 
     /// When the next one after the one that holds `at` begins.
     #[must_use]
     pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
-        let date = at.with_timezone(&zone).date_naive();
         match self {
             Self::Hour => next_hour(zone, at),
-            Self::Day => day_start(zone, date + Days::new(1)),
-            Self::Month => day_start(zone, first_of_month(date) + Months::new(1)),
+            Self::Day => {
+                let mut date = day_of(zone, at) + Days::new(1);
+                // A zone that crosses the date line leaves a date out.
+                while day_start(zone, date) <= at {
+                    date = date + Days::new(1);
+                }
+                day_start(zone, date)
+            }
+            Self::Month => day_start(zone, first_of_month(day_of(zone, at)) + Months::new(1)),
         }
     }
 }
@@ -67,6 +72,16 @@ pub fn zone(name: &str) -> Option<Tz> {
 #[must_use]
 pub fn first_of_month(date: NaiveDate) -> NaiveDate {
     date.with_day(1).expect("every month has a first")
+}
+
+/// The day that holds an instant: the last that has begun. Where clocks are turned back across midnight
+/// (in St. John's until 2011, at one minute past), they show the day before once more; that hour is of
+/// the day that has begun, so that days follow each other and none has two parts.
+#[must_use]
+pub fn day_of(zone: Tz, at: DateTime<Utc>) -> NaiveDate {
+    let shown = at.with_timezone(&zone).date_naive();
+    let next = shown + Days::new(1);
+    if day_start(zone, next) <= at { next } else { shown }
 }
 
 /// The first instant of a date. Where clocks skip midnight, it is the end of what they skip; where
@@ -195,6 +210,73 @@ mod tests {
         assert_eq!(start, at("2026-09-06T04:00:00Z"));
         let held = Grain::Day.start(America::Santiago, at("2026-09-06T12:00:00Z"));
         assert_eq!(held, start);
+    }
+
+    /// The instants between 1970 and 2037 at which a zone turns its clocks, at most one a day.
+    fn turns(zone: Tz) -> Vec<DateTime<Utc>> {
+        let (mut at, end) =
+            (super::tests::at("1970-01-01T00:00:00Z"), super::tests::at("2038-01-01T00:00:00Z"));
+        let mut turns = Vec::new();
+        let mut offset = seconds_east(zone, at);
+        while at < end {
+            let next = at + TimeDelta::days(1);
+            let then = seconds_east(zone, next);
+            if then != offset {
+                turns.push(first_instant(at, next, |at| seconds_east(zone, at) == then));
+            }
+            (at, offset) = (next, then);
+        }
+        turns
+    }
+
+    /// Every grain cuts time into parts that follow each other: what a sum is kept for is what is between
+    /// its start and the next one.
+    fn is_cut_alike(zone: Tz, now: DateTime<Utc>) {
+        for grain in Grain::ALL {
+            let (start, next) = (grain.start(zone, now), grain.next(zone, now));
+            assert!(start <= now && now < next, "{zone} {grain:?} {now}: {start} {next}");
+            for inside in [start, next - TimeDelta::microseconds(1)] {
+                assert_eq!(grain.start(zone, inside), start, "{zone} {grain:?} {now} {inside}");
+                assert_eq!(grain.next(zone, inside), next, "{zone} {grain:?} {now} {inside}");
+            }
+            assert_eq!(grain.start(zone, next), next, "{zone} {grain:?} {now}");
+        }
+        let (hour, day) = (Grain::Hour.start(zone, now), Grain::Day.start(zone, now));
+        let month = Grain::Month.start(zone, now);
+        assert!(month <= day && day <= hour, "{zone} {now}: {month} {day} {hour}");
+        assert!(Grain::Hour.next(zone, now) <= Grain::Day.next(zone, now), "{zone} {now}");
+        assert!(Grain::Day.next(zone, now) <= Grain::Month.next(zone, now), "{zone} {now}");
+    }
+
+    #[test]
+    fn wherever_clocks_were_turned_since_1970_the_parts_of_time_follow_each_other() {
+        let mut crossed = 0;
+        for zone in chrono_tz::TZ_VARIANTS {
+            for turn in turns(zone) {
+                let local = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+                let before = turn - TimeDelta::seconds(1);
+                let near = local(turn - TimeDelta::hours(2)) != local(turn + TimeDelta::hours(2));
+                crossed += i32::from(local(turn) < local(before));
+                // Far from midnight only the hour is cut otherwise.
+                let minutes: &[i64] = if near { &[-61, -1, 0, 1, 29, 59, 61, 119] } else { &[0] };
+                for minutes in minutes {
+                    is_cut_alike(zone, turn + TimeDelta::minutes(*minutes));
+                }
+                is_cut_alike(zone, before);
+            }
+        }
+        assert!(crossed > 50, "zones that turned back across midnight: {crossed}");
+    }
+
+    #[test]
+    fn an_hour_shown_again_after_midnight_is_of_the_day_that_has_begun() {
+        let zone = America::St_Johns;
+        let days = starts(Grain::Day, zone, "2010-11-06T12:00:00Z", "2010-11-08T12:00:00Z");
+        assert_eq!(days, ["06T00:00-02:30", "07T00:00-02:30", "08T00:00-03:30"]);
+        // 23:31 on the sixth, for the second time.
+        let again = at("2010-11-07T03:01:00Z");
+        assert_eq!(again.with_timezone(&zone).format("%dT%H:%M").to_string(), "06T23:31");
+        assert_eq!(day_of(zone, again).to_string(), "2010-11-07");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod sealing;
 mod signed_source;
 mod sources;
 mod tenancy;
+mod tool_calls;
 mod torture;
 mod vapi_dialect;
 mod vault;

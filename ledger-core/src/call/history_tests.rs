@@ -66,8 +66,17 @@ fn call_facts() -> impl Strategy<Value = CallFacts> {
 
 fn tool() -> impl Strategy<Value = ToolFact> {
     let at_ms = prop::option::of(0..4_i64);
-    (words(&["t-1", "t-2", "t-3"]), select(vec!["", "book", "cancel"]), at_ms)
-        .prop_map(|(tool_call_id, tool, at_ms)| ToolFact { tool_call_id, tool: tool.into(), at_ms })
+    let arguments = (words(&["a", "b"]), 0..2_u16, 0..3_u16);
+    (words(&["t-1", "t-2", "book"]), select(vec!["", "book", "cancel"]), at_ms, arguments).prop_map(
+        |(tool_call_id, tool, at_ms, (arguments, nth, place))| ToolFact {
+            tool_call_id,
+            tool: tool.into(),
+            at_ms,
+            arguments,
+            nth,
+            place,
+        },
+    )
 }
 
 fn cost() -> impl Strategy<Value = Cost> {
@@ -86,7 +95,12 @@ fn metrics() -> impl Strategy<Value = (Option<i64>, Option<u32>, Option<u32>, Op
 
 fn ended() -> impl Strategy<Value = CallEnded> {
     let parts: Vec<String> = ["transcript", "summary", "messages"].map(String::from).to_vec();
-    let reasons = words(&["hangup", "voicemail", "assistant-forwarded-call"]);
+    let reasons = words(&[
+        "hangup",
+        "manually-canceled",
+        "assistant-forwarded-call",
+        "call.forwarding.no-answer",
+    ]);
     let said = (reasons, subsequence(parts, 0..=3));
     let times = (prop::option::of(time()), prop::option::of(time()), prop::option::of(0..4_i64));
     let sums = (prop::option::of(cost()), prop::option::of(any::<bool>()));
@@ -133,7 +147,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (call_facts(), tool()).prop_map(|(call, tool)| {
             Event::CallToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
         }),
-        1 => (call_facts(), words(&["number"])).prop_map(|(call, destination_kind)| {
+        1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
             Event::CallTransferred(CallTransferred { call, destination_kind })
         }),
         1 => call_facts().prop_map(|call| {

@@ -33,7 +33,6 @@ const EXACT: &[(&str, Outcome)] = &[
     ("assistant-ended-call-with-hangup-task", Outcome::Completed),
     ("assistant-said-end-call-phrase", Outcome::Completed),
     ("exceeded-max-duration", Outcome::Completed),
-    ("manually-canceled", Outcome::Completed),
     ("vonage-completed", Outcome::Completed),
     ("call.in-progress.twilio-completed-call", Outcome::Completed),
     ("call.in-progress.sip-completed-call", Outcome::Completed),
@@ -50,9 +49,7 @@ const EXACT: &[(&str, Outcome)] = &[
     ("call.ringing.sip-inbound-caller-hungup-before-call-connect", Outcome::CustomerHungUp),
     ("hangup", Outcome::CustomerHungUp),
     ("customer-busy", Outcome::Busy),
-    ("call.forwarding.operator-busy", Outcome::Busy),
     ("customer-did-not-answer", Outcome::NoAnswer),
-    ("call.forwarding.no-answer", Outcome::NoAnswer),
     ("voicemail", Outcome::Voicemail),
     ("silence-timed-out", Outcome::Silence),
     ("customer-did-not-give-microphone-permission", Outcome::Failed),
@@ -61,15 +58,48 @@ const EXACT: &[(&str, Outcome)] = &[
     ("worker-shutdown", Outcome::Failed),
 ];
 
+/// Reasons that tell of the other leg when a call is forwarded: what became of the call itself they do
+/// not tell. None of them is a transfer.
+const FORWARDING: &str = "call.forwarding.";
+
+/// Other reasons that say that a transfer was begun and did not come about.
+const TRANSFER_FAILED: &[&str] = &[
+    "error-transfer-failed",
+    "error-warm-transfer",
+    "before-warm-transfer",
+    "after-warm-transfer-attempt",
+    "during-transfer",
+];
+
 /// Words that tell a failure in reasons nobody has listed yet.
 const FAILURE_WORDS: &[&str] =
     &["error", "fail", "fault", "invalid", "rejected", "not-found", "not-valid", "disconnected"];
 
 impl Outcome {
     /// The outcome of a provider's reason. New reasons appear every month: unlisted ones are read
-    /// by the words in them, and what cannot be read is `Unknown`, never guessed to be good.
+    /// by the words in them, and what cannot be read is `Unknown`, never guessed to be good. Some
+    /// reasons end a call that nobody answered as well as one that was talked through: there it counts
+    /// whether anybody `answered`.
     #[must_use]
-    pub fn of_reason(reason: &str) -> Self {
+    pub fn of(reason: &str, answered: bool) -> Self {
+        let is_forwarding = reason.starts_with(FORWARDING);
+        if is_forwarding || reason == "manually-canceled" {
+            return match reason {
+                _ if answered => Self::Completed,
+                _ if is_forwarding && reason.contains("busy") => Self::Busy,
+                _ => Self::NoAnswer,
+            };
+        }
+        Self::of_reason(reason)
+    }
+
+    /// Whether a reason says that the call did not get to whom it was to be transferred to.
+    #[must_use]
+    pub fn says_transfer_failed(reason: &str) -> bool {
+        reason.starts_with(FORWARDING) || TRANSFER_FAILED.iter().any(|word| reason.contains(word))
+    }
+
+    fn of_reason(reason: &str) -> Self {
         if let Some((_, outcome)) = EXACT.iter().find(|(known, _)| *known == reason) {
             return *outcome;
         }

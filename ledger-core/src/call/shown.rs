@@ -81,7 +81,14 @@ impl Call {
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         (self.status() == Some(Status::Ended))
-            .then(|| Outcome::of_reason(self.ended_reason().unwrap_or_default()))
+            .then(|| Outcome::of(self.ended_reason().unwrap_or_default(), self.was_answered()))
+    }
+
+    /// Whether the assistant spoke with somebody: a message of the conversation was told, or the call
+    /// has a length.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.answer_told || self.duration_ms().is_some_and(|lasted| lasted > 0)
     }
 
     /// What it cost.
@@ -114,10 +121,12 @@ impl Call {
         self.assistant_interruptions.as_ref().map(|claim| claim.value)
     }
 
-    /// Whether it went on with somebody else: a transfer was told, or its end says so.
+    /// Whether it went on with somebody else: a transfer was told, and its end does not say that it
+    /// failed; or its end says so.
     #[must_use]
     pub fn is_transferred(&self) -> bool {
-        self.transfer_told || self.outcome() == Some(Outcome::Transferred)
+        let has_failed = self.ended_reason().is_some_and(Outcome::says_transfer_failed);
+        (self.transfer_told && !has_failed) || self.outcome() == Some(Outcome::Transferred)
     }
 
     /// When we last recorded something of it, by our clock: a call that has not ended and of which

@@ -173,6 +173,83 @@ fn a_call_is_transferred_when_it_was_told_or_its_end_says_so() {
     assert!(!fold(&[started(3), hung_up(61)]).is_transferred());
 }
 
+fn transferred(kind: &str) -> (i64, Event) {
+    let destination_kind = Some(kind.to_owned());
+    (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind }))
+}
+
+fn ended_by(reason: &str) -> (i64, Event) {
+    let ended =
+        CallEnded { call: facts(), ended_reason: Some(reason.into()), ..CallEnded::default() };
+    (400, Event::CallEnded(ended))
+}
+
+fn ended_after(reason: &str, duration_ms: i64) -> (i64, Event) {
+    let ended = CallEnded {
+        call: facts(),
+        report: true,
+        ended_reason: Some(reason.into()),
+        duration_ms: Some(duration_ms),
+        ..CallEnded::default()
+    };
+    (400, Event::CallEnded(ended))
+}
+
+#[test]
+fn a_call_that_another_assistant_takes_over_is_in_progress_and_no_transfer() {
+    for kind in ["assistant", "squad", "step"] {
+        for call in [fold(&[transferred(kind)]), fold(&[transferred(kind), started(3)])] {
+            assert_eq!(call.status(), Some(Status::InProgress), "{kind}");
+            assert!(!call.is_transferred(), "{kind}");
+        }
+    }
+    for kind in ["number", "sip", "somewhere"] {
+        let call = fold(&[started(3), transferred(kind)]);
+        assert_eq!(call.status(), Some(Status::Forwarding), "{kind}");
+        assert!(call.is_transferred(), "{kind}");
+    }
+}
+
+#[test]
+fn forwarding_that_fails_leaves_the_call_as_it_was() {
+    for (reason, unanswered) in [
+        ("call.forwarding.no-answer", Outcome::NoAnswer),
+        ("call.forwarding.operator-busy", Outcome::Busy),
+        ("call.forwarding.some-new-word", Outcome::NoAnswer),
+        ("manually-canceled", Outcome::NoAnswer),
+    ] {
+        // A ringing call, or one that was forwarded before anybody spoke.
+        for before in [status(3, Status::Ringing), status(3, Status::Forwarding)] {
+            let call = fold(&[before.clone(), transferred("number"), ended_by(reason)]);
+            assert_eq!(call.outcome(), Some(unanswered), "{reason}");
+            let call = fold(&[before, ended_after(reason, 0)]);
+            assert_eq!(call.outcome(), Some(unanswered), "{reason}");
+        }
+        for talked in [
+            fold(&[started(3), transferred("number"), ended_by(reason)]),
+            fold(&[ended_by(reason), transferred("number"), started(3)]),
+            fold(&[transferred("number"), ended_after(reason, 300_000)]),
+        ] {
+            assert_eq!(talked.outcome(), Some(Outcome::Completed), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn a_transfer_that_its_end_says_has_failed_is_none() {
+    for reason in [
+        "call.forwarding.no-answer",
+        "call.forwarding.operator-busy",
+        "call.in-progress.error-transfer-failed",
+        "call.in-progress.error-warm-transfer-silence-timeout",
+        "customer-ended-call-during-transfer",
+    ] {
+        let call = fold(&[started(3), transferred("number"), ended_by(reason)]);
+        assert!(!call.is_transferred(), "{reason}");
+        assert_ne!(call.outcome(), Some(Outcome::Transferred), "{reason}");
+    }
+}
+
 #[test]
 fn a_call_was_last_recorded_when_the_last_of_its_events_was() {
     let recorded = |position, event: Event, at| Recorded {

@@ -152,9 +152,10 @@ pub struct CallToolCalled {
 }
 
 /// One tool call: its name and when it was made. Arguments and result are sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolFact {
-    /// The provider's id of the tool call, unique within its call only; old shapes have none.
+    /// The provider's id of the tool call. Old shapes have none, and some models repeat one id (the
+    /// tool's name) for all calls of a tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
     /// The function's name.
@@ -162,6 +163,22 @@ pub struct ToolFact {
     /// Milliseconds since the Unix epoch, when told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
+    /// A keyed digest of the call, the tool and the arguments, made when the arguments are sealed:
+    /// two messages with equal digests tell of equal arguments. Absent in events of older builds, of
+    /// an erased person, and where only a result is told.
+    #[serde(default, rename = "args", skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    /// How many equal tool calls the same message lists before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nth: u16,
+    /// Its place in the list of the message that tells of it live, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub place: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// `call.transferred`.
@@ -170,9 +187,20 @@ pub struct CallTransferred {
     /// The call.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// `assistant`, `number`, `sip` or the provider's own word; where to is sealed.
+    /// `assistant`, `step` (of a workflow), `number`, `sip` or the provider's own word; where to is
+    /// sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_kind: Option<String>,
+}
+
+impl CallTransferred {
+    /// Whether the call stays with the platform: another assistant, or the next step of a workflow,
+    /// takes it over.
+    #[must_use]
+    pub fn is_handoff(&self) -> bool {
+        const STAYS: [&str; 5] = ["assistant", "squad", "dynamic", "step", "workflow"];
+        self.destination_kind.as_deref().is_some_and(|kind| STAYS.contains(&kind))
+    }
 }
 
 /// `call.recording_available`.

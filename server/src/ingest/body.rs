@@ -56,7 +56,8 @@ async fn each_frame(
     let began = Instant::now();
     let mut seen = 0_usize;
     loop {
-        let next = timeout_at(due(began, seen, patience), poll_fn(|cx| body.as_mut().poll_frame(cx)));
+        let next =
+            timeout_at(due(began, seen, patience), poll_fn(|cx| body.as_mut().poll_frame(cx)));
         let frame = match next.await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok(()),

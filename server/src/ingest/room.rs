@@ -31,7 +31,10 @@ impl Rooms {
     /// prove themselves, by a signature over the body. A share has room for a body of `max_body` bytes.
     #[must_use]
     pub fn new(kilobytes: usize, max_body: usize) -> Self {
-        Self { proven: Room::new(kilobytes, max_body), unproven: Room::new(kilobytes / 3, max_body) }
+        Self {
+            proven: Room::new(kilobytes, max_body),
+            unproven: Room::new(kilobytes / 3, max_body),
+        }
     }
 
     /// The room of a sender whose header showed the secret, or has yet to prove that it knows it.

@@ -52,7 +52,8 @@ fn what_no_body_can_prove_is_refused_without_room_for_one() {
         let limits = server::limits::Limits { room: 0, ..server::limits::Limits::default() };
         let ledger = TestLedger::start_within(limits).await;
         let tenant = ledger.tenant().await;
-        let large = messages::message("l", "hang", &serde_json::json!({ "x": "x".repeat(600_000) }));
+        let large =
+            messages::message("l", "hang", &serde_json::json!({ "x": "x".repeat(600_000) }));
         let send = async |request: reqwest::RequestBuilder| {
             request.send().await.expect("an answer").status().as_u16()
         };

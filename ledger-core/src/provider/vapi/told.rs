@@ -148,8 +148,23 @@ fn status_changed(word: &str, call: CallFacts) -> Told {
 }
 
 fn transferred(message: &Message<'_>, call: CallFacts) -> Told {
-    let told = message.told("destination", |destination| destination.get("type")?.as_str());
-    let to_assistant = || message.at_message("toAssistant", object).map(|_| "assistant");
+    // Without a word for it, by what it is.
+    const KINDS: [(&str, &str); 5] = [
+        ("assistantId", "assistant"),
+        ("assistantName", "assistant"),
+        ("assistant", "assistant"),
+        ("number", "number"),
+        ("sipUri", "sip"),
+    ];
+    let told = message.told("destination", |destination| {
+        let by_key = |(key, kind): &(&'static str, &'static str)| {
+            destination.get(key).filter(|value| value.is_filled()).map(|_| *kind)
+        };
+        let word = destination.get("type").and_then(Json::as_str).filter(|word| !word.is_empty());
+        word.or_else(|| KINDS.iter().find_map(by_key))
+    });
+    let to = |key, kind| message.at_message(key, object).map(|_| kind);
+    let to_assistant = || to("toAssistant", "assistant").or_else(|| to("toStepRecord", "step"));
     let destination_kind = told.or_else(to_assistant).map(fact_text);
     Told::new(Event::CallTransferred(CallTransferred { call, destination_kind }))
 }
@@ -179,12 +194,9 @@ fn tool_calls(
     if calls.is_empty() {
         return Ok((vec![received(message, call.clone())], reply));
     }
-    let is_named = call.provider_call_id.is_some();
-    let told = calls.iter().zip(0..).map(|(tool_call, nth)| {
-        // Ids such as `call_51kj` are unique within their call only.
-        let id = tool_call.id.filter(|_| is_named);
-        let dedupe = id.map_or(Dedupe::Content(nth), |id| Dedupe::ToolCall(id.to_owned()));
-        Told { dedupe, ..tool_called(tool_call, call.clone(), at) }
+    let told = calls.iter().zip(0..).map(|(tool_call, nth)| Told {
+        dedupe: Dedupe::Content(nth),
+        ..tool_called(tool_call, call.clone(), at)
     });
     Ok((told.collect(), reply))
 }

@@ -35,18 +35,23 @@ fn each_listed_tool_call_is_one_event_and_one_answer_in_order() {
         tool_call_id: id.map(str::to_owned),
         tool: tool.to_owned(),
     };
-    let requests = vec![request(Some("t1"), "a"), request(Some("t2"), "b"), request(None, "c")];
+    let requests = vec![
+        request(Some("t1"), "a"),
+        request(Some("t2"), "b"),
+        request(Some("t1"), "a"),
+        request(None, "c"),
+    ];
     assert_eq!(told.reply, Reply::ToolResults(requests));
     let dedupes: Vec<_> = told.drafts.iter().map(|draft| draft.dedupe.clone()).collect();
-    let by_id = |id: &str| Dedupe::ToolCall(id.to_owned());
-    assert_eq!(dedupes, [by_id("t1"), by_id("t2"), Dedupe::Content(2)]);
+    assert_eq!(dedupes, [0, 1, 2, 3].map(Dedupe::Content));
     let arguments: Vec<_> =
         told.drafts.iter().map(|draft| draft.sections.tool_io[0].arguments.clone()).collect();
-    assert_eq!(arguments, [json!({"x":1}), json!({"y":2}), json!({"z":3})].map(Some));
+    let one = [Some(json!({"x":1})), Some(json!({"y":2})), None, Some(json!({"z":3}))];
+    assert_eq!(arguments, one);
     let Event::CallToolCalled(called) = &told.drafts[1].event else { panic!("a tool call") };
     assert_eq!(called.tool.at_ms, Some(1_700_000_000_000));
     let has_raw: Vec<_> = told.drafts.iter().map(|draft| draft.sections.raw.is_some()).collect();
-    assert_eq!(has_raw, [true, false, false]);
+    assert_eq!(has_raw, [true, false, false, false]);
 }
 
 #[test]
@@ -82,7 +87,13 @@ fn an_id_goes_back_as_it_came() {
     ));
     let Reply::ToolResults(requests) = told.reply else { panic!("results") };
     assert_eq!(requests[0].tool_call_id.as_deref(), Some(id.as_str()));
-    assert_eq!(told.drafts[0].dedupe, Dedupe::ToolCall(id));
+    let empty = translate(
+        r#"{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[
+        {"id":"","name":"a","arguments":{"x":1}},{"id":"","name":"a","arguments":{"x":2}}]}}"#,
+    );
+    let Reply::ToolResults(requests) = empty.reply else { panic!("results") };
+    assert_eq!(requests.len(), 2);
+    assert!(requests.iter().all(|request| request.tool_call_id.as_deref() == Some("")));
 }
 
 #[test]
@@ -164,4 +175,50 @@ fn a_second_list_of_the_same_calls_adds_only_what_is_new() {
 fn a_tool_call_listed_twice_in_a_report_is_one() {
     let call = r#"{"role":"tool_calls","toolCalls":[{"id":"t1","name":"a"}]}"#;
     assert_eq!(tool_names(&report(&format!(r#""messages":[{call},{call}]"#))), ["a"]);
+}
+
+/// Models behind Gemini give every call of a tool the tool's name as its id, or none.
+#[test]
+fn calls_of_one_id_are_as_many_as_the_report_lists_each_with_its_result() {
+    for id in ["look", ""] {
+        let body = report(&format!(
+            r#""messages":[
+            {{"role":"tool_calls","toolCalls":[
+                {{"id":"{id}","function":{{"name":"look","arguments":"{{\"x\":1}}"}}}},
+                {{"id":"{id}","function":{{"name":"look","arguments":"{{\"x\":2}}"}}}}]}},
+            {{"role":"tool_call_result","toolCallId":"{id}","name":"look","result":"one"}},
+            {{"role":"tool_call_result","toolCallId":"{id}","name":"look","result":"two"}},
+            {{"role":"tool_calls","toolCalls":[
+                {{"id":"{id}","function":{{"name":"look","arguments":"{{\"x\":1}}"}}}}]}},
+            {{"role":"tool_call_result","toolCallId":"{id}","name":"look","result":"three"}}],
+            "toolCalls":[{{"id":"{id}","name":"look","arguments":{{"x":1}}}},
+                {{"id":"{id}","name":"look","arguments":{{"x":2}}}},
+                {{"id":"{id}","name":"look","arguments":{{"x":1}}}}]"#
+        ));
+        let io = tool_io(&body);
+        let told = [(1, "one"), (2, "two"), (1, "three")];
+        let told = told.map(|(x, result)| (Some(json!({ "x": x })), Some(json!(result))));
+        assert_eq!(io, told, "{id:?}");
+    }
+}
+
+#[test]
+fn an_id_of_its_own_that_is_listed_again_after_its_result_is_one() {
+    let call = r#"{"role":"tool_calls","toolCalls":[{"id":"t1","name":"a","arguments":{"x":1}}]}"#;
+    let result = r#"{"role":"tool_call_result","toolCallId":"t1","result":"done"}"#;
+    let body = report(&format!(r#""messages":[{call},{result},{call},{result}]"#));
+    assert_eq!(tool_io(&body), [(Some(json!({ "x": 1 })), Some(json!("done")))]);
+}
+
+#[test]
+fn equal_tool_calls_of_one_message_are_told_apart() {
+    let told = translate(
+        r#"{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[
+        {"id":"a","name":"a"},{"id":"a","name":"a","arguments":{"x":1}},{"id":"a","name":"a"}]}}"#,
+    );
+    let numbers = told.drafts.iter().map(|draft| {
+        let Event::CallToolCalled(called) = &draft.event else { panic!("a tool call") };
+        (called.tool.place, called.tool.nth)
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 1)]);
 }

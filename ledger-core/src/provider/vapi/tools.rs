@@ -1,6 +1,6 @@
 //! Tool calls that wait for an answer, and how any tool call is written.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -16,12 +16,18 @@ const MAX_CALLS: usize = 1000;
 /// One tool call, in whichever shape it came.
 #[derive(Debug, Clone)]
 pub(super) struct ToolCall<'m> {
-    /// The provider's id, to be given back unchanged.
+    /// The provider's id, when there is something in it.
     pub(super) id: Option<&'m str>,
+    /// The same as it came, to be given back unchanged: some models send an empty one.
+    pub(super) told_id: Option<&'m str>,
     /// The function's name; empty when only an id came.
     pub(super) name: String,
     /// What it was called with.
     pub(super) arguments: Option<Value>,
+    /// How many equal ones its message lists before it.
+    pub(super) nth: u16,
+    /// Its place in its message.
+    pub(super) place: u16,
 }
 
 impl<'m> ToolCall<'m> {
@@ -39,8 +45,12 @@ impl<'m> ToolCall<'m> {
         let arguments = [function, entry].into_iter().flat_map(|place| {
             ["arguments", "parameters", "args"].into_iter().filter_map(|key| place.get(key))
         });
+        let told_id = || ["id", "toolCallId"].iter().find_map(|key| entry.get(key)?.as_str());
         Some(Self {
             id,
+            told_id: id.or_else(told_id),
+            nth: 0,
+            place: 0,
             name: fact_text(name.unwrap_or_default()),
             arguments: arguments.filter(|value| **value != Json::Null).map(unquoted).next(),
         })
@@ -48,12 +58,13 @@ impl<'m> ToolCall<'m> {
 
     /// The fact of it.
     pub(super) fn fact(&self, at_ms: Option<i64>) -> ToolFact {
-        ToolFact { tool_call_id: self.id.map(fact_text), tool: self.name.clone(), at_ms }
+        let (tool_call_id, tool) = (self.id.map(fact_text), self.name.clone());
+        ToolFact { tool_call_id, tool, at_ms, arguments: None, nth: self.nth, place: self.place }
     }
 
     /// What waits for an answer.
     pub(super) fn request(&self) -> ToolRequest {
-        ToolRequest { tool_call_id: self.id.map(str::to_owned), tool: self.name.clone() }
+        ToolRequest { tool_call_id: self.told_id.map(str::to_owned), tool: self.name.clone() }
     }
 
     /// What it was given, as the only tool call of its event.
@@ -62,8 +73,8 @@ impl<'m> ToolCall<'m> {
     }
 }
 
-/// The tool calls a message asks answers for, each id once, in the order listed. Vapi repeats one
-/// list under several names, so the first name that lists anything counts.
+/// The tool calls a message asks answers for, in the order listed: each entry is one, whatever its id.
+/// Vapi repeats one list under several names, so the first name that lists anything counts.
 ///
 /// # Errors
 /// [`Refused::WrongShape`] for a list longer than any model makes.
@@ -86,8 +97,20 @@ pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Re
     if calls.len() > MAX_CALLS {
         return Err(Refused::WrongShape("expected at most 1000 tool calls in one message"));
     }
-    let mut seen = HashSet::new();
-    Ok(calls.into_iter().filter(|call| call.id.is_none_or(|id| seen.insert(id))).collect())
+    Ok(numbered(calls))
+}
+
+/// Numbers the entries, and counts equal ones, so that each is told apart from those before it.
+fn numbered(mut calls: Vec<ToolCall<'_>>) -> Vec<ToolCall<'_>> {
+    let mut seen: HashMap<(Option<&str>, String, String), u16> = HashMap::new();
+    for (call, place) in calls.iter_mut().zip(0..) {
+        call.place = place;
+        let arguments = call.arguments.as_ref().map(ToString::to_string).unwrap_or_default();
+        let count = seen.entry((call.id, call.name.clone(), arguments)).or_default();
+        call.nth = *count;
+        *count += 1;
+    }
+    calls
 }
 
 /// The one function of the shapes before `tool-calls`. It has no id.
@@ -101,7 +124,7 @@ pub(super) fn function<'m>(message: &Message<'m>) -> Option<ToolCall<'m>> {
     let call = message
         .at_message("functionCall", |call| object(call).and_then(ToolCall::read))
         .or_else(flat)?;
-    Some(ToolCall { id: None, ..call })
+    Some(ToolCall { id: None, told_id: None, ..call })
 }
 
 /// A value, with JSON inside a string taken apart.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 use projections::analytics::{Interval, Span};
-use projections::calendar::day_start;
+use projections::calendar::{day_of, day_start};
 
 /// How long a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,25 +49,28 @@ impl Step {
             Self::Second => at - into_second,
             Self::Minute => at - into_second - TimeDelta::seconds(local.second().into()),
             Self::Of(interval) => interval.start(zone, at),
-            Self::Quarter => day_start(zone, first_of(local.year(), 3 * (local.month0() / 3) + 1)),
-            years => day_start(zone, first_of(years.first_year(local.year()), 1)),
+            Self::Quarter => {
+                let date = day_of(zone, at);
+                day_start(zone, first_of(date.year(), 3 * (date.month0() / 3) + 1))
+            }
+            years => day_start(zone, first_of(years.first_year(day_of(zone, at).year()), 1)),
         }
     }
 
     /// When the one after it begins.
     fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
-        let local = at.with_timezone(&zone);
+        let date = day_of(zone, at);
         match self {
             Self::Second => self.start(zone, at) + TimeDelta::seconds(1),
             Self::Minute => self.start(zone, at) + TimeDelta::minutes(1),
             Self::Of(interval) => interval.next(zone, at),
-            Self::Quarter => match local.month0() / 3 {
-                3 => day_start(zone, first_of(local.year() + 1, 1)),
-                quarter => day_start(zone, first_of(local.year(), 3 * quarter + 4)),
+            Self::Quarter => match date.month0() / 3 {
+                3 => day_start(zone, first_of(date.year() + 1, 1)),
+                quarter => day_start(zone, first_of(date.year(), 3 * quarter + 4)),
             },
             years => {
                 let (_, length) = years.years();
-                day_start(zone, first_of(years.first_year(local.year()) + length, 1))
+                day_start(zone, first_of(years.first_year(date.year()) + length, 1))
             }
         }
     }

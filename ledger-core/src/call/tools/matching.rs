@@ -1,0 +1,182 @@
+//! Which of the tool calls that were told are one and the same.
+//!
+//! The weightiest report lists the tool calls of the whole call, so each of its entries is one. What
+//! other messages told has the same key as the entry, or it is one of these: told in another shape
+//! (with or without an id), or told with arguments that the report spells otherwise. What fits no entry
+//! is a tool call that the report does not list.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::{Told, Weight};
+
+/// One tool call in the making.
+struct Group<'t> {
+    members: Vec<&'t Told>,
+    /// Whether another message than the report tells of it.
+    is_told: bool,
+    has_id: bool,
+    /// Whether it is told with an id and without one.
+    is_of_both_shapes: bool,
+}
+
+/// The told ones that are each one tool call, the report's entry first. Depends on nothing but what is
+/// told.
+pub(super) fn groups(told: &[Told], reported: Option<Weight>) -> Vec<Vec<&Told>> {
+    let place = |one: &Told| {
+        let position = reported?.position;
+        one.io.iter().find(|io| !io.is_live() && io.position == position).map(|io| io.nth)
+    };
+    let mut listed: Vec<(u16, &Told)> = Vec::new();
+    let mut others: Vec<&Told> = Vec::new();
+    for one in told {
+        match place(one) {
+            Some(nth) => listed.push((nth, one)),
+            None => others.push(one),
+        }
+    }
+    if listed.is_empty() && others.len() < 2 {
+        return others.into_iter().map(|one| vec![one]).collect();
+    }
+    listed.sort_unstable_by_key(|(nth, _)| *nth);
+    let at = |one: &Told| one.at.as_ref().map_or((i64::MAX, 0), |at| at.value.0);
+    others.sort_by(|a, b| at(a).cmp(&at(b)).then_with(|| a.key.cmp(&b.key)));
+    let mut matched = Matched::default();
+    for (_, entry) in listed {
+        // The same key in another message has added its place.
+        matched.begin(entry, entry.io.len() > 1);
+    }
+    let others = matched.attach_all(others, Matched::of_other_shape);
+    let others = matched.attach_all(others, Matched::of_same_id);
+    let others = matched.attach_all(others, Matched::of_same_tool);
+    matched.add_unlisted(others);
+    matched.groups.into_iter().map(|group| group.members).collect()
+}
+
+#[derive(Default)]
+struct Matched<'t> {
+    groups: Vec<Group<'t>>,
+    /// By tool, digest of the arguments, and whether there is an id: those of one shape.
+    by_arguments: HashMap<(&'t str, &'t str, bool), VecDeque<usize>>,
+    /// By id: the report's entries that nothing else told of.
+    by_id: BTreeMap<&'t str, VecDeque<usize>>,
+    /// By tool and whether there is an id: the same.
+    by_tool: HashMap<(&'t str, bool), VecDeque<usize>>,
+    /// By id, all of them.
+    known_ids: HashMap<&'t str, Vec<usize>>,
+}
+
+impl<'t> Matched<'t> {
+    fn begin(&mut self, one: &'t Told, is_told: bool) {
+        let nth = self.groups.len();
+        let key = &one.key;
+        let has_id = key.id.is_some();
+        if let Some(arguments) = &key.arguments {
+            let slot = (key.tool.as_str(), arguments.as_str(), has_id);
+            self.by_arguments.entry(slot).or_default().push_back(nth);
+        }
+        if let Some(id) = &key.id {
+            self.known_ids.entry(id).or_default().push(nth);
+        }
+        if !is_told {
+            if let Some(id) = &key.id {
+                self.by_id.entry(id).or_default().push_back(nth);
+            }
+            self.by_tool.entry((key.tool.as_str(), has_id)).or_default().push_back(nth);
+        }
+        let (members, is_of_both_shapes) = (vec![one], false);
+        self.groups.push(Group { members, is_told, has_id, is_of_both_shapes });
+    }
+
+    fn attach_all(
+        &mut self,
+        others: Vec<&'t Told>,
+        find: impl Fn(&mut Self, &'t Told) -> Option<usize>,
+    ) -> Vec<&'t Told> {
+        let mut left = Vec::new();
+        for one in others {
+            match find(self, one) {
+                Some(nth) => self.attach(nth, one),
+                None => left.push(one),
+            }
+        }
+        left
+    }
+
+    fn attach(&mut self, nth: usize, one: &'t Told) {
+        let group = &mut self.groups[nth];
+        group.is_told = true;
+        group.is_of_both_shapes |= group.has_id != one.key.id.is_some();
+        group.members.push(one);
+    }
+
+    /// The same tool and arguments: one message has an id for it, the other has none.
+    fn of_other_shape(&mut self, one: &'t Told) -> Option<usize> {
+        let arguments = one.key.arguments.as_deref()?;
+        let slot = (one.key.tool.as_str(), arguments, one.key.id.is_none());
+        let groups = &self.groups;
+        next(self.by_arguments.get_mut(&slot)?, |nth| !groups[nth].is_of_both_shapes)
+    }
+
+    /// The same id: the report spells the arguments otherwise, or tells only the result.
+    fn of_same_id(&mut self, one: &'t Told) -> Option<usize> {
+        let groups = &self.groups;
+        let queue = self.by_id.get_mut(one.key.id.as_deref()?)?;
+        queue.retain(|nth| !groups[*nth].is_told);
+        let is_meant = |nth: &usize| are_one_tool(&groups[*nth].members[0].key.tool, &one.key.tool);
+        let at = queue.iter().position(is_meant)?;
+        queue.remove(at)
+    }
+
+    /// The same tool, where one of the two has no id.
+    fn of_same_tool(&mut self, one: &'t Told) -> Option<usize> {
+        if one.key.tool.is_empty() {
+            return None;
+        }
+        let shapes: &[bool] = if one.key.id.is_some() { &[false] } else { &[false, true] };
+        let groups = &self.groups;
+        shapes.iter().find_map(|has_id| {
+            let queue = self.by_tool.get_mut(&(one.key.tool.as_str(), *has_id))?;
+            next(queue, |nth| !groups[nth].is_told)
+        })
+    }
+
+    /// What no entry of the report stands for. What was told without its arguments (by older builds, of
+    /// an erased person) is not told apart from what else has its id.
+    fn add_unlisted(&mut self, others: Vec<&'t Told>) {
+        let (clear, blind): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|one| one.key.arguments.is_some());
+        let (named, nameless): (Vec<_>, Vec<_>) =
+            clear.into_iter().partition(|one| one.key.id.is_some());
+        for one in named {
+            self.begin(one, true);
+        }
+        for one in self.attach_all(nameless, Self::of_other_shape) {
+            self.begin(one, true);
+        }
+        let (tools, results): (Vec<_>, Vec<_>) =
+            blind.into_iter().partition(|one| !one.key.tool.is_empty());
+        for one in tools.into_iter().chain(results) {
+            match self.known_id(one) {
+                Some(nth) => self.attach(nth, one),
+                None => self.begin(one, true),
+            }
+        }
+    }
+
+    fn known_id(&self, one: &'t Told) -> Option<usize> {
+        let known = self.known_ids.get(one.key.id.as_deref()?)?;
+        let is_meant =
+            |nth: &usize| are_one_tool(&self.groups[*nth].members[0].key.tool, &one.key.tool);
+        known.iter().copied().find(is_meant)
+    }
+}
+
+/// A result alone does not name the tool.
+fn are_one_tool(one: &str, other: &str) -> bool {
+    one == other || one.is_empty() || other.is_empty()
+}
+
+/// Takes the first that is free; those that were taken otherwise meanwhile are let go.
+fn next(queue: &mut VecDeque<usize>, is_free: impl Fn(usize) -> bool) -> Option<usize> {
+    std::iter::from_fn(|| queue.pop_front()).find(|nth| is_free(*nth))
+}

@@ -1,0 +1,172 @@
+//! Tool calls told live, told again, and told by the report: which of them are one.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::event::{CallFacts, CallToolCalled, Event, ToolAnswer};
+use crate::ids::{StreamId, StreamVersion};
+
+/// A tool call: id, tool, digest of the arguments. An empty one is not told.
+fn fact(id: &str, tool: &str, arguments: &str) -> ToolFact {
+    let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    ToolFact {
+        tool_call_id: told(id),
+        tool: tool.into(),
+        at_ms: None,
+        arguments: told(arguments),
+        ..ToolFact::default()
+    }
+}
+
+/// What one message tells: live, or as a report.
+enum Message {
+    Live(ToolFact),
+    Report(Vec<ToolFact>),
+}
+
+fn live(id: &str, tool: &str, arguments: &str) -> Message {
+    Message::Live(fact(id, tool, arguments))
+}
+
+fn report(facts: &[(&str, &str, &str)]) -> Message {
+    Message::Report(facts.iter().map(|(id, tool, args)| fact(id, tool, args)).collect())
+}
+
+fn take(calls: &mut ToolCalls, message: &Message, nth: i64, position: i64) {
+    let at = chrono::DateTime::from_timestamp(1_750_000_000 + nth, 0).expect("a time");
+    let event = Event::CallToolCalled(CallToolCalled {
+        call: CallFacts::default(),
+        tool: ToolFact::default(),
+        answer: ToolAnswer::NotConfigured,
+    });
+    let recorded = Recorded {
+        position: Position(position),
+        stream_id: StreamId(Uuid::nil()),
+        stream_version: StreamVersion(position),
+        event_id: EventId(Uuid::from_u128(u128::try_from(nth).expect("positive"))),
+        occurred_at: at,
+        recorded_at: at,
+        event,
+    };
+    match message {
+        Message::Live(fact) => {
+            calls.take_live(fact, Weight::of(Rank::Status, false, &recorded), &recorded);
+        }
+        Message::Report(facts) => {
+            calls.take_report(facts, Weight::of(Rank::Report, false, &recorded), &recorded);
+        }
+    }
+}
+
+/// Ids and tools after all messages, the same in their order and in the reverse one.
+fn told(messages: &[Message]) -> Vec<(String, String)> {
+    let fold = |order: &[usize]| {
+        let mut calls = ToolCalls::default();
+        for (&nth, position) in order.iter().zip(1..) {
+            take(&mut calls, &messages[nth], i64::try_from(nth).expect("few"), position);
+        }
+        let all = calls.in_order().into_iter();
+        all.map(|call| (call.tool_call_id.unwrap_or_default(), call.tool)).collect::<Vec<_>>()
+    };
+    let forth: Vec<usize> = (0..messages.len()).collect();
+    let back: Vec<usize> = forth.iter().rev().copied().collect();
+    let there = fold(&forth);
+    assert_eq!(there, fold(&back), "the order of arrival does not count");
+    there
+}
+
+#[test]
+fn the_same_id_with_the_same_arguments_is_a_repetition_and_with_others_another_call() {
+    assert_eq!(told(&[live("t", "look", "a"), live("t", "look", "a")]).len(), 1);
+    assert_eq!(told(&[live("t", "look", "a"), live("t", "look", "b")]).len(), 2);
+    assert_eq!(told(&[live("t", "look", "a"), live("u", "look", "a")]).len(), 2);
+}
+
+#[test]
+fn equal_calls_of_one_message_are_as_many_as_it_lists() {
+    let again = || Message::Live(ToolFact { nth: 1, ..fact("look", "look", "a") });
+    assert_eq!(told(&[live("look", "look", "a"), again(), again()]).len(), 2);
+    let listed = [("look", "look", "a"), ("look", "look", "a")];
+    assert_eq!(told(&[live("look", "look", "a"), report(&listed)]).len(), 2);
+    assert_eq!(told(&[live("look", "look", "a"), again(), report(&listed)]).len(), 2);
+}
+
+#[test]
+fn what_was_told_live_and_by_the_report_is_one_call() {
+    for (id, tool, arguments) in [
+        ("t", "look", "a"),     // word for word
+        ("t", "look", "other"), // the arguments spelled otherwise
+        ("t", "look", ""),      // without them
+        ("t", "", ""),          // only its result
+        ("", "look", "a"),      // without its id
+        ("", "look", "other"),
+    ] {
+        let listed = [(id, tool, arguments)];
+        let calls = told(&[live("t", "look", "a"), report(&listed)]);
+        assert_eq!(calls, [("t".to_owned(), "look".to_owned())], "{listed:?}");
+    }
+}
+
+#[test]
+fn a_function_of_the_old_shape_is_the_tool_call_the_report_lists() {
+    for listed in [("t", "look", "a"), ("t", "look", "other"), ("t", "look", "")] {
+        assert_eq!(told(&[live("", "look", "a"), report(&[listed])]).len(), 1, "{listed:?}");
+        // An old build told no digest.
+        assert_eq!(told(&[live("", "look", ""), report(&[listed])]).len(), 1, "{listed:?}");
+    }
+    // Both shapes of one message, and the report.
+    let both = [live("", "look", "a"), live("t", "look", "a"), report(&[("t", "look", "a")])];
+    assert_eq!(told(&both).len(), 1);
+    assert_eq!(told(&both[..2]).len(), 1);
+    let other = [live("", "look", "a"), report(&[("t", "book", "a")])];
+    assert_eq!(told(&other).len(), 2, "another tool is another call");
+}
+
+#[test]
+fn each_of_several_calls_of_one_id_finds_its_own_in_the_report() {
+    let listed = [("look", "look", "a"), ("look", "look", "b")];
+    let messages = [live("look", "look", "b"), live("look", "look", "a"), report(&listed)];
+    assert_eq!(told(&messages).len(), 2);
+    // One of them was lost on its way; the report has it.
+    assert_eq!(told(&[live("look", "look", "b"), report(&listed)]).len(), 2);
+    // One of them is spelled otherwise.
+    let listed = [("look", "look", "a"), ("look", "look", "c")];
+    assert_eq!(
+        told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed)]).len(),
+        2
+    );
+    // The report leaves one out: it was made all the same.
+    assert_eq!(
+        told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed[..1])]).len(),
+        2
+    );
+}
+
+#[test]
+fn a_repeated_report_adds_no_call() {
+    let listed = [("t", "look", "a"), ("", "book", ""), ("", "book", "")];
+    assert_eq!(told(&[report(&listed), report(&listed)]).len(), 3);
+}
+
+#[test]
+fn what_an_older_build_told_without_arguments_is_not_another_call() {
+    assert_eq!(told(&[live("t", "look", ""), live("t", "look", "a")]).len(), 1);
+    assert_eq!(told(&[live("t", "look", ""), report(&[("t", "look", "a")])]).len(), 1);
+    // Without an id each event is one.
+    assert_eq!(told(&[live("", "look", ""), live("", "look", "")]).len(), 2);
+}
+
+#[test]
+fn many_calls_are_matched_in_little_time() {
+    let mut calls = ToolCalls::default();
+    for nth in 0..3_000 {
+        let message = live("look", "look", &format!("{nth}"));
+        take(&mut calls, &message, nth, nth + 1);
+    }
+    let listed: Vec<ToolFact> =
+        (0..1_000).map(|nth| fact("look", "look", &format!("other {nth}"))).collect();
+    take(&mut calls, &Message::Report(listed), 4_000, 4_000);
+    let began = std::time::Instant::now();
+    assert_eq!(calls.in_order().len(), 3_000);
+    assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
+}
