@@ -8,6 +8,7 @@ mod canaries;
 mod catalogue;
 mod embedded;
 mod exactly_once;
+mod field;
 mod fuzz;
 mod golden;
 mod immutable;
