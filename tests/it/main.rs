@@ -9,6 +9,7 @@ mod catalogue;
 mod contract;
 mod embedded;
 mod exactly_once;
+mod field;
 mod fuzz;
 mod golden;
 mod immutable;

@@ -147,11 +147,11 @@ impl TestLedger {
         self.tenant_of("US", timezone).await
     }
 
-    /// A fresh tenant in a country and a time zone.
+    /// A fresh tenant in a country and a time zone; an empty country stands for one that was not given.
     ///
     /// # Panics
     /// When it cannot be made.
-    async fn tenant_of(&self, country: &str, timezone: &str) -> TestTenant {
+    pub async fn tenant_of(&self, country: &str, timezone: &str) -> TestTenant {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
         let new = NewTenant {

@@ -1,0 +1,31 @@
+//! Field cases: troubles with webhooks that people reported in public, each with the answer that is right
+//! for it. A case is a fixture: webhooks to one tenant, then reads, then what the answers must hold.
+
+mod case;
+
+use case::Case;
+use ledger_tests::{TestLedger, fixtures, run};
+
+/// Plays every case of a folder and reports all failures of all of them at once.
+fn play(folder: &str) {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let mut failures = Vec::new();
+        for name in fixtures::names(folder) {
+            let case = Case::load(&name);
+            let failed = case.play(ledger).await;
+            failures.extend(failed.into_iter().map(|failure| format!("{name}: {failure}")));
+        }
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    });
+}
+
+#[test]
+fn every_reported_case_gets_the_answer_that_is_right_for_it() {
+    play("field");
+}
+
+#[test]
+fn every_sibling_of_a_reported_case_gets_the_answer_that_is_right_for_it() {
+    play("field/siblings");
+}
