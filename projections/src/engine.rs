@@ -8,6 +8,7 @@
 
 mod apply;
 mod claim;
+mod fold;
 mod health;
 mod parking;
 #[cfg(feature = "planted-bugs")]
@@ -222,5 +223,17 @@ async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = tokio::time::sleep(length) => {}
         _ = stop.changed() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_a_turn_moved_the_longer_the_next_one_gathers_within_a_bound() {
+        let ms = |moved| rest_after(moved).as_millis();
+        assert_eq!([ms(0), ms(2), ms(20)], [25, 31, 85]);
+        assert_eq!([ms(64), ms(usize::MAX)], [120, 120]);
     }
 }

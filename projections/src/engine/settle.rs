@@ -1,12 +1,14 @@
 //! Where a read model stands after a batch: its checkpoint, and why it goes no further.
 
+use std::collections::BTreeMap;
+
 use ledger_core::ids::{Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::claim::{Claim, TenantClaims};
+use super::fold::Reached;
 use super::read::Batch;
-use super::turn::Reached;
 
 /// Where the read models of a turn are brought to; written together, at its end.
 #[derive(Default)]
@@ -66,6 +68,18 @@ impl Settled {
         let (projection, version) = (claim.projector.name(), claim.version);
         let is_known = claim.halted.as_deref() == Some(why);
         self.halts.push(Halt { tenant_id, projection, version, why: why.to_owned(), is_known });
+    }
+
+    /// The same, for each tenant by itself.
+    pub(super) fn by_tenant(self) -> BTreeMap<TenantId, Self> {
+        let mut tenants: BTreeMap<TenantId, Self> = BTreeMap::new();
+        for one in self.moves {
+            tenants.entry(one.tenant_id).or_default().moves.push(one);
+        }
+        for one in self.halts {
+            tenants.entry(one.tenant_id).or_default().halts.push(one);
+        }
+        tenants
     }
 
     /// Writes it.
