@@ -107,7 +107,7 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
     let versions: Vec<i32> = moves.iter().map(|one| one.version).collect();
     let from: Vec<i64> = moves.iter().map(|one| one.from.0).collect();
     let to: Vec<i64> = moves.iter().map(|one| one.to.0).collect();
-    let moved = sqlx::query!(
+    let updated = sqlx::query!(
         "update projection.checkpoints c
             set position = m.to_position, halted = null, updated_at = clock_timestamp()
            from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bigint[])
@@ -122,8 +122,8 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
     )
     .execute(conn)
     .await?;
-    let all = moved.rows_affected() == moves.len() as u64;
-    if all { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    let is_whole = updated.rows_affected() == moves.len() as u64;
+    if is_whole { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
 async fn halt(conn: &mut PgConnection, halt: &Halt) -> sqlx::Result<()> {
