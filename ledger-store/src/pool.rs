@@ -25,7 +25,7 @@ const IDLE: &str = "set idle_in_transaction_session_timeout = '60s'";
 const NOTICE_US_GONE: &str = "set client_connection_check_interval = '2s'";
 
 /// A pool whose connections take a role as soon as they are made. `name` is what PostgreSQL lists
-/// them as.
+/// them as, unless the database was given with a name for them.
 pub(crate) fn pool(
     database: &PgConnectOptions,
     name: &str,
@@ -60,7 +60,14 @@ pub(crate) fn pool(
                 Ok(true)
             })
         })
-        .connect_lazy_with(database.clone().application_name(name))
+        .connect_lazy_with(named(database, name))
+}
+
+fn named(database: &PgConnectOptions, name: &str) -> PgConnectOptions {
+    match database.get_application_name() {
+        Some(_) => database.clone(),
+        None => database.clone().application_name(name),
+    }
 }
 
 /// Whether it answers, and in no transaction. A `begin` that nobody waited for is forgotten by sqlx

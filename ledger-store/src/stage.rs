@@ -133,7 +133,7 @@ mod tests {
         measure();
         let work = || {
             let began = thread_time();
-            while thread_time() - began < Duration::from_millis(30) {}
+            while thread_time().saturating_sub(began) < Duration::from_millis(30) {}
         };
         drive(Stage::Seal, async {
             tokio::time::sleep(Duration::from_millis(200)).await;

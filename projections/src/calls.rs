@@ -17,10 +17,11 @@ pub mod state;
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use ledger_core::call::{Call, Carried};
 use ledger_core::envelope::Recorded;
 use ledger_core::event::{Direction, Status};
-use ledger_core::ids::EventId;
+use ledger_core::ids::{EventId, TenantId};
 use ledger_store::StoreError;
 use ledger_store::read::StoredEvent;
 use ledger_store::seal::{Sealed, SectionName, pack, unpack};
@@ -31,7 +32,9 @@ pub use list::{After, CallRow, Filter, find, list};
 pub use measures::Measures;
 pub use rollup::Cut;
 
-use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+use crate::projector::{
+    Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+};
 use ahead::Ahead;
 use contribution::Contribution;
 
@@ -62,52 +65,55 @@ impl Projector for Calls {
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
-        tenant: Tenant,
-        keys: &[Uuid],
+        wanted: &[TenantKeys],
         prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
-        let known = load(conn, tenant, keys).await?;
+        let known = load(conn, wanted).await?;
         let ahead = prepared.into().unwrap_or_default();
-        Ok(Box::new(Batch { tenant, known, ahead, events: BTreeMap::new() }))
+        let zones = wanted.iter().map(|one| (one.tenant.tenant_id, one.tenant.zone)).collect();
+        Ok(Box::new(Batch { zones, known, ahead, events: BTreeMap::new() }))
     }
 }
 
+/// A call, and whose it is.
+type CallKey = (TenantId, Uuid);
+
 /// The calls of a batch.
 struct Batch<'e> {
-    tenant: Tenant,
+    zones: HashMap<TenantId, Tz>,
     /// Those that were there before.
-    known: HashMap<Uuid, Folded>,
+    known: HashMap<CallKey, Folded>,
     /// Those that were taken for new, with what is told of them.
     ahead: Ahead,
     /// What is told of each, in order.
-    events: BTreeMap<Uuid, Vec<(&'e Recorded, &'e StoredEvent)>>,
+    events: BTreeMap<CallKey, Vec<(&'e Recorded, &'e StoredEvent)>>,
 }
 
 #[async_trait]
 impl<'e> Fold<'e> for Batch<'e> {
-    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
+    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         let recorded = event.recorded()?;
-        self.events.entry(event.key()).or_default().push((recorded, &event.stored));
+        self.events.entry((tenant_id, event.key())).or_default().push((recorded, &event.stored));
         Ok(())
     }
 
     async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {
         let (mut new, mut known) = (Vec::new(), Vec::new());
-        for (call_id, events) in std::mem::take(&mut self.events) {
-            let before = self.known.remove(&call_id);
+        for (key, events) in std::mem::take(&mut self.events) {
+            let before = self.known.remove(&key);
             let list = if before.is_some() { &mut known } else { &mut new };
-            list.push(Touched { call_id, before, events });
+            list.push(Touched { key, before, events });
         }
         let ahead = std::mem::take(&mut self.ahead);
-        let changes = row::write(conn, self.tenant.tenant_id, (new, ahead), known, way).await?;
-        side::write(conn, self.tenant.tenant_id, &changes, way).await?;
-        rollup::write(conn, self.tenant, &changes, way).await
+        let changes = row::write(conn, (new, ahead), known, way).await?;
+        side::write(conn, &changes, way).await?;
+        rollup::write(conn, &self.zones, &changes, way).await
     }
 }
 
 /// A call, and what is told of it.
 struct Touched<'e> {
-    call_id: Uuid,
+    key: CallKey,
     before: Option<Folded>,
     events: Vec<(&'e Recorded, &'e StoredEvent)>,
 }
@@ -121,14 +127,14 @@ impl Touched<'_> {
             folded.fold(recorded, stored);
         }
         let now = Contribution::of(&folded.call);
-        (folded, Change { call_id: self.call_id, before, now })
+        (folded, Change { key: self.key, before, now })
     }
 }
 
 /// What a call contributed to the sums before, nothing when it is new, and what it does now.
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
-    call_id: Uuid,
+    key: CallKey,
     before: Option<Contribution>,
     now: Contribution,
 }
@@ -179,27 +185,29 @@ fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
 
 async fn load(
     conn: &mut PgConnection,
-    tenant: Tenant,
-    keys: &[Uuid],
-) -> Result<HashMap<Uuid, Folded>, ProjectError> {
+    wanted: &[TenantKeys],
+) -> Result<HashMap<CallKey, Folded>, ProjectError> {
+    let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
+    let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
+    let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
     // One look-up a key, whatever the planner thinks of a table that is being filled and has no
     // statistics yet: it would read all of the tenant's rows for each batch.
     let rows = sqlx::query!(
-        r#"select c.call_id as "call_id!", c.state as "state!", c.party
-             from unnest($2::uuid[]) as k (call_id)
-            cross join lateral (select call_id, state, party from calls
-                                 where tenant_id = $1 and call_id = k.call_id
+        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party
+             from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
+            cross join lateral (select tenant_id, call_id, state, party from calls
+                                 where tenant_id = k.tenant_id and call_id = k.call_id
                                 offset 0) c"#,
-        tenant.tenant_id.0,
-        keys,
+        &tenants,
+        &calls,
     )
     .fetch_all(conn)
     .await?;
-    let mut loaded = HashMap::with_capacity(keys.len());
+    let mut loaded = HashMap::with_capacity(calls.len());
     for row in rows {
         let call = state::unpack(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
-        loaded.insert(row.call_id, Folded { call, parties });
+        loaded.insert((TenantId(row.tenant_id), row.call_id), Folded { call, parties });
     }
     Ok(loaded)
 }

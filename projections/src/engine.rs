@@ -8,6 +8,7 @@
 
 mod apply;
 mod claim;
+mod fold;
 mod health;
 mod parking;
 #[cfg(feature = "planted-bugs")]
@@ -48,7 +49,7 @@ const REST: Duration = Duration::from_millis(25);
 /// quiet tenants are shown at once.
 const REST_EACH: Duration = Duration::from_millis(3);
 /// An event waits no longer than this for its turn to begin, and is shown when it ends.
-const LONGEST_REST: Duration = Duration::from_millis(120);
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// A turn that takes this long waits for a database that went silent.
 const TURN: Duration = Duration::from_secs(90);
 /// After a failure of the database.
@@ -222,5 +223,17 @@ async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = tokio::time::sleep(length) => {}
         _ = stop.changed() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_a_turn_moved_the_longer_the_next_one_gathers_within_a_bound() {
+        let ms = |moved| rest_after(moved).as_millis();
+        assert_eq!([ms(0), ms(2), ms(20)], [25, 31, 85]);
+        assert_eq!([ms(64), ms(usize::MAX)], [100, 100]);
     }
 }

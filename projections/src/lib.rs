@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use engine::{Batches, Health, Runner};
 pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};
-pub use projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+pub use projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
 
 /// Every projector of this build.
 #[must_use]

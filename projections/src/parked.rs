@@ -173,7 +173,7 @@ pub async fn retry(
     show_path(&mut tx, projector.name(), parked.version).await?;
     let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
     let (version, way) = (parked.version, Way::Statements);
-    let target = Target { projector: &*projector, version, tenant, way, is_guarded: true };
+    let target = Target { projector: &*projector, version, tenant, way };
     let applied = apply(&mut tx, target, wanted, Prepared::default(), &mut waiting).await?;
     if applied.parked == 0 {
         sqlx::query!(

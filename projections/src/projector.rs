@@ -59,6 +59,26 @@ pub struct Tenant {
     pub zone: Tz,
 }
 
+/// A tenant and the keys that its events are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantKeys {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The keys, each once.
+    pub keys: Vec<Uuid>,
+}
+
+impl TenantKeys {
+    /// The keys of these events.
+    #[must_use]
+    pub fn of<'e>(tenant: Tenant, events: impl Iterator<Item = &'e LogEvent>) -> Self {
+        let mut keys: Vec<Uuid> = events.map(LogEvent::key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self { tenant, keys }
+    }
+}
+
 /// An event as it is stored, read once for every read model that wants it.
 #[derive(Debug)]
 pub struct LogEvent {
@@ -128,17 +148,16 @@ pub trait Projector: Send + Sync {
         Prepared::default()
     }
 
-    /// What is known of these keys, for their next events to be folded into. Tables are named without
-    /// a schema: the engine's search path leads to the version that is filled. What was prepared may be
-    /// of more events than are folded, or of none.
+    /// What is known of these keys of some tenants, for their next events to be folded into. Tables are
+    /// named without a schema: the engine's search path leads to the version that is filled. What was
+    /// prepared may be of more events than are folded, or of none; it is of one tenant, then the only one.
     ///
     /// # Errors
     /// [`ProjectError`].
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
-        tenant: Tenant,
-        keys: &[Uuid],
+        wanted: &[TenantKeys],
         prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
 }
@@ -174,14 +193,14 @@ pub enum Way {
 /// A batch being folded in memory.
 #[async_trait]
 pub trait Fold<'e>: Send {
-    /// Takes one event in; it may be folded only when the batch is written, while the database takes in
+    /// Takes in one event of one of the tenants; it may be folded only when the batch is written, while the database takes in
     /// what came before. After an error the whole fold is thrown away.
     ///
     /// # Errors
     /// [`ProjectError::Poison`]: the event's key is parked.
-    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError>;
+    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError>;
 
-    /// Writes down what changed, all keys at once.
+    /// Writes down what changed, all keys of all tenants at once.
     ///
     /// # Errors
     /// [`ProjectError`]; nothing of the batch is kept.

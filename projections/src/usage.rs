@@ -1,16 +1,18 @@
 //! `usage`: how many events a tenant's log took in each billing month, by type. What calls and minutes
 //! it had is in the sums of `calls`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
+use ledger_core::ids::TenantId;
 use ledger_store::TenantTx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calendar::first_of_month;
-use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, TenantKeys, Way};
 
 /// The projector.
 pub struct Usage;
@@ -36,39 +38,41 @@ impl Projector for Usage {
     async fn load<'e>(
         &self,
         _: &mut PgConnection,
-        tenant: Tenant,
-        _: &[Uuid],
+        wanted: &[TenantKeys],
         _: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
-        Ok(Box::new(Counts { tenant, counts: BTreeMap::new() }))
+        let zones = wanted.iter().map(|one| (one.tenant.tenant_id, one.tenant.zone)).collect();
+        Ok(Box::new(Counts { zones, counts: BTreeMap::new() }))
     }
 }
 
-/// Events by billing month and type.
+/// Events by tenant, billing month and type.
 struct Counts {
-    tenant: Tenant,
-    counts: BTreeMap<(NaiveDate, String), i64>,
+    zones: HashMap<TenantId, Tz>,
+    counts: BTreeMap<(TenantId, NaiveDate, String), i64>,
 }
 
 #[async_trait]
 impl<'e> Fold<'e> for Counts {
-    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
-        let local = event.stored.recorded_at.with_timezone(&self.tenant.zone);
-        let key = (first_of_month(local.date_naive()), event.stored.event_type.clone());
+    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
+        let local = event.stored.recorded_at.with_timezone(&self.zones[&tenant_id]);
+        let month = first_of_month(local.date_naive());
+        let key = (tenant_id, month, event.stored.event_type.clone());
         *self.counts.entry(key).or_default() += 1;
         Ok(())
     }
 
     async fn write(&mut self, conn: &mut PgConnection, _: Way) -> Result<(), ProjectError> {
-        let months: Vec<NaiveDate> = self.counts.keys().map(|(month, _)| *month).collect();
-        let types: Vec<String> = self.counts.keys().map(|(_, kind)| kind.clone()).collect();
+        let tenants: Vec<Uuid> = self.counts.keys().map(|(tenant, ..)| tenant.0).collect();
+        let months: Vec<NaiveDate> = self.counts.keys().map(|(_, month, _)| *month).collect();
+        let types: Vec<String> = self.counts.keys().map(|(.., kind)| kind.clone()).collect();
         let counts: Vec<i64> = self.counts.values().copied().collect();
         sqlx::query!(
             "insert into usage (tenant_id, month, event_type, events)
-             select $1, * from unnest($2::date[], $3::text[], $4::bigint[])
+             select * from unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[])
                  on conflict (tenant_id, month, event_type) do update
                 set events = usage.events + excluded.events",
-            self.tenant.tenant_id.0,
+            &tenants,
             &months,
             &types,
             &counts,

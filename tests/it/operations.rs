@@ -123,6 +123,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "reason",
             "route",
             "section",
+            "stage",
             "status",
         ]);
         assert!(names.is_subset(&known), "is a new label free of personal data? {names:?}");

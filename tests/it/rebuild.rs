@@ -12,3 +12,4 @@ mod poison;
 mod readers;
 mod scoped;
 mod sums;
+mod together;

@@ -27,15 +27,15 @@ impl Ahead {
             }
         }
         let calls = told.into_iter().filter_map(|(call_id, events)| {
-            let touched = Touched { call_id, before: None, events: events? };
-            Some((call_id, (touched.events.len(), Spelled::of(tenant_id, touched))))
+            let touched = Touched { key: (tenant_id, call_id), before: None, events: events? };
+            Some((call_id, (touched.events.len(), Spelled::of(touched))))
         });
         Self(calls.collect())
     }
 
     /// A call of which all events of the batch are folded, and nothing else.
     pub(super) fn take(&mut self, touched: &Touched<'_>) -> Option<Spelled> {
-        let (events, spelled) = self.0.remove(&touched.call_id)?;
+        let (events, spelled) = self.0.remove(&touched.key.1)?;
         (touched.before.is_none() && events == touched.events.len()).then_some(spelled)
     }
 }
@@ -75,14 +75,14 @@ mod tests {
     fn touched(events: &[LogEvent]) -> Touched<'_> {
         let events =
             events.iter().map(|event| (event.recorded().expect("it can be read"), &event.stored));
-        Touched { call_id: CALL, before: None, events: events.collect() }
+        Touched { key: (TENANT, CALL), before: None, events: events.collect() }
     }
 
     #[test]
     fn a_call_is_taken_as_it_was_folded_ahead_when_all_of_its_events_are_folded() {
         let events = [told(1, "ringing"), told(2, "ended")];
         let taken = Ahead::of(TENANT, events.iter()).take(&touched(&events)).expect("folded ahead");
-        assert_eq!(taken, Spelled::of(TENANT, touched(&events)));
+        assert_eq!(taken, Spelled::of(touched(&events)));
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         // One was dropped, or waits.
         assert!(Ahead::of(TENANT, events.iter()).take(&touched(&events[..1])).is_none());
         // Something is known of it already.
-        let known = Touched { before: Some(Default::default()), ..touched(&events) };
+        let known = Touched { before: Some(crate::calls::Folded::default()), ..touched(&events) };
         assert!(Ahead::of(TENANT, events.iter()).take(&known).is_none());
         // Nobody can read one.
         let unread = [told(1, "ringing"), event(2, "{}")];

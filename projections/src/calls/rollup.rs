@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
 use super::Change;
@@ -15,7 +16,7 @@ use super::contribution::Contribution;
 use super::measures::Measures;
 use crate::calendar::Grain;
 use crate::histogram::Histogram;
-use crate::projector::{ProjectError, Tenant, Way};
+use crate::projector::{ProjectError, Way};
 
 /// Which dimensions a sum keeps apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,7 @@ const DIMENSIONS: usize = 7;
 /// What a sum is of. Dimensions are numbers of names: thousands of keys share a few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
+    tenant_id: TenantId,
     cut: Cut,
     grain: Grain,
     starts_at: DateTime<Utc>,
@@ -155,14 +157,14 @@ impl Starts {
 /// The differences that a batch makes.
 struct Differences {
     names: Names,
-    starts: Starts,
+    starts: HashMap<TenantId, Starts>,
     sums: HashMap<Key, Sum>,
 }
 
 impl Differences {
-    /// Adds what a call contributes to every cut and grain, or takes it away.
-    fn add(&mut self, one: &Contribution, sign: i64) -> Option<()> {
-        let starts = self.starts.of(one.started_at);
+    /// Adds what a call of a tenant contributes to every cut and grain, or takes it away.
+    fn add(&mut self, tenant_id: TenantId, one: &Contribution, sign: i64) -> Option<()> {
+        let starts = self.starts.get_mut(&tenant_id).expect("each has a zone").of(one.started_at);
         let none = self.names.number("");
         let agent = self.names.number(&one.agent_id);
         let currency = self.names.number(&one.currency);
@@ -178,15 +180,16 @@ impl Differences {
         ];
         for (grain, starts_at) in Grain::ALL.into_iter().zip(starts) {
             for (cut, dimensions) in cuts.into_iter().filter(|(cut, _)| cut.is_kept_by(grain)) {
-                let key = Key { cut, grain, starts_at, is_test: one.is_test, dimensions };
+                let is_test = one.is_test;
+                let key = Key { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let sum = self.sums.entry(key).or_default();
                 sum.add(one.measures, one.duration_bucket, sign)?;
             }
             for (tool, calls) in one.tools.iter().filter(|_| Cut::Tool.is_kept_by(grain)) {
                 let tool = self.names.number(tool);
                 let dimensions = [none, none, none, none, tool, none, currency];
-                let key =
-                    Key { cut: Cut::Tool, grain, starts_at, is_test: one.is_test, dimensions };
+                let (cut, is_test) = (Cut::Tool, one.is_test);
+                let key = Key { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let measures = Measures { tool_calls: *calls, ..one.measures };
                 self.sums.entry(key).or_default().add(measures, one.duration_bucket, sign)?;
             }
@@ -198,13 +201,16 @@ impl Differences {
 /// Brings the sums up to what these calls contribute now.
 pub(super) async fn write(
     conn: &mut PgConnection,
-    tenant: Tenant,
+    zones: &HashMap<TenantId, Tz>,
     calls: &[Change],
     way: Way,
 ) -> Result<(), ProjectError> {
+    let starts = |(tenant_id, zone): (&TenantId, &Tz)| {
+        (*tenant_id, Starts { zone: *zone, known: BTreeMap::new() })
+    };
     let mut differences = Differences {
         names: Names::default(),
-        starts: Starts { zone: tenant.zone, known: BTreeMap::new() },
+        starts: zones.iter().map(starts).collect(),
         sums: HashMap::new(),
     };
     for call in calls {
@@ -212,16 +218,16 @@ pub(super) async fn write(
             continue;
         }
         if let Some(before) = &call.before {
-            differences.add(before, -1).ok_or_else(too_large)?;
+            differences.add(call.key.0, before, -1).ok_or_else(too_large)?;
         }
-        differences.add(&call.now, 1).ok_or_else(too_large)?;
+        differences.add(call.key.0, &call.now, 1).ok_or_else(too_large)?;
     }
     let Differences { names, mut sums, .. } = differences;
     sums.retain(|_, sum| !sum.is_nothing());
     if sums.is_empty() {
         return Ok(());
     }
-    rows::write(conn, tenant.tenant_id, names, sums, way).await
+    rows::write(conn, names, sums, way).await
 }
 
 fn too_large() -> ProjectError {

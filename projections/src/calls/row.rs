@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Outcome;
-use ledger_core::ids::TenantId;
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -56,11 +55,11 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(tenant_id: TenantId, folded: &'a Folded, change: &'a Change) -> Self {
+    fn of(folded: &'a Folded, change: &'a Change) -> Self {
         let (call, now) = (&folded.call, &change.now);
         Self {
-            tenant_id: tenant_id.0,
-            call_id: change.call_id,
+            tenant_id: change.key.0.0,
+            call_id: change.key.1,
             provider: &call.provider,
             provider_call_id: &call.provider_call_id,
             direction: call.direction().map(direction_name),
@@ -158,10 +157,10 @@ pub(super) struct Spelled {
 }
 
 impl Spelled {
-    pub(super) fn of(tenant_id: TenantId, touched: Touched<'_>) -> Self {
+    pub(super) fn of(touched: Touched<'_>) -> Self {
         let (folded, change) = touched.fold();
         let mut row = RowText::default();
-        Row::of(tenant_id, &folded, &change).copy(&mut row);
+        Row::of(&folded, &change).copy(&mut row);
         Self { row: row.into_text(), change }
     }
 }
@@ -170,7 +169,6 @@ impl Spelled {
 /// those before, and the others by key.
 pub(super) async fn write(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
     (mut new, mut ahead): (Vec<Touched<'_>>, Ahead),
     mut known: Vec<Touched<'_>>,
     way: Way,
@@ -180,28 +178,23 @@ pub(super) async fn write(
         known.append(&mut new);
     } else {
         copy_in(conn, "copy calls from stdin", new, |touched, row| {
-            let spelled = ahead.take(&touched).unwrap_or_else(|| Spelled::of(tenant_id, touched));
+            let spelled = ahead.take(&touched).unwrap_or_else(|| Spelled::of(touched));
             row.whole(&spelled.row);
             changes.push(spelled.change);
         })
         .await?;
     }
     let known: Vec<(Folded, Change)> = known.into_iter().map(Touched::fold).collect();
-    upsert(conn, tenant_id, &known).await?;
+    upsert(conn, &known).await?;
     changes.extend(known.into_iter().map(|(_, change)| change));
     Ok(changes)
 }
 
-async fn upsert(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    calls: &[(Folded, Change)],
-) -> Result<(), ProjectError> {
+async fn upsert(conn: &mut PgConnection, calls: &[(Folded, Change)]) -> Result<(), ProjectError> {
     if calls.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> =
-        calls.iter().map(|(folded, change)| Row::of(tenant_id, folded, change)).collect();
+    let rows: Vec<Row<'_>> = calls.iter().map(|(folded, change)| Row::of(folded, change)).collect();
     sqlx::query!(
         "insert into calls
          select * from json_populate_recordset(null::calls, $1::text::json)

@@ -15,12 +15,11 @@ use crate::projector::{ProjectError, Way};
 
 pub(super) async fn write(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
     calls: &[Change],
     way: Way,
 ) -> Result<(), ProjectError> {
-    write_tools(conn, tenant_id, calls, way).await?;
-    write_callers(conn, tenant_id, calls).await
+    write_tools(conn, calls, way).await?;
+    write_callers(conn, calls).await
 }
 
 /// Whether what is listed of a call's tools stays as it is.
@@ -33,29 +32,23 @@ fn is_listed(call: &Change) -> bool {
 }
 
 /// Removes the tools of calls that are listed otherwise from now on.
-async fn remove_stale_tools(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    calls: &[Change],
-) -> Result<(), ProjectError> {
+async fn remove_stale_tools(conn: &mut PgConnection, calls: &[Change]) -> Result<(), ProjectError> {
     let had_tools =
         |call: &&Change| call.before.as_ref().is_some_and(|before| !before.tools.is_empty());
-    let stale: Vec<Uuid> = calls
-        .iter()
-        .filter(had_tools)
-        .filter(|call| !is_listed(call))
-        .map(|call| call.call_id)
-        .collect();
+    let stale = || calls.iter().filter(had_tools).filter(|call| !is_listed(call));
+    let tenants: Vec<Uuid> = stale().map(|call| call.key.0.0).collect();
+    let stale: Vec<Uuid> = stale().map(|call| call.key.1).collect();
     if !stale.is_empty() {
         sqlx::query!(
             "delete from call_tools
               where ctid = any (array (select t.ctid
-                                         from unnest($2::uuid[]) as k (call_id)
+                                         from unnest($1::uuid[], $2::uuid[])
+                                           as k (tenant_id, call_id)
                                         cross join lateral (select ctid from call_tools
-                                                             where tenant_id = $1
+                                                             where tenant_id = k.tenant_id
                                                                and call_id = k.call_id
                                                             offset 0) t))",
-            tenant_id.0,
+            &tenants,
             &stale,
         )
         .execute(conn)
@@ -66,11 +59,10 @@ async fn remove_stale_tools(
 
 async fn write_tools(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
     calls: &[Change],
     way: Way,
 ) -> Result<(), ProjectError> {
-    remove_stale_tools(conn, tenant_id, calls).await?;
+    remove_stale_tools(conn, calls).await?;
     let rows: Vec<(&Change, &String, i64)> = calls
         .iter()
         .filter(|call| !is_listed(call))
@@ -83,8 +75,8 @@ async fn write_tools(
         let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, \
                          is_test) from stdin";
         return copy_in(conn, statement, rows, |(call, tool, count), row| {
-            row.plain(Some(tenant_id.0));
-            row.plain(Some(call.call_id));
+            row.plain(Some(call.key.0.0));
+            row.plain(Some(call.key.1));
             row.text(Some(tool));
             row.time(Some(call.now.started_at));
             row.plain(Some(count));
@@ -93,7 +85,8 @@ async fn write_tools(
         })
         .await;
     }
-    let ids: Vec<Uuid> = rows.iter().map(|(call, ..)| call.call_id).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|(call, ..)| call.key.0.0).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|(call, ..)| call.key.1).collect();
     let tools: Vec<String> = rows.iter().map(|(_, tool, _)| (*tool).clone()).collect();
     let starts: Vec<DateTime<Utc>> = rows.iter().map(|(call, ..)| call.now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
@@ -101,9 +94,9 @@ async fn write_tools(
     let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
     sqlx::query!(
         "insert into call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, is_test)
-         select $1, * from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
-                                  $6::uuid[], $7::boolean[])",
-        tenant_id.0,
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
+                              $6::uuid[], $7::boolean[])",
+        &tenants,
         &ids,
         &tools,
         &starts,
@@ -116,14 +109,11 @@ async fn write_tools(
     Ok(())
 }
 
-async fn write_callers(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    calls: &[Change],
-) -> Result<(), ProjectError> {
-    let mut counts: BTreeMap<(bool, Uuid), i64> = BTreeMap::new();
+async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), ProjectError> {
+    let mut counts: BTreeMap<(TenantId, bool, Uuid), i64> = BTreeMap::new();
     for call in calls {
-        let caller = |one: &Contribution| one.subject_id.map(|subject| (one.is_test, subject));
+        let caller =
+            |one: &Contribution| one.subject_id.map(|subject| (call.key.0, one.is_test, subject));
         if let Some(caller) = call.before.as_ref().and_then(caller) {
             *counts.entry(caller).or_default() -= 1;
         }
@@ -135,15 +125,16 @@ async fn write_callers(
     if counts.is_empty() {
         return Ok(());
     }
-    let tests: Vec<bool> = counts.keys().map(|(is_test, _)| *is_test).collect();
-    let subjects: Vec<Uuid> = counts.keys().map(|(_, subject)| *subject).collect();
+    let tenants: Vec<Uuid> = counts.keys().map(|(tenant, ..)| tenant.0).collect();
+    let tests: Vec<bool> = counts.keys().map(|(_, is_test, _)| *is_test).collect();
+    let subjects: Vec<Uuid> = counts.keys().map(|(.., subject)| *subject).collect();
     let calls: Vec<i64> = counts.values().copied().collect();
     sqlx::query!(
         "insert into callers (tenant_id, is_test, subject_id, calls)
-         select $1, * from unnest($2::boolean[], $3::uuid[], $4::bigint[])
+         select * from unnest($1::uuid[], $2::boolean[], $3::uuid[], $4::bigint[])
              on conflict (tenant_id, is_test, subject_id) do update
             set calls = callers.calls + excluded.calls",
-        tenant_id.0,
+        &tenants,
         &tests,
         &subjects,
         &calls,
@@ -154,15 +145,15 @@ async fn write_callers(
         sqlx::query!(
             "delete from callers
               where ctid = any (array (select c.ctid
-                                         from unnest($2::boolean[], $3::uuid[])
-                                           as k (is_test, subject_id)
+                                         from unnest($1::uuid[], $2::boolean[], $3::uuid[])
+                                           as k (tenant_id, is_test, subject_id)
                                         cross join lateral (select ctid from callers
-                                                             where tenant_id = $1
+                                                             where tenant_id = k.tenant_id
                                                                and is_test = k.is_test
                                                                and subject_id = k.subject_id
                                                                and calls = 0
                                                             offset 0) c))",
-            tenant_id.0,
+            &tenants,
             &tests,
             &subjects,
         )

@@ -1,11 +1,11 @@
 //! Folding events into one version of a read model, and finding the one that will not be folded.
 
 use sqlx::{Acquire, AssertSqlSafe, Executor, PgConnection};
-use uuid::Uuid;
 
 use super::parking::{Waiting, park};
+use super::postponed::is_about_rows;
 use crate::caught::{caught, caught_now};
-use crate::projector::{LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+use crate::projector::{LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
 
 /// A version of a tenant's read model, that the search path leads to.
 #[derive(Clone, Copy)]
@@ -18,9 +18,6 @@ pub struct Target<'a> {
     pub tenant: Tenant,
     /// How its rows are written.
     pub way: Way,
-    /// Whether a part that fails is undone by itself, by a savepoint. Without one the whole transaction
-    /// fails, and [`must_be_guarded`] says whether it may succeed with one.
-    pub is_guarded: bool,
 }
 
 /// What became of some events.
@@ -104,14 +101,9 @@ async fn attempt(
     events: &[&LogEvent],
     prepared: Prepared,
 ) -> sqlx::Result<Option<Fault>> {
-    let mut keys: Vec<Uuid> = events.iter().map(|event| event.key()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if !target.is_guarded {
-        return attempt_unguarded(conn, target, &keys, events, prepared).await;
-    }
+    let keys = TenantKeys::of(target.tenant, events.iter().copied());
     let mut savepoint = conn.begin().await?;
-    let fault = match caught(fold(&mut savepoint, target, &keys, events, prepared)).await {
+    let fault = match caught(fold(&mut savepoint, target, keys, events, prepared)).await {
         Ok(Ok(None)) => {
             savepoint.commit().await?;
             return Ok(None);
@@ -129,38 +121,54 @@ async fn attempt(
     Ok(Some(fault))
 }
 
-/// The same without a savepoint. An event that cannot be taken is found before anything is written;
-/// after any other fault the transaction is lost.
-async fn attempt_unguarded(
+/// Events of some tenants that are to be folded together.
+pub(super) struct Part<'a> {
+    pub(super) tenant: Tenant,
+    pub(super) events: Vec<&'a LogEvent>,
+}
+
+/// Folds events of many tenants into one version, by as few statements as those of one tenant take. When
+/// one of them cannot be folded, none is, and the transaction is lost: [`may_be_a_part`] then says
+/// whether [`apply`] can find which.
+pub(super) async fn apply_together(
     conn: &mut PgConnection,
-    target: Target<'_>,
-    keys: &[Uuid],
-    events: &[&LogEvent],
-    prepared: Prepared,
-) -> sqlx::Result<Option<Fault>> {
-    match caught(fold(conn, target, keys, events, prepared)).await {
-        Ok(Ok(fault)) => Ok(fault),
+    projector: &dyn Projector,
+    parts: &[Part<'_>],
+) -> sqlx::Result<()> {
+    let all = parts.iter().map(|part| TenantKeys::of(part.tenant, part.events.iter().copied()));
+    let all: Vec<TenantKeys> = all.collect();
+    let folded = async {
+        let mut fold = projector.load(conn, &all, Prepared::default()).await?;
+        for part in parts {
+            for event in &part.events {
+                fold.take(part.tenant.tenant_id, event)?;
+            }
+        }
+        fold.write(conn, Way::Statements).await
+    };
+    match caught(folded).await {
+        Ok(Ok(())) => Ok(()),
         Ok(Err(ProjectError::Database(error))) => Err(error),
         Ok(Err(ProjectError::Poison(_))) | Err(_) => Err(sqlx::Error::WorkerCrashed),
     }
 }
 
-/// Whether a transaction that failed without savepoints failed for the sake of one of its parts, which
-/// savepoints find.
-pub(super) fn must_be_guarded(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::WorkerCrashed) || is_about_data(error)
+/// Whether what was folded together failed for the sake of one part, and not of the database.
+pub(super) fn may_be_a_part(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::WorkerCrashed) || is_about_rows(error)
 }
 
 async fn fold(
     conn: &mut PgConnection,
     target: Target<'_>,
-    keys: &[Uuid],
+    keys: TenantKeys,
     events: &[&LogEvent],
     prepared: Prepared,
 ) -> Result<Option<Fault>, ProjectError> {
-    let mut fold = target.projector.load(conn, target.tenant, keys, prepared).await?;
+    let tenant_id = target.tenant.tenant_id;
+    let mut fold = target.projector.load(conn, &[keys], prepared).await?;
     for (nth, event) in events.iter().enumerate() {
-        let reason = match caught_now(|| fold.take(event)) {
+        let reason = match caught_now(|| fold.take(tenant_id, event)) {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(panic) => format!("the projector panicked: {panic}"),

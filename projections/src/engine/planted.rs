@@ -6,10 +6,11 @@ use sqlx::{Postgres, Transaction};
 
 use super::apply::{Target, show_path};
 use super::claim::TenantClaims;
+use super::fold::{Reached, fold_one};
 use super::parking::Waiting;
 use super::read::read;
 use super::settle::Settled;
-use super::turn::{Reached, Worker, fold_one};
+use super::turn::Worker;
 use crate::projector::Prepared;
 
 /// How long the rows stay behind their checkpoint.
@@ -43,7 +44,7 @@ impl Worker {
             show_path(&mut tx, name, version).await?;
             let (tenant, way) = (*tenant, claim.way);
             let projector = &*claim.projector;
-            let target = Target { projector, version, tenant, way, is_guarded: true };
+            let target = Target { projector, version, tenant, way };
             fold_one(&mut tx, target, batch, Prepared::default(), &mut waiting).await?;
         }
         tx.commit().await?;

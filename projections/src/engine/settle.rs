@@ -1,12 +1,14 @@
 //! Where a read model stands after a batch: its checkpoint, and why it goes no further.
 
+use std::collections::BTreeMap;
+
 use ledger_core::ids::{Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::claim::{Claim, TenantClaims};
+use super::fold::Reached;
 use super::read::Batch;
-use super::turn::Reached;
 
 /// Where the read models of a turn are brought to; written together, at its end.
 #[derive(Default)]
@@ -68,6 +70,18 @@ impl Settled {
         self.halts.push(Halt { tenant_id, projection, version, why: why.to_owned(), is_known });
     }
 
+    /// The same, for each tenant by itself.
+    pub(super) fn by_tenant(self) -> BTreeMap<TenantId, Self> {
+        let mut tenants: BTreeMap<TenantId, Self> = BTreeMap::new();
+        for one in self.moves {
+            tenants.entry(one.tenant_id).or_default().moves.push(one);
+        }
+        for one in self.halts {
+            tenants.entry(one.tenant_id).or_default().halts.push(one);
+        }
+        tenants
+    }
+
     /// Writes it.
     pub(super) async fn write(self, conn: &mut PgConnection) -> sqlx::Result<()> {
         move_checkpoints(conn, &self.moves).await?;
@@ -93,7 +107,7 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
     let versions: Vec<i32> = moves.iter().map(|one| one.version).collect();
     let from: Vec<i64> = moves.iter().map(|one| one.from.0).collect();
     let to: Vec<i64> = moves.iter().map(|one| one.to.0).collect();
-    let moved = sqlx::query!(
+    let updated = sqlx::query!(
         "update projection.checkpoints c
             set position = m.to_position, halted = null, updated_at = clock_timestamp()
            from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bigint[])
@@ -108,8 +122,8 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
     )
     .execute(conn)
     .await?;
-    let all = moved.rows_affected() == moves.len() as u64;
-    if all { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    let is_whole = updated.rows_affected() == moves.len() as u64;
+    if is_whole { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
 async fn halt(conn: &mut PgConnection, halt: &Halt) -> sqlx::Result<()> {

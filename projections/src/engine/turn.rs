@@ -9,14 +9,15 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
-use super::apply::{Target, apply, must_be_guarded, show_path};
+use super::apply::{may_be_a_part, show_path};
 use super::claim::{Claim, FULL, Lane, Shapes, TenantClaims, Wanted, behind, claim, enrol};
+use super::fold::{Work, fold_apart, fold_together};
 use super::health::Health;
 use super::parking::Waiting;
 use super::postponed::Postponed;
 use super::read::{Ahead, BYTES, Batch, read};
 use super::settle::Settled;
-use crate::projector::{LogEvent, Prepared, Projector, Tenant};
+use crate::projector::{LogEvent, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +54,8 @@ pub(super) struct Worker {
     /// Whose events it is folding.
     at: Option<TenantId>,
     ahead: Option<Ahead>,
-    /// Whether a part of the turn that fails is undone by itself.
-    is_guarded: bool,
+    /// Whether all tenants of the turn are folded by the same statements.
+    is_together: bool,
     /// Kept from turn to turn while there is something to fold: its plans and caches are made.
     conn: Option<PoolConnection<Postgres>>,
     staying_since: Option<Instant>,
@@ -82,7 +83,7 @@ impl Worker {
             postponed,
             at: None,
             ahead: None,
-            is_guarded: true,
+            is_together: false,
             conn: None,
             staying_since: None,
             tried_halted: None,
@@ -143,14 +144,16 @@ impl Worker {
 
     /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
     ///
-    /// A live turn is many small parts of which hardly any fails, and a savepoint for each would cost
-    /// as much as the part. So it is done without them, and again with them when a part is at fault.
+    /// A live turn has a few events of many tenants, and what it costs is its statements: so all tenants
+    /// are folded together, and when that fails, again one by one, which finds the part at fault and
+    /// parks or postpones it alone.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
-        self.is_guarded = self.lane != Lane::Live;
+        self.is_together = self.lane == Lane::Live;
         match self.turn_once(tenants).await {
-            Err(error) if !self.is_guarded && must_be_guarded(&error) => {
+            Err(error) if self.is_together && may_be_a_part(&error) => {
+                tracing::debug!(error = %error, "projection.turn_one_by_one");
                 self.forget();
-                self.is_guarded = true;
+                self.is_together = false;
                 self.turn_once(tenants).await
             }
             done => done,
@@ -287,15 +290,28 @@ impl Worker {
         versions.dedup();
         // A statement that is run under another path than before is planned anew, so paths change as
         // seldom as they can, and what all versions share runs under none of theirs.
-        for (name, version) in versions {
-            show_path(&mut tx, name, version).await?;
+        for version in versions {
+            show_path(&mut tx, version.0, version.1).await?;
+            if self.is_together {
+                fold_together(&mut tx, &work, version, &waiting, &mut settled).await?;
+                continue;
+            }
             for one in &mut work {
-                self.fold(&mut tx, one, (name, version), &mut waiting, &mut settled).await?;
+                self.at = Some(one.tenant.tenant_id);
+                fold_apart(&mut tx, one, version, &mut waiting, &mut settled).await?;
             }
         }
         self.at = None;
         tx.execute("set local search_path to default").await?;
-        settled.write(&mut tx).await?;
+        if self.is_together {
+            settled.write(&mut tx).await?;
+        } else {
+            for (tenant_id, settled) in settled.by_tenant() {
+                self.at = Some(tenant_id);
+                settled.write(&mut tx).await?;
+            }
+            self.at = None;
+        }
         tx.commit().await?;
         if self.ahead.is_none() {
             self.staying_since = None;
@@ -351,32 +367,6 @@ impl Worker {
         self.staying_since.get_or_insert_with(Instant::now);
     }
 
-    /// Folds what was read into one version, which the search path leads to.
-    async fn fold(
-        &mut self,
-        conn: &mut PgConnection,
-        work: &mut Work,
-        version: (&'static str, i32),
-        waiting: &mut Waiting,
-        settled: &mut Settled,
-    ) -> sqlx::Result<()> {
-        let Work { tenant, claims, batch } = work;
-        self.at = Some(tenant.tenant_id);
-        for claim in claims.iter().filter(|claim| claim.key() == version) {
-            let prepared = batch.prepared(claim);
-            let target = Target {
-                projector: &*claim.projector,
-                version: claim.version,
-                tenant: *tenant,
-                way: claim.way,
-                is_guarded: self.is_guarded,
-            };
-            let reached = fold_one(conn, target, batch, prepared, waiting).await?;
-            settled.reached(tenant.tenant_id, claim, batch, reached);
-        }
-        Ok(())
-    }
-
     async fn next(
         &mut self,
         conn: &mut PgConnection,
@@ -388,42 +378,4 @@ impl Worker {
             _ => read(conn, tenant_id, after, self.batches.read).await,
         }
     }
-}
-
-/// How much of a batch a read model can be brought to.
-pub(super) struct Reached {
-    /// So many of its events.
-    pub(super) len: usize,
-    /// Why not further: what follows is beyond this build.
-    pub(super) beyond: Option<String>,
-}
-
-/// Events of a tenant, and the versions they are to be folded into.
-struct Work {
-    tenant: Tenant,
-    claims: Vec<Claim>,
-    batch: Batch,
-}
-
-/// Folds a batch into the version that the search path leads to, as far as this build can read.
-pub(super) async fn fold_one(
-    conn: &mut PgConnection,
-    target: Target<'_>,
-    batch: &Batch,
-    prepared: Prepared,
-    waiting: &mut Waiting,
-) -> sqlx::Result<Reached> {
-    let projector = target.projector;
-    let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
-    let unread = |event: &LogEvent| {
-        let is_read = projector.reads_facts() && is_wanted(event);
-        is_read.then(|| event.is_beyond_this_build()).flatten()
-    };
-    let stop = batch.events.iter().enumerate().find_map(|(nth, event)| Some((nth, unread(event)?)));
-    let (len, beyond) = stop.map_or((batch.events.len(), None), |(nth, why)| (nth, Some(why)));
-    let wanted: Vec<_> = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
-    if !wanted.is_empty() {
-        apply(conn, target, wanted, prepared, waiting).await?;
-    }
-    Ok(Reached { len, beyond })
 }

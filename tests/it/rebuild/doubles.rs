@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use projections::calls::Calls;
 use projections::usage::Usage;
-use projections::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, Way};
+use projections::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
 use sqlx::PgConnection;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -24,6 +24,8 @@ pub(super) enum Double {
     Dawdles(Vec<TenantId>, Duration),
     /// It counts how often it prepares a batch, and panics every other time.
     Prepares(Arc<AtomicUsize>),
+    /// It counts how often it loads what is known.
+    Loads(Arc<AtomicUsize>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,24 +80,28 @@ impl Projector for Double {
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
-        tenant: Tenant,
-        keys: &[Uuid],
+        wanted: &[TenantKeys],
         prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
         let mut panics = None;
+        let is_of = |key: &Uuid| wanted.iter().any(|one| one.keys.contains(key));
+        let is_at = |at: &[TenantId]| wanted.iter().any(|one| at.contains(&one.tenant.tenant_id));
         match self {
-            Self::Panics(key, when) if keys.contains(key) => panics = Some((*key, *when)),
-            Self::Waits(at, gate) if *at == tenant.tenant_id => {
+            Self::Panics(key, when) if is_of(key) => panics = Some((*key, *when)),
+            Self::Waits(at, gate) if is_at(&[*at]) => {
                 gate.reached.notify_one();
                 let _ = gate.open.acquire().await.expect("it is never closed");
             }
-            Self::Dawdles(at, length) if at.contains(&tenant.tenant_id) => {
+            Self::Loads(times) => {
+                times.fetch_add(1, Ordering::SeqCst);
+            }
+            Self::Dawdles(at, length) if is_at(at) => {
                 tokio::time::sleep(*length).await;
             }
             _ => {}
         }
         assert!(panics.is_none_or(|(_, when)| when != Panics::Loading), "on purpose");
-        let inner = Calls.load(conn, tenant, keys, prepared).await?;
+        let inner = Calls.load(conn, wanted, prepared).await?;
         Ok(Box::new(Batch { inner, panics, is_loaded: false }))
     }
 }
@@ -108,14 +114,14 @@ struct Batch<'e> {
 
 #[async_trait]
 impl<'e> Fold<'e> for Batch<'e> {
-    fn take(&mut self, event: &'e LogEvent) -> Result<(), ProjectError> {
+    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         if let Some((key, when)) = self.panics
             && key == event.key()
         {
             assert!(when != Panics::Folding, "on purpose");
             self.is_loaded = true;
         }
-        self.inner.take(event)
+        self.inner.take(tenant_id, event)
     }
 
     async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {

@@ -17,6 +17,7 @@ use crate::projector::{ProjectError, Way};
 /// A key's columns, each as an array.
 #[derive(Default)]
 struct Keys {
+    tenants: Vec<Uuid>,
     cuts: Vec<&'static str>,
     grains: Vec<&'static str>,
     starts: Vec<DateTime<Utc>>,
@@ -28,6 +29,7 @@ impl Keys {
     fn of<'k>(keys: impl Iterator<Item = &'k Key>, names: &Names) -> Self {
         let mut all = Self::default();
         for key in keys {
+            all.tenants.push(key.tenant_id.0);
             all.cuts.push(key.cut.as_str());
             all.grains.push(key.grain.as_str());
             all.starts.push(key.starts_at);
@@ -62,11 +64,11 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(tenant_id: TenantId, key: &Key, sum: &Sum, names: &'a Names) -> Self {
+    fn of(key: &Key, sum: &Sum, names: &'a Names) -> Self {
         let [agent_id, direction, outcome, ended_reason, tool, duration_class, currency] =
             key.dimensions.map(|number| names.name(number));
         Self {
-            tenant_id: tenant_id.0,
+            tenant_id: key.tenant_id.0,
             cut: key.cut.as_str(),
             grain: key.grain.as_str(),
             starts_at: key.starts_at,
@@ -113,7 +115,6 @@ impl<'a> Row<'a> {
 /// that came to nothing removed.
 pub(super) async fn write(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
     mut names: Names,
     mut sums: HashMap<Key, Sum>,
     way: Way,
@@ -121,12 +122,13 @@ pub(super) async fn write(
     let mut keys: Vec<Key> = sums.keys().copied().collect();
     keys.sort_unstable();
     let mut there = keys.clone();
-    if way == Way::Copy {
-        let newest = newest(conn, tenant_id).await?;
+    // A version is filled one tenant after the other.
+    if let Some(key) = keys.first().filter(|_| way == Way::Copy) {
+        let newest = newest(conn, key.tenant_id).await?;
         there
             .retain(|key| newest.get(&(key.cut, key.grain)).is_some_and(|at| key.starts_at <= *at));
     }
-    let known = load(conn, tenant_id, &mut names, &there).await?;
+    let known = load(conn, &mut names, &there).await?;
     let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for key in &keys {
         let sum = sums.get_mut(key).expect("one of its own keys");
@@ -141,7 +143,7 @@ pub(super) async fn write(
     if way == Way::Statements || new.len() < WORTH_A_COPY {
         changed.append(&mut new);
     }
-    let row = |key: &Key| Row::of(tenant_id, key, &sums[key], &names);
+    let row = |key: &Key| Row::of(key, &sums[key], &names);
     if !new.is_empty() {
         let statement = format!(
             "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
@@ -150,7 +152,7 @@ pub(super) async fn write(
         copy_in(conn, &statement, &new, |key, text| row(key).copy(text)).await?;
     }
     upsert(conn, &changed.iter().map(row).collect::<Vec<_>>()).await?;
-    remove(conn, tenant_id, &Keys::of(gone.iter(), &names)).await
+    remove(conn, &Keys::of(gone.iter(), &names)).await
 }
 
 const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
@@ -188,7 +190,6 @@ async fn newest(
 
 async fn load(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
     names: &mut Names,
     keys: &[Key],
 ) -> Result<HashMap<Key, Sum>, ProjectError> {
@@ -200,20 +201,20 @@ async fn load(
     let rows = sqlx::query!(
         r#"
         select r.*
-          from unnest($2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
-                      $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
-            as k (cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
+          from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[],
+                      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+            as k (tenant_id, cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
                   duration_class, currency)
          cross join lateral (
            select * from call_rollups s
-            where s.tenant_id = $1 and s.cut = k.cut and s.grain = k.grain
+            where s.tenant_id = k.tenant_id and s.cut = k.cut and s.grain = k.grain
               and s.starts_at = k.starts_at and s.is_test = k.is_test
               and s.agent_id = k.agent_id and s.direction = k.direction and s.outcome = k.outcome
               and s.ended_reason = k.ended_reason and s.tool = k.tool
               and s.duration_class = k.duration_class and s.currency = k.currency
            offset 0) r
         "#,
-        tenant_id.0,
+        &keys.tenants,
         &keys.cuts as _,
         &keys.grains as _,
         &keys.starts,
@@ -241,6 +242,7 @@ async fn load(
         ]
         .map(|name| names.number(name));
         let key = Key {
+            tenant_id: TenantId(row.tenant_id),
             cut: named(Cut::ALL, Cut::as_str, &row.cut),
             grain: named(Grain::ALL, Grain::as_str, &row.grain),
             starts_at: row.starts_at,
@@ -308,27 +310,23 @@ async fn upsert(conn: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), Project
     Ok(())
 }
 
-async fn remove(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    keys: &Keys,
-) -> Result<(), ProjectError> {
+async fn remove(conn: &mut PgConnection, keys: &Keys) -> Result<(), ProjectError> {
     if keys.cuts.is_empty() {
         return Ok(());
     }
     let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
     sqlx::query!(
         "delete from call_rollups s
-          using unnest($2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
-                       $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
-             as k (cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
+          using unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[],
+                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+             as k (tenant_id, cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
                    duration_class, currency)
-          where s.tenant_id = $1 and s.cut = k.cut and s.grain = k.grain
+          where s.tenant_id = k.tenant_id and s.cut = k.cut and s.grain = k.grain
             and s.starts_at = k.starts_at and s.is_test = k.is_test
             and s.agent_id = k.agent_id and s.direction = k.direction and s.outcome = k.outcome
             and s.ended_reason = k.ended_reason and s.tool = k.tool
             and s.duration_class = k.duration_class and s.currency = k.currency",
-        tenant_id.0,
+        &keys.tenants,
         &keys.cuts as _,
         &keys.grains as _,
         &keys.starts,

@@ -4,10 +4,9 @@ use anyhow::Context;
 use ledger_core::ids::TenantId;
 use projections::calendar::zone as zone_named;
 use projections::engine::show_path;
-use projections::{LogEvent, Prepared, Projector, Tenant, Way};
+use projections::{LogEvent, Prepared, Projector, Tenant, TenantKeys, Way};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::super::report::Check;
 use super::log::Log;
@@ -71,12 +70,10 @@ pub(super) async fn check(
         for batch in log.events.chunks(BATCH) {
             let wanted = batch.iter().filter(|event| projector.wants(&event.stream_kind));
             let events: Vec<LogEvent> = wanted.cloned().map(LogEvent::new).collect();
-            let mut keys: Vec<Uuid> = events.iter().map(LogEvent::key).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            let mut fold = projector.load(conn, tenant, &keys, Prepared::default()).await?;
+            let wanted = [TenantKeys::of(tenant, events.iter())];
+            let mut fold = projector.load(conn, &wanted, Prepared::default()).await?;
             for event in &events {
-                fold.take(event)?;
+                fold.take(tenant_id, event)?;
             }
             fold.write(conn, Way::Statements).await?;
         }

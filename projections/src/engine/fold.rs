@@ -1,0 +1,100 @@
+//! Folding what a turn has read: into one version after the other, of all tenants together or of each by
+//! itself.
+
+use sqlx::PgConnection;
+
+use super::apply::{Part, Target, apply, apply_together};
+use super::claim::Claim;
+use super::parking::Waiting;
+use super::read::Batch;
+use super::settle::Settled;
+use crate::projector::{LogEvent, Prepared, Projector, Tenant};
+
+/// How much of a batch a read model can be brought to.
+pub(super) struct Reached {
+    /// So many of its events.
+    pub(super) len: usize,
+    /// Why not further: what follows is beyond this build.
+    pub(super) beyond: Option<String>,
+}
+
+/// Events of a tenant, and the versions they are to be folded into.
+pub(super) struct Work {
+    pub(super) tenant: Tenant,
+    pub(super) claims: Vec<Claim>,
+    pub(super) batch: Batch,
+}
+
+/// Folds what was read of one tenant into one version, which the search path leads to.
+pub(super) async fn fold_apart(
+    conn: &mut PgConnection,
+    work: &mut Work,
+    version: (&'static str, i32),
+    waiting: &mut Waiting,
+    settled: &mut Settled,
+) -> sqlx::Result<()> {
+    let Work { tenant, claims, batch } = work;
+    for claim in claims.iter().filter(|claim| claim.key() == version) {
+        let prepared = batch.prepared(claim);
+        let (projector, way) = (&*claim.projector, claim.way);
+        let target = Target { projector, version: claim.version, tenant: *tenant, way };
+        let reached = fold_one(conn, target, batch, prepared, waiting).await?;
+        settled.reached(tenant.tenant_id, claim, batch, reached);
+    }
+    Ok(())
+}
+
+/// Folds what was read of all tenants into one version, which the search path leads to.
+pub(super) async fn fold_together(
+    conn: &mut PgConnection,
+    work: &[Work],
+    version: (&'static str, i32),
+    waiting: &Waiting,
+    settled: &mut Settled,
+) -> sqlx::Result<()> {
+    let mut parts = Vec::new();
+    let mut projector = None;
+    for one in work {
+        let Some(claim) = one.claims.iter().find(|claim| claim.key() == version) else { continue };
+        let (tenant, tenant_id) = (one.tenant, one.tenant.tenant_id);
+        let (mut events, reached) = readable(&*claim.projector, &one.batch);
+        events.retain(|event| waiting.is_free(tenant_id, version.0, version.1, event));
+        if !events.is_empty() {
+            parts.push(Part { tenant, events });
+        }
+        settled.reached(tenant_id, claim, &one.batch, reached);
+        projector = Some(&*claim.projector);
+    }
+    match projector {
+        Some(projector) if !parts.is_empty() => apply_together(conn, projector, &parts).await,
+        _ => Ok(()),
+    }
+}
+
+/// The events of a batch that a read model wants, as far as this build can read.
+fn readable<'b>(projector: &dyn Projector, batch: &'b Batch) -> (Vec<&'b LogEvent>, Reached) {
+    let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
+    let unread = |event: &LogEvent| {
+        let is_read = projector.reads_facts() && is_wanted(event);
+        is_read.then(|| event.is_beyond_this_build()).flatten()
+    };
+    let stop = batch.events.iter().enumerate().find_map(|(nth, event)| Some((nth, unread(event)?)));
+    let (len, beyond) = stop.map_or((batch.events.len(), None), |(nth, why)| (nth, Some(why)));
+    let wanted = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
+    (wanted, Reached { len, beyond })
+}
+
+/// Folds a batch into the version that the search path leads to, as far as this build can read.
+pub(super) async fn fold_one(
+    conn: &mut PgConnection,
+    target: Target<'_>,
+    batch: &Batch,
+    prepared: Prepared,
+    waiting: &mut Waiting,
+) -> sqlx::Result<Reached> {
+    let (wanted, reached) = readable(target.projector, batch);
+    if !wanted.is_empty() {
+        apply(conn, target, wanted, prepared, waiting).await?;
+    }
+    Ok(reached)
+}
