@@ -211,7 +211,7 @@ pub async fn stream_between(
     .await
 }
 
-/// A page of one stream after a version, without large sections.
+/// A page of one stream after a version, without any sections.
 ///
 /// # Errors
 /// The database did not answer.
@@ -226,7 +226,8 @@ pub async fn stream_after(
         StoredEvent,
         r#"
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
-               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+               occurred_at, recorded_at, facts::text as "facts!", null::bytea as sections,
+               null::bytea as bulk, subjects
           from ledger.events
          where tenant_id = $1 and stream_id = $2 and stream_version > $3
          order by stream_version
@@ -241,12 +242,35 @@ pub async fn stream_after(
     .await
 }
 
-/// One stream from its beginning, whole, without large sections.
+/// One stream from its beginning, without large sections, one event after the other as they arrive.
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<StoredEvent>> {
-    stream_after(tx, stream_id, 0, i64::MAX).await
+pub async fn scan_stream(
+    tx: &mut TenantTx,
+    stream_id: StreamId,
+    mut take: impl FnMut(StoredEvent) -> ControlFlow<()>,
+) -> sqlx::Result<()> {
+    let tenant_id = tx.tenant_id();
+    let mut rows = sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and stream_id = $2
+         order by stream_version
+        "#,
+        tenant_id.0,
+        stream_id.0,
+    )
+    .fetch(tx.conn());
+    while let Some(row) = rows.try_next().await? {
+        if take(row).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The events at these positions, with their large sections.
@@ -269,6 +293,45 @@ pub async fn at_positions(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<
     )
     .fetch_all(tx.conn())
     .await
+}
+
+/// How much is stored of an event's sections, and whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// The event.
+    pub position: i64,
+    /// Bytes of its sealed sections.
+    pub bytes: usize,
+    /// Whose they are.
+    pub subject: Option<SubjectId>,
+}
+
+/// What the events at these positions weigh, in order, without reading their sections.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn weights(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<Vec<Weight>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"
+        select position, subjects[1] as subject,
+               coalesce(octet_length(sections), 0) + coalesce(octet_length(bulk), 0) as "bytes!"
+          from ledger.events
+         where tenant_id = $1 and position = any ($2)
+         order by position
+        "#,
+        tenant_id.0,
+        positions,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let weight = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    let rows = rows.into_iter().map(|row| Weight {
+        position: row.position,
+        bytes: weight(row.bytes),
+        subject: row.subject.map(SubjectId),
+    });
+    Ok(rows.collect())
 }
 
 /// Which of these events are in the log already.

@@ -9,12 +9,13 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use ledger_core::ids::KeyId;
+use ledger_core::ids::{KeyId, TenantId};
 use ledger_store::Store;
+use ledger_store::shares::Shares;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
-use projections::Health;
+use projections::{Arrivals, Health};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -27,10 +28,14 @@ use crate::auth::{Denials, tenant_of_key};
 use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
+use crate::readers::Readers;
+use crate::reading::Reading;
 use crate::{api, ingest, ops};
 
 /// A revoked key is refused everywhere within this time, and at once by the server that revoked it.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
+/// Keys of one tenant that are looked up at once.
+const LOOKUPS: usize = 2;
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -49,9 +54,17 @@ pub struct App {
     pub limits: Limits,
     /// Where the bodies of webhooks under way find room.
     pub rooms: Rooms,
+    /// What each tenant may read at once.
+    pub readers: Readers,
+    /// Room for what is read.
+    pub reading: Reading,
+    /// Where readers wait for a read model.
+    pub arrivals: Arrivals,
     /// When requests under way have had their time, because the server is told to stop.
     pub closing: Closing,
     keys: Cache<[u8; 32], ApiKey>,
+    /// Keys that are looked up: a sender that names a tenant and has none delays that tenant alone.
+    lookups: Shares<TenantId>,
 }
 
 /// Turns true when what is still under way shall be answered 503. A dropped sender never does.
@@ -71,6 +84,8 @@ impl App {
         closing: Closing,
     ) -> Self {
         let counts = Arc::new(Counts::new(store.ids().random()));
+        let readers = Readers::new(store.app().options().get_max_connections());
+        let arrivals = Arrivals::start(&store);
         Self {
             store,
             engine: Health::default(),
@@ -79,8 +94,12 @@ impl App {
             metrics,
             limits,
             rooms: Rooms::new(limits.room, limits.max_body),
+            readers,
+            reading: Reading::default(),
+            arrivals,
             closing,
             keys: Cache::builder().time_to_live(KEY_LIFETIME).max_capacity(10_000).build(),
+            lookups: Shares::default(),
         }
     }
 
@@ -91,6 +110,10 @@ impl App {
     pub async fn find_key(&self, key: &str) -> Result<Option<ApiKey>, ApiError> {
         let Some(tenant_id) = tenant_of_key(key) else { return Ok(None) };
         let hash = digest(&SHA256, key.as_bytes()).as_ref().try_into().expect("32 bytes");
+        if let Some(known) = self.keys.get(&hash) {
+            return Ok(Some(known));
+        }
+        let _turn = self.lookups.take(&tenant_id, LOOKUPS, 1).await;
         if let Some(known) = self.keys.get(&hash) {
             return Ok(Some(known));
         }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::app::{App, RequestId};
 use crate::problem::ApiError;
+use crate::readers::Seat;
 use crate::system::fresh_secret;
 
 pub use denials::Denials;
@@ -62,6 +63,8 @@ pub struct Caller {
     pub key: ApiKey,
     /// Our name for the request.
     pub request_id: Uuid,
+    /// The request's part of what its tenant may do at once; given up while it waits.
+    pub seat: Seat,
 }
 
 impl Caller {
@@ -174,7 +177,8 @@ impl FromRequestParts<App> for Caller {
         let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
         let key = bearer(parts).ok_or_else(unauthorized)?;
         let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
-        Ok(Self { key, request_id })
+        let seat = app.readers.enter(key.tenant_id).await?;
+        Ok(Self { key, request_id, seat })
     }
 }
 

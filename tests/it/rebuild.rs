@@ -11,4 +11,5 @@ mod paused;
 mod poison;
 mod readers;
 mod scoped;
+mod side_by_side;
 mod sums;

@@ -147,7 +147,11 @@ pub async fn pair(
     let shown = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?;
     let other = match against {
         Some(version) => all.iter().find(|one| one.version == version && *one != shown),
-        None => in_state(&all, State::Building).or(in_state(&all, State::Previous)),
+        None => {
+            let is_own = |one: &&super::Version| one.state == State::Building && one.only == only;
+            let own = all.iter().find(is_own);
+            own.or(in_state(&all, State::Building)).or(in_state(&all, State::Previous))
+        }
     };
     let name = name.to_owned();
     let Some(other) = other else {
