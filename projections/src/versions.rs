@@ -1,6 +1,7 @@
 //! Versions of read models: made beside the one that is shown, filled, indexed, promoted, and taken
 //! back. All of it is done by the owner of the tables; the engine fills them.
 
+mod cancel;
 mod compare;
 mod promote;
 mod scoped;
@@ -12,8 +13,10 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 
+pub use cancel::{cancel, cancel_version};
 pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within, pair};
 pub use promote::{Obstacles, obstacles, promote, promote_version, rollback};
+use compare::is_gone;
 use scoped::swap;
 
 use crate::projector::Projector;
@@ -304,31 +307,6 @@ async fn next_version(
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// Gives up the version that is being built, as [`building`] names it.
-///
-/// # Errors
-/// [`VersionError::NoneBuilding`].
-pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
-    let building = building(&mut *owner.acquire().await?, name).await?;
-    let none = || VersionError::NoneBuilding { name: name.to_owned() };
-    cancel_version(owner, &building.ok_or_else(none)?).await
-}
-
-/// Gives up this version.
-///
-/// # Errors
-/// [`VersionError::NoneBuilding`]: it is not being built any more.
-pub async fn cancel_version(owner: &PgPool, version: &Version) -> Result<i32, VersionError> {
-    let name = version.name.as_str();
-    let mut tx = owner.begin().await?;
-    let building = lock(&mut tx, version, &[State::Building]).await?.pop();
-    let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
-    forget(&mut tx, name, building.version).await?;
-    drop_schema(&mut tx, name, building.version).await?;
-    tx.commit().await?;
-    Ok(building.version)
-}
-
 /// Locks a version, and those of the same read model that are in one of these states, always in the same
 /// order, and tells where they stand now that nobody else moves them. Others that are being built are
 /// left alone: one may be given its indexes, which takes long.
@@ -396,8 +374,21 @@ async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Resu
     Ok(())
 }
 
-/// Waits for those who read it. They take its tables in the order of their names, and so do we.
+/// Waits for those who read it. Who showed a tenant's rows, and who begins the next version, both remove
+/// what is left over: the second finds it gone.
 async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    match drop_tables_and_schema(conn, name, version).await {
+        Err(error) if is_gone(&error) => Ok(()),
+        dropped => dropped,
+    }
+}
+
+/// Readers take its tables in the order of their names, and so do we.
+async fn drop_tables_and_schema(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
     // Names of read models are ours.
     for table in tables(&mut tx, name, version).await? {

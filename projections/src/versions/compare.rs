@@ -78,7 +78,7 @@ pub async fn checksum(
 }
 
 /// SQLSTATE 42P01: a table that was there a moment ago, and 3F000: its schema.
-fn is_gone(error: &sqlx::Error) -> bool {
+pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code))
 }

@@ -99,6 +99,8 @@ impl Look {
         if listing.is_ended {
             return Ok(answer(Body::from(first), reached));
         }
+        // From here on the room for answers bounds it: a slow client takes no seat from its tenant.
+        listing.look.caller.seat.leave();
         let rest: BoxStream<'static, Result<Bytes, ApiError>> =
             stream::unfold(listing, |mut listing| async {
                 if listing.is_ended {
