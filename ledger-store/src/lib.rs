@@ -49,6 +49,7 @@ use appender::{APART, Appender};
 use keyring::Keyring;
 use pool::pool;
 use remembered::Remembered;
+use shares::Shares;
 use stage::Stage;
 use vault::Vault;
 use wake::Wake;
@@ -90,6 +91,8 @@ pub struct Store {
     ids: Arc<dyn Ids>,
     wake: Wake,
     remembered: Arc<Remembered>,
+    /// Look-ups of API keys under way, by tenant.
+    lookups: Shares<TenantId>,
 }
 
 impl Store {
@@ -159,6 +162,7 @@ impl Store {
             ids,
             wake,
             remembered,
+            lookups: Shares::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reading the log: one stream, one tenant after a position, the heads of all tenants.
 
+mod weight;
+
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +12,8 @@ use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, Te
 use ledger_core::leaf::Leaf;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+pub use weight::{Weight, weights};
 
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
@@ -211,7 +215,7 @@ pub async fn stream_between(
     .await
 }
 
-/// A page of one stream after a version, without large sections.
+/// A page of one stream after a version, without any sections.
 ///
 /// # Errors
 /// The database did not answer.
@@ -226,7 +230,8 @@ pub async fn stream_after(
         StoredEvent,
         r#"
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
-               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+               occurred_at, recorded_at, facts::text as "facts!", null::bytea as sections,
+               null::bytea as bulk, subjects
           from ledger.events
          where tenant_id = $1 and stream_id = $2 and stream_version > $3
          order by stream_version
@@ -241,12 +246,35 @@ pub async fn stream_after(
     .await
 }
 
-/// One stream from its beginning, whole, without large sections.
+/// One stream from its beginning, without large sections, one event after the other as they arrive.
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn stream(tx: &mut TenantTx, stream_id: StreamId) -> sqlx::Result<Vec<StoredEvent>> {
-    stream_after(tx, stream_id, 0, i64::MAX).await
+pub async fn scan_stream(
+    tx: &mut TenantTx,
+    stream_id: StreamId,
+    mut take: impl FnMut(StoredEvent) -> ControlFlow<()>,
+) -> sqlx::Result<()> {
+    let tenant_id = tx.tenant_id();
+    let mut rows = sqlx::query_as!(
+        StoredEvent,
+        r#"
+        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
+               occurred_at, recorded_at, facts::text as "facts!", sections, null::bytea as bulk, subjects
+          from ledger.events
+         where tenant_id = $1 and stream_id = $2
+         order by stream_version
+        "#,
+        tenant_id.0,
+        stream_id.0,
+    )
+    .fetch(tx.conn());
+    while let Some(row) = rows.try_next().await? {
+        if take(row).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The events at these positions, with their large sections.

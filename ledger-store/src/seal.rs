@@ -14,15 +14,17 @@
 //! The authenticated data is `CLS1`, the tenant, and everything above the salt.
 
 mod codec;
+mod unlock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::rand;
 use ledger_core::ids::{EventId, SubjectId, TenantId};
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+pub use unlock::{Unlocked, unlock};
 
 /// 32 bytes of key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
@@ -157,14 +159,7 @@ pub(crate) fn seal_content(
 /// # Errors
 /// [`Corrupt`] when any bit of it, of its place or of the key is not what it was sealed with.
 pub fn open(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Vec<u8>, Corrupt> {
-    let parsed = Sealed::parse(section)?;
-    let aad = authenticated(tenant_id, &section[..parsed.header_len]);
-    let (content_key, commitment) = derive(key, parsed.salt, &aad);
-    verify_slices_are_equal(&commitment, parsed.commitment).map_err(|_| Corrupt)?;
-    let mut body = parsed.body.to_vec();
-    let plain =
-        content_key.open_in_place(zero_nonce(), Aad::from(&aad), &mut body).map_err(|_| Corrupt)?;
-    codec::decompress(parsed.codec, plain)
+    unlock(key, tenant_id, section)?.expand()
 }
 
 /// A section taken apart, not yet opened.

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
+use crate::compute::compute;
 use crate::keyring::{EpochKeys, Keyring, KeyringError, LIFETIME};
 use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
 use crate::stage::{self, Stage};
@@ -108,6 +109,23 @@ pub struct OpenedSection {
     pub event_id: EventId,
     /// Its plaintext.
     pub plain: Opened<Personal<Vec<u8>>>,
+}
+
+impl OpenedSection {
+    /// Bytes of its plaintext; 0 when it is not in the clear.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.plain {
+            Opened::Clear(plain) => plain.as_revealed().len(),
+            Opened::Erased | Opened::Corrupt => 0,
+        }
+    }
+
+    /// Whether there is no plaintext.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Where stored sections were found, which says what may stand there.
@@ -250,21 +268,46 @@ impl Vault {
             parsed.push(sections);
         }
         let keys = self.keys_of(tenant_id, wanted).await?;
-        let open = |(bytes, sealed): (&[u8], Option<Sealed<'_>>)| match sealed {
-            Some(sealed) => OpenedSection {
-                name: sealed.name,
-                subject_id: sealed.subject_id,
-                event_id: sealed.event_id,
-                plain: open_with(&keys, tenant_id, bytes, &sealed),
-            },
-            None => OpenedSection {
-                name: SectionName::Raw,
-                subject_id: SubjectId(Uuid::nil()),
-                event_id: EventId(Uuid::nil()),
-                plain: Opened::Corrupt,
-            },
-        };
-        Ok(parsed.into_iter().map(|sections| sections.into_iter().map(open).collect()).collect())
+        let mut opened = Vec::with_capacity(parsed.len());
+        for sections in parsed {
+            let mut column = Vec::with_capacity(sections.len());
+            for (bytes, sealed) in sections {
+                column.push(match sealed {
+                    Some(sealed) => OpenedSection {
+                        name: sealed.name,
+                        subject_id: sealed.subject_id,
+                        event_id: sealed.event_id,
+                        plain: open_with(&keys, tenant_id, bytes, &sealed).await,
+                    },
+                    None => OpenedSection {
+                        name: SectionName::Raw,
+                        subject_id: SubjectId(Uuid::nil()),
+                        event_id: EventId(Uuid::nil()),
+                        plain: Opened::Corrupt,
+                    },
+                });
+            }
+            opened.push(column);
+        }
+        Ok(opened)
+    }
+
+    /// Has the keys of some columns' sections at hand, so that opening them one by one afterwards asks
+    /// the database for nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn prepare(
+        &self,
+        tenant_id: TenantId,
+        columns: &[(Shelf, &[u8])],
+    ) -> Result<(), VaultError> {
+        let sections = columns.iter().flat_map(|(shelf, column)| {
+            let sections = seal::unpack(column).unwrap_or_default();
+            sections.into_iter().filter_map(|bytes| believable(bytes, *shelf))
+        });
+        let wanted = sections.map(|sealed| (sealed.subject_id, sealed.generation)).collect();
+        self.keys_of(tenant_id, wanted).await.map(|_| ())
     }
 
     /// The keys of these generations; an absent one has no row at all.
@@ -311,7 +354,7 @@ fn believable(bytes: &[u8], shelf: Shelf) -> Option<Sealed<'_>> {
     Sealed::parse(bytes).ok().filter(|sealed| shelf.may_hold(sealed))
 }
 
-fn open_with(
+async fn open_with(
     keys: &HashMap<(SubjectId, u32), Arc<KeyState>>,
     tenant_id: TenantId,
     bytes: &[u8],
@@ -319,8 +362,11 @@ fn open_with(
 ) -> Opened<Personal<Vec<u8>>> {
     match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
         Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
-            seal::open(key, tenant_id, bytes)
-                .map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
+            // A few bytes may expand to megabytes: that takes its own turn.
+            let unlocked = compute(bytes.len(), || seal::unlock(key, tenant_id, bytes)).await;
+            let Ok(unlocked) = unlocked else { return Opened::Corrupt };
+            let plain = compute(unlocked.len(), || unlocked.expand()).await;
+            plain.map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
         }
         Some(KeyState::Gone) => Opened::Erased,
         // No row at all is not erasure: somebody removed what must stay as a fence.

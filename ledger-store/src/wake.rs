@@ -38,6 +38,7 @@ const REMEMBERED: usize = 4_096;
 pub struct Wake {
     rung: watch::Sender<u64>,
     own: watch::Sender<u64>,
+    moved: watch::Sender<u64>,
     woken: Arc<Mutex<Woken>>,
     /// Our name among processes: we need not hear ourselves.
     name: Arc<str>,
@@ -57,6 +58,7 @@ impl Wake {
         Self {
             rung: watch::Sender::new(0),
             own: watch::Sender::new(0),
+            moved: watch::Sender::new(0),
             woken: Arc::default(),
             name: name.into(),
         }
@@ -82,6 +84,17 @@ impl Wake {
     #[must_use]
     pub fn take(&self) -> Woken {
         std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says that read models have moved, by this process.
+    pub fn has_moved(&self) {
+        self.moved.send_modify(|count| *count += 1);
+    }
+
+    /// A receiver that changes when this process has moved read models.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
     }
 
     fn heard(&self) {

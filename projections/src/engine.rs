@@ -200,6 +200,9 @@ async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Done {
     let (failure, is_about_rows) = match timeout(TURN, caught(worker.turn(tenants))).await {
         Ok(Ok(Ok(moved))) => {
             worker.health().recovered(worker.lane());
+            if moved > 0 {
+                worker.store().wake().has_moved();
+            }
             return Done::Moved(moved);
         }
         Ok(Ok(Err(error))) => (crate::projector::reason(&error), is_about_rows(&error)),

@@ -4,6 +4,7 @@
 //! A new one is a file here, a migration, and a line in [`all`].
 
 pub mod analytics;
+pub mod arrivals;
 pub mod calendar;
 pub mod calls;
 mod caught;
@@ -19,6 +20,7 @@ pub mod versions;
 
 use std::sync::Arc;
 
+pub use arrivals::Arrivals;
 pub use engine::{Batches, Health, Runner};
 pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};

@@ -1,6 +1,7 @@
 //! Versions of read models: made beside the one that is shown, filled, indexed, promoted, and taken
 //! back. All of it is done by the owner of the tables; the engine fills them.
 
+mod cancel;
 mod compare;
 mod promote;
 mod scoped;
@@ -12,8 +13,10 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 
+pub use cancel::{cancel, cancel_version};
 pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within, pair};
-pub use promote::{Obstacles, obstacles, promote, rollback};
+pub use promote::{Obstacles, obstacles, promote, promote_version, rollback};
+use compare::is_gone;
 use scoped::swap;
 
 use crate::projector::Projector;
@@ -202,19 +205,37 @@ pub async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<Version>> {
     Ok(version.collect())
 }
 
-/// The version of a read model that is being built, of every tenant or of one.
+/// The version of a read model that is being built: of every tenant, or else the first of one tenant.
 ///
 /// # Errors
 /// The database did not answer.
 pub async fn building(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Version>> {
-    let all = versions(conn).await?;
-    Ok(all.into_iter().find(|one| one.name == name && one.state == State::Building))
+    let mut all = versions(conn).await?;
+    all.retain(|one| one.name == name && one.state == State::Building);
+    let of_all = all.iter().position(|one| one.only.is_none());
+    Ok((!all.is_empty()).then(|| all.swap_remove(of_all.unwrap_or(0))))
 }
 
-/// Begins a new version beside the one that is shown, for every tenant or for one. Servers fill it.
+/// The version of a read model that is being built of exactly this: of every tenant, or of one.
 ///
 /// # Errors
-/// [`VersionError::Running`] when one is being built, [`VersionError::OtherShape`] when this build
+/// The database did not answer.
+pub async fn building_of(
+    conn: &mut PgConnection,
+    name: &str,
+    only: Option<TenantId>,
+) -> sqlx::Result<Option<Version>> {
+    let all = versions(conn).await?;
+    let is_it =
+        |one: &Version| one.name == name && one.state == State::Building && one.only == only;
+    Ok(all.into_iter().find(is_it))
+}
+
+/// Begins a new version beside the one that is shown, for every tenant or for one. Servers fill it. One
+/// of every tenant and one of each tenant may be built side by side.
+///
+/// # Errors
+/// [`VersionError::Running`] when one of the same is being built, [`VersionError::OtherShape`] when this build
 /// cannot fill it.
 pub async fn begin(
     owner: &PgPool,
@@ -227,7 +248,8 @@ pub async fn begin(
     tx.execute("lock table projection.versions in share row exclusive mode").await?;
     let all = versions(&mut tx).await?;
     let mine: Vec<&Version> = all.iter().filter(|one| one.name == name).collect();
-    if let Some(running) = mine.iter().find(|one| one.state == State::Building) {
+    let is_same = |one: &&&Version| one.state == State::Building && one.only == only;
+    if let Some(running) = mine.iter().find(is_same) {
         return Err(VersionError::Running { name: name.to_owned(), version: running.version });
     }
     let active = mine.iter().find(|one| one.state == State::Active);
@@ -285,37 +307,33 @@ async fn next_version(
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// Gives up the version that is being built.
-///
-/// # Errors
-/// [`VersionError::NoneBuilding`].
-pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
-    let mut tx = owner.begin().await?;
-    let building = lock(&mut tx, name, &[State::Building]).await?.pop();
-    let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
-    forget(&mut tx, name, building.version).await?;
-    drop_schema(&mut tx, name, building.version).await?;
-    tx.commit().await?;
-    Ok(building.version)
-}
-
-/// Locks the versions of a read model that are in one of these states, always in the same order, and
-/// tells where they stand now that nobody else moves them.
-async fn lock(conn: &mut PgConnection, name: &str, states: &[State]) -> sqlx::Result<Vec<Version>> {
+/// Locks a version, and those of the same read model that are in one of these states, always in the same
+/// order, and tells where they stand now that nobody else moves them. Others that are being built are
+/// left alone: one may be given its indexes, which takes long.
+async fn lock(
+    conn: &mut PgConnection,
+    version: &Version,
+    states: &[State],
+) -> sqlx::Result<Vec<Version>> {
+    let (name, number) = (version.name.as_str(), version.version);
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
     sqlx::query!(
         r#"select count(*) as "locked!" from (
              select from projection.versions
-              where projection = $1 and state = any ($2)
+              where projection = $1 and state = any ($2) and (state <> 'building' or version = $3)
               order by version
                 for update) locked"#,
         name,
         &states,
+        number,
     )
     .fetch_one(&mut *conn)
     .await?;
     let mut all = versions(conn).await?;
-    all.retain(|one| one.name == name && states.iter().any(|state| state == one.state.as_str()));
+    all.retain(|one| {
+        let is_locked = one.state != State::Building || one.version == number;
+        is_locked && one.name == name && states.iter().any(|state| state == one.state.as_str())
+    });
     Ok(all)
 }
 
@@ -356,8 +374,21 @@ async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Resu
     Ok(())
 }
 
-/// Waits for those who read it. They take its tables in the order of their names, and so do we.
+/// Waits for those who read it. Who showed a tenant's rows, and who begins the next version, both remove
+/// what is left over: the second finds it gone.
 async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+    match drop_tables_and_schema(conn, name, version).await {
+        Err(error) if is_gone(&error) => Ok(()),
+        dropped => dropped,
+    }
+}
+
+/// Readers take its tables in the order of their names, and so do we.
+async fn drop_tables_and_schema(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
     // Names of read models are ours.
     for table in tables(&mut tx, name, version).await? {

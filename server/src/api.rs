@@ -22,16 +22,17 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, Utc};
 use ledger_core::ids::Position;
 use ledger_store::TenantTx;
-use projections::{position, wait_for};
+use projections::position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +42,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
+use crate::reading::Room;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
@@ -260,8 +262,14 @@ async fn await_position(
     min_position: Option<i64>,
 ) -> Result<(), ApiError> {
     let Some(wanted) = min_position.map(Position) else { return Ok(()) };
-    let pool = app.store.app();
-    if wait_for(pool, caller.tenant_id(), model, wanted, READ_PATIENCE).await? {
+    let tenant_id = caller.tenant_id();
+    // Waiting uses nothing up, and has a bound of its own.
+    caller.seat.leave();
+    let place = app.readers.wait(tenant_id)?;
+    let has_arrived = app.arrivals.wait(tenant_id, model, wanted, READ_PATIENCE).await;
+    drop(place);
+    app.readers.come_back(&caller.seat, tenant_id).await?;
+    if has_arrived {
         return Ok(());
     }
     let detail = format!("the read model has not reached position {wanted} yet; try again");
@@ -276,6 +284,23 @@ pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
     let mut response = axum::Json(body).into_response();
     response.headers_mut().insert("ledger-position", HeaderValue::from(reached.0));
     response
+}
+
+/// An answer with opened sections, which keeps its room until it is sent.
+///
+/// # Errors
+/// 500 when it could not be written.
+pub fn opened_page(
+    room: Room,
+    written: serde_json::Result<Vec<u8>>,
+    reached: Position,
+) -> Result<Response, ApiError> {
+    let written = written.map_err(|error| ApiError::internal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (HeaderName::from_static("ledger-position"), HeaderValue::from(reached.0)),
+    ];
+    Ok((headers, Body::from(room.hold(written))).into_response())
 }
 
 /// The answer to a request that made something, and where that is recorded.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::Health;
+use projections::{Arrivals, Health};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -23,6 +23,8 @@ use crate::auth::{Denials, tenant_of_key};
 use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
+use crate::readers::Readers;
+use crate::reading::Reading;
 use crate::{api, contract, ingest, ops};
 
 /// What handlers share. Cheap to clone.
@@ -42,6 +44,12 @@ pub struct App {
     pub limits: Limits,
     /// Where the bodies of webhooks under way find room.
     pub rooms: Rooms,
+    /// What each tenant may read at once.
+    pub readers: Readers,
+    /// Room for what is read.
+    pub reading: Reading,
+    /// Where readers wait for a read model.
+    pub arrivals: Arrivals,
     /// When requests under way have had their time, because the server is told to stop.
     pub closing: Closing,
 }
@@ -63,6 +71,8 @@ impl App {
         closing: Closing,
     ) -> Self {
         let counts = Arc::new(Counts::new(store.ids().random()));
+        let readers = Readers::new(store.app().options().get_max_connections());
+        let arrivals = Arrivals::start(&store);
         Self {
             store,
             engine: Health::default(),
@@ -71,6 +81,9 @@ impl App {
             metrics,
             limits,
             rooms: Rooms::new(limits.room, limits.max_body),
+            readers,
+            reading: Reading::default(),
+            arrivals,
             closing,
         }
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::app::{App, RequestId};
 use crate::problem::ApiError;
+use crate::readers::Seat;
 use crate::system::fresh_secret;
 
 pub use denials::Denials;
@@ -68,6 +69,8 @@ pub struct Caller {
     pub key: ApiKey,
     /// Our name for the request.
     pub request_id: Uuid,
+    /// The request's part of what its tenant may do at once; given up while it waits.
+    pub seat: Seat,
 }
 
 impl Caller {
@@ -204,16 +207,18 @@ impl FromRequestParts<App> for Caller {
 
     /// The keys of a closed tenant read nothing; see [`Withdrawer`].
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Withdrawer(caller) = Withdrawer::from_request_parts(parts, app).await?;
+        let Withdrawer(mut caller) = Withdrawer::from_request_parts(parts, app).await?;
         if caller.key.is_tenant_closed {
             let detail = "this tenant is closed: its keys open nothing";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "tenant-closed", detail));
         }
+        caller.seat = app.readers.enter(caller.tenant_id()).await?;
         Ok(caller)
     }
 }
 
-/// A caller who withdraws a credential: its tenant may be in any state.
+/// The caller of a withdrawal of a credential: the tenant may be in any state, and the request takes none
+/// of the tenant's share of readers.
 #[derive(Debug, Clone)]
 pub struct Withdrawer(pub Caller);
 
@@ -224,7 +229,7 @@ impl FromRequestParts<App> for Withdrawer {
         let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
         let key = bearer(parts).ok_or_else(unauthorized)?;
         let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
-        Ok(Self(Caller { key, request_id }))
+        Ok(Self(Caller { key, request_id, seat: Seat::default() }))
     }
 }
 

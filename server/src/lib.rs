@@ -14,6 +14,8 @@ pub mod instance;
 pub mod limits;
 pub mod ops;
 pub mod problem;
+pub mod readers;
+pub mod reading;
 pub mod service;
 pub mod supervisor;
 pub mod system;

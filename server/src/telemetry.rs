@@ -73,6 +73,13 @@ fn begin_at_zero() {
     for section in ["party", "tool_io", "conversation", "raw"] {
         metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
     }
+    for counter in [
+        "ledger_append_set_apart_total",
+        "ledger_tenant_busy_total",
+        "ledger_sections_left_out_total",
+    ] {
+        metrics::counter!(counter).increment(0);
+    }
     for projector in projections::all() {
         metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
             .increment(0);

@@ -4,6 +4,7 @@
 mod outages;
 mod proofs;
 mod queues;
+mod reading;
 mod room;
 mod senders;
 mod shares;

@@ -11,5 +11,6 @@ mod paused;
 mod poison;
 mod readers;
 mod scoped;
+mod side_by_side;
 mod sums;
 mod together;

@@ -9,11 +9,11 @@ fn under_faults_of_every_kind_nothing_acknowledged_is_lost_doubled_or_leaked() {
             "--seed",
             "1",
             "--faults",
-            "30",
+            "36",
             "--kills",
             "6",
             "--seconds",
-            "28",
+            "34",
             "--output",
             "json",
         ])

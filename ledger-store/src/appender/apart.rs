@@ -89,10 +89,10 @@ impl Inner {
             lane.conn = None;
             drop(turn);
             let Some(why) = why else { continue };
-            let is_late = |waiting: &Waiting| waiting.since.elapsed() > DEADLINE;
-            let (late, rest): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_late);
-            if !late.is_empty() {
-                refuse(late, why);
+            let is_overdue = |waiting: &Waiting| waiting.since.elapsed() > DEADLINE;
+            let (overdue, rest): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_overdue);
+            if !overdue.is_empty() {
+                refuse(overdue, why);
             }
             if let Some(queue) = self.queues().get_mut(&tenant_id) {
                 rest.into_iter().rev().for_each(|waiting| queue.push_front(waiting));

@@ -50,17 +50,23 @@ pub(super) fn compress(plaintext: &[u8]) -> (u8, Cow<'_, [u8]>) {
     }
 }
 
-/// The plaintext again.
-pub(super) fn decompress(codec: u8, packed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+/// How long the plaintext will be, as far as its compressed form says so.
+pub(super) fn plain_len(codec: u8, packed: &[u8]) -> Result<usize, Corrupt> {
     if codec == PLAIN {
-        return Ok(packed.to_vec());
+        return Ok(packed.len());
     }
     let len = match get_frame_content_size(packed) {
         Ok(Some(len)) => usize::try_from(len).map_err(|_| Corrupt)?,
         Ok(None) | Err(_) => return Err(Corrupt),
     };
-    if len > MAX_PLAINTEXT {
-        return Err(Corrupt);
+    if len > MAX_PLAINTEXT { Err(Corrupt) } else { Ok(len) }
+}
+
+/// The plaintext again.
+pub(super) fn decompress(codec: u8, packed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    let len = plain_len(codec, packed)?;
+    if codec == PLAIN {
+        return Ok(packed.to_vec());
     }
     let kept = match codec {
         ZSTD => &DECOMPRESSOR,

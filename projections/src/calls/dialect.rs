@@ -47,16 +47,20 @@ pub struct Filter {
     pub updated: Span,
 }
 
-/// The newest calls that a filter leaves.
+/// The newest calls that a filter leaves, as they are stored: all of one instant, in little memory.
 ///
 /// # Errors
-/// [`StoreError::Database`]; [`StoreError::Corrupt`] when a row is not what the projector wrote.
-pub async fn list(tx: &mut TenantTx, filter: &Filter, limit: i64) -> Result<Vec<Row>, StoreError> {
+/// The database did not answer.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Packed>, StoreError> {
     let tenant_id = tx.tenant_id();
     // A plan for any filter would serve none: an id or a narrow span is found by its index.
     tx.conn().execute("set local plan_cache_mode = force_custom_plan").await?;
     let rows = sqlx::query_as!(
-        Stored,
+        Packed,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
                last_recorded_at as "last_recorded_at!", state as "state!", party
@@ -84,17 +88,17 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, limit: i64) -> Result<Vec<
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter().map(row).collect()
+    Ok(rows)
 }
 
 /// The call with this id of the platform's; of several platforms' calls the newest.
 ///
 /// # Errors
-/// As [`list`].
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] when the row is not what the projector wrote.
 pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Row>, StoreError> {
     let tenant_id = tx.tenant_id();
     let found = sqlx::query_as!(
-        Stored,
+        Packed,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
                last_recorded_at as "last_recorded_at!", state as "state!", party
@@ -108,11 +112,12 @@ pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Ro
     )
     .fetch_optional(tx.conn())
     .await?;
-    found.map(row).transpose()
+    found.map(Packed::open).transpose()
 }
 
 /// A row as it is stored.
-struct Stored {
+#[derive(Debug, Clone)]
+pub struct Packed {
     call_id: Uuid,
     created_at: DateTime<Utc>,
     last_recorded_at: DateTime<Utc>,
@@ -120,8 +125,20 @@ struct Stored {
     party: Option<Vec<u8>>,
 }
 
-fn row(stored: Stored) -> Result<Row, StoreError> {
-    let Stored { call_id, created_at, last_recorded_at, state, party } = stored;
-    let call = state::unpack(&state)?;
-    Ok(Row { call_id, created_at, updated_at: last_recorded_at, call, party })
+impl Packed {
+    /// How many bytes of JSON it opens to.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        state::weight(&self.state)
+    }
+
+    /// The row.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    pub fn open(self) -> Result<Row, StoreError> {
+        let Self { call_id, created_at, last_recorded_at, state, party } = self;
+        let call = state::unpack(&state)?;
+        Ok(Row { call_id, created_at, updated_at: last_recorded_at, call, party })
+    }
 }

@@ -47,6 +47,12 @@ pub fn unpack(state: &[u8]) -> Result<Call, StoreError> {
     call.ok_or(StoreError::Corrupt { table: "calls", column: "state" })
 }
 
+/// How many bytes of JSON a row's state opens to, as far as it says so.
+pub(super) fn weight(state: &[u8]) -> usize {
+    let len = get_frame_content_size(state).ok().flatten().unwrap_or(0);
+    usize::try_from(len).unwrap_or(usize::MAX)
+}
+
 fn json(state: &[u8]) -> Option<Vec<u8>> {
     let len = get_frame_content_size(state).ok().flatten().filter(|len| *len <= MAX_JSON)?;
     let len = usize::try_from(len).ok()?;

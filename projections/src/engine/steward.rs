@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::pause;
 use crate::caught::caught;
 use crate::projector::Projector;
-use crate::versions::{State, Version, VersionError, hold, promote, versions};
+use crate::versions::{State, Version, VersionError, hold, promote_version, versions};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -50,7 +50,15 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> s
         .into_iter()
         .filter(|version| version.state == State::Building && is_ours(version))
         .collect();
-    for version in building {
+    // A version of one tenant does not wait while one of every tenant is given its indexes.
+    let (of_one, of_all): (Vec<_>, Vec<_>) =
+        building.into_iter().partition(|version| version.only.is_some());
+    tokio::join!(see_all_through(store, of_one, close), see_all_through(store, of_all, close));
+    Ok(())
+}
+
+async fn see_all_through(store: &Store, versions: Vec<Version>, close: i64) {
+    for version in versions {
         match see_through(store, &version, close).await {
             // It will catch up; somebody has to look at what is parked; somebody else was faster.
             Ok(())
@@ -67,7 +75,6 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> s
             }
         }
     }
-    Ok(())
 }
 
 /// The next step of a version that is being built, when it is time for it.
@@ -84,7 +91,7 @@ async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(),
             return Ok(());
         }
     }
-    promote(store.owner(), &version.name, false).await.map(|_| ())
+    promote_version(store.owner(), version, false).await.map(|_| ())
 }
 
 /// Events in the logs that a version does not have yet, but will. A tenant that is halted waits for

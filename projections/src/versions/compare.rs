@@ -78,7 +78,7 @@ pub async fn checksum(
 }
 
 /// SQLSTATE 42P01: a table that was there a moment ago, and 3F000: its schema.
-fn is_gone(error: &sqlx::Error) -> bool {
+pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code))
 }
@@ -147,7 +147,11 @@ pub async fn pair(
     let shown = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?;
     let other = match against {
         Some(version) => all.iter().find(|one| one.version == version && *one != shown),
-        None => in_state(&all, State::Building).or(in_state(&all, State::Previous)),
+        None => {
+            let is_own = |one: &&super::Version| one.state == State::Building && one.only == only;
+            let own = all.iter().find(is_own);
+            own.or(in_state(&all, State::Building)).or(in_state(&all, State::Previous))
+        }
     };
     let name = name.to_owned();
     let Some(other) = other else {

@@ -7,8 +7,8 @@ use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
 
 use super::{
-    State, Version, VersionError, building, drop_schema, forget, hold, in_state, lock, swap,
-    versions,
+    State, Version, VersionError, building, building_of, drop_schema, forget, hold, in_state, lock,
+    swap, versions,
 };
 
 /// How long what is shown is held still, for the other version to reach it.
@@ -17,21 +17,35 @@ const STILL: Duration = Duration::from_secs(3);
 const TRIES: usize = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Shows the version that is being built, once it has reached what is shown of every tenant. What was
+/// Shows the version that is being built, as [`building`] names it: see [`promote_version`].
+///
+/// # Errors
+/// As [`promote_version`].
+pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
+    let building = building(&mut *owner.acquire().await?, name).await?;
+    let none = || VersionError::NoneBuilding { name: name.to_owned() };
+    promote_version(owner, &building.ok_or_else(none)?, with_parked).await
+}
+
+/// Shows this version, once it has reached what is shown of every tenant. What was
 /// shown before is kept current, to go back to; the one before that goes. A version of one tenant takes
 /// the place of that tenant's rows.
 ///
 /// # Errors
 /// [`VersionError::NoneBuilding`]; [`VersionError::Filling`] and [`VersionError::Behind`]: wait.
 /// [`VersionError::Parked`] unless `with_parked`: look at what is parked.
-pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
+pub async fn promote_version(
+    owner: &PgPool,
+    version: &Version,
+    with_parked: bool,
+) -> Result<i32, VersionError> {
     for _ in 0..TRIES {
-        match promote_once(owner, name, with_parked).await {
+        match promote_once(owner, version, with_parked).await {
             Err(error) if is_lock_timeout(&error) => tokio::time::sleep(BETWEEN).await,
             done => return done,
         }
     }
-    promote_once(owner, name, with_parked).await
+    promote_once(owner, version, with_parked).await
 }
 
 /// SQLSTATE 55P03.
@@ -41,10 +55,16 @@ fn is_lock_timeout(error: &VersionError) -> bool {
     code.is_some_and(|code| code == "55P03")
 }
 
-async fn promote_once(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
+async fn promote_once(
+    owner: &PgPool,
+    version: &Version,
+    with_parked: bool,
+) -> Result<i32, VersionError> {
+    let name = version.name.as_str();
     let none = || VersionError::NoneBuilding { name: name.to_owned() };
     // One look before anybody is stopped: a version that is given its indexes is locked for long.
-    let building = building(&mut *owner.acquire().await?, name).await?.ok_or_else(none)?;
+    let building = building_of(&mut *owner.acquire().await?, name, version.only).await?;
+    let building = building.filter(|one| one.version == version.version).ok_or_else(none)?;
     if let Some(only) = building.only {
         swap(owner, &building, only, with_parked).await?;
         return Ok(building.version);
@@ -53,7 +73,7 @@ async fn promote_once(owner: &PgPool, name: &str, with_parked: bool) -> Result<i
         return Err(VersionError::Filling { name: name.to_owned(), version: building.version });
     }
     let mut tx = begin(owner).await?;
-    let all = lock(&mut tx, name, &[State::Building, State::Active, State::Previous]).await?;
+    let all = lock(&mut tx, version, &[State::Building, State::Active, State::Previous]).await?;
     let building = in_state(&all, State::Building).filter(|one| one.version == building.version);
     let building = building.ok_or_else(none)?.version;
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
@@ -92,8 +112,11 @@ pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
 }
 
 async fn rollback_once(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
+    let mut all = versions(&mut *owner.acquire().await?).await?;
+    all.retain(|one| one.name == name);
+    let shown = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?;
     let mut tx = begin(owner).await?;
-    let all = lock(&mut tx, name, &[State::Active, State::Previous]).await?;
+    let all = lock(&mut tx, shown, &[State::Active, State::Previous]).await?;
     let previous = in_state(&all, State::Previous);
     let previous = previous.ok_or_else(|| VersionError::NonePrevious { name: name.to_owned() })?;
     let previous = previous.version;

@@ -33,7 +33,7 @@ pub(super) async fn swap(
     if position(&mut tx, name, version.version, only).await?.is_none() {
         return Err(behind());
     }
-    let all = lock(&mut tx, name, &[State::Building, State::Active]).await?;
+    let all = lock(&mut tx, version, &[State::Building, State::Active]).await?;
     if !all.iter().any(|one| one == version) {
         return Err(VersionError::NoneBuilding { name: name.to_owned() });
     }

@@ -80,7 +80,7 @@ impl From<VersionError> for ApiError {
 }
 
 /// The version that is being built, when the key may decide about it: a tenant's key about its own rows
-/// only.
+/// only. A key of the installation means the one of every tenant, or else what is being built of one.
 async fn own_building(
     app: &App,
     caller: &Caller,
@@ -88,7 +88,11 @@ async fn own_building(
     action: &'static str,
 ) -> Result<Version, ApiError> {
     let mut conn = app.store.projector().acquire().await?;
-    let building = versions::building(&mut conn, name).await?;
+    let own = versions::building_of(&mut conn, name, caller.only()).await?;
+    let building = match own {
+        Some(own) => Some(own),
+        None => versions::building(&mut conn, name).await?,
+    };
     drop(conn);
     let is_own = building.as_ref().is_some_and(|version| version.only == caller.only());
     if !is_own {

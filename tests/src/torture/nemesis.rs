@@ -1,5 +1,6 @@
 //! What is done to the world: each fault is injected, held for a while under traffic, and taken back.
 
+mod hostile;
 mod network;
 mod processes;
 mod resources;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::follower::Follower;
+use super::sender::Sending;
 use super::report::{Check, Findings, Times};
 use super::serving::READY_PATIENCE;
 use super::world::World;
@@ -45,6 +47,11 @@ pub(super) enum Fault {
     TenantsLocked,
     OldSnapshot,
     IdleWriter,
+    HostileHeaders,
+    SlowBodies,
+    AbsurdValues,
+    HugePages,
+    TenantHeld,
 }
 
 /// The faults that are kills: of everything that has memory.
@@ -52,7 +59,7 @@ const KILLS: [Fault; 4] =
     [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend, Fault::KillAll];
 
 /// All others.
-const OTHERS: [Fault; 24] = [
+const OTHERS: [Fault; 29] = [
     Fault::StopServer,
     Fault::PauseServer,
     Fault::TerminateBackends,
@@ -77,6 +84,11 @@ const OTHERS: [Fault; 24] = [
     Fault::TenantsLocked,
     Fault::OldSnapshot,
     Fault::IdleWriter,
+    Fault::HostileHeaders,
+    Fault::SlowBodies,
+    Fault::AbsurdValues,
+    Fault::HugePages,
+    Fault::TenantHeld,
 ];
 
 impl Fault {
@@ -111,6 +123,11 @@ impl Fault {
             Self::TenantsLocked => "tenants locked",
             Self::OldSnapshot => "old snapshot",
             Self::IdleWriter => "idle writer elsewhere",
+            Self::HostileHeaders => "one tenant: hostile headers",
+            Self::SlowBodies => "one tenant: slow bodies",
+            Self::AbsurdValues => "one tenant: absurd values",
+            Self::HugePages => "one tenant: huge pages",
+            Self::TenantHeld => "one tenant: row held",
         }
     }
 
@@ -158,6 +175,8 @@ pub(super) struct Nemesis {
     pub(super) world: Arc<World>,
     pub(super) findings: Arc<Findings>,
     pub(super) follower: Arc<Follower>,
+    /// Through which it is seen how tenants fare beside a hostile one.
+    pub(super) sending: Option<Arc<Sending>>,
     pub(super) dice: fastrand::Rng,
     pub(super) server_ready: Times,
     pub(super) postgres_ready: Times,
@@ -210,6 +229,11 @@ impl Nemesis {
                 self.hold_writer();
                 self.keep_up(fault).await;
             }
+            Fault::HostileHeaders
+            | Fault::SlowBodies
+            | Fault::AbsurdValues
+            | Fault::HugePages
+            | Fault::TenantHeld => self.misbehave(fault).await,
             network => self.disturb(network).await,
         }
         Ok(())

@@ -58,6 +58,10 @@ pub(super) enum Check {
     NotReady,
     /// An operator's command did not do all or nothing.
     SetUpWrong,
+    /// Beside a hostile tenant another one was refused.
+    OthersRefused,
+    /// Beside a hostile tenant another one was slowed to more than five times its median.
+    OthersSlowed,
 }
 
 impl Check {
@@ -74,8 +78,8 @@ impl Check {
     }
 }
 
-/// The five words a ledger is judged by, and the checks that speak of each.
-const VERDICTS: [(&str, &[Check]); 5] = [
+/// The six words a ledger is judged by, and the checks that speak of each.
+const VERDICTS: [(&str, &[Check]); 6] = [
     ("lost", &[Check::Lost, Check::Torn, Check::FollowerChange]),
     ("doubled", &[Check::Doubled, Check::StoredThoughRefused]),
     (
@@ -89,6 +93,7 @@ const VERDICTS: [(&str, &[Check]); 5] = [
     ),
     ("reordered", &[Check::StreamOutOfOrder, Check::WrongPosition, Check::AnswerChanged]),
     ("leaked", &[Check::Leaked, Check::PersonalInClear]),
+    ("disturbed", &[Check::OthersRefused, Check::OthersSlowed]),
 ];
 
 /// What was found: how often, and the first few in words.

@@ -142,6 +142,7 @@ impl Run {
             world: Arc::clone(world),
             findings: Arc::clone(findings),
             follower,
+            sending: Some(Arc::clone(&sending)),
             dice: fastrand::Rng::with_seed(self.seed),
             server_ready: Times::default(),
             postgres_ready: Times::default(),

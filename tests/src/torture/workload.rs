@@ -121,6 +121,46 @@ impl Workload {
         prepare(world, parcel).await
     }
 
+    /// A report of a call of a tenant's own.
+    ///
+    /// # Errors
+    /// As [`Workload::next`].
+    pub(super) async fn report(&self, world: &World, tenant: usize) -> anyhow::Result<Webhook> {
+        let body = messages::report(&self.fresh_call()).to_string().into_bytes();
+        let parcel = Parcel { to: To::Own(tenant), body, kind: "probe", is_broken: false };
+        prepare(world, parcel).await
+    }
+
+    /// A report of times, durations and amounts that no call has.
+    ///
+    /// # Errors
+    /// As [`Workload::next`].
+    pub(super) async fn absurd(&self, world: &World, tenant: usize) -> anyhow::Result<Webhook> {
+        let (call, mut body) = (self.fresh_call(), Value::Null);
+        let pick = |values: &[Value]| {
+            let mut state = self.state.lock().expect("nothing panics while holding it");
+            values[state.dice.usize(..values.len())].clone()
+        };
+        body["message"] = messages::report(&call)["message"].clone();
+        body["message"]["startedAt"] = pick(&[
+            json!("0001-01-01T00:00:00Z"),
+            json!("9999-12-31T23:59:59.999Z"),
+            json!(0),
+            json!(-1e300),
+        ]);
+        body["message"]["endedAt"] = pick(&[json!("1970-01-01T00:00:00Z"), json!(1e300), json!("")]);
+        body["message"]["cost"] = pick(&[json!(1e300), json!(-5), json!("9".repeat(400))]);
+        body["message"]["durationMs"] = pick(&[json!(-1), json!(1e300), json!("")]);
+        let body = body.to_string().into_bytes();
+        prepare(world, Parcel { to: To::Own(tenant), body, kind: "absurd", is_broken: false }).await
+    }
+
+    fn fresh_call(&self) -> String {
+        let mut state = self.state.lock().expect("nothing panics while holding it");
+        state.extras += 1;
+        format!("torture-{}-fresh-{}", self.seed, state.extras)
+    }
+
     fn take(&self) -> Parcel {
         let mut state = self.state.lock().expect("nothing panics while holding it");
         loop {

@@ -14,6 +14,7 @@ use ledger_store::keyring::Keyring;
 use ledger_store::source::{NewSource, RouteKind};
 use ledger_store::tenants::NewTenant;
 use ledger_store::{Settings, Store, migrate};
+use server::auth::new_key;
 use server::system::{SystemClock, SystemIds};
 use tokio::time::Instant;
 
@@ -55,6 +56,8 @@ pub(super) struct World {
     pub(super) tenants: Vec<Tenant>,
     /// A source that the tenants share.
     pub(super) shared: Source,
+    /// A key that may read the first tenant's calls.
+    pub(super) hostile_key: String,
     /// The keyring's disk; none when it may not be mounted.
     pub(super) keys: Option<Disk>,
     guard: std::process::Child,
@@ -88,6 +91,9 @@ impl World {
         for nth in 0..TENANTS {
             tenants.push(tenant(&store, &shared, nth).await?);
         }
+        let hostile_key = new_key(tenants[0].tenant_id);
+        let scopes = ["read", "personal"].map(str::to_owned);
+        store.create_api_key(tenants[0].tenant_id, &hostile_key, &scopes, None).await?;
         if let Some(plant) = plant {
             plant.sow(&mut postgres.connect().await?).await.context("the bug cannot be planted")?;
         }
@@ -106,6 +112,7 @@ impl World {
             keyring,
             tenants,
             shared,
+            hostile_key,
             keys,
             guard,
         };

@@ -4,18 +4,22 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::StreamId;
+use ledger_store::compute::compute;
 use ledger_store::read::{self, StoredEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::personal::{OpenedEvent, open_events};
+use super::personal::{OpenedEvent, OpenedEvents, open_events, within_budget};
 use super::show::not_found;
-use crate::api::{Params, PathId, begin_read, decode_cursor, encode_cursor, positioned};
+use crate::api::{Params, PathId, begin_read, decode_cursor, encode_cursor, opened_page};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
+
+/// Plaintext in one page, in bytes, unless its first event holds more.
+const PAGE: usize = 4 << 20;
 
 /// A call's events, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -97,34 +101,41 @@ pub async fn handler(
     if events.is_empty() && after == 0 {
         return Err(not_found());
     }
-    let has_more = i64::try_from(events.len()).is_ok_and(|len| len > limit);
+    let mut has_more = i64::try_from(events.len()).is_ok_and(|len| len > limit);
     events.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = events.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&Place { v: last.stream_version }));
-    if is_personal {
-        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-        events = read::at_positions(&mut tx, &positions).await?;
-    }
     drop(tx);
-    let mut personal = if is_personal && !events.is_empty() {
-        let opened = open_events(app.store.vault(), caller.tenant_id(), &events).await?;
+    let tenant_id = caller.tenant_id();
+    let room = app.reading.room(tenant_id).await?;
+    if is_personal && !events.is_empty() {
+        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+        let within = within_budget(&app, tenant_id, &positions).await?;
+        has_more |= within.len() < events.len();
+        events = within;
         let mut subjects: Vec<_> = events.iter().filter_map(StoredEvent::subject).collect();
         subjects.sort_unstable();
         subjects.dedup();
         let count = events.len();
         caller.audit_personal_read(&app, "calls.events", Some(call_id), count, subjects).await?;
-        opened
-    } else {
-        std::collections::BTreeMap::new()
-    };
-    let data = events
-        .into_iter()
-        .map(|event| {
-            let personal = personal.remove(&event.position).map(shown);
+    }
+    let _turn = app.reading.turn().await;
+    let mut opened = OpenedEvents::default();
+    if is_personal {
+        opened = open_events(app.store.vault(), tenant_id, &events, PAGE).await?;
+        // The page ends where its budget does; the cursor goes on from there.
+        has_more |= opened.events.len() < events.len();
+        events.truncate(opened.events.len());
+    }
+    let last = events.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| encode_cursor(&Place { v: last.stream_version }));
+    let write = || {
+        let view = |event: StoredEvent| {
+            let personal = opened.events.remove(&event.position).map(shown);
             view(event, personal)
-        })
-        .collect::<Result<_, ApiError>>()?;
-    Ok(positioned(EventPage { data, next_cursor }, reached))
+        };
+        let data = events.into_iter().map(view).collect::<serde_json::Result<_>>()?;
+        serde_json::to_vec(&EventPage { data, next_cursor })
+    };
+    opened_page(room, compute(opened.bytes, write).await, reached)
 }
 
 /// What is left to show: of an erased person, nothing.
@@ -135,8 +146,7 @@ fn shown(opened: OpenedEvent) -> OpenedEvent {
     opened
 }
 
-fn view(event: StoredEvent, personal: Option<OpenedEvent>) -> Result<EventView, ApiError> {
-    let facts = serde_json::from_str(&event.facts).map_err(|error| ApiError::internal(&error))?;
+fn view(event: StoredEvent, personal: Option<OpenedEvent>) -> serde_json::Result<EventView> {
     Ok(EventView {
         position: event.position,
         event_id: event.event_id,
@@ -144,7 +154,7 @@ fn view(event: StoredEvent, personal: Option<OpenedEvent>) -> Result<EventView, 
         schema_version: event.schema_version,
         occurred_at: event.occurred_at,
         recorded_at: event.recorded_at,
-        facts,
+        facts: serde_json::from_str(&event.facts)?,
         personal,
     })
 }

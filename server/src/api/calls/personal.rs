@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use ledger_core::call::Call;
 use ledger_core::ids::{EventId, Position, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
-use ledger_store::read::StoredEvent;
-use ledger_store::seal::{Opened, SectionName};
+use ledger_store::TenantTx;
+use ledger_store::compute::compute;
+use ledger_store::read::{self, StoredEvent, Weight};
+use ledger_store::seal::{Opened, Sealed, SectionName, pack, unpack};
 use ledger_store::vault::{OpenedSection, Shelf, Vault, VaultError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+
+use crate::app::App;
+use crate::problem::ApiError;
+use crate::reading::BUDGET;
 
 /// Who was on the line, from all sections that say so.
 #[derive(Default)]
@@ -96,7 +102,17 @@ pub struct OpenedEvent {
     pub is_corrupt: bool,
 }
 
-/// Opens all sections of some events, by position.
+/// Some events' sections, opened.
+#[derive(Default)]
+pub struct OpenedEvents {
+    /// By position.
+    pub events: BTreeMap<i64, OpenedEvent>,
+    /// Bytes of plaintext in them.
+    pub bytes: usize,
+}
+
+/// Opens the sections of some events in their order, until so many bytes of plaintext are open: the
+/// events after that are not opened. The first is, whatever it holds.
 ///
 /// # Errors
 /// [`VaultError`] when keys cannot be had at all.
@@ -104,27 +120,71 @@ pub async fn open_events(
     vault: &Vault,
     tenant_id: TenantId,
     events: &[StoredEvent],
-) -> Result<BTreeMap<i64, OpenedEvent>, VaultError> {
-    let columns: Vec<(Shelf, &[u8])> = events
-        .iter()
-        .flat_map(|event| {
-            let id = EventId(event.event_id);
-            [
-                (Shelf::Sections(id), event.sections.as_deref().unwrap_or_default()),
-                (Shelf::Bulk(id), event.bulk.as_deref().unwrap_or_default()),
-            ]
-        })
-        .collect();
-    let mut opened = vault.open(tenant_id, &columns).await?.into_iter();
-    let mut by_position = BTreeMap::new();
+    budget: usize,
+) -> Result<OpenedEvents, VaultError> {
+    let all: Vec<_> = events.iter().flat_map(columns).collect();
+    vault.prepare(tenant_id, &all).await?;
+    let mut opened = OpenedEvents::default();
     for event in events {
-        let mut view = OpenedEvent::default();
-        for section in opened.by_ref().take(2).flatten() {
-            view.take(section);
+        if opened.bytes >= budget {
+            metrics::counter!("ledger_sections_left_out_total").increment(1);
+            break;
         }
-        by_position.insert(event.position, view);
+        let sections: Vec<_> =
+            vault.open(tenant_id, &columns(event)).await?.into_iter().flatten().collect();
+        let bytes = sections.iter().map(OpenedSection::len).sum();
+        let view = || {
+            let mut view = OpenedEvent::default();
+            sections.into_iter().for_each(|section| view.take(section));
+            view
+        };
+        opened.events.insert(event.position, compute(bytes, view).await);
+        opened.bytes += bytes;
     }
-    Ok(by_position)
+    Ok(opened)
+}
+
+fn columns(event: &StoredEvent) -> [(Shelf, &[u8]); 2] {
+    let id = EventId(event.event_id);
+    [
+        (Shelf::Sections(id), event.sections.as_deref().unwrap_or_default()),
+        (Shelf::Bulk(id), event.bulk.as_deref().unwrap_or_default()),
+    ]
+}
+
+/// The events at these positions with their large sections, as many of them as are within the budget
+/// before they are opened.
+///
+/// # Errors
+/// 503 when the database does not answer.
+pub async fn within_budget(
+    app: &App,
+    tenant_id: TenantId,
+    positions: &[i64],
+) -> Result<Vec<StoredEvent>, ApiError> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
+    let mut left = BUDGET;
+    let mut light: Vec<i64> = Vec::new();
+    for Weight { position, bytes, .. } in read::weights(&mut tx, positions).await? {
+        if bytes > left && !light.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        light.push(position);
+    }
+    Ok(read::at_positions(&mut tx, &light).await?)
+}
+
+/// Takes the body as it came out of an event's large sections. What cannot be taken apart stays,
+/// for whoever opens it to raise the alarm.
+pub fn leave_body(event: &mut StoredEvent) {
+    let Some(sections) = event.bulk.as_deref().and_then(|bulk| unpack(bulk).ok()) else { return };
+    let is_body = |bytes: &[u8]| Sealed::parse(bytes).is_ok_and(|it| it.name == SectionName::Raw);
+    let others = sections.into_iter().filter(|bytes| !is_body(bytes));
+    event.bulk = pack(&others.map(<[u8]>::to_vec).collect::<Vec<_>>());
 }
 
 /// In which events what was said and done in a call lies, as far as the fold points to them.
@@ -165,10 +225,10 @@ impl OpenedEvent {
             }
         };
         let is_read = match section.name {
-            SectionName::Party => read(&plain, &mut self.party),
-            SectionName::Conversation => read(&plain, &mut self.conversation),
-            SectionName::ToolIo => read(&plain, &mut self.tool_io),
-            SectionName::Raw => read(&plain, &mut self.raw),
+            SectionName::Party => parse(&plain, &mut self.party),
+            SectionName::Conversation => parse(&plain, &mut self.conversation),
+            SectionName::ToolIo => parse(&plain, &mut self.tool_io),
+            SectionName::Raw => parse(&plain, &mut self.raw),
         };
         if !is_read {
             self.is_corrupt = true;
@@ -178,7 +238,7 @@ impl OpenedEvent {
 }
 
 /// Reads a section's text into its place; whether it is what we once wrote there.
-fn read<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
+fn parse<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
     serde_json::from_slice(plain).map(|value| *place = value).is_ok()
 }
 

@@ -1,6 +1,7 @@
 //! `GET /v1/calls/{call_id}`, now or as it was known then.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use axum::extract::State;
@@ -8,16 +9,20 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
 use ledger_core::ids::{Position, StreamId};
+use ledger_store::compute::compute;
 use ledger_store::{TenantTx, read};
 use projections::calls::{Folded, find};
 use uuid::Uuid;
 
-use super::personal::{OpenedEvent, open_events, open_parties, said_at, turns_of};
+use super::personal::{
+    OpenedEvent, leave_body, open_events, open_parties, said_at, turns_of, within_budget,
+};
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
-use crate::api::{Params, PathId, begin_read, positioned};
+use crate::api::{Params, PathId, begin_read, opened_page};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
+use crate::reading::BUDGET;
 
 /// One call.
 ///
@@ -65,16 +70,17 @@ pub async fn handler(
     };
 
     let is_personal = caller.has(Scope::Personal);
-    let mut events = Vec::new();
-    if is_personal {
-        events = read::at_positions(&mut tx, &said_at(&call)).await?;
-    }
     drop(tx);
     let vault = app.store.vault();
     let tenant_id = caller.tenant_id();
+    let room = app.reading.room(tenant_id).await?;
+    let mut events = Vec::new();
+    if is_personal {
+        events = within_budget(&app, tenant_id, &said_at(&call)).await?;
+        events.iter_mut().for_each(leave_body);
+    }
     let sealed = [(&call, party.as_deref())];
     let parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
-    let opened = open_events(vault, tenant_id, &events).await?;
     if is_personal {
         let mut subjects: Vec<_> = events.iter().filter_map(read::StoredEvent::subject).collect();
         subjects.extend(&parties.subjects);
@@ -83,9 +89,14 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
     }
     let customer = Customer::of(&parties, is_personal);
-    let said = is_personal.then_some(&opened);
-    let detail = detail(CallView::of(call_id, &call, customer), &call, said);
-    Ok(positioned(detail, reached))
+    let _turn = app.reading.turn().await;
+    let opened = open_events(vault, tenant_id, &events, BUDGET).await?;
+    let write = || {
+        let said = is_personal.then_some(&opened.events);
+        let detail = detail(CallView::of(call_id, &call, customer), &call, said);
+        serde_json::to_vec(&detail)
+    };
+    opened_page(room, compute(opened.bytes, write).await, reached)
 }
 
 pub(super) fn not_found() -> ApiError {
@@ -123,11 +134,16 @@ async fn fold_until(
     call_id: Uuid,
     moment: Moment,
 ) -> Result<Option<Folded>, ApiError> {
-    let events = read::stream(tx, StreamId(call_id)).await?;
     let mut folded = None;
-    for event in events.iter().filter(|event| event.stream_kind == "call" && moment.knew(event)) {
-        folded.get_or_insert_with(Folded::default).take(event)?;
-    }
+    let mut fault = Ok(());
+    read::scan_stream(tx, StreamId(call_id), |event| {
+        if event.stream_kind == "call" && moment.knew(&event) {
+            fault = folded.get_or_insert_with(Folded::default).take(&event);
+        }
+        if fault.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
+    .await?;
+    fault?;
     Ok(folded)
 }
 

@@ -39,7 +39,7 @@ pub async fn handler(
     params.finish()?;
     let name = name.named()?;
     let building = own_building(&app, &caller, name, "projections.cancel").await?;
-    let version = versions::cancel(app.store.owner(), name).await?;
+    let version = versions::cancel_version(app.store.owner(), &building).await?;
     let tenant_id = building.only.map(|only| only.0);
     Ok(Json(VersionView { name: name.to_owned(), version, state: "cancelled", tenant_id }))
 }

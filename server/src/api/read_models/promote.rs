@@ -61,7 +61,7 @@ pub async fn handler(
     fields.finish()?;
     let name = name.named()?;
     let building = own_building(&app, &caller, name, "projections.promote").await?;
-    let version = versions::promote(app.store.owner(), name, with_parked).await?;
+    let version = versions::promote_version(app.store.owner(), &building, with_parked).await?;
     let tenant_id = building.only.map(|only| only.0);
     Ok(Json(VersionView { name: name.to_owned(), version, state: "active", tenant_id }))
 }

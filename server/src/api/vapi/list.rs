@@ -6,10 +6,10 @@ use axum::response::Response;
 use projections::calls::dialect::list;
 
 use super::error::{VapiError, refused};
-use super::open::show;
+use super::open::Look;
 use super::query::{ListQuery, Params};
 use super::view::VapiCall;
-use crate::api::{begin_read, positioned};
+use crate::api::begin_read;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
@@ -54,6 +54,5 @@ pub async fn handler(
     let (mut tx, reached) = begin_read(&app, &caller, "calls", query.min_position).await?;
     let rows = list(&mut tx, &query.filter, query.limit).await?;
     drop(tx);
-    let calls = show(&app, &caller, "vapi.calls.list", None, &rows).await?;
-    Ok(positioned(calls, reached))
+    Look { app, caller, action: "vapi.calls.list", resource: None }.list(rows, reached).await
 }

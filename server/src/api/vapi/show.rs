@@ -7,10 +7,10 @@ use axum::response::Response;
 use projections::calls::dialect::find;
 
 use super::error::{VapiError, refused};
-use super::open::show;
+use super::open::Look;
 use super::query::Params;
 use super::view::VapiCall;
-use crate::api::{begin_read, positioned};
+use crate::api::begin_read;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
@@ -52,6 +52,5 @@ pub async fn handler(
     let row = find(&mut tx, &id).await?.ok_or_else(not_found)?;
     drop(tx);
     let resource = Some(row.call_id);
-    let mut calls = show(&app, &caller, "vapi.calls.show", resource, &[row]).await?;
-    Ok(positioned(calls.pop(), reached))
+    Look { app, caller, action: "vapi.calls.show", resource }.show(row, reached).await
 }

@@ -1,6 +1,7 @@
 //! `projection promote`, `rollback`, `cancel`, `diff`.
 
-use projections::versions::{self, VersionError, named};
+use ledger_store::Store;
+use projections::versions::{self, Version, VersionError, named};
 use serde_json::json;
 
 use super::super::{Done, output, usage};
@@ -11,6 +12,9 @@ use crate::instance::Instance;
 pub(in crate::cli) struct Promote {
     /// The read model
     name: String,
+    /// Of one tenant alone, by slug or id [default: of every tenant, else what is being built of one]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     /// With keys parked in it that are not parked in what is shown
     #[arg(long)]
     yes: bool,
@@ -29,6 +33,9 @@ pub(in crate::cli) struct Rollback {
 pub(in crate::cli) struct Cancel {
     /// The read model
     name: String,
+    /// Of one tenant alone, by slug or id [default: of every tenant, else what is being built of one]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     /// That what was filled is thrown away
     #[arg(long)]
     yes: bool,
@@ -50,8 +57,8 @@ pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<D
     let name = named(&args.name)?.name();
     let shown = Instance::run(config, async |instance| {
         let store = &instance.store;
-        let building = versions::building(&mut *store.projector().acquire().await?, name).await?;
-        let version = match versions::promote(store.owner(), name, args.yes).await {
+        let building = building(store, name, args.tenant.as_deref()).await?;
+        let version = match versions::promote_version(store.owner(), &building, args.yes).await {
             Err(error @ VersionError::Parked { .. }) => {
                 let todo = "see call-ledger parked list, or show it all the same with --yes";
                 anyhow::bail!("{error}; {todo}")
@@ -59,7 +66,7 @@ pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<D
             promoted => promoted?,
         };
         let mut shown = json!({ "name": name, "version": version, "state": "active" });
-        if let Some(only) = building.and_then(|building| building.only) {
+        if let Some(only) = building.only {
             shown["tenant_id"] = json!(only);
         }
         Ok(shown)
@@ -67,6 +74,20 @@ pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<D
     .await?;
     output::object(config.output, &shown)?;
     Ok(Done::Well)
+}
+
+/// The version that is being built of every tenant, else of any one; or of the one that is named.
+async fn building(store: &Store, name: &str, tenant: Option<&str>) -> anyhow::Result<Version> {
+    let only = match tenant {
+        Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
+        None => None,
+    };
+    let mut conn = store.projector().acquire().await?;
+    let building = match only {
+        Some(_) => versions::building_of(&mut conn, name, only).await?,
+        None => versions::building(&mut conn, name).await?,
+    };
+    Ok(building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?)
 }
 
 pub(super) async fn rollback(config: &Config, args: &Rollback) -> anyhow::Result<Done> {
@@ -86,7 +107,8 @@ pub(super) async fn cancel(config: &Config, args: &Cancel) -> anyhow::Result<Don
     }
     let name = named(&args.name)?.name();
     let version = Instance::run(config, async |instance| {
-        Ok(versions::cancel(instance.store.owner(), name).await?)
+        let building = building(&instance.store, name, args.tenant.as_deref()).await?;
+        Ok(versions::cancel_version(instance.store.owner(), &building).await?)
     })
     .await?;
     let gone = json!({ "name": name, "version": version, "state": "cancelled" });

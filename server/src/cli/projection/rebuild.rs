@@ -35,7 +35,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     no_promote: bool,
     /// Go on with the version that is being built, as it was begun
-    #[arg(long, conflicts_with_all = ["tenant", "no_promote"])]
+    #[arg(long, conflicts_with = "no_promote")]
     resume: bool,
     /// Show it even with keys parked in it that are not parked in what is shown
     #[arg(long)]
@@ -68,7 +68,7 @@ async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
     let rebuilt = tokio::select! {
         rebuilt = see_through(store, args) => rebuilt,
         signal = shutdown_signal() => Err(match signal {
-            Ok(()) => interrupted(store, &args.name).await,
+            Ok(()) => interrupted(store, args).await,
             Err(error) => error.into(),
         }),
     };
@@ -76,13 +76,13 @@ async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
     rebuilt
 }
 
-async fn interrupted(store: &Store, name: &str) -> anyhow::Error {
-    let building =
-        async { versions::building(&mut *store.projector().acquire().await?, name).await };
-    match building.await {
+async fn interrupted(store: &Store, args: &Args) -> anyhow::Error {
+    let (name, tenant) = (&args.name, of_tenant(args));
+    match building(store, args).await {
         Ok(Some(version)) => anyhow!(
             "interrupted; version {} of {name} stays, and servers go on filling it; go on here with: \
-             projection rebuild {name} --resume, or give it up with: projection cancel {name} --yes",
+             projection rebuild {name}{tenant} --resume, or give it up with: \
+             projection cancel {name}{tenant} --yes",
             version.version
         ),
         _ => anyhow!("interrupted"),
@@ -130,21 +130,18 @@ async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
 async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
     let name = args.name.as_str();
     if !args.resume {
-        let only = match &args.tenant {
-            Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
-            None => None,
-        };
+        let only = only(store, args).await?;
         let projector = named(name)?;
         match versions::begin(store.owner(), &*projector, only, !args.no_promote).await {
             Err(error @ VersionError::Running { .. }) => bail!(
-                "{error}; go on with it: projection rebuild {name} --resume, or give it up: \
-                 projection cancel {name} --yes"
+                "{error}; go on with it: projection rebuild {name}{tenant} --resume, or give it up: \
+                 projection cancel {name}{tenant} --yes",
+                tenant = of_tenant(args),
             ),
             begun => begun?,
         };
     }
-    let building = versions::building(&mut *store.projector().acquire().await?, name).await?;
-    if let Some(building) = building {
+    if let Some(building) = building(store, args).await? {
         return Ok(building);
     }
     let shown = active(store, name).await?;
@@ -155,6 +152,30 @@ async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
         shown.version,
         shown.began_at.format("%FT%TZ"),
     )
+}
+
+/// The version that is meant: of the tenant that is named, or of every tenant; going on with what was
+/// begun of any one tenant needs no name.
+async fn building(store: &Store, args: &Args) -> anyhow::Result<Option<Version>> {
+    let only = only(store, args).await?;
+    let mut conn = store.projector().acquire().await?;
+    let building = versions::building_of(&mut conn, &args.name, only).await?;
+    Ok(match building {
+        None if args.resume && only.is_none() => versions::building(&mut conn, &args.name).await?,
+        building => building,
+    })
+}
+
+async fn only(store: &Store, args: &Args) -> anyhow::Result<Option<TenantId>> {
+    Ok(match &args.tenant {
+        Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),
+        None => None,
+    })
+}
+
+/// As it is typed again.
+fn of_tenant(args: &Args) -> String {
+    args.tenant.as_ref().map_or_else(String::new, |tenant| format!(" --tenant {tenant}"))
 }
 
 async fn active(store: &Store, name: &str) -> anyhow::Result<Version> {
@@ -172,7 +193,7 @@ async fn watch(
     mut display: Display,
 ) -> anyhow::Result<(Ended, i64, i64)> {
     let mut last = None::<Progress>;
-    let mut moved = Instant::now();
+    let mut done = None::<Instant>;
     let mut answered = Instant::now();
     loop {
         match look(store, version, with_parked).await {
@@ -189,12 +210,15 @@ async fn watch(
                 version.version,
                 version.name
             ),
-            Ok(Look::Under(now)) => {
+            Ok(Look::Under(now, left)) => {
                 first.get_or_insert(now.events);
-                if last.as_ref().is_none_or(|last| last.events < now.events) {
-                    moved = Instant::now();
-                }
-                if now.halted > 0 && moved.elapsed() > HALTED {
+                let has_moved = last.as_ref().is_none_or(|last| last.events != now.events);
+                done = if left == Left::Halted && !has_moved {
+                    done.or_else(|| Some(Instant::now()))
+                } else {
+                    None
+                };
+                if done.is_some_and(|done| done.elapsed() > HALTED) {
                     bail!(halted(&now));
                 }
                 display.show(&now);
@@ -210,9 +234,24 @@ async fn watch(
     }
 }
 
+/// What a version still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Something that somebody does: a turn, the indexes, the change of places.
+    Work,
+    /// Tenants that are halted, and nothing else.
+    Halted,
+}
+
+/// What a version that has its indexes waits for, when so many tenants are behind what is shown and so
+/// many of all are halted.
+fn left(behind: i64, halted: i64) -> Left {
+    if behind <= halted { Left::Halted } else { Left::Work }
+}
+
 /// What was seen.
 enum Look {
-    Under(Progress),
+    Under(Progress, Left),
     Ended(Ended, Option<Progress>),
     Gone,
 }
@@ -227,17 +266,20 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
     }
     let is_filled = now.version.indexed_at.is_some() || version.only.is_some();
     if !is_filled {
-        return Ok(Look::Under(now));
+        // Halted tenants are left out when the indexes are made, so these are still to come. A tenant
+        // that is filled alone has none.
+        return Ok(Look::Under(now, Left::Work));
     }
     let obstacles = obstacles(store.projector(), &now.version).await?;
     if obstacles.behind > 0 {
-        return Ok(Look::Under(now));
+        let left = left(obstacles.behind, now.halted);
+        return Ok(Look::Under(now, left));
     }
     if !version.promotes_itself {
         return Ok(Look::Ended(Ended::CaughtUp, Some(now)));
     }
     if obstacles.parked == 0 {
-        return Ok(Look::Under(now));
+        return Ok(Look::Under(now, Left::Work));
     }
     let name = version.name.as_str();
     if !with_parked {
@@ -249,11 +291,11 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
             obstacles.parked
         );
     }
-    match versions::promote(store.owner(), name, true).await {
+    match versions::promote_version(store.owner(), &now.version, true).await {
         Ok(_) => Ok(Look::Ended(Ended::Shown, Some(now))),
         // Somebody else was faster, or it fell behind: the next look tells.
         Err(VersionError::Behind { .. } | VersionError::NoneBuilding { .. }) => {
-            Ok(Look::Under(now))
+            Ok(Look::Under(now, Left::Work))
         }
         Err(error) => Err(error.into()),
     }
@@ -283,4 +325,17 @@ fn is_passing(error: &anyhow::Error) -> bool {
 /// Whose rows, for people.
 fn whose(only: Option<TenantId>) -> String {
     only.map_or_else(String::new, |tenant| format!(" of tenant {tenant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_else_is_left_only_when_whoever_is_behind_is_halted() {
+        assert_eq!(left(2, 2), Left::Halted);
+        assert_eq!(left(1, 2), Left::Halted, "what is shown of the other is no further");
+        assert_eq!(left(3, 2), Left::Work, "a long turn");
+        assert_eq!(left(1, 0), Left::Work);
+    }
 }

@@ -1,0 +1,44 @@
+//! What events weigh, for readers that bound what they hold.
+
+use ledger_core::ids::SubjectId;
+
+use crate::tenant_tx::TenantTx;
+
+/// How much is stored of an event's sections, and whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// The event.
+    pub position: i64,
+    /// Bytes of its sealed sections.
+    pub bytes: usize,
+    /// Whose they are.
+    pub subject: Option<SubjectId>,
+}
+
+/// What the events at these positions weigh, in order, without reading their sections.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn weights(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<Vec<Weight>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"
+        select position, subjects[1] as subject,
+               coalesce(octet_length(sections), 0) + coalesce(octet_length(bulk), 0) as "bytes!"
+          from ledger.events
+         where tenant_id = $1 and position = any ($2)
+         order by position
+        "#,
+        tenant_id.0,
+        positions,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let weight = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    let rows = rows.into_iter().map(|row| Weight {
+        position: row.position,
+        bytes: weight(row.bytes),
+        subject: row.subject.map(SubjectId),
+    });
+    Ok(rows.collect())
+}

@@ -1,0 +1,30 @@
+//! Giving up a version that is being built.
+
+use sqlx::PgPool;
+
+use super::{State, Version, VersionError, building, drop_schema, forget, lock};
+
+/// Gives up the version that is being built, as [`building`] names it.
+///
+/// # Errors
+/// [`VersionError::NoneBuilding`].
+pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
+    let building = building(&mut *owner.acquire().await?, name).await?;
+    let none = || VersionError::NoneBuilding { name: name.to_owned() };
+    cancel_version(owner, &building.ok_or_else(none)?).await
+}
+
+/// Gives up this version.
+///
+/// # Errors
+/// [`VersionError::NoneBuilding`]: it is not being built any more.
+pub async fn cancel_version(owner: &PgPool, version: &Version) -> Result<i32, VersionError> {
+    let name = version.name.as_str();
+    let mut tx = owner.begin().await?;
+    let building = lock(&mut tx, version, &[State::Building]).await?.pop();
+    let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
+    forget(&mut tx, name, building.version).await?;
+    drop_schema(&mut tx, name, building.version).await?;
+    tx.commit().await?;
+    Ok(building.version)
+}

@@ -1,0 +1,134 @@
+//! Room for what is read: bodies of calls are opened one by one, and what was opened is held until it was
+//! sent. Both are bounded, together and for each tenant, so that memory is bounded whatever is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use ledger_core::ids::TenantId;
+use ledger_store::shares::Shares;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::problem::ApiError;
+
+/// Plaintext that is opened at most for one call or one page, in bytes: three of the largest webhooks.
+pub const BUDGET: usize = 15 << 20;
+/// Kilobytes of answers that are made or on their way.
+const ROOM: usize = 56 << 10;
+/// Of these, one tenant's.
+const SHARE: usize = 16 << 10;
+/// What an answer is counted for until it is made.
+const UNMADE: u32 = 8 << 10;
+/// Calls that are open at once in this process.
+const TURNS: usize = 2;
+/// How long room is waited for. A client that takes nothing of its answer is cut off a little later.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where readers find room. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    all: Arc<Semaphore>,
+    shares: Shares<TenantId>,
+    turns: Arc<Semaphore>,
+}
+
+/// Room for an answer, until it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    all: OwnedSemaphorePermit,
+    share: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    /// Room for an answer to a tenant, after those of the same tenant that came before.
+    ///
+    /// # Errors
+    /// 503 `reads-overloaded`: too much waits to be sent.
+    pub async fn room(&self, tenant_id: TenantId) -> Result<Room, ApiError> {
+        let room = async {
+            let share = self.shares.take(&tenant_id, SHARE, UNMADE).await;
+            let all = Arc::clone(&self.all).acquire_many_owned(UNMADE).await;
+            Room { all: all.expect("it is never closed"), share }
+        };
+        timeout(PATIENCE, room).await.map_err(|_| {
+            let detail = "too many large answers are on their way; try again in a moment";
+            ApiError::unavailable("reads-overloaded", detail)
+        })
+    }
+
+    /// A turn to open a call. Whoever has one waits for nothing but the computation.
+    pub async fn turn(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.turns).acquire_owned().await.expect("it is never closed")
+    }
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(ROOM)),
+            shares: Shares::default(),
+            turns: Arc::new(Semaphore::new(TURNS)),
+        }
+    }
+}
+
+impl Room {
+    /// Bytes to be sent, which keep as much of the room as they take until they are.
+    #[must_use]
+    pub fn hold(mut self, bytes: Vec<u8>) -> Bytes {
+        let kept = bytes.len() / 1024 + 1;
+        for permit in [&mut self.all, &mut self.share] {
+            let surplus = permit.num_permits().saturating_sub(kept);
+            drop(permit.split(surplus));
+        }
+        Bytes::from_owner(Held { bytes, _room: self })
+    }
+}
+
+struct Held {
+    bytes: Vec<u8>,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_that_nobody_takes_use_up_their_tenants_room_alone() {
+        let (reading, slow) = (Reading::default(), TenantId(Uuid::from_u128(1)));
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let room = reading.room(slow).await.expect("a fresh share");
+            held.push(room.hold(vec![b'x'; 9_000_000]));
+        }
+        let brief = Duration::from_millis(20);
+        assert!(timeout(brief, reading.room(slow)).await.is_err(), "its share is used up");
+        let other = reading.room(TenantId(Uuid::from_u128(2))).await.expect("room for others");
+        let small = other.hold(b"[]".to_vec());
+        assert_eq!(&*small, b"[]");
+        held.pop();
+        timeout(brief, reading.room(slow)).await.expect("room again").expect("room");
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_what_it_takes_until_its_last_byte_is_gone() {
+        let (reading, tenant) = (Reading::default(), TenantId(Uuid::from_u128(1)));
+        let bytes = reading.room(tenant).await.expect("room").hold(vec![0; 100_000]);
+        let part = bytes.slice(..10);
+        assert_eq!(reading.all.available_permits(), ROOM - 98);
+        drop(bytes);
+        assert_eq!(reading.all.available_permits(), ROOM - 98, "a part is still to be sent");
+        drop(part);
+        assert_eq!(reading.all.available_permits(), ROOM);
+    }
+}

@@ -1,0 +1,188 @@
+//! Faults of one tenant: it sends and asks what no other would, or its row is held. The other tenants must not
+//! notice: none of their webhooks is refused, and their median stays within five times what it was.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Client;
+use sqlx::Executor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::super::history::Outcome;
+use super::super::report::Check;
+use super::super::sender::Sending;
+use super::super::world::World;
+use super::{Fault, Nemesis};
+
+/// The tenant that misbehaves.
+const HOSTILE: usize = 0;
+/// Webhooks of the others before the fault, and while it is held.
+const PROBES: usize = 24;
+/// Slower than its median by this much is slowed.
+const TIMES: u32 = 5;
+/// What a busy machine adds to anything now and then.
+const NOISE: Duration = Duration::from_millis(120);
+/// A fault is there from here on.
+const BEGIN: Duration = Duration::from_millis(250);
+/// How long it is held if the probes do not end before.
+const HELD: Duration = Duration::from_secs(4);
+const PAIRS: usize = 45;
+const SLOW: usize = 60;
+const LISTS: usize = 12;
+
+impl Nemesis {
+    /// Has one tenant misbehave at a server, and looks at how the others fare meanwhile.
+    pub(super) async fn misbehave(&mut self, fault: Fault) {
+        let server = self.any_server();
+        let Some(sending) = self.sending.clone() else { return };
+        let Some(before) = probe(&sending, server).await else { return };
+        let mut hostile = JoinSet::new();
+        hostile.spawn(tokio::time::timeout(HELD, act(fault, Arc::clone(&sending), server)));
+        sleep(BEGIN).await;
+        let during = probe(&sending, server).await;
+        hostile.shutdown().await;
+        let (before, Some(during)) = (before.median, during) else { return };
+        if during.refused > 0 {
+            let refused = during.refused;
+            self.findings.add(Check::OthersRefused, || {
+                format!("{refused} of {PROBES} webhooks of others, by {}", fault.name())
+            });
+        }
+        if during.median > TIMES * before + NOISE {
+            self.findings.add(Check::OthersSlowed, || {
+                format!("from {before:?} to {:?}, by {}", during.median, fault.name())
+            });
+        }
+    }
+}
+
+/// How the others fare.
+struct Faring {
+    median: Duration,
+    refused: usize,
+}
+
+/// Sends a few webhooks of every tenant but the hostile one. `None` when none could be made.
+async fn probe(sending: &Sending, server: usize) -> Option<Faring> {
+    let client = Client::builder().timeout(Duration::from_secs(10)).build().ok()?;
+    let (mut times, mut refused) = (Vec::new(), 0);
+    let others = sending.world.tenants.len() - 1;
+    for nth in 0..PROBES {
+        let _open = sending.gate.read().await;
+        let tenant = HOSTILE + 1 + nth % others;
+        let webhook = Arc::new(sending.workload.report(&sending.world, tenant).await.ok()?);
+        let since = Instant::now();
+        let outcome = sending.send(&client, server, &webhook, true).await;
+        refused += usize::from(!matches!(outcome, Outcome::Done(_)));
+        times.push(since.elapsed());
+    }
+    times.sort();
+    Some(Faring { median: times[times.len() / 2], refused })
+}
+
+/// What the hostile tenant does, until it is stopped.
+async fn act(fault: Fault, sending: Arc<Sending>, server: usize) {
+    let world = &sending.world;
+    match fault {
+        Fault::HostileHeaders => again(|| headers(world, server)).await,
+        Fault::SlowBodies => slow_bodies(world, server).await,
+        Fault::AbsurdValues => again(|| absurd(&sending, server)).await,
+        Fault::HugePages => huge_pages(world, server).await,
+        _ => hold_row(world).await,
+    }
+}
+
+async fn again<F: Future<Output = ()>>(act: impl Fn() -> F) {
+    loop {
+        act().await;
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn url(world: &World, server: usize, path: &str) -> String {
+    format!("http://{}{path}", world.servers[server].proxy.address())
+}
+
+/// As many signatures as there may be headers, over a body that is as large as it may be.
+async fn headers(world: &World, server: usize) {
+    let source = &world.tenants[HOSTILE].source;
+    let mut request = Client::new()
+        .post(url(world, server, &format!("/ingest/{}", source.source_id)))
+        .body(vec![b' '; 4_900_000]);
+    let now = chrono::Utc::now().timestamp();
+    for nth in 0..PAIRS {
+        request = request.header("x-signature", format!("{nth:064x}"));
+        request = request.header("x-timestamp", now.to_string());
+    }
+    // Whatever it hears.
+    let _ = request.send().await;
+}
+
+/// Bodies that claim room and do not come.
+async fn slow_bodies(world: &World, server: usize) {
+    let source = &world.tenants[HOSTILE].source;
+    let head = format!(
+        "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\nx-vapi-secret: {}\r\ncontent-length: 400000\r\n\r\n{{",
+        source.source_id, source.secret
+    );
+    let mut slow = Vec::new();
+    for _ in 0..SLOW {
+        let Ok(mut stream) = TcpStream::connect(world.servers[server].proxy.address()).await else {
+            continue;
+        };
+        if stream.write_all(head.as_bytes()).await.is_ok() {
+            slow.push(stream);
+        }
+    }
+    loop {
+        for stream in &mut slow {
+            // Those that were cut off stay so.
+            let _ = stream.write_all(b" ").await;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Times, durations and amounts that no call has.
+async fn absurd(sending: &Sending, server: usize) {
+    let _open = sending.gate.read().await;
+    let Ok(webhook) = sending.workload.absurd(&sending.world, HOSTILE).await else { return };
+    sending.send(&Client::new(), server, &Arc::new(webhook), true).await;
+}
+
+/// The longest lists there are, several at a time.
+async fn huge_pages(world: &World, server: usize) {
+    let mut lists = JoinSet::new();
+    for _ in 0..LISTS {
+        let (url, key) = (url(world, server, "/call?limit=1000"), world.hostile_key.clone());
+        lists.spawn(async move {
+            let client = Client::new();
+            loop {
+                // Whatever it hears.
+                if let Ok(answer) = client.get(&url).bearer_auth(&key).send().await {
+                    let _ = answer.bytes().await;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+    lists.join_all().await;
+}
+
+/// The lock that gives one tenant's log its order.
+async fn hold_row(world: &World) {
+    let Ok(mut conn) = world.postgres.connect().await else { return };
+    let tenant_id = world.tenants[HOSTILE].tenant_id;
+    // An id is written in hexadecimal digits and hyphens.
+    let locking = format!(
+        "begin; select from ledger.tenants where tenant_id = '{tenant_id}' for no key update"
+    );
+    if conn.execute(sqlx::AssertSqlSafe(locking)).await.is_ok() {
+        // Until this is dropped, and the connection with it.
+        std::future::pending::<()>().await;
+    }
+}
