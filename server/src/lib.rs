@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 mod connections;
 pub mod demo;
+mod headers;
 pub mod ingest;
 pub mod instance;
 pub mod limits;
