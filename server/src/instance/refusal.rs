@@ -31,7 +31,10 @@ pub fn explain(error: &StoreError, database: &PgConnectOptions) -> anyhow::Error
         "26000" | "42P05" => {
             format!("{}; {}", super::pooler::FOUND, super::pooler::TODO)
         }
-        "08P01" => format!("what stands before the database refuses the connection: {said}"),
+        "08P01" => format!(
+            "what stands before the database refuses the connection: {said}; in PgBouncer: \
+             ignore_startup_parameters = extra_float_digits"
+        ),
         code => format!("the database refuses: {said} (SQLSTATE {code})"),
     })
 }
@@ -43,9 +46,9 @@ fn not_allowed(said: &str, login: &str, name: &str) -> String {
             "alter role {login} createrole, or as a superuser: create role ledger_owner; create role \
                  ledger_app; create role ledger_projector; grant {ROLES} to {login}"
         )
-    } else if said.contains("for database") || said.contains("database") {
+    } else if said.contains("schema public") || said.contains("database") {
         format!(
-            "the first migration needs the database's owner: alter database {name} owner to {login}"
+            "the migrations need the owner of the database: alter database {name} owner to {login}"
         )
     } else {
         format!(
