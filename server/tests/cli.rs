@@ -4,6 +4,8 @@
 mod bench;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/database.rs"]
+mod database;
 #[path = "cli/deploy.rs"]
 mod deploy;
 #[path = "cli/docs.rs"]
