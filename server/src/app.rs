@@ -166,7 +166,7 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
 /// The service: routes, documentation, and the layers around them. Pages of `cors_origins` may read it.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
     let (routes, document) = served(operations);
-    let router = routes
+    let service = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .method_not_allowed_fallback(|| async {
@@ -179,7 +179,7 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
         }))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app);
-    if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) }
+    if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
 }
 
 /// Answers browsers of other origins: these may call with a key and read what answers say in headers.

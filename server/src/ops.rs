@@ -27,11 +27,13 @@ const MAX_LAG: i64 = 100_000;
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The routes.
+#[must_use]
 pub fn routes() -> OpenApiRouter<App> {
     public_routes().merge(internal_routes())
 }
 
 /// What is served beside the API, wherever the rest of operations is.
+#[must_use]
 pub fn public_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz))
 }

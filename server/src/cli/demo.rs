@@ -242,7 +242,7 @@ fn command(config: &Config, words: &str) -> String {
     }
     line.extend([" ", words]);
     if words == "serve" && config.listen != default.listen {
-        line.push_str(&format!(" --listen {}", config.listen));
+        line.extend([" --listen ", &config.listen.to_string()]);
     }
     line
 }

@@ -1,4 +1,4 @@
-//! Whether a pooler in transaction mode, such as PgBouncer's, stands between us and the database. It
+//! Whether a pooler in transaction mode, such as `PgBouncer`'s, stands between us and the database. It
 //! hands a connection of the server to each transaction, so that roles, settings, prepared statements and
 //! notifications of a connection do not stay with it.
 
