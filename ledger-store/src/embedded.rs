@@ -30,6 +30,7 @@ use self::{
 };
 
 mod binaries;
+mod by_hand;
 mod error;
 mod identity;
 mod initdb;
@@ -41,6 +42,7 @@ mod settings;
 mod watch;
 
 pub use binaries::{Installed, installed};
+pub use by_hand::{StoppedByHand, stop as stop_by_hand, url as url_of};
 pub use error::Error;
 
 /// The oldest major version we run on.
@@ -75,7 +77,7 @@ pub enum Durability {
 pub enum Stopped {
     /// It has ended.
     Ended,
-    /// Other processes use it, and the last of them will end it.
+    /// Other processes use it, and the last of them will end it; or it was started by hand.
     LeftRunning,
 }
 
@@ -172,7 +174,7 @@ impl Cluster {
         // A restart happens under this lock, so the watch is not in the middle of one when it is ended.
         let lock = StartLock::acquire(&self.place.root).await?;
         self.watch.shutdown().await;
-        if !self.users.release(&lock)? {
+        if !self.users.release(&lock)? || by_hand::is_kept(&self.place) {
             return Ok(Stopped::LeftRunning);
         }
         server::halt(&self.place).await?;

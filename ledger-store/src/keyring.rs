@@ -108,6 +108,12 @@ impl Keyring {
         }
     }
 
+    /// Where the key files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes the root key when this is a new installation: no key file exists yet. Call it only
     /// when the database remembers no epoch either.
     ///

@@ -1,11 +1,12 @@
 //! What every handler shares, the routes, and the layers around them.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ledger_store::Store;
@@ -14,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{Arrivals, Health};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -25,7 +27,10 @@ use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::readers::Readers;
 use crate::reading::Reading;
-use crate::{api, contract, ingest, ops};
+use crate::{api, contract, headers, ingest, ops};
+
+/// How long a browser remembers what it may call.
+const CORS_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +55,8 @@ pub struct App {
     pub reading: Reading,
     /// Where readers wait for a read model.
     pub arrivals: Arrivals,
+    /// The data directory, for its disk's figures; `None` when the database is elsewhere.
+    pub data_dir: Option<Arc<Path>>,
     /// When requests under way have had their time, because the server is told to stop.
     pub closing: Closing,
 }
@@ -84,6 +91,7 @@ impl App {
             readers,
             reading: Reading::default(),
             arrivals,
+            data_dir: None,
             closing,
         }
     }
@@ -126,10 +134,34 @@ pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     (routes, contract::completed(document))
 }
 
-/// The service: routes, documentation, and the layers around them.
-pub fn router(app: App) -> Router {
-    let (routes, document) = documented();
-    routes
+/// Where probes and metrics are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operations {
+    /// Beside the API.
+    Here,
+    /// At an address of their own: here only whether the process lives.
+    Apart,
+}
+
+/// The routes that are served here, with their document.
+fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
+    match operations {
+        Operations::Here => documented(),
+        Operations::Apart => {
+            let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
+                .merge(ingest::routes())
+                .merge(api::routes())
+                .merge(ops::public_routes())
+                .split_for_parts();
+            (routes, contract::completed(document))
+        }
+    }
+}
+
+/// The service: routes, documentation, and the layers around them. Pages of `cors_origins` may read it.
+pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
+    let (routes, document) = served(operations);
+    let service = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .method_not_allowed_fallback(|| async {
@@ -141,12 +173,49 @@ pub fn router(app: App) -> Router {
             ApiError::internal(&"a handler panicked").into_response()
         }))
         .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app);
+    if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
+}
+
+/// Answers browsers of other origins: these may call with a key and read what answers say in headers.
+/// No cookies are involved.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    let named = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            named("idempotency-key"),
+            named("last-event-id"),
+        ])
+        .expose_headers([
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            named("idempotent-replayed"),
+            named("ledger-position"),
+            named("x-request-id"),
+        ])
+        .max_age(CORS_LIFETIME)
+}
+
+/// What is served at the address of operations.
+pub fn router_of_operations(app: App) -> Router {
+    let (routes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
+    routes
+        .fallback(|| async { ApiError::not_found("route-not-found", "route") })
+        .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
 }
 
 /// What is served to those who find every connection taken: probes, and when to come again.
-pub fn router_when_full(app: App) -> Router {
-    let (probes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
+pub fn router_when_full(app: App, operations: Operations) -> Router {
+    let probes = match operations {
+        Operations::Here => ops::routes(),
+        Operations::Apart => ops::public_routes(),
+    };
+    let (probes, _) = OpenApiRouter::new().merge(probes).split_for_parts();
     probes
         .fallback(|| async {
             let detail = "too many connections are open; try again in a moment";
@@ -155,6 +224,22 @@ pub fn router_when_full(app: App) -> Router {
         })
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
+}
+
+/// The method, or that it is none of HTTP's: its name may be as long as a head.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "other",
+    }
 }
 
 /// Names the request, measures it, logs one line about it, and finishes its problem document.
@@ -171,8 +256,8 @@ async fn around(
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let instance = request.uri().path().to_owned();
-    let method = request.method().clone();
-    let span = tracing::info_span!("http.request", %request_id, %method, route);
+    let method = known_method(request.method());
+    let span = tracing::info_span!("http.request", %request_id, method, route);
     let started = Instant::now();
 
     let mut response = tokio::select! {
@@ -184,6 +269,7 @@ async fn around(
     let id = request_id.to_string();
     api::vapi::error::finish(&mut response, &route);
     problem::finish(&mut response, &instance, &id);
+    headers::secure(&mut response, &route);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }

@@ -4,6 +4,7 @@
 mod bench;
 mod completions;
 mod config;
+mod db;
 mod demo;
 mod doctor;
 mod duration;
@@ -81,6 +82,9 @@ enum Command {
     /// Webhooks whose tenant could not be told
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// The private PostgreSQL by hand
+    #[command(subcommand)]
+    Db(db::Command),
     /// Look at everything a ledger needs, and say what is wrong and what to do
     Doctor(doctor::Args),
     /// The settings
@@ -152,7 +156,11 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
         Command::Demo(args) => args.listen,
         _ => None,
     };
-    let config = Config::load(&cli.global, listen).map_err(|error| Usage(format!("{error:#}")))?;
+    let mut config =
+        Config::load(&cli.global, listen).map_err(|error| Usage(format!("{error:#}")))?;
+    if let Command::Serve(serve::Args { ops_listen: Some(ops_listen), .. }) = &cli.command {
+        config.ops_listen = Some(*ops_listen);
+    }
     if let Command::Config(command) = &cli.command {
         let is_flag = |name: &str| {
             matches.ids().any(|id| id == name)
@@ -181,6 +189,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<Done> {
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
+        Command::Db(command) => db::run(config, &command).await,
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Bench(command) => bench::run(config, &command).await,
         Command::Probe(args) => probe::run(config, &args).await,

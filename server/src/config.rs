@@ -1,11 +1,12 @@
 //! Settings, read once: flag, environment, `call-ledger.toml`, default, in that order.
 
+mod cors;
 mod origin;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
@@ -81,6 +82,12 @@ pub struct Config {
     pub output: Output,
     /// Where `serve` listens.
     pub listen: SocketAddr,
+    /// Where `serve` has readiness and metrics, when not beside the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ops_listen: Option<SocketAddr>,
+    /// Whose pages may read the API from a browser.
+    #[serde(deserialize_with = "cors::list")]
+    pub cors_origins: Vec<String>,
     /// The PostgreSQL server's binaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
@@ -145,6 +152,20 @@ impl Setting {
             flag: Some("--listen"),
             ..setting("listen", "CALL_LEDGER_LISTEN", "Where `serve` and `demo` listen.")
         },
+        Self {
+            flag: Some("--ops-listen"),
+            ..setting(
+                "ops_listen",
+                "CALL_LEDGER_OPS_LISTEN",
+                "Where `/readyz` and `/metrics` of `serve` listen. Without it they are beside the API.",
+            )
+        },
+        setting(
+            "cors_origins",
+            "CALL_LEDGER_CORS_ORIGINS",
+            "Whose pages may read the API from a browser: exact origins such as \
+             `https://dashboard.example.com`, with commas between them in the environment.",
+        ),
         Self {
             flag: Some("--output"),
             ..setting(
@@ -217,6 +238,8 @@ impl Default for Config {
             database_url: None,
             output: Output::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            ops_listen: None,
+            cors_origins: Vec::new(),
             pg_bin: None,
             pg_user: None,
             root_key: None,
@@ -245,7 +268,14 @@ impl Config {
             None => figment.merge(Toml::file(FILE)),
         };
         // The other variables arrive with the flags they stand for.
-        for name in ["listen", "append_lanes", "connections", "max_body_bytes"] {
+        for name in [
+            "listen",
+            "ops_listen",
+            "cors_origins",
+            "append_lanes",
+            "connections",
+            "max_body_bytes",
+        ] {
             if let Some(variable) = Variable::of(name) {
                 figment = figment.merge(variable);
             }
@@ -267,6 +297,9 @@ impl Config {
             if value == 0 {
                 bail!("a setting cannot be used: {name} must be at least 1");
             }
+        }
+        for origin in &config.cors_origins {
+            cors::check(origin).map_err(|why| anyhow!("a setting cannot be used: {why}"))?;
         }
         if config.max_body_bytes > LARGEST_BODY {
             bail!("a setting cannot be used: max_body_bytes must be at most {LARGEST_BODY}");
@@ -310,6 +343,7 @@ mod tests {
     fn every_setting_is_described_once_and_every_description_is_a_setting() {
         let whole = Config {
             database_url: Some(Secret(String::new())),
+            ops_listen: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
             pg_bin: Some(PathBuf::new()),
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),

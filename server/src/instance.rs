@@ -1,5 +1,8 @@
 //! One opened ledger: the database (private or given), the schema up to date, the store.
 
+pub mod pooler;
+pub mod refusal;
+
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -36,14 +39,22 @@ impl Instance {
     /// to do.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let (cluster, database) = connect(config).await?;
-        let migrated = match migrate(&database).await {
+        let prepared = match cluster {
+            Some(_) => Ok(()),
+            None => refuse_pooler(&database).await,
+        };
+        let migrated = match prepared {
+            Ok(()) => migrate(&database).await.map_err(|error| refusal::explain(&error, &database)),
+            Err(error) => Err(error),
+        };
+        let migrated = match migrated {
             Ok(migrated) => migrated,
             Err(error) => {
                 if let Some(cluster) = cluster {
                     // Why it cannot be used is what the caller wants to know.
                     let _ = cluster.stop().await;
                 }
-                return Err(error).context("the database cannot be used");
+                return Err(error.context("the database cannot be used"));
             }
         };
         let mut opened = Self::over(config, cluster, database);
@@ -127,17 +138,32 @@ async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectO
     Ok((cluster, database.disable_statement_logging()))
 }
 
+/// Refuses a pooler in transaction mode by name: what it breaks looks like many other faults.
+async fn refuse_pooler(database: &PgConnectOptions) -> anyhow::Result<()> {
+    match pooler::find(database).await {
+        Ok(false) => Ok(()),
+        Ok(true) => anyhow::bail!("{}; {}", pooler::FOUND, pooler::TODO),
+        Err(error) => Err(refusal::explain(&error.into(), database)),
+    }
+}
+
 /// Starts or adopts the private PostgreSQL of a data directory.
 ///
 /// # Errors
 /// No binaries, an unreachable directory, a wrong version: the message says what to do.
 pub async fn start(config: &Config, durability: Durability) -> anyhow::Result<Cluster> {
-    let settings = ClusterSettings {
+    let settings = cluster_settings(config, durability);
+    Cluster::start_or_adopt(settings).await.context("the private PostgreSQL cannot be used")
+}
+
+/// The private PostgreSQL as the settings say.
+#[must_use]
+pub fn cluster_settings(config: &Config, durability: Durability) -> ClusterSettings {
+    ClusterSettings {
         data_dir: config.data_dir.clone(),
         binaries: config.pg_bin.clone(),
         user: config.pg_user.clone(),
         durability,
         max_connections: MAX_CONNECTIONS,
-    };
-    Cluster::start_or_adopt(settings).await.context("the private PostgreSQL cannot be used")
+    }
 }

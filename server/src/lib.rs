@@ -9,6 +9,7 @@ pub mod config;
 mod connections;
 pub mod contract;
 pub mod demo;
+mod headers;
 pub mod ingest;
 pub mod instance;
 pub mod limits;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use ledger_store::{Store, StoreError};
@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use crate::api::words::{HealthStatus, ReadModelState, ReadinessWord};
 use crate::app::App;
 use crate::problem::chain;
+use crate::telemetry::Form;
 
 /// A read model further behind than this makes the server not ready.
 const MAX_LAG: i64 = 100_000;
@@ -27,8 +28,20 @@ const MAX_LAG: i64 = 100_000;
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The routes.
+#[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+    public_routes().merge(internal_routes())
+}
+
+/// What is served beside the API, wherever the rest of operations is.
+#[must_use]
+pub fn public_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(healthz))
+}
+
+/// What an address of its own can serve instead.
+fn internal_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(readyz)).routes(routes!(metrics))
 }
 
 /// The process lives.
@@ -171,37 +184,16 @@ async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(PROBE_PATIENCE, asked).await.ok()?.ok()
 }
 
-/// Counters, gauges and histograms as OpenMetrics. No labels hold personal data or tenants' names.
-#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "operations", responses((status = 200, content((String = "text/plain"), (String = "application/openmetrics-text")))))]
-async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    gauges::measure(&app.store).await;
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], open_metrics(&app.metrics.render()))
-}
-
-/// From the older Prometheus text form: a counter's family is named without `_total`, there are no
-/// empty lines, and the end is marked.
-fn open_metrics(prometheus: &str) -> String {
-    let mut text = String::with_capacity(prometheus.len() + 8);
-    for line in prometheus.lines().filter(|line| !line.is_empty()) {
-        match line.strip_suffix("_total counter").filter(|line| line.starts_with("# TYPE ")) {
-            Some(family) => text.extend([family, " counter"]),
-            None => text.push_str(line),
-        }
-        text.push('\n');
-    }
-    text.push_str("# EOF\n");
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::open_metrics;
-
-    #[test]
-    fn counters_are_families_and_the_end_is_marked() {
-        let rendered = "# TYPE webhooks_total counter\nwebhooks_total 4\n\n";
-        let expected = "# TYPE webhooks counter\nwebhooks_total 4\n# EOF\n";
-        assert_eq!(open_metrics(rendered), expected);
-    }
+/// Counters, gauges and histograms, as text or, when `Accept` asks for it, as OpenMetrics. No labels hold
+/// personal data or tenants' names.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "get_metrics", tag = "operations",
+    responses((status = 200, description = "The metrics", content(
+        (String = "text/plain"), (String = "application/openmetrics-text"),
+    ))),
+)]
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
+    gauges::measure(&app).await;
+    let form = Form::accepted(&headers);
+    ([(header::CONTENT_TYPE, form.content_type())], form.write(app.metrics.render()))
 }

@@ -1,10 +1,12 @@
 //! A running server: it listens, projects, and drains when told to stop.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::http::HeaderValue;
 use ledger_store::Store;
 use projections::Runner;
 use tokio::net::TcpListener;
@@ -12,7 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::app::{App, router, router_when_full};
+use crate::app::{App, Operations, router, router_of_operations, router_when_full};
+use crate::config::Config;
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
 use crate::problem::chain;
@@ -24,10 +27,47 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// webhooks to get into the figures.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
 
+/// How many connections the address of operations takes: probes and scrapes.
+const OPERATIONS_CONNECTIONS: usize = 64;
+
+/// Where a server listens, and who may call it from a browser.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where readiness and metrics listen instead, when they have an address of their own.
+    pub ops_listen: Option<SocketAddr>,
+    /// Whose pages may read the API: exact origins.
+    pub cors_origins: Vec<String>,
+    /// The data directory, for its disk's figures; `None` when the database is elsewhere.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Outside {
+    /// Everything at one address, for no pages.
+    #[must_use]
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, ops_listen: None, cors_origins: Vec::new(), data_dir: None }
+    }
+
+    /// As the settings say.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            ops_listen: config.ops_listen,
+            cors_origins: config.cors_origins.clone(),
+            data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
+            ..Self::at(config.listen)
+        }
+    }
+}
+
 /// A running server.
 pub struct Service {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where readiness and metrics listen, when that is an address of their own.
+    pub ops_address: Option<SocketAddr>,
     runner: Runner,
     drain: Duration,
     stop: watch::Sender<bool>,
@@ -38,6 +78,7 @@ pub struct Service {
     ended: watch::Sender<bool>,
     counts: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    operations: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -63,10 +104,27 @@ impl Service {
         store: Arc<Store>,
         listen: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+        Self::start_at(limits, store, &Outside::at(listen)).await
+    }
+
+    /// Listens where it is told to and starts the workers.
+    ///
+    /// # Errors
+    /// An address cannot be listened on.
+    pub async fn start_at(
+        limits: Limits,
+        store: Arc<Store>,
+        outside: &Outside,
+    ) -> anyhow::Result<Self> {
+        let listener = listen_on(outside.listen, "--listen").await?;
         let address = listener.local_addr()?;
+        let ops_listener = match outside.ops_listen {
+            Some(listen) => Some(listen_on(listen, "--ops-listen").await?),
+            None => None,
+        };
+        let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let cors_origins: Vec<HeaderValue> =
+            outside.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
         // Known before the first webhook, so that it does not have to wait for them.
         if let Err(error) = store.ensure_installation().await {
             let error = chain(&error);
@@ -78,6 +136,7 @@ impl Service {
         let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
         let mut app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
         app.engine = runner.health();
+        app.data_dir = outside.data_dir.as_deref().map(Arc::from);
         let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
         let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
         let kept = Arc::clone(&store);
@@ -85,11 +144,32 @@ impl Service {
         let ended = watch::Sender::new(false);
         let (counts, is_over) = (Arc::clone(&app.counts), ended.subscribe());
         let counts = tokio::spawn(async move { counts.keep(&store, is_over).await });
-        let routes = Routes { all: router(app.clone()), when_full: router_when_full(app) };
+        let operations = ops_listener.map(|listener| {
+            let all = router_of_operations(app.clone());
+            let routes = Routes { when_full: all.clone(), all };
+            let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits };
+            tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()))
+        });
+        let at = if operations.is_some() { Operations::Apart } else { Operations::Here };
+        let all = router(app.clone(), at, &cors_origins);
+        let routes = Routes { all, when_full: router_when_full(app, at) };
         let server = tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()));
-        tracing::info!(%address, "server.listening");
+        tracing::info!(%address, ops_address = ops_address.map(tracing::field::display), "server.listening");
         let drain = limits.drain;
-        Ok(Self { address, runner, drain, stop, close, server, denials, ended, counts, upkeep })
+        Ok(Self {
+            address,
+            ops_address,
+            runner,
+            drain,
+            stop,
+            close,
+            server,
+            denials,
+            ended,
+            counts,
+            upkeep,
+            operations,
+        })
     }
 
     /// Takes no new requests, finishes those under way or answers them 503, records what was only
@@ -122,10 +202,19 @@ impl Service {
             tracing::warn!("counts.not_added_in_time");
         }
         self.upkeep.abort();
+        if let Some(operations) = self.operations {
+            operations.abort();
+        }
         self.runner.stop().await;
         tracing::info!("server.stopped");
         Ok(())
     }
+}
+
+async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
 /// Resolves at Ctrl-C or SIGTERM. A second Ctrl-C ends the process at once.

@@ -1,11 +1,15 @@
 //! Log lines and metrics. Lines are for people on a terminal and JSON otherwise; neither holds
 //! bodies, personal data or secrets.
 
+mod metrics;
+
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+
+pub use self::metrics::Form;
 
 /// Starts log output on standard error. `RUST_LOG` chooses; the default is this product's `info`.
 pub fn start_logs(default: &str) {
@@ -52,7 +56,10 @@ pub fn metrics() -> PrometheusHandle {
                 .set_buckets_for_metric(Matcher::Suffix("_requests".into()), REQUESTS)
                 .expect("the buckets are not empty")
                 .install_recorder()
-                .inspect(|_| begin_at_zero())
+                .inspect(|_| {
+                    self::metrics::describe();
+                    begin_at_zero();
+                })
                 .expect("nothing else records metrics in this process")
         })
         .clone()
@@ -68,20 +75,23 @@ fn begin_at_zero() {
         "scope-missing",
         "installation-key-needed",
     ] {
-        metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
+        ::metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }
     for section in ["party", "tool_io", "conversation", "raw"] {
-        metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
+        ::metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
     }
     for counter in [
         "ledger_append_set_apart_total",
         "ledger_tenant_busy_total",
         "ledger_sections_left_out_total",
     ] {
-        metrics::counter!(counter).increment(0);
+        ::metrics::counter!(counter).increment(0);
     }
     for projector in projections::all() {
-        metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
+        ::metrics::counter!("ledger_projected_events_total", "projection" => projector.name())
+            .increment(0);
+        ::metrics::counter!("ledger_parked_events_total", "projection" => projector.name())
             .increment(0);
     }
+    ::metrics::counter!("ledger_connections_refused_total").increment(0);
 }

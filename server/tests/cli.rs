@@ -4,6 +4,8 @@
 mod bench;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/database.rs"]
+mod database;
 #[path = "cli/deploy.rs"]
 mod deploy;
 #[path = "cli/docs.rs"]
@@ -22,6 +24,8 @@ mod plan;
 mod projection;
 #[path = "cli/quarantine.rs"]
 mod quarantine;
+#[path = "cli/rights.rs"]
+mod rights;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/world.rs"]
@@ -199,11 +203,24 @@ fn every_command_explains_itself() {
     for args in [
         &["--help"][..],
         &["demo", "--help"],
+        &["db", "url", "--help"],
+        &["db", "psql", "--help"],
+        &["db", "start", "--help"],
+        &["db", "stop", "--help"],
         &["serve", "--help"],
         &["tenant", "create", "--help"],
         &["tenant", "plan", "--help"],
+        &["tenant", "freeze", "--help"],
+        &["tenant", "thaw", "--help"],
+        &["tenant", "close", "--help"],
         &["key", "create", "--help"],
+        &["key", "list", "--help"],
+        &["key", "revoke", "--help"],
         &["source", "create", "--help"],
+        &["source", "list", "--help"],
+        &["source", "rotate-secret", "--help"],
+        &["source", "disable", "--help"],
+        &["source", "enable", "--help"],
         &["verify", "--help"],
         &["export", "events", "--help"],
         &["projection", "list", "--help"],

@@ -89,9 +89,8 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
 
         let metrics = get(ledger, "/metrics").await;
         let kind = metrics.headers()["content-type"].to_str().expect("a text").to_owned();
-        assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+        assert!(kind.starts_with("text/plain"), "{kind}");
         let metrics = metrics.text().await.expect("a text");
-        assert!(metrics.ends_with("# EOF\n"));
         let webhooks = labels(&metrics, "ledger_webhooks_total");
         for (kind, outcome) in [
             ("end-of-call-report", "recorded"),

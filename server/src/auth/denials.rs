@@ -1,5 +1,6 @@
 //! Refusals on their way to the log: a flood of them is counted, not stored one by one, and no count
-//! is lost.
+//! is lost. While it lasts, the events that stand for it come at growing intervals, so that a sender
+//! without any proof adds some hundred events a day to a tenant's log, and not one a second.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,8 +13,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// Of refusals alike, one is recorded in this time; the rest are counted.
+/// Of refusals alike, one is recorded in this time; the rest are counted. Each further event doubles it.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// The longest interval, and how long there must be none before the next is recorded at once again.
+const LONGEST_INTERVAL: Duration = Duration::from_mins(15);
 /// Who is refused hears so, whether or not the log can be told.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -23,6 +26,9 @@ type Like = (TenantId, Uuid, String, String);
 /// One that was recorded, and those like it since.
 struct Recent {
     recorded_at: Instant,
+    /// How long the next ones are only counted.
+    interval: Duration,
+    last_at: Instant,
     /// Of which none was recorded.
     since: u64,
     /// What they are alike in.
@@ -50,7 +56,7 @@ impl Denials {
         if tenant_id == TenantId::INSTALLATION {
             return; // It has no log: the counter is what tells of it.
         }
-        if let Some(denied) = self.admit(tenant_id, denied) {
+        if let Some(denied) = self.admit(tenant_id, denied, Instant::now()) {
             append(store, tenant_id, request_id, denied).await;
         }
     }
@@ -58,44 +64,66 @@ impl Denials {
     /// Records what was only counted and is due, once a second, and what is left when told to stop.
     pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
-            self.flush(store, INTERVAL).await;
+            self.flush(store, Instant::now(), false).await;
         }
-        self.flush(store, Duration::ZERO).await;
+        self.flush(store, Instant::now(), true).await;
     }
 
-    /// Records what was only counted since at least `age`. One event stands for all of them.
-    async fn flush(&self, store: &Store, age: Duration) {
-        for (tenant_id, denied) in self.due(age) {
+    /// Records what was only counted and is due, or all of it. One event stands for all of them.
+    async fn flush(&self, store: &Store, now: Instant, all: bool) {
+        for (tenant_id, denied) in self.due(now, all) {
             append(store, tenant_id, store.ids().ordered(), denied).await;
         }
     }
 
     /// The event to record now, with how many were counted since the last one.
-    fn admit(&self, tenant_id: TenantId, mut denied: AccessDenied) -> Option<AccessDenied> {
+    fn admit(
+        &self,
+        tenant_id: TenantId,
+        denied: AccessDenied,
+        now: Instant,
+    ) -> Option<AccessDenied> {
         let who = denied.source_id.or(denied.key_id).unwrap_or_default();
         let like = (tenant_id, who, denied.action.clone(), denied.reason.clone());
         let mut recent = self.recent.lock().expect("nothing panics while holding it");
-        if let Some(known) = recent.get_mut(&like) {
-            known.since += 1;
-            if known.recorded_at.elapsed() < INTERVAL {
-                return None;
-            }
-            denied.suppressed = known.since - 1;
-        }
-        let entry = Recent { recorded_at: Instant::now(), since: 0, denied: denied.clone() };
-        recent.insert(like, entry);
-        Some(denied)
+        let Some(known) = recent.get_mut(&like) else {
+            let first = denied.clone();
+            let interval = INTERVAL;
+            let entry = Recent { recorded_at: now, interval, last_at: now, since: 0, denied };
+            recent.insert(like, entry);
+            return Some(first);
+        };
+        known.since += 1;
+        known.last_at = now;
+        known.is_due(now).then(|| known.record(now))
     }
 
-    /// Takes out what is older than `age`; what was counted of it is to be recorded.
-    fn due(&self, age: Duration) -> Vec<(TenantId, AccessDenied)> {
+    /// What was counted and is to be recorded now. Forgets what has been quiet for long.
+    fn due(&self, now: Instant, all: bool) -> Vec<(TenantId, AccessDenied)> {
         let mut recent = self.recent.lock().expect("nothing panics while holding it");
-        let old = recent.extract_if(|_, known| known.recorded_at.elapsed() >= age);
-        let counted = old.filter(|(_, known)| known.since > 0);
-        let event = |((tenant_id, ..), known): (Like, Recent)| {
-            (tenant_id, AccessDenied { suppressed: known.since - 1, ..known.denied })
-        };
-        counted.map(event).collect()
+        let mut due = Vec::new();
+        for ((tenant_id, ..), known) in recent.iter_mut() {
+            if known.since > 0 && (all || known.is_due(now)) {
+                due.push((*tenant_id, known.record(now)));
+            }
+        }
+        recent.retain(|_, known| now.duration_since(known.last_at) < LONGEST_INTERVAL);
+        due
+    }
+}
+
+impl Recent {
+    fn is_due(&self, now: Instant) -> bool {
+        now.duration_since(self.recorded_at) >= self.interval
+    }
+
+    /// The event that stands for those that were counted.
+    fn record(&mut self, now: Instant) -> AccessDenied {
+        let suppressed = self.since - 1;
+        self.since = 0;
+        self.recorded_at = now;
+        self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
+        AccessDenied { suppressed, ..self.denied.clone() }
     }
 }
 
@@ -131,19 +159,48 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_is_counted_not_stored() {
-        let denials = Denials::default();
-        assert_eq!(denials.admit(TENANT, denied()), Some(denied()));
-        assert_eq!((0..50).filter_map(|_| denials.admit(TENANT, denied())).count(), 0);
+        let (denials, now) = (Denials::default(), Instant::now());
+        assert_eq!(denials.admit(TENANT, denied(), now), Some(denied()));
+        assert_eq!((0..50).filter_map(|_| denials.admit(TENANT, denied(), now)).count(), 0);
     }
 
     #[test]
     fn every_refusal_is_in_the_log_by_number_when_all_are_recorded() {
-        let denials = Denials::default();
-        let recorded = (0..51).filter_map(|_| denials.admit(TENANT, denied()));
+        let (denials, now) = (Denials::default(), Instant::now());
+        let recorded = (0..51).filter_map(|_| denials.admit(TENANT, denied(), now));
         let first: u64 = recorded.map(|denied| 1 + denied.suppressed).sum();
-        let rest: u64 =
-            denials.due(Duration::ZERO).iter().map(|(_, last)| 1 + last.suppressed).sum();
+        let rest: u64 = denials.due(now, true).iter().map(|(_, last)| 1 + last.suppressed).sum();
         assert_eq!((first, rest), (1, 50));
-        assert!(denials.due(Duration::ZERO).is_empty(), "nothing is told twice");
+        assert!(denials.due(now, true).is_empty(), "nothing is told twice");
+    }
+
+    #[test]
+    fn a_day_of_refusals_is_some_hundred_events_and_none_is_lost() {
+        let (denials, start) = (Denials::default(), Instant::now());
+        let (mut events, mut refusals) = (0_u64, 0_u64);
+        for second in 0..86_400 {
+            let now = start + Duration::from_secs(second);
+            let admitted = denials.admit(TENANT, denied(), now);
+            let due = denials.due(now, false).into_iter().map(|(_, denied)| denied);
+            for denied in admitted.into_iter().chain(due) {
+                events += 1;
+                refusals += 1 + denied.suppressed;
+            }
+        }
+        let rest = denials.due(start + Duration::from_hours(24), true);
+        refusals += rest.iter().map(|(_, denied)| 1 + denied.suppressed).sum::<u64>();
+        assert_eq!(refusals, 86_400);
+        assert!(events < 120, "{events}");
+    }
+
+    #[test]
+    fn after_a_quiet_time_the_next_refusal_is_recorded_at_once() {
+        let (denials, start) = (Denials::default(), Instant::now());
+        for second in 0..100 {
+            denials.admit(TENANT, denied(), start + Duration::from_secs(second));
+        }
+        let later = start + Duration::from_secs(100) + LONGEST_INTERVAL;
+        denials.due(later, false);
+        assert_eq!(denials.admit(TENANT, denied(), later), Some(denied()));
     }
 }

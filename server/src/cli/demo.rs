@@ -215,14 +215,44 @@ async fn report(
     match config.output {
         Output::Json => output::say(shown),
         Output::Table => {
-            // After --exit nothing listens any more; `serve` will, at its usual place.
-            let base = if args.exit { "http://127.0.0.1:8080" } else { base };
-            print_for_people(base, &shown["tenants"], args.exit)
+            // After --exit nothing listens any more; `serve` will, where the settings say.
+            let base =
+                if args.exit { format!("http://{}", config.listen) } else { base.to_owned() };
+            print_for_people(config, &base, &shown["tenants"], args.exit)
         }
     }
 }
 
-fn print_for_people(base: &str, tenants: &Value, has_ended: bool) -> anyhow::Result<()> {
+/// A command with what this run was told, so that it can be copied as it is.
+fn command(config: &Config, words: &str) -> String {
+    let default = Config::default();
+    let mut line = String::from("call-ledger");
+    if config.database_url.is_some() {
+        // It may hold a password, which is not repeated.
+        line.push_str(" --database-url \"$DATABASE_URL\"");
+    }
+    if config.data_dir != default.data_dir {
+        let dir = config.data_dir.display().to_string();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+        if dir.chars().all(is_plain) {
+            line.extend([" --data-dir ", &dir]);
+        } else {
+            line.extend([" --data-dir '", &dir.replace('\'', "'\\''"), "'"]);
+        }
+    }
+    line.extend([" ", words]);
+    if words == "serve" && config.listen != default.listen {
+        line.extend([" --listen ", &config.listen.to_string()]);
+    }
+    line
+}
+
+fn print_for_people(
+    config: &Config,
+    base: &str,
+    tenants: &Value,
+    has_ended: bool,
+) -> anyhow::Result<()> {
     let rows = tenants.as_array().cloned().unwrap_or_default();
     let columns = ["slug", "calls", "cost_nanos", "events", "tenant_id"];
     output::list(Output::Table, &columns, &rows)?;
@@ -233,13 +263,13 @@ fn print_for_people(base: &str, tenants: &Value, has_ended: bool) -> anyhow::Res
     let key = rows.first().map(|row| text(&row["api_key"])).unwrap_or_default();
     lines.push("\nTry:".into());
     if has_ended {
-        lines.push("  call-ledger serve".into());
+        lines.push(format!("  {}", command(config, "serve")));
     }
     lines.extend([
         format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'"),
         format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'"),
         format!("  open {base}/docs"),
-        "  call-ledger verify".into(),
+        format!("  {}", command(config, "verify")),
     ]);
     output::say(lines.join("\n"))
 }

@@ -8,6 +8,7 @@ mod check;
 mod database;
 mod ledger;
 mod machine;
+mod pooler;
 
 use std::path::Path;
 
@@ -58,6 +59,12 @@ async fn examine(config: &Config) -> Vec<Check> {
             checks.push(ledger::root_key(config, None));
         }
         Ok(instance) => {
+            if !is_private && let Some(found) = pooler::check(&instance.database).await {
+                checks.push(found);
+                checks.push(ledger::root_key(config, None));
+                let _ = instance.close().await;
+                return checks;
+            }
             match database::check(config, &instance, &mut checks).await {
                 Schema::Ours => ledger::check(config, &instance, &mut checks).await,
                 Schema::None => checks.push(ledger::root_key(config, Some(0))),

@@ -22,7 +22,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
-    let base = args.url.clone().unwrap_or_else(|| format!("http://{}", reachable(config.listen)));
+    let base = args.url.clone().unwrap_or_else(|| {
+        format!("http://{}", reachable(config.ops_listen.unwrap_or(config.listen)))
+    });
     let url = format!("{}/readyz", base.trim_end_matches('/'));
     let client = Client::builder().timeout(PATIENCE).build()?;
     let answer = client.get(&url).send().await.with_context(|| {

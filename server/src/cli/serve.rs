@@ -8,12 +8,14 @@ use serde_json::json;
 use super::{Done, output};
 use crate::config::Config;
 use crate::instance::Instance;
-use crate::service::{Service, shutdown_signal};
+use crate::limits::Limits;
+use crate::service::{Outside, Service, shutdown_signal};
 use crate::supervisor;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  call-ledger serve --listen 0.0.0.0:8080 --data-dir /var/lib/call-ledger")]
+#[command(after_help = "Examples:
+  call-ledger serve --listen 0.0.0.0:8080 --data-dir /var/lib/call-ledger
+  call-ledger serve --listen 0.0.0.0:8080 --ops-listen 127.0.0.1:9090     metrics for this machine only")]
 pub(super) struct Args {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
@@ -21,6 +23,9 @@ pub(super) struct Args {
     /// Count the processor time of each stage of a webhook, and show it at /metrics
     #[arg(long)]
     measure_stages: bool,
+    /// Where /readyz and /metrics listen instead, when they are to have an address of their own
+    #[arg(long, env = "CALL_LEDGER_OPS_LISTEN", value_name = "ADDRESS")]
+    pub(super) ops_listen: Option<SocketAddr>,
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
@@ -37,11 +42,13 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
 
 async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     let store = Arc::clone(&instance.store);
-    let service = Service::start(store, config.listen, config.max_body_bytes).await?;
-    let said = output::object(
-        config.output,
-        &json!({ "listening": format!("http://{}", service.address) }),
-    );
+    let limits = Limits::with_max_body(config.max_body_bytes).within_open_files();
+    let service = Service::start_at(limits, store, &Outside::of(config)).await?;
+    let mut shown = json!({ "listening": format!("http://{}", service.address) });
+    if let Some(address) = service.ops_address {
+        shown["operations"] = json!(format!("http://{address}"));
+    }
+    let said = output::object(config.output, &shown);
     if let Err(error) = said {
         // Nobody listens to us; others may listen to the server.
         tracing::warn!(error = %error, "serve.not_said");

@@ -84,6 +84,7 @@ fn text(value: Value) -> String {
             (_, Some(number)) => number.to_string(),
             (None, None) => format!("{number:?}"),
         },
+        Value::Array(_, values) => values.into_iter().map(text).collect::<Vec<_>>().join(","),
         other => format!("{other:?}"),
     }
 }

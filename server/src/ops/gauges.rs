@@ -3,13 +3,17 @@
 
 use ledger_store::Store;
 use ledger_store::stage;
+use nix::sys::statvfs::statvfs;
 use projections::Progress;
 use projections::versions::State;
 
 use super::{check_keyring, in_time};
+use crate::app::App;
 
 /// Asks, and sets the gauges. What could not be asked in time keeps its value.
-pub(super) async fn measure(store: &Store) {
+pub(super) async fn measure(app: &App) {
+    let store: &Store = &app.store;
+    disks(app);
     stages();
     let migrated = in_time(store.is_migrated()).await;
     ready("database", migrated.is_some());
@@ -23,6 +27,22 @@ pub(super) async fn measure(store: &Store) {
     }
     if let Some((waiting, _)) = in_time(store.quarantine_waiting()).await {
         metrics::gauge!("ledger_quarantine_waiting").set(as_f64(waiting));
+    }
+}
+
+/// The file systems of the directories that this server writes to, found by the directory: it need not
+/// be a mount point.
+fn disks(app: &App) {
+    let keyring = app.store.keyring().directory();
+    let data = app.data_dir.as_deref().map(|dir| ("data", dir));
+    for (place, dir) in data.into_iter().chain([("keyring", keyring)]) {
+        // A directory that is not there yet lies in the one above it.
+        let Some(found) = dir.ancestors().find_map(|dir| statvfs(dir).ok()) else { continue };
+        let bytes =
+            |blocks: u64| as_f64(i64::try_from(blocks * found.fragment_size()).unwrap_or(i64::MAX));
+        metrics::gauge!("ledger_disk_free_bytes", "place" => place)
+            .set(bytes(found.blocks_available()));
+        metrics::gauge!("ledger_disk_size_bytes", "place" => place).set(bytes(found.blocks()));
     }
 }
 

@@ -24,8 +24,7 @@ fn served(metrics: &str) -> BTreeMap<String, String> {
     let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let named = families.filter_map(|family| {
         let (name, kind) = family.split_once(' ')?;
-        let end = if kind == "counter" { "_total" } else { "" };
-        Some((format!("{name}{end}"), kind.to_owned()))
+        Some((name.to_owned(), kind.to_owned()))
     });
     named.collect()
 }
@@ -39,6 +38,11 @@ fn every_metric_is_documented_and_every_documented_metric_is_served() {
         tenant.calls().await;
         let metrics = get(ledger, "/metrics").await.text().await.expect("a text");
         assert_eq!(served(&metrics), documented());
+        for (name, kind) in served(&metrics) {
+            let help = format!("# HELP {name} ");
+            assert_eq!(metrics.matches(&help).count(), 1, "no HELP of {name}");
+            assert!(kind != "summary" && kind != "untyped", "{name} is a {kind}");
+        }
         for part in ["database", "migrations", "keyring"] {
             let line = format!("ledger_ready{{part=\"{part}\"}} 1");
             assert!(metrics.contains(&line), "no {line} in {metrics}");
@@ -58,5 +62,30 @@ fn what_has_not_failed_yet_is_counted_from_zero() {
         ] {
             assert!(metrics.contains(counter), "no {counter} in {metrics}");
         }
+    });
+}
+
+#[test]
+fn metrics_are_text_or_openmetrics_as_they_are_asked_for() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let ask = async |accept: &str| {
+            let url = format!("http://{}/metrics", ledger.address);
+            let request = reqwest::Client::new().get(url).header("accept", accept);
+            let answer = request.send().await.expect("an answer");
+            let form = answer.headers()["content-type"].to_str().expect("a text").to_owned();
+            (form, answer.text().await.expect("a text"))
+        };
+        let (form, text) = ask("*/*").await;
+        assert_eq!(form, "text/plain; version=0.0.4; charset=utf-8");
+        assert!(
+            text.contains("# TYPE ledger_webhooks_total counter") || !text.contains("webhooks")
+        );
+        assert!(!text.contains("# EOF"));
+        let (form, open) = ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
+        assert_eq!(form, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        assert!(open.ends_with("# EOF\n") && open.matches("# EOF").count() == 1);
+        assert!(open.contains("# TYPE ledger_access_denied counter\nledger_access_denied_total{"));
+        assert!(open.lines().all(|line| !line.is_empty()));
     });
 }

@@ -1,1 +1,185 @@
-//! Headers of answers.
+//! Headers of answers, pages of other origins, an address of operations, and what a flood leaves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ledger_tests::{OwnDatabase, TestLedger, messages, run};
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
+use server::limits::Limits;
+use server::service::{Outside, Service};
+
+use super::send;
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).map_or("", |value| value.to_str().expect("a text"))
+}
+
+#[test]
+fn every_answer_is_kept_by_nobody_guessed_by_nobody_and_framed_by_nobody() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
+        tenant.post_ok(messages::report("headers").to_string()).await;
+        tenant.settle().await;
+        let get =
+            async |path: &str| tenant.request(&tenant.key, path).send().await.expect("an answer");
+        let body = "{\"provider\":\"vapi\"}";
+        let answers = [
+            get("/v1/calls").await,
+            get("/call").await,
+            get("/v1/nowhere").await,
+            get("/openapi.json").await,
+            get("/healthz").await,
+            get("/metrics").await,
+            send(&tenant, &admin, Method::POST, "/v1/sources", body).await,
+            send(&tenant, &admin, Method::POST, "/v1/keys", "{\"scopes\":[\"admin\"]}").await,
+            send(&tenant, "wrong", Method::GET, "/v1/calls", "").await,
+            tenant.webhook("not json").send().await.expect("an answer"),
+        ];
+        for answer in &answers {
+            let (url, status) = (answer.url(), answer.status());
+            assert_eq!(header(answer, "cache-control"), "no-store", "{url} {status}");
+            let policy = header(answer, "content-security-policy");
+            assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{url} {status}");
+        }
+        let page = get("/docs/").await;
+        assert!(header(&page, "content-type").starts_with("text/html"));
+        let policy = header(&page, "content-security-policy");
+        assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe-eval") && policy.contains("frame-ancestors 'none'"));
+        let script = get("/docs/swagger-ui-bundle.js").await;
+        assert_eq!(script.status(), 200);
+        for answer in answers.iter().chain([&page, &script]) {
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("referrer-policy", "no-referrer"),
+                ("x-frame-options", "DENY"),
+                ("cross-origin-resource-policy", "same-origin"),
+            ] {
+                assert_eq!(header(answer, name), value, "{name} of {}", answer.url());
+            }
+        }
+        // A script in the page itself would not run under its own policy.
+        let text = page.text().await.expect("a page");
+        assert!(!text.contains("<script>") && !text.contains("onload="), "{text}");
+    });
+}
+
+#[test]
+fn a_long_method_and_a_long_path_are_not_in_the_log() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let method = Method::from_bytes("M".repeat(10_000).as_bytes()).expect("a method");
+        let answer = send(&tenant, &tenant.key, method, "/v1/calls", "").await;
+        assert_eq!(answer.status(), 405);
+        let path = format!("/v1/{}", "p".repeat(20_000));
+        let answer = send(&tenant, &tenant.key, Method::GET, &path, "").await;
+        assert_eq!(answer.status(), 404);
+        let logged = ledger_tests::logs::logged();
+        assert!(!logged.contains(&"M".repeat(1_000)), "the log repeats no such method");
+        assert!(!logged.contains(&"p".repeat(1_000)), "and no such path");
+    });
+}
+
+async fn preflight(address: SocketAddr, origin: &str, path: &str) -> Response {
+    Client::new()
+        .request(Method::OPTIONS, format!("http://{address}{path}"))
+        .header("origin", origin)
+        .header("access-control-request-method", "PATCH")
+        .header("access-control-request-headers", "authorization,content-type,idempotency-key")
+        .send()
+        .await
+        .expect("an answer")
+}
+
+#[test]
+fn pages_of_named_origins_may_call_and_of_no_others() {
+    run(async {
+        const OURS: &str = "https://dashboard.example.com";
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        let limits = Limits::with_max_body(5_000_000);
+        let outside = Outside {
+            cors_origins: vec![OURS.into(), "http://localhost:3000".into()],
+            ..Outside::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+        };
+        let open = Service::start_at(limits, Arc::clone(&ledger.store), &outside);
+        let open = open.await.expect("it starts");
+
+        let allowed = preflight(open.address, OURS, "/v1/sources/x").await;
+        assert_eq!(allowed.status(), 200);
+        assert_eq!(header(&allowed, "access-control-allow-origin"), OURS);
+        assert!(header(&allowed, "access-control-allow-methods").contains("PATCH"));
+        let headers = header(&allowed, "access-control-allow-headers").to_ascii_lowercase();
+        assert!(headers.contains("authorization") && headers.contains("idempotency-key"));
+        assert_eq!(header(&allowed, "access-control-allow-credentials"), "");
+        for origin in [
+            "https://evil.example.com",
+            "http://dashboard.example.com",
+            "https://dashboard.example.com.evil.example",
+            "https://dashboard.example.com:8443",
+            "http://localhost:3001",
+            "null",
+        ] {
+            let refused = preflight(open.address, origin, "/v1/calls").await;
+            assert_eq!(header(&refused, "access-control-allow-origin"), "", "{origin}");
+        }
+        let ask = async |key: &str| -> Response {
+            let url = format!("http://{}/v1/calls", open.address);
+            let request = Client::new().get(url).header("origin", OURS).bearer_auth(key);
+            request.send().await.expect("an answer")
+        };
+        // Refusals can be read, too.
+        for (key, status) in [(tenant.key.as_str(), 200), ("wrong", 401)] {
+            let answer = ask(key).await;
+            assert_eq!(answer.status(), status);
+            assert_eq!(header(&answer, "access-control-allow-origin"), OURS);
+            assert!(header(&answer, "vary").to_ascii_lowercase().contains("origin"));
+            let exposed = header(&answer, "access-control-expose-headers");
+            assert!(exposed.contains("ledger-position") && exposed.contains("x-request-id"));
+        }
+        let closed = preflight(ledger.address, OURS, "/v1/calls").await;
+        assert_eq!(header(&closed, "access-control-allow-origin"), "", "none by default");
+        open.stop().await.expect("it drains");
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn readiness_and_metrics_move_to_an_address_of_their_own() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let outside = Outside { ops_listen: Some(any), ..Outside::at(any) };
+        let limits = Limits::with_max_body(5_000_000);
+        let apart = Service::start_at(limits, Arc::clone(&ledger.store), &outside);
+        let apart = apart.await.expect("it starts");
+        let operations = apart.ops_address.expect("it has one");
+        let status = async |address: SocketAddr, path: &str| {
+            let answer = reqwest::get(format!("http://{address}{path}")).await;
+            answer.expect("an answer").status().as_u16()
+        };
+        for (path, here, there) in [
+            ("/healthz", 200, 200),
+            ("/readyz", 404, 200),
+            ("/metrics", 404, 200),
+            ("/v1/calls", 401, 404),
+            ("/docs/", 200, 404),
+            ("/openapi.json", 200, 404),
+        ] {
+            assert_eq!(status(apart.address, path).await, here, "{path} beside the API");
+            assert_eq!(status(operations, path).await, there, "{path} of operations");
+        }
+        let document = reqwest::get(format!("http://{}/openapi.json", apart.address)).await;
+        let document: Value = document.expect("an answer").json().await.expect("JSON");
+        assert!(document["paths"].get("/metrics").is_none(), "it is not served there");
+        apart.stop().await.expect("it drains");
+        assert!(reqwest::get(format!("http://{operations}/healthz")).await.is_err());
+        ledger.stop().await;
+    });
+}

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::check::Check;
 use crate::config::Config;
-use crate::instance::Instance;
+use crate::instance::{Instance, refusal};
 
 /// A database that takes longer than this to say what it is does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec
     let examined = tokio::time::timeout(PATIENCE, examine(config, instance, &place, checks)).await;
     let found = match examined {
         Ok(Ok(schema)) => return schema,
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => format!("{:#}", refusal::explain(&error.into(), &instance.database)),
         Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
     };
     let todo = "check that the server runs, and that this login may connect to the database";

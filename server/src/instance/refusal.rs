@@ -1,0 +1,89 @@
+//! What a database says when it refuses us, in one sentence with what to do. PostgreSQL's own report
+//! would name a line of its source and come three times, once for each layer it passes.
+
+use ledger_store::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
+
+/// The roles that the schema needs.
+const ROLES: &str = "ledger_owner, ledger_app, ledger_projector";
+
+/// The sentence for an error of connecting or migrating.
+#[must_use]
+pub fn explain(error: &StoreError, database: &PgConnectOptions) -> anyhow::Error {
+    let Some(refusal) = refusal(error) else {
+        return anyhow::Error::msg(chain_once(error));
+    };
+    let login = database.get_username();
+    let name = database.get_database().unwrap_or(login);
+    let said = refusal.message();
+    anyhow::Error::msg(match refusal.code() {
+        "28P01" => format!("the database refuses the password of login {login}"),
+        "28000" => format!("the database does not let login {login} in: {said}"),
+        "3D000" => {
+            format!("there is no database {name}; create it: create database {name} owner {login}")
+        }
+        "53300" => format!("the database has no connection left: {said}"),
+        "42501" => not_allowed(said, login, name),
+        "0LP01" => format!(
+            "login {login} may not grant a role of the ledger: {said}; as the login that made the roles, \
+             or as a superuser: grant {ROLES} to {login} with admin option"
+        ),
+        "26000" | "42P05" => {
+            format!("{}; {}", super::pooler::FOUND, super::pooler::TODO)
+        }
+        "08P01" => format!(
+            "what stands before the database refuses the connection: {said}; in PgBouncer: \
+             ignore_startup_parameters = extra_float_digits"
+        ),
+        code => format!("the database refuses: {said} (SQLSTATE {code})"),
+    })
+}
+
+/// Which right is missing, by what was refused.
+fn not_allowed(said: &str, login: &str, name: &str) -> String {
+    let todo = if said.contains("create role") {
+        format!(
+            "alter role {login} createrole, or as a superuser: create role ledger_owner; create role \
+                 ledger_app; create role ledger_projector; grant {ROLES} to {login}"
+        )
+    } else if said.contains("schema public") || said.contains("database") {
+        format!(
+            "the migrations need the owner of the database: alter database {name} owner to {login}"
+        )
+    } else {
+        format!(
+            "as the login that made the roles, or as a superuser: grant {ROLES} to {login}; on \
+                 PostgreSQL 16 and newer, with admin option"
+        )
+    };
+    format!("login {login} lacks a right: {said}; {todo}")
+}
+
+/// The refusal of PostgreSQL among the causes.
+fn refusal(error: &StoreError) -> Option<&PgDatabaseError> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(sqlx::Error::Database(refusal)) = error.downcast_ref::<sqlx::Error>() {
+            return refusal.try_downcast_ref::<PgDatabaseError>();
+        }
+        if let Some(refusal) = error.downcast_ref::<PgDatabaseError>() {
+            return Some(refusal);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// An error and its causes, each said once: some layers repeat the one below.
+fn chain_once(error: &StoreError) -> String {
+    let mut said = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = error.source();
+    }
+    said
+}

@@ -1,0 +1,150 @@
+//! A database of its own: what the login needs, and what is said when it lacks it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use crate::world::{Behind, World};
+
+/// One sentence: nothing of PostgreSQL's source, nothing twice.
+fn is_plain(said: &str) -> bool {
+    let causes: Vec<&str> = said.trim().split(": ").collect();
+    let mut different = causes.clone();
+    different.sort_unstable();
+    different.dedup();
+    !said.contains(" at line ") && !said.contains(".c:") && different.len() == causes.len()
+}
+
+#[tokio::test]
+async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
+    // The roles of the ledger are those of this world's own server, which no other test shares.
+    let world = World::new();
+    let mut behind = Behind::new(&world).await;
+    behind
+        .does(
+            "create role plain login password 'right'; create role maker login createrole; \
+             create role second login createrole; create database of_plain owner plain; \
+             create database of_maker owner maker; create database of_second owner second; \
+             create database of_nobody",
+        )
+        .await;
+    let hba = world.data().join("pg/pg_hba.conf");
+    let before = fs::read_to_string(&hba).expect("it is there");
+    fs::write(&hba, format!("local all plain scram-sha-256\n{before}")).expect("our own file");
+    behind.does("select pg_reload_conf()").await;
+    let socket = behind.tells::<String>("select current_setting('unix_socket_directories')").await;
+    let socket = socket.trim_matches('"').replace('/', "%2F");
+    let migrate = |login: &str, database: &str| {
+        let (login, password) = login.split_once(':').unwrap_or((login, ""));
+        let url = format!(
+            "postgres:///{database}?host={socket}&port=5432&user={login}&password={password}"
+        );
+        // A connection that begins while the file is read again still meets the old rules.
+        world.run(&["migrate", "--data-dir", "elsewhere", "--database-url", &url])
+    };
+
+    for (login, database, said) in [
+        ("plain:wrong", "of_plain", "refuses the password of login plain"),
+        ("plain:right", "nowhere", "no database nowhere"),
+        ("plain:right", "of_plain", "alter role plain createrole"),
+        ("maker", "of_nobody", "alter database of_nobody owner to maker"),
+    ] {
+        let ran = migrate(login, database);
+        assert_eq!(ran.code, 1, "{login} {database}: {}", ran.stdout);
+        assert!(ran.stderr.contains(said), "{login} {database}: {}", ran.stderr);
+        assert!(is_plain(&ran.stderr), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("wrong"), "a password is not repeated: {}", ran.stderr);
+    }
+    let made = migrate("maker", "of_maker");
+    assert_eq!(made.code, 0, "an owner that may make roles: {}", made.stderr);
+
+    let ran = migrate("plain:right", "of_plain");
+    let grant = "grant ledger_owner, ledger_app, ledger_projector to plain";
+    assert!(ran.code == 1 && ran.stderr.contains(grant), "{}", ran.stderr);
+    assert!(is_plain(&ran.stderr), "{}", ran.stderr);
+    // What the page on installing says, for servers of before and since version 16.
+    let version = behind.tells::<String>("select current_setting('server_version_num')").await;
+    let option = if version.parse::<u32>().is_ok_and(|version| version >= 160_000) {
+        " with admin option"
+    } else {
+        ""
+    };
+    for login in ["plain", "second"] {
+        let grant = format!("grant ledger_owner, ledger_app, ledger_projector to {login}{option}");
+        behind.does(&grant).await;
+    }
+    for (login, database) in [("plain:right", "of_plain"), ("second", "of_second")] {
+        let ran = migrate(login, database);
+        assert_eq!(ran.code, 0, "{login}: {}", ran.stderr);
+    }
+    behind.close().await;
+}
+
+/// What a pooler in transaction mode looks like from outside: every connection is answered by the same
+/// process of the server.
+fn shared_backend() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || drop(answer(stream)));
+        }
+    });
+    address
+}
+
+/// The simple protocol of PostgreSQL, as far as the question needs it.
+fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    const READY: &[u8] = b"Z\0\0\0\x05I";
+    loop {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("small") - 4];
+        stream.read_exact(&mut body)?;
+        if body[..4] == 80_877_103_u32.to_be_bytes() {
+            stream.write_all(b"N")?;
+            continue;
+        }
+        break;
+    }
+    stream.write_all(&[b"R\0\0\0\x08\0\0\0\0", READY].concat())?;
+    loop {
+        let mut head = [0; 5];
+        stream.read_exact(&mut head)?;
+        let length = u32::from_be_bytes(head[1..].try_into().expect("four bytes"));
+        let mut body = vec![0; usize::try_from(length).expect("small") - 4];
+        stream.read_exact(&mut body)?;
+        if head[0] != b'Q' {
+            return Ok(());
+        }
+        if body.starts_with(b"select pg_backend_pid()") {
+            // One column of type int4, and one row: 4711.
+            stream.write_all(
+                b"T\0\0\0\x1c\0\x01pid\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",
+            )?;
+            stream.write_all(b"D\0\0\0\x0e\0\x01\0\0\0\x044711")?;
+            stream.write_all(b"C\0\0\0\x0dSELECT 1\0")?;
+        } else {
+            stream.write_all(b"C\0\0\0\x0aBEGIN\0")?;
+        }
+        stream.write_all(READY)?;
+    }
+}
+
+#[test]
+fn a_pooler_in_transaction_mode_is_named_at_the_start_and_by_doctor() {
+    let world = World::new();
+    let url = format!("postgres://ledger@{}/ledger", shared_backend());
+    for command in ["serve", "migrate"] {
+        let ran = world.run(&[command, "--database-url", &url]);
+        assert_eq!(ran.code, 1, "{command}");
+        assert!(ran.stderr.contains("a pooler in transaction mode"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("pool_mode = session"), "{}", ran.stderr);
+    }
+    let examined = world.run(&["doctor", "--output", "json", "--database-url", &url]);
+    let examined: serde_json::Value = serde_json::from_str(&examined.stdout).expect("JSON");
+    let checks = examined["checks"].as_array().expect("checks");
+    let pooler = checks.iter().find(|check| check["check"] == "pooler").expect("it is looked at");
+    assert_eq!(pooler["state"], "failed");
+}
