@@ -25,8 +25,8 @@ impl Worker {
         for one in claimed {
             let Some(tenant) = one.tenant else { continue };
             for claim in one.claims {
-                let batch =
-                    read(&mut tx, one.tenant_id, claim.position, self.batches().read).await?;
+                let after = (one.tenant_id, claim.position);
+                let batch = read(&mut tx, self.times(), after, self.batches().read).await?;
                 let reached = Reached { len: batch.events.len(), beyond: None };
                 settle(&mut tx, tenant, &claim, &batch, reached).await?;
                 late.push((tenant, claim, batch));

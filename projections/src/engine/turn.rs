@@ -16,6 +16,7 @@ use super::parking::Waiting;
 use super::postponed::Postponed;
 use super::read::{Ahead, Batch, read};
 use super::settle::{halt_all, settle};
+use crate::marks::Times;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
@@ -58,6 +59,7 @@ pub(super) struct Worker {
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
     left_behind: Vec<TenantId>,
+    times: Times,
 }
 
 impl Worker {
@@ -84,7 +86,13 @@ impl Worker {
             staying_since: None,
             tried_halted: None,
             left_behind: Vec::new(),
+            times: Times::default(),
         }
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn times(&self) -> &Times {
+        &self.times
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -290,6 +298,7 @@ impl Worker {
                 if let Some(last) = batch.events.last().filter(|_| is_alone) {
                     let (pool, after) = (self.store.projector(), Position(last.stored.position));
                     let limit = self.batches.read;
+                    let pool = (pool, &self.times);
                     self.ahead = Some(Ahead::start(pool, tenant, after, limit, &claims));
                     self.staying_since.get_or_insert_with(Instant::now);
                 }
@@ -312,7 +321,7 @@ impl Worker {
     ) -> sqlx::Result<Batch> {
         match self.ahead.take_if(|ahead| ahead.tenant_id == tenant_id) {
             Some(ahead) if ahead.after == after => ahead.finish().await,
-            _ => read(conn, tenant_id, after, self.batches.read).await,
+            _ => read(conn, &self.times, (tenant_id, after), self.batches.read).await,
         }
     }
 }
