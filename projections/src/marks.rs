@@ -107,7 +107,7 @@ pub(crate) async fn times(
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn known_at(tx: &mut TenantTx, time: DateTime<Utc>) -> sqlx::Result<Position> {
+pub(crate) async fn known_at(tx: &mut TenantTx, time: DateTime<Utc>) -> sqlx::Result<Position> {
     let tenant_id = tx.tenant_id();
     // Up to the mark nothing was recorded later, by what a mark is.
     let later = sqlx::query_scalar!(

@@ -91,7 +91,7 @@ mod tests {
         // One was dropped, or waits.
         assert!(Ahead::of(TENANT, events.iter()).take(&touched(&events[..1])).is_none());
         // Something is known of it already.
-        let known = Touched { before: Some(Folded::default()), ..touched(&events) };
+        let known = Touched { before: Some(crate::calls::Folded::default()), ..touched(&events) };
         assert!(Ahead::of(TENANT, events.iter()).take(&known).is_none());
         // Nobody can read one.
         let unread = [told(1, "ringing"), event(2, "{}")];
