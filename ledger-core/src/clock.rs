@@ -1,6 +1,6 @@
 //! Time as an argument. The system clock lives in `server`, a manual one in `tests`.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, DurationRound, SubsecRound, TimeDelta, Utc};
 
 /// Tells the time. Everything that needs "now" takes one of these.
 pub trait Clock: Send + Sync {
@@ -11,5 +11,68 @@ pub trait Clock: Send + Sync {
     /// hashed or compared after a round trip must be cut before.
     fn now_micros(&self) -> DateTime<Utc> {
         self.now().trunc_subsecs(6)
+    }
+}
+
+/// The time along one tenant's log. A server reads its clock before it seals and appends, and clocks
+/// differ, so times of recording are not in the order of positions. This time is: a function of the log
+/// up to a position, at each position at least a millisecond later than at the one before it, and never
+/// before a time of recording up to there. In whole milliseconds, because that is what is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogTime(Option<DateTime<Utc>>);
+
+impl LogTime {
+    /// Goes on from a position whose time is known.
+    #[must_use]
+    pub const fn at(time: DateTime<Utc>) -> Self {
+        Self(Some(time))
+    }
+
+    /// The time at the next position, whose event was recorded then.
+    pub fn pass(&mut self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
+        let milli = TimeDelta::milliseconds(1);
+        let recorded_at = recorded_at.duration_round_up(milli).unwrap_or(recorded_at);
+        let next = self.0.and_then(|last| last.checked_add_signed(milli));
+        let time = next.map_or(recorded_at, |next| next.max(recorded_at));
+        self.0 = Some(time);
+        time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(recorded: &[&str]) -> Vec<String> {
+        let mut time = LogTime::default();
+        let passed = recorded.iter().map(|at| time.pass(at.parse().expect("a time")));
+        passed.map(|at| at.format("%M:%S%.f").to_string()).collect()
+    }
+
+    #[test]
+    fn the_time_of_a_log_never_runs_back_and_never_stands() {
+        let recorded = [
+            "2026-03-10T15:00:05.000100Z",
+            "2026-03-10T15:00:00.5Z", // another server, five seconds behind
+            "2026-03-10T15:00:00.5Z",
+            "2026-03-10T15:00:05.003Z", // the first again, as soon as it was
+            "2026-03-10T15:00:09Z",
+        ];
+        assert_eq!(times(&recorded), ["00:05.001", "00:05.002", "00:05.003", "00:05.004", "00:09"]);
+    }
+
+    #[test]
+    fn a_log_gone_on_from_any_position_has_the_same_time() {
+        let at = |micros: i64| {
+            DateTime::from_timestamp_micros(1_773_154_800_000_000 + micros).expect("a time")
+        };
+        let recorded: Vec<_> = [0, 700, 1_400, -5_000, 900, 900_000].map(at).to_vec();
+        let mut whole = LogTime::default();
+        let all: Vec<_> = recorded.iter().map(|at| whole.pass(*at)).collect();
+        for from in 1..recorded.len() {
+            let mut part = LogTime::at(all[from - 1]);
+            let rest: Vec<_> = recorded[from..].iter().map(|at| part.pass(*at)).collect();
+            assert_eq!(rest, all[from..]);
+        }
     }
 }

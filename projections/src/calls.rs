@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod history;
 mod list;
 mod measures;
+pub mod past;
 mod rollup;
 mod row;
 mod side;
@@ -17,12 +18,12 @@ pub mod state;
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ledger_core::call::{Call, Carried};
 use ledger_core::envelope::Recorded;
 use ledger_core::event::{Direction, Status};
 use ledger_core::ids::{EventId, TenantId};
-use ledger_store::StoreError;
 use ledger_store::read::StoredEvent;
 use ledger_store::seal::{Sealed, SectionName, pack, unpack};
 use sqlx::PgConnection;
@@ -48,7 +49,7 @@ impl Projector for Calls {
     }
 
     fn shape(&self) -> i32 {
-        2
+        3
     }
 
     fn wants(&self, stream_kind: &str) -> bool {
@@ -86,14 +87,14 @@ struct Batch<'e> {
     /// Those that were taken for new, with what is told of them.
     ahead: Ahead,
     /// What is told of each, in order.
-    events: BTreeMap<CallKey, Vec<(&'e Recorded, &'e StoredEvent)>>,
+    events: BTreeMap<CallKey, Vec<(&'e Recorded, &'e LogEvent)>>,
 }
 
 #[async_trait]
 impl<'e> Fold<'e> for Batch<'e> {
     fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         let recorded = event.recorded()?;
-        self.events.entry((tenant_id, event.key())).or_default().push((recorded, &event.stored));
+        self.events.entry((tenant_id, event.key())).or_default().push((recorded, event));
         Ok(())
     }
 
@@ -115,7 +116,7 @@ impl<'e> Fold<'e> for Batch<'e> {
 struct Touched<'e> {
     key: CallKey,
     before: Option<Folded>,
-    events: Vec<(&'e Recorded, &'e StoredEvent)>,
+    events: Vec<(&'e Recorded, &'e LogEvent)>,
 }
 
 impl Touched<'_> {
@@ -123,8 +124,9 @@ impl Touched<'_> {
     fn fold(self) -> (Folded, Change) {
         let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
         let mut folded = self.before.unwrap_or_default();
-        for (recorded, stored) in self.events {
-            folded.fold(recorded, stored);
+        for (recorded, event) in self.events {
+            folded.fold(recorded, &event.stored);
+            folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
         let now = Contribution::of(&folded.call);
         (folded, Change { key: self.key, before, now })
@@ -145,18 +147,12 @@ pub struct Folded {
     /// The fold.
     pub call: Call,
     parties: HashMap<EventId, Vec<u8>>,
+    /// The log's own time at the last event that was folded here.
+    updated_at: Option<DateTime<Utc>>,
 }
 
 impl Folded {
     /// Folds one stored event of the call's stream.
-    ///
-    /// # Errors
-    /// [`StoreError::Decode`] when this build cannot read it.
-    pub fn take(&mut self, event: &StoredEvent) -> Result<(), StoreError> {
-        self.fold(&event.decode()?, event);
-        Ok(())
-    }
-
     fn fold(&mut self, recorded: &Recorded, event: &StoredEvent) {
         let parties: Vec<_> = parties(event.sections.as_deref()).collect();
         let carried = Carried { subject: event.subject(), has_party: !parties.is_empty() };
@@ -207,7 +203,8 @@ async fn load(
     for row in rows {
         let call = state::unpack(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
-        loaded.insert((TenantId(row.tenant_id), row.call_id), Folded { call, parties });
+        let folded = Folded { call, parties, updated_at: None };
+        loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
     }
     Ok(loaded)
 }

@@ -11,6 +11,7 @@ mod caught;
 pub mod copy;
 pub mod engine;
 pub mod histogram;
+mod marks;
 pub mod parked;
 pub mod positions;
 pub mod progress;

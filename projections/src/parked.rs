@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::calendar;
 use crate::engine::{Target, Waiting, apply, show_path};
+use crate::marks;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
@@ -167,7 +168,15 @@ pub async fn retry(
     let tenant = Tenant { tenant_id: parked.tenant_id, zone };
     let (from, to) = (parked.position, Position(row.position));
     let stored = stream_between(&mut tx, parked.tenant_id, parked.key, from, to).await?;
-    let events: Vec<LogEvent> = stored.into_iter().map(LogEvent::new).collect();
+    let positions: Vec<i64> = stored.iter().map(|event| event.position).collect();
+    let times = marks::times(&mut tx, parked.tenant_id, &positions).await?;
+    let events: Vec<LogEvent> = stored
+        .into_iter()
+        .map(|event| {
+            let at = times.get(&event.position).copied().unwrap_or(event.recorded_at);
+            LogEvent::new(event, at)
+        })
+        .collect();
     let mut waiting = Waiting::load(&mut tx, &[parked.tenant_id]).await?;
     waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
     show_path(&mut tx, projector.name(), parked.version).await?;

@@ -7,6 +7,7 @@
 use std::any::Any;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ledger_core::envelope::Recorded;
 use ledger_core::event::DecodeError;
@@ -84,14 +85,16 @@ impl TenantKeys {
 pub struct LogEvent {
     /// The row.
     pub stored: StoredEvent,
+    /// The log's own time at its position, which never runs back: when a row changed by it.
+    pub updated_at: DateTime<Utc>,
     recorded: Result<Recorded, StoreError>,
 }
 
 impl LogEvent {
-    /// Reads a row.
+    /// Reads a row, at the log's own time.
     #[must_use]
-    pub fn new(stored: StoredEvent) -> Self {
-        Self { recorded: stored.decode(), stored }
+    pub fn new(stored: StoredEvent, updated_at: DateTime<Utc>) -> Self {
+        Self { recorded: stored.decode(), stored, updated_at }
     }
 
     /// What it waits with when it cannot be folded, and what follows it.

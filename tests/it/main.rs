@@ -14,6 +14,7 @@ mod fuzz;
 mod golden;
 mod immutable;
 mod live;
+mod log_time;
 mod money;
 mod operations;
 mod order;

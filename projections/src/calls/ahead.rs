@@ -22,7 +22,7 @@ impl Ahead {
         for event in events {
             let told = told.entry(event.key()).or_insert_with(|| Some(Vec::new()));
             match (event.recorded(), &mut *told) {
-                (Ok(recorded), Some(events)) => events.push((recorded, &event.stored)),
+                (Ok(recorded), Some(events)) => events.push((recorded, event)),
                 _ => *told = None,
             }
         }
@@ -51,7 +51,7 @@ mod tests {
     const CALL: Uuid = Uuid::from_u128(2);
 
     fn event(position: i64, facts: &str) -> LogEvent {
-        LogEvent::new(StoredEvent {
+        let stored = StoredEvent {
             position,
             stream_id: CALL,
             stream_kind: "call".to_owned(),
@@ -65,7 +65,8 @@ mod tests {
             sections: None,
             bulk: None,
             subjects: None,
-        })
+        };
+        LogEvent::new(stored, DateTime::UNIX_EPOCH)
     }
 
     fn told(position: i64, status: &str) -> LogEvent {
@@ -73,8 +74,7 @@ mod tests {
     }
 
     fn touched(events: &[LogEvent]) -> Touched<'_> {
-        let events =
-            events.iter().map(|event| (event.recorded().expect("it can be read"), &event.stored));
+        let events = events.iter().map(|event| (event.recorded().expect("it can be read"), event));
         Touched { key: (TENANT, CALL), before: None, events: events.collect() }
     }
 

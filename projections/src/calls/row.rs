@@ -69,7 +69,7 @@ impl<'a> Row<'a> {
             started_at: now.started_at,
             ended_at: call.ended_at(),
             created_at: call.known_since().unwrap_or(DateTime::UNIX_EPOCH),
-            last_recorded_at: call.last_recorded().unwrap_or(DateTime::UNIX_EPOCH),
+            last_recorded_at: folded.updated_at.unwrap_or(DateTime::UNIX_EPOCH),
             duration_ms: call.duration_ms(),
             duration_bucket: now.duration_bucket,
             duration_class: now.duration_class,

@@ -27,8 +27,8 @@ impl Worker {
         for one in claimed {
             let Some(tenant) = one.tenant else { continue };
             for claim in one.claims {
-                let batch =
-                    read(&mut tx, one.tenant_id, claim.position, self.batches().read).await?;
+                let after = (one.tenant_id, claim.position);
+                let batch = read(&mut tx, self.times(), after, self.batches().read).await?;
                 let reached = Reached { len: batch.events.len(), beyond: None };
                 settled.reached(one.tenant_id, &claim, &batch, reached);
                 late.push((tenant, claim, batch));

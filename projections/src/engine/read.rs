@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::claim::Claim;
 use crate::caught::caught_now;
+use crate::marks::{Times, is_marked, mark};
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 
 /// Bytes of facts and sections that are held at once, about.
@@ -47,22 +48,31 @@ impl Batch {
     }
 }
 
-/// Reads and decodes.
+/// Reads and decodes, each event at the log's own time.
 pub(super) async fn read(
     conn: &mut PgConnection,
-    tenant_id: TenantId,
-    after: Position,
+    times: &Times,
+    (tenant_id, after): (TenantId, Position),
     limit: usize,
 ) -> sqlx::Result<Batch> {
-    let mut events = Vec::new();
+    let mut time = times.at(conn, tenant_id, after).await?;
+    let (mut events, mut marks) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     let take = |stored: StoredEvent| {
         bytes += stored.facts.len() + stored.sections.as_ref().map_or(0, Vec::len);
-        events.push(LogEvent::new(stored));
+        let updated_at = time.pass(stored.recorded_at);
+        if is_marked(stored.position) {
+            marks.push((stored.position, updated_at));
+        }
+        events.push(LogEvent::new(stored, updated_at));
         if bytes < BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
+    mark(conn, tenant_id, &marks).await?;
+    if let Some(last) = events.last() {
+        times.keep(tenant_id, Position(last.stored.position), time);
+    }
     let is_full = events.len() == limit || bytes >= BYTES;
     Ok(Batch { events, is_full, bytes, prepared: HashMap::new() })
 }
@@ -77,18 +87,18 @@ pub(super) struct Ahead {
 impl Ahead {
     /// `claims`: who will fold it.
     pub(super) fn start(
-        pool: &PgPool,
+        (pool, times): (&PgPool, &Times),
         tenant: Tenant,
         after: Position,
         limit: usize,
         claims: &[Claim],
     ) -> Self {
-        let (pool, tenant_id) = (pool.clone(), tenant.tenant_id);
+        let (pool, times, tenant_id) = (pool.clone(), times.clone(), tenant.tenant_id);
         let filled = claims.iter().filter(|claim| claim.way == Way::Copy);
         let filled: Vec<_> = filled.map(|claim| Arc::clone(&claim.projector)).collect();
         let task = tokio::spawn(async move {
             let mut conn = pool.acquire().await?;
-            let mut batch = read(&mut conn, tenant_id, after, limit).await?;
+            let mut batch = read(&mut conn, &times, (tenant_id, after), limit).await?;
             drop(conn);
             if filled.is_empty() {
                 return Ok(batch);

@@ -17,6 +17,7 @@ use super::parking::Waiting;
 use super::postponed::Postponed;
 use super::read::{Ahead, BYTES, Batch, read};
 use super::settle::Settled;
+use crate::marks::Times;
 use crate::projector::{LogEvent, Projector, Tenant};
 
 /// How much is done at once. What comes of it is the same.
@@ -61,6 +62,7 @@ pub(super) struct Worker {
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
     left_behind: Vec<TenantId>,
+    times: Times,
 }
 
 impl Worker {
@@ -88,7 +90,13 @@ impl Worker {
             staying_since: None,
             tried_halted: None,
             left_behind: Vec::new(),
+            times: Times::default(),
         }
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn times(&self) -> &Times {
+        &self.times
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -362,7 +370,7 @@ impl Worker {
         self.left_behind.push(tenant.tenant_id);
         let Some(last) = last else { return };
         let (pool, after) = (self.store.projector(), Position(last.stored.position));
-        let limit = self.batches.read;
+        let (pool, limit) = ((pool, &self.times), self.batches.read);
         self.ahead = Some(Ahead::start(pool, tenant, after, limit, claims));
         self.staying_since.get_or_insert_with(Instant::now);
     }
@@ -375,7 +383,7 @@ impl Worker {
     ) -> sqlx::Result<Batch> {
         match self.ahead.take_if(|ahead| ahead.tenant_id == tenant_id) {
             Some(ahead) if ahead.after == after => ahead.finish().await,
-            _ => read(conn, tenant_id, after, self.batches.read).await,
+            _ => read(conn, &self.times, (tenant_id, after), self.batches.read).await,
         }
     }
 }

@@ -155,3 +155,45 @@ fn a_rebuild_with_newly_parked_keys_is_shown_only_when_somebody_says_so() {
         operated.ledger.stop().await;
     });
 }
+
+#[test]
+fn as_of_answers_of_a_parked_call_and_of_one_with_a_dropped_event_what_is_shown() {
+    run(async {
+        let operated = Operated::new().await;
+        let tenant = &operated.tenant;
+        // It is shown in progress; its report cannot be read.
+        tenant.post_ok(messages::status("spoilt", "in-progress").to_string()).await;
+        let calls = tenant.calls().await;
+        let call = calls.iter().find(|call| call["provider_call_id"] == "spoilt").expect("it");
+        let path = format!("/v1/calls/{}", call["call_id"].as_str().expect("an id"));
+        let poison = "alter table calls_v2.calls add constraint poisoned
+                      check (provider_call_id <> 'spoilt' or status <> 'ended') not valid";
+        sqlx::raw_sql(poison).execute(&mut operated.own.superuser().await).await.expect("poison");
+        let answer = tenant.post_ok(messages::report("spoilt").to_string()).await;
+        let position = answer["position"].as_i64().expect("a position");
+        tenant.post_ok(messages::status("spoilt", "forwarding").to_string()).await;
+        tenant.settle().await;
+
+        let far = ["9999-01-01T00:00:00Z".to_owned(), i64::MAX.to_string(), position.to_string()];
+        let shown = tenant.get(&path).await;
+        assert_eq!(shown["status"], "in_progress", "what follows waits");
+        for as_of in &far {
+            let then = tenant.get(&format!("{path}?as_of={as_of}")).await;
+            assert_eq!(then, shown, "{as_of}");
+        }
+
+        let entry = parked(&operated, &operated.own_key).await[0].clone();
+        let id = entry["parked_id"].as_str().expect("an id");
+        let drop = format!("/v1/parked/{id}/drop");
+        operated.done(&operated.own_key, &drop, &json!({ "reason": "a test" })).await;
+        let shown = tenant.get(&path).await;
+        assert_eq!(shown["status"], "forwarding", "without the report");
+        for as_of in &far[..2] {
+            let then = tenant.get(&format!("{path}?as_of={as_of}")).await;
+            assert_eq!(then, shown, "{as_of}");
+        }
+        let then = tenant.get(&format!("{path}?as_of={position}")).await;
+        assert_eq!(then["status"], "in_progress");
+        operated.ledger.stop().await;
+    });
+}

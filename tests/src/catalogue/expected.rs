@@ -70,7 +70,7 @@ pub(super) const POLICIES: &[(&str, &str, &str)] = &[
     ("projector_reads", "ledger.tenants ledger.events", "r ledger_projector true -"),
     (
         "projector_all",
-        "projection.checkpoints projection.versions projection.parked projection.dropped {model}.*",
+        "projection.checkpoints projection.versions projection.parked projection.dropped projection.marks {model}.*",
         "* ledger_projector true true",
     ),
 ];
@@ -128,6 +128,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
         "table projection.dropped",
         "ledger_app: select; ledger_projector: select insert update delete",
     ),
+    ("table projection.marks", "ledger_app: select; ledger_projector: select insert update delete"),
     ("function projection.secure", ""),
     ("function projection.create_version", ""),
     ("function projection.finish_version", ""),

@@ -1,18 +1,17 @@
 //! `GET /v1/calls/{call_id}`, now or as it was known then.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use ledger_core::call::Call;
-use ledger_core::ids::{Position, StreamId};
+use ledger_core::ids::Position;
 use ledger_store::compute::compute;
-use ledger_store::{TenantTx, read};
-use projections::calls::{Folded, find};
-use uuid::Uuid;
+use ledger_store::read;
+use projections::calls::find;
+use projections::calls::past::{self, Moment};
 
 use super::personal::{
     OpenedEvent, leave_body, open_events, open_parties, said_at, turns_of, within_budget,
@@ -32,7 +31,7 @@ use crate::reading::BUDGET;
     get, path = "/v1/calls/{call_id}", operation_id = "get_call", tag = "calls", security(("api_key" = [])),
     params(
         ("call_id" = String, Path, description = "The call"),
-        ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then"),
+        ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then. A time means the log up to the first event that was recorded later"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
     responses(
@@ -58,8 +57,8 @@ pub async fn handler(
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let (call, party, reached) = match as_of {
-        Some(moment) => {
-            let folded = fold_until(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
+        Some(AsOf(moment)) => {
+            let folded = past::find(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
             (folded.call, party, position)
         }
@@ -103,48 +102,16 @@ pub(super) fn not_found() -> ApiError {
     ApiError::not_found("call-not-found", "call")
 }
 
-/// A point in the past.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    Position(i64),
-    Time(DateTime<Utc>),
-}
+/// A point in the past, as it is asked for.
+struct AsOf(Moment);
 
-impl FromStr for Moment {
+impl FromStr for AsOf {
     type Err = chrono::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self::Position).or_else(|_| text.parse().map(Self::Time))
+        let position = text.parse().map(Moment::Position);
+        position.or_else(|_| text.parse().map(Moment::Time)).map(Self)
     }
-}
-
-impl Moment {
-    /// Whether an event was known by then. Known is what we had recorded, whenever it occurred.
-    fn knew(self, event: &read::StoredEvent) -> bool {
-        match self {
-            Self::Position(position) => event.position <= position,
-            Self::Time(time) => event.recorded_at <= time,
-        }
-    }
-}
-
-/// The call folded from the log itself, as far as it was known. `None` when nothing was.
-async fn fold_until(
-    tx: &mut TenantTx,
-    call_id: Uuid,
-    moment: Moment,
-) -> Result<Option<Folded>, ApiError> {
-    let mut folded = None;
-    let mut fault = Ok(());
-    read::scan_stream(tx, StreamId(call_id), |event| {
-        if event.stream_kind == "call" && moment.knew(&event) {
-            fault = folded.get_or_insert_with(Folded::default).take(&event);
-        }
-        if fault.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })
-    .await?;
-    fault?;
-    Ok(folded)
 }
 
 /// The call with what was said, as far as it was `opened`; `None` for who may not see it.

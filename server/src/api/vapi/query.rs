@@ -122,23 +122,23 @@ impl ListQuery {
     }
 }
 
-/// Four bounds as one span. What is stored is cut to microseconds, so a bound between two of them
-/// is moved to where it parts the stored ones alike.
+/// Four bounds as one span. Times are compared as they are shown, cut to milliseconds: what was shown
+/// with a time is not after that time.
 fn span(params: &mut Params, name: &str) -> Span {
     let mut bound = |end: &str| params.time(&format!("{name}{end}"));
-    let (after, from) = (bound("Gt").map(next_micro), bound("Ge").map(this_or_next_micro));
-    let (before, to) = (bound("Lt").map(this_or_next_micro), bound("Le").map(next_micro));
+    let (after, from) = (bound("Gt").map(next_milli), bound("Ge").map(this_or_next_milli));
+    let (before, to) = (bound("Lt").map(this_or_next_milli), bound("Le").map(next_milli));
     Span { from: after.max(from), until: before.into_iter().chain(to).min() }
 }
 
-fn next_micro(at: DateTime<Utc>) -> DateTime<Utc> {
-    let micro = TimeDelta::microseconds(1);
-    at.duration_trunc(micro).unwrap_or(at).checked_add_signed(micro).unwrap_or(at)
+const MILLI: TimeDelta = TimeDelta::milliseconds(1);
+
+fn next_milli(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_trunc(MILLI).unwrap_or(at).checked_add_signed(MILLI).unwrap_or(at)
 }
 
-fn this_or_next_micro(at: DateTime<Utc>) -> DateTime<Utc> {
-    let is_between = at.duration_trunc(TimeDelta::microseconds(1)).is_ok_and(|micro| micro < at);
-    if is_between { next_micro(at) } else { at }
+fn this_or_next_milli(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_round_up(MILLI).unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -169,9 +169,9 @@ mod tests {
              &updatedAtGe=2026-11-02T09:00:00.0000001Z&updatedAtLt=2026-11-03T09:00:00Z",
         );
         let filter = query.expect("a query").filter;
-        assert_eq!(filter.created.from, Some(at("2026-11-02T09:00:00.000001Z")));
-        assert_eq!(filter.created.until, Some(at("2026-11-03T09:00:00.000001Z")));
-        assert_eq!(filter.updated.from, Some(at("2026-11-02T09:00:00.000001Z")));
+        assert_eq!(filter.created.from, Some(at("2026-11-02T09:00:00.001Z")));
+        assert_eq!(filter.created.until, Some(at("2026-11-03T09:00:00.001Z")));
+        assert_eq!(filter.updated.from, Some(at("2026-11-02T09:00:00.001Z")));
         assert_eq!(filter.updated.until, Some(at("2026-11-03T09:00:00Z")));
     }
 
@@ -182,7 +182,7 @@ mod tests {
              &createdAtLt=2026-12-01&createdAtLe=2027-01-01",
         );
         let created = query.expect("a query").filter.created;
-        assert_eq!(created.from, Some(at("2026-11-02T00:00:00.000001Z")));
+        assert_eq!(created.from, Some(at("2026-11-02T00:00:00.001Z")));
         assert_eq!(created.until, Some(at("2026-12-01T00:00:00Z")));
     }
 

@@ -1,6 +1,7 @@
 //! Read models: each must be at the end of every log, and be what folding that log from its beginning gives.
 
 use anyhow::Context;
+use ledger_core::clock::LogTime;
 use ledger_core::ids::TenantId;
 use projections::calendar::zone as zone_named;
 use projections::engine::show_path;
@@ -67,9 +68,12 @@ pub(super) async fn check(
         }
         let tenant = tenant(conn, tenant_id).await?;
         show_path(conn, name, version).await?;
+        let mut time = LogTime::default();
         for batch in log.events.chunks(BATCH) {
-            let wanted = batch.iter().filter(|event| projector.wants(&event.stream_kind));
-            let events: Vec<LogEvent> = wanted.cloned().map(LogEvent::new).collect();
+            let timed = batch.iter().map(|event| (event, time.pass(event.recorded_at)));
+            let wanted = timed.filter(|(event, _)| projector.wants(&event.stream_kind));
+            let events: Vec<LogEvent> =
+                wanted.map(|(event, at)| LogEvent::new(event.clone(), at)).collect();
             let wanted = [TenantKeys::of(tenant, events.iter())];
             let mut fold = projector.load(conn, &wanted, Prepared::default()).await?;
             for event in &events {

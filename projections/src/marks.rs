@@ -1,0 +1,182 @@
+//! The log's own time ([`LogTime`]) at any position, and the position at a time.
+//!
+//! It is a function of the whole log before a position. Some positions are marked with it as they are
+//! read, so that it need only be computed from the nearest mark on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use ledger_core::clock::LogTime;
+use ledger_core::ids::{Position, TenantId};
+use ledger_store::TenantTx;
+use sqlx::PgConnection;
+
+/// Positions between two marks.
+const EVERY: i64 = 64;
+/// Rows that are read at once where no mark is near.
+const AT_ONCE: i64 = 10_000;
+/// Tenants whose last time is remembered. With more of them, those that are read are looked up.
+const REMEMBERED: usize = 10_000;
+
+/// The times at which reading stopped, by tenant.
+#[derive(Clone, Default)]
+pub(crate) struct Times(Arc<Mutex<HashMap<TenantId, (Position, LogTime)>>>);
+
+impl Times {
+    /// The time at a position, for going on behind it.
+    pub(crate) async fn at(
+        &self,
+        conn: &mut PgConnection,
+        tenant_id: TenantId,
+        position: Position,
+    ) -> sqlx::Result<LogTime> {
+        let known = self.lock().get(&tenant_id).copied();
+        match known {
+            _ if position.0 <= 0 => Ok(LogTime::default()),
+            Some((at, time)) if at == position => Ok(time),
+            _ => compute(conn, tenant_id, position).await,
+        }
+    }
+
+    /// Remembers it.
+    pub(crate) fn keep(&self, tenant_id: TenantId, position: Position, time: LogTime) {
+        let mut known = self.lock();
+        if known.len() >= REMEMBERED && !known.contains_key(&tenant_id) {
+            known.clear();
+        }
+        known.insert(tenant_id, (position, time));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Position, LogTime)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a position is marked.
+pub(crate) fn is_marked(position: i64) -> bool {
+    position % EVERY == 0
+}
+
+/// Marks positions. Whoever read them before has marked them alike.
+pub(crate) async fn mark(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    marks: &[(i64, DateTime<Utc>)],
+) -> sqlx::Result<()> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let positions: Vec<i64> = marks.iter().map(|(position, _)| *position).collect();
+    let times: Vec<DateTime<Utc>> = marks.iter().map(|(_, at)| *at).collect();
+    sqlx::query!(
+        "insert into projection.marks (tenant_id, position, updated_at)
+         select $1, * from unnest($2::bigint[], $3::timestamptz[])
+             on conflict do nothing",
+        tenant_id.0,
+        &positions,
+        &times,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The times at these positions, by position.
+pub(crate) async fn times(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    positions: &[i64],
+) -> sqlx::Result<HashMap<i64, DateTime<Utc>>> {
+    let mut times: HashMap<i64, Option<DateTime<Utc>>> =
+        positions.iter().map(|position| (*position, None)).collect();
+    let (Some(first), Some(last)) = (positions.iter().min(), positions.iter().max()) else {
+        return Ok(HashMap::new());
+    };
+    let before = compute(conn, tenant_id, Position(first - 1)).await?;
+    walk(conn, tenant_id, (Position(first - 1), before), Position(*last), |position, at| {
+        if let Some(time) = times.get_mut(&position) {
+            *time = Some(at);
+        }
+    })
+    .await?;
+    Ok(times.into_iter().filter_map(|(position, at)| Some((position, at?))).collect())
+}
+
+/// The last position that was known at a time: the one before the first event that was recorded later.
+///
+/// # Errors
+/// The database did not answer.
+pub(crate) async fn known_at(tx: &mut TenantTx, time: DateTime<Utc>) -> sqlx::Result<Position> {
+    let tenant_id = tx.tenant_id();
+    // Up to the mark nothing was recorded later, by what a mark is.
+    let later = sqlx::query_scalar!(
+        "select e.position
+           from ledger.events e
+          where e.tenant_id = $1
+            and e.position > coalesce((select m.position from projection.marks m
+                                        where m.tenant_id = $1 and m.updated_at <= $2
+                                        order by m.updated_at desc
+                                        limit 1), 0)
+            and e.recorded_at > $2
+          order by e.position
+          limit 1",
+        tenant_id.0,
+        time,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(Position(later.map_or(i64::MAX, |position| position - 1)))
+}
+
+/// The time at a position, from the nearest mark.
+async fn compute(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    position: Position,
+) -> sqlx::Result<LogTime> {
+    let mark = sqlx::query!(
+        "select position, updated_at from projection.marks
+          where tenant_id = $1 and position <= $2
+          order by position desc
+          limit 1",
+        tenant_id.0,
+        position.0,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let from = mark.map_or((Position(0), LogTime::default()), |mark| {
+        (Position(mark.position), LogTime::at(mark.updated_at))
+    });
+    walk(conn, tenant_id, from, position, |_, _| ()).await
+}
+
+async fn walk(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    (from, mut time): (Position, LogTime),
+    to: Position,
+    mut passed: impl FnMut(i64, DateTime<Utc>),
+) -> sqlx::Result<LogTime> {
+    let mut from = from;
+    while from < to {
+        let rows = sqlx::query!(
+            "select position, recorded_at from ledger.events
+              where tenant_id = $1 and position > $2 and position <= $3
+              order by position
+              limit $4",
+            tenant_id.0,
+            from.0,
+            to.0,
+            AT_ONCE,
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let Some(last) = rows.last() else { break };
+        from = Position(last.position);
+        for row in rows {
+            passed(row.position, time.pass(row.recorded_at));
+        }
+    }
+    Ok(time)
+}
