@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use projections::Health;
 use tokio::sync::watch;
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
@@ -139,7 +140,7 @@ pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
 /// The service: routes, documentation, and the layers around them.
 pub fn router(app: App) -> Router {
     let (routes, document) = documented();
-    routes
+    let routed: Router = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .method_not_allowed_fallback(|| async {
@@ -151,7 +152,26 @@ pub fn router(app: App) -> Router {
             ApiError::internal(&"a handler panicked").into_response()
         }))
         .layer(from_fn_with_state(app.clone(), around))
-        .with_state(app)
+        .with_state(app);
+    Router::new().fallback_service(routed.map_request(on_its_route))
+}
+
+/// A path with a slash at its end is the same route. The page of the contract is not: its links are
+/// relative to its slash.
+fn on_its_route(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() || trimmed.is_empty() || path.starts_with("/docs/") {
+        return request;
+    }
+    let target = match request.uri().query() {
+        Some(query) => format!("{trimmed}?{query}"),
+        None => trimmed.to_owned(),
+    };
+    if let Ok(target) = target.parse() {
+        *request.uri_mut() = target;
+    }
+    request
 }
 
 /// What is served to those who find every connection taken: probes, and when to come again.
@@ -192,7 +212,7 @@ async fn around(
     };
 
     let id = request_id.to_string();
-    api::vapi::error::finish(&mut response, &route);
+    api::vapi::error::finish(&mut response, &instance);
     problem::finish(&mut response, &instance, &id);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::personal::{OpenedEvent, open_events, open_parties, said_at, turns_of};
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
-use crate::api::{Params, PathId, begin_read, positioned};
+use crate::api::{Params, PathId, begin_read, positioned, times, whole_number};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -100,10 +100,11 @@ enum Moment {
 }
 
 impl FromStr for Moment {
-    type Err = chrono::ParseError;
+    type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self::Position).or_else(|_| text.parse().map(Self::Time))
+        let position = whole_number(text).map(Self::Position);
+        position.or_else(|| times::zoned(text).map(Self::Time)).ok_or(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Calls for whoever asked: opened for those who may see people, each look at a person recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_core::ids::{SubjectId, TenantId};
+use ledger_core::ids::{Position, SubjectId, TenantId};
+use ledger_core::provider::vapi::retold::{Retold, retell};
 use ledger_store::TenantTx;
 use ledger_store::read::{self, StoredEvent};
 use ledger_store::seal::{Sealed, SectionName, pack, unpack};
@@ -18,11 +19,15 @@ use crate::problem::ApiError;
 
 /// How many calls' events are read at a time: their bodies as they came are among them.
 const AT_ONCE: usize = 100;
+/// How many bytes of sealed bodies are opened at a time. Compressed, they are a tenth or less of what
+/// they open to.
+const SEALED_AT_ONCE: usize = 64 << 10;
 
 /// The sections of some calls' events, by position, and whose they are.
 #[derive(Default)]
 struct Opened {
     events: BTreeMap<i64, OpenedEvent>,
+    retold: BTreeMap<i64, Retold>,
     subjects: Vec<SubjectId>,
 }
 
@@ -49,9 +54,15 @@ pub(super) async fn show(
         caller.audit_personal_read(app, action, resource, rows.len(), subjects).await?;
     }
     let view = |(row, parties): (&Row, &Parties)| {
-        let said = |opened| Said { call: &row.call, opened };
-        let opened = opened.as_ref().map(|opened| &opened.events);
-        VapiCall::of(tenant_id, row, parties, opened.map(said))
+        let said = |opened: &'_ Opened| {
+            VapiCall::of(
+                tenant_id,
+                row,
+                parties,
+                Some(Said { call: &row.call, opened: &opened.events, retold: &opened.retold }),
+            )
+        };
+        opened.as_ref().map_or_else(|| VapiCall::of(tenant_id, row, parties, None), said)
     };
     Ok(rows.iter().zip(&parties).map(view).collect())
 }
@@ -65,22 +76,56 @@ fn seen(parties: &[Parties], opened: &Opened) -> Vec<SubjectId> {
     subjects
 }
 
-/// Opens what was said and done in calls. Bodies as they came stay sealed: nothing here shows them.
+/// Opens what was said and done in calls. Of bodies as they came only those of reports are opened, and
+/// what they tell is kept of them; the others stay sealed.
 async fn open(app: &App, tenant_id: TenantId, rows: &[Row]) -> Result<Opened, ApiError> {
     let mut opened = Opened::default();
     for rows in rows.chunks(AT_ONCE) {
-        let positions: Vec<i64> = rows.iter().flat_map(|row| said_at(&row.call)).collect();
+        let reports: BTreeSet<i64> =
+            rows.iter().flat_map(|row| row.call.reports()).map(|Position(at)| at).collect();
+        let said = rows.iter().flat_map(|row| said_at(&row.call));
+        let positions: BTreeSet<i64> = said.chain(reports.iter().copied()).collect();
+        let positions: Vec<i64> = positions.into_iter().collect();
         if positions.is_empty() {
             continue;
         }
         let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
         let mut events = read::at_positions(&mut tx, &positions).await?;
         drop(tx);
-        events.iter_mut().for_each(leave_body);
+        events.iter_mut().filter(|event| !reports.contains(&event.position)).for_each(leave_body);
         opened.subjects.extend(events.iter().filter_map(StoredEvent::subject));
-        opened.events.extend(open_events(app.store.vault(), tenant_id, &events).await?);
+        for events in by_size(&events) {
+            opened.take(open_events(app.store.vault(), tenant_id, events).await?);
+        }
     }
     Ok(opened)
+}
+
+impl Opened {
+    /// Keeps what events say, and of a body what it tells in Vapi's words.
+    fn take(&mut self, events: BTreeMap<i64, OpenedEvent>) {
+        for (position, mut event) in events {
+            let body = event.raw.take();
+            let told = body.and_then(|body| retell(body.get().as_bytes()));
+            self.retold.extend(told.map(|told| (position, told)));
+            self.events.insert(position, event);
+        }
+    }
+}
+
+/// Events in groups that are opened together.
+fn by_size(events: &[StoredEvent]) -> Vec<&[StoredEvent]> {
+    let mut groups = Vec::new();
+    let (mut from, mut bytes) = (0, 0);
+    for (nth, event) in events.iter().enumerate() {
+        bytes += event.bulk.as_ref().map_or(0, Vec::len);
+        if bytes > SEALED_AT_ONCE && nth > from {
+            groups.push(&events[from..nth]);
+            (from, bytes) = (nth, event.bulk.as_ref().map_or(0, Vec::len));
+        }
+    }
+    groups.push(&events[from..]);
+    groups
 }
 
 /// Takes the body as it came out of an event's large sections. What cannot be taken apart stays,
