@@ -56,9 +56,9 @@ impl Adapter for Vapi {
         redact::redact(&mut tree);
         let raw = tree.to_compact();
         let quoted = tools::quoted_lists(&tree);
-        let mut tree = tree;
-        tools::unquote_lists(&mut tree, &quoted);
-        translate(&tree, canonical, raw, region)
+        let mut unquoted = tree;
+        tools::unquote_lists(&mut unquoted, &quoted);
+        translate(&unquoted, canonical, raw, region)
     }
 }
 

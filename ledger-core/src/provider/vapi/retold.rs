@@ -210,7 +210,7 @@ impl<'m> Line<'m> {
             .push(("secondsFromStart", number_or(told, "secondsFromStart", || self.seconds(time))));
         match role {
             "bot" | "user" => {
-                needed.push(("endTime", number_or(told, "endTime", || ended(told, time))))
+                needed.push(("endTime", number_or(told, "endTime", || ended(told, time))));
             }
             "tool_calls" => self.name_tools(calls.unwrap_or_default(), &mut needed),
             "tool_call_result" => self.result(told, &mut needed),
