@@ -11,6 +11,7 @@ mod write;
 
 use std::borrow::Cow;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -52,6 +53,7 @@ impl<'a> Json<'a> {
     /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::TooMany`] beyond
     /// [`MAX_VALUES`], [`Refused::NotJson`]. None of them quotes the body.
     pub fn parse(body: &'a [u8]) -> Result<Self, Refused> {
+        let body = without_bom(body);
         let text = std::str::from_utf8(body)
             .map_err(|error| Refused::NotUtf8 { at: error.valid_up_to() })?;
         read::read(text)
@@ -63,6 +65,17 @@ impl<'a> Json<'a> {
         match self {
             Self::Object(fields) => {
                 fields.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match self {
+            Self::Object(fields) => {
+                fields.iter_mut().rev().find(|(known, _)| known == key).map(|(_, value)| value)
             }
             _ => None,
         }
@@ -155,12 +168,32 @@ impl<'a> Json<'a> {
     }
 }
 
+/// A text without the mark of byte order that some editors and libraries put before UTF-8.
+#[must_use]
+pub fn without_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
 /// Going through microseconds also folds a leap second into the next one.
 fn iso_micros(text: &str) -> Option<i64> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_micros());
     zoned
         .or_else(|_| text.parse().map(|time: NaiveDateTime| time.and_utc().timestamp_micros()))
         .ok()
+}
+
+/// An id as it may stand in facts: of one that is too long its beginning and a digest of all of it, so
+/// that two of them that begin alike stay two.
+#[must_use]
+pub fn fact_id(id: &str) -> String {
+    const KEPT: usize = MAX_FACT_CHARS - 1 - 64;
+    if id.chars().count() <= MAX_FACT_CHARS {
+        return fact_text(id);
+    }
+    let kept = id.chars().filter(|c| !c.is_control()).take(KEPT);
+    let digest = digest(&SHA256, id.as_bytes());
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    kept.chain(['#']).collect::<String>() + &digits.collect::<String>()
 }
 
 /// Text as it may stand in facts: no control characters (PostgreSQL refuses NUL), at most

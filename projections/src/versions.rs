@@ -14,9 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, 
 use thiserror::Error;
 
 pub use cancel::{cancel, cancel_version};
+use compare::is_gone;
 pub use compare::{Checksum, Diff, Difference, checksum, diff, diff_within, pair};
 pub use promote::{Obstacles, obstacles, promote, promote_version, rollback};
-use compare::is_gone;
 use scoped::swap;
 
 use crate::projector::Projector;

@@ -12,6 +12,7 @@ pub mod parked;
 pub mod quarantine;
 pub mod read_models;
 pub mod sources;
+pub mod times;
 pub mod usage;
 pub mod vapi;
 pub mod webhook_metrics;
@@ -31,8 +32,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, Utc};
 use ledger_core::ids::Position;
+use ledger_core::money::parse_decimal;
 use ledger_store::TenantTx;
 use projections::position;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
@@ -155,7 +158,11 @@ impl Params {
     /// # Errors
     /// 400: it is none.
     pub fn number(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
-        self.parse(name, "a whole number")
+        let number = |value: String| {
+            whole_number(&value)
+                .ok_or_else(|| ApiError::parameter(name, "it is not a whole number"))
+        };
+        self.take(name)?.map(number).transpose()
     }
 
     /// A time.
@@ -163,11 +170,11 @@ impl Params {
     /// # Errors
     /// 400: it is none, or lies beyond the years that RFC 3339 can write.
     pub fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
-        let time = self.parse(name, "an RFC 3339 time")?;
-        if time.is_some_and(|time| !is_rfc3339(time)) {
-            return Err(ApiError::parameter(name, "it is not an RFC 3339 time"));
-        }
-        Ok(time)
+        let time = |value: String| {
+            let time = times::zoned(&value).filter(|time| is_rfc3339(*time));
+            time.ok_or_else(|| ApiError::parameter(name, "it is not an RFC 3339 time"))
+        };
+        self.take(name)?.map(time).transpose()
     }
 
     /// How many to a page: 1 to 200, 50 when nothing is said.
@@ -204,6 +211,15 @@ impl Params {
             Some(name) => Err(unknown_parameter(&name)),
         }
     }
+}
+
+/// A whole number, also one that is written with a fraction of zero: some languages have no other numbers.
+#[must_use]
+pub fn whole_number(text: &str) -> Option<i64> {
+    // The parser of decimals takes underscores, too.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let decimal = || parse_decimal(text).filter(|number| is_number && number.is_integer());
+    text.parse().ok().or_else(|| decimal()?.to_i64())
 }
 
 /// Names the parameter, when it looks like a name: a value in its place may be personal.

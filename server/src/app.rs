@@ -14,6 +14,7 @@ use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{Arrivals, Health};
 use tokio::sync::watch;
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tracing::Instrument;
@@ -161,7 +162,7 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
 /// The service: routes, documentation, and the layers around them. Pages of `cors_origins` may read it.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
     let (routes, document) = served(operations);
-    let service = routes
+    let routed: Router = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .method_not_allowed_fallback(|| async {
@@ -174,6 +175,7 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
         }))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app);
+    let service = Router::new().fallback_service(routed.map_request(on_its_route));
     if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
 }
 
@@ -207,6 +209,24 @@ pub fn router_of_operations(app: App) -> Router {
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
+}
+
+/// A path with a slash at its end is the same route. The page of the contract is not: its links are
+/// relative to its slash.
+fn on_its_route(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() || trimmed.is_empty() || path.starts_with("/docs/") {
+        return request;
+    }
+    let target = match request.uri().query() {
+        Some(query) => format!("{trimmed}?{query}"),
+        None => trimmed.to_owned(),
+    };
+    if let Ok(target) = target.parse() {
+        *request.uri_mut() = target;
+    }
+    request
 }
 
 /// What is served to those who find every connection taken: probes, and when to come again.
@@ -267,7 +287,7 @@ async fn around(
     };
 
     let id = request_id.to_string();
-    api::vapi::error::finish(&mut response, &route);
+    api::vapi::error::finish(&mut response, &instance);
     problem::finish(&mut response, &instance, &id);
     headers::secure(&mut response, &route);
     if let Ok(value) = HeaderValue::from_str(&id) {

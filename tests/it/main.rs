@@ -6,6 +6,7 @@ mod bad_input;
 mod calls_api;
 mod canaries;
 mod catalogue;
+mod clients;
 mod contract;
 mod embedded;
 mod exactly_once;

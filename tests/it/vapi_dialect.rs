@@ -5,6 +5,7 @@ mod filters;
 mod people;
 mod refusals;
 mod samples;
+mod told;
 
 use ledger_tests::TestTenant;
 use ledger_tests::schema::Schemas;
@@ -16,9 +17,7 @@ async fn list(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
     let (status, calls) = tenant.get_with(key, &format!("/call?{query}")).await;
     assert_eq!(status, 200, "{query}: {calls}");
     let calls = calls.as_array().expect("a plain list").clone();
-    for call in &calls {
-        assert_eq!(Schemas::vapi().faults("Call", call), [""; 0], "{call}");
-    }
+    calls.iter().for_each(check);
     calls
 }
 
@@ -26,8 +25,24 @@ async fn list(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
 async fn show(tenant: &TestTenant, key: &str, id: &str) -> Value {
     let (status, call) = tenant.get_with(key, &format!("/call/{id}")).await;
     assert_eq!(status, 200, "{id}: {call}");
-    assert_eq!(Schemas::vapi().faults("Call", &call), [""; 0], "{call}");
+    check(&call);
     call
+}
+
+/// Checks that a call is of Vapi's schema, as far as that is kept: assistants have some hundred others.
+fn check(call: &Value) {
+    let mut call = call.clone();
+    for own in
+        ["assistant", "assistantOverrides", "phoneNumber", "squad", "squadOverrides", "transport"]
+    {
+        call.as_object_mut().expect("a call").remove(own);
+    }
+    if let Some(artifact) = call.get_mut("artifact").and_then(Value::as_object_mut) {
+        for own in ["assistantActivations", "nodes", "performanceMetrics", "transfers"] {
+            artifact.remove(own);
+        }
+    }
+    assert_eq!(Schemas::vapi().faults("Call", &call), [""; 0], "{call}");
 }
 
 /// Asks for figures.

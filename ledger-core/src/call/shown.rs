@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Call, Outcome, PartyClaim, ToolCall};
+use super::{Call, Outcome, PartyClaim, Rank, ToolCall};
 use crate::event::{Direction, Status};
 use crate::ids::{Position, SubjectId};
 use crate::money::Cost;
@@ -164,6 +164,35 @@ impl Call {
     #[must_use]
     pub fn parties(&self) -> &[PartyClaim] {
         &self.parties
+    }
+
+    /// The reports that tell something of it, weightiest first.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Position> {
+        let weights = [
+            self.direction.as_ref().map(|claim| claim.weight),
+            self.agent_id.as_ref().map(|claim| claim.weight),
+            self.phone_number_id.as_ref().map(|claim| claim.weight),
+            self.started_at.as_ref().map(|claim| claim.weight),
+            self.ended_at.as_ref().map(|claim| claim.weight),
+            self.ended_reason.as_ref().map(|claim| claim.weight),
+            self.duration_ms.as_ref().map(|claim| claim.weight),
+            self.cost.as_ref().map(|claim| claim.weight),
+            self.success.as_ref().map(|claim| claim.weight),
+            self.turn_latency_ms.as_ref().map(|claim| claim.weight),
+        ];
+        let parts = self.conversation.values().map(|claim| claim.weight);
+        let mut weights: Vec<_> = weights.into_iter().flatten().chain(parts).collect();
+        weights.retain(|weight| weight.rank == Rank::Report && weight.position.0 != 0);
+        weights.sort_unstable_by(|one, other| other.cmp(one));
+        weights.dedup();
+        let mut positions: Vec<Position> = Vec::new();
+        for weight in weights {
+            if !positions.contains(&weight.position) {
+                positions.push(weight.position);
+            }
+        }
+        positions
     }
 
     /// In which events single turns lie, in the order they were told: what is known of the

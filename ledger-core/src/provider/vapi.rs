@@ -12,6 +12,7 @@ mod performance;
 mod proof;
 mod redact;
 mod report;
+pub mod retold;
 mod secret_text;
 mod told;
 mod tool_log;
@@ -53,13 +54,18 @@ impl Adapter for Vapi {
         // Of the body as it was sent: a secret that changed makes another delivery.
         let canonical = tree.to_canonical();
         redact::redact(&mut tree);
-        translate(&tree, canonical, region)
+        let raw = tree.to_compact();
+        let quoted = tools::quoted_lists(&tree);
+        let mut unquoted = tree;
+        tools::unquote_lists(&mut unquoted, &quoted);
+        translate(&unquoted, canonical, raw, region)
     }
 }
 
 fn translate(
     tree: &Json<'_>,
     canonical: Vec<u8>,
+    raw: Vec<u8>,
     region: Option<&str>,
 ) -> Result<Translation, Refused> {
     let message = Message::open(tree)?;
@@ -70,7 +76,7 @@ fn translate(
     let call = facts::call_facts(&message, occurred_at, party_facts);
     let (told, reply) = told::told(&message, call, occurred_at)?;
     let correlation = facts::correlation(&message);
-    let mut raw = Some(tree.to_compact());
+    let mut raw = Some(raw);
     let drafts = told.into_iter().map(|told| Draft {
         correlation: correlation.clone(),
         dedupe: told.dedupe,

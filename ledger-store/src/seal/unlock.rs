@@ -40,11 +40,7 @@ impl Unlocked {
 ///
 /// # Errors
 /// As [`open`].
-pub fn unlock(
-    key: &KeyBytes,
-    tenant_id: TenantId,
-    section: &[u8],
-) -> Result<Unlocked, Corrupt> {
+pub fn unlock(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Unlocked, Corrupt> {
     let parsed = Sealed::parse(section)?;
     let aad = authenticated(tenant_id, &section[..parsed.header_len]);
     let (content_key, commitment) = derive(key, parsed.salt, &aad);

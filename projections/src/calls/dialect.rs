@@ -45,6 +45,8 @@ pub struct Filter {
     pub created: Span,
     /// Updated in this span.
     pub updated: Span,
+    /// Marked as a test, or not.
+    pub is_test: Option<bool>,
 }
 
 /// The newest calls that a filter leaves, as they are stored: all of one instant, in little memory.
@@ -73,8 +75,9 @@ pub async fn list(
            and ($6::timestamptz is null or created_at < $6)
            and ($7::timestamptz is null or last_recorded_at >= $7)
            and ($8::timestamptz is null or last_recorded_at < $8)
+           and ($9::boolean is null or is_test = $9)
          order by created_at desc, call_id desc
-         limit $9
+         limit $10
         "#,
         tenant_id.0,
         filter.provider_call_id,
@@ -84,6 +87,7 @@ pub async fn list(
         filter.created.until,
         filter.updated.from,
         filter.updated.until,
+        filter.is_test,
         limit,
     )
     .fetch_all(tx.conn())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use ledger_core::json::without_bom;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
@@ -40,7 +41,7 @@ impl Fields {
     }
 
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let Object(fields) = serde_json::from_slice(body).map_err(|_| {
+        let Object(fields) = serde_json::from_slice(without_bom(body)).map_err(|_| {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
@@ -56,7 +57,7 @@ impl Fields {
     /// Those of [`Fields::read`].
     pub async fn read_any(body: Body) -> Result<Self, ApiError> {
         let body = read_body(body, MAX_BODY, PATIENCE).await?;
-        if body.is_empty() {
+        if without_bom(&body).is_empty() {
             return Ok(Self(BTreeMap::new(), Vec::new()));
         }
         Self::parse(&body)

@@ -18,8 +18,30 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// Where it is spoken.
-const PATHS: [&str; 3] = ["/call", "/call/{id}", "/analytics"];
+/// What paths of Vapi's API begin with. A script that asks for something that is not here reads the
+/// refusal as Vapi words it.
+const RESOURCES: [&str; 20] = [
+    "analytics",
+    "assistant",
+    "call",
+    "campaign",
+    "chat",
+    "eval",
+    "file",
+    "insight",
+    "knowledge-base",
+    "log",
+    "logs",
+    "phone-number",
+    "provider",
+    "reporting",
+    "session",
+    "squad",
+    "structured-output",
+    "tool",
+    "v2",
+    "workflow",
+];
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {

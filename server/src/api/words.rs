@@ -112,6 +112,8 @@ words! {
     /// What calls are told apart by.
     VapiGroup = "type" | "assistantId" | "endedReason" | "analysis.successEvaluation" | "status"
         | "outcome" | "tool" | "phoneNumberId" | "durationClass";
+    /// Both kinds of calls.
+    AllCalls = "any";
     /// The length of a step.
     VapiStep = "second" | "minute" | "hour" | "day" | "week" | "month" | "quarter" | "year"
         | "decade" | "century" | "millennium";

@@ -68,10 +68,10 @@ fn a_reader_of_people_sees_all() {
         assert_eq!(shown["transcript"], format!("User: {NAME}"));
         assert_eq!(shown["recordingUrl"], "https://recordings.example.com/person.wav");
         let said = json!({ "role": "user", "message": NAME, "time": 1_750_000_002_000_i64,
-                           "secondsFromStart": 2 });
-        assert_eq!(shown["messages"][1], said);
+                           "endTime": 1_750_000_002_000_i64, "secondsFromStart": 2 });
+        assert_eq!(shown["messages"][2], said);
         let arguments = &shown["messages"][0]["toolCalls"][0]["function"]["arguments"];
-        assert_eq!(*arguments, json!({ "for": NAME }).to_string());
+        assert_eq!(*arguments, json!({ "for": NAME }), "as it was told");
         let formatted = &shown["artifact"]["messagesOpenAIFormatted"];
         assert_eq!(formatted[1], json!({ "role": "tool", "content": NAME, "tool_call_id": "t-1" }));
     });

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::follower::Follower;
-use super::sender::Sending;
 use super::report::{Check, Findings, Times};
+use super::sender::Sending;
 use super::serving::READY_PATIENCE;
 use super::world::World;
 

@@ -148,7 +148,8 @@ impl Workload {
             json!(0),
             json!(-1e300),
         ]);
-        body["message"]["endedAt"] = pick(&[json!("1970-01-01T00:00:00Z"), json!(1e300), json!("")]);
+        body["message"]["endedAt"] =
+            pick(&[json!("1970-01-01T00:00:00Z"), json!(1e300), json!("")]);
         body["message"]["cost"] = pick(&[json!(1e300), json!(-5), json!("9".repeat(400))]);
         body["message"]["durationMs"] = pick(&[json!(-1), json!(1e300), json!("")]);
         let body = body.to_string().into_bytes();

@@ -84,7 +84,7 @@ fn turn(message: &Json<'_>) -> Option<Turn> {
     })
 }
 
-fn said(message: &Json<'_>) -> Option<String> {
+pub(super) fn said(message: &Json<'_>) -> Option<String> {
     if let Some(text) = filled_text(message, &["message", "content", "text"]) {
         return Some(text.to_owned());
     }

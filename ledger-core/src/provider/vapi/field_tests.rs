@@ -97,7 +97,7 @@ fn every_field_of_every_capture_may_be_of_any_type() {
 /// be stored, read back and folded.
 fn is_told<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> bool {
     let was = put(tree, nth, with.clone()).expect("it is there");
-    let told = super::translate(tree, Vec::new(), Some("US"));
+    let told = super::translate(tree, Vec::new(), Vec::new(), Some("US"));
     let case = || {
         let keys = keys_to(tree, &mut nth.clone());
         format!("{name}: {keys:?} is {with:?}")

@@ -89,8 +89,8 @@ fn text_without_end_does_not_swell_the_facts() {
     let long = "x".repeat(100_000);
     for kind in ["status-update", "end-of-call-report", "call.artifact.upload", &long] {
         let body = format!(
-            r#"{{"type":"{kind}","status":"{long}","endedReason":"{long}","call":{{"id":"{long}",
-            "assistantId":"{long}"}},"artifacts":[{{"type":"{long}"}}],
+            r#"{{"type":"{kind}","status":"{long}","endedReason":"{long}","call":{{"id":"c-1",
+            "name":"{long}"}},"artifacts":[{{"type":"{long}"}}],
             "messages":[{{"role":"function_call","name":"{long}"}}]}}"#
         );
         let facts = only_draft(&body).event.to_facts();

@@ -49,6 +49,8 @@ fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> boo
             is_secret_name(key) || (is_secret_pair && key.eq_ignore_ascii_case("value"));
         let was_cut = if is_secret {
             remove(value)
+        } else if let Some(link) = link(key, value) {
+            cut_password(link)
         } else if KEPT_IDS.contains(&key.as_ref()) && value.as_str().is_some() {
             false
         } else {
@@ -56,6 +58,37 @@ fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> boo
         };
         was_cut | cut
     })
+}
+
+/// What was left of a call, such as a recording: what follows the `?` is what opens it.
+const LINKS: [&str; 11] = [
+    "recordingUrl",
+    "stereoRecordingUrl",
+    "videoRecordingUrl",
+    "combinedUrl",
+    "assistantUrl",
+    "customerUrl",
+    "stereoUrl",
+    "videoUrl",
+    "monoUrl",
+    "logUrl",
+    "pcapUrl",
+];
+
+fn link<'t, 'v>(key: &str, value: &'t mut Json<'v>) -> Option<&'t mut Cow<'v, str>> {
+    let is_link = LINKS.contains(&key) || (key.starts_with("presigned") && key.ends_with("Url"));
+    match value {
+        Json::String(text) if is_link && text.trim_start().starts_with("http") => Some(text),
+        _ => None,
+    }
+}
+
+/// A link stays as it is but for a password in it, which opens more than one recording.
+fn cut_password(link: &mut Cow<'_, str>) -> bool {
+    let Some((from, to)) = secret_text::user_info(link) else { return false };
+    let cut = format!("{}{REMOVED}{}", &link[..from], &link[to..]);
+    *link = Cow::Owned(cut);
+    true
 }
 
 /// `{"name": "Authorization", "value": …}`: headers as a list.

@@ -1,5 +1,6 @@
 //! The rules by which a message is read, one by one.
 
+use super::Vapi;
 use super::fixtures::{call_facts, ended, only_draft, read, translate};
 use crate::envelope::{Correlation, Dedupe, StreamKind};
 use crate::event::{Direction, Event, PartyFacts, Presence, Status};
@@ -338,10 +339,13 @@ fn an_id_may_have_any_form_but_must_be_one() {
     let call = |id: &str| Correlation::Named(StreamKind::Call, id.to_owned());
     assert_eq!(named("\"call-uuid\""), call("call-uuid"));
     assert_eq!(named(&format!("\"{}\"", "é".repeat(200))), call(&"é".repeat(200)));
-    let too_long = format!("\"{}\"", "x".repeat(201));
-    for none in ["null", "\"\"", "\" \"", "5", "[]", "\"a\\u0000b\"", &too_long] {
+    for none in ["null", "\"\"", "\" \"", "5", "[]", "\"a\\u0000b\""] {
         assert_eq!(named(none), Correlation::None, "{none}");
     }
+    let too_long =
+        format!(r#"{{"message":{{"type":"hang","call":{{"id":"{}"}}}}}}"#, "x".repeat(201));
+    let refused = Vapi.translate(too_long.as_bytes(), None).map(|_| ());
+    assert!(refused.is_err_and(|refused| refused.to_string().contains("call.id")));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn quoted_field(rest: &str) -> Option<(usize, usize)> {
 }
 
 /// `https://user:password@host`.
-fn user_info(rest: &str) -> Option<(usize, usize)> {
+pub(super) fn user_info(rest: &str) -> Option<(usize, usize)> {
     let scheme = run(rest, |b| b.is_ascii_alphanumeric());
     let after = rest[scheme.len()..].strip_prefix("://")?;
     let end = after.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::message::{Message, list, object};
 use crate::event::ToolFact;
-use crate::json::{Json, fact_text};
+use crate::json::{Json, fact_id, fact_text};
 use crate::personal::ToolIo;
 use crate::provider::{Refused, ToolRequest};
 
@@ -58,7 +58,7 @@ impl<'m> ToolCall<'m> {
 
     /// The fact of it.
     pub(super) fn fact(&self, at_ms: Option<i64>) -> ToolFact {
-        let (tool_call_id, tool) = (self.id.map(fact_text), self.name.clone());
+        let (tool_call_id, tool) = (self.id.map(fact_id), self.name.clone());
         ToolFact { tool_call_id, tool, at_ms, arguments: None, nth: self.nth, place: self.place }
     }
 
@@ -80,12 +80,13 @@ impl<'m> ToolCall<'m> {
 /// [`Refused::WrongShape`] for a list longer than any model makes.
 pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Refused> {
     let read_all = |value: &'m Json<'m>| {
-        let calls: Vec<_> = list(value)?.iter().filter_map(ToolCall::read).collect();
+        let calls: Vec<_> = entries(value)?.into_iter().filter_map(ToolCall::read).collect();
         (!calls.is_empty()).then_some(calls)
     };
     let read_wrapped = |value: &'m Json<'m>| {
-        let calls = list(value)?.iter().filter_map(|tool| ToolCall::read(tool.get("toolCall")?));
-        let calls: Vec<_> = calls.collect();
+        let tools = entries(value)?.into_iter();
+        let calls: Vec<_> =
+            tools.filter_map(|tool| ToolCall::read(tool.get("toolCall")?)).collect();
         (!calls.is_empty()).then_some(calls)
     };
     let calls = message
@@ -111,6 +112,43 @@ fn numbered(mut calls: Vec<ToolCall<'_>>) -> Vec<ToolCall<'_>> {
         *count += 1;
     }
     calls
+}
+
+/// What a list lists. Proxies and workflow tools make of a list of one the one, and of a longer one an
+/// object by number. Anything else that is an object may be about a person.
+fn entries<'m>(value: &'m Json<'m>) -> Option<Vec<&'m Json<'m>>> {
+    let Json::Object(fields) = value else { return Some(list(value)?.iter().collect()) };
+    let is_number = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    if fields.is_empty() || !fields.iter().all(|(key, entry)| is_number(key) && entry.is_object()) {
+        return Some(vec![value]);
+    }
+    Some(fields.iter().map(|(_, entry)| entry).collect())
+}
+
+/// Where the tool calls of a message are listed.
+const LISTS: [&str; 4] = ["toolCallList", "toolWithToolCallList", "toolCalls", "toolCall"];
+
+/// The lists of tool calls that are JSON inside a text: where each stands, and its text.
+pub(super) fn quoted_lists(body: &Json<'_>) -> Vec<(bool, &'static str, String)> {
+    let places = [(false, Some(body)), (true, body.get("message"))];
+    let places = places.into_iter().filter_map(|(is_inner, place)| Some((is_inner, place?)));
+    let quoted = |(is_inner, place): (bool, &Json<'_>)| {
+        let texts = LISTS.into_iter().filter_map(|key| Some((key, place.get(key)?.as_str()?)));
+        let texts = texts.filter(|(_, text)| text.trim_start().starts_with(['{', '[']));
+        texts.map(|(key, text)| (is_inner, key, text.to_owned())).collect::<Vec<_>>()
+    };
+    places.flat_map(quoted).collect()
+}
+
+/// Takes the texts of [`quoted_lists`] apart, in their places. What is no JSON stays a text.
+pub(super) fn unquote_lists<'q>(body: &mut Json<'q>, quoted: &'q [(bool, &'static str, String)]) {
+    for (is_inner, key, text) in quoted {
+        let place = if *is_inner { body.get_mut("message") } else { Some(&mut *body) };
+        let slot = place.and_then(|place| place.get_mut(key));
+        if let (Some(slot), Ok(list)) = (slot, Json::parse(text.as_bytes())) {
+            *slot = list;
+        }
+    }
 }
 
 /// The one function of the shapes before `tool-calls`. It has no id.

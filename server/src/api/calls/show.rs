@@ -17,7 +17,7 @@ use super::personal::{
     OpenedEvent, leave_body, open_events, open_parties, said_at, turns_of, within_budget,
 };
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
-use crate::api::{Params, PathId, begin_read, opened_page};
+use crate::api::{Params, PathId, begin_read, opened_page, times, whole_number};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -106,11 +106,11 @@ pub(super) fn not_found() -> ApiError {
 struct AsOf(Moment);
 
 impl FromStr for AsOf {
-    type Err = chrono::ParseError;
+    type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let position = text.parse().map(Moment::Position);
-        position.or_else(|_| text.parse().map(Moment::Time)).map(Self)
+        let position = whole_number(text).map(Moment::Position);
+        position.or_else(|| times::zoned(text).map(Moment::Time)).map(Self).ok_or(())
     }
 }
 

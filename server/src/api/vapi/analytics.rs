@@ -22,7 +22,7 @@ use self::answer::{Row, VapiAnalyticsResult, history_question, history_rows, que
 use self::request::{Query, parse};
 use super::error::{VapiError, refused};
 use super::query::Params;
-use crate::api::words::{VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
+use crate::api::words::{AllCalls, VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
 use crate::api::{begin_sums, positioned};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -129,8 +129,21 @@ struct VapiAnalyticsQuery {
     /// At most 50.
     #[schema(max_items = 50)]
     operations: Vec<VapiAnalyticsOperation>,
-    /// Not Vapi's: only calls marked as tests, instead of only those that are not.
-    is_test: Option<bool>,
+    /// Not Vapi's: `true` for calls marked as tests, `false` (as when nothing is said) for the others,
+    /// `"any"` for both.
+    is_test: Option<IsTest>,
+}
+
+/// Which calls count.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the contract alone")]
+enum IsTest {
+    /// Those marked as tests, or the others.
+    Marked(bool),
+    /// `any`: both.
+    #[schema(value_type = AllCalls)]
+    Any(String),
 }
 
 /// The time a query is about.

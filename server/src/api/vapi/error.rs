@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::PATHS;
+use super::RESOURCES;
 use crate::problem::{ApiError, FieldError, set_headers};
 
 /// A refusal as Vapi words it.
@@ -42,9 +42,10 @@ pub(super) fn refused(faults: Vec<String>) -> ApiError {
     ApiError { errors, ..refusal }
 }
 
-/// Words the refusal that an answer carries, if `route` is one where Vapi's dialect is spoken.
-pub fn finish(response: &mut Response, route: &str) {
-    if !PATHS.contains(&route) {
+/// Words the refusal that an answer carries, if `path` is one where Vapi's dialect is spoken.
+pub fn finish(response: &mut Response, path: &str) {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if !RESOURCES.contains(&first) {
         return;
     }
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return };
@@ -66,9 +67,9 @@ pub fn finish(response: &mut Response, route: &str) {
 mod tests {
     use super::*;
 
-    async fn worded(error: ApiError, route: &str) -> (StatusCode, String) {
+    async fn worded(error: ApiError, path: &str) -> (StatusCode, String) {
         let mut response = error.into_response();
-        finish(&mut response, route);
+        finish(&mut response, path);
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a body");
         (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
@@ -85,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_without_parts_is_one_sentence() {
-        let (status, body) = worded(ApiError::not_found("x", "call"), "/call/{id}").await;
+        let (status, body) = worded(ApiError::not_found("x", "call"), "/call/c-1").await;
         assert_eq!(status, 404);
         let wanted = r#"{"message":"there is no such call","error":"Not Found","statusCode":404}"#;
         assert_eq!(body, wanted);
@@ -93,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn elsewhere_it_words_nothing() {
-        let (_, body) = worded(ApiError::not_found("x", "call"), "/v1/calls/{call_id}").await;
+        let (_, body) = worded(ApiError::not_found("x", "call"), "/v1/calls/c-1").await;
         assert_eq!(body, "");
     }
 }

@@ -10,6 +10,7 @@ use super::open::Look;
 use super::query::{ListQuery, Params};
 use super::view::VapiCall;
 use crate::api::begin_read;
+use crate::api::words::TestCalls;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
@@ -33,6 +34,7 @@ use crate::problem::ApiError;
         ("updatedAtLt" = Option<String>, Query, description = "Updated before"),
         ("updatedAtGe" = Option<String>, Query, description = "Updated at or after"),
         ("updatedAtLe" = Option<String>, Query, description = "Updated at or before"),
+        ("isTest" = Option<TestCalls>, Query, description = "Not Vapi's: true for calls marked as tests, false (as when nothing is said) for the others, any for both"),
         ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
     ),
     responses(

@@ -3,13 +3,14 @@
 //! Bodies are opened one call at a time, and a call is written before the next one is opened: a list of a
 //! thousand large calls takes no more memory than one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use ledger_core::ids::{Position, SubjectId};
+use ledger_core::provider::vapi::retold::{Retold, retell};
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
 use ledger_store::read::{self, StoredEvent};
@@ -19,7 +20,8 @@ use uuid::Uuid;
 use super::said::Said;
 use super::view::VapiCall;
 use crate::api::calls::personal::{
-    OpenedEvents, Parties, leave_body, open_events, open_parties, said_at, within_budget,
+    OpenedEvent, OpenedEvents, Parties, leave_body, open_events, open_parties, said_at,
+    within_budget,
 };
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -84,13 +86,8 @@ impl Look {
         reached: Position,
     ) -> Result<Response, ApiError> {
         let batch = self.record_all(&rows).await?;
-        let mut listing = Listing {
-            look: self,
-            rows: rows.into_iter(),
-            batch,
-            is_begun: false,
-            is_ended: false,
-        };
+        let mut listing =
+            Listing { look: self, rows: rows.into_iter(), batch, is_begun: false, is_ended: false };
         if listing.batch.calls.len() == listing.rows.len() {
             // All of them are at hand.
             listing.rows = Vec::new().into_iter();
@@ -182,7 +179,7 @@ impl Look {
         let mut subjects: Vec<SubjectId> =
             parties.iter().flat_map(|parties| parties.subjects.iter().copied()).collect();
         if self.is_personal() {
-            let positions: Vec<i64> = rows.iter().flat_map(|row| said_at(&row.call)).collect();
+            let positions: Vec<i64> = rows.iter().flat_map(read_from).collect();
             if !positions.is_empty() {
                 let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
                 let weights = read::weights(&mut tx, &positions).await?;
@@ -196,8 +193,8 @@ impl Look {
             }
         }
         let calls = rows.into_iter().zip(parties).map(|(row, parties)| {
-            let said = said_at(&row.call).into_iter();
-            let events = said.filter_map(|position| events.remove(&position)).collect();
+            let wanted = read_from(&row).into_iter();
+            let events = wanted.filter_map(|position| events.remove(&position)).collect();
             (row, parties, events)
         });
         Ok(Batch { calls: calls.collect::<Vec<_>>().into_iter(), subjects })
@@ -213,20 +210,24 @@ impl Look {
     ) -> Result<(), ApiError> {
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
         if self.is_personal() && events.is_empty() {
-            events = within_budget(app, tenant_id, &said_at(&row.call)).await?;
+            events = within_budget(app, tenant_id, &read_from(row)).await?;
         }
-        events.iter_mut().for_each(leave_body);
+        let reports = reports_of(row);
+        events.iter_mut().filter(|one| !reports.contains(&one.position)).for_each(leave_body);
         let _turn = app.reading.turn().await;
         let mut opened = OpenedEvents::default();
         if self.is_personal() {
             opened = open_events(app.store.vault(), tenant_id, &events, BUDGET).await?;
         }
         let write = || {
-            let said = self.is_personal().then_some(Said { call: &row.call, opened: &opened.events });
+            let retold = take_retold(&mut opened.events);
+            let said = Said { call: &row.call, opened: &opened.events, retold: &retold };
+            let said = self.is_personal().then_some(said);
             let call = VapiCall::of(tenant_id, row, parties, said);
             serde_json::to_writer(to, &call)
         };
-        compute(opened.bytes, write).await.map_err(|error| ApiError::internal(&error))
+        let bytes = opened.bytes;
+        compute(bytes, write).await.map_err(|error| ApiError::internal(&error))
     }
 }
 
@@ -255,6 +256,27 @@ impl Listing {
         self.batch = self.look.next_batch(&mut self.rows, true).await?;
         Ok(self.batch.calls.next())
     }
+}
+
+/// Where the reports of a call lie: their bodies tell more than is kept of them apart.
+fn reports_of(row: &Row) -> BTreeSet<i64> {
+    row.call.reports().into_iter().map(|Position(at)| at).collect()
+}
+
+/// The events that a call is written from.
+fn read_from(row: &Row) -> Vec<i64> {
+    let mut positions = reports_of(row);
+    positions.extend(said_at(&row.call));
+    positions.into_iter().collect()
+}
+
+/// Takes the bodies out of opened events, and keeps what they tell in Vapi's words.
+fn take_retold(events: &mut BTreeMap<i64, OpenedEvent>) -> BTreeMap<i64, Retold> {
+    let retold = |(position, event): (&i64, &mut OpenedEvent)| {
+        let body = event.raw.take()?;
+        Some((*position, retell(body.get().as_bytes())?))
+    };
+    events.iter_mut().filter_map(retold).collect()
 }
 
 fn answer(body: Body, reached: Position) -> Response {

@@ -8,6 +8,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use projections::calls::dialect::{Filter, Span};
 
 use super::time;
+use crate::api::whole_number;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
@@ -26,7 +27,7 @@ impl Params {
             params.fault("the query cannot be read");
             return params;
         };
-        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in pairs {
             if params.given.insert(name.clone(), value).is_some() {
                 params.fault(format!("{} must be given once", shown(&name)));
             }
@@ -36,7 +37,7 @@ impl Params {
 
     /// A parameter as it came.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        let value = self.given.remove(name)?;
+        let value = self.given.remove(name).filter(|value| !value.is_empty())?;
         if value.contains('\0') {
             self.fault(format!("{name} must not hold a NUL character"));
             return None;
@@ -56,11 +57,24 @@ impl Params {
 
     /// A whole number.
     pub(super) fn number(&mut self, name: &str) -> Option<i64> {
-        let number = self.text(name)?.parse().ok();
+        let number = whole_number(&self.text(name)?);
         if number.is_none() {
             self.fault(format!("{name} must be a whole number"));
         }
         number
+    }
+
+    /// Which calls count: those marked as tests, or as when nothing is said the others, or `any`.
+    fn is_test(&mut self) -> Option<bool> {
+        match self.text("isTest").as_deref() {
+            None | Some("false") => Some(false),
+            Some("true") => Some(true),
+            Some("any") => None,
+            Some(_) => {
+                self.fault("isTest must be one of the following values: true, false, any");
+                None
+            }
+        }
     }
 
     /// Notes a fault.
@@ -107,6 +121,7 @@ impl ListQuery {
                 phone_number_id: params.text("phoneNumberId"),
                 created: span(&mut params, "createdAt"),
                 updated: span(&mut params, "updatedAt"),
+                is_test: params.is_test(),
             },
             limit: params.number("limit").unwrap_or(DEFAULT_LIMIT),
             min_position: params.number("min_position"),
@@ -157,7 +172,8 @@ mod tests {
     #[test]
     fn nothing_asked_is_the_newest_hundred() {
         let query = parsed("").expect("a query");
-        let wanted = ListQuery { filter: Filter::default(), limit: 100, min_position: None };
+        let filter = Filter { is_test: Some(false), ..Filter::default() };
+        let wanted = ListQuery { filter, limit: 100, min_position: None };
         assert_eq!(query, wanted);
         assert_eq!(parsed("assistantId=&limit=").expect("a query"), wanted);
     }

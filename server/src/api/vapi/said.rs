@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use ledger_core::call::{Call, ToolCall};
 use ledger_core::ids::Position;
 use ledger_core::personal::{Conversation, ToolIo, Turn};
+use ledger_core::provider::vapi::retold::{Fields, Retold};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -19,6 +21,7 @@ use crate::api::calls::personal::{OpenedEvent, turns_of};
 pub(super) struct Said<'a> {
     pub(super) call: &'a Call,
     pub(super) opened: &'a BTreeMap<i64, OpenedEvent>,
+    pub(super) retold: &'a BTreeMap<i64, Retold>,
 }
 
 /// One thing that was said or done, in order.
@@ -37,6 +40,25 @@ impl Moment<'_> {
 }
 
 impl<'a> Said<'a> {
+    /// What the reports tell in Vapi's own words, the weightiest first.
+    fn reports(&self) -> impl Iterator<Item = &'a Retold> + use<'a> {
+        let retold = self.retold;
+        self.call.reports().into_iter().filter_map(move |Position(at)| retold.get(&at))
+    }
+
+    /// Each field as the weightiest report with it told it.
+    pub(super) fn fields(&self, part: impl Fn(&'a Retold) -> &'a Fields) -> ToldFields {
+        let mut all = BTreeMap::new();
+        for (name, text) in self.reports().flat_map(part) {
+            if !all.contains_key(name)
+                && let Ok(value) = RawValue::from_string(text.clone())
+            {
+                all.insert(*name, value);
+            }
+        }
+        ToldFields(all)
+    }
+
     /// The conversation as the weightiest report with this part of it tells it.
     fn part(&self, name: &str) -> Option<&'a Conversation> {
         let Position(position) = *self.call.conversation().get(name)?;
@@ -85,11 +107,32 @@ impl<'a> Said<'a> {
     }
 }
 
+/// Fields of Vapi's as a report told them.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct ToldFields(BTreeMap<&'static str, Box<RawValue>>);
+
+impl ToldFields {
+    /// Whether nothing was told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a field was told.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+/// Messages as JSON, shared by the places that show them.
+pub(super) type Messages = Arc<[Box<RawValue>]>;
+
 /// One message of the conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
-    /// `bot`, `user` or `tool_calls`.
+    /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; others as Vapi told them.
+    #[schema(value_type = String)]
     role: &'static str,
     /// What was said; empty for tool calls.
     message: String,
@@ -99,7 +142,10 @@ pub(super) struct Message {
     tool_calls: Option<Value>,
     /// Milliseconds since the Unix epoch.
     time: i64,
-    /// Counted from `startedAt`, or from the first message when that was not told.
+    /// When it was over; where that was not told, when it began. Of turns only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<i64>,
+    /// As Vapi told it; else counted from `startedAt`, or from the first message when that was not told.
     #[schema(value_type = f64)]
     seconds_from_start: Number,
 }
@@ -127,7 +173,7 @@ pub(super) struct Artifact {
     /// What was said and which tools were called. Left out unless the time of every turn is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Message>>)]
-    pub(super) messages: Option<Arc<[Message]>>,
+    pub(super) messages: Option<Messages>,
     /// The same, as language models read it.
     #[serde(rename = "messagesOpenAIFormatted", skip_serializing_if = "Vec::is_empty")]
     messages_open_ai_formatted: Vec<ModelMessage>,
@@ -150,6 +196,11 @@ pub(super) struct Artifact {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     structured_outputs: Option<Value>,
+    /// Everything else Vapi told of it, in its place: `variableValues`, `nodes`, `transfers`,
+    /// `performanceMetrics`, `logUrl` and others.
+    #[serde(flatten)]
+    #[schema(value_type = HashMap<String, Value>)]
+    told: ToldFields,
 }
 
 /// Recordings by channel.
@@ -183,7 +234,7 @@ pub(super) struct Mono {
 }
 
 /// What somebody's model made of the call: claims, never evidence.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Analysis {
     /// A summary.
@@ -200,6 +251,9 @@ pub(super) struct Analysis {
     /// The verdict; without scope `personal` only a plain one, `true` or `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     success_evaluation: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    told: ToldFields,
 }
 
 impl Analysis {
@@ -211,13 +265,20 @@ impl Analysis {
             one => (None, one),
         };
         let plain = call.success().map(|success| success.to_string());
+        let told = said.map(|said| said.fields(|told| &told.analysis)).unwrap_or_default();
         let analysis = Self {
             summary: said.and_then(|said| said.summary()),
-            structured_data: single,
-            structured_data_multi: multi,
+            structured_data: single.filter(|_| !told.has("structuredData")),
+            structured_data_multi: multi.filter(|_| !told.has("structuredDataMulti")),
             success_evaluation: said.and_then(|said| said.evaluation()).or(plain),
+            told,
         };
-        (analysis != Self::default()).then_some(analysis)
+        let is_known = !analysis.told.is_empty()
+            || analysis.summary.is_some()
+            || analysis.success_evaluation.is_some()
+            || analysis.structured_data.is_some()
+            || analysis.structured_data_multi.is_some();
+        is_known.then_some(analysis)
     }
 }
 
@@ -227,17 +288,27 @@ impl Artifact {
         let tools = said.call.tool_calls();
         let moments = moments(&said, &tools);
         let recording = recording(&said);
+        let told = said.fields(|told| &told.artifact);
+        let formatted =
+            (!told.has("messagesOpenAIFormatted")).then(|| model_messages(&said, &moments));
         let artifact = Self {
-            messages: messages(&said, &moments, started_at),
-            messages_open_ai_formatted: model_messages(&said, &moments),
+            messages: told_messages(&said).or_else(|| messages(&said, &moments, started_at)),
+            messages_open_ai_formatted: formatted.unwrap_or_default(),
             transcript: said.transcript(),
             recording_url: said.recording("mono"),
             stereo_recording_url: said.recording("stereo"),
             video_recording_url: said.recording("video"),
-            recording: (recording != Recording::default()).then_some(recording),
-            structured_outputs: said.extracted().filter(|told| is_outputs(told)).cloned(),
+            recording: (recording != Recording::default() && !told.has("recording"))
+                .then_some(recording),
+            structured_outputs: said
+                .extracted()
+                .filter(|extracted| is_outputs(extracted) && !told.has("structuredOutputs"))
+                .cloned(),
+            told,
         };
         let is_known = !moments.is_empty()
+            || !artifact.told.is_empty()
+            || artifact.messages.is_some()
             || artifact.transcript.is_some()
             || artifact.recording.is_some()
             || artifact.structured_outputs.is_some();
@@ -276,12 +347,19 @@ fn moments<'a>(said: &Said<'a>, tools: &'a [ToolCall]) -> Vec<Moment<'a>> {
     all
 }
 
-/// As Vapi tells them, as far as they can be told: a message of Vapi's has a time.
+/// As Vapi told them, in its order: those of the report whose messages count.
+fn told_messages(said: &Said<'_>) -> Option<Messages> {
+    let Position(at) = *said.call.conversation().get("messages")?;
+    let texts = said.retold.get(&at)?.messages.as_ref()?;
+    texts.iter().map(|text| RawValue::from_string(text.clone()).ok()).collect()
+}
+
+/// As Vapi would tell them, as far as they can be told: a message of Vapi's has a time.
 fn messages(
     said: &Said<'_>,
     moments: &[Moment<'_>],
     started_at: Option<DateTime<Utc>>,
-) -> Option<Arc<[Message]>> {
+) -> Option<Messages> {
     let first = moments.first()?.at_ms()?;
     let start = started_at.map_or(first, |at| at.timestamp_millis());
     let message = |moment: &Moment<'_>| {
@@ -292,7 +370,9 @@ fn messages(
             Moment::Tool(tool) => ("tool_calls", String::new(), Some(said.tool_calls(tool))),
         };
         let seconds_from_start = Number::seconds(time - start);
-        Some(Message { role, message, tool_calls, time, seconds_from_start })
+        let end_time = tool_calls.is_none().then_some(time);
+        let message = Message { role, message, tool_calls, time, end_time, seconds_from_start };
+        to_raw_value(&message).ok()
     };
     moments.iter().map(message).collect()
 }

@@ -1,9 +1,9 @@
 //! Times as Vapi takes and writes them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::api::is_rfc3339;
+use crate::api::{is_rfc3339, times};
 
 /// An instant, written with three digits of a second and a `Z`, always: scripts take that apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,14 +17,7 @@ impl Serialize for Time {
 
 /// Reads an ISO 8601 time or date. What names no offset is meant in UTC, where Vapi's servers are.
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    let at = if let Ok(at) = text.parse::<DateTime<Utc>>() {
-        at
-    } else if let Ok(at) = text.parse::<NaiveDateTime>() {
-        at.and_utc()
-    } else {
-        text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc()
-    };
-    is_rfc3339(at).then_some(at)
+    times::utc(text).filter(|at| is_rfc3339(*at))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! A call in Vapi's words. What is not known is left out, never invented.
 
-use std::sync::Arc;
-
 use ledger_core::event::{Direction, Status};
 use ledger_core::ids::TenantId;
 use ledger_core::money::Cost;
@@ -13,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::number::Number;
-use super::said::{Analysis, Artifact, Message, Said};
+use super::said::{Analysis, Artifact, Message, Messages, Said, ToldFields};
 use super::time::Time;
 use crate::api::calls::personal::Parties;
 use crate::api::words::{VapiCallStatus, VapiCallType};
@@ -76,7 +74,7 @@ pub struct VapiCall {
     /// As in `artifact`, where older scripts look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Message>>)]
-    messages: Option<Arc<[Message]>>,
+    messages: Option<Messages>,
     /// As in `artifact`, where older scripts look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     transcript: Option<String>,
@@ -89,6 +87,11 @@ pub struct VapiCall {
     /// As in `artifact`, where older scripts look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_recording_url: Option<String>,
+    /// Everything else Vapi told of it, in its place: `costs`, `phoneCallProvider`,
+    /// `assistantOverrides`, `squadId`, `workflowId`, `metadata` and others.
+    #[serde(flatten)]
+    #[schema(value_type = HashMap<String, Value>)]
+    told: ToldFields,
 }
 
 /// The parts of a cost in USD, exactly. They add up to the total.
@@ -115,6 +118,10 @@ pub struct VapiCostBreakdown {
     /// All of it.
     #[schema(value_type = f64)]
     total: Number,
+    /// What Vapi told beside the parts: counts of tokens and characters, `analysisCostBreakdown`.
+    #[serde(flatten)]
+    #[schema(value_type = HashMap<String, Value>)]
+    told: ToldFields,
 }
 
 /// Who was on the line. Without scope `personal` only the last two digits of the number.
@@ -165,7 +172,7 @@ impl VapiCall {
             started_at: call.told_start().map(Time),
             ended_at: call.ended_at().map(Time),
             cost: cost.map(|cost| cost.total_nanos.into()),
-            cost_breakdown: cost.map(VapiCostBreakdown::of),
+            cost_breakdown: cost.map(|cost| VapiCostBreakdown::of(cost, said)),
             assistant_id: call.agent_id().map(str::to_owned),
             phone_number_id: call.phone_number_id().map(str::to_owned),
             customer: VapiCustomer::of(parties, said.is_some()),
@@ -176,12 +183,13 @@ impl VapiCall {
             stereo_recording_url: left.and_then(|left| left.stereo_recording_url.clone()),
             analysis,
             artifact,
+            told: said.map(|said| said.fields(|told| &told.call)).unwrap_or_default(),
         }
     }
 }
 
 impl VapiCostBreakdown {
-    fn of(cost: &Cost) -> Self {
+    fn of(cost: &Cost, said: Option<Said<'_>>) -> Self {
         let parts = &cost.parts;
         Self {
             transport: parts.transport_nanos.into(),
@@ -191,6 +199,7 @@ impl VapiCostBreakdown {
             vapi: parts.platform_nanos.into(),
             other: parts.other_nanos.into(),
             total: cost.total_nanos.into(),
+            told: said.map(|said| said.fields(|told| &told.cost_breakdown)).unwrap_or_default(),
         }
     }
 }

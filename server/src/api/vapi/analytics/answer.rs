@@ -93,7 +93,7 @@ pub(super) fn question(query: &Query) -> Question {
     Question {
         buckets,
         filter: projections::analytics::Filter {
-            is_test: Some(query.is_test),
+            is_test: query.is_test,
             ..projections::analytics::Filter::default()
         },
         group_by: dimensions(query),
@@ -120,7 +120,7 @@ pub(super) fn history_question(query: &Query) -> history::Question {
     };
     history::Question {
         span: query.range.span,
-        is_test: Some(query.is_test),
+        is_test: query.is_test,
         keys: dimensions(query),
         measures: query.operations.iter().map(measure).collect(),
     }

@@ -1,6 +1,7 @@
 //! What is asked: a list of queries.
 
 use chrono::{DateTime, Utc};
+use ledger_core::json::without_bom;
 use projections::analytics::Dimension;
 use serde_json::Value;
 
@@ -14,7 +15,8 @@ pub(super) struct Query {
     pub(super) group_by: Vec<Group>,
     pub(super) operations: Vec<Operation>,
     pub(super) range: TimeRange,
-    pub(super) is_test: bool,
+    /// `None`: calls marked as tests and the others.
+    pub(super) is_test: Option<bool>,
 }
 
 /// What calls are told apart by, with the word for it.
@@ -132,10 +134,15 @@ impl Query {
         if fields.take("groupByVariableValue").is_some_and(|by| by != Value::Array(Vec::new())) {
             fields.fault("groupByVariableValue", "is not kept apart by this ledger");
         }
-        let is_test = fields.take("isTest").map_or(Some(false), |is_test| is_test.as_bool());
-        if is_test.is_none() {
-            fields.fault("isTest", "must be a boolean value");
-        }
+        let is_test = match fields.take("isTest") {
+            None | Some(Value::Bool(false)) => Some(Some(false)),
+            Some(Value::Bool(true)) => Some(Some(true)),
+            Some(Value::String(word)) if word == "any" => Some(None),
+            Some(_) => {
+                fields.fault("isTest", "must be a boolean value or any");
+                None
+            }
+        };
         let range = TimeRange::take(&mut fields, now);
         let mut operations = Vec::new();
         for (path, value) in fields.list("operations") {
@@ -193,7 +200,7 @@ impl Operation {
 /// # Errors
 /// Every fault, by the path of what is at fault.
 pub(super) fn parse(body: &[u8], now: DateTime<Utc>) -> Result<Vec<Query>, Vec<String>> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
+    let body: Value = serde_json::from_slice(without_bom(body)).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         vec![format!("the body is no JSON: it breaks at line {line}, column {column}")]
     })?;

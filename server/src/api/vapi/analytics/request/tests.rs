@@ -92,7 +92,7 @@ fn every_fault_is_told_by_its_path() {
             json!({ "groupByVariableValue": [{ "key": "k" }] }),
             "queries.0.groupByVariableValue is not kept apart by this ledger",
         ),
-        (json!({ "isTest": "no" }), "queries.0.isTest must be a boolean value"),
+        (json!({ "isTest": "no" }), "queries.0.isTest must be a boolean value or any"),
         (json!({ "operations": null }), "queries.0.operations must be an array"),
         (json!({ "operations": ["sum"] }), "queries.0.operations.0 must be an object"),
         (

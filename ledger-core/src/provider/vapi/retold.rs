@@ -1,0 +1,306 @@
+//! What a report told of a call, in Vapi's words and places: for whoever asks in Vapi's dialect.
+//!
+//! Numbers keep their text. What is not of the type that Vapi's schema gives it is left out, so that an
+//! answer parses wherever one of Vapi's does.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::conversation::said;
+use super::message::{Message, filled, list, object};
+use super::report;
+use super::tools::ToolCall;
+use crate::json::Json;
+
+/// Fields by name, each as JSON text.
+pub type Fields = BTreeMap<&'static str, String>;
+
+/// What one body tells of a call, besides what is folded from it.
+#[derive(Clone, Default)]
+pub struct Retold {
+    /// Fields of the call.
+    pub call: Fields,
+    /// Fields of its `artifact`.
+    pub artifact: Fields,
+    /// Fields of its `analysis`.
+    pub analysis: Fields,
+    /// Fields of its `costBreakdown` that are no parts of the sum.
+    pub cost_breakdown: Fields,
+    /// Its messages in the order told, each as JSON text.
+    pub messages: Option<Vec<String>>,
+}
+
+/// The JSON type of a field.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Number,
+    Object,
+    Objects,
+    Costs,
+}
+
+use Kind::{Costs, Number, Object, Objects, Text};
+
+/// Told by the call alone: elsewhere in a message the names mean other things.
+const OF_CALL: [(&str, Kind); 14] = [
+    ("assistantVersion", Text),
+    ("campaignId", Text),
+    ("customerId", Text),
+    ("metadata", Object),
+    ("name", Text),
+    ("phoneCallProvider", Text),
+    ("phoneCallProviderDetails", Object),
+    ("phoneCallProviderId", Text),
+    ("phoneCallTransport", Text),
+    ("schedulePlan", Object),
+    ("squadId", Text),
+    ("transport", Object),
+    ("workflowId", Text),
+    ("workflowOverrides", Object),
+];
+
+/// Told by the message or by its call. Not `assistant` and `squad`: they define who speaks, not the call,
+/// and Vapi's SDK takes a second to parse one.
+const OF_EITHER: [(&str, Kind); 8] = [
+    ("artifactPlan", Object),
+    ("assistantOverrides", Object),
+    ("compliance", Object),
+    ("costs", Costs),
+    ("destination", Object),
+    ("endedMessage", Text),
+    ("phoneNumber", Object),
+    ("squadOverrides", Object),
+];
+
+const OF_ARTIFACT: [(&str, Kind); 22] = [
+    ("assistantActivations", Objects),
+    ("logUrl", Text),
+    ("messagesOpenAIFormatted", Objects),
+    ("nodes", Objects),
+    ("pcapUrl", Text),
+    ("performanceMetrics", Object),
+    ("presignedAssistantUrl", Text),
+    ("presignedCustomerUrl", Text),
+    ("presignedLogUrl", Text),
+    ("presignedMonoUrl", Text),
+    ("presignedPcapUrl", Text),
+    ("presignedStereoUrl", Text),
+    ("presignedUrlsExpiresAt", Text),
+    ("presignedVideoUrl", Text),
+    ("recording", Object),
+    ("scorecards", Object),
+    ("skippedStructuredOutputs", Object),
+    ("structuredOutputs", Object),
+    ("structuredOutputsLastUpdatedAt", Text),
+    ("transfers", Objects),
+    ("variableValues", Object),
+    ("videoRecordingStartDelaySeconds", Number),
+];
+
+const OF_ANALYSIS: [(&str, Kind); 2] =
+    [("structuredData", Object), ("structuredDataMulti", Objects)];
+
+const OF_COST_BREAKDOWN: [(&str, Kind); 6] = [
+    ("analysisCostBreakdown", Object),
+    ("chat", Number),
+    ("llmCachedPromptTokens", Number),
+    ("llmCompletionTokens", Number),
+    ("llmPromptTokens", Number),
+    ("ttsCharacters", Number),
+];
+
+impl Kind {
+    fn read<'m>(self, value: &'m Json<'m>) -> Option<&'m Json<'m>> {
+        let is_of_kind = match self {
+            Text => value.as_str().is_some(),
+            Number => matches!(value, Json::Number(_)),
+            Object => value.is_object(),
+            Costs => list(value).is_some_and(|items| items.iter().all(is_cost)),
+            Objects => list(value).is_some_and(|items| items.iter().all(Json::is_object)),
+        };
+        is_of_kind.then_some(value)
+    }
+}
+
+/// Whether an entry of `costs` has what its type needs. Of a list with others in it no sum can be made.
+fn is_cost(entry: &Json<'_>) -> bool {
+    let needed: &[(&str, Kind)] = match entry.get("type").and_then(Json::as_str) {
+        Some("transport") => &[("minutes", Number)],
+        Some("transcriber") => &[("transcriber", Object), ("minutes", Number)],
+        Some("model" | "knowledge-base") => {
+            &[("model", Object), ("promptTokens", Number), ("completionTokens", Number)]
+        }
+        Some("voice") => &[("voice", Object), ("characters", Number)],
+        Some("vapi") => &[("subType", Text), ("minutes", Number)],
+        Some("analysis") => &[
+            ("analysisType", Text),
+            ("model", Object),
+            ("promptTokens", Number),
+            ("completionTokens", Number),
+        ],
+        Some("voicemail-detection") => &[("model", Object), ("provider", Text)],
+        _ => return false,
+    };
+    let has = |(key, kind): &(&str, Kind)| entry.get(key).is_some_and(|it| kind.read(it).is_some());
+    has(&("cost", Number)) && needed.iter().all(has)
+}
+
+/// What a recorded body tells; `None` when it is no message.
+#[must_use]
+pub fn retell(body: &[u8]) -> Option<Retold> {
+    let tree = Json::parse(body).ok()?;
+    let message = Message::open(&tree).ok()?;
+    let told = |(key, kind): (&'static str, Kind)| {
+        Some((key, message.told(key, |value| kind.read(value))?))
+    };
+    let at_call = |(key, kind): (&'static str, Kind)| {
+        Some((key, message.at_call(key, |value| kind.read(value))?))
+    };
+    let breakdown = message.told("costBreakdown", object);
+    let of_cost = |(key, kind): (&'static str, Kind)| Some((key, kind.read(breakdown?.get(key)?)?));
+    let text = |(key, value): (&'static str, &Json<'_>)| (key, compact(value));
+    let call =
+        OF_CALL.into_iter().filter_map(at_call).chain(OF_EITHER.into_iter().filter_map(told));
+    Some(Retold {
+        call: call.map(text).collect(),
+        artifact: OF_ARTIFACT.into_iter().filter_map(told).map(text).collect(),
+        analysis: OF_ANALYSIS.into_iter().filter_map(told).map(text).collect(),
+        cost_breakdown: OF_COST_BREAKDOWN.into_iter().filter_map(of_cost).map(text).collect(),
+        messages: messages(&message),
+    })
+}
+
+/// The messages of Vapi's own log, if each has or can be given what its type needs.
+fn messages(message: &Message<'_>) -> Option<Vec<String>> {
+    let log = message.told("messages", list)?;
+    let start = report::time(message, "startedAt").map(|at| at.timestamp_millis());
+    let first = log.iter().find_map(|one| one.get("time")?.as_millis());
+    let mut line = Line { start: start.or(first), before: None, tools: HashMap::new() };
+    log.iter().map(|one| line.entry(one)).collect()
+}
+
+/// Where a log has been read to.
+struct Line<'m> {
+    /// When the call began, in milliseconds.
+    start: Option<i64>,
+    /// The time of the message before.
+    before: Option<i64>,
+    /// The names of the tools called so far, by the id of their call.
+    tools: HashMap<&'m str, String>,
+}
+
+impl<'m> Line<'m> {
+    fn entry(&mut self, told: &'m Json<'m>) -> Option<String> {
+        let Json::Object(fields) = told else { return None };
+        let calls = ["toolCalls", "tool_calls"].iter().find_map(|key| list(told.get(key)?));
+        let role = match told.get("role")?.as_str()? {
+            _ if calls.is_some() => "tool_calls",
+            "bot" | "assistant" => "bot",
+            "user" | "customer" => "user",
+            "tool_call_result" | "tool" => "tool_call_result",
+            other => other,
+        };
+        let time = self.time(told, role)?;
+        self.before = Some(time);
+        let mut needed: Vec<(&str, String)> = vec![("role", quoted(role))];
+        let message = told.get("message").and_then(Json::as_str).map(str::to_owned);
+        let message = message.or_else(|| said(told)).unwrap_or_default();
+        needed.push(("time", number_or(told, "time", || time.to_string())));
+        needed
+            .push(("secondsFromStart", number_or(told, "secondsFromStart", || self.seconds(time))));
+        match role {
+            "bot" | "user" => {
+                needed.push(("endTime", number_or(told, "endTime", || ended(told, time))));
+            }
+            "tool_calls" => self.name_tools(calls.unwrap_or_default(), &mut needed),
+            "tool_call_result" => self.result(told, &mut needed),
+            _ => {}
+        }
+        if role != "tool_call_result" || told.get("message").is_some() {
+            needed.push(("message", quoted(&message)));
+        }
+        Some(written(fields, &needed))
+    }
+
+    /// When it was said. A result without a time stands where it is listed.
+    fn time(&self, told: &Json<'_>, role: &str) -> Option<i64> {
+        let from_start = || {
+            let seconds = told.get("secondsFromStart")?.as_decimal()?;
+            let millis = seconds.checked_mul(rust_decimal::Decimal::ONE_THOUSAND)?.round();
+            self.start?.checked_add(rust_decimal::prelude::ToPrimitive::to_i64(&millis)?)
+        };
+        let before = || self.before.or(self.start).filter(|_| role == "tool_call_result");
+        told.get("time").and_then(Json::as_millis).or_else(from_start).or_else(before)
+    }
+
+    fn seconds(&self, time: i64) -> String {
+        let millis = time.saturating_sub(self.start.unwrap_or(time));
+        rust_decimal::Decimal::new(millis, 3).normalize().to_string()
+    }
+
+    fn name_tools(&mut self, calls: &'m [Json<'m>], needed: &mut Vec<(&str, String)>) {
+        for call in calls.iter().filter_map(ToolCall::read) {
+            self.tools.extend(call.id.map(|id| (id, call.name)));
+        }
+        let calls: Vec<_> = calls.iter().filter(|call| call.is_object()).map(compact).collect();
+        needed.push(("toolCalls", format!("[{}]", calls.join(","))));
+    }
+
+    fn result(&self, told: &'m Json<'m>, needed: &mut Vec<(&str, String)>) {
+        let text = |keys: [&str; 2]| keys.iter().find_map(|key| told.get(key)?.as_str());
+        let id = text(["toolCallId", "tool_call_id"]).unwrap_or_default();
+        let name = text(["name", "toolName"]).map(str::to_owned);
+        let name = name.or_else(|| self.tools.get(id).cloned()).unwrap_or_default();
+        let result =
+            ["result", "content", "message"].iter().find_map(|key| told.get(key).and_then(filled));
+        let result = match result {
+            None | Some(Json::Null) => String::new(),
+            Some(Json::String(text)) => text.to_string(),
+            Some(other) => compact(other),
+        };
+        needed.extend([
+            ("toolCallId", quoted(id)),
+            ("name", quoted(&name)),
+            ("result", quoted(&result)),
+        ]);
+    }
+}
+
+/// When it was over, as far as that is known: no more than its beginning, if nothing is told.
+fn ended(told: &Json<'_>, time: i64) -> String {
+    let duration = told.get("duration").and_then(Json::as_decimal);
+    let millis =
+        duration.and_then(|duration| rust_decimal::prelude::ToPrimitive::to_i64(&duration.round()));
+    time.saturating_add(millis.filter(|millis| (0..=86_400_000).contains(millis)).unwrap_or(0))
+        .to_string()
+}
+
+fn number_or(told: &Json<'_>, key: &str, other: impl Fn() -> String) -> String {
+    match told.get(key) {
+        Some(Json::Number(text)) => (*text).to_owned(),
+        _ => other(),
+    }
+}
+
+/// What is needed, and whatever else was told.
+fn written(fields: &[(std::borrow::Cow<'_, str>, Json<'_>)], needed: &[(&str, String)]) -> String {
+    let is_needed = |key: &str| needed.iter().any(|(known, _)| *known == key);
+    let mut others: BTreeMap<&str, String> = BTreeMap::new();
+    for (key, value) in fields.iter().filter(|(key, value)| !is_needed(key) && *value != Json::Null)
+    {
+        others.insert(key, compact(value));
+    }
+    let needed = needed.iter().map(|(key, value)| (*key, value));
+    let others = others.iter().map(|(key, value)| (*key, value));
+    let all: Vec<_> =
+        needed.chain(others).map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
+    format!("{{{}}}", all.join(","))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn compact(value: &Json<'_>) -> String {
+    String::from_utf8_lossy(&value.to_compact()).into_owned()
+}

@@ -1,0 +1,112 @@
+//! Everything a report told is told again, in its place and of its type.
+
+use ledger_tests::fixtures::Message;
+use ledger_tests::{TestLedger, TestTenant, run};
+use serde_json::{Value, json};
+
+use super::{list, show};
+
+const START: i64 = 1_793_610_000_000;
+
+fn messages() -> Value {
+    json!([
+        { "role": "system", "message": "Be kind.", "time": START, "secondsFromStart": 0 },
+        { "role": "bot", "message": "Hello.", "time": START + 1280, "endTime": START + 2900,
+          "secondsFromStart": 1.28, "duration": 1620, "source": "" },
+        { "role": "user", "message": "A time.", "time": START + 4000, "endTime": START + 5000,
+          "secondsFromStart": 3.5, "duration": 1000 },
+        { "role": "tool_calls", "message": "", "time": START + 5500, "secondsFromStart": 5.5,
+          "toolCalls": [{ "id": "t-1", "type": "function", "function": { "name": "book", "arguments": "{}" } }] },
+        { "role": "tool_call_result", "name": "book", "toolCallId": "t-1", "result": "booked",
+          "time": START + 6000, "secondsFromStart": 6 },
+        { "role": "bot", "message": "Done.", "time": START + 7000, "secondsFromStart": 7, "duration": 500 },
+    ])
+}
+
+async fn tenant_with_report() -> (TestTenant, Value) {
+    let tenant = TestLedger::shared().await.tenant().await;
+    let artifact = json!({ "messages": messages(), "variableValues": { "plan": "gold" },
+        "nodes": [{ "nodeName": "greet", "variableValues": {} }], "transfers": [{ "status": "none" }],
+        "performanceMetrics": { "turnLatencyAverage": 812.5, "numUserInterrupted": 1 },
+        "pcapUrl": "https://storage.example.com/a.pcap", "logUrl": "https://storage.example.com/a.log" });
+    let costs = json!([
+        { "type": "model", "model": { "model": "m" }, "promptTokens": 257, "completionTokens": 31, "cost": 0.02 },
+        { "type": "vapi", "subType": "normal", "minutes": 1.5, "cost": 0.05 } ]);
+    let breakdown = json!({ "llm": 0.02, "vapi": 0.05, "total": 0.07, "llmPromptTokens": 257,
+        "llmCompletionTokens": 31, "ttsCharacters": 40,
+        "analysisCostBreakdown": { "summary": 0.001, "summaryPromptTokens": 12 } });
+    let report = Message::report("c-1")
+        .told("timestamp", START + 9000)
+        // The report tells another start than the one that Vapi counted from.
+        .told("startedAt", json!("2026-11-02T09:00:04.410Z"))
+        .told("cost", "0.07")
+        .told("costs", &costs)
+        .told("costBreakdown", &breakdown)
+        .told("artifact", &artifact)
+        .of_call("phoneCallProvider", json!("twilio"))
+        .of_call("phoneCallProviderId", json!("CA0"))
+        .of_call("assistantOverrides", json!({ "variableValues": { "plan": "gold" } }))
+        .of_call("squadId", json!("s-1"))
+        .of_call("workflowId", json!("w-1"));
+    tenant.post_ok(report.body()).await;
+    // A message told later has a snapshot of nothing.
+    tenant.post_ok(Message::new("hang", "c-1").told("timestamp", START + 9500).body()).await;
+    tenant.settle().await;
+    let expected = json!({ "artifact": artifact, "costs": costs, "breakdown": breakdown });
+    (tenant, expected)
+}
+
+#[test]
+fn everything_a_report_told_stands_in_its_place() {
+    run(async {
+        let (tenant, told) = tenant_with_report().await;
+        let call = show(&tenant, &tenant.key, "c-1").await;
+        assert_eq!(list(&tenant, &tenant.key, "").await, [call.clone()]);
+        for field in
+            ["variableValues", "nodes", "transfers", "performanceMetrics", "pcapUrl", "logUrl"]
+        {
+            assert_eq!(call["artifact"][field], told["artifact"][field], "{field}");
+        }
+        for field in
+            ["llmPromptTokens", "llmCompletionTokens", "ttsCharacters", "analysisCostBreakdown"]
+        {
+            assert_eq!(call["costBreakdown"][field], told["breakdown"][field], "{field}");
+        }
+        assert_eq!(call["costs"], told["costs"]);
+        for (field, wanted) in [
+            ("phoneCallProvider", json!("twilio")),
+            ("phoneCallProviderId", json!("CA0")),
+            ("assistantOverrides", json!({ "variableValues": { "plan": "gold" } })),
+            ("squadId", json!("s-1")),
+            ("workflowId", json!("w-1")),
+        ] {
+            assert_eq!(call[field], wanted, "{field}");
+        }
+    });
+}
+
+#[test]
+fn messages_are_told_as_vapi_told_them() {
+    run(async {
+        let (tenant, _) = tenant_with_report().await;
+        let call = show(&tenant, &tenant.key, "c-1").await;
+        let mut wanted = messages();
+        // Its end was not told, its duration was.
+        wanted[5]["endTime"] = json!(START + 7500);
+        assert_eq!(call["messages"], wanted);
+        assert_eq!(call["artifact"]["messages"], wanted);
+        assert_eq!(call["messages"][1]["secondsFromStart"], 1.28);
+    });
+}
+
+#[test]
+fn what_a_report_told_is_not_for_readers_of_facts() {
+    run(async {
+        let (tenant, _) = tenant_with_report().await;
+        let call = show(&tenant, &tenant.read_key, "c-1").await;
+        for field in ["artifact", "messages", "costs", "assistantOverrides", "squadId"] {
+            assert_eq!(call.get(field), None, "{field}");
+        }
+        assert!(!call.to_string().contains("gold"), "{call}");
+    });
+}
