@@ -204,7 +204,9 @@ impl Lane {
         let (free, held): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_free);
         // Let go meanwhile, or held for short times again and again: apart each can wait for longer.
         let (free, held) = if held.is_empty() { (held, free) } else { (free, held) };
-        held.into_iter().for_each(|waiting| apart.take(waiting));
+        for waiting in held {
+            apart.take(waiting);
+        }
         free
     }
 

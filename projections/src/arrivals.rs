@@ -106,7 +106,7 @@ async fn watch_for(
             () = sleep(LOOK) => {}
             () = bell.notified() => {}
             // A store that is gone moves nothing any more.
-            moved = moves.changed() => if moved.is_err() { sleep(LOOK).await },
+            turn = moves.changed() => if turn.is_err() { sleep(LOOK).await },
         }
     }
 }

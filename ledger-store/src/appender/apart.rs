@@ -95,7 +95,9 @@ impl Inner {
                 refuse(overdue, why);
             }
             if let Some(queue) = self.queues().get_mut(&tenant_id) {
-                rest.into_iter().rev().for_each(|waiting| queue.push_front(waiting));
+                for waiting in rest.into_iter().rev() {
+                    queue.push_front(waiting);
+                }
             }
             tokio::time::sleep(BETWEEN).await;
         }

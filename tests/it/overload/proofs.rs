@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use ledger_core::clock::Clock;
 use ledger_tests::{TestLedger, messages, run};
+use server::system::SystemClock;
 
 use super::{Raw, get};
 
@@ -11,7 +13,7 @@ fn many_signatures_over_a_large_body_are_refused_before_it_is_read_and_keep_nobo
     run(async {
         let ledger = TestLedger::start().await;
         let tenant = ledger.tenant().await;
-        let now = chrono::Utc::now().timestamp();
+        let now = SystemClock.now().timestamp();
         let attack = async || {
             let mut request = tenant.webhook_at(tenant.source_id, "guessed", vec![b' '; 4_900_000]);
             for nth in 0..45 {
@@ -60,7 +62,7 @@ fn what_no_body_can_prove_is_refused_without_room_for_one() {
         let guessed = || tenant.webhook_at(tenant.source_id, "guessed", large.to_string());
         assert_eq!(send(guessed()).await, 401);
         // A signature may be right: for that there is no room.
-        let now = chrono::Utc::now().timestamp().to_string();
+        let now = SystemClock.now().timestamp().to_string();
         let signed = guessed().header("x-signature", "00").header("x-timestamp", now);
         assert_eq!(send(signed).await, 503);
         ledger.stop().await;

@@ -1,7 +1,9 @@
 //! Whoever takes all it can get takes it from itself.
 
+use ledger_core::clock::Clock;
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::json;
+use server::system::SystemClock;
 
 use super::{Raw, post_report, refused, until};
 
@@ -44,7 +46,7 @@ fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
     run(async {
         let ledger = TestLedger::start().await;
         let (named, other) = (ledger.tenant().await, ledger.tenant().await);
-        let now = chrono::Utc::now().timestamp();
+        let now = SystemClock.now().timestamp();
         let signed = |tenant: &TestTenant, length: usize| {
             format!(
                 "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\nx-signature: 00\r\n\

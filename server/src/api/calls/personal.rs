@@ -135,7 +135,9 @@ pub async fn open_events(
         let bytes = sections.iter().map(OpenedSection::len).sum();
         let view = || {
             let mut view = OpenedEvent::default();
-            sections.into_iter().for_each(|section| view.take(section));
+            for section in sections {
+                view.take(section);
+            }
             view
         };
         opened.events.insert(event.position, compute(bytes, view).await);

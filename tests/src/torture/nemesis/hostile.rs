@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger_core::clock::Clock;
 use reqwest::Client;
+use server::system::SystemClock;
 use sqlx::Executor;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -113,7 +115,7 @@ async fn headers(world: &World, server: usize) {
     let mut request = Client::new()
         .post(url(world, server, &format!("/ingest/{}", source.source_id)))
         .body(vec![b' '; 4_900_000]);
-    let now = chrono::Utc::now().timestamp();
+    let now = SystemClock.now().timestamp();
     for nth in 0..PAIRS {
         request = request.header("x-signature", format!("{nth:064x}"));
         request = request.header("x-timestamp", now.to_string());
