@@ -7,6 +7,7 @@ use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
 use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
 use ledger_core::personal::{Party, normalise_email};
+use ledger_core::plausible::settle;
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
@@ -183,6 +184,7 @@ impl Store {
         let has_sections = !draft.sections.is_empty();
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
+        let occurred_at = settle(&mut event, draft.occurred_at.unwrap_or(now), now);
         if erased && let Some(facts) = call_facts(&mut event) {
             // They would point to a section that is not there, past those that are.
             facts.party = None;
@@ -198,7 +200,7 @@ impl Store {
             event_id,
             event_type: draft.event.event_type(),
             schema_version: draft.event.schema_version(),
-            occurred_at: draft.occurred_at.unwrap_or(now),
+            occurred_at,
             recorded_at: now,
             facts: event.to_facts(),
             sections: pack(&small),
