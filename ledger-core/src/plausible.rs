@@ -122,8 +122,16 @@ pub fn settle(
         Event::CallStarted(started) => check.time("started_at", &mut started.started_at),
         Event::CallToolCalled(called) => check.millis(&mut called.tool.at_ms),
         Event::CallEnded(ended) => {
+            let lasted = ended.ended_at.zip(ended.started_at);
+            let lasted =
+                lasted.map(|(ended_at, started_at)| (ended_at - started_at).num_milliseconds());
             check.time("started_at", &mut ended.started_at);
             check.time("ended_at", &mut ended.ended_at);
+            let is_between = ended.duration_ms.is_some() && ended.duration_ms == lasted;
+            if is_between && (ended.started_at.is_none() || ended.ended_at.is_none()) {
+                // It was made of the times that no call can have.
+                ended.duration_ms = None;
+            }
             let lasted = |millis: &i64| (0..=LONGEST_MS).contains(millis);
             check.value("duration_ms", &mut ended.duration_ms, lasted);
             check.value("turn_latency_ms", &mut ended.turn_latency_ms, lasted);

@@ -66,6 +66,20 @@ fn what_an_older_build_stored_is_taken_out_and_named() {
 }
 
 #[test]
+fn a_duration_made_of_impossible_times_goes_with_them() {
+    // Seconds read as milliseconds by an older build: sixty milliseconds in January 1970.
+    let between = CallEnded {
+        started_at: Some(at("1970-01-21T12:32:34.802Z")),
+        ended_at: Some(at("1970-01-21T12:32:34.862Z")),
+        duration_ms: Some(60),
+        ..CallEnded::default()
+    };
+    assert_eq!(settled(between.clone()).duration_ms, None);
+    let told = CallEnded { duration_ms: Some(61), ..between };
+    assert_eq!(settled(told).duration_ms, Some(61));
+}
+
+#[test]
 fn midnight_of_1970_is_nothing_and_is_not_named() {
     let zero = CallEnded { started_at: Some(DateTime::UNIX_EPOCH), ..CallEnded::default() };
     let settled = settled(zero);
