@@ -245,7 +245,11 @@ impl Call {
         Claim::offer(&mut self.ended_at, ended.ended_at, weight);
         Claim::offer(&mut self.ended_reason, ended.ended_reason.clone(), weight);
         Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
-        Claim::offer(&mut self.cost, ended.cost.clone(), weight);
+        // A zero that the report does not state itself is from before the cost was known.
+        let is_amount = |cost: &Cost| cost.total_nanos.0 != 0 || ended.zero_cost_stated;
+        let weak = Weight { rank: Rank::Snapshot, position: Position(0), ..weight };
+        let of_cost = if ended.cost.as_ref().is_some_and(is_amount) { weight } else { weak };
+        Claim::offer(&mut self.cost, ended.cost.clone(), of_cost);
         Claim::offer(&mut self.success, ended.success, weight);
         Claim::offer(&mut self.turn_latency_ms, ended.turn_latency_ms, weight);
         Claim::offer(&mut self.user_interruptions, ended.user_interruptions, weight);

@@ -111,6 +111,36 @@ events! {
     PersonalDataRead(PersonalDataRead) = "access.personal_data_read" v 1;
 }
 
+impl Event {
+    /// What the event says of its call; `None` when it is about none.
+    pub fn call_facts_mut(&mut self) -> Option<&mut CallFacts> {
+        match self {
+            Self::CallStarted(facts) => Some(&mut facts.call),
+            Self::CallStatusChanged(facts) => Some(&mut facts.call),
+            Self::CallToolCalled(facts) => Some(&mut facts.call),
+            Self::CallTransferred(facts) => Some(&mut facts.call),
+            Self::CallRecordingAvailable(facts) => Some(&mut facts.call),
+            Self::CallEnded(facts) => Some(&mut facts.call),
+            Self::CallMessageReceived(facts) => Some(&mut facts.call),
+            Self::TenantCreated(_)
+            | Self::KeyCreated(_)
+            | Self::KeyRevoked(_)
+            | Self::SourceCreated(_)
+            | Self::SourceChanged(_)
+            | Self::SourceDisabled(_)
+            | Self::SourceEnabled(_)
+            | Self::SourceSecretRotated(_)
+            | Self::StateChanged(_)
+            | Self::RouteAdded(_)
+            | Self::PlanLimitsSet(_)
+            | Self::AccessDenied(_)
+            | Self::QuarantineReplayed(_)
+            | Self::EventDropped(_)
+            | Self::PersonalDataRead(_) => None,
+        }
+    }
+}
+
 fn facts_text<T: Serialize>(facts: &T) -> String {
     serde_json::to_string(facts).expect("facts are structs of strings, integers and booleans")
 }

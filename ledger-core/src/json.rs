@@ -7,16 +7,17 @@
 #[cfg(test)]
 mod law_tests;
 mod read;
+mod time;
 mod write;
 
 use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use crate::money::parse_decimal;
+use crate::plausible::{self, Reading};
 use crate::provider::Refused;
 
 /// How deep a body may nest. Captured bodies reach 16.
@@ -134,8 +135,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An exact decimal, also one that was written as text. `None` when it is no number, or one
-    /// that 28 digits cannot hold exactly.
+    /// A decimal, also one that was written as text; rounded beyond 28 digits. `None` when it is no
+    /// number, or too large.
     #[must_use]
     pub fn as_decimal(&self) -> Option<Decimal> {
         match self {
@@ -145,20 +146,35 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A point in time: milliseconds since the Unix epoch (whole, fractional or with an exponent)
-    /// or ISO 8601. A time without a zone is read as UTC, the only zone the platforms speak in.
-    /// Cut to microseconds, which is what the store keeps.
-    ///
-    /// `None` when it is no time, or lies outside the years 1970 to 9999: a clock that says so was
-    /// never set.
+    /// A point in time that a call can have ([`plausible`]): seconds, milliseconds, microseconds or
+    /// nanoseconds since 1970, told by their magnitude, or ISO 8601 in any spelling. Cut to microseconds,
+    /// which is what the store keeps. Zero is nothing.
+    #[must_use]
+    pub fn time(&self) -> Reading<DateTime<Utc>> {
+        let number = self.as_decimal().map(plausible::epoch);
+        match (number, self.written_time()) {
+            // Fourteen digits are a date and a time without separators.
+            (Some(Reading::Told(at)), _) | (Some(Reading::Implausible), Some(at)) => {
+                plausible::time(at)
+            }
+            (Some(reading), _) => reading,
+            (None, Some(at)) => plausible::time(at),
+            (None, None) => Reading::Absent,
+        }
+    }
+
+    fn written_time(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Number(text) => time::read(text),
+            Self::String(text) => time::read(text),
+            _ => None,
+        }
+    }
+
+    /// The same; `None` when none is told, or one that no call can have.
     #[must_use]
     pub fn as_time(&self) -> Option<DateTime<Utc>> {
-        let micros = match self.as_decimal() {
-            Some(millis) => millis.checked_mul(Decimal::ONE_THOUSAND)?.floor().to_i64()?,
-            None => iso_micros(self.as_str()?.trim())?,
-        };
-        let time = DateTime::from_timestamp_micros(micros)?;
-        (1970..=9999).contains(&time.year()).then_some(time)
+        self.time().told()
     }
 
     /// A point in time as whole milliseconds since the Unix epoch.
@@ -172,14 +188,6 @@ impl<'a> Json<'a> {
 #[must_use]
 pub fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
-}
-
-/// Going through microseconds also folds a leap second into the next one.
-fn iso_micros(text: &str) -> Option<i64> {
-    let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_micros());
-    zoned
-        .or_else(|_| text.parse().map(|time: NaiveDateTime| time.and_utc().timestamp_micros()))
-        .ok()
 }
 
 /// An id as it may stand in facts: of one that is too long its beginning and a digest of all of it, so
@@ -224,7 +232,7 @@ mod tests {
         for text in ["0.1088", "\"0.1088\"", "1.088E-1", "1088e-4"] {
             assert_eq!(parse(text).as_decimal(), Some(Decimal::new(1088, 4)), "{text}");
         }
-        for text in ["1e400", "1e-400", "1e99999999999", "\"\"", "null", "[1]", "\"NaN\""] {
+        for text in ["1e400", "1e99999999999", "\"\"", "null", "[1]", "\"NaN\""] {
             assert_eq!(parse(text).as_decimal(), None, "{text}");
         }
     }
@@ -240,14 +248,32 @@ mod tests {
             "\"2024-07-25T18:53:47.736Z\"",
             "\"2024-07-25T20:53:47.736+02:00\"",
             "\"2024-07-25T18:53:47.736\"",
+            "1721933627.736",
+            "1721933627736",
+            "1721933627736000",
+            "1721933627736000000",
+            "\"1721933627.736\"",
         ] {
             assert_eq!(micros(text), Some(1_721_933_627_736_000), "{text}");
+        }
+        for text in ["20240725185347", "\"20240725185347\"", "1721933627"] {
+            assert_eq!(micros(text), Some(1_721_933_627_000_000), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_time_or_no_likely_one_is_not_told() {
         for text in [
+            "0",
+            "0.0",
+            "\"1970-01-01T00:00:00.000Z\"",
+            "\"1970-01-01T01:00:00+01:00\"",
+            "1",
+            "86400000",
+            "\"1970-01-02T00:00:00Z\"",
+            "\"1999-12-31T23:59:59Z\"",
+            "\"2100-01-01T00:00:00Z\"",
+            "\"9999-12-31T23:59:59Z\"",
             "-1",
             "9223372036854775807",
             "1e28",

@@ -14,4 +14,5 @@ pub mod leaf;
 pub mod money;
 pub mod personal;
 pub mod phone;
+pub mod plausible;
 pub mod provider;

@@ -1,6 +1,8 @@
 //! Money as whole nano-dollars. Sums are exact and do not depend on order, so a rebuilt total
 //! equals the live one to the last digit. Nothing here ever touches a float.
 
+mod decimal;
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,7 @@ impl Nanos {
     #[must_use]
     pub fn parse_exact(text: &str) -> Option<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let amount = parse_decimal(text).filter(|_| is_plain)?;
+        let amount = Decimal::from_str_exact(text).ok().filter(|_| is_plain)?;
         Self::from_decimal(amount).filter(|nanos| Decimal::new(nanos.0, 9) == amount)
     }
 
@@ -37,17 +39,7 @@ impl Nanos {
     }
 }
 
-/// Reads the text of a JSON number as an exact decimal: `0.1088`, `1.5E-3`, `12`.
-/// `None` when it is no number or has more than 28 significant digits.
-#[must_use]
-pub fn parse_decimal(text: &str) -> Option<Decimal> {
-    let text = text.trim();
-    if text.contains(['e', 'E']) {
-        Decimal::from_scientific(text).ok()
-    } else {
-        Decimal::from_str_exact(text).ok()
-    }
-}
+pub use decimal::parse_decimal;
 
 /// What a call cost: the provider's stated total and the parts it listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,18 +73,19 @@ pub struct CostParts {
 }
 
 impl CostParts {
+    /// The parts that providers name: all but `other_nanos`.
+    #[must_use]
+    pub const fn named(&self) -> [Nanos; 5] {
+        let Self { transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos, .. } = *self;
+        [transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos]
+    }
+
     /// Sets `other_nanos` so that all parts add up to `total`. Parts so far from the total that the
     /// difference does not fit are no account of it: then all of it is `other_nanos`.
     #[must_use]
     pub fn balanced_to(self, total: Nanos) -> Self {
-        let named = [
-            self.transport_nanos,
-            self.stt_nanos,
-            self.llm_nanos,
-            self.tts_nanos,
-            self.platform_nanos,
-        ];
-        let rest = i128::from(total.0) - named.iter().map(|part| i128::from(part.0)).sum::<i128>();
+        let named: i128 = self.named().iter().map(|part| i128::from(part.0)).sum();
+        let rest = i128::from(total.0) - named;
         match i64::try_from(rest) {
             Ok(rest) => Self { other_nanos: Nanos(rest), ..self },
             Err(_) => Self { other_nanos: total, ..Self::default() },

@@ -10,6 +10,7 @@ use ledger_core::envelope::Recorded;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
 use ledger_core::leaf::Leaf;
+use ledger_core::plausible::settle;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -56,14 +57,16 @@ impl StoredEvent {
     /// [`StoreError::Decode`]: the reader stops.
     pub fn decode(&self) -> Result<Recorded, StoreError> {
         let position = Position(self.position);
-        let event = decode(&self.event_type, self.schema_version, &self.facts)
+        let mut event = decode(&self.event_type, self.schema_version, &self.facts)
             .map_err(|source| StoreError::Decode { position, source })?;
+        // An older build stored what no call can have.
+        let occurred_at = settle(&mut event, self.occurred_at, self.recorded_at);
         Ok(Recorded {
             position,
             stream_id: StreamId(self.stream_id),
             stream_version: StreamVersion(self.stream_version),
             event_id: EventId(self.event_id),
-            occurred_at: self.occurred_at,
+            occurred_at,
             recorded_at: self.recorded_at,
             event,
         })

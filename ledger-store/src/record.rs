@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
+use ledger_core::event::{Event, PartyFacts, Presence};
 use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
 use ledger_core::personal::{Party, normalise_email};
+use ledger_core::plausible::settle;
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
@@ -174,7 +175,7 @@ impl Store {
         let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
-            let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
+            let party = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
             identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
         });
         let resolved = self.vault.resolve(origin.tenant_id, stream_id, identifiers);
@@ -223,7 +224,8 @@ impl Store {
         let has_sections = !draft.sections.is_empty();
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
-        if erased && let Some(facts) = call_facts(&mut event) {
+        let occurred_at = settle(&mut event, draft.occurred_at.unwrap_or(now), now);
+        if erased && let Some(facts) = event.call_facts_mut() {
             // They would point to a section that is not there, past those that are.
             facts.party = None;
         }
@@ -241,7 +243,7 @@ impl Store {
             event_id,
             event_type: draft.event.event_type(),
             schema_version: draft.event.schema_version(),
-            occurred_at: draft.occurred_at.unwrap_or(now),
+            occurred_at,
             recorded_at: now,
             facts: event.to_facts(),
             sections: pack(&small),
@@ -370,34 +372,6 @@ fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
         plain.push((SectionName::Raw, raw.clone()));
     }
     plain
-}
-
-/// What the event says of its call, when it is about one.
-fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
-    match event {
-        Event::CallStarted(facts) => Some(&mut facts.call),
-        Event::CallStatusChanged(facts) => Some(&mut facts.call),
-        Event::CallToolCalled(facts) => Some(&mut facts.call),
-        Event::CallTransferred(facts) => Some(&mut facts.call),
-        Event::CallRecordingAvailable(facts) => Some(&mut facts.call),
-        Event::CallEnded(facts) => Some(&mut facts.call),
-        Event::CallMessageReceived(facts) => Some(&mut facts.call),
-        Event::TenantCreated(_)
-        | Event::KeyCreated(_)
-        | Event::KeyRevoked(_)
-        | Event::SourceCreated(_)
-        | Event::SourceChanged(_)
-        | Event::SourceDisabled(_)
-        | Event::SourceEnabled(_)
-        | Event::SourceSecretRotated(_)
-        | Event::StateChanged(_)
-        | Event::RouteAdded(_)
-        | Event::PlanLimitsSet(_)
-        | Event::AccessDenied(_)
-        | Event::QuarantineReplayed(_)
-        | Event::EventDropped(_)
-        | Event::PersonalDataRead(_) => None,
-    }
 }
 
 /// What a person is found by: only values of the right form.

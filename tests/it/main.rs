@@ -22,6 +22,7 @@ mod order;
 mod overload;
 mod phone_numbers;
 mod plan_limits;
+mod plausible;
 mod projection;
 mod quarantine;
 mod read_models;

@@ -60,6 +60,7 @@ fn call_facts() -> impl Strategy<Value = CallFacts> {
             is_test,
             party,
             untimed: times.1,
+            implausible: Vec::new(),
         },
     )
 }
@@ -121,6 +122,9 @@ fn ended() -> impl Strategy<Value = CallEnded> {
             }
             CallEnded {
                 duration_ms: times.2,
+                // Whether a zero is stated follows from nothing else here, so both come.
+                zero_cost_stated: cost.as_ref().is_some_and(|cost| cost.total_nanos == Nanos(0))
+                    && metrics.1 == Some(1),
                 cost,
                 tools,
                 success,

@@ -9,6 +9,7 @@ use super::{Call, Outcome, PartyClaim, Rank, ToolCall};
 use crate::event::{Direction, Status};
 use crate::ids::{Position, SubjectId};
 use crate::money::Cost;
+use crate::plausible;
 
 impl Call {
     /// Which way it went.
@@ -66,8 +67,7 @@ impl Call {
         let told = self.duration_ms.as_ref().map(|claim| claim.value);
         told.or_else(|| {
             let Reverse(started_at) = self.started_at.as_ref()?.value;
-            let lasted = (self.ended_at()? - started_at).num_milliseconds();
-            (lasted >= 0).then_some(lasted)
+            plausible::between(started_at, self.ended_at()?)
         })
     }
 

@@ -104,6 +104,10 @@ pub struct CallFacts {
     /// The message carried no time of its own; the event's `occurred_at` is then ours.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
+    /// Which fields were told with a value that no call can have: the body keeps it, the facts do not
+    /// (`plausible.rs`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub implausible: Vec<String>,
 }
 
 /// `call.started`.
@@ -246,6 +250,10 @@ pub struct CallEnded {
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// The cost is zero and the report says so itself, not only its snapshot of the call. Any other
+    /// zero counts less than an amount.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub zero_cost_stated: bool,
     /// The tools it called, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolFact>,

@@ -74,6 +74,7 @@ fn translate(
     let wants_country = region.is_none() && phone == Some(Presence::Invalid);
     let occurred_at = facts::occurred_at(&message);
     let call = facts::call_facts(&message, occurred_at, party_facts);
+    let occurred_at = occurred_at.told();
     let (told, reply) = told::told(&message, call, occurred_at)?;
     let correlation = facts::correlation(&message);
     let mut raw = Some(raw);

@@ -318,7 +318,7 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
                  min(tts_nanos) filter (where currency <> ''),
                  max(tts_nanos) filter (where currency <> ''),
                  min(platform_nanos) filter (where currency <> ''),
-                 max(platform_nanos) filter (where currency <> '')]
+                 max(platform_nanos) filter (where currency <> '')]::bigint[]
                end as "extremes: Vec<Option<i64>>"
           from parts
          group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14

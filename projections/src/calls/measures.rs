@@ -5,11 +5,12 @@ use std::fmt::Display;
 use serde::Serialize;
 
 macro_rules! measures {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Sums over calls; a column of `call_rollups` each.
+    ($($(#[$doc:meta])* $name:ident: $whole:ty,)*) => {
+        /// Sums over calls; a column of `call_rollups` each. Counts fit 64 bits. What is told of a call
+        /// is summed in 128 bits and kept as `numeric`: whatever is told, no sum overflows.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
         pub struct Measures {
-            $($(#[$doc])* pub $name: i64,)*
+            $($(#[$doc])* pub $name: $whole,)*
         }
 
         impl Measures {
@@ -29,7 +30,7 @@ macro_rules! measures {
             }
 
             pub(super) fn values(&self) -> impl Iterator<Item = impl Display> {
-                [$(self.$name),*].into_iter()
+                [$(i128::from(self.$name)),*].into_iter()
             }
         }
     };
@@ -37,41 +38,41 @@ macro_rules! measures {
 
 measures! {
     /// How many.
-    calls,
+    calls: i64,
     /// Those whose duration is known.
-    timed_calls,
+    timed_calls: i64,
     /// Their durations together.
-    duration_ms,
+    duration_ms: i128,
     /// The stated totals together.
-    cost_nanos,
+    cost_nanos: i128,
     /// Telephony.
-    transport_nanos,
+    transport_nanos: i128,
     /// Speech to text.
-    stt_nanos,
+    stt_nanos: i128,
     /// The language model.
-    llm_nanos,
+    llm_nanos: i128,
     /// Text to speech.
-    tts_nanos,
+    tts_nanos: i128,
     /// The platforms' fees.
-    platform_nanos,
+    platform_nanos: i128,
     /// What makes the parts add up to the totals.
-    other_nanos,
+    other_nanos: i128,
     /// Those the provider judged.
-    evaluated,
+    evaluated: i64,
     /// Those it judged a success.
-    successes,
+    successes: i64,
     /// Those an appointment is linked to.
-    booked,
+    booked: i64,
     /// Those that went on to somebody else.
-    transfers,
+    transfers: i64,
     /// Tool calls together.
-    tool_calls,
+    tool_calls: i64,
     /// How often people were interrupted.
-    user_interruptions,
+    user_interruptions: i64,
     /// How often the assistant was interrupted.
-    assistant_interruptions,
+    assistant_interruptions: i64,
     /// Calls whose turn latency is known.
-    latency_calls,
+    latency_calls: i64,
     /// Their average turn latencies together.
-    latency_ms,
+    latency_ms: i128,
 }

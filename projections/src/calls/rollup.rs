@@ -231,7 +231,7 @@ pub(super) async fn write(
 }
 
 fn too_large() -> ProjectError {
-    ProjectError::Poison("a sum over calls does not fit into 64 bits".to_owned())
+    ProjectError::Poison("a sum over calls does not fit into 128 bits".to_owned())
 }
 
 #[cfg(test)]

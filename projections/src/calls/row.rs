@@ -57,6 +57,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(folded: &'a Folded, change: &'a Change) -> Self {
         let (call, now) = (&folded.call, &change.now);
+        let parts = call.cost().map(|cost| cost.parts).unwrap_or_default();
         Self {
             tenant_id: change.key.0.0,
             call_id: change.key.1,
@@ -74,12 +75,12 @@ impl<'a> Row<'a> {
             duration_bucket: now.duration_bucket,
             duration_class: now.duration_class,
             cost_nanos: call.cost().map(|cost| cost.total_nanos.0),
-            transport_nanos: now.measures.transport_nanos,
-            stt_nanos: now.measures.stt_nanos,
-            llm_nanos: now.measures.llm_nanos,
-            tts_nanos: now.measures.tts_nanos,
-            platform_nanos: now.measures.platform_nanos,
-            other_nanos: now.measures.other_nanos,
+            transport_nanos: parts.transport_nanos.0,
+            stt_nanos: parts.stt_nanos.0,
+            llm_nanos: parts.llm_nanos.0,
+            tts_nanos: parts.tts_nanos.0,
+            platform_nanos: parts.platform_nanos.0,
+            other_nanos: parts.other_nanos.0,
             currency: call.cost().map(|cost| cost.currency.as_str()),
             tools_used: now.tools.keys().collect(),
             tool_calls: now.measures.tool_calls,

@@ -172,40 +172,88 @@ fn a_text_that_a_copy_is_refused_for_parks_its_call() {
     refused(90, BULK, NOTHING, "SQLSTATE 22");
 }
 
-/// A time that no calendar of PostgreSQL's has.
-const NEVER: &str =
-    r#"(jsonb_set(facts::jsonb, '{started_at}', '"+262000-01-01T00:00:00Z"'))::json"#;
+/// What an older build stored of some calls: a time that no calendar of PostgreSQL's has, a duration
+/// and a cost of which a few are more than 64 bits hold.
+const IMPOSSIBLE: &str = r#"(facts::jsonb || '{"started_at": "+262000-01-01T00:00:00Z", "duration_ms": 5000000000000000000,
+      "cost": {"total_nanos": 9223372036800000000, "currency": "USD", "llm_nanos": 9223372036800000000}}')::json"#;
 
 #[test]
-fn a_time_that_a_copy_is_refused_for_parks_its_call() {
-    refused(90, BULK, NEVER, "");
+fn impossible_values_of_an_older_build_park_no_call_and_change_no_sum() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, 90).await;
+        let mut conn = own.superuser().await;
+        let spoil = format!(
+            "update ledger.events set facts = {IMPOSSIBLE}
+              where event_type = 'call.ended' and right(facts ->> 'provider_call_id', 1) in ('1', '3', '5')"
+        );
+        tamper(&mut conn, &spoil).await;
+        // As many rows at once as a COPY takes, and one by one.
+        for batches in [BULK, Batches { read: 4, fold: 4, close: i64::MAX }] {
+            let engine = Engine::start(&own, batches);
+            let version = begin_to_promote(&engine.store, "calls", None).await;
+            caught_up(&engine.store, "calls", version).await;
+            until("it is shown", async || active(&engine.store, "calls").await == version).await;
+            assert_eq!(all_parked(&engine.store).await, []);
+            assert_eq!(calls(&mut conn, version).await, 90);
+            let sums: (i64, i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+                "select sum(calls)::bigint, sum(timed_calls)::bigint, sum(cost_nanos)::bigint
+                   from calls_v{version}.call_rollups where cut = 'total' and grain = 'month'"
+            )))
+            .fetch_one(&mut conn)
+            .await
+            .expect("sums");
+            assert_eq!(sums, (90, 63, 63 * 108_800_000), "27 of 90 tell nothing");
+            engine.stop().await;
+        }
+        drop(tenant);
+    });
 }
 
 #[test]
-fn a_sum_that_does_not_fit_parks_the_call_that_came_last_in_every_version() {
+fn calls_of_the_largest_values_park_nothing_and_a_rebuild_has_the_same_sums() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let mut tenants = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..3 {
             let tenant = ledger.tenant().await;
             for nth in 0..4 {
-                // Half of what 64 bits hold is told of each, and a little more.
-                let report = Message::report(&call(nth)).told("durationMs", "5000000000000000000");
+                let report = Message::report(&call(nth))
+                    .told("durationMs", "9223372036854775807")
+                    .told("cost", ["9223372036.8", "10000", "-10000", "1e400"][nth]);
                 tenant.post_ok(report.body()).await;
                 tenant.post_ok(messages::report(&format!("small-{nth}")).to_string()).await;
                 tenant.settle().await;
             }
-            tenants.push(tenant);
         }
         ledger.stop().await;
         let engine = Engine::start(&own, BULK);
-        let waiting = all_parked(&engine.store).await;
-        let first: Vec<_> = tenants.iter().map(|tenant| stream(tenant.tenant_id, 0)).collect();
-        assert_eq!(waiting.len(), 12);
-        assert!(waiting.iter().all(|one| !first.contains(&one.key)));
-        // Whatever their ids are, and however many are in a batch.
+        assert_eq!(all_parked(&engine.store).await, []);
         assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn sums_beyond_64_bits_are_kept_exactly_and_taken_away_again() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let tenant = told(&own, 1).await;
+        let mut conn = own.superuser().await;
+        let version = 2;
+        let huge = "update calls_v2.call_rollups set cost_nanos = 92233720368547758070 where cut = 'total'";
+        tamper(&mut conn, huge).await;
+        let engine = Engine::start(&own, Batches::default());
+        record(&engine.store, tenant.tenant_id, &messages::report("more")).await;
+        caught_up(&engine.store, "calls", version).await;
+        let sum: String = sqlx::query_scalar(
+            "select cost_nanos::text from calls_v2.call_rollups where cut = 'total' and grain = 'month'",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .expect("a sum");
+        assert_eq!(sum, (92_233_720_368_547_758_070_i128 + 108_800_000).to_string());
+        assert_eq!(all_parked(&engine.store).await, []);
         engine.stop().await;
     });
 }

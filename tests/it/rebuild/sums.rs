@@ -153,7 +153,15 @@ async fn rows(
     table: &str,
     tenant_id: TenantId,
 ) -> Vec<PgRow> {
-    let columns = if table == "calls" { "*, state as fold" } else { "*" };
+    let columns = match table {
+        "calls" => "*, state as fold".to_owned(),
+        // Sums are numeric; those of these histories fit 64 bits.
+        "call_rollups" => {
+            let fits = MEASURES.map(|name| format!("{name}::bigint as fits_{name}"));
+            format!("*, {}", fits.join(", "))
+        }
+        _ => "*".to_owned(),
+    };
     let select = format!("select {columns} from calls_v{version}.{table} where tenant_id = $1");
     let rows = sqlx::query(AssertSqlSafe(select)).bind(tenant_id.0).fetch_all(conn).await;
     rows.expect("the rows")
@@ -222,6 +230,6 @@ fn kept(row: &PgRow) -> (Key, Sum) {
         (row.get("cut"), row.get("grain"), row.get("starts_at"), row.get("is_test"), dimensions);
     let buckets: Vec<i16> = row.get("duration_buckets");
     let counts: Vec<i64> = row.get("duration_counts");
-    let measures = MEASURES.map(|name| row.get::<i64, _>(name));
+    let measures = MEASURES.map(|name| row.get::<i64, _>(format!("fits_{name}").as_str()));
     (key, Sum { measures, durations: buckets.into_iter().zip(counts).collect() })
 }

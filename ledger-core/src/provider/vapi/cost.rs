@@ -6,8 +6,10 @@
 use rust_decimal::Decimal;
 
 use super::message::Message;
+use super::report::unreadable;
 use crate::json::Json;
 use crate::money::{Cost, CostParts, Nanos};
+use crate::plausible::{self, Reading, mark};
 
 /// The named parts, and what Vapi calls each in `costBreakdown` and as a type in `costs[]`.
 const PARTS: [(&str, &str); 5] = [
@@ -23,19 +25,39 @@ const OTHER_SUMS: [&str; 3] = ["chat", "voicemailDetectionCost", "knowledgeBaseC
 const ANALYSIS_SUMS: [&str; 4] =
     ["summary", "structuredData", "successEvaluation", "structuredOutput"];
 
-/// The cost; `None` when nothing tells one. Zero is a cost (own provider keys), but never beats an
-/// amount told elsewhere in the same message: snapshots say zero until somebody has counted.
-pub(super) fn cost(message: &Message<'_>) -> Option<Cost> {
-    let places = message.money_places();
-    let totals = places.into_iter().flatten().flat_map(totals);
-    let total = non_zero_or_first(totals.filter_map(Nanos::from_decimal), |nanos| nanos.0 == 0)?;
-    let parts = places.into_iter().flatten().flat_map(parts);
+/// What a message says of the cost.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The cost; `None` when nothing tells one.
+    pub(super) cost: Option<Cost>,
+    /// It is zero, and the report says so itself.
+    pub(super) is_stated_zero: bool,
+}
+
+/// The cost. Of each place the stated total counts: `cost`, else `costBreakdown.total`, else the sum of
+/// `costs`. Zero is a cost (own provider keys) when the message tells it itself; the snapshot of the call
+/// inside a report says zero until the cost is known, so its zero is none. An amount that no call can
+/// cost is named in `implausible`, and the next one counts.
+pub(super) fn cost(message: &Message<'_>, implausible: &mut Vec<String>) -> Told {
+    let mut total_of = |place| match total(place) {
+        Total::Told(nanos) => Some(nanos),
+        Total::Implausible => {
+            mark(implausible, "cost");
+            None
+        }
+        Total::Absent => None,
+    };
+    let own = message.own_places().into_iter().filter_map(&mut total_of);
+    let own = non_zero_or_first(own, |nanos| nanos.0 == 0);
+    let snapshot = message.call().and_then(total_of).filter(|nanos| nanos.0 != 0);
+    let Some(total_nanos) = own.filter(|nanos| nanos.0 != 0).or(snapshot).or(own) else {
+        return Told::default();
+    };
+    let parts = message.money_places().into_iter().flatten().flat_map(parts);
     let parts = non_zero_or_first(parts, |parts| *parts == CostParts::default());
-    Some(Cost {
-        total_nanos: total,
-        currency: "USD".to_owned(),
-        parts: parts.unwrap_or_default().balanced_to(total),
-    })
+    let parts = parts.unwrap_or_default().balanced_to(total_nanos);
+    let is_stated_zero = total_nanos.0 == 0 && !message.is_call_object();
+    Told { cost: Some(Cost { total_nanos, currency: "USD".to_owned(), parts }), is_stated_zero }
 }
 
 fn non_zero_or_first<T>(
@@ -52,16 +74,38 @@ fn non_zero_or_first<T>(
     first
 }
 
-/// Every total one place tells, best first.
-fn totals<'m>(place: &'m Json<'m>) -> impl Iterator<Item = Decimal> + 'm {
-    let stated = [place.get("cost").and_then(Json::as_decimal)];
-    let breakdowns = || breakdowns(place);
-    stated
-        .into_iter()
-        .chain(breakdowns().map(|breakdown| breakdown.get("total")?.as_decimal()))
-        .chain(entries(place).map(sum_of_entries))
-        .chain(breakdowns().map(sum_of_breakdown))
-        .flatten()
+type Total = Reading<Nanos>;
+
+/// The total that one place tells.
+fn total<'m>(place: &'m Json<'m>) -> Total {
+    let stated = place.get("cost").map_or(Total::Absent, stated);
+    let mut totals = [stated].into_iter().chain(
+        breakdowns(place)
+            .map(|breakdown| breakdown.get("total").map_or(Total::Absent, self::stated)),
+    );
+    let mut found = Total::Absent;
+    for total in totals.by_ref() {
+        match total {
+            Total::Told(_) => return total,
+            Total::Implausible => found = total,
+            Total::Absent => {}
+        }
+    }
+    let summed = || {
+        let listed = entries(place).find(|entries| !entries.is_empty());
+        match listed {
+            Some(entries) => sum_of_entries(entries),
+            None => breakdowns(place).find_map(sum_of_breakdown),
+        }
+    };
+    match summed().map(plausible::amount) {
+        Some(total) if total != Total::Implausible || found == Total::Absent => total,
+        _ => found,
+    }
+}
+
+fn stated(value: &Json<'_>) -> Total {
+    value.as_decimal().map_or_else(|| unreadable(value), plausible::amount)
 }
 
 /// Every list of parts one place tells, best first.
@@ -90,7 +134,7 @@ fn entries<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m [Json<'m>]> {
 }
 
 fn named_parts(read: impl Fn((&str, &str)) -> Option<Decimal>) -> Option<CostParts> {
-    let amounts = PARTS.map(|part| read(part).and_then(Nanos::from_decimal));
+    let amounts = PARTS.map(|part| read(part).and_then(|part| plausible::amount(part).told()));
     let [transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos] =
         amounts.map(Option::unwrap_or_default);
     amounts.iter().any(Option::is_some).then_some(CostParts {
@@ -103,8 +147,9 @@ fn named_parts(read: impl Fn((&str, &str)) -> Option<Decimal>) -> Option<CostPar
     })
 }
 
+/// `None` when an entry cannot be read: a part of the sum is not the total.
 fn sum_of_entries(entries: &[Json<'_>]) -> Option<Decimal> {
-    sum(entries.iter().filter_map(amount))
+    entries.iter().map(amount).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount?))
 }
 
 fn sum_of_breakdown(breakdown: &Json<'_>) -> Option<Decimal> {
@@ -112,7 +157,9 @@ fn sum_of_breakdown(breakdown: &Json<'_>) -> Option<Decimal> {
     let named = PARTS.iter().map(|(key, _)| breakdown.get(key));
     let others = OTHER_SUMS.iter().map(|key| breakdown.get(key));
     let within = ANALYSIS_SUMS.iter().map(|key| analysis.and_then(|analysis| analysis.get(key)));
-    sum(named.chain(others).chain(within).flatten().filter_map(Json::as_decimal))
+    let told = named.chain(others).chain(within).flatten().filter(|part| part.is_filled());
+    let amounts: Option<Vec<Decimal>> = told.map(Json::as_decimal).collect();
+    sum(amounts?.into_iter())
 }
 
 /// The exact sum. `None` of nothing, and of what no decimal holds.
@@ -207,13 +254,77 @@ mod tests {
         assert_eq!(ended(&listed).cost.map(|cost| cost.total_nanos), Some(Nanos(68_962_610)));
     }
 
+    fn zero_stated(fields: &str) -> bool {
+        ended(&format!(r#"{{"message":{{"type":"end-of-call-report",{fields}}}}}"#))
+            .zero_cost_stated
+    }
+
     #[test]
-    fn zero_is_a_cost_but_beats_no_amount() {
+    fn zero_is_a_cost_when_the_report_says_so_itself_and_beats_no_amount() {
         assert_eq!(total(r#""cost":0"#), Some(0));
         assert_eq!(total(r#""cost":0,"call":{"cost":2.5}"#), Some(2_500_000_000));
         assert_eq!(total(r#""cost":2.5,"call":{"cost":0}"#), Some(2_500_000_000));
         assert_eq!(total(r#""cost":0,"costBreakdown":{"total":0.0}"#), Some(0));
         assert_eq!(total(r#""cost":0.1,"call":{"cost":2.5}"#), Some(100_000_000));
+        for stated in
+            [r#""cost":0"#, r#""cost":"0.00","call":{"cost":0}"#, r#""costs":[{"cost":0}]"#]
+        {
+            assert_eq!((total(stated), zero_stated(stated)), (Some(0), true), "{stated}");
+        }
+        assert!(!zero_stated(r#""cost":0.1"#));
+    }
+
+    #[test]
+    fn the_zero_of_the_snapshot_in_a_report_is_no_cost() {
+        for snapshot in [
+            r#"{"cost":0}"#,
+            r#"{"cost":0,"costBreakdown":{"total":0}}"#,
+            r#"{"costs":[{"cost":0.0}]}"#,
+        ] {
+            assert_eq!(total(&format!(r#""call":{snapshot}"#)), None, "{snapshot}");
+        }
+        let object = r#"{"id":"c","type":"inboundPhoneCall","status":"ended","cost":0}"#;
+        let ended = ended(object);
+        assert_eq!(ended.cost.map(|cost| cost.total_nanos), Some(Nanos(0)));
+        assert!(!ended.zero_cost_stated, "a call object may be read before its cost is known");
+    }
+
+    #[test]
+    fn the_stated_total_counts_though_its_parts_say_more() {
+        assert_eq!(total(r#""cost":0,"costs":[{"type":"model","cost":0.02}]"#), Some(0));
+        assert_eq!(total(r#""costBreakdown":{"total":0},"costs":[{"cost":0.02}]"#), Some(0));
+        assert_eq!(
+            total(r#""cost":0.5,"costs":[{"type":"model","cost":0.02}]"#),
+            Some(500_000_000)
+        );
+    }
+
+    #[test]
+    fn a_list_with_an_entry_that_cannot_be_read_has_no_sum() {
+        for odd in [
+            r#"{"type":"voice","cost":"?"}"#,
+            r#"{"type":"voice"}"#,
+            r#"{"type":"voice","cost":null}"#,
+            "7",
+            r#"{"cost":{"usd":1}}"#,
+        ] {
+            let listed = format!(r#""costs":[{{"type":"model","cost":0.1}},{odd}]"#);
+            assert_eq!(total(&listed), None, "{odd}");
+            assert_eq!(total(&format!(r#""cost":0.3,{listed}"#)), Some(300_000_000), "{odd}");
+            assert_eq!(
+                total(&format!(r#"{listed},"costBreakdown":{{"total":0.2}}"#)),
+                Some(200_000_000)
+            );
+        }
+        assert_eq!(total(r#""costBreakdown":{"stt":0.01,"llm":"?"}"#), None);
+    }
+
+    #[test]
+    fn more_decimals_than_a_decimal_holds_are_rounded_to_the_nano() {
+        let listed = r#""costs":[{"type":"model","cost":0.1},{"type":"voice","cost":0.0501428571428571428571428571429}]"#;
+        assert_eq!(total(listed), Some(150_142_857));
+        assert_eq!(total(r#""costs":[{"cost":0.1},{"cost":5.55e-17}]"#), Some(100_000_000));
+        assert_eq!(total(r#""cost":1e-400"#), Some(0));
     }
 
     #[test]
@@ -231,15 +342,41 @@ mod tests {
     }
 
     #[test]
-    fn money_beyond_all_bounds_is_not_told() {
-        for absurd in ["1e400", "99999999999", "79228162514264337593543950335", "\"free\"", "true"]
-        {
-            assert_eq!(total(&format!(r#""cost":{absurd}"#)), None, "{absurd}");
+    fn an_amount_that_no_call_can_cost_is_named_and_not_told() {
+        let implausible = |fields: &str| {
+            ended(&format!(r#"{{"message":{{"type":"end-of-call-report",{fields}}}}}"#))
+                .call
+                .implausible
+        };
+        for absurd in [
+            "1e400",
+            "9223372036.8",
+            "10000.000000001",
+            "-10001",
+            "99999999999",
+            "-9.2e9",
+            "79228162514264337593543950335",
+        ] {
+            let stated = format!(r#""cost":{absurd}"#);
+            assert_eq!(
+                (total(&stated), implausible(&stated)),
+                (None, vec!["cost".to_owned()]),
+                "{absurd}"
+            );
+            assert_eq!(
+                total(&format!(r#"{stated},"costBreakdown":{{"total":0.2}}"#)),
+                Some(200_000_000)
+            );
+            let listed = format!(r#""costs":[{{"cost":{absurd}}},{{"cost":0.1}}]"#);
+            assert_eq!(total(&listed).filter(|nanos| *nanos < 0), None, "{absurd}");
         }
-        let most = "79228162514264337593543950335";
-        assert_eq!(total(&format!(r#""costs":[{{"cost":{most}}},{{"cost":{most}}}]"#)), None);
-        let huge = r#""cost":-9.2e9,"costBreakdown":{"stt":9.2e9,"llm":9.2e9}"#;
-        let parts = cost_of(huge).expect("a cost").parts;
-        assert_eq!(parts.other_nanos, Nanos(-9_200_000_000_000_000_000));
+        for text in ["\"free\"", "true", "{}"] {
+            let stated = format!(r#""cost":{text}"#);
+            assert_eq!((total(&stated), implausible(&stated)), (None, vec![]), "{text}");
+        }
+        assert_eq!(total(r#""cost":10000"#), Some(10_000_000_000_000));
+        let parts =
+            cost_of(r#""cost":0.5,"costBreakdown":{"stt":9.2e9,"llm":0.2}"#).expect("a cost").parts;
+        assert_eq!((parts.stt_nanos, parts.llm_nanos), (Nanos(0), Nanos(200_000_000)));
     }
 }

@@ -7,14 +7,23 @@ use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, PartyFacts, Presence, Status};
 use crate::json::Json;
 use crate::personal::{Party, normalise_email, normalise_phone};
+use crate::plausible::{Reading, mark};
 use crate::provider::Routing;
 
 /// Everything about the call but its own subject.
 pub(super) fn call_facts(
     message: &Message<'_>,
-    occurred_at: Option<DateTime<Utc>>,
+    occurred_at: Reading<DateTime<Utc>>,
     party: Option<PartyFacts>,
 ) -> CallFacts {
+    let mut implausible = Vec::new();
+    if occurred_at == Reading::Implausible {
+        mark(&mut implausible, "occurred_at");
+    }
+    let created_at = Message::reading([message.call()], "createdAt", Json::time);
+    if created_at == Reading::Implausible {
+        mark(&mut implausible, "created_at");
+    }
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let snapshot_status = message.at_call("status", text).and_then(status);
     CallFacts {
@@ -23,18 +32,19 @@ pub(super) fn call_facts(
         direction: message.at_call("type", |value| direction_word(value.as_str()?)),
         agent_id: owned(assistant_id(message)),
         phone_number_id: owned(phone_number_id(message)),
-        created_at: message.at_call("createdAt", Json::as_time),
+        created_at: created_at.told(),
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
         party,
-        untimed: occurred_at.is_none(),
+        untimed: occurred_at.told().is_none(),
+        implausible,
     }
 }
 
 /// The provider's clock: when the message was made, or when the call object was true.
-pub(super) fn occurred_at(message: &Message<'_>) -> Option<DateTime<Utc>> {
+pub(super) fn occurred_at(message: &Message<'_>) -> Reading<DateTime<Utc>> {
     let key = if message.is_call_object() { "updatedAt" } else { "timestamp" };
-    message.at_message(key, Json::as_time)
+    Message::reading(message.own_places().map(Some), key, Json::time)
 }
 
 /// The status a word means, when we have one for it.

@@ -5,6 +5,7 @@
 //! empty beats something filled (captured reports carry `"messages": []` beside the real list).
 
 use crate::json::{Json, MAX_FACT_CHARS, fact_text};
+use crate::plausible::Reading;
 use crate::provider::Refused;
 
 /// What a body from `GET /call/{id}` is called here; it has no message type of its own.
@@ -141,6 +142,30 @@ impl<'m> Message<'m> {
     /// A field wherever it is told, by precedence: the first that is filled and reads as expected.
     pub(super) fn told<T>(&self, key: &str, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
         first_told(self.places(), key, &read)
+    }
+
+    /// A field at some places: the first value that a call can have, else whether one was told that
+    /// no call can have.
+    pub(super) fn reading<T>(
+        places: impl IntoIterator<Item = Option<&'m Json<'m>>>,
+        key: &str,
+        read: impl Fn(&'m Json<'m>) -> Reading<T>,
+    ) -> Reading<T> {
+        let values = places.into_iter().flatten().filter_map(|place| place.get(key));
+        let mut found = Reading::Absent;
+        for value in values.filter(|value| value.is_filled()) {
+            match read(value) {
+                Reading::Told(told) => return Reading::Told(told),
+                Reading::Implausible => found = Reading::Implausible,
+                Reading::Absent => {}
+            }
+        }
+        found
+    }
+
+    /// The call.
+    pub(super) fn call(&self) -> Option<&'m Json<'m>> {
+        self.call
     }
 
     /// Every place a field may stand in, by precedence.

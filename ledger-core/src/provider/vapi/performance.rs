@@ -9,12 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::message::{Message, list};
 use crate::json::Json;
 use crate::money::parse_decimal;
-
-/// A day in milliseconds. No call lasts that long, so no turn does.
-const LONGEST_MS: i64 = 86_400_000;
-
-/// Once a second for a day.
-const MOST_INTERRUPTIONS: u32 = 86_400;
+use crate::plausible::{LONGEST_MS, MOST_INTERRUPTIONS};
 
 /// The average latency of complete turns, in milliseconds. Nobody answers in no time: zero stands
 /// where nothing was measured.

@@ -2,27 +2,31 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::message::{Message, text};
 use super::{conversation, cost, performance, tool_log};
 use crate::envelope::Sections;
 use crate::event::{CallEnded, CallFacts};
 use crate::json::{Json, fact_text};
+use crate::plausible::{self, Reading, mark};
 
 /// The full report after a call.
-pub(super) fn report(message: &Message<'_>, call: CallFacts) -> (CallEnded, Sections) {
+pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, Sections) {
     let (tools, tool_io) = tool_log::tools(message);
     let conversation = conversation::conversation(message);
-    let (started_at, ended_at) = (time(message, "startedAt"), time(message, "endedAt"));
+    let started_at = time(message, "startedAt", "started_at", &mut call);
+    let ended_at = time(message, "endedAt", "ended_at", &mut call);
+    let duration_ms = duration_ms(message, started_at, ended_at, &mut call);
+    let cost = cost::cost(message, &mut call.implausible);
     let ended = CallEnded {
         call,
         report: true,
         ended_reason: ended_reason(message),
         started_at,
         ended_at,
-        duration_ms: duration_ms(message, started_at, ended_at),
-        cost: cost::cost(message),
+        duration_ms,
+        zero_cost_stated: cost.is_stated_zero,
+        cost: cost.cost,
         tools,
         success: conversation::success(message),
         turn_latency_ms: performance::turn_latency_ms(message),
@@ -40,47 +44,70 @@ pub(super) fn report(message: &Message<'_>, call: CallFacts) -> (CallEnded, Sect
 /// the call has zeros there.
 pub(super) fn ended(
     message: &Message<'_>,
-    call: CallFacts,
+    mut call: CallFacts,
     occurred_at: Option<DateTime<Utc>>,
 ) -> CallEnded {
+    let started_at = time(message, "startedAt", "started_at", &mut call);
+    let ended_at = time(message, "endedAt", "ended_at", &mut call).or(occurred_at);
     CallEnded {
         call,
         report: false,
         ended_reason: ended_reason(message),
-        started_at: time(message, "startedAt"),
-        ended_at: time(message, "endedAt").or(occurred_at),
+        started_at,
+        ended_at,
         ..CallEnded::default()
     }
 }
 
-/// A time of the call, by precedence.
-pub(super) fn time(message: &Message<'_>, key: &str) -> Option<DateTime<Utc>> {
-    message.told(key, Json::as_time)
+/// A time of the call, by precedence. One that no call can have is named in the facts.
+pub(super) fn time(
+    message: &Message<'_>,
+    key: &str,
+    name: &str,
+    call: &mut CallFacts,
+) -> Option<DateTime<Utc>> {
+    let reading = Message::reading(message.places(), key, Json::time);
+    if reading == Reading::Implausible {
+        mark(&mut call.implausible, name);
+    }
+    reading.told()
 }
 
 fn ended_reason(message: &Message<'_>) -> Option<String> {
     message.told("endedReason", text).map(fact_text).filter(|reason| !reason.is_empty())
 }
 
-/// How long the call lasted, from the most exact of what is told.
+/// How long the call lasted, from the most exact of what is told. A duration that no call can have
+/// is named in the facts, and the next one counts.
 fn duration_ms(
     message: &Message<'_>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
+    call: &mut CallFacts,
 ) -> Option<i64> {
-    let told = |key, unit_ms: i64| {
-        message.told(key, |value| {
-            let millis = value.as_decimal()?.checked_mul(Decimal::from(unit_ms))?;
-            millis.round().to_i64().filter(|millis| *millis >= 0)
-        })
+    let mut told = |key, unit_ms: i64| {
+        let reading = Message::reading(message.places(), key, |value| {
+            let Some(number) = value.as_decimal() else { return unreadable(value) };
+            let millis = number.checked_mul(Decimal::from(unit_ms));
+            millis.map_or(Reading::Implausible, plausible::duration_ms)
+        });
+        if reading == Reading::Implausible {
+            mark(&mut call.implausible, "duration_ms");
+        }
+        reading.told()
     };
-    let between = || {
-        let lasted = ended_at?.signed_duration_since(started_at?).num_milliseconds();
-        (lasted >= 0).then_some(lasted)
-    };
-    told("durationMs", 1)
-        .or_else(|| told("durationSeconds", 1000))
+    let exact = told("durationMs", 1).or_else(|| told("durationSeconds", 1000));
+    let between = || plausible::between(started_at?, ended_at?);
+    exact
         .or_else(between)
         .or_else(|| told("duration", 1000))
         .or_else(|| told("durationMinutes", 60_000))
+}
+
+/// A number beyond all decimals is one that no call can have; a text is nothing.
+pub(super) fn unreadable<T>(value: &Json<'_>) -> Reading<T> {
+    match value {
+        Json::Number(_) => Reading::Implausible,
+        _ => Reading::Absent,
+    }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::conversation::said;
 use super::message::{Message, filled, list, object};
-use super::report;
 use super::tools::ToolCall;
 use crate::json::Json;
 
@@ -173,7 +172,7 @@ pub fn retell(body: &[u8]) -> Option<Retold> {
 /// The messages of Vapi's own log, if each has or can be given what its type needs.
 fn messages(message: &Message<'_>) -> Option<Vec<String>> {
     let log = message.told("messages", list)?;
-    let start = report::time(message, "startedAt").map(|at| at.timestamp_millis());
+    let start = message.told("startedAt", Json::as_time).map(|at| at.timestamp_millis());
     let first = log.iter().find_map(|one| one.get("time")?.as_millis());
     let mut line = Line { start: start.or(first), before: None, tools: HashMap::new() };
     log.iter().map(|one| line.entry(one)).collect()

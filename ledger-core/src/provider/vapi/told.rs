@@ -114,8 +114,8 @@ fn received(message: &Message<'_>, call: CallFacts) -> Told {
     Told::new(Event::CallMessageReceived(CallMessageReceived { call, kind, status }))
 }
 
-fn started(message: &Message<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> Told {
-    let started_at = report::time(message, "startedAt").or(at);
+fn started(message: &Message<'_>, mut call: CallFacts, at: Option<DateTime<Utc>>) -> Told {
+    let started_at = report::time(message, "startedAt", "started_at", &mut call).or(at);
     Told::new(Event::CallStarted(CallStarted { call, started_at }))
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
+use ledger_store::StoreError;
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -200,7 +201,15 @@ async fn load(
     let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
     let rows = sqlx::query!(
         r#"
-        select r.*
+        select r.tenant_id, r.cut, r.grain, r.starts_at, r.is_test, r.agent_id, r.direction, r.outcome,
+               r.ended_reason, r.tool, r.duration_class, r.currency, r.calls, r.timed_calls,
+               r.duration_ms::text as "duration_ms!", r.cost_nanos::text as "cost_nanos!",
+               r.transport_nanos::text as "transport_nanos!", r.stt_nanos::text as "stt_nanos!",
+               r.llm_nanos::text as "llm_nanos!", r.tts_nanos::text as "tts_nanos!",
+               r.platform_nanos::text as "platform_nanos!", r.other_nanos::text as "other_nanos!",
+               r.evaluated, r.successes, r.booked, r.transfers, r.tool_calls, r.user_interruptions,
+               r.assistant_interruptions, r.latency_calls, r.latency_ms::text as "latency_ms!",
+               r.duration_buckets, r.duration_counts
           from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[],
                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
             as k (tenant_id, cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
@@ -252,14 +261,14 @@ async fn load(
         let measures = Measures {
             calls: row.calls,
             timed_calls: row.timed_calls,
-            duration_ms: row.duration_ms,
-            cost_nanos: row.cost_nanos,
-            transport_nanos: row.transport_nanos,
-            stt_nanos: row.stt_nanos,
-            llm_nanos: row.llm_nanos,
-            tts_nanos: row.tts_nanos,
-            platform_nanos: row.platform_nanos,
-            other_nanos: row.other_nanos,
+            duration_ms: whole("duration_ms", &row.duration_ms)?,
+            cost_nanos: whole("cost_nanos", &row.cost_nanos)?,
+            transport_nanos: whole("transport_nanos", &row.transport_nanos)?,
+            stt_nanos: whole("stt_nanos", &row.stt_nanos)?,
+            llm_nanos: whole("llm_nanos", &row.llm_nanos)?,
+            tts_nanos: whole("tts_nanos", &row.tts_nanos)?,
+            platform_nanos: whole("platform_nanos", &row.platform_nanos)?,
+            other_nanos: whole("other_nanos", &row.other_nanos)?,
             evaluated: row.evaluated,
             successes: row.successes,
             booked: row.booked,
@@ -268,12 +277,17 @@ async fn load(
             user_interruptions: row.user_interruptions,
             assistant_interruptions: row.assistant_interruptions,
             latency_calls: row.latency_calls,
-            latency_ms: row.latency_ms,
+            latency_ms: whole("latency_ms", &row.latency_ms)?,
         };
         let counts = row.duration_buckets.into_iter().zip(row.duration_counts);
         known.insert(key, Sum { measures, durations: Histogram::from_counts(counts) });
     }
     Ok(known)
+}
+
+/// A sum: its text, because it may have more digits than 64 bits hold.
+fn whole(column: &'static str, text: &str) -> Result<i128, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt { table: "call_rollups", column })
 }
 
 /// What is stored under a name that was asked for.
