@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{CallFacts, Event, PartyFacts, Presence};
+use ledger_core::event::{CallFacts, Event, PersonFacts};
+use ledger_core::identity::Told;
 use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
-use ledger_core::personal::{Party, normalise_email};
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::keyring::KeyringError;
 use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
 use crate::tenant_tx::TenantTx;
-use crate::vault::{Identifier, Subject, VaultError};
+use crate::vault::{Resolved, VaultError};
 
 /// How often a delivery of several tool calls is tried while others record some of them.
 const MAX_TRIES: usize = 5;
@@ -60,7 +60,7 @@ struct Named<'a> {
     stream_id: StreamId,
     kind: StreamKind,
     digest: [u8; 32],
-    subject: Subject,
+    resolved: Resolved,
 }
 
 /// What is stored beside the facts about how an event came to be.
@@ -134,12 +134,13 @@ impl Store {
     ) -> Result<Named<'a>, RecordError> {
         let digest = self.keyring.digest_key(origin.tenant_id).await?.digest(canonical);
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
-        let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
-            let party = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
-            identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
+        let told = drafts.first().map_or_else(Told::default, |draft| {
+            let facts = call_facts(&mut draft.event.clone()).and_then(|facts| facts.party);
+            let party = draft.sections.party.as_ref();
+            party.map_or_else(Told::default, |party| Told::of(party, facts.unwrap_or_default()))
         });
-        let subject = self.vault.resolve(origin.tenant_id, stream_id, identifiers).await?;
-        Ok(Named { origin, stream_id, kind, digest, subject })
+        let resolved = self.vault.resolve(origin.tenant_id, stream_id, told).await?;
+        Ok(Named { origin, stream_id, kind, digest, resolved })
     }
 
     fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
@@ -161,7 +162,8 @@ impl Store {
     }
 
     fn seal_draft(&self, named: &Named<'_>, draft: &Draft) -> NewEvent {
-        let Named { origin, digest, subject, .. } = named;
+        let Named { origin, digest, resolved, .. } = named;
+        let subject = &resolved.subject;
         let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
         let place = |name| Place {
@@ -183,9 +185,14 @@ impl Store {
         let has_sections = !draft.sections.is_empty();
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
-        if erased && let Some(facts) = call_facts(&mut event) {
-            // They would point to a section that is not there, past those that are.
-            facts.party = None;
+        if let Some(facts) = call_facts(&mut event) {
+            let person = &resolved.person;
+            let is_told = facts.party.is_some() || *person != PersonFacts::default();
+            facts.person = is_told.then(|| person.clone());
+            if erased {
+                // They would point to a section that is not there, past those that are.
+                facts.party = None;
+            }
         }
         let meta = Meta {
             source_id: Some(origin.source_id),
@@ -350,17 +357,4 @@ fn call_facts(event: &mut Event) -> Option<&mut CallFacts> {
         | Event::EventDropped(_)
         | Event::PersonalDataRead(_) => None,
     }
-}
-
-/// What a person is found by: only values of the right form.
-fn identifiers(party: Option<&Party>, facts: PartyFacts) -> Vec<Identifier> {
-    let Some(party) = party else { return Vec::new() };
-    let phone = party.phone.clone().filter(|_| facts.phone == Some(Presence::Valid));
-    let email = party.email.as_deref().and_then(normalise_email);
-    phone
-        .map(Identifier::Phone)
-        .into_iter()
-        .chain(email.map(Identifier::Email))
-        .chain(party.external_id.clone().map(Identifier::ExternalId))
-        .collect()
 }

@@ -45,7 +45,7 @@ impl Projector for Calls {
     }
 
     fn shape(&self) -> i32 {
-        2
+        3
     }
 
     fn wants(&self, stream_kind: &str) -> bool {

@@ -10,6 +10,7 @@ mod embedded;
 mod exactly_once;
 mod fuzz;
 mod golden;
+mod identity;
 mod immutable;
 mod live;
 mod money;

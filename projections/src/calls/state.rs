@@ -59,8 +59,8 @@ mod tests {
     use crate::calls::Calls;
     use crate::projector::Projector;
 
-    /// A call as rows of shape 2 keep it.
-    const SHAPE_2: &str = "28b52ffd236ca04a0c3c8d0000206120307d03fc89aa815018bdacaebc43";
+    /// A call as rows of shape 3 keep it.
+    const SHAPE_3: &str = "28b52ffd236ca04a0c3c8d0000206120307d03fc89aa815018bdacaebc43";
 
     fn call() -> Call {
         let mut call = Call::default();
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn rows_of_a_shape_are_read_as_long_as_the_shape_stands() {
-        assert_eq!(Calls.shape(), 2, "a new shape has a new row here");
-        let row = hex::decode(SHAPE_2).expect("hexadecimal digits");
+        assert_eq!(Calls.shape(), 3, "a new shape has a new row here");
+        let row = hex::decode(SHAPE_3).expect("hexadecimal digits");
         let read = unpack(&row).unwrap_or_else(|_| panic!("now {}", hex::encode(pack(&call()))));
         assert_eq!(read, call());
     }

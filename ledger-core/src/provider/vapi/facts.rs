@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use super::message::{Message, direction_word, id, id_of, object, text};
 use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, PartyFacts, Presence, Status};
+use crate::identity::{self, Handle, split_extension};
 use crate::json::Json;
-use crate::personal::{Party, normalise_email, normalise_phone};
+use crate::personal::{Party, normalise_phone};
 use crate::provider::Routing;
 
 /// What carriers send for a caller who hides: `ANONYMOUS`, `RESTRICTED`, `BLOCKED`, `UNKNOWN` and
@@ -31,6 +32,7 @@ pub(super) fn call_facts(
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
         party,
+        person: None,
         untimed: occurred_at.is_none(),
     }
 }
@@ -118,15 +120,20 @@ fn is_test(message: &Message<'_>) -> bool {
 /// Who was on the line: `customer`, whichever way the call went.
 pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Party, PartyFacts)> {
     let (phone, phone_presence) = phone(message, region).unzip();
-    let email = customer(message, "email");
+    let number = raw_number(message);
+    let extension = customer(message, "extension")
+        .and_then(|told| identity::extension(&told))
+        .or_else(|| split_extension(number.as_deref()?).1)
+        .filter(|_| phone_presence == Some(Presence::Valid));
     let party = Party {
         name: customer(message, "name"),
         phone,
-        email,
-        sip_uri: customer(message, "sipUri"),
+        email: customer(message, "email"),
+        sip_uri: customer(message, "sipUri").or_else(|| number.filter(|number| is_sip(number))),
         external_id: customer(message, "externalId"),
+        extension,
     };
-    let validity = |email: &String| match normalise_email(email) {
+    let validity = |email: &String| match Handle::email(email) {
         Some(_) => Presence::Valid,
         None => Presence::Invalid,
     };
@@ -135,17 +142,29 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
         email: party.email.as_ref().map(validity),
         name: party.name.is_some(),
         external_id: party.external_id.is_some(),
+        sip_uri: party.sip_uri.is_some(),
+        extension: party.extension.is_some(),
     };
     (!party.is_empty()).then_some((party, facts))
 }
 
+/// A SIP address that stands where a number is expected.
+fn is_sip(number: &str) -> bool {
+    Handle::sip(number).is_some()
+}
+
+/// Flat bodies of old integrations put the caller's number, as a string, where Vapi itself keeps the
+/// object of our own number.
+fn raw_number(message: &Message<'_>) -> Option<String> {
+    customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))
+}
+
 fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presence)> {
-    // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
-    // keeps the object of our own number.
-    let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
+    let number = raw_number(message).filter(|number| !is_sip(number))?;
+    let (bare, _) = split_extension(&number);
     // The parser is only made for ASCII, and makes a number of the digits in any sentence.
-    let is_number = number.chars().all(|c| c.is_ascii() && !c.is_ascii_alphabetic());
-    let e164 = Some(&number)
+    let is_number = bare.chars().all(|c| c.is_ascii() && !c.is_ascii_alphabetic());
+    let e164 = Some(bare)
         .filter(|_| is_number)
         .and_then(|number| normalise_phone(number, region))
         .filter(|e164| !WITHHELD.contains(&e164.as_str()));

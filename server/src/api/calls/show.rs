@@ -82,7 +82,7 @@ pub async fn handler(
         subjects.dedup();
         caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
     }
-    let customer = Customer::of(&parties, is_personal);
+    let customer = Customer::of(&call, &parties, is_personal);
     let said = is_personal.then_some(&opened);
     let detail = detail(CallView::of(call_id, &call, customer), &call, said);
     Ok(positioned(detail, reached))
