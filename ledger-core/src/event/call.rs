@@ -48,6 +48,7 @@ pub enum Presence {
 /// What a `party` section holds, without saying it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one value came")]
 pub struct PartyFacts {
     /// A phone number.
     #[serde(skip_serializing_if = "Option::is_none")]

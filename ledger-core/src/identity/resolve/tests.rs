@@ -317,7 +317,9 @@ proptest! {
         before in prop::collection::vec(message(), 0..8), name in prop::option::of(Just(ANNA))
     ) {
         let mut vault = Vault::default();
-        before.iter().for_each(|message| drop(vault.take(message)));
+        for message in &before {
+            vault.take(message);
+        }
         let handles = BTreeMap::from([(HandleKind::Email, 0), (HandleKind::Phone, 9)]);
         match vault.take(&Message { handles, name }) {
             Resolution::New { .. } => {}

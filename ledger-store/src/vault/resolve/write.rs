@@ -37,7 +37,6 @@ pub(super) async fn write(
 }
 
 /// Returns how many handles, holdings, names and own subjects were new.
-#[expect(clippy::too_many_lines, reason = "one statement, read as one")]
 async fn insert(
     plan: &Plan,
     tx: &mut TenantTx,
@@ -50,7 +49,7 @@ async fn insert(
     let indexes: Vec<Vec<u8>> = plan.handles.keys().map(|(_, index)| index.to_vec()).collect();
     let handles: Vec<Uuid> = plan.handles.values().map(|handle| handle.0).collect();
     let contacts: Vec<Uuid> = plan.contacts.keys().map(|contact| contact.0).collect();
-    let names: Vec<Option<Vec<u8>>> =
+    let own_names: Vec<Option<Vec<u8>>> =
         plan.contacts.keys().map(|one| plan.name_of(*one).map(|name| name.to_vec())).collect();
     let duplicates: Vec<Option<Uuid>> =
         plan.contacts.values().map(|other| other.map(|other| other.0)).collect();
@@ -61,10 +60,10 @@ async fn insert(
         .iter()
         .map(|(.., name)| name.map(|name| name.to_vec()).unwrap_or_default())
         .collect();
-    let named: Vec<Uuid> = plan.names.keys().map(|contact| contact.0).collect();
+    let takers: Vec<Uuid> = plan.names.keys().map(|contact| contact.0).collect();
     let first_names: Vec<Vec<u8>> = plan.names.values().map(|name| name.to_vec()).collect();
     let streams: Vec<Vec<u8>> = plan.own.keys().map(|stream| stream.to_vec()).collect();
-    let own: Vec<Uuid> = plan.own.values().map(|subject| subject.0).collect();
+    let of_calls: Vec<Uuid> = plan.own.values().map(|subject| subject.0).collect();
     let keyed: Vec<Uuid> = keys.iter().map(|key| key.subject.0).collect();
     let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| key.wrapped.clone()).collect();
     let fingerprints: Vec<Vec<u8>> = keys.iter().map(|key| key.fingerprint.clone()).collect();
@@ -117,15 +116,15 @@ async fn insert(
         &kinds as _,
         &indexes,
         &contacts,
-        &names as _,
+        &own_names as _,
         &duplicates as _,
         &held,
         &holders,
         &with_names,
-        &named,
+        &takers,
         &first_names,
         &streams,
-        &own,
+        &of_calls,
         &keyed,
         &wrapped,
         &fingerprints,

@@ -26,7 +26,7 @@ pub(super) struct Asker {
     url: String,
     api_key: String,
     people_keys: Vec<String>,
-    asked: Cell<usize>,
+    searches: Cell<usize>,
     asking: Asking,
 }
 
@@ -41,9 +41,9 @@ impl Asker {
             second_page: String::new(),
             middle_page: String::new(),
         };
-        let asked = Cell::new(0);
+        let searches = Cell::new(0);
         let url = url.to_owned();
-        let mut asker = Self { client, url, api_key, people_keys, asked, asking };
+        let mut asker = Self { client, url, api_key, people_keys, searches, asking };
         asker.asking.second_page = asker.cursor("").await?;
         let middle = (until - TimeDelta::days(180)).format("%Y-%m-%dT%H:%M:%SZ");
         asker.asking.middle_page = asker.cursor(&format!("to={middle}")).await?;
@@ -111,8 +111,8 @@ impl Asker {
         if !path.contains("phone=") && !path.contains("email=") {
             return &self.api_key;
         }
-        let nth = self.asked.get();
-        self.asked.set(nth + 1);
+        let nth = self.searches.get();
+        self.searches.set(nth + 1);
         &self.people_keys[nth % self.people_keys.len()]
     }
 
