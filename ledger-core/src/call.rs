@@ -8,6 +8,7 @@
 
 mod claim;
 mod outcome;
+mod person;
 mod shown;
 mod tools;
 
@@ -19,10 +20,11 @@ use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, Rank, Weight};
 pub use outcome::Outcome;
+pub use person::{PartyClaim, PersonClaim};
 pub use tools::{IoRef, ToolCall, ToolCalls};
 
 use crate::envelope::Recorded;
-use crate::event::{CallEnded, CallFacts, Direction, Event, PartyFacts, Status, ToolFact};
+use crate::event::{CallEnded, CallFacts, Direction, Event, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
 
@@ -80,7 +82,7 @@ pub struct Call {
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
     tool_calls: ToolCalls,
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Claim<SubjectId>>,
+    person: Option<PersonClaim>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parties: Vec<PartyClaim>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -97,19 +99,6 @@ struct TurnRef {
     told_at: Option<DateTime<Utc>>,
     event_id: EventId,
     position: Position,
-}
-
-/// Which event's `party` section to open, best first. At most one per set of values it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartyClaim {
-    /// What the section holds.
-    pub facts: PartyFacts,
-    /// How much it counts.
-    pub weight: Weight,
-    /// The event whose section it is; also settles equal weights.
-    pub event_id: EventId,
-    /// Where that event stands.
-    pub position: Position,
 }
 
 /// The message kind that holds one turn as it was spoken; old setups spell its parameter behind it.
@@ -155,7 +144,7 @@ impl Call {
         };
         let weight = Weight::of(rank, facts.untimed, recorded);
         self.take_snapshot(facts, weight, recorded);
-        self.take_party(facts, weight, recorded, carried);
+        self.take_person(facts, weight, recorded, carried);
         self.take_event(weight, recorded);
         self.position = self.position.max(recorded.position);
     }
@@ -179,29 +168,6 @@ impl Call {
         self.first_recorded =
             Some(self.first_recorded.map_or(recorded_at, |first| first.min(recorded_at)));
         self.last_recorded = self.last_recorded.max(Some(recorded_at));
-    }
-
-    fn take_party(
-        &mut self,
-        facts: &CallFacts,
-        weight: Weight,
-        recorded: &Recorded,
-        carried: Carried,
-    ) {
-        let identified = facts.party.is_some_and(PartyFacts::identifies);
-        let rank = if identified { Rank::Status } else { Rank::Snapshot };
-        Claim::offer(&mut self.subject, carried.subject, Weight { rank, ..weight });
-        // What a fenced person's message would have said was never sealed: it displaces nothing.
-        let Some(facts) = facts.party.filter(|_| carried.has_party) else { return };
-        let claim =
-            PartyClaim { facts, weight, event_id: recorded.event_id, position: recorded.position };
-        let key = |claim: &PartyClaim| (claim.weight, claim.event_id);
-        match self.parties.iter_mut().find(|known| known.facts == facts) {
-            Some(known) if key(known) < key(&claim) => *known = claim,
-            Some(_) => {}
-            None => self.parties.push(claim),
-        }
-        self.parties.sort_by_key(|claim| Reverse(key(claim)));
     }
 
     fn take_event(&mut self, weight: Weight, recorded: &Recorded) {

@@ -15,7 +15,7 @@ pub use access::{AccessDenied, PersonalDataRead};
 pub use call::{
     ArtifactUploaded, CallEnded, CallFacts, CallMessageReceived, CallRecordingAvailable,
     CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Direction, PartyFacts,
-    Presence, Status, ToolAnswer, ToolFact,
+    PersonFacts, Presence, Status, ToolAnswer, ToolFact,
 };
 pub use tenant::{
     EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,

@@ -44,6 +44,10 @@ uuid_id! {
     SubjectId
 }
 uuid_id! {
+    /// One handle a person is found by: a number, an address. Random; never derived from its value.
+    HandleId
+}
+uuid_id! {
     /// One configured webhook endpoint.
     SourceId
 }

@@ -8,6 +8,7 @@ pub mod call;
 pub mod clock;
 pub mod envelope;
 pub mod event;
+pub mod identity;
 pub mod ids;
 pub mod json;
 pub mod leaf;

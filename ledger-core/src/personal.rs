@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::phone::is_invisible;
 
 pub use crate::phone::normalise_phone;
 
@@ -54,6 +57,9 @@ pub struct Party {
     /// The platform user's own id for this person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The extension behind the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
 }
 
 impl Party {
@@ -134,12 +140,17 @@ macro_rules! hide_debug {
 }
 hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
 
-/// Brings an e-mail address to the form it is compared in: trimmed, lower case.
-/// `None` when it is no address (RFC 5321 syntax).
+/// Brings an e-mail address to the form it is compared in: NFKC, lower case, the domain in its ASCII
+/// form, so that one address in any spelling is one address. `None` when it is no address (RFC 5321
+/// and 6531 syntax).
 #[must_use]
 pub fn normalise_email(raw: &str) -> Option<String> {
-    let trimmed = raw.trim();
-    email_address::EmailAddress::is_valid(trimmed).then(|| trimmed.to_lowercase())
+    let visible: String = raw.chars().filter(|c| !is_invisible(*c)).nfkc().collect();
+    let (user, domain) = visible.trim().rsplit_once('@')?;
+    let user: String = user.to_lowercase().nfkc().collect();
+    let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
+    let email = format!("{user}@{domain}");
+    email_address::EmailAddress::is_valid(&email).then_some(email)
 }
 
 /// The phone number as shown to readers without scope `personal`: its last two digits.
@@ -181,6 +192,19 @@ mod tests {
             Some("person.a@example.com")
         );
         assert_eq!(normalise_email("not an address"), None);
+    }
+
+    #[test]
+    fn one_address_in_any_spelling_is_one_address() {
+        for (one, other) in [
+            ("anna@b\u{fc}cher.example", "anna@xn--bcher-kva.example"),
+            ("anna@B\u{dc}CHER.example", "anna@bu\u{308}cher.example"),
+            ("j\u{fc}rg@example.com", "ju\u{308}rg@EXAMPLE.com"),
+            ("anna@example.com", "\u{200b}Ａnna@example.com."),
+        ] {
+            assert!(normalise_email(one).is_some(), "{one}");
+            assert_eq!(normalise_email(one), normalise_email(other), "{one} {other}");
+        }
     }
 
     #[test]

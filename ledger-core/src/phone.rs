@@ -120,7 +120,7 @@ fn clean(raw: &str) -> Option<String> {
 }
 
 /// Format characters (Unicode `Cf`), variation selectors, and controls that are no white space.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     let is_control = c.is_control() && !c.is_whitespace();
     is_control
         || matches!(c,

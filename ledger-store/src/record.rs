@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{Event, PartyFacts, Presence};
+use ledger_core::event::{Event, PersonFacts};
+use ledger_core::identity::Told;
 use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
-use ledger_core::personal::{Party, normalise_email};
 use ledger_core::plausible::settle;
 use serde::Serialize;
 use thiserror::Error;
@@ -25,7 +25,7 @@ use crate::read;
 use crate::seal::{Place, SectionName, pack, seal};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
-use crate::vault::{Identifier, Subject, VaultError};
+use crate::vault::{Resolved, VaultError};
 
 /// How often a delivery of several events is tried while others record some of them.
 const MAX_TRIES: usize = 5;
@@ -73,7 +73,7 @@ struct Named<'a> {
     kind: StreamKind,
     digest_key: Arc<DigestKey>,
     digest: [u8; 32],
-    subject: Subject,
+    resolved: Resolved,
 }
 
 /// What is stored beside the facts about how an event came to be.
@@ -174,13 +174,14 @@ impl Store {
         let digest_key = self.keyring.digest_key(origin.tenant_id).await?;
         let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
-        let identifiers = drafts.first().map_or_else(Vec::new, |draft| {
-            let party = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
-            identifiers(draft.sections.party.as_ref(), party.unwrap_or_default())
+        let told = drafts.first().map_or_else(Told::default, |draft| {
+            let facts = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
+            let party = draft.sections.party.as_ref();
+            party.map_or_else(Told::default, |party| Told::of(party, facts.unwrap_or_default()))
         });
-        let resolved = self.vault.resolve(origin.tenant_id, stream_id, identifiers);
-        let subject = stage::drive(Stage::Vault, resolved).await?;
-        Ok(Named { origin, stream_id, kind, digest_key, digest, subject })
+        let resolved = self.vault.resolve(origin.tenant_id, stream_id, told);
+        let resolved = stage::drive(Stage::Vault, resolved).await?;
+        Ok(Named { origin, stream_id, kind, digest_key, digest, resolved })
     }
 
     fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
@@ -202,7 +203,8 @@ impl Store {
     }
 
     fn seal_draft(&self, named: &Named<'_>, draft: &Draft) -> NewEvent {
-        let Named { origin, digest, subject, .. } = named;
+        let Named { origin, digest, resolved, .. } = named;
+        let subject = &resolved.subject;
         let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
         let place = |name| Place {
@@ -225,9 +227,14 @@ impl Store {
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
         let occurred_at = settle(&mut event, draft.occurred_at.unwrap_or(now), now);
-        if erased && let Some(facts) = event.call_facts_mut() {
-            // They would point to a section that is not there, past those that are.
-            facts.party = None;
+        if let Some(facts) = event.call_facts_mut() {
+            let person = &resolved.person;
+            let is_told = facts.party.is_some() || *person != PersonFacts::default();
+            facts.person = is_told.then(|| person.clone());
+            if erased {
+                // They would point to a section that is not there, past those that are.
+                facts.party = None;
+            }
         }
         if !erased {
             tool_digests::fill(&named.digest_key, named.stream_id, &mut event, &draft.sections);
@@ -372,17 +379,4 @@ fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
         plain.push((SectionName::Raw, raw.clone()));
     }
     plain
-}
-
-/// What a person is found by: only values of the right form.
-fn identifiers(party: Option<&Party>, facts: PartyFacts) -> Vec<Identifier> {
-    let Some(party) = party else { return Vec::new() };
-    let phone = party.phone.clone().filter(|_| facts.phone == Some(Presence::Valid));
-    let email = party.email.as_deref().and_then(normalise_email);
-    phone
-        .map(Identifier::Phone)
-        .into_iter()
-        .chain(email.map(Identifier::Email))
-        .chain(party.external_id.clone().map(Identifier::ExternalId))
-        .collect()
 }

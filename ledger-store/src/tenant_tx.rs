@@ -33,6 +33,21 @@ impl TenantTx {
         Ok(Self { tx, tenant_id })
     }
 
+    /// Begins a transaction for one tenant once no other that was begun so for the tenant is open, on
+    /// any server. In the same round trip.
+    ///
+    /// # Errors
+    /// As [`TenantTx::begin`].
+    pub(crate) async fn begin_alone(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
+        let id = tenant_id.0;
+        let begin = format!(
+            "begin; set local ledger.tenant_id = '{id}'; \
+             select pg_advisory_xact_lock(hashtextextended('vault {id}', 0))"
+        );
+        let tx = begin_with(pool, AssertSqlSafe(begin).into_sql_str()).await?;
+        Ok(Self { tx, tenant_id })
+    }
+
     /// Whose rows it sees.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {

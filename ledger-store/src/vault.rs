@@ -1,4 +1,4 @@
-//! Persons and their keys: who is meant by a number, and what seals and opens what is about them.
+//! Persons and their keys: whose data a message is, and what seals and opens it.
 //!
 //! A subject's key is durable before the event that needs it. New subjects are group-committed: one
 //! worker takes all that waits into one transaction, and a returning caller costs no write.
@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
-use ledger_core::ids::{EventId, Ids, StreamId, SubjectId, TenantId};
+use ledger_core::event::PersonFacts;
+use ledger_core::identity::{Handle, Told};
+use ledger_core::ids::{EventId, HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
 use moka::sync::Cache;
 use sqlx::PgPool;
@@ -53,33 +55,6 @@ pub enum VaultError {
     Overloaded,
 }
 
-/// Something a person is found by. Values are normalised.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Identifier {
-    /// E.164.
-    Phone(String),
-    /// Lower case.
-    Email(String),
-    /// The platform user's own id.
-    ExternalId(String),
-}
-
-impl Identifier {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Phone(_) => "phone",
-            Self::Email(_) => "email",
-            Self::ExternalId(_) => "external_id",
-        }
-    }
-
-    fn value(&self) -> &str {
-        match self {
-            Self::Phone(value) | Self::Email(value) | Self::ExternalId(value) => value,
-        }
-    }
-}
-
 /// A subject and, unless it is fenced, the key that seals for it.
 #[derive(Clone)]
 pub struct Subject {
@@ -97,6 +72,24 @@ impl Subject {
     pub fn sealing_key(&self) -> Option<&KeyBytes> {
         self.key.as_deref()
     }
+}
+
+/// Whose data a message is.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The contact, or the call's own subject.
+    pub subject: Subject,
+    /// The same in facts: which handles were told, by their ids.
+    pub person: PersonFacts,
+}
+
+/// What is known of a handle.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Its id; `None` when it was never told.
+    pub handle_id: Option<HandleId>,
+    /// Every contact that has it, oldest first.
+    pub contacts: Vec<SubjectId>,
 }
 
 /// One section of an event, as far as it opens.
@@ -192,8 +185,8 @@ impl Vault {
         }
     }
 
-    /// The subject of a message: the person it identifies, else whoever the call is known to be
-    /// with, else the call's own subject. Durable when it returns.
+    /// Whose data a message is: the contact its handles and name resolve to, else the call's own
+    /// subject. Durable when it returns.
     ///
     /// # Errors
     /// [`VaultError`]: no event about the person may be appended.
@@ -201,50 +194,49 @@ impl Vault {
         &self,
         tenant_id: TenantId,
         stream_id: StreamId,
-        identifiers: Vec<Identifier>,
-    ) -> Result<Subject, VaultError> {
-        if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &identifiers) {
+        told: Told,
+    ) -> Result<Resolved, VaultError> {
+        if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &told) {
             return Ok(known);
         }
         let (reply, answer) = oneshot::channel();
-        let waiting = resolve::Waiting { tenant_id, stream_id, identifiers, reply };
+        let waiting = resolve::Waiting { tenant_id, stream_id, told, reply };
         self.resolver.try_send(waiting).map_err(|_| VaultError::Overloaded)?;
         answer.await.map_err(|_| VaultError::Overloaded)?
     }
 
-    /// Finds a subject by what it is found by, and the subjects linked to it. Empty when nobody is.
+    /// Finds a handle and every contact that has it.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub async fn find(
-        &self,
-        tenant_id: TenantId,
-        identifier: &Identifier,
-    ) -> Result<Vec<SubjectId>, VaultError> {
+    pub async fn find(&self, tenant_id: TenantId, handle: &Handle) -> Result<Found, VaultError> {
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let index = epoch.blind_index(identifier.kind(), identifier.value());
-        let found = sqlx::query_scalar!(
+        let kind = handle.kind().as_str();
+        let index = epoch.blind_index(kind, handle.value());
+        let rows = sqlx::query!(
             r#"
-            with recursive same (subject_id) as (
-              select subject_id from vault.lookups
-               where tenant_id = $1 and kind = $2 and blind_index = $3
-              union
-              select case when l.subject_id = s.subject_id then l.linked_to else l.subject_id end
-                from same s
-                join vault.links l
-                  on l.tenant_id = $1 and s.subject_id in (l.subject_id, l.linked_to)
-            )
-            select subject_id as "subject_id!" from same
+            select h.handle_id, c.contact_id as "contact_id?"
+              from vault.handles h
+              left join vault.contact_handles x
+                on x.tenant_id = h.tenant_id and x.handle_id = h.handle_id
+              left join vault.contacts c
+                on c.tenant_id = x.tenant_id and c.contact_id = x.contact_id
+             where h.tenant_id = $1 and h.kind = $2 and h.blind_index = $3
+             group by h.handle_id, c.contact_id, c.created_at
+             order by c.created_at, c.contact_id
             "#,
             tenant_id.0,
-            identifier.kind(),
+            kind,
             &index,
         )
         .fetch_all(tx.conn())
         .await
         .map_err(database)?;
-        Ok(found.into_iter().map(SubjectId).collect())
+        Ok(Found {
+            handle_id: rows.first().map(|row| HandleId(row.handle_id)),
+            contacts: rows.iter().filter_map(|row| row.contact_id).map(SubjectId).collect(),
+        })
     }
 
     /// Opens the sections of some columns. One that was sealed for another event or column than it

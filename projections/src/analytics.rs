@@ -84,8 +84,13 @@ pub struct Filter {
     pub tool: Option<String>,
     /// Cost at least this many nanos of whichever currency.
     pub min_cost_nanos: Option<i64>,
-    /// With one of these subjects; an empty list finds nothing.
-    pub subjects: Option<Vec<Uuid>>,
+    /// With this contact.
+    pub contact_id: Option<Uuid>,
+    /// From a number: its handle, and the contacts that have it, by whom calls are found that were
+    /// recorded before handles had ids. An empty list finds nothing.
+    pub phone: Option<Vec<Uuid>>,
+    /// With an e-mail address: the same.
+    pub email: Option<Vec<Uuid>>,
     /// Marked as a test, or not; `None` counts both.
     pub is_test: Option<bool>,
 }

@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
-use crate::auth::{Denials, tenant_of_key};
+use crate::auth::{Denials, Lookups, tenant_of_key};
 use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
@@ -42,6 +42,8 @@ pub struct App {
     pub engine: Health,
     /// Refusals on their way to the log.
     pub denials: Arc<Denials>,
+    /// Searches for people, counted by key.
+    pub lookups: Arc<Lookups>,
     /// Webhooks on their way to the figures of their sources.
     pub counts: Arc<Counts>,
     /// What `/metrics` renders.
@@ -85,6 +87,7 @@ impl App {
             store,
             engine: Health::default(),
             denials: Arc::default(),
+            lookups: Arc::new(Lookups::new(limits.lookups)),
             counts,
             metrics,
             limits,

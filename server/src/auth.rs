@@ -1,6 +1,7 @@
 //! Who is asking: an API key names its tenant and its scopes. Refusals are audited.
 
 mod denials;
+mod lookups;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -18,6 +19,7 @@ use crate::readers::Seat;
 use crate::system::fresh_secret;
 
 pub use denials::Denials;
+pub use lookups::Lookups;
 
 /// Every key begins with this, so that scanners can find one that leaked.
 const PREFIX: &str = "clg_";
@@ -151,6 +153,22 @@ impl Caller {
     #[must_use]
     pub fn withdraws_from(&self) -> Option<TenantId> {
         self.only()
+    }
+
+    /// Goes on only with scope `personal` and within the key's share of searches for people.
+    ///
+    /// # Errors
+    /// 403 `scope-missing`; 429 `too-many-lookups` with the seconds to wait.
+    pub async fn require_lookup(&self, app: &App, action: &'static str) -> Result<(), ApiError> {
+        self.require(app, Scope::Personal, action).await?;
+        let seconds = match app.lookups.count(self.key.key_id) {
+            Ok(()) => return Ok(()),
+            Err(seconds) => seconds,
+        };
+        let detail = "this key has made all its searches by number or e-mail address of a minute";
+        let refused = self.deny(app, action, "too-many-lookups", detail.to_owned()).await;
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Err(ApiError { status, retry_after: Some(seconds), ..refused })
     }
 
     async fn deny(

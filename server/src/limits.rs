@@ -26,6 +26,8 @@ pub struct Limits {
     pub answer_patience: Duration,
     /// How long a request may take in all, but for what streams afterwards.
     pub request_patience: Duration,
+    /// How many searches by number or e-mail address one key may make in a minute.
+    pub lookups: u32,
     /// How long requests have to finish when the server is told to stop, before they are answered
     /// 503. A container is usually killed 30 seconds after it was told.
     pub drain: Duration,
@@ -43,6 +45,7 @@ impl Default for Limits {
             answer_patience: Duration::from_secs(30),
             // A webhook's body and its append have 20 seconds each.
             request_patience: Duration::from_secs(45),
+            lookups: 600,
             drain: Duration::from_secs(20),
         }
     }

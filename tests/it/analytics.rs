@@ -49,9 +49,15 @@ async fn post_all(tenant: &TestTenant, messages: &[Message]) {
     tenant.settle().await;
 }
 
+/// Facts are asked for with a key for facts; a search for a person takes another.
+fn key_for<'t>(tenant: &'t TestTenant, query: &str) -> &'t str {
+    let is_search = query.contains("phone=") || query.contains("email=");
+    if is_search { &tenant.key } else { &tenant.read_key }
+}
+
 /// What a path of the API answers with a key that sees no persons.
 async fn ask(tenant: &TestTenant, path: &str) -> Value {
-    let (status, answer) = tenant.get_with(&tenant.read_key, path).await;
+    let (status, answer) = tenant.get_with(key_for(tenant, path), path).await;
     assert_eq!(status, 200, "{path}: {answer}");
     answer
 }

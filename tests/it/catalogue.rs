@@ -43,8 +43,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["row security of ledger.events is not forced"],
     ),
     (
-        "alter table vault.lookups disable row level security",
-        &["row security of vault.lookups is not enabled"],
+        "alter table vault.handles disable row level security",
+        &["row security of vault.handles is not enabled"],
     ),
     (
         "set role ledger_owner; create table ledger.notes (note_id uuid primary key, note jsonb); reset role",
@@ -107,12 +107,12 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["foreign key sources_tenant_id_fkey of ledger.sources points at the locked row"],
     ),
     (
-        "alter table vault.lookups add column generation int;
-         comment on column vault.lookups.generation is 'Which.';
-         alter table vault.lookups add constraint lookups_key foreign key (subject_id, tenant_id, generation)
+        "alter table vault.handles add column generation int;
+         comment on column vault.handles.generation is 'Which.';
+         alter table vault.handles add constraint handles_key foreign key (handle_id, tenant_id, generation)
            references vault.subject_keys (subject_id, tenant_id, generation)",
         // PostgreSQL matches columns by name, so the key it finds is the primary one.
-        &["foreign key lookups_key of vault.lookups does not begin with tenant_id on both sides"],
+        &["foreign key handles_key of vault.handles does not begin with tenant_id on both sides"],
     ),
     (
         "create or replace view read.calls as select * from calls_v2.calls;

@@ -13,6 +13,7 @@ mod exactly_once;
 mod field;
 mod fuzz;
 mod golden;
+mod identity;
 mod immutable;
 mod live;
 mod log_time;

@@ -241,6 +241,7 @@ fn scrub(value: &mut Value, since: DateTime<Utc>, words: &[(&str, &str)]) {
             for (key, value) in fields {
                 match key.as_str() {
                     "call_id" => *value = json!("[call]"),
+                    "contact_id" if value.is_string() => *value = json!("[contact]"),
                     "request_id" => *value = json!("[request]"),
                     _ => scrub(value, since, words),
                 }

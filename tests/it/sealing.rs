@@ -91,8 +91,14 @@ async fn export(own: &OwnDatabase, tenant: &TestTenant) -> Value {
                     encode(fingerprint, 'hex') as fingerprint
                from vault.subject_keys where tenant_id = $1").await,
         "lookups": rows(conn, tenant,
-            "select kind, encode(blind_index, 'hex') as blind_index, subject_id
-               from vault.lookups where tenant_id = $1").await,
+            "select h.kind, encode(h.blind_index, 'hex') as blind_index, x.contact_id as subject_id
+               from vault.handles h
+               join vault.contact_handles x
+                 on x.tenant_id = h.tenant_id and x.handle_id = h.handle_id
+              where h.tenant_id = $1
+              union all
+             select 'call', encode(blind_index, 'hex'), subject_id
+               from vault.call_subjects where tenant_id = $1").await,
         "events": rows(conn, tenant,
             "select tenant_id, position, stream_id, stream_kind, event_id, event_type, schema_version,
                     (extract(epoch from occurred_at) * 1000000)::bigint as occurred_at_micros,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::*;
 use crate::event::{
     ArtifactUploaded, CallMessageReceived, CallRecordingAvailable, CallStarted, CallStatusChanged,
-    CallToolCalled, CallTransferred, Presence, ToolAnswer,
+    CallToolCalled, CallTransferred, PartyFacts, PersonFacts, Presence, ToolAnswer,
 };
-use crate::ids::{StreamId, StreamVersion};
+use crate::ids::{HandleId, StreamId, StreamVersion};
 use crate::money::{CostParts, Nanos};
 
 /// Times tie often: that is where orders show.
@@ -39,30 +39,53 @@ const STATUSES: [Status; 5] =
 fn party() -> impl Strategy<Value = Option<PartyFacts>> {
     let presence = || maybe(&[Presence::Valid, Presence::Invalid]);
     let party = (presence(), presence(), any::<bool>(), any::<bool>()).prop_map(
-        |(phone, email, name, external_id)| PartyFacts { phone, email, name, external_id },
+        |(phone, email, name, external_id)| PartyFacts {
+            phone,
+            email,
+            name,
+            external_id,
+            ..PartyFacts::default()
+        },
     );
     prop::option::of(party)
 }
 
-fn call_facts() -> impl Strategy<Value = CallFacts> {
+/// Who a message was taken to be about; nothing in events of before.
+fn person() -> impl Strategy<Value = Option<PersonFacts>> {
+    let handle = || prop::option::of((0..2_u128).prop_map(|nth| HandleId(Uuid::from_u128(nth))));
+    let person = (any::<bool>(), handle(), handle(), handle());
+    prop::option::of(person.prop_map(|(contact, external_id, phone, email)| PersonFacts {
+        contact,
+        external_id,
+        phone,
+        email,
+        ..PersonFacts::default()
+    }))
+}
+
+/// Boxed: the strategies of whole events are too large for a test's stack otherwise.
+fn call_facts() -> BoxedStrategy<CallFacts> {
     let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]));
     let direction = maybe(&[Direction::Inbound, Direction::Outbound, Direction::Web]);
     let times = (prop::option::of(time()), any::<bool>(), maybe(&STATUSES));
-    (ids, direction, times, prop::bool::weighted(0.1), party()).prop_map(
-        |((agent_id, phone_number_id), direction, times, is_test, party)| CallFacts {
-            provider: "vapi".into(),
-            provider_call_id: Some("c-1".into()),
-            direction,
-            agent_id,
-            phone_number_id,
-            created_at: times.0,
-            snapshot_status: times.2,
-            is_test,
-            party,
-            untimed: times.1,
-            implausible: Vec::new(),
-        },
-    )
+    (ids, direction, times, prop::bool::weighted(0.1), (party(), person()))
+        .prop_map(|((agent_id, phone_number_id), direction, times, is_test, (party, person))| {
+            CallFacts {
+                provider: "vapi".into(),
+                provider_call_id: Some("c-1".into()),
+                direction,
+                agent_id,
+                phone_number_id,
+                created_at: times.0,
+                snapshot_status: times.2,
+                is_test,
+                party,
+                person,
+                untimed: times.1,
+                implausible: Vec::new(),
+            }
+        })
+        .boxed()
 }
 
 fn tool() -> impl Strategy<Value = ToolFact> {
@@ -226,7 +249,8 @@ fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.turn_latency_ms(), call.user_interruptions(), call.assistant_interruptions()),
         (call.is_transferred(), call.last_recorded()),
         (call.direction(), call.agent_id().map(str::to_owned)),
-        (call.phone_number_id().map(str::to_owned), call.subject_id()),
+        (call.phone_number_id().map(str::to_owned), call.subject_id(), call.contact_id()),
+        (call.phone_id(), call.email_id(), call.counts_as()),
         (call.tools_used(), tools),
         call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
         call.parties().iter().map(|claim| (claim.facts, claim.weight.rank)).collect::<Vec<_>>(),

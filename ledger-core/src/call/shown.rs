@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Call, Outcome, PartyClaim, Rank, ToolCall};
+use super::{Call, Outcome, Rank, ToolCall};
 use crate::event::{Direction, Status};
-use crate::ids::{Position, SubjectId};
+use crate::ids::Position;
 use crate::money::Cost;
 use crate::plausible;
 
@@ -152,18 +152,6 @@ impl Call {
     #[must_use]
     pub fn tool_calls(&self) -> Vec<ToolCall> {
         self.tool_calls.in_order()
-    }
-
-    /// The person on the line, or the call's own subject.
-    #[must_use]
-    pub fn subject_id(&self) -> Option<SubjectId> {
-        self.subject.as_ref().map(|claim| claim.value)
-    }
-
-    /// Where the sealed parties lie, best first.
-    #[must_use]
-    pub fn parties(&self) -> &[PartyClaim] {
-        &self.parties
     }
 
     /// The reports that tell something of it, weightiest first.

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::HandleKind;
+use crate::ids::{HandleId, SubjectId};
 use crate::money::Cost;
 
 /// Which way a call went.
@@ -46,6 +48,7 @@ pub enum Presence {
 /// What a `party` section holds, without saying it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one value came")]
 pub struct PartyFacts {
     /// A phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +62,12 @@ pub struct PartyFacts {
     /// The platform user's own id for the person.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub external_id: bool,
+    /// A SIP address.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sip_uri: bool,
+    /// An extension behind the number.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extension: bool,
 }
 
 impl PartyFacts {
@@ -67,6 +76,45 @@ impl PartyFacts {
     pub fn identifies(self) -> bool {
         let valid = Some(Presence::Valid);
         self.phone == valid || self.email == valid || self.external_id
+    }
+}
+
+/// Who the vault took a message to be about, by random ids. Written when the event is sealed; events
+/// recorded before handles had ids have none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PersonFacts {
+    /// The event's subject is a contact, not the call's own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub contact: bool,
+    /// The handle of the external id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<HandleId>,
+    /// The handle of the number, extension and all; a SIP address may carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<HandleId>,
+    /// The handle of a SIP address without a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sip: Option<HandleId>,
+    /// The handle of the e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<HandleId>,
+    /// The contacts it may be about, when several share the handle and no name was told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<SubjectId>,
+}
+
+impl PersonFacts {
+    /// The strongest handle.
+    #[must_use]
+    pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
+        let told = [
+            (HandleKind::ExternalId, self.external_id),
+            (HandleKind::Phone, self.phone),
+            (HandleKind::Sip, self.sip),
+            (HandleKind::Email, self.email),
+        ];
+        told.into_iter().find_map(|(kind, id)| Some((kind, id?)))
     }
 }
 
@@ -101,6 +149,9 @@ pub struct CallFacts {
     /// What the event's `party` section holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyFacts>,
+    /// Who it was taken to be about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonFacts>,
     /// The message carried no time of its own; the event's `occurred_at` is then ours.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use super::*;
 use crate::call::{Call, Carried};
 use crate::envelope::Recorded;
-use crate::event::{CallEnded, CallStarted, ToolFact};
+use crate::event::{CallEnded, CallFacts, CallStarted, ToolFact};
 use crate::ids::{EventId, Position, StreamId, StreamVersion};
 
 fn at(text: &str) -> DateTime<Utc> {

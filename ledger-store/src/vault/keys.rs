@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_core::event::PersonFacts;
 use ledger_core::ids::{SubjectId, TenantId};
 use moka::sync::Cache;
 use uuid::Uuid;
@@ -16,8 +17,16 @@ use crate::tenant_tx::TenantTx;
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
-    pub(super) found: Cache<(TenantId, [u8; 16]), SubjectId>,
+    /// Decisions, by what was told.
+    pub(super) found: Cache<(TenantId, [u8; 16]), Arc<Person>>,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
+}
+
+/// Whom a message was taken to be about.
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) subject_id: SubjectId,
+    pub(super) facts: PersonFacts,
 }
 
 /// What the vault says of one generation of a subject.

@@ -1,23 +1,28 @@
 //! The worker that finds or makes subjects, many at a time, one commit for all of them.
 
 mod plan;
+mod question;
+mod read;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
+use ledger_core::identity::Told;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
-use plan::{Plan, links, write_links};
+use plan::Plan;
+use question::Question;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::keys::{KeyState, Keys, current_epoch, load_keys};
-use super::{Identifier, Subject, VaultError, database};
-use crate::keyring::{EpochKeys, Keyring};
+use super::keys::{KeyState, Keys, Person, current_epoch, load_keys};
+use super::{Resolved, Subject, VaultError, database};
+use crate::keyring::Keyring;
 use crate::stage;
 use crate::tenant_tx::TenantTx;
 
@@ -31,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Waiting {
     pub(super) tenant_id: TenantId,
     pub(super) stream_id: StreamId,
-    pub(super) identifiers: Vec<Identifier>,
-    pub(super) reply: oneshot::Sender<Result<Subject, VaultError>>,
+    pub(super) told: Told,
+    pub(super) reply: oneshot::Sender<Result<Resolved, VaultError>>,
 }
 
 /// What the worker works with: the vault but for its own queue.
@@ -44,8 +49,9 @@ pub(super) struct Worker {
     pub(super) ids: Arc<dyn Ids>,
 }
 
-/// A blind index with its kind: how one identifier is looked up.
-type Handle = (&'static str, [u8; 16]);
+/// How often a batch is decided anew because another process wrote what it was about to write. Begun
+/// one after another they never do; a server of before this rule may.
+const TRIES: usize = 3;
 
 /// The newest key of each subject, and its generation.
 type Latest = HashMap<SubjectId, (u32, Arc<KeyState>)>;
@@ -92,7 +98,7 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
     while under_way.join_next().await.is_some() {}
 }
 
-fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Subject, VaultError>>, VaultError>) {
+fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Resolved, VaultError>>, VaultError>) {
     match resolved {
         Ok(subjects) => {
             for (waiting, subject) in waiting.into_iter().zip(subjects) {
@@ -126,95 +132,89 @@ impl Worker {
         &self,
         tenant_id: TenantId,
         waiting: &[Waiting],
-    ) -> Result<Vec<Result<Subject, VaultError>>, VaultError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let handles: Vec<Handles> = waiting
-            .iter()
-            .map(|one| Handles::of(one.stream_id, &one.identifiers, &epoch))
-            .collect();
-        let mut found = lookup(&mut tx, &handles).await?;
-        let mut latest = Latest::new();
-        self.load_latest(&mut tx, &found, &mut latest).await?;
-        let plan = Plan::make(&handles, &found, &latest, &*self.ids);
-        let mut made = Latest::new();
-        if !plan.handles.is_empty() {
-            made = plan.write(&mut tx, &epoch, &*self.clock, &mut found).await?;
-            latest.extend(made.iter().map(|(subject, key)| (*subject, key.clone())));
-            self.load_latest(&mut tx, &found, &mut latest).await?;
-        }
-        write_links(&mut tx, &*self.clock, &links(&handles, &found)).await?;
-        tx.commit().await.map_err(database)?;
-        for (subject_id, (generation, key)) in made {
-            self.keys.subjects.insert((tenant_id, subject_id, generation), key);
-        }
-        for handles in &handles {
-            for handle in handles.all() {
-                if let Some(subject_id) = found.get(handle) {
-                    self.keys.found.insert((tenant_id, handle.1), *subject_id);
-                }
+    ) -> Result<Vec<Result<Resolved, VaultError>>, VaultError> {
+        for _ in 0..TRIES {
+            if let Some(resolved) = self.try_resolve(tenant_id, waiting).await? {
+                return Ok(resolved);
             }
         }
-        let answer = |handles: &Handles| {
-            let subject_id = handles.subject(&found);
+        Err(VaultError::Overloaded)
+    }
+
+    /// `None` when another process was faster: nothing was written, and all is to be read again.
+    async fn try_resolve(
+        &self,
+        tenant_id: TenantId,
+        waiting: &[Waiting],
+    ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
+        let mut tx = TenantTx::begin_alone(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let questions: Vec<Question> =
+            waiting.iter().map(|one| Question::of(one.stream_id, &one.told, &epoch)).collect();
+        let mut plan = Plan::new(read::known(&mut tx, &questions).await?);
+        let mut latest = Latest::new();
+        self.load_latest(&mut tx, plan.subjects(), &mut latest).await?;
+        let people: Vec<Person> =
+            questions.iter().map(|one| plan.decide(one, &latest, &*self.ids)).collect();
+        if !plan.is_empty() {
+            let Some(made) = write::write(&plan, &mut tx, &epoch, &*self.clock).await? else {
+                return Ok(None);
+            };
+            tx.commit().await.map_err(database)?;
+            for (subject_id, key) in made {
+                self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
+                latest.insert(subject_id, (1, key));
+            }
+        }
+        let resolve = |question: &Question, person: Person| {
+            let subject_id = person.subject_id;
             // No row at all is not a new person: somebody removed what must stay as a fence.
             let (generation, state) =
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
-            let mut subject = subject(subject_id, *generation, state)?;
-            // Whoever is fenced under one of the names in a message is fenced under all of them.
-            let names = handles.all().filter_map(|handle| found.get(handle));
-            if names.into_iter().any(|named| is_fenced(&latest, *named)) {
-                subject.key = None;
+            let subject = subject(subject_id, *generation, state)?;
+            if !is_fenced(&latest, subject_id) {
+                let key = question.cache_key(person.facts.contact);
+                self.keys.found.insert((tenant_id, key), Arc::new(person.clone()));
             }
-            Ok(subject)
+            Ok(Resolved { subject, person: person.facts })
         };
-        Ok(handles.iter().map(answer).collect())
+        let people = questions.iter().zip(people);
+        Ok(Some(people.map(|(question, person)| resolve(question, person)).collect()))
     }
 
-    /// The newest keys of the subjects that were found, but for those there already.
+    /// The newest keys of some subjects.
     async fn load_latest(
         &self,
         tx: &mut TenantTx,
-        found: &HashMap<Handle, SubjectId>,
+        subjects: Vec<Uuid>,
         latest: &mut Latest,
     ) -> Result<(), VaultError> {
-        let mut missing: Vec<Uuid> = found
-            .values()
-            .filter(|subject| !latest.contains_key(subject))
-            .map(|subject| subject.0)
-            .collect();
-        missing.sort_unstable();
-        missing.dedup();
-        if missing.is_empty() {
+        if subjects.is_empty() {
             return Ok(());
         }
-        load_keys(&self.keys, &self.keyring, tx, &missing, |(subject_id, generation), state| {
+        load_keys(&self.keys, &self.keyring, tx, &subjects, |(subject_id, generation), state| {
             latest.insert(subject_id, (generation, state));
         })
         .await
     }
 }
 
-/// The answer when every name in a message is known: no queue, and no round trip at all.
+/// The answer when the same was told before: no queue, and no round trip at all.
 pub(super) fn known(
     keys: &Keys,
     tenant_id: TenantId,
     stream_id: StreamId,
-    identifiers: &[Identifier],
-) -> Option<Subject> {
+    told: &Told,
+) -> Option<Resolved> {
     let epoch = keys.epochs.get(&tenant_id)?;
-    let handles = Handles::of(stream_id, identifiers, &epoch);
-    let known: Option<Vec<SubjectId>> =
-        handles.all().map(|handle| keys.found.get(&(tenant_id, handle.1))).collect();
-    let known = known?;
-    let subject_id = *known.first()?;
-    // Two subjects of one message are to be linked, which only a write can do.
-    if known.iter().any(|other| *other != subject_id) {
-        return None;
-    }
+    let question = Question::of(stream_id, told, &epoch);
+    let found = |is_contact| keys.found.get(&(tenant_id, question.cache_key(is_contact)));
+    let person = found(true).or_else(|| found(false))?;
     // Generation 1 is all there is until a person comes back after an erasure.
-    let state = keys.subjects.get(&(tenant_id, subject_id, 1))?;
-    subject(subject_id, 1, &state).ok().filter(|known| known.sealing_key().is_some())
+    let state = keys.subjects.get(&(tenant_id, person.subject_id, 1))?;
+    let subject = subject(person.subject_id, 1, &state).ok()?;
+    subject.sealing_key()?;
+    Some(Resolved { subject, person: person.facts.clone() })
 }
 
 fn subject(
@@ -228,66 +228,4 @@ fn subject(
         KeyState::Corrupt => return Err(VaultError::Corrupt { subject_id }),
     };
     Ok(Subject { subject_id, generation, key })
-}
-
-/// How one message's subject is looked up: by what identifies the person, and by its stream.
-struct Handles {
-    person: Vec<Handle>,
-    stream: Handle,
-}
-
-impl Handles {
-    fn of(stream_id: StreamId, identifiers: &[Identifier], epoch: &EpochKeys) -> Self {
-        let person = identifiers
-            .iter()
-            .map(|one| (one.kind(), epoch.blind_index(one.kind(), one.value())))
-            .collect();
-        let stream = ("call", epoch.blind_index("call", &stream_id.to_string()));
-        Self { person, stream }
-    }
-
-    /// The person first: who is identified outranks who the call was thought to be with.
-    fn all(&self) -> impl Iterator<Item = &Handle> {
-        self.person.iter().chain([&self.stream])
-    }
-
-    fn subject(&self, found: &HashMap<Handle, SubjectId>) -> SubjectId {
-        self.all().find_map(|handle| found.get(handle)).copied().expect("the plan filled the gaps")
-    }
-}
-
-async fn lookup(
-    tx: &mut TenantTx,
-    handles: &[Handles],
-) -> Result<HashMap<Handle, SubjectId>, VaultError> {
-    let wanted: Vec<Handle> = handles.iter().flat_map(Handles::all).copied().collect();
-    read(tx, &wanted).await
-}
-
-async fn read(
-    tx: &mut TenantTx,
-    wanted: &[Handle],
-) -> Result<HashMap<Handle, SubjectId>, VaultError> {
-    let tenant_id = tx.tenant_id();
-    let kinds: Vec<&str> = wanted.iter().map(|(kind, _)| *kind).collect();
-    let indexes: Vec<Vec<u8>> = wanted.iter().map(|(_, index)| index.to_vec()).collect();
-    // One look-up a name, whatever the planner thinks of a table without statistics: it would read all
-    // names of the tenant for each batch.
-    let rows = sqlx::query!(
-        r#"
-        select w.nth as "nth!", l.subject_id as "subject_id!"
-          from unnest($2::text[], $3::bytea[]) with ordinality as w (kind, blind_index, nth)
-         cross join lateral (select subject_id from vault.lookups
-                              where tenant_id = $1 and kind = w.kind and blind_index = w.blind_index
-                             offset 0) l
-        "#,
-        tenant_id.0,
-        &kinds as _,
-        &indexes,
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(database)?;
-    let nth = |nth: i64| usize::try_from(nth - 1).expect("ordinality counts from 1");
-    Ok(rows.into_iter().map(|row| (wanted[nth(row.nth)], SubjectId(row.subject_id))).collect())
 }

@@ -248,7 +248,9 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
                 and ($22::text is null or k.provider_call_id = $22)
                 and ($23::text is null or k.phone_number_id = $23)
                 and ($24::bigint is null or k.cost_nanos >= $24)
-                and ($25::uuid[] is null or k.subject_id = any ($25))
+                and ($25::uuid is null or (k.subject_id = $25 and k.contact_id is not null))
+                and ($27::uuid[] is null or k.phone_id = any ($27))
+                and ($28::uuid[] is null or k.email_id = any ($28))
              offset 0) c
            cross join lateral (
              select '' as tool, c.tool_calls as calls
@@ -348,8 +350,10 @@ async fn select(tx: &mut TenantTx, question: &Question, plan: &Plan) -> sqlx::Re
         filter.provider_call_id,
         filter.phone_number_id,
         filter.min_cost_nanos,
-        filter.subjects.as_deref(),
+        filter.contact_id,
         MAX_ROWS + 1,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
     )
     .fetch_all(tx.conn())
     .await

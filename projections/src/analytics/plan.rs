@@ -21,13 +21,15 @@ const CUTS: [(Cut, &[Dimension]); 5] = [
 
 /// The cut that knows what a question tells apart; `None` when only the calls do.
 pub(super) fn cut(question: &Question) -> Option<Cut> {
-    let Filter { provider_call_id, phone_number_id, min_cost_nanos, subjects, .. } =
-        &question.filter;
+    let Filter { provider_call_id, phone_number_id, min_cost_nanos, .. } = &question.filter;
+    let Filter { contact_id, phone, email, .. } = &question.filter;
     let is_of_calls = question.extremes
         || provider_call_id.is_some()
         || phone_number_id.is_some()
         || min_cost_nanos.is_some()
-        || subjects.is_some()
+        || contact_id.is_some()
+        || phone.is_some()
+        || email.is_some()
         || question.filter.status.as_deref().is_some_and(|status| status != "ended")
         // Calls that used one tool, by all the tools they used.
         || (question.filter.tool.is_some() && question.group_by.contains(&Dimension::Tool));
@@ -176,7 +178,9 @@ mod tests {
             (Filter { status: Some(text("ringing")), ..none() }, &[], None),
             (none(), &[Status], None),
             (Filter { min_cost_nanos: Some(1), ..none() }, &[], None),
-            (Filter { subjects: Some(vec![]), ..none() }, &[], None),
+            (Filter { phone: Some(vec![]), ..none() }, &[], None),
+            (Filter { email: Some(vec![]), ..none() }, &[], None),
+            (Filter { contact_id: Some(uuid::Uuid::nil()), ..none() }, &[], None),
         ];
         for (filter, group_by, wanted) in cases {
             assert_eq!(cut(&question(filter.clone(), group_by)), wanted, "{filter:?} {group_by:?}");

@@ -61,11 +61,19 @@ pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, Da
     Ok(row.first.zip(row.last))
 }
 
-/// How many people called or were called: exactly. A call that names nobody counts as somebody.
+/// How many people called or were called: exactly. A call counts as its contact, else as its strongest
+/// handle, else as itself; a handle does not count when a call that has it counts as another. So it does
+/// not matter which of a person's calls came first.
 ///
 /// # Errors
 /// The database did not answer.
 pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
+    let counted = counted(tx, range, filter).await?;
+    Ok(counted - told_apart(tx, range, filter).await?)
+}
+
+/// What the calls count as.
+async fn counted(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
     let tenant_id = tx.tenant_id();
     let unfiltered = Filter { is_test: filter.is_test, ..Filter::default() };
     if let (true, true, Some(is_test)) = (range.is_open(), *filter == unfiltered, filter.is_test) {
@@ -81,17 +89,17 @@ pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx:
     if let Some(tool) = &filter.tool
         && *filter == (Filter { tool: filter.tool.clone(), ..unfiltered })
     {
-        return contacts_by_tool(tx, span, tool, filter.is_test).await;
+        return counted_by_tool(tx, span, tool, filter.is_test).await;
     }
     sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
-          from (select distinct subject_id
+          from (select distinct person_id
                   from read.calls
                  where tenant_id = $1
                    and started_at >= $2
                    and started_at < $3
-                   and subject_id is not null
+                   and person_id is not null
                    and ($4::boolean is null or is_test = $4)
                    and ($5::text is null or agent_id = $5)
                    and ($6::text is null or direction = $6)
@@ -102,7 +110,9 @@ pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx:
                    and ($11::text is null or provider_call_id = $11)
                    and ($12::text is null or phone_number_id = $12)
                    and ($13::bigint is null or cost_nanos >= $13)
-                   and ($14::uuid[] is null or subject_id = any ($14))) people
+                   and ($14::uuid is null or (subject_id = $14 and contact_id is not null))
+                   and ($15::uuid[] is null or phone_id = any ($15))
+                   and ($16::uuid[] is null or email_id = any ($16))) people
         "#,
         tenant_id.0,
         span.from,
@@ -117,14 +127,87 @@ pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx:
         filter.provider_call_id,
         filter.phone_number_id,
         filter.min_cost_nanos,
-        filter.subjects.as_deref(),
+        filter.contact_id,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
     )
     .fetch_one(tx.conn())
     .await
 }
 
-/// The people of the calls that used a tool, without a look at the calls.
-async fn contacts_by_tool(
+/// The handles among what the calls count as of which another call is told to be of somebody: few, and
+/// an index of their own leads to them.
+async fn told_apart(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
+    let tenant_id = tx.tenant_id();
+    let span = range.span();
+    sqlx::query_scalar!(
+        r#"
+        with handles as materialized (
+          select distinct person_id
+            from read.calls
+           where tenant_id = $1
+             and started_at >= $2
+             and started_at < $3
+             and contact_id is null
+             and person_id <> subject_id
+             and ($4::boolean is null or is_test = $4)
+             and ($5::text is null or agent_id = $5)
+             and ($6::text is null or direction = $6)
+             and ($7::text is null or outcome = $7)
+             and ($8::text is null or ended_reason = $8)
+             and ($9::text is null or $9 = any (tools_used))
+             and ($10::text is null or status = $10)
+             and ($11::text is null or provider_call_id = $11)
+             and ($12::text is null or phone_number_id = $12)
+             and ($13::bigint is null or cost_nanos >= $13)
+             and $14::uuid is null
+             and ($15::uuid[] is null or phone_id = any ($15))
+             and ($16::uuid[] is null or email_id = any ($16)))
+        select count(*) as "count!"
+          from handles h
+         where exists (
+           select from read.calls c
+            where c.tenant_id = $1
+              and (c.phone_id = h.person_id or c.email_id = h.person_id)
+              and c.person_id <> h.person_id
+              and c.started_at >= $2
+              and c.started_at < $3
+              and ($4::boolean is null or c.is_test = $4)
+              and ($5::text is null or c.agent_id = $5)
+              and ($6::text is null or c.direction = $6)
+              and ($7::text is null or c.outcome = $7)
+              and ($8::text is null or c.ended_reason = $8)
+              and ($9::text is null or $9 = any (c.tools_used))
+              and ($10::text is null or c.status = $10)
+              and ($11::text is null or c.provider_call_id = $11)
+              and ($12::text is null or c.phone_number_id = $12)
+              and ($13::bigint is null or c.cost_nanos >= $13)
+              and ($15::uuid[] is null or c.phone_id = any ($15))
+              and ($16::uuid[] is null or c.email_id = any ($16)))
+        "#,
+        tenant_id.0,
+        span.from,
+        span.to,
+        filter.is_test,
+        filter.agent_id,
+        filter.direction,
+        filter.outcome,
+        filter.ended_reason,
+        filter.tool,
+        filter.status,
+        filter.provider_call_id,
+        filter.phone_number_id,
+        filter.min_cost_nanos,
+        filter.contact_id,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// What the calls that used a tool count as, without a look at the calls.
+async fn counted_by_tool(
     tx: &mut TenantTx,
     span: Span,
     tool: &str,
@@ -134,13 +217,13 @@ async fn contacts_by_tool(
     sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
-          from (select distinct subject_id
+          from (select distinct person_id
                   from read.call_tools
                  where tenant_id = $1
                    and tool = $2
                    and started_at >= $3
                    and started_at < $4
-                   and subject_id is not null
+                   and person_id is not null
                    and ($5::boolean is null or is_test = $5)) people
         "#,
         tenant_id.0,
@@ -181,7 +264,9 @@ pub async fn live_calls(
            and ($10::text is null or c.provider_call_id = $10)
            and ($11::text is null or c.phone_number_id = $11)
            and ($12::bigint is null or c.cost_nanos >= $12)
-           and ($13::uuid[] is null or c.subject_id = any ($13))
+           and ($13::uuid is null or (c.subject_id = $13 and c.contact_id is not null))
+           and ($14::uuid[] is null or c.phone_id = any ($14))
+           and ($15::uuid[] is null or c.email_id = any ($15))
         "#,
         tenant_id.0,
         now - STALE_AFTER,
@@ -195,7 +280,9 @@ pub async fn live_calls(
         filter.provider_call_id,
         filter.phone_number_id,
         filter.min_cost_nanos,
-        filter.subjects.as_deref(),
+        filter.contact_id,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
     )
     .fetch_one(tx.conn())
     .await

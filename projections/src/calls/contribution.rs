@@ -22,7 +22,8 @@ pub(super) struct Contribution {
     pub(super) currency: String,
     pub(super) duration_class: &'static str,
     pub(super) duration_bucket: Option<i16>,
-    pub(super) subject_id: Option<Uuid>,
+    /// Whom the call counts as.
+    pub(super) person_id: Option<Uuid>,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
     pub(super) measures: Measures,
@@ -73,7 +74,7 @@ impl Contribution {
             currency: cost.map(|cost| cost.currency.clone()).unwrap_or_default(),
             duration_class: duration_ms.map_or("", class_of),
             duration_bucket: duration_ms.map(bucket_of),
-            subject_id: call.subject_id().map(|subject| subject.0),
+            person_id: call.counts_as(),
             tools,
             measures,
         }

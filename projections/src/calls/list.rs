@@ -45,8 +45,13 @@ pub struct Filter {
     pub tool: Option<String>,
     /// Cost at least this many nano-dollars.
     pub min_cost_nanos: Option<i64>,
-    /// With one of these subjects; an empty list finds nothing.
-    pub subjects: Option<Vec<Uuid>>,
+    /// With this contact.
+    pub contact_id: Option<Uuid>,
+    /// From a number: its handle, and the contacts that have it, by whom calls are found that were
+    /// recorded before handles had ids. An empty list finds nothing.
+    pub phone: Option<Vec<Uuid>>,
+    /// With an e-mail address: the same.
+    pub email: Option<Vec<Uuid>>,
     /// Marked as a test, or not.
     pub is_test: Option<bool>,
 }
@@ -88,7 +93,9 @@ pub async fn list(
            and ($8::text is null or ended_reason = $8)
            and ($9::text is null or agent_id = $9)
            and ($10::bigint is null or cost_nanos >= $10)
-           and ($11::uuid[] is null or subject_id = any ($11))
+           and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+           and ($16::uuid[] is null or phone_id = any ($16))
+           and ($17::uuid[] is null or email_id = any ($17))
            and ($12::boolean is null or is_test = $12)
            and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
@@ -104,11 +111,13 @@ pub async fn list(
         filter.ended_reason,
         filter.agent_id,
         filter.min_cost_nanos,
-        filter.subjects.as_deref(),
+        filter.contact_id,
         filter.is_test,
         after.map(|after| after.started_at),
         after.map(|after| after.call_id),
         limit,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
     )
     .fetch_all(tx.conn())
     .await?;

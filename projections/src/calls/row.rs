@@ -52,6 +52,10 @@ struct Row<'a> {
     party: Option<String>,
     position: i64,
     state: String,
+    contact_id: Option<Uuid>,
+    person_id: Option<Uuid>,
+    phone_id: Option<Uuid>,
+    email_id: Option<Uuid>,
 }
 
 impl<'a> Row<'a> {
@@ -93,10 +97,14 @@ impl<'a> Row<'a> {
             user_interruptions: call.user_interruptions(),
             assistant_interruptions: call.assistant_interruptions(),
             turn_latency_ms: call.turn_latency_ms(),
-            subject_id: now.subject_id,
+            subject_id: call.subject_id().map(|subject| subject.0),
             party: folded.party().map(|party| bytea(&party)),
             position: call.position.0,
             state: bytea(&state::pack(call)),
+            contact_id: call.contact_id().map(|contact| contact.0),
+            person_id: now.person_id,
+            phone_id: call.phone_id(),
+            email_id: call.email_id(),
         }
     }
 
@@ -139,6 +147,10 @@ impl<'a> Row<'a> {
         rows.text(self.party.as_deref());
         rows.plain(Some(self.position));
         rows.text(Some(&self.state));
+        rows.plain(self.contact_id);
+        rows.plain(self.person_id);
+        rows.plain(self.phone_id);
+        rows.plain(self.email_id);
     }
 }
 
@@ -218,7 +230,9 @@ async fn upsert(conn: &mut PgConnection, calls: &[(Folded, Change)]) -> Result<(
                 user_interruptions = excluded.user_interruptions,
                 assistant_interruptions = excluded.assistant_interruptions,
                 turn_latency_ms = excluded.turn_latency_ms, subject_id = excluded.subject_id,
-                party = excluded.party, position = excluded.position, state = excluded.state",
+                party = excluded.party, position = excluded.position, state = excluded.state,
+                contact_id = excluded.contact_id, person_id = excluded.person_id,
+                phone_id = excluded.phone_id, email_id = excluded.email_id",
         serde_json::to_string(&rows).expect("rows are plain data"),
     )
     .execute(conn)

@@ -26,8 +26,8 @@ pub(super) async fn write(
 fn is_listed(call: &Change) -> bool {
     call.before.as_ref().is_some_and(|before| {
         let now = &call.now;
-        (before.started_at, before.subject_id, before.is_test, &before.tools)
-            == (now.started_at, now.subject_id, now.is_test, &now.tools)
+        (before.started_at, before.person_id, before.is_test, &before.tools)
+            == (now.started_at, now.person_id, now.is_test, &now.tools)
     })
 }
 
@@ -72,7 +72,7 @@ async fn write_tools(
         return Ok(());
     }
     if way == Way::Copy && rows.len() >= WORTH_A_COPY {
-        let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, \
+        let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls, person_id, \
                          is_test) from stdin";
         return copy_in(conn, statement, rows, |(call, tool, count), row| {
             row.plain(Some(call.key.0.0));
@@ -80,7 +80,7 @@ async fn write_tools(
             row.text(Some(tool));
             row.time(Some(call.now.started_at));
             row.plain(Some(count));
-            row.plain(call.now.subject_id);
+            row.plain(call.now.person_id);
             row.plain(Some(call.now.is_test));
         })
         .await;
@@ -90,10 +90,10 @@ async fn write_tools(
     let tools: Vec<String> = rows.iter().map(|(_, tool, _)| (*tool).clone()).collect();
     let starts: Vec<DateTime<Utc>> = rows.iter().map(|(call, ..)| call.now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
-    let subjects: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.subject_id).collect();
+    let people: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.person_id).collect();
     let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
     sqlx::query!(
-        "insert into call_tools (tenant_id, call_id, tool, started_at, calls, subject_id, is_test)
+        "insert into call_tools (tenant_id, call_id, tool, started_at, calls, person_id, is_test)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
                               $6::uuid[], $7::boolean[])",
         &tenants,
@@ -101,7 +101,7 @@ async fn write_tools(
         &tools,
         &starts,
         &counts,
-        &subjects as _,
+        &people as _,
         &tests,
     )
     .execute(conn)
@@ -113,7 +113,7 @@ async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), 
     let mut counts: BTreeMap<(TenantId, bool, Uuid), i64> = BTreeMap::new();
     for call in calls {
         let caller =
-            |one: &Contribution| one.subject_id.map(|subject| (call.key.0, one.is_test, subject));
+            |one: &Contribution| one.person_id.map(|person| (call.key.0, one.is_test, person));
         if let Some(caller) = call.before.as_ref().and_then(caller) {
             *counts.entry(caller).or_default() -= 1;
         }
@@ -127,16 +127,16 @@ async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), 
     }
     let tenants: Vec<Uuid> = counts.keys().map(|(tenant, ..)| tenant.0).collect();
     let tests: Vec<bool> = counts.keys().map(|(_, is_test, _)| *is_test).collect();
-    let subjects: Vec<Uuid> = counts.keys().map(|(.., subject)| *subject).collect();
+    let people: Vec<Uuid> = counts.keys().map(|(.., person)| *person).collect();
     let calls: Vec<i64> = counts.values().copied().collect();
     sqlx::query!(
-        "insert into callers (tenant_id, is_test, subject_id, calls)
+        "insert into callers (tenant_id, is_test, person_id, calls)
          select * from unnest($1::uuid[], $2::boolean[], $3::uuid[], $4::bigint[])
-             on conflict (tenant_id, is_test, subject_id) do update
+             on conflict (tenant_id, is_test, person_id) do update
             set calls = callers.calls + excluded.calls",
         &tenants,
         &tests,
-        &subjects,
+        &people,
         &calls,
     )
     .execute(&mut *conn)
@@ -146,16 +146,16 @@ async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), 
             "delete from callers
               where ctid = any (array (select c.ctid
                                          from unnest($1::uuid[], $2::boolean[], $3::uuid[])
-                                           as k (tenant_id, is_test, subject_id)
+                                           as k (tenant_id, is_test, person_id)
                                         cross join lateral (select ctid from callers
                                                              where tenant_id = k.tenant_id
                                                                and is_test = k.is_test
-                                                               and subject_id = k.subject_id
+                                                               and person_id = k.person_id
                                                                and calls = 0
                                                             offset 0) c))",
             &tenants,
             &tests,
-            &subjects,
+            &people,
         )
         .execute(conn)
         .await?;

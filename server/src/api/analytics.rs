@@ -12,11 +12,10 @@ use ledger_store::TenantTx;
 use projections::analytics::{
     self, Answer, Dimension, Filter, MAX_YEARS, Question, Range, Span, Sums,
 };
-use projections::calls;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::calls::filter::{audit_search, take_filter};
+use super::calls::filter::{Search, audit_search, take_filter};
 use super::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
 use super::{Params, begin_sums};
 use crate::app::App;
@@ -53,10 +52,12 @@ pub struct SumParams {
     tool: Option<String>,
     /// Cost at least this many nano-dollars
     min_cost_nanos: Option<i64>,
-    /// With this number, in any form of it
+    /// From this number, in any form of it, with its extension if it has one; needs scope personal
     phone: Option<String>,
-    /// With this e-mail address
+    /// With this e-mail address; needs scope personal
     email: Option<String>,
+    /// With this contact
+    contact_id: Option<uuid::Uuid>,
     /// true: only calls marked as tests; false: none of them, as when nothing is said; any: both
     #[param(value_type = Option<TestCalls>)]
     is_test: Option<String>,
@@ -68,7 +69,7 @@ pub struct SumParams {
 pub struct Asked {
     range: Range,
     zone: Option<Tz>,
-    calls: calls::Filter,
+    search: Search,
     min_position: Option<i64>,
 }
 
@@ -81,13 +82,14 @@ impl Asked {
         let zone = params.parse("timezone", "an IANA time zone, such as Europe/London")?;
         let min_position = params.number("min_position")?;
         let is_test = take_is_test(params)?;
-        let calls = take_filter(app, caller, params).await?;
-        let range = Range { from: calls.from, to: calls.to };
+        let mut search = take_filter(app, caller, params).await?;
+        let range = Range { from: search.filter.from, to: search.filter.to };
         if range.is_too_long(app.store.clock().now()) {
             let detail = format!("choose a range of at most {MAX_YEARS} years, or leave it out");
             return Err(ApiError::parameter("from", detail));
         }
-        Ok(Self { range, zone, calls: calls::Filter { is_test, ..calls }, min_position })
+        search.filter.is_test = is_test;
+        Ok(Self { range, zone, search, min_position })
     }
 
     /// Begins to read: everything else is read as of this instant.
@@ -95,7 +97,8 @@ impl Asked {
     /// # Errors
     /// 503 when a look at a person could not be recorded, or the read model is too far behind.
     pub async fn begin(self, app: &App, caller: &Caller) -> Result<Reading, ApiError> {
-        audit_search(app, caller, &self.calls).await?;
+        audit_search(app, caller, &self.search).await?;
+        let calls = self.search.filter;
         let (mut tx, reached) = begin_sums(app, caller, &["calls"], self.min_position).await?;
         let tenant_zone = analytics::zone_of(&mut tx).await?;
         Ok(Reading {
@@ -105,17 +108,19 @@ impl Asked {
             range: self.range,
             zone: self.zone.unwrap_or(tenant_zone),
             filter: Filter {
-                provider_call_id: self.calls.provider_call_id,
-                direction: self.calls.direction,
-                status: self.calls.status,
-                outcome: self.calls.outcome,
-                ended_reason: self.calls.ended_reason,
-                agent_id: self.calls.agent_id,
+                provider_call_id: calls.provider_call_id,
+                direction: calls.direction,
+                status: calls.status,
+                outcome: calls.outcome,
+                ended_reason: calls.ended_reason,
+                agent_id: calls.agent_id,
                 phone_number_id: None,
-                tool: self.calls.tool,
-                min_cost_nanos: self.calls.min_cost_nanos,
-                subjects: self.calls.subjects,
-                is_test: self.calls.is_test,
+                tool: calls.tool,
+                min_cost_nanos: calls.min_cost_nanos,
+                contact_id: calls.contact_id,
+                phone: calls.phone,
+                email: calls.email,
+                is_test: calls.is_test,
             },
         })
     }

@@ -93,9 +93,14 @@ struct Size<'a> {
     calls: usize,
 }
 
+/// As many as no question uses up.
+const PEOPLE_KEYS: usize = 50;
+
 /// What is needed to ask.
 struct Ready {
     api_key: String,
+    /// For searches by number and address: each key may make so many a minute.
+    people_keys: Vec<String>,
     generated: Generated,
     until: DateTime<Utc>,
 }
@@ -140,8 +145,15 @@ impl Size<'_> {
         let api_key = new_key(tenant_id);
         let scopes = ["read", "admin"].map(String::from);
         store.create_api_key(tenant_id, &api_key, &scopes, Some("bench")).await?;
+        let mut people_keys = Vec::new();
+        for _ in 0..PEOPLE_KEYS {
+            let key = new_key(tenant_id);
+            let scopes = ["read", "personal"].map(String::from);
+            store.create_api_key(tenant_id, &key, &scopes, Some("bench")).await?;
+            people_keys.push(key);
+        }
         store.close().await;
-        Ok(Ready { api_key, generated, until: plan.until })
+        Ok(Ready { api_key, people_keys, generated, until: plan.until })
     }
 
     /// Asks each question in turn.

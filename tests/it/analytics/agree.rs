@@ -14,7 +14,7 @@ pub(super) async fn calls(tenant: &TestTenant, query: &str) -> Vec<Value> {
     let (mut calls, mut next) = (Vec::new(), String::new());
     loop {
         let path = format!("/v1/calls?limit=200&{query}{next}");
-        let (status, page) = tenant.get_with(&tenant.read_key, &path).await;
+        let (status, page) = tenant.get_with(super::key_for(tenant, &path), &path).await;
         assert_eq!(status, 200, "{path}: {page}");
         calls.extend(page["data"].as_array().expect("a page").iter().cloned());
         match page["next_cursor"].as_str() {

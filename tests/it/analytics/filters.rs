@@ -136,7 +136,7 @@ fn people_are_counted_once_each() {
                     })
                     .collect();
                 let people: i64 = sqlx::query_scalar(
-                    "select count(distinct subject_id) from read.calls
+                    "select count(distinct person_id) from read.calls
                       where tenant_id = $1 and call_id = any ($2)",
                 )
                 .bind(tenant.tenant_id.0)

@@ -52,7 +52,7 @@ async fn ask_everything(tenant: &TestTenant) {
     let year = Span::new(at("2025-01-31T10:10:00Z"), at("2026-02-01T10:10:00Z"));
     let filter = || Filter { is_test: Some(false), ..Filter::default() };
     let agent = Filter { agent_id: Some("a-1".to_owned()), ..filter() };
-    let person = Filter { subjects: Some(vec![uuid::Uuid::nil()]), ..filter() };
+    let person = Filter { phone: Some(vec![uuid::Uuid::nil()]), ..filter() };
     let dear = Filter { min_cost_nanos: Some(1), ..filter() };
     let days = slices(year, Interval::Day, Asia::Kolkata, 1_000).expect("a year of days");
     let days = days.iter().map(|slice| slice.span).collect();

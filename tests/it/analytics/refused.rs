@@ -22,7 +22,8 @@ async fn tenant_with_a_call(zone: &str) -> TestTenant {
 }
 
 async fn assert_refused(tenant: &TestTenant, path: &str, name: &str) {
-    let response = tenant.request(&tenant.read_key, path).send().await.expect("an answer");
+    let response =
+        tenant.request(super::key_for(tenant, path), path).send().await.expect("an answer");
     let code = if name == "colour" { "unknown-parameter" } else { "invalid-parameter" };
     let problem = problem(response, 400, code).await;
     assert_eq!(problem["errors"][0]["pointer"], format!("/{name}"), "{path}");

@@ -133,8 +133,8 @@ async fn tenant() -> TestTenant {
 async fn ask(tenant: &TestTenant, path: &str, query: &[(String, String)]) -> (u16, Value) {
     let mut url = Url::parse(&tenant.url(path)).expect("a URL");
     url.query_pairs_mut().extend_pairs(query);
-    let request = tenant
-        .request(&tenant.read_key, &format!("{}?{}", url.path(), url.query().unwrap_or_default()));
+    let request =
+        tenant.request(&tenant.key, &format!("{}?{}", url.path(), url.query().unwrap_or_default()));
     let response = request.send().await.expect("an answer");
     let status = response.status().as_u16();
     let kind = response.headers()["content-type"].to_str().expect("ASCII").to_owned();

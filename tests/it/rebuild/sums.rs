@@ -54,7 +54,7 @@ struct One {
     call_id: Uuid,
     started_at: DateTime<Utc>,
     is_test: bool,
-    subject_id: Option<Uuid>,
+    person_id: Option<Uuid>,
     measures: [i64; 19],
     duration_ms: Option<i64>,
     /// In the order of [`DIMENSIONS`], without a tool.
@@ -99,7 +99,7 @@ impl One {
             call_id: row.get("call_id"),
             started_at: row.get("started_at"),
             is_test: row.get("is_test"),
-            subject_id: row.get("subject_id"),
+            person_id: row.get("person_id"),
             measures,
             duration_ms,
             dimensions,
@@ -197,8 +197,8 @@ pub(super) async fn assert_sums(
                 }
             }
         }
-        if let Some(subject_id) = one.subject_id {
-            *callers.entry((one.is_test, subject_id)).or_default() += 1;
+        if let Some(person_id) = one.person_id {
+            *callers.entry((one.is_test, person_id)).or_default() += 1;
         }
     }
     let kept: BTreeMap<Key, Sum> =
@@ -208,15 +208,15 @@ pub(super) async fn assert_sums(
     }
     assert_eq!(kept.len(), sums.len(), "nothing else is kept");
 
-    let counted = |row: &PgRow| ((row.get("is_test"), row.get("subject_id")), row.get("calls"));
+    let counted = |row: &PgRow| ((row.get("is_test"), row.get("person_id")), row.get("calls"));
     let kept = rows(conn, version, "callers", tenant_id).await;
     assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
     let used = calls.iter().flat_map(|one| {
-        let whose = (one.started_at, one.subject_id, one.is_test);
+        let whose = (one.started_at, one.person_id, one.is_test);
         one.tools.iter().map(move |(tool, times)| ((one.call_id, tool.clone()), (*times, whose)))
     });
     let listed = |row: &PgRow| {
-        let whose = (row.get("started_at"), row.get("subject_id"), row.get("is_test"));
+        let whose = (row.get("started_at"), row.get("person_id"), row.get("is_test"));
         ((row.get("call_id"), row.get("tool")), (row.get("calls"), whose))
     };
     let listed: BTreeMap<(Uuid, String), (i64, Whose)> =

@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use ledger_core::identity::{Handle, Told};
 use ledger_core::ids::{EventId, Position, StreamId, SubjectId, TenantId};
 use ledger_store::seal::{Place, SectionName, pack, seal};
 use ledger_store::tenants::NewTenant;
-use ledger_store::vault::{Identifier, Shelf};
+use ledger_store::vault::Shelf;
 use ledger_store::{Settings, Store};
 use ledger_tests::{OwnDatabase, run};
 use server::system::{SystemClock, SystemIds};
@@ -113,9 +114,11 @@ async fn settle_in(store: &Store, nth: usize) -> Resident {
         country: "US".into(),
     };
     let tenant_id = store.create_tenant(&new).await.expect("a tenant");
-    let phone = Identifier::Phone("+15550100180".into());
+    let handles = vec![Handle::phone("+15550100180", None)];
+    let told = Told { handles, name: None };
     let stream = StreamId(store.ids().random());
-    let subject = store.vault().resolve(tenant_id, stream, vec![phone]).await.expect("a subject");
+    let resolved = store.vault().resolve(tenant_id, stream, told).await.expect("a subject");
+    let subject = resolved.subject;
     let event_id = EventId(store.ids().random());
     let place = Place {
         tenant_id,

@@ -69,6 +69,8 @@ async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
         "insert into projection.dropped values ($1, 'town', 1, 'a test', now())",
         "insert into projection.versions (tenant_id, projection, version, shape)
          values ($1, 'town', 1, 1)",
+        // Nothing is linked any more; what was is kept.
+        "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
     ] {
         let done = sqlx::query(statement).bind(tenant_id.0).execute(&mut *superuser);
         done.await.expect("a row");
@@ -274,7 +276,10 @@ fn the_application_writes_nothing_but_through_its_functions_and_the_vault_only_g
                 "update ledger.sources set secret_sealed = ''",
                 "update vault.subject_keys set state = 'active'",
                 "delete from vault.subject_keys",
-                "update vault.lookups set subject_id = gen_random_uuid()",
+                "update vault.handles set handle_id = gen_random_uuid()",
+                "update vault.contacts set possible_duplicate_of = gen_random_uuid()",
+                "delete from vault.contact_handles",
+                "insert into vault.links select * from vault.links",
                 "delete from ledger.quarantine",
                 "update ledger.source_counts set count = 0",
                 "insert into ledger.source_counts select * from ledger.source_counts",
@@ -296,7 +301,7 @@ fn the_application_writes_nothing_but_through_its_functions_and_the_vault_only_g
         }
         // What it may insert, it may insert for its own tenant only.
         let foreign = format!(
-            "insert into vault.links values ('{two}', gen_random_uuid(), gen_random_uuid(), now())"
+            "insert into vault.contacts values ('{two}', gen_random_uuid(), null, null, now())"
         );
         assert_eq!(refused(&mut app, &foreign).await, "42501");
         town.ledger.stop().await;

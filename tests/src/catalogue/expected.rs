@@ -108,8 +108,11 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("schema vault", "ledger_app: usage"),
     ("table vault.epochs", "ledger_app: select insert"),
     ("table vault.subject_keys", "ledger_app: select insert"),
-    ("table vault.lookups", "ledger_app: select insert"),
-    ("table vault.links", "ledger_app: select insert"),
+    ("table vault.handles", "ledger_app: select insert"),
+    ("table vault.contacts", "ledger_app: select insert update(name_index)"),
+    ("table vault.contact_handles", "ledger_app: select insert"),
+    ("table vault.call_subjects", "ledger_app: select insert"),
+    ("table vault.links", "ledger_app: select"),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (

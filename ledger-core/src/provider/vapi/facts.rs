@@ -5,8 +5,10 @@ use chrono::{DateTime, Utc};
 use super::message::{Message, direction_word, id, id_of, object, text};
 use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, PartyFacts, Presence, Status};
+use crate::identity::{self, Handle, read_number};
 use crate::json::Json;
-use crate::personal::{Party, normalise_email, normalise_phone};
+use crate::personal::Party;
+use crate::phone::{Phone, normalise_phone};
 use crate::plausible::{Reading, mark};
 use crate::provider::Routing;
 
@@ -36,6 +38,7 @@ pub(super) fn call_facts(
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
         party,
+        person: None,
         untimed: occurred_at.told().is_none(),
         implausible,
     }
@@ -123,16 +126,24 @@ fn is_test(message: &Message<'_>) -> bool {
 
 /// Who was on the line: `customer`, whichever way the call went.
 pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Party, PartyFacts)> {
-    let (phone, phone_presence) = phone(message, region).unzip();
-    let email = customer(message, "email");
+    let (phone, told_extension, phone_presence) = match phone(message, region) {
+        Some((phone, extension, presence)) => (Some(phone), extension, Some(presence)),
+        None => (None, None, None),
+    };
+    let extension = customer(message, "extension")
+        .and_then(|told| identity::extension(&told))
+        .or(told_extension)
+        .filter(|_| phone_presence == Some(Presence::Valid));
     let party = Party {
         name: customer(message, "name"),
         phone,
-        email,
-        sip_uri: customer(message, "sipUri"),
+        email: customer(message, "email"),
+        sip_uri: customer(message, "sipUri")
+            .or_else(|| raw_number(message).filter(|number| is_sip(number))),
         external_id: customer(message, "externalId"),
+        extension,
     };
-    let validity = |email: &String| match normalise_email(email) {
+    let validity = |email: &String| match Handle::email(email) {
         Some(_) => Presence::Valid,
         None => Presence::Invalid,
     };
@@ -141,16 +152,33 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
         email: party.email.as_ref().map(validity),
         name: party.name.is_some(),
         external_id: party.external_id.is_some(),
+        sip_uri: party.sip_uri.is_some(),
+        extension: party.extension.is_some(),
     };
     (!party.is_empty()).then_some((party, facts))
 }
 
-fn phone(message: &Message<'_>, region: Option<&str>) -> Option<(String, Presence)> {
-    // Flat bodies of old integrations put the caller's number, as a string, where Vapi itself
-    // keeps the object of our own number.
-    let number = customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))?;
-    let e164 = normalise_phone(&number, region);
-    Some(e164.map_or((number, Presence::Invalid), |e164| (e164, Presence::Valid)))
+/// A SIP address that stands where a number is expected.
+fn is_sip(number: &str) -> bool {
+    Handle::sip(number).is_some()
+}
+
+/// Flat bodies of old integrations put the caller's number, as a string, where Vapi itself keeps the
+/// object of our own number.
+fn raw_number(message: &Message<'_>) -> Option<String> {
+    customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))
+}
+
+/// The number as it is shown, its extension, and whether it is valid.
+fn phone(
+    message: &Message<'_>,
+    region: Option<&str>,
+) -> Option<(String, Option<String>, Presence)> {
+    let number = raw_number(message).filter(|number| !is_sip(number))?;
+    Some(match read_number(&number, region) {
+        Some(Phone { e164, extension }) => (e164, extension, Presence::Valid),
+        None => (number, None, Presence::Invalid),
+    })
 }
 
 fn customer(message: &Message<'_>, key: &str) -> Option<String> {

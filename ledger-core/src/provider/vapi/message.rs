@@ -4,6 +4,7 @@
 //! its `artifact` and `analysis`, then `message.call`, a snapshot as old as the call. Nothing
 //! empty beats something filled (captured reports carry `"messages": []` beside the real list).
 
+use crate::identity::is_placeholder_id;
 use crate::json::{Json, MAX_FACT_CHARS, fact_text};
 use crate::plausible::Reading;
 use crate::provider::Refused;
@@ -238,12 +239,14 @@ pub(super) fn text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str()
 }
 
-/// Reads an id: opaque, of any form, but short and printable, for it goes into facts unchanged.
+/// Reads an id: opaque, of any form, but short and printable, for it goes into facts unchanged. A
+/// placeholder (`undefined`, a template) names nothing.
 pub(super) fn id<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str().filter(|id| {
         !id.trim().is_empty()
             && id.chars().count() <= MAX_FACT_CHARS
             && !id.contains(char::is_control)
+            && !is_placeholder_id(id)
     })
 }
 

@@ -280,7 +280,14 @@ fn a_person_is_taken_from_customer_field_by_field() {
     let facts = super::fixtures::call_of(&told.drafts[0].event).party;
     let valid = Some(Presence::Valid);
     let email = Some(Presence::Invalid);
-    let expected = PartyFacts { phone: valid, email, name: true, external_id: true };
+    let expected = PartyFacts {
+        phone: valid,
+        email,
+        name: true,
+        external_id: true,
+        sip_uri: true,
+        ..PartyFacts::default()
+    };
     assert_eq!(facts, Some(expected));
 }
 

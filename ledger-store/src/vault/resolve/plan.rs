@@ -1,197 +1,179 @@
-//! What a batch of messages makes new in the vault: names that find a subject, keys, links.
+//! What a batch of messages makes new in the vault, decided one message after the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
-use ledger_core::clock::Clock;
-use ledger_core::ids::{Ids, SubjectId, TenantId};
+use ledger_core::event::PersonFacts;
+use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
+use ledger_core::ids::{HandleId, Ids, SubjectId};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::super::keys::{KeyState, wrap_place};
-use super::super::{VaultError, database};
-use super::{Handle, Handles, Latest, is_fenced, read};
-use crate::keyring::EpochKeys;
-use crate::root_key;
-use crate::seal::KeyBytes;
-use crate::tenant_tx::TenantTx;
+use super::super::keys::Person;
+use super::question::{HandleKey, Question};
+use super::read::{Known, KnownHandle};
+use super::{Latest, is_fenced};
 
-/// What must be written before the batch can be answered.
+/// A contact's handle, with the name that was told with it.
+pub(super) type Holding = (HandleId, SubjectId, Option<NameIndex>);
+
+/// What is known, and what must be written before the batch can be answered. All of it is sorted, so
+/// that two processes never wait for each other.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// Sorted, so that two processes never wait for each other.
-    pub(super) handles: BTreeMap<Handle, SubjectId>,
-    /// The subjects that are new; only they get a key.
-    new: BTreeSet<SubjectId>,
+    known: Known,
+    pub(super) handles: BTreeMap<HandleKey, HandleId>,
+    /// With what each may be a duplicate of.
+    pub(super) contacts: BTreeMap<SubjectId, Option<SubjectId>>,
+    pub(super) holdings: BTreeSet<Holding>,
+    /// First names of contacts that had none.
+    pub(super) names: BTreeMap<SubjectId, NameIndex>,
+    /// Calls' own subjects, by the blind index of the stream.
+    pub(super) own: BTreeMap<[u8; 16], SubjectId>,
 }
 
 impl Plan {
-    pub(super) fn make(
-        handles: &[Handles],
-        found: &HashMap<Handle, SubjectId>,
-        latest: &Latest,
-        ids: &dyn Ids,
-    ) -> Self {
-        let mut plan = Self::default();
-        for handles in handles {
-            let known = |plan: &Self, handle: &Handle| {
-                found.get(handle).or_else(|| plan.handles.get(handle)).copied()
-            };
-            let person = handles.person.iter().find_map(|handle| known(&plan, handle));
-            let stream = known(&plan, &handles.stream);
-            // A call that was nobody's keeps its own subject when a person appears; they are linked.
-            let subject = match (person, stream) {
-                (Some(person), _) => person,
-                // A new name in the call of somebody fenced is not looked for, and gets no key.
-                (None, Some(stream)) if is_fenced(latest, stream) => continue,
-                (None, Some(stream)) if handles.person.is_empty() => stream,
-                (None, _) => {
-                    let new = SubjectId(ids.random());
-                    plan.new.insert(new);
-                    new
+    pub(super) fn new(known: Known) -> Self {
+        Self { known, ..Self::default() }
+    }
+
+    /// Everybody who may be an answer.
+    pub(super) fn subjects(&self) -> Vec<Uuid> {
+        let Known { contacts, own, first, .. } = &self.known;
+        let all = contacts.keys().chain(own.values()).chain(first.values());
+        let all: BTreeSet<Uuid> = all.map(|subject| subject.0).collect();
+        all.into_iter().collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.handles.is_empty()
+            && self.holdings.is_empty()
+            && self.names.is_empty()
+            && self.own.is_empty()
+    }
+
+    /// The first name of a contact that is made now.
+    pub(super) fn name_of(&self, contact: SubjectId) -> Option<NameIndex> {
+        self.known.contacts.get(&contact).and_then(|contact| contact.name)
+    }
+
+    /// Whose data a message is, and plans what that takes.
+    pub(super) fn decide(&mut self, question: &Question, latest: &Latest, ids: &dyn Ids) -> Person {
+        let told: Vec<identity::Known> =
+            question.handles.iter().map(|handle| self.contacts_of(handle)).collect();
+        let resolution = identity::resolve(&told, question.name);
+        // Nothing new is made in the call of somebody fenced: no name, no key.
+        let first = self.known.first.get(&question.stream).copied();
+        let fenced = first.filter(|subject| is_fenced(latest, *subject));
+        match (resolution, fenced) {
+            (Resolution::Contact { contact_id, .. }, _) if is_fenced(latest, contact_id) => {
+                self.person(question, contact_id, true, Vec::new())
+            }
+            (Resolution::Contact { contact_id, takes_name }, _) => {
+                self.hold(question, contact_id, takes_name, ids);
+                self.person(question, contact_id, true, Vec::new())
+            }
+            (Resolution::New { .. } | Resolution::Own { .. }, Some(subject_id)) => {
+                Person { subject_id, facts: PersonFacts::default() }
+            }
+            (Resolution::New { possible_duplicate_of }, None) => {
+                let contact_id = SubjectId(ids.random());
+                self.contacts.insert(contact_id, possible_duplicate_of);
+                let strongest =
+                    question.handles.first().map_or(HandleKind::Email, |(kind, _)| *kind);
+                let contact = Contact { contact_id, name: question.name, strongest };
+                self.known.contacts.insert(contact_id, contact);
+                self.hold(question, contact_id, false, ids);
+                self.person(question, contact_id, true, Vec::new())
+            }
+            (Resolution::Own { candidates }, None) => {
+                for handle in &question.handles {
+                    self.handle(handle, ids);
                 }
-            };
-            for handle in handles.all() {
-                if known(&plan, handle).is_none() {
-                    plan.handles.insert(*handle, subject);
-                }
+                let known = self.known.own.get(&question.stream).copied();
+                let subject_id = known.unwrap_or_else(|| {
+                    let own = SubjectId(ids.random());
+                    self.own.insert(question.stream, own);
+                    self.known.own.insert(question.stream, own);
+                    own
+                });
+                self.person(question, subject_id, false, candidates)
             }
         }
-        plan
     }
 
-    /// Writes it, and returns the keys it made. Where another process was faster, its subject is
-    /// taken instead of ours, and every key is to be read.
-    pub(super) async fn write(
-        &self,
-        tx: &mut TenantTx,
-        epoch: &EpochKeys,
-        clock: &dyn Clock,
-        found: &mut HashMap<Handle, SubjectId>,
-    ) -> Result<Latest, VaultError> {
-        let keys: Vec<NewKey> =
-            self.new.iter().map(|subject| NewKey::make(tx.tenant_id(), *subject, epoch)).collect();
-        if self.insert(tx, epoch, clock, &keys).await? == self.handles.len() {
-            found.extend(&self.handles);
-            let usable = |key: NewKey| (key.subject, (1, Arc::new(KeyState::Usable(key.key))));
-            return Ok(keys.into_iter().map(usable).collect());
+    fn contacts_of(&self, handle: &HandleKey) -> identity::Known {
+        let contacts = self.known.handles.get(handle).map(|known| known.contacts.as_slice());
+        let contacts = contacts.unwrap_or_default().iter();
+        identity::Known {
+            kind: handle.0,
+            contacts: contacts.map(|contact_id| self.known.contacts[contact_id]).collect(),
         }
-        let wanted: Vec<Handle> = self.handles.keys().copied().collect();
-        found.extend(read(tx, &wanted).await?);
-        Ok(Latest::new())
     }
 
-    /// Names and first keys in one statement; returns how many of the names were new. Only a subject
-    /// that a name now finds gets a key, and only new ones are among them: a fence stays a fence.
-    async fn insert(
+    /// The id of a handle, which is made when it is new.
+    fn handle(&mut self, key: &HandleKey, ids: &dyn Ids) -> &mut KnownHandle {
+        let made = &mut self.handles;
+        self.known.handles.entry(*key).or_insert_with(|| {
+            let handle_id = HandleId(ids.random());
+            made.insert(*key, handle_id);
+            KnownHandle { handle_id, contacts: Vec::new() }
+        })
+    }
+
+    /// Gives a contact the handles of a message that it lacks, and its first name.
+    fn hold(
+        &mut self,
+        question: &Question,
+        contact_id: SubjectId,
+        takes_name: bool,
+        ids: &dyn Ids,
+    ) {
+        let name = question.name;
+        for key in &question.handles {
+            let handle = self.handle(key, ids);
+            let handle_id = handle.handle_id;
+            let is_new = !handle.contacts.contains(&contact_id);
+            if is_new {
+                handle.contacts.push(contact_id);
+            }
+            let others = handle.contacts.clone();
+            if !is_new && !takes_name {
+                continue;
+            }
+            // One contact a handle and name: a second one of the name keeps the handle without it.
+            let is_taken = |other: &SubjectId| {
+                *other != contact_id && name.is_some() && self.name_of(*other) == name
+            };
+            let told = name.filter(|_| !others.iter().any(is_taken));
+            self.holdings.insert((handle_id, contact_id, told));
+        }
+        let contact = self.known.contacts.get_mut(&contact_id).expect("it is known");
+        let strongest = question.handles.first().map_or(contact.strongest, |(kind, _)| *kind);
+        contact.strongest = contact.strongest.max(strongest);
+        if takes_name {
+            contact.name = name;
+            if let Some(name) = name.filter(|_| !self.contacts.contains_key(&contact_id)) {
+                self.names.insert(contact_id, name);
+            }
+        }
+    }
+
+    fn person(
         &self,
-        tx: &mut TenantTx,
-        epoch: &EpochKeys,
-        clock: &dyn Clock,
-        keys: &[NewKey],
-    ) -> Result<usize, VaultError> {
-        let tenant_id = tx.tenant_id();
-        let kinds: Vec<&str> = self.handles.keys().map(|(kind, _)| *kind).collect();
-        let indexes: Vec<Vec<u8>> = self.handles.keys().map(|(_, index)| index.to_vec()).collect();
-        let subjects: Vec<Uuid> = self.handles.values().map(|subject| subject.0).collect();
-        let new: Vec<Uuid> = keys.iter().map(|key| key.subject.0).collect();
-        let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| key.wrapped.clone()).collect();
-        let fingerprints: Vec<Vec<u8>> = keys.iter().map(|key| key.fingerprint.clone()).collect();
-        let named = sqlx::query_scalar!(
-            r#"
-            with named as (
-              insert into vault.lookups (tenant_id, kind, blind_index, subject_id, epoch, created_at)
-              select $1, kind, blind_index, subject_id, $5, $6
-                from unnest($2::text[], $3::bytea[], $4::uuid[]) as n (kind, blind_index, subject_id)
-                  on conflict do nothing
-              returning subject_id
-            ), keyed as (
-              insert into vault.subject_keys
-                (tenant_id, subject_id, generation, epoch, wrapped, fingerprint, created_at)
-              select $1, n.subject_id, 1, $5, n.wrapped, n.fingerprint, $6
-                from unnest($7::uuid[], $8::bytea[], $9::bytea[]) as n (subject_id, wrapped, fingerprint)
-               where n.subject_id in (select subject_id from named)
-            )
-            select count(*) as "named!" from named
-            "#,
-            tenant_id.0,
-            &kinds as _,
-            &indexes,
-            &subjects,
-            epoch.epoch,
-            clock.now_micros(),
-            &new,
-            &wrapped,
-            &fingerprints,
-        )
-        .fetch_one(tx.conn())
-        .await
-        .map_err(database)?;
-        Ok(usize::try_from(named).expect("a count"))
+        question: &Question,
+        subject_id: SubjectId,
+        contact: bool,
+        candidates: Vec<SubjectId>,
+    ) -> Person {
+        let mut facts = PersonFacts { contact, candidates, ..PersonFacts::default() };
+        for key in &question.handles {
+            let id = self.known.handles.get(key).map(|handle| handle.handle_id);
+            *match key.0 {
+                HandleKind::ExternalId => &mut facts.external_id,
+                HandleKind::Phone => &mut facts.phone,
+                HandleKind::Sip => &mut facts.sip,
+                HandleKind::Email => &mut facts.email,
+            } = id;
+        }
+        Person { subject_id, facts }
     }
-}
-
-/// The first key of a subject.
-struct NewKey {
-    subject: SubjectId,
-    key: Arc<KeyBytes>,
-    wrapped: Vec<u8>,
-    fingerprint: Vec<u8>,
-}
-
-impl NewKey {
-    fn make(tenant_id: TenantId, subject: SubjectId, epoch: &EpochKeys) -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");
-        let place = wrap_place(tenant_id, subject, 1, epoch.epoch);
-        let wrapped = root_key::wrap(epoch.wrapping(), &place, &key);
-        let named = Zeroizing::new([b"cl/fpr/1".as_slice(), key.as_slice()].concat());
-        let fingerprint = digest(&SHA256, &named).as_ref().to_vec();
-        Self { subject, key: Arc::new(key), wrapped, fingerprint }
-    }
-}
-
-/// The subjects that one message shows to be the same person: a call's own and the person it turned
-/// out to be, or two that were found by different identifiers until now. Told by what was found at
-/// last: another process may have been faster to name the person.
-pub(super) fn links(
-    handles: &[Handles],
-    found: &HashMap<Handle, SubjectId>,
-) -> BTreeSet<(SubjectId, SubjectId)> {
-    let of_one = |handles: &Handles| {
-        let subject = handles.subject(found);
-        let all: Vec<SubjectId> =
-            handles.all().filter_map(|handle| found.get(handle)).copied().collect();
-        all.into_iter().filter(move |other| *other != subject).map(move |other| (other, subject))
-    };
-    handles.iter().flat_map(of_one).collect()
-}
-
-pub(super) async fn write_links(
-    tx: &mut TenantTx,
-    clock: &dyn Clock,
-    links: &BTreeSet<(SubjectId, SubjectId)>,
-) -> Result<(), VaultError> {
-    if links.is_empty() {
-        return Ok(());
-    }
-    let tenant_id = tx.tenant_id();
-    let from: Vec<Uuid> = links.iter().map(|(from, _)| from.0).collect();
-    let to: Vec<Uuid> = links.iter().map(|(_, to)| to.0).collect();
-    sqlx::query!(
-        "insert into vault.links (tenant_id, subject_id, linked_to, created_at)
-             select $1, subject_id, linked_to, $4
-               from unnest($2::uuid[], $3::uuid[]) as n (subject_id, linked_to)
-                 on conflict do nothing",
-        tenant_id.0,
-        &from,
-        &to,
-        clock.now_micros(),
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(database)?;
-    Ok(())
 }

@@ -28,7 +28,9 @@ pub(super) async fn list(
               and ($8::text is null or ended_reason = $8)
               and ($9::text is null or agent_id = $9)
               and ($10::bigint is null or cost_nanos >= $10)
-              and ($11::uuid[] is null or subject_id = any ($11))
+              and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+              and ($17::uuid[] is null or phone_id = any ($17))
+              and ($18::uuid[] is null or email_id = any ($18))
               and ($12::boolean is null or is_test = $12)
            offset 0) c
          where t.tenant_id = $1 and t.tool = $16
@@ -48,12 +50,14 @@ pub(super) async fn list(
         filter.ended_reason,
         filter.agent_id,
         filter.min_cost_nanos,
-        filter.subjects.as_deref(),
+        filter.contact_id,
         filter.is_test,
         after.map(|after| after.started_at),
         after.map(|after| after.call_id),
         limit,
         tool,
+        filter.phone.as_deref(),
+        filter.email.as_deref(),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -1,8 +1,9 @@
 //! Which calls are meant: the same words for a page of them and for sums over them.
 
+use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
-use ledger_core::personal::{normalise_email, normalise_phone};
-use ledger_store::vault::Identifier;
+use ledger_core::personal::normalise_email;
+use ledger_store::vault::Found;
 use projections::calls::Filter;
 use uuid::Uuid;
 
@@ -12,22 +13,34 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
+/// The most contacts that the record of a search names; it counts all of them.
+const MAX_NAMED: usize = 256;
+
+/// A filter, and whose calls were searched for by number or address.
+pub struct Search {
+    /// Which calls.
+    pub filter: Filter,
+    /// The contacts that were found; `None` when nobody was searched for.
+    found: Option<Vec<SubjectId>>,
+}
+
 /// Takes the filters out of a query.
 ///
 /// # Errors
-/// 400 for one that is not of its form, or whose facts this ledger does not keep yet, by name.
+/// 400 for one that is not of its form, or whose facts this ledger does not keep yet, by name; 403 and
+/// 429 for a search for a person by who may not make it.
 pub async fn take_filter(
     app: &App,
     caller: &Caller,
     params: &mut Params,
-) -> Result<Filter, ApiError> {
+) -> Result<Search, ApiError> {
     let from = params.time("from")?;
     let to = params.time("to")?;
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ApiError::parameter("from", "it lies after to"));
     }
     refuse_later_filters(params)?;
-    Ok(Filter {
+    let mut filter = Filter {
         from,
         to,
         provider_call_id: params.take("provider_call_id")?,
@@ -38,24 +51,28 @@ pub async fn take_filter(
         agent_id: params.take("agent_id")?,
         tool: params.take("tool")?,
         min_cost_nanos: params.number("min_cost_nanos")?,
-        subjects: subjects(app, caller, params).await?,
+        contact_id: params.parse("contact_id", "the id of a contact")?,
+        phone: None,
+        email: None,
         is_test: params.parse("is_test", "true or false")?,
-    })
+    };
+    let found = search(app, caller, params, &mut filter).await?;
+    Ok(Search { filter, found })
 }
 
 /// Asking who called from a number is a look at a person, whatever is shown of the answer.
 ///
 /// # Errors
 /// 503 when the look could not be recorded.
-pub async fn audit_search(app: &App, caller: &Caller, filter: &Filter) -> Result<(), ApiError> {
-    let Some(subjects) = &filter.subjects else { return Ok(()) };
-    let subjects: Vec<SubjectId> = subjects.iter().copied().map(SubjectId).collect();
-    caller.audit_personal_read(app, "calls.find", None, subjects.len(), subjects).await
+pub async fn audit_search(app: &App, caller: &Caller, search: &Search) -> Result<(), ApiError> {
+    let Some(found) = &search.found else { return Ok(()) };
+    let named = found.iter().copied().take(MAX_NAMED).collect();
+    caller.audit_personal_read(app, "calls.find", None, found.len(), named).await
 }
 
 /// Filters of the contract whose facts this ledger does not keep yet.
 fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
-    for name in ["has_appointment", "contact_id", "tag", "disposition"] {
+    for name in ["has_appointment", "tag", "disposition"] {
         if params.take(name)?.is_some() {
             return Err(ApiError::parameter(name, "this ledger does not keep that yet"));
         }
@@ -65,16 +82,16 @@ fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
 
 /// The number that a query names. A plus that a client did not encode arrives as a blank, so a blank before
 /// the first digit means an international number.
-fn phone_of(asked: &str, country: Option<&str>) -> Result<String, ApiError> {
+fn phone_of(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     let national = asked.trim_start_matches(' ');
     if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
-        return normalise_phone(&format!("+{national}"), None).ok_or_else(|| {
+        return Handle::typed_phone(&format!("+{national}"), None).ok_or_else(|| {
             let detail = "it begins with a blank, which is what a + that is not encoded becomes, and is no \
                           telephone number with a + before it; write %2B for a +, and no blank before national digits";
             ApiError::parameter("phone", detail)
         });
     }
-    normalise_phone(asked, country).ok_or_else(|| {
+    Handle::typed_phone(asked, country).ok_or_else(|| {
         let detail = if country.is_some_and(|country| !country.is_empty()) {
             "it is no telephone number"
         } else {
@@ -84,36 +101,50 @@ fn phone_of(asked: &str, country: Option<&str>) -> Result<String, ApiError> {
     })
 }
 
-/// Who is meant by a phone number or an e-mail address; nobody found finds no calls.
-async fn subjects(
+/// The calls of a number or an e-mail address; one that nobody told finds none.
+async fn search(
     app: &App,
     caller: &Caller,
     params: &mut Params,
-) -> Result<Option<Vec<Uuid>>, ApiError> {
-    let tenant_id = caller.tenant_id();
-    let mut wanted = Vec::new();
-    if let Some(phone) = params.take("phone")? {
-        let country = app.store.country(tenant_id).await?;
-        let phone = phone_of(&phone, country.as_deref())?;
-        wanted.push(Identifier::Phone(phone));
-    }
-    if let Some(email) = params.take("email")? {
-        let email = normalise_email(&email)
-            .ok_or_else(|| ApiError::parameter("email", "it is no e-mail address"))?;
-        wanted.push(Identifier::Email(email));
-    }
-    if wanted.is_empty() {
+    filter: &mut Filter,
+) -> Result<Option<Vec<SubjectId>>, ApiError> {
+    let (phone, email) = (params.take("phone")?, params.take("email")?);
+    if phone.is_none() && email.is_none() {
         return Ok(None);
     }
-    let mut found: Option<Vec<Uuid>> = None;
-    for identifier in &wanted {
-        let these = app.store.vault().find(tenant_id, identifier).await?;
-        let these: Vec<Uuid> = these.into_iter().map(|subject| subject.0).collect();
-        // Several identifiers narrow each other.
-        found = Some(match found {
-            Some(known) => known.into_iter().filter(|id| these.contains(id)).collect(),
-            None => these,
+    caller.require_lookup(app, "calls.find").await?;
+    let mut found = Vec::new();
+    if let Some(phone) = phone {
+        let country = app.store.country(caller.tenant_id()).await?;
+        let handle = phone_of(&phone, country.as_deref())?;
+        filter.phone = Some(calls_of(app, caller, &handle, &mut found).await?);
+    }
+    if let Some(email) = email {
+        if normalise_email(&email).is_none() {
+            return Err(ApiError::parameter("email", "it is no e-mail address"));
+        }
+        // A placeholder is an address of nobody.
+        filter.email = Some(match Handle::email(&email) {
+            Some(handle) => calls_of(app, caller, &handle, &mut found).await?,
+            None => Vec::new(),
         });
     }
-    Ok(found)
+    found.sort_unstable();
+    found.dedup();
+    Ok(Some(found))
+}
+
+/// What the calls of a handle are found by: its id, and for calls recorded before handles had ids, the
+/// contacts that have it.
+async fn calls_of(
+    app: &App,
+    caller: &Caller,
+    handle: &Handle,
+    found: &mut Vec<SubjectId>,
+) -> Result<Vec<Uuid>, ApiError> {
+    let Found { handle_id, contacts } = app.store.vault().find(caller.tenant_id(), handle).await?;
+    let by_contact = contacts.iter().map(|contact| contact.0);
+    let ids = handle_id.map(|handle| handle.0).into_iter().chain(by_contact).collect();
+    found.extend(contacts);
+    Ok(ids)
 }

@@ -50,8 +50,9 @@ struct Place {
         ("agent_id" = Option<String>, Query, description = "The assistant"),
         ("tool" = Option<String>, Query, description = "Called this tool"),
         ("min_cost_nanos" = Option<i64>, Query, description = "Cost at least this many nano-dollars"),
-        ("phone" = Option<String>, Query, description = "With this number, in any form of it"),
-        ("email" = Option<String>, Query, description = "With this e-mail address"),
+        ("phone" = Option<String>, Query, description = "From this number, in any form of it, with its extension if it has one; needs scope personal"),
+        ("email" = Option<String>, Query, description = "With this e-mail address; needs scope personal"),
+        ("contact_id" = Option<Uuid>, Query, description = "With this contact"),
         ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -62,6 +63,7 @@ struct Place {
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -78,12 +80,12 @@ pub async fn handler(
         params.take("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
     let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
     let min_position = params.number("min_position")?;
-    let filter = take_filter(&app, &caller, &mut params).await?;
+    let search = take_filter(&app, &caller, &mut params).await?;
     params.finish()?;
-    audit_search(&app, &caller, &filter).await?;
+    audit_search(&app, &caller, &search).await?;
 
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
-    let mut rows = list(&mut tx, &filter, after, limit + 1).await?;
+    let mut rows = list(&mut tx, &search.filter, after, limit + 1).await?;
     drop(tx);
     let has_more = i64::try_from(rows.len()).is_ok_and(|len| len > limit);
     rows.truncate(usize::try_from(limit).expect("at most 200"));
@@ -102,7 +104,7 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.list", None, rows.len(), subjects).await?;
     }
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
-        CallView::of(row.call_id, &row.call, Customer::of(parties, is_personal))
+        CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal))
     };
     let data = rows.iter().zip(&parties).map(view).collect();
     Ok(positioned(CallPage { data, next_cursor }, reached))

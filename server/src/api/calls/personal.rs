@@ -55,6 +55,10 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
             alarm("party");
             continue;
         }
+        // What is told about somebody else than the person of the call is not shown with it.
+        if !call.shows(section.event_id) {
+            continue;
+        }
         parties.subjects.push(section.subject_id);
         match section.plain.parse(|plain| serde_json::from_slice::<Party>(plain.as_revealed()).ok())
         {
@@ -71,7 +75,11 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
 }
 
 fn fill(known: &mut Party, told: Party) {
-    let Party { name, phone, email, sip_uri, external_id } = told;
+    let Party { name, phone, email, sip_uri, external_id, extension } = told;
+    // An extension belongs to its number.
+    if known.phone.is_none() {
+        known.extension = extension;
+    }
     known.name = known.name.take().or(name);
     known.phone = known.phone.take().or(phone);
     known.email = known.email.take().or(email);

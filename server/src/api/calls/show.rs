@@ -87,7 +87,7 @@ pub async fn handler(
         subjects.dedup();
         caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
     }
-    let customer = Customer::of(&parties, is_personal);
+    let customer = Customer::of(&call, &parties, is_personal);
     let _turn = app.reading.turn().await;
     let opened = open_events(vault, tenant_id, &events, BUDGET).await?;
     let write = || {

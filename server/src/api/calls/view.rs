@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
+use ledger_core::identity::phone_of_sip;
 use ledger_core::money::Nanos;
 use ledger_core::personal::mask_phone;
 use projections::calls::{direction_name, status_name};
@@ -98,7 +99,7 @@ pub struct CostBreakdown {
 /// last two digits.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Customer {
-    /// The contact.
+    /// The contact; null when the call has nobody in particular.
     pub contact_id: Option<Uuid>,
     /// The person's key is destroyed: nobody can read this any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -115,6 +116,12 @@ pub struct Customer {
     #[serde(skip_serializing_if = "Shown::is_hidden")]
     #[schema(value_type = Option<String>)]
     pub email: Shown,
+    /// SIP address, when the person called from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sip_uri: Option<String>,
+    /// The extension behind the number, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
 }
 
 /// A field that is left out after an erasure, and null when it is not known.
@@ -137,20 +144,24 @@ impl Shown {
 impl Customer {
     /// Shows the parties of a call to somebody with or without scope `personal`.
     #[must_use]
-    pub fn of(parties: &Parties, is_personal: bool) -> Self {
+    pub fn of(call: &Call, parties: &Parties, is_personal: bool) -> Self {
+        let contact_id = call.contact_id().map(|contact| contact.0);
         if parties.is_erased {
-            return Self { erased: true, ..Self::default() };
+            return Self { contact_id, erased: true, ..Self::default() };
         }
         let party = &parties.merged;
-        let phone = party.phone.clone();
+        // The number of a SIP address is the number.
+        let phone = party.phone.clone().or_else(|| phone_of_sip(party.sip_uri.as_deref()?));
         let masked = phone.as_deref().map(mask_phone);
         let clear = |value: &Option<String>| Shown::Value(value.clone().filter(|_| is_personal));
         Self {
-            contact_id: None,
+            contact_id,
             erased: false,
             name: clear(&party.name),
             phone: Shown::Value(if is_personal { phone } else { masked }),
             email: clear(&party.email),
+            sip_uri: party.sip_uri.clone().filter(|_| is_personal),
+            extension: party.extension.clone().filter(|_| is_personal),
         }
     }
 }

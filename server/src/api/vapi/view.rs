@@ -131,6 +131,9 @@ pub struct VapiCustomer {
     /// The number.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
+    /// The extension behind the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extension: Option<String>,
     /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -214,6 +217,7 @@ impl VapiCustomer {
         } else {
             Self {
                 number: if is_personal { party.phone.clone() } else { masked },
+                extension: shown(&party.extension),
                 name: shown(&party.name),
                 email: shown(&party.email),
                 sip_uri: shown(&party.sip_uri),

@@ -1,5 +1,6 @@
 //! Asks, again and again, on one connection.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -24,13 +25,15 @@ pub(super) struct Asker {
     client: Client,
     url: String,
     api_key: String,
+    people_keys: Vec<String>,
+    searches: Cell<usize>,
     asking: Asking,
 }
 
 impl Asker {
     pub(super) async fn new(url: &str, ready: Ready) -> anyhow::Result<Self> {
         let client = Client::builder().timeout(PATIENCE).build()?;
-        let Ready { api_key, generated, until } = ready;
+        let Ready { api_key, people_keys, generated, until } = ready;
         let asking = Asking {
             rng: Rng::with_seed(1),
             samples: generated.samples,
@@ -38,7 +41,9 @@ impl Asker {
             second_page: String::new(),
             middle_page: String::new(),
         };
-        let mut asker = Self { client, url: url.to_owned(), api_key, asking };
+        let searches = Cell::new(0);
+        let url = url.to_owned();
+        let mut asker = Self { client, url, api_key, people_keys, searches, asking };
         asker.asking.second_page = asker.cursor("").await?;
         let middle = (until - TimeDelta::days(180)).format("%Y-%m-%dT%H:%M:%SZ");
         asker.asking.middle_page = asker.cursor(&format!("to={middle}")).await?;
@@ -101,13 +106,23 @@ impl Asker {
         Ok((began.elapsed(), is_well))
     }
 
+    /// The key a question is asked with.
+    fn key_for(&self, path: &str) -> &str {
+        if !path.contains("phone=") && !path.contains("email=") {
+            return &self.api_key;
+        }
+        let nth = self.searches.get();
+        self.searches.set(nth + 1);
+        &self.people_keys[nth % self.people_keys.len()]
+    }
+
     async fn send(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let url = format!("{}{path}", self.url);
         let request = match body {
             None => self.client.get(url),
             Some(body) => self.client.post(url).json(body),
         };
-        request.bearer_auth(&self.api_key).send().await.context("the server does not answer")
+        request.bearer_auth(self.key_for(path)).send().await.context("the server does not answer")
     }
 }
 

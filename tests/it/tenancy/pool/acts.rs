@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::panic::resume_unwind;
 
 use ledger_core::envelope::StreamKind;
+use ledger_core::identity::{Handle, Told};
 use ledger_core::ids::{EventId, StreamId, TenantId};
 use ledger_store::TenantTx;
 use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
 use ledger_store::appender::AppendError;
 use ledger_store::seal::Opened;
-use ledger_store::vault::{Identifier, VaultError};
+use ledger_store::vault::VaultError;
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ pub(super) const READS: [&str; 5] = [
     "select tenant_id from ledger.events order by position desc limit 20",
     "select tenant_id from ledger.tenants",
     "select tenant_id from vault.subject_keys limit 20",
-    "select tenant_id from vault.lookups limit 20",
+    "select tenant_id from vault.handles limit 20",
     "select tenant_id from vault.epochs",
 ];
 
@@ -177,10 +178,10 @@ async fn insert_link(
     by: TenantId,
     to: Uuid,
 ) -> sqlx::Result<()> {
-    sqlx::query("insert into vault.links values ($1, $2, $3, now())")
+    sqlx::query("insert into vault.contacts values ($1, $2, null, $3, now())")
         .bind(tenant.0)
-        .bind(by.0)
         .bind(to)
+        .bind(by.0)
         .execute(conn)
         .await?;
     Ok(())
@@ -224,10 +225,11 @@ async fn doomed(pool: PgPool, tenant_id: TenantId) -> sqlx::Result<Infallible> {
 }
 
 async fn resolve(town: &Town, own: &Resident, person: usize) -> sqlx::Result<()> {
-    let phone = Identifier::Phone(format!("+155501001{person:02}"));
+    let handles = vec![Handle::phone(&format!("+155501001{person:02}"), None)];
+    let told = Told { handles, name: None };
     let stream = own.tenant_id.stream_of("call", "test", &person.to_string());
-    let subject = match town.store.vault().resolve(own.tenant_id, stream, vec![phone]).await {
-        Ok(subject) => subject,
+    let subject = match town.store.vault().resolve(own.tenant_id, stream, told).await {
+        Ok(resolved) => resolved.subject,
         Err(error) => {
             lost(town, &error);
             return Ok(());

@@ -82,7 +82,7 @@ pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
     assert_eq!(open, 0, "a transaction was left open");
 
     let astray: i64 = sqlx::query_scalar(
-        "select (select count(*) from vault.links where subject_id <> tenant_id)
+        "select (select count(*) from vault.contacts where possible_duplicate_of <> tenant_id)
               + (select count(*) from ledger.events
                   where event_type = 'call.ended' and facts ->> 'tenant' <> tenant_id::text)
               + (select count(*) from (select tenant_id from ledger.events group by 1
@@ -95,7 +95,7 @@ pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
 
     let pairs = |rows: Vec<(Uuid, Uuid)>| rows.into_iter().collect::<BTreeSet<_>>();
     let linked =
-        sqlx::query_as("select tenant_id, linked_to from vault.links").fetch_all(&mut conn);
+        sqlx::query_as("select tenant_id, contact_id from vault.contacts").fetch_all(&mut conn);
     let linked = pairs(linked.await.expect("links"));
     for (tenant, to) in &*town.linked.lock().expect("no panic while held") {
         assert!(linked.contains(&(tenant.0, *to)), "a link is lost");

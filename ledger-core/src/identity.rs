@@ -1,0 +1,225 @@
+//! Who is one person: the handles a person is found by, the normal form of each, and the one function
+//! that decides which contact a message belongs to ([`resolve()`]).
+//!
+//! Everything here is pure. The vault supplies what is known of the handles and stores the decision.
+
+mod address;
+mod name;
+mod placeholder;
+mod resolve;
+
+use std::fmt;
+
+use crate::event::{PartyFacts, Presence};
+use crate::personal::{Party, normalise_email};
+use crate::phone::Phone;
+
+pub(crate) use address::extension;
+pub use address::{phone_of_sip, read_number};
+pub use name::normal_name;
+pub use placeholder::{
+    is_placeholder, is_placeholder_email, is_placeholder_external_id, is_placeholder_id,
+};
+pub use resolve::{Contact, Known, NameIndex, Resolution, resolve};
+
+/// What a handle is. Ordered by strength: the greater decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HandleKind {
+    /// An e-mail address. Many people share one.
+    Email,
+    /// A SIP address without a telephone number in it.
+    Sip,
+    /// A telephone number, with its extension if it has one.
+    Phone,
+    /// The platform user's own id for the person.
+    ExternalId,
+}
+
+impl HandleKind {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 4] = [Self::Email, Self::Sip, Self::Phone, Self::ExternalId];
+
+    /// The stored name. It is part of every blind index and never changes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sip => "sip",
+            Self::Phone => "phone",
+            Self::ExternalId => "external_id",
+        }
+    }
+
+    /// The kind of a stored name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something a person is found by, in its normal form. `Debug` shows its kind only.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle {
+    kind: HandleKind,
+    value: String,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({}, ..)", self.kind.as_str())
+    }
+}
+
+impl Handle {
+    /// A telephone number in E.164. With an extension it is another handle than the number alone.
+    #[must_use]
+    pub fn phone(e164: &str, extension: Option<&str>) -> Self {
+        let value = match extension {
+            Some(extension) => format!("{e164};ext={extension}"),
+            None => e164.to_owned(),
+        };
+        Self { kind: HandleKind::Phone, value }
+    }
+
+    /// An e-mail address. `None` when it is none, or a placeholder.
+    #[must_use]
+    pub fn email(raw: &str) -> Option<Self> {
+        let value = normalise_email(raw).filter(|email| !is_placeholder_email(email))?;
+        Some(Self { kind: HandleKind::Email, value })
+    }
+
+    /// A SIP address. One that carries an E.164 number is that number's handle. `None` when it is no
+    /// SIP address, or its user is withheld.
+    #[must_use]
+    pub fn sip(raw: &str) -> Option<Self> {
+        if let Some(e164) = phone_of_sip(raw) {
+            return Some(Self::phone(&e164, None));
+        }
+        Some(Self { kind: HandleKind::Sip, value: address::normal_sip(raw)? })
+    }
+
+    /// The platform user's own id. `None` for a placeholder.
+    #[must_use]
+    pub fn external_id(raw: &str) -> Option<Self> {
+        let value = raw.trim();
+        (!is_placeholder_external_id(value))
+            .then(|| Self { kind: HandleKind::ExternalId, value: value.to_owned() })
+    }
+
+    /// A number as somebody types it into a search, with or without an extension.
+    #[must_use]
+    pub fn typed_phone(raw: &str, region: Option<&str>) -> Option<Self> {
+        if let Some(sip) = Self::sip(raw).filter(|sip| sip.kind == HandleKind::Phone) {
+            return Some(sip);
+        }
+        let Phone { e164, extension } = read_number(raw, region)?;
+        Some(Self::phone(&e164, extension.as_deref()))
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> HandleKind {
+        self.kind
+    }
+
+    /// The normal form: personal, for blind indexes only.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// What one message says about who is on the line, in normal form.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// At most one handle of each kind, strongest first.
+    pub handles: Vec<Handle>,
+    /// The name's normal form.
+    pub name: Option<String>,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told").field("handles", &self.handles).finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// Reads a party. Values that are not of their form, and placeholders, are no handles.
+    #[must_use]
+    pub fn of(party: &Party, facts: PartyFacts) -> Self {
+        let number = party.phone.as_deref().filter(|_| facts.phone == Some(Presence::Valid));
+        let phone = number.map(|e164| Handle::phone(e164, party.extension.as_deref()));
+        let sip = party.sip_uri.as_deref().and_then(Handle::sip);
+        let mut handles: Vec<Handle> = [
+            party.external_id.as_deref().and_then(Handle::external_id),
+            phone,
+            sip,
+            party.email.as_deref().and_then(Handle::email),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        // The number of a SIP address may repeat the number, or stand beside another one.
+        handles.sort_by_key(|handle| std::cmp::Reverse(handle.kind));
+        handles.dedup_by_key(|handle| handle.kind);
+        Self { handles, name: party.name.as_deref().and_then(normal_name) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(phone: Option<&str>, sip: Option<&str>) -> Told {
+        let party = Party {
+            phone: phone.map(str::to_owned),
+            sip_uri: sip.map(str::to_owned),
+            ..Party::default()
+        };
+        let facts = PartyFacts { phone: phone.map(|_| Presence::Valid), ..PartyFacts::default() };
+        Told::of(&party, facts)
+    }
+
+    #[test]
+    fn a_number_with_an_extension_is_another_handle_than_the_number() {
+        let bare = Handle::phone("+15550100123", None);
+        assert_ne!(bare, Handle::phone("+15550100123", Some("101")));
+        for typed in ["+15550100123,101", "+1 555 010 0123 x101", "+15550100123;ext=101"] {
+            let handle = Handle::typed_phone(typed, None);
+            assert_eq!(handle, Some(Handle::phone("+15550100123", Some("101"))), "{typed}");
+        }
+        assert_eq!(Handle::typed_phone("+1 (555) 010-0123", None), Some(bare));
+    }
+
+    #[test]
+    fn the_number_of_a_sip_address_is_the_number() {
+        let number = party(Some("+15550100123"), None);
+        assert_eq!(party(None, Some("sip:+15550100123@carrier.example.com;user=phone")), number);
+        assert_eq!(party(Some("+15550100123"), Some("sip:+15550100123@a.example.com")), number);
+        let alice = party(None, Some("<sip:Alice@PBX.example.com:5060;transport=tcp>"));
+        assert_eq!(alice, party(None, Some("sips:alice@pbx.example.com")));
+        assert_eq!(alice.handles[0].kind(), HandleKind::Sip);
+    }
+
+    #[test]
+    fn values_of_no_form_and_placeholders_are_no_handles() {
+        let party = Party {
+            name: Some("Unknown".into()),
+            phone: Some("somewhere".into()),
+            email: Some("null@null.com".into()),
+            sip_uri: Some("sip:anonymous@anonymous.invalid".into()),
+            external_id: Some("{{customer.id}}".into()),
+            extension: Some("101".into()),
+        };
+        let facts = PartyFacts { phone: Some(Presence::Invalid), ..PartyFacts::default() };
+        assert_eq!(Told::of(&party, facts), Told::default());
+    }
+
+    #[test]
+    fn handles_do_not_print() {
+        let told = party(Some("+15550100123"), Some("sip:alice@pbx.example.com"));
+        let text = format!("{told:?}");
+        assert!(!text.contains("0100123") && !text.contains("alice"), "{text}");
+    }
+}

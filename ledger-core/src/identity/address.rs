@@ -1,0 +1,148 @@
+//! SIP addresses and extensions of telephone numbers.
+
+use super::is_placeholder;
+use crate::phone::{Phone, normalise_phone, parse_phone};
+
+/// Longer ones are no extension anybody dials.
+const MAX_EXTENSION: usize = 15;
+const MAX_SIP: usize = 320;
+
+/// Users of a SIP address that say that the caller is withheld (RFC 3323, RFC 3325).
+const WITHHELD_USERS: [&str; 8] = [
+    "anonymous",
+    "unavailable",
+    "restricted",
+    "private",
+    "blocked",
+    "withheld",
+    "id-hidden",
+    "unknown",
+];
+
+/// Takes a number and its extension apart: `+15550100123,101`, `… x101`, `… ext. 101`, `…;ext=101`.
+/// The extension is its digits; a text without one comes back as it is.
+#[must_use]
+fn split_extension(raw: &str) -> (&str, Option<String>) {
+    const MARKS: [&str; 8] = [";ext=", ";extension=", "extension", "ext.", "ext", ",", "x", "#"];
+    let lower = raw.to_ascii_lowercase();
+    // Behind the number: what comes before must hold digits of its own.
+    let found = MARKS.iter().find_map(|mark| {
+        let at = lower.find(mark)?;
+        let (number, rest) = (&raw[..at], &raw[at + mark.len()..]);
+        let extension = extension(rest)?;
+        (number.bytes().filter(u8::is_ascii_digit).count() >= 3).then_some((number, extension))
+    });
+    match found {
+        Some((number, extension)) => (number.trim_end_matches([' ', ';', ',']), Some(extension)),
+        None => (raw, None),
+    }
+}
+
+/// Reads a number with its extension: as the numbering plans write one, or behind one of the marks of
+/// [`split_extension`]. `None` when it is no valid number.
+#[must_use]
+pub fn read_number(raw: &str, region: Option<&str>) -> Option<Phone> {
+    parse_phone(raw, region).or_else(|| {
+        let (bare, extension) = split_extension(raw);
+        let phone = parse_phone(bare, region)?;
+        Some(Phone { extension: phone.extension.or(extension), ..phone })
+    })
+}
+
+/// An extension as it is told: its digits, without pauses and spaces. `None` when it is none.
+pub(crate) fn extension(raw: &str) -> Option<String> {
+    let dialled = |c: char| c.is_ascii_digit() || c == '*';
+    let is_pause = |c: char| matches!(c, ' ' | ',' | ';' | '-' | '.' | '#' | ':' | '=');
+    if !raw.chars().all(|c| dialled(c) || is_pause(c)) {
+        return None;
+    }
+    let digits: String = raw.chars().filter(|c| dialled(*c)).collect();
+    (1..=MAX_EXTENSION).contains(&digits.len()).then_some(digits)
+}
+
+/// The user and the host of a SIP address, both in lower case; parameters, a password, the display
+/// name and the default port do not count.
+fn parts(raw: &str) -> Option<(String, String)> {
+    let raw = raw.trim();
+    let inside = match (raw.find('<'), raw.rfind('>')) {
+        (Some(open), Some(close)) if open < close => &raw[open + 1..close],
+        _ => raw,
+    };
+    let lower = inside.trim().to_lowercase();
+    if lower.len() > MAX_SIP || lower.contains(char::is_whitespace) {
+        return None;
+    }
+    let address = lower.strip_prefix("sips:").or_else(|| lower.strip_prefix("sip:"))?;
+    let (user, rest) = address.rsplit_once('@')?;
+    let user = user.split([';', ':']).next().unwrap_or_default().replace("%2b", "+");
+    let host = rest.split([';', '?']).next().unwrap_or_default();
+    let host = host.strip_suffix(":5060").or_else(|| host.strip_suffix(":5061")).unwrap_or(host);
+    let host = host.trim_end_matches('.');
+    (!user.is_empty() && !host.is_empty()).then(|| (user, host.to_owned()))
+}
+
+/// The normal form of a SIP address: `user@host`. `None` when it is none or its caller is withheld.
+pub(super) fn normal_sip(raw: &str) -> Option<String> {
+    let (user, host) = parts(raw)?;
+    let is_withheld = WITHHELD_USERS.contains(&user.as_str())
+        || is_placeholder(&user)
+        || host == "anonymous.invalid";
+    (!is_withheld).then(|| format!("{user}@{host}"))
+}
+
+/// The telephone number that a SIP address carries, when its user is E.164.
+#[must_use]
+pub fn phone_of_sip(raw: &str) -> Option<String> {
+    let (user, _) = parts(raw)?;
+    let rest = user.strip_prefix('+')?;
+    let is_number = rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')'));
+    if !is_number {
+        return None;
+    }
+    normalise_phone(&user, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_is_told_in_many_ways() {
+        for (raw, number, extension) in [
+            ("+15550100123,101", "+15550100123", Some("101")),
+            ("+15550100123,,101#", "+15550100123", Some("101")),
+            ("+15550100123 ext. 101", "+15550100123", Some("101")),
+            ("+15550100123 Extension 7", "+15550100123", Some("7")),
+            ("+15550100123;ext=0042", "+15550100123", Some("0042")),
+            ("(555) 010-0123 x101", "(555) 010-0123", Some("101")),
+            ("+15550100123#101", "+15550100123", Some("101")),
+            ("+15550100123", "+15550100123", None),
+            ("+15550100123,", "+15550100123,", None),
+            ("extension 101", "extension 101", None),
+            ("sip:alice@example.com", "sip:alice@example.com", None),
+        ] {
+            assert_eq!(split_extension(raw), (number, extension.map(str::to_owned)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_sip_address_has_one_normal_form() {
+        for raw in [
+            "sip:alice@pbx.example.com",
+            "SIP:Alice@PBX.EXAMPLE.COM",
+            "sips:alice:secret@pbx.example.com:5061;transport=tls?subject=x",
+            "\"Alice\" <sip:alice@pbx.example.com>;tag=1",
+            " sip:alice@pbx.example.com. ",
+        ] {
+            assert_eq!(normal_sip(raw).as_deref(), Some("alice@pbx.example.com"), "{raw}");
+        }
+        for raw in ["alice@pbx.example.com", "sip:", "sip:@x", "sip:a@", "sip:anonymous@b.example"]
+        {
+            assert_eq!(normal_sip(raw), None, "{raw}");
+        }
+        assert_eq!(phone_of_sip("sip:%2B15550100123@x.example").as_deref(), Some("+15550100123"));
+        for raw in ["sip:101@x.example", "sip:+1@x.example", "sip:+alice@x.example"] {
+            assert_eq!(phone_of_sip(raw), None, "{raw}");
+        }
+    }
+}

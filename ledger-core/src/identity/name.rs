@@ -1,0 +1,141 @@
+//! The normal form of a name: what two spellings of one person's name have in common.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::is_placeholder;
+use crate::phone::is_invisible;
+
+/// Forms of address in front of a name, in its normal form.
+const TITLES: [&str; 22] = [
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "doctor",
+    "prof",
+    "professor",
+    "sir",
+    "madam",
+    "mister",
+    "herr",
+    "frau",
+    "m",
+    "mme",
+    "mlle",
+    "monsieur",
+    "madame",
+    "sr",
+    "sra",
+    "señora",
+];
+
+/// What caller-name services and forms write when they know no name.
+const NO_NAMES: [&str; 14] = [
+    "caller",
+    "unknown caller",
+    "private caller",
+    "anonymous caller",
+    "wireless caller",
+    "cell phone",
+    "unknown name",
+    "no name",
+    "not provided",
+    "private",
+    "private number",
+    "unavailable",
+    "restricted",
+    "new contact",
+];
+
+/// Brings a name to the form it is compared in: NFKC, without case, single spaces, no points or
+/// commas, no form of address. `None` when it names nobody: a placeholder, or no letter in it.
+#[must_use]
+pub fn normal_name(raw: &str) -> Option<String> {
+    if is_placeholder(raw) {
+        return None;
+    }
+    let folded = fold(raw);
+    let spaced: String =
+        folded.chars().map(|c| if c.is_alphanumeric() || is_part(c) { c } else { ' ' }).collect();
+    let mut words: Vec<&str> = spaced.split_whitespace().collect();
+    // A title alone is somebody's surname.
+    while words.len() > 1 && TITLES.contains(&words[0]) {
+        words.remove(0);
+    }
+    let name = words.join(" ");
+    let is_name = name.chars().any(char::is_alphabetic)
+        && !NO_NAMES.contains(&name.as_str())
+        && !is_placeholder(&name);
+    is_name.then_some(name)
+}
+
+/// Marks within a word: combining marks, apostrophes and hyphens.
+fn is_part(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c) || matches!(c, '\'' | '-')
+}
+
+/// NFKC without case: upper case first, so that `ß` is `ss` and a final sigma is a sigma.
+pub(crate) fn fold(raw: &str) -> String {
+    let visible = raw.chars().filter(|c| !is_invisible(*c));
+    let composed: String = visible.nfkc().collect();
+    let upper: String = composed.to_uppercase();
+    upper.chars().flat_map(char::to_lowercase).nfkc().map(plain).collect()
+}
+
+/// Typographic apostrophes and hyphens as those of a keyboard.
+fn plain(c: char) -> char {
+    match c {
+        '\u{2018}' | '\u{2019}' | '\u{02BC}' | '\u{00B4}' | '`' => '\'',
+        '\u{2010}'..='\u{2015}' => '-',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_in_many_spellings_is_one_name() {
+        for (one, other) in [
+            ("Anna Example", "  anna   EXAMPLE "),
+            ("Anna Example", "Dr. Anna Example"),
+            ("Anna Example", "Mrs. Dr. Anna Example"),
+            ("Ànna Éxample", "A\u{300}nna E\u{301}xample"),
+            ("Anna Example", "Ａｎｎａ\u{A0}Example"),
+            ("Anna Groß", "ANNA GROSS"),
+            ("Anna O'Neil", "anna o\u{2019}neil"),
+            ("Anna Example", "\u{202A}Anna Example\u{202C}"),
+            ("Νίκος", "ΝΊΚΟΣ"),
+        ] {
+            assert!(normal_name(one).is_some(), "{one}");
+            assert_eq!(normal_name(one), normal_name(other), "{one} {other}");
+        }
+        for (one, other) in [("Anna Example", "Ben Example"), ("Anna", "Anna Example")] {
+            assert_ne!(normal_name(one), normal_name(other));
+        }
+        assert_eq!(normal_name("Miss").as_deref(), Some("miss"), "a title alone is a surname");
+    }
+
+    #[test]
+    fn what_names_nobody_is_no_name() {
+        for raw in [
+            "",
+            " ",
+            "undefined",
+            "{{customer.name}}",
+            "N/A",
+            "+15550100123",
+            "-",
+            "Guest",
+            "Unknown Caller",
+            "WIRELESS CALLER",
+            "\u{200B}",
+            "???",
+        ] {
+            assert_eq!(normal_name(raw), None, "{raw}");
+        }
+    }
+}

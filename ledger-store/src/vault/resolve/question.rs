@@ -1,0 +1,52 @@
+//! What a message asks of the vault, in blind indexes.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use ledger_core::identity::{HandleKind, NameIndex, Told};
+use ledger_core::ids::StreamId;
+
+use crate::keyring::EpochKeys;
+
+/// A handle's kind and blind index.
+pub(super) type HandleKey = (HandleKind, [u8; 16]);
+
+/// One message's question: whose data is this?
+pub(super) struct Question {
+    pub(super) stream_id: StreamId,
+    /// The blind index of the stream: the way to the call's own subject.
+    pub(super) stream: [u8; 16],
+    /// Strongest first.
+    pub(super) handles: Vec<HandleKey>,
+    pub(super) name: Option<NameIndex>,
+}
+
+impl Question {
+    pub(super) fn of(stream_id: StreamId, told: &Told, epoch: &EpochKeys) -> Self {
+        let handle = |handle: &ledger_core::identity::Handle| {
+            let kind = handle.kind();
+            (kind, epoch.blind_index(kind.as_str(), handle.value()))
+        };
+        Self {
+            stream_id,
+            stream: epoch.blind_index("call", &stream_id.to_string()),
+            handles: told.handles.iter().map(handle).collect(),
+            name: told.name.as_deref().map(|name| epoch.blind_index("name", name)),
+        }
+    }
+
+    /// Under which its answer is kept at hand: a contact's for every call, another for this one.
+    pub(super) fn cache_key(&self, is_contact: bool) -> [u8; 16] {
+        let mut context = Context::new(&SHA256);
+        for (kind, index) in &self.handles {
+            context.update(&[*kind as u8 + 1]);
+            context.update(index);
+        }
+        context.update(&[0, u8::from(self.name.is_some())]);
+        context.update(&self.name.unwrap_or_default());
+        if !is_contact {
+            context.update(&self.stream);
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&context.finish().as_ref()[..16]);
+        key
+    }
+}

@@ -1,0 +1,141 @@
+//! What the vault knows of a batch of questions, in one round trip.
+
+use std::collections::HashMap;
+
+use ledger_core::identity::{Contact, HandleKind};
+use ledger_core::ids::{HandleId, SubjectId};
+use uuid::Uuid;
+
+use super::super::{VaultError, database};
+use super::question::{HandleKey, Question};
+use crate::tenant_tx::TenantTx;
+
+/// The most contacts of one handle that are looked at: the one with the name that is told, those
+/// without a name, and the oldest others. More than one is several, and facts stay small.
+pub(super) const MAX_CONTACTS: i64 = 8;
+
+/// A handle that was told before.
+pub(super) struct KnownHandle {
+    pub(super) handle_id: HandleId,
+    /// Oldest first.
+    pub(super) contacts: Vec<SubjectId>,
+}
+
+/// What is known.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) handles: HashMap<HandleKey, KnownHandle>,
+    pub(super) contacts: HashMap<SubjectId, Contact>,
+    /// The calls' own subjects, by the blind index of the stream.
+    pub(super) own: HashMap<[u8; 16], SubjectId>,
+    /// Whose the first event of each call is.
+    pub(super) first: HashMap<[u8; 16], SubjectId>,
+}
+
+struct Row {
+    nth: i64,
+    handle_id: Option<Uuid>,
+    contact_id: Option<Uuid>,
+    name_index: Option<Vec<u8>>,
+    kinds: Option<Vec<String>>,
+    own_id: Option<Uuid>,
+    first_id: Option<Uuid>,
+}
+
+pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<Known, VaultError> {
+    let asked: Vec<(HandleKey, Option<[u8; 16]>)> = questions
+        .iter()
+        .flat_map(|one| one.handles.iter().map(|handle| (*handle, one.name)))
+        .collect();
+    let rows = select(tx, questions, &asked).await.map_err(database)?;
+    let nth = |nth: i64| usize::try_from(nth.abs() - 1).expect("ordinality counts from 1");
+    let mut known = Known::default();
+    for row in rows {
+        let Some(handle_id) = row.handle_id else {
+            let stream = questions[nth(row.nth)].stream;
+            known.own.extend(row.own_id.map(|id| (stream, SubjectId(id))));
+            known.first.extend(row.first_id.map(|id| (stream, SubjectId(id))));
+            continue;
+        };
+        let (key, _) = asked[nth(row.nth)];
+        let handle = known.handles.entry(key).or_insert_with(|| KnownHandle {
+            handle_id: HandleId(handle_id),
+            contacts: Vec::new(),
+        });
+        let Some(contact_id) = row.contact_id.map(SubjectId) else { continue };
+        if !handle.contacts.contains(&contact_id) {
+            handle.contacts.push(contact_id);
+        }
+        let kinds = row.kinds.unwrap_or_default();
+        let strongest = kinds.iter().filter_map(|kind| HandleKind::parse(kind)).max();
+        let contact = Contact {
+            contact_id,
+            name: row.name_index.and_then(|index| index.try_into().ok()),
+            strongest: strongest.unwrap_or(key.0),
+        };
+        known.contacts.insert(contact_id, contact);
+    }
+    Ok(known)
+}
+
+async fn select(
+    tx: &mut TenantTx,
+    questions: &[Question],
+    asked: &[(HandleKey, Option<[u8; 16]>)],
+) -> sqlx::Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    let kinds: Vec<&str> = asked.iter().map(|((kind, _), _)| kind.as_str()).collect();
+    let indexes: Vec<Vec<u8>> = asked.iter().map(|((_, index), _)| index.to_vec()).collect();
+    let names: Vec<Option<Vec<u8>>> =
+        asked.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
+    let streams: Vec<Vec<u8>> = questions.iter().map(|one| one.stream.to_vec()).collect();
+    let stream_ids: Vec<Uuid> = questions.iter().map(|one| one.stream_id.0).collect();
+    sqlx::query_as!(
+        Row,
+        r#"
+        (select w.nth as "nth!", h.handle_id as "handle_id?", c.contact_id as "contact_id?",
+                c.name_index as "name_index?", c.kinds as "kinds?: Vec<String>",
+                null::uuid as "own_id?", null::uuid as "first_id?"
+           from unnest($2::text[], $3::bytea[], $4::bytea[]) with ordinality
+             as w (kind, blind_index, name_index, nth)
+           join vault.handles h
+             on h.tenant_id = $1 and h.kind = w.kind and h.blind_index = w.blind_index
+           left join lateral (
+             select k.contact_id, k.name_index, k.created_at,
+                    array(select distinct o.kind
+                            from vault.contact_handles x
+                            join vault.handles o
+                              on o.tenant_id = x.tenant_id and o.handle_id = x.handle_id
+                           where x.tenant_id = $1 and x.contact_id = k.contact_id) as kinds
+               from vault.contacts k
+              where k.tenant_id = $1
+                and k.contact_id in (select x.contact_id from vault.contact_handles x
+                                      where x.tenant_id = $1 and x.handle_id = h.handle_id
+                                        and x.until is null)
+              order by (k.name_index = w.name_index) desc nulls last, (k.name_index is null) desc,
+                       k.created_at, k.contact_id
+              limit $7) c on true
+          order by c.created_at, c.contact_id)
+        union all
+        select -w.nth, null, null, null, null, s.subject_id, e.subject_id
+          from unnest($5::bytea[], $6::uuid[]) with ordinality as w (blind_index, stream_id, nth)
+          left join vault.call_subjects s
+            on s.tenant_id = $1 and s.blind_index = w.blind_index
+          left join lateral (
+            select v.subjects[1] as subject_id
+              from ledger.events v
+             where v.tenant_id = $1 and v.stream_id = w.stream_id and v.subjects[1] is not null
+             order by v.stream_version
+             limit 1) e on true
+        "#,
+        tenant_id.0,
+        &kinds as _,
+        &indexes,
+        &names as _,
+        &streams,
+        &stream_ids,
+        MAX_CONTACTS,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
