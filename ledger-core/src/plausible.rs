@@ -13,8 +13,8 @@ use crate::money::{Cost, CostParts, Nanos};
 
 /// The longest call, in milliseconds: a day. Platforms end calls after hours.
 pub const LONGEST_MS: i64 = 86_400_000;
-/// The most that a call or a part of its cost can be: 10,000 of the currency. A credit is negative and
-/// no larger.
+/// The most that a call or a part of its cost can be: 10,000 of the currency. A part may be a credit, which
+/// is negative and no larger; a call as a whole costs nothing or more.
 pub const MOST_NANOS: Nanos = Nanos(10_000_000_000_000);
 /// The most interruptions of a call: one a second for a day.
 pub const MOST_INTERRUPTIONS: u32 = 86_400;
@@ -98,6 +98,16 @@ pub fn between(started_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> Option<i64
 #[must_use]
 pub fn amount(amount: Decimal) -> Reading<Nanos> {
     Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_amount(*nanos)))
+}
+
+/// Reads what a call costs as a whole.
+#[must_use]
+pub fn total(amount: Decimal) -> Reading<Nanos> {
+    Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_total(*nanos)))
+}
+
+fn is_total(nanos: Nanos) -> bool {
+    (0..=MOST_NANOS.0).contains(&nanos.0)
 }
 
 fn is_amount(nanos: Nanos) -> bool {
@@ -199,7 +209,7 @@ impl Check<'_> {
     }
 
     fn cost(&mut self, slot: &mut Option<Cost>) {
-        self.value("cost", slot, |cost| is_amount(cost.total_nanos));
+        self.value("cost", slot, |cost| is_total(cost.total_nanos));
         let Some(cost) = slot else { return };
         if !cost.parts.named().into_iter().all(is_amount) {
             cost.parts = CostParts::default().balanced_to(cost.total_nanos);

@@ -177,7 +177,7 @@ proptest! {
         prop_assert!(fold.started_at().is_none_or(possible));
         prop_assert!(fold.ended_at().is_none_or(possible));
         prop_assert!(fold.duration_ms().is_none_or(|lasted| (0..=LONGEST_MS).contains(&lasted)));
-        prop_assert!(fold.cost().is_none_or(|cost| is_amount(cost.total_nanos)));
+        prop_assert!(fold.cost().is_none_or(|cost| is_total(cost.total_nanos)));
     }
 }
 

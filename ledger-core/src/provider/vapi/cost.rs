@@ -98,14 +98,14 @@ fn total<'m>(place: &'m Json<'m>) -> Total {
             None => breakdowns(place).find_map(sum_of_breakdown),
         }
     };
-    match summed().map(plausible::amount) {
+    match summed().map(plausible::total) {
         Some(total) if total != Total::Implausible || found == Total::Absent => total,
         _ => found,
     }
 }
 
 fn stated(value: &Json<'_>) -> Total {
-    value.as_decimal().map_or_else(|| unreadable(value), plausible::amount)
+    value.as_decimal().map_or_else(|| unreadable(value), plausible::total)
 }
 
 /// Every list of parts one place tells, best first.
