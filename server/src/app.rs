@@ -165,7 +165,7 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
 /// The service: routes, documentation, and the layers around them. Pages of `cors_origins` may read it.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
     let (routes, document) = served(operations);
-    let routed: Router = routes
+    let inner: Router = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .method_not_allowed_fallback(|| async {
@@ -178,7 +178,7 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
         }))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app);
-    let service = Router::new().fallback_service(routed.map_request(on_its_route));
+    let service = Router::new().fallback_service(inner.map_request(on_its_route));
     if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
 }
 

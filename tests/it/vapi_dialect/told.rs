@@ -61,7 +61,7 @@ fn everything_a_report_told_stands_in_its_place() {
     run(async {
         let (tenant, told) = tenant_with_report().await;
         let call = show(&tenant, &tenant.key, "c-1").await;
-        assert_eq!(list(&tenant, &tenant.key, "").await, [call.clone()]);
+        assert_eq!(list(&tenant, &tenant.key, "").await, std::slice::from_ref(&call));
         for field in
             ["variableValues", "nodes", "transfers", "performanceMetrics", "pcapUrl", "logUrl"]
         {

@@ -150,8 +150,10 @@ impl Workload {
         ]);
         body["message"]["endedAt"] =
             pick(&[json!("1970-01-01T00:00:00Z"), json!(1e300), json!("")]);
-        body["message"]["cost"] = pick(&[json!(1e300), json!(-5), json!(9_223_372_036.8), json!("9".repeat(400))]);
-        body["message"]["durationMs"] = pick(&[json!(-1), json!(i64::MAX), json!(1e300), json!("")]);
+        body["message"]["cost"] =
+            pick(&[json!(1e300), json!(-5), json!(9_223_372_036.8), json!("9".repeat(400))]);
+        body["message"]["durationMs"] =
+            pick(&[json!(-1), json!(i64::MAX), json!(1e300), json!("")]);
         let body = body.to_string().into_bytes();
         prepare(world, Parcel { to: To::Own(tenant), body, kind: "absurd", is_broken: false }).await
     }
