@@ -87,7 +87,7 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
         let tenant = ledger.tenant().await;
         let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
         let path = format!("/v1/sources/{}", tenant.source_id);
-        let changed = async |body: Value| -> (u16, Value) {
+        let set = async |body: Value| -> (u16, Value) {
             let sent = send(&tenant, &admin, Method::PATCH, &path, &body.to_string()).await;
             ledger_tests::ledger::taken(sent).await
         };
@@ -96,7 +96,7 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
         .to_string();
         assert_eq!(tenant.post_ok(telemetry.clone()).await["status"], "ignored");
         let (status, source) =
-            changed(json!({ "name": "Front desk", "record_all": true, "assistant_id": "asst-1" }))
+            set(json!({ "name": "Front desk", "record_all": true, "assistant_id": "asst-1" }))
                 .await;
         assert_eq!(status, 200, "{source}");
         assert_eq!(
@@ -104,12 +104,12 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
             (&json!("Front desk"), &json!(true), &json!("asst-1"))
         );
         assert_eq!(tenant.post_ok(telemetry).await["status"], "recorded", "from now on");
-        let (_, source) = changed(json!({ "assistant_id": null })).await;
+        let (_, source) = set(json!({ "assistant_id": null })).await;
         assert_eq!(
             (&source["assistant_id"], &source["name"]),
             (&Value::Null, &json!("Front desk"))
         );
-        assert_eq!(changed(json!({ "name": "Front desk", "record_all": true })).await.0, 200);
+        assert_eq!(set(json!({ "name": "Front desk", "record_all": true })).await.0, 200);
         assert_eq!(changed(json!({})).await.0, 200);
         let facts = tenant.facts_of("tenant.source_changed").await;
         let changed: Vec<_> = facts.iter().map(|fact| fact["changed"].clone()).collect();
@@ -123,7 +123,7 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
             (json!({ "provider": "vapi" }), "/provider"),
             (json!({ "secret": "a-secret-of-our-own" }), "/secret"),
         ] {
-            let (status, answer) = changed(body.clone()).await;
+            let (status, answer) = set(body.clone()).await;
             assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!(field)), "{body}");
         }
     });
