@@ -312,8 +312,7 @@ fn what_no_column_could_hold_is_stored_safely() {
 fn an_id_that_is_none_makes_no_call_and_loses_no_message() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let long = json!("x".repeat(100_000)).to_string();
-        for id in [r#""a\u0000b""#, r#"" ""#, "7", "null", "{}", &long] {
+        for id in [r#""a\u0000b""#, r#"" ""#, "7", "null", "{}"] {
             let body = format!(r#"{{"message":{{"type":"hang","call":{{"id":{id}}}}}}}"#);
             assert_eq!(tenant.post_ok(body).await["status"], "recorded", "{id:.20}");
         }

@@ -116,6 +116,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "le",
             "outcome",
             "part",
+            "place",
             "projection",
             "provider",
             "quantile",

@@ -38,7 +38,7 @@ mod tool_tests;
 use super::{Adapter, Proof, Refused, Translation, Unproven};
 use crate::envelope::{Draft, Sections};
 use crate::event::Presence;
-use crate::json::Json;
+use crate::json::{Json, fact_id};
 use message::Message;
 
 /// The adapter.
@@ -89,7 +89,7 @@ fn translate(
     Ok(Translation {
         drafts: drafts.collect(),
         routing: facts::routing(&message, region),
-        provider_call_id: message.call_id().map(str::to_owned),
+        provider_call_id: message.call_id().map(fact_id),
         wants_country,
         is_telemetry: told::is_telemetry(&message),
         kind: message.kind.clone(),

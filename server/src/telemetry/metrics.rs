@@ -22,6 +22,26 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Time from the head of a request to the head of its answer.",
     ),
     ("ledger_append_batch_requests", Histogram, "Requests that share one commit."),
+    (
+        "ledger_append_set_apart_total",
+        Counter,
+        "Times a tenant was set apart because its row was locked by another session.",
+    ),
+    (
+        "ledger_tenant_busy_total",
+        Counter,
+        "Requests refused because their tenant has too many under way.",
+    ),
+    (
+        "ledger_sections_left_out_total",
+        Counter,
+        "Answers that ended at their budget of opened bytes.",
+    ),
+    (
+        "ledger_stage_cpu_nanoseconds_total",
+        Counter,
+        "Processor time of the server by stage of a webhook, when it is measured.",
+    ),
     ("ledger_projected_events_total", Counter, "Events folded into a read model."),
     ("ledger_projection_lag_events", Gauge, "Events in the logs that are not in the read model."),
     (

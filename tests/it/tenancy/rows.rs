@@ -69,6 +69,8 @@ async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
         "insert into projection.dropped values ($1, 'town', 1, 'a test', now())",
         "insert into projection.versions (tenant_id, projection, version, shape)
          values ($1, 'town', 1, 1)",
+        // Only one position in many is marked.
+        "insert into projection.marks (tenant_id, updated_at, position) values ($1, now(), 1000000)",
         // Nothing is linked any more; what was is kept.
         "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
     ] {

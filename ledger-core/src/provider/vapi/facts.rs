@@ -6,7 +6,7 @@ use super::message::{Message, direction_word, id, id_of, object, text};
 use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, PartyFacts, Presence, Status};
 use crate::identity::{self, Handle, read_number};
-use crate::json::Json;
+use crate::json::{Json, fact_id};
 use crate::personal::Party;
 use crate::phone::{Phone, normalise_phone};
 use crate::plausible::{Reading, mark};
@@ -26,14 +26,14 @@ pub(super) fn call_facts(
     if created_at == Reading::Implausible {
         mark(&mut implausible, "created_at");
     }
-    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let in_facts = |id: Option<&str>| id.map(fact_id);
     let snapshot_status = message.at_call("status", text).and_then(status);
     CallFacts {
         provider: "vapi".to_owned(),
-        provider_call_id: owned(message.call_id()),
+        provider_call_id: in_facts(message.call_id()),
         direction: message.at_call("type", |value| direction_word(value.as_str()?)),
-        agent_id: owned(assistant_id(message)),
-        phone_number_id: owned(phone_number_id(message)),
+        agent_id: in_facts(assistant_id(message)),
+        phone_number_id: in_facts(phone_number_id(message)),
         created_at: created_at.told(),
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
@@ -81,8 +81,8 @@ pub(super) fn correlation(message: &Message<'_>) -> Correlation {
 pub(super) fn routing(message: &Message<'_>, region: Option<&str>) -> Routing {
     let number = our_number(message, |value| value.get("number")?.as_str());
     Routing {
-        assistant_id: assistant_id(message).map(str::to_owned),
-        phone_number_id: phone_number_id(message).map(str::to_owned),
+        assistant_id: assistant_id(message).map(fact_id),
+        phone_number_id: phone_number_id(message).map(fact_id),
         phone_number: number.and_then(|number| normalise_phone(number, region)),
     }
 }

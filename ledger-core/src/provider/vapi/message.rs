@@ -5,7 +5,7 @@
 //! empty beats something filled (captured reports carry `"messages": []` beside the real list).
 
 use crate::identity::is_placeholder_id;
-use crate::json::{Json, MAX_FACT_CHARS, fact_text};
+use crate::json::{Json, fact_text};
 use crate::plausible::Reading;
 use crate::provider::Refused;
 
@@ -18,17 +18,6 @@ pub(super) const UNTYPED: &str = "untyped";
 const NO_MESSAGE: Refused = Refused::WrongShape(
     "expected a Vapi message: an object with a type, a call, tool calls or a function",
 );
-
-/// The refusal of an id that is longer than facts hold, by the field it stands in.
-fn long_id(place: &str, key: &str) -> Refused {
-    Refused::WrongShape(match (place, key) {
-        ("call", "id") => "expected call.id to be at most 200 characters long",
-        ("call", "assistantId") => "expected call.assistantId to be at most 200 characters long",
-        ("call", _) => "expected call.phoneNumberId to be at most 200 characters long",
-        ("chat", _) => "expected the ids of chat to be at most 200 characters long",
-        _ => "expected the ids of session to be at most 200 characters long",
-    })
-}
 
 /// One message, opened.
 #[derive(Debug)]
@@ -56,33 +45,10 @@ impl<'m> Message<'m> {
         let call = [inner, body].into_iter().find_map(|place| place.get("call").and_then(object));
         let mut message = Self { kind: String::new(), outer: body, inner, call };
         message.kind = message.find_kind().ok_or(NO_MESSAGE)?;
-        message.check_ids()?;
         if message.is_call_object() {
             message.call = Some(inner);
         }
         Ok(message)
-    }
-
-    /// An id that is cut would be another call's, and one that is left out nobody's.
-    fn check_ids(&self) -> Result<(), Refused> {
-        let is_long = |value: &Json<'_>| {
-            value.as_str().is_some_and(|id| id.chars().count() > MAX_FACT_CHARS).then_some(())
-        };
-        let is_call =
-            self.at_message("type", text).is_some_and(|kind| direction_word(kind).is_some());
-        let call = self.call.or(is_call.then_some(self.inner));
-        for (place, name) in [
-            (call, "call"),
-            (self.inner.get("chat"), "chat"),
-            (self.inner.get("session"), "session"),
-        ] {
-            for key in ["id", "assistantId", "phoneNumberId"] {
-                if place.and_then(|place| place.get(key)).and_then(is_long).is_some() {
-                    return Err(long_id(name, key));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn find_kind(&self) -> Option<String> {
@@ -239,12 +205,11 @@ pub(super) fn text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str()
 }
 
-/// Reads an id: opaque, of any form, but short and printable, for it goes into facts unchanged. A
-/// placeholder (`undefined`, a template) names nothing.
+/// Reads an id: opaque, of any form and length, but printable. Facts hold it by
+/// [`fact_id`](crate::json::fact_id). A placeholder (`undefined`, a template) names nothing.
 pub(super) fn id<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str().filter(|id| {
         !id.trim().is_empty()
-            && id.chars().count() <= MAX_FACT_CHARS
             && !id.contains(char::is_control)
             && !is_placeholder_id(id)
     })

@@ -90,6 +90,7 @@ async fn select(
         asked.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
     let streams: Vec<Vec<u8>> = questions.iter().map(|one| one.stream.to_vec()).collect();
     let stream_ids: Vec<Uuid> = questions.iter().map(|one| one.stream_id.0).collect();
+    // One look-up for each handle and stream: without statistics the planner would read all of the tenant's.
     sqlx::query_as!(
         Row,
         r#"
@@ -98,8 +99,10 @@ async fn select(
                 null::uuid as "own_id?", null::uuid as "first_id?"
            from unnest($2::text[], $3::bytea[], $4::bytea[]) with ordinality
              as w (kind, blind_index, name_index, nth)
-           join vault.handles h
-             on h.tenant_id = $1 and h.kind = w.kind and h.blind_index = w.blind_index
+          cross join lateral (
+             select handle_id from vault.handles
+              where tenant_id = $1 and kind = w.kind and blind_index = w.blind_index
+             offset 0) h
            left join lateral (
              select k.contact_id, k.name_index, k.created_at,
                     array(select distinct o.kind
@@ -119,8 +122,10 @@ async fn select(
         union all
         select -w.nth, null, null, null, null, s.subject_id, e.subject_id
           from unnest($5::bytea[], $6::uuid[]) with ordinality as w (blind_index, stream_id, nth)
-          left join vault.call_subjects s
-            on s.tenant_id = $1 and s.blind_index = w.blind_index
+          left join lateral (
+            select subject_id from vault.call_subjects
+             where tenant_id = $1 and blind_index = w.blind_index
+            offset 0) s on true
           left join lateral (
             select v.subjects[1] as subject_id
               from ledger.events v

@@ -2,6 +2,7 @@
 
 use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
+use ledger_core::json::fact_id;
 use ledger_core::personal::normalise_email;
 use ledger_store::vault::Found;
 use projections::calls::Filter;
@@ -43,12 +44,12 @@ pub async fn take_filter(
     let mut filter = Filter {
         from,
         to,
-        provider_call_id: params.take("provider_call_id")?,
+        provider_call_id: params.take("provider_call_id")?.as_deref().map(fact_id),
         direction: params.one_of("direction", CallDirection::ALL)?,
         status: params.one_of("status", CallStatus::ALL)?,
         outcome: params.one_of("outcome", CallOutcome::ALL)?,
         ended_reason: params.take("ended_reason")?,
-        agent_id: params.take("agent_id")?,
+        agent_id: params.take("agent_id")?.as_deref().map(fact_id),
         tool: params.take("tool")?,
         min_cost_nanos: params.number("min_cost_nanos")?,
         contact_id: params.parse("contact_id", "the id of a contact")?,

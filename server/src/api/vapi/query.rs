@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::Query;
 use axum::http::Uri;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use ledger_core::json::fact_id;
 use projections::calls::dialect::{Filter, Span};
 
 use super::time;
@@ -116,9 +117,9 @@ impl ListQuery {
     pub(super) fn parse(mut params: Params) -> Result<Self, Vec<String>> {
         let query = Self {
             filter: Filter {
-                provider_call_id: params.text("id"),
-                agent_id: params.text("assistantId"),
-                phone_number_id: params.text("phoneNumberId"),
+                provider_call_id: params.text("id").as_deref().map(fact_id),
+                agent_id: params.text("assistantId").as_deref().map(fact_id),
+                phone_number_id: params.text("phoneNumberId").as_deref().map(fact_id),
                 created: span(&mut params, "createdAt"),
                 updated: span(&mut params, "updatedAt"),
                 is_test: params.is_test(),

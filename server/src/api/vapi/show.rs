@@ -4,6 +4,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
+use ledger_core::json::fact_id;
 use projections::calls::dialect::find;
 
 use super::error::{VapiError, refused};
@@ -49,7 +50,7 @@ pub async fn handler(
     // No stored text holds a NUL, and an id that is no text is nobody's.
     let id = id.ok().map(|Path(id)| id).filter(|id| !id.contains('\0')).ok_or_else(not_found)?;
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
-    let row = find(&mut tx, &id).await?.ok_or_else(not_found)?;
+    let row = find(&mut tx, &fact_id(&id)).await?.ok_or_else(not_found)?;
     drop(tx);
     let resource = Some(row.call_id);
     Look { app, caller, action: "vapi.calls.show", resource }.show(row, reached).await
