@@ -39,7 +39,7 @@ fn split_extension(raw: &str) -> (&str, Option<String>) {
 }
 
 /// Reads a number with its extension: as the numbering plans write one, or behind one of the marks of
-/// [`split_extension`]. `None` when it is no valid number.
+/// `split_extension`. `None` when it is no valid number.
 #[must_use]
 pub fn read_number(raw: &str, region: Option<&str>) -> Option<Phone> {
     parse_phone(raw, region).or_else(|| {

@@ -35,11 +35,11 @@ impl Unlocked {
     }
 }
 
-/// The first half of [`open`]: a small section may expand to megabytes, and the caller can see to that
+/// The first half of [`super::open`]: a small section may expand to megabytes, and the caller can see to that
 /// before it does.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`super::open`].
 pub fn unlock(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Unlocked, Corrupt> {
     let parsed = Sealed::parse(section)?;
     let aad = authenticated(tenant_id, &section[..parsed.header_len]);

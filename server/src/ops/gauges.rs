@@ -70,9 +70,8 @@ fn read_models(all: &[Progress]) {
 /// The processor time of each stage of a webhook; zero where the server does not count it.
 fn stages() {
     for (stage, spent) in stage::spent() {
-        let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
-        metrics::counter!("ledger_stage_cpu_nanoseconds_total", "stage" => stage.as_str())
-            .absolute(nanos);
+        metrics::gauge!("ledger_stage_cpu_seconds", "stage" => stage.as_str())
+            .set(spent.as_secs_f64());
     }
 }
 

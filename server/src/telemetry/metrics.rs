@@ -38,8 +38,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Answers that ended at their budget of opened bytes.",
     ),
     (
-        "ledger_stage_cpu_nanoseconds_total",
-        Counter,
+        "ledger_stage_cpu_seconds",
+        Gauge,
         "Processor time of the server by stage of a webhook, when it is measured.",
     ),
     ("ledger_projected_events_total", Counter, "Events folded into a read model."),

@@ -209,9 +209,7 @@ pub(super) fn text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
 /// [`fact_id`](crate::json::fact_id). A placeholder (`undefined`, a template) names nothing.
 pub(super) fn id<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str().filter(|id| {
-        !id.trim().is_empty()
-            && !id.contains(char::is_control)
-            && !is_placeholder_id(id)
+        !id.trim().is_empty() && !id.contains(char::is_control) && !is_placeholder_id(id)
     })
 }
 

@@ -96,9 +96,10 @@ async fn stages(url: &str) -> anyhow::Result<BTreeMap<String, Duration>> {
 }
 
 fn stage_line(line: &str) -> Option<(String, Duration)> {
-    let rest = line.strip_prefix("ledger_stage_cpu_nanoseconds_total{stage=\"")?;
-    let (stage, nanos) = rest.split_once("\"} ")?;
-    Some((stage.to_owned(), Duration::from_nanos(nanos.trim().parse().ok()?)))
+    let rest = line.strip_prefix("ledger_stage_cpu_seconds{stage=\"")?;
+    let (stage, seconds) = rest.split_once("\"} ")?;
+    let spent = Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()?;
+    Some((stage.to_owned(), spent))
 }
 
 #[cfg(test)]
@@ -107,8 +108,8 @@ mod tests {
 
     #[test]
     fn the_time_of_a_stage_is_read_from_its_line() {
-        let line = "ledger_stage_cpu_nanoseconds_total{stage=\"seal\"} 1500";
-        assert_eq!(stage_line(line), Some(("seal".to_owned(), Duration::from_nanos(1_500))));
-        assert_eq!(stage_line("# TYPE ledger_stage_cpu_nanoseconds counter"), None);
+        let line = "ledger_stage_cpu_seconds{stage=\"seal\"} 0.0015";
+        assert_eq!(stage_line(line), Some(("seal".to_owned(), Duration::from_micros(1_500))));
+        assert_eq!(stage_line("# TYPE ledger_stage_cpu_seconds gauge"), None);
     }
 }
