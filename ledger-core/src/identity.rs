@@ -92,8 +92,8 @@ impl Handle {
     /// SIP address, or its user is withheld.
     #[must_use]
     pub fn sip(raw: &str) -> Option<Self> {
-        if let Some(e164) = phone_of_sip(raw) {
-            return Some(Self::phone(&e164, None));
+        if let Some(Phone { e164, extension }) = phone_of_sip(raw) {
+            return Some(Self::phone(&e164, extension.as_deref()));
         }
         Some(Self { kind: HandleKind::Sip, value: address::normal_sip(raw)? })
     }

@@ -146,7 +146,14 @@ hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
 #[must_use]
 pub fn normalise_email(raw: &str) -> Option<String> {
     let visible: String = raw.chars().filter(|c| !is_invisible(*c)).nfkc().collect();
-    let (user, domain) = visible.trim().rsplit_once('@')?;
+    let address = match visible.trim().rsplit_once('<') {
+        // As a mail header writes it, behind a name.
+        Some((_, address)) => address.strip_suffix('>')?,
+        None => visible.trim(),
+    };
+    let scheme = address.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+    let address = address[scheme.map_or(0, str::len)..].trim();
+    let (user, domain) = address.rsplit_once('@')?;
     let user: String = user.to_lowercase().nfkc().collect();
     let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
     let email = format!("{user}@{domain}");

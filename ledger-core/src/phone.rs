@@ -64,6 +64,12 @@ pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
     is_one_number.then_some(number)
 }
 
+/// Whether there is a country of this code (ISO 3166-1 alpha-2, upper case) whose numbers are known.
+#[must_use]
+pub fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.parse::<Region>().is_ok()
+}
+
 /// Whether a text is what carriers and platforms send in place of a withheld number. It identifies
 /// no caller, with or without a plus.
 #[must_use]

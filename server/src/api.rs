@@ -222,6 +222,19 @@ pub fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| decimal()?.to_i64())
 }
 
+/// A request whose query must be empty: a parameter that nothing reads was meant to change something.
+#[derive(Debug, Clone, Copy)]
+pub struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Params::from_request_parts(parts, state).await?.finish()?;
+        Ok(Self)
+    }
+}
+
 /// Names the parameter, when it looks like a name: a value in its place may be personal.
 fn unknown_parameter(name: &str) -> ApiError {
     let detail = "it is not known; see /docs for what may be asked";

@@ -37,8 +37,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 5_000_000,
-            // Nine of the largest, thousands of usual ones.
-            room: 48 << 10,
+            // Four of the largest, thousands of usual ones: a body takes about eight times its length until
+            // it is stored.
+            room: 20 << 10,
             connections: 4_000,
             head_patience: Duration::from_secs(30),
             body_patience: Duration::from_secs(20),

@@ -56,6 +56,12 @@ pub struct PartyClaim {
     /// The strongest handle that was told with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<HandleId>,
+    /// The handle of the number, or of the SIP address, that was told with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<HandleId>,
+    /// The handle of the e-mail address that was told with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<HandleId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strength: Option<u8>,
     /// How much it counts.
@@ -118,6 +124,7 @@ impl Call {
         };
         let strength = kind.map(|kind| kind as u8);
         let handle = told.strongest().map(|(_, id)| id);
+        let (phone, email) = (told.phone.or(told.sip), told.email);
         if let Some(subject_id) = carried.subject {
             let claim = PersonClaim { subject_id, told, named: party.name, strength, weight };
             let key = |claim: &PersonClaim| {
@@ -134,6 +141,8 @@ impl Call {
             facts,
             subject_id: carried.subject,
             handle,
+            phone,
+            email,
             strength,
             weight,
             event_id: recorded.event_id,
@@ -144,8 +153,8 @@ impl Call {
     fn keep_party(&mut self, claim: PartyClaim) {
         let key = |claim: &PartyClaim| (claim.proof(), claim.event_id);
         let is_alike = |known: &&mut PartyClaim| {
-            (known.facts, known.subject_id, known.handle)
-                == (claim.facts, claim.subject_id, claim.handle)
+            (known.facts, known.subject_id, known.handle, known.phone, known.email)
+                == (claim.facts, claim.subject_id, claim.handle, claim.phone, claim.email)
         };
         match self.parties.iter_mut().find(is_alike) {
             Some(known) if key(known) < key(&claim) => *known = claim,
@@ -174,19 +183,26 @@ impl Call {
         self.person.as_ref().filter(|claim| claim.told.contact).map(|claim| claim.subject_id)
     }
 
-    /// What the call is found by when its number is asked for: the handle of the number, or of the SIP
-    /// address, that the person called from. Of an event recorded before handles had ids, the contact.
+    /// The identifier a filter by number finds the call by: the handle of the number, or of the SIP
+    /// address, that is shown. Of an event recorded before handles had ids, the contact.
     #[must_use]
     pub fn phone_id(&self) -> Option<Uuid> {
         let told = &self.person.as_ref()?.told;
-        told.phone.or(told.sip).map(|handle| handle.0).or_else(|| self.unhandled())
+        let shown = self.shown_parties().find_map(|party| party.phone);
+        shown.or(told.phone).or(told.sip).map(|handle| handle.0).or_else(|| self.unhandled())
     }
 
     /// The same for the e-mail address.
     #[must_use]
     pub fn email_id(&self) -> Option<Uuid> {
         let told = &self.person.as_ref()?.told;
-        told.email.map(|handle| handle.0).or_else(|| self.unhandled())
+        let shown = self.shown_parties().find_map(|party| party.email);
+        shown.or(told.email).map(|handle| handle.0).or_else(|| self.unhandled())
+    }
+
+    /// The parties of the person on the line, best first.
+    fn shown_parties(&self) -> impl Iterator<Item = &PartyClaim> {
+        self.parties.iter().filter(|party| self.shows(party.event_id))
     }
 
     /// The contact of whom no handle was told by id.

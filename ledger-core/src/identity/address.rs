@@ -90,16 +90,26 @@ pub(super) fn normal_sip(raw: &str) -> Option<String> {
     (!is_withheld).then(|| format!("{user}@{host}"))
 }
 
-/// The telephone number that a SIP address carries, when its user is E.164.
+/// The telephone number that a SIP address carries, when its user is E.164, with the extension among the
+/// parameters of the user (RFC 3261 19.1.6, RFC 3966).
 #[must_use]
-pub fn phone_of_sip(raw: &str) -> Option<String> {
+pub fn phone_of_sip(raw: &str) -> Option<Phone> {
     let (user, _) = parts(raw)?;
     let rest = user.strip_prefix('+')?;
     let is_number = rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')'));
     if !is_number {
         return None;
     }
-    normalise_phone(&user, None)
+    let e164 = normalise_phone(&user, None)?;
+    Some(Phone { e164, extension: extension_of_user(raw) })
+}
+
+/// The parameter `ext` of the user of a SIP address.
+fn extension_of_user(raw: &str) -> Option<String> {
+    let lower = raw.to_ascii_lowercase();
+    let (user, _) = lower.rsplit_once('@')?;
+    let (_, parameters) = user.split_once(';')?;
+    parameters.split(';').find_map(|one| one.strip_prefix("ext=")).and_then(extension)
 }
 
 #[cfg(test)]
@@ -140,7 +150,12 @@ mod tests {
         {
             assert_eq!(normal_sip(raw), None, "{raw}");
         }
-        assert_eq!(phone_of_sip("sip:%2B15550100123@x.example").as_deref(), Some("+15550100123"));
+        let phone = |raw| phone_of_sip(raw).map(|Phone { e164, extension }| (e164, extension));
+        let number = |extension: Option<&str>| {
+            Some(("+15550100123".to_owned(), extension.map(str::to_owned)))
+        };
+        assert_eq!(phone("sip:%2B15550100123@x.example"), number(None));
+        assert_eq!(phone("sip:+15550100123;ext=101@x.example;user=phone"), number(Some("101")));
         for raw in ["sip:101@x.example", "sip:+1@x.example", "sip:+alice@x.example"] {
             assert_eq!(phone_of_sip(raw), None, "{raw}");
         }

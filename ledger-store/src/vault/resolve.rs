@@ -133,12 +133,31 @@ impl Worker {
         tenant_id: TenantId,
         waiting: &[Waiting],
     ) -> Result<Vec<Result<Resolved, VaultError>>, VaultError> {
+        if let Some(resolved) = self.resolve_together(tenant_id, waiting).await? {
+            return Ok(resolved);
+        }
+        // A message that cannot be decided now refuses no other.
+        let mut resolved = Vec::with_capacity(waiting.len());
+        for one in waiting {
+            let alone = self.resolve_together(tenant_id, std::slice::from_ref(one)).await?;
+            let alone = alone.and_then(|mut alone| alone.pop());
+            resolved.push(alone.unwrap_or(Err(VaultError::Overloaded)));
+        }
+        Ok(resolved)
+    }
+
+    /// `None` when other processes were faster each time.
+    async fn resolve_together(
+        &self,
+        tenant_id: TenantId,
+        waiting: &[Waiting],
+    ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
         for _ in 0..TRIES {
             if let Some(resolved) = self.try_resolve(tenant_id, waiting).await? {
-                return Ok(resolved);
+                return Ok(Some(resolved));
             }
         }
-        Err(VaultError::Overloaded)
+        Ok(None)
     }
 
     /// `None` when another process was faster: nothing was written, and all is to be read again.

@@ -3,6 +3,7 @@
 mod plan;
 
 use anyhow::Context;
+use ledger_core::phone::is_country;
 use ledger_store::tenants::{NewTenant, TenantState};
 use serde_json::json;
 
@@ -133,8 +134,7 @@ fn validated(create: &Create) -> anyhow::Result<NewTenant> {
         ));
     }
     let country = create.country.as_deref().map(str::to_ascii_uppercase);
-    let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
-    if country.as_ref().is_some_and(|country| !is_code(country)) {
+    if country.as_ref().is_some_and(|country| !is_country(country)) {
         return usage("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
     }
     Ok(NewTenant {

@@ -14,6 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
+/// How long a body waits, before it is read, for those of its sender that came before it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a small one, which may find room in the reserve.
+const SMALL_PATIENCE: Duration = Duration::from_millis(500);
 /// A place in the reserve is free again soon, so it is worth a moment's wait.
 const RESERVE_PATIENCE: Duration = Duration::from_secs(1);
 /// The least that a body counts for, in kilobytes: many small bodies take connections, too.
@@ -86,6 +90,11 @@ impl Room {
             return Some(Place { max_body, is_reserved: false, _held: held });
         }
         let small = told.unwrap_or(SMALL);
+        let patience = if small > SMALL { PATIENCE } else { SMALL_PATIENCE };
+        let wait = self.all.take(sender, kilobytes(told.unwrap_or(max_body)));
+        if let Ok(held) = tokio::time::timeout(patience, wait).await {
+            return Some(Place { max_body, is_reserved: false, _held: held });
+        }
         if small > SMALL {
             return None;
         }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::message::{Message, direction_word, id, id_of, object, text};
 use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, PartyFacts, Presence, Status};
-use crate::identity::{self, Handle, read_number};
+use crate::identity::{self, Handle, normal_name, read_number};
 use crate::json::{Json, fact_id};
 use crate::personal::Party;
 use crate::phone::{Phone, normalise_phone};
@@ -150,7 +150,8 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
     let facts = PartyFacts {
         phone: phone_presence,
         email: party.email.as_ref().map(validity),
-        name: party.name.is_some(),
+        // A placeholder is no name.
+        name: party.name.as_deref().is_some_and(|name| normal_name(name).is_some()),
         external_id: party.external_id.is_some(),
         sip_uri: party.sip_uri.is_some(),
         extension: party.extension.is_some(),

@@ -144,6 +144,10 @@ impl Plan {
                 *other != contact_id && name.is_some() && self.name_of(*other) == name
             };
             let told = name.filter(|_| !others.iter().any(is_taken));
+            if !is_new && told.is_none() {
+                // It holds the handle without a name already.
+                continue;
+            }
             self.holdings.insert((handle_id, contact_id, told));
         }
         let contact = self.known.contacts.get_mut(&contact_id).expect("it is known");

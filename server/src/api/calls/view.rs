@@ -151,7 +151,10 @@ impl Customer {
         }
         let party = &parties.merged;
         // The number of a SIP address is the number.
-        let phone = party.phone.clone().or_else(|| phone_of_sip(party.sip_uri.as_deref()?));
+        let phone = party
+            .phone
+            .clone()
+            .or_else(|| phone_of_sip(party.sip_uri.as_deref()?).map(|phone| phone.e164));
         let masked = phone.as_deref().map(mask_phone);
         let clear = |value: &Option<String>| Shown::Value(value.clone().filter(|_| is_personal));
         Self {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::created;
 use crate::api::fields::Fields;
+use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope, new_key};
 use crate::problem::{ApiError, Problem};
@@ -73,6 +73,7 @@ pub struct CreatedKey {
 pub async fn handler(
     State(app): State<App>,
     caller: Caller,
+    _: NoQuery,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "keys.create").await?;

@@ -7,7 +7,7 @@ use ledger_core::ids::KeyId;
 use ledger_store::api_keys::Revoked;
 use ledger_store::change::Author;
 
-use crate::api::{PathId, recorded_at};
+use crate::api::{NoQuery, PathId, recorded_at};
 use crate::app::App;
 use crate::auth::{Scope, Withdrawer};
 use crate::problem::{ApiError, Problem};
@@ -38,6 +38,7 @@ pub async fn handler(
     State(app): State<App>,
     Withdrawer(caller): Withdrawer,
     PathId(key_id): PathId,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "keys.revoke").await?;
     let not_found = || ApiError::not_found("key-not-found", "API key");

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::created;
 use crate::api::fields::Fields;
 use crate::api::words::ProviderName;
+use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -84,6 +84,7 @@ pub struct CreatedSource {
 pub async fn handler(
     State(app): State<App>,
     caller: Caller,
+    _: NoQuery,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.create").await?;

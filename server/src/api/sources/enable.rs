@@ -6,7 +6,7 @@ use ledger_core::ids::SourceId;
 use ledger_store::change::Author;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::PathId;
+use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -33,6 +33,7 @@ pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     PathId(source_id): PathId,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.enable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);

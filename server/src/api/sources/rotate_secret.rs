@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::settings::not_found;
-use crate::api::fields::Fields;
+use crate::api::{NoQuery, fields::Fields};
 use crate::api::{PathId, recorded_at};
 use crate::app::App;
 use crate::auth::{Scope, Withdrawer};
@@ -79,6 +79,7 @@ pub async fn handler(
     State(app): State<App>,
     Withdrawer(caller): Withdrawer,
     PathId(source_id): PathId,
+    _: NoQuery,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.rotate_secret").await?;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::PathId;
 use crate::api::fields::Fields;
+use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -60,6 +60,7 @@ pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     PathId(source_id): PathId,
+    _: NoQuery,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.update").await?;

@@ -75,6 +75,24 @@ impl Step {
         }
     }
 
+    /// The longest that such a step is, in seconds; a day with a changed clock included.
+    const fn longest_seconds(self) -> i64 {
+        const DAY: i64 = 86_400;
+        match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Of(Interval::Hour) => 2 * 3_600,
+            Self::Of(Interval::Day) => 2 * DAY,
+            Self::Of(Interval::Week) => 8 * DAY,
+            Self::Of(Interval::Month) => 32 * DAY,
+            Self::Quarter => 93 * DAY,
+            years => {
+                let (_, length) = years.years();
+                length as i64 * 367 * DAY
+            }
+        }
+    }
+
     /// A year that such a step begins with, and of how many years it is. Centuries and millennia
     /// begin with a year 1, as in PostgreSQL, which Vapi asks.
     const fn years(self) -> (i32, i32) {
@@ -93,6 +111,11 @@ impl Step {
 
     /// Cuts a span into steps, without gaps; `None` when that makes more than `most`.
     pub(super) fn slices(self, span: Span, zone: Tz, most: usize) -> Option<Vec<Slice>> {
+        // Refused by arithmetic before anything is cut: no step is longer than this.
+        let least = (span.to - span.from).num_seconds() / self.longest_seconds();
+        if usize::try_from(least).is_ok_and(|least| least > most) {
+            return None;
+        }
         let mut slices = Vec::new();
         let mut from = span.from;
         while from < span.to {
