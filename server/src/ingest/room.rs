@@ -15,9 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
 /// How long a body waits, before it is read, for those of its sender that came before it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The same for a small one, which may find room in the reserve.
-const SMALL_PATIENCE: Duration = Duration::from_millis(500);
+const SMALL_PATIENCE: Duration = Duration::from_millis(250);
 /// A place in the reserve is free again soon, so it is worth a moment's wait.
 const RESERVE_PATIENCE: Duration = Duration::from_secs(1);
 /// The least that a body counts for, in kilobytes: many small bodies take connections, too.

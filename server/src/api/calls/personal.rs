@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger_core::call::Call;
-use ledger_core::identity::normal_name;
+use ledger_core::identity::is_placeholder;
 use ledger_core::ids::{EventId, Position, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::TenantTx;
@@ -82,7 +82,7 @@ fn fill(known: &mut Party, told: Party) {
         known.extension = extension;
     }
     // A placeholder is no name.
-    let name = name.filter(|name| normal_name(name).is_some());
+    let name = name.filter(|name| !is_placeholder(name));
     known.name = known.name.take().or(name);
     known.phone = known.phone.take().or(phone);
     known.email = known.email.take().or(email);
