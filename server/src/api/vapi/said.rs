@@ -134,7 +134,8 @@ pub(super) struct Message {
     /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; others as Vapi told them.
     #[schema(value_type = String)]
     role: &'static str,
-    /// What was said; empty for tool calls.
+    /// What was said; empty for tool calls, and absent from results of tools as Vapi tells them.
+    #[schema(required = false)]
     message: String,
     /// Tool calls, in the form language models use.
     #[serde(skip_serializing_if = "Option::is_none")]
