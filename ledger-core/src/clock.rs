@@ -1,34 +1,36 @@
-//! Time as an argument. The system clock lives in `server`, a manual one in `tests`.
+//! Time as an argument. The system clock is in `server`, a manual clock in `tests`.
 
 use chrono::{DateTime, DurationRound, SubsecRound, TimeDelta, Utc};
 
-/// Tells the time. Everything that needs "now" takes one of these.
+/// A source of the current time. Every function that needs "now" takes one as an argument.
 pub trait Clock: Send + Sync {
-    /// The present moment, in UTC.
+    /// Returns the current time in UTC.
     fn now(&self) -> DateTime<Utc>;
 
-    /// The present moment cut to microseconds, which is what PostgreSQL keeps. Anything that is
-    /// hashed or compared after a round trip must be cut before.
+    /// Returns the current time cut to microseconds, the precision of PostgreSQL. A time must be
+    /// cut before it is hashed, or compared after a round trip through the database.
     fn now_micros(&self) -> DateTime<Utc> {
         self.now().trunc_subsecs(6)
     }
 }
 
-/// The time along one tenant's log. A server reads its clock before it seals and appends, and clocks
-/// differ, so times of recording are not in the order of positions. This time is: a function of the log
-/// up to a position, at each position at least a millisecond later than at the one before it, and never
-/// before a time of recording up to there. In whole milliseconds, because that is what is shown.
+/// A monotonic time along the log of one tenant, in whole milliseconds (the precision of the API).
+///
+/// A server reads its clock before it seals and appends, and the clocks of servers differ, so
+/// recording times are not in the order of positions. Log time is a function of the log up to a
+/// position. At each position it is at least one millisecond later than at the position before, and
+/// never earlier than any recording time up to there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogTime(Option<DateTime<Utc>>);
 
 impl LogTime {
-    /// Goes on from a position whose time is known.
+    /// Continues after a position with a known log time.
     #[must_use]
     pub const fn at(time: DateTime<Utc>) -> Self {
         Self(Some(time))
     }
 
-    /// The time at the next position, whose event was recorded then.
+    /// Returns the log time of the next position; `recorded_at` is the recording time of its event.
     pub fn pass(&mut self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
         let milli = TimeDelta::milliseconds(1);
         let recorded_at = recorded_at.duration_round_up(milli).unwrap_or(recorded_at);

@@ -1,4 +1,5 @@
-//! Events on their way in and out: a [`Draft`] before it is sealed, a [`Recorded`] event read back.
+//! Events before and after storage: a [`Draft`] is not yet sealed, a [`Recorded`] event was read
+//! back.
 
 use std::fmt;
 
@@ -8,23 +9,23 @@ use crate::event::Event;
 use crate::ids::{EventId, Position, StreamId, StreamVersion};
 use crate::personal::{Conversation, Party, ToolIo};
 
-/// What kind of thing a stream is the history of. Stored as its lower-case name.
+/// Kind of the object that a stream is the history of. Stored as its lower-case name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamKind {
-    /// One call.
+    /// A phone or web call.
     Call,
-    /// One text chat.
+    /// A single text chat.
     Chat,
-    /// One provider session over several chats.
+    /// A provider session that spans several chats.
     Session,
-    /// One webhook that names no call, chat or session.
+    /// A webhook without the id of a call, chat or session.
     Delivery,
     /// The tenant's own settings and accesses.
     Tenant,
 }
 
 impl StreamKind {
-    /// The stored name.
+    /// Returns the name stored in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,48 +38,49 @@ impl StreamKind {
     }
 }
 
-/// Which stream an event belongs to, in the provider's words.
+/// The stream an event is assigned to, as the provider names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Correlation {
-    /// The provider names the call, chat or session.
+    /// The id that the provider gave to the call, chat or session.
     Named(StreamKind, String),
-    /// Nothing is named: the delivery is its own stream, and set aside from every call.
+    /// No id. The delivery becomes a stream of its own and is part of no call.
     None,
 }
 
-/// What makes an event the same event when it is told again.
+/// Deduplication key: the content from which the event id is derived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dedupe {
-    /// The whole content of the body, and which of its events this is. Tool calls too: a provider may
-    /// repeat one id with other arguments, and what the second message tells is recorded.
+    /// The whole content of the body, and the index of the event within it. Tool calls use it as
+    /// well: a provider may repeat a tool call id with other arguments, and the second message must
+    /// be recorded.
     Content(u16),
 }
 
-/// One event as the adapter made it: facts in the clear, persons still unsealed.
+/// An event as the adapter made it, with facts in the clear and sections not yet sealed.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// Where it belongs.
+    /// The object that determines the stream of the event.
     pub correlation: Correlation,
-    /// What makes it itself.
+    /// Identity of the event under repetition; the event id is derived from it.
     pub dedupe: Dedupe,
-    /// The provider's clock, when it told a time.
+    /// The provider's time of the event; `None` if the message had none.
     pub occurred_at: Option<DateTime<Utc>>,
-    /// The fact.
+    /// The facts, which are stored in the clear.
     pub event: Event,
-    /// What it says about a person.
+    /// The personal data of the event, which are stored sealed.
     pub sections: Sections,
 }
 
-/// What an event says about a person, to be sealed under that person's key. `Debug` shows nothing.
+/// Personal data of an event, to be sealed under the subject's key. `Debug` prints no values.
 #[derive(Clone, Default)]
 pub struct Sections {
-    /// Who was on the line.
+    /// Name, number and addresses of the person on the line.
     pub party: Option<Party>,
-    /// What was said.
+    /// Transcript, summary and other content of the conversation.
     pub conversation: Option<Conversation>,
-    /// What tools were given and gave back.
+    /// Arguments and results of tool calls.
     pub tool_io: Vec<ToolIo>,
-    /// The body as it came, provider secrets cut out.
+    /// The body as received, with provider secrets removed.
     pub raw: Option<Vec<u8>>,
 }
 
@@ -89,7 +91,7 @@ impl fmt::Debug for Sections {
 }
 
 impl Sections {
-    /// Whether there is nothing to seal.
+    /// Returns true if the event has no personal data to seal.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.party.is_none()
@@ -99,21 +101,21 @@ impl Sections {
     }
 }
 
-/// One event read back from the log, decoded; its sections are still sealed and elsewhere.
+/// A decoded event from the log. Its sections stay sealed and are read separately.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Place in the tenant's log.
+    /// Position in the tenant's log.
     pub position: Position,
-    /// The stream it belongs to.
+    /// Stream that the event is part of.
     pub stream_id: StreamId,
-    /// Count within the stream.
+    /// Number of the event within its stream, from 1.
     pub stream_version: StreamVersion,
-    /// Its id.
+    /// Id of the event, unique within the tenant.
     pub event_id: EventId,
-    /// The provider's clock, or ours when it told none.
+    /// The provider's time, or the recording time if the message had none.
     pub occurred_at: DateTime<Utc>,
-    /// Our clock.
+    /// Recording time by the clock of this installation.
     pub recorded_at: DateTime<Utc>,
-    /// The fact.
+    /// The facts, upcast to the current schema version.
     pub event: Event,
 }

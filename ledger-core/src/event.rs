@@ -1,8 +1,8 @@
-//! Every fact the ledger records, and how a stored fact becomes one of these again.
+//! The events of the ledger, and the decoding of stored events.
 //!
-//! Facts are in the clear and small: no personal data, no floats. What an event says about a
-//! person travels beside it in [`Sections`](crate::envelope::Sections) and is sealed.
-//! A new shape of a fact is a version plus an [`upcast`] step; a new meaning is a new variant.
+//! Facts are small and stored in the clear: no personal data, no floats. Personal data of an event
+//! is kept in [`Sections`](crate::envelope::Sections) and sealed. A new shape of a fact is a new
+//! schema version with an [`upcast`] step; a new meaning is a new variant.
 
 mod access;
 mod call;
@@ -25,35 +25,36 @@ pub use upcast::DecodeError;
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($facts:ty) = $text:literal v $version:literal;)*) => {
-        /// One fact. The stored type name is dotted and never changes; the variant's name may.
+        /// A recorded event. The stored type name is dotted and never changes; the name of the
+        /// variant may.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Event {
             $($(#[$doc])* $name($facts),)*
         }
 
         impl Event {
-            /// Every type this build writes, with its current schema version.
+            /// All event types that this build writes, with their current schema versions.
             pub const TYPES: &'static [(&'static str, i16)] = &[$(($text, $version)),*];
 
-            /// The stored type name, such as `call.ended`.
+            /// Returns the stored type name, such as `call.ended`.
             #[must_use]
             pub const fn event_type(&self) -> &'static str {
                 match self { $(Self::$name(_) => $text,)* }
             }
 
-            /// The schema version this build writes for the type.
+            /// Returns the schema version that this build writes for the type.
             #[must_use]
             pub const fn schema_version(&self) -> i16 {
                 match self { $(Self::$name(_) => $version,)* }
             }
 
-            /// The facts as the JSON text that is stored and hashed.
+            /// Returns the facts as the JSON text that is stored and hashed.
             #[must_use]
             pub fn to_facts(&self) -> String {
                 match self { $(Self::$name(facts) => facts_text(facts),)* }
             }
 
-            /// Parses facts of the current version. `None` when the type is not known here.
+            /// Parses facts of the current version. `None` if this build does not know the type.
             fn parse_current(event_type: &str, facts: &str) -> Option<serde_json::Result<Self>> {
                 match event_type {
                     $($text => Some(serde_json::from_str(facts).map(Self::$name)),)*
@@ -67,52 +68,52 @@ macro_rules! events {
 events! {
     /// The provider opened a media session.
     CallStarted(CallStarted) = "call.started" v 1;
-    /// The provider told a status that neither starts nor ends the call.
+    /// The provider reported a status that neither starts nor ends the call.
     CallStatusChanged(CallStatusChanged) = "call.status_changed" v 1;
-    /// The assistant called one tool.
+    /// The assistant called a tool.
     CallToolCalled(CallToolCalled) = "call.tool_called" v 1;
-    /// The call went to somebody else.
+    /// The call was transferred, to a person or to another assistant.
     CallTransferred(CallTransferred) = "call.transferred" v 1;
-    /// A recording or log was stored.
+    /// A recording or a log was uploaded, or its upload failed.
     CallRecordingAvailable(CallRecordingAvailable) = "call.recording_available" v 1;
-    /// The call is over: told by a status, or by the report with everything in it.
+    /// The call ended, as reported by a bare status or by the end-of-call report.
     CallEnded(CallEnded) = "call.ended" v 1;
-    /// Anything about a call that is not modelled: kept whole, sealed.
+    /// A message about a call without an event type of its own; stored whole, sealed.
     CallMessageReceived(CallMessageReceived) = "call.message_received" v 1;
-    /// A tenant began.
+    /// A tenant was created.
     TenantCreated(TenantCreated) = "tenant.created" v 1;
     /// An API key was issued.
     KeyCreated(KeyCreated) = "tenant.key_created" v 1;
-    /// An API key opens nothing any more.
+    /// An API key was revoked; requests with it are rejected.
     KeyRevoked(KeyRevoked) = "tenant.key_revoked" v 1;
-    /// A webhook source was set up.
+    /// A webhook source was created.
     SourceCreated(SourceCreated) = "tenant.source_created" v 1;
-    /// Settings of a webhook source changed.
+    /// Settings of a webhook source were changed.
     SourceChanged(SourceChanged) = "tenant.source_changed" v 1;
-    /// A webhook source takes nothing any more.
+    /// A webhook source was disabled; its webhooks are rejected.
     SourceDisabled(SourceSwitched) = "tenant.source_disabled" v 1;
-    /// A disabled webhook source takes webhooks again.
+    /// A disabled webhook source was enabled again.
     SourceEnabled(SourceSwitched) = "tenant.source_enabled" v 1;
-    /// A webhook source has a new secret.
+    /// The secret of a webhook source was replaced.
     SourceSecretRotated(SourceSecretRotated) = "tenant.source_secret_rotated" v 1;
-    /// The tenant is active, frozen or closed from now on.
+    /// The tenant was set to active, frozen or closed.
     StateChanged(StateChanged) = "tenant.state_changed" v 1;
-    /// A shared source sends what carries this id to this tenant.
+    /// Messages of a shared source that carry an id were assigned to this tenant.
     RouteAdded(RouteAdded) = "tenant.route_added" v 1;
-    /// What the tenant's plan includes was set.
+    /// The limits of the tenant's plan were set.
     PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
-    /// A message that had waited in quarantine was given to this tenant.
+    /// A message from quarantine was recorded in this tenant's log.
     QuarantineReplayed(QuarantineReplayed) = "quarantine.replayed" v 1;
-    /// A read model does without an event that could not be folded, because somebody decided so.
+    /// An operator decided that a read model skips an event that could not be applied.
     EventDropped(EventDropped) = "projection.event_dropped" v 1;
-    /// Somebody without the right proof or scope was refused.
+    /// A request without a valid signature, or without the required scope, was rejected.
     AccessDenied(AccessDenied) = "access.denied" v 1;
-    /// Somebody read personal data in the clear.
+    /// Personal data was read in the clear.
     PersonalDataRead(PersonalDataRead) = "access.personal_data_read" v 1;
 }
 
 impl Event {
-    /// What the event says of its call; `None` when it is about none.
+    /// Returns the call facts of the event; `None` for an event that is not about a call.
     pub fn call_facts_mut(&mut self) -> Option<&mut CallFacts> {
         match self {
             Self::CallStarted(facts) => Some(&mut facts.call),

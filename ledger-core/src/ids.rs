@@ -1,15 +1,17 @@
-//! Typed identifiers and counters. Two UUIDs of different meaning never meet in one signature.
+//! Typed identifiers and counters. Each kind of id is a type of its own, so that two UUIDs of
+//! different meaning cannot be confused in a signature.
 //!
-//! Ids of things a provider can tell us twice are derived (UUIDv5), so telling them twice finds
-//! the same thing. Ids of subjects are random: nothing about a person can be read off them.
+//! Ids of things that a provider can report twice are derived (UUIDv5), so that a repeated report
+//! finds the same id. Subject ids are random, so that an id reveals nothing about the person.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Where every derived id of this product starts (UUIDv5 of `call-ledger` in the DNS namespace's
-/// manner, fixed for ever: changing it would change every call id).
+/// Namespace of all derived ids (UUIDv5). A change of this constant would change every call id, so
+/// it is fixed permanently. The value was made as the UUIDv5 of `call-ledger` in the manner of the
+/// DNS namespace.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6a1f_2b54_93d0_5c1e_8d27_4f0b_91ce_77a3);
 
 macro_rules! uuid_id {
@@ -28,46 +30,52 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// One customer of the platform: one ledger, one key hierarchy, one dense run of positions.
+    /// A customer of the platform. Each tenant has its own log, key hierarchy and dense sequence of
+    /// positions.
     TenantId
 }
 uuid_id! {
-    /// One ordered history inside a tenant: a call, the tenant itself, one uncorrelated delivery.
+    /// An ordered history inside a tenant: of a call, of the tenant itself, or of an uncorrelated
+    /// delivery.
     StreamId
 }
 uuid_id! {
-    /// One recorded fact. Derived when the input can be repeated, else UUIDv7.
+    /// A recorded event. Derived (UUIDv5) if the input can be repeated, otherwise a UUIDv7.
     EventId
 }
 uuid_id! {
-    /// A person, or a call whose person is not known. Random; never derived from a phone number.
+    /// A person, or a call without a known person. Random; never derived from a phone number.
     SubjectId
 }
 uuid_id! {
-    /// One handle a person is found by: a number, an address. Random; never derived from its value.
+    /// A handle that identifies a person, such as a phone number or an address. Random; never
+    /// derived from its value.
     HandleId
 }
 uuid_id! {
-    /// One configured webhook endpoint.
+    /// A configured webhook endpoint.
     SourceId
 }
 uuid_id! {
-    /// One API key (its public name; the key itself is shown once and stored hashed).
+    /// The public id of an API key. The key itself is displayed once, at creation, and stored as a
+    /// hash.
     KeyId
 }
 uuid_id! {
-    /// One webhook that waits in quarantine, or was replayed from there.
+    /// A webhook in quarantine, or one that was replayed from there.
     QuarantineId
 }
 
-/// Place in a tenant's commit order, dense from 1. What a checkpoint holds; 0 is "before the first".
+/// Place of an event in the tenant's commit order, dense from 1. Checkpoints store a position; 0
+/// means "before the first event".
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct Position(pub i64);
 
-/// Count within one stream, from 1; 0 is the stream that does not exist yet.
+/// Number of an event within its stream, from 1. Version 0 is that of a stream that does not exist
+/// yet.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -81,11 +89,12 @@ impl fmt::Display for Position {
 }
 
 impl TenantId {
-    /// The installation itself: owner of shared sources and of what no tenant could be told for.
-    /// It has a key hierarchy like any tenant, and no log that a customer sees.
+    /// The installation itself: the owner of shared sources and of deliveries without a known
+    /// tenant. It has a key hierarchy like any tenant, and no log that a customer can read.
     pub const INSTALLATION: Self = Self(Uuid::nil());
 
-    /// A UUIDv5 inside this tenant, from parts that are joined without ambiguity.
+    /// Returns a UUIDv5 within this tenant. Each part is prefixed with its length, so that
+    /// different parts never join to the same name.
     #[must_use]
     pub fn derive(self, parts: &[&[u8]]) -> Uuid {
         let mut name = Vec::with_capacity(64);
@@ -97,24 +106,26 @@ impl TenantId {
         Uuid::new_v5(&NAMESPACE, &name)
     }
 
-    /// The stream of one thing a provider names: `kind` is `call`, `chat`, `session` or `delivery`.
+    /// Returns the stream of an object that the provider names. `kind` is `call`, `chat`, `session`
+    /// or `delivery`.
     #[must_use]
     pub fn stream_of(self, kind: &str, provider: &str, name: &str) -> StreamId {
         StreamId(self.derive(&[kind.as_bytes(), provider.as_bytes(), name.as_bytes()]))
     }
 
-    /// The stream of the tenant's own settings, sources, keys and accesses.
+    /// Returns the stream of the tenant's own settings, sources, keys and accesses.
     #[must_use]
     pub fn own_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))
     }
 }
 
-/// Where fresh ids come from. The server's draws from the operating system; tests may count.
+/// Source of fresh ids. The server's implementation draws from the operating system; tests may
+/// count.
 pub trait Ids: Send + Sync {
-    /// A random id (UUIDv4), for subjects.
+    /// Returns a random id (UUIDv4), for subjects.
     fn random(&self) -> Uuid;
-    /// A time-ordered id (UUIDv7), for events and requests that nobody can repeat.
+    /// Returns a time-ordered id (UUIDv7), for events and requests that cannot be repeated.
     fn ordered(&self) -> Uuid;
 }
 

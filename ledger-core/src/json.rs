@@ -1,8 +1,8 @@
-//! JSON read exactly: numbers keep their text, so money never passes through a float, and keys
-//! keep their order, so a body can be spelled again as it came.
+//! A JSON reader without loss. Numbers keep their text, so money never passes through a float; keys
+//! keep their order, so a body can be written again as received.
 //!
-//! Reading is safe on anything: depth is checked before anything recurses, and what JSON allows
-//! but Unicode does not (half a surrogate pair) becomes U+FFFD instead of an error.
+//! Any input is safe to read: depth is checked before any recursion. JSON permits half a surrogate
+//! pair, Unicode does not; such a half is read as U+FFFD instead of an error.
 
 #[cfg(test)]
 mod law_tests;
@@ -20,39 +20,39 @@ use crate::money::parse_decimal;
 use crate::plausible::{self, Reading};
 use crate::provider::Refused;
 
-/// How deep a body may nest. Captured bodies reach 16.
+/// Maximum nesting depth of a body. Captured bodies reach 16.
 pub const MAX_DEPTH: usize = 64;
 
-/// How many values a body may hold. Captured bodies hold one in 30 bytes or less, so the largest
-/// body taken would hold 170,000.
+/// Maximum number of values in a body. Captured bodies have at least 30 bytes a value, so the
+/// largest accepted body would hold 170,000.
 pub const MAX_VALUES: usize = 250_000;
 
-/// The longest text that goes into facts, in characters.
+/// Maximum length of a text in facts, in characters.
 pub const MAX_FACT_CHARS: usize = 200;
 
-/// A JSON value that borrows from the text it was read from.
+/// A JSON value. Strings without escapes, and numbers, borrow from the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json<'a> {
-    /// `null`
+    /// The literal `null`.
     Null,
-    /// `true` or `false`
+    /// The literal `true` or `false`.
     Bool(bool),
-    /// A number, as it was written.
+    /// A number, as its original text.
     Number(&'a str),
-    /// A string, its escapes resolved.
+    /// A string with its escapes resolved.
     String(Cow<'a, str>),
-    /// An array.
+    /// An array, in its original order.
     Array(Vec<Json<'a>>),
-    /// An object in the order it came, keys that come twice included.
+    /// An object. Fields keep their order, and repeated keys are all kept.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
 impl<'a> Json<'a> {
-    /// Reads one JSON value.
+    /// Parses a single JSON value.
     ///
     /// # Errors
     /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::TooMany`] beyond
-    /// [`MAX_VALUES`], [`Refused::NotJson`]. None of them quotes the body.
+    /// [`MAX_VALUES`], [`Refused::NotJson`]. No error quotes the body.
     pub fn parse(body: &'a [u8]) -> Result<Self, Refused> {
         let body = without_bom(body);
         let text = std::str::from_utf8(body)
@@ -60,7 +60,7 @@ impl<'a> Json<'a> {
         read::read(text)
     }
 
-    /// The value of a key. When a key came twice the last one counts, as in most parsers.
+    /// Returns the value of a key. The last of repeated keys wins, as in most parsers.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
@@ -71,7 +71,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the value of a key for modification; see [`Json::get`].
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match self {
@@ -82,13 +82,13 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The value at the end of a path of keys.
+    /// Returns the value at the end of a path of keys.
     #[must_use]
     pub fn path(&self, keys: &[&str]) -> Option<&Self> {
         keys.iter().try_fold(self, |value, key| value.get(key))
     }
 
-    /// Whether it says anything: not null, and no blank string, empty array or empty object.
+    /// Returns true unless the value is null, a blank string, an empty array or an empty object.
     #[must_use]
     pub fn is_filled(&self) -> bool {
         match self {
@@ -100,13 +100,13 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Whether it is an object.
+    /// Returns true for an object.
     #[must_use]
     pub fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
     }
 
-    /// The text of a string.
+    /// Returns the text of a string; `None` for any other value.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -115,7 +115,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The elements of an array; none of anything else.
+    /// Returns the elements of an array; an empty slice for any other value.
     #[must_use]
     pub fn items(&self) -> &[Self] {
         match self {
@@ -124,7 +124,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A boolean, also one that was written as text.
+    /// Returns a boolean, written as a literal or as text.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -135,8 +135,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A decimal, also one that was written as text; rounded beyond 28 digits. `None` when it is no
-    /// number, or too large.
+    /// Returns a decimal, written as a number or as text; rounded beyond 28 digits. `None` if the
+    /// value is no number or too large.
     #[must_use]
     pub fn as_decimal(&self) -> Option<Decimal> {
         match self {
@@ -146,9 +146,11 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A point in time that a call can have ([`plausible`]): seconds, milliseconds, microseconds or
-    /// nanoseconds since 1970, told by their magnitude, or ISO 8601 in any spelling. Cut to microseconds,
-    /// which is what the store keeps. Zero is nothing.
+    /// Returns a time that is possible for a call (see [`plausible`]), cut to microseconds, the
+    /// precision of the store.
+    ///
+    /// Accepts ISO 8601 in its variants, and seconds, milliseconds, microseconds or nanoseconds
+    /// since 1970, distinguished by their magnitude. Zero counts as absent.
     #[must_use]
     pub fn time(&self) -> Reading<DateTime<Utc>> {
         let number = self.as_decimal().map(plausible::epoch);
@@ -171,27 +173,27 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The same; `None` when none is told, or one that no call can have.
+    /// Returns the time of [`Json::time`]; `None` if it is absent or implausible.
     #[must_use]
     pub fn as_time(&self) -> Option<DateTime<Utc>> {
         self.time().told()
     }
 
-    /// A point in time as whole milliseconds since the Unix epoch.
+    /// Returns the time in whole milliseconds since the Unix epoch.
     #[must_use]
     pub fn as_millis(&self) -> Option<i64> {
         self.as_time().map(|time| time.timestamp_millis())
     }
 }
 
-/// A text without the mark of byte order that some editors and libraries put before UTF-8.
+/// Strips the byte order mark that some editors and libraries write before UTF-8.
 #[must_use]
 pub fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// An id as it may stand in facts: of one that is too long its beginning and a digest of all of it, so
-/// that two of them that begin alike stay two.
+/// Returns an id in the form stored in facts. An id that is too long becomes its beginning and a
+/// SHA-256 digest of the whole, so that long ids with the same beginning stay different.
 #[must_use]
 pub fn fact_id(id: &str) -> String {
     const KEPT: usize = MAX_FACT_CHARS - 1 - 64;
@@ -204,8 +206,8 @@ pub fn fact_id(id: &str) -> String {
     kept.chain(['#']).collect::<String>() + &digits.collect::<String>()
 }
 
-/// Text as it may stand in facts: no control characters (PostgreSQL refuses NUL), at most
-/// [`MAX_FACT_CHARS`] characters, cut between characters.
+/// Returns a text in the form stored in facts: without control characters (PostgreSQL rejects NUL)
+/// and at most [`MAX_FACT_CHARS`] characters, cut at a character boundary.
 #[must_use]
 pub fn fact_text(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_FACT_CHARS).collect()

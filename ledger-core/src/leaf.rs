@@ -1,46 +1,47 @@
-//! The leaf hash: what an event's stored bytes come to. It covers ciphertext, so the log still
-//! verifies after keys are destroyed.
+//! The leaf hash of an event: a digest of its stored bytes. It covers the ciphertext, so the log
+//! can still be verified after keys are destroyed.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
 
 use crate::ids::{EventId, StreamId, SubjectId, TenantId};
 
-/// The stored bytes of one event, but for `position` and `stream_version`, which the append gives
-/// and whose density `verify` checks instead.
+/// The stored fields of an event. `position` and `stream_version` are not included: the append
+/// assigns them, and `verify` checks that they are dense.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a> {
-    /// Whose log.
+    /// Owner of the log.
     pub tenant_id: TenantId,
-    /// The stream.
+    /// Stream that the event is part of.
     pub stream_id: StreamId,
-    /// The stream's kind, as stored.
+    /// Kind of the stream, as stored.
     pub stream_kind: &'a str,
-    /// The event.
+    /// Id of the event, unique within the tenant.
     pub event_id: EventId,
-    /// Its type, as stored.
+    /// Event type, as stored.
     pub event_type: &'a str,
-    /// Its schema version.
+    /// Schema version of the facts, as stored.
     pub schema_version: i16,
-    /// The source's clock, whole microseconds.
+    /// The provider's time, in whole microseconds.
     pub occurred_at: DateTime<Utc>,
-    /// Our clock, whole microseconds.
+    /// Recording time, in whole microseconds.
     pub recorded_at: DateTime<Utc>,
-    /// The exact text of the facts.
+    /// The exact JSON text of the facts.
     pub facts: &'a str,
-    /// Small sealed sections.
+    /// Ciphertext of the small sections; `None` is SQL null.
     pub sections: Option<&'a [u8]>,
-    /// Large sealed sections.
+    /// Ciphertext of the large sections; `None` is SQL null.
     pub bulk: Option<&'a [u8]>,
-    /// Whose sections.
+    /// Subjects of the sections, in stored order.
     pub subjects: &'a [SubjectId],
-    /// The exact text of the meta data.
+    /// The exact JSON text of the metadata.
     pub meta: &'a str,
 }
 
 impl Leaf<'_> {
-    /// SHA-256 over the fields in order, each behind its length (eight bytes, big endian); an
-    /// absent column is the length of all ones. The first field is the format's name.
+    /// Returns the SHA-256 over the fields in order, each prefixed with its length (eight bytes,
+    /// big endian). An absent column has a length of all ones. The first field is the name of the
+    /// format.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Context::new(&SHA256);

@@ -1,8 +1,9 @@
-//! What a call is. See the repository's `ARCHITECTURE.md` for the whole house.
+//! Domain types of the ledger: events, the fold of a call, provider adapters, money and ids.
+//! `ARCHITECTURE.md` in the repository root describes how the crates fit together.
 //!
 //! `ledger-core <- ledger-store <- projections <- server`. This crate has no I/O, no async, no SQL,
-//! no HTTP and no ambient clock: everything in it is a function of its arguments, and it never
-//! fails for a reason outside them.
+//! no HTTP and no ambient clock. Every function depends on its arguments only and never fails for
+//! another reason.
 
 pub mod call;
 pub mod clock;

@@ -1,5 +1,5 @@
-//! Money as whole nano-dollars. Sums are exact and do not depend on order, so a rebuilt total
-//! equals the live one to the last digit. Nothing here ever touches a float.
+//! Money in whole nano-dollars. Sums are exact and independent of order, so a rebuilt total equals
+//! the live total to the last digit. No amount passes through a float.
 
 mod decimal;
 
@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
-/// 1e-9 of the currency unit. An `i64` of them holds 9.2 billion dollars.
+/// An amount in 1e-9 of the currency unit. An `i64` holds up to 9.2 billion dollars.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 pub struct Nanos(pub i64);
 
 impl Nanos {
-    /// Rounds an exact decimal to whole nanos, half to even.
-    /// `None` when it does not fit: beyond plus or minus 9.2 billion.
+    /// Rounds a decimal to whole nanos, half to even. Returns `None` if the amount is beyond ±9.2
+    /// billion.
     #[must_use]
     pub fn from_decimal(amount: Decimal) -> Option<Self> {
         amount.checked_mul(Decimal::from(1_000_000_000))?.round().to_i64().map(Self)
     }
 
-    /// Reads an amount that a person wrote, exactly: digits and a point, nothing else. `None` when it
-    /// is none, has more than nine decimals, or does not fit.
+    /// Parses an amount written by a person: digits and a point only. Returns `None` for any other
+    /// text, for more than nine decimals, and for an amount that does not fit.
     #[must_use]
     pub fn parse_exact(text: &str) -> Option<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -31,7 +31,7 @@ impl Nanos {
         Self::from_decimal(amount).filter(|nanos| Decimal::new(nanos.0, 9) == amount)
     }
 
-    /// The amount in cents, rounded up (towards positive infinity), computed exactly.
+    /// Returns the amount in cents, rounded up (towards positive infinity), without a float.
     #[must_use]
     pub fn cents_ceil(self) -> i64 {
         let (whole, rest) = (self.0.div_euclid(10_000_000), self.0.rem_euclid(10_000_000));
@@ -41,47 +41,48 @@ impl Nanos {
 
 pub use decimal::parse_decimal;
 
-/// What a call cost: the provider's stated total and the parts it listed.
+/// Cost of a call: the total stated by the provider and the listed parts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cost {
-    /// The stated total, exactly.
+    /// The stated total, exact to the nano.
     pub total_nanos: Nanos,
-    /// ISO 4217 code, upper case.
+    /// ISO 4217 code in upper case.
     pub currency: String,
-    /// The parts; with `other_nanos` they add up to the total.
+    /// The parts. Their sum, with `other_nanos`, is the total.
     #[serde(flatten)]
     pub parts: CostParts,
 }
 
-/// The parts of a cost in nano-dollars. What a provider does not list is 0; what does not fit the
-/// named parts, and the rounding between parts and total, is `other_nanos` (it may be negative).
+/// Parts of a cost in nano-dollars. A part that the provider does not list is 0. `other_nanos`
+/// takes what fits no named part, and the rounding difference between parts and total; it may be
+/// negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CostParts {
-    /// Telephony.
+    /// Telephony, in nano-dollars.
     pub transport_nanos: Nanos,
-    /// Speech to text.
+    /// Speech to text, in nano-dollars.
     pub stt_nanos: Nanos,
-    /// The language model.
+    /// Language model, in nano-dollars.
     pub llm_nanos: Nanos,
-    /// Text to speech.
+    /// Text to speech, in nano-dollars.
     pub tts_nanos: Nanos,
-    /// The voice platform's own fee.
+    /// Fee of the voice platform, in nano-dollars.
     pub platform_nanos: Nanos,
-    /// Everything else, so that the parts add up.
+    /// The remainder, so that the parts add up to the total.
     pub other_nanos: Nanos,
 }
 
 impl CostParts {
-    /// The parts that providers name: all but `other_nanos`.
+    /// Returns the parts that providers name: all except `other_nanos`.
     #[must_use]
     pub const fn named(&self) -> [Nanos; 5] {
         let Self { transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos, .. } = *self;
         [transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos]
     }
 
-    /// Sets `other_nanos` so that all parts add up to `total`. Parts so far from the total that the
-    /// difference does not fit are no account of it: then all of it is `other_nanos`.
+    /// Sets `other_nanos` so that all parts add up to `total`. If the difference does not fit an
+    /// `i64`, the parts are discarded and `other_nanos` is the whole total.
     #[must_use]
     pub fn balanced_to(self, total: Nanos) -> Self {
         let named: i128 = self.named().iter().map(|part| i128::from(part.0)).sum();

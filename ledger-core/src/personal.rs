@@ -1,5 +1,5 @@
-//! Values about a person, by type. `Personal<T>` neither prints nor serialises by accident; the
-//! sections below are what is sealed, and only the sealing code turns them into bytes.
+//! Types of personal data. `Personal<T>` neither prints nor serialises by accident. The other types
+//! are the plaintext of sealed sections; only the sealing code turns them into bytes.
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use crate::phone::is_invisible;
 
 pub use crate::phone::normalise_phone;
 
-/// A value about a person. `Debug` shows nothing; there is no `Display` and no `Serialize`.
+/// A personal value. `Debug` prints no value; `Display` and `Serialize` are not implemented.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Personal<T>(T);
 
 impl<T> Personal<T> {
-    /// Marks a value as personal.
+    /// Wraps a personal value.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Takes the value out, where somebody entitled to see it asked.
+    /// Unwraps the value. Call it only on behalf of a caller with the right to see it.
     pub fn reveal(self) -> T {
         self.0
     }
 
-    /// Looks at the value, where somebody entitled to see it asked.
+    /// Borrows the value. Call it only on behalf of a caller with the right to see it.
     pub const fn as_revealed(&self) -> &T {
         &self.0
     }
@@ -38,93 +38,93 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-/// Who was on the line, as the provider gave it: section `party`.
+/// Section `party`: the person on the line, as reported by the provider.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Party {
-    /// The person's name.
+    /// Name as given, neither split nor normalised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The number: E.164 when it parses, else as given.
+    /// Phone number: E.164 if it parses, otherwise as given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// The e-mail address as given.
+    /// E-mail address as given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// The SIP address of a caller without a number.
+    /// SIP address of a caller without a phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sip_uri: Option<String>,
-    /// The platform user's own id for this person.
+    /// Id of this person in the systems of the provider's customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// The extension behind the number.
+    /// Extension behind the number, in digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
 }
 
 impl Party {
-    /// Whether nothing at all is known.
+    /// Returns true if no field is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What was said, and what was made of it: section `conversation`.
+/// Section `conversation`: the content of the call and the data the provider derived from it.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Conversation {
-    /// The whole transcript as text.
+    /// The whole transcript as one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript: Option<String>,
-    /// A summary somebody's model wrote. A claim, never evidence.
+    /// Summary written by a model of the provider. A claim, not evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// Turns in the order they were spoken; system prompts and tool traffic are not among them.
+    /// Turns in chronological order, without system prompts and tool messages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Turn>,
-    /// What the provider extracted, in the tenant's own schema.
+    /// Data that the provider extracted, in the tenant's own schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub structured_data: Option<Value>,
-    /// The provider's success evaluation as it came (text, boolean or rubric).
+    /// The provider's evaluation of success as received: text, boolean or rubric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Value>,
-    /// Where recordings lie. A link to a voice is personal.
+    /// Links to recordings. A link to a voice is personal data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recordings: Vec<Recording>,
 }
 
-/// One turn of a conversation.
+/// A single turn of a conversation.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// `assistant` or `user`.
     pub role: String,
-    /// What was said.
+    /// Text of the turn.
     pub text: String,
-    /// Milliseconds since the Unix epoch, when the provider told.
+    /// Milliseconds since the Unix epoch; `None` if the provider gave no time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
 }
 
-/// One recording of a call.
+/// A link to a recording of a call.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
-    /// `mono`, `stereo`, `assistant`, `customer`, `video`.
+    /// `mono`, `stereo`, `assistant`, `customer` or `video`.
     pub kind: String,
-    /// Where the provider keeps it.
+    /// Address of the recording in the provider's storage.
     pub url: String,
 }
 
-/// Arguments and result of one tool call: one entry of section `tool_io`.
+/// Arguments and result of one tool call: an entry of section `tool_io`.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ToolIo {
-    /// Which of the event's tool calls this is (index into the event's facts).
+    /// Index of the tool call in the facts of the event.
     pub nth: u16,
-    /// What the model passed; JSON text inside a string is taken apart.
+    /// Arguments passed by the model. JSON text inside a string is parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Value>,
-    /// What came back.
+    /// Result returned by the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
 }
@@ -140,14 +140,14 @@ macro_rules! hide_debug {
 }
 hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
 
-/// Brings an e-mail address to the form it is compared in: NFKC, lower case, the domain in its ASCII
-/// form, so that one address in any spelling is one address. `None` when it is no address (RFC 5321
-/// and 6531 syntax).
+/// Normalises an e-mail address for comparison: NFKC, lower case, the domain in its ASCII form. All
+/// spellings of an address have the same normal form. Returns `None` if the text is no address by
+/// the syntax of RFC 5321 and RFC 6531.
 #[must_use]
 pub fn normalise_email(raw: &str) -> Option<String> {
     let visible: String = raw.chars().filter(|c| !is_invisible(*c)).nfkc().collect();
     let address = match visible.trim().rsplit_once('<') {
-        // As a mail header writes it, behind a name.
+        // A mail header writes the address in angle brackets, after a name.
         Some((_, address)) => address.strip_suffix('>')?,
         None => visible.trim(),
     };
@@ -160,7 +160,7 @@ pub fn normalise_email(raw: &str) -> Option<String> {
     email_address::EmailAddress::is_valid(&email).then_some(email)
 }
 
-/// The phone number as shown to readers without scope `personal`: its last two digits.
+/// Masks a phone number for readers without scope `personal`: only its last two digits remain.
 #[must_use]
 pub fn mask_phone(phone: &str) -> String {
     let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();

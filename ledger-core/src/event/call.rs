@@ -1,4 +1,4 @@
-//! Facts about calls.
+//! Facts of call events.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,71 +7,72 @@ use crate::identity::HandleKind;
 use crate::ids::{HandleId, SubjectId};
 use crate::money::Cost;
 
-/// Which way a call went.
+/// Direction of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// A person rang us.
+    /// The person called the platform's number.
     Inbound,
-    /// We rang a person.
+    /// The platform called the person.
     Outbound,
-    /// Through a browser or an app, no telephone number.
+    /// Through a browser or an app, without a phone number.
     Web,
 }
 
-/// Where a call stands. Ordered: a later state is never undone by an earlier one told late.
+/// Status of a call. Ordered: a late message with an earlier status does not undo a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Waiting to be placed.
     Queued,
-    /// The other side is being rung.
+    /// Ringing at the called party.
     Ringing,
-    /// People talk.
+    /// Answered, with the conversation under way.
     InProgress,
-    /// On its way to somebody else.
+    /// Being forwarded to another party.
     Forwarding,
-    /// Over.
+    /// Ended, in whatever way.
     Ended,
 }
 
-/// Whether a contact value came, and whether it is of the right form.
+/// Validity of a contact value that the message had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
-    /// It came, but is no number or address; kept sealed as given.
+    /// Not a valid number or address; kept sealed as given.
     Invalid,
-    /// It came and parses; people are found by it.
+    /// Valid; the person can be identified by it.
     Valid,
 }
 
-/// What a `party` section holds, without saying it.
+/// Kinds of values in a `party` section, without the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one value came")]
 pub struct PartyFacts {
-    /// A phone number.
+    /// Validity of the phone number; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<Presence>,
-    /// An e-mail address.
+    /// Validity of the e-mail address; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Presence>,
-    /// A name.
+    /// True if the section has a name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub name: bool,
-    /// The platform user's own id for the person.
+    /// True if the section has the id of the person in the customer's systems.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub external_id: bool,
-    /// A SIP address.
+    /// True if the section has a SIP address.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub sip_uri: bool,
-    /// An extension behind the number.
+    /// True if the section has an extension behind the number.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub extension: bool,
 }
 
 impl PartyFacts {
-    /// Whether the person can be found again by what came.
+    /// Returns true if the person can be identified by the values: a valid number or address, or an
+    /// external id.
     #[must_use]
     pub fn identifies(self) -> bool {
         let valid = Some(Presence::Valid);
@@ -79,33 +80,33 @@ impl PartyFacts {
     }
 }
 
-/// Who the vault took a message to be about, by random ids. Written when the event is sealed; events
-/// recorded before handles had ids have none.
+/// The person a message is about, by random ids, as resolved by the vault. Written when the event
+/// is sealed; empty in events recorded before handles had ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PersonFacts {
-    /// The event's subject is a contact, not the call's own.
+    /// True if the event's subject is a contact, false if it is the call's own subject.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub contact: bool,
-    /// The handle of the external id.
+    /// Handle of the external id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<HandleId>,
-    /// The handle of the number, extension and all; a SIP address may carry it.
+    /// Handle of the number with its extension; a SIP address may contain the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<HandleId>,
-    /// The handle of a SIP address without a number.
+    /// Handle of a SIP address without a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sip: Option<HandleId>,
-    /// The handle of the e-mail address.
+    /// Handle of the e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<HandleId>,
-    /// The contacts it may be about, when several share the handle and no name was told.
+    /// Contacts that share the handle, if the message had no name to choose between them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<SubjectId>,
 }
 
 impl PersonFacts {
-    /// The strongest handle.
+    /// Returns the strongest handle: external id, number, SIP address, e-mail address.
     #[must_use]
     pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
         let told = [
@@ -118,115 +119,115 @@ impl PersonFacts {
     }
 }
 
-/// What any message about a call may tell besides its own subject; part of each call event's facts.
-/// All of it comes from the provider's snapshot of the call, which is as old as the call itself.
+/// Facts that any message about a call may have besides its own; part of the facts of each call
+/// event. Their source is the provider's snapshot of the call, which is as old as the call itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallFacts {
-    /// The voice platform: `vapi`.
+    /// The voice platform, such as `vapi`.
     pub provider: String,
-    /// The platform's own id of the call; absent when the message named none.
+    /// Id of the call at the platform; absent if the message had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_call_id: Option<String>,
-    /// Which way it went.
+    /// Direction of the call; absent if not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// The assistant that speaks.
+    /// Id of the assistant at the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
-    /// Our number, by the platform's id.
+    /// Id of the business's number at the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
-    /// When the platform made the call object: the earliest it can have begun.
+    /// Creation time of the call object at the platform: a lower bound of the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<DateTime<Utc>>,
-    /// The status inside the snapshot: stale by nature, used only when nothing better is known.
+    /// Status in the snapshot. Often outdated; used only if no message reported a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_status: Option<Status>,
-    /// Marked as a test by the platform's user.
+    /// True if the platform's customer marked the call as a test.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_test: bool,
-    /// What the event's `party` section holds.
+    /// Kinds of values in the event's `party` section; absent without a section.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyFacts>,
-    /// Who it was taken to be about.
+    /// The resolved person; absent in events without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonFacts>,
-    /// The message carried no time of its own; the event's `occurred_at` is then ours.
+    /// True if the message had no time; `occurred_at` of the event is then the recording time.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
-    /// Which fields were told with a value that no call can have: the body keeps it, the facts do not
-    /// (`plausible.rs`).
+    /// Names of fields with a value that is impossible for a call. The sealed body keeps the value,
+    /// the facts omit it (`plausible.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<String>,
 }
 
-/// `call.started`.
+/// Facts of `call.started`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallStarted {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// When the session opened, when that was told.
+    /// Start of the media session; absent if not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
 }
 
-/// `call.status_changed`.
+/// Facts of `call.status_changed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallStatusChanged {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// The status told; absent when it is one we have no word for.
+    /// The reported status; absent if it has no equivalent in [`Status`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// The provider's own word.
+    /// The status in the provider's own words.
     pub provider_status: String,
 }
 
-/// What a tool call was answered with.
+/// The response that a tool call received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolAnswer {
-    /// This ledger has no such tool for the tenant; the voice was told so.
+    /// The tenant has no such tool, and the assistant was given that answer.
     NotConfigured,
 }
 
-/// `call.tool_called`.
+/// Facts of `call.tool_called`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallToolCalled {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// The tool.
+    /// Name, time and digest of the tool call.
     #[serde(flatten)]
     pub tool: ToolFact,
-    /// What we answered.
+    /// The response of this installation.
     pub answer: ToolAnswer,
 }
 
-/// One tool call: its name and when it was made. Arguments and result are sealed.
+/// Name and time of one tool call. Arguments and result are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolFact {
-    /// The provider's id of the tool call. Old shapes have none, and some models repeat one id (the
-    /// tool's name) for all calls of a tool.
+    /// The provider's id of the tool call. Absent in the old message shape; some models use the
+    /// name of the tool as the id of all its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
-    /// The function's name.
+    /// Name of the function; empty if only the result was reported.
     pub tool: String,
-    /// Milliseconds since the Unix epoch, when told.
+    /// Milliseconds since the Unix epoch; absent if not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
-    /// A keyed digest of the call, the tool and the arguments, made when the arguments are sealed:
-    /// two messages with equal digests tell of equal arguments. Absent in events of older builds, of
-    /// an erased person, and where only a result is told.
+    /// Keyed digest of the call, the tool and the arguments, made when the arguments are sealed:
+    /// equal digests mean equal arguments. Absent in events of older builds, of an erased person,
+    /// and where only a result was reported.
     #[serde(default, rename = "args", skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
-    /// How many equal tool calls the same message lists before this one.
+    /// Number of equal tool calls before this one in the same message.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub nth: u16,
-    /// Its place in the list of the message that tells of it live, from 0.
+    /// Index of the tool call in the list of the live message, from 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub place: u16,
 }
@@ -236,21 +237,21 @@ fn is_zero(number: &u16) -> bool {
     *number == 0
 }
 
-/// `call.transferred`.
+/// Facts of `call.transferred`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallTransferred {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// `assistant`, `step` (of a workflow), `number`, `sip` or the provider's own word; where to is
-    /// sealed.
+    /// `assistant`, `step` (of a workflow), `number`, `sip` or the provider's own word. The
+    /// destination itself is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_kind: Option<String>,
 }
 
 impl CallTransferred {
-    /// Whether the call stays with the platform: another assistant, or the next step of a workflow,
-    /// takes it over.
+    /// Returns true if the call stays on the platform: another assistant, or the next step of a
+    /// workflow, continues it.
     #[must_use]
     pub fn is_handoff(&self) -> bool {
         const STAYS: [&str; 5] = ["assistant", "squad", "dynamic", "step", "workflow"];
@@ -258,86 +259,86 @@ impl CallTransferred {
     }
 }
 
-/// `call.recording_available`.
+/// Facts of `call.recording_available`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecordingAvailable {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// What was stored, or failed to be.
+    /// Artifacts that were uploaded, or failed to be.
     pub artifacts: Vec<ArtifactUploaded>,
 }
 
-/// One artifact of a call.
+/// An artifact of a call, such as a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactUploaded {
-    /// The provider's word: `recording-mono`, `log`, ….
+    /// Kind in the provider's words: `recording-mono`, `log`, ….
     pub kind: String,
-    /// Whether it was stored.
+    /// True if the upload succeeded.
     pub success: bool,
 }
 
-/// `call.ended`.
+/// Facts of `call.ended`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallEnded {
-    /// The call.
+    /// Facts common to all call events.
     #[serde(flatten)]
     pub call: CallFacts,
-    /// True for the full report after the call, false for a bare status.
+    /// True for the end-of-call report, false for a bare status.
     pub report: bool,
-    /// The provider's reason, open text.
+    /// The provider's reason, as open text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
-    /// When the session opened.
+    /// Start of the media session; absent if not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it closed.
+    /// End of the media session; absent if not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
-    /// How long it lasted, in milliseconds.
+    /// Duration in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
-    /// What it cost.
+    /// Cost of the call; absent if not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// The cost is zero and the report says so itself, not only its snapshot of the call. Any other
-    /// zero counts less than an amount.
+    /// True if the cost is zero and the report states it itself, not only in its snapshot of the
+    /// call. Any other zero has a lower precedence than an amount.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub zero_cost_stated: bool,
-    /// The tools it called, in order.
+    /// Tool calls of the call, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolFact>,
-    /// Whether the provider judged the call a success.
+    /// The provider's judgement whether the call was a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
-    /// The average latency of its complete turns, in whole milliseconds, half rounded up.
+    /// Average latency of the complete turns, in whole milliseconds, half rounded up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_latency_ms: Option<i64>,
-    /// How many turns the provider lists a latency for.
+    /// Number of turns with a latency in the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turns: Option<u32>,
-    /// How often the person was interrupted by the assistant.
+    /// Number of times the assistant interrupted the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_interruptions: Option<u32>,
-    /// How often the assistant was interrupted by the person.
+    /// Number of times the person interrupted the assistant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assistant_interruptions: Option<u32>,
-    /// Which parts of the conversation came: `transcript`, `summary`, `messages`,
-    /// `structured_data`, `evaluation`, `recordings`.
+    /// Sealed parts of the conversation: `transcript`, `summary`, `messages`, `structured_data`,
+    /// `evaluation`, `recordings`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conversation: Vec<String>,
 }
 
-/// `call.message_received`.
+/// Facts of `call.message_received`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallMessageReceived {
-    /// The call, as far as the message named one.
+    /// Facts common to all call events, as far as the message identifies a call.
     #[serde(flatten)]
     pub call: CallFacts,
     /// The provider's message type.
     pub kind: String,
-    /// What the message shows of the call's status: a model that calls a tool is in a live call.
+    /// Status implied by the message: a model that calls a tool is in a live call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }

@@ -1,4 +1,4 @@
-//! Facts about the tenant itself.
+//! Facts of tenant events: settings, sources, keys, routes and operator decisions.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,137 +6,139 @@ use uuid::Uuid;
 
 use crate::money::Nanos;
 
-/// `tenant.created`.
+/// Facts of `tenant.created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantCreated {
-    /// Short name used on the command line.
+    /// Short name, used on the command line.
     pub slug: String,
-    /// IANA time zone the tenant's days are counted in.
+    /// IANA time zone that defines the tenant's days.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2; national phone numbers are read in it. Empty when none was named.
+    /// ISO 3166-1 alpha-2 code of the region of national phone numbers. Empty if none was given.
     pub country: String,
 }
 
-/// `tenant.key_created`.
+/// Facts of `tenant.key_created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCreated {
-    /// The key's public name.
+    /// Public id of the key.
     pub key_id: Uuid,
-    /// What it may do.
+    /// Scopes of the key: `read`, `personal`, `write`, `compliance`, `admin`.
     pub scopes: Vec<String>,
-    /// From when on it opens nothing; absent when it does not end by itself.
+    /// Expiry time; absent for a key without expiry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// `tenant.key_revoked`.
+/// Facts of `tenant.key_revoked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRevoked {
-    /// The key's public name.
+    /// Public id of the key.
     pub key_id: Uuid,
 }
 
-/// `tenant.source_created`.
+/// Facts of `tenant.source_created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceCreated {
-    /// The source.
+    /// Id of the webhook source.
     pub source_id: Uuid,
-    /// Which platform calls it.
+    /// Voice platform that sends the webhooks.
     pub provider: String,
-    /// Whether streaming telemetry is recorded too.
+    /// True if streaming telemetry is recorded too.
     pub record_all: bool,
 }
 
-/// `tenant.source_changed`. What is absent stays as it was; a name is not repeated here.
+/// Facts of `tenant.source_changed`. Absent settings are unchanged; a new name is not repeated
+/// here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SourceChanged {
-    /// The source.
+    /// Id of the webhook source.
     pub source_id: Uuid,
-    /// The names of the settings that changed: `name`, `record_all`, `assistant_id`.
+    /// Names of the changed settings: `name`, `record_all`, `assistant_id`.
     pub changed: Vec<String>,
-    /// Whether streaming telemetry is recorded, when that changed.
+    /// New value of the setting that records streaming telemetry; absent if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_all: Option<bool>,
 }
 
-/// `tenant.source_disabled` and `tenant.source_enabled`.
+/// Facts of `tenant.source_disabled` and `tenant.source_enabled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSwitched {
-    /// The source.
+    /// Id of the webhook source.
     pub source_id: Uuid,
 }
 
-/// `tenant.source_secret_rotated`. Neither secret is in it.
+/// Facts of `tenant.source_secret_rotated`. Neither secret is included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSecretRotated {
-    /// The source.
+    /// Id of the webhook source.
     pub source_id: Uuid,
-    /// Until when the secret before is accepted too; absent when it is refused at once.
+    /// Time until which the old secret is accepted too; absent if it is rejected at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_secret_until: Option<DateTime<Utc>>,
 }
 
-/// `tenant.state_changed`.
+/// Facts of `tenant.state_changed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateChanged {
-    /// `active`, `frozen` or `closed`.
+    /// Previous state: `active`, `frozen` or `closed`.
     pub from: String,
-    /// The same.
+    /// New state, of the same values.
     pub to: String,
 }
 
-/// `tenant.route_added`.
+/// Facts of `tenant.route_added`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteAdded {
-    /// The shared source.
+    /// Id of the shared source.
     pub source_id: Uuid,
-    /// `assistant_id`, `phone_number_id` or `phone_number`.
+    /// Kind of the routed id: `assistant_id`, `phone_number_id` or `phone_number`.
     pub kind: String,
 }
 
-/// `tenant.plan_limits_set`. All four as they are from then on, each for a billing month; what is
-/// absent is not limited. Who set them is in the event's meta data.
+/// Facts of `tenant.plan_limits_set`: all four limits from then on, per billing month. An absent
+/// limit means unlimited. The actor is in the metadata of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlanLimitsSet {
-    /// Calls.
+    /// Maximum number of calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<i64>,
-    /// Minutes of calls.
+    /// Maximum number of call minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<i64>,
-    /// What the calls may cost.
+    /// Maximum cost of the calls, in nano-dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_nanos: Option<Nanos>,
-    /// Events in the log.
+    /// Maximum number of events in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<i64>,
 }
 
-/// `quarantine.replayed`. In the log of the tenant the message was found to belong to.
+/// Facts of `quarantine.replayed`. Recorded in the log of the tenant that the message was assigned
+/// to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineReplayed {
-    /// The quarantine's entry.
+    /// Id of the quarantine entry.
     pub quarantine_id: Uuid,
-    /// The shared source it had arrived at.
+    /// Id of the shared source that received the message.
     pub source_id: Uuid,
-    /// Where the message is in this log.
+    /// Position of the message in this log.
     pub position: i64,
-    /// The installation's key that asked for it; the command line has none.
+    /// Installation key of the request; absent for the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
 }
 
-/// `projection.event_dropped`. A read model does without an event that could not be folded.
+/// Facts of `projection.event_dropped`: a read model skips an event that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventDropped {
-    /// The read model.
+    /// Name of the read model.
     pub projection: String,
-    /// The event it does without.
+    /// Position of the skipped event.
     pub position: i64,
-    /// Why, as whoever decided it said.
+    /// Reason given with the decision.
     pub reason: String,
-    /// The key that asked for it; the command line has none.
+    /// API key of the request; absent for the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
 }

@@ -1,63 +1,67 @@
-//! From what is stored to what this build means. History is never rewritten; it is read anew.
+//! Decoding of stored events. Stored history is never rewritten; it is upcast to the current schema
+//! version when it is read.
 //!
-//! Projectors, folds, exports and audits all decode here, so an old event looks the same to all.
+//! Projectors, folds, exports and audits all decode here, so an old event has the same meaning for
+//! all.
 
 use serde_json::Value;
 use thiserror::Error;
 
 use super::Event;
 
-/// A stored event this build cannot read. Readers that want its type halt on it: a skipped fact
-/// is a wrong ledger. The cure is a newer build.
+/// A stored event that this build cannot decode. Readers that need its type stop at it, because a
+/// skipped event would make the result wrong. A newer build resolves it.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// The type was never known, or a newer build wrote it.
+    /// The type is unknown; possibly a newer build wrote it.
     #[error("event type {event_type} is not known to this build")]
     UnknownType {
-        /// The stored name.
+        /// The stored type name.
         event_type: String,
     },
-    /// The shape is newer than this build, or an upcast step is missing.
+    /// The schema version is newer than this build, or an upcast step is missing.
     #[error("{event_type} has schema version {version}, this build reads up to {current}")]
     UnknownVersion {
-        /// The stored name.
+        /// The stored type name.
         event_type: String,
-        /// The stored version.
+        /// The stored schema version.
         version: i16,
-        /// What this build writes.
+        /// The schema version that this build writes.
         current: i16,
     },
-    /// The stored facts are not of the shape their version promises.
+    /// The stored facts do not match their schema version.
     #[error("{event_type} version {version} does not have the shape of its version")]
     Malformed {
-        /// The stored name.
+        /// The stored type name.
         event_type: String,
-        /// The stored version.
+        /// The stored schema version.
         version: i16,
-        /// Where the shape broke. Facts hold no personal data, so this may be logged.
+        /// Place of the mismatch. Facts hold no personal data, so the error may be logged.
         #[source]
         source: serde_json::Error,
     },
 }
 
-/// One step from a retired shape to the next: pure, and it never looks into sealed sections.
+/// An upcast step from a retired schema version to the next: a pure function of the facts that does
+/// not read sealed sections.
 pub struct Step {
-    /// The type it rewrites.
+    /// Event type that the step rewrites.
     pub event_type: &'static str,
-    /// The version it reads; it writes the next.
+    /// Schema version that the step reads; the output has the next version.
     pub from: i16,
-    /// The rewriting.
+    /// Function from the old facts to the new facts.
     pub rewrite: fn(Value) -> Value,
 }
 
-/// One line per retired shape, oldest first; added, never edited. The current version of a type
-/// is one more than its lines. Nothing has been retired yet.
+/// Upcast steps, oldest first, one for each retired schema version. Steps are added and never
+/// edited. The current version of a type is one more than its number of steps. No version is
+/// retired yet.
 pub const STEPS: &[Step] = &[];
 
-/// Brings a stored event to the current shape and parses it.
+/// Decodes a stored event: upcasts the facts to the current version and parses them.
 ///
 /// # Errors
-/// [`DecodeError`]; the reader stops and says which position it stopped at.
+/// Returns [`DecodeError`]; the reader stops and reports its position.
 pub fn decode(event_type: &str, version: i16, facts: &str) -> Result<Event, DecodeError> {
     decode_with(STEPS, event_type, version, facts)
 }
@@ -89,7 +93,7 @@ fn decode_with(
     Event::parse_current(event_type, facts).ok_or_else(unknown)?.map_err(malformed)
 }
 
-/// Applies the steps from `version` up to `current`; `None` when one is missing.
+/// Applies the steps from `version` up to `current`; `None` if a step is missing.
 fn climb(
     steps: &[Step],
     event_type: &str,
@@ -113,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// As if `call.transferred` had once been version 0 with a field of another name.
+    /// A made-up retired version 0 of `call.transferred`, with another field name.
     const RETIRED: &[Step] = &[Step {
         event_type: "call.transferred",
         from: 0,

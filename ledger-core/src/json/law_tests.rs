@@ -1,5 +1,5 @@
-//! Laws of reading and writing: nothing is lost, nothing is added, and what is written is never
-//! larger than what was read.
+//! Properties of the reader and the writer: a round trip neither loses nor adds anything, and the
+//! output is never larger than the input.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::Json;
 
-/// Any tree at all, keys that come twice included.
+/// Generates any tree, repeated keys included.
 fn tree() -> impl Strategy<Value = Json<'static>> {
     let number = "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,5})?";
     let text = prop_oneof![
@@ -18,7 +18,7 @@ fn tree() -> impl Strategy<Value = Json<'static>> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::Bool),
-        // A few short texts for the life of the tests: numbers borrow theirs.
+        // Numbers borrow their text, so a few short texts are leaked for the duration of the tests.
         number.prop_map(|text| Json::Number(String::leak(text))),
         text.clone().prop_map(|text| Json::String(Cow::Owned(text))),
     ];
@@ -32,7 +32,8 @@ fn tree() -> impl Strategy<Value = Json<'static>> {
     })
 }
 
-/// The same JSON with every escape written out and white space wherever it may stand.
+/// Writes the same JSON with every character escaped and white space wherever the grammar permits
+/// it.
 fn spelt_out(value: &Json<'_>) -> String {
     let text = |text: &str| {
         let units = text.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
@@ -57,7 +58,7 @@ fn spelt_out(value: &Json<'_>) -> String {
     }
 }
 
-/// How many values a tree has.
+/// Returns the number of values in a tree.
 fn count(value: &Json<'_>) -> usize {
     match value {
         Json::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
@@ -66,7 +67,7 @@ fn count(value: &Json<'_>) -> usize {
     }
 }
 
-/// Every key of a tree asks the same of both; the last of doubled keys answers.
+/// Returns true if every key gives the same value in both trees; the last of repeated keys counts.
 fn agree(whole: &Json<'_>, canonical: &Json<'_>) -> bool {
     match (whole, canonical) {
         (Json::Object(fields), Json::Object(_)) => fields.iter().all(|(key, _)| {

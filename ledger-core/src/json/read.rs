@@ -1,6 +1,6 @@
-//! From text to tree. The grammar is checked once, by `serde_json`, which also says where it
-//! broke; then one pass builds the tree. (Taking values apart as `RawValue`s instead would scan a
-//! body once for each level of its nesting.)
+//! Parser from text to tree. `serde_json` checks the grammar in one pass and reports where it
+//! fails; a second pass builds the tree. (Nested `RawValue`s would scan a body once for each
+//! level.)
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use crate::provider::Refused;
 
 pub(super) fn read(text: &str) -> Result<Json<'_>, Refused> {
     within_bounds(text.as_bytes())?;
-    // Skipping to a `RawValue` checks everything but surrogate pairs, and does not recurse.
+    // Skipping to a `RawValue` checks everything except surrogate pairs, and does not recurse.
     serde_json::from_str::<&RawValue>(text)
         .map_err(|error| Refused::NotJson { line: error.line(), column: error.column() })?;
     Ok(Reader { text, at: 0 }.value())
 }
 
-/// Counts brackets and commas outside strings, before anything recurses into them or takes memory
-/// for what they part: a value may be one byte of text and is fifty of memory.
+/// Counts brackets and commas outside strings, before any recursion and any allocation for the
+/// values: a value of one byte in the text takes fifty bytes in memory.
 fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
@@ -49,7 +49,7 @@ fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Reads text that is known to be JSON, so that it has no errors to report.
+/// Reader of text that is known to be valid JSON, and therefore without errors of its own.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         if has_escapes { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
     }
 
-    /// A number or a literal: everything up to the next delimiter.
+    /// Reads a number or a literal: everything up to the next delimiter.
     fn word(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
         let is_end = |c: char| matches!(c, ',' | '}' | ']') || c.is_ascii_whitespace();
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         word
     }
 
-    /// The next byte that is not white space, without taking it.
+    /// Returns the next byte that is not white space, without consuming it.
     fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
         while bytes[self.at].is_ascii_whitespace() {
@@ -166,7 +166,8 @@ fn unescape(raw: &str) -> String {
     text
 }
 
-/// The character that four hex digits (or two groups of them) name, and how much text that took.
+/// Decodes the four hex digits after `\u`, or two such groups. Returns the character and the number
+/// of bytes consumed.
 fn unicode(after_u: &str) -> (char, usize) {
     let unit = |text: &str| text.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
     let high = unit(after_u).unwrap_or(0xFFFD);

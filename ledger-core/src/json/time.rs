@@ -1,15 +1,16 @@
-//! Points in time as text: ISO 8601 and RFC 3339 in the spellings that platforms and proxies make.
+//! Parser for times as text: ISO 8601 and RFC 3339 in the variants that platforms and proxies
+//! produce.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-/// Reads a date and a time of day. `T` may be a blank, the offset may lack its colon or minutes, the
-/// seconds may be missing, and the basic form has no separators. A time without a zone is UTC, the only
-/// zone the platforms speak in. A leap second is the second after it.
+/// Parses a date and a time of day. Returns `None` for any other text, and for a date alone.
 ///
-/// `None` for anything else; a date alone is no point in time.
+/// `T` may be a blank, the offset may lack its colon or minutes, the seconds may be missing, and
+/// the basic form has no separators. A time without a zone is UTC, the only zone the platforms use.
+/// A leap second becomes the second after it.
 pub(super) fn read(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim().replace('\u{2212}', "-");
-    // Java adds the name of the zone: `…Z[UTC]`.
+    // Java appends the name of the zone: `…Z[UTC]`.
     let text = text.split('[').next().unwrap_or_default().trim_end();
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return Some(time.to_utc());
@@ -21,7 +22,8 @@ pub(super) fn read(text: &str) -> Option<DateTime<Utc>> {
     Some(local.checked_sub_signed(offset)?.and_utc())
 }
 
-/// `2026-03-10`, `2026/03/10` or `20260310`, and what follows it and its separator.
+/// Parses `2026-03-10`, `2026/03/10` or `20260310`. Returns the date and the text after its
+/// separator.
 fn split_date(text: &str) -> Option<(NaiveDate, &str)> {
     let is_extended = matches!(text.as_bytes().get(4), Some(b'-' | b'/'));
     let (date, rest) = text.split_at_checked(if is_extended { 10 } else { 8 })?;
@@ -40,7 +42,7 @@ fn split_date(text: &str) -> Option<(NaiveDate, &str)> {
     Some((date, rest.trim_start()))
 }
 
-/// The time of day, and how far it is ahead of UTC.
+/// Splits a time from its offset. Returns the text of the time, and how far it is ahead of UTC.
 fn split_offset(text: &str) -> Option<(&str, TimeDelta)> {
     let upper = text.to_ascii_uppercase();
     for utc in ["Z", "UTC", "GMT"] {
@@ -65,7 +67,8 @@ fn split_offset(text: &str) -> Option<(&str, TimeDelta)> {
     Some((time.trim_end(), if offset.starts_with('-') { -ahead } else { ahead }))
 }
 
-/// `15:00:02.5`, `15:00:02,5`, `15:00`, `150002.5` or `1500`, and what a leap second adds.
+/// Parses `15:00:02.5`, `15:00:02,5`, `15:00`, `150002.5` or `1500`. Returns the time of day, and
+/// the second that a leap second adds.
 fn time_of_day(text: &str) -> Option<(NaiveTime, TimeDelta)> {
     let (clock, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let is_fraction = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());

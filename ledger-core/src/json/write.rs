@@ -1,4 +1,4 @@
-//! From tree to text, and to `serde_json`'s own tree.
+//! Serialisation of a tree to text, and conversion to a `serde_json` value.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use super::Json;
 
 impl Json<'_> {
-    /// The same JSON without white space. Numbers, order and doubled keys stay as they came.
+    /// Returns the JSON without white space. Numbers, order and repeated keys are kept.
     #[must_use]
     pub fn to_compact(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -15,9 +15,9 @@ impl Json<'_> {
         out
     }
 
-    /// One spelling for every way to write the same JSON: keys sorted, the last of doubled keys
-    /// alone, no white space, escapes only where needed. Numbers stay as written, for two
-    /// spellings of a number may mean two things to somebody.
+    /// Returns the canonical form, equal for all spellings of the same JSON: keys sorted, only the
+    /// last of repeated keys, no white space, escapes only where required. Numbers keep their text,
+    /// because a reader may distinguish two spellings of a number.
     #[must_use]
     pub fn to_canonical(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -25,9 +25,10 @@ impl Json<'_> {
         out
     }
 
-    /// The same as `serde_json` holds it, for sealed sections. A number that is neither an `i64`
-    /// nor a `u64` is the nearest `f64` there, or its text when no `f64` comes near; the section
-    /// `raw` has it exactly.
+    /// Converts the value to a `serde_json` value, for sealed sections.
+    ///
+    /// A number that is neither an `i64` nor a `u64` becomes the nearest `f64`, or its text if no
+    /// `f64` is near. The section `raw` keeps the exact number.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
@@ -48,7 +49,8 @@ impl Json<'_> {
 type Field<'a> = (Cow<'a, str>, Json<'a>);
 
 fn sorted<'f, 'a>(fields: &'f [Field<'a>]) -> Vec<&'f Field<'a>> {
-    // Reversed, then sorted stably: of equal keys the last comes first, and is the one that stays.
+    // Reversed, then sorted stably: of equal keys the last is first, and `dedup_by` keeps the
+    // first.
     let mut fields: Vec<_> = fields.iter().rev().collect();
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
     fields.dedup_by(|(later, _), (kept, _)| later == kept);

@@ -1,15 +1,19 @@
-//! Decimal text to a number, shortened where 28 decimals do not hold it.
+//! Conversion of decimal text to a number. Text with more digits than a `Decimal` holds is
+//! shortened.
 
 use rust_decimal::Decimal;
 
-/// The most digits behind the point.
+/// Maximum number of digits after the decimal point.
 const SCALE: i64 = 28;
-/// The most digits of a mantissa: 96 bits hold all numbers of 28 digits.
+/// Maximum number of significant digits. 96 bits hold every number of 28 digits.
 const DIGITS: i64 = 28;
 
-/// Reads the text of a JSON number: `0.1088`, `1.5E-3`, `12`. Digits beyond the 28th decimal, or
-/// beyond the 28th significant digit, are cut off, so that rounding to the nano is what it would be with
-/// them; what is less than that is zero. `None` when it is no number or has more than 28 digits before the point.
+/// Parses the text of a JSON number: `0.1088`, `1.5E-3`, `12`.
+///
+/// Digits beyond the 28th decimal, or beyond the 28th significant digit, are cut off in such a way
+/// that a later rounding to the nano gives the same result as with all digits. A smaller number
+/// becomes zero. Returns `None` if the text is no number or has more than 28 digits before the
+/// point.
 #[must_use]
 pub fn parse_decimal(text: &str) -> Option<Decimal> {
     let text = text.trim();
@@ -34,7 +38,7 @@ pub fn parse_decimal(text: &str) -> Option<Decimal> {
     Some(if is_negative { -value } else { value })
 }
 
-/// An exponent; what is beyond all bounds stays beyond them.
+/// Parses an exponent, clamped to ±`i32::MAX`.
 fn read_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -44,7 +48,7 @@ fn read_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// `digits` × 10^-`scale`.
+/// Returns `digits` × 10^-`scale`, shortened to the digits that a `Decimal` holds.
 fn rounded(digits: &[u8], scale: i64) -> Option<Decimal> {
     let count = i64::try_from(digits.len()).ok()?;
     if count == 0 {
@@ -53,7 +57,7 @@ fn rounded(digits: &[u8], scale: i64) -> Option<Decimal> {
     if count - scale > DIGITS {
         return None;
     }
-    // How many digits go: those behind the last decimal, or behind the last significant digit.
+    // Digits to drop: those behind the last decimal, or behind the last significant digit.
     let dropped = (scale - SCALE).max(count - DIGITS).max(0);
     if dropped > count {
         return Some(Decimal::ZERO);
@@ -69,8 +73,9 @@ fn rounded(digits: &[u8], scale: i64) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(number, u32::try_from(scale).ok()?).ok()
 }
 
-/// Whether one is added to what is kept. The number is rounded again, to the nano: what was cut off must
-/// not look like an exact half there, so a last digit of 0 or 5 is never left alone when something was.
+/// Returns true if the last kept digit must be increased by one. The number is later rounded again,
+/// to the nano, and the shortened number must not look like an exact half there. A last digit of 0
+/// or 5 is therefore increased if any dropped digit was not zero.
 fn is_sticky(number: i128, rest: &[u8]) -> bool {
     number % 5 == 0 && rest.iter().any(|digit| *digit != b'0')
 }
