@@ -1,10 +1,11 @@
-//! A call: what its events come to.
+//! The state of a call, folded from its events.
 //!
-//! `evolve` is a merge, not a script: any order and any repetition of the same facts ends in the
-//! same call. Each field is a [`Claim`], and the weightier claim wins: the report over a status,
-//! a status over the snapshot, then what the provider told later. Two reports of the same provider
-//! time can only be told apart by which we recorded last; that is the one place where the order of
-//! arrival counts (see `docs/decisions/0005-folding-calls.md`).
+//! [`Call::evolve`] is a merge: the same events give the same call in any order and with any
+//! repetition. Each field is a last-writer-wins register ([`Claim`]) with a precedence
+//! ([`Weight`]): the end-of-call report wins over a status, a status over the snapshot, and
+//! otherwise the later provider time wins. Two reports with the same provider time differ only in
+//! the order of their recording. This is the single case in which the order of arrival matters
+//! (`docs/decisions/0005-folding-calls.md`).
 
 mod claim;
 mod outcome;
@@ -28,14 +29,14 @@ use crate::event::{CallEnded, CallFacts, Direction, Event, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
 
-/// A call as far as it has been told. Serialises to the read model's `state`; holds no personal
-/// data, only where it lies.
+/// State of a call, folded from the events recorded so far. Serialised as the `state` column of the
+/// read model. Holds no personal data, only references to the sealed sections.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Call {
-    /// The voice platform.
+    /// The voice platform, such as `vapi`.
     pub provider: String,
-    /// The platform's own id.
+    /// Id of the call at the platform; empty if no event had one.
     pub provider_call_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<Claim<Direction>>,
@@ -89,11 +90,11 @@ pub struct Call {
     conversation: BTreeMap<String, Claim<Position>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     turns: BTreeSet<TurnRef>,
-    /// The last event in it.
+    /// Position of the last folded event.
     pub position: Position,
 }
 
-/// An event that holds one turn as it was spoken, in the order they were told.
+/// Reference to an event with a single spoken turn. The order is that of the provider's times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct TurnRef {
     told_at: Option<DateTime<Utc>>,
@@ -101,21 +102,21 @@ struct TurnRef {
     position: Position,
 }
 
-/// The message kind that holds one turn as it was spoken; old setups spell its parameter behind it.
+/// Message kind of a single spoken turn. Old configurations append a parameter to it.
 const TRANSCRIPT: &str = "transcript";
 
-/// What an event carries besides its facts.
+/// Properties of the sections that are sealed with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Carried {
-    /// Whose sections they are.
+    /// Subject of the sections.
     pub subject: Option<SubjectId>,
-    /// Whether one of them says who was on the line.
+    /// True if one of the sections is a `party` section.
     pub has_party: bool,
 }
 
 impl Call {
-    /// Folds one event of this call's stream. Events that say nothing about a call change nothing.
-    /// `carried` is what is sealed beside the facts.
+    /// Folds one event of this call's stream. Events that are not about a call change nothing.
+    /// `carried` describes the sections sealed with the event.
     pub fn evolve(&mut self, recorded: &Recorded, carried: Carried) {
         let (facts, rank) = match &recorded.event {
             Event::CallStarted(started) => (&started.call, Rank::Status),
@@ -149,7 +150,7 @@ impl Call {
         self.position = self.position.max(recorded.position);
     }
 
-    /// What any message tells about its call.
+    /// Applies the facts common to all call events.
     fn take_snapshot(&mut self, facts: &CallFacts, weight: Weight, recorded: &Recorded) {
         if self.provider.is_empty() {
             self.provider.clone_from(&facts.provider);
@@ -182,7 +183,7 @@ impl Call {
                 self.name_tools([&called.tool]);
                 self.tool_calls.take_live(&called.tool, weight, recorded);
             }
-            // Another assistant goes on with the conversation.
+            // A handoff: another assistant continues the conversation.
             Event::CallTransferred(transferred) if transferred.is_handoff() => {
                 self.reach(Some(Status::InProgress));
             }
@@ -211,7 +212,7 @@ impl Call {
         Claim::offer(&mut self.ended_at, ended.ended_at, weight);
         Claim::offer(&mut self.ended_reason, ended.ended_reason.clone(), weight);
         Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
-        // A zero that the report does not state itself is from before the cost was known.
+        // A zero that the report does not state itself dates from before the cost was known.
         let is_amount = |cost: &Cost| cost.total_nanos.0 != 0 || ended.zero_cost_stated;
         let weak = Weight { rank: Rank::Snapshot, position: Position(0), ..weight };
         let of_cost = if ended.cost.as_ref().is_some_and(is_amount) { weight } else { weak };
@@ -229,7 +230,8 @@ impl Call {
         }
     }
 
-    /// A tool that only an id is told of has no name.
+    /// Adds the names of tools. A tool call that is reported by its id only has an empty name and
+    /// is skipped.
     fn name_tools<'t>(&mut self, tools: impl IntoIterator<Item = &'t ToolFact>) {
         let names = tools.into_iter().map(|tool| &tool.tool);
         self.tools.extend(names.filter(|name| !name.is_empty()).cloned());
@@ -240,8 +242,8 @@ impl Call {
         self.told_status = self.told_status.max(status);
     }
 
-    /// A report knows the start; of starts told along the way the first is the start, whenever
-    /// it was told.
+    /// Merges a start time. A report overrides; of the starts reported during the call the earliest
+    /// wins, regardless of the time of its message.
     fn start(&mut self, at: Option<DateTime<Utc>>, weight: Weight) {
         let told_at = weight.told_at.filter(|_| weight.rank == Rank::Report);
         Claim::offer(&mut self.started_at, at.map(Reverse), Weight { told_at, ..weight });

@@ -57,7 +57,7 @@ mod tests {
             "2026-03-10T15:00:05.000100Z",
             "2026-03-10T15:00:00.5Z", // another server, five seconds behind
             "2026-03-10T15:00:00.5Z",
-            "2026-03-10T15:00:05.003Z", // the first again, as soon as it was
+            "2026-03-10T15:00:05.003Z", // the first server again
             "2026-03-10T15:00:09Z",
         ];
         assert_eq!(times(&recorded), ["00:05.001", "00:05.002", "00:05.003", "00:05.004", "00:09"]);

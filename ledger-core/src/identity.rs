@@ -1,7 +1,8 @@
-//! Who is one person: the handles a person is found by, the normal form of each, and the one function
-//! that decides which contact a message belongs to ([`resolve()`]).
+//! Identification of persons: the handles of a person, the normal form of each, and the function
+//! that decides which contact a message is about ([`resolve()`]).
 //!
-//! Everything here is pure. The vault supplies what is known of the handles and stores the decision.
+//! All functions are pure. The vault supplies the contacts known for each handle and stores the
+//! decision.
 
 mod address;
 mod name;
@@ -22,24 +23,24 @@ pub use placeholder::{
 };
 pub use resolve::{Contact, Known, NameIndex, Resolution, resolve};
 
-/// What a handle is. Ordered by strength: the greater decides.
+/// Kind of a handle, in ascending order of strength. The strongest handle of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HandleKind {
-    /// An e-mail address. Many people share one.
+    /// E-mail address. The weakest kind, because several people may share one.
     Email,
-    /// A SIP address without a telephone number in it.
+    /// SIP address without a phone number.
     Sip,
-    /// A telephone number, with its extension if it has one.
+    /// Phone number, with its extension if it has one.
     Phone,
-    /// The platform user's own id for the person.
+    /// Id of the person in the systems of the platform's customer.
     ExternalId,
 }
 
 impl HandleKind {
-    /// All of them, weakest first.
+    /// All kinds, weakest first.
     pub const ALL: [Self; 4] = [Self::Email, Self::Sip, Self::Phone, Self::ExternalId];
 
-    /// The stored name. It is part of every blind index and never changes.
+    /// Returns the stored name. The name is an input of every blind index and never changes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,14 +51,14 @@ impl HandleKind {
         }
     }
 
-    /// The kind of a stored name.
+    /// Returns the kind with a stored name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// Something a person is found by, in its normal form. `Debug` shows its kind only.
+/// A value that identifies a person, in its normal form. `Debug` prints the kind only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle {
     kind: HandleKind,
@@ -71,7 +72,8 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// A telephone number in E.164. With an extension it is another handle than the number alone.
+    /// Makes a handle of an E.164 number. A number with an extension is a different handle than the
+    /// number alone.
     #[must_use]
     pub fn phone(e164: &str, extension: Option<&str>) -> Self {
         let value = match extension {
@@ -81,15 +83,16 @@ impl Handle {
         Self { kind: HandleKind::Phone, value }
     }
 
-    /// An e-mail address. `None` when it is none, or a placeholder.
+    /// Makes a handle of an e-mail address. `None` if the text is no address, or a placeholder.
     #[must_use]
     pub fn email(raw: &str) -> Option<Self> {
         let value = normalise_email(raw).filter(|email| !is_placeholder_email(email))?;
         Some(Self { kind: HandleKind::Email, value })
     }
 
-    /// A SIP address. One that carries an E.164 number is that number's handle. `None` when it is no
-    /// SIP address, or its user is withheld.
+    /// Makes a handle of a SIP address. If the address contains an E.164 number, the result is the
+    /// handle of that number. `None` if the text is no SIP address, or if its user means a withheld
+    /// number.
     #[must_use]
     pub fn sip(raw: &str) -> Option<Self> {
         if let Some(Phone { e164, extension }) = phone_of_sip(raw) {
@@ -98,7 +101,7 @@ impl Handle {
         Some(Self { kind: HandleKind::Sip, value: address::normal_sip(raw)? })
     }
 
-    /// The platform user's own id. `None` for a placeholder.
+    /// Makes a handle of an external id. `None` for a placeholder.
     #[must_use]
     pub fn external_id(raw: &str) -> Option<Self> {
         let value = raw.trim();
@@ -106,7 +109,7 @@ impl Handle {
             .then(|| Self { kind: HandleKind::ExternalId, value: value.to_owned() })
     }
 
-    /// A number as somebody types it into a search, with or without an extension.
+    /// Makes a handle of a number typed into a search, with or without an extension.
     #[must_use]
     pub fn typed_phone(raw: &str, region: Option<&str>) -> Option<Self> {
         if let Some(sip) = Self::sip(raw).filter(|sip| sip.kind == HandleKind::Phone) {
@@ -116,25 +119,25 @@ impl Handle {
         Some(Self::phone(&e164, extension.as_deref()))
     }
 
-    /// What it is.
+    /// Returns the kind of the handle.
     #[must_use]
     pub fn kind(&self) -> HandleKind {
         self.kind
     }
 
-    /// The normal form: personal, for blind indexes only.
+    /// Returns the normal form. Personal data: use it for blind indexes only.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 }
 
-/// What one message says about who is on the line, in normal form.
+/// Handles and name of the person in one message, in normal form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// At most one handle of each kind, strongest first.
     pub handles: Vec<Handle>,
-    /// The name's normal form.
+    /// Normal form of the name; `None` without a usable name.
     pub name: Option<String>,
 }
 
@@ -145,7 +148,7 @@ impl fmt::Debug for Told {
 }
 
 impl Told {
-    /// Reads a party. Values that are not of their form, and placeholders, are no handles.
+    /// Reads the handles of a party. Invalid values and placeholders are not handles.
     #[must_use]
     pub fn of(party: &Party, facts: PartyFacts) -> Self {
         let number = party.phone.as_deref().filter(|_| facts.phone == Some(Presence::Valid));
@@ -160,7 +163,8 @@ impl Told {
         .into_iter()
         .flatten()
         .collect();
-        // The number of a SIP address may repeat the number, or stand beside another one.
+        // The number in a SIP address may repeat the phone number, or differ from it; the first is
+        // kept.
         handles.sort_by_key(|handle| std::cmp::Reverse(handle.kind));
         handles.dedup_by_key(|handle| handle.kind);
         Self { handles, name: party.name.as_deref().and_then(normal_name) }

@@ -1,9 +1,9 @@
-//! Telephone numbers: from text in any spelling to E.164.
+//! Phone numbers: parser from text to E.164.
 //!
-//! The numbering plans are Google's, through `rlibphonenumber`; a differential test compares every
-//! release of it with Google's own port (`phone/differential_tests.rs`). What is added here is
-//! only what the plans do not know: marks that cannot be seen, the schemes that platforms put
-//! before a number, what carriers send for a withheld number, and numbers reserved for examples.
+//! The numbering plans are Google's, through `rlibphonenumber`; a differential test compares each
+//! of its releases with Google's own port (`phone/differential_tests.rs`). This module adds only
+//! what the plans lack: invisible characters, the URI schemes that platforms prepend, the codes
+//! that carriers send for a withheld number, and numbers reserved for examples.
 
 mod tables;
 
@@ -11,37 +11,37 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 
 use tables::{EXAMPLES, SCHEMES, WITHHELD_CODES, WITHHELD_WORDS};
 
-/// The longest text that is read as a number, in characters; Google's port stops at 250.
+/// Maximum length of a text that is parsed as a number, in characters; Google's port stops at 250.
 const LONGEST: usize = 100;
 
-/// A telephone number, read.
+/// A parsed phone number. Personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phone {
     /// The number without its extension: `+` and digits.
     pub e164: String,
-    /// The extension behind a switchboard: digits.
+    /// Extension at a private branch exchange, in digits.
     pub extension: Option<String>,
 }
 
-// A number is personal: it does not print.
+// A number is personal data, so `Debug` does not print it.
 impl std::fmt::Debug for Phone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Phone(..)")
     }
 }
 
-/// Returns the E.164 form of a number; `None` when it has none, or has an extension: a number and
-/// an extension of it are two handles (see [`parse_phone`]).
+/// Returns the E.164 form of a number. `None` if the text is no valid number, or has an extension:
+/// a number with an extension is a different handle (see [`parse_phone`]).
 ///
-/// Digits without an international prefix are read in `region` (ISO 3166-1 alpha-2). Without a region they are no
-/// number. A value that has no form here is kept as given and marked invalid.
+/// Digits without an international prefix are read in `region` (ISO 3166-1 alpha-2), and rejected
+/// without one. Callers keep a rejected value as given and mark it invalid.
 #[must_use]
 pub fn normalise_phone(raw: &str, region: Option<&str>) -> Option<String> {
     parse_phone(raw, region).filter(|phone| phone.extension.is_none()).map(|phone| phone.e164)
 }
 
-/// Reads a number and its extension. `None` when it is not valid by its country's numbering plan,
-/// when the text is more than a number, or when the number is withheld.
+/// Parses a number and its extension. `None` if the number is not valid by the numbering plan of
+/// its country, if the text has more than a number, or if the number is withheld.
 ///
 /// Numbers reserved for examples (`+1 555 01…`) are valid although no plan contains them.
 #[must_use]
@@ -55,7 +55,7 @@ pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
     let number = read(text, region)?;
     let is_one_number = match text.find(char::is_alphabetic) {
         None => true,
-        // Letters are dialled as digits in Google's port. Only those of an extension are read here.
+        // Google's port dials letters as digits. Here letters are accepted in an extension only.
         Some(at) => {
             text[at..].starts_with("phone-context=")
                 || read(&text[..at], region).is_some_and(|head| head.e164 == number.e164)
@@ -64,14 +64,15 @@ pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
     is_one_number.then_some(number)
 }
 
-/// Whether there is a country of this code (ISO 3166-1 alpha-2, upper case) whose numbers are known.
+/// Returns true if the numbering plans have a country with this code (ISO 3166-1 alpha-2, upper
+/// case).
 #[must_use]
 pub fn is_country(code: &str) -> bool {
     code.len() == 2 && code.parse::<Region>().is_ok()
 }
 
-/// Whether a text is what carriers and platforms send in place of a withheld number. It identifies
-/// no caller, with or without a plus.
+/// Returns true if the text is what carriers and platforms send for a withheld number, with or
+/// without a plus. Such a text identifies no caller.
 #[must_use]
 pub fn is_withheld(raw: &str) -> bool {
     clean(raw).is_some_and(|text| is_withheld_text(without_scheme(&text)))
@@ -101,8 +102,8 @@ fn is_withheld_text(text: &str) -> bool {
     !digits.is_empty() && (code.is_empty() || WITHHELD_CODES.contains(&code))
 }
 
-/// The text without marks that cannot be seen, with plain blanks, hyphens, digits and plus signs.
-/// `None` when it is longer than any number.
+/// Removes invisible characters, and replaces blanks, hyphens, digits and plus signs by their ASCII
+/// forms. `None` if the text is longer than any number.
 fn clean(raw: &str) -> Option<String> {
     let mut text = String::with_capacity(raw.len().min(4 * LONGEST));
     for c in raw.chars().filter(|c| !is_invisible(*c)) {
@@ -125,7 +126,8 @@ fn clean(raw: &str) -> Option<String> {
     (!text.is_empty() && text.chars().count() <= LONGEST).then(|| text.to_owned())
 }
 
-/// Format characters (Unicode `Cf`), variation selectors, and controls that are no white space.
+/// Returns true for format characters (Unicode `Cf`), variation selectors, and controls other than
+/// white space.
 pub(crate) fn is_invisible(c: char) -> bool {
     let is_control = c.is_control() && !c.is_whitespace();
     is_control
@@ -135,18 +137,18 @@ pub(crate) fn is_invisible(c: char) -> bool {
             | '\u{20E3}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The value of a decimal digit of any script (Unicode `Nd`), as an ASCII digit.
+/// Returns the value of a decimal digit of any script (Unicode `Nd`), as an ASCII digit.
 fn decimal(c: char) -> Option<u8> {
     if c.is_ascii() {
         return c.is_ascii_digit().then_some(c as u8);
     }
-    // Each script has its ten digits in a row; the port's own table knows all of them.
+    // The port's own table has the digits of all scripts.
     let normal =
         rlibphonenumber::PHONE_NUMBER_UTIL.normalize_digits_only(c.encode_utf8(&mut [0; 4]));
     normal.bytes().next().filter(u8::is_ascii_digit)
 }
 
-/// The text behind what platforms put before a number: `tel:`, `whatsapp:`.
+/// Strips a URI scheme that platforms prepend to a number: `tel:`, `whatsapp:`.
 fn without_scheme(text: &str) -> &str {
     let Some((scheme, rest)) = text.split_once(':') else { return text };
     let is_scheme = SCHEMES.iter().any(|known| scheme.trim().eq_ignore_ascii_case(known));

@@ -1,8 +1,9 @@
-//! Which times, durations and amounts a call can have.
+//! Ranges of the times, durations and amounts that are possible for a call.
 //!
-//! A value outside these ranges is kept with the body and named in the facts (`implausible`); it is
-//! not a fact itself, so no read model shows it or adds it up. [`settle`] applies the same ranges to
-//! facts that an older build stored, so a rebuild and a live fold agree whatever was recorded.
+//! The sealed body keeps a value outside these ranges, and the facts name its field
+//! (`implausible`). The value itself is not a fact, so read models neither display nor add it.
+//! [`settle`] applies the same ranges to facts stored by an older build, so that a rebuild and a
+//! live fold agree.
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use rust_decimal::Decimal;
@@ -11,32 +12,32 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::event::Event;
 use crate::money::{Cost, CostParts, Nanos};
 
-/// The longest call, in milliseconds: a day. Platforms end calls after hours.
+/// Maximum duration of a call in milliseconds: one day. Platforms end calls after hours.
 pub const LONGEST_MS: i64 = 86_400_000;
-/// The most that a call or a part of its cost can be: 10,000 of the currency. A part may be a credit, which
-/// is negative and no larger; a call as a whole costs nothing or more.
+/// Maximum cost of a call and of each part: 10,000 units of the currency. A part may be negative (a
+/// credit) within the same bound; a total may not.
 pub const MOST_NANOS: Nanos = Nanos(10_000_000_000_000);
-/// The most interruptions of a call: one a second for a day.
+/// Maximum number of interruptions in a call: one per second for a day.
 pub const MOST_INTERRUPTIONS: u32 = 86_400;
 
-/// The first second of 2005. Clocks that were never set begin in 1970, 1980, 2000 or 2001.
+/// First second of 2005. Unset clocks start in 1970, 1980, 2000 or 2001.
 const EARLIEST: i64 = 1_104_537_600;
-/// The first second of 2100.
+/// First second of 2100.
 const LATEST: i64 = 4_102_444_800;
-/// The first second of 2027. No build of this code ran much earlier: a clock of ours that was set
-/// back does not make true times implausible.
+/// First second of 2027. This code did not run much earlier, so a local clock that was set back
+/// does not make correct times implausible.
 const CLOCK_FLOOR: i64 = 1_798_761_600;
-/// How far a platform's clock may be ahead of ours.
+/// Maximum lead of a platform's clock over the local clock.
 const AHEAD: TimeDelta = TimeDelta::days(2);
 
-/// What a field says.
+/// Result of reading a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading<T> {
-    /// Nothing, or nothing that can be read.
+    /// No value, or a value that cannot be parsed.
     Absent,
-    /// A value that no call can have.
+    /// A parsed value that is impossible for a call.
     Implausible,
-    /// A value.
+    /// A plausible value.
     Told(T),
 }
 
@@ -45,7 +46,7 @@ impl<T> Reading<T> {
         value.map_or(Self::Implausible, Self::Told)
     }
 
-    /// The value, when there is one.
+    /// Returns the value if there is a plausible one.
     #[must_use]
     pub fn told(self) -> Option<T> {
         match self {
@@ -55,8 +56,7 @@ impl<T> Reading<T> {
     }
 }
 
-/// Reads a point in time, whatever clock told it. Midnight of 1970 is what a clock says that was
-/// never set: nothing.
+/// Checks a time. Midnight of 1970 counts as absent, because an unset clock reports it.
 #[must_use]
 pub fn time(at: DateTime<Utc>) -> Reading<DateTime<Utc>> {
     match at.timestamp() {
@@ -66,8 +66,8 @@ pub fn time(at: DateTime<Utc>) -> Reading<DateTime<Utc>> {
     }
 }
 
-/// Reads a number as a point in time: seconds, milliseconds, microseconds or nanoseconds since 1970,
-/// whichever of them lies in the range. The four ranges do not overlap. Cut to microseconds.
+/// Reads a number as a time: seconds, milliseconds, microseconds or nanoseconds since 1970, by the
+/// unit that gives a plausible time. The four ranges do not overlap. Cut to microseconds.
 #[must_use]
 pub fn epoch(number: Decimal) -> Reading<DateTime<Utc>> {
     if number.is_zero() {
@@ -87,20 +87,20 @@ pub fn duration_ms(millis: Decimal) -> Reading<i64> {
     Reading::of(millis.round().to_i64().filter(|millis| (0..=LONGEST_MS).contains(millis)))
 }
 
-/// How long it is from a start to an end, in milliseconds; `None` when no call lasts so long.
+/// Returns the milliseconds from start to end; `None` if the duration is impossible for a call.
 #[must_use]
 pub fn between(started_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> Option<i64> {
     let lasted = (ended_at - started_at).num_milliseconds();
     (0..=LONGEST_MS).contains(&lasted).then_some(lasted)
 }
 
-/// Reads an amount of money; rounded to the nano.
+/// Reads the amount of a part of the cost, rounded to the nano.
 #[must_use]
 pub fn amount(amount: Decimal) -> Reading<Nanos> {
     Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_amount(*nanos)))
 }
 
-/// Reads what a call costs as a whole.
+/// Reads the total cost of a call, rounded to the nano.
 #[must_use]
 pub fn total(amount: Decimal) -> Reading<Nanos> {
     Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_total(*nanos)))
@@ -114,10 +114,12 @@ fn is_amount(nanos: Nanos) -> bool {
     nanos.0.unsigned_abs() <= MOST_NANOS.0.unsigned_abs()
 }
 
-/// Takes out of an event what no call can have, and names it there. Returns when the event occurred:
-/// `recorded_at` when the told time is none, and the event is then untimed.
+/// Removes impossible values from an event and lists their fields in it. Returns the time of the
+/// event: `occurred_at`, or `recorded_at` if `occurred_at` is impossible. In that case the event is
+/// marked as untimed.
 ///
-/// `recorded_at` also bounds what is told: no call begins days after it was recorded.
+/// `recorded_at` is also an upper bound for reported times: a call cannot start days after it was
+/// recorded.
 #[must_use]
 pub fn settle(
     event: &mut Event,
@@ -139,7 +141,7 @@ pub fn settle(
             check.time("ended_at", &mut ended.ended_at);
             let is_between = ended.duration_ms.is_some() && ended.duration_ms == lasted;
             if is_between && (ended.started_at.is_none() || ended.ended_at.is_none()) {
-                // It was made of the times that no call can have.
+                // The duration was computed from the impossible times.
                 ended.duration_ms = None;
             }
             let lasted = |millis: &i64| (0..=LONGEST_MS).contains(millis);
@@ -167,7 +169,7 @@ pub fn settle(
     occurred.unwrap_or(recorded_at)
 }
 
-/// Names a field whose value no call can have, once.
+/// Adds the name of an implausible field, unless it is already listed.
 pub fn mark(implausible: &mut Vec<String>, name: &str) {
     if !implausible.iter().any(|known| known == name) {
         implausible.push(name.to_owned());
@@ -192,7 +194,7 @@ impl Check<'_> {
         }
     }
 
-    /// The time of a tool call. It is one of many, so it is not named.
+    /// Checks the time of a tool call. A call has many of these, so the field is not listed.
     fn millis(&mut self, slot: &mut Option<i64>) {
         let is_told = |millis: &i64| {
             let at = DateTime::from_timestamp_millis(*millis).map(time);

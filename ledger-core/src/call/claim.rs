@@ -1,4 +1,4 @@
-//! A value somebody told, and how much it counts against another.
+//! Last-writer-wins registers: a reported value with the precedence of its report.
 
 use std::fmt;
 
@@ -9,28 +9,31 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::envelope::Recorded;
 use crate::ids::Position;
 
-/// Who speaks. The report was made after the call with everything known; a status is the moment's
-/// truth; the snapshot inside each message is as old as the call.
+/// Source of a value, weakest first. The end-of-call report was made with everything known, a
+/// status describes its own moment, and the snapshot inside each message is as old as the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// From the provider's snapshot of the call.
+    /// The provider's snapshot of the call.
     Snapshot,
-    /// From a message about the moment.
+    /// A message sent during the call.
     Status,
-    /// From the report after the call.
+    /// The end-of-call report.
     Report,
 }
 
-/// How much a claim counts: who speaks, then when they spoke. Compared in that order. Stored as one
-/// short text, because a call has some twenty of them: `report@1795048578190000#2528`.
+/// Precedence of a value: its source, then its time, then the position of a report, compared in
+/// that order. Stored as a short text, because a call has about twenty of them:
+/// `report@1795048578190000#2528`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight {
-    /// Who speaks.
+    /// Source of the value.
     pub rank: Rank,
-    /// The provider's time of the message, to the microsecond; a message without one counts least.
+    /// The provider's time of the message, in microseconds; a message without a time has the lowest
+    /// precedence.
     pub told_at: Option<DateTime<Utc>>,
-    /// Only for reports: of two with the same provider time, the one recorded last is the
-    /// correction. Zero for everything else, so that order of arrival does not count there.
+    /// Position of a report, 0 for all other messages. Of two reports with the same provider time,
+    /// the one recorded last is the correction. For all other messages the order of arrival must
+    /// not matter.
     pub position: Position,
 }
 
@@ -60,7 +63,7 @@ impl fmt::Display for Weight {
 }
 
 impl Weight {
-    /// Reads what [`Display`](fmt::Display) writes. `None` when it is nothing of the kind.
+    /// Parses the output of [`Display`](fmt::Display). `None` if the text has another form.
     fn parse(text: &str) -> Option<Self> {
         let (text, position) = match text.split_once('#') {
             Some((text, position)) => (text, position.parse().ok()?),
@@ -105,7 +108,7 @@ impl<'de> Deserialize<'de> for Weight {
 }
 
 impl Weight {
-    /// The weight of what `recorded` tells.
+    /// Returns the precedence of the values in `recorded`.
     #[must_use]
     pub fn of(rank: Rank, untimed: bool, recorded: &Recorded) -> Self {
         let told_at = (!untimed).then_some(recorded.occurred_at);
@@ -114,20 +117,21 @@ impl Weight {
     }
 }
 
-/// A value and the weight it was told with.
+/// A value with its precedence: a last-writer-wins register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim<T> {
-    /// What was told.
+    /// The reported value.
     #[serde(rename = "v")]
     pub value: T,
-    /// How much it counts.
+    /// Precedence of the value.
     #[serde(rename = "w")]
     pub weight: Weight,
 }
 
 impl<T: Ord> Claim<T> {
-    /// Takes `value` into `slot` when it outweighs what is there. Nothing told changes nothing.
-    /// Equal weights are settled by the values themselves, so the order of arrival is not.
+    /// Merges `value` into `slot`: the higher precedence wins, and `None` changes nothing. Equal
+    /// precedences are ordered by the values, so the result does not depend on the order of
+    /// arrival.
     pub fn offer(slot: &mut Option<Self>, value: Option<T>, weight: Weight) {
         let Some(value) = value else { return };
         let wins = slot.as_ref().is_none_or(|known| {

@@ -1,5 +1,5 @@
-//! Laws of the fold over histories nobody wrote down: whichever events of a log are folded, in
-//! whatever order and however often, the call is the same.
+//! Properties of the fold over generated histories: the same events give the same call, in any
+//! order and with any repetition.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -13,7 +13,7 @@ use crate::event::{
 use crate::ids::{HandleId, StreamId, StreamVersion};
 use crate::money::{CostParts, Nanos};
 
-/// Times tie often: that is where orders show.
+/// Times from a small range. Ties are frequent, and ties reveal a dependence on order.
 fn time() -> impl Strategy<Value = DateTime<Utc>> {
     (0..6_i64).prop_map(at)
 }
@@ -50,7 +50,7 @@ fn party() -> impl Strategy<Value = Option<PartyFacts>> {
     prop::option::of(party)
 }
 
-/// Who a message was taken to be about; nothing in events of before.
+/// The resolved person of a message; absent in events of older builds.
 fn person() -> impl Strategy<Value = Option<PersonFacts>> {
     let handle = || prop::option::of((0..2_u128).prop_map(|nth| HandleId(Uuid::from_u128(nth))));
     let person = (any::<bool>(), handle(), handle(), handle());
@@ -63,7 +63,7 @@ fn person() -> impl Strategy<Value = Option<PersonFacts>> {
     }))
 }
 
-/// Boxed: the strategies of whole events are too large for a test's stack otherwise.
+/// Boxed: the strategies of whole events are otherwise too large for the stack of a test.
 fn call_facts() -> BoxedStrategy<CallFacts> {
     let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]));
     let direction = maybe(&[Direction::Inbound, Direction::Outbound, Direction::Web]);
@@ -111,7 +111,7 @@ fn cost() -> impl Strategy<Value = Cost> {
     })
 }
 
-/// Latency, turns, and who was interrupted.
+/// Latency, number of turns, and interruptions by either side.
 fn metrics() -> impl Strategy<Value = (Option<i64>, Option<u32>, Option<u32>, Option<u32>)> {
     let count = || prop::option::of(0..3_u32);
     (prop::option::of(700..703_i64), count(), count(), count())
@@ -140,12 +140,13 @@ fn ended() -> impl Strategy<Value = CallEnded> {
                 ..CallEnded::default()
             };
             if !report {
-                // A bare status knows no more than that.
+                // A bare status has no further fields.
                 return ended;
             }
             CallEnded {
                 duration_ms: times.2,
-                // Whether a zero is stated follows from nothing else here, so both come.
+                // Nothing else here determines whether a zero is stated, so both cases are
+                // generated.
                 zero_cost_stated: cost.as_ref().is_some_and(|cost| cost.total_nanos == Nanos(0))
                     && metrics.1 == Some(1),
                 cost,
@@ -195,11 +196,11 @@ fn time_of_recording(nth: i64) -> DateTime<Utc> {
     at(100 + nth)
 }
 
-/// One event of a call as it lies in the log, and what is sealed beside it.
+/// A stored event of a call, and the description of its sealed sections.
 #[derive(Debug, Clone)]
 struct Stored(Recorded, Carried);
 
-/// A log in the order of its positions.
+/// Generates a log in the order of its positions.
 fn log() -> impl Strategy<Value = Vec<Stored>> {
     let carried = (prop::option::of(0..3_u128), any::<bool>());
     prop::collection::vec((event(), time(), carried), 1..14).prop_map(|events| {
@@ -216,7 +217,7 @@ fn stored(event: Event, at: DateTime<Utc>, carried: (Option<u128>, bool), nth: i
         position: Position(nth),
         stream_id: StreamId(Uuid::nil()),
         stream_version: StreamVersion(nth),
-        // Ids are hashes: their order is not that of the log.
+        // Event ids are hashes: their order differs from that of the log.
         event_id: EventId(Uuid::new_v5(&Uuid::nil(), &nth.to_be_bytes())),
         occurred_at: at,
         recorded_at: time_of_recording(nth),
@@ -235,7 +236,7 @@ fn fold<'s>(events: impl IntoIterator<Item = &'s Stored>) -> Call {
     call
 }
 
-/// A call without where it was recorded, which is all that may differ between arrivals.
+/// The fields of a call that must not depend on the order of arrival: all except positions.
 fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
     let tools: Vec<_> = call
         .tool_calls()
@@ -294,7 +295,8 @@ proptest! {
     fn whichever_order_the_messages_arrive_in_the_call_shows_the_same(
         log in log(), order in Just((0..14_usize).collect::<Vec<_>>()).prop_shuffle()
     ) {
-        // Of two reports of one moment, the one recorded last is the correction: no moment has two.
+        // Of two reports with the same time, the one recorded last is the correction; here all
+        // times differ.
         let mut log = log;
         for (Stored(recorded, _), nth) in log.iter_mut().zip(10..) {
             if let Event::CallEnded(ended) = &mut recorded.event && ended.report {

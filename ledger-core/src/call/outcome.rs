@@ -1,32 +1,32 @@
-//! Six hundred provider reasons, read as nine outcomes.
+//! Outcomes of calls: about six hundred reasons of the provider are reduced to nine outcomes.
 
 use serde::{Deserialize, Serialize};
 
-/// How a call came out, coarsely. The provider's own reason stays beside it.
+/// Coarse result of a call. The provider's own reason is kept as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The assistant brought it to its end.
+    /// The assistant ended the call as intended.
     Completed,
     /// The person hung up.
     CustomerHungUp,
-    /// Nobody answered.
+    /// The call was not answered.
     NoAnswer,
-    /// A machine answered.
+    /// An answering machine took the call.
     Voicemail,
     /// The line was busy.
     Busy,
-    /// It went on with somebody else.
+    /// The call continued with another party.
     Transferred,
-    /// Nobody spoke any more.
+    /// The call was ended after a silence.
     Silence,
-    /// Something broke, here or there.
+    /// A component failed, at the provider or elsewhere.
     Failed,
-    /// It ended, and we cannot tell how.
+    /// The call ended for a reason that cannot be classified.
     Unknown,
 }
 
-/// Reasons with an outcome of their own; the rest is read by its words.
+/// Reasons with an explicit outcome. All other reasons are classified by the words in them.
 const EXACT: &[(&str, Outcome)] = &[
     ("assistant-ended-call", Outcome::Completed),
     ("assistant-ended-call-after-message-spoken", Outcome::Completed),
@@ -58,11 +58,11 @@ const EXACT: &[(&str, Outcome)] = &[
     ("worker-shutdown", Outcome::Failed),
 ];
 
-/// Reasons that tell of the other leg when a call is forwarded: what became of the call itself they do
-/// not tell. None of them is a transfer.
+/// Prefix of reasons about the other leg of a forwarded call. They do not describe the result of
+/// the call itself, and none of them is a transfer.
 const FORWARDING: &str = "call.forwarding.";
 
-/// Other reasons that say that a transfer was begun and did not come about.
+/// Parts of other reasons for a transfer that was started and failed.
 const TRANSFER_FAILED: &[&str] = &[
     "error-transfer-failed",
     "error-warm-transfer",
@@ -71,15 +71,16 @@ const TRANSFER_FAILED: &[&str] = &[
     "during-transfer",
 ];
 
-/// Words that tell a failure in reasons nobody has listed yet.
+/// Words that indicate a failure in unlisted reasons.
 const FAILURE_WORDS: &[&str] =
     &["error", "fail", "fault", "invalid", "rejected", "not-found", "not-valid", "disconnected"];
 
 impl Outcome {
-    /// The outcome of a provider's reason. New reasons appear every month: unlisted ones are read
-    /// by the words in them, and what cannot be read is `Unknown`, never guessed to be good. Some
-    /// reasons end a call that nobody answered as well as one that was talked through: there it counts
-    /// whether anybody `answered`.
+    /// Classifies a provider's reason.
+    ///
+    /// New reasons appear every month: unlisted ones are classified by the words in them, and the
+    /// rest is `Unknown`, never assumed to be good. Some reasons end an unanswered call as well as
+    /// a completed one; for these, `answered` decides.
     #[must_use]
     pub fn of(reason: &str, answered: bool) -> Self {
         let is_forwarding = reason.starts_with(FORWARDING);
@@ -93,7 +94,7 @@ impl Outcome {
         Self::of_reason(reason)
     }
 
-    /// Whether a reason says that the call did not get to whom it was to be transferred to.
+    /// Returns true if the reason means that a transfer did not reach its destination.
     #[must_use]
     pub fn says_transfer_failed(reason: &str) -> bool {
         reason.starts_with(FORWARDING) || TRANSFER_FAILED.iter().any(|word| reason.contains(word))
@@ -116,7 +117,7 @@ impl Outcome {
         }
     }
 
-    /// The stored and shown name.
+    /// Returns the name used in the database and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

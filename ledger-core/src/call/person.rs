@@ -1,8 +1,8 @@
-//! Who is on the line, and which sealed sections say so.
+//! The person on the line, and the sealed sections that describe this person.
 //!
-//! Each message claims a person. The claims are compared by what they prove, not by when they arrived,
-//! and the sections of all claims are kept, so that any order of a call's messages ends in one person
-//! and in the same sections of that person.
+//! Each message proposes a person. Proposals are compared by the strength of their evidence, not by
+//! their order of arrival, and the sections of all proposals are kept. The messages of a call
+//! therefore give the same person and the same sections in any order.
 
 use std::cmp::Reverse;
 
@@ -15,10 +15,11 @@ use crate::event::{CallFacts, PartyFacts, PersonFacts, Presence};
 use crate::identity::HandleKind;
 use crate::ids::{EventId, HandleId, Position, SubjectId};
 
-/// The most sections that are kept: a call has a handful of persons, however many messages.
+/// Maximum number of sections kept for a call. A call has few persons, however many messages it
+/// has.
 const MAX_PARTIES: usize = 16;
 
-/// How well a message proves its person. The greater wins.
+/// Strength of the evidence that a message gives for its person. The greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Proof {
     has_handle: bool,
@@ -27,48 +28,48 @@ struct Proof {
     weight: Weight,
 }
 
-/// The person a message was taken to be about.
+/// The person that a message was resolved to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonClaim {
     /// A contact, or the call's own subject.
     pub subject_id: SubjectId,
-    /// Which handles were told, and whether the subject is a contact.
+    /// Ids of the message's handles, and whether the subject is a contact.
     #[serde(flatten)]
     pub told: PersonFacts,
-    /// A name was told.
+    /// True if the message had a name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     named: bool,
-    /// Of what strength its strongest handle was, if it told one.
+    /// Kind of the strongest handle as an index into [`HandleKind::ALL`]; absent without a handle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strength: Option<u8>,
     #[serde(rename = "w")]
     weight: Weight,
 }
 
-/// An event whose `party` section says who was on the line. At most one per person and set of values.
+/// Reference to an event with a `party` section. At most one per person and set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartyClaim {
-    /// What the section holds.
+    /// Kinds of values in the section.
     pub facts: PartyFacts,
-    /// Whose it is.
+    /// Subject of the section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_id: Option<SubjectId>,
-    /// The strongest handle that was told with it.
+    /// The strongest handle of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<HandleId>,
-    /// The handle of the number, or of the SIP address, that was told with it.
+    /// Handle of the number, or of the SIP address, in the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<HandleId>,
-    /// The handle of the e-mail address that was told with it.
+    /// Handle of the e-mail address in the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email: Option<HandleId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strength: Option<u8>,
-    /// How much it counts.
+    /// Precedence of the message.
     pub weight: Weight,
-    /// The event whose section it is; also settles equal weights.
+    /// Event of the section. Orders claims with equal evidence.
     pub event_id: EventId,
-    /// Where that event stands.
+    /// Position of that event in the log.
     pub position: Position,
 }
 
@@ -91,7 +92,8 @@ impl Proof {
     }
 }
 
-/// The strength of what a party tells, for events that name no handles: what people were found by then.
+/// Returns the strength of a party's values, for events without handle ids. Such events identified
+/// a person by these values.
 fn strength_of(facts: PartyFacts) -> Option<HandleKind> {
     let valid = Some(Presence::Valid);
     if facts.external_id {
@@ -116,7 +118,7 @@ impl Call {
         let party = facts.party.unwrap_or_default();
         let (told, kind) = match &facts.person {
             Some(told) => (told.clone(), told.strongest().map(|(kind, _)| kind)),
-            // Recorded before subjects had kinds: whoever was identified is a contact.
+            // Events recorded before subjects had kinds: every identified person is a contact.
             None => {
                 let told = PersonFacts { contact: party.identifies(), ..PersonFacts::default() };
                 (told, strength_of(party))
@@ -135,7 +137,7 @@ impl Call {
                 self.person = Some(claim);
             }
         }
-        // What a fenced person's message would have said was never sealed: it displaces nothing.
+        // The section of a fenced person was never sealed, so it must not displace another.
         let Some(facts) = facts.party.filter(|_| carried.has_party) else { return };
         self.keep_party(PartyClaim {
             facts,
@@ -165,26 +167,27 @@ impl Call {
         self.parties.truncate(MAX_PARTIES);
     }
 
-    /// The person on the line, as far as the messages prove one.
+    /// Returns the person with the strongest evidence.
     #[must_use]
     pub fn person(&self) -> Option<&PersonClaim> {
         self.person.as_ref()
     }
 
-    /// The person on the line, or the call's own subject.
+    /// Returns the subject of the call: the person on the line, or the call's own subject.
     #[must_use]
     pub fn subject_id(&self) -> Option<SubjectId> {
         self.person.as_ref().map(|claim| claim.subject_id)
     }
 
-    /// The contact on the line; `None` when the call has nobody but its own subject.
+    /// Returns the contact on the line; `None` if the call has only its own subject.
     #[must_use]
     pub fn contact_id(&self) -> Option<SubjectId> {
         self.person.as_ref().filter(|claim| claim.told.contact).map(|claim| claim.subject_id)
     }
 
-    /// The identifier a filter by number finds the call by: the handle of the number, or of the SIP
-    /// address, that is shown. Of an event recorded before handles had ids, the contact.
+    /// Returns the id by which a filter for phone numbers finds the call: the handle of the number,
+    /// or of the SIP address, in the visible parties. For events recorded before handles had ids,
+    /// this is the contact.
     #[must_use]
     pub fn phone_id(&self) -> Option<Uuid> {
         let told = &self.person.as_ref()?.told;
@@ -192,7 +195,8 @@ impl Call {
         shown.or(told.phone).or(told.sip).map(|handle| handle.0).or_else(|| self.unhandled())
     }
 
-    /// The same for the e-mail address.
+    /// Returns the id by which a filter for e-mail addresses finds the call; see
+    /// [`Call::phone_id`].
     #[must_use]
     pub fn email_id(&self) -> Option<Uuid> {
         let told = &self.person.as_ref()?.told;
@@ -200,18 +204,19 @@ impl Call {
         shown.or(told.email).map(|handle| handle.0).or_else(|| self.unhandled())
     }
 
-    /// The parties of the person on the line, best first.
+    /// Returns the parties of the person on the line, strongest evidence first.
     fn shown_parties(&self) -> impl Iterator<Item = &PartyClaim> {
         self.parties.iter().filter(|party| self.shows(party.event_id))
     }
 
-    /// The contact of whom no handle was told by id.
+    /// Returns the contact if none of its handles has an id.
     fn unhandled(&self) -> Option<Uuid> {
         let person = self.person.as_ref().filter(|person| person.told.strongest().is_none())?;
         person.told.contact.then_some(person.subject_id.0)
     }
 
-    /// Whom the call counts as: its contact, else its strongest handle, else itself.
+    /// Returns the id under which the call counts in sums of people: its contact, else its
+    /// strongest handle, else its own subject.
     #[must_use]
     pub fn counts_as(&self) -> Option<Uuid> {
         let person = self.person.as_ref()?;
@@ -220,14 +225,14 @@ impl Call {
         Some(if person.told.contact { own } else { handle.unwrap_or(own) })
     }
 
-    /// Where the sealed parties lie, best first.
+    /// Returns all references to sealed parties, strongest evidence first.
     #[must_use]
     pub fn parties(&self) -> &[PartyClaim] {
         &self.parties
     }
 
-    /// Whether an event's party section is about the person on the line: it is the same contact, or
-    /// in a call without one, it was told with the same handle or with none.
+    /// Returns true if an event's party section is about the person on the line: it has the same
+    /// contact, or, in a call without a contact, the same handle or none.
     #[must_use]
     pub fn shows(&self, event_id: EventId) -> bool {
         let Some(party) = self.parties.iter().find(|party| party.event_id == event_id) else {

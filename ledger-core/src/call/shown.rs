@@ -1,4 +1,5 @@
-//! What the read model and the API show of a call.
+//! Accessors of a call for the read model and the API. Each returns the value with the highest
+//! precedence; `None` means that no message reported a value.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,56 +13,58 @@ use crate::money::Cost;
 use crate::plausible;
 
 impl Call {
-    /// Which way it went.
+    /// Returns the direction of the call.
     #[must_use]
     pub fn direction(&self) -> Option<Direction> {
         self.direction.as_ref().map(|claim| claim.value)
     }
 
-    /// The assistant.
+    /// Returns the platform's id of the assistant.
     #[must_use]
     pub fn agent_id(&self) -> Option<&str> {
         self.agent_id.as_ref().map(|claim| claim.value.as_str())
     }
 
-    /// Our number, by the platform's id.
+    /// Returns the platform's id of the business's number.
     #[must_use]
     pub fn phone_number_id(&self) -> Option<&str> {
         self.phone_number_id.as_ref().map(|claim| claim.value.as_str())
     }
 
-    /// Where it stands. The snapshot's status speaks only when nobody else did.
+    /// Returns the status. The snapshot's status is used only if no message reported a status.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.told_status.or(self.snapshot_status)
     }
 
-    /// When it began, as told; else the earliest time known of it.
+    /// Returns the start: the reported one, else the earliest known time of the call.
     #[must_use]
     pub fn started_at(&self) -> Option<DateTime<Utc>> {
         let told = self.started_at.as_ref().map(|claim| claim.value.0);
         told.or(self.earliest).or(self.first_recorded)
     }
 
-    /// The earliest time known of it: when the platform made it, or anybody first spoke of it.
+    /// Returns the earliest known time: the creation of the call object at the platform, or the
+    /// time of the first message.
     #[must_use]
     pub fn known_since(&self) -> Option<DateTime<Utc>> {
         self.earliest.or(self.first_recorded)
     }
 
-    /// When it began, if somebody told: a call that nobody took has not begun.
+    /// Returns the start only if it was reported. An unanswered call has no start.
     #[must_use]
     pub fn told_start(&self) -> Option<DateTime<Utc>> {
         self.started_at.as_ref().map(|claim| claim.value.0)
     }
 
-    /// When it ended, as told.
+    /// Returns the reported end.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         self.ended_at.as_ref().map(|claim| claim.value)
     }
 
-    /// How long it lasted in milliseconds: as told, else between a told start and a told end.
+    /// Returns the duration in milliseconds: the reported one, else the difference of a reported
+    /// start and a reported end.
     #[must_use]
     pub fn duration_ms(&self) -> Option<i64> {
         let told = self.duration_ms.as_ref().map(|claim| claim.value);
@@ -71,90 +74,90 @@ impl Call {
         })
     }
 
-    /// The provider's reason for the end.
+    /// Returns the provider's reason for the end.
     #[must_use]
     pub fn ended_reason(&self) -> Option<&str> {
         self.ended_reason.as_ref().map(|claim| claim.value.as_str())
     }
 
-    /// Our coarse reading of it; `None` while the call has not ended.
+    /// Returns the coarse outcome; `None` while the call has not ended.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         (self.status() == Some(Status::Ended))
             .then(|| Outcome::of(self.ended_reason().unwrap_or_default(), self.was_answered()))
     }
 
-    /// Whether the assistant spoke with somebody: a message of the conversation was told, or the call
-    /// has a length.
+    /// Returns true if the assistant talked to a person: a message of the conversation was
+    /// reported, or the duration is above zero.
     #[must_use]
     pub fn was_answered(&self) -> bool {
         self.answer_told || self.duration_ms().is_some_and(|lasted| lasted > 0)
     }
 
-    /// What it cost.
+    /// Returns the cost; an amount has precedence over an unstated zero.
     #[must_use]
     pub fn cost(&self) -> Option<&Cost> {
         self.cost.as_ref().map(|claim| &claim.value)
     }
 
-    /// The provider's own judgement.
+    /// Returns the provider's judgement whether the call was a success.
     #[must_use]
     pub fn success(&self) -> Option<bool> {
         self.success.as_ref().map(|claim| claim.value)
     }
 
-    /// The average latency of its complete turns, in milliseconds.
+    /// Returns the average latency of the complete turns, in milliseconds.
     #[must_use]
     pub fn turn_latency_ms(&self) -> Option<i64> {
         self.turn_latency_ms.as_ref().map(|claim| claim.value)
     }
 
-    /// How often the person was interrupted by the assistant.
+    /// Returns how often the assistant interrupted the person.
     #[must_use]
     pub fn user_interruptions(&self) -> Option<u32> {
         self.user_interruptions.as_ref().map(|claim| claim.value)
     }
 
-    /// How often the assistant was interrupted by the person.
+    /// Returns how often the person interrupted the assistant.
     #[must_use]
     pub fn assistant_interruptions(&self) -> Option<u32> {
         self.assistant_interruptions.as_ref().map(|claim| claim.value)
     }
 
-    /// Whether it went on with somebody else: a transfer was told, and its end does not say that it
-    /// failed; or its end says so.
+    /// Returns true if the call continued with another party: either a transfer was reported and
+    /// the reason for the end does not contradict it, or the reason itself is a transfer.
     #[must_use]
     pub fn is_transferred(&self) -> bool {
         let has_failed = self.ended_reason().is_some_and(Outcome::says_transfer_failed);
         (self.transfer_told && !has_failed) || self.outcome() == Some(Outcome::Transferred)
     }
 
-    /// When we last recorded something of it, by our clock: a call that has not ended and of which
-    /// nothing was heard for long is stale.
+    /// Returns the latest recording time of the call's events, by our clock. A call that has not
+    /// ended is stale if this time is long past.
     #[must_use]
     pub fn last_recorded(&self) -> Option<DateTime<Utc>> {
         self.last_recorded
     }
 
-    /// Whether it was marked as a test.
+    /// Returns true if the platform's customer marked the call as a test.
     #[must_use]
     pub fn is_test(&self) -> bool {
         self.is_test
     }
 
-    /// Names of the tools it called, sorted.
+    /// Returns the names of the called tools, sorted.
     #[must_use]
     pub fn tools_used(&self) -> Vec<String> {
         self.tools.iter().cloned().collect()
     }
 
-    /// Its tool calls, in the order they were made.
+    /// Returns the tool calls in the order of their times.
     #[must_use]
     pub fn tool_calls(&self) -> Vec<ToolCall> {
         self.tool_calls.in_order()
     }
 
-    /// The reports that tell something of it, weightiest first.
+    /// Returns the positions of the reports with a value that is in use, highest precedence first.
     #[must_use]
     pub fn reports(&self) -> Vec<Position> {
         let weights = [
@@ -183,14 +186,14 @@ impl Call {
         positions
     }
 
-    /// In which events single turns lie, in the order they were told: what is known of the
-    /// conversation until a report tells all of it.
+    /// Returns the positions of the events with single turns, in order of their times. Until a
+    /// report has the whole conversation, these turns are all of it.
     #[must_use]
     pub fn turns(&self) -> Vec<Position> {
         self.turns.iter().map(|turn| turn.position).collect()
     }
 
-    /// In which event each part of the conversation lies.
+    /// Returns the position of the event that has each part of the conversation.
     #[must_use]
     pub fn conversation(&self) -> BTreeMap<&str, Position> {
         self.conversation.iter().map(|(part, claim)| (part.as_str(), claim.value)).collect()

@@ -1,4 +1,4 @@
-//! Given facts in some order, the call is the same call.
+//! Tests that the same facts, in any order, give the same call.
 
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ fn report(second: i64, nanos: i64) -> (i64, Event) {
     (second, Event::CallEnded(ended))
 }
 
-/// Folds the messages in this order, each at the position of its arrival.
+/// Folds the messages in the given order; each is recorded at the position of its arrival.
 fn fold(messages: &[(i64, Event)]) -> Call {
     let mut call = Call::default();
     for (position, (second, event)) in (1..).zip(messages) {
@@ -78,7 +78,7 @@ fn fold(messages: &[(i64, Event)]) -> Call {
     call
 }
 
-/// A call without where it was recorded, which is all that may differ between orders.
+/// The fields of a call that must not depend on the order of arrival.
 fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
     (
         (call.status(), call.outcome(), call.ended_reason().map(str::to_owned)),
@@ -133,7 +133,7 @@ fn a_call_that_never_told_its_start_began_at_the_earliest_time_known() {
     assert_eq!(call.duration_ms(), None, "an invented start gives no duration");
 }
 
-/// A report that measured its turns.
+/// A report with measurements of its turns.
 fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (i64, Event) {
     let ended = CallEnded {
         call: facts(),
@@ -162,7 +162,7 @@ fn a_call_is_transferred_when_it_was_told_or_its_end_says_so() {
     let transferred =
         (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind: None }));
     assert!(fold(std::slice::from_ref(&transferred)).is_transferred());
-    // However it ended then: the person hangs up on somebody else.
+    // Whatever the reason: here the person hangs up on the other party.
     assert!(fold(&[hung_up(61), transferred]).is_transferred());
     let forwarded = CallEnded {
         call: facts(),
@@ -218,7 +218,7 @@ fn forwarding_that_fails_leaves_the_call_as_it_was() {
         ("call.forwarding.some-new-word", Outcome::NoAnswer),
         ("manually-canceled", Outcome::NoAnswer),
     ] {
-        // A ringing call, or one that was forwarded before anybody spoke.
+        // A ringing call, or a call that was forwarded before it was answered.
         for before in [status(3, Status::Ringing), status(3, Status::Forwarding)] {
             let call = fold(&[before.clone(), transferred("number"), ended_by(reason)]);
             assert_eq!(call.outcome(), Some(unanswered), "{reason}");

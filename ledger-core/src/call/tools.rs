@@ -1,9 +1,9 @@
-//! The tool calls of a call, told live and told again by the report.
+//! The tool calls of a call, reported live and again by the end-of-call report.
 //!
-//! A tool call is identified by its id *and* its arguments: the same id with the same arguments in
-//! another message is a repetition, with other arguments it is another call (some models give every
-//! call of a tool the tool's name as its id). `tools/matching.rs` says which calls of the report are
-//! those that were told live, where the two do not spell them alike.
+//! A tool call is identified by its id *and* its arguments. The same id with the same arguments in
+//! another message is a repetition; with other arguments it is another call, because some models
+//! use the name of the tool as the id of all its calls. `tools/matching.rs` matches live entries
+//! with entries of the report that are written differently.
 
 mod matching;
 
@@ -17,77 +17,80 @@ use crate::envelope::Recorded;
 use crate::event::ToolFact;
 use crate::ids::{EventId, Position};
 
-/// Every tool call known, by what makes it itself.
+/// All known tool calls, by identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ToolCalls {
-    /// Ascending by their keys, each once.
+    /// Entries in ascending order of their keys, without duplicates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     told: Vec<Told>,
-    /// The weightiest report that lists tool calls: its list is the list of the call's tool calls.
+    /// The report with the highest precedence that lists tool calls. Its list defines the tool
+    /// calls of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     reported: Option<Weight>,
 }
 
-/// What makes a tool call itself. Equal keys in two messages are one tool call.
+/// Identity of a tool call. Entries with equal keys in two messages are the same tool call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Key {
     #[serde(default, rename = "tool_call_id", skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     tool: String,
-    /// The digest of its arguments.
+    /// Keyed digest of the arguments.
     #[serde(default, rename = "args", skip_serializing_if = "Option::is_none")]
     arguments: Option<String>,
-    /// Which of the equal ones of its message.
+    /// Number of equal tool calls before this one in the same message; absent for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nth: Option<u16>,
-    /// Told live with neither an id nor a digest: only the event tells it from others.
+    /// Event id of a live tool call with neither an id nor a digest; nothing else distinguishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
 }
 
-/// A tool call as the messages with its key tell it.
+/// All reports of a tool call with the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
     #[serde(flatten)]
     key: Key,
-    /// The time and the place in its message: as the weightiest report tells them, else the first
-    /// that were told.
+    /// Time and index within the message: of the report with the highest precedence, else the
+    /// earliest of the live ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Claim<Reverse<(i64, u16)>>>,
-    /// Weightiest first. Of what was told live only the weightiest: the others tell the same.
+    /// References to sealed entries, highest precedence first. Of the live messages only one is
+    /// kept, because the others have the same content.
     io: Vec<IoRef>,
 }
 
-/// One tool call, and where what it was given and gave back lies.
+/// A tool call, with references to its sealed arguments and results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolCall {
-    /// The provider's id.
+    /// The provider's id of the tool call; `None` in the old message shape.
     pub tool_call_id: Option<String>,
-    /// The function; empty when a result alone was told.
+    /// Name of the function; empty if only a result was reported.
     pub tool: String,
     /// Milliseconds since the Unix epoch.
     pub at_ms: Option<i64>,
-    /// Sealed arguments and results, weightiest first.
+    /// References to sealed arguments and results, highest precedence first.
     pub io: Vec<IoRef>,
 }
 
-/// One `tool_io` entry: the event, and which entry of it.
+/// Reference to a sealed `tool_io` entry: the event and the index within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IoRef {
-    /// How much it counts.
+    /// Precedence of the entry's message.
     #[serde(rename = "w")]
     pub weight: Weight,
-    /// The event.
+    /// Position of the event.
     #[serde(rename = "p")]
     pub position: Position,
-    /// The entry.
+    /// Index of the entry in the event's `tool_io` section.
     #[serde(rename = "n")]
     pub nth: u16,
 }
 
 impl IoRef {
-    /// Places settle equal weights, so that the order of folding does not.
+    /// Returns the sort key. Position and index order equal precedences, so the result does not
+    /// depend on the order of folding.
     fn order(&self) -> (Reverse<Weight>, Position, u16) {
         (Reverse(self.weight), self.position, self.nth)
     }
@@ -102,7 +105,7 @@ impl Told {
         if self.io.iter().any(|known| (known.position, known.nth) == (io.position, io.nth)) {
             return;
         }
-        // A repetition is told later than the call was made.
+        // A live repetition has a later message time; the earliest time of the tool call must win.
         let told_at = io.weight.told_at.filter(|_| !io.is_live());
         Claim::offer(&mut self.at, at.map(Reverse), Weight { told_at, ..io.weight });
         self.io.push(io);
@@ -113,7 +116,7 @@ impl Told {
 }
 
 impl ToolCalls {
-    /// Whether there are none.
+    /// Returns true if no tool call is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
@@ -153,7 +156,8 @@ impl ToolCalls {
         self.told[nth].take(fact.at_ms.map(|at_ms| (at_ms, place)), io);
     }
 
-    /// All of them by time; those without a time last, in the order they were told.
+    /// Returns all tool calls by time; those without a time are last, in the order of their
+    /// messages.
     pub(super) fn in_order(&self) -> Vec<ToolCall> {
         let groups = matching::groups(&self.told, self.reported);
         let mut all: Vec<(u16, ToolCall)> = groups.iter().map(|group| shown(group)).collect();
@@ -176,7 +180,8 @@ impl Key {
     }
 }
 
-/// One tool call of all that tells of it, the report's entry first, and its place in its message.
+/// Merges the entries of one tool call, the report's entry first. Returns the tool call and its
+/// index within its message.
 fn shown(group: &[&Told]) -> (u16, ToolCall) {
     let mut io: Vec<IoRef> = group.iter().flat_map(|told| told.io.iter().copied()).collect();
     io.sort_by_key(IoRef::order);

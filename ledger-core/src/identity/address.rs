@@ -1,13 +1,13 @@
-//! SIP addresses and extensions of telephone numbers.
+//! Normal forms of SIP addresses, and extensions of phone numbers.
 
 use super::is_placeholder;
 use crate::phone::{Phone, normalise_phone, parse_phone};
 
-/// Longer ones are no extension anybody dials.
+/// Maximum number of digits of an extension.
 const MAX_EXTENSION: usize = 15;
 const MAX_SIP: usize = 320;
 
-/// Users of a SIP address that say that the caller is withheld (RFC 3323, RFC 3325).
+/// Users of a SIP address that mean a withheld caller (RFC 3323, RFC 3325).
 const WITHHELD_USERS: [&str; 8] = [
     "anonymous",
     "unavailable",
@@ -19,13 +19,13 @@ const WITHHELD_USERS: [&str; 8] = [
     "unknown",
 ];
 
-/// Takes a number and its extension apart: `+15550100123,101`, `… x101`, `… ext. 101`, `…;ext=101`.
-/// The extension is its digits; a text without one comes back as it is.
+/// Splits a number from its extension: `+15550100123,101`, `… x101`, `… ext. 101`, `…;ext=101`.
+/// Returns the digits of the extension; a text without an extension is returned unchanged.
 #[must_use]
 fn split_extension(raw: &str) -> (&str, Option<String>) {
     const MARKS: [&str; 8] = [";ext=", ";extension=", "extension", "ext.", "ext", ",", "x", "#"];
     let lower = raw.to_ascii_lowercase();
-    // Behind the number: what comes before must hold digits of its own.
+    // Only after a number: the text before the mark must have digits of its own.
     let found = MARKS.iter().find_map(|mark| {
         let at = lower.find(mark)?;
         let (number, rest) = (&raw[..at], &raw[at + mark.len()..]);
@@ -38,8 +38,8 @@ fn split_extension(raw: &str) -> (&str, Option<String>) {
     }
 }
 
-/// Reads a number with its extension: as the numbering plans write one, or behind one of the marks of
-/// `split_extension`. `None` when it is no valid number.
+/// Parses a number with its extension, in the notation of the numbering plans or after one of the
+/// marks of `split_extension`. `None` if the number is not valid.
 #[must_use]
 pub fn read_number(raw: &str, region: Option<&str>) -> Option<Phone> {
     parse_phone(raw, region).or_else(|| {
@@ -49,7 +49,8 @@ pub fn read_number(raw: &str, region: Option<&str>) -> Option<Phone> {
     })
 }
 
-/// An extension as it is told: its digits, without pauses and spaces. `None` when it is none.
+/// Returns the digits of an extension, without pauses and spaces. `None` if the text is no
+/// extension.
 pub(crate) fn extension(raw: &str) -> Option<String> {
     let dialled = |c: char| c.is_ascii_digit() || c == '*';
     let is_pause = |c: char| matches!(c, ' ' | ',' | ';' | '-' | '.' | '#' | ':' | '=');
@@ -60,8 +61,8 @@ pub(crate) fn extension(raw: &str) -> Option<String> {
     (1..=MAX_EXTENSION).contains(&digits.len()).then_some(digits)
 }
 
-/// The user and the host of a SIP address, both in lower case; parameters, a password, the display
-/// name and the default port do not count.
+/// Returns the user and the host of a SIP address in lower case. Parameters, a password, the
+/// display name and the default port are ignored.
 fn parts(raw: &str) -> Option<(String, String)> {
     let raw = raw.trim();
     let inside = match (raw.find('<'), raw.rfind('>')) {
@@ -81,7 +82,8 @@ fn parts(raw: &str) -> Option<(String, String)> {
     (!user.is_empty() && !host.is_empty()).then(|| (user, host.to_owned()))
 }
 
-/// The normal form of a SIP address: `user@host`. `None` when it is none or its caller is withheld.
+/// Returns the normal form of a SIP address, `user@host`. `None` if the text is no SIP address or
+/// the caller is withheld.
 pub(super) fn normal_sip(raw: &str) -> Option<String> {
     let (user, host) = parts(raw)?;
     let is_withheld = WITHHELD_USERS.contains(&user.as_str())
@@ -90,8 +92,8 @@ pub(super) fn normal_sip(raw: &str) -> Option<String> {
     (!is_withheld).then(|| format!("{user}@{host}"))
 }
 
-/// The telephone number that a SIP address carries, when its user is E.164, with the extension among the
-/// parameters of the user (RFC 3261 19.1.6, RFC 3966).
+/// Returns the phone number in a SIP address if its user is an E.164 number. The extension is read
+/// from the parameters of the user (RFC 3261 19.1.6, RFC 3966).
 #[must_use]
 pub fn phone_of_sip(raw: &str) -> Option<Phone> {
     let (user, _) = parts(raw)?;
@@ -104,7 +106,7 @@ pub fn phone_of_sip(raw: &str) -> Option<Phone> {
     Some(Phone { e164, extension: extension_of_user(raw) })
 }
 
-/// The parameter `ext` of the user of a SIP address.
+/// Returns the parameter `ext` of the user of a SIP address.
 fn extension_of_user(raw: &str) -> Option<String> {
     let lower = raw.to_ascii_lowercase();
     let (user, _) = lower.rsplit_once('@')?;

@@ -1,11 +1,11 @@
-//! The normal form of a name: what two spellings of one person's name have in common.
+//! The normal form of a name. Two spellings of the same name have equal normal forms.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::is_placeholder;
 use crate::phone::is_invisible;
 
-/// Forms of address in front of a name, in its normal form.
+/// Forms of address before a name, in normal form.
 const TITLES: [&str; 22] = [
     "mr",
     "mrs",
@@ -31,7 +31,7 @@ const TITLES: [&str; 22] = [
     "señora",
 ];
 
-/// What caller-name services and forms write when they know no name.
+/// Texts that caller-name services and forms write for a missing name.
 const NO_NAMES: [&str; 14] = [
     "caller",
     "unknown caller",
@@ -49,8 +49,8 @@ const NO_NAMES: [&str; 14] = [
     "new contact",
 ];
 
-/// Brings a name to the form it is compared in: NFKC, without case, single spaces, no points or
-/// commas, no form of address. `None` when it names nobody: a placeholder, or no letter in it.
+/// Normalises a name for comparison: NFKC, case folded, single spaces, no points or commas, no form
+/// of address. `None` if the text is no name: a placeholder, or a text without a letter.
 #[must_use]
 pub fn normal_name(raw: &str) -> Option<String> {
     if is_placeholder(raw) {
@@ -60,7 +60,7 @@ pub fn normal_name(raw: &str) -> Option<String> {
     let spaced: String =
         folded.chars().map(|c| if c.is_alphanumeric() || is_part(c) { c } else { ' ' }).collect();
     let mut words: Vec<&str> = spaced.split_whitespace().collect();
-    // A title alone is somebody's surname.
+    // A title alone is a surname.
     while words.len() > 1 && TITLES.contains(&words[0]) {
         words.remove(0);
     }
@@ -71,12 +71,13 @@ pub fn normal_name(raw: &str) -> Option<String> {
     is_name.then_some(name)
 }
 
-/// Marks within a word: combining marks, apostrophes and hyphens.
+/// Returns true for marks within a word: combining marks, apostrophes and hyphens.
 fn is_part(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c) || matches!(c, '\'' | '-')
 }
 
-/// NFKC without case: upper case first, so that `ß` is `ss` and a final sigma is a sigma.
+/// Returns the text in NFKC with its case folded. Converted to upper case first, so that `ß`
+/// becomes `ss` and a final sigma becomes a sigma.
 pub(crate) fn fold(raw: &str) -> String {
     let visible = raw.chars().filter(|c| !is_invisible(*c));
     let composed: String = visible.nfkc().collect();
@@ -84,7 +85,7 @@ pub(crate) fn fold(raw: &str) -> String {
     upper.chars().flat_map(char::to_lowercase).nfkc().map(plain).collect()
 }
 
-/// Typographic apostrophes and hyphens as those of a keyboard.
+/// Replaces typographic apostrophes and hyphens by those of a keyboard.
 fn plain(c: char) -> char {
     match c {
         '\u{2018}' | '\u{2019}' | '\u{02BC}' | '\u{00B4}' | '`' => '\'',

@@ -1,11 +1,11 @@
-//! Placeholder values: what a form, a template or a program leaves in a field that nobody filled.
-//! They identify nobody and nothing. The tables below are the one place that lists them.
+//! Placeholder values, which forms, templates and programs write into fields without a value. A
+//! placeholder identifies no person. The tables below are the only place that lists them.
 
 use super::name::fold;
 
-/// Whole values, in lower case, without the quotes and brackets around them.
+/// Whole values in lower case, without surrounding quotes and brackets.
 const WORDS: &[&str] = &[
-    // Programming languages and databases.
+    // From programming languages and databases.
     "undefined",
     "null",
     "nil",
@@ -23,7 +23,7 @@ const WORDS: &[&str] = &[
     "nothing",
     "no value",
     "novalue",
-    // People who fill in forms.
+    // From people who fill in forms.
     "n/a",
     "na",
     "n.a",
@@ -53,13 +53,13 @@ const WORDS: &[&str] = &[
     "anon",
     "no data",
     "no id",
-    // Numbers that count nothing.
+    // Numbers that mean a missing value, and default ids.
     "-1",
     "distinct_id",
     "anonymous_id",
 ];
 
-/// Values that name a role or a field instead of a person; a call may be called so.
+/// Values that name a role or a field instead of a person. Valid as the id of a call.
 const ROLES: &[&str] = &[
     // Roles instead of persons.
     "guest",
@@ -83,7 +83,7 @@ const ROLES: &[&str] = &[
     "admin",
     "system",
     "public",
-    // Their own names.
+    // Names of fields instead of their values.
     "id",
     "uuid",
     "guid",
@@ -102,7 +102,7 @@ const ROLES: &[&str] = &[
     "your_id_here",
 ];
 
-/// What shows anywhere in a value that a template or a conversion was not carried out.
+/// Fragments of an unexpanded template or a failed conversion, anywhere in the value.
 const FRAGMENTS: &[&str] = &[
     "{{",
     "}}",
@@ -119,7 +119,7 @@ const FRAGMENTS: &[&str] = &[
     "$(",
 ];
 
-/// Users of e-mail addresses that nobody reads, at any domain.
+/// User parts of unattended mailboxes, at any domain.
 const MAIL_USERS: &[&str] = &[
     "noreply",
     "no-reply",
@@ -156,14 +156,14 @@ const MAIL_USERS: &[&str] = &[
     "placeholder",
 ];
 
-/// Users that are placeholders at a domain of the same name or at one of [`MAIL_DOMAINS`].
+/// User parts that are placeholders at a domain of the same name or at one of [`MAIL_DOMAINS`].
 const MAIL_ECHOES: &[&str] = &[
     "test", "email", "mail", "example", "user", "guest", "customer", "client", "abc", "a", "x",
     "xx", "xxx", "aaa", "asd", "asdf", "foo", "fake", "temp", "sample", "demo", "no", "name",
     "string", "me", "you", "someone", "info", "123",
 ];
 
-/// Domains at which nobody has an address.
+/// Domains without real mailboxes.
 const MAIL_DOMAINS: &[&str] = &[
     "test.com",
     "test.test",
@@ -179,13 +179,13 @@ const MAIL_DOMAINS: &[&str] = &[
     "localhost",
 ];
 
-/// Whether what stands for a person is a placeholder.
+/// Returns true if a value for a person is a placeholder.
 #[must_use]
 pub fn is_placeholder(raw: &str) -> bool {
     is_placeholder_in(&[WORDS, ROLES], raw)
 }
 
-/// Whether the id of a thing, such as a call, is a placeholder.
+/// Returns true if the id of an object, such as a call, is a placeholder.
 #[must_use]
 pub fn is_placeholder_id(raw: &str) -> bool {
     is_placeholder_in(&[WORDS], raw)
@@ -202,20 +202,20 @@ fn is_placeholder_in(tables: &[&[&str]], raw: &str) -> bool {
     tables.iter().any(|words| words.contains(&bare)) || is_empty_number(bare)
 }
 
-/// Zeros, nothing but signs, or the nil and the greatest UUID.
+/// Returns true for zeros, for a text of signs only, and for the nil and the maximum UUID.
 fn is_empty_number(bare: &str) -> bool {
     let significant = || bare.chars().filter(|c| c.is_alphanumeric());
     let is_greatest = significant().count() == 32 && significant().all(|c| c == 'f');
     significant().all(|c| c == '0') || is_greatest
 }
 
-/// Whether an external id identifies nobody: a placeholder, or a word without any digit.
+/// Returns true if an external id identifies no person: a placeholder, or a text without a digit.
 #[must_use]
 pub fn is_placeholder_external_id(raw: &str) -> bool {
     is_placeholder(raw) || !raw.chars().any(char::is_numeric)
 }
 
-/// Whether an e-mail address in its normal form is nobody's.
+/// Returns true if an e-mail address in its normal form is a placeholder.
 #[must_use]
 pub fn is_placeholder_email(email: &str) -> bool {
     let Some((user, domain)) = email.rsplit_once('@') else { return true };
@@ -232,7 +232,8 @@ pub fn is_placeholder_email(email: &str) -> bool {
         || domain.ends_with(".invalid")
 }
 
-/// Of an address the user alone: roles may have one (`admin@`, `guest@`), conversions may not.
+/// Checks the user part of an address. Roles may have a mailbox (`admin@`, `guest@`), failed
+/// conversions may not.
 fn is_placeholder_word(user: &str) -> bool {
     is_empty_number(user) || user == "[object"
 }

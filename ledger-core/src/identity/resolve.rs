@@ -1,56 +1,56 @@
-//! Which contact a message belongs to. One pure function; `docs/decisions/0018-who-is-one-person.md`
-//! says why the rules stand in this order.
+//! The decision which contact a message is about, as one pure function. The reasons for the order
+//! of its rules are in `docs/decisions/0018-who-is-one-person.md`.
 
 use super::HandleKind;
 use crate::ids::SubjectId;
 
-/// The blind index of a name's normal form.
+/// Blind index of the normal form of a name.
 pub type NameIndex = [u8; 16];
 
-/// A contact, as one of its handles shows it.
+/// A contact, as stored with one of its handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contact {
-    /// Its id.
+    /// Subject id of the contact.
     pub contact_id: SubjectId,
-    /// The first name it was told with.
+    /// The first name of the contact; `None` until a message has one.
     pub name: Option<NameIndex>,
-    /// The strongest handle it has.
+    /// Kind of the contact's strongest handle.
     pub strongest: HandleKind,
 }
 
-/// A handle of a message, and the contacts that have it, oldest first.
+/// A handle of a message with the contacts that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// What it is.
+    /// Kind of the handle.
     pub kind: HandleKind,
-    /// Who has it; nobody when it is new.
+    /// Contacts with the handle, oldest first; empty for a new handle.
     pub contacts: Vec<Contact>,
 }
 
-/// The decision.
+/// Result of the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// This contact. It gets the handles it lacks, and the name if it has none.
+    /// An existing contact. It receives the handles it lacks, and the name if it has none.
     Contact {
-        /// Which.
+        /// Subject id of the contact.
         contact_id: SubjectId,
-        /// The contact had no name; the one that is told is its name from now on.
+        /// True if the contact had no name and takes the one in the message.
         takes_name: bool,
     },
     /// A new contact.
     New {
-        /// A contact that shares a handle with it.
+        /// An existing contact that shares a handle with the new one.
         possible_duplicate_of: Option<SubjectId>,
     },
-    /// The call's own subject: nobody in particular is on the line.
+    /// The call's own subject, because no contact can be determined.
     Own {
-        /// The contacts it may be.
+        /// Contacts that share the handle.
         candidates: Vec<SubjectId>,
     },
 }
 
-/// Decides which contact a message belongs to. `handles` are those it tells, strongest first; `name`
-/// is the one it tells.
+/// Decides which contact a message is about. `handles` are those of the message, strongest first;
+/// `name` is the blind index of its name.
 #[must_use]
 pub fn resolve(handles: &[Known], name: Option<NameIndex>) -> Resolution {
     match name {
@@ -59,23 +59,23 @@ pub fn resolve(handles: &[Known], name: Option<NameIndex>) -> Resolution {
     }
 }
 
-/// A message that tells a name never joins a contact of another name.
+/// Decides for a message with a name. Such a message never joins a contact with another name.
 fn named(handles: &[Known], name: NameIndex) -> Resolution {
     let Some(strongest) = handles.first() else {
         return Resolution::Own { candidates: Vec::new() };
     };
-    // A known external id is its contact, unless another name is told.
+    // A known external id decides, unless the name differs.
     if strongest.kind == HandleKind::ExternalId
         && let Some(contact) = by_name(strongest, name).or_else(|| without_name(strongest))
     {
         return contact;
     }
-    // A known handle with the same name is that contact.
+    // A known handle with the same name decides.
     if let Some(contact) = handles.iter().find_map(|handle| by_name(handle, name)) {
         return contact;
     }
-    // A contact without a name gets the first that is told with a handle as strong as any it has.
-    // A shared e-mail address does not take a new number over.
+    // A contact without a name takes the first name that is reported with a handle as strong as any
+    // of its own. A shared e-mail address does not decide for a new number.
     let known = handles.iter().find(|handle| !handle.contacts.is_empty());
     if let Some(known) = known
         && may_decide(known, strongest)
@@ -83,7 +83,7 @@ fn named(handles: &[Known], name: NameIndex) -> Resolution {
     {
         return contact;
     }
-    // Another name is another person.
+    // A different name means a different person.
     Resolution::New { possible_duplicate_of: known.map(|known| known.contacts[0].contact_id) }
 }
 
@@ -92,7 +92,8 @@ fn nameless(handles: &[Known]) -> Resolution {
         return Resolution::Own { candidates: Vec::new() };
     };
     let Some(known) = handles.iter().find(|handle| !handle.contacts.is_empty()) else {
-        // An e-mail address alone makes no contact: it would be one person of all who share it.
+        // An e-mail address alone makes no contact: all people who share it would become one
+        // person.
         return match strongest.kind {
             HandleKind::Email => Resolution::Own { candidates: Vec::new() },
             _ => Resolution::New { possible_duplicate_of: None },
@@ -101,8 +102,9 @@ fn nameless(handles: &[Known]) -> Resolution {
     let first = known.contacts[0];
     let is_only = known.contacts.len() == 1;
     if known.kind < strongest.kind {
-        // A weaker handle never takes over a new stronger one; but a contact that nothing stronger
-        // nor a name is known of is whoever called from it.
+        // A weaker handle does not decide for a new, stronger one. Exception: a contact without a
+        // name and without a stronger handle may be anyone with the known handle, so it takes the
+        // new handle.
         let is_open = first.name.is_none() && first.strongest <= known.kind;
         if is_only && is_open && may_decide(known, strongest) {
             return Resolution::Contact { contact_id: first.contact_id, takes_name: false };
@@ -116,7 +118,7 @@ fn nameless(handles: &[Known]) -> Resolution {
     Resolution::Own { candidates }
 }
 
-/// Whether a known handle may decide for a message whose strongest is another, new one.
+/// Returns true if a known handle may decide for a message with another, new, strongest handle.
 fn may_decide(known: &Known, strongest: &Known) -> bool {
     known.kind == strongest.kind || known.kind != HandleKind::Email
 }

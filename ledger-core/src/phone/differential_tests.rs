@@ -1,6 +1,6 @@
-//! The reading of numbers, compared with Google's own port.
+//! Differential test of the phone number parser against Google's own port.
 //!
-//! `tests/python/phone_corpus.py` writes the corpus; `tests/fixtures/phone/README.md` says from which
+//! `tests/python/phone_corpus.py` writes the corpus; `tests/fixtures/phone/README.md` states the
 //! version.
 
 use super::{is_example, is_withheld, parse_phone};

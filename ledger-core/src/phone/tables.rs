@@ -1,7 +1,7 @@
-//! What the numbering plans do not know, as data.
+//! Data that the numbering plans lack.
 
-/// What stands before a number in the addresses of platforms (`tel` of RFC 3966, `whatsapp` of
-/// Twilio). `sip` is not here: a SIP address is a handle of its own.
+/// URI schemes that platforms prepend to a number (`tel` of RFC 3966, `whatsapp` of Twilio). `sip`
+/// is not included: a SIP address is a handle of its own.
 pub(super) const SCHEMES: &[&str] = &[
     "tel",
     "telprompt",
@@ -16,35 +16,35 @@ pub(super) const SCHEMES: &[&str] = &[
     "viber",
 ];
 
-/// Numbers reserved for examples that are not valid in Google's plans: how they begin, and how many
-/// characters their E.164 form has. Other reserved ranges (`+1 212 555 0100`, `+44 20 7946 0000`)
-/// are valid in the plans.
+/// Numbers reserved for examples that are not valid in Google's plans: prefix and length of the
+/// E.164 form. Other reserved ranges (`+1 212 555 0100`, `+44 20 7946 0000`) are valid in the
+/// plans.
 pub(super) const EXAMPLES: &[(&str, usize)] = &[
     // North America has no area code 555; `555-01xx` is its range for examples.
     ("+155501", 12),
-    // Ofcom, "telephone numbers for drama use": mobile, and those of no area.
+    // Ofcom, "telephone numbers for drama use": mobile numbers, and numbers without an area.
     ("+447700900", 13),
     ("+441632960", 13),
-    // Arcep, mobile numbers of audiovisual works.
+    // Arcep, mobile numbers for audiovisual works.
     ("+3363998", 12),
 ];
 
-/// Codes in place of a withheld number: words on the keys of a telephone, as Twilio and the carriers
-/// behind it document them. Compared without plus and leading zeros.
+/// Codes for a withheld number: words typed on a telephone keypad, as documented by Twilio and the
+/// carriers. Compared without plus and leading zeros.
 pub(super) const WITHHELD_CODES: &[&str] = &[
     "266696687",   // ANONYMOUS
     "7378742833",  // RESTRICTED
-    "7378742883",  // RESTRICTED, as it is often misprinted
+    "7378742883",  // RESTRICTED with a common misprint
     "2562533",     // BLOCKED
     "8656696",     // UNKNOWN
-    "8566696",     // UNKNOWN, as Twilio prints it
+    "8566696",     // UNKNOWN as documented by Twilio
     "86282452253", // UNAVAILABLE
     "7748283",     // PRIVATE
-    "464",         // Twilio, of a caller without an id
+    "464",         // Twilio, for a caller without an id
 ];
 
-/// Words in place of a withheld number: what SIP (RFC 3323, 3325), Twilio, Vonage, Telnyx, Plivo and
-/// Vapi send, and what telephones show. Compared by their letters alone, in lower case.
+/// Words for a withheld number, as sent by SIP (RFC 3323, 3325), Twilio, Vonage, Telnyx, Plivo and
+/// Vapi, and as displayed by telephones. Compared by letters only, in lower case.
 pub(super) const WITHHELD_WORDS: &[&str] = &[
     "anonymous",
     "anonym",

@@ -67,7 +67,7 @@ fn what_an_older_build_stored_is_taken_out_and_named() {
 
 #[test]
 fn a_duration_made_of_impossible_times_goes_with_them() {
-    // Seconds read as milliseconds by an older build: sixty milliseconds in January 1970.
+    // An older build read seconds as milliseconds: sixty milliseconds in January 1970.
     let between = CallEnded {
         started_at: Some(at("1970-01-21T12:32:34.802Z")),
         ended_at: Some(at("1970-01-21T12:32:34.862Z")),

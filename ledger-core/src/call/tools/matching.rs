@@ -1,26 +1,26 @@
-//! Which of the tool calls that were told are one and the same.
+//! Matching of tool call entries from different messages.
 //!
-//! The weightiest report lists the tool calls of the whole call, so each of its entries is one. What
-//! other messages told has the same key as the entry, or it is one of these: told in another shape
-//! (with or without an id), or told with arguments that the report spells otherwise. What fits no entry
-//! is a tool call that the report does not list.
+//! The report with the highest precedence lists all tool calls of the call, so each of its entries
+//! is a tool call. An entry of another message matches a report entry in one of three ways: the
+//! keys are equal; one has an id and the other has none; or the report writes the arguments
+//! differently. An entry without a match is a tool call that the report omits.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::{Told, Weight};
 
-/// One tool call in the making.
+/// A tool call under construction: its matched entries.
 struct Group<'t> {
     members: Vec<&'t Told>,
-    /// Whether another message than the report tells of it.
+    /// True if a message other than the report has an entry for it.
     is_told: bool,
     has_id: bool,
-    /// Whether it is told with an id and without one.
+    /// True if it has an entry with an id and an entry without one.
     is_of_both_shapes: bool,
 }
 
-/// The told ones that are each one tool call, the report's entry first. Depends on nothing but what is
-/// told.
+/// Groups the entries by tool call, the report's entry first. The result is a function of the
+/// entries alone.
 pub(super) fn groups(told: &[Told], reported: Option<Weight>) -> Vec<Vec<&Told>> {
     let place = |one: &Told| {
         let position = reported?.position;
@@ -42,7 +42,7 @@ pub(super) fn groups(told: &[Told], reported: Option<Weight>) -> Vec<Vec<&Told>>
     others.sort_by(|a, b| at(a).cmp(&at(b)).then_with(|| a.key.cmp(&b.key)));
     let mut matched = Matched::default();
     for (_, entry) in listed {
-        // The same key in another message has added its place.
+        // An equal key in another message has already added its reference.
         matched.begin(entry, entry.io.len() > 1);
     }
     let others = matched.attach_all(others, Matched::of_other_shape);
@@ -55,13 +55,13 @@ pub(super) fn groups(told: &[Told], reported: Option<Weight>) -> Vec<Vec<&Told>>
 #[derive(Default)]
 struct Matched<'t> {
     groups: Vec<Group<'t>>,
-    /// By tool, digest of the arguments, and whether there is an id: those of one shape.
+    /// Groups by tool, digest of the arguments, and whether there is an id.
     by_arguments: HashMap<(&'t str, &'t str, bool), VecDeque<usize>>,
-    /// By id: the report's entries that nothing else told of.
+    /// Report entries without a match so far, by id.
     by_id: BTreeMap<&'t str, VecDeque<usize>>,
-    /// By tool and whether there is an id: the same.
+    /// Report entries without a match so far, by tool and whether there is an id.
     by_tool: HashMap<(&'t str, bool), VecDeque<usize>>,
-    /// By id, all of them.
+    /// All groups, by id.
     known_ids: HashMap<&'t str, Vec<usize>>,
 }
 
@@ -109,7 +109,7 @@ impl<'t> Matched<'t> {
         group.members.push(one);
     }
 
-    /// The same tool and arguments: one message has an id for it, the other has none.
+    /// Finds a group with the same tool and arguments, where exactly one of the two has an id.
     fn of_other_shape(&mut self, one: &'t Told) -> Option<usize> {
         let arguments = one.key.arguments.as_deref()?;
         let slot = (one.key.tool.as_str(), arguments, one.key.id.is_none());
@@ -117,7 +117,8 @@ impl<'t> Matched<'t> {
         next(self.by_arguments.get_mut(&slot)?, |nth| !groups[nth].is_of_both_shapes)
     }
 
-    /// The same id: the report spells the arguments otherwise, or tells only the result.
+    /// Finds a group with the same id. The report may write the arguments differently, or have the
+    /// result only.
     fn of_same_id(&mut self, one: &'t Told) -> Option<usize> {
         let groups = &self.groups;
         let queue = self.by_id.get_mut(one.key.id.as_deref()?)?;
@@ -127,7 +128,7 @@ impl<'t> Matched<'t> {
         queue.remove(at)
     }
 
-    /// The same tool, where one of the two has no id.
+    /// Finds a group with the same tool, where one of the two has no id.
     fn of_same_tool(&mut self, one: &'t Told) -> Option<usize> {
         if one.key.tool.is_empty() {
             return None;
@@ -140,8 +141,8 @@ impl<'t> Matched<'t> {
         })
     }
 
-    /// What no entry of the report stands for. What was told without its arguments (by older builds, of
-    /// an erased person) is not told apart from what else has its id.
+    /// Adds the entries without a match in the report. Entries without a digest of the arguments
+    /// (from older builds, or of an erased person) are merged with other entries of the same id.
     fn add_unlisted(&mut self, others: Vec<&'t Told>) {
         let (clear, blind): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|one| one.key.arguments.is_some());
@@ -171,12 +172,12 @@ impl<'t> Matched<'t> {
     }
 }
 
-/// A result alone does not name the tool.
+/// Returns true if the names are equal or one is empty; a bare result has no tool name.
 fn are_one_tool(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
 }
 
-/// Takes the first that is free; those that were taken otherwise meanwhile are let go.
+/// Removes and returns the first free index; indices that were matched otherwise are dropped.
 fn next(queue: &mut VecDeque<usize>, is_free: impl Fn(usize) -> bool) -> Option<usize> {
     std::iter::from_fn(|| queue.pop_front()).find(|nth| is_free(*nth))
 }

@@ -1,4 +1,4 @@
-//! Tool calls told live, told again, and told by the report: which of them are one.
+//! Tests of the identity of tool calls that are reported live, repeatedly, and by the report.
 
 use uuid::Uuid;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::event::{CallFacts, CallToolCalled, Event, ToolAnswer};
 use crate::ids::{StreamId, StreamVersion};
 
-/// A tool call: id, tool, digest of the arguments. An empty one is not told.
+/// A tool call with an id, a tool and a digest of the arguments. Empty values are absent.
 fn fact(id: &str, tool: &str, arguments: &str) -> ToolFact {
     let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ToolFact {
@@ -18,7 +18,7 @@ fn fact(id: &str, tool: &str, arguments: &str) -> ToolFact {
     }
 }
 
-/// What one message tells: live, or as a report.
+/// A message with tool calls: live, or a report.
 enum Message {
     Live(ToolFact),
     Report(Vec<ToolFact>),
@@ -58,7 +58,7 @@ fn take(calls: &mut ToolCalls, message: &Message, nth: i64, position: i64) {
     }
 }
 
-/// Ids and tools after all messages, the same in their order and in the reverse one.
+/// Ids and tools after all messages; asserts that the reverse order gives the same.
 fn told(messages: &[Message]) -> Vec<(String, String)> {
     let fold = |order: &[usize]| {
         let mut calls = ToolCalls::default();
@@ -94,11 +94,11 @@ fn equal_calls_of_one_message_are_as_many_as_it_lists() {
 #[test]
 fn what_was_told_live_and_by_the_report_is_one_call() {
     for (id, tool, arguments) in [
-        ("t", "look", "a"),     // word for word
-        ("t", "look", "other"), // the arguments spelled otherwise
-        ("t", "look", ""),      // without them
-        ("t", "", ""),          // only its result
-        ("", "look", "a"),      // without its id
+        ("t", "look", "a"),     // equal
+        ("t", "look", "other"), // other arguments
+        ("t", "look", ""),      // no arguments
+        ("t", "", ""),          // the result only
+        ("", "look", "a"),      // no id
         ("", "look", "other"),
     ] {
         let listed = [(id, tool, arguments)];
@@ -111,10 +111,10 @@ fn what_was_told_live_and_by_the_report_is_one_call() {
 fn a_function_of_the_old_shape_is_the_tool_call_the_report_lists() {
     for listed in [("t", "look", "a"), ("t", "look", "other"), ("t", "look", "")] {
         assert_eq!(told(&[live("", "look", "a"), report(&[listed])]).len(), 1, "{listed:?}");
-        // An old build told no digest.
+        // An old build recorded no digest.
         assert_eq!(told(&[live("", "look", ""), report(&[listed])]).len(), 1, "{listed:?}");
     }
-    // Both shapes of one message, and the report.
+    // Both shapes in one message, and the report.
     let both = [live("", "look", "a"), live("t", "look", "a"), report(&[("t", "look", "a")])];
     assert_eq!(told(&both).len(), 1);
     assert_eq!(told(&both[..2]).len(), 1);
@@ -127,15 +127,15 @@ fn each_of_several_calls_of_one_id_finds_its_own_in_the_report() {
     let listed = [("look", "look", "a"), ("look", "look", "b")];
     let messages = [live("look", "look", "b"), live("look", "look", "a"), report(&listed)];
     assert_eq!(told(&messages).len(), 2);
-    // One of them was lost on its way; the report has it.
+    // A live message was lost; the report has both.
     assert_eq!(told(&[live("look", "look", "b"), report(&listed)]).len(), 2);
-    // One of them is spelled otherwise.
+    // The report writes the arguments of one of them differently.
     let listed = [("look", "look", "a"), ("look", "look", "c")];
     assert_eq!(
         told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed)]).len(),
         2
     );
-    // The report leaves one out: it was made all the same.
+    // The report omits one; it is still a tool call.
     assert_eq!(
         told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed[..1])]).len(),
         2
@@ -152,7 +152,7 @@ fn a_repeated_report_adds_no_call() {
 fn what_an_older_build_told_without_arguments_is_not_another_call() {
     assert_eq!(told(&[live("t", "look", ""), live("t", "look", "a")]).len(), 1);
     assert_eq!(told(&[live("t", "look", ""), report(&[("t", "look", "a")])]).len(), 1);
-    // Without an id each event is one.
+    // Without an id, each event is a tool call of its own.
     assert_eq!(told(&[live("", "look", ""), live("", "look", "")]).len(), 2);
 }
 

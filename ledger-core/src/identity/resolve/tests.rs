@@ -1,4 +1,4 @@
-//! A row for every rule, and laws over histories nobody wrote down.
+//! A table with a row for each rule, and properties over generated histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ fn every_rule_has_its_row() {
         ("an unknown external id", vec![known(ExternalId, &[])], None, new(None)),
         ("an unknown e-mail alone", vec![known(Email, &[])], None, own(&[])),
         ("an unknown e-mail with a name", vec![known(Email, &[])], Some(ANNA), new(None)),
-        // External ids.
+        // External ids decide, unless the name differs.
         ("a known external id", vec![known(ExternalId, &[anna_by(ExternalId)])], None, is(1)),
         ("… with its name", vec![known(ExternalId, &[anna_by(ExternalId)])], Some(ANNA), is(1)),
         (
@@ -74,7 +74,7 @@ fn every_rule_has_its_row() {
             None,
             is(1),
         ),
-        // The same name.
+        // A handle with the same name.
         ("a known number and its name", vec![known(Phone, &[anna_by(Phone)])], Some(ANNA), is(1)),
         (
             "of several contacts the one with the name",
@@ -88,7 +88,7 @@ fn every_rule_has_its_row() {
             Some(ANNA),
             is(1),
         ),
-        // One contact and no name.
+        // A single contact and no name.
         ("a known number", vec![known(Phone, &[anna_by(Phone)])], None, is(1)),
         ("a known e-mail", vec![known(Email, &[anna_by(Phone)])], None, is(1)),
         (
@@ -116,14 +116,14 @@ fn every_rule_has_its_row() {
             Some(ANNA),
             new(Some(1)),
         ),
-        // Another name.
+        // A different name.
         (
             "another name on a number",
             vec![known(Phone, &[anna_by(Phone)])],
             Some(BEN),
             new(Some(1)),
         ),
-        // A weaker handle never takes over a new stronger one.
+        // A weaker handle does not decide for a new, stronger one.
         (
             "a new number with a shared e-mail",
             vec![known(Phone, &[]), known(Email, &[anna_by(Phone)])],
@@ -185,17 +185,17 @@ fn every_rule_has_its_row() {
     }
 }
 
-/// What a message tells: handles by kind and number, and a name.
+/// A message: handles by kind and number, and a name.
 #[derive(Debug, Clone, PartialEq)]
 struct Message {
     handles: BTreeMap<HandleKind, u8>,
     name: Option<NameIndex>,
 }
 
-/// Contacts as a vault keeps them.
+/// A model of the vault's contacts.
 #[derive(Default)]
 struct Vault {
-    /// The name of each, in the order they were made.
+    /// Name of each contact, in order of creation.
     contacts: Vec<Option<NameIndex>>,
     handles: BTreeMap<(HandleKind, u8), Vec<usize>>,
 }
@@ -255,9 +255,9 @@ fn message() -> impl Strategy<Value = Message> {
     )
 }
 
-/// How many people some messages are of, each a call, as sums count them: a call counts as its contact,
-/// else as its strongest handle, else as itself. A handle does not count when a call that has it
-/// counts as another.
+/// Number of people in a list of messages, each of a call of its own, as sums count them. A call
+/// counts as its contact, else as its strongest handle, else as itself. A handle does not count if
+/// a call with that handle counts as something else.
 fn people(messages: &[Message]) -> usize {
     let mut vault = Vault::default();
     let (mut contacts, mut known, mut others, mut strangers) =
@@ -286,8 +286,8 @@ fn people(messages: &[Message]) -> usize {
     contacts.len() + others.difference(&known).count() + strangers
 }
 
-/// One message of one of three people who share an e-mail address, two of them a number too. Anna and
-/// Ben say their names or nothing but what they call from.
+/// Generates a message of one of three people who share an e-mail address; two of them also share a
+/// number. Anna and Ben give their names, or only the handle they call from.
 fn message_of_people() -> impl Strategy<Value = Message> {
     use HandleKind::{Email, Phone};
     let message = |handles: &[(HandleKind, u8)], name| Message {
