@@ -1,7 +1,7 @@
-//! Voice platforms: what each proves, and how its messages become events.
+//! Voice platforms: verification of their webhooks, and translation of their messages to events.
 //!
-//! An adapter is a function of bytes. It knows nothing of tenants, keys or the database, and it
-//! never fails for a reason outside the body it was given.
+//! An adapter is a pure function of the request. It has no access to tenants, keys or the database,
+//! and fails only because of the request itself.
 
 pub mod signature;
 pub mod vapi;
@@ -14,18 +14,18 @@ use thiserror::Error;
 use crate::envelope::Draft;
 use crate::personal::Party;
 
-/// A voice platform, or the generic Standard Webhooks sender.
+/// A voice platform with an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {
-    /// vapi.ai
+    /// Vapi (vapi.ai).
     Vapi,
 }
 
 impl Provider {
-    /// Every provider this build has an adapter for.
+    /// All providers with an adapter in this build.
     pub const ALL: &'static [Self] = &[Self::Vapi];
 
-    /// The stored name.
+    /// Returns the name stored in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,13 +33,13 @@ impl Provider {
         }
     }
 
-    /// The provider of a stored or typed name.
+    /// Returns the provider with a stored or typed name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|provider| provider.as_str() == name)
     }
 
-    /// Its adapter.
+    /// Returns the adapter of the provider.
     #[must_use]
     pub fn adapter(self) -> &'static dyn Adapter {
         match self {
@@ -54,24 +54,24 @@ impl fmt::Display for Provider {
     }
 }
 
-/// What a webhook request carries besides its body. Header names are lower case.
+/// A webhook request as far as verification needs it. Header names are lower case.
 #[derive(Debug, Clone, Copy)]
 pub struct Proof<'a> {
-    /// The request's headers.
+    /// All headers of the request, in order, with repetitions.
     pub headers: &'a [(String, String)],
-    /// The exact bytes that were sent; `None` while the body is not read.
+    /// The exact bytes of the body; `None` while the body is not read.
     pub body: Option<&'a [u8]>,
-    /// Now, in seconds since the Unix epoch, for time-bound signatures.
+    /// Current time in seconds since the Unix epoch, for signatures with a time limit.
     pub now_unix: i64,
 }
 
 impl<'a> Proof<'a> {
-    /// The value of a header that a signature depends on, without surrounding blanks; `None` when it is
-    /// absent or empty.
+    /// Returns the value of a header that a signature depends on, without surrounding blanks;
+    /// `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`Unproven::Repeated`]: each further value would be one more pass over the body, for a sender
-    /// that has proved nothing.
+    /// [`Unproven::Repeated`] for a repeated header. Each further value would cost another pass over
+    /// the body of an unauthenticated request.
     pub fn single(&self, name: &str) -> Result<Option<&'a str>, Unproven> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
         let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());
@@ -80,28 +80,28 @@ impl<'a> Proof<'a> {
     }
 }
 
-/// Why a webhook was not believed. Each is answered 401 and audited.
+/// Reason why a webhook is not authenticated. The request is answered with 401 and audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unproven {
-    /// No secret and no signature came.
+    /// The request has neither a secret nor a signature.
     #[error("the request carries no proof")]
     Missing,
-    /// A proof came, and it is wrong.
+    /// The secret or the signature is invalid.
     #[error("the proof is wrong")]
     Wrong,
-    /// The signature is right for another time.
+    /// The signature is valid, but its time is more than five minutes away.
     #[error("the signed time is more than five minutes away")]
     Stale,
-    /// A signature or its time is given more than once. No signature is computed then.
+    /// The signature or its time is repeated. No signature is computed in this case.
     #[error("the signature or its time is given more than once")]
     Repeated,
-    /// The proof is a signature over the body, and the body is not read yet.
+    /// The request has a signature over the body, and the body is not read yet.
     #[error("the proof is a signature over the body, which was not read")]
     Unread,
 }
 
 impl Unproven {
-    /// The stable word for audits and metrics.
+    /// Returns the stable code for audit events and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -114,99 +114,102 @@ impl Unproven {
     }
 }
 
-/// Why a body is refused. The text is shown to the sender, so it quotes nothing from the body.
+/// Reason why a body cannot be translated. The text is sent to the caller, so it quotes nothing
+/// from the body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// Not UTF-8.
+    /// The body is not UTF-8.
     #[error("the body is not UTF-8 (byte {at} breaks it)")]
     NotUtf8 {
-        /// Offset of the first bad byte.
+        /// Offset of the first invalid byte.
         at: usize,
     },
-    /// Not JSON.
+    /// The body is not JSON.
     #[error("the body is not JSON (line {line}, column {column})")]
     NotJson {
-        /// Line of the fault, from 1.
+        /// Line of the error, from 1.
         line: usize,
-        /// Column of the fault.
+        /// Column of the error, as counted by `serde_json`.
         column: usize,
     },
-    /// Nested beyond what any provider sends.
+    /// The body is nested deeper than that of any provider.
     #[error("the body nests deeper than {limit} levels")]
     TooDeep {
-        /// The limit.
+        /// Maximum number of levels.
         limit: usize,
     },
-    /// More values than any provider sends.
+    /// The body has more values than that of any provider.
     #[error("the body holds more than {limit} values")]
     TooMany {
-        /// The limit.
+        /// Maximum number of values.
         limit: usize,
     },
-    /// JSON, but not a message of this provider.
+    /// The body is JSON, but not a message of this provider.
     #[error("{0}")]
     WrongShape(&'static str),
 }
 
-/// Ids in a message that may tell whose it is. They come from the platform's own objects, never
-/// from metadata a caller can set.
+/// Ids in a message by which a shared source finds the tenant. Their source is the platform's own
+/// objects, never metadata that a caller can set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routing {
-    /// The assistant.
+    /// Id of the assistant at the platform.
     pub assistant_id: Option<String>,
-    /// Our number, by the platform's id.
+    /// Id of the business's number at the platform.
     pub phone_number_id: Option<String>,
-    /// Our number itself, in E.164.
+    /// The business's number in E.164.
     pub phone_number: Option<String>,
 }
 
-/// One tool call that waits for an answer.
+/// A tool call that the provider wants a result for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolRequest {
-    /// The provider's id, to be given back as it came.
+    /// The provider's id, returned unchanged in the reply.
     pub tool_call_id: Option<String>,
-    /// The function's name.
+    /// Name of the function.
     pub tool: String,
 }
 
-/// What the provider wants to hear back once the message is recorded.
+/// Form of the response that the provider expects once the message is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing but success.
+    /// An empty success.
     Acknowledge,
-    /// One result per tool call, in this order. One draft per entry, in the same order.
+    /// One result for each tool call, in this order. The drafts have an entry for each, in the same
+    /// order.
     ToolResults(Vec<ToolRequest>),
     /// One result without an id (the old single-function shape).
     FunctionResult(ToolRequest),
-    /// Which assistant shall answer the telephone.
+    /// The assistant that takes the call.
     Assistant,
-    /// Somewhere to send the call; we have nowhere.
+    /// A destination for a transfer; there is none to give.
     Destination,
-    /// A body of the provider's own shape that says "nothing".
+    /// A fixed body in the provider's own shape that means "nothing".
     Fixed(Value),
 }
 
-/// A message, understood. `Debug` shows its kind and its events, and nothing about a person.
+/// A translated message. `Debug` prints its kind and its events, and no personal data.
 #[derive(Clone)]
 pub struct Translation {
     /// The provider's message type.
     pub kind: String,
-    /// Whose it may be.
+    /// Ids by which a shared source finds the tenant.
     pub routing: Routing,
-    /// The provider's call id, when it names one.
+    /// The provider's call id; `None` if the message is not about a call.
     pub provider_call_id: Option<String>,
-    /// Who was on the line, as far as this message tells.
+    /// The person on the line; `None` if the message has no such data.
     pub party: Option<Party>,
-    /// The body in one canonical spelling (keys sorted, no spaces, numbers as written): what its
-    /// identity is computed from, so that a proxy that re-spells JSON does not make a new event.
+    /// The body in its canonical form (keys sorted, no spaces, numbers as written). Event ids are
+    /// derived from it, so a proxy that rewrites the JSON does not create new events.
     pub canonical: Vec<u8>,
-    /// The events, in order. Appended together or not at all.
+    /// The events, in order. All are appended together, or none.
     pub drafts: Vec<Draft>,
-    /// Whether it would read otherwise if the country were told: a number in it is not international.
+    /// True if the translation depends on a missing region: the message has a number that does not
+    /// parse without one.
     pub wants_country: bool,
-    /// Whether this is streaming telemetry that the report repeats: recorded only on request.
+    /// True for streaming telemetry that the end-of-call report repeats. Recorded on request only.
     pub is_telemetry: bool,
-    /// What to answer.
+    /// Form of the response.
     pub reply: Reply,
 }
 
@@ -219,19 +222,19 @@ impl fmt::Debug for Translation {
     }
 }
 
-/// Translator for one voice platform.
+/// Verifies and translates the webhooks of one voice platform.
 pub trait Adapter: Send + Sync {
-    /// Checks that the sender knows the secret. Constant time in the secret. Passes over the body at most
-    /// once for each form of signature the provider has, whatever the headers are.
+    /// Verifies that the sender has the secret, in constant time. For each signature form of the
+    /// provider, at most one pass over the body is made, whatever the headers are.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered 401 and nothing of it is kept. [`Unproven::Unread`] without a
-    /// body: read it and ask again.
+    /// [`Unproven`]: the request is answered with 401 and nothing of it is stored. For
+    /// [`Unproven::Unread`], the caller reads the body and verifies again.
     fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven>;
 
-    /// Reads a body. `region` (ISO 3166-1 alpha-2) is the country national numbers are read in.
+    /// Translates a body. `region` (ISO 3166-1 alpha-2) is the country of national phone numbers.
     ///
     /// # Errors
-    /// [`Refused`]: the request is answered 400 and nothing of it is kept.
+    /// [`Refused`]: the request is answered with 400 and nothing of it is stored.
     fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, Refused>;
 }

@@ -1,5 +1,5 @@
-//! Signatures as a customer may set them up at the platform: which headers, which algorithm, what
-//! of the request is signed. A source that has such a scheme believes nothing else.
+//! Configurable signature schemes: header names, algorithm and signed payload. A source with a
+//! scheme accepts no other kind of authentication.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine;
@@ -9,64 +9,66 @@ use thiserror::Error;
 
 use super::{Proof, Unproven};
 
-/// While a secret changes there are two; more are not compared.
+/// Maximum number of signatures compared. During a rotation of the secret there are two.
 const MAX_SIGNATURES: usize = 16;
 
-/// How far a signed time may be from ours, in seconds.
+/// Maximum difference between a signed time and the local time, in seconds.
 const TOLERANCE: u64 = 300;
 
-/// What may stand in a payload's format.
+/// Placeholders permitted in a payload format.
 const PLACEHOLDERS: [&str; 4] = ["{body}", "{timestamp}", "{method}", "{svix-id}"];
 
-/// The hash below the HMAC.
+/// Hash function of the HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
-    /// HMAC-SHA-256.
+    /// HMAC-SHA-256, the default.
     #[default]
     Sha256,
-    /// HMAC-SHA-512.
+    /// HMAC-SHA-512, with a tag of 64 bytes.
     Sha512,
-    /// HMAC-SHA-1: weak as a hash, still sound as an HMAC.
+    /// HMAC-SHA-1. The hash is weak, its HMAC is still secure.
     Sha1,
 }
 
-/// How the signature is written.
+/// Text encoding of the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// Hexadecimal digits of either case.
+    /// Hexadecimal digits, upper or lower case.
     #[default]
     Hex,
-    /// Base64 of either alphabet, padded or not.
+    /// Base64 in the standard or the URL-safe alphabet, with or without padding.
     Base64,
 }
 
-/// What is signed, and where the signature stands. [`SignatureScheme::check`] it before it is kept.
+/// A signature scheme: the signed payload and the headers of the signature. Check it with
+/// [`SignatureScheme::check`] before it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureScheme {
-    /// The hash.
+    /// Hash function of the HMAC.
     pub algorithm: Algorithm,
-    /// The header with the signature; several in one, separated by spaces, are tried each.
+    /// Header with the signature. Several signatures in the header are separated by spaces; one
+    /// valid signature suffices.
     pub signature_header: String,
-    /// The header with the time that is signed. Without one, a request can be sent again for ever;
-    /// it is then still recorded once.
+    /// Header with the signed time. Without it a request can be replayed indefinitely; a replay is
+    /// still recorded once only.
     pub timestamp_header: Option<String>,
-    /// The header with the message's own id, where `{svix-id}` is signed.
+    /// Header with the id of the message, if the payload contains `{svix-id}`.
     pub message_id_header: Option<String>,
-    /// The signed text: `{body}`, and what else is in it.
+    /// Format of the signed payload: `{body}`, with other placeholders and text.
     pub payload: String,
-    /// How the signature is written.
+    /// Text encoding of the signature.
     pub encoding: Encoding,
-    /// What stands before it, such as `sha256=` or `v1,`.
+    /// Prefix of the signature, such as `sha256=` or `v1,`.
     pub prefix: String,
-    /// Whether the secret is the Base64 of the key, as `whsec_…` is.
+    /// True if the secret is the Base64 form of the key, such as `whsec_…`.
     pub is_secret_base64: bool,
 }
 
 impl Default for SignatureScheme {
-    /// As Vapi has it when nothing is chosen.
+    /// Returns Vapi's scheme for a credential without settings.
     fn default() -> Self {
         Self {
             algorithm: Algorithm::default(),
@@ -81,43 +83,45 @@ impl Default for SignatureScheme {
     }
 }
 
-/// Why a scheme cannot be used.
+/// Reason why a scheme is not usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SchemeError {
-    /// A signature that does not cover the body proves nothing about it.
+    /// The payload does not cover the body.
     #[error("the payload must contain {{body}}")]
     NoBody,
-    /// Each further time would be one more pass over a body that is not believed yet.
+    /// The body is repeated in the payload, which would cost another pass over an unauthenticated
+    /// body.
     #[error("the payload must contain {{body}} once")]
     BodyRepeated,
-    /// A time that nobody signed proves nothing.
+    /// The time is sent but not signed, or signed but not sent.
     #[error(
         "the payload must contain {{timestamp}} when there is a timestamp header, and only then"
     )]
     Timestamp,
-    /// An id that nobody sends cannot be signed.
+    /// The message id is sent but not signed, or signed but not sent.
     #[error(
         "the payload must contain {{svix-id}} when there is a message id header, and only then"
     )]
     MessageId,
-    /// Behind a proxy we do not know the address as the sender wrote it, or never heard of it.
+    /// An unsupported placeholder, such as the URL: behind a proxy the URL of the sender is not
+    /// known.
     #[error(
         "the payload may contain {{body}}, {{timestamp}}, {{method}} and {{svix-id}}, and no other braces"
     )]
     Placeholder,
-    /// Not the name of a header.
+    /// A header name has characters that are not permitted.
     #[error("a header's name is lower-case letters, digits and hyphens")]
     Header,
-    /// The secret does not decode.
+    /// The secret is not valid Base64.
     #[error("the secret is not Base64")]
     Secret,
 }
 
 impl SignatureScheme {
-    /// Whether it can be used with this secret.
+    /// Checks whether the scheme is usable with this secret.
     ///
     /// # Errors
-    /// [`SchemeError`] says what to change.
+    /// [`SchemeError`] describes what must be changed.
     pub fn check(&self, secret: &str) -> Result<(), SchemeError> {
         let headers = [&self.timestamp_header, &self.message_id_header];
         let headers = headers.into_iter().flatten().chain([&self.signature_header]);
@@ -148,12 +152,12 @@ impl SignatureScheme {
         self.key(secret).map(|_| ()).ok_or(SchemeError::Secret)
     }
 
-    /// Checks that the sender knows the secret. Constant time in the secret. Each header counts once, so
-    /// that a sender that proves nothing costs one pass over the body.
+    /// Verifies that the sender has the secret, in constant time. Each header may occur once, so an
+    /// unauthenticated request costs one pass over the body.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered 401 and nothing of it is kept. [`Unproven::Unread`] without a
-    /// body: read it and ask again.
+    /// [`Unproven`]: the request is answered with 401 and nothing of it is stored. For
+    /// [`Unproven::Unread`], the caller reads the body and verifies again.
     pub fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
         let given = proof.single(&self.signature_header)?.ok_or(Unproven::Missing)?;
         let header = |name: &Option<String>| match name {
@@ -165,7 +169,7 @@ impl SignatureScheme {
         let key = self.key(secret).filter(|_| !secret.is_empty()).ok_or(Unproven::Wrong)?;
         let body = proof.body.ok_or(Unproven::Unread)?;
         let tag = self.sign(&key, body, timestamp, message_id);
-        // Every one is compared, so that time tells nothing about which was nearly right.
+        // All signatures are compared, so that the time does not depend on which one matches.
         let is_right = given
             .split_whitespace()
             .take(MAX_SIGNATURES)
@@ -194,7 +198,8 @@ impl SignatureScheme {
         (!bytes.is_empty()).then(|| hmac::Key::new(algorithm, &bytes))
     }
 
-    /// Signs the payload piece by piece: what is put in is never searched for placeholders itself.
+    /// Computes the tag over the payload, piece by piece. Inserted values are not searched for
+    /// placeholders.
     fn sign(&self, key: &hmac::Key, body: &[u8], timestamp: &str, message_id: &str) -> hmac::Tag {
         let mut context = hmac::Context::with_key(key);
         let mut rest = self.payload.as_str();
@@ -225,20 +230,22 @@ impl SignatureScheme {
     }
 }
 
-/// Seconds or milliseconds: seconds have had ten digits since 2001, milliseconds thirteen.
+/// Returns true if a time in seconds or milliseconds is within the tolerance. Seconds have had ten
+/// digits since 2001, milliseconds thirteen.
 pub(in crate::provider) fn is_near(timestamp: &str, now_unix: i64) -> bool {
     let Ok(time) = timestamp.parse::<i64>() else { return false };
     let seconds = if time > 100_000_000_000 { time / 1000 } else { time };
     seconds.abs_diff(now_unix) <= TOLERANCE
 }
 
-/// Compares digests, so that neither where two texts differ nor their lengths show in time.
+/// Compares two texts by their digests, so that the time depends neither on the first difference
+/// nor on the lengths.
 pub(in crate::provider) fn is_same(a: &str, b: &str) -> bool {
     let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     constant_time::verify_slices_are_equal(digest(a).as_ref(), digest(b).as_ref()).is_ok()
 }
 
-/// The standard alphabet without padding, from either alphabet with or without it.
+/// Converts Base64 to the standard alphabet without padding.
 pub(in crate::provider) fn standard_base64(text: &str) -> String {
     text.trim_end_matches('=').replace('-', "+").replace('_', "/")
 }

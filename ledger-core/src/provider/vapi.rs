@@ -1,8 +1,8 @@
-//! Vapi: server messages, and call objects as its API gives them.
+//! Adapter for Vapi: server messages, and call objects of its API.
 //!
-//! One message may be told three times over: `message`, its `artifact` and `analysis`, and
-//! `message.call`, which is a snapshot from when the call was made and is wrong about everything
-//! that changed since. `vapi/message.rs` says which of them is believed.
+//! A message can have the same value in three places: in `message`, in its `artifact` and
+//! `analysis`, and in `message.call`. The last is a snapshot from the creation of the call and
+//! outdated in every changed field. `vapi/message.rs` defines the order of precedence.
 
 mod conversation;
 mod cost;
@@ -41,7 +41,7 @@ use crate::event::Presence;
 use crate::json::{Json, fact_id};
 use message::Message;
 
-/// The adapter.
+/// The adapter for Vapi.
 pub struct Vapi;
 
 impl Adapter for Vapi {
@@ -51,7 +51,7 @@ impl Adapter for Vapi {
 
     fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, Refused> {
         let mut tree = Json::parse(body)?;
-        // Of the body as it was sent: a secret that changed makes another delivery.
+        // Canonical form of the body as sent: a body with another secret is another delivery.
         let canonical = tree.to_canonical();
         redact::redact(&mut tree);
         let raw = tree.to_compact();
@@ -83,7 +83,7 @@ fn translate(
         dedupe: told.dedupe,
         occurred_at,
         event: told.event,
-        // One body is kept once, with the first of its events.
+        // The body is stored once, with the first of its events.
         sections: Sections { party: party.clone(), raw: raw.take(), ..told.sections },
     });
     Ok(Translation {

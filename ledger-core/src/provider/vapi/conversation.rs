@@ -1,4 +1,4 @@
-//! What was said in a call, and what was made of it.
+//! Extraction of the conversation: transcript, summary, turns, evaluation and recordings.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::tools::filled_text;
 use crate::json::Json;
 use crate::personal::{Conversation, Recording, Turn};
 
-/// The conversation as far as the message tells it.
+/// Returns the parts of the conversation in the message.
 pub(super) fn conversation(message: &Message<'_>) -> Conversation {
     Conversation {
         transcript: message.told("transcript", transcript_text).map(str::to_owned),
@@ -19,7 +19,7 @@ pub(super) fn conversation(message: &Message<'_>) -> Conversation {
     }
 }
 
-/// The names of the parts that came, for the facts.
+/// Returns the names of the present parts, for the facts.
 pub(super) fn parts(conversation: &Conversation) -> Vec<String> {
     let parts = [
         ("transcript", conversation.transcript.is_some()),
@@ -32,7 +32,7 @@ pub(super) fn parts(conversation: &Conversation) -> Vec<String> {
     parts.into_iter().filter(|(_, came)| *came).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The one turn of a `transcript` message.
+/// Returns the single turn of a `transcript` message.
 pub(super) fn spoken(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conversation> {
     let role = message.at_message("role", |role| speaker(role.as_str()?))?;
     let text = message.at_message("transcript", transcript_text)?;
@@ -40,8 +40,8 @@ pub(super) fn spoken(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conver
     Some(Conversation { messages: vec![turn], ..Conversation::default() })
 }
 
-/// Whether the provider judged the call a success, where its words are plain. Rubrics of numbers,
-/// letters or the tenant's own words are kept beside the conversation, unjudged.
+/// Returns the provider's judgement of success if it is a plain word. Rubrics of numbers, letters
+/// or the tenant's own words are kept in the conversation only.
 pub(super) fn success(message: &Message<'_>) -> Option<bool> {
     let verdict = message.told("successEvaluation", filled)?;
     if let Some(plain) = verdict.as_bool() {
@@ -54,7 +54,7 @@ pub(super) fn success(message: &Message<'_>) -> Option<bool> {
     }
 }
 
-/// A transcript is text, or (in older integrations) an object with text and messages.
+/// Reads a transcript: a text, or (in older integrations) an object with text and messages.
 fn transcript_text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str().or_else(|| filled_text(value, &["text", "transcript"]))
 }
@@ -66,8 +66,8 @@ fn structured_data(message: &Message<'_>) -> Option<Value> {
         .map(Json::to_value)
 }
 
-/// In the order they were spoken. Positions are kept where times are missing: offsets from the
-/// start begin anew when one assistant hands over to another.
+/// Returns the turns in chronological order. If a time is missing, the order of the list is kept:
+/// offsets from the start begin at zero again after a handoff to another assistant.
 fn turns(log: &[Json<'_>]) -> Vec<Turn> {
     let mut turns: Vec<Turn> = log.iter().filter_map(turn).collect();
     if turns.iter().all(|turn| turn.at_ms.is_some()) {
@@ -88,13 +88,13 @@ pub(super) fn said(message: &Json<'_>) -> Option<String> {
     if let Some(text) = filled_text(message, &["message", "content", "text"]) {
         return Some(text.to_owned());
     }
-    // The form language models use: a list of parts, some of them text.
+    // The form of language models: a list of parts, some of which are text.
     let parts = message.get("content")?.items().iter();
     let texts: Vec<_> = parts.filter_map(|part| part.get("text")?.as_str()).collect();
     (!texts.is_empty()).then(|| texts.join(" "))
 }
 
-/// Who speaks, in our words. Prompts and tool traffic are not speech.
+/// Maps a role to `assistant` or `user`. Prompts and tool messages have neither role.
 fn speaker(role: &str) -> Option<&'static str> {
     match role {
         "bot" | "assistant" => Some("assistant"),
@@ -103,7 +103,7 @@ fn speaker(role: &str) -> Option<&'static str> {
     }
 }
 
-/// Every recording once, though most are told under two names.
+/// Returns the recordings without duplicates; most occur under two names.
 fn recordings(message: &Message<'_>) -> Vec<Recording> {
     let nested = |path: &[&str]| {
         message.told("recording", |recording| object(recording)?.path(path)?.as_str())

@@ -1,7 +1,8 @@
-//! What a call cost, from the places a message tells it in.
+//! The cost of a call, from all places in a message.
 //!
-//! `cost` and `costBreakdown` are rounded to four decimals, `costs[]` is not, so their parts need
-//! not add up; the stated total is what was billed. All of it is decimal text made exact.
+//! `cost` and `costBreakdown` are rounded to four decimals and `costs[]` is not, so the parts need
+//! not add up. The stated total is the billed amount. All amounts are parsed exactly from decimal
+//! text.
 
 use rust_decimal::Decimal;
 
@@ -11,7 +12,7 @@ use crate::json::Json;
 use crate::money::{Cost, CostParts, Nanos};
 use crate::plausible::{self, Reading, mark};
 
-/// The named parts, and what Vapi calls each in `costBreakdown` and as a type in `costs[]`.
+/// Named parts: the key in `costBreakdown`, and the type in `costs[]`.
 const PARTS: [(&str, &str); 5] = [
     ("transport", "transport"),
     ("stt", "transcriber"),
@@ -20,24 +21,26 @@ const PARTS: [(&str, &str); 5] = [
     ("vapi", "vapi"),
 ];
 
-/// Other sums of money in `costBreakdown`; the rest of its fields count tokens and characters.
+/// Further amounts in `costBreakdown`; its other fields count tokens and characters.
 const OTHER_SUMS: [&str; 3] = ["chat", "voicemailDetectionCost", "knowledgeBaseCost"];
 const ANALYSIS_SUMS: [&str; 4] =
     ["summary", "structuredData", "successEvaluation", "structuredOutput"];
 
-/// What a message says of the cost.
+/// Cost found in a message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// The cost; `None` when nothing tells one.
+    /// The cost; `None` if the message has none.
     pub(super) cost: Option<Cost>,
-    /// It is zero, and the report says so itself.
+    /// True if the cost is zero and the report states it itself.
     pub(super) is_stated_zero: bool,
 }
 
-/// The cost. Of each place the stated total counts: `cost`, else `costBreakdown.total`, else the sum of
-/// `costs`. Zero is a cost (own provider keys) when the message tells it itself; the snapshot of the call
-/// inside a report says zero until the cost is known, so its zero is none. An amount that no call can
-/// cost is named in `implausible`, and the next one counts.
+/// Returns the cost of the call.
+///
+/// In each place, the total is `cost`, else `costBreakdown.total`, else the sum of `costs`. A zero
+/// in the message itself is a cost (the customer uses own provider keys). The snapshot of the call
+/// inside a report has zero until the cost is known, so a zero there is ignored. An implausible
+/// amount is listed in `implausible`, and the next one is used.
 pub(super) fn cost(message: &Message<'_>, implausible: &mut Vec<String>) -> Told {
     let mut total_of = |place| match total(place) {
         Total::Told(nanos) => Some(nanos),
@@ -76,7 +79,7 @@ fn non_zero_or_first<T>(
 
 type Total = Reading<Nanos>;
 
-/// The total that one place tells.
+/// Returns the total in one place.
 fn total<'m>(place: &'m Json<'m>) -> Total {
     let stated = place.get("cost").map_or(Total::Absent, stated);
     let mut totals = [stated].into_iter().chain(
@@ -108,7 +111,7 @@ fn stated(value: &Json<'_>) -> Total {
     value.as_decimal().map_or_else(|| unreadable(value), plausible::total)
 }
 
-/// Every list of parts one place tells, best first.
+/// Returns all lists of parts in one place, best first.
 fn parts<'m>(place: &'m Json<'m>) -> impl Iterator<Item = CostParts> + 'm {
     let named = breakdowns(place)
         .map(|breakdown| named_parts(|(key, _)| breakdown.get(key).and_then(Json::as_decimal)));
@@ -120,7 +123,7 @@ fn parts<'m>(place: &'m Json<'m>) -> impl Iterator<Item = CostParts> + 'm {
     named.chain(listed).flatten()
 }
 
-/// `costBreakdown` and `costs`, where they are objects (`{"total": …, "stt": …}`).
+/// Returns `costBreakdown` and `costs` where they are objects (`{"total": …, "stt": …}`).
 fn breakdowns<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m Json<'m>> {
     ["costBreakdown", "costs"]
         .into_iter()
@@ -128,7 +131,7 @@ fn breakdowns<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m Json<'m>> {
         .filter(|it| it.is_object())
 }
 
-/// `costs`, where it is a list.
+/// Returns `costs` where it is a list.
 fn entries<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m [Json<'m>]> {
     ["costs", "costBreakdown"].into_iter().filter_map(|key| Some(place.get(key)?.items()))
 }
@@ -147,7 +150,8 @@ fn named_parts(read: impl Fn((&str, &str)) -> Option<Decimal>) -> Option<CostPar
     })
 }
 
-/// `None` when an entry cannot be read: a part of the sum is not the total.
+/// Returns the sum of the entries; `None` if an entry has no amount, because a partial sum is not
+/// the total.
 fn sum_of_entries(entries: &[Json<'_>]) -> Option<Decimal> {
     entries.iter().map(amount).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount?))
 }
@@ -162,7 +166,7 @@ fn sum_of_breakdown(breakdown: &Json<'_>) -> Option<Decimal> {
     sum(amounts?.into_iter())
 }
 
-/// The exact sum. `None` of nothing, and of what no decimal holds.
+/// Returns the exact sum; `None` for an empty list, and on overflow.
 fn sum(mut amounts: impl Iterator<Item = Decimal>) -> Option<Decimal> {
     let first = amounts.next()?;
     amounts.try_fold(first, Decimal::checked_add)

@@ -1,4 +1,4 @@
-//! What any message may tell about its call: ids, direction, the person, where it belongs.
+//! Facts common to all message types: ids, direction, times, the person, and the stream.
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +12,7 @@ use crate::phone::{Phone, normalise_phone};
 use crate::plausible::{Reading, mark};
 use crate::provider::Routing;
 
-/// Everything about the call but its own subject.
+/// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
     message: &Message<'_>,
     occurred_at: Reading<DateTime<Utc>>,
@@ -44,13 +44,13 @@ pub(super) fn call_facts(
     }
 }
 
-/// The provider's clock: when the message was made, or when the call object was true.
+/// Returns the provider's time: of the message, or of the last update of a call object.
 pub(super) fn occurred_at(message: &Message<'_>) -> Reading<DateTime<Utc>> {
     let key = if message.is_call_object() { "updatedAt" } else { "timestamp" };
     Message::reading(message.own_places().map(Some), key, Json::time)
 }
 
-/// The status a word means, when we have one for it.
+/// Returns the status for a word of the provider; `None` for an unknown word.
 pub(super) fn status(word: &str) -> Option<Status> {
     match word {
         "scheduled" | "queued" => Some(Status::Queued),
@@ -62,8 +62,8 @@ pub(super) fn status(word: &str) -> Option<Status> {
     }
 }
 
-/// Which stream the message belongs to. A chat's own messages belong to the chat, even if it came
-/// out of a call.
+/// Returns the stream of the message. Messages of type `chat.…` are assigned to the chat, even if
+/// the chat started in a call.
 pub(super) fn correlation(message: &Message<'_>) -> Correlation {
     let call = message.call_id().map(|id| (StreamKind::Call, id));
     let chat = message.at_message("chat", id_of).map(|id| (StreamKind::Chat, id));
@@ -76,8 +76,8 @@ pub(super) fn correlation(message: &Message<'_>) -> Correlation {
     named.map_or(Correlation::None, |(kind, id)| Correlation::Named(kind, id.to_owned()))
 }
 
-/// Whose the message may be, from the platform's own objects. `metadata` and `variableValues` are
-/// set by whoever places the call and are never asked.
+/// Returns the ids by which a shared source finds the tenant, from the platform's own objects.
+/// `metadata` and `variableValues` are not used: anyone who places a call can set them.
 pub(super) fn routing(message: &Message<'_>, region: Option<&str>) -> Routing {
     let number = our_number(message, |value| value.get("number")?.as_str());
     Routing {
@@ -104,13 +104,13 @@ fn phone_number_id<'m>(message: &Message<'m>) -> Option<&'m str> {
         .or_else(|| of_chat(message, "phoneNumberId"))
 }
 
-/// Chats and sessions name their assistant on their own object, for they have no call.
+/// Looks up a field of the chat or the session. Messages without a call have their assistant there.
 fn of_chat<'m>(message: &Message<'m>, key: &str) -> Option<&'m str> {
     let read = |value: &'m Json<'m>| value.get(key).and_then(id);
     message.at_message("chat", read).or_else(|| message.at_message("session", read))
 }
 
-/// `phoneNumber` as an object is our side of the call.
+/// Looks up a field of `phoneNumber`. As an object, it is the business's number.
 fn our_number<'m, T>(message: &Message<'m>, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
     let read = |value: &'m Json<'m>| object(value).and_then(&read);
     message.at_message("phoneNumber", read).or_else(|| message.at_call("phoneNumber", read))
@@ -124,7 +124,7 @@ fn is_test(message: &Message<'_>) -> bool {
     message.at_call("metadata", |metadata| is_marked(metadata).then_some(())).is_some()
 }
 
-/// Who was on the line: `customer`, whichever way the call went.
+/// Returns the person on the line: `customer`, for both directions of a call.
 pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Party, PartyFacts)> {
     let (phone, told_extension, phone_presence) = match phone(message, region) {
         Some((phone, extension, presence)) => (Some(phone), extension, Some(presence)),
@@ -150,7 +150,7 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
     let facts = PartyFacts {
         phone: phone_presence,
         email: party.email.as_ref().map(validity),
-        // A placeholder is no name.
+        // A placeholder is not a name.
         name: party.name.as_deref().is_some_and(|name| normal_name(name).is_some()),
         external_id: party.external_id.is_some(),
         sip_uri: party.sip_uri.is_some(),
@@ -159,18 +159,18 @@ pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Part
     (!party.is_empty()).then_some((party, facts))
 }
 
-/// A SIP address that stands where a number is expected.
+/// Returns true for a SIP address in the place of a number.
 fn is_sip(number: &str) -> bool {
     Handle::sip(number).is_some()
 }
 
-/// Flat bodies of old integrations put the caller's number, as a string, where Vapi itself keeps the
-/// object of our own number.
+/// Returns the person's number, unparsed. Flat bodies of old integrations have it as a string in
+/// `phoneNumber`, where Vapi has the object of the business's number.
 fn raw_number(message: &Message<'_>) -> Option<String> {
     customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))
 }
 
-/// The number as it is shown, its extension, and whether it is valid.
+/// Returns the number for the party section, its extension, and its validity.
 fn phone(
     message: &Message<'_>,
     region: Option<&str>,
@@ -191,7 +191,7 @@ fn customer(message: &Message<'_>, key: &str) -> Option<String> {
         .or_else(|| message.at_message("chat", |chat| read(chat.get("customer")?)))
 }
 
-/// A string, or a number that somebody forgot to quote.
+/// Accepts a string, or a number without quotes.
 fn scalar(value: &Json<'_>) -> Option<String> {
     match value {
         Json::Number(text) => Some((*text).to_owned()),

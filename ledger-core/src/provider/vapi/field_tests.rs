@@ -1,4 +1,4 @@
-//! `null` and every wrong type for every field of every capture in turn.
+//! Tests with `null` and every wrong type in each field of each capture.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use crate::ids::{EventId, Position, StreamId, StreamVersion, SubjectId};
 use crate::json::Json;
 use crate::provider::{Refused, Translation};
 
-/// Captured bodies reach 16 levels, 64 are read.
+/// Depth of the nested replacement. Captured bodies reach 16 levels, the limit is 64.
 const DEEP: usize = 40;
 
-/// What a message without its type may still be known by.
+/// Fields by which a message without a type is recognised.
 const SHAPE: [&str; 9] = [
     "message",
     "type",
@@ -30,11 +30,11 @@ const SHAPE: [&str; 9] = [
     "functionCall",
 ];
 
-/// What the adapter looks into for an id at most.
+/// Objects in which the adapter reads at most an id.
 const UNREAD: [&str; 5] =
     ["assistant", "squad", "assistantOverrides", "phoneCallProviderDetails", "parameters"];
 
-/// Texts are cut where only their being text counts: prompts are most of a body.
+/// Shortens long texts, since only their type matters here: prompts are most of a body.
 fn shorten(value: &mut Json<'_>) {
     match value {
         Json::String(text) if text.len() > 200 => *text = Cow::Borrowed("a long text"),
@@ -44,7 +44,7 @@ fn shorten(value: &mut Json<'_>) {
     }
 }
 
-/// Cuts off what the adapter never reads, so that what it does read can be tried in full.
+/// Removes the parts that the adapter never reads, so that the others can be tested in full.
 fn prune(value: &mut Json<'_>) {
     match value {
         Json::Array(items) => items.iter_mut().for_each(prune),
@@ -79,8 +79,8 @@ fn every_field_of_every_capture_may_be_of_any_type() {
         redact::redact(&mut whole);
         let mut read = whole.clone();
         prune(&mut read);
-        // Every value where it is read; large bodies repeat themselves, and elsewhere each field
-        // has one of them.
+        // Small bodies are tested with every value in each field. Large bodies repeat their
+        // structure, so each field is tested with a few values.
         let each = if descendants(&read) < 100 { wrong.len() } else { 2 };
         for nth in 0..descendants(&read) {
             let turn = wrong.iter().cycle().skip(nth * each % wrong.len()).take(each);
@@ -93,8 +93,8 @@ fn every_field_of_every_capture_may_be_of_any_type() {
     assert!(told > 10_000, "{told}");
 }
 
-/// Whether a body is understood with this in the place of its `nth` node; then what it tells can
-/// be stored, read back and folded.
+/// Translates a body with the value in the place of its `nth` node. Returns true if it is accepted,
+/// after checks that its events can be stored, decoded and folded.
 fn is_told<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> bool {
     let was = put(tree, nth, with.clone()).expect("it is there");
     let told = super::translate(tree, Vec::new(), Vec::new(), Some("US"));
@@ -127,7 +127,7 @@ fn check(told: &Translation, case: &impl Fn() -> String) {
     }
     let state = serde_json::to_string(&call).expect("plain data");
     assert_eq!(serde_json::from_str::<Call>(&state).expect("what was written"), call);
-    // What is shown of it can be worked out, whatever it was told.
+    // The accessors must not panic for any value.
     let _ = (call.status(), call.outcome(), call.duration_ms(), call.tool_calls());
 }
 

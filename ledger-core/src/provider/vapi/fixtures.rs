@@ -1,4 +1,4 @@
-//! The captured bodies, for tests.
+//! Access to the captured bodies for tests.
 
 use std::path::PathBuf;
 use std::{fs, str};
@@ -8,13 +8,13 @@ use crate::envelope::Draft;
 use crate::event::{CallEnded, CallFacts, Event};
 use crate::provider::{Adapter, Refused, Translation};
 
-/// The fixtures that are no message: the adapter refuses them.
+/// Fixtures that are not messages; the adapter rejects them.
 pub(super) const REFUSED: [&str; 2] = [
     "vapi-legacy/chattyai-09_webhook_flat_legacy.json",
     "vapi-legacy/voxanne-15_vapi_calls_api_list.json",
 ];
 
-/// Every fixture as `folder/file` and its text, sorted.
+/// Returns every fixture as `folder/file` with its text, sorted.
 pub(super) fn all() -> Vec<(String, String)> {
     let names = ["vapi", "vapi-legacy"].iter().flat_map(|folder| {
         let files = fs::read_dir(root().join(folder)).expect("the fixtures are there");
@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
 
-/// Every fixture that is a message.
+/// Returns every fixture that is a message.
 pub(super) fn messages() -> Vec<(String, String)> {
     all().into_iter().filter(|(name, _)| !REFUSED.contains(&name.as_str())).collect()
 }
@@ -45,14 +45,14 @@ pub(super) fn translate(body: &str) -> Translation {
     try_translate(body).expect("a message")
 }
 
-/// The only event of a body.
+/// Returns the only event of a body.
 pub(super) fn only_draft(body: &str) -> Draft {
     let mut drafts = translate(body).drafts;
     assert_eq!(drafts.len(), 1, "one event");
     drafts.remove(0)
 }
 
-/// The facts of the call that an event carries.
+/// Returns the call facts of an event.
 pub(super) fn call_of(event: &Event) -> &CallFacts {
     match event {
         Event::CallStarted(facts) => &facts.call,
@@ -70,7 +70,7 @@ pub(super) fn call_facts(body: &str) -> CallFacts {
     call_of(&translate(body).drafts[0].event).clone()
 }
 
-/// The end that a body tells.
+/// Returns the `call.ended` facts of a body.
 pub(super) fn ended(body: &str) -> CallEnded {
     match only_draft(body).event {
         Event::CallEnded(ended) => ended,
@@ -78,7 +78,7 @@ pub(super) fn ended(body: &str) -> CallEnded {
     }
 }
 
-/// Everything of a draft that would be kept, as one text.
+/// Returns all stored content of a draft as one text.
 pub(super) fn kept_text(draft: &Draft) -> String {
     let sections = &draft.sections;
     let json = |value: serde_json::Result<String>| value.expect("sections are JSON");

@@ -1,4 +1,4 @@
-//! Bodies nobody should send, and that must do no harm.
+//! Tests with hostile bodies.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -80,7 +80,7 @@ fn a_log_of_nothing_but_tool_calls_tells_a_thousand_of_them() {
         let draft = only_draft(&body);
         assert_eq!(draft.sections.tool_io.len(), 1000);
     }
-    // Looking through all for each would take as many comparisons as the square of twelve thousand.
+    // A linear search for each entry would need twelve thousand squared comparisons.
     assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn no_json_makes_the_adapter_panic(body in json(), kind in text()) {
         let _ = Vapi.translate(&body.to_compact(), Some("IN"));
-        // Most random bodies are refused; a type gets them past the door.
+        // Most random bodies are rejected; with a type they are translated.
         let kind = (Cow::Borrowed("type"), Json::String(Cow::Owned(kind)));
         let typed = match body {
             Json::Object(fields) => Json::Object(fields.into_iter().chain([kind]).collect()),

@@ -1,34 +1,35 @@
-//! The envelope: where in a body the message, the call and each field are.
+//! The envelope of a message: lookup of the message, the call and each field in a body.
 //!
-//! A field may be told in several places at once. What the message itself says comes first, then
-//! its `artifact` and `analysis`, then `message.call`, a snapshot as old as the call. Nothing
-//! empty beats something filled (captured reports carry `"messages": []` beside the real list).
+//! A field may have values in several places. The order of precedence is the message itself, then
+//! its `artifact` and `analysis`, then `message.call`, a snapshot as old as the call. A non-empty
+//! value has precedence over an empty one (captured reports have `"messages": []` next to the real
+//! list).
 
 use crate::identity::is_placeholder_id;
 use crate::json::{Json, fact_text};
 use crate::plausible::Reading;
 use crate::provider::Refused;
 
-/// What a body from `GET /call/{id}` is called here; it has no message type of its own.
+/// Kind of a body from `GET /call/{id}`, which has no message type of its own.
 pub(super) const CALL_OBJECT: &str = "call-object";
 
-/// A message that names a call, and nothing that says why.
+/// Kind of a message with a call and without a type.
 pub(super) const UNTYPED: &str = "untyped";
 
 const NO_MESSAGE: Refused = Refused::WrongShape(
     "expected a Vapi message: an object with a type, a call, tool calls or a function",
 );
 
-/// One message, opened.
+/// A parsed message with the places of its fields.
 #[derive(Debug)]
 pub(super) struct Message<'m> {
-    /// The message type, or the name we give to what has none.
+    /// Message type, or a name of this module for a message without a type.
     pub(super) kind: String,
     /// The whole body.
     outer: &'m Json<'m>,
-    /// What tells of this moment: `message`, or the body when it is not wrapped.
+    /// The current data: `message`, or the body if it has no wrapper.
     inner: &'m Json<'m>,
-    /// The call it is about.
+    /// The call object; `None` if the message has none.
     call: Option<&'m Json<'m>>,
 }
 
@@ -36,7 +37,7 @@ impl<'m> Message<'m> {
     /// Finds the message in a body.
     ///
     /// # Errors
-    /// [`Refused::WrongShape`] when nothing in it could come from Vapi.
+    /// [`Refused::WrongShape`] if nothing in the body can be from Vapi.
     pub(super) fn open(body: &'m Json<'m>) -> Result<Self, Refused> {
         if !body.is_object() {
             return Err(NO_MESSAGE);
@@ -73,22 +74,22 @@ impl<'m> Message<'m> {
             .any(|key| self.at_message(key, filled).is_some())
     }
 
-    /// The kind without a condition: `transcript` of `transcript[transcriptType="final"]`.
+    /// Returns the kind without a condition: `transcript` for `transcript[transcriptType="final"]`.
     pub(super) fn base_kind(&self) -> &str {
         self.kind.split('[').next().unwrap_or_default()
     }
 
-    /// Whether the body is a call as the API gives it, true at its `updatedAt`.
+    /// Returns true for a call object of the API. Its data are as of its `updatedAt`.
     pub(super) fn is_call_object(&self) -> bool {
         self.kind == CALL_OBJECT
     }
 
-    /// The message itself, and what it was wrapped in.
+    /// Returns the message and the body around it.
     pub(super) fn own_places(&self) -> [&'m Json<'m>; 2] {
         [self.inner, self.outer]
     }
 
-    /// A field of the message itself, else of what the message was wrapped in.
+    /// Looks up a field in the message, then in the body around it.
     pub(super) fn at_message<T>(
         &self,
         key: &str,
@@ -97,7 +98,7 @@ impl<'m> Message<'m> {
         first_told(self.own_places().map(Some), key, &read)
     }
 
-    /// A field of the call.
+    /// Looks up a field in the call object.
     pub(super) fn at_call<T>(
         &self,
         key: &str,
@@ -106,13 +107,14 @@ impl<'m> Message<'m> {
         first_told([self.call], key, &read)
     }
 
-    /// A field wherever it is told, by precedence: the first that is filled and reads as expected.
+    /// Looks up a field in all places by precedence. Returns the first non-empty value that `read`
+    /// accepts.
     pub(super) fn told<T>(&self, key: &str, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
         first_told(self.places(), key, &read)
     }
 
-    /// A field at some places: the first value that a call can have, else whether one was told that
-    /// no call can have.
+    /// Looks up a field in the given places. Returns the first plausible value, else
+    /// [`Reading::Implausible`] if there was an implausible one.
     pub(super) fn reading<T>(
         places: impl IntoIterator<Item = Option<&'m Json<'m>>>,
         key: &str,
@@ -130,12 +132,12 @@ impl<'m> Message<'m> {
         found
     }
 
-    /// The call.
+    /// Returns the call object.
     pub(super) fn call(&self) -> Option<&'m Json<'m>> {
         self.call
     }
 
-    /// Every place a field may stand in, by precedence.
+    /// Returns all places of a field, by precedence.
     pub(super) fn places(&self) -> [Option<&'m Json<'m>>; 7] {
         let part = |whole: Option<&'m Json<'m>>, key| whole.and_then(|whole| whole.get(key));
         [
@@ -149,13 +151,13 @@ impl<'m> Message<'m> {
         ]
     }
 
-    /// Where money is told: the message, then the call.
+    /// Returns the places of costs: the message, the body around it, the call.
     pub(super) fn money_places(&self) -> [Option<&'m Json<'m>>; 3] {
         [Some(self.inner), Some(self.outer), self.call]
     }
 
-    /// Every log of the conversation, best first: Vapi's own, then one kept inside the transcript,
-    /// then the copies made for language models.
+    /// Returns all logs of the conversation, best first: Vapi's own, then a log inside the
+    /// transcript, then the copies for language models.
     pub(super) fn logs(&self) -> impl Iterator<Item = &'m [Json<'m>]> {
         const PATHS: [&[&str]; 4] = [
             &["messages"],
@@ -169,7 +171,7 @@ impl<'m> Message<'m> {
         })
     }
 
-    /// The platform's id of the call, as it came.
+    /// Returns the platform's id of the call, unchanged.
     pub(super) fn call_id(&self) -> Option<&'m str> {
         self.at_call("id", id)
     }
@@ -184,41 +186,41 @@ fn first_told<'m, T, const N: usize>(
     values.filter(|value| value.is_filled()).find_map(read)
 }
 
-/// Reads any filled value as it is.
+/// Accepts any non-empty value.
 #[expect(clippy::unnecessary_wraps, reason = "a reader, to be passed where others may fail")]
 pub(super) fn filled<'m>(value: &'m Json<'m>) -> Option<&'m Json<'m>> {
     Some(value)
 }
 
-/// Reads an object.
+/// Accepts an object.
 pub(super) fn object<'m>(value: &'m Json<'m>) -> Option<&'m Json<'m>> {
     value.is_object().then_some(value)
 }
 
-/// Reads a filled array.
+/// Accepts a non-empty array.
 pub(super) fn list<'m>(value: &'m Json<'m>) -> Option<&'m [Json<'m>]> {
     Some(value.items()).filter(|items| !items.is_empty())
 }
 
-/// Reads a string.
+/// Accepts a string.
 pub(super) fn text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str()
 }
 
-/// Reads an id: opaque, of any form and length, but printable. Facts hold it by
-/// [`fact_id`](crate::json::fact_id). A placeholder (`undefined`, a template) names nothing.
+/// Accepts an id: opaque, of any form and length, but printable. Facts store it in the form of
+/// [`fact_id`](crate::json::fact_id). A placeholder (`undefined`, a template) is not an id.
 pub(super) fn id<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.as_str().filter(|id| {
         !id.trim().is_empty() && !id.contains(char::is_control) && !is_placeholder_id(id)
     })
 }
 
-/// Reads the `id` of an object.
+/// Accepts an object and returns its `id`.
 pub(super) fn id_of<'m>(value: &'m Json<'m>) -> Option<&'m str> {
     value.get("id").and_then(id)
 }
 
-/// The direction a call's `type` means.
+/// Returns the direction for a call's `type`.
 pub(super) fn direction_word(call_type: &str) -> Option<crate::event::Direction> {
     use crate::event::Direction;
     match call_type {

@@ -1,5 +1,5 @@
-//! What may become of a body on its way: any node of it deleted, doubled, renamed, exchanged for
-//! another or for something of another type. For tests.
+//! Mutations of a body for tests: any node deleted, duplicated, renamed, swapped with another, or
+//! replaced by a value of another type.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use super::fixtures::messages;
 use crate::json::Json;
 
-/// Something of every type, empty and filled, sensible and not.
+/// Replacement values of every type, empty and non-empty, valid and invalid.
 pub(super) const REPLACEMENTS: [&str; 14] = [
     "null",
     "true",
@@ -27,24 +27,25 @@ pub(super) const REPLACEMENTS: [&str; 14] = [
     "\"in-progress\"",
 ];
 
-/// One change of one node, told by its number in reading order (modulo how many there are).
+/// A change of one node, given by its number in document order (modulo the number of nodes).
 #[derive(Debug, Clone)]
 pub(super) enum Mutation {
-    /// It goes.
+    /// Deletes the node.
     Delete(Index),
-    /// It comes twice.
+    /// Duplicates the node.
     Duplicate(Index),
-    /// Its key is another; an element of an array has none.
+    /// Changes the key of the node; no change for an element of an array.
     Rename(Index, &'static str),
-    /// It is one of the [`REPLACEMENTS`].
+    /// Replaces the node by one of the [`REPLACEMENTS`].
     Retype(Index, usize),
-    /// It changes places with another.
+    /// Swaps two nodes.
     Swap(Index, Index),
-    /// It is a node of another captured body.
+    /// Replaces the node by a node of another captured body.
     Splice(Index, Index, Index),
 }
 
-/// A few changes that leave every value under the name it had, or under none that means anything.
+/// Generates a few mutations that leave every value under its original key, or under an unknown
+/// one.
 pub(super) fn in_place() -> impl Strategy<Value = Vec<Mutation>> {
     let mutation = prop_oneof![
         3 => any::<Index>().prop_map(Mutation::Delete),
@@ -56,7 +57,7 @@ pub(super) fn in_place() -> impl Strategy<Value = Vec<Mutation>> {
     prop::collection::vec(mutation, 1..6)
 }
 
-/// A few changes of any kind.
+/// Generates a few mutations of any kind.
 pub(super) fn anywhere() -> impl Strategy<Value = Vec<Mutation>> {
     const NAMES: [&str; 14] = [
         "id",
@@ -88,15 +89,15 @@ pub(super) fn anywhere() -> impl Strategy<Value = Vec<Mutation>> {
     prop::collection::vec(mutation, 1..6)
 }
 
-/// One of the captured bodies that are messages.
+/// Generates a captured body that is a message.
 pub(super) fn captured() -> impl Strategy<Value = String> {
     let bodies: Vec<String> = messages().into_iter().map(|(_, body)| body).collect();
-    // One body of 60 KB in ten would take most of the time.
+    // A body of 60 KB in every tenth case would take most of the time.
     let (short, long): (Vec<_>, Vec<_>) = bodies.into_iter().partition(|body| body.len() < 30_000);
     prop_oneof![60 => prop::sample::select(short), 1 => prop::sample::select(long)]
 }
 
-/// The tree after these changes.
+/// Returns the tree after the mutations.
 pub(super) fn mutated<'a>(mut tree: Json<'a>, mutations: &[Mutation]) -> Json<'a> {
     for mutation in mutations {
         mutate(&mut tree, mutation);
@@ -132,7 +133,7 @@ fn mutate(tree: &mut Json<'_>, mutation: &Mutation) {
             let (one, two) = (one.index(below), two.index(below));
             let (low, high) = (one.min(two), one.max(two));
             let (first, second) = (node(tree, low), node(tree, high));
-            // The later one first: it may stand within the earlier.
+            // The later node first, because it may be inside the earlier one.
             put(tree, high, first);
             put(tree, low, second);
         }
@@ -146,12 +147,12 @@ fn mutate(tree: &mut Json<'_>, mutation: &Mutation) {
     }
 }
 
-/// One of the [`REPLACEMENTS`], read.
+/// Returns one of the [`REPLACEMENTS`], parsed.
 pub(super) fn replacement(nth: usize) -> Json<'static> {
     Json::parse(REPLACEMENTS[nth].as_bytes()).expect("JSON")
 }
 
-/// How many nodes stand below a node.
+/// Returns the number of nodes below a node.
 pub(super) fn descendants(value: &Json<'_>) -> usize {
     children(value).map(|child| 1 + descendants(child)).sum()
 }
@@ -164,7 +165,7 @@ fn children<'t, 'a>(value: &'t Json<'a>) -> Box<dyn Iterator<Item = &'t Json<'a>
     }
 }
 
-/// Calls `edit` with the parent of the node that is `nth` in reading order, and which child it is.
+/// Calls `edit` with the parent of the `nth` node in document order, and the index of the child.
 pub(super) fn at_parent<'a>(
     tree: &mut Json<'a>,
     mut nth: usize,
@@ -196,7 +197,7 @@ fn walk<'a>(
     false
 }
 
-/// Puts a value in the place of the node that is `nth`; gives what stood there.
+/// Replaces the `nth` node. Returns the previous value.
 pub(super) fn put<'a>(tree: &mut Json<'a>, nth: usize, with: Json<'a>) -> Option<Json<'a>> {
     let (mut with, mut was) = (Some(with), None);
     at_parent(tree, nth, |parent, child| {
@@ -210,7 +211,7 @@ pub(super) fn put<'a>(tree: &mut Json<'a>, nth: usize, with: Json<'a>) -> Option
     was
 }
 
-/// The keys that lead to the node that is `nth`; the places in arrays are left out.
+/// Returns the keys on the path to the `nth` node, without the indices of arrays.
 pub(super) fn keys_to(value: &Json<'_>, nth: &mut usize) -> Option<Vec<String>> {
     children(value).enumerate().find_map(|(child, below)| {
         let mut path = if *nth == 0 {
@@ -240,12 +241,12 @@ fn node<'a>(tree: &Json<'a>, nth: usize) -> Json<'a> {
     find(tree, &mut left).expect("there are that many").clone()
 }
 
-/// A copy that outlives the text it was read from.
+/// Returns a copy that does not borrow from the text.
 fn owned(value: &Json<'_>) -> Json<'static> {
     match value {
         Json::Null => Json::Null,
         Json::Bool(value) => Json::Bool(*value),
-        // The few numbers of a spliced part live as long as the tests do.
+        // Leaked: a spliced part has few numbers.
         Json::Number(text) => Json::Number(String::leak((*text).to_owned())),
         Json::String(text) => Json::String(Cow::Owned(text.clone().into_owned())),
         Json::Array(items) => Json::Array(items.iter().map(owned).collect()),

@@ -1,4 +1,4 @@
-//! Laws that hold for every body that is nearly a real one.
+//! Properties that hold for every mutation of a captured body.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -13,18 +13,18 @@ use crate::money::Nanos;
 use crate::plausible::MOST_NANOS;
 use crate::provider::{Adapter, Refused, Translation};
 
-/// Facts beyond this could not be told from a person's data any more: names and reasons are cut to
+/// Maximum length of facts. Longer facts could contain personal data; names and reasons are cut to
 /// 200 characters each.
 const FACTS_WITHOUT_LISTS: usize = 8_000;
-/// One tool: an id, a name and a time; an artifact has less.
+/// Maximum length of the facts of a tool call: an id, a name and a time. An artifact needs less.
 const FACTS_PER_ENTRY: usize = 2_000;
 
-/// In every personal value of a planted body.
+/// Text planted into every personal value of a body.
 const CANARY: &str = "canary-5550177";
-/// A number that is one, and as it would be spelt in facts.
+/// A valid number to plant, in the spelling of facts.
 const CANARY_PHONE: &str = "+15550177177";
 
-/// What holds a person's words or names, wherever it stands as text.
+/// Keys with personal text.
 const PERSONAL: [&str; 22] = [
     "transcript",
     "summary",
@@ -50,7 +50,7 @@ const PERSONAL: [&str; 22] = [
     "originalText",
 ];
 
-/// What holds a person's data in every text below it.
+/// Keys with personal data in every text below them.
 const PERSONAL_BELOW: [&str; 10] = [
     "arguments",
     "parameters",
@@ -64,12 +64,12 @@ const PERSONAL_BELOW: [&str; 10] = [
     "phoneCallProviderDetails",
 ];
 
-/// Puts the canary into each personal value; how many there were.
+/// Plants the canary into each personal value. Returns their number.
 fn plant(value: &mut Json<'_>, key: &str, is_below: bool) -> usize {
     let is_below = is_below || PERSONAL_BELOW.contains(&key);
     match value {
         Json::String(text) if is_below || PERSONAL.contains(&key) => {
-            // JSON within a string stays JSON.
+            // JSON inside a string stays JSON.
             let is_json = text.trim_start().starts_with(['{', '[']);
             let planted =
                 if is_json { format!(r#"{{"a":"{CANARY}"}}"#) } else { CANARY.to_owned() };
@@ -91,7 +91,7 @@ fn plant(value: &mut Json<'_>, key: &str, is_below: bool) -> usize {
                         *text = CANARY.into();
                         1
                     }
-                    // The name of a turn's tool is a fact, and its id; its words are not.
+                    // The name and the id of a turn's tool are facts, its text is not.
                     ("message", Json::String(text)) if is_turn => {
                         *text = CANARY.into();
                         1
@@ -104,7 +104,7 @@ fn plant(value: &mut Json<'_>, key: &str, is_below: bool) -> usize {
     }
 }
 
-/// Which tool was called, and the conversation's roles, are facts wherever they stand.
+/// Returns true for keys with facts in them: names and ids of tools, and roles.
 fn is_tool_name(key: &str) -> bool {
     matches!(key, "role" | "name" | "id" | "toolCallId" | "tool_call_id" | "type" | "function")
 }
@@ -113,7 +113,7 @@ fn translate(body: &[u8]) -> Result<Translation, Refused> {
     Vapi.translate(body, Some("US"))
 }
 
-/// What holds of everything the adapter makes, whatever it was made of.
+/// Checks the properties of every translation.
 fn check(body: &[u8]) -> TestCaseResult {
     let told = match translate(body) {
         Ok(told) => told,
@@ -129,7 +129,7 @@ fn check(body: &[u8]) -> TestCaseResult {
     }
     let again = translate(body).expect("it was translated before");
     prop_assert!(same(&told, &again));
-    // Whichever of two keys of one name counts, it counts in the content's name too.
+    // The winner of repeated keys is also the one in the canonical form.
     let canonical = translate(&told.canonical).expect("the same JSON");
     prop_assert_eq!(&canonical.canonical, &told.canonical);
     prop_assert_eq!(facts(&canonical), facts(&told));
@@ -195,7 +195,7 @@ fn the_captures_have_personal_values_to_plant_a_canary_in() {
     assert!(planted > 500, "{planted}");
 }
 
-/// Whether no fact, no error and nothing that may be printed holds the canary.
+/// Asserts that the canary is in no fact, no error and no debug output.
 fn assert_names_nobody(body: &[u8]) -> TestCaseResult {
     let told = match translate(body) {
         Ok(told) => told,
@@ -290,7 +290,7 @@ proptest! {
     }
 }
 
-/// What must not be kept, under each of these names.
+/// A secret value to plant under each of these names.
 const HUSH: &str = "hush-hush-hush";
 const SECRETS: [&str; 8] = [
     "secret",
@@ -303,7 +303,7 @@ const SECRETS: [&str; 8] = [
     "password",
 ];
 
-/// Adds a secret to the object that holds the node there; an array gets an object with it.
+/// Adds a secret to the parent of a node. In an array, it is added as an object.
 fn add_secret(tree: &mut Json<'_>, place: prop::sample::Index, name: &'static str) {
     let below = descendants(tree);
     if below == 0 {
@@ -317,18 +317,18 @@ fn add_secret(tree: &mut Json<'_>, place: prop::sample::Index, name: &'static st
     });
 }
 
-/// The digits of an amount, and the nano-dollars they come to by school arithmetic.
+/// Generates the text of an amount, and its nano-dollars computed by long arithmetic.
 fn amount() -> impl Strategy<Value = (String, i64)> {
     (any::<bool>(), 0..9_000_000_000_i128, "[0-9]{0,18}", -9..10_i32).prop_map(
         |(is_negative, whole, fraction, exponent)| {
             let sign = if is_negative { "-" } else { "" };
             let point = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
-            // The written digits mean the same whole and fraction, moved by the exponent.
+            // The digits as an integer; the exponent moves the decimal point.
             let digits: i128 = format!("{whole}{fraction}").parse().expect("digits");
             let places = i32::try_from(fraction.len()).expect("few");
             let (text, places) = match exponent {
                 0 => (format!("{sign}{whole}{point}"), places),
-                // Only to smaller amounts: larger ones leave the range.
+                // Negative exponents only: larger amounts leave the range.
                 _ => {
                     let down = -exponent.abs();
                     (format!("{sign}{whole}{point}e{down}"), places - down)
@@ -340,7 +340,8 @@ fn amount() -> impl Strategy<Value = (String, i64)> {
     )
 }
 
-/// `digits` divided by ten to the `places`, rounded half to even; multiplied when negative.
+/// Returns `digits` divided by ten to the power of `places`, rounded half to even; multiplied if
+/// `places` is negative.
 fn shift_half_even(digits: i128, places: i32) -> i128 {
     let Ok(down) = u32::try_from(places) else {
         return digits * 10_i128.pow(places.unsigned_abs());

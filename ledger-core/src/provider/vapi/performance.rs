@@ -1,7 +1,7 @@
-//! How a conversation went, as Vapi measured it: `artifact.performanceMetrics` of the report.
+//! Performance metrics of a conversation as measured by Vapi: `artifact.performanceMetrics` of the
+//! report.
 //!
-//! What cannot have been measured is not told: it would spoil every average it went into. The body
-//! keeps it as it came.
+//! Impossible values are omitted, because they would distort every average. The body keeps them.
 
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -11,18 +11,18 @@ use crate::json::Json;
 use crate::money::parse_decimal;
 use crate::plausible::{LONGEST_MS, MOST_INTERRUPTIONS};
 
-/// The average latency of complete turns, in milliseconds. Nobody answers in no time: zero stands
-/// where nothing was measured.
+/// Returns the average latency of the complete turns, in milliseconds. Zero means that nothing was
+/// measured, so it is omitted.
 pub(super) fn turn_latency_ms(message: &Message<'_>) -> Option<i64> {
     metric(message, "turnLatencyAverage", |average| {
-        // Away from zero is up: what is below zero is not taken.
+        // For positive numbers this rounds half up; the range check below rejects all others.
         let rounding = RoundingStrategy::MidpointAwayFromZero;
         let millis = number(average)?.round_dp_with_strategy(0, rounding).to_i64()?;
         (1..=LONGEST_MS).contains(&millis).then_some(millis)
     })
 }
 
-/// How many turns are listed, when any are.
+/// Returns the number of listed turns; `None` if there are none.
 pub(super) fn turns(message: &Message<'_>) -> Option<u32> {
     metric(message, "turnLatencies", |turns| {
         let turns = list(turns)?.iter().filter(|turn| turn.is_object()).count();
@@ -30,17 +30,17 @@ pub(super) fn turns(message: &Message<'_>) -> Option<u32> {
     })
 }
 
-/// How often the person was interrupted by the assistant.
+/// Returns how often the assistant interrupted the person.
 pub(super) fn user_interruptions(message: &Message<'_>) -> Option<u32> {
     metric(message, "numUserInterrupted", interruptions)
 }
 
-/// How often the assistant was interrupted by the person.
+/// Returns how often the person interrupted the assistant.
 pub(super) fn assistant_interruptions(message: &Message<'_>) -> Option<u32> {
     metric(message, "numAssistantInterrupted", interruptions)
 }
 
-/// One of the metrics, from the first place that tells it sensibly.
+/// Looks up a metric. Returns the first value that `read` accepts.
 fn metric<'m, T>(
     message: &Message<'m>,
     key: &str,
@@ -54,7 +54,7 @@ fn interruptions(count: &Json<'_>) -> Option<u32> {
     (count <= MOST_INTERRUPTIONS).then_some(count)
 }
 
-/// A number that was written as one; a text is no measurement.
+/// Returns the value of a JSON number. A text is not a measurement.
 fn number(value: &Json<'_>) -> Option<Decimal> {
     match value {
         Json::Number(text) => parse_decimal(text),

@@ -1,8 +1,9 @@
-//! Whether a request knows the source's secret, in any of the ways Vapi has of showing it.
+//! Authentication of Vapi's webhooks by the source's secret.
 //!
-//! Vapi sends the secret itself, as `X-Vapi-Secret` (in older setups `X-Vapi-Signature`) or as a
-//! bearer token; or, where a credential asks for it, an HMAC-SHA256 of `{timestamp}.{body}`. One
-//! right proof is enough: static headers a customer adds may stand beside it.
+//! Vapi sends the secret itself, as `X-Vapi-Secret` (in older configurations `X-Vapi-Signature`) or
+//! as a bearer token. With a signing credential it sends an HMAC-SHA256 of `{timestamp}.{body}`.
+//! One valid credential suffices, because the request may also have static headers added by the
+//! customer.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -11,22 +12,23 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use crate::provider::signature::{is_near, is_same, standard_base64};
 use crate::provider::{Proof, Unproven};
 
-/// Headers that carry the secret as it is.
+/// Headers with the secret in the clear.
 const PLAIN: [&str; 3] = ["x-vapi-secret", "x-vapi-signature", "authorization"];
 
-/// Headers that carry a signature, and those with the time it was made.
+/// Pairs of headers with a signature and its time.
 const SIGNED: [(&str, &str); 2] =
     [("x-signature", "x-timestamp"), ("x-vapi-signature", "x-vapi-timestamp")];
 
 pub(super) fn verify(secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
     let plain = PLAIN.iter().flat_map(|name| values(proof, name));
     let signed = SIGNED.iter().map(|names| signature(secret, proof, *names));
-    // Every proof is judged, so that time tells nothing about which of them was nearly right.
+    // All credentials are checked, so that the time does not depend on which one matches.
     let judged = plain.map(|value| plain_secret(secret, value)).chain(signed);
     judged.fold(Err(Unproven::Missing), better)
 }
 
-/// Right beats what the body may still prove, that beats stale, then come repeated, wrong and missing.
+/// Returns the better result, from best to worst: valid, unread, expired, repeated, invalid,
+/// missing. An unread body may still contain a valid signature.
 fn better(a: Result<(), Unproven>, b: Result<(), Unproven>) -> Result<(), Unproven> {
     let rank = |judgement: &Result<(), Unproven>| match judgement {
         Ok(()) => 5,
@@ -47,14 +49,14 @@ fn values<'p>(proof: &Proof<'p>, name: &'p str) -> impl Iterator<Item = &'p str>
 fn plain_secret(secret: &str, value: &str) -> Result<(), Unproven> {
     let bare = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer "));
     let token = bare.map_or(value, |_| value[7..].trim_start());
-    // Both are compared: a secret may itself begin with "Bearer ".
+    // Both forms are compared: a secret may itself start with "Bearer ".
     let is_right = is_same(secret, value) | is_same(secret, token);
     right_or_wrong(is_right && !secret.is_empty())
 }
 
-/// Judges the one signature of a pair of headers with the one time beside it: a sender that proves nothing
-/// costs at most one pass over the body for each pair. A signature without a time could be played back
-/// for ever, so it proves nothing.
+/// Verifies the signature in a pair of headers. Each header may occur once, so an unauthenticated
+/// request costs at most one pass over the body for each pair. A signature without a time is
+/// rejected, because it could be replayed indefinitely.
 fn signature(
     secret: &str,
     proof: &Proof<'_>,

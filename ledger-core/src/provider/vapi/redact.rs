@@ -1,30 +1,31 @@
-//! Secrets are cut out of a body before anything of it is kept: an append-only log cannot forget.
+//! Removal of secrets from a body before any of it is stored: an append-only log cannot delete them
+//! later.
 //!
-//! By name: `server.secret`, `twilioAuthToken`, `monitor.controlUrl`, SIP `identity` and their
-//! like, wherever they stand, also inside JSON that is itself the text of a string and inside raw
-//! SIP headers. By form: JSON Web Tokens, API keys, bearer values and passwords in URLs, wherever
-//! they stand. Too much is cut rather than too little; real tokens were found in public captures.
+//! Removed by name: `server.secret`, `twilioAuthToken`, `monitor.controlUrl`, SIP `identity` and
+//! similar fields at any depth, also inside JSON in a string and inside raw SIP headers. Removed by
+//! form, anywhere: JSON Web Tokens, API keys, bearer values and passwords in URLs. In doubt the
+//! value is removed; real tokens were found in public captures.
 
 use std::borrow::Cow;
 
 use super::secret_text;
 use crate::json::Json;
 
-/// What stands where a secret was.
+/// Replacement for a secret.
 pub(super) const REMOVED: &str = "[removed]";
 
-/// How many strings of JSON within strings of JSON are opened.
+/// Maximum number of nested levels of JSON inside a string.
 const MAX_NESTING: usize = 4;
 
-/// Ids the platform gets back as they came. They are never taken for a secret by their form.
+/// Ids that are returned to the platform unchanged. Their form is not checked for secrets.
 const KEPT_IDS: [&str; 2] = ["id", "toolCallId"];
 
-/// Cuts every secret out of a tree.
+/// Removes all secrets from a tree.
 pub(super) fn redact(tree: &mut Json<'_>) {
     redact_value(tree, MAX_NESTING);
 }
 
-/// Whether anything was cut.
+/// Redacts a value. Returns true if anything was removed.
 fn redact_value(value: &mut Json<'_>, nesting: usize) -> bool {
     match value {
         Json::String(text) => match redacted_text(text, nesting) {
@@ -60,7 +61,8 @@ fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> boo
     })
 }
 
-/// What was left of a call, such as a recording: what follows the `?` is what opens it.
+/// Fields with links to recordings and logs. The query string of such a link is the permission to
+/// open it.
 const LINKS: [&str; 11] = [
     "recordingUrl",
     "stereoRecordingUrl",
@@ -83,7 +85,8 @@ fn link<'t, 'v>(key: &str, value: &'t mut Json<'v>) -> Option<&'t mut Cow<'v, st
     }
 }
 
-/// A link stays as it is but for a password in it, which opens more than one recording.
+/// Removes a password from a link and keeps the rest. A password gives access to more than one
+/// recording.
 fn cut_password(link: &mut Cow<'_, str>) -> bool {
     let Some((from, to)) = secret_text::user_info(link) else { return false };
     let cut = format!("{}{REMOVED}{}", &link[..from], &link[to..]);
@@ -91,7 +94,7 @@ fn cut_password(link: &mut Cow<'_, str>) -> bool {
     true
 }
 
-/// `{"name": "Authorization", "value": …}`: headers as a list.
+/// Returns true for a header in a list: `{"name": "Authorization", "value": …}`.
 fn names_a_secret(fields: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     fields.iter().any(|(key, value)| {
         matches!(key.as_ref(), "name" | "key" | "header")
@@ -99,7 +102,7 @@ fn names_a_secret(fields: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     })
 }
 
-/// Null and the empty string tell that there is no secret, so they stay.
+/// Replaces a value. Null and the empty string mean that there is no secret, so they are kept.
 fn remove(value: &mut Json<'_>) -> bool {
     let is_absent = matches!(value, Json::Null) || value.as_str().is_some_and(str::is_empty);
     if !is_absent {
@@ -108,7 +111,7 @@ fn remove(value: &mut Json<'_>) -> bool {
     !is_absent
 }
 
-/// The text without its secrets; `None` when it has none.
+/// Returns the text without its secrets; `None` if it has none.
 fn redacted_text(text: &str, nesting: usize) -> Option<String> {
     let may_be_json = nesting > 0 && text.trim_start().starts_with(['{', '[']);
     match Some(text).filter(|_| may_be_json).map(|text| Json::parse(text.as_bytes())) {
@@ -118,7 +121,7 @@ fn redacted_text(text: &str, nesting: usize) -> Option<String> {
     }
 }
 
-/// Whether what carries this name is a secret. Case and separators do not matter.
+/// Returns true if the name is that of a secret. Case and separators are ignored.
 pub(super) fn is_secret_name(name: &str) -> bool {
     const WHOLE: [&[u8]; 12] = [
         b"token",
@@ -144,7 +147,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         b"accesskey",
         b"signingkey",
     ];
-    // Every key of a body passes here, so this takes no memory; longer names are prose.
+    // Called for every key of a body, so it does not allocate. A longer name is prose.
     let mut folded = [0; 64];
     let mut len = 0;
     for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {

@@ -1,4 +1,4 @@
-//! The end of a call: when, why, how long, at what cost, and everything that was said.
+//! Translation of the end of a call: times, reason, duration, cost, and the conversation.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -10,7 +10,7 @@ use crate::event::{CallEnded, CallFacts};
 use crate::json::{Json, fact_text};
 use crate::plausible::{self, Reading, mark};
 
-/// The full report after a call.
+/// Translates the end-of-call report.
 pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, Sections) {
     let (tools, tool_io) = tool_log::tools(message);
     let conversation = conversation::conversation(message);
@@ -40,8 +40,8 @@ pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, 
     (ended, sections)
 }
 
-/// A bare status that the call is over. Money and length are left to the report: a snapshot of
-/// the call has zeros there.
+/// Translates a bare status that the call has ended. Cost and duration are taken from the report
+/// only, because the snapshot of the call has zeros there.
 pub(super) fn ended(
     message: &Message<'_>,
     mut call: CallFacts,
@@ -59,7 +59,7 @@ pub(super) fn ended(
     }
 }
 
-/// A time of the call, by precedence. One that no call can have is named in the facts.
+/// Looks up a time of the call by precedence. The facts list the name of an implausible one.
 pub(super) fn time(
     message: &Message<'_>,
     key: &str,
@@ -77,8 +77,8 @@ fn ended_reason(message: &Message<'_>) -> Option<String> {
     message.told("endedReason", text).map(fact_text).filter(|reason| !reason.is_empty())
 }
 
-/// How long the call lasted, from the most exact of what is told. A duration that no call can have
-/// is named in the facts, and the next one counts.
+/// Returns the duration from the most exact source. An implausible duration is listed in the facts,
+/// and the next source is used.
 fn duration_ms(
     message: &Message<'_>,
     started_at: Option<DateTime<Utc>>,
@@ -104,7 +104,8 @@ fn duration_ms(
         .or_else(|| told("durationMinutes", 60_000))
 }
 
-/// A number beyond all decimals is one that no call can have; a text is nothing.
+/// Classifies a value that is no decimal: a number beyond the range of a decimal is implausible,
+/// any other value is absent.
 pub(super) fn unreadable<T>(value: &Json<'_>) -> Reading<T> {
     match value {
         Json::Number(_) => Reading::Implausible,

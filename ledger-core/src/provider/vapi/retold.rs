@@ -1,7 +1,7 @@
-//! What a report told of a call, in Vapi's words and places: for whoever asks in Vapi's dialect.
+//! Fields of a report in Vapi's own names and places, for the Vapi-compatible API.
 //!
-//! Numbers keep their text. What is not of the type that Vapi's schema gives it is left out, so that an
-//! answer parses wherever one of Vapi's does.
+//! Numbers keep their text. A field without the type in Vapi's schema is omitted, so that clients
+//! of Vapi can parse the response.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,22 +13,22 @@ use crate::json::Json;
 /// Fields by name, each as JSON text.
 pub type Fields = BTreeMap<&'static str, String>;
 
-/// What one body tells of a call, besides what is folded from it.
+/// Fields of a call in one body that are not part of the fold.
 #[derive(Clone, Default)]
 pub struct Retold {
-    /// Fields of the call.
+    /// Fields of the call object.
     pub call: Fields,
     /// Fields of its `artifact`.
     pub artifact: Fields,
     /// Fields of its `analysis`.
     pub analysis: Fields,
-    /// Fields of its `costBreakdown` that are no parts of the sum.
+    /// Fields of its `costBreakdown` that are not parts of the sum.
     pub cost_breakdown: Fields,
-    /// Its messages in the order told, each as JSON text.
+    /// Messages in listed order, each as JSON text; `None` if a message lacks a required field.
     pub messages: Option<Vec<String>>,
 }
 
-/// The JSON type of a field.
+/// JSON type of a field in Vapi's schema.
 #[derive(Clone, Copy)]
 enum Kind {
     Text,
@@ -40,7 +40,8 @@ enum Kind {
 
 use Kind::{Costs, Number, Object, Objects, Text};
 
-/// Told by the call alone: elsewhere in a message the names mean other things.
+/// Fields read from the call object only. Elsewhere in a message the same names have other
+/// meanings.
 const OF_CALL: [(&str, Kind); 14] = [
     ("assistantVersion", Text),
     ("campaignId", Text),
@@ -58,8 +59,8 @@ const OF_CALL: [(&str, Kind); 14] = [
     ("workflowOverrides", Object),
 ];
 
-/// Told by the message or by its call. Not `assistant` and `squad`: they define who speaks, not the call,
-/// and Vapi's SDK takes a second to parse one.
+/// Fields of the message or its call. `assistant` and `squad` are omitted: they define the
+/// assistant rather than the call, and Vapi's SDK needs a second to parse one.
 const OF_EITHER: [(&str, Kind); 8] = [
     ("artifactPlan", Object),
     ("assistantOverrides", Object),
@@ -121,7 +122,8 @@ impl Kind {
     }
 }
 
-/// Whether an entry of `costs` has what its type needs. Of a list with others in it no sum can be made.
+/// Returns true if an entry of `costs` has the required fields of its type. A list with any other
+/// entry is omitted, because its sum would be wrong.
 fn is_cost(entry: &Json<'_>) -> bool {
     let needed: &[(&str, Kind)] = match entry.get("type").and_then(Json::as_str) {
         Some("transport") => &[("minutes", Number)],
@@ -144,7 +146,7 @@ fn is_cost(entry: &Json<'_>) -> bool {
     has(&("cost", Number)) && needed.iter().all(has)
 }
 
-/// What a recorded body tells; `None` when it is no message.
+/// Returns the fields of a recorded body; `None` if it is not a message.
 #[must_use]
 pub fn retell(body: &[u8]) -> Option<Retold> {
     let tree = Json::parse(body).ok()?;
@@ -169,7 +171,8 @@ pub fn retell(body: &[u8]) -> Option<Retold> {
     })
 }
 
-/// The messages of Vapi's own log, if each has or can be given what its type needs.
+/// Returns the messages of Vapi's own log; `None` if one of them lacks a required field that cannot
+/// be derived.
 fn messages(message: &Message<'_>) -> Option<Vec<String>> {
     let log = message.told("messages", list)?;
     let start = message.told("startedAt", Json::as_time).map(|at| at.timestamp_millis());
@@ -178,13 +181,13 @@ fn messages(message: &Message<'_>) -> Option<Vec<String>> {
     log.iter().map(|one| line.entry(one)).collect()
 }
 
-/// Where a log has been read to.
+/// State of reading a log.
 struct Line<'m> {
-    /// When the call began, in milliseconds.
+    /// Start of the call, in milliseconds since the Unix epoch.
     start: Option<i64>,
-    /// The time of the message before.
+    /// Time of the previous message.
     before: Option<i64>,
-    /// The names of the tools called so far, by the id of their call.
+    /// Names of the tools called so far, by tool call id.
     tools: HashMap<&'m str, String>,
 }
 
@@ -221,7 +224,8 @@ impl<'m> Line<'m> {
         Some(written(fields, &needed))
     }
 
-    /// When it was said. A result without a time stands where it is listed.
+    /// Returns the time of a message in milliseconds. A result without a time takes that of the
+    /// message before it.
     fn time(&self, told: &Json<'_>, role: &str) -> Option<i64> {
         let from_start = || {
             let seconds = told.get("secondsFromStart")?.as_decimal()?;
@@ -265,7 +269,7 @@ impl<'m> Line<'m> {
     }
 }
 
-/// When it was over, as far as that is known: no more than its beginning, if nothing is told.
+/// Returns the end of a message; equal to its start if the duration is unknown.
 fn ended(told: &Json<'_>, time: i64) -> String {
     let duration = told.get("duration").and_then(Json::as_decimal);
     let millis =
@@ -281,7 +285,7 @@ fn number_or(told: &Json<'_>, key: &str, other: impl Fn() -> String) -> String {
     }
 }
 
-/// What is needed, and whatever else was told.
+/// Writes the required fields and all other fields of the message as JSON.
 fn written(fields: &[(std::borrow::Cow<'_, str>, Json<'_>)], needed: &[(&str, String)]) -> String {
     let is_needed = |key: &str| needed.iter().any(|(known, _)| *known == key);
     let mut others: BTreeMap<&str, String> = BTreeMap::new();

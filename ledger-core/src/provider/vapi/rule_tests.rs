@@ -1,4 +1,4 @@
-//! The rules by which a message is read, one by one.
+//! Tests of the translation rules, one by one.
 
 use super::fixtures::{call_facts, ended, only_draft, read, translate};
 use crate::envelope::{Correlation, Dedupe, StreamKind};
@@ -141,7 +141,7 @@ fn a_success_is_judged_only_where_the_words_are_plain() {
     }
 }
 
-/// What an end tells of its turns when its metrics are these.
+/// The measurements of an end whose metrics are the given JSON.
 fn measured(metrics: &str) -> [Option<i64>; 4] {
     let artifact = format!(r#"{{"performanceMetrics":{metrics}}}"#);
     measured_in(&format!(r#""artifact":{artifact}"#))

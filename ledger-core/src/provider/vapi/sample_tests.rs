@@ -1,4 +1,4 @@
-//! Every captured body, and what it must become.
+//! Tests of every captured body with its expected translation.
 
 use super::fixtures::{REFUSED, all, call_of, kept_text, messages, translate, try_translate};
 use crate::envelope::{Correlation, StreamKind};
@@ -141,7 +141,7 @@ fn each_element_of_a_list_of_call_objects_is_a_message() {
 
 #[test]
 fn no_secret_of_any_capture_is_kept() {
-    // The captures' secrets were replaced by these words; so were tokens in raw SIP messages.
+    // Placeholders for the secrets of the captures, and for tokens in raw SIP messages.
     const SECRETS: [&str; 3] =
         ["example-secret-do-not-store", "example.jwt.token", ".vapi.ai/019a9c95-32a0-7ccd-93e9"];
     let mut found = 0;

@@ -1,8 +1,8 @@
-//! Secrets told by their form inside free text: prompts, URLs, raw SIP messages.
+//! Detection of secrets in free text by their form: prompts, URLs, raw SIP messages.
 
 use super::redact::{REMOVED, is_secret_name};
 
-/// How API keys begin, and how long the rest must be to be one.
+/// Prefixes of API keys, and the minimum length of the rest.
 const KEY_PREFIXES: [(&str, usize); 9] = [
     ("sk-", 16),
     ("sk_", 16),
@@ -15,7 +15,7 @@ const KEY_PREFIXES: [(&str, usize); 9] = [
     ("whsec_", 16),
 ];
 
-/// The text without its secrets; `None` when it has none.
+/// Returns the text without its secrets; `None` if it has none.
 pub(super) fn redact(text: &str) -> Option<String> {
     let mut out = String::new();
     let (mut kept, mut at) = (0, 0);
@@ -35,8 +35,8 @@ pub(super) fn redact(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// The span of the secret that the word at `at` is or announces. Prompts have thousands of words,
-/// so the first letter and what stands before the word decide what it could be at all.
+/// Returns the span of the secret at the word at `at`, or after it. Prompts have thousands of
+/// words, so the first letter and the character before the word select the patterns to try.
 fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let rest = &text[at..];
     let by_first_letter = match rest.as_bytes()[0] {
@@ -55,8 +55,9 @@ fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
     Some((at + from, at + to))
 }
 
-/// Three parts of base64url, the first a JSON object: `eyJ` is `{"`. The first two parts decide
-/// before the rest is looked at, so that a text of mere beginnings is not read once for each.
+/// Matches three parts of base64url, where the first is a JSON object (`eyJ` is `{"`). The third
+/// part is read only after the first two match, so that many prefixes in a text cannot cause
+/// quadratic time.
 fn json_web_token(rest: &str) -> Option<(usize, usize)> {
     const LEAST: usize = 4;
     let header = run(rest, is_word);
@@ -70,7 +71,7 @@ fn json_web_token(rest: &str) -> Option<(usize, usize)> {
     (token.trim_end_matches('.').len() > two_parts).then_some((0, token.len()))
 }
 
-/// A known beginning, and a rest as long and as mixed as keys are.
+/// Matches a known prefix and a rest with the minimum length and at least one digit.
 fn api_key(rest: &str) -> Option<(usize, usize)> {
     let (prefix, least) = KEY_PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix))?;
     let key = run(&rest[prefix.len()..], is_word);
@@ -78,7 +79,7 @@ fn api_key(rest: &str) -> Option<(usize, usize)> {
     is_key.then_some((0, prefix.len() + key.len()))
 }
 
-/// `Bearer <something long>`. Shorter words after "bearer" are English.
+/// Matches `Bearer <value>` with a long value. A shorter word after "bearer" is English.
 fn bearer(rest: &str) -> Option<(usize, usize)> {
     const SCHEME: &str = "bearer ";
     rest.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
@@ -88,7 +89,8 @@ fn bearer(rest: &str) -> Option<(usize, usize)> {
     is_token.then_some((SCHEME.len(), SCHEME.len() + value.len()))
 }
 
-/// `Identity: …` and its like at the start of a line, as raw SIP and HTTP messages have them.
+/// Matches `Identity: …` and similar headers at the start of a line, as in raw SIP and HTTP
+/// messages.
 fn header_line(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
     let value = rest[name.len()..].strip_prefix(": ").filter(|_| is_secret_name(name))?;
@@ -97,7 +99,7 @@ fn header_line(rest: &str) -> Option<(usize, usize)> {
     (line > 0).then_some((from, from + line))
 }
 
-/// `?token=…` or `&api_key=…` of a URL.
+/// Matches `?token=…` or `&api_key=…` in a URL.
 fn query_value(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
     let is_secret = is_secret_name(name) || name.eq_ignore_ascii_case("key");
@@ -108,7 +110,8 @@ fn query_value(rest: &str) -> Option<(usize, usize)> {
     (len > 0).then_some((from, from + len))
 }
 
-/// `"secret": "…"` within a text that is not JSON as a whole: error messages quote bodies so.
+/// Matches `"secret": "…"` in a text that is not JSON as a whole, such as an error message that
+/// quotes a body.
 fn quoted_field(rest: &str) -> Option<(usize, usize)> {
     const QUOTES: [char; 2] = ['"', '\''];
     let name = run(rest, is_word);
@@ -121,7 +124,7 @@ fn quoted_field(rest: &str) -> Option<(usize, usize)> {
     (len > 0).then_some((from, from + len))
 }
 
-/// `https://user:password@host`.
+/// Matches the user and password in `https://user:password@host`.
 pub(super) fn user_info(rest: &str) -> Option<(usize, usize)> {
     let scheme = run(rest, |b| b.is_ascii_alphanumeric());
     let after = rest[scheme.len()..].strip_prefix("://")?;
@@ -204,7 +207,7 @@ mod tests {
             let left = redact(&text);
             assert!(left.is_none_or(|left| left.len() <= 2 * text.len()), "{beginning}");
         }
-        // Once for each beginning would be hours.
+        // Quadratic time would take hours.
         assert!(begun.elapsed() < std::time::Duration::from_mins(1));
     }
 

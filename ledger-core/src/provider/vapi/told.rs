@@ -1,4 +1,4 @@
-//! What each type of message tells, as events, and what it wants to hear.
+//! Translation of each message type to events and to the expected response.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -14,10 +14,10 @@ use crate::event::{
 use crate::json::{Json, fact_text};
 use crate::provider::{Refused, Reply};
 
-/// Facts stay small; a call has a handful of recordings and logs.
+/// Maximum number of artifacts in the facts. A call has few recordings and logs.
 const MAX_ARTIFACTS: usize = 50;
 
-/// One event of a message, before what all its events share is added.
+/// An event of a message, without the data common to all its events.
 pub(super) struct Told {
     pub(super) dedupe: Dedupe,
     pub(super) event: Event,
@@ -30,10 +30,10 @@ impl Told {
     }
 }
 
-/// The events of a message, in order, and its answer.
+/// Returns the events of a message, in order, and the expected response.
 ///
 /// # Errors
-/// [`Refused::WrongShape`] for more tool calls than any model makes.
+/// [`Refused::WrongShape`] if the message has more tool calls than any model makes.
 pub(super) fn told(
     message: &Message<'_>,
     call: CallFacts,
@@ -62,19 +62,19 @@ pub(super) fn told(
     Ok((vec![one], reply(message)))
 }
 
-/// What is neither a tool call nor a function wants to hear.
+/// Returns the expected response of a message that is neither a tool call nor a function call.
 fn reply(message: &Message<'_>) -> Reply {
     match message.base_kind() {
         "assistant-request" => Reply::Assistant,
         "transfer-destination-request" | "handoff-destination-request" => Reply::Destination,
         "knowledge-base-request" => Reply::Fixed(json!({ "documents": [] })),
-        // `campaign.predial` too. Anything but `{"eligible": true}` skips the contact by Vapi's own
-        // rule; whether to ring somebody is not for a ledger to approve, nor to refuse by name.
+        // `campaign.predial` too. By Vapi's own rule, any response other than `{"eligible": true}`
+        // skips the contact. A ledger neither approves nor rejects a call.
         _ => Reply::Acknowledge,
     }
 }
 
-/// Whether the report will tell all of it again.
+/// Returns true if the end-of-call report repeats the content of the message.
 pub(super) fn is_telemetry(message: &Message<'_>) -> bool {
     match message.base_kind() {
         "transcript" => is_partial(message),
@@ -88,7 +88,8 @@ fn is_partial(message: &Message<'_>) -> bool {
         || message.kind.contains("=\"partial\"")
 }
 
-/// What only a live conversation brings about, so that its start is known even if it was not told.
+/// Returns the status implied by a message type. Types that occur only in a live conversation imply
+/// `in_progress`, even if the start was not reported.
 fn status_shown(kind: &str) -> Option<Status> {
     match kind {
         "assistant-request" => Some(Status::Ringing),
@@ -133,7 +134,8 @@ fn status_update(message: &Message<'_>, call: CallFacts, at: Option<DateTime<Utc
     }
 }
 
-/// The call as the API gives it: the report when it is over, its true status until then.
+/// Translates a call object of the API: a report if the call has ended, otherwise its current
+/// status.
 fn call_object(message: &Message<'_>, call: CallFacts) -> Told {
     match message.at_message("status", text) {
         Some("ended") => ended(message, call),
@@ -148,7 +150,7 @@ fn status_changed(word: &str, call: CallFacts) -> Told {
 }
 
 fn transferred(message: &Message<'_>, call: CallFacts) -> Told {
-    // Without a word for it, by what it is.
+    // Kinds by the key of the destination, if it has no type.
     const KINDS: [(&str, &str); 5] = [
         ("assistantId", "assistant"),
         ("assistantName", "assistant"),

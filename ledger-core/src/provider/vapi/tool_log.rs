@@ -1,4 +1,4 @@
-//! The tools a finished call used, put together from its message log: calls here, results there,
+//! Tool calls of a finished call, collected from its message log. Calls and results may be listed
 //! in any order, with ids or without.
 
 use std::collections::HashMap;
@@ -11,13 +11,14 @@ use crate::event::ToolFact;
 use crate::json::{Json, fact_text};
 use crate::personal::ToolIo;
 
-/// Facts stay small; what a runaway call did beyond this is still in its `raw` section.
+/// Maximum number of tool calls in the facts. Further ones are in the `raw` section only.
 const MAX_TOOLS: usize = 1000;
 
-/// So many calls under one id are told apart: a hostile log is not compared with itself.
+/// Maximum number of tool calls with the same id that are compared. Bounds the cost of a hostile
+/// log.
 const MAX_ALIKE: usize = 200;
 
-/// The tools of a finished call: what each was, and what went in and came out.
+/// Returns the tool calls of a finished call: the facts, and the sealed arguments and results.
 pub(super) fn tools(message: &Message<'_>) -> (Vec<ToolFact>, Vec<ToolIo>) {
     let logs = message.logs().map(ToolLog::read);
     let mut log = logs.into_iter().find(|log| !log.uses.is_empty()).unwrap_or_default();
@@ -27,12 +28,12 @@ pub(super) fn tools(message: &Message<'_>) -> (Vec<ToolFact>, Vec<ToolIo>) {
     log.uses.into_iter().zip(0..).map(|(tool_use, nth)| tool_use.split(nth)).unzip()
 }
 
-/// One tool, called or answered.
+/// A tool call in the log, with or without its result.
 struct Use<'m> {
     call: ToolCall<'m>,
     at_ms: Option<i64>,
     result: Option<Value>,
-    /// Which list of the log calls it; `None` while only its result is told.
+    /// Index of the list with the call; `None` while only its result is known.
     listed: Option<usize>,
 }
 
@@ -42,12 +43,13 @@ impl Use<'_> {
         (fact, ToolIo { nth, arguments: self.call.arguments, result: self.result })
     }
 
-    /// Whether another entry of a later list, with the same id, repeats it. Models that give every call
-    /// of a tool the tool's name as its id call it anew once it has its result.
+    /// Returns true if an entry of a later list with the same id repeats this one. Some models use
+    /// the name of the tool as the id of all its calls; with them, an entry after the result is a
+    /// new call.
     fn is_repeated_by(&self, call: &ToolCall<'_>) -> bool {
         let is_own_id = call.id.is_some_and(|id| id != call.name);
         let same = self.call.arguments == call.arguments;
-        // What one of them leaves out is no difference.
+        // Missing arguments do not make a difference.
         let same = same || self.call.arguments.is_none() || call.arguments.is_none();
         same && (is_own_id || self.result.is_none())
     }
@@ -83,8 +85,8 @@ impl<'m> ToolLog<'m> {
         log
     }
 
-    /// An id that comes again in a later list is the same tool call, unless it has other arguments. Two
-    /// entries of one list are two calls.
+    /// Adds a call. An id that occurs again in a later list is a repetition, unless the arguments
+    /// differ. Two entries of a single list are two calls.
     fn call(&mut self, call: Option<ToolCall<'m>>, at_ms: Option<i64>) {
         let Some(call) = call else { return };
         let here = self.lists;
@@ -95,7 +97,7 @@ impl<'m> ToolLog<'m> {
             })
         });
         match known {
-            // Its result came first, or its arguments come now.
+            // The result was listed first, or the arguments only now.
             Some(known) if known.listed.is_none() || known.call.arguments.is_none() => {
                 known.call = call;
                 known.at_ms = at_ms.or(known.at_ms);
@@ -106,14 +108,14 @@ impl<'m> ToolLog<'m> {
         }
     }
 
-    /// The first use with this id that is meant.
+    /// Returns the first tool call with this id that `is_meant` accepts.
     fn find(&mut self, id: &str, is_meant: impl Fn(&Use<'m>) -> bool) -> Option<&mut Use<'m>> {
         let nth = self.by_id.get(id)?.iter().copied().find(|nth| is_meant(&self.uses[*nth]))?;
         self.uses.get_mut(nth)
     }
 
-    /// What comes behind the last that is told is not looked for either: a log of nothing but tool
-    /// calls would be read once for each of them.
+    /// Adds a tool call up to the maximum. Further ones are not indexed either: otherwise a log of
+    /// tool calls only would be searched once for each of them.
     fn add(&mut self, tool_use: Use<'m>) {
         if self.uses.len() < MAX_TOOLS {
             if let Some(id) = tool_use.call.id {
@@ -139,7 +141,7 @@ impl<'m> ToolLog<'m> {
         };
         match known {
             Some(known) => known.result = known.result.take().or(result),
-            // A result nobody asked for in this log: the tool ran all the same.
+            // A result without a call in this log: the tool was called all the same.
             None if id.is_some() || name.is_some() => {
                 let name = name.unwrap_or_default();
                 let call = ToolCall { id, told_id: id, name, arguments: None, nth: 0, place: 0 };
@@ -149,7 +151,7 @@ impl<'m> ToolLog<'m> {
         }
     }
 
-    /// The use a result with this id belongs to: the first that has none yet, else the last.
+    /// Returns the tool call for a result with this id: the first without a result, else the last.
     fn answered(&mut self, id: &str) -> Option<&mut Use<'m>> {
         let all = self.by_id.get(id)?;
         let open = all.iter().find(|nth| self.uses[**nth].result.is_none());
@@ -157,7 +159,8 @@ impl<'m> ToolLog<'m> {
         self.uses.get_mut(nth)
     }
 
-    /// Adds a second list of the same calls: what it repeats, by id or by name, is known already.
+    /// Merges a second list of the calls. Entries that repeat a known call, by id or by name, add
+    /// nothing.
     fn merge(&mut self, calls: &'m [Json<'m>]) {
         let mut unclaimed: Vec<usize> = (0..self.uses.len()).collect();
         for call in calls.iter().filter_map(ToolCall::read).take(MAX_TOOLS) {
@@ -167,7 +170,7 @@ impl<'m> ToolLog<'m> {
                 None => self.uses[*nth].call.name == call.name,
             };
             let equal = |nth: &usize| is_same(nth) && *arguments(nth) == call.arguments;
-            // An id tells more than its place, a name does not.
+            // With an id, different arguments mean a different call; with a name only, they do not.
             let other = |nth: &usize| {
                 let left_out = arguments(nth).is_none() || call.arguments.is_none();
                 is_same(nth) && (call.id.is_none() || left_out)

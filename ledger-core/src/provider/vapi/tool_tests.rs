@@ -1,4 +1,4 @@
-//! Tools, asked for and reported.
+//! Tests of tool calls in live messages and in reports.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::envelope::Dedupe;
 use crate::event::Event;
 use crate::provider::{Refused, Reply, ToolRequest};
 
-/// Arguments and result of each tool of a body's only event.
+/// Arguments and result of each tool call in the only event of a body.
 fn tool_io(body: &str) -> Vec<(Option<Value>, Option<Value>)> {
     let io = only_draft(body).sections.tool_io;
     assert!(io.iter().enumerate().all(|(nth, io)| usize::from(io.nth) == nth));
@@ -177,7 +177,7 @@ fn a_tool_call_listed_twice_in_a_report_is_one() {
     assert_eq!(tool_names(&report(&format!(r#""messages":[{call},{call}]"#))), ["a"]);
 }
 
-/// Models behind Gemini give every call of a tool the tool's name as its id, or none.
+/// Models behind Gemini use the name of the tool as the id of all its calls, or no id.
 #[test]
 fn calls_of_one_id_are_as_many_as_the_report_lists_each_with_its_result() {
     for id in ["look", ""] {

@@ -1,4 +1,4 @@
-//! Tool calls that wait for an answer, and how any tool call is written.
+//! Parsing of tool calls, and the list of those that expect a response.
 
 use std::collections::HashMap;
 
@@ -10,29 +10,31 @@ use crate::json::{Json, fact_id, fact_text};
 use crate::personal::ToolIo;
 use crate::provider::{Refused, ToolRequest};
 
-/// No model calls more at once; every one of them becomes an event and wants an answer.
+/// Maximum number of tool calls in a message. Each becomes an event and expects a response; no
+/// model makes more at once.
 const MAX_CALLS: usize = 1000;
 
-/// One tool call, in whichever shape it came.
+/// A tool call, from any of Vapi's message shapes.
 #[derive(Debug, Clone)]
 pub(super) struct ToolCall<'m> {
-    /// The provider's id, when there is something in it.
+    /// The provider's id; `None` if it is empty.
     pub(super) id: Option<&'m str>,
-    /// The same as it came, to be given back unchanged: some models send an empty one.
+    /// The id as received, to be returned unchanged: some models send an empty one.
     pub(super) told_id: Option<&'m str>,
-    /// The function's name; empty when only an id came.
+    /// Name of the function; empty if the entry has only an id.
     pub(super) name: String,
-    /// What it was called with.
+    /// Arguments of the call.
     pub(super) arguments: Option<Value>,
-    /// How many equal ones its message lists before it.
+    /// Number of equal tool calls before this one in the same message.
     pub(super) nth: u16,
-    /// Its place in its message.
+    /// Index within the message, from 0.
     pub(super) place: u16,
 }
 
 impl<'m> ToolCall<'m> {
-    /// Reads `{id, function: {name, arguments}}`, the flat `{id, name, parameters}`, and the older
-    /// `{function: "name", parameters}` and `{name, args}`. `None` when it names nothing.
+    /// Parses `{id, function: {name, arguments}}`, the flat `{id, name, parameters}`, and the older
+    /// `{function: "name", parameters}` and `{name, args}`. `None` if the entry has neither an id
+    /// nor a name.
     pub(super) fn read(entry: &'m Json<'m>) -> Option<Self> {
         let function = entry.get("function").unwrap_or(&Json::Null);
         let id = filled_text(entry, &["id", "toolCallId"]);
@@ -56,28 +58,29 @@ impl<'m> ToolCall<'m> {
         })
     }
 
-    /// The fact of it.
+    /// Returns the facts of the tool call.
     pub(super) fn fact(&self, at_ms: Option<i64>) -> ToolFact {
         let (tool_call_id, tool) = (self.id.map(fact_id), self.name.clone());
         ToolFact { tool_call_id, tool, at_ms, arguments: None, nth: self.nth, place: self.place }
     }
 
-    /// What waits for an answer.
+    /// Returns the request for a response.
     pub(super) fn request(&self) -> ToolRequest {
         ToolRequest { tool_call_id: self.told_id.map(str::to_owned), tool: self.name.clone() }
     }
 
-    /// What it was given, as the only tool call of its event.
+    /// Returns the sealed arguments, as the only tool call of the event.
     pub(super) fn io(&self) -> Vec<ToolIo> {
         vec![ToolIo { nth: 0, arguments: self.arguments.clone(), result: None }]
     }
 }
 
-/// The tool calls a message asks answers for, in the order listed: each entry is one, whatever its id.
-/// Vapi repeats one list under several names, so the first name that lists anything counts.
+/// Returns the tool calls that expect a response, in listed order. Each entry is a tool call of its
+/// own, whatever its id. Vapi repeats the list under several names, so the first non-empty one is
+/// used.
 ///
 /// # Errors
-/// [`Refused::WrongShape`] for a list longer than any model makes.
+/// [`Refused::WrongShape`] if the list is longer than any model makes it.
 pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Refused> {
     let read_all = |value: &'m Json<'m>| {
         let calls: Vec<_> = entries(value)?.into_iter().filter_map(ToolCall::read).collect();
@@ -101,7 +104,7 @@ pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Re
     Ok(numbered(calls))
 }
 
-/// Numbers the entries, and counts equal ones, so that each is told apart from those before it.
+/// Sets the index of each entry, and the number of equal entries before it.
 fn numbered(mut calls: Vec<ToolCall<'_>>) -> Vec<ToolCall<'_>> {
     let mut seen: HashMap<(Option<&str>, String, String), u16> = HashMap::new();
     for (call, place) in calls.iter_mut().zip(0..) {
@@ -114,8 +117,9 @@ fn numbered(mut calls: Vec<ToolCall<'_>>) -> Vec<ToolCall<'_>> {
     calls
 }
 
-/// What a list lists. Proxies and workflow tools make of a list of one the one, and of a longer one an
-/// object by number. Anything else that is an object may be about a person.
+/// Returns the entries of a list. Proxies and workflow tools turn a list of one entry into the
+/// entry, and a longer list into an object with numbers as keys. Any other object is a single
+/// entry.
 fn entries<'m>(value: &'m Json<'m>) -> Option<Vec<&'m Json<'m>>> {
     let Json::Object(fields) = value else { return Some(list(value)?.iter().collect()) };
     let is_number = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
@@ -125,10 +129,11 @@ fn entries<'m>(value: &'m Json<'m>) -> Option<Vec<&'m Json<'m>>> {
     Some(fields.iter().map(|(_, entry)| entry).collect())
 }
 
-/// Where the tool calls of a message are listed.
+/// Keys of the lists of tool calls in a message.
 const LISTS: [&str; 4] = ["toolCallList", "toolWithToolCallList", "toolCalls", "toolCall"];
 
-/// The lists of tool calls that are JSON inside a text: where each stands, and its text.
+/// Returns the lists of tool calls that are JSON in a text: whether they are in `message`, their
+/// key, and the text.
 pub(super) fn quoted_lists(body: &Json<'_>) -> Vec<(bool, &'static str, String)> {
     let places = [(false, Some(body)), (true, body.get("message"))];
     let places = places.into_iter().filter_map(|(is_inner, place)| Some((is_inner, place?)));
@@ -140,7 +145,8 @@ pub(super) fn quoted_lists(body: &Json<'_>) -> Vec<(bool, &'static str, String)>
     places.flat_map(quoted).collect()
 }
 
-/// Takes the texts of [`quoted_lists`] apart, in their places. What is no JSON stays a text.
+/// Replaces the texts of [`quoted_lists`] by their parsed JSON. A text that is no JSON is
+/// unchanged.
 pub(super) fn unquote_lists<'q>(body: &mut Json<'q>, quoted: &'q [(bool, &'static str, String)]) {
     for (is_inner, key, text) in quoted {
         let place = if *is_inner { body.get_mut("message") } else { Some(&mut *body) };
@@ -151,7 +157,7 @@ pub(super) fn unquote_lists<'q>(body: &mut Json<'q>, quoted: &'q [(bool, &'stati
     }
 }
 
-/// The one function of the shapes before `tool-calls`. It has no id.
+/// Returns the single function of the shapes before `tool-calls`. It has no id.
 pub(super) fn function<'m>(message: &Message<'m>) -> Option<ToolCall<'m>> {
     let flat = || {
         message.own_places().into_iter().find_map(|part| {
@@ -165,14 +171,14 @@ pub(super) fn function<'m>(message: &Message<'m>) -> Option<ToolCall<'m>> {
     Some(ToolCall { id: None, told_id: None, ..call })
 }
 
-/// A value, with JSON inside a string taken apart.
+/// Converts a value; JSON inside a string is parsed.
 fn unquoted(value: &Json<'_>) -> Value {
     let quoted = value.as_str().filter(|text| text.trim_start().starts_with(['{', '[']));
     let inner = quoted.and_then(|text| Json::parse(text.as_bytes()).ok());
     inner.map_or_else(|| value.to_value(), |inner| inner.to_value())
 }
 
-/// The first of some fields that is a string with something in it.
+/// Returns the first of the fields that is a non-empty string.
 pub(super) fn filled_text<'m>(place: &'m Json<'m>, keys: &[&str]) -> Option<&'m str> {
     let values = keys.iter().filter_map(|key| place.get(key));
     values.filter(|value| value.is_filled()).find_map(Json::as_str)
