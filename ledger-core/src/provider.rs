@@ -70,8 +70,8 @@ impl<'a> Proof<'a> {
     /// `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`Unproven::Repeated`] for a repeated header. Each further value would cost another pass over
-    /// the body of an unauthenticated request.
+    /// [`Unproven::Repeated`] for a repeated header. Each further value would cost another pass
+    /// over the body of an unauthenticated request.
     pub fn single(&self, name: &str) -> Result<Option<&'a str>, Unproven> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
         let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());

@@ -1,9 +1,9 @@
 //! Matching of tool call entries from different messages.
 //!
 //! The report with the highest precedence lists all tool calls of the call, so each of its entries
-//! is a tool call. An entry of another message matches a report entry in one of three ways: the
-//! keys are equal; one has an id and the other has none; or the report writes the arguments
-//! differently. An entry without a match is a tool call that the report omits.
+//! is a tool call. An entry of another message matches a report entry with an equal key, a report
+//! entry with an id where it has none (or the reverse), or a report entry with differently written
+//! arguments. An entry without a match is a tool call that the report omits.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -15,7 +15,7 @@ struct Group<'t> {
     /// True if a message other than the report has an entry for it.
     is_told: bool,
     has_id: bool,
-    /// True if it has an entry with an id and an entry without one.
+    /// True if it has an entry with an id and an entry without an id.
     is_of_both_shapes: bool,
 }
 
@@ -109,7 +109,8 @@ impl<'t> Matched<'t> {
         group.members.push(one);
     }
 
-    /// Finds a group with the same tool and arguments, where exactly one of the two has an id.
+    /// Finds a group with the same tool and arguments, where exactly the entry or the group has an
+    /// id.
     fn of_other_shape(&mut self, one: &'t Told) -> Option<usize> {
         let arguments = one.key.arguments.as_deref()?;
         let slot = (one.key.tool.as_str(), arguments, one.key.id.is_none());
@@ -128,7 +129,7 @@ impl<'t> Matched<'t> {
         queue.remove(at)
     }
 
-    /// Finds a group with the same tool, where one of the two has no id.
+    /// Finds a group with the same tool, where the entry or the group has no id.
     fn of_same_tool(&mut self, one: &'t Told) -> Option<usize> {
         if one.key.tool.is_empty() {
             return None;
@@ -172,7 +173,7 @@ impl<'t> Matched<'t> {
     }
 }
 
-/// Returns true if the names are equal or one is empty; a bare result has no tool name.
+/// Returns true if the names are equal or a name is empty; a bare result has no tool name.
 fn are_one_tool(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
 }

@@ -286,8 +286,8 @@ fn people(messages: &[Message]) -> usize {
     contacts.len() + others.difference(&known).count() + strangers
 }
 
-/// Generates a message of one of three people who share an e-mail address; two of them also share a
-/// number. Anna and Ben give their names, or only the handle they call from.
+/// Generates a message of one of three people with a shared e-mail address; two of them also share
+/// a number. Anna and Ben give their names, or only the handle they call from.
 fn message_of_people() -> impl Strategy<Value = Message> {
     use HandleKind::{Email, Phone};
     let message = |handles: &[(HandleKind, u8)], name| Message {

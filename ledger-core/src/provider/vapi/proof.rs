@@ -27,8 +27,8 @@ pub(super) fn verify(secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
     judged.fold(Err(Unproven::Missing), better)
 }
 
-/// Returns the better result, from best to worst: valid, unread, expired, repeated, invalid,
-/// missing. An unread body may still contain a valid signature.
+/// Returns the result that ranks higher. From best to worst: valid, unread, expired, repeated,
+/// invalid, missing. An unread body may still contain a valid signature.
 fn better(a: Result<(), Unproven>, b: Result<(), Unproven>) -> Result<(), Unproven> {
     let rank = |judgement: &Result<(), Unproven>| match judgement {
         Ok(()) => 5,
