@@ -109,8 +109,8 @@ impl<'t> Matched<'t> {
         group.members.push(one);
     }
 
-    /// Finds a group with the same tool and arguments, where exactly the entry or the group has an
-    /// id.
+    /// Finds a group with the same tool and arguments, where either the entry or the group has an
+    /// id, but not both.
     fn of_other_shape(&mut self, one: &'t Told) -> Option<usize> {
         let arguments = one.key.arguments.as_deref()?;
         let slot = (one.key.tool.as_str(), arguments, one.key.id.is_none());
@@ -129,7 +129,7 @@ impl<'t> Matched<'t> {
         queue.remove(at)
     }
 
-    /// Finds a group with the same tool, where the entry or the group has no id.
+    /// Finds a group with the same tool, where the entry, the group or both have no id.
     fn of_same_tool(&mut self, one: &'t Told) -> Option<usize> {
         if one.key.tool.is_empty() {
             return None;
