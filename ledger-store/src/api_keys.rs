@@ -119,7 +119,7 @@ impl Store {
     /// Issues a key without expiry, with the operator as author.
     ///
     /// # Errors
-    /// Those of [`Store::create_api_key_by`].
+    /// The errors of [`Store::create_api_key_by`].
     pub async fn create_api_key(
         &self,
         tenant_id: TenantId,
@@ -136,7 +136,7 @@ impl Store {
     /// other processes within seconds.
     ///
     /// # Errors
-    /// The database did not answer, or the tenant's log does not accept events.
+    /// The database did not answer.
     pub async fn revoke_api_key(
         &self,
         author: &Author,

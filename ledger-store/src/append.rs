@@ -49,7 +49,7 @@ pub struct NewEvent {
 pub struct StreamAppend {
     /// The stream to append to; created by its first event.
     pub stream_id: StreamId,
-    /// The kind of the stream: a call, a delivery or the tenant itself.
+    /// The kind of the stream, such as a call or the tenant itself.
     pub kind: StreamKind,
     /// The version the stream must have before the append.
     pub expected: Expected,

@@ -25,7 +25,7 @@ pub struct Entry {
     pub quarantine_id: QuarantineId,
     /// The source that received the message.
     pub source_id: SourceId,
-    /// The reason for the quarantine, from a closed list.
+    /// The reason for the quarantine, as a fixed word.
     pub reason: String,
     /// Time of arrival.
     pub received_at: DateTime<Utc>,
@@ -40,7 +40,7 @@ pub struct Replayed {
     pub at: DateTime<Utc>,
     /// The tenant that the message was assigned to.
     pub tenant_id: TenantId,
-    /// Position of its last event in the tenant's log.
+    /// Position of its first event in the tenant's log.
     pub position: Position,
 }
 

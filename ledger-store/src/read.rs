@@ -59,7 +59,7 @@ impl StoredEvent {
         let position = Position(self.position);
         let mut event = decode(&self.event_type, self.schema_version, &self.facts)
             .map_err(|source| StoreError::Decode { position, source })?;
-        // Corrects implausible times and durations that older builds stored.
+        // Removes implausible values that older builds stored.
         let occurred_at = settle(&mut event, self.occurred_at, self.recorded_at);
         Ok(Recorded {
             position,
