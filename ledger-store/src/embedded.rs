@@ -12,7 +12,7 @@
 //! | `pg/` | the data, owned by the server's user; `pg.tmp/` while it is created |
 //! | `run/` | the socket; a directory in `/tmp` when this path would be too long |
 //! | `server.log`, `server.log.1` | the log of this start and of the one before, without statements or parameters |
-//! | `call-ledger.conf` | the settings, written at each start |
+//! | `call-ledger.conf` | the settings, replaced at each start |
 //! | `start.lock`, `users.lock` | the locks of processes that start or stop the server, and that use it |
 
 use std::{

@@ -112,8 +112,8 @@ pub async fn roles(conn: &mut PgConnection) -> sqlx::Result<Vec<Role>> {
     .await
 }
 
-/// Ages of transactions that prevent the removal of old row versions, and of the transaction
-/// counters.
+/// How old the transactions are that prevent the removal of old row versions, and how far the
+/// transaction counters are.
 #[derive(Debug, Clone, FromRow)]
 pub struct Ages {
     /// Duration of the oldest open transaction of another session, in seconds.

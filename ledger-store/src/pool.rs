@@ -74,7 +74,7 @@ fn named(database: &PgConnectOptions, name: &str) -> PgConnectOptions {
     }
 }
 
-/// Checks that the connection answers and is not inside a transaction.
+/// Checks that the connection responds and is not inside a transaction.
 ///
 /// sqlx 0.9.0 forgets a `begin` that was cancelled, and the connection would be returned to the
 /// pool with an open transaction (<https://github.com/launchbadge/sqlx/issues/4393>). Both clocks

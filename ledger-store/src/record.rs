@@ -134,7 +134,7 @@ impl Store {
         Err(AppendError::Overloaded.into())
     }
 
-    /// Builds the append request of [`Store::record`] without appending it, for callers that append
+    /// Builds the append request of [`Store::record`] for callers that append it themselves, such as
     /// many deliveries in an order of their own. The subject's key is durable on return. Events
     /// already in the log are not removed from the request.
     ///
@@ -339,7 +339,7 @@ impl Named<'_> {
     }
 }
 
-/// Derives the event id from provider and content, without the source: messages of one call can
+/// Derives the event id from provider and content. The source is left out: messages of one call can
 /// arrive at several endpoints, and the same content must be the same event.
 fn event_id(origin: &Origin, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
     let Dedupe::Content(nth) = dedupe;

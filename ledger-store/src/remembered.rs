@@ -63,8 +63,8 @@ impl Remembered {
         self.ask() == asked
     }
 
-    /// Removes a tenant's sources, keys and settings from the caches. Those of the installation are
-    /// under the nil tenant.
+    /// Removes a tenant's sources, keys and settings from the caches. The installation
+    /// has the nil tenant's id.
     pub(crate) fn forget(&self, tenant_id: TenantId) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.tenants.invalidate(&tenant_id);

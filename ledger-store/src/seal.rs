@@ -122,7 +122,7 @@ impl<T> Opened<T> {
     }
 }
 
-/// Seals `plaintext` in the context `place` under the subject's key. Each call uses a fresh salt,
+/// Seals `plaintext` for `place` under the subject's key. Each call uses a fresh salt,
 /// so sealing the same text twice gives different bytes.
 #[must_use]
 pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //! guarantee.
 //!
 //! Within the process a counter changes and the tenants are collected. Other processes get at most
-//! one NOTIFY per 50 ms. It is sent outside of the append's transaction, because inside it would
+//! one NOTIFY per 50 ms. NOTIFY is sent outside of the append's transaction, because inside it would
 //! serialize all commits of the instance. A NOTIFY has no tenant, so its receivers check all
 //! tenants.
 

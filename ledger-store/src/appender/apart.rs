@@ -26,7 +26,7 @@ pub(super) struct Apart(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     wake: Wake,
-    /// One permit per connection of the pool, so that waiting for a connection is not a pool
+    /// Has one permit per connection of the pool, so that waiting for a connection is not a pool
     /// timeout.
     turns: Semaphore,
     /// Number of tenants that are set apart, readable without the lock; usually 0.

@@ -25,7 +25,7 @@ impl Cluster {
     /// Keeps the server running after this process and every other one has ended its use.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file with the server's process id cannot be written.
+    /// [`Error::Io`] when the file for the server's process id cannot be replaced.
     pub fn keep_running(&self) -> Result<(), Error> {
         let file = self.place.root.join(KEPT);
         let pid = self.pid().map_or_else(String::new, |pid| pid.to_string());

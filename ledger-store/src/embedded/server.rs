@@ -100,7 +100,7 @@ pub(super) async fn ensure_running(
 }
 
 impl Running {
-    /// Rejects a server whose settings could lose commits, and creates our database at the first
+    /// Rejects a server with settings that could lose commits, and creates our database at the first
     /// start.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::root_key;
 use crate::seal::KeyBytes;
 use crate::tenant_tx::TenantTx;
 
-/// Writes a plan and returns the keys created. Returns `None` when another process wrote one of the
+/// Writes the rows and returns the keys created. Returns `None` when another process wrote one of the
 /// rows first; the transaction must then be rolled back.
 pub(super) async fn write(
     plan: &Plan,
