@@ -69,7 +69,7 @@ pub struct Origin {
     pub request_id: Uuid,
 }
 
-/// A delivery with its stream, digest and resolved subject: all inputs of its event ids.
+/// A delivery with everything its events are built from: stream, digest and resolved subject.
 struct Named<'a> {
     origin: &'a Origin,
     stream_id: StreamId,
@@ -318,8 +318,8 @@ impl Store {
     }
 }
 
-/// The stream of a delivery. Without a provider's id to correlate by, the content is its own
-/// stream.
+/// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from
+/// the content.
 fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId, StreamKind) {
     match drafts.first().map(|draft| &draft.correlation) {
         Some(Correlation::Named(kind, name)) => {
