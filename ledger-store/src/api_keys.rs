@@ -1,5 +1,5 @@
-//! API keys: issued, listed, revoked, and found when they are presented. The key itself is never kept,
-//! only its hash.
+//! API keys: issue, list, revoke, and look up when one is presented. Only the SHA-256 hash of a key
+//! is stored.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
@@ -11,70 +11,73 @@ use crate::change::Author;
 use crate::error::StoreError;
 use crate::tenant_tx::{TenantTx, begin};
 
-/// Keys of one tenant that are looked up in the database at once.
+/// API key look-ups in the database that one tenant may have in progress.
 const LOOKUPS: usize = 2;
 
-/// An API key that was presented and is valid.
+/// A valid API key that was presented with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Whose data it opens.
+    /// The tenant that the key gives access to.
     pub tenant_id: TenantId,
-    /// Its public name.
+    /// The public id of the key.
     pub key_id: KeyId,
-    /// What it may do.
+    /// The granted scopes, such as `read`.
     pub scopes: Vec<String>,
-    /// From when on it opens nothing.
+    /// Expiry time; `None` if the key does not expire.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Whether its tenant is closed: then it withdraws credentials and reads nothing.
+    /// Whether the tenant is closed: then the key can revoke credentials and read nothing.
     pub is_tenant_closed: bool,
 }
 
-/// What a new key is made from.
+/// The properties of a key to create.
 #[derive(Debug, Clone, Copy)]
 pub struct NewKey<'a> {
-    /// What it may do.
+    /// The scopes to grant.
     pub scopes: &'a [String],
-    /// What the operator calls it.
+    /// A label chosen by the operator.
     pub name: Option<&'a str>,
-    /// From when on it opens nothing; `None` when it does not end by itself.
+    /// Expiry time; `None` if the key does not expire.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A key without the key.
+/// The metadata of an API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its public name; later ones are greater.
+    /// The public id, time-ordered.
     pub key_id: KeyId,
-    /// What the operator calls it.
+    /// The label chosen by the operator.
     pub name: Option<String>,
-    /// What it may do.
+    /// The granted scopes.
     pub scopes: Vec<String>,
-    /// When it was issued.
+    /// Time of issue.
     pub created_at: DateTime<Utc>,
-    /// Since when it opens nothing.
+    /// Time of revocation; `None` while the key is not revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// From when on it opens nothing; may have passed.
+    /// Expiry time, possibly in the past.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, within about a minute.
+    /// Time of the last use, to about a minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// What revoking a key came to.
+/// The result of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoked {
-    /// It is revoked from now on; where that is recorded, unless it is the installation's.
+    /// The key was revoked by this request. Holds the position of the event; `None` for a key of
+    /// the installation, which has no log.
     Now(Option<Position>),
-    /// It was revoked before.
+    /// The key was already revoked.
     Before,
 }
 
 impl Store {
-    /// Keeps the hash of a new API key, and records who issued it, and where. The key itself is the
-    /// caller's to show, once. A key of the installation opens what belongs to no tenant; there is no
-    /// log that could tell of it.
+    /// Stores the hash of a new API key and records the issue, with its author, in the tenant's
+    /// log. Returns the key's id and the event's position.
+    ///
+    /// The caller shows the key, once. A key of the installation gives access to data of no tenant;
+    /// its issue is not recorded, since the installation has no log.
     ///
     /// # Errors
-    /// The database did not answer, or the tenant's log takes nothing.
+    /// The database did not answer, or the tenant's log does not accept events.
     pub async fn create_api_key_by(
         &self,
         author: &Author,
@@ -113,10 +116,10 @@ impl Store {
         Ok((key_id, position))
     }
 
-    /// Issues a key that does not end by itself, in the operator's name.
+    /// Issues a key without expiry, with the operator as author.
     ///
     /// # Errors
-    /// Those of [`Store::create_api_key_by`].
+    /// The errors of [`Store::create_api_key_by`].
     pub async fn create_api_key(
         &self,
         tenant_id: TenantId,
@@ -128,9 +131,9 @@ impl Store {
         Ok(self.create_api_key_by(&self.operator(), tenant_id, key, &new).await?.0)
     }
 
-    /// Revokes a key for good: a key of this tenant, or of any when none is named. `None` when there
-    /// is no such key. Works whatever state the tenant is in. This process refuses the key at once,
-    /// others within seconds.
+    /// Revokes a key permanently, in any state of the tenant. With `tenant_id` the key must be of
+    /// this tenant. Returns `None` when there is no such key. This process refuses the key at once,
+    /// other processes within seconds.
     ///
     /// # Errors
     /// The database did not answer.
@@ -173,8 +176,8 @@ impl Store {
         Ok(Some(Revoked::Now(position)))
     }
 
-    /// The valid key of this text in this tenant; `None` when there is none. Remembered for seconds;
-    /// that it was used is kept about once a minute.
+    /// Returns the valid key of this tenant for a presented secret, or `None`. The result is cached
+    /// for seconds, and `last_used_at` is updated about once a minute.
     ///
     /// # Errors
     /// The database did not answer.
@@ -190,7 +193,7 @@ impl Store {
         if let Some(known) = self.remembered.key(&hash) {
             return Ok(Some(known).filter(is_live));
         }
-        // Look-ups with invalid keys that name a tenant delay that tenant alone.
+        // The limit is per tenant: requests with invalid keys delay only the tenant they name.
         let _turn = self.lookups.take(&tenant_id, LOOKUPS, 1).await;
         if let Some(known) = self.remembered.key(&hash) {
             return Ok(Some(known).filter(is_live));
@@ -228,7 +231,7 @@ impl Store {
         Ok(Some(found))
     }
 
-    /// The keys of every tenant, or of one; with whose each is. Oldest first.
+    /// The keys of every tenant, or of one, oldest first, each with its tenant.
     ///
     /// # Errors
     /// The database did not answer.
@@ -261,7 +264,7 @@ impl Store {
     }
 }
 
-/// Keeps that a key was used. That it cannot be kept, as on a standby, refuses nobody.
+/// Updates `last_used_at`. A failure, such as on a standby, is logged and does not refuse the key.
 async fn note_use(mut tx: TenantTx, key_id: KeyId, at: DateTime<Utc>) {
     let tenant_id = tx.tenant_id();
     let noted = sqlx::query!("select ledger.note_key_use($1, $2, $3)", tenant_id.0, key_id.0, at)
@@ -276,7 +279,7 @@ async fn note_use(mut tx: TenantTx, key_id: KeyId, at: DateTime<Utc>) {
     }
 }
 
-/// The keys of the transaction's tenant, newest first, revoked ones too.
+/// The keys of the transaction's tenant, newest first, revoked ones included.
 ///
 /// # Errors
 /// The database did not answer.

@@ -1,4 +1,4 @@
-//! One batch, one round trip: `ledger.append` and the arrays it takes.
+//! The SQL side of an append: turns a batch of requests into arrays and calls `ledger.append` once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,77 +10,77 @@ use sqlx::PgConnection;
 
 use crate::compute::compute;
 
-/// What a caller believes about a stream before appending to it.
+/// The optimistic concurrency check of an append on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Nothing: append wherever it stands.
+    /// No check: the events are appended at the stream's current version.
     Any,
-    /// Exactly this version; 0 is a stream that does not exist yet.
+    /// The stream must have exactly this version; 0 means that it must not exist yet.
     Exactly(StreamVersion),
 }
 
-/// An event ready to be stored: sealed, hashed, spelled.
+/// An event in its stored form: sections sealed, facts and metadata serialized.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Its id; the same id is the same event.
+    /// Identifies the event; appending the same id again is a duplicate.
     pub event_id: EventId,
-    /// Its stored type.
+    /// The stored name of the type, such as `call.ended`.
     pub event_type: &'static str,
-    /// Its schema version.
+    /// The version of the type's schema that `facts` follows.
     pub schema_version: i16,
-    /// The source's clock, whole microseconds.
+    /// Time by the provider's clock, in whole microseconds.
     pub occurred_at: DateTime<Utc>,
-    /// Our clock, whole microseconds.
+    /// Time by this installation's clock, in whole microseconds.
     pub recorded_at: DateTime<Utc>,
     /// The facts as JSON text, stored byte for byte.
     pub facts: String,
-    /// Small sealed sections.
+    /// Small sealed sections, encoded together; `None` when there are none.
     pub sections: Option<Vec<u8>>,
-    /// Large sealed sections.
+    /// Large sealed sections, encoded together; read only on demand.
     pub bulk: Option<Vec<u8>>,
-    /// Whose sections.
+    /// The subjects that the sealed sections are about.
     pub subjects: Vec<SubjectId>,
-    /// Source, actor, request, digest: JSON text, stored byte for byte.
+    /// Source, actor, request id and digests as JSON text, stored byte for byte.
     pub meta: String,
 }
 
-/// Some events at the end of one stream.
+/// Events to append to one stream.
 #[derive(Debug, Clone)]
 pub struct StreamAppend {
-    /// The stream.
+    /// The stream to append to; created by its first event.
     pub stream_id: StreamId,
-    /// What kind of thing it is the history of.
+    /// The kind of the stream, such as a call or the tenant itself.
     pub kind: StreamKind,
-    /// What the caller believes about it.
+    /// The version the stream must have before the append.
     pub expected: Expected,
-    /// The events, in order; at least one.
+    /// The events in stream order; at least one.
     pub events: Vec<NewEvent>,
 }
 
-/// What is appended together or not at all: several streams of one tenant.
+/// An atomic unit of append: all of its events are stored, or none.
 #[derive(Debug, Clone)]
 pub struct AppendRequest {
-    /// Whose log.
+    /// The tenant of the log.
     pub tenant_id: TenantId,
-    /// The streams; at least one.
+    /// Every stream at most once; at least one.
     pub streams: Vec<StreamAppend>,
 }
 
 impl AppendRequest {
-    /// Whether there is nothing to append, in any of its streams.
+    /// Whether no stream of the request has an event.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.iter().all(|stream| stream.events.is_empty())
     }
 
-    /// Whether one stream is named twice.
+    /// Whether the request names a stream more than once.
     #[must_use]
     pub fn repeats_a_stream(&self) -> bool {
         let mut seen = HashSet::with_capacity(self.streams.len());
         self.streams.len() > 1 && !self.streams.iter().all(|stream| seen.insert(stream.stream_id))
     }
 
-    /// Roughly the bytes it will put on the wire; what queues are bounded by.
+    /// Estimated bytes on the wire; the unit of the queue limits.
     #[must_use]
     pub fn size(&self) -> usize {
         let column = |column: &Option<Vec<u8>>| column.as_ref().map_or(0, Vec::len);
@@ -94,35 +94,36 @@ impl AppendRequest {
     }
 }
 
-/// Where a request's events stand.
+/// The positions of an appended request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// The first of its positions.
+    /// Position of the first event.
     pub first: Position,
-    /// The last of its positions.
+    /// Position of the last event; positions of a request are contiguous.
     pub last: Position,
-    /// Whether they stood there before: this request had been answered already.
+    /// Whether the events were in the log before, because the same request was already appended.
     pub duplicate: bool,
 }
 
-/// The function's answer to one request.
+/// The result of `ledger.append` for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It stands in the log, from now on or from before.
+    /// The events are in the log, newly appended or as a duplicate.
     Appended(Appended),
-    /// Its stream is at this version, not at the expected one.
+    /// The stream has this version instead of the expected one.
     Conflict(StreamVersion),
-    /// It breaks a rule of the log, by the rule's name.
+    /// The request breaks a rule of the log; holds the name of the rule.
     Refused(String),
 }
 
-/// Appends a batch in one statement and one commit; an answer per request, in order.
-/// The tenants of the batch stay locked until the commit, which makes positions commit-ordered.
-/// Callers go through the [`crate::appender`], which makes the batches.
+/// Appends a batch in one statement and one commit, and returns an answer per request, in order.
+///
+/// The statement locks the tenants of the batch until the commit, so positions are assigned in
+/// commit order. Callers use [`crate::appender`], which forms the batches.
 ///
 /// # Errors
-/// The statement failed as a whole and nothing was appended, or the connection broke and it is not
-/// known: sending the same batch again is safe, because what was appended answers `duplicate`.
+/// A failed statement appends nothing. After a broken connection the outcome is unknown: sending
+/// the same batch again is safe, because events already appended answer `duplicate`.
 pub async fn append(
     conn: &mut PgConnection,
     requests: &[&AppendRequest],
@@ -157,7 +158,7 @@ pub async fn append(
     .fetch_all(conn)
     .await?;
 
-    // Answers go to callers by their place: one too few would give somebody another's answer.
+    // Answers are matched to requests by index, so a missing one would shift all that follow.
     if rows.len() != requests.len() {
         return Err(sqlx::Error::Protocol("ledger.append did not answer every request".into()));
     }
@@ -174,7 +175,7 @@ pub async fn append(
     Ok(answers.collect())
 }
 
-/// The batch as columns: distinct tenants, distinct streams, then one entry per event.
+/// The batch in columns: distinct tenants, distinct streams, then one entry per event.
 #[derive(Default)]
 struct Columns<'a> {
     tenants: Vec<uuid::Uuid>,
@@ -235,7 +236,7 @@ impl<'a> Columns<'a> {
         for event in &stream.events {
             self.request.push(request);
             self.stream.push(slot);
-            // Only the first event of a stream is checked; the rest follow it.
+            // The database checks the version before the first event; the others follow in order.
             self.expected.push(expected.take());
             self.event_id.push(event.event_id.0);
             self.event_type.push(event.event_type);
@@ -270,7 +271,7 @@ fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> 
     }
 }
 
-/// Arrays of arrays do not exist in SQL for ragged lists, so each list travels as a literal.
+/// Formats ids as an array literal: SQL has no ragged two-dimensional arrays.
 fn uuid_array(subjects: &[SubjectId]) -> Option<String> {
     if subjects.is_empty() {
         return None;
@@ -279,7 +280,7 @@ fn uuid_array(subjects: &[SubjectId]) -> Option<String> {
     Some(format!("{{{}}}", ids.join(",")))
 }
 
-/// The SQL index of the last of `len` entries.
+/// The one-based SQL index of the last of `len` entries.
 fn index(len: usize) -> i32 {
     i32::try_from(len).expect("a batch holds far fewer entries")
 }

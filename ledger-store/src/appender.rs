@@ -1,10 +1,10 @@
-//! Group commit: whatever waits goes to the database together, and each caller gets its own answer
-//! after the commit.
+//! Group commit: append requests that queue up while a batch commits form the next batch. Each
+//! caller gets its own answer after the commit.
 //!
-//! There is no timer: a lone caller is not held back, and while one batch commits the next one
-//! gathers. Tenants are spread over lanes, so two batches never wait for each other's tenants; two
-//! lanes are best (see `docs/decisions/0003-append.md`). A tenant whose row is held by somebody else is
-//! set apart, so that it delays itself alone (`docs/decisions/0022-resource-isolation.md`).
+//! There is no timer, so a single request is never delayed. Tenants are distributed over lanes by
+//! hash, so two batches never wait for each other's tenant locks; two lanes measured best (see
+//! `docs/decisions/0003-append.md`). A tenant with a row that another session has locked is set
+//! apart, so that the lock delays only this tenant (`docs/decisions/0022-resource-isolation.md`).
 
 mod apart;
 
@@ -29,49 +29,49 @@ use crate::wake::Wake;
 
 const MAX_REQUESTS: usize = 512;
 const MAX_BYTES: usize = 2 << 20;
-/// A lane that waits this long gives its connection back.
+/// Idle time after which a lane returns its connection to the pool.
 const REST: Duration = Duration::from_secs(1);
-/// Requests that may wait in one lane.
+/// Maximum number of requests queued in one lane.
 const QUEUE: usize = 4_096;
-/// A database that goes silent holds up a batch for this long, and a lane no longer. Longer than
-/// the lock timeouts, which say more.
+/// Timeout of one batch, so that a database that stopped responding blocks a lane no longer. Above
+/// the lock timeouts, because their errors are more specific.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Kilobytes that may wait in all lanes together.
+/// Maximum kilobytes queued in all lanes together.
 const QUEUE_KILOBYTES: usize = 64 << 10;
 
-/// Requests and kilobytes of one tenant that may wait: half of what may wait in all.
+/// Requests and kilobytes that one tenant may have queued: half of the total.
 const TENANT_QUEUE: usize = QUEUE / 2;
 const TENANT_KILOBYTES: usize = QUEUE_KILOBYTES / 2;
 /// Connections for tenants that are set apart.
 pub(crate) const APART: u32 = 4;
 
-/// Why a request was not appended.
+/// The reason for which a request was not appended.
 #[derive(Debug, Error)]
 pub enum AppendError {
-    /// The stream has moved past the expected version: read it and decide again.
+    /// The stream is not at the expected version: read it and decide again.
     #[error("the stream is at version {}", .actual.0)]
     Conflict {
-        /// Where the stream stands.
+        /// Current version of the stream.
         actual: StreamVersion,
     },
-    /// The request breaks a rule of the log and always will.
+    /// The request breaks a rule of the log; a retry fails in the same way.
     #[error("the append was refused: {reason}")]
     Refused {
-        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`, `no_events`,
-        /// `stream_repeated` or `data`.
+        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`,
+        /// `no_events`, `stream_repeated` or `data`.
         reason: String,
     },
-    /// Too much is waiting. Nothing was kept; try again in a moment.
+    /// The queue is full. Nothing was stored; try again in a moment.
     #[error("too many appends are waiting")]
     Overloaded,
-    /// The database did not answer. It is not known whether the request was appended: sending it
-    /// again is safe.
+    /// The database did not answer. The request may have been appended or not: sending it again is
+    /// safe.
     #[error("the log could not be reached")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
 }
 
 impl AppendError {
-    /// Whether waiting and trying again can help.
+    /// Whether a later retry can succeed.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Unavailable(_))
@@ -85,7 +85,7 @@ struct Waiting {
     _room: [OwnedSemaphorePermit; 3],
 }
 
-/// Takes append requests from any number of callers.
+/// Accepts append requests from any number of callers and distributes them over the lanes.
 #[derive(Clone)]
 pub struct Appender {
     lanes: Arc<[mpsc::Sender<Waiting>]>,
@@ -95,8 +95,8 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Starts the lanes. They end when the last clone of the appender is dropped, after what waits
-    /// was committed.
+    /// Starts the lanes. A lane ends when the last clone of the appender is dropped, after its
+    /// queue is committed.
     pub(crate) fn start((pool, apart): (&PgPool, &PgPool), lanes: usize, wake: &Wake) -> Self {
         let apart = Apart::new(apart, wake);
         let start = |_| {
@@ -115,21 +115,21 @@ impl Appender {
         }
     }
 
-    /// How many requests wait in this process to be appended.
+    /// Number of requests in this process that are queued and not yet in a batch.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
     }
 
-    /// Appends a request, durably, and tells where it stands.
+    /// Appends a request durably and returns its positions.
     ///
     /// # Errors
-    /// [`AppendError`]; only `Unavailable` leaves open whether it was appended.
+    /// [`AppendError`]; only `Unavailable` leaves open whether the request was appended.
     pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
         if request.is_empty() {
             return Err(AppendError::Refused { reason: "no_events".into() });
         }
-        // What its second part expects would depend on who else is in the batch.
+        // The version that the second part expects would depend on the other requests of the batch.
         if request.repeats_a_stream() {
             return Err(AppendError::Refused { reason: "stream_repeated".into() });
         }
@@ -144,7 +144,7 @@ impl Appender {
         answer.await.map_err(|_| AppendError::Unavailable(None))?
     }
 
-    /// A place in the queue and the room it takes, of the tenant's share and of all.
+    /// Reserves a queue slot, the tenant's share of kilobytes and kilobytes of the total.
     fn room_for(&self, request: &AppendRequest) -> Option<[OwnedSemaphorePermit; 3]> {
         let (tenant, kilobytes) = (&request.tenant_id, request.size() / 1024 + 1);
         let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
@@ -157,7 +157,7 @@ impl Appender {
 
 struct Lane {
     pool: PgPool,
-    /// Kept from batch to batch: lending and giving back would be round trips of their own.
+    /// Kept between batches: an acquire and release per batch would cost extra round trips.
     conn: Option<PoolConnection<Postgres>>,
     wake: Wake,
     batches: u64,
@@ -174,7 +174,8 @@ impl Lane {
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(waiting) = next {
-                // A tenant that is set apart stays in the order it came in.
+                // A request of a tenant that is set apart joins that queue, which keeps the
+                // tenant's order.
                 if let Some(waiting) = apart.pass(waiting) {
                     bytes += waiting.request.size();
                     batch.push(waiting);
@@ -190,8 +191,8 @@ impl Lane {
         }
     }
 
-    /// Of requests that did not get their tenants' locks in time, those whose tenant is held go apart.
-    /// Returns the others, to be tried again at once.
+    /// After a lock timeout, sets apart the requests with a locked tenant. Returns the other
+    /// requests, for an immediate retry.
     async fn set_apart(&mut self, locked: Vec<Waiting>, apart: &Apart) -> Vec<Waiting> {
         if locked.is_empty() {
             return locked;
@@ -202,7 +203,8 @@ impl Lane {
         });
         let is_free = |waiting: &Waiting| free.contains(&waiting.request.tenant_id);
         let (free, held): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_free);
-        // Let go meanwhile, or held for short times again and again: apart each can wait for longer.
+        // All tenants are free now: the locks were released since, or are short and frequent. All
+        // are set apart, where a longer lock timeout applies.
         let (free, held) = if held.is_empty() { (held, free) } else { (free, held) };
         for waiting in held {
             apart.take(waiting);
@@ -210,7 +212,7 @@ impl Lane {
         free
     }
 
-    /// The tenants of a batch whose rows nobody else holds at this moment.
+    /// The tenants of a batch with a row that no other session locks at this moment.
     async fn free(&mut self, batch: &[Waiting]) -> sqlx::Result<HashSet<TenantId>> {
         let mut tenants: Vec<_> = batch.iter().map(|waiting| waiting.request.tenant_id.0).collect();
         tenants.sort_unstable();
@@ -231,23 +233,24 @@ impl Lane {
         Ok(free.into_iter().map(TenantId).collect())
     }
 
-    /// The next to wait. The connection is given back when the pool closes.
+    /// Receives the next request. The connection is returned when the pool closes.
     async fn next(&mut self, queue: &mut mpsc::Receiver<Waiting>) -> Option<Waiting> {
         if self.conn.is_some() {
             tokio::select! {
                 biased;
                 next = queue.recv() => return next,
                 () = self.pool.close_event() => self.conn = None,
-                // Who has rested may be dead without knowing: the pool asks before it lends again.
+                // An idle connection may have died unnoticed, so it is returned to the pool, which
+                // pings it before reuse.
                 () = tokio::time::sleep(REST) => self.conn = None,
             }
         }
         queue.recv().await
     }
 
-    /// Commits a batch. One that fails on its data is halved until the culprit stands alone, so
-    /// that it never fails its neighbours. Returns, unanswered, what did not get its locks in time, and
-    /// the error that says so.
+    /// Commits a batch and answers its requests. A batch that fails on its data is halved until the
+    /// faulty request is alone, so that no other request fails with it. Requests that ran into the
+    /// lock timeout are returned without an answer, with the error.
     async fn commit(&mut self, batch: Vec<Waiting>) -> (Vec<Waiting>, Option<sqlx::Error>) {
         let mut pending = vec![batch];
         let (mut locked, mut why) = (Vec::new(), None);
@@ -272,8 +275,8 @@ impl Lane {
 
     async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
         match self.try_append(requests).await {
-            // A connection that died while idle, or under us, or a deadlock with an operator's
-            // statement: what was appended answers `duplicate`.
+            // The connection died, or the statement deadlocked with an operator's. A retry is safe:
+            // events already appended answer `duplicate`.
             Err(error) if is_passing(&error) && !is_silence(&error) => {
                 tracing::warn!(error = %error, "append.retry");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -295,7 +298,7 @@ impl Lane {
         }
         let batches = self.batches;
         let appended = async {
-            // A plan made while the table was small must not outlive that time.
+            // A plan made while the table was small must not be used after it has grown.
             if matches!(batches, 100 | 1_000 | 10_000) {
                 sqlx::query!("discard plans").execute(&mut *conn).await?;
             }
@@ -311,14 +314,14 @@ impl Lane {
         for (waiting, answer) in batch.into_iter().zip(answers) {
             let answer = match answer {
                 Answer::Appended(done) => {
-                    // A duplicate, too: its first telling may be the one whose answer was lost.
+                    // Duplicates notify too: the notification of the first append may be lost.
                     appended.push(waiting.request.tenant_id);
                     Ok(done)
                 }
                 Answer::Conflict(actual) => Err(AppendError::Conflict { actual }),
                 Answer::Refused(reason) => Err(AppendError::Refused { reason }),
             };
-            // A caller that went away has lost its answer, not its event.
+            // If the caller is gone, its answer is dropped; the event stays appended.
             let _ = waiting.reply.send(answer);
         }
         if !appended.is_empty() {
@@ -341,32 +344,33 @@ fn refuse(batch: Vec<Waiting>, error: sqlx::Error) {
     }
 }
 
-/// SQLSTATE classes 22 (data exception) and 23 (integrity): something in the batch is at fault.
+/// SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the batch holds a faulty
+/// request.
 fn is_about_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-/// SQLSTATE 55P03: somebody else holds a row of a tenant.
+/// SQLSTATE 55P03: another session has locked a tenant's row.
 fn is_lock_timeout(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "55P03")
 }
 
-/// Not the statement's fault: the connection (class 08), a server that is going down (57), a
-/// deadlock (40).
+/// Errors that a retry may resolve: connection (class 08), server shutdown (57), deadlock (40).
 fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
         || code.is_some_and(|code| ["08", "40", "57"].iter().any(|class| code.starts_with(class)))
 }
 
-/// Whether it was appended is not known. The connection is cut, and with it what it waits for.
+/// The error of a batch that timed out. Its connection is dropped, which cancels the statement; the
+/// outcome is unknown.
 fn gone_silent() -> sqlx::Error {
     sqlx::Error::Io(ErrorKind::TimedOut.into())
 }
 
-/// Nobody can be asked again: callers have waited long enough.
+/// A timed-out batch is not retried: its callers have already waited for the whole timeout.
 fn is_silence(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::TimedOut)
 }

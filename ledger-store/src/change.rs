@@ -1,5 +1,5 @@
-//! What is set up and altered, with who did it: each change is an event in the tenant's log, in the
-//! transaction that makes it.
+//! Administrative events: each change to a tenant's configuration is recorded in its log with the
+//! actor, in the transaction that makes the change.
 
 use ledger_core::event::Event;
 use ledger_core::ids::{KeyId, Position, TenantId};
@@ -11,10 +11,10 @@ use crate::append::{Answer, append};
 use crate::appender::AppendError;
 use crate::error::StoreError;
 
-/// Who sets things up when nobody is signed in: the operator at the command line.
+/// The actor of a change made at the command line, without an API key.
 const OPERATOR: &str = "operator";
 
-/// Who changes something, and in which request.
+/// The actor of a change and the request that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     actor: String,
@@ -22,7 +22,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// Whoever holds a key.
+    /// The holder of an API key.
     #[must_use]
     pub fn key(key_id: KeyId, request_id: Uuid) -> Self {
         Self { actor: format!("key:{key_id}"), request_id }
@@ -30,13 +30,13 @@ impl Author {
 }
 
 impl Store {
-    /// The operator, in a request of their own.
+    /// The operator as actor, with a new request id.
     #[must_use]
     pub fn operator(&self) -> Author {
         Author { actor: OPERATOR.to_owned(), request_id: self.ids.ordered() }
     }
 
-    /// Records what an operator changes.
+    /// Records a change made by the operator.
     pub(crate) async fn record_change(
         &self,
         conn: &mut PgConnection,
@@ -46,8 +46,8 @@ impl Store {
         self.record_change_by(&self.operator(), conn, tenant_id, event).await
     }
 
-    /// Records what somebody changes, in the transaction that changes it: neither stands without the
-    /// other. The tenant's log is locked until the commit.
+    /// Records a change in the transaction that makes it, so that both are committed or neither.
+    /// The tenant's log is locked until the commit.
     pub(crate) async fn record_change_by(
         &self,
         author: &Author,

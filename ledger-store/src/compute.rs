@@ -1,23 +1,24 @@
-//! Long computations, kept off the threads that answer requests.
+//! Runs long computations without blocking the async threads.
 //!
-//! Hashing, sealing, opening or parsing five megabytes takes tens of milliseconds. On an async thread
-//! every other request of that thread waits for it, so what is large runs beside them, and no more of it
-//! at once than there are processors. What is small runs where it is called: a hand-over costs more.
+//! Hashing, sealing, opening or parsing five megabytes takes tens of milliseconds, for which every
+//! other task of the same async thread would wait. Large inputs therefore run with
+//! `block_in_place`, at most as many at once as there are processors. Small inputs run inline,
+//! because handing them over costs more than the work.
 
 use std::sync::LazyLock;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
-/// Work on no more bytes than this takes well under a millisecond.
+/// Inputs of at most this many bytes run inline; they take well under a millisecond.
 pub const INLINE: usize = 64 << 10;
 
 static PROCESSORS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
 });
 
-/// Runs work on so many bytes: at once when they are few, else in its turn and beside the async threads.
-/// The work must not wait for anything.
+/// Runs `work` on an input of `bytes` bytes: inline when small, otherwise under the processor
+/// semaphore and off the async threads. `work` must not block on anything.
 pub async fn compute<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes <= INLINE {
         return work();
@@ -25,7 +26,7 @@ pub async fn compute<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let _turn = PROCESSORS.acquire().await.expect("it is never closed");
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        // There is no other thread whose requests could go on.
+        // A current-thread runtime has no other thread that could continue.
         _ => work(),
     }
 }

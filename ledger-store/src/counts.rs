@@ -1,8 +1,8 @@
-//! How many webhooks came to each source, by hour, type, what became of them and why not.
+//! Counts of webhooks for each source, by hour, type, outcome and reason.
 //!
-//! The log cannot tell: a repetition, telemetry and a refusal leave nothing in it. Whoever takes
-//! webhooks counts them in memory and adds batches here. A batch is added once, however often it is
-//! sent, so the figures stay exact when an answer of the database is lost.
+//! The log cannot provide these figures, because duplicates, telemetry and refusals leave nothing
+//! in it. The intake counts in memory and adds batches here. A batch is idempotent by its id, so
+//! the figures stay exact when a response of the database is lost and the batch is sent again.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
@@ -12,30 +12,31 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
-/// The type of a webhook for which nobody showed a right proof. Anybody who knows the path can send
-/// one, so figures about the sender leave it out.
+/// The type of a webhook without a valid signature. Anyone with the URL can send one, so figures
+/// about the provider exclude this type.
 pub const UNPROVEN: &str = "unproven";
 
-/// What became of a webhook.
+/// The outcome of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// It is in the log now.
+    /// Appended to the log.
     Recorded,
-    /// It was in the log before.
+    /// Already in the log.
     Duplicate,
-    /// Telemetry that the report repeats: acknowledged, not kept.
+    /// Telemetry that the report repeats: acknowledged and not stored.
     Ignored,
-    /// The sender's fault: a wrong proof, no message, a tenant that takes none.
+    /// Rejected for a fault of the sender: an invalid signature, an unreadable message, or a tenant
+    /// that accepts none.
     Refused,
-    /// Whose it is could not be told.
+    /// Stored in quarantine, because no tenant could be determined.
     Quarantined,
-    /// Our fault, or nobody heard the answer. It may be in the log nevertheless: then the next one is a
-    /// duplicate.
+    /// Failed on our side, or the connection closed before the answer. The event may be in the log;
+    /// then the provider's retry is a duplicate.
     Failed,
 }
 
 impl Outcome {
-    /// All of them.
+    /// Every outcome, in the order of declaration.
     pub const ALL: &'static [Self] = &[
         Self::Recorded,
         Self::Duplicate,
@@ -45,7 +46,7 @@ impl Outcome {
         Self::Failed,
     ];
 
-    /// The stored word, which metrics use too.
+    /// The stored word, also used as a metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +59,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a stored word.
+    /// The outcome with this stored word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|outcome| outcome.as_str() == word)
@@ -70,85 +71,85 @@ impl Outcome {
     }
 }
 
-/// Webhooks that are alike, to be added.
+/// A number to add for webhooks that agree in every other field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
-    /// Whose source.
+    /// The tenant of the source.
     pub tenant_id: TenantId,
-    /// The hour they arrived in.
+    /// The start of the hour of arrival.
     pub hour: DateTime<Utc>,
-    /// Where they arrived.
+    /// The source that received them.
     pub source_id: SourceId,
-    /// Their type: a word of a closed list.
+    /// The message type, from a closed list.
     pub kind: &'static str,
-    /// What became of them.
+    /// The outcome they share.
     pub outcome: Outcome,
-    /// Why not: a word of a closed list, empty where they were taken.
+    /// The reason for the outcome, from a closed list; empty if they were accepted.
     pub reason: &'static str,
-    /// How many; at least one.
+    /// Number of webhooks; at least one.
     pub count: i64,
-    /// When the last of them arrived.
+    /// Arrival of the latest one.
     pub last_at: DateTime<Utc>,
 }
 
-/// Who adds, and which batch this is. The numbers of one writer only grow.
+/// Identifies a batch. The batch numbers of one writer only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchId {
-    /// The process.
+    /// The process that counted.
     pub writer_id: Uuid,
-    /// From 1.
+    /// The number of the batch, from 1.
     pub batch: i64,
 }
 
-/// From one hour to another, the first included, the last not; open where nothing is said.
+/// A half-open range of hours; `None` leaves that end open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hours {
-    /// The first.
+    /// The first hour of the range.
     pub from: Option<DateTime<Utc>>,
-    /// The first that is not meant any more.
+    /// The hour after the last one of the range.
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The webhooks of one source, type and outcome.
+/// Sum over the webhooks of one source, type and outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// The source.
+    /// The source that received them.
     pub source_id: SourceId,
-    /// Their type.
+    /// The message type.
     pub kind: String,
-    /// What became of them.
+    /// The outcome they share.
     pub outcome: Outcome,
-    /// How many.
+    /// Number of webhooks.
     pub count: i64,
-    /// When the last of them arrived.
+    /// Arrival of the latest one.
     pub last_at: DateTime<Utc>,
 }
 
-/// Webhooks of one hour that were not taken, for the same reason.
+/// Webhooks of one hour that were not accepted, for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotTaken {
-    /// When the last of them arrived.
+    /// Arrival of the latest one.
     pub last_at: DateTime<Utc>,
-    /// The hour.
+    /// The start of the hour of arrival.
     pub hour: DateTime<Utc>,
-    /// The source.
+    /// The source that received them.
     pub source_id: SourceId,
-    /// Their type.
+    /// The message type.
     pub kind: String,
     /// `Refused`, `Quarantined` or `Failed`.
     pub outcome: Outcome,
-    /// Why.
+    /// The reason, from a closed list.
     pub reason: String,
-    /// How many.
+    /// Number of webhooks.
     pub count: i64,
 }
 
 impl Store {
-    /// Adds a batch, in one statement. The same batch again adds nothing, so whoever did not hear
-    /// the answer sends it again as it was.
+    /// Adds a batch of counts in one statement. The call is idempotent: after an error, send the
+    /// same batch again unchanged.
     ///
     /// # Errors
-    /// The database did not answer: it is not known whether the batch was added.
+    /// The database did not answer, and the batch may have been added or not.
     pub async fn add_counts(&self, id: BatchId, counts: &[Count]) -> Result<(), StoreError> {
         let column = |of: fn(&Count) -> Uuid| counts.iter().map(of).collect::<Vec<_>>();
         let words = |of: fn(&Count) -> &str| {
@@ -175,7 +176,8 @@ impl Store {
     }
 }
 
-/// What came to the sources of the transaction's tenant, to all of them or to these.
+/// Sums the webhooks of the transaction's tenant by source, type and outcome. `sources` restricts
+/// the sum to those sources.
 ///
 /// # Errors
 /// The database did not answer.
@@ -217,7 +219,7 @@ pub async fn tallies(
     tally.collect()
 }
 
-/// When something with a right proof last came to any source of the transaction's tenant.
+/// Arrival of the latest webhook with a valid signature, at any source of the transaction's tenant.
 ///
 /// # Errors
 /// The database did not answer.
@@ -235,7 +237,8 @@ pub async fn last_proven(tx: &mut TenantTx) -> sqlx::Result<Option<DateTime<Utc>
     .await
 }
 
-/// What was not taken, newest first, after the one a page ended with.
+/// Returns the webhooks that were not accepted, newest first. `after` is the last entry of the
+/// previous page.
 ///
 /// # Errors
 /// The database did not answer.

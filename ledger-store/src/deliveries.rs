@@ -1,5 +1,5 @@
-//! Webhooks as a tenant's log shows them: those that were recorded, and those that were refused for
-//! want of a proof. Repetitions and telemetry leave nothing here; [`crate::counts`] knows how many.
+//! Deliveries reconstructed from a tenant's log: recorded ones, and ones refused for an invalid
+//! signature. Duplicates and telemetry leave no event; [`crate::counts`] has their numbers.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, SourceId, StreamId};
@@ -8,38 +8,40 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
-/// Events that are looked at for one page at most: a log may hold long stretches without webhooks.
+/// Maximum number of events scanned for one page: a log may have long ranges without webhooks.
 const MAX_LOOK: i64 = 5_000;
-/// Events that are read at once.
+/// Number of events read by one query.
 const STEP: i64 = 500;
 
-/// A webhook in the log: the events that one request appended.
+/// A webhook in the log: the contiguous events that one request appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Our clock.
+    /// Time of recording, by this installation's clock.
     pub at: DateTime<Utc>,
-    /// Where it arrived.
+    /// The source that received it.
     pub source_id: SourceId,
-    /// Our name for the request.
+    /// Our id of the request.
     pub request_id: Uuid,
     /// The type of its first event.
     pub event_type: String,
-    /// The first of its positions.
+    /// Position of its first event.
     pub first: Position,
-    /// The last of its positions.
+    /// Position of its last event.
     pub last: Position,
-    /// The call it is about.
+    /// The stream id of its call; `None` if the events are not of a call stream.
     pub call_id: Option<StreamId>,
-    /// Why it was refused, and with how many alike; `None` when it was recorded.
+    /// The reason of the refusal and the number of refused requests it stands for; `None` when it
+    /// was recorded.
     pub refused: Option<(String, i64)>,
 }
 
-/// Some deliveries, newest first.
+/// A page of deliveries, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// They; fewer than asked for, even none, when few are among the events that were looked at.
+    /// The deliveries found. A page may be short or empty, because at most 5,000 events are scanned
+    /// for it.
     pub deliveries: Vec<Delivery>,
-    /// There may be more before this position.
+    /// The next page ends before this position; `None` when the start of the log was reached.
     pub next: Option<Position>,
 }
 
@@ -55,11 +57,11 @@ struct Row {
     suppressed: Option<i64>,
 }
 
-/// The deliveries in the log of the transaction's tenant before a position.
+/// Returns the deliveries in the log of the transaction's tenant before a position.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when an event names its source or request in another form than ours; the
-/// database did not answer.
+/// [`StoreError::Corrupt`] when the metadata of an event has an invalid source or request id;
+/// [`StoreError::Database`] when the database did not answer.
 pub async fn before(
     tx: &mut TenantTx,
     before: Option<Position>,
@@ -85,7 +87,7 @@ pub async fn before(
             return Ok(Page { deliveries, next: None });
         }
     }
-    // The last one may go on further back: then the next page begins with it.
+    // The oldest delivery may continue before the scanned range; then the next page starts with it.
     let may_go_on =
         |last: &mut Delivery| last.first.0 == before && last.last.0 - last.first.0 + 1 < MAX_LOOK;
     let cut = deliveries.pop_if(may_go_on);
@@ -119,7 +121,7 @@ async fn rows_before(tx: &mut TenantTx, before: i64) -> sqlx::Result<Vec<Row>> {
 }
 
 impl Delivery {
-    /// `None` when the event came to be in another way than by a webhook.
+    /// Returns `None` when the event was not caused by a webhook.
     fn of(row: Row) -> Result<Option<Self>, StoreError> {
         let corrupt = || StoreError::Corrupt { table: "ledger.events", column: "meta" };
         let parse = |id: &str| Uuid::try_parse(id).map_err(|_| corrupt());
@@ -136,7 +138,7 @@ impl Delivery {
         }))
     }
 
-    /// Whether an event that stands before this delivery is part of it.
+    /// Whether an event directly before this delivery is part of the same request.
     fn is_one_with(&self, earlier: &Self) -> bool {
         self.request_id == earlier.request_id && self.first.0 == earlier.first.0 + 1
     }

@@ -1,17 +1,19 @@
-//! The private PostgreSQL: a server of our own below the data directory, so that the ledger runs with nothing set up.
+//! The private PostgreSQL: a server below the data directory, so that the ledger runs without any
+//! setup.
 //!
-//! It is an ordinary server from the binaries of this machine, with full durability, reachable through a unix socket
-//! in a directory that only its user can enter. The server belongs to no process in particular: every process that
-//! uses it holds `users.lock` shared, whoever comes first starts it, and whoever leaves last ends it. A process that is
-//! killed leaves a running server behind, and the next one adopts it.
+//! The server is an ordinary one from the binaries of this machine, with full durability, reachable
+//! through a unix socket in a directory that only its user can enter. No process owns the server:
+//! every process that uses it holds a shared lock on `users.lock`, the first one starts the server
+//! and the last one stops it. A process that is killed leaves the server running, and the next one
+//! adopts it.
 //!
-//! | Below the data directory | Is |
+//! | Below the data directory | Content |
 //! |---|---|
 //! | `pg/` | the data, owned by the server's user; `pg.tmp/` while it is created |
 //! | `run/` | the socket; a directory in `/tmp` when this path would be too long |
 //! | `server.log`, `server.log.1` | the log of this start and of the one before, without statements or parameters |
-//! | `call-ledger.conf` | the settings, written at each start |
-//! | `start.lock`, `users.lock` | who starts or stops, and who uses it |
+//! | `call-ledger.conf` | the settings, replaced at each start |
+//! | `start.lock`, `users.lock` | the locks of processes that start or stop the server, and that use it |
 
 use std::{
     path::{Path, PathBuf},
@@ -45,64 +47,74 @@ pub use binaries::{Installed, installed};
 pub use by_hand::{StoppedByHand, stop as stop_by_hand, url as url_of};
 pub use error::Error;
 
-/// The oldest major version we run on.
+/// The oldest supported major version of PostgreSQL.
 const MINIMUM_MAJOR: u32 = 15;
 
-/// What to run, and where.
+/// Configuration of the private server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Holds everything of the cluster and may hold other things of ours. Created when missing.
+    /// Directory of the cluster, which may also hold other files of this product. Created when
+    /// missing.
     pub data_dir: PathBuf,
-    /// The directory of `initdb` and `postgres`, and the only one looked at; `None` searches the usual ones.
+    /// The directory of `initdb` and `postgres`, and then the only one searched; `None` searches
+    /// the usual ones.
     pub binaries: Option<PathBuf>,
-    /// Who runs the server when we are root; `None` is the owner of existing data, else `postgres`, else `nobody`.
+    /// The user that runs the server when this process is root; `None` is the owner of existing
+    /// data, else `postgres`, else `nobody`.
     pub user: Option<String>,
-    /// Whether confirmed means safe on disk.
+    /// Whether a confirmed commit is on disk.
     pub durability: Durability,
-    /// How many connections the server takes, counting those of every process that shares it. Holds from its next start.
+    /// Connection limit of the server, shared by all of its processes. Takes effect at the server's
+    /// next start.
     pub max_connections: u16,
 }
 
-/// Whether the server may lose what it has confirmed.
+/// Whether the server may lose confirmed commits in a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// A commit is on disk before it is confirmed, and pages carry checksums.
     Durable,
-    /// Nothing is flushed: for tests, where speed matters and a crash of the machine does not.
+    /// Nothing is flushed: for tests, which need speed and do not need to survive a crash of the
+    /// machine.
     Disposable,
 }
 
-/// How [`Cluster::stop`] left the server.
+/// The state of the server after [`Cluster::stop`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// It has ended.
+    /// The server has ended.
     Ended,
-    /// Other processes use it, and the last of them will end it; or it was started by hand.
+    /// The server still runs: other processes use it and the last one stops it, or an operator
+    /// started it by hand.
     LeftRunning,
 }
 
-/// This process's use of a running server.
+/// The use of a running server by this process.
 ///
-/// While it lives, a server that ends by itself is started again, and no other process ends it. Dropping it without
-/// [`Cluster::stop`] leaves the server running, for the next process to adopt.
+/// While a `Cluster` exists, a server that ends unexpectedly is restarted, and no other process
+/// stops it. Dropping the value without [`Cluster::stop`] leaves the server running, for the next
+/// process to adopt.
 #[derive(Debug)]
 pub struct Cluster {
     place: Place,
     was_adopted: bool,
     is_running: Arc<AtomicBool>,
     users: UserLock,
-    /// One task, in a set because a set ends its tasks when it is dropped.
+    /// A single task. A `JoinSet` aborts its tasks when dropped.
     watch: JoinSet<()>,
 }
 
 impl Cluster {
-    /// Finds the running server of `settings.data_dir`, or starts one, and creates its data at the first start.
+    /// Adopts the running server of `settings.data_dir` or starts one, and creates the data at the
+    /// first start.
     ///
-    /// Waits while another process starts or stops it, and while it recovers from a crash. When the returned future
-    /// is dropped early, a server may be left running; the next start adopts it.
+    /// Waits while another process starts or stops the server, and while the server recovers from a
+    /// crash. If the returned future is dropped early, a server may be left running; the next start
+    /// adopts it.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process took too long: try again. The others say what a person has to change.
+    /// [`Error::Locked`] when another process took too long: try again. Every other error names
+    /// what an operator has to change.
     pub async fn start_or_adopt(settings: Settings) -> Result<Self, Error> {
         let place = Place::open(&settings.data_dir)?;
         let lock = StartLock::acquire(&place.root).await?;
@@ -122,56 +134,59 @@ impl Cluster {
         Ok(Self { place, was_adopted, is_running, users, watch })
     }
 
-    /// The superuser `ledger` on the database `ledger`, over the unix socket.
+    /// Connects as superuser `ledger` to the database `ledger`, over the unix socket.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
         self.place.connect_options(place::NAME)
     }
 
-    /// The same as a URL, for `psql` and sqlx. It holds no secret: the directory of the socket is what keeps others out.
+    /// The connection as a URL, for `psql` and sqlx. The URL holds no secret: access is limited by
+    /// the mode of the socket's directory.
     #[must_use]
     pub fn url(&self) -> String {
         self.place.url()
     }
 
-    /// The server was running before us.
+    /// Whether the server was already running when this process started.
     #[must_use]
     pub fn was_adopted(&self) -> bool {
         self.was_adopted
     }
 
-    /// False from the moment the server is seen to have ended until it runs again; answer "not ready" meanwhile.
+    /// Whether the server runs. Turns false when an unexpected end is detected, until the restart
+    /// has succeeded; readiness must be refused for that time.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
     }
 
-    /// The server's process, as it wrote it down; `None` when it has ended.
+    /// Process id of the server, from its `postmaster.pid`; `None` when it has ended.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         process::written(&self.place)
     }
 
-    /// The directory of the socket.
+    /// Directory of the unix socket.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
         &self.place.socket_dir
     }
 
-    /// The server's log.
+    /// Path of the server's log file.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.place.log
     }
 
-    /// Ends this process's use of the server, and the server itself when nobody else uses it. Close pools first:
-    /// a connection that is still open is cut.
+    /// Ends the use of the server by this process, and stops the server when no other process uses
+    /// it. Close pools first: open connections are cut.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process took too long to start or stop, and [`Error::Stop`] when the server
-    /// does not end. Either way this process no longer counts as a user, and the data is safe.
+    /// [`Error::Locked`] when another process took too long to start or stop, and [`Error::Stop`]
+    /// when the server does not end. In both cases this process is no longer a user, and the data
+    /// is safe.
     pub async fn stop(mut self) -> Result<Stopped, Error> {
-        // A restart happens under this lock, so the watch is not in the middle of one when it is ended.
+        // Restarts run under this lock, so the watch task is never aborted in the middle of one.
         let lock = StartLock::acquire(&self.place.root).await?;
         self.watch.shutdown().await;
         if !self.users.release(&lock)? || by_hand::is_kept(&self.place) {

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the database, told apart by what the caller does next.
+//! Errors of reads and small writes, distinguished by what the caller does next.
 
 use thiserror::Error;
 
@@ -7,59 +7,59 @@ use crate::vault::VaultError;
 use ledger_core::event::DecodeError;
 use ledger_core::ids::Position;
 
-/// A read or a small write of the store failed.
+/// An error of a read or a small write of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The database did not answer, or not in time. Try again; nothing was half done.
+    /// The database did not answer in time. Try again; nothing was partly written.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// The schema could not be brought up to date.
+    /// A migration failed, or the database was migrated by a newer build.
     #[error("the migrations could not be applied")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A tenant's keys cannot be had.
+    /// The keys of a tenant are missing, unreadable or the wrong ones.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),
-    /// A subject or its key cannot be had.
+    /// A subject or its key is not available.
     #[error("the vault did not answer")]
     Vault(#[from] VaultError),
-    /// An event cannot be read by this build. Readers stop here.
+    /// This build cannot decode an event. Readers stop at its position.
     #[error("the event at position {position} cannot be read")]
     Decode {
-        /// Where the reader stopped.
+        /// The position of the event.
         position: Position,
-        /// Why.
+        /// The reason for the failure.
         #[source]
         source: DecodeError,
     },
-    /// A row breaks our own rules. Somebody else wrote it, or a disk did.
+    /// A row violates an invariant of this code: another program wrote it, or storage is damaged.
     #[error("table {table}, column {column} holds what was never written there")]
     Corrupt {
-        /// The table.
+        /// Name of the table, with its schema.
         table: &'static str,
-        /// The column.
+        /// Name of the column.
         column: &'static str,
     },
-    /// A name that must be new is taken.
+    /// An object with this name exists already.
     #[error("{what} {name} exists already")]
     Exists {
-        /// The kind of thing.
+        /// The kind of object, such as a source.
         what: &'static str,
-        /// Its name.
+        /// The name that is taken.
         name: String,
     },
-    /// The secret cannot be used by the source's signature scheme.
+    /// The secret does not fit the source's signature scheme.
     #[error("the secret cannot be used: {detail}")]
     WeakSecret {
-        /// What to change; never the secret.
+        /// The requirement that is not met; never the secret.
         detail: String,
     },
-    /// The append that belongs to this change was refused.
+    /// The event that records this change could not be appended, so the change was not made.
     #[error("the change could not be recorded")]
     Append(#[from] crate::appender::AppendError),
 }
 
 impl StoreError {
-    /// Whether waiting and trying again can help.
+    /// Whether a later retry can succeed.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {

@@ -1,6 +1,5 @@
-//! What a database says of itself, for whoever looks whether it is fit: settings, roles, ages,
-//! migrations, keys. It reads catalogues and changes nothing; what is good or bad is for the caller
-//! to say.
+//! Diagnostics of a database for operators: settings, roles, transaction ages, migrations, keys.
+//! Reads catalogues and changes nothing; the caller judges the values.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +11,45 @@ use crate::error::StoreError;
 use crate::keyring::KeyringError;
 use crate::{MIGRATOR, Store};
 
-/// The roles that the ledger works as.
+/// The database roles that the store switches to.
 pub const ROLES: [&str; 3] = ["ledger_owner", "ledger_app", "ledger_projector"];
 
-/// The server and the database.
+/// Version, identity and settings of the server and the database.
 #[derive(Debug, Clone, FromRow)]
 pub struct Facts {
-    /// `150018` is 15.18.
+    /// The version as a number: `150018` is 15.18.
     pub version_num: i32,
-    /// In words.
+    /// The version as PostgreSQL prints it.
     pub version: String,
-    /// The database's name.
+    /// Name of the database.
     pub database: String,
-    /// Who we are logged in as.
+    /// The login of this session.
     pub login: String,
-    /// Whether it takes no writes: a standby.
+    /// Whether the server is a standby, which accepts no writes.
     pub is_standby: bool,
-    /// `on` or `off`.
+    /// Setting `fsync`: `on` or `off`.
     pub fsync: String,
-    /// `on` or `off`.
+    /// Setting `full_page_writes`: `on` or `off`.
     pub full_page_writes: String,
-    /// `off` confirms a commit before it is on disk.
+    /// Setting `synchronous_commit`; `off` confirms a commit before it is on disk.
     pub synchronous_commit: String,
-    /// `on` or `off`.
+    /// Setting `data_checksums`: `on` or `off`.
     pub data_checksums: String,
-    /// `UTF8`, or what we cannot work with.
+    /// The encoding of the database; only `UTF8` is supported.
     pub encoding: String,
-    /// How text is ordered.
+    /// The collation of the database, which orders text.
     pub collation: String,
-    /// Whether the system's collations are other than the database was made with.
+    /// Whether the system's collation version differs from the one the database was created with.
     pub is_collation_changed: bool,
-    /// Connections the server takes from those who are no superusers.
+    /// Connection limit for logins that are not superusers.
     pub connections: i32,
-    /// Connections there are.
+    /// Number of client connections open now.
     pub connected: i64,
-    /// The server's clock.
+    /// The time by the server's clock.
     pub now: DateTime<Utc>,
 }
 
-/// The server and the database, as they describe themselves.
+/// Reads the version, identity and settings of the server and the database.
 ///
 /// # Errors
 /// The database did not answer.
@@ -81,20 +80,20 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
     .await
 }
 
-/// A role we work as.
+/// The state of one of [`ROLES`].
 #[derive(Debug, Clone, FromRow)]
 pub struct Role {
-    /// Its name.
+    /// Name of the role.
     pub name: String,
-    /// Whether there is one.
+    /// Whether the role exists.
     pub exists: bool,
-    /// Whether row security does not bind it, as superuser or by an attribute.
+    /// Whether row security does not apply to the role, as superuser or by `bypassrls`.
     pub is_unbound: bool,
-    /// Whether our login may take it.
+    /// Whether our login is a member of the role.
     pub is_ours: bool,
 }
 
-/// Each of [`ROLES`].
+/// Reads the state of each of [`ROLES`], in that order.
 ///
 /// # Errors
 /// The database did not answer.
@@ -113,22 +112,25 @@ pub async fn roles(conn: &mut PgConnection) -> sqlx::Result<Vec<Role>> {
     .await
 }
 
-/// What holds old rows back, and how far the counters of transactions have gone.
+/// How old the transactions are that prevent the removal of old row versions, and how far the
+/// transaction counters are.
 #[derive(Debug, Clone, FromRow)]
 pub struct Ages {
-    /// Seconds that the oldest open transaction of another session has lasted.
+    /// Duration of the oldest open transaction of another session, in seconds.
     pub oldest_transaction_s: i64,
-    /// Transactions since the oldest snapshot anybody still holds, replication included.
+    /// Transactions since the oldest snapshot still held, by sessions, replication slots or
+    /// prepared transactions.
     pub snapshot_age: i64,
-    /// Two-phase transactions that nobody ended.
+    /// Number of two-phase transactions that are neither committed nor rolled back.
     pub prepared: i64,
-    /// Transactions since the oldest row that is not frozen; at two thousand million it stops.
+    /// Transactions since the oldest unfrozen row; at two thousand million the server stops
+    /// accepting writes.
     pub wraparound_age: i64,
-    /// The same for shared row locks.
+    /// Multixact ids (shared row locks) since the oldest unfrozen one.
     pub multixact_age: i64,
 }
 
-/// What holds old rows back, and how far the counters of transactions have gone.
+/// Reads the ages of transactions and of the transaction counters.
 ///
 /// # Errors
 /// The database did not answer.
@@ -153,20 +155,20 @@ pub async fn ages(conn: &mut PgConnection) -> sqlx::Result<Ages> {
     .await
 }
 
-/// How the database's list of migrations and ours differ.
+/// Difference between the database's list of migrations and this build's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Migrations {
-    /// How many of ours are applied.
+    /// Number of this build's migrations that are applied.
     pub applied: usize,
-    /// Ours that are not applied, or not to the end.
+    /// Versions of this build that are not applied, or failed.
     pub missing: Vec<i64>,
-    /// Applied ones that this build does not know: of a newer build.
+    /// Applied versions that this build does not have, from a newer build.
     pub unknown: Vec<i64>,
-    /// Applied ones whose text was another.
+    /// Applied versions with a checksum that differs from this build's.
     pub altered: Vec<i64>,
 }
 
-/// How the database's list of migrations and ours differ.
+/// Compares the database's list of migrations with this build's.
 ///
 /// # Errors
 /// The database did not answer.
@@ -198,17 +200,17 @@ pub async fn migrations(conn: &mut PgConnection) -> sqlx::Result<Migrations> {
     Ok(found)
 }
 
-/// What the keys of all tenants came to.
+/// The result of the check of all tenants' keys.
 #[derive(Debug, Default)]
 pub struct KeyCheck {
-    /// How many epochs the database remembers keys of, the installation's among them.
+    /// Number of epochs with a stored check value, the installation's included.
     pub epochs: usize,
-    /// Those whose key cannot be had, or is another.
+    /// The tenants with a missing, unreadable or different key, with the error.
     pub failed: Vec<(TenantId, KeyringError)>,
 }
 
 impl Store {
-    /// Reads every tenant's keys and compares them with what the database remembers of them.
+    /// Reads the keys of every tenant and compares them with the check values in the database.
     ///
     /// # Errors
     /// The database did not answer.

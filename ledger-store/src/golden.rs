@@ -1,5 +1,5 @@
-//! The golden vectors: bytes that every build opens, and makes again from the same input. The same
-//! file is opened by a decoder in another language, written from `docs/sealing.md`.
+//! Golden vectors of sealing: every build opens these bytes, and reproduces them from the same
+//! input. A decoder in another language, written from `docs/sealing.md`, opens the same file.
 
 use ledger_core::ids::{EventId, SubjectId, TenantId};
 use serde_json::Value;
@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 const FILE: &str = include_str!("../../tests/fixtures/sealing/v1.json");
 
-/// One vector, with typed access to its fields.
+/// A test vector with typed access to its fields.
 pub(crate) struct Vector(Value);
 
-/// The vectors of one kind.
+/// All vectors of one kind; at least one.
 pub(crate) fn vectors(kind: &str) -> Vec<Vector> {
     let file: Value = serde_json::from_str(FILE).expect("the file is JSON");
     let of_kind = file[kind].as_array().unwrap_or_else(|| panic!("no vectors of {kind}"));

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! keyring/<tenant>/<epoch>.tek   the epoch key: destroying this file erases all it wraps, in backups too
-//! keyring/<tenant>/digest.key    names contents (deduplication) without revealing them; never rolled
+//! keyring/<tenant>/digest.key    keyed digests of contents, for deduplication; never rotated
 //! ```
-//! Each file is `CLK1`, the root key's id, and the wrapped key bound to tenant and name: a file
-//! moved to another tenant does not open. Files are created, never overwritten, and no key is made
-//! where one should be: see [`Keyring::ensure_tenant`].
+//!
+//! Each file is `CLK1`, the root key's id, and the wrapped key with tenant and file name as
+//! associated data, so a file moved to another tenant does not open. Files are created and never
+//! overwritten, and no key is created where one should already exist: see
+//! [`Keyring::ensure_tenant`].
 
 mod derived;
 
@@ -29,65 +31,66 @@ use crate::root_key::{FileRootKey, RootKey, RootKeyError, read_small, write_new}
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
-/// Keys are read from disk again after this. The vault keeps what it got here as long once more, so
-/// a key file that is gone serves nobody after a minute.
+/// Cache time of keys read from disk. The vault caches derived keys for as long again, so a deleted
+/// key file is out of use after a minute.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
-/// Why a tenant's keys cannot be had. While this lasts no webhook of the tenant is taken.
+/// The reason why a tenant's keys are not available. Until it is resolved, no webhook of the tenant
+/// is accepted.
 #[derive(Debug, Error)]
 pub enum KeyringError {
-    /// The root key itself.
+    /// The root key is missing, malformed or not readable.
     #[error(transparent)]
     Root(#[from] RootKeyError),
-    /// The key file is not there.
+    /// The key file does not exist.
     #[error("key file {path} is missing: mount the keyring, or restore it from its own backup")]
     Missing {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
     },
-    /// The key file is truncated, altered, or belongs to another tenant or epoch.
+    /// The key file is truncated, altered, or of another tenant or epoch.
     #[error(
         "key file {path} does not open: truncated, altered, or of another tenant or epoch; \
              restore it from the keyring's own backup"
     )]
     Damaged {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
     },
-    /// Another root key wrapped the key file.
+    /// The key file was wrapped by another root key.
     #[error("key file {path} was wrapped by another root key: point --root-key at that one")]
     OtherRoot {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
     },
-    /// The key is not the one the database remembers.
+    /// The key's check value differs from the one stored in the database.
     #[error(
         "key file {path} is not the key that tenant {tenant_id} epoch {epoch} was made with: \
              restore the keyring that belongs to this database"
     )]
     NotTheKey {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// The tenant.
+        /// The tenant of the key.
         tenant_id: TenantId,
-        /// The epoch.
+        /// Number of the epoch.
         epoch: i32,
     },
-    /// The file system refused.
+    /// A file operation failed.
     #[error(
         "key file {path} cannot be read or written: check the path, who may use it, and the \
              space left"
     )]
     Io {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// The directory of key files.
+/// The key files of all tenants, with caches of the derived keys.
 pub struct Keyring {
     dir: PathBuf,
     root_path: PathBuf,
@@ -96,8 +99,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// A keyring in `dir` under the root key in the file `root_path`. Nothing is read yet: a server
-    /// without its keyring starts, says so, and takes no webhooks.
+    /// A keyring in `dir`, under the root key in the file `root_path`. Reads no file: a server
+    /// without its keyring starts, reports the error, and accepts no webhooks.
     #[must_use]
     pub fn new(dir: PathBuf, root_path: PathBuf) -> Self {
         Self {
@@ -108,18 +111,18 @@ impl Keyring {
         }
     }
 
-    /// Where the key files are.
+    /// Directory of the key files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.dir
     }
 
-    /// Makes the root key when this is a new installation: no key file exists yet. Call it only
-    /// when the database remembers no epoch either.
+    /// Creates the root key for a new installation, which is one without any key file. Call it only
+    /// when the database has no epoch either.
     ///
     /// # Errors
-    /// [`KeyringError::Root`] when keys exist whose root key is gone: that is never mended by a new
-    /// one. [`KeyringError::Io`] when it cannot be told whether keys exist.
+    /// [`KeyringError::Root`] when key files exist and their root key is missing, because a new
+    /// root key cannot open them. [`KeyringError::Io`] when the directory cannot be read.
     pub fn ensure_root(&self) -> Result<(), KeyringError> {
         if is_there(&self.root_path) || self.has_keys()? {
             return self.root().map(|_| ());
@@ -130,7 +133,7 @@ impl Keyring {
         }
         match FileRootKey::create(&self.root_path) {
             Ok(_) => {}
-            // Another process was faster; its key is as good.
+            // Another process created it first; that key is used.
             Err(RootKeyError::Io { source, .. })
                 if source.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
@@ -138,17 +141,17 @@ impl Keyring {
         self.root().map(|_| ())
     }
 
-    /// Whether the root key can be used and opens the installation's own key files right now,
-    /// whatever is cached. A tenant's files are that tenant's trouble.
+    /// Checks that the root key is usable and opens the installation's own key files, bypassing
+    /// caches. Key files of other tenants are not read.
     ///
     /// # Errors
-    /// [`KeyringError`] by what is wrong.
+    /// [`KeyringError`] with the cause.
     pub fn check(&self) -> Result<(), KeyringError> {
         self.installation().map(|_| ())
     }
 
-    /// The installation's own keys, from their files. They are made first and stay as long as there
-    /// is a keyring.
+    /// Reads the installation's own keys from their files. Set-up creates these keys first, so
+    /// every keyring has them.
     pub(crate) fn installation(&self) -> Result<EpochKeys, KeyringError> {
         let root = self.root()?;
         let read = |name| {
@@ -164,13 +167,16 @@ impl Keyring {
         Ok(EpochKeys::derive(1, &read("1.tek")?))
     }
 
-    /// The keys a tenant begins with, epoch 1 and the digest key, made where there are none yet: an
-    /// interrupted set-up goes on. Durable when it returns. Only for tenants the database does not
-    /// remember keys of. Nothing is made in a keyring whose first keys, the installation's, are
-    /// not there or do not open: it is the wrong one, or its volume is not mounted.
+    /// Returns the keys of a tenant's epoch 1, after creating the key files that are missing: epoch
+    /// 1 and the digest key. An interrupted set-up can be repeated. The files are durable on
+    /// return.
+    ///
+    /// Only for tenants without an epoch in the database. No key is created unless the
+    /// installation's own keys open, since the keyring is otherwise the wrong one, or its volume is
+    /// not mounted.
     ///
     /// # Errors
-    /// [`KeyringError`] by what is wrong.
+    /// [`KeyringError`] with the cause.
     pub async fn ensure_tenant(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, KeyringError> {
         if tenant_id != TenantId::INSTALLATION {
             self.check()?;
@@ -187,10 +193,10 @@ impl Keyring {
         self.epoch(tenant_id, 1).await
     }
 
-    /// A tenant's keys of one epoch.
+    /// Returns a tenant's keys of one epoch, from the cache or the key file.
     ///
     /// # Errors
-    /// [`KeyringError`] by what is wrong with the file.
+    /// [`KeyringError`] with the cause.
     pub async fn epoch(
         &self,
         tenant_id: TenantId,
@@ -205,10 +211,11 @@ impl Keyring {
         Ok(keys)
     }
 
-    /// A tenant's keys of one epoch, checked against what the database remembers of them.
+    /// Returns a tenant's keys of one epoch after comparing them with the check value from the
+    /// database.
     ///
     /// # Errors
-    /// [`KeyringError::NotTheKey`] besides those of [`Keyring::epoch`].
+    /// [`KeyringError::NotTheKey`] when the values differ, and the errors of [`Keyring::epoch`].
     pub async fn checked_epoch(
         &self,
         tenant_id: TenantId,
@@ -228,10 +235,10 @@ impl Keyring {
         KeyringError::NotTheKey { path, tenant_id, epoch }
     }
 
-    /// The key that names a tenant's contents.
+    /// Returns the tenant's key for digests of contents, from the cache or the key file.
     ///
     /// # Errors
-    /// [`KeyringError`] by what is wrong with the file.
+    /// [`KeyringError`] with the cause.
     pub async fn digest_key(&self, tenant_id: TenantId) -> Result<Arc<DigestKey>, KeyringError> {
         if let Some(key) = self.digests.get(&tenant_id) {
             return Ok(key);
@@ -242,14 +249,14 @@ impl Keyring {
         Ok(key)
     }
 
-    /// The root key as its file holds it now. It is not kept in memory: a file that is gone or was
-    /// exchanged is noticed, and one that is back is used, without a restart.
+    /// Reads the root key from its file. Never cached, so that a removed, exchanged or restored
+    /// file takes effect without a restart.
     fn root(&self) -> Result<FileRootKey, KeyringError> {
         Ok(FileRootKey::open(&self.root_path)?)
     }
 
-    /// Whether any tenant has keys here. What else lies in the directory (a volume's `lost+found`)
-    /// is no key.
+    /// Whether the directory holds keys of any tenant. Other entries, such as a volume's
+    /// `lost+found`, are ignored.
     fn has_keys(&self) -> Result<bool, KeyringError> {
         let io = |source| KeyringError::Io { path: self.dir.clone(), source };
         let entries = match fs::read_dir(&self.dir) {
@@ -278,7 +285,7 @@ impl Keyring {
         let contents = [MAGIC.as_slice(), &root.id(), &wrapped].concat();
         let path = self.path(tenant_id, name);
         match write_new(&path, &contents) {
-            // Somebody else was faster; their key is the key.
+            // Another process created the file first; its key is used.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             written => written.map_err(|source| KeyringError::Io { path, source }),
         }
@@ -295,7 +302,7 @@ impl Keyring {
             .map_err(|_| KeyringError::Damaged { path })
     }
 
-    /// Reads a key file and takes it apart.
+    /// Reads a key file and splits it into its fields.
     fn load(&self, tenant_id: TenantId, name: &str) -> Result<KeyFile, KeyringError> {
         let path = self.path(tenant_id, name);
         let contents = match read_small(&path) {
@@ -315,21 +322,21 @@ impl Keyring {
     }
 }
 
-/// A key file taken apart, not yet opened.
+/// The fields of a key file, still wrapped.
 struct KeyFile {
     path: PathBuf,
-    /// Which root key wrapped it.
+    /// Id of the root key that wrapped the file.
     root_id: [u8; 8],
     wrapped: Vec<u8>,
 }
 
-/// Whether anything has this name, a link to nowhere or a thing that cannot be looked at included:
-/// where something is, nothing is made.
+/// Whether the path may exist. True also for a dangling link and for a path that cannot be
+/// examined, so that nothing is created over them.
 fn is_there(path: &Path) -> bool {
     !fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// What a key file is bound to.
+/// The associated data of a wrapped key: tenant and file name.
 fn place(tenant_id: TenantId, name: &str) -> Vec<u8> {
     [b"CLK1".as_slice(), tenant_id.0.as_bytes(), name.as_bytes()].concat()
 }

@@ -1,8 +1,10 @@
-//! The event log and the vault in PostgreSQL. The only crate that knows the schemas `ledger` and
-//! `vault`.
+//! The event log and the vault in PostgreSQL: appends, reads, keys, and the configuration of
+//! tenants.
 //!
-//! What leaves this process for the database is sealed: plaintext about a person exists in
-//! [`record`] before it is sealed and in [`vault`] after it is opened, and nowhere in SQL.
+//! This crate owns the schemas `ledger` and `vault`; read models are built elsewhere, from what
+//! [`read`] returns. Everything personal that leaves this process for the database is sealed:
+//! plaintext exists in [`record`] before it is sealed and in [`vault`] after it is opened, and
+//! never in SQL.
 
 pub mod api_keys;
 pub mod append;
@@ -54,29 +56,29 @@ use stage::Stage;
 use vault::Vault;
 use wake::Wake;
 
-/// The schema, applied in order and never edited once merged.
+/// The migrations of the schema, applied in order; a merged migration is never edited.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
-/// How long work under way may hold up the end of a pool.
+/// How long [`Store::close`] waits for work in progress before it gives up on a pool.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a store is opened with.
+/// The dependencies and limits of a [`Store`].
 pub struct Settings {
-    /// The database; its login must be able to take the three roles.
+    /// The database server and login; the login must be a member of the three roles.
     pub database: PgConnectOptions,
-    /// Connections for reads.
+    /// Size of the pool that serves reads.
     pub connections: u32,
-    /// Append batches under way at once.
+    /// Number of append workers, and so of append batches in progress at the same time.
     pub lanes: usize,
-    /// The keys.
+    /// The epoch keys of all tenants and of the installation.
     pub keyring: Arc<Keyring>,
-    /// Time.
+    /// Source of `recorded_at` and of every expiry decision.
     pub clock: Arc<dyn Clock>,
-    /// Fresh ids.
+    /// Generator of new ids, random or time-ordered.
     pub ids: Arc<dyn Ids>,
 }
 
-/// The log and the vault.
+/// Handle to the log and the vault: one connection pool per role and purpose, plus the workers.
 pub struct Store {
     app: PgPool,
     intake: PgPool,
@@ -91,18 +93,18 @@ pub struct Store {
     ids: Arc<dyn Ids>,
     wake: Wake,
     remembered: Arc<Remembered>,
-    /// Look-ups of API keys under way, by tenant.
+    /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
 }
 
 impl Store {
-    /// Opens the store and starts its workers. Connections are made when they are first needed.
+    /// Opens the store and starts its background tasks. Connections are made when first needed.
     #[must_use]
     pub fn open(settings: Settings) -> Self {
         let Settings { database, connections, lanes, keyring, clock, ids } = settings;
         let lanes_len = u32::try_from(lanes).unwrap_or(2);
         let app =
-            // Filters that are not asked for are written as null: a plan must know which.
+            // Unused filters are bound as null, so each execution needs a plan for its own values.
             pool(
                 &database,
                 "call-ledger read",
@@ -110,9 +112,10 @@ impl Store {
                 "set role ledger_app; set statement_timeout = '30s'; \
                  set plan_cache_mode = force_custom_plan",
             );
-        // Readers never keep a webhook waiting, and nothing keeps one for long. All it asks is found by
-        // keys, a few at a time: a plan made once, which does not read all of a tenant's rows to hash
-        // them when the planner takes these few for many.
+        // A pool of its own, so that readers never delay a webhook, with a short timeout. Every
+        // query here looks up a few rows by key. The generic plan with these settings always uses
+        // the indexes; when the planner overestimates those few rows, it hashes all rows of a
+        // tenant.
         let intake = pool(
             &database,
             name_of(Stage::Vault),
@@ -122,7 +125,8 @@ impl Store {
              set enable_hashjoin = off; set enable_mergejoin = off; \
              set enable_material = off; set enable_bitmapscan = off",
         );
-        // A tenant whose row is held is set apart after this time; there it may wait.
+        // After this time the tenant of a locked row is moved to the `apart` pool, which may wait
+        // longer.
         let append = pool(
             &database,
             name_of(Stage::Append),
@@ -166,78 +170,81 @@ impl Store {
         }
     }
 
-    /// Connections that see one tenant at a time, through [`TenantTx`].
+    /// The pool of the role `ledger_app`, for reads. Rows are visible only through a [`TenantTx`],
+    /// of one tenant at a time.
     #[must_use]
     pub fn app(&self) -> &PgPool {
         &self.app
     }
 
-    /// Connections of the projector: every tenant's log, nothing of the vault.
+    /// The pool of the role `ledger_projector`, which reads every tenant's log and nothing of the
+    /// vault.
     #[must_use]
     pub fn projector(&self) -> &PgPool {
         &self.projector
     }
 
-    /// Connections of the owner of every table: for what no webhook and no request does, such as
-    /// making a new version of a read model.
+    /// The pool of the role `ledger_owner`, which owns every table. Operator commands use it, and
+    /// the creation of read model versions; webhooks and API reads never do.
     #[must_use]
     pub fn owner(&self) -> &PgPool {
         &self.owner
     }
 
-    /// The appender.
+    /// The group-commit queue, the only way for requests to append events.
     #[must_use]
     pub fn appender(&self) -> &Appender {
         &self.appender
     }
 
-    /// The vault.
+    /// The service that resolves subjects and seals or opens their sections.
     #[must_use]
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
 
-    /// The keyring.
+    /// The keyring this store was opened with.
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }
 
-    /// The wake-ups after commits.
+    /// The commit notifications of this database.
     #[must_use]
     pub fn wake(&self) -> &Wake {
         &self.wake
     }
 
-    /// Time.
+    /// The clock this store was opened with.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    /// Fresh ids.
+    /// The id generator this store was opened with.
     #[must_use]
     pub fn ids(&self) -> &dyn Ids {
         &*self.ids
     }
 
-    /// Whether every migration of this build is applied.
+    /// Returns whether at least as many migrations are applied as this build has.
     ///
     /// # Errors
     /// The database did not answer.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
         let mut tx = tenant_tx::begin(&self.app).await?;
-        // The list of migrations belongs to the login, not to the application's role.
+        // The login owns the list of migrations; the application's role cannot read it.
         tx.execute("set local role none").await?;
         let applied = applied(&mut tx).await;
         Ok(usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATOR.iter().count()))
     }
 
-    /// Whether the keyring can be used right now, whatever is cached, and is the one this database
-    /// was filled with.
+    /// Checks that the keyring can be read now, bypassing caches, and is the one this database was
+    /// filled with.
     ///
     /// # Errors
-    /// [`StoreError::Keyring`] by what is wrong; the database did not answer.
+    /// [`StoreError::Keyring`] when the installation's key is missing, unreadable or a different
+    /// one; [`StoreError::Database`] when the database did not answer.
     pub async fn check_keyring(&self) -> Result<(), StoreError> {
         let keys = self.keyring.installation()?;
         let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
@@ -248,7 +255,7 @@ impl Store {
         )
         .fetch_optional(tx.conn())
         .await?;
-        // Not set up yet: there is nothing it could be the wrong one for.
+        // Before setup no check value is stored, so no keyring can be the wrong one.
         let is_ours = remembered.is_none_or(|check_value| check_value == keys.check_value());
         if !is_ours {
             return Err(self.keyring.not_the_key(TenantId::INSTALLATION, keys.epoch).into());
@@ -256,8 +263,9 @@ impl Store {
         Ok(())
     }
 
-    /// Closes every connection. What is under way is finished; what still waits in a queue is told
-    /// that the log cannot be reached.
+    /// Closes every connection after work in progress has finished. Appends still queued fail with
+    /// [`appender::AppendError::Unavailable`]. Gives up after 10 seconds, with a warning in the
+    /// log.
     pub async fn close(&self) {
         let Self { append, apart, intake, app, projector, owner, .. } = self;
         let closed = async {
@@ -270,25 +278,27 @@ impl Store {
                 owner.close()
             )
         };
-        // A connection that is not given back belongs to a database that does not answer.
+        // A connection that was not returned in time is waiting for a database that does not
+        // answer.
         if tokio::time::timeout(CLOSE_PATIENCE, closed).await.is_err() {
             tracing::warn!("store.close_timed_out");
         }
     }
 }
 
-/// The `application_name` of a stage's connections.
+/// The `application_name` of the connections of a stage.
 fn name_of(stage: Stage) -> &'static str {
     stage.connection().unwrap_or("call-ledger")
 }
 
-/// Brings the schema up to date; returns how many migrations were applied now.
+/// Applies the missing migrations and returns how many were applied.
 ///
 /// # Errors
-/// [`StoreError::Migrate`] when one fails or the database is of a newer build.
+/// [`StoreError::Migrate`] when a migration fails or the database was migrated by a newer build.
 pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
     let mut conn = sqlx::PgConnection::connect_with(database).await?;
-    // A login named like one of our schemas would otherwise look for the list of migrations there.
+    // PostgreSQL's default search path starts with a schema named like the login. If the login is
+    // called `ledger`, the list of migrations would be looked up there.
     conn.execute("set search_path = public").await?;
     let before = applied(&mut conn).await;
     MIGRATOR.run(&mut conn).await?;
@@ -297,7 +307,7 @@ pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
     Ok(usize::try_from(after - before).unwrap_or(0))
 }
 
-/// The count of applied migrations; 0 before the first.
+/// Number of applied migrations; 0 before the first one, and when the list cannot be read.
 async fn applied(conn: &mut sqlx::PgConnection) -> i64 {
     sqlx::query_scalar("select count(*) from public._sqlx_migrations where success")
         .fetch_one(conn)

@@ -1,4 +1,5 @@
-//! Bugs on purpose, for the torture harness to find. In no build but its own: the feature `planted-bugs`.
+//! Deliberate bugs that the torture harness must detect. Compiled only with the feature
+//! `planted-bugs`.
 
 use std::time::Duration;
 
@@ -7,23 +8,23 @@ use sqlx::{Executor, Postgres};
 
 use crate::append::{Answer, AppendRequest, append};
 
-/// The variable that names the bug a process is to have.
+/// Environment variable with the name of the bug to activate.
 pub const VARIABLE: &str = "LEDGER_PLANTED_BUG";
-/// Callers hear of positions whose transaction is still open.
+/// Answers append requests before their transaction is committed.
 pub const ACKNOWLEDGE_BEFORE_COMMIT: &str = "acknowledge-before-commit";
-/// A checkpoint is moved, and committed, before the rows it speaks of are.
+/// Commits a checkpoint before the rows it covers.
 pub const CHECKPOINT_OUTSIDE_THE_TRANSACTION: &str = "checkpoint-outside-the-transaction";
 
-/// How long a commit that is not waited for takes.
+/// Delay of the commit after the answer.
 const LATE: Duration = Duration::from_millis(60);
 
-/// Whether this process has a bug.
+/// Whether the named bug is active in this process.
 #[must_use]
 pub fn is(bug: &str) -> bool {
     std::env::var(VARIABLE).is_ok_and(|planted| planted == bug)
 }
 
-/// Answers first and commits later.
+/// Returns the answers and commits later, in a background task.
 pub(crate) async fn append_uncommitted(
     mut conn: PoolConnection<Postgres>,
     requests: &[&AppendRequest],
@@ -32,7 +33,7 @@ pub(crate) async fn append_uncommitted(
     let answers = append(&mut conn, requests).await?;
     tokio::spawn(async move {
         tokio::time::sleep(LATE).await;
-        // Nobody is left to hear that it failed.
+        // The caller has its answer already, so a failure has no effect.
         let _ = conn.execute("commit").await;
     });
     Ok(answers)

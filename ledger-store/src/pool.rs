@@ -1,31 +1,33 @@
-//! Pools of connections that give up on a database that has gone silent.
+//! Connection pools that detect a database that no longer responds.
 //!
-//! A peer that dies without a word leaves a connection on which every answer is awaited for ever,
-//! and sqlx waits on it when it gives a connection back as well: each would take a place of its
-//! pool with it. So a connection is asked, within a bound, before it is lent after a rest and when
-//! it is given back, and one that does not answer is cut. Whoever waits for an answer of a statement
-//! bounds that wait.
+//! When a peer dies without closing the connection, reads on it wait forever. sqlx also waits when
+//! a connection is returned, so each dead connection would take a slot of its pool for good.
+//! Therefore each connection is checked, with a timeout, before it is lent after an idle period and
+//! when it is returned. A connection that fails the check is closed. Callers set a timeout on their
+//! own statements.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, Executor, PgPool, Row};
 
-/// How long a connection may be waited for; what waits longer is told that the database is away.
+/// Maximum wait for a connection of the pool; then the database counts as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection that worked this recently is lent without asking.
+/// A connection used within this time is lent without a check.
 const FRESH: Duration = Duration::from_secs(1);
-/// A database that does not answer the empty question in this time does not answer.
+/// Timeout of the check before a connection is lent.
 const ANSWER: Duration = Duration::from_secs(1);
-/// The same when it is given back, perhaps in the middle of a statement that nobody waits for now.
+/// Timeout of the check when a connection is returned, possibly with an abandoned statement still
+/// running.
 const RETURN: Duration = Duration::from_secs(2);
-/// A process that stops in the middle of a transaction, and does not die, holds its locks for this long.
+/// Limits how long a process that hangs inside a transaction keeps its locks.
 const IDLE: &str = "set idle_in_transaction_session_timeout = '60s'";
-/// A server whose client is gone ends the statement, rather than hold locks and a connection for it.
+/// Makes the server end the statement of a client that is gone, which frees its locks and
+/// connection.
 const NOTICE_US_GONE: &str = "set client_connection_check_interval = '2s'";
 
-/// A pool whose connections take a role as soon as they are made. `name` is what PostgreSQL lists
-/// them as, unless the database was given with a name for them.
+/// A pool with connections that run `setup` once, such as `set role`. `name` is the
+/// `application_name`, unless the connection options have one.
 pub(crate) fn pool(
     database: &PgConnectOptions,
     name: &str,
@@ -40,12 +42,14 @@ pub(crate) fn pool(
             Box::pin(async move {
                 conn.execute(setup).await?;
                 conn.execute(IDLE).await?;
-                // Only where the system can tell; elsewhere the statement is refused, and that is all.
+                // Unsupported on some systems; there the statement fails and the setting has no
+                // effect.
                 let _ = conn.execute(NOTICE_US_GONE).await;
                 Ok(())
             })
         })
-        // Errors rather than `Ok(false)`, which would say goodbye to a peer that does not listen.
+        // An error closes the connection at once; `Ok(false)` would close it gracefully and wait
+        // for a dead peer.
         .before_acquire(|conn, meta| {
             Box::pin(async move {
                 if meta.idle_for > FRESH {
@@ -70,10 +74,11 @@ fn named(database: &PgConnectOptions, name: &str) -> PgConnectOptions {
     }
 }
 
-/// Whether it answers, and in no transaction. A `begin` that nobody waited for is forgotten by sqlx
-/// 0.9.0, and its transaction would go back with the connection
-/// (<https://github.com/launchbadge/sqlx/issues/4393>). In one message the two clocks only differ
-/// inside a transaction that an earlier one began.
+/// Checks that the connection responds and is not inside a transaction.
+///
+/// sqlx 0.9.0 forgets a `begin` that was cancelled, and the connection would be returned to the
+/// pool with an open transaction (<https://github.com/launchbadge/sqlx/issues/4393>). Both clocks
+/// are equal in a single message unless an earlier one began a transaction.
 async fn outside(conn: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
     let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
     let asked = sqlx::raw_sql("select transaction_timestamp() = statement_timestamp()");

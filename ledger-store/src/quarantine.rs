@@ -1,8 +1,8 @@
-//! Messages whose tenant cannot be told: sealed, waiting, never given to a default tenant.
+//! Quarantine: messages without a known tenant, sealed and kept until they are replayed.
 //!
-//! They belong to the installation. Row security shows them to whoever acts for it and to nobody
-//! else: to a tenant the quarantine is empty. An entry that was replayed stays listed, with where it
-//! went; none is ever dropped, for the installation has no log that could tell of it.
+//! Entries are rows of the installation, and row security hides them from every tenant. A message
+//! is never assigned to a default tenant. A replayed entry stays listed with its destination.
+//! Entries are never deleted, since the installation has no log that could record the deletion.
 
 use chrono::{DateTime, Utc};
 use ledger_core::event::{Event, QuarantineReplayed};
@@ -15,59 +15,59 @@ use crate::compute::compute;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
-/// What names a message's content as it was sent: SHA-256 of its canonical spelling.
+/// SHA-256 of a message's canonical form, as it was sent.
 pub type ContentName = [u8; 32];
 
-/// A message in quarantine, without what it says.
+/// A message in quarantine, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its id; later ones are greater.
+    /// The entry's id, time-ordered.
     pub quarantine_id: QuarantineId,
-    /// Where it arrived.
+    /// The source that received the message.
     pub source_id: SourceId,
-    /// Why it waits.
+    /// The reason for the quarantine, as a fixed word.
     pub reason: String,
-    /// When it arrived.
+    /// Time of arrival.
     pub received_at: DateTime<Utc>,
-    /// Where it went; `None` while it waits.
+    /// Destination of the replay; `None` while the message waits.
     pub replayed: Option<Replayed>,
 }
 
-/// Where a message of the quarantine went.
+/// Destination of a replayed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// When.
+    /// Time of the replay.
     pub at: DateTime<Utc>,
-    /// Whose log took it.
+    /// The tenant that the message was assigned to.
     pub tenant_id: TenantId,
-    /// Where in that log it is.
+    /// Position of its first event in the tenant's log.
     pub position: Position,
 }
 
-/// A message in quarantine, opened.
+/// A message in quarantine with its opened body.
 pub struct OpenEntry {
-    /// What is known without opening it.
+    /// The fields that are not sealed.
     pub entry: Entry,
-    /// The body, provider secrets cut out.
+    /// The message body, with provider secrets removed.
     pub body: Zeroizing<Vec<u8>>,
-    /// What names its content; `None` when it was kept before that was.
+    /// Digest of the content; `None` for entries of builds that did not store it.
     pub content: Option<ContentName>,
 }
 
-/// Which entries are asked for, newest first.
+/// Selects entries, newest first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter {
-    /// Only those that wait (`true`) or were replayed (`false`).
+    /// Only waiting entries (`true`) or only replayed ones (`false`).
     pub is_waiting: Option<bool>,
-    /// Only those older than this one.
+    /// Only entries older than this one.
     pub before: Option<QuarantineId>,
-    /// How many at most.
+    /// Maximum number of entries.
     pub limit: i64,
 }
 
 impl Store {
-    /// Keeps a message whose tenant cannot be told, sealed under the installation's keys. The same
-    /// message waits once.
+    /// Stores a message without a known tenant, sealed under the installation's keys. A message
+    /// with the same content waits only once.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the installation's keys are not available.
@@ -106,7 +106,8 @@ impl Store {
         Ok(())
     }
 
-    /// The entries that `viewer` may see: the installation all, a tenant none.
+    /// Returns the entries visible to `viewer`: all of them for the installation, none for a
+    /// tenant.
     ///
     /// # Errors
     /// The database did not answer.
@@ -136,7 +137,7 @@ impl Store {
         Ok(rows.into_iter().map(Entry::from).collect())
     }
 
-    /// How many messages wait, and since when the oldest does.
+    /// Returns the number of waiting messages and the arrival of the oldest.
     ///
     /// # Errors
     /// The database did not answer.
@@ -152,11 +153,11 @@ impl Store {
         Ok((row.waiting, row.oldest))
     }
 
-    /// One entry, opened; `None` when there is none that `viewer` may see.
+    /// Returns an entry with its opened body; `None` when `viewer` sees no entry with this id.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the installation's keys are not available, and
-    /// [`StoreError::Corrupt`] when what was sealed does not open.
+    /// [`StoreError::Corrupt`] when the sealed body or digest does not open.
     pub async fn open_quarantined(
         &self,
         viewer: TenantId,
@@ -200,11 +201,11 @@ impl Store {
         Ok(Some(OpenEntry { entry, body, content }))
     }
 
-    /// Remembers where an entry went, and records in that tenant's log who sent it there: both or
-    /// neither, and once. `false` when somebody else was faster.
+    /// Marks an entry as replayed and records the replay, with its actor, in the tenant's log, in
+    /// one transaction. Returns `false` when the entry was already marked.
     ///
     /// # Errors
-    /// The database did not answer; marking it again is safe.
+    /// The database did not answer; the call can be repeated safely.
     pub async fn mark_replayed(
         &self,
         entry: &Entry,
@@ -253,7 +254,7 @@ struct Row {
 
 impl From<Row> for Entry {
     fn from(row: Row) -> Self {
-        // The three are set together: a constraint of the table.
+        // A table constraint makes the three columns null together.
         let replayed = row.replayed_at.zip(row.replayed_to).zip(row.replayed_position);
         Self {
             quarantine_id: QuarantineId(row.quarantine_id),

@@ -1,4 +1,4 @@
-//! Reading the log: one stream, one tenant after a position, the heads of all tenants.
+//! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
 mod weight;
 
@@ -19,47 +19,47 @@ pub use weight::{Weight, weights};
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
-/// One row of the log without its large sections.
+/// A row of the log in stored form. Readers leave out sections they do not need.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {
-    /// Place in the tenant's log.
+    /// Position in the tenant's log, from 1.
     pub position: i64,
-    /// The stream.
+    /// Id of the stream.
     pub stream_id: Uuid,
-    /// Its kind.
+    /// The stored kind of the stream, such as `call`.
     pub stream_kind: String,
-    /// Count within the stream.
+    /// Version within the stream, from 1.
     pub stream_version: i64,
-    /// Its id.
+    /// Id of the event.
     pub event_id: Uuid,
-    /// Its type.
+    /// The stored name of the type.
     pub event_type: String,
-    /// Its schema version.
+    /// Version of the facts' schema.
     pub schema_version: i16,
-    /// The source's clock.
+    /// Time by the provider's clock.
     pub occurred_at: DateTime<Utc>,
-    /// Our clock.
+    /// Time by this installation's clock.
     pub recorded_at: DateTime<Utc>,
-    /// The facts' exact text.
+    /// The facts as JSON, byte for byte as stored.
     pub facts: String,
-    /// Small sealed sections.
+    /// Small sealed sections; `None` also in readers that leave them out.
     pub sections: Option<Vec<u8>>,
-    /// Large sealed sections; `None` in readers that do not ask for them.
+    /// Large sealed sections; `None` also in readers that leave them out.
     pub bulk: Option<Vec<u8>>,
-    /// Whose sections.
+    /// The subjects of the sealed sections; the first is the subject of the event.
     pub subjects: Option<Vec<Uuid>>,
 }
 
 impl StoredEvent {
-    /// The event it holds, in the current shape.
+    /// Decodes the event and upcasts it to the current schema version.
     ///
     /// # Errors
-    /// [`StoreError::Decode`]: the reader stops.
+    /// [`StoreError::Decode`] when this build cannot decode it: the reader stops at this position.
     pub fn decode(&self) -> Result<Recorded, StoreError> {
         let position = Position(self.position);
         let mut event = decode(&self.event_type, self.schema_version, &self.facts)
             .map_err(|source| StoreError::Decode { position, source })?;
-        // An older build stored what no call can have.
+        // Removes implausible values that older builds stored.
         let occurred_at = settle(&mut event, self.occurred_at, self.recorded_at);
         Ok(Recorded {
             position,
@@ -72,26 +72,27 @@ impl StoredEvent {
         })
     }
 
-    /// Whose sections it carries: the first of them is the event's own subject.
+    /// The subject of the event's sections: the first stored one.
     #[must_use]
     pub fn subject(&self) -> Option<SubjectId> {
         self.subjects.as_ref().and_then(|subjects| subjects.first()).copied().map(SubjectId)
     }
 }
 
-/// A whole row, for export and verification.
+/// A complete row of the log, for export and verification.
 #[derive(Debug, Clone)]
 pub struct FullEvent {
-    /// The row.
+    /// The row with all of its sections.
     pub event: StoredEvent,
-    /// The meta data's exact text.
+    /// The metadata as JSON, byte for byte as stored.
     pub meta: String,
-    /// The stored hash.
+    /// The stored leaf hash, SHA-256.
     pub leaf_hash: Vec<u8>,
 }
 
 impl FullEvent {
-    /// What the stored bytes hash to.
+    /// The leaf hash recomputed from the stored bytes; a difference from `leaf_hash` proves a
+    /// change.
     #[must_use]
     pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
         let subjects: Vec<SubjectId> =
@@ -115,8 +116,8 @@ impl FullEvent {
     }
 }
 
-/// The events of a tenant after a position, in order, without large sections. For projectors:
-/// `conn` sees every tenant.
+/// Returns the events of a tenant after a position, in order, without large sections. For
+/// projectors, with a connection that reads every tenant.
 ///
 /// # Errors
 /// The database did not answer.
@@ -144,11 +145,11 @@ pub async fn events_after(
     .await
 }
 
-/// Rows taken before others have their turn.
+/// Number of rows after which a scan yields to other tasks.
 const AT_A_STRETCH: usize = 128;
 
-/// The same, one row after the other as they arrive, as long as they are wanted: for readers that
-/// bound what they hold.
+/// Streams the events of a tenant after a position, in order, without large sections, until `take`
+/// breaks. For readers that bound their memory.
 ///
 /// # Errors
 /// The database did not answer.
@@ -181,15 +182,15 @@ pub async fn scan_after(
         }
         taken += 1;
         if taken.is_multiple_of(AT_A_STRETCH) {
-            // Rows arrive faster than they are taken: others on this thread have their turn.
+            // Rows arrive faster than they are consumed, so the loop would otherwise never yield.
             tokio::task::yield_now().await;
         }
     }
     Ok(())
 }
 
-/// The events of one stream up to a position, from one on, in order, without large sections. For
-/// projectors: `conn` sees every tenant.
+/// Returns the events of one stream between two positions, both included, in order, without large
+/// sections. For projectors, with a connection that reads every tenant.
 ///
 /// # Errors
 /// The database did not answer.
@@ -218,7 +219,7 @@ pub async fn stream_between(
     .await
 }
 
-/// A page of one stream after a version, without any sections.
+/// Returns the events of one stream after a version, in order, without any sections.
 ///
 /// # Errors
 /// The database did not answer.
@@ -249,7 +250,7 @@ pub async fn stream_after(
     .await
 }
 
-/// One stream from its beginning, without large sections, one event after the other as they arrive.
+/// Streams the events of one stream from its first, without large sections, until `take` breaks.
 ///
 /// # Errors
 /// The database did not answer.
@@ -280,7 +281,7 @@ pub async fn scan_stream(
     Ok(())
 }
 
-/// The events at these positions, with their large sections.
+/// Returns the events at these positions, in order, with their large sections.
 ///
 /// # Errors
 /// The database did not answer.
@@ -302,7 +303,7 @@ pub async fn at_positions(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<
     .await
 }
 
-/// Which of these events are in the log already.
+/// Returns the ids and positions of those events that are already in the log.
 ///
 /// # Errors
 /// The database did not answer.
@@ -322,7 +323,7 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (EventId(row.event_id), Position(row.position))).collect())
 }
 
-/// Whole rows after a position, for export and verification.
+/// Returns complete rows after a position, in order, for export and verification.
 ///
 /// # Errors
 /// The database did not answer.
@@ -370,7 +371,7 @@ pub async fn full_after(
     Ok(full.collect())
 }
 
-/// The last position of the transaction's tenant; 0 when its log is empty.
+/// Returns the last position of the transaction's tenant; 0 when its log is empty.
 ///
 /// # Errors
 /// The database did not answer.

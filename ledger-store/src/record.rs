@@ -1,4 +1,4 @@
-//! From drafts to the log: find the subject, seal, name, hash, append.
+//! From drafts to the log: resolves the subject, derives event ids, seals, hashes and appends.
 
 mod tool_digests;
 
@@ -27,46 +27,49 @@ use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
 
-/// How often a delivery of several events is tried while others record some of them.
+/// Attempts to record a delivery while other requests record some of its events.
 const MAX_TRIES: usize = 5;
-/// Why the log of a frozen or closed tenant refuses an event; the same word as the SQL function's.
+/// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of
+/// the SQL function.
 pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
 
-/// Why a delivery was not recorded. Nothing of it was kept, unless the log was unreachable in the
-/// middle; sending it again is safe in every case.
+/// The reason for which a delivery was not recorded.
+///
+/// No event of the delivery was kept, unless the log became unreachable in the middle of the
+/// append. Recording it again is safe in every case.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// The tenant's keys.
+    /// The tenant's keys are not available.
     #[error("the content cannot be named")]
     Keyring(#[from] KeyringError),
-    /// The person's key.
+    /// The subject or its key is not available.
     #[error("the person's key cannot be had")]
     Vault(#[from] VaultError),
-    /// The log.
+    /// The log rejected the events or was not reachable.
     #[error("the log did not take it")]
     Append(#[from] AppendError),
-    /// The database, while looking for what is known already.
+    /// The look-up of existing events failed.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// The tenant's state, which says whether its log takes anything.
+    /// The look-up of the tenant's state, which decides whether its log accepts events, failed.
     #[error("the tenant's state is not known")]
     State(#[from] StoreError),
 }
 
-/// Where a delivery came from.
+/// The context of a delivery: tenant, provider, source and request.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// Whose it is.
+    /// The tenant the delivery was assigned to.
     pub tenant_id: TenantId,
-    /// Which platform sent it.
+    /// The platform that sent it.
     pub provider: &'static str,
-    /// Through which source.
+    /// The source that received it.
     pub source_id: SourceId,
-    /// Our name for the request.
+    /// Our id of the request.
     pub request_id: Uuid,
 }
 
-/// A delivery with everything that names its events.
+/// A delivery with everything its events are built from: stream, digest and resolved subject.
 struct Named<'a> {
     origin: &'a Origin,
     stream_id: StreamId,
@@ -76,7 +79,7 @@ struct Named<'a> {
     resolved: Resolved,
 }
 
-/// What is stored beside the facts about how an event came to be.
+/// Stored metadata on the origin of an event.
 #[derive(Serialize)]
 struct Meta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,33 +87,36 @@ struct Meta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<&'a str>,
     request_id: Uuid,
-    /// Keyed digest of the body: tells a repetition from a change, reveals nothing.
+    /// Keyed digest of the body: separates a duplicate from a changed message, and reveals nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
-    /// The person was fenced: sections were left out.
+    /// Whether sections were left out because the subject is fenced.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
 }
 
 impl Store {
-    /// Records one delivery: all of its drafts in one append. `canonical` is what names its content.
-    /// All drafts of a delivery belong to one stream.
+    /// Records a delivery: appends all of its drafts atomically and returns their positions. All
+    /// drafts are of one stream. The digest of `canonical` identifies the content.
+    ///
+    /// The call is idempotent: the same content again returns the first positions, as a duplicate.
     ///
     /// # Errors
-    /// [`RecordError`]: answer the sender that it should try again, unless the append was refused.
+    /// [`RecordError`]: ask the sender to try again, except when the append was refused.
     pub async fn record(
         &self,
         origin: &Origin,
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Appended, RecordError> {
-        // Before the vault: a webhook that is refused leaves no key of a person behind.
+        // Checked before the vault, so that a refused webhook creates no key for a person.
         if !self.takes_events(origin.tenant_id).await? {
             return self.record_known(origin, canonical, drafts).await;
         }
         let named = self.name(origin, canonical, drafts).await?;
         let mut fresh = Cow::Borrowed(drafts);
-        // Builds that read other events out of one body may have recorded some of them, even now.
+        // A build that derives other events from the same body may have recorded some of them, even
+        // during this loop.
         for _ in 0..MAX_TRIES {
             let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
             let request = compute(weight(&fresh), sealed).await;
@@ -128,12 +134,12 @@ impl Store {
         Err(AppendError::Overloaded.into())
     }
 
-    /// What [`Store::record`] would append, for those who append many deliveries in an order of
-    /// their own. The person's key is durable when it returns; an event that is known already is not
-    /// left out.
+    /// Builds the append request of [`Store::record`] for callers that append it themselves, such as
+    /// many deliveries in an order of their own. The subject's key is durable on return. Events
+    /// already in the log are not removed from the request.
     ///
     /// # Errors
-    /// [`RecordError`], but for those of the append.
+    /// [`RecordError`], except for the errors of the append.
     pub async fn seal(
         &self,
         origin: &Origin,
@@ -144,8 +150,8 @@ impl Store {
         Ok(compute(weight(drafts), || self.request(&named, drafts)).await)
     }
 
-    /// What [`Store::record`] answers for a tenant that takes no events: a delivery that is in the log
-    /// gets its first answer, any other is refused.
+    /// [`Store::record`] for a tenant that accepts no events: a delivery already in the log returns
+    /// its positions as a duplicate, any other is refused.
     async fn record_known(
         &self,
         origin: &Origin,
@@ -164,7 +170,7 @@ impl Store {
         Err(AppendError::Refused { reason: TENANT_NOT_ACTIVE.into() }.into())
     }
 
-    /// What names the events of a delivery, and whose data they are.
+    /// Resolves the stream, the digest and the subject of a delivery.
     async fn name<'a>(
         &self,
         origin: &'a Origin,
@@ -191,7 +197,7 @@ impl Store {
         AppendRequest { tenant_id: named.origin.tenant_id, streams: vec![stream] }
     }
 
-    /// Which of these drafts are in the log already, and where.
+    /// The drafts already in the log, as event ids with their positions.
     async fn known(
         &self,
         named: &Named<'_>,
@@ -232,7 +238,8 @@ impl Store {
             let is_told = facts.party.is_some() || *person != PersonFacts::default();
             facts.person = is_told.then(|| person.clone());
             if erased {
-                // They would point to a section that is not there, past those that are.
+                // The facts would refer to a section that is not stored, and hide earlier ones that
+                // are.
                 facts.party = None;
             }
         }
@@ -260,8 +267,8 @@ impl Store {
         }
     }
 
-    /// Records a fact about the tenant itself or about access to it, in the tenant's own stream.
-    /// `subjects` are the persons it concerns, by id.
+    /// Records an event about the tenant itself, or about access to its data, in the tenant's own
+    /// stream. `subjects` are the ids of the persons concerned.
     ///
     /// # Errors
     /// [`AppendError`]; an access that could not be recorded must not be granted.
@@ -277,7 +284,7 @@ impl Store {
         self.appender.append(request).await
     }
 
-    /// The request that [`Store::record_own`] appends.
+    /// Builds the append request of [`Store::record_own`].
     pub(crate) fn own_request(
         &self,
         tenant_id: TenantId,
@@ -311,7 +318,8 @@ impl Store {
     }
 }
 
-/// The stream of a delivery. One that names nothing is a stream of its own, by its content.
+/// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from
+/// the content.
 fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId, StreamKind) {
     match drafts.first().map(|draft| &draft.correlation) {
         Some(Correlation::Named(kind, name)) => {
@@ -331,15 +339,15 @@ impl Named<'_> {
     }
 }
 
-/// The same content is the same event, whichever source it came through: the messages of one call can
-/// arrive at several endpoints.
+/// Derives the event id from provider and content. The source is left out: messages of one call can
+/// arrive at several endpoints, and the same content must be the same event.
 fn event_id(origin: &Origin, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
     let Dedupe::Content(nth) = dedupe;
     let parts = [b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()];
     EventId(origin.tenant_id.derive(&parts))
 }
 
-/// The drafts that are not known. The body goes with the first that stays, so that it is kept.
+/// Drops the drafts that are in the log. The raw body moves to the first remaining draft.
 fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Position>) -> Vec<Draft> {
     let is_new = |draft: &&Draft| !known.contains_key(&named.event_id(&draft.dedupe));
     let mut left: Vec<Draft> = drafts.iter().filter(is_new).cloned().collect();
@@ -350,7 +358,7 @@ fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Positio
     left
 }
 
-/// About the bytes that sealing these drafts goes through: the body, and what was taken out of it.
+/// Estimated bytes processed by sealing: the body, and the sections taken from it.
 fn weight(drafts: &[Draft]) -> usize {
     2 * drafts.iter().filter_map(|draft| draft.sections.raw.as_ref()).map(Vec::len).sum::<usize>()
 }
@@ -361,7 +369,7 @@ fn all_known(known: &HashMap<EventId, Position>) -> Appended {
     Appended { first, last, duplicate: true }
 }
 
-/// The sections of a draft as the bytes to be sealed.
+/// Serializes the sections of a draft for sealing.
 fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
     let sections = &draft.sections;
     let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");

@@ -1,6 +1,8 @@
-//! What a process remembers of sources, keys and tenants, so that a webhook and a request need no
-//! question about them. A change made by this process is forgotten at once, one made elsewhere when
-//! its notification arrives, and without a notification after [`SETTINGS_LIFETIME`].
+//! Caches of sources, API keys and tenant settings, so that a webhook or an API request needs no
+//! query for them.
+//!
+//! A change made by this process invalidates the entries at once, a change made elsewhere when its
+//! notification arrives. Without a notification entries expire after [`SETTINGS_LIFETIME`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,29 +13,30 @@ use moka::sync::Cache;
 use crate::source::Source;
 use crate::tenants::{ApiKey, TenantState};
 
-/// The longest that a change to a source, a key or a tenant's settings takes to be in force
-/// everywhere.
+/// Maximum time until a change to a source, a key or a tenant's settings takes effect in every
+/// process.
 pub(crate) const SETTINGS_LIFETIME: Duration = Duration::from_secs(5);
 
-/// How long a source is remembered for when the database does not answer.
+/// Maximum age of a cached source, used while the database does not answer.
 const SOURCES_LIFETIME: Duration = Duration::from_mins(10);
 
-/// What a webhook needs to know of a tenant.
+/// The settings of a tenant that the intake of a webhook needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TenantFacts {
-    /// ISO 3166-1 alpha-2.
+    /// Country code, ISO 3166-1 alpha-2.
     pub(crate) country: String,
-    /// What its log takes.
+    /// The tenant's state, which decides on the events its log accepts.
     pub(crate) state: TenantState,
 }
 
-/// A moment before a question: an answer that was asked for before a change is not remembered.
+/// A version of the caches, taken before a query; a result read before a change is not cached after
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked(u64);
 
-/// The caches.
+/// The caches of this process, with a counter of changes.
 pub(crate) struct Remembered {
-    /// With when each was read: an older one serves while the database does not answer.
+    /// Sources with their read time; older ones are used while the database does not answer.
     sources: Cache<SourceId, (Source, Instant)>,
     tenants: Cache<TenantId, TenantFacts>,
     keys: Cache<[u8; 32], ApiKey>,
@@ -51,7 +54,7 @@ impl Remembered {
         }
     }
 
-    /// To be called before the database is asked for what is then remembered.
+    /// Returns the current version; call it before the query with the value to cache.
     pub(crate) fn ask(&self) -> Asked {
         Asked(self.changes.load(Ordering::Acquire))
     }
@@ -60,8 +63,8 @@ impl Remembered {
         self.ask() == asked
     }
 
-    /// Forgets everything about a tenant: its sources, its keys, its settings. The installation's
-    /// are those of the nil tenant.
+    /// Removes a tenant's sources, keys and settings from the caches. The installation
+    /// has the nil tenant's id.
     pub(crate) fn forget(&self, tenant_id: TenantId) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.tenants.invalidate(&tenant_id);

@@ -1,5 +1,5 @@
-//! The root key: the one secret that wraps all others. A file today; Vault and cloud KMS are
-//! further implementations of [`RootKey`]. It never touches PostgreSQL.
+//! The root key, which wraps every other key. Stored in a file today; a Vault server or a cloud KMS
+//! would be further implementations of [`RootKey`]. Never stored in PostgreSQL.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,52 +15,52 @@ use zeroize::Zeroizing;
 
 use crate::seal::KeyBytes;
 
-/// Why the root key cannot be used. None of these is mended by making a new key: what the old one
-/// wraps would be lost.
+/// The reason why the root key cannot be used. A new key is never the remedy: everything wrapped by
+/// the old one would be lost.
 #[derive(Debug, Error)]
 pub enum RootKeyError {
-    /// The file is not there.
+    /// The file does not exist.
     #[error("no root key at {path}: put the key file back, or point --root-key at it")]
     Missing {
-        /// Where it was looked for.
+        /// The configured path.
         path: PathBuf,
     },
-    /// The file is not a root key.
+    /// The file does not hold a root key.
     #[error("{path} is no root key: put the file back that holds its 64 hexadecimal digits")]
     Malformed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// Others can read the file.
+    /// Users other than the owner have permissions on the file.
     #[error("{path} can be read by others (mode {mode:o}): chmod 600 it")]
     TooOpen {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
     /// The file cannot be read or written.
     #[error("the root key at {path} cannot be read or written: check the path and who may use it")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// What was wrapped does not open: another root key wrapped it, or it was altered.
+    /// A wrapped key does not open: it was altered, or wrapped by another root key.
     #[error("a wrapped key does not open under this root key")]
     DoesNotOpen,
 }
 
-/// Wraps and unwraps the keys below the root.
+/// Wraps and unwraps the epoch and digest keys.
 #[async_trait]
 pub trait RootKey: Send + Sync {
-    /// A short public name of the key, stored beside what it wraps.
+    /// A short public id of the key, stored together with everything it wraps.
     fn id(&self) -> [u8; 8];
-    /// Wraps a key, bound to `place`.
+    /// Wraps a key, with `place` as associated data.
     async fn wrap(&self, place: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError>;
-    /// Unwraps what [`RootKey::wrap`] made for the same place.
+    /// Unwraps the result of [`RootKey::wrap`] with the same `place`.
     async fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError>;
 }
 
@@ -71,10 +71,10 @@ pub struct FileRootKey {
 }
 
 impl FileRootKey {
-    /// Reads the key.
+    /// Reads the key from its file.
     ///
     /// # Errors
-    /// [`RootKeyError`] by what is wrong with the file.
+    /// [`RootKeyError`] with the cause.
     pub fn open(path: &Path) -> Result<Self, RootKeyError> {
         let io = |source| RootKeyError::Io { path: path.to_owned(), source };
         let contents = match read_small(path) {
@@ -94,7 +94,7 @@ impl FileRootKey {
         Ok(Self::from_bytes(&bytes))
     }
 
-    /// Makes a new key where there is none.
+    /// Creates a new random key in a file that does not exist yet.
     ///
     /// # Errors
     /// [`RootKeyError::Io`] when the file exists already or cannot be written.
@@ -114,7 +114,7 @@ impl FileRootKey {
         Self { key, id: fingerprint.as_ref()[..8].try_into().expect("SHA-256 is longer") }
     }
 
-    /// [`RootKey::unwrap`] for those who cannot wait: a file's key is at hand.
+    /// Synchronous [`RootKey::unwrap`], possible because the key is in memory.
     pub(crate) fn open_wrapped(&self, place: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
         unwrap(&self.key, place, wrapped)
     }
@@ -135,10 +135,10 @@ impl RootKey for FileRootKey {
     }
 }
 
-/// The largest file that is read for a key; all of them are far smaller.
+/// Maximum number of bytes read from a key file; every valid one is far smaller.
 const MAX_FILE: u64 = 4_096;
 
-/// A key's file, whole. Only a regular file is opened: a pipe would keep us waiting for ever.
+/// Reads a key file. Opens only a regular file, since reading a pipe would block forever.
 pub(crate) fn read_small(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     if !fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
@@ -148,8 +148,8 @@ pub(crate) fn read_small(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(contents)
 }
 
-/// Writes a file that must not exist yet, durably, whole or not at all: a reader never sees half a
-/// key, and a crash leaves at most a stray temporary file.
+/// Writes a new file durably and atomically: a reader never sees a partial key, and a crash leaves
+/// at most a stray temporary file. Fails if the file exists.
 pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or_else(|| Path::new("."));
@@ -161,25 +161,27 @@ pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
     let written = file
         .write_all(contents)
         .and_then(|()| file.sync_all())
-        // Unlike a rename, a link never replaces what is there.
+        // A hard link fails if the path exists; a rename would replace it.
         .and_then(|()| fs::hard_link(&temporary, path));
     fs::remove_file(&temporary)?;
     written?;
     fs::File::open(parent)?.sync_all()
 }
 
-/// One key under another: a fresh nonce, then ciphertext and tag, bound to `place`.
+/// Encrypts a key under another one, with `place` as associated data: a fresh nonce, then
+/// ciphertext and tag.
 pub(crate) fn wrap(under: &RandomizedNonceKey, place: &[u8], key: &KeyBytes) -> Vec<u8> {
     seal_small(under, place, key.as_slice())
 }
 
-/// The key that was wrapped; `None` when it was altered, moved or is under another key.
+/// Decrypts a wrapped key; `None` when key or `place` differ, or the bytes were altered.
 pub(crate) fn unwrap(under: &RandomizedNonceKey, place: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
     let plain = open_small(under, place, wrapped)?;
     plain.as_slice().try_into().ok().map(Zeroizing::new)
 }
 
-/// Any small secret under a key.
+/// Encrypts a small secret, with `place` as associated data: a fresh nonce, then ciphertext and
+/// tag.
 pub(crate) fn seal_small(under: &RandomizedNonceKey, place: &[u8], secret: &[u8]) -> Vec<u8> {
     let mut body = secret.to_vec();
     let nonce = under
@@ -188,7 +190,7 @@ pub(crate) fn seal_small(under: &RandomizedNonceKey, place: &[u8], secret: &[u8]
     [nonce.as_ref().as_slice(), &body].concat()
 }
 
-/// The secret again; `None` when it was altered, moved or is under another key.
+/// Decrypts a small secret; `None` when key or `place` differ, or the bytes were altered.
 pub(crate) fn open_small(
     under: &RandomizedNonceKey,
     place: &[u8],

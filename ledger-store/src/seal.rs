@@ -1,9 +1,10 @@
-//! Sealed sections: the bytes that a person's data becomes before it leaves this process.
+//! Sealed sections: authenticated encryption of personal data before it leaves this process.
 //!
-//! A section is bound to its place: tenant, subject and generation, event, type, version and name
-//! are authenticated with it, so a copy in a read model opens and a transplant does not. Each
-//! section has a key of its own (HKDF of the subject's key and a fresh salt), so no nonce can
-//! repeat, and commits to that key, so no ciphertext opens under two.
+//! The context of a section (tenant, subject, generation, event, type, version and name) is the
+//! associated data of the AEAD: a copy of a section opens anywhere, and a section in another
+//! context does not. Each section has a key of its own (HKDF of the subject's key and a fresh
+//! salt), so no nonce can repeat. A commitment to that key prevents a ciphertext that opens under
+//! two keys.
 //!
 //! ```text
 //! 1  version (1)          16 event id                1  length of name, name
@@ -11,7 +12,8 @@
 //! 16 subject id            2 schema version         32  key commitment
 //! 4  generation            1 codec (seal/codec.rs) n  AES-256-GCM ciphertext and 16-byte tag
 //! ```
-//! The authenticated data is `CLS1`, the tenant, and everything above the salt.
+//!
+//! The associated data is `CLS1`, the tenant id, and everything above the salt.
 
 mod codec;
 mod unlock;
@@ -26,7 +28,7 @@ use zeroize::Zeroizing;
 
 pub use unlock::{Unlocked, unlock};
 
-/// 32 bytes of key, overwritten when dropped.
+/// A 32-byte key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
 
 const VERSION: u8 = 1;
@@ -34,21 +36,21 @@ const KIND_SUBJECT: u8 = 1;
 const SALT: usize = 32;
 const COMMITMENT: usize = 32;
 
-/// The sections an event may have.
+/// The sections that an event may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SectionName {
-    /// Who was on the line.
+    /// Name, number, e-mail address and external id of the person.
     Party,
-    /// What tools were given and gave back.
+    /// Arguments and results of tool calls.
     ToolIo,
-    /// What was said.
+    /// The transcript and messages of the call.
     Conversation,
-    /// The body as it came.
+    /// The webhook body as received, without provider secrets.
     Raw,
 }
 
 impl SectionName {
-    /// The name bound into the section.
+    /// The name stored and authenticated in the section.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,50 +67,52 @@ impl SectionName {
             .find(|known| known.as_str().as_bytes() == name)
     }
 
-    /// Large sections live in the log's `bulk` column.
+    /// Whether sections of this name are large and stored in the log's `bulk` column.
     #[must_use]
     pub const fn is_bulk(self) -> bool {
         matches!(self, Self::Conversation | Self::Raw)
     }
 }
 
-/// The place a section is bound to.
+/// The context of a section, authenticated as associated data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// Whose ledger.
+    /// The tenant of the log.
     pub tenant_id: TenantId,
-    /// Whose data.
+    /// The subject that the data is about.
     pub subject_id: SubjectId,
-    /// Which of the subject's keys.
+    /// Generation of the subject's key.
     pub generation: u32,
-    /// The event.
+    /// The event of the section.
     pub event_id: EventId,
-    /// Its type.
+    /// The stored type of the event.
     pub event_type: &'a str,
-    /// Its schema version.
+    /// Schema version of the event.
     pub schema_version: i16,
-    /// Which section of it.
+    /// Name of the section.
     pub name: SectionName,
 }
 
-/// A section does not open: it was altered, moved, or is not under this key. An alarm.
+/// A section that does not open, because it was altered or moved or has another key. Raise an
+/// alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a sealed section is corrupt: altered, moved, or not under this key")]
 pub struct Corrupt;
 
-/// What reading personal data can come to. The caller must say what it does with each.
+/// The result of reading personal data. Every caller handles all three cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened<T> {
-    /// It is in the clear.
+    /// The decrypted value.
     Clear(T),
-    /// The person's key is destroyed or fenced: nobody can read it any more.
+    /// The subject's key is destroyed, or the subject is fenced: the data is permanently
+    /// unreadable.
     Erased,
-    /// It was tampered with, or its key is missing without a fence.
+    /// The section was altered, or its key is missing without a fence.
     Corrupt,
 }
 
 impl<T> Opened<T> {
-    /// Reads what is in the clear; a failure to read makes it `Corrupt`.
+    /// Maps a clear value with `read`; `None` from `read` turns it into `Corrupt`.
     pub fn parse<U>(self, read: impl FnOnce(T) -> Option<U>) -> Opened<U> {
         match self {
             Self::Clear(value) => read(value).map_or(Opened::Corrupt, Opened::Clear),
@@ -118,8 +122,8 @@ impl<T> Opened<T> {
     }
 }
 
-/// Seals `plaintext` to `place` under the subject's key. Fresh salt each time: the same text
-/// sealed twice is different bytes.
+/// Seals `plaintext` for `place` under the subject's key. Each call uses a fresh salt,
+/// so sealing the same text twice gives different bytes.
 #[must_use]
 pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
     let (codec, content) = codec::compress(plaintext);
@@ -128,8 +132,8 @@ pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
     seal_content(key, place, codec, &content, &salt)
 }
 
-/// What [`seal`] makes of a content and a salt: the same bytes each time, for the golden vectors.
-/// A salt serves one section.
+/// The deterministic part of [`seal`], for golden vectors: seals a compressed content with a given
+/// salt. A salt must be used for one section only.
 pub(crate) fn seal_content(
     key: &KeyBytes,
     place: &Place<'_>,
@@ -154,24 +158,24 @@ pub(crate) fn seal_content(
     section
 }
 
-/// Opens a section that a tenant holds.
+/// Opens and decompresses a section from a tenant's rows.
 ///
 /// # Errors
-/// [`Corrupt`] when any bit of it, of its place or of the key is not what it was sealed with.
+/// [`Corrupt`] when any bit of the section, its context or the key differs from sealing.
 pub fn open(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Vec<u8>, Corrupt> {
     unlock(key, tenant_id, section)?.expand()
 }
 
-/// A section taken apart, not yet opened.
+/// The fields of a section, still encrypted.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealed<'a> {
-    /// Whose data.
+    /// The subject that the data is about.
     pub subject_id: SubjectId,
-    /// Which of the subject's keys.
+    /// Generation of the subject's key.
     pub generation: u32,
-    /// The event it was sealed for.
+    /// The event that the section was sealed for.
     pub event_id: EventId,
-    /// Which section of it.
+    /// Name of the section.
     pub name: SectionName,
     codec: u8,
     header_len: usize,
@@ -181,10 +185,11 @@ pub struct Sealed<'a> {
 }
 
 impl<'a> Sealed<'a> {
-    /// Reads the header. What it says is only believed once the section opens.
+    /// Splits a section into its fields. Header fields are authentic only after the section has
+    /// opened.
     ///
     /// # Errors
-    /// [`Corrupt`] when it is too short or of a format this build does not know.
+    /// [`Corrupt`] when the section is too short or has an unknown format.
     pub fn parse(section: &'a [u8]) -> Result<Self, Corrupt> {
         let mut rest = section;
         if take(&mut rest, 1)? != [VERSION] || take(&mut rest, 1)? != [KIND_SUBJECT] {
@@ -215,8 +220,8 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Several sections in one column: each behind its length (four bytes, big endian).
-/// `None` when there are none, which is how the column is then stored.
+/// Packs sections into one column, each after its length (four bytes, big endian). Returns `None`
+/// for no sections, stored as null.
 #[must_use]
 pub fn pack(sections: &[Vec<u8>]) -> Option<Vec<u8>> {
     if sections.is_empty() {
@@ -231,10 +236,10 @@ pub fn pack(sections: &[Vec<u8>]) -> Option<Vec<u8>> {
     Some(column)
 }
 
-/// The sections of a column.
+/// Splits a column into its sections.
 ///
 /// # Errors
-/// [`Corrupt`] when the lengths do not add up.
+/// [`Corrupt`] when the lengths do not match the column.
 pub fn unpack(mut column: &[u8]) -> Result<Vec<&[u8]>, Corrupt> {
     let mut sections = Vec::new();
     while !column.is_empty() {
@@ -270,7 +275,7 @@ fn authenticated(tenant_id: TenantId, header: &[u8]) -> Vec<u8> {
     aad
 }
 
-/// The content key and the commitment to it, both bound to the place.
+/// Derives the content key and the key commitment, both bound to the associated data.
 fn derive(key: &KeyBytes, salt: &[u8], aad: &[u8]) -> (LessSafeKey, [u8; COMMITMENT]) {
     let extracted = Salt::new(HKDF_SHA256, salt).extract(key.as_slice());
     let expand = |label: &[u8]| {
@@ -286,7 +291,7 @@ fn derive(key: &KeyBytes, salt: &[u8], aad: &[u8]) -> (LessSafeKey, [u8; COMMITM
     (LessSafeKey::new(content_key), *expand(b"cl/commit/1"))
 }
 
-/// Every content key is used once, so the nonce need not be fresh.
+/// A constant nonce is safe, because every content key encrypts once.
 fn zero_nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }

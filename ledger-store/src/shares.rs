@@ -1,5 +1,5 @@
-//! Shares of what many use: each user has an amount of its own that it cannot exceed, so that whoever
-//! takes all it can refuses and delays itself alone.
+//! Per-user quotas of a shared resource: a user that exhausts its own share is refused or delayed,
+//! and no other user is.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Users that hold nothing are forgotten when there are this many.
+/// Number of users at which the semaphores of idle users are removed.
 const REMEMBERED: usize = 1_024;
 
-/// The shares of users of one kind.
+/// The quotas of all users of one kind, as one semaphore per user.
 #[derive(Debug, Clone)]
 pub struct Shares<K> {
     users: Arc<Mutex<HashMap<K, Arc<Semaphore>>>>,
 }
 
 impl<K: Eq + Hash + Clone> Shares<K> {
-    /// Takes `amount` of a user's share, at once or not at all.
+    /// Takes `amount` of a user's share, or returns `None` at once if it is not free.
     pub fn try_take(&self, user: &K, share: usize, amount: u32) -> Option<OwnedSemaphorePermit> {
         self.of(user, share).try_acquire_many_owned(amount).ok()
     }
 
-    /// Takes `amount` of a user's share, after those of the same user that came before. An amount
-    /// beyond the share waits for all of it.
+    /// Takes `amount` of a user's share, waiting behind earlier requests of the same user. An
+    /// amount above the share takes all of it.
     ///
     /// # Panics
-    /// Never: shares are not closed.
+    /// Never: the semaphores are not closed.
     pub async fn take(&self, user: &K, share: usize, amount: u32) -> OwnedSemaphorePermit {
         let amount = amount.min(u32::try_from(share).unwrap_or(u32::MAX));
         self.of(user, share).acquire_many_owned(amount).await.expect("shares are not closed")
@@ -35,7 +35,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
     fn of(&self, user: &K, share: usize) -> Arc<Semaphore> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if users.len() >= REMEMBERED && !users.contains_key(user) {
-            // Whoever holds or awaits a part of its share refers to it.
+            // A held or awaited permit keeps a reference to its semaphore.
             users.retain(|_, share| Arc::strong_count(share) > 1);
         }
         let new = || Arc::new(Semaphore::new(share.min(Semaphore::MAX_PERMITS)));

@@ -1,4 +1,4 @@
-//! Webhook sources, and the routes that say whose a shared source's messages are.
+//! Webhook sources, and the routes that assign messages of a shared source to tenants.
 
 pub mod change;
 pub mod list;
@@ -22,71 +22,70 @@ use crate::tenants::TenantState;
 
 pub use secret::{MAX_SECRET, MIN_SECRET, WeakSecret, check_secret};
 
-/// How long a look at the database may take when an older answer is at hand.
+/// Timeout of a query for which a cached result exists.
 const STALE_PATIENCE: Duration = Duration::from_millis(300);
 
-/// A webhook source as the ingest needs it.
+/// A webhook source as the intake needs it, with its secret.
 #[derive(Clone)]
 pub struct Source {
-    /// Its id.
+    /// Id of the source, part of its URL.
     pub source_id: SourceId,
-    /// Whose messages arrive; the installation's for a shared source.
+    /// The tenant that owns the messages; the installation for a shared source.
     pub tenant_id: TenantId,
-    /// Which adapter reads them.
+    /// The platform, which selects the adapter.
     pub provider: Provider,
-    /// The shared secret.
+    /// The secret shared with the platform.
     pub secret: Zeroizing<String>,
-    /// The one before the last rotation, and until when it is accepted too.
+    /// The secret before the last rotation, accepted until this time too.
     pub old_secret: Option<(Zeroizing<String>, DateTime<Utc>)>,
-    /// How its requests are signed, when that was set up: then nothing else is believed.
+    /// The signature scheme, if configured; then no other form of authentication is accepted.
     pub signature: Option<SignatureScheme>,
     /// Whether streaming telemetry is recorded.
     pub record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<String>,
-    /// The country its tenant's national numbers are read in; `None` for a shared source.
+    /// Country for parsing the tenant's national phone numbers; `None` for a shared source.
     pub country: Option<String>,
 }
 
 impl Source {
-    /// The secrets that are accepted at a time: the present one, and the one before while a rotation
-    /// overlaps.
+    /// The secrets accepted at `now`: the current one, and during a rotation also the previous one.
     pub fn secrets(&self, now: DateTime<Utc>) -> impl Iterator<Item = &str> {
         let old = self.old_secret.as_ref().filter(|(_, until)| now < *until);
         [self.secret.as_str()].into_iter().chain(old.map(|(secret, _)| secret.as_str()))
     }
 }
 
-/// What a new source is made from.
+/// The properties of a source to create.
 #[derive(Clone, Copy)]
 pub struct NewSource<'a> {
-    /// Whose messages arrive; the installation's for a shared source.
+    /// The tenant that owns the messages; the installation for a shared source.
     pub tenant_id: TenantId,
-    /// Which adapter reads them.
+    /// The platform, which selects the adapter.
     pub provider: Provider,
-    /// The shared secret.
+    /// The secret shared with the platform.
     pub secret: &'a str,
-    /// What the operator calls it.
+    /// A label chosen by the operator.
     pub name: Option<&'a str>,
     /// Whether streaming telemetry is recorded.
     pub record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<&'a str>,
 }
 
-/// What a route matches on.
+/// The kind of id that a route matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteKind {
-    /// The platform's assistant id.
+    /// The platform's id of the assistant.
     AssistantId,
-    /// The platform's id of our number.
+    /// The platform's id of the tenant's phone number.
     PhoneNumberId,
-    /// Our number, E.164.
+    /// The tenant's phone number in E.164 form.
     PhoneNumber,
 }
 
 impl RouteKind {
-    /// The stored name.
+    /// The stored name of the kind.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +97,8 @@ impl RouteKind {
 }
 
 impl Store {
-    /// Makes a webhook source; its secret is sealed under the tenant's keys.
+    /// Creates a webhook source with the operator as actor. The secret is sealed under the tenant's
+    /// keys.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the tenant's keys are not available.
@@ -106,10 +106,10 @@ impl Store {
         self.create_signed_source(new, None).await
     }
 
-    /// The same with a signature scheme, which the caller has checked.
+    /// Creates a source with a signature scheme, which the caller has validated.
     ///
     /// # Errors
-    /// Those of [`Store::create_source`].
+    /// The errors of [`Store::create_source`].
     pub async fn create_signed_source(
         &self,
         new: &NewSource<'_>,
@@ -118,10 +118,12 @@ impl Store {
         Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
     }
 
-    /// The same in somebody's name, and where that is recorded; the installation has no log.
+    /// Creates a source in the name of `author`. Returns its id and the position of the event;
+    /// `None` for a source of the installation, which has no log.
     ///
     /// # Errors
-    /// Those of [`Store::create_source`]; the tenant's log takes nothing.
+    /// The errors of [`Store::create_source`], and [`StoreError::Append`] when the tenant's log
+    /// accepts no events.
     pub async fn create_source_by(
         &self,
         author: &Author,
@@ -168,12 +170,14 @@ impl Store {
         Ok((source_id, position))
     }
 
-    /// The live source of this id, whosever it is. A change to it is seen within seconds; while the
-    /// database does not answer, what was known of it minutes ago still counts, so that a voice
-    /// that waits for an answer gets one.
+    /// Returns the enabled source with this id, of any tenant; `None` when there is none.
+    ///
+    /// Changes take effect within seconds. While the database does not answer, a cached source of
+    /// the last ten minutes is used, so that live tool calls still get an answer.
     ///
     /// # Errors
-    /// [`StoreError::Keyring`] when its secret cannot be opened; the database did not answer.
+    /// [`StoreError::Keyring`] when its secret cannot be opened; [`StoreError::Database`] when the
+    /// database did not answer.
     pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
         let known = self.remembered.source(source_id);
         let Some((known, read_at)) = known else {
@@ -240,7 +244,7 @@ impl Store {
         Ok(Some(source))
     }
 
-    /// Sends what carries this id at a shared source to a tenant.
+    /// Adds a route: messages with this id at a shared source are assigned to the tenant.
     ///
     /// # Errors
     /// The database did not answer.
@@ -270,8 +274,8 @@ impl Store {
         Ok(())
     }
 
-    /// The tenants that claim any of these ids at a shared source. One: it is theirs. None or
-    /// several: it cannot be told.
+    /// Returns the tenants with a route for any of these ids at a shared source. A message is
+    /// assigned only if there is exactly one; otherwise the tenant is unknown.
     ///
     /// # Errors
     /// The database did not answer.

@@ -1,9 +1,9 @@
-//! Processor time by stage of a webhook, as the clock of each thread counts it.
+//! Processor time per stage of a webhook, measured with the clock of each thread.
 //!
-//! Off until [`measure`] is called, because reading that clock is a system call. A future is charged
-//! for each of its polls, so waiting costs nothing and a task that moves between threads is charged
-//! once. What PostgreSQL spends is not in here: its connections carry [`Stage::connection`] as their
-//! `application_name`, and the operating system knows the processor time of each backend.
+//! Off until [`measure`] is called, because reading that clock is a system call. A future is
+//! charged for each poll, so waiting is free and a task that moves between threads is charged once.
+//! Processor time of PostgreSQL is not included: its connections have [`Stage::connection`] as
+//! their `application_name`, and the operating system reports the processor time of each backend.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,29 +13,29 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// What is done with a webhook. The rest of the server's time is HTTP and its own upkeep.
+/// A stage of the processing of a webhook. Other time of the server is HTTP and housekeeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Proof of the sender.
+    /// Authentication of the sender.
     Verify,
-    /// From the platform's words to events.
+    /// Translation of the platform's message to event drafts.
     Translate,
-    /// The person and the key.
+    /// Resolution of the subject and its key.
     Vault,
-    /// Sealing and naming.
+    /// Sealing of sections and derivation of event ids.
     Seal,
     /// Group commit of the log.
     Append,
-    /// Read models, with the wake-ups that start them.
+    /// Projections, with the commit notifications that start them.
     Project,
 }
 
 impl Stage {
-    /// All of them, in the order of a webhook.
+    /// Every stage, in the order of processing.
     pub const ALL: [Self; 6] =
         [Self::Verify, Self::Translate, Self::Vault, Self::Seal, Self::Append, Self::Project];
 
-    /// Its name in metrics and reports.
+    /// The name in metrics and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl Stage {
         }
     }
 
-    /// The `application_name` of the connections that work for it alone.
+    /// The `application_name` of connections that serve this stage alone; `None` if it has none.
     #[must_use]
     pub const fn connection(self) -> Option<&'static str> {
         match self {
@@ -67,19 +67,19 @@ thread_local! {
     static CURRENT: Cell<Option<Stage>> = const { Cell::new(None) };
 }
 
-/// Counts from now on, in the whole process.
+/// Starts the measurement in the whole process.
 pub fn measure() {
     IS_MEASURED.store(true, Ordering::Relaxed);
 }
 
-/// The processor time of each stage so far; zero while nothing is counted.
+/// Processor time of each stage since [`measure`]; zero before.
 #[must_use]
 pub fn spent() -> [(Stage, Duration); Stage::ALL.len()] {
     let nanos = |stage: Stage| NANOS[stage as usize].load(Ordering::Relaxed);
     Stage::ALL.map(|stage| (stage, Duration::from_nanos(nanos(stage))))
 }
 
-/// Runs a part of a stage that does not wait.
+/// Runs a synchronous part of a stage.
 pub fn run<T>(stage: Stage, part: impl FnOnce() -> T) -> T {
     if !is_measured() {
         return part();
@@ -93,12 +93,13 @@ pub fn run<T>(stage: Stage, part: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Drives a future of a stage. Parts of other stages must not be inside: they would count twice.
+/// Runs a future of a stage. Must not be nested with other stages, because their time would count
+/// twice.
 pub async fn drive<F: Future>(stage: Stage, future: F) -> F::Output {
     drive_for(Some(stage), future).await
 }
 
-/// Drives a future that is about to be spawned for the stage that is being polled now.
+/// Wraps a future to be spawned, so that it is charged to the stage that is polled now.
 pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     drive_for(CURRENT.get(), future)
 }

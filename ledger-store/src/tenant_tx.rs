@@ -1,4 +1,4 @@
-//! A transaction that sees one tenant: the only way to a tenant's rows.
+//! A transaction limited to one tenant by row security: the only access to a tenant's rows.
 
 use std::io::ErrorKind;
 use std::panic::resume_unwind;
@@ -10,34 +10,35 @@ use tokio::time::timeout;
 
 use crate::stage;
 
-/// A connection is waited for this long, with the answer to its first words.
+/// Timeout of acquiring a connection and beginning the transaction.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Row security shows this transaction the rows of `tenant_id` and no others, whatever the query
-/// says. Read-only callers may drop it; writers commit.
+/// A transaction that sees only the rows of `tenant_id`, enforced by row security for any query.
+/// Readers may drop it; writers commit.
 pub struct TenantTx {
     tx: Transaction<'static, Postgres>,
     tenant_id: TenantId,
 }
 
 impl TenantTx {
-    /// Begins a transaction for one tenant. The setting ends with the transaction, so a pooled
-    /// connection goes back without a tenant.
+    /// Begins a transaction for one tenant. The tenant setting ends with the transaction, so the
+    /// connection returns to the pool without a tenant.
     ///
     /// # Errors
     /// The database did not answer; nothing was begun.
     pub async fn begin(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
-        // One round trip for both. An id is written in hexadecimal digits and hyphens.
+        // A single round trip. The id is formatted as hexadecimal digits and hyphens, so it needs
+        // no escaping.
         let begin = format!("begin; set local ledger.tenant_id = '{}'", tenant_id.0);
         let tx = begin_with(pool, AssertSqlSafe(begin).into_sql_str()).await?;
         Ok(Self { tx, tenant_id })
     }
 
-    /// Begins a transaction for one tenant once no other that was begun so for the tenant is open, on
-    /// any server. In the same round trip.
+    /// Begins a transaction for one tenant and waits for the tenant's advisory lock, so that only
+    /// one such transaction is open on all servers. Needs no further round trip.
     ///
     /// # Errors
-    /// As [`TenantTx::begin`].
+    /// As for [`TenantTx::begin`].
     pub(crate) async fn begin_alone(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
         let id = tenant_id.0;
         let begin = format!(
@@ -48,34 +49,35 @@ impl TenantTx {
         Ok(Self { tx, tenant_id })
     }
 
-    /// Whose rows it sees.
+    /// The tenant of the visible rows.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id
     }
 
-    /// The connection, for the statement to run on.
+    /// The connection that runs the statements.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
 
-    /// Makes what was written durable.
+    /// Commits the transaction durably.
     ///
     /// # Errors
-    /// The database did not answer; whether it was written is not known.
+    /// The database did not answer; the transaction may have been committed or not.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
     }
 }
 
-/// Begins a transaction that sees no tenant.
+/// Begins a transaction without a tenant, which sees no tenant's rows through row security.
 pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     begin_with(pool, "begin".into_sql_str()).await
 }
 
-/// Begins a transaction, and hears the answer even when the caller is dropped meanwhile: sqlx 0.9.0
-/// forgets a `begin` that nobody waits for, and its connection would go back to the pool inside a
-/// transaction that nobody ends (<https://github.com/launchbadge/sqlx/issues/4393>).
+/// Begins a transaction in a task of its own, which completes even if the caller is dropped.
+///
+/// sqlx 0.9.0 forgets a cancelled `begin`, and the connection would return to the pool with an open
+/// transaction (<https://github.com/launchbadge/sqlx/issues/4393>).
 async fn begin_with(
     pool: &PgPool,
     statement: SqlStr,
@@ -83,11 +85,11 @@ async fn begin_with(
     let pool = pool.clone();
     let begun = async move { timeout(PATIENCE, pool.begin_with(statement)).await };
     match tokio::spawn(stage::carried(begun)).await {
-        // The connection is cut when it is given back: it is silent there too, or in a transaction.
+        // On a timeout the pool closes the connection, because its check on return fails too.
         Ok(begun) => begun.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // The runtime is shutting down.
+            // The task was cancelled by the shutdown of the runtime.
             Err(_) => Err(sqlx::Error::PoolClosed),
         },
     }

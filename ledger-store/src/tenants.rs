@@ -1,6 +1,6 @@
-//! Tenants: set up by an operator, read by everyone.
+//! Tenants: creation by an operator, listing and settings.
 //!
-//! Setting up runs as the owner of the schema; each change is also an event in the tenant's log.
+//! Creation runs as the owner of the schema; each change is also an event in the tenant's log.
 
 mod plan;
 mod state;
@@ -20,43 +20,43 @@ use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::begin;
 
-/// A tenant's settings.
+/// The settings of a tenant, with the size of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Its id.
+    /// Id of the tenant.
     pub tenant_id: TenantId,
-    /// Its short name.
+    /// Short name, unique in the installation.
     pub slug: String,
-    /// The business's name.
+    /// Name of the business.
     pub name: String,
-    /// IANA time zone.
+    /// Name of an IANA time zone.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2; empty when none was named.
+    /// Country code, ISO 3166-1 alpha-2; empty when none was given.
     pub country: String,
-    /// `active`, `frozen` or `closed`.
+    /// `active`, `frozen` or `closed`, as stored.
     pub state: String,
-    /// How many events its log holds.
+    /// Number of events in its log.
     pub events: i64,
 }
 
-/// What a new tenant is made from; validated by the caller.
+/// The properties of a tenant to create, validated by the caller.
 #[derive(Debug, Clone)]
 pub struct NewTenant {
     /// Short name, unique in the installation.
     pub slug: String,
-    /// The business's name.
+    /// Name of the business.
     pub name: String,
-    /// IANA time zone.
+    /// Name of an IANA time zone.
     pub timezone: String,
-    /// ISO 3166-1 alpha-2; empty when none was named.
+    /// Country code, ISO 3166-1 alpha-2; empty when none was given.
     pub country: String,
 }
 
 impl Store {
-    /// Makes sure the installation has keys of its own, for shared sources and quarantine.
+    /// Creates the installation's own keys, for shared sources and quarantine, unless they exist.
     ///
     /// # Errors
-    /// [`StoreError::Keyring`] when keys are known to the database but their files are gone.
+    /// [`StoreError::Keyring`] when the database has epochs and their key files are missing.
     pub async fn ensure_installation(&self) -> Result<(), StoreError> {
         let installation = TenantId::INSTALLATION;
         let known = sqlx::query_scalar!(
@@ -80,7 +80,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a tenant: its keys first, durably, then its row and the fact in its log together.
+    /// Creates a tenant: first its keys, durably, then its row and the event in its log in one
+    /// transaction.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the slug is taken.
@@ -146,7 +147,7 @@ impl Store {
         Ok(())
     }
 
-    /// Every tenant, by slug.
+    /// Returns every tenant, ordered by slug.
     ///
     /// # Errors
     /// The database did not answer.
@@ -177,11 +178,11 @@ impl Store {
         Ok(tenant.collect())
     }
 
-    /// Records that a read model does without an event, and makes it so: both or neither. Deciding it
-    /// again changes nothing.
+    /// Drops an event from a read model and records the decision in the tenant's log, in one
+    /// transaction. Idempotent: a second call changes nothing.
     ///
     /// # Errors
-    /// The database did not answer; the append was refused.
+    /// The database did not answer, or the append was refused.
     pub async fn record_parked_drop(
         &self,
         tenant_id: TenantId,

@@ -1,7 +1,8 @@
-//! Persons and their keys: whose data a message is, and what seals and opens it.
+//! Subjects and their keys: resolves the subject of a message, and seals and opens its sections.
 //!
 //! A subject's key is durable before the event that needs it. New subjects are group-committed: one
-//! worker takes all that waits into one transaction, and a returning caller costs no write.
+//! worker takes everything that waits into one transaction per tenant. A known caller needs no
+//! write.
 
 #[cfg(test)]
 mod golden_tests;
@@ -31,81 +32,81 @@ use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 
 const QUEUE: usize = 4_096;
-/// Keys stay in memory no longer than this after they were read; a fence elsewhere is seen by then.
+/// Cache time of keys after they were read; a fence set by another process takes effect within it.
 const KEY_LIFETIME: Duration = Duration::from_mins(1);
 const KEYS_KEPT: u64 = 10_000;
 
-/// Why a subject could not be had.
+/// The reason why a subject is not available.
 #[derive(Debug, Error)]
 pub enum VaultError {
-    /// The tenant's keys are not available: no event about a person can be taken.
+    /// The tenant's keys are not available, so no event about a person can be recorded.
     #[error("the keys are not available")]
     Keyring(#[source] Arc<KeyringError>),
-    /// The database did not answer.
+    /// The database did not answer in time.
     #[error("the vault could not be reached")]
     Database(#[source] Arc<sqlx::Error>),
-    /// A wrapped key does not open under its epoch key: somebody altered or moved it.
+    /// A wrapped key does not open under its epoch key, because it was altered or moved.
     #[error("the key of subject {subject_id} is corrupt")]
     Corrupt {
-        /// The subject.
+        /// The subject of the key.
         subject_id: SubjectId,
     },
-    /// Too many new subjects are waiting, or the store is closing.
+    /// The queue of new subjects is full, or the store is closing.
     #[error("too many subjects are waiting")]
     Overloaded,
 }
 
-/// A subject and, unless it is fenced, the key that seals for it.
+/// A subject with its sealing key, unless it is fenced.
 #[derive(Clone)]
 pub struct Subject {
-    /// Who.
+    /// Id of the subject.
     pub subject_id: SubjectId,
-    /// Which of its keys.
+    /// Generation of its key, from 1.
     pub generation: u32,
     key: Option<Arc<KeyBytes>>,
 }
 
 impl Subject {
-    /// The key, or `None` when the subject is fenced, restricted or erased: nothing about it is
-    /// sealed any more, and what arrives is recorded without its sections.
+    /// The key, or `None` when the subject is fenced (restricted or erased). Nothing new is sealed
+    /// for it then, and events are recorded without their sections.
     #[must_use]
     pub fn sealing_key(&self) -> Option<&KeyBytes> {
         self.key.as_deref()
     }
 }
 
-/// Whose data a message is.
+/// The subject of a message.
 #[derive(Clone)]
 pub struct Resolved {
     /// The contact, or the call's own subject.
     pub subject: Subject,
-    /// The same in facts: which handles were told, by their ids.
+    /// The subject as facts of an event: which handles were given, by their ids.
     pub person: PersonFacts,
 }
 
-/// What is known of a handle.
+/// The result of a look-up of a handle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// Its id; `None` when it was never told.
+    /// Id of the handle; `None` if the tenant has no such handle.
     pub handle_id: Option<HandleId>,
-    /// Every contact that has it, oldest first.
+    /// Every contact with this handle, oldest first.
     pub contacts: Vec<SubjectId>,
 }
 
-/// One section of an event, as far as it opens.
+/// A section of an event, after the attempt to open it.
 pub struct OpenedSection {
-    /// Which section.
+    /// Name of the section.
     pub name: SectionName,
-    /// Whose.
+    /// The subject that the data is about.
     pub subject_id: SubjectId,
-    /// The event it was sealed for.
+    /// The event that the section was sealed for.
     pub event_id: EventId,
-    /// Its plaintext.
+    /// The plaintext, or the reason for which there is none.
     pub plain: Opened<Personal<Vec<u8>>>,
 }
 
 impl OpenedSection {
-    /// Bytes of its plaintext; 0 when it is not in the clear.
+    /// Bytes of the plaintext; 0 when the section did not open.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.plain {
@@ -114,26 +115,27 @@ impl OpenedSection {
         }
     }
 
-    /// Whether there is no plaintext.
+    /// Whether the plaintext is missing or empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Where stored sections were found, which says what may stand there.
+/// The column that sections were read from, which limits the sections it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shelf {
     /// An event's `sections` column: its small sections.
     Sections(EventId),
     /// An event's `bulk` column: its large sections.
     Bulk(EventId),
-    /// A read model's copies of parties, of events the reader knows.
+    /// A read model's copies of parties, of events known to the reader.
     Parties,
 }
 
 impl Shelf {
-    /// Whether a section that says this of itself can have been put here by us.
+    /// Whether a section with this header is allowed in the column. Rejects sections moved by
+    /// another program.
     fn may_hold(self, sealed: &Sealed<'_>) -> bool {
         match self {
             Self::Sections(event_id) => sealed.event_id == event_id && !sealed.name.is_bulk(),
@@ -143,11 +145,11 @@ impl Shelf {
     }
 }
 
-/// The vault of all tenants.
+/// The subjects and keys of all tenants, with their caches. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     pool: PgPool,
-    /// For what a webhook waits for.
+    /// Pool for queries that a webhook waits for.
     intake: PgPool,
     keyring: Arc<Keyring>,
     keys: Keys,
@@ -174,7 +176,7 @@ impl Vault {
         vault
     }
 
-    /// The worker must not keep its own queue open.
+    /// Builds the worker without the sender, which would keep the worker's own queue open.
     fn worker(&self, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> resolve::Worker {
         resolve::Worker {
             pool: self.intake.clone(),
@@ -185,8 +187,8 @@ impl Vault {
         }
     }
 
-    /// Whose data a message is: the contact its handles and name resolve to, else the call's own
-    /// subject. Durable when it returns.
+    /// Resolves the subject of a message: the contact of its handles and name, else the call's own
+    /// subject. A new subject's key is durable on return.
     ///
     /// # Errors
     /// [`VaultError`]: no event about the person may be appended.
@@ -205,10 +207,10 @@ impl Vault {
         answer.await.map_err(|_| VaultError::Overloaded)?
     }
 
-    /// Finds a handle and every contact that has it.
+    /// Looks up a handle and every contact with it.
     ///
     /// # Errors
-    /// [`VaultError`].
+    /// [`VaultError`] when the keys are not available or the database did not answer.
     pub async fn find(&self, tenant_id: TenantId, handle: &Handle) -> Result<Found, VaultError> {
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
@@ -239,11 +241,12 @@ impl Vault {
         })
     }
 
-    /// Opens the sections of some columns. One that was sealed for another event or column than it
-    /// stands in is `Corrupt`, whatever it says.
+    /// Opens the sections of the given columns, in order. A section sealed for another event or
+    /// column is `Corrupt`.
     ///
     /// # Errors
-    /// [`VaultError`] when keys cannot be had at all; a section that does not open is an answer.
+    /// [`VaultError`] when keys cannot be read at all; a section that does not open is part of the
+    /// result.
     pub async fn open(
         &self,
         tenant_id: TenantId,
@@ -284,11 +287,11 @@ impl Vault {
         Ok(opened)
     }
 
-    /// Has the keys of some columns' sections at hand, so that opening them one by one afterwards asks
-    /// the database for nothing.
+    /// Loads the keys for the sections of the given columns into the cache, so that opening them
+    /// one by one needs no query.
     ///
     /// # Errors
-    /// As [`Vault::open`].
+    /// As for [`Vault::open`].
     pub async fn prepare(
         &self,
         tenant_id: TenantId,
@@ -302,7 +305,8 @@ impl Vault {
         self.keys_of(tenant_id, wanted).await.map(|_| ())
     }
 
-    /// The keys of these generations; an absent one has no row at all.
+    /// Returns the keys of these generations, from the cache or the database. A generation without
+    /// a row is missing from the result.
     async fn keys_of(
         &self,
         tenant_id: TenantId,
@@ -328,10 +332,10 @@ impl Vault {
         Ok(known)
     }
 
-    /// The keys a tenant's new data goes under.
+    /// Returns the tenant's current epoch keys, which protect new data.
     ///
     /// # Errors
-    /// [`VaultError`].
+    /// [`VaultError`] when the keys are not available or the database did not answer.
     pub async fn epoch(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, VaultError> {
         if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
             return Ok(epoch);
@@ -341,7 +345,7 @@ impl Vault {
     }
 }
 
-/// The header of a section, unless it is malformed or does not belong where it stands.
+/// Parses the header of a section; `None` if it is malformed or not allowed in the column.
 fn believable(bytes: &[u8], shelf: Shelf) -> Option<Sealed<'_>> {
     Sealed::parse(bytes).ok().filter(|sealed| shelf.may_hold(sealed))
 }
@@ -354,14 +358,16 @@ async fn open_with(
 ) -> Opened<Personal<Vec<u8>>> {
     match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
         Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
-            // A few bytes may expand to megabytes: that takes its own turn.
+            // A small section may expand to megabytes, so decompression is a computation of its
+            // own.
             let unlocked = compute(bytes.len(), || seal::unlock(key, tenant_id, bytes)).await;
             let Ok(unlocked) = unlocked else { return Opened::Corrupt };
             let plain = compute(unlocked.len(), || unlocked.expand()).await;
             plain.map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
         }
         Some(KeyState::Gone) => Opened::Erased,
-        // No row at all is not erasure: somebody removed what must stay as a fence.
+        // A missing row is not an erasure: a row is kept as fence and has been removed by another
+        // program.
         Some(KeyState::Corrupt) | None => Opened::Corrupt,
     }
 }

@@ -1,8 +1,10 @@
-//! Wake-ups after a commit: a hint that there is something to read. The guarantee is a sweep.
+//! Notifications after a commit: a hint that the log has grown. The periodic sweep is the
+//! guarantee.
 //!
-//! Inside the process a counter moves and the tenants are remembered; other processes get at most one
-//! NOTIFY per 50 ms, sent outside every append (inside, it would serialise all commits of the
-//! instance). It names nobody: they look at all tenants.
+//! Within the process a counter changes and the tenants are collected. Other processes get at most
+//! one NOTIFY per 50 ms. NOTIFY is sent outside of the append's transaction, because inside it would
+//! serialize all commits of the instance. A NOTIFY has no tenant, so its receivers check all
+//! tenants.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,35 +23,36 @@ use crate::remembered::Remembered;
 use crate::stage::{self, Stage};
 
 const CHANNEL: &str = "call_ledger";
-/// Whose sources, keys or state were changed: sent by triggers of the tables, with the tenant.
+/// Changes of sources, keys or tenant states: sent by triggers of the tables, with the tenant id.
 const CHANGES: &str = "call_ledger_changes";
 const COALESCE: Duration = Duration::from_millis(50);
 const RECONNECT: Duration = Duration::from_secs(1);
-/// How long the database may take for one of our questions.
+/// Timeout of each statement of this module.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A listener that hears nothing for this long asks whether the database is still there.
+/// Time without notifications after which the listener checks its connection.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// More tenants than this are not remembered one by one.
+/// Maximum number of tenants collected; above it all tenants are marked as changed.
 const REMEMBERED: usize = 4_096;
 
-/// Rings after commits; whoever listens looks at the log.
+/// Notifies subscribers after commits. A notification is a hint; the periodic sweep is the
+/// guarantee.
 #[derive(Debug, Clone)]
 pub struct Wake {
     rung: watch::Sender<u64>,
     own: watch::Sender<u64>,
     moved: watch::Sender<u64>,
     woken: Arc<Mutex<Woken>>,
-    /// Our name among processes: we need not hear ourselves.
+    /// Name of this process in notifications, to ignore its own.
     name: Arc<str>,
 }
 
-/// Whose logs have grown.
+/// The tenants with new events.
 #[derive(Debug, Default)]
 pub struct Woken {
-    /// These.
+    /// Tenants known to have new events.
     pub tenants: HashSet<TenantId>,
-    /// And who else is not known.
+    /// Whether further, unknown tenants may have new events.
     pub any: bool,
 }
 
@@ -64,14 +67,14 @@ impl Wake {
         }
     }
 
-    /// Says that something was committed here, to these logs.
+    /// Notifies subscribers and other processes of a commit to these tenants' logs.
     pub(crate) fn ring(&self, tenants: impl IntoIterator<Item = TenantId>) {
         self.remember(tenants);
         self.own.send_modify(|count| *count += 1);
         self.rung.send_modify(|count| *count += 1);
     }
 
-    /// Keeps in mind that these have something to be read.
+    /// Marks tenants as having unread events, without a notification.
     pub fn remember(&self, tenants: impl IntoIterator<Item = TenantId>) {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         woken.tenants.extend(tenants);
@@ -80,18 +83,18 @@ impl Wake {
         }
     }
 
-    /// Whose logs have grown since this was asked last. One reader gets them.
+    /// Takes the tenants with new events since the last call. Each is returned to one caller only.
     #[must_use]
     pub fn take(&self) -> Woken {
         std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says that read models have moved, by this process.
+    /// Notifies subscribers that this process has updated read models.
     pub fn has_moved(&self) {
         self.moved.send_modify(|count| *count += 1);
     }
 
-    /// A receiver that changes when this process has moved read models.
+    /// A receiver that changes when this process has updated read models.
     #[must_use]
     pub fn moves(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()
@@ -102,13 +105,13 @@ impl Wake {
         self.rung.send_modify(|count| *count += 1);
     }
 
-    /// A receiver that changes when something was committed, here or in another process.
+    /// A receiver that changes when events were committed, by this or another process.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.rung.subscribe()
     }
 
-    /// Tells other processes, and hears them. Runs until the store is closed.
+    /// Spawns the tasks that send and receive notifications. Both run until the store is closed.
     pub(crate) fn spawn(&self, pool: &PgPool, remembered: &Arc<Remembered>) {
         let tell = tell(pool.clone(), self.own.subscribe(), Arc::clone(&self.name));
         tokio::spawn(stage::drive(Stage::Project, tell));
@@ -130,7 +133,7 @@ async fn tell(pool: PgPool, mut own: watch::Receiver<u64>, name: Arc<str>) {
 
 async fn hear(pool: PgPool, wake: Wake, remembered: Arc<Remembered>) {
     while !pool.is_closed() {
-        // A connection of its own: sqlx waits without end to give back one that listened.
+        // A pool of its own: sqlx waits without limit when a connection that listened is returned.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let own = own.connect_lazy_with((*pool.connect_options()).clone());
         let heard = pool.close_event().do_until(listen(&own, &wake, &remembered)).await;
@@ -156,7 +159,7 @@ async fn listen(pool: &PgPool, wake: &Wake, remembered: &Remembered) -> sqlx::Re
                     _ => {}
                 }
             }
-            // Nothing to hear, or nobody there to be heard.
+            // Nothing arrived: either there was nothing, or the connection is dead.
             Err(_) => {
                 let asked = sqlx::query("select").execute(&mut listener);
                 timeout(PATIENCE, asked).await.map_err(|_| sqlx::Error::PoolTimedOut)??;

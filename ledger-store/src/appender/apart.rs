@@ -1,5 +1,5 @@
-//! Tenants whose row is held by somebody else: each waits by itself, with all that comes for it, until
-//! the row is let go or its requests have waited long enough. The lanes go on meanwhile.
+//! Tenants with a locked row: each has a queue of its own with all of its requests, until the lock
+//! is released or the requests reach their deadline. The lanes continue with other tenants.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +13,10 @@ use tokio::sync::Semaphore;
 use super::{APART, Lane, MAX_BYTES, MAX_REQUESTS, Waiting, refuse};
 use crate::wake::Wake;
 
-/// A request is not tried again after this time. With the last try, which may wait for a second, its
-/// caller has its answer after five.
+/// Age after which a request is not retried. With the last try, which waits at most a second for
+/// the lock, a caller has its answer within five seconds.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// Between two tries of one tenant: others that are set apart have their turn.
+/// Pause between two tries for one tenant, so that other tenants get a connection.
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// The tenants that are set apart in this process. Cheap to clone.
@@ -26,9 +26,10 @@ pub(super) struct Apart(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     wake: Wake,
-    /// One for each connection of the pool: waiting for one is no failure.
+    /// Has one permit per connection of the pool, so that waiting for a connection is not a pool
+    /// timeout.
     turns: Semaphore,
-    /// How many tenants are apart, to be read without the lock: mostly none is.
+    /// Number of tenants that are set apart, readable without the lock; usually 0.
     tenants: AtomicUsize,
     queues: Mutex<HashMap<TenantId, VecDeque<Waiting>>>,
 }
@@ -44,7 +45,7 @@ impl Apart {
         }))
     }
 
-    /// Returns a request, unless its tenant is set apart: then it is queued behind the others of it.
+    /// Returns the request, or queues it behind the others if its tenant is set apart.
     pub(super) fn pass(&self, waiting: Waiting) -> Option<Waiting> {
         if self.0.tenants.load(Ordering::Acquire) == 0 {
             return Some(waiting);
@@ -58,7 +59,7 @@ impl Apart {
         }
     }
 
-    /// Sets a request's tenant apart, and the request with it.
+    /// Sets the request's tenant apart and queues the request.
     pub(super) fn take(&self, waiting: Waiting) {
         let tenant_id = waiting.request.tenant_id;
         let mut queues = self.0.queues();
@@ -79,13 +80,14 @@ impl Inner {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends what waits of one tenant, in its order, until nothing does.
+    /// Appends the queued requests of a tenant in order, until the queue is empty.
     async fn see_through(self: Arc<Self>, tenant_id: TenantId) {
         let mut lane = Lane::new(&self.pool, &self.wake);
         while let Some(batch) = self.next(tenant_id) {
             let turn = self.turns.acquire().await;
             let (locked, why) = lane.commit(batch).await;
-            // The connection goes back before the next has its turn.
+            // Returned before the permit is released, so that the next task finds a free
+            // connection.
             lane.conn = None;
             drop(turn);
             let Some(why) = why else { continue };
@@ -103,7 +105,8 @@ impl Inner {
         }
     }
 
-    /// The next batch of a tenant; with none it is apart no more.
+    /// The next batch of a tenant; `None` removes the empty queue, and the tenant is no longer
+    /// apart.
     fn next(&self, tenant_id: TenantId) -> Option<Vec<Waiting>> {
         let mut queues = self.queues();
         let queue = queues.get_mut(&tenant_id)?;

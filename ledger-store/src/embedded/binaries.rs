@@ -1,4 +1,4 @@
-//! Finds the server's programs on this machine.
+//! Finds the PostgreSQL server programs on this machine.
 
 use std::{
     env, fs,
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::{Error, MINIMUM_MAJOR};
 
-/// Where packages put versioned directories: parent, how the entry begins, what follows it.
+/// Directories with one installation per version: parent, prefix of the entry, path below it.
 const PACKAGED: [(&str, &str, &str); 7] = [
     ("/usr/lib/postgresql", "", "bin"),         // Debian
     ("/usr", "pgsql-", "bin"),                  // PGDG for RHEL
@@ -20,7 +20,7 @@ const PACKAGED: [(&str, &str, &str); 7] = [
     ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
-/// One installed server.
+/// The program directory and version of one installed server.
 #[derive(Debug, Clone)]
 pub(super) struct Binaries {
     pub(super) dir: PathBuf,
@@ -28,11 +28,12 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The newest server that can read data of major version `wanted`, or any data yet to be made when that is `None`.
-    /// `named` is the only directory looked at when it is given.
+    /// Chooses the server for data of major version `wanted`, or the newest one when there is no
+    /// data. With `named`, only that directory is considered.
     ///
     /// # Errors
-    /// [`Error::NotBinaries`], [`Error::NoBinaries`], [`Error::TooOld`] or [`Error::WrongMajor`]: a person installs or names one.
+    /// [`Error::NotBinaries`], [`Error::NoBinaries`], [`Error::TooOld`] or [`Error::WrongMajor`]:
+    /// the operator installs a server or names its directory.
     pub(super) async fn find(
         named: Option<&Path>,
         wanted: Option<u32>,
@@ -41,10 +42,11 @@ impl Binaries {
         choose(Self::all(named).await, named, wanted, pgdata)
     }
 
-    /// Every server there is, the newest first.
+    /// Every complete installation, newest first.
     async fn all(named: Option<&Path>) -> Vec<Self> {
         let dirs = match named {
-            // The server does not start in our working directory.
+            // Made absolute, because the server does not start in the working directory of this
+            // process.
             Some(dir) => vec![path::absolute(dir).unwrap_or_else(|_| dir.to_owned())],
             None => usual_dirs().await,
         };
@@ -54,7 +56,7 @@ impl Binaries {
                 found.push(Self { dir, major });
             }
         }
-        // Stable: among equals the earlier place wins.
+        // The sort is stable, so among equal versions the directory searched first wins.
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         found
     }
@@ -64,19 +66,20 @@ impl Binaries {
     }
 }
 
-/// A server that is installed on this machine.
+/// A PostgreSQL server installed on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// Where its programs are.
+    /// The directory of its programs.
     pub dir: PathBuf,
-    /// Its major version.
+    /// The major version, such as 15.
     pub major: u32,
 }
 
-/// Every server that a start would choose from, the newest first; with `named`, only that one.
+/// Every server that a start would choose from, newest first; with `named`, only that one.
 ///
 /// # Errors
-/// [`Error::NotBinaries`] or [`Error::NoBinaries`] when there is none, and how to get one.
+/// [`Error::NotBinaries`] or [`Error::NoBinaries`] when there is none; the message says how to
+/// install one.
 pub async fn installed(named: Option<&Path>) -> Result<Vec<Installed>, Error> {
     let found = Binaries::all(named).await;
     match named {
@@ -85,7 +88,7 @@ pub async fn installed(named: Option<&Path>) -> Result<Vec<Installed>, Error> {
         _ => {
             let mut found: Vec<_> =
                 found.into_iter().map(|Binaries { dir, major }| Installed { dir, major }).collect();
-            // The same directory may be found by several ways.
+            // A directory may be found in several ways, such as through `pg_config` and `PATH`.
             let mut seen = std::collections::HashSet::new();
             found.retain(|one| seen.insert(one.dir.clone()));
             Ok(found)
@@ -128,10 +131,10 @@ fn choose(
     })
 }
 
-/// Directories worth a look, the likeliest first.
+/// Directories to search, the most likely first.
 async fn usual_dirs() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
-    // Debian has a pg_config and no server on the PATH, so this is one candidate among others.
+    // Debian ships `pg_config` but no server on the PATH, so `pg_config` gives only one candidate.
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output().await
         && let Ok(dir) = String::from_utf8(output.stdout)
         && output.status.success()
@@ -149,7 +152,7 @@ async fn usual_dirs() -> Vec<PathBuf> {
     dirs
 }
 
-/// The major version of the server in `dir`, or `None` when it is not complete or does not run.
+/// The major version of the server in `dir`; `None` when a program is missing or does not run.
 async fn major_of(dir: &Path) -> Option<u32> {
     if !["initdb", "postgres"].iter().all(|name| dir.join(name).is_file()) {
         return None;
@@ -161,7 +164,7 @@ async fn major_of(dir: &Path) -> Option<u32> {
     version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// One line that installs a server on this system.
+/// The command that installs a server on this system.
 fn install_hint() -> &'static str {
     if cfg!(target_os = "macos") {
         return "brew install postgresql@17";
@@ -170,7 +173,7 @@ fn install_hint() -> &'static str {
     install_line(&release)
 }
 
-/// From the text of os-release(5): the system's own id, then those it says it is like.
+/// Chooses the command from the text of os-release(5), by `ID` first and then by `ID_LIKE`.
 fn install_line(release: &str) -> &'static str {
     let values = ["ID=", "ID_LIKE="].into_iter().flat_map(|key| {
         release

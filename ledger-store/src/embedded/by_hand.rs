@@ -1,5 +1,5 @@
-//! The private PostgreSQL started and stopped by hand: it then runs until it is stopped by hand, whoever
-//! uses it meanwhile.
+//! Start and stop of the private PostgreSQL by an operator. A server started by hand keeps running
+//! until it is stopped by hand, even after the last process that used it has ended.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,23 +9,23 @@ use super::{
     Cluster, Error, Settings, lock::StartLock, lock::UserLock, place::Place, process, server,
 };
 
-/// Names the server that is to be left running. One that has ended since is not meant any more.
+/// File with the process id of the server to keep running. An id of an ended server has no effect.
 const KEPT: &str = "kept.pid";
 
-/// How a stop by hand ended.
+/// The result of a stop by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoppedByHand {
-    /// It has ended, or did not run.
+    /// The server has ended or was not running.
     Ended,
-    /// Other processes use it; the last of them ends it.
+    /// Other processes use the server; the last of them stops it.
     InUse,
 }
 
 impl Cluster {
-    /// Lets the server run when this process and every other has ended its use.
+    /// Keeps the server running after this process and every other one has ended its use.
     ///
     /// # Errors
-    /// [`Error::Io`] when that cannot be written down.
+    /// [`Error::Io`] when the file for the server's process id cannot be replaced.
     pub fn keep_running(&self) -> Result<(), Error> {
         let file = self.place.root.join(KEPT);
         let pid = self.pid().map_or_else(String::new, |pid| pid.to_string());
@@ -33,19 +33,20 @@ impl Cluster {
     }
 }
 
-/// Where the private PostgreSQL of a data directory is reached, whether or not it runs.
+/// The connection URL of the private PostgreSQL of a data directory, whether or not the server
+/// runs.
 ///
 /// # Errors
-/// The directory cannot be made or opened.
+/// The directory cannot be created or opened.
 pub fn url(data_dir: &Path) -> Result<String, Error> {
     Ok(Place::open(data_dir)?.url())
 }
 
-/// Ends the server that was started by hand, unless a process uses it.
+/// Stops the server that was started by hand, unless another process uses it.
 ///
 /// # Errors
-/// [`Error::Locked`] when another process took too long to start or stop; [`Error::Stop`] when the server
-/// does not end.
+/// [`Error::Locked`] when another process took too long to start or stop; [`Error::Stop`] when the
+/// server does not end.
 pub async fn stop(settings: &Settings) -> Result<StoppedByHand, Error> {
     let place = Place::open(&settings.data_dir)?;
     let lock = StartLock::acquire(&place.root).await?;

@@ -1,35 +1,37 @@
-//! What can go wrong between a data directory and a running server, said so that a person can act on it.
+//! Errors of starting and stopping the private PostgreSQL. Each message says what an operator has
+//! to do.
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
 use super::MINIMUM_MAJOR;
 
-/// Why the private PostgreSQL could not be started, adopted or stopped.
+/// The reason why the private PostgreSQL could not be started, adopted or stopped.
 ///
-/// Nothing here is worth retrying unseen except [`Error::Locked`]; the rest needs a person, and the message says for what.
+/// Only [`Error::Locked`] is worth an automatic retry. Every other error needs an operator, and its
+/// message names the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused us.
+    /// A file operation failed.
     #[error(
         "cannot {action} {path}; check the disk, and that this user owns the data directory",
         path = .path.display()
     )]
     Io {
-        /// What we were doing, as a verb: `create`, `open`.
+        /// The attempted operation as a verb: `create`, `open`.
         action: &'static str,
-        /// What we were doing it to.
+        /// The path of the operation.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The path cannot be written into PostgreSQL's settings.
+    /// The path cannot be written into PostgreSQL's configuration file.
     #[error(
         "the data directory {path:?} is not plain UTF-8 text without control characters; \
          choose another --data-dir"
     )]
     PathNotText {
-        /// The path as the system knows it.
+        /// The path as the operating system reports it.
         path: PathBuf,
     },
     /// Another process holds the start lock. Try again later.
@@ -39,30 +41,30 @@ pub enum Error {
         lock = .lock.display()
     )]
     Locked {
-        /// The lock file.
+        /// Path of the lock file.
         lock: PathBuf,
-        /// How long we waited, in seconds.
+        /// Seconds until the attempt was given up.
         waited_s: u64,
     },
-    /// No server on this machine.
+    /// No server was found on this machine.
     #[error(
         "no PostgreSQL server found on this machine; install version {MINIMUM_MAJOR} or newer: {install}; \
          or name its directory with --pg-bin, or use a server of yours with --database-url"
     )]
     NoBinaries {
-        /// One line that installs it on this system.
+        /// The command that installs one on this system.
         install: &'static str,
     },
-    /// The directory given with `--pg-bin` is not one of a server.
+    /// The directory given with `--pg-bin` does not hold a working server.
     #[error(
         "{dir} holds no working `initdb` and `postgres`; give --pg-bin the directory that holds both",
         dir = .dir.display()
     )]
     NotBinaries {
-        /// The directory given.
+        /// The directory given with the option.
         dir: PathBuf,
     },
-    /// Only servers that are too old were found.
+    /// Only servers below the minimum version were found.
     #[error(
         "PostgreSQL {major} in {dir} is too old, {MINIMUM_MAJOR} is the oldest that works; \
          install a newer one: {install}; \
@@ -72,9 +74,9 @@ pub enum Error {
     TooOld {
         /// The newest major version found.
         major: u32,
-        /// Where it is.
+        /// The directory of that version.
         dir: PathBuf,
-        /// One line that installs a newer one on this system.
+        /// The command that installs a newer one on this system.
         install: &'static str,
     },
     /// The data was written by a major version that is not installed.
@@ -88,10 +90,10 @@ pub enum Error {
         pgdata: PathBuf,
         /// The major version in its `PG_VERSION`.
         wanted: u32,
-        /// The major versions found, as text.
+        /// The major versions found, comma separated.
         found: String,
     },
-    /// The place of the data is taken by something else.
+    /// The data directory exists and is not PostgreSQL data.
     #[error(
         "{pgdata} exists and its PG_VERSION cannot be read as a number, so it is no PostgreSQL data; \
          move it away, or choose another --data-dir",
@@ -101,16 +103,16 @@ pub enum Error {
         /// The directory in question.
         pgdata: PathBuf,
     },
-    /// The user named, or every user we would choose, is unknown or root.
+    /// The user named, or every default user, is unknown or root.
     #[error(
         "PostgreSQL refuses to run as root and `{tried}` is no other user of this system; \
          name one with --pg-user"
     )]
     NoServerUser {
-        /// The names tried.
+        /// The user names tried.
         tried: String,
     },
-    /// Only root may run a server as somebody else.
+    /// The process is not root, so it cannot run the server as another user.
     #[error(
         "only root can run PostgreSQL as another user; leave out --pg-user {user}, or start as root"
     )]
@@ -118,7 +120,7 @@ pub enum Error {
         /// The user asked for.
         user: String,
     },
-    /// The data belongs to a user other than the one asked for.
+    /// The data is owned by a user other than the one asked for.
     #[error(
         "{pgdata} does not belong to {user}; leave out --pg-user to run as its owner, \
          or hand it over with `chown -R {user}`",
@@ -130,75 +132,76 @@ pub enum Error {
         /// The user the server would run as.
         user: String,
     },
-    /// The server's user cannot get through a directory above the data or the binaries.
+    /// The server's user has no permission on a directory above the data or the binaries.
     #[error(
         "user {user}, who runs PostgreSQL, cannot pass through {blocked} to reach {target}; \
          choose another {option}, or open that one directory with `chmod o+x`",
         blocked = .blocked.display(), target = .target.display()
     )]
     Unreachable {
-        /// The server's user.
+        /// The user that runs the server.
         user: String,
-        /// The first directory in the way.
+        /// The topmost directory without permission.
         blocked: PathBuf,
-        /// Where the user has to get to.
+        /// The directory the user has to reach.
         target: PathBuf,
-        /// The option to change, with a good value.
+        /// The option to change, with an example value.
         option: &'static str,
     },
-    /// The socket directory exists and others may enter it.
+    /// The socket directory exists with another owner or with access for other users.
     #[error(
         "{dir} must be a directory of {user} with mode 0700; remove it, \
          or choose a shorter --data-dir, which needs no directory in /tmp",
         dir = .dir.display()
     )]
     SocketDir {
-        /// The directory of the socket.
+        /// Path of the socket directory.
         dir: PathBuf,
-        /// Who has to own it.
+        /// The required owner.
         user: String,
     },
-    /// `initdb` failed, for instance on a full disk. What it had written is removed at the next start.
+    /// `initdb` failed, for instance on a full disk. The next start removes its partial output.
     #[error(
         "initdb could not create a database in {dir} ({status}); remedy what it says and start again: {output}",
         dir = .dir.display()
     )]
     Initdb {
-        /// The directory it was to fill.
+        /// The directory that `initdb` was to fill.
         dir: PathBuf,
-        /// How it ended.
+        /// Exit status of `initdb`.
         status: ExitStatus,
-        /// The last lines it printed.
+        /// The last lines of its output.
         output: String,
     },
-    /// The server ended during start-up, each time we tried.
+    /// The server ended during start-up in every attempt.
     #[error(
         "PostgreSQL ended while starting ({status}); remedy what it says and start again, \
          all of it is in {log}: {tail}",
         log = .log.display()
     )]
     Start {
-        /// How it ended the last time.
+        /// Exit status of the last attempt.
         status: ExitStatus,
-        /// Its log file.
+        /// Path of the server's log file.
         log: PathBuf,
         /// The last lines of that file.
         tail: String,
     },
-    /// The server runs and does not take connections. It is left alone: it may be recovering.
+    /// The server runs and does not accept connections. The process is left running, because it may
+    /// be recovering.
     #[error(
         "PostgreSQL took no connection for {waited_s} s; see {log}, and start again to wait for it: {tail}",
         log = .log.display()
     )]
     NotReady {
-        /// How long we waited, in seconds.
+        /// Seconds until the attempt was given up.
         waited_s: u64,
-        /// Its log file.
+        /// Path of the server's log file.
         log: PathBuf,
         /// The last lines of that file.
         tail: String,
     },
-    /// A server that keeps other data answers on our socket.
+    /// A server with another data directory answers on our socket.
     #[error(
         "the server that answers in {socket} keeps its data in {found}; stop it, then start again",
         socket = .socket.display()
@@ -206,10 +209,10 @@ pub enum Error {
     Foreign {
         /// The directory of our socket.
         socket: PathBuf,
-        /// The data directory it reports.
+        /// The data directory that the server reports.
         found: String,
     },
-    /// Durable storage was asked for and the server would lose what it has acknowledged.
+    /// Durable storage was asked for, and the server's settings could lose confirmed commits.
     #[error(
         "the server of {pgdata} runs with {setting} off and could lose what it has confirmed; end the \
          processes that use it, take {setting} out of postgresql.auto.conf there, then start again",
@@ -221,31 +224,31 @@ pub enum Error {
         /// The directory of the data.
         pgdata: PathBuf,
     },
-    /// The server answers, and refuses what we need of it.
+    /// The server answers and rejects a required operation.
     #[error("cannot {action}; what the server says of it is in {log}", log = .log.display())]
     Database {
-        /// What we were doing, as a verb.
+        /// The attempted operation as a verb.
         action: &'static str,
-        /// Its log file.
+        /// Path of the server's log file.
         log: PathBuf,
-        /// The server's reason.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// The server did not end, not even when told to at once.
+    /// The server ended neither on a fast nor on an immediate shutdown.
     #[error(
         "PostgreSQL (process {pid}) does not end; see {log}, then end it with `kill -QUIT {pid}`",
         log = .log.display()
     )]
     Stop {
-        /// Its process.
+        /// Process id of the server.
         pid: i32,
-        /// Its log file.
+        /// Path of the server's log file.
         log: PathBuf,
     },
 }
 
 impl Error {
-    /// For `map_err` on a file operation.
+    /// Builds the closure for `map_err` after a file operation.
     pub(super) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

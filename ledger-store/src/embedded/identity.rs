@@ -1,4 +1,5 @@
-//! Who runs the server: ourselves, or an unprivileged user when we are root, which PostgreSQL refuses to run as.
+//! The user that runs the server: the current one, or an unprivileged one when the current one is
+//! root, since PostgreSQL refuses to run as root.
 
 use std::{
     fs, io,
@@ -12,25 +13,27 @@ use tokio::process::Command;
 
 use super::{Error, binaries::Binaries, place};
 
-/// Tried in this order; packages create the first, and every system has the second.
+/// Default users in the order tried; packages create the first, and every system has the second.
 const USUAL: [&str; 2] = ["postgres", "nobody"];
 const LOCALE: &str = if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" };
 
-/// The user the server's programs run as.
+/// The user that the server's programs run as.
 #[derive(Debug, Clone)]
 pub(super) struct ServerUser {
     name: String,
     uid: u32,
     gid: u32,
-    /// We are root and this is somebody else.
+    /// Whether this process is root and the server's user is another one.
     is_other: bool,
 }
 
 impl ServerUser {
-    /// As root: the user `named`, else the owner of existing data, else `postgres`, else `nobody`. Otherwise ourselves.
+    /// As root: the user `named`, else the owner of existing data, else `postgres`, else `nobody`.
+    /// Otherwise the current user.
     ///
     /// # Errors
-    /// [`Error::NotRoot`], [`Error::NoServerUser`] or [`Error::WrongOwner`]: a person names another user.
+    /// [`Error::NotRoot`], [`Error::NoServerUser`] or [`Error::WrongOwner`]: the operator names
+    /// another user.
     pub(super) fn choose(named: Option<&str>, pgdata: &Path) -> Result<Self, Error> {
         let own = geteuid();
         if !own.is_root() {
@@ -68,12 +71,13 @@ impl ServerUser {
         self.uid
     }
 
-    /// Makes this user the owner of something we created.
+    /// Changes the owner of a created path to this user.
     pub(super) fn give(&self, path: &Path) -> Result<(), Error> {
         if self.is_other { place::hand_over(path, self.uid, self.gid) } else { Ok(()) }
     }
 
-    /// `program` as this user, with nothing of our environment, directory or terminal.
+    /// A command that runs `program` as this user, without our environment, working directory and
+    /// terminal.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -83,16 +87,16 @@ impl ServerUser {
             .current_dir("/")
             .stdin(Stdio::null());
         if self.is_other {
-            // The standard library also drops our supplementary groups with this.
+            // The standard library also drops our supplementary groups with this call.
             command.uid(self.uid).gid(self.gid);
         }
         command
     }
 
-    /// Checks that this user can get to the data and to the programs, before anything is written.
+    /// Checks that this user can reach the data and the programs, before anything is written.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], naming the first directory in the way.
+    /// [`Error::Unreachable`] with the first directory that denies access.
     pub(super) async fn check_reach(&self, root: &Path, binaries: &Binaries) -> Result<(), Error> {
         if !self.is_other {
             return Ok(());
@@ -109,7 +113,8 @@ impl ServerUser {
         Ok(())
     }
 
-    /// The highest directory on the way to `target`, itself included, that this user may not pass through.
+    /// The topmost directory on the path to `target`, including `target`, that this user may not
+    /// enter.
     async fn first_blocked(&self, target: &Path) -> Result<Option<PathBuf>, Error> {
         if self.can_enter(target).await? {
             return Ok(None);
@@ -124,7 +129,8 @@ impl ServerUser {
         Ok(Some(target.to_owned()))
     }
 
-    /// Asks the kernel, which also knows access lists and mounts: the child changes user, then directory, then program.
+    /// Tries it in a child process, so that access lists and mounts count too: the child changes
+    /// user, then directory, then runs a program.
     async fn can_enter(&self, dir: &Path) -> Result<bool, Error> {
         let shell = Path::new("/bin/sh");
         match self.command(shell).current_dir(dir).args(["-c", ":"]).status().await {

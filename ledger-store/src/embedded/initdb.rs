@@ -1,4 +1,4 @@
-//! Creates the data of a new cluster, all of it or nothing.
+//! Creates the data of a new cluster atomically.
 
 use std::{
     fs::{self, File},
@@ -13,10 +13,10 @@ use super::{
     place::Place, settings,
 };
 
-/// The major version of the data in `place`, or `None` when there is none yet.
+/// The major version of the data in `place`, or `None` when there is no data yet.
 ///
 /// # Errors
-/// [`Error::NotData`] when something else lies there.
+/// [`Error::NotData`] when the directory holds something else.
 pub(super) fn major_of_data(place: &Place) -> Result<Option<u32>, Error> {
     let pgdata = &place.pgdata;
     if !pgdata.try_exists().map_err(Error::io("look at", pgdata))? {
@@ -29,7 +29,8 @@ pub(super) fn major_of_data(place: &Place) -> Result<Option<u32>, Error> {
     }
 }
 
-/// Fills `pg.tmp` and renames it to `pg`, so that an interrupted first start leaves nothing that looks finished.
+/// Fills `pg.tmp` and renames it to `pg`, so that an interrupted first start leaves no incomplete
+/// `pg`.
 pub(super) async fn create(
     place: &Place,
     user: &ServerUser,
@@ -49,7 +50,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// Removes what an interrupted first start left. Only under the start lock.
+/// Removes the partial data of an interrupted first start. Call only under the start lock.
 pub(super) async fn remove_unfinished(place: &Place) -> Result<(), Error> {
     match tokio::fs::remove_dir_all(&place.unfinished).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -72,7 +73,7 @@ async fn run(
         .arg("--pgdata")
         .arg(&place.unfinished)
         .arg(format!("--username={}", place::NAME))
-        // Whoever gets into the 0700 socket directory is the server's user or root already.
+        // `trust` is safe: only the server's user and root can enter the 0700 socket directory.
         .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
         .args(["--encoding=UTF8", "--locale=C", "--no-instructions"]);
     match binaries.major {
@@ -88,7 +89,8 @@ async fn run(
         Durability::Durable => command.arg("--data-checksums"),
         Durability::Disposable => command.arg("--no-sync"),
     };
-    // An initdb that outlives us keeps the start lock, so that nobody removes its directory under it.
+    // An `initdb` that outlives this process keeps the start lock, so that no other process removes
+    // its directory.
     let held = lock.share().map_err(Error::io("share the lock of", &place.root))?;
     command.stdin(held).kill_on_drop(true);
     let output = command.output().await.map_err(Error::io("run", program))?;
@@ -100,14 +102,16 @@ async fn run(
     Err(Error::Initdb { dir, status: output.status, output: output_tail })
 }
 
-/// Makes the server read our settings. Data that came from elsewhere, such as `pg_upgrade`, is taken in as well.
+/// Adds our `include` line to `postgresql.conf`, also for data from elsewhere, such as
+/// `pg_upgrade`.
 pub(super) fn include_settings(place: &Place) -> Result<(), Error> {
     let path = place.pgdata.join("postgresql.conf");
     let included = || {
         let mut file = File::options()
             .read(true)
             .append(true)
-            // The directory is another user's, and we may be root.
+            // The directory is writable by another user, and this process may be root: never follow
+            // a link.
             .custom_flags(O_NOFOLLOW)
             .open(&path)?;
         let mut text = String::new();

@@ -1,6 +1,7 @@
-//! Who may start or stop the server, and who still needs it: two lock files in the data directory.
+//! The two lock files of the data directory: one serializes starts and stops, one counts the
+//! processes that use the server.
 //!
-//! The kernel drops both when their process dies, however it dies, so no lock outlives its holder.
+//! The kernel releases both when their process ends in any way, so no lock outlives its holder.
 
 use std::{
     fs::{File, TryLockError},
@@ -16,7 +17,7 @@ use super::Error;
 const START_WAIT: Duration = Duration::from_secs(30);
 const START_POLL: Duration = Duration::from_millis(20);
 
-/// Held while the server is started, adopted or stopped: one process at a time.
+/// Exclusive lock held while the server is started, adopted or stopped.
 #[derive(Debug)]
 pub(super) struct StartLock(File);
 
@@ -40,13 +41,13 @@ impl StartLock {
         }
     }
 
-    /// A second handle on the same lock, which stays held until both are closed.
+    /// Returns a second handle on the same lock, which stays held until both are closed.
     pub(super) fn share(&self) -> std::io::Result<File> {
         self.0.try_clone()
     }
 }
 
-/// Held, shared, by every process that uses the cluster, for as long as it does.
+/// Shared lock that a process holds as long as it uses the cluster.
 #[derive(Debug)]
 pub(super) struct UserLock {
     file: File,
@@ -54,7 +55,8 @@ pub(super) struct UserLock {
 }
 
 impl UserLock {
-    /// Counts this process as a user. Under the start lock nobody holds it exclusively, so this does not wait.
+    /// Registers this process as a user. Never waits: the exclusive lock is only taken under the
+    /// start lock.
     pub(super) fn acquire(root: &Path, _starting: &StartLock) -> Result<Self, Error> {
         let (file, path) = open(root, "users.lock")?;
         match file.try_lock_shared() {
@@ -64,7 +66,8 @@ impl UserLock {
         }
     }
 
-    /// Stops being a user. True when nobody else is one either, and nobody becomes one while the start lock is held.
+    /// Ends the registration. Returns whether no other process is registered; none can register
+    /// while the start lock is held.
     pub(super) fn release(self, _stopping: &StartLock) -> Result<bool, Error> {
         self.file.unlock().map_err(Error::io("unlock", &self.path))?;
         match self.file.try_lock() {
@@ -82,7 +85,7 @@ fn open(root: &Path, name: &str) -> Result<(File, PathBuf), Error> {
         .write(true)
         .create(true)
         .truncate(false)
-        // A lock can be taken by whoever can open its file.
+        // Any process that can open the file can take the lock, so only the owner may open it.
         .mode(0o600)
         .open(&path)
         .map_err(Error::io("open", &path))?;

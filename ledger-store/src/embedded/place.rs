@@ -1,4 +1,4 @@
-//! Where everything of one cluster lies below its data directory, and how to connect to it.
+//! The paths of one cluster below its data directory, and its connection options.
 
 use std::{
     fmt::Write,
@@ -13,36 +13,38 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::{Error, identity::ServerUser};
 
-/// Names the socket file; no TCP port is ever opened.
+/// Part of the socket file's name; the server opens no TCP port.
 pub(super) const PORT: u16 = 5432;
-/// The superuser that `initdb` creates, and the database we create.
+/// Name of the superuser that `initdb` creates, and of our database.
 pub(super) const NAME: &str = "ledger";
-/// `sun_path` takes 108 bytes with its end on Linux, and 104 on macOS and the BSDs.
+/// `sun_path` holds 108 bytes with the terminating zero on Linux, and 104 on macOS and the BSDs.
 const SOCKET_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Paths only: what they hold may or may not exist.
+/// The paths of a cluster; the files and directories may or may not exist.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// Ours: the server's user passes through it and owns nothing in it but `pg` and the socket directory.
+    /// The data directory, owned by the current user. The server's user may enter it, and owns only
+    /// `pg` and the socket directory.
     pub(super) root: PathBuf,
     pub(super) pgdata: PathBuf,
-    /// What `initdb` fills before it is renamed to `pgdata`.
+    /// The directory that `initdb` fills before the rename to `pgdata`.
     pub(super) unfinished: PathBuf,
     pub(super) socket_dir: PathBuf,
     pub(super) log: PathBuf,
 }
 
 impl Place {
-    /// Creates the data directory if needed and settles the paths in it.
+    /// Creates the data directory if needed and resolves the paths in it.
     pub(super) fn open(data_dir: &Path) -> Result<Self, Error> {
-        // As root we run the server as somebody else, who has to pass through and need not look around.
+        // As root, the server runs as another user, which has to enter the directory and not list
+        // it.
         let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
         if !data_dir.exists() {
             fs::create_dir_all(data_dir)
                 .and_then(|()| fs::set_permissions(data_dir, Permissions::from_mode(mode)))
                 .map_err(Error::io("create", data_dir))?;
         }
-        // The server reports its directory without links, and we recognise it by that.
+        // The server reports its data directory without links, and that is compared with this path.
         let root = fs::canonicalize(data_dir).map_err(Error::io("open", data_dir))?;
         match root.to_str() {
             Some(text) if !text.contains(char::is_control) => {}
@@ -57,10 +59,11 @@ impl Place {
         })
     }
 
-    /// Makes the socket directory, private to the server's user.
+    /// Creates the socket directory, private to the server's user.
     ///
     /// # Errors
-    /// [`Error::SocketDir`] when it exists and is not private: in `/tmp` anybody may have made it, to listen in our place.
+    /// [`Error::SocketDir`] when it exists and is not private: in `/tmp` another user may have
+    /// created it, to impersonate the server.
     pub(super) fn make_socket_dir(&self, user: &ServerUser) -> Result<(), Error> {
         let dir = &self.socket_dir;
         make_private_dir(dir)?;
@@ -72,7 +75,7 @@ impl Place {
         user.give(dir)
     }
 
-    /// The superuser on the socket, whatever the `PG*` variables of the environment say.
+    /// Connects as the superuser over the socket, independent of `PG*` environment variables.
     pub(super) fn connect_options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.socket_dir)
@@ -91,7 +94,7 @@ impl Place {
                 write!(url, "%{byte:02X}").expect("a String takes any text");
             }
         }
-        // Written out because a PGPORT in the environment would otherwise choose the socket's name.
+        // The port is explicit, because a PGPORT in the environment would change the socket's name.
         write!(url, "&port={PORT}&user={NAME}").expect("a String takes any text");
         url
     }
@@ -102,7 +105,7 @@ impl Place {
     }
 }
 
-/// Creates `dir` with mode 0700; one that exists is left as it is.
+/// Creates `dir` with mode 0700; an existing one keeps its mode.
 pub(super) fn make_private_dir(dir: &Path) -> Result<(), Error> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -112,19 +115,19 @@ pub(super) fn make_private_dir(dir: &Path) -> Result<(), Error> {
     }
 }
 
-/// Hands `path` itself, never what a link there points to, to a user.
+/// Changes the owner of `path`; a symbolic link itself, never its target.
 pub(super) fn hand_over(path: &Path, uid: u32, gid: u32) -> Result<(), Error> {
     lchown(path, Some(uid), Some(gid)).map_err(Error::io("change the owner of", path))
 }
 
-/// The last lines of what a program printed.
+/// The last 12 non-empty lines of a program's output.
 pub(super) fn tail(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// `run/`, unless the socket's path would be longer than the system allows.
+/// `run/`, unless the socket's path would exceed the system's limit.
 fn socket_dir(root: &Path) -> PathBuf {
     let run = root.join("run");
     if run.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() <= SOCKET_PATH_MAX {

@@ -1,4 +1,5 @@
-//! The process that the server wrote into its lock files, and whether it is still that server.
+//! Reads the process id from the server's lock files, and checks whether that process is the
+//! server.
 
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 
@@ -9,22 +10,25 @@ use super::{
     place::{PORT, Place},
 };
 
-/// The number in the file, which outlives a server that was killed.
+/// The process id in `postmaster.pid`. A server that was killed leaves the file behind.
 pub(super) fn written(place: &Place) -> Option<i32> {
     first_line(&place.pgdata.join("postmaster.pid"))
 }
 
-/// Whether the server that was process `pid` has ended. It removes its file last, unless it was killed.
+/// Whether the server with process id `pid` has ended. A regular end removes the file as its last
+/// step.
 pub(super) fn is_gone(place: &Place, pid: i32) -> bool {
     written(place) != Some(pid) || !is_server(pid, &place.pgdata)
 }
 
-/// Removes the lock files of a server that was killed. PostgreSQL does so itself unless their number belongs to a
-/// process of its user: a later one, or the killed one as a zombie, which in some containers nobody ever reaps. The
-/// children that a killed server may have left are no danger: PostgreSQL finds them by the memory they share with it,
-/// and refuses to start.
+/// Removes the lock files of a server that was killed.
 ///
-/// Only under the start lock, and when nobody answers on the socket.
+/// PostgreSQL does this itself, unless the process id in the file is in use by a process of its
+/// user: a later process, or the killed server as a zombie, which some containers never reap.
+/// Surviving children of a killed server are no danger: PostgreSQL finds them by the shared memory
+/// segment and refuses to start.
+///
+/// Call only under the start lock, and when nothing answers on the socket.
 pub(super) fn forget_killed(place: &Place) -> Result<(), Error> {
     let socket = format!(".s.PGSQL.{PORT}.lock");
     for file in [place.pgdata.join("postmaster.pid"), place.socket_dir.join(socket)] {
@@ -37,11 +41,13 @@ pub(super) fn forget_killed(place: &Place) -> Result<(), Error> {
 
 fn first_line(file: &Path) -> Option<i32> {
     let number: i32 = fs::read_to_string(file).ok()?.lines().next()?.parse().ok()?;
-    // PostgreSQL's single-user mode writes it negative, which `kill` would take for a group.
+    // The single-user mode of PostgreSQL writes a negative id, which `kill` would take for a
+    // process group.
     number.checked_abs().filter(|pid| *pid > 0)
 }
 
-/// A server works in its data directory; a zombie works nowhere, and a later process of that number elsewhere.
+/// Compares the working directory: a server has its data directory, a zombie none, and another
+/// process with this id a different one.
 fn is_server(pid: i32, pgdata: &Path) -> bool {
     match (fs::metadata(format!("/proc/{pid}/cwd")), fs::metadata(pgdata)) {
         (Ok(cwd), Ok(data)) => (cwd.dev(), cwd.ino()) == (data.dev(), data.ino()),
@@ -50,7 +56,7 @@ fn is_server(pid: i32, pgdata: &Path) -> bool {
         {
             false
         }
-        // No /proc, or not ours to read.
+        // No /proc, or no permission to read it.
         _ => kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH),
     }
 }

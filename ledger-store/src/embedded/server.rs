@@ -1,6 +1,7 @@
-//! One server process: is it there, is it ours, start it, end it.
+//! Life cycle of the server process: find, identify, start and stop it.
 //!
-//! Only a connection decides. `postmaster.pid` outlives a killed server, and its number may be somebody else's by then.
+//! Only a connection proves that the server runs. `postmaster.pid` remains after a kill, and its
+//! process id may then be in use by another process.
 
 use std::{
     fs::{self, File},
@@ -26,28 +27,29 @@ use super::{
     place, place::Place, process, settings,
 };
 
-/// After both of us were killed the old server's children may still hold its memory; they go within a second.
+/// Starts are retried, because children of a killed server may hold its shared memory for up to a
+/// second.
 const ATTEMPTS: u32 = 3;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
-/// Each question to a server that recovers leaves a line in its log.
+/// Upper limit of the poll interval: each attempt adds a line to the log of a recovering server.
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Recovery after a crash replays up to `max_wal_size` and answers "starting up" meanwhile.
+/// Recovery after a crash replays up to `max_wal_size` and rejects connections as "starting up".
 const READY_LIMIT: Duration = Duration::from_mins(5);
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT: &str = "connect to the private PostgreSQL";
 
-/// A server that takes connections and keeps our data.
+/// A server that accepts connections and has our data directory.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// The process, when we started it; `None` when we found it.
+    /// The process, if this one started it; `None` when it was adopted.
     pub(super) child: Option<Child>,
     facts: Facts,
 }
 
-/// What the server says of itself.
+/// The settings that the server reports about itself.
 #[derive(Debug, sqlx::FromRow)]
 struct Facts {
     data_directory: String,
@@ -56,21 +58,22 @@ struct Facts {
     has_database: bool,
 }
 
-/// What is behind our socket.
+/// The result of a connection attempt on our socket.
 enum Answer {
     Ready(Facts),
-    /// A server that starts or stops.
+    /// A server is starting or stopping.
     NotYet,
     Nobody,
 }
 
-/// Adopts the server of `place`, or starts one, creating its data when there is none.
+/// Adopts the server of `place`, or starts one and creates its data when missing.
 pub(super) async fn ensure_running(
     place: &Place,
     settings: &Settings,
     lock: &StartLock,
 ) -> Result<Running, Error> {
-    // Before the first connection: in a directory that others can enter, anybody may be listening.
+    // Checked before the first connection: in a directory that others can enter, another user's
+    // process may be listening.
     let user = ServerUser::choose(settings.user.as_deref(), &place.pgdata)?;
     place.make_socket_dir(&user)?;
     if let Some(facts) = wait_until_ready(place, None).await? {
@@ -82,7 +85,8 @@ pub(super) async fn ensure_running(
         process::forget_killed(place)?;
         let mut child = spawn(place, &user, &binaries)?;
         if let Some(facts) = wait_until_ready(place, Some(&mut child)).await? {
-            // Another server may have come up first; then ours is about to find its data taken, and end.
+            // Another server may have started first; then our child finds its data in use, and
+            // ends.
             let is_ours = process::written(place) == child.id().and_then(|id| id.try_into().ok());
             return Ok(Running { child: is_ours.then_some(child), facts });
         }
@@ -96,7 +100,8 @@ pub(super) async fn ensure_running(
 }
 
 impl Running {
-    /// Refuses a server that could lose what it confirmed, and creates our database at the first start.
+    /// Rejects a server with settings that could lose commits, and creates our database at the first
+    /// start.
     ///
     /// # Errors
     /// [`Error::NotDurable`] or [`Error::Database`].
@@ -113,15 +118,16 @@ impl Running {
     }
 }
 
-/// Ends the server, and with it every connection; what it confirmed is safe. Does nothing when none runs.
+/// Stops the server and cuts every connection; confirmed commits are safe. Does nothing when no
+/// server runs.
 ///
 /// # Errors
-/// [`Error::Stop`] when it ignores both a fast and an immediate shutdown.
+/// [`Error::Stop`] when neither a fast nor an immediate shutdown ends the server.
 pub(super) async fn halt(place: &Place) -> Result<(), Error> {
     match ask(place).await {
         Ok(Answer::Nobody) => return Ok(()),
         Err(foreign @ Error::Foreign { .. }) => return Err(foreign),
-        // One that refuses us, being full for instance, is there all the same.
+        // A server that rejects the connection, for instance at its connection limit, still runs.
         Ok(_) | Err(_) => {}
     }
     let Some(pid) = process::written(place) else { return Ok(()) };
@@ -142,7 +148,7 @@ pub(super) async fn halt(place: &Place) -> Result<(), Error> {
     Err(Error::Stop { pid, log: place.log.clone() })
 }
 
-/// Everything a start needs on disk.
+/// Prepares the files that a start needs: data, settings and log.
 async fn prepare(
     place: &Place,
     settings: &Settings,
@@ -162,7 +168,7 @@ async fn prepare(
     Ok(binaries)
 }
 
-/// Keeps the log of the previous start, and of no earlier one.
+/// Renames the log of the previous start, which replaces the one before it.
 fn rotate(log: &Path) -> Result<(), Error> {
     match fs::rename(log, log.with_extension("log.1")) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("rename", log)(error)),
@@ -170,19 +176,22 @@ fn rotate(log: &Path) -> Result<(), Error> {
     }
 }
 
-/// Our child directly, rather than through `pg_ctl`, which would leave it to a process 1 that may not reap it.
+/// Spawns the server as a direct child. Through `pg_ctl` its parent would be process 1, which may
+/// not reap it.
 fn spawn(place: &Place, user: &ServerUser, binaries: &Binaries) -> Result<Child, Error> {
     let log = File::options().append(true).create(true).mode(0o600).open(&place.log);
     let log = log.map_err(Error::io("open", &place.log))?;
     let errors = log.try_clone().map_err(Error::io("open", &place.log))?;
     let program = binaries.program("postgres");
     let mut command = user.command(&program);
-    // Its own group: a Ctrl-C on our terminal is for us, and we still need the server to finish our work.
+    // Its own process group: Ctrl-C on the terminal must not end the server while we still finish
+    // work.
     command.arg("-D").arg(&place.pgdata).process_group(0).stdout(log).stderr(errors);
     command.spawn().map_err(Error::io("run", program))
 }
 
-/// Waits while something answers, and as long as `child` lives; `None` when there is nothing left to wait for.
+/// Polls until the server accepts connections. Returns `None` when `child` ends, or when there is
+/// no child and nothing answers.
 async fn wait_until_ready(
     place: &Place,
     mut child: Option<&mut Child>,
@@ -210,7 +219,7 @@ async fn wait_until_ready(
     }
 }
 
-/// One connection, one question.
+/// Opens one connection and reads the server's settings.
 ///
 /// # Errors
 /// [`Error::Foreign`], [`Error::Io`] or [`Error::Database`] when waiting cannot help.

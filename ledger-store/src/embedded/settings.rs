@@ -1,7 +1,9 @@
-//! The settings we hold the server to, written anew at each start so that an upgrade can change them.
+//! The server settings of the private PostgreSQL, rewritten at each start so that an upgrade can
+//! change them.
 //!
-//! The file is ours and lies beside the data, where the server reads it and cannot rewrite it. What a person writes
-//! below our `include` line of `postgresql.conf`, or sets with `alter system`, wins over it.
+//! The file is outside of the data directory, where the server can read it and not rewrite it.
+//! Settings below our `include` line in `postgresql.conf`, or set with `alter system`, take
+//! precedence.
 
 use std::{
     fs::{self, Permissions},
@@ -13,10 +15,12 @@ use nix::sys::statvfs::statvfs;
 use super::{Durability, Error, Settings, place::Place};
 
 const FILE: &str = "call-ledger.conf";
-/// The line we add to `postgresql.conf`. Not `include_if_exists`: without our file the server would open a TCP port.
+/// The line added to `postgresql.conf`. Not `include_if_exists`: without our file the server would
+/// open a TCP port.
 pub(super) const INCLUDE: &str = "include = '../call-ledger.conf'";
 
-/// Everything that does not depend on the machine. No statement and no parameter may reach the server's log.
+/// The settings that do not depend on the machine. No statement or parameter may reach the server's
+/// log.
 const FIXED: &str = "\
 listen_addresses = ''
 wal_compression = on
@@ -39,7 +43,8 @@ pub(super) fn write(place: &Place, settings: &Settings) -> Result<(), Error> {
     let path = place.root.join(FILE);
     let fresh = path.with_extension("conf.tmp");
     fs::write(&fresh, text(place, settings)).map_err(Error::io("write", &fresh))?;
-    // Readable whatever our umask: the server may run as another user, and nothing here is secret.
+    // Readable regardless of our umask: the server may run as another user, and the file holds no
+    // secret.
     fs::set_permissions(&fresh, Permissions::from_mode(0o644))
         .and_then(|()| fs::rename(&fresh, &path))
         .map_err(Error::io("write", path))
@@ -70,12 +75,12 @@ fn text(place: &Place, settings: &Settings) -> String {
     )
 }
 
-/// A quarter of the memory, within reason: the page cache does the rest.
+/// A quarter of the memory, within limits: the operating system's page cache uses the rest.
 fn shared_buffers_mb(memory_mb: u64) -> u64 {
     (memory_mb / 4).clamp(128, 1024)
 }
 
-/// What this machine, or the container we are in, has. Zero when the system does not say.
+/// Memory of this machine or of our container, in MB. Zero when the system does not report it.
 fn memory_mb() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -88,7 +93,8 @@ fn memory_mb() -> u64 {
     container.map_or(machine, |bytes| machine.min(bytes / 1024 / 1024))
 }
 
-/// Containers often have 64 MB of `/dev/shm`, which a parallel query outgrows; then files in the data directory serve.
+/// The type of shared memory. Containers often have 64 MB of `/dev/shm`, which a parallel query can
+/// exceed; then files in the data directory are used.
 fn shared_memory_type() -> &'static str {
     match statvfs("/dev/shm") {
         Ok(shm) if shm.blocks().saturating_mul(shm.fragment_size()) < 256 * 1024 * 1024 => "mmap",

@@ -1,4 +1,5 @@
-//! Notices that the server ended by itself, says so, and starts it again for as long as our process uses it.
+//! Detects an unexpected end of the server, logs it, and restarts the server as long as our process
+//! uses it.
 
 use std::{
     error::Error as StdError,
@@ -18,13 +19,14 @@ use super::{Error, Settings, lock::StartLock, place::Place, process, server};
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// A server that lived this long has earned a prompt restart.
+/// Uptime after which the restart delay starts over.
 const SETTLED: Duration = Duration::from_mins(1);
-/// An adopted server is nobody's child here, so its end is looked for.
+/// Poll interval for an adopted server, which is not a child of this process.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Runs until it is aborted. Every process that uses the server does this; the first to get the start lock
-/// restarts it and the others adopt. Whoever holds the start lock can abort this without cutting a restart in two.
+/// Supervises the server until the task is aborted. Every process that uses the server does this;
+/// the first one with the start lock restarts it, and the others adopt it. The holder of the start
+/// lock can abort this task without interrupting a restart.
 pub(super) async fn watch(
     place: Place,
     settings: Settings,
@@ -70,7 +72,7 @@ async fn restart(place: &Place, settings: &Settings) -> Result<Option<Child>, Er
 
 async fn wait_for_end(place: &Place, child: Option<&mut Child>) {
     match (child, process::written(place)) {
-        // Waiting also reaps it.
+        // Waiting also reaps the process.
         (Some(child), _) => drop(child.wait().await),
         (None, Some(pid)) => {
             while !process::is_gone(place, pid) {

@@ -1,4 +1,4 @@
-//! What a tenant's key files are used for: each purpose has a key of its own, derived once.
+//! The keys derived from a tenant's key files: one subkey per purpose, derived once with HKDF.
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use crate::root_key::{open_small, seal_small};
 use crate::seal::KeyBytes;
 
-/// A tenant's keys of one epoch, ready for use.
+/// The subkeys of one epoch of a tenant.
 pub struct EpochKeys {
-    /// Which epoch.
+    /// Number of the epoch.
     pub epoch: i32,
     wrapping: RandomizedNonceKey,
     misc: RandomizedNonceKey,
@@ -34,19 +34,20 @@ impl EpochKeys {
         }
     }
 
-    /// What the database remembers of the key, to know it again.
+    /// The value stored in the database to recognize this key.
     #[must_use]
     pub fn check_value(&self) -> [u8; 16] {
         self.check_value
     }
 
-    /// Wraps subject keys.
+    /// The key that wraps subject keys.
     #[must_use]
     pub fn wrapping(&self) -> &RandomizedNonceKey {
         &self.wrapping
     }
 
-    /// A blind index: finds a value without storing it. `kind` keeps a number and an id apart.
+    /// A blind index of a value: equal values give equal bytes, so that a value is found without
+    /// being stored. `kind` separates the values of different kinds, such as a number and an id.
     #[must_use]
     pub fn blind_index(&self, kind: &str, normalised: &str) -> [u8; 16] {
         let mut context = hmac::Context::with_key(&self.lookup);
@@ -56,20 +57,23 @@ impl EpochKeys {
         first16(&context.sign())
     }
 
-    /// Seals a secret that is not about a person, such as a webhook secret.
+    /// Seals a secret that is not about a person, such as a webhook secret. `place` is the
+    /// associated data.
     #[must_use]
     pub fn seal_secret(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
         seal_small(&self.misc, place, secret)
     }
 
-    /// Opens what [`EpochKeys::seal_secret`] made for the same place.
+    /// Opens the result of [`EpochKeys::seal_secret`] with the same `place`; `None` when it does
+    /// not open.
     #[must_use]
     pub fn open_secret(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         open_small(&self.misc, place, sealed)
     }
 }
 
-/// Names contents: the same bytes get the same name, and nobody without the key can test a guess.
+/// HMAC key for digests of contents. Equal contents give equal digests, and a guess cannot be
+/// tested without the key.
 pub struct DigestKey(hmac::Key);
 
 impl DigestKey {
@@ -77,7 +81,7 @@ impl DigestKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
     }
 
-    /// The keyed digest of some content.
+    /// The HMAC-SHA-256 of `content`.
     #[must_use]
     pub fn digest(&self, content: &[u8]) -> [u8; 32] {
         hmac::sign(&self.0, content).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
@@ -88,7 +92,7 @@ fn first16(tag: &hmac::Tag) -> [u8; 16] {
     tag.as_ref()[..16].try_into().expect("HMAC-SHA-256 is longer")
 }
 
-/// A key of its own for one purpose.
+/// Derives the subkey for one purpose.
 fn expand(key: &KeyBytes, label: &[u8]) -> KeyBytes {
     struct Len32;
     impl KeyType for Len32 {

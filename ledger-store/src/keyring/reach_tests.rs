@@ -1,4 +1,4 @@
-//! Key files that are out of reach: not mounted, not ours to read or write, or no room for them.
+//! Key files out of reach: not mounted, without permission to read or write, or on a full volume.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -48,7 +48,8 @@ fn a_new_volume_is_a_new_installation() {
     keyring(dir.path()).ensure_root().expect("a root key");
 }
 
-/// Runs it as somebody whom modes stop: the superuser passes them all. Only the thread changes.
+/// Runs `body` as an unprivileged user, because file modes do not stop the superuser. Only this
+/// thread changes.
 fn as_nobody<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -65,7 +66,7 @@ fn block<T>(body: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(body)
 }
 
-/// Everything belongs to whom [`as_nobody`] runs as.
+/// Changes the owner of everything below `path` to the user of [`as_nobody`].
 fn give_away(path: &Path) {
     if geteuid().is_root() {
         chown(path, Some(NOBODY), None).expect("we are root");
@@ -117,7 +118,7 @@ fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     assert_named(&error, &root);
     chmod(&root, 0o600);
 
-    // Whether there are keys cannot be told: no root key is made for them.
+    // With an unreadable directory it is unknown whether keys exist, so no root key is created.
     fs::rename(&root, dir.path().join("kept")).expect("it moves");
     chmod(&all, 0o000);
     let error = as_nobody(|| keyring(dir.path()).ensure_root()).expect_err("it cannot be told");
@@ -136,11 +137,11 @@ fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     as_nobody(|| block(keyring(dir.path()).ensure_tenant(NEW)).map(|_| ())).expect("it may now");
 }
 
-/// A file system of 32 KB; unmounted in the end.
+/// A file system of 32 KB, unmounted on drop.
 struct SmallVolume(PathBuf);
 
 impl SmallVolume {
-    /// `None` where we may not mount.
+    /// Mounts it; `None` without permission to mount.
     fn mount(at: &Path) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"]).arg(at);
@@ -166,7 +167,7 @@ async fn a_full_volume_is_refused_by_name_and_leaves_no_half_a_key() {
     };
     let ring = installed(dir.path()).await;
     let ballast = all.join("ballast");
-    // What does not fit is refused in the middle; what fits stays.
+    // The write fails half-way, after filling the volume.
     let filled = fs::write(&ballast, vec![0; 64 << 10]).expect_err("it is full");
     assert_eq!(filled.kind(), ErrorKind::StorageFull);
 

@@ -1,5 +1,5 @@
-//! Key files that are lost, damaged, exchanged or out of reach: refused by name, nothing made or
-//! changed, and all is well without a restart once the file is back.
+//! Lost, damaged, exchanged or unreachable key files: the error names the file, nothing is created
+//! or changed, and the keyring works without a restart once the file is restored.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use super::*;
 
 pub(super) const NEW: TenantId = TenantId(Uuid::from_u128(9));
 
-/// A keyring of the installation and two tenants, the first with a second epoch.
+/// A keyring of the installation and two tenants, the first of them with a second epoch.
 pub(super) async fn two_tenants() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let ring = installed(dir.path()).await;
@@ -30,7 +30,7 @@ pub(super) fn root_file(dir: &TempDir) -> PathBuf {
     dir.path().join("root.key")
 }
 
-/// Everything below a directory: what it is, and its bytes.
+/// Mode and bytes of every path below a directory.
 pub(super) fn on_disk(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).expect("a directory") {
@@ -45,7 +45,7 @@ pub(super) fn on_disk(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
-/// What a fresh process and its caller do with a tenant's keys.
+/// Reads a tenant's key as a new process does.
 async fn open(ring: &Keyring, tenant: TenantId, name: &str) -> Result<(), KeyringError> {
     match name {
         "digest.key" => ring.digest_key(tenant).await.map(|_| ()),
@@ -61,7 +61,7 @@ pub(super) fn is_io(error: &KeyringError) -> bool {
     matches!(error, KeyringError::Io { .. } | KeyringError::Root(RootKeyError::Io { .. }))
 }
 
-/// The refusal names the file and says what to do about it.
+/// Asserts that the error names the file and a remedy.
 pub(super) fn assert_named(error: &KeyringError, path: &Path) {
     let said = error.to_string();
     assert!(said.contains(path.to_str().expect("a text")), "{said}");
@@ -70,7 +70,7 @@ pub(super) fn assert_named(error: &KeyringError, path: &Path) {
     assert!(advice.iter().any(|advice| said.contains(advice)), "{said}");
 }
 
-/// What is done to a file, and which refusal it must meet.
+/// A change to a file, and the error it must cause.
 struct Fault {
     what: &'static str,
     apply: fn(&Path),
@@ -129,12 +129,12 @@ fn is_unreadable(error: &KeyringError) -> bool {
     is_damaged(error) || matches!(error, KeyringError::Root(RootKeyError::Malformed { .. }))
 }
 
-/// In place, so that owner and mode stay.
+/// Overwrites in place, so that owner and mode stay.
 fn overwrite(path: &Path, contents: &[u8]) {
     fs::write(path, contents).expect("our own file");
 }
 
-/// Puts a file back as an operator does from a backup.
+/// Restores a file as an operator does from a backup.
 fn mend(path: &Path, contents: &[u8]) {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_dir() => fs::remove_dir(path).expect("it is empty"),
@@ -158,7 +158,7 @@ async fn a_tenants_bad_key_file_is_refused_by_name_left_alone_and_read_again_whe
             assert!((fault.is_expected)(&error), "{name} {}: {error}", fault.what);
             assert_named(&error, &path);
             if fault.what != "missing" {
-                // Even where set-up would go on: something is there, so nothing is made.
+                // Set-up could continue here, but the path exists, so nothing is created.
                 let set_up = ring.ensure_tenant(ONE).await;
                 assert!(set_up.is_err() || name == "digest.key", "{}", fault.what);
             }
@@ -187,7 +187,7 @@ async fn without_its_first_keys_a_keyring_is_unsound_and_no_tenant_gets_keys() {
                     assert!((fault.is_expected)(&error), "{}: {error}", fault.what);
                     assert_named(&error, &path);
                 }
-                // Whatever it comes to, it makes no root key.
+                // The result may vary, but no root key is created.
                 let _ = ring.ensure_root();
             }
             assert_eq!(on_disk(dir.path()), before, "{}", fault.what);
@@ -231,7 +231,7 @@ async fn a_root_key_cut_anywhere_or_altered_anywhere_opens_nothing() {
     let dir = two_tenants().await;
     let path = root_file(&dir);
     let contents = fs::read(&path).expect("a root key");
-    // The digits without the end of the line are the key, too.
+    // The key does not need the line end, so this length is left out.
     for len in 0..contents.len() - 1 {
         overwrite(&path, &contents[..len]);
         let error = keyring(dir.path()).check().expect_err("it is cut");

@@ -1,4 +1,4 @@
-//! Keys that are made once, and found again.
+//! Creation of keys: each is created once and found again.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(super) fn keyring(dir: &Path) -> Keyring {
     Keyring::new(dir.join("keyring"), dir.join("root.key"))
 }
 
-/// A keyring as an installation has it before its first tenant.
+/// A keyring after set-up of the installation, before its first tenant.
 pub(super) async fn installed(dir: &Path) -> Keyring {
     let ring = keyring(dir);
     ring.ensure_root().expect("a new installation");

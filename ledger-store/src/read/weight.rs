@@ -1,21 +1,21 @@
-//! What events weigh, for readers that bound what they hold.
+//! Sizes of events, for readers that bound their memory.
 
 use ledger_core::ids::SubjectId;
 
 use crate::tenant_tx::TenantTx;
 
-/// How much is stored of an event's sections, and whose they are.
+/// The stored size of an event's sections, and their subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weight {
-    /// The event.
+    /// Position of the event.
     pub position: i64,
-    /// Bytes of its sealed sections.
+    /// Bytes of its sealed sections, small and large.
     pub bytes: usize,
-    /// Whose they are.
+    /// The subject of the event's sections; `None` without sections.
     pub subject: Option<SubjectId>,
 }
 
-/// What the events at these positions weigh, in order, without reading their sections.
+/// Returns the sizes of the events at these positions, in order, without reading their sections.
 ///
 /// # Errors
 /// The database did not answer.

@@ -1,8 +1,8 @@
-//! Digests of the arguments of tool calls, in the facts: the arguments are sealed, and read models have
-//! no keys, yet the same id with other arguments is another tool call.
+//! Digests of tool call arguments, stored in the facts.
 //!
-//! A digest is keyed by the tenant and covers the call and the tool, so that it shows nothing of the
-//! arguments, not even that two calls have the same.
+//! Arguments are sealed and read models have no keys, but the same tool call id with other
+//! arguments is another tool call. A digest is keyed by the tenant and covers call and tool, so it
+//! reveals nothing of the arguments, not even that two calls have equal ones.
 
 use ledger_core::envelope::Sections;
 use ledger_core::event::{Event, ToolFact};
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::keyring::DigestKey;
 
-/// Bytes of a digest that are kept: it tells apart the tool calls of one call.
+/// Bytes kept of a digest; enough to distinguish the tool calls of one call.
 const KEPT: usize = 8;
 
-/// Gives each tool call of an event the digest of its arguments.
+/// Sets the digest of the arguments in each tool fact of an event.
 pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sections: &Sections) {
     let facts: &mut [ToolFact] = match event {
         Event::CallToolCalled(called) => std::slice::from_mut(&mut called.tool),
@@ -22,7 +22,7 @@ pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sect
         _ => return,
     };
     for (fact, io) in facts.iter_mut().zip(&sections.tool_io) {
-        // What only a result is told of was called with nobody knows what.
+        // A tool call known only by its result has an empty name, and unknown arguments.
         if !fact.tool.is_empty() {
             fact.arguments = Some(digest(key, stream_id, &fact.tool, io.arguments.as_ref()));
         }
@@ -30,7 +30,7 @@ pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sect
 }
 
 fn digest(key: &DigestKey, stream_id: StreamId, tool: &str, arguments: Option<&Value>) -> String {
-    // Keys of objects are sorted: `serde_json` keeps them in a `BTreeMap`.
+    // `serde_json` keeps object keys sorted in a `BTreeMap`, so the text is canonical.
     let arguments = arguments.map_or_else(|| "null".to_owned(), Value::to_string);
     let mut told = Vec::with_capacity(64 + tool.len() + arguments.len());
     for part in

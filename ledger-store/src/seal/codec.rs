@@ -1,9 +1,9 @@
-//! How a section's plaintext is made small before it is sealed.
+//! Compression of a section's plaintext before sealing.
 //!
-//! Messages of one platform say the same words again and again, each too short to be compressed by
-//! itself. They are compressed with a dictionary of those words, which is part of the program: what
-//! was sealed with it needs it for as long as the ledger lives, so a file in `dictionaries/` is
-//! never changed. A better one gets a number and a codec of its own.
+//! Messages of one platform repeat the same words, and each message is too short to compress well
+//! by itself. A dictionary of those words, compiled into the program, is used for them. Sealed
+//! sections need their dictionary as long as they exist, so a file in `dictionaries/` never
+//! changes. A better dictionary gets a new number and a codec of its own.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,15 +15,16 @@ use zstd::zstd_safe::get_frame_content_size;
 
 use super::Corrupt;
 
-/// As it is.
+/// Codec of uncompressed plaintext.
 const PLAIN: u8 = 0;
-/// A zstd frame.
+/// Codec of a zstd frame without a dictionary.
 pub(super) const ZSTD: u8 = 1;
-/// A zstd frame over the first dictionary.
+/// Codec of a zstd frame with the first dictionary.
 const ZSTD_DICTIONARY_1: u8 = 2;
 
 const LEVEL: i32 = 3;
-/// No section of ours is larger; a section that claims to be is not decompressed.
+/// Upper limit of a plaintext: real sections are smaller, and a larger declared size is not
+/// decompressed.
 const MAX_PLAINTEXT: usize = 64 << 20;
 
 static DICTIONARY_1: &[u8] = include_bytes!("../../dictionaries/sections-1.zdict");
@@ -32,7 +33,7 @@ static ENCODER_1: LazyLock<EncoderDictionary<'static>> =
 static DECODER_1: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY_1));
 
-// Making one costs more than using it.
+// Kept per thread, because creating a compressor costs more than one use.
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
         RefCell::new(Compressor::with_prepared_dictionary(&ENCODER_1).ok());
@@ -40,7 +41,7 @@ thread_local! {
     static DECOMPRESSOR_1: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The smaller of the two: the plaintext as it is, or compressed. With the codec to open it by.
+/// Returns the smaller of plaintext and compressed form, with its codec.
 pub(super) fn compress(plaintext: &[u8]) -> (u8, Cow<'_, [u8]>) {
     let packed = COMPRESSOR
         .with_borrow_mut(|compressor| compressor.as_mut().map(|one| one.compress(plaintext)));
@@ -50,7 +51,7 @@ pub(super) fn compress(plaintext: &[u8]) -> (u8, Cow<'_, [u8]>) {
     }
 }
 
-/// How long the plaintext will be, as far as its compressed form says so.
+/// The length of the plaintext, as declared by the compressed form.
 pub(super) fn plain_len(codec: u8, packed: &[u8]) -> Result<usize, Corrupt> {
     if codec == PLAIN {
         return Ok(packed.len());
@@ -62,7 +63,7 @@ pub(super) fn plain_len(codec: u8, packed: &[u8]) -> Result<usize, Corrupt> {
     if len > MAX_PLAINTEXT { Err(Corrupt) } else { Ok(len) }
 }
 
-/// The plaintext again.
+/// Returns the plaintext of a compressed content.
 pub(super) fn decompress(codec: u8, packed: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let len = plain_len(codec, packed)?;
     if codec == PLAIN {

@@ -1,4 +1,4 @@
-//! Sections and columns of the golden file: opened, and made again byte for byte.
+//! Golden sections and columns: each is opened, and reproduced byte for byte.
 
 use super::*;
 use crate::golden::{Vector, vectors};
@@ -46,8 +46,8 @@ fn golden_sections_are_made_again_from_the_same_input() {
     }
 }
 
-/// What a compressor makes may change with its version; what it made once must be read for ever,
-/// and what is made now must be of a codec that has a vector.
+/// The output of a compressor may change with its version. Every output ever stored must stay
+/// readable, so each codec in use needs a vector.
 #[test]
 fn every_codec_that_is_written_has_a_golden_section() {
     let known: Vec<u8> = vectors("sections").iter().map(|one| one.number("codec")).collect();

@@ -1,4 +1,4 @@
-//! A section altered or moved is `Corrupt`: never plaintext, never a panic.
+//! An altered or moved section is `Corrupt`: no plaintext and no panic.
 
 use super::*;
 
@@ -29,7 +29,8 @@ fn opened(tenant_id: TenantId, section: &[u8]) -> Result<Vec<u8>, Corrupt> {
     open(&key(1), tenant_id, section)
 }
 
-/// A section of each name, hence of each codec, and of contents that end in and on a block.
+/// A section of each name and content; lengths inside and at the end of a cipher block, and all
+/// codecs.
 fn sections() -> Vec<(Place<'static>, Vec<u8>)> {
     let contents: [&[u8]; 3] = [b"", b"sixteen bytes ..", b"What was said, and by whom."];
     let sealed = |name| contents.map(|text| (place(name), seal(&key(1), &place(name), text)));
@@ -70,8 +71,8 @@ fn a_section_cut_short_or_drawn_out_is_corrupt() {
     }
 }
 
-/// Every field that a section is bound to, each with another value of the same and of another
-/// length. Opened for the tenant of the place; the header says the rest.
+/// The context with one field changed, for every authenticated field, to values of equal and of
+/// other length. The tenant is passed to `open`; the other fields are in the header.
 fn elsewhere(place: Place<'static>) -> Vec<(&'static str, Place<'static>)> {
     let mut moved = vec![
         ("tenant", Place { tenant_id: TenantId(uuid(9)), ..place }),
@@ -143,7 +144,7 @@ fn parts_of_two_sections_under_one_key_make_no_third() {
             match choice {
                 0 => assert_eq!(found.as_deref(), Ok(texts[0])),
                 15 => assert_eq!(found.as_deref(), Ok(texts[1])),
-                // The same header twice is no exchange.
+                // Both headers are equal here, so exchanging them changes nothing.
                 1 if other_place == place => assert_eq!(found.as_deref(), Ok(texts[0])),
                 14 if other_place == place => assert_eq!(found.as_deref(), Ok(texts[1])),
                 _ => assert_eq!(found, Err(Corrupt), "{choice:#06b}"),
@@ -163,7 +164,8 @@ fn a_section_opens_under_no_key_but_its_own() {
     }
 }
 
-/// An authenticated content that is not what its codec makes: only whoever has the key can make it.
+/// Valid encryption of content that its codec cannot decompress; only the holder of the key can
+/// make it.
 #[test]
 fn a_content_that_does_not_decompress_is_corrupt() {
     let place = place(SectionName::Raw);

@@ -1,4 +1,4 @@
-//! Opening a section in two steps: first the seal, then the compression.
+//! Opens a section in two steps: decryption, then decompression.
 
 use aws_lc_rs::aead::Aad;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -7,39 +7,40 @@ use zeroize::Zeroizing;
 
 use super::{Corrupt, KeyBytes, Sealed, authenticated, codec, derive, zero_nonce};
 
-/// A section whose seal was opened and found whole, and which is still compressed.
+/// A decrypted and authenticated section that is still compressed.
 pub struct Unlocked {
     codec: u8,
     packed: Zeroizing<Vec<u8>>,
 }
 
 impl Unlocked {
-    /// How long the plaintext will be; 0 when the section does not say, and then it does not expand.
+    /// The declared length of the plaintext; 0 when none is declared, and then [`Self::expand`]
+    /// fails.
     #[must_use]
     pub fn len(&self) -> usize {
         codec::plain_len(self.codec, &self.packed).unwrap_or(0)
     }
 
-    /// Whether the plaintext is empty, or will not come.
+    /// Whether the plaintext is empty, or cannot be decompressed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The plaintext.
+    /// Decompresses the plaintext.
     ///
     /// # Errors
-    /// [`Corrupt`] when it is not what was compressed.
+    /// [`Corrupt`] when the content does not decompress to the declared length.
     pub fn expand(self) -> Result<Vec<u8>, Corrupt> {
         codec::decompress(self.codec, &self.packed)
     }
 }
 
-/// The first half of [`super::open`]: a small section may expand to megabytes, and the caller can see to that
-/// before it does.
+/// The first half of [`super::open`]. A small section may expand to megabytes, so the caller can
+/// reserve memory before the expansion.
 ///
 /// # Errors
-/// As [`super::open`].
+/// As for [`super::open`].
 pub fn unlock(key: &KeyBytes, tenant_id: TenantId, section: &[u8]) -> Result<Unlocked, Corrupt> {
     let parsed = Sealed::parse(section)?;
     let aad = authenticated(tenant_id, &section[..parsed.header_len]);

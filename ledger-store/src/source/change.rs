@@ -1,5 +1,5 @@
-//! What is changed at a source after it was made: its settings, its secret, whether it takes webhooks.
-//! Each change of a tenant's source is an event in the tenant's log; a shared source is in no log.
+//! Changes to an existing source: its settings, its secret, and whether it is enabled. Each change
+//! of a tenant's source is an event in the tenant's log; changes of a shared source are not logged.
 
 use chrono::{DateTime, Utc};
 use ledger_core::event::{Event, SourceChanged, SourceSecretRotated, SourceSwitched};
@@ -13,38 +13,39 @@ use crate::change::Author;
 use crate::error::StoreError;
 use crate::tenant_tx::begin;
 
-/// Settings of a source that change; `None` stays as it is.
+/// New values of a source's settings; `None` keeps the current value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourcePatch {
-    /// What the operator calls it; the inner `None` takes the name away.
+    /// The label chosen by the operator; `Some(None)` removes it.
     pub name: Option<Option<String>>,
     /// Whether streaming telemetry is recorded.
     pub record_all: Option<bool>,
-    /// Which assistant answers the telephone; the inner `None` is no assistant.
+    /// The assistant that answers calls; `Some(None)` removes it.
     pub assistant_id: Option<Option<String>>,
 }
 
-/// A source after a change.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// The source as it is now.
+    /// The source after the change.
     pub source: Listed,
-    /// Where that is recorded; `None` when nothing changed, or when no log is the source's.
+    /// Position of the event; `None` when nothing changed, or for a shared source.
     pub position: Option<Position>,
 }
 
-/// A row under its lock.
+/// A row of `ledger.sources` locked by the transaction.
 struct Locked {
     tenant_id: TenantId,
     listed: Listed,
 }
 
 impl Store {
-    /// Disables or enables a source: of this tenant, or of any when none is named. `None` when there
-    /// is no such source.
+    /// Enables or disables a source. With `tenant_id` the source must be of this tenant. Returns
+    /// `None` when there is no such source.
     ///
     /// # Errors
-    /// The database did not answer; enabling is refused while the tenant takes no events.
+    /// The database did not answer; [`StoreError::Append`] when a source is to be enabled and its
+    /// tenant accepts no events.
     pub async fn switch_source(
         &self,
         author: &Author,
@@ -75,11 +76,11 @@ impl Store {
         self.finish(author, tx, locked, &event).await.map(Some)
     }
 
-    /// Changes settings of a source of this tenant; `None` when it has no such source. Settings that
-    /// are so already are no change.
+    /// Changes settings of a tenant's source. Returns `None` when the tenant has no such source.
+    /// Equal values are no change and record nothing.
     ///
     /// # Errors
-    /// The database did not answer, or the tenant takes no events.
+    /// The database did not answer; [`StoreError::Append`] when the tenant's log accepts no events.
     pub async fn update_source(
         &self,
         author: &Author,
@@ -108,9 +109,10 @@ impl Store {
         self.finish(author, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
     }
 
-    /// Gives a source a new secret: of this tenant, or of any when none is named. The secret before
-    /// is accepted until `old_secret_until`, and at no time without it; an older one no more. `None`
-    /// when there is no such source.
+    /// Replaces the secret of a source. With `tenant_id` the source must be of this tenant.
+    ///
+    /// The previous secret is accepted until `old_secret_until`; without that time it is invalid at
+    /// once. Older ones are always invalid. Returns `None` when there is no such source.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the tenant's keys are not available; [`StoreError::WeakSecret`]
@@ -150,7 +152,7 @@ impl Store {
         self.finish(author, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
     }
 
-    /// Records the change, commits, and makes this process act on it.
+    /// Records the event, commits, and invalidates the caches of this process.
     async fn finish(
         &self,
         author: &Author,
@@ -170,7 +172,7 @@ impl Store {
     }
 }
 
-/// Makes the changes, and names them.
+/// Applies the patch and returns the event with the changed settings.
 fn apply(source: &mut Listed, patch: SourcePatch) -> SourceChanged {
     let mut fact = SourceChanged { source_id: source.source_id.0, ..SourceChanged::default() };
     let mut note = |name: &str| fact.changed.push(name.to_owned());
@@ -190,7 +192,7 @@ fn apply(source: &mut Listed, patch: SourcePatch) -> SourceChanged {
     fact
 }
 
-/// The source, which nobody else changes until the transaction ends.
+/// Reads the source and locks its row until the transaction ends.
 async fn lock(
     conn: &mut PgConnection,
     tenant_id: Option<TenantId>,

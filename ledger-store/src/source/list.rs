@@ -1,4 +1,4 @@
-//! Sources as they are administered: without their secrets.
+//! Sources as listed to operators, without their secrets.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
@@ -9,30 +9,30 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
-/// A source without its secret.
+/// The settings of a source, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its id.
+    /// Id of the source, part of its URL.
     pub source_id: SourceId,
-    /// Which adapter reads its messages.
+    /// The platform, which selects the adapter.
     pub provider: String,
-    /// What the operator calls it.
+    /// The label chosen by the operator.
     pub name: Option<String>,
     /// Whether streaming telemetry is recorded.
     pub record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// Since when it answers like an unknown one.
+    /// Time since which the source is disabled and answers like an unknown one.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Until when the secret before the last rotation is accepted too; may have passed.
+    /// End of acceptance of the secret before the last rotation, possibly in the past.
     pub old_secret_until: Option<DateTime<Utc>>,
-    /// How its requests are signed, when that was set up.
+    /// The signature scheme, if configured.
     pub signature: Option<SignatureScheme>,
 }
 
-/// A row of `ledger.sources`, without the secrets.
+/// A row of `ledger.sources` without the secrets.
 pub(super) struct Row {
     pub(super) tenant_id: Uuid,
     pub(super) source_id: Uuid,
@@ -47,8 +47,10 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Converts the row.
+    ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when the signature scheme is none.
+    /// [`StoreError::Corrupt`] when the stored signature scheme is invalid.
     pub(super) fn into_listed(self) -> Result<Listed, StoreError> {
         let signature = self.signature.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Listed {
@@ -69,8 +71,8 @@ impl Row {
 }
 
 impl Store {
-    /// The sources of every tenant, or of one; with whose each is. Shared ones are of the
-    /// installation. Oldest first.
+    /// Returns the sources of every tenant, or of one, oldest first, each with its tenant. Shared
+    /// sources are of the installation.
     ///
     /// # Errors
     /// The database did not answer.
@@ -93,8 +95,8 @@ impl Store {
     }
 }
 
-/// The sources of the transaction's tenant, newest first, disabled ones too; after the one a page
-/// ended with.
+/// Returns the sources of the transaction's tenant, newest first, disabled ones included. `after`
+/// is the last source of the previous page.
 ///
 /// # Errors
 /// The database did not answer.

@@ -1,39 +1,39 @@
-//! What can be a source's secret.
+//! Validation of a source's secret.
 
 use thiserror::Error;
 
-/// The shortest secret that is taken.
+/// Minimum length of a secret, in characters.
 pub const MIN_SECRET: usize = 16;
-/// The longest.
+/// Maximum length of a secret, in characters.
 pub const MAX_SECRET: usize = 200;
-/// Fewer different characters than this are few enough to try.
+/// Minimum number of different characters; fewer make brute force feasible.
 const MIN_DIFFERENT: usize = 8;
-/// In a run of this many neighbours of the alphabet or the digits nothing is secret.
+/// Longest accepted run of neighbouring letters or digits, such as `abcdefg`.
 const LONGEST_RUN: usize = 7;
 
-/// Why a text cannot be a source's secret. Never quotes it.
+/// The reason why a text is rejected as a secret. The message never quotes the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WeakSecret {
-    /// Headers carry visible ASCII characters and no others.
+    /// A character is not visible ASCII, and headers carry no others.
     #[error("use visible ASCII characters; headers carry no others")]
     NotVisible,
-    /// It can be tried out.
+    /// The text is too short to be safe against brute force, or too long.
     #[error("use {MIN_SECRET} to {MAX_SECRET} characters")]
     Length,
-    /// It repeats itself, or consists of a few characters.
+    /// The text repeats itself, or consists of a few characters.
     #[error("it repeats itself; use a random one, such as openssl rand -hex 32 makes")]
     Repetitive,
-    /// It follows the alphabet or counts.
+    /// The text has a run of the alphabet or of digits.
     #[error(
         "it follows the alphabet or counts; use a random one, such as openssl rand -hex 32 makes"
     )]
     Sequence,
 }
 
-/// Checks that a text can be a source's secret. Sources made before this rule keep theirs.
+/// Checks that a text is acceptable as a source's secret. Older secrets are not checked again.
 ///
 /// # Errors
-/// [`WeakSecret`] says what to change.
+/// [`WeakSecret`] names the requirement that is not met.
 pub fn check_secret(text: &str) -> Result<(), WeakSecret> {
     let bytes = text.as_bytes();
     if !bytes.iter().all(u8::is_ascii_graphic) {
@@ -56,7 +56,7 @@ pub fn check_secret(text: &str) -> Result<(), WeakSecret> {
     Ok(())
 }
 
-/// Whether each character is the one after, or the one before, its neighbour.
+/// Whether the characters form an ascending or descending run.
 fn is_run(bytes: &[u8]) -> bool {
     let is_step =
         |up: i16| bytes.windows(2).all(|pair| i16::from(pair[1]) - i16::from(pair[0]) == up);

@@ -1,4 +1,5 @@
-//! What a tenant's plan includes in a billing month. Usage is shown against it; nothing is refused.
+//! The limits of a tenant's plan per billing month. Usage is compared with them; nothing is
+//! enforced.
 
 use ledger_core::event::{Event, PlanLimitsSet};
 use ledger_core::ids::TenantId;
@@ -9,39 +10,39 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::tenant_tx::{TenantTx, begin};
 
-/// How much of something a plan includes: above zero.
+/// The amount that a plan includes; above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Limit(i64);
 
 impl Limit {
-    /// `None` for zero and less: a plan that includes nothing warns of everything.
+    /// Returns `None` for zero and below, because a limit of zero would warn at any usage.
     #[must_use]
     pub fn new(amount: i64) -> Option<Self> {
         (amount > 0).then_some(Self(amount))
     }
 
-    /// The amount.
+    /// The amount, in the unit of the limit.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
     }
 }
 
-/// A tenant's plan; `None` is no limit, and the default has none.
+/// The limits of a tenant's plan; `None` is unlimited, which is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlanLimits {
-    /// Calls.
+    /// Number of calls.
     pub calls: Option<Limit>,
-    /// Minutes of calls.
+    /// Minutes of all calls.
     pub minutes: Option<Limit>,
-    /// What the calls may cost, in nano-dollars.
+    /// Cost of the calls, in nano-dollars.
     pub cost_nanos: Option<Limit>,
-    /// Events in the log.
+    /// Number of events in the log.
     pub events: Option<Limit>,
 }
 
 impl PlanLimits {
-    /// As the log tells of them.
+    /// Converts the limits to the recorded event.
     fn to_fact(self) -> PlanLimitsSet {
         PlanLimitsSet {
             calls: self.calls.map(Limit::get),
@@ -53,12 +54,12 @@ impl PlanLimits {
 }
 
 impl Store {
-    /// Sets all limits of a tenant's plan: the row and the fact in its log together. Limits that are
-    /// in force already are no change and no fact.
+    /// Sets all limits of a tenant's plan, and records the event in its log in the same
+    /// transaction. Equal limits are no change and record nothing.
     ///
     /// # Errors
-    /// [`StoreError::Append`] when the tenant's log takes nothing, as when it is frozen; the database
-    /// did not answer.
+    /// [`StoreError::Append`] when the tenant's log accepts no events, for instance when it is
+    /// frozen; the database did not answer.
     pub async fn set_plan_limits(
         &self,
         tenant_id: TenantId,
@@ -68,7 +69,8 @@ impl Store {
         if find(&mut tx, tenant_id).await? == limits {
             return Ok(());
         }
-        // This locks the log until the commit, so of two changes at once the last fact is the row.
+        // Locks the log until the commit, so after concurrent changes the last event matches the
+        // row.
         let event = Event::PlanLimitsSet(limits.to_fact());
         self.record_change(&mut tx, tenant_id, &event).await?;
         sqlx::query!(
@@ -93,10 +95,10 @@ impl Store {
     }
 }
 
-/// The limits of the tenant's plan; none where none were set.
+/// Returns the limits of the transaction's tenant; all unlimited when none were set.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when one is not above zero; the database did not answer.
+/// [`StoreError::Corrupt`] when a stored limit is not above zero; the database did not answer.
 pub async fn plan_limits(tx: &mut TenantTx) -> Result<PlanLimits, StoreError> {
     let tenant_id = tx.tenant_id();
     find(tx.conn(), tenant_id).await

@@ -1,4 +1,4 @@
-//! The state of a tenant, and what it still takes in each.
+//! The state of a tenant and the operations it permits.
 
 use ledger_core::event::{Event, StateChanged};
 use ledger_core::ids::{Position, TenantId};
@@ -9,19 +9,19 @@ use crate::error::StoreError;
 use crate::remembered::TenantFacts;
 use crate::tenant_tx::{TenantTx, begin};
 
-/// The state of a tenant.
+/// The state of a tenant, which decides on the permitted operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantState {
-    /// Everything.
+    /// Reads and writes are permitted.
     Active,
-    /// Reads, which are audited, and what withdraws credentials. No webhook and no write.
+    /// Permits reads, which are audited, and revoking credentials. Refuses webhooks and writes.
     Frozen,
-    /// What withdraws credentials. No webhook, no write, and its keys read nothing.
+    /// Permits revoking credentials. Refuses webhooks and writes, and its API keys read nothing.
     Closed,
 }
 
 impl TenantState {
-    /// The stored word.
+    /// The stored word for the state.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl TenantState {
         }
     }
 
-    /// From the stored word.
+    /// Parses the stored word.
     pub(crate) fn stored(word: &str) -> Result<Self, StoreError> {
         [Self::Active, Self::Frozen, Self::Closed]
             .into_iter()
@@ -41,9 +41,11 @@ impl TenantState {
 }
 
 impl Store {
-    /// Puts a tenant into a state, and records that in its log; where, unless it was in that state
-    /// already. `None` when there is no such tenant. This process acts on it at once, others within
-    /// seconds.
+    /// Sets the state of a tenant and records the change in its log. Takes effect in this process
+    /// at once, in others within seconds.
+    ///
+    /// Returns `None` when there is no such tenant, `Some(None)` when the state was already set,
+    /// and otherwise the position of the event.
     ///
     /// # Errors
     /// The database did not answer.
@@ -79,7 +81,7 @@ impl Store {
         Ok(Some(Some(position)))
     }
 
-    /// Whether the tenant's log takes events of calls; cached. A tenant that does not exist takes none.
+    /// Whether the tenant's log accepts call events; cached. False for an unknown tenant.
     ///
     /// # Errors
     /// The database did not answer.
@@ -88,7 +90,7 @@ impl Store {
         Ok(facts.is_some_and(|facts| facts.state == TenantState::Active))
     }
 
-    /// The country a tenant's national phone numbers are read in; cached.
+    /// Returns the country for parsing a tenant's national phone numbers; cached.
     ///
     /// # Errors
     /// The database did not answer.

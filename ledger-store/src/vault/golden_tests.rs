@@ -1,5 +1,5 @@
-//! Keys, look-ups, names of contents and leaves of the golden file, through the files and the calls
-//! that the product uses; and wrapped keys that were altered or moved.
+//! Golden keys, look-ups, content digests and leaf hashes, through the files and functions of the
+//! product; and wrapped keys that were altered or moved.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use super::*;
 use crate::golden::{Vector, vectors};
 use crate::root_key::{FileRootKey, RootKey, unwrap};
 
-/// A keyring of the golden root key and key files, on disk.
+/// A keyring on disk with the golden root key and key files.
 fn keyring(dir: &Path) -> Keyring {
     let root = &vectors("root_keys")[0];
     let root_path = dir.join("root.key");
@@ -28,7 +28,7 @@ fn keyring(dir: &Path) -> Keyring {
     Keyring::new(dir.join("keyring"), root_path)
 }
 
-/// The keys that a golden epoch key comes to, from the key file that holds it.
+/// The keys derived from a golden epoch key, read from its key file.
 async fn epoch_keys(keyring: &Keyring, key: &str) -> Arc<EpochKeys> {
     let files = vectors("key_files");
     let file = files.iter().find(|file| file.text("key") == key).expect("a file holds it");
@@ -142,10 +142,10 @@ async fn a_wrapped_key_altered_or_moved_opens_nothing() {
     }
     let others = epoch_keys(&keyring, all[1].text("epoch_key")).await;
     assert_eq!(unwrap(others.wrapping(), &place, &wrapped), None, "under another epoch key");
-    // Sealed by another key of the same epoch, for the same place.
+    // A secret sealed with another subkey of the epoch and the same associated data.
     let secret = keys.seal_secret(&place, &[7; 32]);
     assert_eq!(unwrap(keys.wrapping(), &place, &secret), None, "a secret is no key");
-    // Wrapped rightly, and no key.
+    // Correctly wrapped, but not a key of 32 bytes.
     let short = crate::root_key::seal_small(keys.wrapping(), &place, &[7; 31]);
     assert_eq!(unwrap(keys.wrapping(), &place, &short), None, "31 bytes");
 }

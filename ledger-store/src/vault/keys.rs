@@ -1,4 +1,4 @@
-//! Subject keys and epochs as the vault keeps them at hand: read, unwrapped, and for a minute.
+//! Cache of unwrapped subject keys, current epochs and resolved subjects, for a minute at most.
 
 use std::sync::Arc;
 
@@ -13,33 +13,33 @@ use crate::root_key;
 use crate::seal::KeyBytes;
 use crate::tenant_tx::TenantTx;
 
-/// Cached keys and look-ups.
+/// The caches of the vault. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
-    /// Decisions, by what was told.
+    /// Resolved subjects by tenant and by the hash of the message's handles and name.
     pub(super) found: Cache<(TenantId, [u8; 16]), Arc<Person>>,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
 }
 
-/// Whom a message was taken to be about.
+/// The subject that a message was resolved to.
 #[derive(Clone)]
 pub(super) struct Person {
     pub(super) subject_id: SubjectId,
     pub(super) facts: PersonFacts,
 }
 
-/// What the vault says of one generation of a subject.
+/// The state of one generation of a subject's key.
 pub(super) enum KeyState {
     Usable(Arc<KeyBytes>),
-    /// Opens, but seals nothing new.
+    /// The key opens sections and seals no new ones.
     Restricted(Arc<KeyBytes>),
     Gone,
-    /// Does not open under its epoch key: somebody altered or moved it.
+    /// The wrapped key does not open under its epoch key, because it was altered or moved.
     Corrupt,
 }
 
-/// The live epoch of the transaction's tenant, checked against the keyring.
+/// Returns the live epoch of the transaction's tenant, checked against the keyring.
 pub(super) async fn current_epoch(
     keys: &Keys,
     keyring: &Keyring,
@@ -67,7 +67,7 @@ pub(super) async fn current_epoch(
     Ok(epoch)
 }
 
-/// Reads every generation of these subjects' keys into the cache, and tells each.
+/// Reads every generation of these subjects' keys into the cache, and passes each to `each`.
 pub(super) async fn load_keys(
     keys: &Keys,
     keyring: &Keyring,
@@ -94,7 +94,7 @@ pub(super) async fn load_keys(
         let subject_id = SubjectId(row.subject_id);
         let generation = row.generation.cast_unsigned();
         let state = match (row.state.as_str(), row.wrapped, row.check_value) {
-            // Every epoch there ever was is remembered: somebody altered the row.
+            // Epochs are never deleted, so an unknown epoch means that the row was altered.
             ("active" | "restricted", Some(_), None) => KeyState::Corrupt,
             (state @ ("active" | "restricted"), Some(wrapped), Some(check_value)) => {
                 let epoch = keyring
@@ -111,7 +111,7 @@ pub(super) async fn load_keys(
             _ => KeyState::Gone,
         };
         let state = Arc::new(state);
-        // Whoever mends a row need not wait to be seen.
+        // Corrupt keys are not cached, so a repaired row takes effect at once.
         if !matches!(*state, KeyState::Corrupt) {
             keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
         }
@@ -120,7 +120,7 @@ pub(super) async fn load_keys(
     Ok(())
 }
 
-/// What a wrapped subject key is bound to.
+/// The associated data of a wrapped subject key.
 pub(super) fn wrap_place(
     tenant_id: TenantId,
     subject_id: SubjectId,

@@ -1,4 +1,4 @@
-//! The worker that finds or makes subjects, many at a time, one commit for all of them.
+//! The worker that finds or creates subjects: many messages at a time, one commit per tenant.
 
 mod plan;
 mod question;
@@ -27,12 +27,13 @@ use crate::stage;
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
-/// Tenants resolved side by side; the webhooks' pool has a connection more, to find sources with.
+/// Tenants resolved concurrently. The intake pool has one connection more, for looking up sources.
 const TENANTS_AT_ONCE: usize = 3;
-/// A database that goes silent holds up a tenant's messages for this long, and the worker no longer.
+/// Timeout of one tenant's transaction, so that a database that stopped responding does not block
+/// the worker.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One message's question: whose data is this?
+/// A message that waits for its subject.
 pub(super) struct Waiting {
     pub(super) tenant_id: TenantId,
     pub(super) stream_id: StreamId,
@@ -40,7 +41,7 @@ pub(super) struct Waiting {
     pub(super) reply: oneshot::Sender<Result<Resolved, VaultError>>,
 }
 
-/// What the worker works with: the vault but for its own queue.
+/// The dependencies of the worker: the vault without the sender of its own queue.
 pub(super) struct Worker {
     pub(super) pool: PgPool,
     pub(super) keyring: Arc<Keyring>,
@@ -49,20 +50,20 @@ pub(super) struct Worker {
     pub(super) ids: Arc<dyn Ids>,
 }
 
-/// How often a batch is decided anew because another process wrote what it was about to write. Begun
-/// one after another they never do; a server of before this rule may.
+/// Attempts to resolve a batch when another process wrote the same rows first. The advisory lock
+/// prevents that, except with servers older than this lock.
 const TRIES: usize = 3;
 
-/// The newest key of each subject, and its generation.
+/// The newest key of each subject, with its generation.
 type Latest = HashMap<SubjectId, (u32, Arc<KeyState>)>;
 
-/// Whether nothing about a subject may be sealed any more.
+/// Whether nothing new may be sealed for a subject.
 fn is_fenced(latest: &Latest, subject: SubjectId) -> bool {
     let state = latest.get(&subject).map(|(_, state)| state.as_ref());
     matches!(state, Some(KeyState::Gone | KeyState::Restricted(_)))
 }
 
-/// Answers until the vault is dropped.
+/// Runs until the vault is dropped.
 pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
     let worker = Arc::new(worker);
     let places = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
@@ -77,8 +78,8 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
             batch.entry(next.tenant_id).or_default().push(next);
             len += 1;
         }
-        // Tenants commit each for itself, side by side: a tenant that is held up holds back nobody
-        // else, and the next batch gathers while all places are taken.
+        // Each tenant has its own concurrent transaction, so that a blocked tenant delays no other.
+        // While all permits are taken, the next batch gathers in the queue.
         for (tenant_id, waiting) in batch {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
@@ -127,7 +128,7 @@ fn repeat(error: &VaultError) -> VaultError {
 }
 
 impl Worker {
-    /// An answer for each that waits: one person's corrupt key holds up nobody else.
+    /// Returns a result for each message. A corrupt key fails only the messages of its subject.
     async fn resolve(
         &self,
         tenant_id: TenantId,
@@ -136,7 +137,8 @@ impl Worker {
         if let Some(resolved) = self.resolve_together(tenant_id, waiting).await? {
             return Ok(resolved);
         }
-        // A message that cannot be decided now refuses no other.
+        // After conflicts each message is resolved by itself, so that one conflict fails no other
+        // message.
         let mut resolved = Vec::with_capacity(waiting.len());
         for one in waiting {
             let alone = self.resolve_together(tenant_id, std::slice::from_ref(one)).await?;
@@ -146,7 +148,7 @@ impl Worker {
         Ok(resolved)
     }
 
-    /// `None` when other processes were faster each time.
+    /// Returns `None` after a conflict with another process in every attempt.
     async fn resolve_together(
         &self,
         tenant_id: TenantId,
@@ -160,7 +162,8 @@ impl Worker {
         Ok(None)
     }
 
-    /// `None` when another process was faster: nothing was written, and all is to be read again.
+    /// Returns `None` after a conflict with another process; nothing was written, and all must be
+    /// read again.
     async fn try_resolve(
         &self,
         tenant_id: TenantId,
@@ -187,7 +190,8 @@ impl Worker {
         }
         let resolve = |question: &Question, person: Person| {
             let subject_id = person.subject_id;
-            // No row at all is not a new person: somebody removed what must stay as a fence.
+            // A missing row is not a new person: a row is kept as fence and has been removed by
+            // another program.
             let (generation, state) =
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
             let subject = subject(subject_id, *generation, state)?;
@@ -201,7 +205,7 @@ impl Worker {
         Ok(Some(people.map(|(question, person)| resolve(question, person)).collect()))
     }
 
-    /// The newest keys of some subjects.
+    /// Loads the newest keys of some subjects.
     async fn load_latest(
         &self,
         tx: &mut TenantTx,
@@ -218,7 +222,7 @@ impl Worker {
     }
 }
 
-/// The answer when the same was told before: no queue, and no round trip at all.
+/// Returns the cached result for an equal message, without queue and query.
 pub(super) fn known(
     keys: &Keys,
     tenant_id: TenantId,
@@ -229,7 +233,7 @@ pub(super) fn known(
     let question = Question::of(stream_id, told, &epoch);
     let found = |is_contact| keys.found.get(&(tenant_id, question.cache_key(is_contact)));
     let person = found(true).or_else(|| found(false))?;
-    // Generation 1 is all there is until a person comes back after an erasure.
+    // The cache covers generation 1 only; later ones exist only after an erasure.
     let state = keys.subjects.get(&(tenant_id, person.subject_id, 1))?;
     let subject = subject(person.subject_id, 1, &state).ok()?;
     subject.sealing_key()?;

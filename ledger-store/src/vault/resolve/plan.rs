@@ -1,4 +1,4 @@
-//! What a batch of messages makes new in the vault, decided one message after the other.
+//! The rows that a batch of messages adds to the vault, determined message by message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +12,21 @@ use super::question::{HandleKey, Question};
 use super::read::{Known, KnownHandle};
 use super::{Latest, is_fenced};
 
-/// A contact's handle, with the name that was told with it.
+/// A contact's handle, with the name given with it.
 pub(super) type Holding = (HandleId, SubjectId, Option<NameIndex>);
 
-/// What is known, and what must be written before the batch can be answered. All of it is sorted, so
-/// that two processes never wait for each other.
+/// The known rows, and the rows to write before the batch is answered. All of them are sorted, so
+/// that concurrent processes lock in the same order and do not deadlock.
 #[derive(Default)]
 pub(super) struct Plan {
     known: Known,
     pub(super) handles: BTreeMap<HandleKey, HandleId>,
-    /// With what each may be a duplicate of.
+    /// New contacts, each with the contact it may be a duplicate of.
     pub(super) contacts: BTreeMap<SubjectId, Option<SubjectId>>,
     pub(super) holdings: BTreeSet<Holding>,
-    /// First names of contacts that had none.
+    /// Names for existing contacts without one.
     pub(super) names: BTreeMap<SubjectId, NameIndex>,
-    /// Calls' own subjects, by the blind index of the stream.
+    /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: BTreeMap<[u8; 16], SubjectId>,
 }
 
@@ -35,7 +35,7 @@ impl Plan {
         Self { known, ..Self::default() }
     }
 
-    /// Everybody who may be an answer.
+    /// Every existing subject that may be the result for a message.
     pub(super) fn subjects(&self) -> Vec<Uuid> {
         let Known { contacts, own, first, .. } = &self.known;
         let all = contacts.keys().chain(own.values()).chain(first.values());
@@ -50,17 +50,17 @@ impl Plan {
             && self.own.is_empty()
     }
 
-    /// The first name of a contact that is made now.
+    /// The name of a contact, known or created in this batch.
     pub(super) fn name_of(&self, contact: SubjectId) -> Option<NameIndex> {
         self.known.contacts.get(&contact).and_then(|contact| contact.name)
     }
 
-    /// Whose data a message is, and plans what that takes.
+    /// Determines the subject of a message and plans the rows for it.
     pub(super) fn decide(&mut self, question: &Question, latest: &Latest, ids: &dyn Ids) -> Person {
         let told: Vec<identity::Known> =
             question.handles.iter().map(|handle| self.contacts_of(handle)).collect();
         let resolution = identity::resolve(&told, question.name);
-        // Nothing new is made in the call of somebody fenced: no name, no key.
+        // If the subject of the call is fenced, neither a name nor a key is created.
         let first = self.known.first.get(&question.stream).copied();
         let fenced = first.filter(|subject| is_fenced(latest, *subject));
         match (resolution, fenced) {
@@ -109,7 +109,7 @@ impl Plan {
         }
     }
 
-    /// The id of a handle, which is made when it is new.
+    /// Returns a handle, creating its id when it is new.
     fn handle(&mut self, key: &HandleKey, ids: &dyn Ids) -> &mut KnownHandle {
         let made = &mut self.handles;
         self.known.handles.entry(*key).or_insert_with(|| {
@@ -119,7 +119,7 @@ impl Plan {
         })
     }
 
-    /// Gives a contact the handles of a message that it lacks, and its first name.
+    /// Adds the missing handles of a message to a contact, and its name if it has none.
     fn hold(
         &mut self,
         question: &Question,
@@ -139,13 +139,14 @@ impl Plan {
             if !is_new && !takes_name {
                 continue;
             }
-            // One contact a handle and name: a second one of the name keeps the handle without it.
+            // A handle and name identify one contact; another contact of the name gets the handle
+            // without the name.
             let is_taken = |other: &SubjectId| {
                 *other != contact_id && name.is_some() && self.name_of(*other) == name
             };
             let told = name.filter(|_| !others.iter().any(is_taken));
             if !is_new && told.is_none() {
-                // It holds the handle without a name already.
+                // The contact has the handle without a name already.
                 continue;
             }
             self.holdings.insert((handle_id, contact_id, told));

@@ -1,4 +1,4 @@
-//! What a message asks of the vault, in blind indexes.
+//! The look-up keys of a message, as blind indexes.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use ledger_core::identity::{HandleKind, NameIndex, Told};
@@ -6,15 +6,15 @@ use ledger_core::ids::StreamId;
 
 use crate::keyring::EpochKeys;
 
-/// A handle's kind and blind index.
+/// Kind and blind index of a handle.
 pub(super) type HandleKey = (HandleKind, [u8; 16]);
 
-/// One message's question: whose data is this?
+/// The blind indexes that identify the subject of one message.
 pub(super) struct Question {
     pub(super) stream_id: StreamId,
-    /// The blind index of the stream: the way to the call's own subject.
+    /// Blind index of the stream, which finds the call's own subject.
     pub(super) stream: [u8; 16],
-    /// Strongest first.
+    /// Handles of the message, strongest first.
     pub(super) handles: Vec<HandleKey>,
     pub(super) name: Option<NameIndex>,
 }
@@ -33,7 +33,8 @@ impl Question {
         }
     }
 
-    /// Under which its answer is kept at hand: a contact's for every call, another for this one.
+    /// Cache key of the result. A contact's result applies to every call, another only to this
+    /// call.
     pub(super) fn cache_key(&self, is_contact: bool) -> [u8; 16] {
         let mut context = Context::new(&SHA256);
         for (kind, index) in &self.handles {

@@ -1,4 +1,4 @@
-//! What the vault knows of a batch of questions, in one round trip.
+//! Reads the known handles, contacts and subjects of a batch in one query.
 
 use std::collections::HashMap;
 
@@ -10,25 +10,26 @@ use super::super::{VaultError, database};
 use super::question::{HandleKey, Question};
 use crate::tenant_tx::TenantTx;
 
-/// The most contacts of one handle that are looked at: the one with the name that is told, those
-/// without a name, and the oldest others. More than one is several, and facts stay small.
+/// Maximum number of contacts considered per handle: first those with the given name, then those
+/// without a name, then the oldest. More than one is ambiguous anyway, and the limit keeps the
+/// facts small.
 pub(super) const MAX_CONTACTS: i64 = 8;
 
-/// A handle that was told before.
+/// An existing handle and its contacts.
 pub(super) struct KnownHandle {
     pub(super) handle_id: HandleId,
-    /// Oldest first.
+    /// Contacts with the handle, oldest first.
     pub(super) contacts: Vec<SubjectId>,
 }
 
-/// What is known.
+/// The existing rows that a batch refers to.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) handles: HashMap<HandleKey, KnownHandle>,
     pub(super) contacts: HashMap<SubjectId, Contact>,
     /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: HashMap<[u8; 16], SubjectId>,
-    /// Whose the first event of each call is.
+    /// The subject of the first event of each call, by the blind index of the stream.
     pub(super) first: HashMap<[u8; 16], SubjectId>,
 }
 
@@ -90,7 +91,8 @@ async fn select(
         asked.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
     let streams: Vec<Vec<u8>> = questions.iter().map(|one| one.stream.to_vec()).collect();
     let stream_ids: Vec<Uuid> = questions.iter().map(|one| one.stream_id.0).collect();
-    // One look-up for each handle and stream: without statistics the planner would read all of the tenant's.
+    // One index look-up per handle and stream: without statistics the planner would scan all rows
+    // of the tenant.
     sqlx::query_as!(
         Row,
         r#"

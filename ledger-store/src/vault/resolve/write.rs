@@ -1,4 +1,4 @@
-//! Writes what a batch makes new, in one statement.
+//! Writes the new rows of a batch in one statement.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::root_key;
 use crate::seal::KeyBytes;
 use crate::tenant_tx::TenantTx;
 
-/// Writes a plan and returns the keys it made; `None` when another process wrote some of it first: the
-/// transaction is of no use then.
+/// Writes the rows and returns the keys created. Returns `None` when another process wrote one of the
+/// rows first; the transaction must then be rolled back.
 pub(super) async fn write(
     plan: &Plan,
     tx: &mut TenantTx,
@@ -36,7 +36,7 @@ pub(super) async fn write(
     Ok(Some(keys.into_iter().map(usable).collect()))
 }
 
-/// Returns how many handles, holdings, names and own subjects were new.
+/// Returns the number of new handles, holdings, names and own subjects.
 async fn insert(
     plan: &Plan,
     tx: &mut TenantTx,
@@ -134,7 +134,7 @@ async fn insert(
     Ok(usize::try_from(written).expect("a count"))
 }
 
-/// The first key of a subject.
+/// The first key of a new subject.
 struct NewKey {
     subject: SubjectId,
     key: Arc<KeyBytes>,
