@@ -1,4 +1,4 @@
-//! The shared handler state, the route table, and the middleware layers around it.
+//! The shared handler state, the route table, and the middleware layers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     (routes, contract::completed(document))
 }
 
-/// Where probes and metrics are served.
+/// Address of probes and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operations {
     /// On the same address as the API.
@@ -165,7 +165,7 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
     }
 }
 
-/// Builds the service: routes, documentation, and the layers around them. `cors_origins` may call it from a
+/// Builds the service: routes, documentation, and middleware layers. `cors_origins` may call it from a
 /// browser.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
     let (routes, document) = served(operations);
@@ -236,7 +236,7 @@ fn on_its_route(mut request: Request) -> Request {
     request
 }
 
-/// Routes served to connections above the limit: the probes, and a 503 `too-many-connections` with
+/// Routes for connections above the limit: the probes, and a 503 `too-many-connections` with
 /// `Retry-After` for every other path.
 pub fn router_when_full(app: App, operations: Operations) -> Router {
     let probes = match operations {

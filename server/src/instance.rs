@@ -1,4 +1,4 @@
-//! An opened ledger: the database (private or external) with a current schema, and the store over it.
+//! An opened ledger: the database (private or external) with a current schema, and the open store.
 
 pub mod pooler;
 pub mod refusal;

@@ -60,7 +60,7 @@ impl Figures {
     }
 }
 
-/// Sum of stored webhook counts.
+/// Stored webhook counts, added up.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     pub(super) figures: Figures,

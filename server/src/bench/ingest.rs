@@ -123,7 +123,7 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     Ok(report)
 }
 
-/// Cost of the load since `look`, measured after the projections have caught up.
+/// The cost of the load since `look`, measured after the projections have caught up.
 async fn spent(
     scratch: &Scratch,
     server: &Server,

@@ -125,7 +125,7 @@ pub struct Cost {
     pub total_us: f64,
     /// Write-ahead log, in bytes.
     pub wal_bytes: f64,
-    /// Cost by stage; the remainder is the last entry.
+    /// The cost by stage; the remainder is the last entry.
     pub stages: Vec<StageCost>,
 }
 
@@ -148,7 +148,7 @@ impl Cost {
     }
 }
 
-/// Cost of one stage.
+/// A stage and its part of the cost.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageCost {
     /// `verify`, `translate`, `vault`, `seal`, `append`, `project` or `rest`.
@@ -174,7 +174,7 @@ pub struct Report {
     pub postgres: Option<String>,
     /// Measurements in the order of their execution.
     pub measured: Vec<Measured>,
-    /// Cost of a webhook under each load.
+    /// The cost of a webhook under each load.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<Cost>,
     /// Goals, some relative to limits measured in the same run.

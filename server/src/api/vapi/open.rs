@@ -28,7 +28,7 @@ use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
 use crate::reading::BUDGET;
 
-/// Batch limits: calls, bytes of their packed rows, and bytes of sealed sections read ahead.
+/// Limits of a batch: calls, bytes of their packed rows, and bytes of sealed sections read ahead.
 const AT_ONCE: usize = 100;
 const ROWS_AT_ONCE: usize = 2 << 20;
 const SEALED_AT_ONCE: usize = 1 << 20;

@@ -21,7 +21,7 @@ use self::wal::Wal;
 use super::Server;
 use crate::bench::report::{Cost, StageCost, as_f64};
 
-/// Cost outside the stages: HTTP, counting and upkeep; PostgreSQL's background processes and other
+/// Name of the cost outside the stages: HTTP, counting and upkeep; PostgreSQL's background processes and other
 /// connections.
 const REST: &str = "rest";
 
@@ -45,7 +45,7 @@ impl Look {
         Ok(Self { server: processes::time_of(server.pid)?, stages, postgres, wal })
     }
 
-    /// Cost since this moment, divided by the number of webhooks.
+    /// The cost since this moment, divided by the number of webhooks.
     ///
     /// # Errors
     /// As for [`Look::take`].

@@ -72,8 +72,8 @@ impl Asker {
         if matches!(first.status().as_u16(), 400 | 404 | 405) {
             return Ok(Err(told(first).await));
         }
-        // PostgreSQL plans the first few executions on a connection anew and then caches a generic plan, so
-        // these are warm-up.
+        // PostgreSQL plans the first few executions on a connection and then keeps a plan, so these are
+        // warm-up.
         let began = Instant::now();
         for _ in 0..requests / 10 {
             self.once(question).await?;

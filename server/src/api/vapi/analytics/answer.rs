@@ -193,7 +193,7 @@ fn figure(operation: &Operation, sums: &Sums) -> Value {
     }
 }
 
-/// Number of calls with a value in the column, and their sum.
+/// Counts the calls with a value in the column, and adds the values up.
 fn total(column: Column, sums: &Sums) -> (i64, i128) {
     let cost = sums.costs.get(USD).copied().unwrap_or_default();
     match column {
