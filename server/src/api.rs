@@ -1,5 +1,5 @@
-//! `/v1`: what a key may ask, and beside it the same in another's dialect. One endpoint a file; every
-//! handler names its scope.
+//! The `/v1` API, and the read-only part of Vapi's API. Each endpoint has its own file, and each handler
+//! names the scope it requires.
 
 pub mod agents;
 pub mod analytics;
@@ -49,10 +49,10 @@ use crate::reading::Room;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
-/// How long a read waits for its read model.
+/// Timeout of a read that waits for its projection.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The routes.
+/// Routes of `/v1` and of the Vapi API.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(agents::handler))
@@ -91,8 +91,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(vapi::routes())
 }
 
-/// The id in a path. `None` when what stands there is no id: no object has it, so it is answered
-/// like one that is missing.
+/// The id in a path. `None` if the text is not a UUID: no object has such an id, so the answer is the same
+/// 404 as for a missing one.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId(pub Option<Uuid>);
 
@@ -105,7 +105,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// The query, taken apart by name; what is left over was misspelt.
+/// Query parameters by name. Each is removed when it is read; a remaining one is unknown.
 #[derive(Debug)]
 pub struct Params(BTreeMap<String, String>);
 
@@ -120,7 +120,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         let mut params = BTreeMap::new();
         for (name, value) in given {
             if params.insert(name.clone(), value).is_some() {
-                // Whichever counted, whoever meant the other would not see that it did not.
+                // A repeated parameter is rejected: silently choosing one would hide the mistake.
                 return Err(ApiError::parameter(shown_name(&name), "it is given more than once"));
             }
         }
@@ -129,10 +129,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// A parameter as it came; an empty one is none.
+    /// Removes and returns a parameter; an empty one counts as absent.
     ///
     /// # Errors
-    /// 400: no stored text holds a NUL character.
+    /// 400 for a NUL character, which no stored text contains.
     pub fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.0.remove(name) {
             Some(value) if value.contains('\0') => {
@@ -142,10 +142,10 @@ impl Params {
         }
     }
 
-    /// A parameter of a type whose form is told to who misspells it.
+    /// Removes and parses a parameter. `form` describes the expected form in the error.
     ///
     /// # Errors
-    /// 400: it is not of that form.
+    /// 400 if the value is malformed.
     pub fn parse<T: FromStr>(&mut self, name: &str, form: &str) -> Result<Option<T>, ApiError> {
         let parse = |value: String| {
             value.parse().map_err(|_| ApiError::parameter(name, format!("it is not {form}")))
@@ -153,10 +153,10 @@ impl Params {
         self.take(name)?.map(parse).transpose()
     }
 
-    /// A whole number.
+    /// Removes and parses a whole number.
     ///
     /// # Errors
-    /// 400: it is none.
+    /// 400 if the value is not one.
     pub fn number(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
         let number = |value: String| {
             whole_number(&value)
@@ -165,10 +165,10 @@ impl Params {
         self.take(name)?.map(number).transpose()
     }
 
-    /// A time.
+    /// Removes and parses an RFC 3339 time.
     ///
     /// # Errors
-    /// 400: it is none, or lies beyond the years that RFC 3339 can write.
+    /// 400 if the value is malformed, or outside the years that RFC 3339 can write.
     pub fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
         let time = |value: String| {
             let time = times::zoned(&value).filter(|time| is_rfc3339(*time));
@@ -177,10 +177,10 @@ impl Params {
         self.take(name)?.map(time).transpose()
     }
 
-    /// How many to a page: 1 to 200, 50 when nothing is said.
+    /// The page size: 1 to 200, default 50.
     ///
     /// # Errors
-    /// 400: it is not one of these.
+    /// 400 if outside this range.
     pub fn limit(&mut self) -> Result<i64, ApiError> {
         let limit = self.number("limit")?.unwrap_or(DEFAULT_LIMIT);
         if (1..=MAX_LIMIT).contains(&limit) {
@@ -189,10 +189,10 @@ impl Params {
         Err(ApiError::parameter("limit", format!("choose 1 to {MAX_LIMIT}")))
     }
 
-    /// One of a few words.
+    /// Removes a parameter that must be one of the `known` words.
     ///
     /// # Errors
-    /// 400: it is another.
+    /// 400 for another word.
     pub fn one_of(&mut self, name: &str, known: &[&str]) -> Result<Option<String>, ApiError> {
         let value = self.take(name)?;
         if value.as_deref().is_some_and(|value| !known.contains(&value)) {
@@ -201,10 +201,10 @@ impl Params {
         Ok(value)
     }
 
-    /// Ends the reading.
+    /// Rejects remaining parameters.
     ///
     /// # Errors
-    /// 400 when something was given that nobody took.
+    /// 400 `unknown-parameter` if a parameter was not read.
     pub fn finish(self) -> Result<(), ApiError> {
         match self.0.into_keys().next() {
             None => Ok(()),
@@ -213,16 +213,18 @@ impl Params {
     }
 }
 
-/// A whole number, also one that is written with a fraction of zero: some languages have no other numbers.
+/// Parses a whole number, also with a fraction of zero such as `5.0`: some languages have no other number
+/// type.
 #[must_use]
 pub fn whole_number(text: &str) -> Option<i64> {
-    // The parser of decimals takes underscores, too.
+    // The decimal parser would also accept underscores.
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     let decimal = || parse_decimal(text).filter(|number| is_number && number.is_integer());
     text.parse().ok().or_else(|| decimal()?.to_i64())
 }
 
-/// A request whose query must be empty: a parameter that nothing reads was meant to change something.
+/// Extractor for requests without query parameters: any parameter is rejected, because it would have no
+/// effect.
 #[derive(Debug, Clone, Copy)]
 pub struct NoQuery;
 
@@ -235,7 +237,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// Names the parameter, when it looks like a name: a value in its place may be personal.
+/// Names the parameter only if it looks like a name, because a misplaced value may be personal.
 fn unknown_parameter(name: &str) -> ApiError {
     let detail = "it is not known; see /docs for what may be asked";
     ApiError { code: "unknown-parameter", ..ApiError::parameter(shown_name(name), detail) }
@@ -246,10 +248,11 @@ fn shown_name(name: &str) -> &str {
     if is_name { name } else { "" }
 }
 
-/// Begins a read of a read model, once it has reached `min_position`; tells how far it is.
+/// Begins a consistent read of a projection, after it has reached `min_position`. Returns the transaction and
+/// the projection's position.
 ///
 /// # Errors
-/// 503 `projection-behind` when it has not got there in time.
+/// 503 `projection-behind` if the position is not reached in time.
 pub async fn begin_read(
     app: &App,
     caller: &Caller,
@@ -262,7 +265,8 @@ pub async fn begin_read(
     Ok((tx, reached))
 }
 
-/// Begins a read of sums over some read models, all at one instant; tells how far the last of them is.
+/// Begins a read of sums over several projections, all in one snapshot. Returns the transaction and the
+/// lowest of their positions.
 ///
 /// # Errors
 /// As [`begin_read`].
@@ -292,7 +296,7 @@ async fn await_position(
 ) -> Result<(), ApiError> {
     let Some(wanted) = min_position.map(Position) else { return Ok(()) };
     let tenant_id = caller.tenant_id();
-    // Waiting uses nothing up, and has a bound of its own.
+    // The reader permit is released while waiting; waiting requests have a bound of their own.
     caller.seat.leave();
     let place = app.readers.wait(tenant_id)?;
     let has_arrived = app.arrivals.wait(tenant_id, model, wanted, READ_PATIENCE).await;
@@ -308,17 +312,17 @@ async fn await_position(
     })
 }
 
-/// An answer that says how far its read model is.
+/// An answer with the position of its projection in `Ledger-Position`.
 pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
     let mut response = axum::Json(body).into_response();
     response.headers_mut().insert("ledger-position", HeaderValue::from(reached.0));
     response
 }
 
-/// An answer with opened sections, which keeps its room until it is sent.
+/// An answer with opened sections; holds its memory reservation until it is sent.
 ///
 /// # Errors
-/// 500 when it could not be written.
+/// 500 if serialization failed.
 pub fn opened_page(
     room: Room,
     written: serde_json::Result<Vec<u8>>,
@@ -332,12 +336,12 @@ pub fn opened_page(
     Ok((headers, Body::from(room.hold(written))).into_response())
 }
 
-/// The answer to a request that made something, and where that is recorded.
+/// A 201 answer, with the position of the recorded event in `Ledger-Position`.
 pub fn created<T: Serialize>(body: T, position: Option<Position>) -> Response {
     recorded_at((StatusCode::CREATED, axum::Json(body)).into_response(), position)
 }
 
-/// An answer that says where what was done is recorded.
+/// Adds the position of the recorded event in `Ledger-Position`, if there is one.
 #[must_use]
 pub fn recorded_at(mut response: Response, position: Option<Position>) -> Response {
     if let Some(position) = position {
@@ -346,22 +350,22 @@ pub fn recorded_at(mut response: Response, position: Option<Position>) -> Respon
     response
 }
 
-/// Whether a time lies in the years 0 to 9999. Others can be parsed, but not stored or compared.
+/// True for times in the years 0 to 9999. Others can be parsed, but not stored or compared.
 #[must_use]
 pub fn is_rfc3339(time: DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
 }
 
-/// A cursor from what it must remember; opaque to the reader.
+/// Encodes a pagination cursor, opaque to the client.
 pub fn encode_cursor<T: Serialize>(place: &T) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).expect("a place is plain data"))
 }
 
-/// What a cursor remembers, if it `is_possible`. One place has one cursor: no other spelling of it
-/// is one.
+/// Decodes a cursor and checks it with `is_possible`. Only the canonical encoding is accepted, so a place in
+/// a list has exactly one cursor.
 ///
 /// # Errors
-/// 400: it is not one of ours.
+/// 400 if it was not issued by this server.
 pub fn decode_cursor<T: Serialize + DeserializeOwned>(
     cursor: &str,
     is_possible: impl Fn(&T) -> bool,

@@ -1,4 +1,4 @@
-//! What every handler shares, the routes, and the layers around them.
+//! The shared handler state, the route table, and the middleware layers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,49 +30,51 @@ use crate::readers::Readers;
 use crate::reading::Reading;
 use crate::{api, contract, headers, ingest, ops};
 
-/// How long a browser remembers what it may call.
+/// Lifetime of a CORS preflight answer in the browser's cache.
 const CORS_LIFETIME: Duration = Duration::from_mins(10);
 
-/// What handlers share. Cheap to clone.
+/// State shared by all handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The log and the vault.
+    /// Handle to the log and the vault.
     pub store: Arc<Store>,
-    /// What the engine of the read models last complained of.
+    /// Health of the projection engine, with the most recent worker error.
     pub engine: Health,
-    /// Refusals on their way to the log.
+    /// Buffers audit events of refused requests and aggregates repeated ones.
     pub denials: Arc<Denials>,
-    /// Searches for people, counted by key.
+    /// Rate limiter for searches by number or e-mail address, per API key.
     pub lookups: Arc<Lookups>,
-    /// Webhooks on their way to the figures of their sources.
+    /// Webhook counts that are not yet written to the database.
     pub counts: Arc<Counts>,
-    /// What `/metrics` renders.
+    /// Renders the process's metrics for `/metrics`.
     pub metrics: PrometheusHandle,
-    /// What one sender, and all of them, may take.
+    /// Resource bounds for each client and for the process.
     pub limits: Limits,
-    /// Where the bodies of webhooks under way find room.
+    /// Memory budgets for webhook bodies in flight.
     pub rooms: Rooms,
-    /// What each tenant may read at once.
+    /// Admission control for concurrent reads, per tenant.
     pub readers: Readers,
-    /// Room for what is read.
+    /// Memory budget for opened sections and for answers until they are sent.
     pub reading: Reading,
-    /// Where readers wait for a read model.
+    /// Wakes requests that wait for a projection to reach a position.
     pub arrivals: Arrivals,
-    /// The data directory, for its disk's figures; `None` when the database is elsewhere.
+    /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
-    /// When requests under way have had their time, because the server is told to stop.
+    /// Becomes true during shutdown when the drain time for requests is over.
     pub closing: Closing,
 }
 
-/// Turns true when what is still under way shall be answered 503. A dropped sender never does.
+/// Watch channel that becomes true when requests still in flight must be answered 503. A dropped sender never
+/// does.
 pub type Closing = watch::Receiver<bool>;
 
-/// Our name for a request, in its span, its answer and what it appends.
+/// The server's id of a request: in its span, in the `x-request-id` header and in the events it appends.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId(pub Uuid);
 
 impl App {
-    /// The application over a store.
+    /// Creates the state over a store. The reader shares are derived from the size of the store's connection
+    /// pool.
     #[must_use]
     pub fn new(
         store: Arc<Store>,
@@ -100,17 +102,18 @@ impl App {
         }
     }
 
-    /// The valid key of this text; `None` when there is none.
+    /// Returns the valid API key with this text, or `None` if there is none.
     ///
     /// # Errors
-    /// 503 when the database does not answer.
+    /// 503 if the database does not answer.
     pub async fn find_key(&self, key: &str) -> Result<Option<ApiKey>, ApiError> {
         let Some(tenant_id) = tenant_of_key(key) else { return Ok(None) };
         Ok(self.store.find_api_key(tenant_id, key).await?)
     }
 
-    /// Resolves when a request has had all the time there is for one. What it had begun may still
-    /// be done: whoever asked has to ask again.
+    /// Resolves with a 503 when a request has used its maximum time or the server stops.
+    ///
+    /// The dropped handler may have committed already, so the client must retry with the same request.
     async fn out_of_time(&self) -> ApiError {
         let mut closing = self.closing.clone();
         let closed = async {
@@ -128,7 +131,7 @@ impl App {
     }
 }
 
-/// Every route with the OpenAPI document made from them.
+/// Returns every route, and the OpenAPI document generated from them.
 pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
         .merge(ingest::routes())
@@ -138,16 +141,16 @@ pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     (routes, contract::completed(document))
 }
 
-/// Where probes and metrics are served.
+/// Address of probes and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operations {
-    /// Beside the API.
+    /// On the same address as the API.
     Here,
-    /// At an address of their own: here only whether the process lives.
+    /// On a separate address; the API address then serves only `/healthz`.
     Apart,
 }
 
-/// The routes that are served here, with their document.
+/// The routes of the API address, with their OpenAPI document.
 fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
     match operations {
         Operations::Here => documented(),
@@ -162,7 +165,8 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
     }
 }
 
-/// The service: routes, documentation, and the layers around them. Pages of `cors_origins` may read it.
+/// Builds the service: routes, documentation, and middleware layers. `cors_origins` may call it from a
+/// browser.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
     let (routes, document) = served(operations);
     let inner: Router = routes
@@ -182,8 +186,8 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
     if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
 }
 
-/// Answers browsers of other origins: these may call with a key and read what answers say in headers.
-/// No cookies are involved.
+/// CORS layer for the configured origins. Their pages may call with an API key and read the listed answer
+/// headers; cookies are not involved.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
@@ -205,7 +209,7 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(CORS_LIFETIME)
 }
 
-/// What is served at the address of operations.
+/// Routes of the separate operations address: probes and metrics.
 pub fn router_of_operations(app: App) -> Router {
     let (routes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
     routes
@@ -214,8 +218,8 @@ pub fn router_of_operations(app: App) -> Router {
         .with_state(app)
 }
 
-/// A path with a slash at its end is the same route. The page of the contract is not: its links are
-/// relative to its slash.
+/// Removes slashes at the end of the path, so that `/v1/calls/` is the route `/v1/calls`. `/docs/` is exempt
+/// because the links of its page are relative to the slash.
 fn on_its_route(mut request: Request) -> Request {
     let path = request.uri().path();
     let trimmed = path.trim_end_matches('/');
@@ -232,7 +236,8 @@ fn on_its_route(mut request: Request) -> Request {
     request
 }
 
-/// What is served to those who find every connection taken: probes, and when to come again.
+/// Routes for connections above the limit: the probes, and a 503 `too-many-connections` with
+/// `Retry-After` for every other path.
 pub fn router_when_full(app: App, operations: Operations) -> Router {
     let probes = match operations {
         Operations::Here => ops::routes(),
@@ -249,7 +254,8 @@ pub fn router_when_full(app: App, operations: Operations) -> Router {
         .with_state(app)
 }
 
-/// The method, or that it is none of HTTP's: its name may be as long as a head.
+/// Maps the method to a fixed set of labels. An unknown method becomes `other`, since its name may be as long
+/// as the request head.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -265,7 +271,8 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// Names the request, measures it, logs one line about it, and finishes its problem document.
+/// Assigns the request id, bounds the time, records the duration, logs one line, and writes the problem
+/// document.
 async fn around(
     axum::extract::State(app): axum::extract::State<App>,
     mut request: Request,
@@ -273,7 +280,7 @@ async fn around(
 ) -> Response {
     let request_id = app.store.ids().ordered();
     request.extensions_mut().insert(RequestId(request_id));
-    // The pattern, not the path: paths may one day hold what somebody should not read in a log.
+    // The route pattern and not the path: a path may contain values that must not be in a log.
     let route = request
         .extensions()
         .get::<MatchedPath>()

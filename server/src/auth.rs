@@ -1,4 +1,5 @@
-//! Who is asking: an API key names its tenant and its scopes. Refusals are audited.
+//! Authentication and authorization: an API key names its tenant and carries scopes. Refusals are recorded in
+//! the tenant's log.
 
 mod denials;
 mod lookups;
@@ -21,37 +22,37 @@ use crate::system::fresh_secret;
 pub use denials::Denials;
 pub use lookups::Lookups;
 
-/// Every key begins with this, so that scanners can find one that leaked.
+/// Prefix of every API key, so that secret scanners can find a leaked one.
 const PREFIX: &str = "clg_";
 
-/// What a key may do.
+/// A right of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Facts; personal fields masked.
+    /// Reads facts; personal fields are masked.
     Read,
-    /// Personal fields in the clear, each read audited. Includes `read`.
+    /// Reads personal fields in the clear, each read audited. Includes `read`.
     Personal,
-    /// Commands.
+    /// Executes commands that append events.
     Write,
-    /// Audit, proofs and people's rights.
+    /// Reads the audit trail and proofs, and handles the rights of data subjects.
     Compliance,
-    /// Operations.
+    /// Manages sources, keys, projections, quarantine and other operations.
     Admin,
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes, in the order of the documentation.
     pub const ALL: &'static [Self] =
         &[Self::Read, Self::Personal, Self::Write, Self::Compliance, Self::Admin];
 
-    /// From its name.
+    /// Returns the scope with this name, or `None` for an unknown name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|known| known.as_str() == name)
     }
 
-    /// The stored and typed name.
+    /// The name as it is stored and typed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,38 +65,39 @@ impl Scope {
     }
 }
 
-/// The key of a request.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The key.
+    /// The API key, valid at the start of the request.
     pub key: ApiKey,
-    /// Our name for the request.
+    /// The server's id of the request, also recorded in the audit events.
     pub request_id: Uuid,
-    /// The request's part of what its tenant may do at once; given up while it waits.
+    /// The request's permit among the concurrent reads of its tenant; released while the request waits for a
+    /// projection.
     pub seat: Seat,
 }
 
 impl Caller {
-    /// Whose data is asked for.
+    /// The tenant of the key. All data of the request is read as this tenant.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         self.key.tenant_id
     }
 
-    /// Whether the key has a scope; `personal` includes `read`.
+    /// True if the key has the scope; `personal` includes `read`.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
         let named = |scope: Scope| self.key.scopes.iter().any(|known| known == scope.as_str());
         named(scope) || (scope == Scope::Read && named(Scope::Personal))
     }
 
-    /// The tenant whose rows alone the key is about; `None` for a key of the installation.
+    /// The tenant the key is limited to; `None` for a key of the installation.
     #[must_use]
     pub fn only(&self) -> Option<TenantId> {
         Some(self.tenant_id()).filter(|id| *id != TenantId::INSTALLATION)
     }
 
-    /// Goes on only with the scope; a refusal is recorded in the tenant's log.
+    /// Requires the scope; a refusal is recorded in the tenant's log.
     ///
     /// # Errors
     /// 403 `scope-missing`.
@@ -112,8 +114,8 @@ impl Caller {
         Err(self.deny(app, action, "scope-missing", detail).await)
     }
 
-    /// Goes on only with a key of the installation, for what changes every tenant's answers; a refusal
-    /// is recorded in the tenant's log.
+    /// Requires a key of the installation, for operations that affect every tenant. A refusal is recorded in
+    /// the tenant's log.
     ///
     /// # Errors
     /// 403 `installation-key-needed`.
@@ -129,8 +131,8 @@ impl Caller {
         Err(self.deny(app, action, "installation-key-needed", detail.to_owned()).await)
     }
 
-    /// Goes on only when the key has each of these scopes itself: no key grants what it lacks. A refusal
-    /// is recorded in the tenant's log.
+    /// Requires that the key itself has each of these scopes, because a key may only grant scopes it has. A
+    /// refusal is recorded in the tenant's log.
     ///
     /// # Errors
     /// 403 `scope-missing`.
@@ -148,17 +150,18 @@ impl Caller {
         Err(self.deny(app, action, "scope-missing", detail).await)
     }
 
-    /// The tenant whose credentials the key may withdraw; `None` is every tenant's, for a key of the
+    /// The tenant of which the key may revoke credentials; `None` means every tenant, for a key of the
     /// installation.
     #[must_use]
     pub fn withdraws_from(&self) -> Option<TenantId> {
         self.only()
     }
 
-    /// Goes on only with scope `personal` and within the key's share of searches for people.
+    /// Requires scope `personal` and counts the request against the key's rate limit for searches by number
+    /// or e-mail address.
     ///
     /// # Errors
-    /// 403 `scope-missing`; 429 `too-many-lookups` with the seconds to wait.
+    /// 403 `scope-missing`; 429 `too-many-lookups` with the seconds until the next search is allowed.
     pub async fn require_lookup(&self, app: &App, action: &'static str) -> Result<(), ApiError> {
         self.require(app, Scope::Personal, action).await?;
         let seconds = match app.lookups.count(self.key.key_id) {
@@ -189,10 +192,10 @@ impl Caller {
         ApiError::new(StatusCode::FORBIDDEN, reason, detail)
     }
 
-    /// Records that personal data is about to be shown. No audit, no data.
+    /// Records that personal data is about to be returned. The caller must not return it if this fails.
     ///
     /// # Errors
-    /// 503 when the log did not take it: then nothing may be shown.
+    /// 503 `audit-unavailable` if the event could not be appended.
     pub async fn audit_personal_read(
         &self,
         app: &App,
@@ -223,7 +226,8 @@ impl Caller {
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
-    /// The keys of a closed tenant read nothing; see [`Withdrawer`].
+    /// Rejects the keys of a closed tenant with 403, then waits for a reader permit; see [`Withdrawer`] for
+    /// the exception.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Withdrawer(mut caller) = Withdrawer::from_request_parts(parts, app).await?;
         if caller.key.is_tenant_closed {
@@ -235,8 +239,8 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The caller of a withdrawal of a credential: the tenant may be in any state, and the request takes none
-/// of the tenant's share of readers.
+/// The caller of a request that revokes a credential. The tenant may be in any state, and the request needs
+/// no reader permit, so revocation works under load too.
 #[derive(Debug, Clone)]
 pub struct Withdrawer(pub Caller);
 
@@ -262,13 +266,14 @@ fn unauthorized() -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
 }
 
-/// A new key: it names its tenant, so that it is looked up under the tenant's own row security.
+/// Generates an API key. The key names its tenant, so that it can be looked up under the tenant's own
+/// row-level security.
 #[must_use]
 pub fn new_key(tenant_id: TenantId) -> String {
     format!("{PREFIX}{}_{}", tenant_id.0.simple(), fresh_secret())
 }
 
-/// The tenant a key names; `None` when it is no key of ours.
+/// The tenant named in an API key; `None` if the text does not have the form of one.
 #[must_use]
 pub fn tenant_of_key(key: &str) -> Option<TenantId> {
     let (tenant, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;

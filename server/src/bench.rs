@@ -1,8 +1,9 @@
-//! What the ledger can do on this machine, each figure beside the limit measured in the same run.
+//! Benchmarks: throughput and latency of the ledger on this machine, compared with limits measured in the
+//! same run.
 //!
-//! Machines differ and are shared, so what counts is the ratio. Every measurement has a private,
-//! durable PostgreSQL of its own below the data directory, which is gone afterwards; the ledger
-//! that may already live there is not touched.
+//! Machines differ and are shared, so the ratio to the limit is the result. Each measurement uses a private,
+//! durable PostgreSQL below the data directory, which is removed afterwards; an existing ledger in the
+//! directory is not touched.
 
 pub mod append;
 pub mod calls;

@@ -1,4 +1,4 @@
-//! Settings, read once: flag, environment, `call-ledger.toml`, default, in that order.
+//! Settings, read once at start. Precedence: flag, environment, `call-ledger.toml`, default.
 
 mod cors;
 mod origin;
@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 
 pub use origin::{Origin, Shown, Variable};
 
-/// The config file that is read without being named.
+/// The config file that is read when no other is given.
 const FILE: &str = "call-ledger.toml";
 
 /// The options every command takes.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[command(next_help_heading = "Options for every command")]
 pub struct GlobalArgs {
-    /// Where the private PostgreSQL, the keyring and the root key live [default: ./data]
+    /// Directory of the private PostgreSQL, the keyring and the root key [default: ./data]
     #[arg(long, global = true, env = "CALL_LEDGER_DATA_DIR", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
@@ -29,11 +29,11 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
-    /// What standard output holds [default: table]
+    /// Form of standard output [default: table]
     #[arg(long, global = true, env = "CALL_LEDGER_OUTPUT", value_name = "FORM")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
-    /// The config file [default: ./call-ledger.toml, when it is there]
+    /// The config file [default: ./call-ledger.toml, if it exists]
     #[arg(long, global = true, env = "CALL_LEDGER_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -41,95 +41,97 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_PG_BIN", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
-    /// Who runs the private PostgreSQL when we are root [default: postgres, else nobody]
+    /// System user that runs the private PostgreSQL when started as root [default: postgres, otherwise
+    /// nobody]
     #[arg(long, global = true, env = "CALL_LEDGER_PG_USER", value_name = "USER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_user: Option<String>,
-    /// The root key's file [default: root.key in the data directory]
+    /// File of the root key [default: root.key in the data directory]
     #[arg(long, global = true, env = "CALL_LEDGER_ROOT_KEY", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_key: Option<PathBuf>,
-    /// The directory of key files [default: keyring in the data directory]
+    /// Directory of the key files [default: keyring in the data directory]
     #[arg(long, global = true, env = "CALL_LEDGER_KEYRING", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
 }
 
-/// What standard output holds.
+/// Form of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Tables for people.
+    /// Tables for reading on a terminal.
     #[default]
     Table,
-    /// One JSON document, or JSON lines where a list is streamed.
+    /// A JSON document, or JSON lines where a list is streamed.
     Json,
 }
 
-/// A larger body would never find room, when its sender has yet to be believed.
+/// Upper bound of `max_body_bytes`: a larger body would exceed the memory budget of unauthenticated senders
+/// and could never be admitted.
 const LARGEST_BODY: usize = 16_000_000;
 
-/// Everything that can be set.
+/// The effective settings of the process, after all layers are merged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where everything of ours on disk lives.
+    /// Directory of everything that is stored on disk.
     pub data_dir: PathBuf,
-    /// Another PostgreSQL than the private one. May hold a password: never printed.
+    /// URL of an external PostgreSQL. May contain a password, so it is never printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<Secret>,
-    /// What standard output holds.
+    /// Form of standard output.
     pub output: Output,
-    /// Where `serve` listens.
+    /// Address on which `serve` and `demo` listen.
     pub listen: SocketAddr,
-    /// Where `serve` has readiness and metrics, when not beside the API.
+    /// Separate address for readiness and metrics of `serve`; `None` serves them on the API address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ops_listen: Option<SocketAddr>,
-    /// Whose pages may read the API from a browser.
+    /// Origins of web pages that may read the API from a browser.
     #[serde(deserialize_with = "cors::list")]
     pub cors_origins: Vec<String>,
-    /// The PostgreSQL server's binaries.
+    /// Directory of the PostgreSQL server's binaries; `None` searches for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
-    /// Who runs the private PostgreSQL.
+    /// System user that runs the private PostgreSQL; used only when started as root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_user: Option<String>,
-    /// The root key's file.
+    /// File of the root key; see [`Config::root_key_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_key: Option<PathBuf>,
-    /// The directory of key files.
+    /// Directory of the key files; see [`Config::keyring_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
-    /// Append batches under way at once.
+    /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
-    /// Database connections for reads.
+    /// Size of the connection pool for reads.
     pub connections: u32,
-    /// The largest webhook body, in bytes.
+    /// The largest accepted webhook body, in bytes.
     pub max_body_bytes: usize,
 }
 
-/// A setting as the config file names it, for `config show` and the reference.
+/// Description of a setting, for `config show` and the reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its key in the config file.
+    /// Key in the config file.
     pub name: &'static str,
-    /// Its environment variable.
+    /// Name of the environment variable.
     pub env: &'static str,
-    /// Its flag, when it has one.
+    /// Name of the command-line flag, or `None` without one.
     pub flag: Option<&'static str>,
-    /// What it is for.
+    /// Purpose, as printed in the reference.
     pub about: &'static str,
-    /// Whether its value may hold a secret.
+    /// True if the value may contain a secret and must be masked.
     pub is_secret: bool,
 }
 
-/// A setting of the file and the environment, unless it says more.
+/// A setting of the config file and the environment, without a flag and not secret.
 const fn setting(name: &'static str, env: &'static str, about: &'static str) -> Setting {
     Setting { name, env, flag: None, about, is_secret: false }
 }
 
 impl Setting {
-    /// Every setting, in the order the reference has them.
+    /// Every setting, in the order of the reference.
     pub const ALL: &'static [Self] = &[
         Self {
             flag: Some("--data-dir"),
@@ -220,7 +222,7 @@ impl Setting {
     ];
 }
 
-/// A setting that does not print.
+/// A setting with a `Debug` form that hides its value.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
@@ -252,22 +254,22 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the settings. `listen` is the command's own flag, when it has one.
+    /// Reads and validates the settings. `listen` is the value of the command's own flag, if it has one.
     ///
     /// # Errors
-    /// A setting is unknown or not of its form; the message names it and where it came from.
+    /// A setting is unknown or malformed; the message names the setting and its origin.
     pub fn load(args: &GlobalArgs, listen: Option<SocketAddr>) -> anyhow::Result<Self> {
         Self::read(&Self::layers(args, listen))
     }
 
-    /// What is set where: each layer hides those before it.
+    /// The layers in order of increasing precedence: a later one overrides an earlier one.
     fn layers(args: &GlobalArgs, listen: Option<SocketAddr>) -> Figment {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         figment = match &args.config {
             Some(path) => figment.merge(Toml::file_exact(path)),
             None => figment.merge(Toml::file(FILE)),
         };
-        // The other variables arrive with the flags they stand for.
+        // The other environment variables are read by clap together with their flags.
         for name in [
             "listen",
             "ops_listen",
@@ -307,19 +309,19 @@ impl Config {
         Ok(config)
     }
 
-    /// The root key's file.
+    /// File of the root key; by default `root.key` in the data directory.
     #[must_use]
     pub fn root_key_path(&self) -> PathBuf {
         self.root_key.clone().unwrap_or_else(|| self.data_dir.join("root.key"))
     }
 
-    /// The directory of key files.
+    /// Directory of the key files; by default `keyring` in the data directory.
     #[must_use]
     pub fn keyring_path(&self) -> PathBuf {
         self.keyring.clone().unwrap_or_else(|| self.data_dir.join("keyring"))
     }
 
-    /// The settings of a data directory, everything else default.
+    /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
         Self { data_dir: data_dir.to_owned(), ..Self::default() }

@@ -1,7 +1,8 @@
-//! Connections: how many there may be, how long each may keep us waiting, and how they end.
+//! Accepts connections: bounds their number, applies the read and write timeouts, and closes them at
+//! shutdown.
 //!
-//! Knows nothing of routes but that there are some for everybody, and some for those who find every
-//! place taken: probes, and a refusal that says when to come again.
+//! Independent of the route table: the caller supplies one router for accepted connections and one for
+//! overflow connections above the limit, which get probes and a 503 with `Retry-After`.
 
 mod patient;
 
@@ -20,25 +21,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use self::patient::Patient;
 use crate::limits::Limits;
 
-/// Places for those who come when all are taken, to be told so. Beyond these nobody is heard.
+/// Overflow connections that are served with a 503. Connections above this number are closed without an
+/// answer.
 const STANDING: usize = 64;
-/// Those need not think long about their request.
+/// Time limit for the request head on an overflow connection.
 const STANDING_PATIENCE: Duration = Duration::from_secs(5);
-/// The largest head of a request; each connection may hold this much while its head arrives.
+/// The largest head of a request, in bytes. Each connection may hold as much memory while its head arrives.
 const MAX_HEAD: usize = 64 << 10;
-/// After the system refused a connection, for want of files for instance.
+/// Pause after a failed `accept`, for instance when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What is served to whom.
+/// The routers by kind of connection.
 pub(crate) struct Routes {
-    /// To those who have a place.
+    /// For connections within the limit.
     pub(crate) all: Router,
-    /// To those who have none.
+    /// For overflow connections.
     pub(crate) when_full: Router,
 }
 
-/// Serves until told to stop; then takes no new connection, lets requests under way finish, and
-/// returns when every connection has ended.
+/// Serves until `stop` becomes true; then accepts no new connection, lets requests in flight finish, and
+/// returns when every connection is closed.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -68,12 +70,12 @@ pub(crate) async fn serve(
     }
     drop(listener);
     for (places, count) in [(seats, limits.connections), (standing, STANDING)] {
-        // All of them back: nobody is here any more.
+        // Acquiring all permits waits until every connection has released its own.
         let _ = places.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await;
     }
 }
 
-/// Resolves when the server is told to stop. A dropped sender is a stop, too.
+/// Resolves when the server stops. A dropped sender counts as a stop.
 async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -90,7 +92,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// One connection, to its end.
+/// Serves one connection until it ends. Holds its semaphore permit for that time.
 async fn attend(
     stream: TcpStream,
     routes: Router,
@@ -98,7 +100,7 @@ async fn attend(
     mut stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
-    // Small answers go out at once.
+    // Disables Nagle's algorithm, so that small answers are sent at once.
     let _ = stream.set_nodelay(true);
     let has_asked = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&has_asked);
@@ -117,7 +119,7 @@ async fn attend(
     let ended = tokio::select! {
         ended = conn.as_mut() => ended,
         () = told(&mut stop) => {
-            // Whoever has not asked anything yet is owed nothing.
+            // A connection without any request yet is closed without an answer.
             if !has_asked.load(Ordering::Relaxed) {
                 return;
             }

@@ -1,5 +1,5 @@
-//! The OpenAPI document that is served: what the handlers declare, completed so that generators of
-//! clients and linters take it (`docs/decisions/0024-clients.md`).
+//! The served OpenAPI document: the declarations of the handlers, completed so that client generators and
+//! linters accept it (`docs/decisions/0024-clients.md`).
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -45,7 +45,7 @@ pub fn declared() -> Document {
     Declared::openapi()
 }
 
-/// Completes the document with what each handler would say alike.
+/// Adds to each operation the parts that are the same for all: security, descriptions, shared schemas.
 #[must_use]
 pub fn completed(mut document: Document) -> Document {
     for item in document.paths.paths.values_mut() {
@@ -63,7 +63,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 fn complete(operation: &mut Operation) {
-    // Without a key: an empty list, because an absent one reads as forgotten.
+    // An operation without a key gets an empty list, because linters report an absent one.
     operation.security.get_or_insert_default();
     if let Some(summary) = &mut operation.summary {
         *summary = summary.replace('\n', " ");
@@ -87,7 +87,8 @@ fn complete(operation: &mut Operation) {
     }
 }
 
-/// An optional parameter is left out; no text in a query is null.
+/// Removes null from the schema of an optional query parameter, which is absent instead: no text in a query
+/// is null.
 fn without_null(schema: &mut RefOr<Schema>) {
     let RefOr::T(told) = schema else { return };
     match told {
@@ -113,7 +114,7 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
     matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
 }
 
-/// What an answer of a status means wherever nothing narrower is declared.
+/// Default description of an answer by its status, for operations that declare no own one.
 fn status_in_words(status: &str) -> &'static str {
     match status {
         "200" => "The answer.",

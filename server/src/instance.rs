@@ -1,4 +1,4 @@
-//! One opened ledger: the database (private or given), the schema up to date, the store.
+//! An opened ledger: the database (private or external) with a current schema, and the open store.
 
 pub mod pooler;
 pub mod refusal;
@@ -17,26 +17,26 @@ use crate::config::Config;
 use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
-/// Connections the private server takes, from every process that shares it.
+/// Connection limit of the private PostgreSQL, for all processes that share it.
 const MAX_CONNECTIONS: u16 = 200;
 
-/// An opened ledger; close it, so that a private PostgreSQL nobody else uses ends too.
+/// An opened ledger. Close it, so that a private PostgreSQL without other users is stopped too.
 pub struct Instance {
-    /// The log and the vault.
+    /// Handle to the log and the vault.
     pub store: Arc<Store>,
-    /// How many migrations were applied when it was opened.
+    /// Number of migrations applied by [`Instance::open`].
     pub migrated: usize,
-    /// How the database is reached, as the login itself.
+    /// Connect options with the login role itself, not a role of the ledger.
     pub database: PgConnectOptions,
     cluster: Option<Cluster>,
 }
 
 impl Instance {
-    /// Starts or adopts the private PostgreSQL, or connects to the given one; applies migrations.
+    /// Starts or adopts the private PostgreSQL, or connects to the external one, and applies migrations.
     ///
     /// # Errors
-    /// The database cannot be started or reached, or a migration fails; the chain says why and what
-    /// to do.
+    /// The database cannot be started or reached, or a migration fails; the error chain gives the reason and
+    /// a remedy.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let (cluster, database) = connect(config).await?;
         let prepared = match cluster {
@@ -51,7 +51,7 @@ impl Instance {
             Ok(migrated) => migrated,
             Err(error) => {
                 if let Some(cluster) = cluster {
-                    // Why it cannot be used is what the caller wants to know.
+                    // A failed stop is ignored: the first error is the one to report.
                     let _ = cluster.stop().await;
                 }
                 return Err(error.context("the database cannot be used"));
@@ -62,8 +62,8 @@ impl Instance {
         Ok(opened)
     }
 
-    /// The same without applying migrations: for looking at a ledger as it is. Its schema may be
-    /// older or newer than this build's, or not there.
+    /// Opens the ledger without applying migrations, for inspection. The schema may be older or newer than
+    /// this build's, or absent.
     ///
     /// # Errors
     /// The database cannot be started or reached.
@@ -85,8 +85,8 @@ impl Instance {
         Self { store: Arc::new(store), migrated: 0, database, cluster }
     }
 
-    /// Opens the ledger, runs `body`, and closes the ledger, whatever `body` came to. Ctrl-C ends
-    /// `body` where it stands; what it had committed stays.
+    /// Opens the ledger, runs `body`, and closes the ledger whether `body` succeeded or not. Ctrl-C cancels
+    /// `body`; its committed changes remain.
     ///
     /// # Errors
     /// Those of opening, of `body`, then of closing.
@@ -107,10 +107,10 @@ impl Instance {
         Ok(value)
     }
 
-    /// Closes connections, then ends the private PostgreSQL if nobody else uses it.
+    /// Closes the connections, then stops the private PostgreSQL if no other process uses it.
     ///
     /// # Errors
-    /// The server did not end in time.
+    /// The server did not stop in time.
     pub async fn close(self) -> anyhow::Result<()> {
         self.store.close().await;
         if let Some(cluster) = self.cluster {
@@ -120,7 +120,7 @@ impl Instance {
     }
 }
 
-/// The given database, or the private one, which is started or adopted.
+/// Connects to the external database, or starts or adopts the private one.
 async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectOptions)> {
     let (cluster, database) = match &config.database_url {
         Some(url) => {
@@ -134,11 +134,12 @@ async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectO
             (Some(cluster), database)
         }
     };
-    // Statements carry blind indexes and ciphertext only; still, none is logged.
+    // Statements carry blind indexes and ciphertext only, but none is logged either way.
     Ok((cluster, database.disable_statement_logging()))
 }
 
-/// Refuses a pooler in transaction mode by name: what it breaks looks like many other faults.
+/// Fails if a pooler in transaction mode is in front of the database, since the faults it causes later
+/// resemble many others.
 async fn refuse_pooler(database: &PgConnectOptions) -> anyhow::Result<()> {
     match pooler::find(database).await {
         Ok(false) => Ok(()),
@@ -150,13 +151,13 @@ async fn refuse_pooler(database: &PgConnectOptions) -> anyhow::Result<()> {
 /// Starts or adopts the private PostgreSQL of a data directory.
 ///
 /// # Errors
-/// No binaries, an unreachable directory, a wrong version: the message says what to do.
+/// No binaries, an unreachable directory, or a wrong version; the message names a remedy.
 pub async fn start(config: &Config, durability: Durability) -> anyhow::Result<Cluster> {
     let settings = cluster_settings(config, durability);
     Cluster::start_or_adopt(settings).await.context("the private PostgreSQL cannot be used")
 }
 
-/// The private PostgreSQL as the settings say.
+/// Settings of the private PostgreSQL, derived from the configuration.
 #[must_use]
 pub fn cluster_settings(config: &Config, durability: Durability) -> ClusterSettings {
     ClusterSettings {

@@ -1,4 +1,4 @@
-//! The `call-ledger` binary: HTTP, workers and command line in one. Only this crate knows HTTP.
+//! The `call-ledger` binary: HTTP server, background workers and command line. The only crate with HTTP.
 
 pub mod api;
 pub mod app;

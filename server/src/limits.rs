@@ -1,35 +1,35 @@
-//! What one sender, and all of them together, may take of this process. Everything that could grow
-//! with the number of senders, or wait for a slow one, is bounded here.
+//! Resource limits for each client and for the process: everything that grows with the number of clients, or
+//! waits for a slow one, has a bound here.
 
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Files this process needs for other things than connections: the database, the keyring, logs.
+/// File descriptors kept free for other uses than connections: the database, the keyring, logs.
 const OTHER_FILES: u64 = 256;
 
 /// The bounds of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The largest webhook body taken, in bytes.
+    /// The largest accepted webhook body, in bytes.
     pub max_body: usize,
-    /// Kilobytes of webhook bodies under way together, of senders who showed their secret. Strangers
-    /// have a third of it, and each has a reserve beside it: see [`crate::ingest::Rooms`].
+    /// Memory budget for webhook bodies in flight from authenticated senders, in KiB. Unauthenticated senders
+    /// have a third of it, and each budget has a reserve for small bodies: see [`crate::ingest::Rooms`].
     pub room: usize,
-    /// Open connections; whoever comes beyond hears 503.
+    /// Maximum number of open connections; further ones are answered 503.
     pub connections: usize,
-    /// How long the head of a request may take to arrive, and a connection stays open without one.
+    /// Timeout of the request head, and of an idle connection.
     pub head_patience: Duration,
-    /// How long a webhook's body may take to arrive.
+    /// Timeout of a webhook's body.
     pub body_patience: Duration,
-    /// How long a client may take nothing of its answer.
+    /// Write timeout: the longest time a client may read nothing of its answer.
     pub answer_patience: Duration,
-    /// How long a request may take in all, but for what streams afterwards.
+    /// Maximum time of a request, without the time to stream its answer.
     pub request_patience: Duration,
-    /// How many searches by number or e-mail address one key may make in a minute.
+    /// Searches by number or e-mail address for each key and minute.
     pub lookups: u32,
-    /// How long requests have to finish when the server is told to stop, before they are answered
-    /// 503. A container is usually killed 30 seconds after it was told.
+    /// Drain time at shutdown: requests still in flight afterwards are answered 503. Containers are usually
+    /// killed 30 seconds after the stop signal.
     pub drain: Duration,
 }
 
@@ -37,8 +37,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 5_000_000,
-            // Four of the largest, thousands of usual ones: a body takes about eight times its length until
-            // it is stored.
+            // Four of the largest bodies, or thousands of usual ones. A body needs about eight times its
+            // length in memory until it is stored.
             room: 20 << 10,
             connections: 4_000,
             head_patience: Duration::from_secs(30),
@@ -53,14 +53,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The usual bounds around bodies of at most `max_body` bytes.
+    /// The default bounds with bodies of at most `max_body` bytes.
     #[must_use]
     pub fn with_max_body(max_body: usize) -> Self {
         Self { max_body, ..Self::default() }
     }
 
-    /// These bounds, with no more connections than the system lets us have files open: one that
-    /// cannot be accepted would get no answer at all. Raises the soft limit to what is allowed.
+    /// Reduces the number of connections to what the limit of open files allows, since a connection that
+    /// cannot be accepted gets no answer. Raises the soft limit up to the hard limit first.
     #[must_use]
     pub fn within_open_files(self) -> Self {
         let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return self };

@@ -1,4 +1,4 @@
-//! The `call-ledger` binary.
+//! Entry point of the `call-ledger` binary; the command line is in the library.
 
 use std::process::ExitCode;
 

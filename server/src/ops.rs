@@ -1,4 +1,4 @@
-//! Probes and metrics.
+//! Liveness and readiness probes, and metrics.
 
 mod gauges;
 
@@ -22,58 +22,58 @@ use crate::app::App;
 use crate::problem::chain;
 use crate::telemetry::Form;
 
-/// A read model further behind than this makes the server not ready.
+/// A served projection with a larger lag, in events, makes the server not ready.
 const MAX_LAG: i64 = 100_000;
-/// Probes are asked every few seconds and given up soon.
+/// Time limit of each check: probes run every few seconds and have short timeouts themselves.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The routes.
+/// Routes of probes and metrics.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
     public_routes().merge(internal_routes())
 }
 
-/// What is served beside the API, wherever the rest of operations is.
+/// Routes that stay on the API address when operations have a separate one.
 #[must_use]
 pub fn public_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz))
 }
 
-/// What an address of its own can serve instead.
+/// Routes that move to the separate operations address.
 fn internal_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(readyz)).routes(routes!(metrics))
 }
 
-/// The process lives.
+/// Answer of the liveness probe.
 #[derive(Serialize, ToSchema)]
 struct Health {
     #[schema(value_type = HealthStatus)]
     status: &'static str,
 }
 
-/// Whether webhooks can be taken, and if not, why.
+/// Answer of the readiness probe: whether webhooks can be accepted, and the state of each part.
 #[derive(Serialize, ToSchema)]
 struct Readiness {
     /// `ready` or `not_ready`.
     #[schema(value_type = ReadinessWord)]
     status: &'static str,
-    /// `ok`, or what is wrong.
+    /// `ok`, or the fault.
     database: String,
-    /// `ok`, or what is wrong.
+    /// `ok`, or the fault.
     migrations: String,
-    /// `ok`, or what is wrong.
+    /// `ok`, or the fault.
     keyring: String,
-    /// Events not yet in the read models.
+    /// Sum of the lags of all served projections, in events; null if the database does not answer.
     lag_events: Option<i64>,
-    /// Tenants whose read model met an event it cannot read.
+    /// Tenants with a projection stopped at an event this build cannot read.
     halted: Option<i64>,
-    /// Keys that wait behind an event that could not be folded.
+    /// Parked keys: streams with an event that could not be applied.
     parked: Option<i64>,
-    /// Each read model that is shown.
+    /// State of each served projection.
     projections: Vec<ReadModel>,
 }
 
-/// How a read model that is shown is.
+/// State of a served projection.
 #[derive(Serialize, ToSchema)]
 struct ReadModel {
     name: String,
@@ -82,12 +82,12 @@ struct ReadModel {
     #[schema(value_type = ReadModelState)]
     state: &'static str,
     lag_events: i64,
-    /// How long the oldest event that is not in it has been waiting.
+    /// Age of the oldest event that is not yet applied, in seconds.
     lag_seconds: i64,
     parked: i64,
-    /// Tenants that are behind and have not moved for half a minute.
+    /// Tenants with a lag and no progress for 30 seconds.
     stalled: i64,
-    /// Why it does not go on, when it does not.
+    /// Reason of a stall or halt; null while the projection makes progress.
     why: Option<String>,
 }
 
@@ -109,18 +109,19 @@ impl ReadModel {
     }
 }
 
-/// The versions that are shown.
+/// The versions that are served.
 fn shown(all: &[Progress]) -> impl Iterator<Item = &Progress> {
     all.iter().filter(|one| one.version.state == versions::State::Active)
 }
 
-/// Whether the process lives.
+/// Returns 200 while the process runs. Checks nothing else.
 #[utoipa::path(get, path = "/healthz", operation_id = "get_health", tag = "operations", responses((status = 200, body = Health)))]
 async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Whether webhooks can be taken: database, migrations, keyring, lag.
+/// Returns 200 if webhooks can be accepted: database, migrations, keyring and lag are checked. Otherwise 503
+/// with the fault.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operations",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
@@ -168,8 +169,7 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
     (status, Json(readiness))
 }
 
-/// Whether the keys are there and the database's own. Without the database only the files can be
-/// looked at.
+/// Checks that the keys exist and match the database. Without the database only the files are checked.
 async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreError> {
     if is_answering
         && let Ok(checked) = tokio::time::timeout(PROBE_PATIENCE, store.check_keyring()).await
@@ -179,13 +179,13 @@ async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreErr
     store.keyring().check().map_err(StoreError::from)
 }
 
-/// What the database answers, if it does so while a probe waits.
+/// Returns the value, or `None` after an error or the probe's time limit.
 async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(PROBE_PATIENCE, asked).await.ok()?.ok()
 }
 
-/// Counters, gauges and histograms, as text or, when `Accept` asks for it, as OpenMetrics. No labels hold
-/// personal data or tenants' names.
+/// Counters, gauges and histograms, as Prometheus text or, if `Accept` requests it, as OpenMetrics. No label
+/// contains personal data or a tenant's name.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "operations",
     responses((status = 200, description = "The metrics", content(

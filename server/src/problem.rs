@@ -1,5 +1,5 @@
-//! Refusals as RFC 9457 problem documents: a stable `code` and a sentence for the sender. Whatever
-//! else is known goes to the log with the request id; personal data goes to neither.
+//! Errors as RFC 9457 problem documents: a stable `code` and a sentence for the client. Causes are logged
+//! under the request id; personal data is in neither.
 
 use std::fmt;
 
@@ -13,60 +13,60 @@ use ledger_store::vault::VaultError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A refusal, as a handler returns it.
+/// An error, as a handler returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// HTTP status.
+    /// HTTP status of the answer.
     pub status: StatusCode,
-    /// Stable, kebab-case.
+    /// Stable code in kebab-case, part of the API.
     pub code: &'static str,
-    /// What happened and what to do, for the sender.
+    /// Description of the fault and a remedy, for the client.
     pub detail: String,
-    /// The parts of the input that are at fault.
+    /// Invalid parts of the input, if known.
     pub errors: Vec<FieldError>,
-    /// Seconds after which trying again may help.
+    /// Value of `Retry-After` in seconds; `None` if a retry does not help.
     pub retry_after: Option<u32>,
 }
 
-/// One fault of the input.
+/// An invalid part of the input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// JSON pointer, or the name of a query parameter behind a slash.
+    /// JSON pointer into the body, or a slash and the name of a query parameter.
     pub pointer: String,
-    /// What is wrong with it.
+    /// Description of the fault, without the given value.
     pub detail: String,
 }
 
-/// The document that is sent.
+/// The problem document that is sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem.
+    /// URN of the kind of problem.
     #[schema(example = "urn:call-ledger:problem:call-not-found")]
     pub r#type: String,
-    /// The HTTP status in words.
+    /// The reason phrase of the HTTP status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What happened and what to do.
+    /// Description of the fault and a remedy.
     pub detail: String,
-    /// The path that was asked.
+    /// The path of the request.
     pub instance: String,
-    /// Stable code.
+    /// Stable code of the kind of problem.
     pub code: String,
-    /// Names this request in the logs.
+    /// Id of this request in the logs.
     pub request_id: String,
-    /// The parts of the input that are at fault.
+    /// Invalid parts of the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
 
 impl ApiError {
-    /// A refusal with a code and a sentence.
+    /// An error with a code and a sentence, without field errors.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
-    /// 404, alike for what does not exist and for another tenant's.
+    /// 404, the same for a missing object and for another tenant's.
     #[must_use]
     pub fn not_found(code: &'static str, what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, format!("there is no such {what}"))
@@ -88,21 +88,21 @@ impl ApiError {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", sentence) }
     }
 
-    /// 403: the tenant is frozen or closed.
+    /// 403 because the tenant is frozen or closed.
     #[must_use]
     pub fn tenant_not_active() -> Self {
         let detail = "this tenant is frozen or closed: it takes no events";
         Self::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
     }
 
-    /// 503: nothing was done, try again.
+    /// 503 with `Retry-After`: nothing was done, and a retry may succeed.
     #[must_use]
     pub fn unavailable(code: &'static str, detail: &str) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         Self { retry_after: Some(2), ..error }
     }
 
-    /// 500 for what should not happen; the cause is in the log under the request id.
+    /// 500 for an unexpected fault; the cause is logged under the request id.
     pub fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(error = %cause, "request.failed");
         let detail = "an unexpected fault; the log knows more under this request id";
@@ -110,14 +110,14 @@ impl ApiError {
     }
 }
 
-/// An error and its causes in one line, for the log.
+/// Joins an error and its causes in one line, for the log.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
-/// 503 for a delivery or a question that no key is at hand for; the log says which file.
+/// 503 because the key for a delivery or a read is not available; the log names the file.
 pub(crate) fn without_keys(error: &KeyringError) -> ApiError {
     tracing::error!(error = chain(error), "request.keyring");
     ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")
@@ -158,7 +158,8 @@ impl From<VaultError> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The body is written by [`finish`], which knows the path and the request id.
+    /// Attaches the error to the response; [`finish`] writes the body, since only it has the path and the
+    /// request id.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -166,7 +167,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the document of a response that carries an [`ApiError`].
+/// Writes the problem document of a response that carries an [`ApiError`].
 pub fn finish(response: &mut Response, instance: &str, request_id: &str) {
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return };
     let problem = Problem {
@@ -185,7 +186,7 @@ pub fn finish(response: &mut Response, instance: &str, request_id: &str) {
     set_headers(headers, error.status, error.retry_after);
 }
 
-/// What a refusal says in headers, however its body is worded.
+/// Sets the headers that depend on the status: `Retry-After`, `Accept-Encoding`, `WWW-Authenticate`.
 pub(crate) fn set_headers(headers: &mut HeaderMap, status: StatusCode, retry_after: Option<u32>) {
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

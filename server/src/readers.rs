@@ -1,5 +1,5 @@
-//! What each tenant may read at once: a few requests are served, some more wait, and the rest are refused,
-//! so that a tenant with many heavy questions leaves the connections of the database to the others.
+//! Admission control for reads, per tenant: some requests are served, some more queue, the rest are refused
+//! with 503. A tenant with many expensive queries so leaves database connections to the others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 
 use crate::problem::ApiError;
 
-/// Requests of one tenant that may wait to be served.
+/// Queue length for each tenant.
 const WAITING: usize = 512;
-/// How long one waits at most.
+/// The longest time a request queues.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests of one tenant that may wait for a read model.
+/// Requests of one tenant that may wait for a projection.
 const AWAITING: usize = 500;
 
-/// The readers of all tenants. Cheap to clone.
+/// Permits of all tenants. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Readers {
     share: usize,
@@ -27,12 +27,12 @@ pub struct Readers {
     awaiting: Shares<TenantId>,
 }
 
-/// One request that is served, until it is dropped or left. Cheap to clone: clones are one request.
+/// Permit of one request; released when dropped or by [`Seat::leave`]. Clones share the same permit.
 #[derive(Debug, Clone, Default)]
 pub struct Seat(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 impl Seat {
-    /// Gives the place to others of the tenant, for as long as the request only waits.
+    /// Releases the permit while the request only waits.
     pub fn leave(&self) {
         self.put(None);
     }
@@ -43,7 +43,8 @@ impl Seat {
 }
 
 impl Readers {
-    /// Readers over so many connections: a tenant has a quarter of them, and at least two.
+    /// Creates permits for a pool of this size: each tenant gets a quarter of the connections, and at least
+    /// two.
     #[must_use]
     pub fn new(connections: u32) -> Self {
         Self {
@@ -54,17 +55,17 @@ impl Readers {
         }
     }
 
-    /// A seat for a request of a tenant, after those that came before.
+    /// Acquires a permit for a request, in order of arrival within the tenant.
     ///
     /// # Errors
-    /// 503 `tenant-busy`: too many of the same tenant are served or wait.
+    /// 503 `tenant-busy` if the tenant's queue is full or the wait timed out.
     pub async fn enter(&self, tenant_id: TenantId) -> Result<Seat, ApiError> {
         let seat = Seat::default();
         self.come_back(&seat, tenant_id).await?;
         Ok(seat)
     }
 
-    /// Takes a seat that was left again.
+    /// Acquires the permit again after [`Seat::leave`].
     ///
     /// # Errors
     /// As [`Readers::enter`].
@@ -79,7 +80,7 @@ impl Readers {
         Ok(())
     }
 
-    /// A place among those of a tenant that wait for a read model.
+    /// Acquires a permit to wait for a projection.
     ///
     /// # Errors
     /// As [`Readers::enter`].
@@ -118,7 +119,7 @@ mod tests {
         let refused = readers.enter(many).await.expect_err("there is no place to wait");
         assert_eq!((refused.code, refused.retry_after), ("tenant-busy", Some(1)));
         timeout(brief, readers.enter(other)).await.expect("at once").expect("another tenant");
-        // One that only waits for a read model makes room.
+        // A request that only waits for a projection frees its permit.
         served[0].leave();
         for one in waiting {
             one.await.expect("a task").expect("each has its turn");

@@ -1,5 +1,5 @@
-//! Room for what is read: bodies of calls are opened one by one, and what was opened is held until it was
-//! sent. Both are bounded, together and for each tenant, so that memory is bounded whatever is asked.
+//! Memory bounds for reads: sections are opened for one call at a time, and the answer holds memory until it
+//! is sent. Both have a bound for the process and a share for each tenant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,21 @@ use tokio::time::timeout;
 
 use crate::problem::ApiError;
 
-/// Plaintext that is opened at most for one call or one page, in bytes: three of the largest webhooks.
+/// Maximum plaintext opened for one call or one page, in bytes: three of the largest webhooks.
 pub const BUDGET: usize = 15 << 20;
-/// Kilobytes of answers that are made or on their way.
+/// Budget for answers that are built or being sent, in KiB.
 const ROOM: usize = 56 << 10;
-/// Of these, one tenant's.
+/// Share of one tenant in this budget, in KiB.
 const SHARE: usize = 16 << 10;
-/// What an answer is counted for until it is made.
+/// Amount reserved for an answer until its size is known, in KiB.
 const UNMADE: u32 = 8 << 10;
-/// Calls that are open at once in this process.
+/// Calls that are opened concurrently in this process.
 const TURNS: usize = 2;
-/// How long room is waited for. A client that takes nothing of its answer is cut off a little later.
+/// Timeout for a reservation. A client that does not read its answer is disconnected by the write timeout,
+/// which is a little longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where readers find room. Cheap to clone.
+/// Memory budget for reads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reading {
     all: Arc<Semaphore>,
@@ -33,7 +34,7 @@ pub struct Reading {
     turns: Arc<Semaphore>,
 }
 
-/// Room for an answer, until it is dropped.
+/// A reservation for one answer, released when dropped.
 #[derive(Debug)]
 pub struct Room {
     all: OwnedSemaphorePermit,
@@ -41,10 +42,10 @@ pub struct Room {
 }
 
 impl Reading {
-    /// Room for an answer to a tenant, after those of the same tenant that came before.
+    /// Reserves memory for an answer to a tenant, in order of arrival within the tenant.
     ///
     /// # Errors
-    /// 503 `reads-overloaded`: too much waits to be sent.
+    /// 503 `reads-overloaded` if the reservation timed out.
     pub async fn room(&self, tenant_id: TenantId) -> Result<Room, ApiError> {
         let room = async {
             let share = self.shares.take(&tenant_id, SHARE, UNMADE).await;
@@ -57,7 +58,7 @@ impl Reading {
         })
     }
 
-    /// A turn to open a call. Whoever has one waits for nothing but the computation.
+    /// Acquires a permit to open a call. The holder only computes and never waits for another resource.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.turns).acquire_owned().await.expect("it is never closed")
     }
@@ -74,7 +75,8 @@ impl Default for Reading {
 }
 
 impl Room {
-    /// Bytes to be sent, which keep as much of the room as they take until they are.
+    /// Reduces the reservation to the size of the answer, and returns bytes that hold it until the last one
+    /// is sent.
     #[must_use]
     pub fn hold(mut self, bytes: Vec<u8>) -> Bytes {
         let kept = bytes.len() / 1024 + 1;

@@ -1,4 +1,4 @@
-//! A running server: it listens, projects, and drains when told to stop.
+//! The running server: listeners, projection runner and background tasks, with graceful shutdown.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,36 +21,35 @@ use crate::limits::Limits;
 use crate::problem::chain;
 use crate::telemetry;
 
-/// Answers that say the server stops have this long to be taken.
+/// Time to send the 503 answers after the drain time.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
-/// Refusals that were only counted have this long to get into the log, and what was counted of
-/// webhooks to get into the figures.
+/// Time to record buffered refusals and webhook counts at shutdown.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
 
-/// How many connections the address of operations takes: probes and scrapes.
+/// Connection limit of the operations address, which only probes and scrapes use.
 const OPERATIONS_CONNECTIONS: usize = 64;
 
-/// Where a server listens, and who may call it from a browser.
+/// Network settings: listen addresses and CORS origins.
 #[derive(Debug, Clone)]
 pub struct Outside {
-    /// Where the API listens.
+    /// Address of the API.
     pub listen: SocketAddr,
-    /// Where readiness and metrics listen instead, when they have an address of their own.
+    /// Separate address of readiness and metrics; `None` serves them with the API.
     pub ops_listen: Option<SocketAddr>,
-    /// Whose pages may read the API: exact origins.
+    /// Exact origins of pages that may read the API.
     pub cors_origins: Vec<String>,
-    /// The data directory, for its disk's figures; `None` when the database is elsewhere.
+    /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<PathBuf>,
 }
 
 impl Outside {
-    /// Everything at one address, for no pages.
+    /// Serves everything on one address, without CORS.
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
         Self { listen, ops_listen: None, cors_origins: Vec::new(), data_dir: None }
     }
 
-    /// As the settings say.
+    /// Takes the network settings from the configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
@@ -62,11 +61,11 @@ impl Outside {
     }
 }
 
-/// A running server.
+/// Handle of a running server.
 pub struct Service {
-    /// Where it listens.
+    /// Address of the API, with the port the system chose if 0 was given.
     pub address: SocketAddr,
-    /// Where readiness and metrics listen, when that is an address of their own.
+    /// Address of readiness and metrics, if separate.
     pub ops_address: Option<SocketAddr>,
     runner: Runner,
     drain: Duration,
@@ -74,7 +73,7 @@ pub struct Service {
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
     denials: JoinHandle<()>,
-    /// Told when the last request was answered.
+    /// Becomes true after the last request was answered.
     ended: watch::Sender<bool>,
     counts: JoinHandle<()>,
     upkeep: JoinHandle<()>,
@@ -82,10 +81,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Listens and starts the workers, with the usual limits around bodies of `max_body` bytes.
+    /// Starts listening and the workers, with default limits around bodies of `max_body` bytes.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     pub async fn start(
         store: Arc<Store>,
         listen: SocketAddr,
@@ -95,10 +94,10 @@ impl Service {
         Self::start_within(limits, store, listen).await
     }
 
-    /// Listens and starts the workers.
+    /// Starts listening on one address and the workers, within the given limits.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     pub async fn start_within(
         limits: Limits,
         store: Arc<Store>,
@@ -107,10 +106,10 @@ impl Service {
         Self::start_at(limits, store, &Outside::at(listen)).await
     }
 
-    /// Listens where it is told to and starts the workers.
+    /// Starts listening on the given addresses and the workers.
     ///
     /// # Errors
-    /// An address cannot be listened on.
+    /// An address cannot be bound, or an origin is malformed.
     pub async fn start_at(
         limits: Limits,
         store: Arc<Store>,
@@ -125,12 +124,12 @@ impl Service {
         let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let cors_origins: Vec<HeaderValue> =
             outside.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
-        // Known before the first webhook, so that it does not have to wait for them.
+        // The installation is created before the first webhook, which would otherwise wait for it.
         if let Err(error) = store.ensure_installation().await {
             let error = chain(&error);
             tracing::error!(error, "the keyring is not available: no webhooks are taken");
         }
-        // The first number parsed loads the numbering plans; no caller should wait for that.
+        // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
         let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -172,11 +171,11 @@ impl Service {
         })
     }
 
-    /// Takes no new requests, finishes those under way or answers them 503, records what was only
-    /// counted, then stops the workers.
+    /// Stops accepting requests, drains those in flight or answers them 503, records buffered refusals and
+    /// counts, then stops the workers.
     ///
     /// # Errors
-    /// The server task died.
+    /// The server task panicked.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         let mut ended = timeout(self.drain, &mut self.server).await;
@@ -217,10 +216,10 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Resolves at Ctrl-C or SIGTERM. A second Ctrl-C ends the process at once.
+/// Resolves at Ctrl-C or SIGTERM. A second Ctrl-C exits the process at once with status 130.
 ///
 /// # Errors
-/// Signals cannot be listened for.
+/// Signal handlers cannot be installed.
 pub async fn shutdown_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,8 +1,9 @@
-//! What systemd is told of us (`Type=notify`): a datagram to the socket it names. Nobody else is.
+//! Status notifications to systemd (`Type=notify`): one datagram to the socket in `NOTIFY_SOCKET`.
 
 use std::os::unix::net::UnixDatagram;
 
-/// Tells the service manager, when there is one. One that does not listen is none of our trouble.
+/// Sends a state to the service manager, if `NOTIFY_SOCKET` is set. A failure is logged and otherwise
+/// ignored.
 pub fn tell(state: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(&socket, state) {

@@ -1,11 +1,11 @@
-//! The ambient world, in one place: the system's clock and randomness.
+//! The system clock and randomness: the only module that reads either.
 
 use chrono::{DateTime, Utc};
 use ledger_core::clock::Clock;
 use ledger_core::ids::Ids;
 use uuid::Uuid;
 
-/// The computer's clock.
+/// The clock of the operating system.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 
@@ -16,7 +16,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's randomness.
+/// Random and time-ordered ids from the operating system's randomness.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemIds;
 
@@ -32,7 +32,7 @@ impl Ids for SystemIds {
     }
 }
 
-/// Fresh secret text: 256 random bits, URL-safe.
+/// Generates a secret of 256 random bits as URL-safe base64 (43 characters).
 #[must_use]
 pub fn fresh_secret() -> String {
     use base64::Engine;

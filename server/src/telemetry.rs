@@ -1,5 +1,5 @@
-//! Log lines and metrics. Lines are for people on a terminal and JSON otherwise; neither holds
-//! bodies, personal data or secrets.
+//! Logs and metrics. Log lines are compact on a terminal and JSON otherwise; neither contains bodies,
+//! personal data or secrets.
 
 mod metrics;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use self::metrics::Form;
 
-/// Starts log output on standard error. `RUST_LOG` chooses; the default is this product's `info`.
+/// Starts logging to standard error. `RUST_LOG` overrides the filter; `default` is used without it.
 pub fn start_logs(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -20,18 +20,19 @@ pub fn start_logs(default: &str) {
     } else {
         logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     };
-    // A second start in one process (tests) keeps the first.
+    // A second start in one process, as in tests, keeps the first subscriber.
     drop(started);
 }
 
-/// Buckets in seconds, from a cached read to a timeout.
+/// Histogram buckets in seconds, from a cached read to a timeout.
 const SECONDS: &[f64] =
     &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// How often samples are folded into their histograms. Without it they pile up between scrapes.
+/// Interval at which samples are aggregated into their histograms. Without it they accumulate between
+/// scrapes.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Folds samples into histograms until the server stops.
+/// Aggregates samples into histograms until the task is aborted.
 pub async fn upkeep(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP).await;
@@ -39,13 +40,13 @@ pub async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
-/// Buckets for how many requests share a commit.
+/// Histogram buckets for the number of requests in a commit.
 const REQUESTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// The process's metrics; started once.
+/// Returns the recorder of the process's metrics; installed on the first call.
 ///
 /// # Panics
-/// When something else installed a metrics recorder in this process.
+/// When another metrics recorder is already installed in this process.
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
@@ -65,7 +66,7 @@ pub fn metrics() -> PrometheusHandle {
         .clone()
 }
 
-/// A counter that appears with its first fault has no rate to alert on, so these begin at zero.
+/// Initializes counters to zero: a counter that first appears with its first fault has no rate to alert on.
 fn begin_at_zero() {
     for reason in [
         "proof-missing",

@@ -1,4 +1,4 @@
-//! `GET /v1/agents`.
+//! `GET /v1/agents`: call sums for each assistant.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,60 +14,59 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Everyone who took calls, the most calls first. Human agents are not among them: no platform tells
-/// who they are yet.
+/// Agents with their call sums, most calls first. Human agents are not included, since no platform reports
+/// their identity yet.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Agents {
-    /// Who is known.
+    /// Agents with at least one call in the range.
     data: Vec<Agent>,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// One who took calls. What is not known is null.
+/// Call sums of one agent. A field without data is null.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Agent {
-    /// The platform's id.
+    /// The platform's id of the agent.
     agent_id: String,
-    /// `assistant`.
+    /// Kind of the agent, always `assistant` today.
     #[schema(value_type = AgentKind)]
     kind: &'static str,
-    /// How many calls.
+    /// Number of calls.
     calls: i64,
-    /// Their durations together.
+    /// Sum of the call durations, in milliseconds.
     #[schema(value_type = i64)]
     duration_ms: i128,
-    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
-    /// currencies.
+    /// Sum of the reported costs in 1e-9 of the currency, exact; null with several currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
-    /// By currency.
+    /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Of the calls the platform judged, how many it judged a success.
+    /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls an appointment is linked to.
+    /// Calls with a linked appointment.
     booked: i64,
-    /// The same as a part of all calls.
+    /// Share of calls with a linked appointment, 0 to 1.
     booking_rate: Option<f64>,
-    /// The cost of a call whose cost is known, on average.
+    /// Average cost over the calls with a cost, in 1e-9 of the currency.
     #[schema(value_type = Option<i64>)]
     avg_cost_nanos: Option<i128>,
-    /// The duration of a call whose duration is known, on average.
+    /// Average duration over the calls with a duration, in milliseconds.
     #[schema(value_type = Option<i64>)]
     avg_duration_ms: Option<i128>,
-    /// What half of the durations do not exceed, at most 1.6 % off.
+    /// Median duration in milliseconds, at most 1.6 % off.
     p50_duration_ms: Option<i64>,
-    /// What nine tenths of the durations do not exceed, at most 1.6 % off.
+    /// 90th percentile of the durations in milliseconds, at most 1.6 % off.
     p90_duration_ms: Option<i64>,
-    /// Calls that went on to somebody else.
+    /// Calls that were transferred.
     transfers: i64,
-    /// How often people were interrupted; null when no call told of its turns.
+    /// Interruptions of the user; null if no call reported its turns.
     #[schema(value_type = Option<i64>)]
     user_interruptions: Option<i128>,
-    /// How often the assistant was interrupted; null when no call told of its turns.
+    /// Interruptions of the assistant; null if no call reported its turns.
     #[schema(value_type = Option<i64>)]
     assistant_interruptions: Option<i128>,
-    /// The latency of turns: the average of the calls' averages.
+    /// Average turn latency in milliseconds: the mean of the calls' own averages.
     #[schema(value_type = Option<i64>)]
     avg_turn_latency_ms: Option<i128>,
 }
@@ -98,10 +97,10 @@ impl Agent {
     }
 }
 
-/// Everyone who took calls, with what came of them.
+/// Lists the agents with their call sums.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/agents", operation_id = "list_agents", tag = "analytics", security(("api_key" = [])),
     params(SumParams),

@@ -1,4 +1,4 @@
-//! Sums over calls: what is asked of all of them alike, and how amounts are shown.
+//! Shared parts of the analytics endpoints: parameters, one consistent read, and the views of amounts.
 
 pub mod breakdown;
 pub mod funnel;
@@ -22,7 +22,9 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
-/// What every question about sums takes.
+/// Query parameters of every analytics endpoint.
+///
+/// Only documentation: [`Asked::take`] parses them.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described, by its fields")]
@@ -31,7 +33,7 @@ pub struct SumParams {
     from: Option<DateTime<Utc>>,
     /// Began before (RFC 3339), not before `from`
     to: Option<DateTime<Utc>>,
-    /// IANA time zone of days and hours; the tenant's when nothing is said
+    /// IANA time zone of days and hours; default: the tenant's
     timezone: Option<String>,
     /// The platform's own id
     provider_call_id: Option<String>,
@@ -44,28 +46,28 @@ pub struct SumParams {
     /// completed, `customer_hung_up`, `no_answer`, voicemail, busy, transferred, silence, failed or unknown
     #[param(value_type = Option<CallOutcome>)]
     outcome: Option<String>,
-    /// The platform's reason, exactly
+    /// The platform's reason, exact match
     ended_reason: Option<String>,
-    /// The assistant
+    /// Id of the assistant
     agent_id: Option<String>,
-    /// Called this tool
+    /// Name of a tool that was called in the call
     tool: Option<String>,
     /// Cost at least this many nano-dollars
     min_cost_nanos: Option<i64>,
-    /// From this number, in any form of it, with its extension if it has one; needs scope personal
+    /// From this number, in any notation, with its extension if it has one; needs scope personal
     phone: Option<String>,
     /// With this e-mail address; needs scope personal
     email: Option<String>,
-    /// With this contact
+    /// Id of the contact
     contact_id: Option<uuid::Uuid>,
-    /// true: only calls marked as tests; false: none of them, as when nothing is said; any: both
+    /// true: only test calls; false (default): no test calls; any: both
     #[param(value_type = Option<TestCalls>)]
     is_test: Option<String>,
-    /// Wait until the read model has reached this position
+    /// Wait until the projection has reached this position
     min_position: Option<i64>,
 }
 
-/// What was asked, of all there is to ask alike.
+/// The parsed parameters of an analytics request.
 pub struct Asked {
     range: Range,
     zone: Option<Tz>,
@@ -74,10 +76,10 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Takes it out of a query.
+    /// Parses the parameters of the query.
     ///
     /// # Errors
-    /// 400 for what is not of its form, by name.
+    /// 400 for a malformed parameter, named in the answer.
     pub async fn take(app: &App, caller: &Caller, params: &mut Params) -> Result<Self, ApiError> {
         let zone = params.parse("timezone", "an IANA time zone, such as Europe/London")?;
         let min_position = params.number("min_position")?;
@@ -92,10 +94,11 @@ impl Asked {
         Ok(Self { range, zone, search, min_position })
     }
 
-    /// Begins to read: everything else is read as of this instant.
+    /// Begins the read: all sums of the answer are read in one snapshot.
     ///
     /// # Errors
-    /// 503 when a look at a person could not be recorded, or the read model is too far behind.
+    /// 503 if a search for a person could not be audited, or the projection did not reach `min_position` in
+    /// time.
     pub async fn begin(self, app: &App, caller: &Caller) -> Result<Reading, ApiError> {
         audit_search(app, caller, &self.search).await?;
         let calls = self.search.filter;
@@ -126,7 +129,8 @@ impl Asked {
     }
 }
 
-/// Test calls are left out unless something else is said.
+/// Parses `is_test`. Returns the value to filter by; `None` includes test calls and others. Default: no test
+/// calls.
 pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
     let said = params.one_of("is_test", TestCalls::ALL)?;
     Ok(match said.as_deref() {
@@ -136,22 +140,22 @@ pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError
     })
 }
 
-/// One reading of the sums.
+/// A consistent read of call sums, in one snapshot.
 pub struct Reading {
     tx: TenantTx,
-    /// How far the read model is.
+    /// The position of the projection in this snapshot.
     pub reached: Position,
-    /// When it is read.
+    /// The time of the read.
     pub as_of: DateTime<Utc>,
-    /// What was asked for.
+    /// The requested range of call starts.
     pub range: Range,
-    /// The zone of its days and hours.
+    /// Time zone of days and hours in the answer.
     pub zone: Tz,
     filter: Filter,
 }
 
 impl Reading {
-    /// A question about the calls that were asked for.
+    /// A query over the calls that match the filter, without grouping.
     #[must_use]
     pub fn question(&self, buckets: Vec<Span>) -> Question {
         Question {
@@ -164,17 +168,17 @@ impl Reading {
         }
     }
 
-    /// Asks it.
+    /// Runs a query.
     ///
     /// # Errors
-    /// 400 when there is more to tell than one answer holds.
+    /// 400 if the answer would have too many groups.
     pub async fn ask(&mut self, question: &Question) -> Result<Vec<Answer>, ApiError> {
         analytics::ask(&mut self.tx, question).await?.ok_or_else(|| {
             ApiError::parameter("from", "that makes too many groups; choose a shorter range")
         })
     }
 
-    /// Sums apart by one dimension over the whole range: the most calls first, then by name.
+    /// Returns the sums over the whole range for each value of a dimension: most calls first, then by name.
     ///
     /// # Errors
     /// As [`Self::ask`].
@@ -194,10 +198,10 @@ impl Reading {
         Ok(groups)
     }
 
-    /// The range without open ends: from the first call that is known to the last, or to now.
+    /// Replaces the open ends of the range with the first and the last known call, or the time of the read.
     ///
     /// # Errors
-    /// 503 when the database does not answer.
+    /// 503 if the database does not answer.
     pub async fn known_span(&mut self) -> Result<Span, ApiError> {
         let Range { from, to } = self.range;
         if let (Some(from), Some(to)) = (from, to) {
@@ -211,18 +215,18 @@ impl Reading {
     }
 }
 
-/// What calls in one currency cost.
+/// Cost of calls in one currency.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CostView {
-    /// ISO 4217.
+    /// ISO 4217 code.
     currency: String,
-    /// The stated totals together, in 1e-9 of the currency, exactly.
+    /// Sum of the reported totals in 1e-9 of the currency, exact.
     #[schema(value_type = i64)]
     cost_nanos: i128,
 }
 
 impl CostView {
-    /// What some calls cost, by currency.
+    /// The costs of the summed calls, one entry for each currency.
     #[must_use]
     pub fn all_of(sums: &Sums) -> Vec<Self> {
         let view = |(currency, cost): (&String, &analytics::Cost)| Self {
@@ -233,7 +237,7 @@ impl CostView {
     }
 }
 
-/// A time in milliseconds as minutes, for people to look at.
+/// Converts milliseconds to minutes for display; the exact value is in a field of its own.
 #[expect(clippy::cast_precision_loss, reason = "the exact time stands beside it")]
 #[must_use]
 pub fn minutes(duration_ms: i128) -> f64 {

@@ -1,4 +1,4 @@
-//! Calls: a page of them, one of them, and the events it is made of.
+//! Calls: the list, one call, and its events.
 
 pub mod events;
 pub mod filter;

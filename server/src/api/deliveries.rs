@@ -1,3 +1,3 @@
-//! Webhooks one by one, as far as something is kept of them.
+//! Single webhooks, as far as a record of them is kept.
 
 pub mod incoming;

@@ -1,5 +1,5 @@
-//! The JSON object a request brings, taken apart by name: what is left over was misspelt. Nothing of
-//! it is quoted in a refusal, for it may be a secret.
+//! Parser for JSON request bodies: fields are removed by name, and remaining ones are unknown. Errors quote
+//! no value, since it may be a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,23 +18,22 @@ use crate::api::is_rfc3339;
 use crate::ingest::read_body;
 use crate::problem::ApiError;
 
-/// More than any command needs.
+/// Maximum size of a body, in bytes; no command needs more.
 const MAX_BODY: usize = 64 << 10;
-/// A command is sent in one piece.
+/// Timeout of the body.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest name or id that is kept.
+/// Maximum length of a name or id, in characters.
 const MAX_TEXT: usize = 200;
 
-/// The fields of a request that nobody took yet.
+/// The fields of a request that were not read yet, and the names of those with the value null.
 #[derive(Debug)]
 pub struct Fields(BTreeMap<String, Value>, Vec<String>);
 
 impl Fields {
-    /// Reads the body. Handlers do so after they know that the caller may ask at all.
+    /// Reads the body. Handlers call this after the authorization check.
     ///
     /// # Errors
-    /// 400 when it is no JSON object with each field once, 408 and 413 when it is too slow or too
-    /// large.
+    /// 400 if the body is not a JSON object with each field once; 408 and 413 if it is too slow or too large.
     pub async fn read(body: Body) -> Result<Self, ApiError> {
         let body = read_body(body, MAX_BODY, PATIENCE).await?;
         Self::parse(&body)
@@ -45,13 +44,13 @@ impl Fields {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
-        // Null says that nothing is said, but where a value can be taken away.
+        // Null counts as absent, except for [`Fields::change`], where it removes the value.
         let (null, told): (BTreeMap<_, _>, _) =
             fields.into_iter().partition(|(_, value)| value.is_null());
         Ok(Self(told, null.into_keys().collect()))
     }
 
-    /// The same, of a request that may bring no body: then there are no fields.
+    /// Reads an optional body; an empty one has no fields.
     ///
     /// # Errors
     /// Those of [`Fields::read`].
@@ -63,10 +62,10 @@ impl Fields {
         Self::parse(&body)
     }
 
-    /// A short text without control characters.
+    /// Removes a short text without control characters.
     ///
     /// # Errors
-    /// 422: it is none.
+    /// 422 for another type, or a text that is empty, too long or has control characters.
     pub fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.0.remove(name) {
             None => Ok(None),
@@ -75,10 +74,10 @@ impl Fields {
         }
     }
 
-    /// Some short texts, each once.
+    /// Removes a list of distinct texts.
     ///
     /// # Errors
-    /// 422: they are none.
+    /// 422 for another type, or a repeated text.
     pub fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
         let not_texts = || ApiError::field(name, "it is not a list of texts");
         let values = match self.0.remove(name) {
@@ -97,10 +96,10 @@ impl Fields {
         Ok(Some(texts))
     }
 
-    /// True or false.
+    /// Removes a boolean.
     ///
     /// # Errors
-    /// 422: it is neither.
+    /// 422 for another type.
     pub fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.0.remove(name) {
             None => Ok(None),
@@ -109,20 +108,20 @@ impl Fields {
         }
     }
 
-    /// A time, RFC 3339.
+    /// Removes an RFC 3339 time.
     ///
     /// # Errors
-    /// 422: it is none.
+    /// 422 for a malformed time.
     pub fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let time = text.parse().ok().filter(|time| is_rfc3339(*time));
         time.map(Some).ok_or_else(|| ApiError::field(name, "it is not an RFC 3339 time"))
     }
 
-    /// A whole number between two bounds, both included.
+    /// Removes a whole number within the range, bounds included.
     ///
     /// # Errors
-    /// 422: it is none.
+    /// 422 for another type, or a number outside the range.
     pub fn number(
         &mut self,
         name: &str,
@@ -135,10 +134,10 @@ impl Fields {
         number.map(Some).ok_or_else(|| ApiError::field(name, detail()))
     }
 
-    /// A short text that may be taken away: the inner `None` is a `null` that was sent.
+    /// Removes a short text that may be reset: the inner `None` is a `null` that was sent.
     ///
     /// # Errors
-    /// 422: it is neither a text nor null.
+    /// 422 for another type.
     pub fn change(&mut self, name: &str) -> Result<Option<Option<String>>, ApiError> {
         if self.1.iter().any(|null| null == name) {
             return Ok(Some(None));
@@ -146,10 +145,10 @@ impl Fields {
         Ok(self.text(name)?.map(Some))
     }
 
-    /// Ends the reading.
+    /// Rejects remaining fields.
     ///
     /// # Errors
-    /// 422 when something was given that nobody took.
+    /// 422 `unknown-field` if a field was not read.
     pub fn finish(self) -> Result<(), ApiError> {
         match self.0.into_keys().next() {
             None => Ok(()),
@@ -177,8 +176,8 @@ fn text_of(name: &str, text: String) -> Result<String, ApiError> {
     Ok(text)
 }
 
-/// An object in which no field is named twice: whichever counted, whoever meant the other would not
-/// see that it did not.
+/// A JSON object with distinct field names. A repeated name is rejected: silently choosing one value would
+/// hide the mistake.
 struct Object(BTreeMap<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {

@@ -1,4 +1,4 @@
-//! What became of webhooks, as numbers that add up.
+//! Webhook counts by outcome, as the API reports them.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,37 @@ use utoipa::ToSchema;
 use super::Params;
 use crate::problem::ApiError;
 
-/// How many webhooks, by what became of them. `received` is the sum of the others: each webhook to a
-/// known source is counted once.
+/// Number of webhooks by outcome. `received` is the sum of the other fields: each webhook to a known source
+/// is counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Figures {
-    /// All of them.
+    /// All webhooks to the source.
     received: i64,
-    /// In the log since.
+    /// Appended to the log.
     recorded: i64,
-    /// In the log before: sent again, and answered as the first time.
+    /// Already in the log: sent again, and answered as the first time.
     duplicate: i64,
-    /// Streaming telemetry that the report repeats: acknowledged, not kept.
+    /// Streaming telemetry that the end-of-call report repeats: acknowledged, not stored.
     ignored: i64,
-    /// By the sender's fault: a wrong proof, no message, too large, a tenant that takes none.
+    /// Refused for a reason on the sender's side: invalid signature, unrecognized body, too large, inactive
+    /// tenant.
     refused: i64,
-    /// Their tenant could not be told. The same message waits once, however often it came.
+    /// Quarantined because the tenant could not be determined. A repeated message is counted each time and
+    /// stored once.
     quarantined: i64,
-    /// By our fault, or nobody heard the answer. Such a message may be in the log nevertheless; sent
-    /// again, it is then a duplicate.
+    /// Failed on this side, or disconnected before the answer. Such a message may be in the log; sent again,
+    /// it then counts as a duplicate.
     failed: i64,
 }
 
-/// The figures of one type of message.
+/// Webhook counts of one message type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TypeFigures {
-    /// The platform's type when it is a known one, else `other`. Where there was none to tell:
-    /// `unproven` (no right proof), `unread` (believed, and not read to its end), `unreadable` (believed,
-    /// and no message).
+    /// The platform's message type if known, otherwise `other`. Without a readable type: `unproven` (not
+    /// authenticated), `unread` (authenticated, body incomplete), `unreadable` (authenticated, body
+    /// unparsable).
     r#type: String,
-    /// Its figures.
+    /// Counts by outcome.
     #[serde(flatten)]
     figures: Figures,
 }
@@ -58,14 +60,14 @@ impl Figures {
     }
 }
 
-/// Figures that were added up.
+/// Stored webhook counts, added up.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     pub(super) figures: Figures,
-    /// Without those that strangers can send.
+    /// Counts without those that an unauthenticated sender can cause.
     proven: Figures,
     by_type: BTreeMap<String, Figures>,
-    /// When a sender that was believed last sent something.
+    /// Time of the last webhook from an authenticated sender.
     pub(super) last_proven_at: Option<DateTime<Utc>>,
 }
 
@@ -80,12 +82,12 @@ impl Sum {
         }
     }
 
-    /// How many that were believed failed.
+    /// Failed webhooks from authenticated senders.
     pub(super) fn proven_failed(&self) -> i64 {
         self.proven.failed
     }
 
-    /// The sum of each source.
+    /// The sums by source.
     pub(super) fn by_source(tallies: &[Tally]) -> BTreeMap<SourceId, Self> {
         let mut sums: BTreeMap<SourceId, Self> = BTreeMap::new();
         for tally in tallies {
@@ -94,7 +96,7 @@ impl Sum {
         sums
     }
 
-    /// By type, in the order of their names.
+    /// The counts by message type, ordered by name.
     pub(super) fn types(&self) -> Vec<TypeFigures> {
         let figures = self.by_type.iter();
         figures
@@ -102,8 +104,8 @@ impl Sum {
             .collect()
     }
 
-    /// Of the webhooks with a right proof, the share that is in the log or is not meant to be there;
-    /// `None` when there was none. Nobody without a proof can move it.
+    /// Share of authenticated webhooks that are in the log or intentionally not stored, 0 to 1; `None`
+    /// without any. An unauthenticated sender cannot change the rate.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no digits beyond 2^53")]
     pub(super) fn success_rate(&self) -> Option<f64> {
         let Figures { received, recorded, duplicate, ignored, .. } = self.proven;
@@ -111,7 +113,7 @@ impl Sum {
     }
 }
 
-/// `from` and `to`, each on the hour, which is as fine as webhooks are counted.
+/// Parses `from` and `to`, each a full hour in UTC: webhooks are counted by the hour.
 pub(super) fn hours(params: &mut Params) -> Result<Hours, ApiError> {
     let hours = Hours { from: hour(params, "from")?, to: hour(params, "to")? };
     if let Hours { from: Some(from), to: Some(to) } = hours

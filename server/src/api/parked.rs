@@ -1,5 +1,5 @@
-//! Events that a read model could not fold: listed, tried again, done without. A tenant's key sees its
-//! own, a key of the installation all.
+//! Parked events, which a projection could not apply: list, retry, drop. A tenant's key reaches its own, a
+//! key of the installation all.
 
 pub mod drop;
 pub mod list;
@@ -13,12 +13,12 @@ use uuid::Uuid;
 use crate::api::words::ParkedOutcome;
 use crate::problem::ApiError;
 
-/// What became of a parked key.
+/// Result of a retry or drop.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// The entry.
+    /// Id of the parked entry.
     parked_id: Uuid,
-    /// `folded`, with all that waited behind it, or `parked`: it waits on.
+    /// `folded` if the entry and all events behind it were applied, or `parked` if it still waits.
     #[schema(value_type = ParkedOutcome)]
     state: &'static str,
 }

@@ -1,6 +1,7 @@
-//! The quarantine: webhooks whose tenant could not be told, listed and replayed. It belongs to the
-//! installation, so only the installation's own keys see anything in it: to a tenant's key the list
-//! is empty and every entry missing, whatever its scopes.
+//! The quarantine: webhooks without a known tenant; list and replay.
+//!
+//! The quarantine is part of the installation, so only its own keys see the entries: for a tenant's key of
+//! any scope the list is empty and every entry is missing.
 
 pub mod list;
 pub mod replay;

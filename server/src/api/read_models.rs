@@ -1,7 +1,7 @@
-//! Read models: how far each version is, and how a new one takes the place of the one that is shown.
+//! Read models: the progress of each version, and the replacement of the served version by a new one.
 //!
-//! A key of the installation sees and moves all of it. A tenant's key sees the figures of its own log,
-//! and may have its own rows filled again; what changes every tenant's answers is not for it.
+//! A key of the installation sees and changes all of them. A tenant's key sees the progress over its own log
+//! and may rebuild its own rows; changes that affect every tenant are refused.
 
 pub mod cancel;
 pub mod diff;
@@ -25,21 +25,21 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
-/// A version of a read model that was begun, shown or given up.
+/// A version of a read model that was started, promoted or cancelled.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionView {
-    /// The read model.
+    /// Name of the read model.
     name: String,
-    /// Its version.
+    /// Number of the version.
     version: i32,
     /// `building`, `active` or `cancelled`.
     #[schema(value_type = VersionState)]
     state: &'static str,
-    /// The one tenant whose rows it holds; null for all.
+    /// The only tenant with rows in the version; null for all tenants.
     tenant_id: Option<Uuid>,
 }
 
-/// The name in a path. What cannot be read names nothing.
+/// The name in a path; empty if it is not valid UTF-8.
 pub struct PathName(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathName {
@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathName {
 }
 
 impl PathName {
-    /// The read model of this name.
+    /// Returns the read model of this name, or 404.
     fn named(&self) -> Result<&'static str, ApiError> {
         Ok(versions::named(&self.0)?.name())
     }
@@ -62,7 +62,7 @@ impl From<VersionError> for ApiError {
     fn from(error: VersionError) -> Self {
         let code = match error {
             VersionError::Database(error) => return error.into(),
-            // Whoever asked may have written anything: it is not repeated.
+            // The requested name is not quoted, because it may be arbitrary text.
             VersionError::Unknown { known, .. } => {
                 let detail = format!("there is no such read model; there are {known}");
                 return Self::new(StatusCode::NOT_FOUND, "projection-not-found", detail);
@@ -79,8 +79,10 @@ impl From<VersionError> for ApiError {
     }
 }
 
-/// The version that is being built, when the key may decide about it: a tenant's key about its own rows
-/// only. A key of the installation means the one of every tenant, or else what is being built of one.
+/// Returns the version being built that the caller may change.
+///
+/// A tenant's key reaches only a rebuild of its own rows. For a key of the installation, a rebuild of all
+/// tenants precedes that of a single tenant.
 async fn own_building(
     app: &App,
     caller: &Caller,

@@ -1,6 +1,7 @@
-//! Webhook sources: made, listed with what came to them, changed, disabled, given a new secret. A
-//! tenant's key sees the tenant's own sources; the installation's key sees the shared ones, which belong
-//! to no tenant, and can disable every source.
+//! Webhook sources: create, list with counts, change, disable, rotate the secret.
+//!
+//! A tenant's key sees the tenant's own sources. The installation's key sees the shared ones, which are
+//! assigned to no tenant, and can disable every source.
 
 pub mod create;
 pub mod disable;

@@ -1,9 +1,9 @@
-//! Times as clients write them. RFC 3339 says it with seconds, a colon in the offset and a `T`; date
-//! libraries of Java, Python and databases leave these out.
+//! Lenient parser for times in requests. RFC 3339 requires seconds, a colon in the offset and a `T`; date
+//! libraries of Java, Python and databases omit them.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-/// Reads a time that names its offset.
+/// Parses a time with an offset; `None` without one.
 #[must_use]
 pub fn zoned(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
@@ -17,7 +17,7 @@ pub fn zoned(text: &str) -> Option<DateTime<Utc>> {
     forms.iter().find_map(read).map(|at| at.to_utc())
 }
 
-/// Reads a time or a date; what names no offset is in UTC.
+/// Parses a time or a date; without an offset it is read as UTC.
 #[must_use]
 pub fn utc(text: &str) -> Option<DateTime<Utc>> {
     if let Some(at) = zoned(text) {
@@ -31,8 +31,8 @@ pub fn utc(text: &str) -> Option<DateTime<Utc>> {
     time.or_else(date).map(|at| at.and_utc())
 }
 
-/// With a `T` between date and time and a sign before the offset, as far as the text has them: a plus
-/// that was not encoded arrives as a blank.
+/// Inserts a `T` between date and time and a sign before the offset where the text has blanks: an unencoded
+/// plus arrives as a blank.
 fn spelt_out(text: &str) -> String {
     let mut text = text.to_ascii_uppercase();
     if let Some(bare) = text.strip_suffix('Z') {

@@ -1,4 +1,4 @@
-//! `GET /v1/usage`.
+//! `GET /v1/usage`: usage of a billing month and the plan's limits.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,85 +18,84 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// What was used in a billing month, which begins and ends in the tenant's time zone.
+/// Usage of a billing month, which begins and ends in the tenant's time zone.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Usage {
-    /// The month.
+    /// Year and month, such as `2026-11`.
     month: String,
-    /// When it begins.
+    /// Start of the month in UTC.
     from: DateTime<Utc>,
-    /// When it ends.
+    /// End of the month in UTC, exclusive.
     to: DateTime<Utc>,
     /// The tenant's time zone.
     timezone: &'static str,
-    /// Calls that began in it.
+    /// Calls that began in the month.
     calls: i64,
-    /// Their durations together in minutes, rounded up once.
+    /// Sum of the call durations in minutes, rounded up once.
     #[schema(value_type = i64)]
     minutes: i128,
-    /// Their durations together.
+    /// Sum of the call durations, in milliseconds.
     #[schema(value_type = i64)]
     duration_ms: i128,
-    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
-    /// currencies.
+    /// Sum of the reported costs in 1e-9 of the currency, exact; null with several currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
-    /// By currency.
+    /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Events recorded in it, of every kind.
+    /// Events of every type recorded in the month.
     events: i64,
-    /// The same by type.
+    /// Events recorded in the month, by type.
     events_by_type: Vec<EventsOfType>,
-    /// What the plan allows in a month; null: as much as there is.
+    /// Monthly limits of the plan.
     limits: LimitsView,
-    /// Limits of which four fifths or more are used.
+    /// Limits with a usage of 80 % or more.
     warnings: Vec<WarningView>,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// How many events of one type.
+/// Number of events of one type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventsOfType {
-    /// The type.
+    /// Event type, such as `call.ended`.
     r#type: String,
-    /// How many.
+    /// Number of events.
     events: i64,
 }
 
-/// What a plan allows in a month; null: as much as there is.
+/// Monthly limits of a plan; null means unlimited.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LimitsView {
-    /// Calls.
+    /// Maximum number of calls.
     calls: Option<i64>,
-    /// Minutes.
+    /// Maximum number of minutes.
     minutes: Option<i64>,
-    /// Cost in nanos.
+    /// Maximum cost in 1e-9 of the currency.
     cost_nanos: Option<i64>,
-    /// Recorded events.
+    /// Maximum number of recorded events.
     events: Option<i64>,
 }
 
-/// One limit that is near or reached.
+/// A limit with a usage of 80 % or more.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WarningView {
     /// `calls`, `minutes`, `cost_nanos` or `events`.
     #[schema(value_type = PlanLimitName)]
     limit: &'static str,
-    /// `near`: four fifths are used; `reached`: all of it.
+    /// `near` from 80 % of the limit, `reached` from 100 %.
     #[schema(value_type = LimitLevel)]
     level: &'static str,
-    /// How much is used.
+    /// Current usage, in the unit of the limit.
     #[schema(value_type = i64)]
     used: i128,
-    /// How much is allowed.
+    /// Value of the limit.
     allowed: i64,
 }
 
-/// What was used in a billing month, beside what the plan allows.
+/// Returns the usage of a billing month and the plan's limits.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/usage", operation_id = "get_usage", tag = "analytics", security(("api_key" = [])),
     params(
@@ -189,10 +188,10 @@ fn shown(events_by_type: Vec<(String, i64)>) -> Vec<EventsOfType> {
     events_by_type.into_iter().map(of_type).collect()
 }
 
-/// The first day of a month that is written as year and month, each with all its digits.
+/// Parses a month written as `YYYY-MM` and returns its first day.
 fn parse_month(text: &str) -> Result<NaiveDate, ApiError> {
     let refused = || ApiError::parameter("month", "it is not a month such as 2026-11");
-    // chrono takes years with a sign and of any length.
+    // chrono would also accept a signed year of any length.
     let is_spelt = text.bytes().take_while(u8::is_ascii_digit).count() == 4 && text.len() == 7;
     let first = format!("{text}-01").parse::<NaiveDate>().ok().filter(|_| is_spelt);
     let first = first.ok_or_else(refused)?;

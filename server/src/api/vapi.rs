@@ -1,6 +1,7 @@
-//! Vapi's own dialect: a script that asks Vapi's API for its calls asks this one with another base
-//! URL and another key. Field names, filters, errors and the shape of answers are Vapi's
-//! (`docs/vapi-dialect.md` says what differs); who may see what, and what is recorded of it, are ours.
+//! Vapi's own API, read-only: a script that reads calls from Vapi works with another base URL and key.
+//!
+//! Field names, filters, errors and the form of answers are Vapi's (`docs/vapi-dialect.md` lists the
+//! differences). Authorization and audit are those of `/v1`.
 
 pub mod analytics;
 pub mod error;
@@ -18,8 +19,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// What paths of Vapi's API begin with. A script that asks for something that is not here reads the
-/// refusal as Vapi words it.
+/// First path segments of Vapi's API. Errors below them have Vapi's form, also for endpoints that do not
+/// exist here.
 const RESOURCES: [&str; 20] = [
     "analytics",
     "assistant",
@@ -43,7 +44,7 @@ const RESOURCES: [&str; 20] = [
     "workflow",
 ];
 
-/// The routes.
+/// Routes of the Vapi API.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list::handler))

@@ -1,5 +1,5 @@
-//! Lists of words in questions and answers, each once: what a parameter takes, what a field holds, and
-//! the `enum` that the served document tells clients.
+//! Enumerations of the API, each defined once: the words that parameters accept and fields contain, and the
+//! `enum` schemas of the OpenAPI document.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Declares lists of words: a type to name in the document, with its words in `ALL`.
+/// Declares enumerations: a type with the schema, and its words in `ALL`.
 macro_rules! words {
     ($($(#[doc = $about:literal])+ $name:ident = $($word:literal)|+;)+) => {$(
         $(#[doc = $about])+
@@ -15,7 +15,7 @@ macro_rules! words {
         pub struct $name;
 
         impl $name {
-            /// The words.
+            /// All words of the enumeration, in the order of the document.
             pub const ALL: &'static [&'static str] = &[$($word),+];
         }
 
@@ -32,7 +32,8 @@ macro_rules! words {
         }
     )+
 
-        /// The schema of each list, by its name: parameters refer to them, and only bodies bring theirs.
+        /// The schema of each enumeration by name. Parameters only refer to them, so they are added to the
+        /// document here.
         #[must_use]
         pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
             vec![$(($name::name().into_owned(), $name::schema())),+]
@@ -41,80 +42,80 @@ macro_rules! words {
 }
 
 words! {
-    /// Which way a call went.
+    /// Direction of a call.
     CallDirection = "inbound" | "outbound" | "web";
-    /// Where a call stands.
+    /// Status of a call.
     CallStatus = "queued" | "ringing" | "in_progress" | "forwarding" | "ended";
-    /// How a call ended, coarsely.
+    /// Coarse result of a call.
     CallOutcome = "completed" | "customer_hung_up" | "no_answer" | "voicemail" | "busy"
         | "transferred" | "silence" | "failed" | "unknown";
-    /// Which calls count: those marked as tests, the others, or both.
+    /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
-    /// What sums are told apart by.
+    /// Dimension of a breakdown.
     BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction"
         | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
-    /// The length of a bucket.
+    /// Length of a bucket.
     SeriesInterval = "hour" | "day" | "week" | "month";
-    /// What a series is grouped by.
+    /// Grouping dimension of a series.
     SeriesGroup = "direction" | "agent_id" | "ended_reason" | "outcome";
-    /// What sums are compared with.
+    /// Range to compare sums with.
     ComparedWith = "previous";
-    /// Who spoke.
+    /// Speaker of a turn.
     Speaker = "assistant" | "user";
-    /// Which channels a recording holds.
+    /// Channels of a recording.
     RecordingKind = "mono" | "stereo" | "assistant" | "customer" | "video";
-    /// What takes calls.
+    /// Kind of an agent.
     AgentKind = "assistant";
-    /// A voice platform.
+    /// Name of a voice platform.
     ProviderName = "vapi";
-    /// A limit of a plan.
+    /// Limit of a plan.
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
-    /// How close the use of a plan is to a limit.
+    /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
-    /// What became of a webhook, as deliveries list it.
+    /// Outcome of a webhook in the list of deliveries.
     DeliveryOutcome = "recorded" | "refused" | "quarantined";
-    /// What became of a webhook that is not in the log.
+    /// Outcome of a webhook that is not in the log.
     FailureOutcome = "refused" | "failed" | "quarantined";
-    /// Whether webhooks fare well.
+    /// State of the webhook pipeline.
     HealthWord = "ok" | "attention";
-    /// What needs a look.
+    /// Reason why the webhook pipeline needs attention.
     HealthReason = "quarantine-waiting" | "read-model-behind";
-    /// What a dead letter is.
+    /// Kind of a dead letter.
     DeadLetterKind = "quarantine";
-    /// Whether a message still waits.
+    /// State of a message in quarantine.
     QuarantineState = "waiting" | "replayed";
-    /// Whether a message is new to the log.
+    /// Result of a replay: new in the log, or already there.
     ReplayStatus = "recorded" | "duplicate";
-    /// What became of a parked event.
+    /// Result of a retry or drop of a parked event.
     ParkedOutcome = "folded" | "parked";
-    /// What became of a version of a read model.
+    /// State of a version after a command.
     VersionState = "building" | "active" | "cancelled";
-    /// Where a version of a read model stands.
+    /// State of a version of a read model.
     ProjectionState = "current" | "catching_up" | "halted" | "building" | "previous";
-    /// Whether webhooks can be taken.
+    /// Readiness of the server.
     ReadinessWord = "ready" | "not_ready";
-    /// How a read model fares.
+    /// State of a served projection.
     ReadModelState = "current" | "catching_up" | "halted" | "stuck";
-    /// Whether the process lives.
+    /// State of the process.
     HealthStatus = "ok";
-    /// Which way a call went, in Vapi's words.
+    /// Direction of a call in Vapi's words.
     VapiCallType = "inboundPhoneCall" | "outboundPhoneCall" | "webCall";
-    /// Where a call stands, in Vapi's words.
+    /// Status of a call in Vapi's words.
     VapiCallStatus = "queued" | "ringing" | "in-progress" | "forwarding" | "ended";
-    /// A table of Vapi's; `call` alone is kept here.
+    /// Table of Vapi's API; only `call` is available here.
     VapiTable = "call";
-    /// How a figure is made of a column.
+    /// Aggregate function of an operation.
     VapiOperation = "sum" | "avg" | "count" | "min" | "max" | "history" | "p50" | "p90" | "p95";
-    /// What a figure is about.
+    /// Column of an operation.
     VapiColumn = "id" | "duration" | "minutesUsed" | "cost" | "costBreakdown.llm"
         | "costBreakdown.stt" | "costBreakdown.tts" | "costBreakdown.vapi"
         | "costBreakdown.transport";
-    /// What calls are told apart by.
+    /// Grouping dimension of a query.
     VapiGroup = "type" | "assistantId" | "endedReason" | "analysis.successEvaluation" | "status"
         | "outcome" | "tool" | "phoneNumberId" | "durationClass";
-    /// Both kinds of calls.
+    /// Filter value for test calls and others.
     AllCalls = "any";
-    /// The length of a step.
+    /// Length of a step.
     VapiStep = "second" | "minute" | "hour" | "day" | "week" | "month" | "quarter" | "year"
         | "decade" | "century" | "millennium";
 }

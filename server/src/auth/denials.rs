@@ -1,6 +1,8 @@
-//! Refusals on their way to the log: a flood of them is counted, not stored one by one, and no count
-//! is lost. While it lasts, the events that stand for it come at growing intervals, so that a sender
-//! without any proof adds some hundred events a day to a tenant's log, and not one a second.
+//! Records refused requests in the log and aggregates repeated ones.
+//!
+//! The first refusal of a kind is appended at once. Repetitions are only counted, and an event with their
+//! number is appended at growing intervals; no count is lost. An unauthenticated sender can so add some
+//! hundred events a day to a tenant's log, and not one a second.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,37 +15,37 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// Of refusals alike, one is recorded in this time; the rest are counted. Each further event doubles it.
+/// First interval between two events of the same kind. Each further event doubles it.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The longest interval, and how long there must be none before the next is recorded at once again.
+/// The longest interval. After this time without a refusal, the next one is recorded at once again.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(15);
-/// Who is refused hears so, whether or not the log can be told.
+/// Time limit of an append. The refusal is answered even if its event cannot be recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whose refusal, at which source or key, of what, and why.
+/// Identifies refusals of the same kind: tenant, source or key, action, and reason.
 type Like = (TenantId, Uuid, String, String);
 
-/// One that was recorded, and those like it since.
+/// The last recorded refusal of a kind, and the number of repetitions since.
 struct Recent {
     recorded_at: Instant,
-    /// How long the next ones are only counted.
+    /// Minimum time until the next event of this kind.
     interval: Duration,
     last_at: Instant,
-    /// Of which none was recorded.
+    /// Repetitions that are counted and not yet recorded.
     since: u64,
-    /// What they are alike in.
+    /// Template of the next event.
     denied: AccessDenied,
 }
 
-/// The refusals of a server.
+/// Buffer of the refusals of this server.
 #[derive(Default)]
 pub struct Denials {
     recent: Mutex<HashMap<Like, Recent>>,
 }
 
 impl Denials {
-    /// Records a refusal, or counts it when one like it was recorded a moment ago. A refusal that
-    /// cannot be recorded is still a refusal; the failure is logged.
+    /// Records a refusal, or counts it if one of the same kind was recorded within the interval. A failed
+    /// append is logged and does not change the answer.
     pub async fn record(
         &self,
         store: &Store,
@@ -61,7 +63,7 @@ impl Denials {
         }
     }
 
-    /// Records what was only counted and is due, once a second, and what is left when told to stop.
+    /// Appends due events once a second, and all remaining ones at shutdown.
     pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
             self.flush(store, Instant::now(), false).await;
@@ -69,14 +71,15 @@ impl Denials {
         self.flush(store, Instant::now(), true).await;
     }
 
-    /// Records what was only counted and is due, or all of it. One event stands for all of them.
+    /// Appends one event for each kind that is due, or for every kind if `all`.
     async fn flush(&self, store: &Store, now: Instant, all: bool) {
         for (tenant_id, denied) in self.due(now, all) {
             append(store, tenant_id, store.ids().ordered(), denied).await;
         }
     }
 
-    /// The event to record now, with how many were counted since the last one.
+    /// Counts the refusal. Returns the event to record now, with the number of suppressed repetitions, or
+    /// `None` while the interval lasts.
     fn admit(
         &self,
         tenant_id: TenantId,
@@ -98,7 +101,7 @@ impl Denials {
         known.is_due(now).then(|| known.record(now))
     }
 
-    /// What was counted and is to be recorded now. Forgets what has been quiet for long.
+    /// Returns the events that are due, and removes the kinds without a refusal for the longest interval.
     fn due(&self, now: Instant, all: bool) -> Vec<(TenantId, AccessDenied)> {
         let mut recent = self.recent.lock().expect("nothing panics while holding it");
         let mut due = Vec::new();
@@ -117,7 +120,7 @@ impl Recent {
         now.duration_since(self.recorded_at) >= self.interval
     }
 
-    /// The event that stands for those that were counted.
+    /// Creates the event for the counted repetitions, resets the count and doubles the interval.
     fn record(&mut self, now: Instant) -> AccessDenied {
         let suppressed = self.since - 1;
         self.since = 0;

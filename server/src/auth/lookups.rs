@@ -1,4 +1,4 @@
-//! Searches for a person, counted per key: a number cannot be found by trying all of them.
+//! Rate limit for searches by number or e-mail address, per API key: prevents enumeration of all numbers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,23 +8,23 @@ use ledger_core::ids::KeyId;
 use moka::sync::Cache;
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Keys that are counted at a time. The counts of others begin anew.
+/// Keys that are counted at a time. The count of an evicted key restarts at zero.
 const KEYS: u64 = 10_000;
 
-/// The searches of the last minute.
+/// Searches of each key within a window of one minute.
 pub struct Lookups {
     limit: u32,
     windows: Cache<KeyId, Arc<Window>>,
 }
 
-/// A minute that began with a key's first search in it.
+/// A window of one minute that starts with the first search of a key.
 struct Window {
     began: Instant,
     count: AtomicU32,
 }
 
 impl Lookups {
-    /// So many a key and minute.
+    /// Allows `limit` searches for each key and minute.
     #[must_use]
     pub fn new(limit: u32) -> Self {
         let windows = Cache::builder().time_to_live(WINDOW).max_capacity(KEYS).build();
@@ -34,14 +34,14 @@ impl Lookups {
     /// Counts one search.
     ///
     /// # Errors
-    /// The key has made all it may; the seconds until it may again.
+    /// The limit is reached; the value is the number of seconds until the window ends.
     pub fn count(&self, key: KeyId) -> Result<(), u32> {
         let begin = || Arc::new(Window { began: Instant::now(), count: AtomicU32::new(0) });
         let window = self.windows.get_with(key, begin);
         if window.count.fetch_add(1, Ordering::Relaxed) < self.limit {
             return Ok(());
         }
-        // It must not wrap, however long somebody goes on.
+        // Resets the counter to the limit, so that it cannot wrap.
         window.count.store(self.limit, Ordering::Relaxed);
         let left = WINDOW.saturating_sub(window.began.elapsed());
         Err(u32::try_from(left.as_secs()).unwrap_or(60) + 1)

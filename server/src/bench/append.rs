@@ -1,7 +1,7 @@
-//! `bench append`: group commit beside one request per commit, bare inserts and bare batches.
+//! `bench append`: group commit, compared with one request per commit, single-row inserts and batch inserts.
 //!
-//! Closed loop: each caller waits for its answer before its next event. The ways are run in turn,
-//! round after round, so that a noisy minute of the machine falls on all of them.
+//! Closed loop: each caller waits for its answer before its next event. The methods run in turn for several
+//! rounds, so that disturbances of the machine affect all of them.
 
 mod events;
 mod limits;
@@ -25,38 +25,38 @@ use super::{Goal, Latencies, Measured, Report, Scratch};
 use crate::config::Config;
 use crate::system::SystemIds;
 
-/// More connections than this make one-request commits slower, not faster.
+/// Connections of the methods with one request per commit; more of them make those slower.
 const CONNECTIONS: usize = 32;
-/// Rows of one bare batch, and how many are under way: what the appender's own limits are.
+/// Rows of a batch insert, and batches in flight; the same as the appender's own limits.
 const BATCH: usize = 512;
 const BATCHES: usize = 2;
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// What to measure.
+/// Parameters of the benchmark.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many callers at once, one measurement each.
+    /// Numbers of concurrent callers, each measured separately.
     pub callers: Vec<usize>,
-    /// How many tenants; each number is measured on its own.
+    /// Numbers of tenants, each measured separately.
     pub tenants: Vec<usize>,
-    /// How long each round of each measurement lasts.
+    /// Duration of a round, in seconds.
     pub seconds: u64,
-    /// How many rounds.
+    /// Number of rounds of each measurement.
     pub rounds: usize,
-    /// Rows in the log before anything is measured; 0 empties it before each measurement.
+    /// Rows in the log before the first measurement; 0 empties the log before each one.
     pub rows: i64,
 }
 
-/// A way to make an event durable.
+/// Method of storing an event durably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// The ledger's own.
+    /// The ledger's appender, which groups requests into commits.
     GroupCommit,
-    /// The same function, a request at a time.
+    /// The same SQL function with one request per commit.
     OnePerCommit,
-    /// A bare insert of one row.
+    /// Single-row insert without the append function.
     BareInsert,
-    /// Bare inserts of 512 rows.
+    /// Insert of 512 rows without the append function.
     BareBatch,
 }
 
@@ -71,7 +71,7 @@ impl Way {
     }
 }
 
-/// Measures.
+/// Runs the benchmark.
 ///
 /// # Errors
 /// The scratch PostgreSQL cannot be used.
@@ -102,7 +102,7 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     Ok(report)
 }
 
-/// The figures the ledger is built to reach, where this run measured them.
+/// Goals for the figures that this run measured.
 fn goals(measured: &[Measured]) -> Vec<Goal> {
     let find = |way: Way, callers: usize| {
         measured.iter().find(|one| {
@@ -170,7 +170,7 @@ impl<'a> Bench<'a> {
         Ok(Self { scratch, plan, store, tenants, noise: noise(), positions })
     }
 
-    /// All ways at this many callers, in turn, round after round.
+    /// Measures all methods with this many callers, alternating in each round.
     async fn cell(
         &self,
         ways: &[Way],
@@ -239,7 +239,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// The connections a way needs, all of them open before anything is measured.
+    /// Opens the connections of a method before the measurement starts.
     async fn pool(&self, way: Way, callers: usize) -> anyhow::Result<PgPool> {
         let len = match way {
             Way::GroupCommit => 1,
@@ -262,7 +262,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// One way's rounds.
+/// Results of a method over all rounds.
 #[derive(Default)]
 struct Sum {
     latencies: Latencies,
@@ -292,7 +292,7 @@ struct CallerDone {
 }
 
 impl Caller {
-    /// Appends until the time is over; what came before `from` is warm-up.
+    /// Appends until the time is over; appends that began before `from` are warm-up and not counted.
     async fn run(
         mut self,
         appender: ledger_store::appender::Appender,
@@ -322,13 +322,14 @@ impl Caller {
         }
     }
 
-    /// Makes some events durable: how many, and how long that took without making them up.
+    /// Stores one request or batch. Returns the number of events, and the duration without that of generating
+    /// them.
     async fn once(
         &mut self,
         appender: &ledger_store::appender::Appender,
     ) -> (anyhow::Result<u64>, Duration) {
         if self.way == Way::BareBatch {
-            // A call each: that is what a real batch looks like.
+            // Each event is the first of its own call, as in a batch of the appender.
             let requests: Vec<_> =
                 std::iter::repeat_with(|| self.events.first_of_a_call()).take(BATCH).collect();
             let insert = limits::insert_many(&self.pool, &self.positions, &requests);

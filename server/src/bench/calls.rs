@@ -1,8 +1,8 @@
-//! A ledger of made-up calls, made fast: everything a webhook goes through but HTTP and the proof.
+//! Generator of a ledger of synthetic calls, with the complete write path except HTTP and signature checks.
 //!
-//! Bodies are translated, persons found in the vault, sections sealed and events appended by the same
-//! code that a server uses, in the order of their time and with the calls of all tenants interleaved.
-//! The same seed makes the same calls; keys, salts and subjects are as fresh as ever.
+//! Bodies are translated, subjects resolved in the vault, sections sealed and events appended by the same
+//! code as in a server, in order of time, with the calls of all tenants interleaved. Equal seeds generate
+//! equal calls; keys, salts and subject ids are random.
 
 mod body;
 mod story;
@@ -33,32 +33,32 @@ use crate::system::{SystemClock, SystemIds};
 pub(super) use self::body::number;
 pub(super) use self::story::{ASSISTANTS, NUMBERS, TOOLS};
 
-/// Messages made ready together. Each is in its lane's queue before the next one.
+/// Messages that are sealed together. All of them are queued at the append workers before the next chunk.
 const CHUNK: usize = 512;
-/// Chunks made ready while one is appended.
+/// Chunks that are sealed while one is appended.
 const AHEAD: usize = 3;
-/// How often what failed is tried again, and after how long: a disk that stalls for some seconds is no
-/// reason to lose the work of minutes. What was appended answers that it was.
+/// Attempts for a failed chunk, and the pause between them, so that a disk that stalls for seconds does not
+/// discard minutes of work. Events that were appended are recognized as duplicates.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(2);
-/// Calls that are remembered, to ask for.
+/// Maximum number of calls returned as samples.
 const SAMPLES: usize = 500;
 
-/// What to generate.
+/// Parameters of the generator.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// About how many events a call has; with few, its beginning and its end.
+    /// Approximate number of events a call; with few, only its start and end.
     pub events_per_call: u32,
-    /// Over how many days before `until`.
+    /// Length of the generated period before `until`, in days.
     pub days: u32,
-    /// Chooses the calls.
+    /// Seed of the random generator.
     pub seed: u64,
-    /// When the last of them is over.
+    /// End of the last call.
     pub until: DateTime<Utc>,
 }
 
 impl Plan {
-    /// A year of calls before now, eight events each.
+    /// A year of calls before now.
     #[must_use]
     pub fn new(seed: u64, events_per_call: u32) -> Self {
         Self { events_per_call, days: 365, seed, until: SystemClock.now_micros() }
@@ -69,7 +69,7 @@ impl Plan {
         Terms { seed: self.seed, events_per_call: self.events_per_call, people }
     }
 
-    /// How many calls it takes to make this many events.
+    /// Number of calls needed for at least this many events.
     #[must_use]
     pub fn calls_for(&self, events: usize) -> usize {
         let terms = self.terms(0);
@@ -82,27 +82,27 @@ impl Plan {
     }
 }
 
-/// A call of the first tenant that was made, to ask for.
+/// A generated call of the first tenant, for later queries.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The platform's id.
+    /// The platform's id of the call.
     pub provider_call_id: String,
-    /// When it began.
+    /// Start of the call.
     pub at: DateTime<Utc>,
-    /// Who rang; none where nobody is known.
+    /// Number of the caller; `None` if unknown or withheld.
     pub phone: Option<String>,
 }
 
-/// What was generated.
+/// Result of the generator.
 #[derive(Debug, Clone, Default)]
 pub struct Generated {
-    /// How many calls.
+    /// Number of generated calls.
     pub calls: usize,
-    /// How many events.
+    /// Number of appended events.
     pub events: usize,
-    /// How long that took.
+    /// Duration of the generation, in seconds.
     pub seconds: f64,
-    /// Some of the first tenant's calls.
+    /// Samples of the first tenant's calls.
     pub samples: Vec<Sample>,
 }
 
@@ -168,7 +168,7 @@ impl Sample {
     }
 }
 
-/// Whose each call is: the shares, shuffled.
+/// Assigns a tenant to each call: the shares in random order.
 fn owners(shares: &[usize], seed: u64) -> anyhow::Result<Vec<u16>> {
     let mut owners = Vec::with_capacity(shares.iter().sum());
     for (nth, calls) in shares.iter().enumerate() {
@@ -178,7 +178,7 @@ fn owners(shares: &[usize], seed: u64) -> anyhow::Result<Vec<u16>> {
     Ok(owners)
 }
 
-/// Translates and seals some messages. Their events are recorded when they were sent.
+/// Translates and seals some messages. Their time of recording is set to the time of sending.
 async fn seal(
     store: Arc<Store>,
     tenants: Arc<[Tenant]>,
@@ -193,7 +193,7 @@ async fn seal(
         let body = body::body(message);
         let translation = adapter.translate(body.as_bytes(), None);
         translated.push((origin, translation.context("a made-up message cannot be read")?));
-        // The lanes live on the same few threads.
+        // The append workers run on the same few threads.
         tokio::task::yield_now().await;
     }
     let sealing = translated.iter().map(|(origin, translation)| {
@@ -209,7 +209,7 @@ async fn seal(
     Ok(requests)
 }
 
-/// Appends them in this order; how many events there were.
+/// Appends the requests in this order, and returns the number of events.
 async fn append(
     store: &Store,
     sealed: anyhow::Result<Vec<AppendRequest>>,
@@ -221,7 +221,7 @@ async fn append(
     Ok(events)
 }
 
-/// All of them at once, begun in this order, and what each came to.
+/// Polls all futures concurrently, each first in this order, and returns their results.
 async fn together<F: Future>(work: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut work: Vec<_> = work.map(Box::pin).collect();
     let begun: Vec<Poll<F::Output>> = poll_fn(|context| {

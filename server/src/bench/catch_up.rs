@@ -1,4 +1,4 @@
-//! Waiting until the read models show what is in the log.
+//! Waits until the projections have caught up with the log.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use sqlx::PgPool;
 
 use super::paced::Paced;
 
-/// Between two looks.
+/// Interval of the polls.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Without any event folded in this time something is wrong.
+/// Time limit without progress.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Events of all logs that a read model that is shown has not folded, summed over read models.
+/// Lag of all served projections over all logs, in events.
 const LAG: &str =
     "select coalesce(sum(greatest(h.position - coalesce(c.position, 0), 0)), 0)::bigint
    from ledger.tenants t
@@ -24,10 +24,10 @@ const LAG: &str =
      on c.tenant_id = t.tenant_id and c.projection = v.projection and c.version = v.version
   where v.state = 'active'";
 
-/// Waits until nothing is left to fold; how many seconds that took.
+/// Waits until the lag is zero; returns the seconds it took.
 ///
 /// # Errors
-/// Nothing is folded any more, or the database does not answer.
+/// No progress within the time limit, or the database does not answer.
 pub(super) async fn catch_up(superuser: &PgPool, step: &impl Fn(&str)) -> anyhow::Result<f64> {
     let progress = Paced::new(step);
     let began = Instant::now();

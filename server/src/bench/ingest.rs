@@ -1,8 +1,7 @@
-//! `bench ingest`: webhooks from HTTP to commit.
+//! `bench ingest`: webhooks from HTTP request to commit.
 //!
-//! The server is a process of its own; what is measured is what its users see. The steady rate is
-//! an open loop: each webhook has its moment, and its latency counts from there, whether or not the
-//! ones before it were answered.
+//! The server is a separate process, so the measurement is that of a client. The steady rate is an open loop:
+//! each webhook has a due time, and its latency counts from then, whether earlier ones are answered or not.
 
 mod cost;
 mod follow;
@@ -22,31 +21,31 @@ use self::cost::Look;
 use self::follow::Follower;
 use self::load::Load;
 
-/// A rate is held while this is not exceeded and nothing fails.
+/// A rate is sustained if the 99th percentile stays below this and no request fails.
 const HELD_P99_MS: f64 = 50.0;
-/// What is recorded is in the read model by then.
+/// Goal for the time until a recorded event is in the read model, 99th percentile.
 const SEEN_P99_MS: f64 = 250.0;
-/// Processor time of a webhook, server and PostgreSQL together.
+/// Goal for the CPU time of a webhook, server and PostgreSQL together.
 const COST_US: f64 = 300.0;
 /// Callers of the closed loop.
 const CALLERS: usize = 64;
-/// A clinic each.
+/// Number of tenants, one clinic each.
 const TENANTS: usize = 20;
 
-/// What to measure.
+/// Parameters of the benchmark.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Webhooks a second at the steady rate.
+    /// Steady rate in webhooks a second.
     pub rate: u32,
-    /// How long the steady rate is held.
+    /// Duration of the steady rate, in seconds.
     pub seconds: u64,
-    /// How long each higher rate is tried; 0 tries none.
+    /// Duration of each higher rate, in seconds; 0 skips them.
     pub step_seconds: u64,
-    /// How long callers send one webhook after the other; 0 leaves it out.
+    /// Duration of the closed loop, in seconds; 0 skips it.
     pub callers_seconds: u64,
 }
 
-/// Measures.
+/// Runs the benchmark.
 ///
 /// # Errors
 /// The scratch PostgreSQL or the server cannot be started.
@@ -124,7 +123,7 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     Ok(report)
 }
 
-/// What a stretch of load cost since `look`, when all of it is in the read models.
+/// The cost of the load since `look`, measured after the projections have caught up.
 async fn spent(
     scratch: &Scratch,
     server: &Server,
@@ -136,8 +135,8 @@ async fn spent(
     look.cost(&scratch.superuser, server, (&measured.what, measured.answered)).await
 }
 
-/// Doubles the rate until it is not held any more, then halves the step three times. The last
-/// measurement held, and the lowest that was not.
+/// Doubles the rate until it is not sustained, then bisects. Returns the last sustained measurement and the
+/// lowest one that was not.
 async fn highest_rate(
     load: &mut Load,
     scratch: &Scratch,

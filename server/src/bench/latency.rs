@@ -1,31 +1,31 @@
-//! How long things took, every one of them.
+//! Exact latency statistics.
 
 use std::time::Duration;
 
-/// The latencies of one measurement. Kept one by one: a percentile is then a fact, not an estimate.
+/// The latencies of a measurement. Each one is kept, so percentiles are exact.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     nanos: Vec<u64>,
 }
 
 impl Latencies {
-    /// Adds one.
+    /// Adds one latency.
     pub fn record(&mut self, took: Duration) {
         self.nanos.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Adds all of another measurement's.
+    /// Adds all latencies of another measurement.
     pub fn extend(&mut self, other: &Self) {
         self.nanos.extend_from_slice(&other.nanos);
     }
 
-    /// How many there are.
+    /// The number of latencies.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.nanos.len() as u64
     }
 
-    /// The latency that this share of all (0 to 1) did not exceed, in milliseconds; 0 of none.
+    /// Quantiles for shares from 0 to 1, in milliseconds; 0 without latencies.
     #[must_use]
     pub fn quantiles_ms<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
         let mut sorted = self.nanos.clone();
@@ -38,7 +38,7 @@ fn ms(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64() * 1_000.0
 }
 
-/// The nearest rank: the smallest value that at least this share does not exceed.
+/// Index of the nearest rank: the smallest value that is not exceeded by at least this share.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

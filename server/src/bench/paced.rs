@@ -1,12 +1,12 @@
-//! Progress of long work: a word of it now and then, not of every step.
+//! Rate limit for progress messages.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Between two words.
+/// Minimum interval between two messages.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Says the first thing it is told, and then what it is told ten seconds later.
+/// Forwards the first message, and then at most one every ten seconds.
 pub(super) struct Paced<F> {
     step: F,
     last: Cell<Option<Instant>>,

@@ -1,7 +1,7 @@
-//! `bench read`: pages, sums and parts over a tenant with many calls, among many tenants.
+//! `bench read`: lists, sums and breakdowns of a tenant with many calls, among many tenants.
 //!
-//! The server is a process of its own and is asked over HTTP, one request after the other on one
-//! connection: what is measured is what its users see. Each size has a ledger of its own.
+//! The server is a separate process, queried over HTTP with sequential requests on one connection, so the
+//! measurement is that of a client. Each size has its own ledger.
 
 mod asker;
 mod questions;
@@ -27,24 +27,24 @@ use crate::config::Config;
 /// Calls of each of the other tenants.
 const A_FEW: usize = 3;
 
-/// What to measure.
+/// Parameters of the benchmark.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many calls the tenant that is asked has; each number is measured on its own.
+    /// Numbers of calls of the queried tenant, each measured separately.
     pub calls: Vec<usize>,
-    /// How many tenants there are in all.
+    /// Total number of tenants.
     pub tenants: usize,
-    /// How often each question is asked.
+    /// Number of requests for each query.
     pub requests: usize,
-    /// Only questions with this in their name are asked.
+    /// Runs only queries with this text in their name.
     pub only: Option<String>,
-    /// About how many events a call has.
+    /// Approximate number of events a call.
     pub events_per_call: u32,
-    /// Chooses the calls.
+    /// Seed of the random generator.
     pub seed: u64,
 }
 
-/// Measures.
+/// Runs the benchmark.
 ///
 /// # Errors
 /// The scratch PostgreSQL or the server cannot be started.
@@ -58,7 +58,7 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
             report.postgres = Some(scratch.version().await?);
             report.peak_memory_bytes = report.peak_memory_bytes.max(found.server_memory);
             report.measured.extend(found.measured);
-            // What must hold must hold where it is hardest.
+            // Goals are checked at the largest size, which is the hardest.
             if is_largest {
                 report.goals = found.goals;
                 report.not_there = found.not_there;
@@ -71,13 +71,13 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
     Ok(report)
 }
 
-/// Brings what was measured at different sizes together: how it grows is what is looked for.
+/// Groups the measurements of a query at different sizes, to make growth visible.
 fn side_by_side(measured: &mut [Measured]) {
     let names: Vec<String> = measured.iter().map(|one| one.what.clone()).collect();
     measured.sort_by_cached_key(|one| names.iter().position(|name| *name == one.what));
 }
 
-/// What one size came to.
+/// Results of one size.
 #[derive(Default)]
 struct Found {
     measured: Vec<Measured>,
@@ -86,20 +86,20 @@ struct Found {
     server_memory: u64,
 }
 
-/// One ledger.
+/// A ledger of one size.
 struct Size<'a> {
     scratch: &'a Scratch,
     plan: &'a Plan,
     calls: usize,
 }
 
-/// As many as no question uses up.
+/// Number of keys for searches, enough for the rate limit of all queries.
 const PEOPLE_KEYS: usize = 50;
 
-/// What is needed to ask.
+/// Everything that the queries need.
 struct Ready {
     api_key: String,
-    /// For searches by number and address: each key may make so many a minute.
+    /// Keys for searches by number and address, which are rate limited for each key.
     people_keys: Vec<String>,
     generated: Generated,
     until: DateTime<Utc>,
@@ -114,7 +114,7 @@ impl Size<'_> {
         let server = Server::start(&self.scratch.dir).await?;
         let seconds = catch_up(&self.scratch.superuser, step).await?;
         found.server_memory = peak_memory(server.pid);
-        // Its end tells the database what its connections did.
+        // A connection reports its statistics to the database when it ends.
         server.stop().await?;
         let mut caught_up = Measured::once("read models, from empty", events, seconds);
         caught_up.peak_memory_bytes = Some(found.server_memory);
@@ -156,7 +156,7 @@ impl Size<'_> {
         Ok(Ready { api_key, people_keys, generated, until: plan.until })
     }
 
-    /// Asks each question in turn.
+    /// Runs each query in turn.
     async fn ask(
         &self,
         server: &Server,

@@ -1,7 +1,7 @@
-//! `bench rebuild`: the read model `calls` filled again from the whole log, beside a bare reader of it.
+//! `bench rebuild`: rebuild of the read model `calls` from the whole log, compared with reading the log only.
 //!
-//! The limit is one connection that reads the same events in the engine's own batches and decodes
-//! them, with nothing else running. What is rebuilt must come to what was folded live.
+//! The limit is one connection that reads the same events in the engine's batch size and decodes them, with
+//! no other load. The rows of the rebuild must equal those that were projected live.
 
 mod again;
 
@@ -22,27 +22,27 @@ use super::tenants::{Tenant, tenants};
 use super::{Goal, Latencies, Measured, Report, Scratch};
 use crate::config::Config;
 
-/// Events the engine reads at once.
+/// Batch size of the engine, in events.
 const BATCH: i64 = 8_000;
-/// The figures to reach.
+/// Goals of the benchmark.
 const EVENTS_A_SECOND: f64 = 100_000.0;
 const SHARE_OF_READING: f64 = 0.5;
 const MEMORY_MB: f64 = 300.0;
 
-/// What to measure.
+/// Parameters of the benchmark.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many events there are, at least.
+    /// Minimum number of events.
     pub events: usize,
-    /// Over how many tenants; each number is measured on its own.
+    /// Numbers of tenants, each measured separately.
     pub tenants: Vec<usize>,
-    /// About how many events a call has.
+    /// Approximate number of events a call.
     pub events_per_call: u32,
-    /// Chooses the calls.
+    /// Seed of the random generator.
     pub seed: u64,
 }
 
-/// Measures.
+/// Runs the benchmark.
 ///
 /// # Errors
 /// The scratch PostgreSQL cannot be used.
@@ -67,10 +67,10 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
     Ok(report)
 }
 
-/// What one ledger came to.
+/// Results of one ledger.
 struct Found {
     measured: Vec<Measured>,
-    /// Events a second: the bare reader's better pass, and the rebuild.
+    /// Events a second: `read` is the better of two passes, `rate` that of the rebuild.
     read: f64,
     rebuilt: Rebuilt,
     rate: f64,
@@ -138,7 +138,7 @@ async fn generate(
     calls::generate(store, tenants, &shares, &made, step).await
 }
 
-/// Reads and decodes every event of these tenants: how many, and in how many seconds.
+/// Reads and decodes every event of these tenants. Returns their number and the seconds.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 async fn read(store: &Store, tenants: &[Tenant]) -> anyhow::Result<(f64, f64)> {
     let mut conn = store.projector().acquire().await?;

@@ -1,49 +1,49 @@
-//! What a benchmark found, for a table and for JSON.
+//! Results of a benchmark, for tables and JSON.
 
 use serde::Serialize;
 
 use super::Latencies;
 
-/// One measurement.
+/// Results of one measurement.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
-    /// What was done.
+    /// Description of the measured work.
     pub what: String,
-    /// How many did it at once.
+    /// Number of concurrent callers.
     pub callers: usize,
-    /// Spread over how many tenants; absent where there are none.
+    /// Number of tenants; absent if the work has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenants: Option<usize>,
-    /// Among how many calls, where that is what grows.
+    /// Number of calls in the ledger, if the measurement depends on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<usize>,
-    /// How many a second, over all rounds.
+    /// Mean rate over all rounds.
     pub per_second: f64,
-    /// The slowest and the fastest round: how far the machine's noise reaches.
+    /// Rates of the slowest and the fastest round, as a measure of the machine's noise.
     pub rounds_per_second: [f64; 2],
-    /// The median, in milliseconds.
+    /// Median latency in milliseconds.
     pub p50_ms: f64,
-    /// 95 of 100 were not slower, in milliseconds.
+    /// 95th percentile of the latency, in milliseconds.
     pub p95_ms: f64,
-    /// 99 of 100 were not slower, in milliseconds.
+    /// 99th percentile of the latency, in milliseconds.
     pub p99_ms: f64,
-    /// What the 99 of 100 should not exceed, in milliseconds.
+    /// Goal for the 99th percentile, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_ms: Option<f64>,
     /// Write-ahead log per event, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_bytes: Option<f64>,
-    /// The most memory the process held meanwhile, in bytes, where that was looked at.
+    /// Peak memory of the process during the measurement, in bytes, if measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
-    /// How many ended as they should; 0 where they are not counted one by one.
+    /// Number of successful operations; 0 if they are not counted individually.
     pub answered: u64,
-    /// How many ended otherwise than they should.
+    /// Number of failed operations.
     pub errors: u64,
 }
 
 impl Measured {
-    /// From the latencies of all rounds together and each round's rate.
+    /// Builds the results from the latencies of all rounds together and the rate of each round.
     #[must_use]
     pub fn new(what: &str, callers: usize, latencies: &Latencies, rounds: &[f64]) -> Self {
         let [p50_ms, p95_ms, p99_ms] = latencies.quantiles_ms([0.5, 0.95, 0.99]);
@@ -67,7 +67,7 @@ impl Measured {
         }
     }
 
-    /// Something done once, so many in so many seconds.
+    /// Results of work done once: `count` operations in this many seconds.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
     pub fn once(what: &str, count: usize, seconds: f64) -> Self {
@@ -75,62 +75,62 @@ impl Measured {
     }
 }
 
-/// The arithmetic mean; 0 of none.
+/// The arithmetic mean; 0 without values.
 #[expect(clippy::cast_precision_loss, reason = "a handful of rounds")]
 fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-/// A figure to reach, and what was reached.
+/// A goal and the measured value.
 #[derive(Debug, Clone, Serialize)]
 pub struct Goal {
-    /// What must hold.
+    /// Description of the goal.
     pub what: String,
-    /// What was measured.
+    /// The measured value.
     pub value: f64,
     /// `at_least` or `at_most`.
     pub bound: &'static str,
-    /// The bound.
+    /// The bound of the value.
     pub goal: f64,
-    /// Whether it held in this run.
+    /// True if the value is within the bound.
     pub met: bool,
 }
 
 impl Goal {
-    /// A figure that must not be smaller.
+    /// A goal with a lower bound.
     #[must_use]
     pub fn at_least(what: impl Into<String>, value: f64, goal: f64) -> Self {
         Self { what: what.into(), value, bound: "at_least", goal, met: value >= goal }
     }
 
-    /// A figure that must not be larger.
+    /// A goal with an upper bound.
     #[must_use]
     pub fn at_most(what: impl Into<String>, value: f64, goal: f64) -> Self {
         Self { what: what.into(), value, bound: "at_most", goal, met: value <= goal }
     }
 }
 
-/// What one of many webhooks cost, with the read models caught up.
+/// Average cost of a webhook, projection included.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cost {
-    /// What was done.
+    /// Description of the load.
     pub what: String,
-    /// How many webhooks share the cost.
+    /// Number of webhooks that the cost is divided by.
     pub webhooks: u64,
-    /// Processor time of the server, in microseconds.
+    /// CPU time of the server, in microseconds.
     pub server_us: f64,
-    /// Processor time of all of PostgreSQL's processes, in microseconds.
+    /// CPU time of all PostgreSQL processes, in microseconds.
     pub postgres_us: f64,
-    /// Both.
+    /// CPU time of server and PostgreSQL together, in microseconds.
     pub total_us: f64,
     /// Write-ahead log, in bytes.
     pub wal_bytes: f64,
-    /// The same by stage; what is no stage's comes last.
+    /// The cost by stage; the remainder is the last entry.
     pub stages: Vec<StageCost>,
 }
 
 impl Cost {
-    /// From its parts. The write-ahead log is told as a whole, because its parts may not be known.
+    /// Sums the stages. The write-ahead log is passed as a total, because its parts may be unknown.
     #[must_use]
     pub fn new(what: &str, webhooks: u64, stages: Vec<StageCost>, wal_bytes: f64) -> Self {
         let server_us: f64 = stages.iter().map(|stage| stage.server_us).sum();
@@ -148,49 +148,49 @@ impl Cost {
     }
 }
 
-/// One stage's part of it.
+/// A stage and its part of the cost.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageCost {
     /// `verify`, `translate`, `vault`, `seal`, `append`, `project` or `rest`.
     pub stage: &'static str,
-    /// Processor time of the server, in microseconds.
+    /// CPU time of the server, in microseconds.
     pub server_us: f64,
-    /// Processor time of the PostgreSQL connections that work for it, in microseconds.
+    /// CPU time of the stage's PostgreSQL connections, in microseconds.
     pub postgres_us: f64,
-    /// Write-ahead log of its tables, in bytes, where PostgreSQL could list it.
+    /// Write-ahead log of the stage's tables, in bytes, if PostgreSQL could list it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_bytes: Option<f64>,
 }
 
-/// Everything one benchmark found.
+/// All results of a benchmark.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// `append`, `ingest`, `seal`, `rebuild` or `read`.
     pub bench: &'static str,
-    /// Processors this process may use.
+    /// Number of CPUs this process may use.
     pub cores: usize,
-    /// The server's version, where there is one.
+    /// Version of PostgreSQL; absent if none is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<String>,
-    /// The measurements.
+    /// Measurements in the order of their execution.
     pub measured: Vec<Measured>,
-    /// What a webhook cost.
+    /// The cost of a webhook under each load.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<Cost>,
-    /// The figures to reach; limits measured in the same run.
+    /// Goals, some relative to limits measured in the same run.
     pub goals: Vec<Goal>,
-    /// What each read model that was rebuilt comes to.
+    /// Checksum of each rebuilt read model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checksums: Vec<String>,
-    /// What was asked for and is not there, with the answer.
+    /// Queries that the server does not support, with its answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_there: Vec<String>,
-    /// The most memory the measured process held, in bytes.
+    /// Peak memory of the measured process, in bytes.
     pub peak_memory_bytes: u64,
 }
 
 impl Report {
-    /// A report of this process.
+    /// An empty report of this process.
     #[must_use]
     pub fn new(bench: &'static str) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -209,13 +209,13 @@ impl Report {
     }
 }
 
-/// Forgets the most memory this process has held, so that [`peak_memory`] speaks of what comes next.
-/// Where the system refuses, the peak stays that of the whole run.
+/// Resets the peak memory of this process, so that [`peak_memory`] covers only later work. If the system
+/// refuses, the peak remains that of the whole run.
 pub fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory a process has held, in bytes; 0 when the system does not say.
+/// Peak memory of a process in bytes; 0 if the system does not report it.
 #[must_use]
 pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -224,14 +224,14 @@ pub fn peak_memory(pid: u32) -> u64 {
     kilobytes.unwrap_or(0_u64) * 1024
 }
 
-/// A count, to be divided.
+/// Converts a count for a division.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 pub fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// Bytes as the megabytes that goals are stated in.
+/// Converts bytes to megabytes, the unit of the goals.
 #[must_use]
 pub fn megabytes(bytes: u64) -> f64 {
     as_f64(bytes) / 1e6

@@ -1,4 +1,4 @@
-//! A private, durable PostgreSQL for one benchmark, gone afterwards.
+//! A private, durable PostgreSQL for one benchmark, removed afterwards.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,26 +15,27 @@ use crate::instance;
 use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
-/// What PostgreSQL lists the benchmark's own connections as.
+/// The `application_name` of the benchmark's own connections.
 pub(super) const CONNECTION: &str = "call-ledger bench";
 
-/// The server, its directory, and a superuser's way in.
+/// The server, its directory, and connections of a superuser.
 pub struct Scratch {
-    /// Where everything of it lives.
+    /// Directory of the server and its keys.
     pub dir: PathBuf,
-    /// The migrated database.
+    /// Connect options of the migrated database.
     pub database: PgConnectOptions,
-    /// The superuser's connections: limits are measured without row security in the way.
+    /// Connections of a superuser, so that limits are measured without row-level security.
     pub superuser: PgPool,
     cluster: Cluster,
     lanes: usize,
 }
 
 impl Scratch {
-    /// Starts one, measures, and removes it, whatever came of it. Ctrl-C ends the measurement.
+    /// Starts a server, runs `measure`, and removes the server whether that succeeded or not. Ctrl-C cancels
+    /// `measure`.
     ///
     /// # Errors
-    /// Those of starting, of `measure`, then of ending.
+    /// Those of starting, of `measure`, then of stopping.
     pub async fn with<T>(
         config: &Config,
         measure: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
@@ -52,7 +53,7 @@ impl Scratch {
         Ok(value)
     }
 
-    /// Starts one below the data directory.
+    /// Starts a server below the data directory.
     async fn start(config: &Config) -> anyhow::Result<Self> {
         let dir = config.data_dir.join(format!("bench-{}", std::process::id()));
         let config = Config { data_dir: dir.clone(), ..config.clone() };
@@ -65,7 +66,7 @@ impl Scratch {
         Ok(Self { dir, database, superuser, cluster, lanes: config.append_lanes })
     }
 
-    /// A store over it.
+    /// Opens a store on the server.
     #[must_use]
     pub fn store(&self) -> Store {
         let keyring = Keyring::new(self.dir.join("keyring"), self.dir.join("root.key"));
@@ -90,7 +91,7 @@ impl Scratch {
         Ok(row.get::<i64, _>(0).cast_unsigned())
     }
 
-    /// The server's version.
+    /// Version of PostgreSQL.
     ///
     /// # Errors
     /// The database does not answer.
@@ -100,8 +101,7 @@ impl Scratch {
         Ok(row.await?.get(0))
     }
 
-    /// Empties the log. The rule that nobody may is lifted for it, which only a scratch database
-    /// has to bear.
+    /// Empties the log. Disables the trigger that forbids it, which is acceptable in a scratch database only.
     ///
     /// # Errors
     /// The database does not answer.
@@ -117,7 +117,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Keeps the write-ahead log of the whole run, so that it can be looked at.
+    /// Keeps the write-ahead log of the whole run for analysis.
     ///
     /// # Errors
     /// The database does not answer.
@@ -128,7 +128,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Does what the database would do by itself within minutes: what follows does not depend on when.
+    /// Runs vacuum, analyze and a checkpoint now, so that results do not depend on when PostgreSQL would.
     ///
     /// # Errors
     /// The database does not answer.
@@ -139,7 +139,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Ends the server and removes its directory.
+    /// Stops the server and removes its directory.
     async fn end(self) -> anyhow::Result<()> {
         self.superuser.close().await;
         self.cluster.stop().await.context("the scratch PostgreSQL did not end")?;

@@ -1,4 +1,5 @@
-//! `bench seal`: sealing and opening beside the bare cipher, translating beside the bare parser.
+//! `bench seal`: sealing and opening compared with the plain cipher, translation compared with the plain JSON
+//! parser.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,12 +16,12 @@ use super::report::peak_memory;
 use super::{Goal, Latencies, Measured, Report};
 
 const KILOBYTE: usize = 1_024;
-/// Calls between two looks at the clock: one call is too short to be timed.
+/// Calls for each reading of the clock, since a single call is too short to measure.
 const BATCH: u32 = 64;
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_millis(400);
 
-/// Measures on one processor. `body` is the message to translate.
+/// Runs the benchmark on one CPU. `body` is the message to translate.
 ///
 /// # Errors
 /// The body is not a message of the platform.
@@ -38,7 +39,7 @@ pub fn run(body: &[u8], step: impl Fn(&str)) -> anyhow::Result<Report> {
         schema_version: 1,
         name: SectionName::Party,
     };
-    // What does not shrink is the slow case: compressed in vain, then encrypted whole.
+    // Incompressible data is the slow case: compression is tried in vain, then everything is encrypted.
     let mut rng = fastrand::Rng::with_seed(1);
     let plain: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(KILOBYTE).collect();
     let sealed = seal(&key, &place, &plain);
@@ -80,7 +81,7 @@ pub fn run(body: &[u8], step: impl Fn(&str)) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Key set up and one encryption: what sealing cannot be faster than.
+/// Key setup and one encryption: the lower bound for sealing.
 fn bare_cipher(key: &KeyBytes, plain: &[u8]) -> Vec<u8> {
     let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("32 bytes");
     let mut body = plain.to_vec();

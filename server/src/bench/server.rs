@@ -1,4 +1,4 @@
-//! The server under load: this very program, a process of its own.
+//! The server under load: this executable in a separate process.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,17 +13,17 @@ use tokio::process::{Child, Command};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A running server.
+/// A running server process.
 pub(super) struct Server {
-    /// Its address.
+    /// Base URL of the server.
     pub(super) url: String,
-    /// Its process.
+    /// Process id of the server.
     pub(super) pid: u32,
     child: Child,
 }
 
 impl Server {
-    /// Starts this very program as a server over a data directory.
+    /// Starts this executable as a server over a data directory.
     pub(super) async fn start(data_dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program has no file")?;
         let mut child = Command::new(program)
@@ -46,7 +46,7 @@ impl Server {
         Ok(Self { url, pid, child })
     }
 
-    /// Ends it as an operator would.
+    /// Stops the server by SIGTERM, as an operator would.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGTERM)?;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait());

@@ -1,4 +1,4 @@
-//! The tenants of a benchmark, each with a source.
+//! Tenants of a benchmark, each with a webhook source.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use tokio::task::JoinSet;
 
 use crate::system::fresh_secret;
 
-/// How many are made at once: as many as the store has connections for it.
+/// Number of tenants created concurrently, limited by the store's connections for it.
 const AT_ONCE: usize = 3;
 
-/// A tenant and where its webhooks go.
+/// A tenant with its webhook source.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// Whose they are.
+    /// Id of the tenant.
     pub tenant_id: TenantId,
-    /// What takes them.
+    /// Id of its webhook source.
     pub source_id: SourceId,
-    /// What proves them.
+    /// Secret of the source.
     pub secret: String,
 }
 
-/// Sets up this many.
+/// Creates this many tenants.
 ///
 /// # Errors
 /// The database or the keyring cannot be used.
 pub async fn tenants(store: &Arc<Store>, count: usize) -> anyhow::Result<Vec<Tenant>> {
-    // The installation's keys are made once, before anybody races for them.
+    // The installation's keys are created first, to avoid concurrent attempts.
     store.ensure_installation().await?;
     let (mut tenants, mut under_way) = (Vec::with_capacity(count), JoinSet::new());
     for nth in 0..count {

@@ -1,10 +1,11 @@
-//! The setting `cors_origins`: pages of which origins may read the API from a browser.
+//! The setting `cors_origins`: origins of web pages that may read the API from a browser.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-/// Checks an origin as browsers send it: scheme, host and, unless it is the scheme's own, the port.
+/// Checks that an origin is written as browsers send it: scheme, host, and the port unless it is the scheme's
+/// default.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
@@ -39,7 +40,7 @@ pub(super) fn check(origin: &str) -> Result<(), String> {
     }
 }
 
-/// A list, or one text with commas as the environment has it.
+/// Deserializes a list, or a text with commas as an environment variable has it.
 pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     struct List;
 

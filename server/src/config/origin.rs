@@ -1,4 +1,4 @@
-//! Where a setting's value came from.
+//! The origin of each setting's value, for `config show`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,16 +9,16 @@ use figment::{Metadata, Profile, Provider, Source};
 
 use super::{Config, GlobalArgs, Setting};
 
-/// Where a setting's value came from.
+/// The origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// The built-in default.
     Default,
-    /// The config file.
+    /// The config file at this path.
     File(PathBuf),
-    /// An environment variable.
+    /// The environment variable of this name.
     Environment(&'static str),
-    /// A flag of this command.
+    /// The flag of this name, typed on the command line.
     Flag(&'static str),
 }
 
@@ -33,20 +33,20 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A setting's value as it is used, and where it came from.
+/// The effective value of a setting, and its origin.
 #[derive(Debug)]
 pub struct Shown {
-    /// Which setting.
+    /// The setting's description.
     pub setting: &'static Setting,
-    /// Its value; `None` when it has none.
+    /// The value, masked if it is a secret; `None` if unset without a default.
     pub value: Option<String>,
-    /// Where that came from.
+    /// The layer that supplied the value.
     pub origin: Origin,
 }
 
 impl Config {
-    /// Every setting with its value and origin. `is_flag` tells of a setting's name whether it was
-    /// typed as a flag, rather than found in the environment.
+    /// Returns every setting with its value and origin. `is_flag` returns for a setting's name whether it was
+    /// typed as a flag and not read from the environment.
     ///
     /// # Errors
     /// Those of [`Config::load`].
@@ -93,14 +93,14 @@ fn mask(setting: &Setting, value: String) -> String {
     if setting.is_secret { "(set, not shown)".to_owned() } else { value }
 }
 
-/// A setting from its environment variable.
+/// A figment provider for one environment variable.
 pub struct Variable {
     setting: &'static Setting,
     value: Value,
 }
 
 impl Variable {
-    /// The variable of this setting, when it is set.
+    /// The variable of this setting; `None` if it is unset or empty.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let setting = Setting::ALL.iter().find(|setting| setting.name == name)?;

@@ -1,4 +1,4 @@
-//! A connection whose other end must keep taking what we write.
+//! A TCP stream with a write timeout: fails if the client stops reading its answer.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Breaks off when nothing could be written for `patience`. Reading is not our part: the head and
-/// the body of a request have patiences of their own.
+/// Fails with `TimedOut` if no byte could be written for `patience`. Reads are not bounded here: the head and
+/// the body of a request have timeouts of their own.
 pub(super) struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// Since when a write waits; `None` when none does.
+    /// Timer of the pending write; `None` if none is pending.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,6 +1,7 @@
-//! Whether a pooler in transaction mode, such as `PgBouncer`'s, stands between us and the database. It
-//! hands a connection of the server to each transaction, so that roles, settings, prepared statements and
-//! notifications of a connection do not stay with it.
+//! Detects a pooler in transaction mode, such as `PgBouncer`'s, between this process and the database.
+//!
+//! Such a pooler assigns a server connection to each transaction, so roles, settings, prepared statements and
+//! notifications are lost between transactions.
 
 use std::time::Duration;
 
@@ -8,16 +9,17 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-/// What was found.
+/// Description of the problem, for error messages and `doctor`.
 pub const FOUND: &str = "a pooler in transaction mode stands before the database: what is set for a \
                          connection does not stay with it";
-/// What to do about it.
+/// Remedy, for error messages and `doctor`.
 pub const TODO: &str = "use session mode (pool_mode = session), or name the database itself";
 
-/// A pooler whose pool is small may let the second connection wait for the first.
+/// Timeout of a query: a pooler with a small pool may block the second connection until the first is closed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether two connections share one process of the server, or one changes it between two questions.
+/// Returns true if two connections share one server process, or if one connection changes its process between
+/// two queries.
 ///
 /// # Errors
 /// The database did not answer.
@@ -26,7 +28,7 @@ pub async fn find(database: &PgConnectOptions) -> sqlx::Result<bool> {
     let before = backend(&mut first).await?;
     let Ok(second) = timeout(PATIENCE, second(database)).await else { return Ok(false) };
     let (mut second, other) = second?;
-    // The second stays in a transaction, so the first is given another process, if it is given any.
+    // The second connection keeps its transaction open, so a pooler must assign another process to the first.
     let after = timeout(PATIENCE, backend(&mut first)).await.unwrap_or(Ok(-1))?;
     let _ = timeout(PATIENCE, sqlx::raw_sql("rollback").execute(&mut second)).await;
     drop((first, second));
@@ -40,7 +42,7 @@ async fn second(database: &PgConnectOptions) -> sqlx::Result<(PgConnection, i32)
     Ok((conn, pid))
 }
 
-/// The server's process. The simple protocol: a prepared statement is what does not work there.
+/// Process id of the server. Uses the simple protocol, because prepared statements fail behind such a pooler.
 async fn backend(conn: &mut PgConnection) -> sqlx::Result<i32> {
     let row = sqlx::raw_sql("select pg_backend_pid()").fetch_one(conn).await?;
     sqlx::Row::try_get(&row, 0)

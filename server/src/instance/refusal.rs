@@ -1,13 +1,13 @@
-//! What a database says when it refuses us, in one sentence with what to do. PostgreSQL's own report
-//! would name a line of its source and come three times, once for each layer it passes.
+//! Translates PostgreSQL errors at connect and migration into one sentence with a remedy. PostgreSQL's own
+//! report would repeat for each of the three layers it passes and name a line of its source.
 
 use ledger_store::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
-/// The roles that the schema needs.
+/// Roles that the schema needs.
 const ROLES: &str = "ledger_owner, ledger_app, ledger_projector";
 
-/// The sentence for an error of connecting or migrating.
+/// Returns the sentence for an error of connecting or migrating. Unknown SQLSTATE codes are quoted.
 #[must_use]
 pub fn explain(error: &StoreError, database: &PgConnectOptions) -> anyhow::Error {
     let Some(refusal) = refusal(error) else {
@@ -39,7 +39,7 @@ pub fn explain(error: &StoreError, database: &PgConnectOptions) -> anyhow::Error
     })
 }
 
-/// Which right is missing, by what was refused.
+/// The sentence for a missing right (SQLSTATE 42501), chosen by the object named in PostgreSQL's message.
 fn not_allowed(said: &str, login: &str, name: &str) -> String {
     let todo = if said.contains("create role") {
         format!(
@@ -59,7 +59,7 @@ fn not_allowed(said: &str, login: &str, name: &str) -> String {
     format!("login {login} lacks a right: {said}; {todo}")
 }
 
-/// The refusal of PostgreSQL among the causes.
+/// Returns the first PostgreSQL error in the chain of causes.
 fn refusal(error: &StoreError) -> Option<&PgDatabaseError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -74,7 +74,7 @@ fn refusal(error: &StoreError) -> Option<&PgDatabaseError> {
     None
 }
 
-/// An error and its causes, each said once: some layers repeat the one below.
+/// Joins an error and its causes, and skips causes that an outer message already contains.
 fn chain_once(error: &StoreError) -> String {
     let mut said = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,5 +1,4 @@
-//! What is so at the moment of a scrape: whether webhooks can be taken, how far the read models are,
-//! what waits in quarantine.
+//! Gauges measured at the time of a scrape: readiness, projection lag, disk space, quarantine.
 
 use ledger_store::Store;
 use ledger_store::stage;
@@ -10,7 +9,7 @@ use projections::versions::State;
 use super::{check_keyring, in_time};
 use crate::app::App;
 
-/// Asks, and sets the gauges. What could not be asked in time keeps its value.
+/// Measures and sets the gauges. A gauge without an answer in time keeps its previous value.
 pub(super) async fn measure(app: &App) {
     let store: &Store = &app.store;
     disks(app);
@@ -30,13 +29,13 @@ pub(super) async fn measure(app: &App) {
     }
 }
 
-/// The file systems of the directories that this server writes to, found by the directory: it need not
-/// be a mount point.
+/// Free and total space of the file systems with the data directory and the keyring. Any directory of a file
+/// system will do, not only its mount point.
 fn disks(app: &App) {
     let keyring = app.store.keyring().directory();
     let data = app.data_dir.as_deref().map(|dir| ("data", dir));
     for (place, dir) in data.into_iter().chain([("keyring", keyring)]) {
-        // A directory that is not there yet lies in the one above it.
+        // For a directory that does not exist yet, the nearest existing parent is measured.
         let Some(found) = dir.ancestors().find_map(|dir| statvfs(dir).ok()) else { continue };
         let bytes =
             |blocks: u64| as_f64(i64::try_from(blocks * found.fragment_size()).unwrap_or(i64::MAX));
@@ -46,7 +45,7 @@ fn disks(app: &App) {
     }
 }
 
-/// What is shown, and how much of what is being built in its place is there.
+/// Sets the gauges of each served version, and the progress of the version being built.
 fn read_models(all: &[Progress]) {
     for one in all.iter().filter(|one| one.version.state == State::Active) {
         let set = |gauge: &'static str, value: f64| {
@@ -67,7 +66,7 @@ fn read_models(all: &[Progress]) {
     }
 }
 
-/// The processor time of each stage of a webhook; zero where the server does not count it.
+/// CPU time of each stage of a webhook; zero unless the server runs with `--measure-stages`.
 fn stages() {
     for (stage, spent) in stage::spent() {
         metrics::gauge!("ledger_stage_cpu_seconds", "stage" => stage.as_str())

@@ -1,9 +1,9 @@
-//! Every metric with what it means, and the two forms it is served in.
+//! Every metric with its help text, and the two exposition formats.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
-/// What a metric is.
+/// Type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Counter,
@@ -13,7 +13,7 @@ enum Kind {
 
 use Kind::{Counter, Gauge, Histogram};
 
-/// A metric that is not here has no `HELP` line, which a test finds.
+/// All metrics. A test finds a metric without a `HELP` line, which is one missing here.
 const METRICS: &[(&str, Kind, &str)] = &[
     ("ledger_webhooks_total", Counter, "Webhooks to known sources, each once, by outcome."),
     (
@@ -91,7 +91,7 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("ledger_disk_size_bytes", Gauge, "Size of the file system that holds a directory."),
 ];
 
-/// Gives the recorder what `HELP` lines say.
+/// Registers the `HELP` texts with the recorder.
 pub(super) fn describe() {
     for (name, kind, help) in METRICS {
         match kind {
@@ -102,17 +102,17 @@ pub(super) fn describe() {
     }
 }
 
-/// The form that metrics are served in.
+/// Exposition format of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Prometheus' text form.
+    /// Prometheus text format, version 0.0.4.
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
 }
 
 impl Form {
-    /// The form that a request asks for: OpenMetrics when it is accepted and text is not preferred.
+    /// Selects the format by the `Accept` header: OpenMetrics if accepted and text is not preferred.
     #[must_use]
     pub fn accepted(headers: &HeaderMap) -> Self {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -132,7 +132,7 @@ impl Form {
         if open > 0.0 && open >= text { Self::OpenMetrics } else { Self::Text }
     }
 
-    /// Its media type.
+    /// The media type for `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -141,7 +141,7 @@ impl Form {
         }
     }
 
-    /// What the recorder renders, in this form.
+    /// Converts the rendered text of the recorder into this format.
     #[must_use]
     pub fn write(self, rendered: String) -> String {
         match self {
@@ -151,7 +151,8 @@ impl Form {
     }
 }
 
-/// A counter's family is named without `_total`, there are no empty lines, and the end is marked.
+/// Converts Prometheus text to OpenMetrics: counter families lose `_total`, empty lines are removed, and `#
+/// EOF` ends the text.
 fn open_metrics(text: &str) -> String {
     let mut open = String::with_capacity(text.len() + 8);
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -168,14 +169,14 @@ fn open_metrics(text: &str) -> String {
     open
 }
 
-/// The parts of a line that describes a family: keyword, name, and what is said.
+/// Splits a `# HELP` or `# TYPE` line into keyword, metric name and the rest.
 fn family(line: &str) -> Option<(&str, &str, &str)> {
     let keyword = ["# HELP ", "# TYPE "].into_iter().find(|keyword| line.starts_with(keyword))?;
     let (name, rest) = line[keyword.len()..].split_once(' ')?;
     Some((keyword, name, rest))
 }
 
-/// Every counter of ours ends in `_total`, and nothing else does.
+/// Every counter of this product ends in `_total`, and no other metric does.
 fn is_counter(name: &str) -> bool {
     name.ends_with("_total")
 }

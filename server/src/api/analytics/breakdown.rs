@@ -1,4 +1,4 @@
-//! `GET /v1/analytics/breakdown`.
+//! `GET /v1/analytics/breakdown`: call sums by one dimension.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,10 @@ use crate::problem::{ApiError, Problem};
 const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What can be told apart.
+/// Dimension of the breakdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// One fact about each call.
+    /// A fact stored for each call.
     Fact(Dimension),
     DurationBucket,
     Hour,
@@ -45,7 +45,7 @@ impl By {
         ("heatmap", Self::Heatmap),
         ("cost_part", Self::CostPart),
     ];
-    /// Of the contract, about facts that this ledger does not keep yet.
+    /// Dimensions of the API contract over facts that are not recorded yet.
     const LATER: [&str; 2] = ["service_type", "contact"];
 
     fn take(params: &mut Params) -> Result<Self, ApiError> {
@@ -61,46 +61,46 @@ impl By {
     }
 }
 
-/// Sums apart by one thing: the most calls first, or in the order of the clock, of durations or of
-/// the parts of a cost, and then all of them.
+/// Call sums by one dimension. Groups are ordered by calls, most first; hours, weekdays, durations and cost
+/// parts have their natural order and include empty groups.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Breakdown {
-    /// The groups.
+    /// Groups in the order of the dimension.
     data: Vec<BreakdownGroup>,
-    /// The zone of hours and weekdays.
+    /// Time zone of hours and weekdays.
     timezone: &'static str,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// One group of calls.
+/// Call sums of one group.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BreakdownGroup {
-    /// What they have in common; null when it is not known of them.
+    /// Value of the dimension; null for calls without one.
     key: Option<String>,
-    /// The day of the week from 1, Monday; by weekday and heatmap only.
+    /// Day of the week, 1 is Monday; only by weekday and heatmap.
     #[serde(skip_serializing_if = "Option::is_none")]
     weekday: Option<u8>,
-    /// The hour of the day from 0; by hour and heatmap only.
+    /// Hour of the day, 0 to 23; only by hour and heatmap.
     #[serde(skip_serializing_if = "Option::is_none")]
     hour: Option<u8>,
-    /// How many. By tool, a call counts under each it used; by part of the cost, every call counts
-    /// under each part.
+    /// Number of calls. By tool, a call counts under each tool it used; by cost part, every call counts under
+    /// each part.
     calls: i64,
-    /// Their durations together.
+    /// Sum of the call durations, in milliseconds.
     #[schema(value_type = i64)]
     duration_ms: i128,
-    /// Their stated costs together in 1e-9 of the currency, exactly, or that part of them; null when
-    /// there are several currencies.
+    /// Sum of the reported costs in 1e-9 of the currency, exact, or of that cost part; null with several
+    /// currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
-    /// By currency.
+    /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Of the calls the platform judged, how many it judged a success.
+    /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls an appointment is linked to.
+    /// Calls with a linked appointment.
     booked: i64,
-    /// The same as a part of all of the group.
+    /// Share of calls with a linked appointment, 0 to 1.
     conversion_rate: Option<f64>,
 }
 
@@ -121,10 +121,10 @@ impl BreakdownGroup {
     }
 }
 
-/// Sums apart by one thing.
+/// Returns call sums by one dimension.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/analytics/breakdown", operation_id = "get_analytics_breakdown", tag = "analytics", security(("api_key" = [])),
     params(
@@ -167,7 +167,7 @@ pub async fn handler(
     Ok(positioned(breakdown, reading.reached))
 }
 
-/// Every class, shortest first, and what is not known, if anything.
+/// Groups by duration class, shortest first, empty classes included; calls without a duration follow.
 async fn by_duration(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiError> {
     let groups = reading.groups(Dimension::DurationClass, false).await?;
     let mut sums: HashMap<_, _> = groups.into_iter().collect();
@@ -180,7 +180,7 @@ async fn by_duration(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiEr
     Ok(data)
 }
 
-/// Every hour, every day of the week, or every hour of the week.
+/// Groups by hour, by weekday, or by both, with the empty groups.
 async fn by_clock(
     reading: &mut Reading,
     dimensions: &[Dimension],

@@ -1,4 +1,4 @@
-//! `GET /v1/analytics/funnel`.
+//! `GET /v1/analytics/funnel`: how many calls reached each stage.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,35 +13,35 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Outcomes of calls that nobody answered, and of those that cannot be told.
+/// Outcomes of calls that no person answered, and of those with an unknown end.
 const UNANSWERED: [&str; 5] = ["no_answer", "busy", "voicemail", "failed", "unknown"];
 
-/// How far calls came.
+/// Number of calls in each stage of the funnel.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Funnel {
-    /// From all calls to those that led to something. `successful` and `booked` are parts of
-    /// `answered`, and may overlap.
+    /// Stages from all calls to those with a result. `successful` and `booked` are subsets of `answered` and
+    /// may overlap.
     data: Vec<FunnelStage>,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// One stage.
+/// A stage of the funnel.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FunnelStage {
-    /// `calls`: all; `ended`: their end was told; `answered`: a person answered, by their outcome;
-    /// `successful`: and the platform judged them a success; `booked`: and an appointment is linked.
+    /// `calls`: all; `ended`: with a reported end; `answered`: by a person, according to the outcome;
+    /// `successful`: answered and evaluated a success; `booked`: answered with a linked appointment.
     stage: &'static str,
-    /// How many came this far.
+    /// Calls that reached this stage.
     calls: i64,
-    /// The same as a part of all calls.
+    /// Share of all calls, 0 to 1; null without calls.
     rate: Option<f64>,
 }
 
-/// How far calls came.
+/// Returns how many calls reached each stage.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/analytics/funnel", operation_id = "get_analytics_funnel", tag = "analytics", security(("api_key" = [])),
     params(SumParams),

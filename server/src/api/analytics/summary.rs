@@ -1,4 +1,4 @@
-//! `GET /v1/analytics/summary`.
+//! `GET /v1/analytics/summary`: totals and averages over a range.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,82 +14,82 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Sums over the calls of a range. What is not known is null.
+/// Sums over the calls of a range. A field without data is null.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallSummary {
     #[serde(flatten)]
     figures: CallFigures,
-    /// On the line now, whenever they began: no end was told, and something was told within two hours.
+    /// Calls in progress now, whenever they began: without a reported end, and with an event in the last two
+    /// hours.
     live_calls: i64,
-    /// The same of the range before; with `compare=previous` only.
+    /// Sums of the previous range; only with `compare=previous`.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<PreviousFigures>,
-    /// The zone that the range before was found in.
+    /// Time zone in which the previous range was computed.
     timezone: &'static str,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// The range before: as many whole months or days of the zone when the range is of these, else as
-/// much time.
+/// Sums of the previous range: the same number of whole months or days of the time zone if the range consists
+/// of these, otherwise the same duration.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PreviousFigures {
-    /// Where it begins; null when nothing lies before.
+    /// Start of the previous range; null if the range has no start.
     from: Option<DateTime<Utc>>,
-    /// Where it ends.
+    /// End of the previous range; null if the range has no start.
     to: Option<DateTime<Utc>>,
     #[serde(flatten)]
     figures: CallFigures,
 }
 
-/// The figures of a range.
+/// Totals and averages of a range.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallFigures {
-    /// How many began in it.
+    /// Calls that began in the range.
     calls: i64,
-    /// Their durations together, in minutes.
+    /// Sum of the call durations, in minutes.
     minutes: f64,
-    /// The same in milliseconds, exactly.
+    /// Sum of the call durations in milliseconds, exact.
     #[schema(value_type = i64)]
     duration_ms: i128,
-    /// Calls whose duration is known.
+    /// Calls with a known duration.
     timed_calls: i64,
-    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
-    /// currencies.
+    /// Sum of the reported costs in 1e-9 of the currency, exact; null with several currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
-    /// The currency, when there is one.
+    /// The currency of all costs; null with several currencies or none.
     currency: Option<String>,
-    /// By currency.
+    /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Calls whose cost is known.
+    /// Calls with a known cost.
     priced_calls: i64,
-    /// The cost of a call whose cost is known, on average.
+    /// Average cost over the calls with a cost, in 1e-9 of the currency.
     #[schema(value_type = Option<i64>)]
     cost_per_call_nanos: Option<i128>,
-    /// The duration of a call whose duration is known, on average.
+    /// Average duration over the calls with a duration, in milliseconds.
     #[schema(value_type = Option<i64>)]
     avg_duration_ms: Option<i128>,
-    /// What half of the durations do not exceed, at most 1.6 % off.
+    /// Median duration in milliseconds, at most 1.6 % off.
     p50_duration_ms: Option<i64>,
-    /// What nine tenths of the durations do not exceed, at most 1.6 % off.
+    /// 90th percentile of the durations in milliseconds, at most 1.6 % off.
     p90_duration_ms: Option<i64>,
-    /// Of the calls the platform judged, how many it judged a success.
+    /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls that went on to somebody else.
+    /// Calls that were transferred.
     transfers: i64,
-    /// Calls an appointment is linked to.
+    /// Calls with a linked appointment.
     booked: i64,
-    /// The same as a part of all calls.
+    /// Share of calls with a linked appointment, 0 to 1.
     conversion_rate: Option<f64>,
-    /// All costs by what was booked.
+    /// Sum of all costs divided by the calls with a linked appointment.
     #[schema(value_type = Option<i64>)]
     cost_per_booking_nanos: Option<i128>,
-    /// What the appointments are worth; not kept yet.
+    /// Value of the linked appointments; always null, since none are recorded yet.
     revenue_cents: Option<i64>,
-    /// Worth less cost; not kept yet.
+    /// Revenue less cost; always null, since no revenue is recorded yet.
     margin_nanos: Option<i64>,
-    /// How many people called or were called. A call that names nobody counts as somebody.
+    /// Number of people in the calls. Calls without a known person count as one contact each.
     unique_contacts: i64,
 }
 
@@ -120,10 +120,10 @@ impl CallFigures {
     }
 }
 
-/// Sums over all calls of a range.
+/// Returns totals and averages over the calls of a range.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/analytics/summary", operation_id = "get_analytics_summary", tag = "analytics", security(("api_key" = [])),
     params(
@@ -178,7 +178,7 @@ async fn figures(reading: &mut Reading, range: Range) -> Result<CallFigures, Api
     Ok(CallFigures::of(&sums, contacts))
 }
 
-/// What has no beginning has nothing before it.
+/// Sums of the previous range; empty if the range has no start.
 async fn previous(reading: &mut Reading) -> Result<PreviousFigures, ApiError> {
     let Some(span) = reading.range.previous(reading.zone, reading.as_of) else {
         let figures = CallFigures::of(&Sums::default(), 0);

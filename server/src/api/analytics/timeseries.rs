@@ -1,4 +1,4 @@
-//! `GET /v1/analytics/timeseries`.
+//! `GET /v1/analytics/timeseries`: call sums for each interval of a range.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,51 +16,50 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// The most buckets of all groups together.
+/// Maximum number of points in an answer, over all groups.
 const MAX_POINTS: usize = 100_000;
 
-/// Sums over time: a point for each bucket and group, in order, also where there are no calls.
+/// Call sums over time: one point for each bucket and group, in order, empty buckets included.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Series {
-    /// The points.
+    /// Points ordered by bucket, then by group.
     data: Vec<SeriesPoint>,
     /// hour, day, week or month.
     #[schema(value_type = SeriesInterval)]
     interval: String,
-    /// The zone it is counted in.
+    /// Time zone of the buckets.
     timezone: &'static str,
-    /// When the sums were read.
+    /// Time at which the sums were read.
     as_of: DateTime<Utc>,
 }
 
-/// One bucket of one group.
+/// Call sums of one bucket and group.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SeriesPoint {
-    /// When the hour, day, week or month began, though the range may begin within it.
+    /// Start of the hour, day, week or month, also if the range starts within it.
     bucket: DateTime<Utc>,
-    /// The same on the clock of the zone.
+    /// Start of the bucket as local time of the time zone, with its offset.
     bucket_local: String,
-    /// Which group; null when they are not grouped, and for calls of which it is not known.
+    /// Value of the grouping dimension; null without grouping, and for calls without a value.
     group: Option<String>,
-    /// How many calls.
+    /// Number of calls.
     calls: i64,
-    /// Their durations together.
+    /// Sum of the call durations, in milliseconds.
     #[schema(value_type = i64)]
     duration_ms: i128,
-    /// Their stated costs together in 1e-9 of the currency, exactly; null when there are several
-    /// currencies.
+    /// Sum of the reported costs in 1e-9 of the currency, exact; null with several currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
-    /// By currency.
+    /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Calls an appointment is linked to.
+    /// Calls with a linked appointment.
     booked: i64,
 }
 
-/// Sums over time.
+/// Returns call sums for each interval of a range.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/analytics/timeseries", operation_id = "get_analytics_timeseries", tag = "analytics", security(("api_key" = [])),
     params(
@@ -135,8 +134,8 @@ fn too_many() -> ApiError {
     ApiError::parameter("interval", detail)
 }
 
-/// Every group there is, the most calls first, then by name. At least one: an empty range has its
-/// buckets too.
+/// Returns the groups in the answers: most calls first, then by name. At least one, so that an empty range
+/// has its buckets too.
 fn groups(answers: &[Answer]) -> Vec<Option<String>> {
     let mut calls: BTreeMap<Option<&String>, i64> = BTreeMap::new();
     for answer in answers {

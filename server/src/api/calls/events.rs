@@ -1,4 +1,4 @@
-//! `GET /v1/calls/{call_id}/events`: the call's events as they were recorded.
+//! `GET /v1/calls/{call_id}/events`: the recorded events of a call.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,50 +18,50 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Plaintext in one page, in bytes, unless its first event holds more.
+/// Budget of opened plaintext for one page, in bytes. The first event is included even if larger.
 const PAGE: usize = 4 << 20;
 
-/// A call's events, oldest first.
+/// A page of a call's events, oldest first.
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
-    /// The events.
+    /// Events in the order of their stream version.
     data: Vec<EventView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// Where a page ended: the version of its last event within the call.
+/// Cursor of the page: the stream version of its last event.
 #[derive(Serialize, Deserialize)]
 struct Place {
     v: i64,
 }
 
-/// One event as recorded.
+/// An event as it was recorded.
 #[derive(Serialize, ToSchema)]
 pub struct EventView {
-    /// Place in the tenant's log.
+    /// Position in the tenant's log, from 1.
     position: i64,
-    /// Its id.
+    /// Unique id of the event.
     event_id: Uuid,
-    /// Its type.
+    /// Event type, such as `call.ended`.
     r#type: String,
-    /// The shape of its facts.
+    /// Version of the schema of the facts.
     schema_version: i16,
-    /// The platform's clock, or ours when it told no time.
+    /// The platform's time of the event; the time of receipt if it reported none.
     occurred_at: DateTime<Utc>,
-    /// Our clock.
+    /// Time at which this installation recorded the event.
     recorded_at: DateTime<Utc>,
-    /// What is in the clear.
+    /// The unsealed part of the event, without personal data.
     facts: Value,
-    /// What was sealed; null without scope `personal`, `{"erased":true}` when its key is destroyed.
+    /// The opened sections; null without scope `personal`, `{"erased":true}` if their key is destroyed.
     #[schema(value_type = Option<Object>)]
     personal: Option<OpenedEvent>,
 }
 
-/// The events of one call.
+/// Lists the recorded events of a call, oldest first.
 ///
 /// # Errors
-/// 404 `call-not-found`, alike for an unknown call and for another tenant's.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's.
 #[utoipa::path(
     get, path = "/v1/calls/{call_id}/events", operation_id = "list_call_events", tag = "calls", security(("api_key" = [])),
     params(
@@ -121,7 +121,7 @@ pub async fn handler(
     let mut opened = OpenedEvents::default();
     if is_personal {
         opened = open_events(app.store.vault(), tenant_id, &events, PAGE).await?;
-        // The page ends where its budget does; the cursor goes on from there.
+        // The page ends where its budget is used up; the cursor continues after it.
         has_more |= opened.events.len() < events.len();
         events.truncate(opened.events.len());
     }
@@ -138,7 +138,7 @@ pub async fn handler(
     opened_page(room, compute(opened.bytes, write).await, reached)
 }
 
-/// What is left to show: of an erased person, nothing.
+/// Removes the remaining sections of an event with an erased one.
 fn shown(opened: OpenedEvent) -> OpenedEvent {
     if opened.is_erased {
         return OpenedEvent { is_erased: true, ..OpenedEvent::default() };

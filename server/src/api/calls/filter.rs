@@ -1,4 +1,4 @@
-//! Which calls are meant: the same words for a page of them and for sums over them.
+//! Filters over calls: the same query parameters for lists and for sums.
 
 use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
@@ -14,22 +14,22 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
-/// The most contacts that the record of a search names; it counts all of them.
+/// Maximum number of contacts named in the audit event of a search; its count includes all.
 const MAX_NAMED: usize = 256;
 
-/// A filter, and whose calls were searched for by number or address.
+/// A filter, and the contacts that a search by number or e-mail address found.
 pub struct Search {
-    /// Which calls.
+    /// Conditions on the calls.
     pub filter: Filter,
-    /// The contacts that were found; `None` when nobody was searched for.
+    /// Contacts that were found; `None` without a search for a person.
     found: Option<Vec<SubjectId>>,
 }
 
-/// Takes the filters out of a query.
+/// Parses the filter parameters of a query and resolves a phone number or e-mail address.
 ///
 /// # Errors
-/// 400 for one that is not of its form, or whose facts this ledger does not keep yet, by name; 403 and
-/// 429 for a search for a person by who may not make it.
+/// 400 for a malformed parameter, or one over facts that are not recorded yet, named in the answer; 403 and
+/// 429 for a search for a person without the scope or above the rate limit.
 pub async fn take_filter(
     app: &App,
     caller: &Caller,
@@ -61,17 +61,18 @@ pub async fn take_filter(
     Ok(Search { filter, found })
 }
 
-/// Asking who called from a number is a look at a person, whatever is shown of the answer.
+/// Records a search by number or e-mail address in the audit trail, since it reveals a person's calls
+/// whatever the answer contains.
 ///
 /// # Errors
-/// 503 when the look could not be recorded.
+/// 503 if the event could not be appended.
 pub async fn audit_search(app: &App, caller: &Caller, search: &Search) -> Result<(), ApiError> {
     let Some(found) = &search.found else { return Ok(()) };
     let named = found.iter().copied().take(MAX_NAMED).collect();
     caller.audit_personal_read(app, "calls.find", None, found.len(), named).await
 }
 
-/// Filters of the contract whose facts this ledger does not keep yet.
+/// Rejects filters of the API contract over facts that are not recorded yet.
 fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
     for name in ["has_appointment", "tag", "disposition"] {
         if params.take(name)?.is_some() {
@@ -81,8 +82,8 @@ fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The number that a query names. A plus that a client did not encode arrives as a blank, so a blank before
-/// the first digit means an international number.
+/// Parses a phone number from the query. An unencoded plus arrives as a blank, so a blank before the first
+/// digit marks an international number.
 fn phone_of(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     let national = asked.trim_start_matches(' ');
     if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
@@ -102,7 +103,7 @@ fn phone_of(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     })
 }
 
-/// The calls of a number or an e-mail address; one that nobody told finds none.
+/// Resolves the phone number or e-mail address of the query. An unknown one matches no call.
 async fn search(
     app: &App,
     caller: &Caller,
@@ -124,7 +125,7 @@ async fn search(
         if normalise_email(&email).is_none() {
             return Err(ApiError::parameter("email", "it is no e-mail address"));
         }
-        // A placeholder is an address of nobody.
+        // A placeholder address identifies no person and matches no call.
         filter.email = Some(match Handle::email(&email) {
             Some(handle) => calls_of(app, caller, &handle, &mut found).await?,
             None => Vec::new(),
@@ -135,8 +136,8 @@ async fn search(
     Ok(Some(found))
 }
 
-/// What the calls of a handle are found by: its id, and for calls recorded before handles had ids, the
-/// contacts that have it.
+/// Returns the ids that the calls of a handle are indexed by: the handle's id, and the contacts with this
+/// handle, for calls recorded before handles had ids.
 async fn calls_of(
     app: &App,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! `GET /v1/calls`.
+//! `GET /v1/calls`: calls by filter, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,23 +20,23 @@ use crate::problem::{ApiError, Problem};
 /// A page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallPage {
-    /// The calls.
+    /// Calls ordered by start, then id.
     data: Vec<CallView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// Where a page ended.
+/// Cursor of the page: start and id of its last call.
 #[derive(Serialize, Deserialize)]
 struct Place {
     s: DateTime<Utc>,
     c: Uuid,
 }
 
-/// A page of calls.
+/// Lists calls that match a filter, newest first.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/calls", operation_id = "list_calls", tag = "calls", security(("api_key" = [])),
     params(

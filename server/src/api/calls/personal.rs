@@ -1,4 +1,4 @@
-//! Opening what is sealed about a call, for those who may see it.
+//! Opens the sealed sections of calls, for callers with scope `personal`, and merges their parties.
 
 use std::collections::BTreeMap;
 
@@ -19,22 +19,24 @@ use crate::app::App;
 use crate::problem::ApiError;
 use crate::reading::BUDGET;
 
-/// Who was on the line, from all sections that say so.
+/// The other party of a call, merged from all sections about it.
 #[derive(Default)]
 pub struct Parties {
-    /// Best value of each field.
+    /// First known value of each field, in order of precedence.
     pub merged: Party,
-    /// Every section that said something is erased.
+    /// True if every section about the party is erased.
     pub is_erased: bool,
-    /// Whose sections were opened.
+    /// Subjects of the opened sections, for the audit event.
     pub subjects: Vec<SubjectId>,
 }
 
-/// Opens the packed parties of some calls with one look at the keys. A section that none of its
-/// call's events was sealed with was moved there, and says nothing.
+/// Opens the packed party columns of several calls with one lookup of the keys.
+///
+/// A section from an event that is not part of the call was copied there, so it is reported as corrupt and
+/// ignored.
 ///
 /// # Errors
-/// [`VaultError`] when keys cannot be had at all.
+/// [`VaultError`] if the keys are not available at all.
 pub async fn open_parties(
     vault: &Vault,
     tenant_id: TenantId,
@@ -46,7 +48,7 @@ pub async fn open_parties(
     Ok(calls.iter().zip(opened).map(|((call, _), sections)| merge(call, sections)).collect())
 }
 
-/// The best value of each field; the sections come best first.
+/// Merges the sections, which are ordered by precedence, into the first known value of each field.
 fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     let mut parties = Parties::default();
     let mut erased = 0;
@@ -56,7 +58,7 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
             alarm("party");
             continue;
         }
-        // What is told about somebody else than the person of the call is not shown with it.
+        // A section about another person than the call's contact is not included.
         if !call.shows(section.event_id) {
             continue;
         }
@@ -77,11 +79,11 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
 
 fn fill(known: &mut Party, told: Party) {
     let Party { name, phone, email, sip_uri, external_id, extension } = told;
-    // An extension belongs to its number.
+    // An extension is only valid with its own number.
     if known.phone.is_none() {
         known.extension = extension;
     }
-    // A placeholder is no name.
+    // Placeholder names, such as "unknown", are ignored.
     let name = name.filter(|name| !is_placeholder(name));
     known.name = known.name.take().or(name);
     known.phone = known.phone.take().or(phone);
@@ -90,43 +92,43 @@ fn fill(known: &mut Party, told: Party) {
     known.external_id = known.external_id.take().or(external_id);
 }
 
-/// One event's sections, opened.
+/// The opened sections of an event.
 #[derive(Default, Serialize)]
 pub struct OpenedEvent {
-    /// Who was on the line.
+    /// Identity of the other party.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<Party>,
-    /// What was said.
+    /// Transcript, summary, turns and recordings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
-    /// What tools were given and gave back.
+    /// Arguments and results of tool calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_io: Vec<ToolIo>,
-    /// The body as it came, its numbers as they were written.
+    /// The delivery's body as received, with its numbers unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Box<RawValue>>,
-    /// A section's key is destroyed.
+    /// True if the key of a section is destroyed.
     #[serde(rename = "erased", skip_serializing_if = "std::ops::Not::not")]
     pub is_erased: bool,
-    /// A section was tampered with.
+    /// True if a section failed authentication.
     #[serde(rename = "corrupt", skip_serializing_if = "std::ops::Not::not")]
     pub is_corrupt: bool,
 }
 
-/// Some events' sections, opened.
+/// The opened sections of several events.
 #[derive(Default)]
 pub struct OpenedEvents {
-    /// By position.
+    /// Opened events by log position.
     pub events: BTreeMap<i64, OpenedEvent>,
-    /// Bytes of plaintext in them.
+    /// Total plaintext in bytes.
     pub bytes: usize,
 }
 
-/// Opens the sections of some events in their order, until so many bytes of plaintext are open: the
-/// events after that are not opened. The first is, whatever it holds.
+/// Opens the sections of events in order until `budget` bytes of plaintext are open, and skips the remaining
+/// events. The first event is always opened.
 ///
 /// # Errors
-/// [`VaultError`] when keys cannot be had at all.
+/// [`VaultError`] if the keys are not available at all.
 pub async fn open_events(
     vault: &Vault,
     tenant_id: TenantId,
@@ -165,11 +167,10 @@ fn columns(event: &StoredEvent) -> [(Shelf, &[u8]); 2] {
     ]
 }
 
-/// The events at these positions with their large sections, as many of them as are within the budget
-/// before they are opened.
+/// Reads the events at these positions with their large sections, up to the budget of sealed bytes.
 ///
 /// # Errors
-/// 503 when the database does not answer.
+/// 503 if the database does not answer.
 pub async fn within_budget(
     app: &App,
     tenant_id: TenantId,
@@ -191,8 +192,8 @@ pub async fn within_budget(
     Ok(read::at_positions(&mut tx, &light).await?)
 }
 
-/// Takes the body as it came out of an event's large sections. What cannot be taken apart stays,
-/// for whoever opens it to raise the alarm.
+/// Removes the raw body from the large sections of an event. Malformed sections are kept, so that opening
+/// them reports the corruption.
 pub fn leave_body(event: &mut StoredEvent) {
     let Some(sections) = event.bulk.as_deref().and_then(|bulk| unpack(bulk).ok()) else { return };
     let is_body = |bytes: &[u8]| Sealed::parse(bytes).is_ok_and(|it| it.name == SectionName::Raw);
@@ -200,7 +201,7 @@ pub fn leave_body(event: &mut StoredEvent) {
     event.bulk = pack(&others.map(<[u8]>::to_vec).collect::<Vec<_>>());
 }
 
-/// In which events what was said and done in a call lies, as far as the fold points to them.
+/// Positions of the events with the conversation and tool data of a call, as far as the fold refers to them.
 #[must_use]
 pub fn said_at(call: &Call) -> Vec<i64> {
     let said = call.conversation().into_values();
@@ -214,7 +215,7 @@ pub fn said_at(call: &Call) -> Vec<i64> {
     positions
 }
 
-/// Where the turns of the conversation lie: in the report, or until there is one each in its own event.
+/// Positions of the events with the turns: the end-of-call report, or before it the event of each turn.
 #[must_use]
 pub fn turns_of(call: &Call) -> Vec<Position> {
     match call.conversation().get("messages") {
@@ -250,7 +251,7 @@ impl OpenedEvent {
     }
 }
 
-/// Reads a section's text into its place; whether it is what we once wrote there.
+/// Parses a section into `place`. Returns false if the text does not have the form it was sealed with.
 fn parse<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
     serde_json::from_slice(plain).map(|value| *place = value).is_ok()
 }

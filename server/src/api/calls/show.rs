@@ -1,4 +1,4 @@
-//! `GET /v1/calls/{call_id}`, now or as it was known then.
+//! `GET /v1/calls/{call_id}`: a call, now or as it was known at an earlier point.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -23,10 +23,10 @@ use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 use crate::reading::BUDGET;
 
-/// One call.
+/// Returns a call with its conversation, now or as it was known at an earlier point.
 ///
 /// # Errors
-/// 404 `call-not-found`, alike for an unknown call and for another tenant's.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's.
 #[utoipa::path(
     get, path = "/v1/calls/{call_id}", operation_id = "get_call", tag = "calls", security(("api_key" = [])),
     params(
@@ -102,7 +102,7 @@ pub(super) fn not_found() -> ApiError {
     ApiError::not_found("call-not-found", "call")
 }
 
-/// A point in the past, as it is asked for.
+/// The parameter `as_of`: a log position or a time.
 struct AsOf(Moment);
 
 impl FromStr for AsOf {
@@ -114,7 +114,8 @@ impl FromStr for AsOf {
     }
 }
 
-/// The call with what was said, as far as it was `opened`; `None` for who may not see it.
+/// Adds conversation and tool data to the view of a call, from the `opened` events; `None` without scope
+/// `personal`.
 fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent>>) -> CallDetail {
     let places = call.conversation();
     let part = |name: &str| {
@@ -153,7 +154,7 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
     }
 }
 
-/// A tool call with the weightiest arguments and result that were told.
+/// A tool call with the arguments and the result of highest precedence.
 fn tool_view(
     tool: &ledger_core::call::ToolCall,
     opened: Option<&BTreeMap<i64, OpenedEvent>>,

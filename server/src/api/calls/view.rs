@@ -1,4 +1,4 @@
-//! A call as the API shows it.
+//! JSON views of a call.
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
@@ -14,14 +14,14 @@ use uuid::Uuid;
 use super::personal::Parties;
 use crate::api::words::{CallDirection, CallOutcome, CallStatus, RecordingKind, Speaker};
 
-/// One call. What is not known is `null`, never invented.
+/// A call. Unknown fields are null; none are estimated.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CallView {
-    /// Our id: the call's stream.
+    /// Id of the call's stream.
     pub call_id: Uuid,
-    /// The voice platform.
+    /// Name of the voice platform.
     pub provider: String,
-    /// The platform's own id.
+    /// The platform's own id of the call.
     pub provider_call_id: String,
     /// `inbound`, `outbound` or `web`.
     #[schema(value_type = Option<CallDirection>)]
@@ -29,109 +29,109 @@ pub struct CallView {
     /// `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
     #[schema(value_type = Option<CallStatus>)]
     pub status: Option<&'static str>,
-    /// Our coarse reading of the end; null while the call has not ended.
+    /// Coarse result of the call, derived from `ended_reason`; null while the call has not ended.
     #[schema(value_type = Option<CallOutcome>)]
     pub outcome: Option<&'static str>,
-    /// The platform's own reason.
+    /// The platform's own reason for the end.
     pub ended_reason: Option<String>,
-    /// As told, else the earliest time known of the call.
+    /// Reported start, otherwise the earliest time known of the call.
     pub started_at: Option<DateTime<Utc>>,
-    /// As told.
+    /// Reported end of the call.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Milliseconds.
+    /// Reported duration, or end less start, in milliseconds.
     pub duration_ms: Option<i64>,
-    /// The platform's stated total in nano-dollars (1e-9), exactly.
+    /// The platform's reported total in nano-dollars (1e-9), exact.
     pub cost_nanos: Option<i64>,
-    /// The same in cents, rounded up.
+    /// The reported total in cents, rounded up.
     pub cost_cents: Option<i64>,
-    /// ISO 4217.
+    /// ISO 4217 code of the costs.
     pub currency: Option<String>,
-    /// The parts; they add up to the total.
+    /// Parts of the cost; their sum is the total.
     pub cost_breakdown: Option<CostBreakdown>,
-    /// Names, sorted.
+    /// Names of the tools called, sorted, each once.
     pub tools_used: Vec<String>,
-    /// The assistant.
+    /// Platform's id of the assistant.
     pub agent_id: Option<String>,
-    /// Our number, by the platform's id.
+    /// Platform's id of the tenant's phone number.
     pub phone_number_id: Option<String>,
-    /// The platform's evaluation.
+    /// The platform's evaluation: true for a success.
     pub success: Option<bool>,
-    /// Marked as a test.
+    /// True if the call is marked as a test.
     pub is_test: bool,
-    /// Who was on the line.
+    /// The other party of the call.
     pub customer: Customer,
-    /// Whether an appointment is linked.
+    /// True if an appointment is linked; always false today.
     pub has_appointment: bool,
-    /// The linked appointment.
+    /// Id of the linked appointment.
     pub appointment_id: Option<Uuid>,
-    /// When it is.
+    /// Scheduled start of the linked appointment.
     pub appointment_scheduled_at: Option<DateTime<Utc>>,
-    /// Where it stands.
+    /// Status of the linked appointment.
     pub appointment_status: Option<String>,
-    /// What it is for.
+    /// Service of the linked appointment.
     pub appointment_service_type: Option<String>,
-    /// Tags.
+    /// Tags of the call; always empty today.
     pub tags: Vec<String>,
-    /// Disposition.
+    /// Disposition set by the tenant; always null today.
     pub disposition: Option<String>,
-    /// The last event in it.
+    /// Log position of the last event applied to the call.
     pub position: i64,
 }
 
-/// The parts of a cost in nano-dollars.
+/// Parts of a cost in nano-dollars.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct CostBreakdown {
-    /// Telephony.
+    /// Cost of telephony.
     pub transport_nanos: i64,
-    /// Speech to text.
+    /// Cost of speech to text.
     pub stt_nanos: i64,
-    /// The language model.
+    /// Cost of the language model.
     pub llm_nanos: i64,
-    /// Text to speech.
+    /// Cost of text to speech.
     pub tts_nanos: i64,
-    /// The platform's fee.
+    /// Fee of the platform.
     pub platform_nanos: i64,
-    /// What makes the parts add up to the total; may be negative.
+    /// Difference between the total and the other parts; may be negative.
     pub other_nanos: i64,
 }
 
-/// Who was on the line. Without scope `personal` name and e-mail are null and the phone shows its
-/// last two digits.
+/// The other party of a call. Without scope `personal`, name and e-mail address are null and only the last
+/// two digits of the phone number are visible.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Customer {
-    /// The contact; null when the call has nobody in particular.
+    /// Id of the contact; null if the person is not known.
     pub contact_id: Option<Uuid>,
-    /// The person's key is destroyed: nobody can read this any more.
+    /// True if the person's key is destroyed, so that the fields cannot be read any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
-    /// Name.
+    /// Name as reported by the platform or a tool.
     #[serde(skip_serializing_if = "Shown::is_hidden")]
     #[schema(value_type = Option<String>)]
     pub name: Shown,
-    /// Phone number.
+    /// Phone number in E.164, masked without scope `personal`.
     #[serde(skip_serializing_if = "Shown::is_hidden")]
     #[schema(value_type = Option<String>)]
     pub phone: Shown,
-    /// E-mail address.
+    /// E-mail address as reported by the platform or a tool.
     #[serde(skip_serializing_if = "Shown::is_hidden")]
     #[schema(value_type = Option<String>)]
     pub email: Shown,
-    /// SIP address, when the person called from one.
+    /// SIP address, if the person called from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sip_uri: Option<String>,
-    /// The extension behind the number, when there is one.
+    /// Extension of the phone number, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
 }
 
-/// A field that is left out after an erasure, and null when it is not known.
+/// A personal field: absent after an erasure, null if unknown.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(untagged)]
 pub enum Shown {
-    /// Left out.
+    /// Absent from the JSON.
     #[default]
     Hidden,
-    /// As it is.
+    /// The value, or null if unknown.
     Value(Option<String>),
 }
 
@@ -142,7 +142,7 @@ impl Shown {
 }
 
 impl Customer {
-    /// Shows the parties of a call to somebody with or without scope `personal`.
+    /// Builds the view of the other party. `is_personal` states whether the caller has scope `personal`.
     #[must_use]
     pub fn of(call: &Call, parties: &Parties, is_personal: bool) -> Self {
         let contact_id = call.contact_id().map(|contact| contact.0);
@@ -150,7 +150,7 @@ impl Customer {
             return Self { contact_id, erased: true, ..Self::default() };
         }
         let party = &parties.merged;
-        // The number of a SIP address is the number.
+        // A SIP address with a phone number counts as that number.
         let phone = party
             .phone
             .clone()
@@ -170,7 +170,7 @@ impl Customer {
 }
 
 impl CallView {
-    /// Shows a call.
+    /// Builds the view of a call.
     #[must_use]
     pub fn of(call_id: Uuid, call: &Call, customer: Customer) -> Self {
         let cost = call.cost();
@@ -217,61 +217,61 @@ impl CallView {
     }
 }
 
-/// A call with what was said and done in it. Without scope `personal`, what was said is null.
+/// A call with its conversation and tool calls. Without scope `personal`, the sealed fields are null.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CallDetail {
-    /// The call.
+    /// Fields of the list view.
     #[serde(flatten)]
     pub call: CallView,
-    /// A summary by somebody's model: a claim, never evidence.
+    /// Summary generated by the platform's model: a claim, not evidence.
     pub summary: Option<String>,
-    /// The transcript.
+    /// Transcript as one text.
     pub transcript: Option<String>,
-    /// Turns in the order they were spoken.
+    /// Turns in the order of the conversation.
     pub messages: Option<Vec<MessageView>>,
-    /// What the platform extracted.
+    /// Data that the platform extracted from the conversation.
     pub structured_data: Option<Value>,
-    /// Recordings.
+    /// Links to recordings.
     pub recordings: Option<Vec<RecordingView>>,
-    /// Notes.
+    /// Notes on the call; always empty today.
     pub notes: Vec<Value>,
     /// Tool calls in the order they were made.
     pub tool_calls: Vec<ToolCallView>,
 }
 
-/// One turn.
+/// A turn of the conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageView {
     /// `assistant` or `user`.
     #[schema(value_type = Speaker)]
     pub role: String,
-    /// What was said.
+    /// Text of the turn.
     pub text: String,
-    /// Milliseconds since the Unix epoch.
+    /// Time of the turn, in milliseconds since the Unix epoch.
     pub at_ms: Option<i64>,
 }
 
-/// One recording.
+/// A recording of the call.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RecordingView {
     /// `mono`, `stereo`, `assistant`, `customer` or `video`.
     #[schema(value_type = RecordingKind)]
     pub kind: String,
-    /// Where the platform keeps it.
+    /// URL of the recording at the platform.
     pub url: String,
 }
 
-/// One tool call.
+/// A tool call made by the assistant.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ToolCallView {
-    /// The platform's id, unique within its call.
+    /// The platform's id, unique within the call.
     pub tool_call_id: Option<String>,
-    /// The function.
+    /// Name of the tool.
     pub tool: String,
-    /// What it was given; null without scope `personal`.
+    /// Arguments of the call; null without scope `personal`.
     pub arguments: Option<Value>,
-    /// What came back; null without scope `personal`.
+    /// Result of the call; null without scope `personal`.
     pub result: Option<Value>,
-    /// When it was called.
+    /// Time of the tool call.
     pub at: Option<DateTime<Utc>>,
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/deliveries/in`.
+//! `GET /v1/deliveries/in`: recent webhooks.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,38 +20,36 @@ use crate::problem::{ApiError, Problem};
 /// A page of webhooks, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryPage {
-    /// The webhooks. A page may be short, even empty, and not be the last.
+    /// Deliveries found. A page may be short or empty without being the last.
     data: Vec<DeliveryView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// A webhook that left something behind.
+/// A webhook with a record: in the log or in quarantine.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryView {
-    /// When it was recorded, refused or quarantined.
+    /// Time at which it was recorded, refused or quarantined.
     at: DateTime<Utc>,
-    /// Where it arrived.
+    /// Source that received it.
     source_id: Uuid,
-    /// The type of the event it was recorded as, of the first when there are several; null when it
-    /// was not.
+    /// Type of the recorded event, the first if several; null if it was not recorded.
     r#type: Option<String>,
     /// `recorded`, `refused` or `quarantined`.
     #[schema(value_type = DeliveryOutcome)]
     outcome: &'static str,
-    /// Where in the log it is, or its refusal.
+    /// Log position of the event, or of the refusal.
     position: Option<i64>,
-    /// The call it is about.
+    /// Id of the call it is about.
     call_id: Option<Uuid>,
-    /// Why it was not recorded.
+    /// Reason why it was not recorded.
     reason: Option<String>,
-    /// For how many webhooks it stands: of refusals alike within a second one is recorded, with the
-    /// number of the others.
+    /// Number of webhooks this entry represents: repeated refusals are aggregated into one event with their
+    /// number.
     count: i64,
-    /// Our name for the request; null for what was quarantined, and of no one request for refusals
-    /// that were gathered.
+    /// Id of the request; null for a quarantined webhook, and of no single request for aggregated refusals.
     request_id: Option<Uuid>,
-    /// The entry, when it was quarantined.
+    /// Id of the quarantine entry, if quarantined.
     quarantine_id: Option<Uuid>,
 }
 
@@ -90,28 +88,30 @@ impl From<Entry> for DeliveryView {
     }
 }
 
-/// Where a page of a tenant's log ended.
+/// Cursor into the tenant's log.
 #[derive(Serialize, Deserialize)]
 struct LogPlace {
     p: Position,
 }
 
-/// Where a page of the quarantine ended.
+/// Cursor into the quarantine.
 #[derive(Serialize, Deserialize)]
 struct QuarantinePlace {
     q: QuarantineId,
 }
 
-/// Recent webhooks, newest first: to a tenant's key what its log shows, recorded webhooks and those
-/// refused for want of a proof; to the installation's key what was quarantined.
+/// Lists recent webhooks, newest first.
 ///
-/// Repetitions, ignored telemetry, bodies that are no message and failures of ours leave nothing to
-/// list: they are only counted, exactly, in `/v1/sources` and `/v1/webhook-metrics/recent-failures`.
-/// Refusals at a shared source are only counted, too: the installation has no log. A message that was
-/// replayed from quarantine is listed in the log of the tenant it was given to, when it was.
+/// A tenant's key lists the recorded webhooks of its log and those refused for a missing or invalid
+/// signature; the installation's key lists the quarantine.
+///
+/// Repetitions, ignored telemetry, unrecognized bodies and internal failures have no entry: `/v1/sources` and
+/// `/v1/webhook-metrics/recent-failures` count them exactly. Refusals at a shared source are only counted
+/// too, because the installation has no log. A message replayed from quarantine is listed in the log of its
+/// tenant, at the time of the replay.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/deliveries/in", operation_id = "list_incoming_deliveries", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `POST /v1/keys`.
+//! `POST /v1/keys`: issues an API key.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,44 +17,44 @@ use crate::app::App;
 use crate::auth::{Caller, Scope, new_key};
 use crate::problem::{ApiError, Problem};
 
-/// What an API key is issued for.
+/// Properties of the API key to issue.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct KeyRequest {
-    /// What it may do, each once. A key of the installation has `admin` and no other.
+    /// Scopes of the key, each once. A key of the installation has `admin` and no other.
     #[schema(min_items = 1)]
     scopes: Vec<Scope>,
-    /// What to call it; no person's name.
+    /// Name of the key; must not be a person's name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// From when on it opens nothing, not later than the key that issues it; without it, as that key.
+    /// Expiry, not later than that of the key that issues it; default: that key's expiry.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A new API key. It is shown this once.
+/// A new API key. The secret is returned only this once.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedKey {
-    /// Its public name.
+    /// Public id of the key.
     key_id: Uuid,
-    /// The key: send it as `Authorization: Bearer …`.
+    /// The secret: send it as `Authorization: Bearer …`.
     api_key: String,
-    /// What it may do.
+    /// Scopes of the key.
     scopes: Vec<String>,
-    /// What you call it.
+    /// Name given to the key.
     name: Option<String>,
-    /// From when on it opens nothing; null when it does not end by itself.
+    /// Expiry; null for a key without one.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Issues an API key for the caller's own tenant.
+/// Issues an API key for the caller's tenant.
 ///
-/// A key grants only scopes that it has itself, and no longer than it lives itself. A key of the
-/// installation issues keys of the installation. Keys with other scopes come from the command line.
+/// A key grants only scopes it has itself, and not beyond its own expiry. A key of the installation issues
+/// keys of the installation. Keys with other scopes are issued on the command line.
 ///
 /// # Errors
-/// 422 for a field that is unknown or not of its form, by name; 403 `scope-missing` for a scope that
-/// the key lacks; 403 `tenant-not-active` for a tenant that takes no events.
+/// 422 for an unknown or malformed field, named in the answer; 403 `scope-missing` for a scope that the key
+/// lacks; 403 `tenant-not-active` for a frozen or closed tenant.
 #[utoipa::path(
     post, path = "/v1/keys", operation_id = "create_key", tag = "operations", security(("api_key" = [])),
     request_body(content = KeyRequest, content_type = "application/json"),
@@ -95,7 +95,7 @@ pub async fn handler(
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }
 
-/// When the new key ends: no later than the key that issues it.
+/// The expiry of the new key: as requested, but no later than that of the key that issues it.
 fn check_end(
     caller: &Caller,
     wanted: Option<DateTime<Utc>>,

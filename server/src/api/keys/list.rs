@@ -1,4 +1,4 @@
-//! `GET /v1/keys`.
+//! `GET /v1/keys`: API keys of the tenant.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,28 +18,28 @@ use crate::problem::{ApiError, Problem};
 /// A page of API keys, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyPage {
-    /// The keys.
+    /// Keys without their secrets.
     data: Vec<KeyView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// An API key, without the key.
+/// An API key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyView {
-    /// Its public name.
+    /// Public id of the key.
     key_id: Uuid,
-    /// What you call it.
+    /// Name given to the key.
     name: Option<String>,
-    /// What it may do.
+    /// Scopes of the key.
     scopes: Vec<String>,
-    /// When it was issued.
+    /// Time of issue.
     created_at: DateTime<Utc>,
-    /// Since when it opens nothing.
+    /// Time of revocation; null while the key is valid.
     revoked_at: Option<DateTime<Utc>>,
-    /// From when on it opens nothing; null when it does not end by itself.
+    /// Expiry; null for a key without one.
     expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, within about a minute; null when it never was.
+    /// Time of the last use, exact to about a minute; null if unused.
     last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -57,16 +57,16 @@ impl From<Listed> for KeyView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: id of its last key.
 #[derive(Serialize, Deserialize)]
 struct Place {
     k: KeyId,
 }
 
-/// The API keys of the caller's tenant, revoked ones too.
+/// Lists the API keys of the caller's tenant, revoked ones included.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/keys", operation_id = "list_keys", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `DELETE /v1/keys/{key_id}`.
+//! `DELETE /v1/keys/{key_id}`: revokes an API key.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,16 +12,16 @@ use crate::app::App;
 use crate::auth::{Scope, Withdrawer};
 use crate::problem::{ApiError, Problem};
 
-/// Revokes an API key, for good. Again: the same answer.
+/// Revokes an API key permanently. Idempotent.
 ///
-/// This server refuses the key from now on, others within five seconds: the longest that they remember
-/// keys. Every key of the tenant may be revoked, the caller's own and the last one too; the command line
-/// can always issue another. A key of the installation revokes keys of every tenant. Works whatever
-/// state the tenant is in.
+/// This server refuses the key from now on, others within five seconds, the lifetime of their key cache.
+/// Every key of the tenant can be revoked, the caller's own and the last one included; the command line can
+/// always issue another. A key of the installation revokes keys of every tenant. The tenant may be in any
+/// state.
 ///
 /// # Errors
-/// 404 `key-not-found`, alike for an unknown key and, unless the key is the installation's, for another
-/// tenant's.
+/// 404 `key-not-found`, the same for an unknown key and, unless the caller's key is the installation's, for
+/// another tenant's.
 #[utoipa::path(
     delete, path = "/v1/keys/{key_id}", operation_id = "revoke_key", tag = "operations", security(("api_key" = [])),
     params(("key_id" = String, Path, description = "The key's public name")),

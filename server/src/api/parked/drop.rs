@@ -1,4 +1,4 @@
-//! `POST /v1/parked/{parked_id}/drop`.
+//! `POST /v1/parked/{parked_id}/drop`: skips a parked event permanently.
 
 use axum::Json;
 use axum::body::Body;
@@ -14,22 +14,24 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Why.
+/// Body of the request to drop a parked event.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct DropRequest {
-    /// Why it is done without, in one line of 1 to 200 characters. It is kept in the log, readable: no
-    /// personal data.
+    /// Reason in one line of 1 to 200 characters. Stored unsealed in the log, so it must not contain personal
+    /// data.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
-/// Does without a parked event in every version of its read model, for good, and folds what waited
-/// behind it. The event stays in the log, which also tells who decided so and why.
+/// Skips a parked event in every version of its read model permanently, and applies the events that wait
+/// behind it.
+///
+/// The event stays in the log, which also records the reason and the key that was used.
 ///
 /// # Errors
-/// 404 `parked-not-found`, for another tenant's as well; 403 `tenant-not-active`; 422 for the reason.
+/// 404 `parked-not-found`, for another tenant's too; 403 `tenant-not-active`; 422 for the reason.
 #[utoipa::path(
     post, path = "/v1/parked/{parked_id}/drop", operation_id = "drop_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The entry")),

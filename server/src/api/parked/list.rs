@@ -1,4 +1,4 @@
-//! `GET /v1/parked`.
+//! `GET /v1/parked`: events that a projection could not apply.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,39 +13,39 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// A page of parked events, oldest first: that is the order to look at them in.
+/// A page of parked events, oldest first, which is the order to resolve them in.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ParkedPage {
-    /// The entries.
+    /// Parked events.
     data: Vec<ParkedView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// An event that could not be folded. What follows it in its stream waits.
+/// An event that could not be applied. Later events of its stream wait behind it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ParkedView {
-    /// The entry.
+    /// Id of the parked entry.
     parked_id: Uuid,
-    /// Whose log.
+    /// Tenant of the log.
     tenant_id: Uuid,
-    /// The read model.
+    /// Name of the projection.
     name: String,
-    /// Its version.
+    /// Version of the read model.
     version: i32,
-    /// The stream that waits: the call.
+    /// Id of the waiting stream, which is the call.
     key: Uuid,
-    /// The event.
+    /// Log position of the event.
     position: i64,
-    /// Its type.
+    /// Type of the event.
     event_type: String,
-    /// Why it could not be folded.
+    /// Error of the last attempt.
     reason: String,
-    /// How often it was tried.
+    /// Number of attempts.
     attempts: i32,
-    /// When it was parked.
+    /// Time at which the event was parked.
     parked_at: DateTime<Utc>,
-    /// How many later events of the stream wait behind it.
+    /// Number of later events of the stream that wait.
     followers: i64,
 }
 
@@ -67,17 +67,19 @@ impl From<Parked> for ParkedView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: time and id of its last entry.
 #[derive(Serialize, Deserialize)]
 struct Place {
     t: DateTime<Utc>,
     p: Uuid,
 }
 
-/// Events that could not be folded, oldest first. A tenant's key sees its own.
+/// Lists parked events, oldest first.
+///
+/// A tenant's key lists those of its own log.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/parked", operation_id = "list_parked_events", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `POST /v1/parked/{parked_id}/retry`.
+//! `POST /v1/parked/{parked_id}/retry`: applies a parked event again.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Folds a parked event again, and all that waited behind it, in order.
+/// Applies a parked event again, and then the events that wait behind it, in order.
 ///
 /// # Errors
-/// 404 `parked-not-found`, for another tenant's as well; 409 `projection-of-another-build`.
+/// 404 `parked-not-found`, for another tenant's too; 409 `projection-of-another-build`.
 #[utoipa::path(
     post, path = "/v1/parked/{parked_id}/retry", operation_id = "retry_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The entry")),

@@ -1,4 +1,4 @@
-//! `GET /v1/quarantine`.
+//! `GET /v1/quarantine`: webhooks without a tenant.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,31 +18,31 @@ use crate::problem::{ApiError, Problem};
 /// A page of the quarantine, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct QuarantinePage {
-    /// The entries.
+    /// Quarantined messages.
     data: Vec<EntryView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// A message in quarantine, without what it says.
+/// A message in quarantine, without its content.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EntryView {
-    /// The entry.
+    /// Id of the quarantine entry.
     quarantine_id: Uuid,
-    /// The shared source it arrived at.
+    /// Shared source that received the message.
     source_id: Uuid,
-    /// `no-single-route`: no tenant claims an id in it, or several do.
+    /// `no-single-route`: no tenant has, or several have, a route for an id in the message.
     reason: String,
     /// `waiting` or `replayed`.
     #[schema(value_type = QuarantineState)]
     state: &'static str,
-    /// When it arrived.
+    /// Time of receipt.
     received_at: DateTime<Utc>,
-    /// When it was replayed.
+    /// Time of the replay; null while waiting.
     replayed_at: Option<DateTime<Utc>>,
-    /// Whose log took it.
+    /// Tenant the message was replayed to; null while waiting.
     tenant_id: Option<Uuid>,
-    /// Where in that log it is.
+    /// Position in that tenant's log; null while waiting.
     position: Option<i64>,
 }
 
@@ -62,16 +62,16 @@ impl From<Entry> for EntryView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
 struct Place {
     q: QuarantineId,
 }
 
-/// Messages whose tenant could not be told. Empty to every key but the installation's own.
+/// Lists messages for which no tenant could be determined. Empty for every key but the installation's own.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "operations", security(("api_key" = [])),
     params(

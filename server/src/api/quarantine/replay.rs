@@ -1,4 +1,4 @@
-//! `POST /v1/quarantine/{id}/replay`.
+//! `POST /v1/quarantine/{id}/replay`: assigns a quarantined message to its tenant.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,17 +14,17 @@ use crate::auth::{Caller, Scope};
 use crate::ingest::{self, Replay};
 use crate::problem::{ApiError, Problem};
 
-/// A replayed message.
+/// Result of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReplayView {
-    /// `recorded`, or `duplicate` when it was in the log already.
+    /// `recorded`, or `duplicate` if the message was already in the log.
     #[schema(value_type = ReplayStatus)]
     status: &'static str,
-    /// The entry.
+    /// Id of the quarantine entry.
     quarantine_id: Uuid,
-    /// Whose log has it.
+    /// Tenant the message was assigned to.
     tenant_id: Uuid,
-    /// Where in that log it is.
+    /// Position in that tenant's log.
     position: i64,
 }
 
@@ -39,11 +39,10 @@ impl From<Replay> for ReplayView {
     }
 }
 
-/// Gives a message to the tenant whose route names it. Again: the same answer, nothing recorded twice.
+/// Assigns a message to the tenant with a matching route and records it. Idempotent.
 ///
 /// # Errors
-/// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
-/// it is.
+/// 404 for every key but the installation's own; 409 `no-single-route` while no tenant or several match.
 #[utoipa::path(
     post, path = "/v1/quarantine/{quarantine_id}/replay", operation_id = "replay_quarantined_message", tag = "operations",
     security(("api_key" = [])),
@@ -67,7 +66,7 @@ pub async fn handler(
     replay(&app, &caller, quarantine_id).await.map(Json)
 }
 
-/// Replays an entry in the name of a caller who may.
+/// Replays an entry on behalf of a caller that is already authorized.
 ///
 /// # Errors
 /// Those of the endpoint.

@@ -1,4 +1,4 @@
-//! `POST /v1/projections/{name}/cancel`.
+//! `POST /v1/projections/{name}/cancel`: cancels a rebuild.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Gives up the version that is being built, and what is in it. A tenant's key may do so with a version
-/// of its own rows.
+/// Cancels the rebuild and deletes the rows of the new version. A tenant's key may cancel a rebuild of its
+/// own rows.
 ///
 /// # Errors
 /// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`.

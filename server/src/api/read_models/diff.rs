@@ -1,4 +1,4 @@
-//! `GET /v1/projections/{name}/diff`.
+//! `GET /v1/projections/{name}/diff`: compares two versions of a read model.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,35 +12,35 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Where what is shown and another version do not agree.
+/// Differences between the served version and another one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DiffView {
-    /// The read model.
+    /// Name of the read model.
     name: String,
-    /// The version that is shown.
+    /// Number of the served version.
     here: i32,
-    /// The other.
+    /// Number of the other version.
     there: i32,
-    /// Tenants that were compared.
+    /// Number of tenants compared.
     tenants: usize,
-    /// Tenants that stand at different positions in the two: they were not compared.
+    /// Tenants with different checkpoints in the two versions, which were skipped.
     not_compared: usize,
-    /// How many rows differ.
+    /// Number of rows that differ.
     rows: i64,
-    /// Some of them.
+    /// The first rows that differ, up to `limit`.
     differences: Vec<DifferenceView>,
 }
 
-/// A row that two versions do not agree on.
+/// A row that differs between two versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DifferenceView {
-    /// The table.
+    /// Name of the table.
     table: String,
-    /// The row's key, as JSON: ids and dimensions.
+    /// Primary key of the row as JSON: ids and dimensions.
     key: String,
     /// `only_here`, `only_there` or `differs`.
     how: String,
-    /// The columns that differ.
+    /// Columns with different values.
     columns: Vec<String>,
 }
 
@@ -64,11 +64,12 @@ impl From<Diff> for DiffView {
     }
 }
 
-/// The rows that what is shown and the version being built (else the one shown before) do not agree on,
-/// by key. It reads every row of both: of a large ledger, ask the command line.
+/// Compares the served version with the one being built, or with the previous one if none is, row by row.
+///
+/// Every row of both is read, so a large ledger is better compared on the command line.
 ///
 /// # Errors
-/// 404 `projection-not-found`; 409 `nothing-to-compare`; 400 for a parameter, by name.
+/// 404 `projection-not-found`; 409 `nothing-to-compare`; 400 for a parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/projections/{name}/diff", operation_id = "diff_projection", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `GET /v1/projections`.
+//! `GET /v1/projections`: versions of the read models and their progress.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,44 +17,43 @@ use crate::problem::{ApiError, Problem};
 /// Every version of every read model.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectionPage {
-    /// The versions, by name.
+    /// Versions ordered by name.
     data: Vec<ProjectionView>,
-    /// Always null: they are few.
+    /// Always null: all versions fit on a page.
     next_cursor: Option<String>,
 }
 
-/// A version of a read model: over all logs for a key of the installation, of its own log for a
-/// tenant's key.
+/// Progress of a version: over all logs for a key of the installation, over its own log for a tenant's key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectionView {
-    /// The read model.
+    /// Name of the read model.
     name: String,
-    /// Its version.
+    /// Number of the version.
     version: i32,
-    /// Of what is shown `current`, `catching_up` or `halted`; else `building` or `previous`.
+    /// `current`, `catching_up` or `halted` for the served version; otherwise `building` or `previous`.
     #[schema(value_type = ProjectionState)]
     state: &'static str,
-    /// How many tenants it has rows of, or will have.
+    /// Number of tenants with rows in the version, or that will have.
     tenants: i64,
-    /// Events that are in it.
+    /// Number of applied events.
     events: i64,
-    /// Events of the logs that are not in it yet.
+    /// Events of the logs that are not applied yet.
     lag_events: i64,
-    /// How long the oldest of them has been waiting.
+    /// Age of the oldest event that is not applied yet, in seconds.
     lag_seconds: i64,
-    /// Keys that wait behind an event that could not be folded.
+    /// Parked keys: streams with an event that could not be applied.
     parked: i64,
-    /// Tenants whose log this build cannot read on.
+    /// Tenants stopped at an event this build cannot read.
     halted: i64,
-    /// Tenants that are behind and have not moved for half a minute.
+    /// Tenants with a lag and no progress for 30 seconds.
     stalled: i64,
-    /// Why a halted one does not move.
+    /// Reason of a halt; null otherwise.
     why: Option<String>,
-    /// The one tenant whose rows it holds; null for all.
+    /// The only tenant with rows in the version; null for all tenants.
     tenant_id: Option<Uuid>,
-    /// Whether it is shown as soon as it has caught up.
+    /// True if the version is promoted automatically when it has caught up.
     promotes_itself: bool,
-    /// When its filling began.
+    /// Start of the rebuild.
     began_at: DateTime<Utc>,
 }
 
@@ -79,10 +78,11 @@ impl From<Progress> for ProjectionView {
     }
 }
 
-/// The versions of the read models and how far each is. A tenant's key is told of its own log only.
+/// Lists the versions of the read models and their progress. A tenant's key sees the progress over its own
+/// log only.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown.
+/// 400 for an unknown parameter.
 #[utoipa::path(
     get, path = "/v1/projections", operation_id = "list_projections", tag = "operations", security(("api_key" = [])),
     responses(

@@ -1,4 +1,4 @@
-//! `POST /v1/projections/{name}/promote`.
+//! `POST /v1/projections/{name}/promote`: serves the new version.
 
 use axum::Json;
 use axum::body::Body;
@@ -14,21 +14,21 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Under which circumstances; without a body, only with nothing newly parked.
+/// Options of a promotion; without a body, newly parked keys prevent it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct PromoteRequest {
-    /// Even with keys parked in it that are not parked in what is shown.
+    /// True to promote even if keys are parked in the new version that are not parked in the served one.
     with_parked: Option<bool>,
 }
 
-/// Shows the version that is being built, when it has caught up. A tenant's key may do so with a
-/// version of its own rows.
+/// Promotes the version being built, if it has caught up. A tenant's key may promote a rebuild of its own
+/// rows.
 ///
 /// # Errors
-/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`,
-/// `projection-behind` or `projection-parked`; 422 for a field, by name.
+/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`, `projection-behind`
+/// or `projection-parked`; 422 for a field, named in the answer.
 #[utoipa::path(
     post, path = "/v1/projections/{name}/promote", operation_id = "promote_projection", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),

@@ -1,4 +1,4 @@
-//! `POST /v1/projections/{name}/rebuild`.
+//! `POST /v1/projections/{name}/rebuild`: starts a rebuild.
 
 use axum::Json;
 use axum::body::Body;
@@ -17,22 +17,24 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// What to rebuild; no body at all is every tenant's rows, or the key's own.
+/// Extent of the rebuild; without a body every tenant's rows, or those of the key's tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct RebuildRequest {
-    /// One tenant's rows alone. A tenant's key may name its own only.
+    /// The only tenant to rebuild. A tenant's key may name its own only.
     tenant_id: Option<Uuid>,
-    /// Whether it is shown as soon as it has caught up; it is, unless this is false.
+    /// False to wait for a manual promotion after the version has caught up; default: true.
     promote: Option<bool>,
 }
 
-/// Begins a new version; servers fill it, and show it when it has caught up. `GET /v1/projections`
-/// tells how far it is. A tenant's key has its own rows filled again, and no others.
+/// Starts a new version; servers fill it, and promote it when it has caught up.
+///
+/// `GET /v1/projections` reports the progress. A tenant's key rebuilds its own rows only.
 ///
 /// # Errors
-/// 404 `projection-not-found`, `tenant-not-found`; 409 `rebuild-running`; 422 for a field, by name.
+/// 404 `projection-not-found`, `tenant-not-found`; 409 `rebuild-running`; 422 for a field, named in the
+/// answer.
 #[utoipa::path(
     post, path = "/v1/projections/{name}/rebuild", operation_id = "rebuild_projection", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),
@@ -75,7 +77,7 @@ pub async fn handler(
     Ok((StatusCode::ACCEPTED, Json(begun)))
 }
 
-/// A tenant the key may name; another's is missing to it.
+/// Parses a tenant id and checks that the key may name it; another tenant is missing for a tenant's key.
 async fn tenant(app: &App, caller: &Caller, text: &str) -> Result<TenantId, ApiError> {
     let tenant_id =
         Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;

@@ -1,4 +1,4 @@
-//! `POST /v1/projections/{name}/rollback`.
+//! `POST /v1/projections/{name}/rollback`: serves the previous version again.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,8 +10,7 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Shows the version before again; what is shown now takes its place, so that doing it again takes it
-/// back.
+/// Swaps the served version and the previous one; a second rollback restores the first state.
 ///
 /// # Errors
 /// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `no-previous-version` or

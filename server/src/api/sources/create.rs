@@ -1,4 +1,4 @@
-//! `POST /v1/sources`.
+//! `POST /v1/sources`: creates a webhook source.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -19,53 +19,54 @@ use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 use crate::system::fresh_secret;
 
-/// What a webhook source is made from.
+/// Settings of the source to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct SourceRequest {
-    /// The voice platform: `vapi`.
+    /// Name of the voice platform: `vapi`.
     #[schema(value_type = ProviderName)]
     provider: String,
-    /// What to call it; no person's name.
+    /// Name of the source; must not be a person's name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// Whether streaming telemetry, which the report repeats, is recorded too; false when not said.
+    /// True to record streaming telemetry too, which the end-of-call report repeats; default: false.
     record_all: Option<bool>,
-    /// Which assistant answers the telephone when the platform asks.
+    /// Assistant to return when the platform requests one for a call.
     #[schema(min_length = 1, max_length = 200)]
     assistant_id: Option<String>,
-    /// The shared secret: 16 to 200 visible ASCII characters that do not repeat themselves or count; a
-    /// fresh one of 256 random bits when not said.
+    /// Shared secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256
+    /// random bits.
     #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
     secret: Option<String>,
 }
 
-/// A new webhook source. Its secret is shown this once.
+/// A new webhook source. The secret is returned only this once.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedSource {
-    /// Its id.
+    /// Id of the source.
     source_id: Uuid,
-    /// Where webhooks are posted to.
+    /// Path of the webhook URL.
     path: String,
-    /// What the platform has to send with each webhook.
+    /// Secret the platform has to send with each webhook.
     secret: String,
-    /// The platform that calls it.
+    /// Name of the voice platform.
     #[schema(value_type = ProviderName)]
     provider: &'static str,
-    /// What you call it.
+    /// Name given to the source.
     name: Option<String>,
-    /// Whether streaming telemetry is recorded too.
+    /// True if streaming telemetry is recorded too.
     record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
 }
 
-/// Makes a webhook source. The installation's key makes a shared one: routes say whose each message is.
+/// Creates a webhook source.
+///
+/// The installation's key creates a shared one; routes assign its messages to tenants.
 ///
 /// # Errors
-/// 422 for a field that is unknown or not of its form, by name; 403 for a tenant that takes no events
-/// any more.
+/// 422 for an unknown or malformed field, named in the answer; 403 for a frozen or closed tenant.
 #[utoipa::path(
     post, path = "/v1/sources", operation_id = "create_source", tag = "operations", security(("api_key" = [])),
     request_body(content = SourceRequest, content_type = "application/json"),
@@ -119,7 +120,7 @@ pub async fn handler(
     Ok(created(shown, position))
 }
 
-/// Where a source's webhooks are posted to.
+/// Path of a source's webhook URL.
 pub(super) fn path(source_id: SourceId) -> String {
     format!("/ingest/{source_id}")
 }

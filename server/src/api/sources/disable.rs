@@ -1,4 +1,4 @@
-//! `POST /v1/sources/{source_id}/disable`.
+//! `POST /v1/sources/{source_id}/disable`: stops accepting webhooks.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,14 +11,13 @@ use crate::app::App;
 use crate::auth::{Scope, Withdrawer};
 use crate::problem::{ApiError, Problem};
 
-/// Disables a webhook source: it answers 404 `source-not-found` like an unknown one. Again: the same
-/// answer.
+/// Disables a webhook source, which then answers 404 `source-not-found` like an unknown one. Idempotent.
 ///
 /// This server refuses its webhooks from now on, others within five seconds. A key of the installation
-/// disables sources of every tenant. Works whatever state the tenant is in.
+/// disables sources of every tenant. The tenant may be in any state.
 ///
 /// # Errors
-/// 404 `source-not-found`, alike for an unknown source and for another tenant's.
+/// 404 `source-not-found`, the same for an unknown source and for another tenant's.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/disable", tag = "operations",
     operation_id = "disable_source", security(("api_key" = [])),

@@ -1,4 +1,4 @@
-//! `POST /v1/sources/{source_id}/enable`.
+//! `POST /v1/sources/{source_id}/enable`: accepts webhooks again.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,11 +11,11 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Enables a disabled webhook source. Again: the same answer.
+/// Enables a disabled webhook source. Idempotent.
 ///
 /// # Errors
-/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 403
-/// `tenant-not-active` for a tenant that takes no events.
+/// 404 `source-not-found`, the same for an unknown source and for another tenant's; 403 `tenant-not-active`
+/// for a frozen or closed tenant.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/enable", tag = "operations",
     operation_id = "enable_source", security(("api_key" = [])),

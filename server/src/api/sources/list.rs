@@ -1,4 +1,4 @@
-//! `GET /v1/sources`.
+//! `GET /v1/sources`: webhook sources with their counts.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,39 +19,39 @@ use crate::problem::{ApiError, Problem};
 /// A page of webhook sources, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourcePage {
-    /// The sources.
+    /// Sources with their settings and counts.
     data: Vec<SourceView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// A webhook source, and what came to it.
+/// A webhook source with the counts of its webhooks.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceView {
-    /// Its id.
+    /// Id of the source.
     source_id: Uuid,
-    /// The platform that calls it.
+    /// Name of the voice platform.
     provider: String,
-    /// What you call it.
+    /// Name given to the source.
     name: Option<String>,
-    /// Where webhooks are posted to.
+    /// Path of the webhook URL.
     path: String,
-    /// Whether streaming telemetry is recorded too.
+    /// True if streaming telemetry is recorded too.
     record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     created_at: DateTime<Utc>,
-    /// Since when it answers like an unknown one.
+    /// Time since when the source answers 404; null while enabled.
     disabled_at: Option<DateTime<Utc>>,
-    /// Until when the secret before the last rotation is accepted too; null when it is not.
+    /// Time until which the previous secret is accepted too; null if only the current one is.
     old_secret_until: Option<DateTime<Utc>>,
-    /// What came in the time asked for.
+    /// Counts of the requested hours.
     #[serde(flatten)]
     figures: Figures,
-    /// When something with a right proof last came in that time.
+    /// Time of the last authenticated webhook in these hours.
     last_received_at: Option<DateTime<Utc>>,
-    /// The same figures by type of message.
+    /// Counts by message type.
     by_type: Vec<TypeFigures>,
 }
 
@@ -74,21 +74,21 @@ impl SourceView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: creation time and id of its last source.
 #[derive(Serialize, Deserialize)]
 struct Place {
     c: DateTime<Utc>,
     s: SourceId,
 }
 
-/// Webhook sources with their figures.
+/// Lists webhook sources with their counts.
 ///
-/// Figures are exact: each webhook is counted once, with what became of it. What another server
-/// counted is seen about a second later; a server that is killed loses its last second's counts. A
-/// shared source's webhooks are its own, whosever messages they were.
+/// Counts are exact: each webhook is counted once, by its outcome. Counts of another server appear about a
+/// second later; a killed server loses the counts of its last second. A shared source counts all its
+/// webhooks, whatever their tenant.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/sources", operation_id = "list_sources", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `POST /v1/sources/{source_id}/rotate-secret`.
+//! `POST /v1/sources/{source_id}/rotate-secret`: replaces the shared secret.
 
 use axum::Json;
 use axum::body::Body;
@@ -20,43 +20,43 @@ use crate::auth::{Scope, Withdrawer};
 use crate::problem::{ApiError, Problem};
 use crate::system::fresh_secret;
 
-/// The longest that two secrets are accepted beside each other: 30 days.
+/// Maximum time during which two secrets are accepted, in seconds: 30 days.
 pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
 
-/// The new secret, and how long the one before is accepted beside it.
+/// The new secret, and the time during which the previous one is also accepted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct RotationRequest {
-    /// The new secret: 16 to 200 visible ASCII characters that do not repeat themselves or count; a
-    /// fresh one of 256 random bits when not said.
+    /// New secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256 random
+    /// bits.
     #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
     secret: Option<String>,
-    /// For how many seconds the secret before is accepted too; 0 when not said: it is refused at once.
+    /// Seconds during which the previous secret is also accepted; 0 (default) refuses it at once.
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,
 }
 
-/// The new secret of a webhook source. It is shown this once.
+/// The new secret of a webhook source. Returned only this once.
 #[derive(Serialize, ToSchema)]
 pub struct RotatedSecret {
-    /// The source.
+    /// Id of the source.
     source_id: Uuid,
-    /// What the platform has to send with each webhook from now on.
+    /// Secret the platform has to send with each webhook from now on.
     secret: String,
-    /// Until when the secret before is accepted too; null when it is refused from now on.
+    /// Time until which the previous secret is accepted too; null if refused from now on.
     old_secret_until: Option<DateTime<Utc>>,
 }
 
-/// Gives a webhook source a new secret.
+/// Replaces the secret of a webhook source.
 ///
-/// With an overlap the secret before is accepted beside the new one for that long, and one older than
-/// that no more. This server acts on it from the next webhook on, others within five seconds. Works
-/// whatever state the tenant is in.
+/// With an overlap the previous secret is accepted together with the new one for that time; an older one is
+/// not accepted any more. This server applies the change to the next webhook, others within five seconds. The
+/// tenant may be in any state.
 ///
 /// # Errors
-/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 422 for a field that
-/// is unknown or not of its form, by name.
+/// 404 `source-not-found`, the same for an unknown source and for another tenant's; 422 for an unknown or
+/// malformed field, named in the answer.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/rotate-secret", tag = "operations",
     operation_id = "rotate_source_secret", security(("api_key" = [])),
@@ -99,7 +99,7 @@ pub async fn handler(
     Ok(recorded_at(Json(shown).into_response(), changed.position))
 }
 
-/// Until when the secret before is accepted; `None` without an overlap.
+/// Expiry of the previous secret; `None` without an overlap.
 #[must_use]
 pub fn old_secret_until(now: DateTime<Utc>, overlap_s: i64) -> Option<DateTime<Utc>> {
     (overlap_s > 0).then(|| now + TimeDelta::seconds(overlap_s.min(MAX_OVERLAP_S)))

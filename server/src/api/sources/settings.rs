@@ -1,4 +1,4 @@
-//! A webhook source as its changes answer with it.
+//! The view of a webhook source in answers to changes.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -12,26 +12,26 @@ use uuid::Uuid;
 use crate::api::recorded_at;
 use crate::problem::ApiError;
 
-/// The settings of a webhook source.
+/// Settings of a webhook source.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceSettings {
-    /// Its id.
+    /// Id of the source.
     source_id: Uuid,
-    /// The platform that calls it.
+    /// Name of the voice platform.
     provider: String,
-    /// What you call it.
+    /// Name given to the source.
     name: Option<String>,
-    /// Where webhooks are posted to.
+    /// Path of the webhook URL.
     path: String,
-    /// Whether streaming telemetry is recorded too.
+    /// True if streaming telemetry is recorded too.
     record_all: bool,
-    /// Which assistant answers the telephone when the platform asks.
+    /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     created_at: DateTime<Utc>,
-    /// Since when it answers like an unknown one; null while it is enabled.
+    /// Time since when the source answers 404; null while enabled.
     disabled_at: Option<DateTime<Utc>>,
-    /// Until when the secret before the last rotation is accepted too; null when it is not.
+    /// Time until which the previous secret is accepted too; null if only the current one is.
     old_secret_until: Option<DateTime<Utc>>,
 }
 
@@ -51,7 +51,7 @@ impl SourceSettings {
     }
 }
 
-/// The answer to a change: the source as it is now, and where the change is recorded.
+/// Answers a change with the current settings, and the position of the recorded event in `Ledger-Position`.
 pub(super) fn answer(changed: Changed, now: DateTime<Utc>) -> Response {
     let body = Json(SourceSettings::new(changed.source, now)).into_response();
     recorded_at(body, changed.position)

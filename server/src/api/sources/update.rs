@@ -1,4 +1,4 @@
-//! `PATCH /v1/sources/{source_id}`.
+//! `PATCH /v1/sources/{source_id}`: changes settings of a source.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,28 +16,28 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// What changes at a webhook source. What is not said stays as it is.
+/// Settings to change. An absent field keeps its value.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct SourceChanges {
-    /// What to call it; no person's name. Null takes the name away.
+    /// Name of the source; must not be a person's name. Null removes the name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// Whether streaming telemetry, which the report repeats, is recorded too.
+    /// True to record streaming telemetry too, which the end-of-call report repeats.
     record_all: Option<bool>,
-    /// Which assistant answers the telephone when the platform asks; null is none.
+    /// Assistant to return when the platform requests one for a call; null for none.
     #[schema(min_length = 1, max_length = 200)]
     assistant_id: Option<String>,
 }
 
 /// Changes settings of a webhook source.
 ///
-/// This server acts on it from the next webhook on, others within five seconds.
+/// This server applies the change to the next webhook, others within five seconds.
 ///
 /// # Errors
-/// 404 `source-not-found`, alike for an unknown source and for another tenant's; 422 for a field that
-/// is unknown or not of its form, by name; 403 `tenant-not-active` for a tenant that takes no events.
+/// 404 `source-not-found`, the same for an unknown source and for another tenant's; 422 for an unknown or
+/// malformed field, named in the answer; 403 `tenant-not-active` for a frozen or closed tenant.
 #[utoipa::path(
     patch, path = "/v1/sources/{source_id}", tag = "operations",
     operation_id = "update_source", security(("api_key" = [])),

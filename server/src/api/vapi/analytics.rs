@@ -1,4 +1,4 @@
-//! `POST /analytics`: figures over calls, as Vapi's API is asked for them.
+//! `POST /analytics`: analytics over calls in the form of Vapi's API.
 
 mod answer;
 mod fields;
@@ -30,17 +30,17 @@ use crate::auth::{Caller, Scope};
 use crate::ingest::read_body;
 use crate::problem::ApiError;
 
-/// More than any dashboard asks at once.
+/// Maximum size of a request body, in bytes.
 const MAX_BODY: usize = 256 << 10;
-/// A question is sent in one piece.
+/// Timeout of the request body.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The most calls that are told one by one.
+/// Maximum number of calls in an answer to `history`.
 const MAX_HISTORY: i64 = 10_000;
 
-/// Figures over calls.
+/// Runs analytics queries over calls.
 ///
 /// # Errors
-/// 400 with every fault by its path.
+/// 400 with every fault, each with the path of the field.
 #[utoipa::path(
     post, path = "/analytics", operation_id = "vapi_query_analytics", tag = "vapi dialect", security(("api_key" = [])),
     params(
@@ -70,7 +70,8 @@ pub async fn handler(
     params.finish().map_err(refused)?;
     let body = read_body(body, MAX_BODY, PATIENCE).await?;
     let now = app.store.clock().now();
-    // Ranges are cut into steps by the clock of a zone, thousands of them for each query.
+    // Cutting ranges into steps needs time-zone arithmetic for thousands of steps in each query, so it runs
+    // off the async workers.
     let queries = compute(usize::MAX, || parse(&body, now)).await.map_err(refused)?;
     let (mut tx, reached) = begin_sums(&app, &caller, &["calls"], min_position).await?;
     let mut results = Vec::with_capacity(queries.len());
@@ -83,12 +84,12 @@ pub async fn handler(
         results.push(VapiAnalyticsResult::of(query, rows));
     }
     let mut response = positioned(results, reached);
-    // What Vapi answers, and what some scripts wait for.
+    // Vapi answers 201, and some scripts check for it.
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
 
-/// The rows of one query; `None` when there are too many.
+/// Returns the rows of one query; `None` if there are too many.
 async fn answer(tx: &mut TenantTx, query: &Query) -> Result<Option<Vec<Row>>, ApiError> {
     if query.is_history() {
         let moments = history(tx, &history_question(query), MAX_HISTORY + 1).await?;
@@ -99,7 +100,9 @@ async fn answer(tx: &mut TenantTx, query: &Query) -> Result<Option<Vec<Row>>, Ap
     Ok(answers.map(|answers| rows(query, answers)))
 }
 
-/// What is asked.
+/// The request body.
+///
+/// Only documentation: the body is parsed field by field, to report every fault.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -107,65 +110,64 @@ async fn answer(tx: &mut TenantTx, query: &Query) -> Result<Option<Vec<Row>>, Ap
     reason = "for the contract alone: it is read field by field, to tell every fault"
 )]
 pub struct VapiAnalyticsRequest {
-    /// At most 50.
+    /// At most 50 queries.
     #[schema(max_items = 50)]
     queries: Vec<VapiAnalyticsQuery>,
 }
 
-/// One query.
+/// A query over calls.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract alone")]
 struct VapiAnalyticsQuery {
-    /// `call`.
+    /// Always `call`, the only table of Vapi's that is stored here.
     #[schema(value_type = VapiTable)]
     table: String,
-    /// Names the answer.
+    /// Name of the query, repeated in the answer.
     #[schema(max_length = 40)]
     name: String,
-    /// `type`, `assistantId`, `endedReason`, `analysis.successEvaluation`, `status`; not Vapi's:
-    /// `outcome`, `tool`, `phoneNumberId`, `durationClass`.
+    /// `type`, `assistantId`, `endedReason`, `analysis.successEvaluation`, `status`; not Vapi's: `outcome`,
+    /// `tool`, `phoneNumberId`, `durationClass`.
     #[schema(value_type = Option<Vec<VapiGroup>>)]
     group_by: Option<Vec<String>>,
-    /// The time it is about.
+    /// Time range of the call starts.
     time_range: Option<VapiAnalyticsTime>,
-    /// At most 50.
+    /// At most 50 operations.
     #[schema(max_items = 50)]
     operations: Vec<VapiAnalyticsOperation>,
-    /// Not Vapi's: `true` for calls marked as tests, `false` (as when nothing is said) for the others,
-    /// `"any"` for both.
+    /// Not Vapi's: `true` for test calls, `false` (default) for other calls, `"any"` for both.
     is_test: Option<IsTest>,
 }
 
-/// Which calls count.
+/// Filter by the test mark of a call.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "for the contract alone")]
 enum IsTest {
-    /// Those marked as tests, or the others.
+    /// True for test calls, false for the others.
     Marked(bool),
-    /// `any`: both.
+    /// The word `any`, for test calls and others.
     #[schema(value_type = AllCalls)]
     Any(String),
 }
 
-/// The time a query is about.
+/// Time range of a query and its steps.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract alone")]
 struct VapiAnalyticsTime {
-    /// `second` to `millennium`; without it all of the time is one.
+    /// `second` to `millennium`; default: the whole range is one step.
     #[schema(value_type = Option<VapiStep>)]
     step: Option<String>,
-    /// ISO 8601; without it seven days ago.
+    /// ISO 8601; default: seven days ago.
     start: Option<String>,
-    /// ISO 8601; without it now.
+    /// ISO 8601; default: now.
     end: Option<String>,
-    /// IANA; without it UTC.
+    /// IANA time zone; default: UTC.
     timezone: Option<String>,
 }
 
-/// One figure of a query.
+/// An operation on a column.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract alone")]
@@ -176,7 +178,7 @@ struct VapiAnalyticsOperation {
     /// `id`, `duration` and `minutesUsed` (both in minutes), `cost` and its parts.
     #[schema(value_type = VapiColumn)]
     column: String,
-    /// Names the figure; without it the operation and the column do.
+    /// Name of the value in each row; default: operation and column, such as `sumCost`.
     #[schema(max_length = 40)]
     alias: Option<String>,
 }

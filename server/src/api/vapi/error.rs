@@ -1,4 +1,4 @@
-//! Refusals in Vapi's shape: `message`, `error` and `statusCode`.
+//! Errors in Vapi's form: `message`, `error` and `statusCode`.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::RESOURCES;
 use crate::problem::{ApiError, FieldError, set_headers};
 
-/// A refusal as Vapi words it.
+/// An error in Vapi's form.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VapiError {
-    /// What is wrong: a sentence, or a list of them when the input is at fault.
+    /// Description: a sentence, or a list of them for invalid input.
     message: Sentences,
-    /// The HTTP status in words.
+    /// The reason phrase of the HTTP status.
     #[schema(example = "Bad Request")]
     error: String,
     /// The HTTP status.
@@ -23,17 +23,17 @@ pub struct VapiError {
     status_code: u16,
 }
 
-/// One sentence, or several.
+/// Form of a description: a sentence or a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Sentences {
     /// About the request as a whole.
     One(String),
-    /// About parts of the input, one each.
+    /// A sentence for each invalid part of the input.
     Each(Vec<String>),
 }
 
-/// 400 for what is wrong with the input, every fault by its name.
+/// 400 for invalid input, with every fault.
 pub(super) fn refused(faults: Vec<String>) -> ApiError {
     let sentence = faults.join("; ");
     let errors = faults.into_iter().map(|detail| FieldError { pointer: String::new(), detail });
@@ -42,7 +42,7 @@ pub(super) fn refused(faults: Vec<String>) -> ApiError {
     ApiError { errors, ..refusal }
 }
 
-/// Words the refusal that an answer carries, if `path` is one where Vapi's dialect is spoken.
+/// Writes the error of a response in Vapi's form, if `path` is below a resource of Vapi's API.
 pub fn finish(response: &mut Response, path: &str) {
     let first = path.split('/').nth(1).unwrap_or_default();
     if !RESOURCES.contains(&first) {

@@ -1,4 +1,4 @@
-//! `GET /call`.
+//! `GET /call`: calls in the form of Vapi's API.
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -15,10 +15,10 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
 
-/// Calls, newest first, as Vapi lists them.
+/// Lists calls, newest first, in Vapi's form.
 ///
 /// # Errors
-/// 400 with every fault by the name of its parameter.
+/// 400 with every fault, each with the name of its parameter.
 #[utoipa::path(
     get, path = "/call", operation_id = "vapi_list_calls", tag = "vapi dialect", security(("api_key" = [])),
     params(

@@ -1,45 +1,45 @@
-//! JSON numbers written as exact decimal text. Money and minutes never pass through a float here.
+//! JSON numbers written as exact decimal text. Money and minutes are never converted to a float here.
 
 use ledger_core::money::Nanos;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Digits behind the point: more than money has, and where a division that does not end is cut.
+/// Decimal places of a written number: more than money has. A quotient is rounded to them.
 const DIVIDED: u32 = 10;
 
-/// A number.
+/// An exact decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Number(Decimal);
 
 impl Number {
-    /// Nano-dollars as dollars.
+    /// Converts nano-dollars to dollars.
     pub(super) fn dollars(nanos: i128) -> Self {
         Self::scaled(nanos, 9)
     }
 
-    /// A number of things.
+    /// A whole number, such as a count.
     pub(super) fn whole(count: i128) -> Self {
         Self::scaled(count, 0)
     }
 
-    /// Milliseconds as seconds.
+    /// Converts milliseconds to seconds.
     pub(super) fn seconds(ms: i64) -> Self {
         Self::scaled(ms.into(), 3)
     }
 
-    /// Milliseconds as minutes.
+    /// Converts milliseconds to minutes.
     pub(super) fn minutes(ms: i128) -> Self {
         Self(Self::scaled(ms, 0).0 / Decimal::from(60_000))
     }
 
-    /// As many parts of it.
+    /// Divides by a count; `None` for zero.
     pub(super) fn shared_by(self, count: i64) -> Option<Self> {
         self.0.checked_div(Decimal::from(count)).map(Self)
     }
 
     fn scaled(value: i128, scale: u32) -> Self {
-        // Of a billion calls, each at the greatest i64, the sum has 28 digits.
+        // A billion calls with the largest i64 each have a sum of 28 digits, which fits.
         let exact = Decimal::try_from_i128_with_scale(value, scale);
         Self(exact.expect("sums of calls fit 96 bits"))
     }

@@ -1,7 +1,7 @@
-//! Calls for whoever asked: opened for those who may see people, each look at a personal field recorded.
+//! Builds the answers of the Vapi API: opens the sections of calls and audits the access to personal data.
 //!
-//! Bodies are opened one call at a time, and a call is written before the next one is opened: a list of a
-//! thousand large calls takes no more memory than one of them.
+//! Bodies are opened one call at a time, and a call is serialized before the next one is opened, so a list of
+//! a thousand large calls needs no more memory than one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,14 +28,14 @@ use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
 use crate::reading::BUDGET;
 
-/// How many calls' events are read at a time, and how many bytes of calls and of sealed sections.
+/// Limits of a batch: calls, bytes of their packed rows, and bytes of sealed sections read ahead.
 const AT_ONCE: usize = 100;
 const ROWS_AT_ONCE: usize = 2 << 20;
 const SEALED_AT_ONCE: usize = 1 << 20;
-/// What is written of a list before it is handed over.
+/// Minimum size of a chunk of the response body, in bytes.
 const PIECE: usize = 256 << 10;
 
-/// Who looks, and at what.
+/// An authorized access to calls, as it is audited.
 #[derive(Clone)]
 pub(super) struct Look {
     pub(super) app: App,
@@ -44,14 +44,14 @@ pub(super) struct Look {
     pub(super) resource: Option<Uuid>,
 }
 
-/// Some calls, with what is sealed about them, and whose that is.
+/// A batch of calls with their parties and sealed events, and their subjects.
 #[derive(Default)]
 struct Batch {
     calls: std::vec::IntoIter<(Row, Parties, Vec<StoredEvent>)>,
     subjects: Vec<SubjectId>,
 }
 
-/// A list under way.
+/// State of a list while it is streamed.
 struct Listing {
     look: Look,
     rows: std::vec::IntoIter<Packed>,
@@ -61,10 +61,10 @@ struct Listing {
 }
 
 impl Look {
-    /// One call as the caller may see it.
+    /// Answers with one call, as far as the caller may see it.
     ///
     /// # Errors
-    /// 503 when the database does not answer, the keys cannot be had, or the look cannot be recorded.
+    /// 503 if the database does not answer, the keys are not available, or the access could not be audited.
     pub(super) async fn show(&self, row: Row, reached: Position) -> Result<Response, ApiError> {
         let room = self.app.reading.room(self.caller.tenant_id()).await?;
         let mut batch = self.batch(vec![row], true).await?;
@@ -75,8 +75,10 @@ impl Look {
         Ok(answer(Body::from(room.hold(written)), reached))
     }
 
-    /// Calls as the caller may see them, one after the other. What can fail at all is likely to fail
-    /// before the first of them, and is told; later the answer breaks off.
+    /// Answers with a stream of calls, as far as the caller may see them.
+    ///
+    /// Most failures occur before the first call and are reported as an error; a later one breaks off the
+    /// body.
     ///
     /// # Errors
     /// As [`Look::show`].
@@ -89,14 +91,15 @@ impl Look {
         let mut listing =
             Listing { look: self, rows: rows.into_iter(), batch, is_begun: false, is_ended: false };
         if listing.batch.calls.len() == listing.rows.len() {
-            // All of them are at hand.
+            // The first batch contains all calls.
             listing.rows = Vec::new().into_iter();
         }
         let first = listing.piece().await?;
         if listing.is_ended {
             return Ok(answer(Body::from(first), reached));
         }
-        // From here on the room for answers bounds it: a slow client takes no seat from its tenant.
+        // The memory budget for answers bounds the rest, so that a slow client does not hold one of its
+        // tenant's reader permits.
         listing.look.caller.seat.leave();
         let rest: BoxStream<'static, Result<Bytes, ApiError>> =
             stream::unfold(listing, |mut listing| async {
@@ -122,8 +125,8 @@ impl Look {
         self.caller.has(Scope::Personal)
     }
 
-    /// Records one look at everybody in these calls, before the first of them is shown. The batch that
-    /// was read for it, when it is all there is.
+    /// Audits the access to all subjects of these calls before the first call is written. Returns the batch
+    /// read for it, if one batch contains all calls.
     async fn record_all(&self, rows: &[Packed]) -> Result<Batch, ApiError> {
         let mut subjects = Vec::new();
         let (mut rest, count) = (rows.iter().cloned(), rows.len());
@@ -154,7 +157,7 @@ impl Look {
         caller.audit_personal_read(app, action, *resource, count, subjects).await
     }
 
-    /// The next rows that are opened together.
+    /// Unpacks the next rows, up to the batch limits.
     async fn next_batch(
         &self,
         rows: &mut (impl Iterator<Item = Packed> + Send),
@@ -170,7 +173,7 @@ impl Look {
         self.batch(compute(weight, open).await?, with_events).await
     }
 
-    /// Reads what is sealed about some calls; of their events on request, and when they are small.
+    /// Reads the sealed data of some calls. Events are included if requested and small enough.
     async fn batch(&self, rows: Vec<Row>, with_events: bool) -> Result<Batch, ApiError> {
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
         let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
@@ -184,7 +187,7 @@ impl Look {
                 let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
                 let weights = read::weights(&mut tx, &positions).await?;
                 subjects.extend(weights.iter().filter_map(|one| one.subject));
-                // Larger ones are read one call at a time.
+                // Larger events are read one call at a time.
                 let bytes: usize = weights.iter().map(|one| one.bytes).sum();
                 if with_events && bytes <= SEALED_AT_ONCE {
                     let read = read::at_positions(&mut tx, &positions).await?;
@@ -200,7 +203,7 @@ impl Look {
         Ok(Batch { calls: calls.collect::<Vec<_>>().into_iter(), subjects })
     }
 
-    /// Opens a call and writes it.
+    /// Opens a call and serializes it.
     async fn write(
         &self,
         to: &mut Vec<u8>,
@@ -232,7 +235,7 @@ impl Look {
 }
 
 impl Listing {
-    /// The next piece of the answer; the last one ends it.
+    /// Builds the next chunk of the body; the last one sets `is_ended`.
     async fn piece(&mut self) -> Result<Bytes, ApiError> {
         let room = self.look.app.reading.room(self.look.caller.tenant_id()).await?;
         let mut written = Vec::new();
@@ -258,19 +261,19 @@ impl Listing {
     }
 }
 
-/// Where the reports of a call lie: their bodies tell more than is kept of them apart.
+/// Positions of a call's end-of-call reports. Their raw bodies contain fields that are not stored elsewhere.
 fn reports_of(row: &Row) -> BTreeSet<i64> {
     row.call.reports().into_iter().map(|Position(at)| at).collect()
 }
 
-/// The events that a call is written from.
+/// Positions of the events needed to build a call.
 fn read_from(row: &Row) -> Vec<i64> {
     let mut positions = reports_of(row);
     positions.extend(said_at(&row.call));
     positions.into_iter().collect()
 }
 
-/// Takes the bodies out of opened events, and keeps what they tell in Vapi's words.
+/// Removes the raw bodies from opened events, and returns their fields in Vapi's form.
 fn take_retold(events: &mut BTreeMap<i64, OpenedEvent>) -> BTreeMap<i64, Retold> {
     let retold = |(position, event): (&i64, &mut OpenedEvent)| {
         let body = event.raw.take()?;

@@ -1,4 +1,4 @@
-//! What a list of calls is asked with.
+//! Parser for the query of Vapi's endpoints.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::api::whole_number;
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 
-/// The parameters of a request, taken one by one; every fault is kept, not only the first.
+/// Query parameters, removed by name when read. Faults are collected, so that all of them are reported.
 pub(super) struct Params {
     given: BTreeMap<String, String>,
     faults: Vec<String>,
 }
 
 impl Params {
-    /// The parameters of a request. An empty one is none.
+    /// Parses the query of a request. A repeated parameter is a fault.
     pub(super) fn of(uri: &Uri) -> Self {
         let mut params = Self { given: BTreeMap::new(), faults: Vec::new() };
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
@@ -36,7 +36,7 @@ impl Params {
         params
     }
 
-    /// A parameter as it came.
+    /// Removes a parameter; an empty one counts as absent.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let value = self.given.remove(name).filter(|value| !value.is_empty())?;
         if value.contains('\0') {
@@ -46,7 +46,7 @@ impl Params {
         Some(value)
     }
 
-    /// A time.
+    /// Removes an ISO 8601 time.
     pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let value = self.text(name)?;
         let at = time::parse(&value);
@@ -56,7 +56,7 @@ impl Params {
         at
     }
 
-    /// A whole number.
+    /// Removes a whole number.
     pub(super) fn number(&mut self, name: &str) -> Option<i64> {
         let number = whole_number(&self.text(name)?);
         if number.is_none() {
@@ -65,7 +65,8 @@ impl Params {
         number
     }
 
-    /// Which calls count: those marked as tests, or as when nothing is said the others, or `any`.
+    /// Removes `isTest`. Returns the value to filter by; `None` includes test calls and others. Default: no
+    /// test calls.
     fn is_test(&mut self) -> Option<bool> {
         match self.text("isTest").as_deref() {
             None | Some("false") => Some(false),
@@ -78,15 +79,15 @@ impl Params {
         }
     }
 
-    /// Notes a fault.
+    /// Adds a fault to the list.
     fn fault(&mut self, fault: impl Into<String>) {
         self.faults.push(fault.into());
     }
 
-    /// Ends the reading.
+    /// Rejects remaining parameters.
     ///
     /// # Errors
-    /// Every fault, among them what was given and nobody took.
+    /// All collected faults.
     pub(super) fn finish(mut self) -> Result<(), Vec<String>> {
         for name in std::mem::take(&mut self.given).into_keys() {
             self.fault(format!("property {} should not exist", shown(&name)));
@@ -95,13 +96,13 @@ impl Params {
     }
 }
 
-/// A name, if it looks like one: a value in its place may be personal.
+/// Returns the name if it looks like one, because a misplaced value may be personal.
 pub(super) fn shown(name: &str) -> &str {
     let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_name { name } else { "(which is no name)" }
 }
 
-/// A list that is asked for.
+/// The parsed query of a list of calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) filter: Filter,
@@ -110,10 +111,10 @@ pub(super) struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads it.
+    /// Parses the parameters of the list.
     ///
     /// # Errors
-    /// Every fault by the name of its parameter.
+    /// Every fault, with the name of its parameter.
     pub(super) fn parse(mut params: Params) -> Result<Self, Vec<String>> {
         let query = Self {
             filter: Filter {
@@ -138,8 +139,8 @@ impl ListQuery {
     }
 }
 
-/// Four bounds as one span. Times are compared as they are shown, cut to milliseconds: what was shown
-/// with a time is not after that time.
+/// Combines four bounds into a span. Times are compared as they are displayed, in milliseconds: a call
+/// displayed with a time is not after that time.
 fn span(params: &mut Params, name: &str) -> Span {
     let mut bound = |end: &str| params.time(&format!("{name}{end}"));
     let (after, from) = (bound("Gt").map(next_milli), bound("Ge").map(this_or_next_milli));

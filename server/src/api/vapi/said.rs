@@ -1,4 +1,4 @@
-//! What was said and done in a call, in Vapi's words: `messages`, `artifact` and `analysis`.
+//! The conversation of a call in Vapi's form: `messages`, `artifact` and `analysis`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::number::Number;
 use crate::api::calls::personal::{OpenedEvent, turns_of};
 
-/// A call and what was opened of it.
+/// A call with its opened events, and the fields of its reports in Vapi's form.
 #[derive(Clone, Copy)]
 pub(super) struct Said<'a> {
     pub(super) call: &'a Call,
@@ -24,7 +24,7 @@ pub(super) struct Said<'a> {
     pub(super) retold: &'a BTreeMap<i64, Retold>,
 }
 
-/// One thing that was said or done, in order.
+/// A turn or a tool call, ordered by time.
 enum Moment<'a> {
     Turn(&'a Turn),
     Tool(&'a ToolCall),
@@ -40,13 +40,13 @@ impl Moment<'_> {
 }
 
 impl<'a> Said<'a> {
-    /// What the reports tell in Vapi's own words, the weightiest first.
+    /// The call's reports in Vapi's form, highest precedence first.
     fn reports(&self) -> impl Iterator<Item = &'a Retold> + use<'a> {
         let retold = self.retold;
         self.call.reports().into_iter().filter_map(move |Position(at)| retold.get(&at))
     }
 
-    /// Each field as the weightiest report with it told it.
+    /// Collects each field from the report of highest precedence that contains it.
     pub(super) fn fields(&self, part: impl Fn(&'a Retold) -> &'a Fields) -> ToldFields {
         let mut all = BTreeMap::new();
         for (name, text) in self.reports().flat_map(part) {
@@ -59,7 +59,7 @@ impl<'a> Said<'a> {
         ToldFields(all)
     }
 
-    /// The conversation as the weightiest report with this part of it tells it.
+    /// The conversation section with this part, from the report of highest precedence.
     fn part(&self, name: &str) -> Option<&'a Conversation> {
         let Position(position) = *self.call.conversation().get(name)?;
         self.opened.get(&position)?.conversation.as_ref()
@@ -73,18 +73,18 @@ impl<'a> Said<'a> {
         self.part("transcript")?.transcript.clone()
     }
 
-    /// Where a recording of a kind lies.
+    /// URL of the recording of a kind.
     pub(super) fn recording(&self, kind: &str) -> Option<String> {
         let recordings = &self.part("recordings")?.recordings;
         recordings.iter().find(|one| one.kind == kind).map(|one| one.url.clone())
     }
 
-    /// What was extracted: one of Vapi's three forms of it was kept, and its form tells which.
+    /// Extracted data. Only one of Vapi's three forms is stored, recognizable by its shape.
     fn extracted(&self) -> Option<&'a Value> {
         self.part("structured_data")?.structured_data.as_ref()
     }
 
-    /// The verdict as text, which it is in Vapi's schema and not always in what Vapi sends.
+    /// The evaluation as text: Vapi's schema requires text, but its messages also contain other types.
     fn evaluation(&self) -> Option<String> {
         match self.part("evaluation")?.evaluation.as_ref()? {
             Value::String(verdict) => Some(verdict.clone()),
@@ -98,7 +98,7 @@ impl<'a> Said<'a> {
         said.flat_map(|said| &said.messages).collect()
     }
 
-    /// The arguments or the result of a tool call, as the weightiest message told it.
+    /// Arguments or result of a tool call, from the message of highest precedence.
     fn told<T>(&self, tool: &ToolCall, read: impl Fn(&'a ToolIo) -> Option<T>) -> Option<T> {
         tool.io.iter().find_map(|io| {
             let entries = &self.opened.get(&io.position.0)?.tool_io;
@@ -107,97 +107,98 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Fields of Vapi's as a report told them.
+/// Fields of Vapi's API exactly as a report contained them.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct ToldFields(BTreeMap<&'static str, Box<RawValue>>);
 
 impl ToldFields {
-    /// Whether nothing was told.
+    /// True without any field.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a field was told.
+    /// True if the report contained the field.
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }
 
-/// Messages as JSON, shared by the places that show them.
+/// Messages as JSON text, shared by the two fields that contain them.
 pub(super) type Messages = Arc<[Box<RawValue>]>;
 
-/// One message of the conversation.
+/// A message of the conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
-    /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; others as Vapi told them.
+    /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`, and any other role in Vapi's report.
     #[schema(value_type = String)]
     role: &'static str,
-    /// What was said; empty for tool calls, and absent from results of tools as Vapi tells them.
+    /// Text of the message; empty for tool calls, and absent from tool results as reported by Vapi.
     #[schema(required = false)]
     message: String,
-    /// Tool calls, in the form language models use.
+    /// Tool calls in the form of language-model APIs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     tool_calls: Option<Value>,
-    /// Milliseconds since the Unix epoch.
+    /// Time of the message, in milliseconds since the Unix epoch.
     time: i64,
-    /// When it was over; where that was not told, when it began. Of turns only.
+    /// End of the turn; its start if no end was reported. Absent for tool calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<i64>,
-    /// As Vapi told it; else counted from `startedAt`, or from the first message when that was not told.
+    /// Seconds as reported by Vapi; otherwise counted from `startedAt`, or from the first message if no start
+    /// was reported.
     #[schema(value_type = f64)]
     seconds_from_start: Number,
 }
 
-/// The same, as language models read it.
+/// A message in the form of language-model APIs.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct ModelMessage {
     /// `assistant`, `user` or `tool`.
     role: String,
-    /// What was said, or what the tool gave back.
+    /// Text of the message, or result of the tool.
     content: Option<String>,
-    /// Tool calls.
+    /// Tool calls made by the assistant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     tool_calls: Option<Value>,
-    /// Which of them `content` is the result of.
+    /// Id of the tool call with this result.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<String>,
 }
 
-/// What the call left behind.
+/// Conversation and recordings of a call.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Artifact {
-    /// What was said and which tools were called. Left out unless the time of every turn is known.
+    /// Turns and tool calls. Absent unless the time of every turn is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Message>>)]
     pub(super) messages: Option<Messages>,
-    /// The same, as language models read it.
+    /// Turns and tool calls in the form of language-model APIs.
     #[serde(rename = "messagesOpenAIFormatted", skip_serializing_if = "Vec::is_empty")]
     messages_open_ai_formatted: Vec<ModelMessage>,
-    /// The transcript.
+    /// Transcript as one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) transcript: Option<String>,
-    /// Both sides in one channel.
+    /// URL of the recording with both sides in one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recording_url: Option<String>,
-    /// A channel for each side.
+    /// URL of the recording with one channel for each side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stereo_recording_url: Option<String>,
-    /// With pictures.
+    /// URL of the video recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_recording_url: Option<String>,
-    /// The same recordings, by channel.
+    /// URLs of the same recordings, by channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<Recording>,
-    /// What was extracted, by the id of its definition.
+    /// Structured outputs, by the id of their definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     structured_outputs: Option<Value>,
-    /// Everything else Vapi told of it, in its place: `variableValues`, `nodes`, `transfers`,
+    /// All other fields of Vapi's artifact, unchanged: `variableValues`, `nodes`, `transfers`,
     /// `performanceMetrics`, `logUrl` and others.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
@@ -208,13 +209,13 @@ pub(super) struct Artifact {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Recording {
-    /// A channel for each side.
+    /// URL of the recording with one channel for each side.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_url: Option<String>,
-    /// With pictures.
+    /// URL of the video recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_url: Option<String>,
-    /// In one channel.
+    /// Recordings in one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     mono: Option<Mono>,
 }
@@ -223,33 +224,33 @@ pub(super) struct Recording {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Mono {
-    /// Both sides.
+    /// Both sides of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     combined_url: Option<String>,
-    /// The assistant alone.
+    /// The assistant's side only.
     #[serde(skip_serializing_if = "Option::is_none")]
     assistant_url: Option<String>,
-    /// The person alone.
+    /// The customer's side only.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_url: Option<String>,
 }
 
-/// What somebody's model made of the call: claims, never evidence.
+/// Results of the platform's models about the call: claims, not evidence.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Analysis {
-    /// A summary.
+    /// Summary of the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) summary: Option<String>,
-    /// What was extracted.
+    /// Data extracted from the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     structured_data: Option<Value>,
-    /// What was extracted, by several definitions.
+    /// Data extracted by several definitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     structured_data_multi: Option<Value>,
-    /// The verdict; without scope `personal` only a plain one, `true` or `false`.
+    /// The evaluation; without scope `personal` only if it is `true` or `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     success_evaluation: Option<String>,
     #[serde(flatten)]
@@ -258,7 +259,7 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
-    /// What is known of it; `None` when nothing is.
+    /// Builds the analysis; `None` without any field.
     pub(super) fn of(call: &Call, said: Option<Said<'_>>) -> Option<Self> {
         let extracted = said.and_then(|said| said.extracted()).filter(|told| !is_outputs(told));
         let (multi, single) = match extracted.cloned() {
@@ -284,7 +285,7 @@ impl Analysis {
 }
 
 impl Artifact {
-    /// What is known of it; `None` when nothing is.
+    /// Builds the artifact; `None` without any field.
     pub(super) fn of(said: Said<'_>, started_at: Option<DateTime<Utc>>) -> Option<Self> {
         let tools = said.call.tool_calls();
         let moments = moments(&said, &tools);
@@ -317,7 +318,7 @@ impl Artifact {
     }
 }
 
-/// Vapi's structured outputs are objects with a name and a result, by id.
+/// True if the data has the form of Vapi's structured outputs: objects with a name and a result, by id.
 fn is_outputs(extracted: &Value) -> bool {
     let is_output = |told: &Value| told.get("name").is_some() && told.get("result").is_some();
     extracted.as_object().is_some_and(|all| !all.is_empty() && all.values().all(is_output))
@@ -336,8 +337,8 @@ fn recording(said: &Said<'_>) -> Recording {
     }
 }
 
-/// Turns with the tool calls between them. Where the time of something is not known, nobody can say
-/// what was between what: then the turns alone, in their order.
+/// Merges turns and tool calls by time. If a time is unknown their order is undefined, so only the turns are
+/// returned, in their own order.
 fn moments<'a>(said: &Said<'a>, tools: &'a [ToolCall]) -> Vec<Moment<'a>> {
     let turns = said.turns().into_iter().map(Moment::Turn);
     let mut all: Vec<_> = turns.clone().chain(tools.iter().map(Moment::Tool)).collect();
@@ -348,14 +349,15 @@ fn moments<'a>(said: &Said<'a>, tools: &'a [ToolCall]) -> Vec<Moment<'a>> {
     all
 }
 
-/// As Vapi told them, in its order: those of the report whose messages count.
+/// The messages of the report that defines the conversation, unchanged and in Vapi's order.
 fn told_messages(said: &Said<'_>) -> Option<Messages> {
     let Position(at) = *said.call.conversation().get("messages")?;
     let texts = said.retold.get(&at)?.messages.as_ref()?;
     texts.iter().map(|text| RawValue::from_string(text.clone()).ok()).collect()
 }
 
-/// As Vapi would tell them, as far as they can be told: a message of Vapi's has a time.
+/// Builds the messages in Vapi's form; `None` if a time is unknown, because a message of Vapi's always has
+/// one.
 fn messages(
     said: &Said<'_>,
     moments: &[Moment<'_>],
@@ -403,7 +405,7 @@ fn model_messages(said: &Said<'_>, moments: &[Moment<'_>]) -> Vec<ModelMessage> 
 }
 
 impl Said<'_> {
-    /// One tool call as language models write it: its arguments are JSON inside a string.
+    /// A tool call in the form of language-model APIs, with its arguments as JSON inside a string.
     fn tool_calls(&self, tool: &ToolCall) -> Value {
         let arguments = self.told(tool, |io| io.arguments.as_ref()).map(text);
         let function = json!({ "name": tool.tool, "arguments": arguments.unwrap_or_default() });
@@ -414,7 +416,7 @@ impl Said<'_> {
     }
 }
 
-/// Text as it is, anything else as JSON.
+/// Returns a text unchanged and any other value as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

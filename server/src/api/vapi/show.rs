@@ -1,4 +1,4 @@
-//! `GET /call/{id}`.
+//! `GET /call/{id}`: a call in the form of Vapi's API.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -16,10 +16,10 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
 
-/// One call, by Vapi's id, as Vapi shows it.
+/// Returns a call by Vapi's id, in Vapi's form.
 ///
 /// # Errors
-/// 404, alike for an unknown call and for another tenant's.
+/// 404, the same for an unknown call and for another tenant's.
 #[utoipa::path(
     get, path = "/call/{id}", operation_id = "vapi_get_call", tag = "vapi dialect", security(("api_key" = [])),
     params(
@@ -47,7 +47,7 @@ pub async fn handler(
     let min_position = params.number("min_position");
     params.finish().map_err(refused)?;
     let not_found = || ApiError::not_found("call-not-found", "call");
-    // No stored text holds a NUL, and an id that is no text is nobody's.
+    // No stored text contains a NUL character, and an id that is not valid text identifies no call.
     let id = id.ok().map(|Path(id)| id).filter(|id| !id.contains('\0')).ok_or_else(not_found)?;
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let row = find(&mut tx, &fact_id(&id)).await?.ok_or_else(not_found)?;

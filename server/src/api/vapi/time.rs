@@ -1,11 +1,11 @@
-//! Times as Vapi takes and writes them.
+//! Times in the forms that Vapi's API accepts and returns.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::api::{is_rfc3339, times};
 
-/// An instant, written with three digits of a second and a `Z`, always: scripts take that apart.
+/// A time written with exactly three decimals of a second and a `Z`, because scripts parse this form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Time(pub(super) DateTime<Utc>);
 
@@ -15,7 +15,7 @@ impl Serialize for Time {
     }
 }
 
-/// Reads an ISO 8601 time or date. What names no offset is meant in UTC, where Vapi's servers are.
+/// Parses an ISO 8601 time or date. Without an offset it is read as UTC, the time zone of Vapi's servers.
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
     times::utc(text).filter(|at| is_rfc3339(*at))
 }

@@ -1,4 +1,4 @@
-//! A call in Vapi's words. What is not known is left out, never invented.
+//! JSON view of a call in Vapi's form. Unknown fields are absent; none are estimated.
 
 use ledger_core::event::{Direction, Status};
 use ledger_core::ids::TenantId;
@@ -16,13 +16,13 @@ use super::time::Time;
 use crate::api::calls::personal::Parties;
 use crate::api::words::{VapiCallStatus, VapiCallType};
 
-/// One call.
+/// A call in Vapi's form.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VapiCall {
-    /// Vapi's id.
+    /// Vapi's id of the call.
     id: String,
-    /// The tenant of this ledger it belongs to.
+    /// Id of the tenant in this ledger.
     org_id: Uuid,
     /// `inboundPhoneCall`, `outboundPhoneCall` or `webCall`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,127 +32,129 @@ pub struct VapiCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<VapiCallStatus>)]
     status: Option<&'static str>,
-    /// Why it ended.
+    /// Vapi's reason for the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_reason: Option<String>,
-    /// The earliest time known of it.
+    /// Earliest time known of the call.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
-    /// When this ledger last recorded something of it.
+    /// Time at which this ledger last recorded an event of the call.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
-    /// When the session opened.
+    /// Reported start of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     started_at: Option<Time>,
-    /// When it closed.
+    /// Reported end of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Time>,
-    /// What it cost, in USD, exactly.
+    /// Total cost in USD, exact; absent for other currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
     cost: Option<Number>,
-    /// Its parts.
+    /// Parts of the cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_breakdown: Option<VapiCostBreakdown>,
-    /// The assistant.
+    /// Vapi's id of the assistant.
     #[serde(skip_serializing_if = "Option::is_none")]
     assistant_id: Option<String>,
-    /// Our number.
+    /// Vapi's id of the tenant's phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_number_id: Option<String>,
-    /// Who was on the line.
+    /// The other party of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<VapiCustomer>,
-    /// What somebody's model made of it.
+    /// Results of the platform's models about the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     analysis: Option<Analysis>,
-    /// What it left behind.
+    /// Conversation and recordings of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact: Option<Artifact>,
-    /// As in `artifact`, where older scripts look for it.
+    /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Message>>)]
     messages: Option<Messages>,
-    /// As in `artifact`, where older scripts look for it.
+    /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     transcript: Option<String>,
-    /// As in `analysis`, where older scripts look for it.
+    /// Copy of the field in `analysis`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
-    /// As in `artifact`, where older scripts look for it.
+    /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_url: Option<String>,
-    /// As in `artifact`, where older scripts look for it.
+    /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_recording_url: Option<String>,
-    /// Everything else Vapi told of it, in its place: `costs`, `phoneCallProvider`,
-    /// `assistantOverrides`, `squadId`, `workflowId`, `metadata` and others.
+    /// All other fields of Vapi's report, unchanged: `costs`, `phoneCallProvider`, `assistantOverrides`,
+    /// `squadId`, `workflowId`, `metadata` and others.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     told: ToldFields,
 }
 
-/// The parts of a cost in USD, exactly. They add up to the total.
+/// Parts of a cost in USD, exact. Their sum is the total.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VapiCostBreakdown {
-    /// Telephony.
+    /// Cost of telephony.
     #[schema(value_type = f64)]
     transport: Number,
-    /// Speech to text.
+    /// Cost of speech to text.
     #[schema(value_type = f64)]
     stt: Number,
-    /// The language model.
+    /// Cost of the language model.
     #[schema(value_type = f64)]
     llm: Number,
-    /// Text to speech.
+    /// Cost of text to speech.
     #[schema(value_type = f64)]
     tts: Number,
-    /// Vapi's fee.
+    /// Fee of Vapi.
     #[schema(value_type = f64)]
     vapi: Number,
-    /// The rest, which Vapi spreads over fields of its own; may be negative where it rounds.
+    /// Difference between the total and the other parts, which Vapi reports in fields of its own; may be
+    /// negative through rounding.
     #[schema(value_type = f64)]
     other: Number,
-    /// All of it.
+    /// Total cost, the sum of all parts.
     #[schema(value_type = f64)]
     total: Number,
-    /// What Vapi told beside the parts: counts of tokens and characters, `analysisCostBreakdown`.
+    /// Further fields of Vapi's breakdown, unchanged: counts of tokens and characters,
+    /// `analysisCostBreakdown`.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     told: ToldFields,
 }
 
-/// Who was on the line. Without scope `personal` only the last two digits of the number.
+/// The other party of a call. Without scope `personal` only the last two digits of the number are included.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VapiCustomer {
-    /// The number.
+    /// Phone number in E.164, masked without scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
-    /// The extension behind the number.
+    /// Extension of the phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     extension: Option<String>,
-    /// The name.
+    /// Name of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// The e-mail address.
+    /// E-mail address of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// The SIP address of a caller without a number.
+    /// SIP address of a caller without a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     sip_uri: Option<String>,
-    /// Vapi's user's own id of the person.
+    /// Id of the person in the system of Vapi's customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
-    /// The person's key is destroyed: nobody can read this any more.
+    /// True if the person's key is destroyed, so that the fields cannot be read any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
 }
 
 impl VapiCall {
-    /// Shows a call; with what was said in it to those who may see it.
+    /// Builds the view of a call. `said` is `None` without scope `personal`.
     pub(super) fn of(
         tenant_id: TenantId,
         row: &Row,
@@ -229,7 +231,7 @@ impl VapiCustomer {
     }
 }
 
-/// Vapi's word for which way a call went.
+/// Vapi's name of a direction.
 const fn type_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Inbound => "inboundPhoneCall",
@@ -238,7 +240,7 @@ const fn type_word(direction: Direction) -> &'static str {
     }
 }
 
-/// Vapi's word for where a call stands.
+/// Vapi's name of a status.
 const fn status_word(status: Status) -> &'static str {
     match status {
         Status::Queued => "queued",
@@ -249,7 +251,7 @@ const fn status_word(status: Status) -> &'static str {
     }
 }
 
-/// The same for a stored name of a direction.
+/// Vapi's name of a direction given by its stored name.
 pub(super) fn type_of(stored: &str) -> &str {
     let all = [Direction::Inbound, Direction::Outbound, Direction::Web];
     let meant = all.into_iter().find(|direction| direction_name(*direction) == stored);
@@ -259,7 +261,7 @@ pub(super) fn type_of(stored: &str) -> &str {
     }
 }
 
-/// The same for a stored name of a status.
+/// Vapi's name of a status given by its stored name.
 pub(super) fn status_of(stored: &str) -> &str {
     let all =
         [Status::Queued, Status::Ringing, Status::InProgress, Status::Forwarding, Status::Ended];

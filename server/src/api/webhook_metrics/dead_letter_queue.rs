@@ -1,4 +1,4 @@
-//! `GET /v1/webhook-metrics/dead-letter-queue`.
+//! `GET /v1/webhook-metrics/dead-letter-queue`: messages that need a manual retry.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,28 +15,28 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// A page of what waits, newest first.
+/// A page of dead letters, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterPage {
-    /// What waits.
+    /// Messages that wait for a retry.
     data: Vec<DeadLetterView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// Something that cannot go on by itself.
+/// A message that cannot be processed without intervention.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterView {
-    /// What it is: `quarantine`, a message whose tenant could not be told.
+    /// Kind of dead letter: `quarantine`, a message for which no tenant could be determined.
     #[schema(value_type = DeadLetterKind)]
     kind: &'static str,
-    /// What `retry-failed` takes.
+    /// Id to pass to `retry-failed`.
     id: Uuid,
-    /// Where it arrived.
+    /// Source that received the message.
     source_id: Uuid,
-    /// Why it waits.
+    /// Reason why the message waits.
     reason: String,
-    /// Since when.
+    /// Time of receipt.
     waiting_since: DateTime<Utc>,
 }
 
@@ -52,17 +52,19 @@ impl From<Entry> for DeadLetterView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
 struct Place {
     q: QuarantineId,
 }
 
-/// What waits for somebody: messages in quarantine. They are no tenant's, so the list is empty to
-/// every key but the installation's own. Nothing leaves it but by being retried.
+/// Lists messages in quarantine, which need a manual retry.
+///
+/// Quarantined messages have no tenant, so the list is empty for every key but the installation's own. An
+/// entry leaves the list only by a retry.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/webhook-metrics/dead-letter-queue", operation_id = "list_dead_letters", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `GET /v1/webhook-metrics/delivery-stats`.
+//! `GET /v1/webhook-metrics/delivery-stats`: webhook counts over a time range.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,43 +16,43 @@ use crate::auth::{Caller, Scope};
 use crate::ingest::hour_of;
 use crate::problem::{ApiError, Problem};
 
-/// Figures over a time.
+/// Webhook counts over a time range.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryStats {
-    /// The first hour.
+    /// First hour of the range.
     from: DateTime<Utc>,
-    /// The first hour that is not in it any more.
+    /// End of the range, exclusive.
     to: DateTime<Utc>,
-    /// Everything together.
+    /// Counts over all sources and types.
     #[serde(flatten)]
     figures: Figures,
-    /// Of the webhooks with a right proof, the share that was recorded, known before or ignored as
-    /// telemetry; null when there was none.
+    /// Share of authenticated webhooks that were recorded, duplicate or ignored as telemetry, 0 to 1; null
+    /// without any.
     success_rate: Option<f64>,
-    /// By type of message.
+    /// Counts by message type.
     by_type: Vec<TypeFigures>,
-    /// By source; sources that nothing came to are left out.
+    /// Counts by source; sources without webhooks are left out.
     by_source: Vec<SourceStats>,
 }
 
-/// The figures of one source.
+/// Webhook counts of one source.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceStats {
-    /// The source.
+    /// Id of the source.
     source_id: Uuid,
-    /// Everything together.
+    /// Counts over all types.
     #[serde(flatten)]
     figures: Figures,
-    /// As above, of this source.
+    /// Success rate of this source, defined as for all sources.
     success_rate: Option<f64>,
-    /// By type of message.
+    /// Counts by message type.
     by_type: Vec<TypeFigures>,
 }
 
-/// What came to the caller's sources and what became of it, by type and source.
+/// Returns the webhook counts of the caller's sources by outcome, type and source.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/webhook-metrics/delivery-stats", operation_id = "get_delivery_stats", tag = "operations", security(("api_key" = [])),
     params(
@@ -99,7 +99,7 @@ pub async fn handler(
     }))
 }
 
-/// The time asked for; where nothing is said, the last 24 hours with the current one.
+/// The requested range; by default the last 24 hours, the current one included.
 pub(super) fn last_day(
     hours: Hours,
     now: DateTime<Utc>,

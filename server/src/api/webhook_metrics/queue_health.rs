@@ -1,4 +1,4 @@
-//! `GET /v1/webhook-metrics/queue-health`.
+//! `GET /v1/webhook-metrics/queue-health`: state of the webhook pipeline.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,46 +17,47 @@ use crate::auth::{Caller, Scope};
 use crate::ingest::hour_of;
 use crate::problem::{ApiError, Problem};
 
-/// A read model further behind than this needs somebody's attention.
+/// A projection with a larger lag, in events, needs attention.
 const MAX_LAG: i64 = 10_000;
 
-/// How webhooks fare at this moment.
+/// State of the webhook pipeline at this moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct QueueHealth {
-    /// `ok`, or `attention` when `reasons` names something.
+    /// `ok`, or `attention` if `reasons` is not empty.
     #[schema(value_type = HealthWord)]
     status: &'static str,
     /// `quarantine-waiting`, `read-model-behind`.
     #[schema(value_type = Vec<HealthReason>)]
     reasons: Vec<&'static str>,
-    /// Messages whose tenant could not be told. Zero to a tenant's key: they are no tenant's.
+    /// Messages in quarantine; zero for a tenant's key, since they have no tenant.
     quarantine_waiting: i64,
-    /// Since when the oldest of them waits.
+    /// Time of receipt of the oldest of them.
     oldest_waiting_at: Option<DateTime<Utc>>,
-    /// Webhooks and other appends that wait in this server to be recorded; null to a tenant's key.
+    /// Appends queued in this server, webhooks included; null for a tenant's key.
     waiting_appends: Option<usize>,
-    /// How far each read model is behind: to a tenant's key behind its log, to the installation's
-    /// behind all logs together.
+    /// Lag of each projection: over the tenant's log for a tenant's key, over all logs for the
+    /// installation's.
     projections: Vec<ProjectionLag>,
-    /// When something with a right proof last arrived.
+    /// Time of the last authenticated webhook.
     last_received_at: Option<DateTime<Utc>>,
-    /// Webhooks that failed in this hour, by our fault or without a hearer.
+    /// Authenticated webhooks that failed in this hour, by an internal error or because the client
+    /// disconnected.
     failed_this_hour: i64,
 }
 
-/// How far a read model is behind.
+/// Lag of a projection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectionLag {
-    /// The read model.
+    /// Name of the projection.
     projection: String,
-    /// Events that are not in it yet.
+    /// Events that are not applied yet.
     lag_events: i64,
 }
 
-/// Whether webhooks are taken, and whether what they said has arrived where it is read.
+/// Returns whether webhooks are accepted, and how far the projections are behind.
 ///
 /// # Errors
-/// 400 for a parameter: there is none.
+/// 400 for any parameter.
 #[utoipa::path(
     get, path = "/v1/webhook-metrics/queue-health", operation_id = "get_queue_health", tag = "operations", security(("api_key" = [])),
     responses(
@@ -106,7 +107,8 @@ pub async fn handler(
     }))
 }
 
-/// How busy the others are is nobody's business, so a tenant is told of its own log only.
+/// Lag over the caller's own log. A tenant's key does not see the lag of others, which would reveal how busy
+/// they are.
 async fn lag(app: &App, caller: &Caller) -> Result<Vec<ProjectionLag>, ApiError> {
     let (mut tx, reached) = begin_read(app, caller, "calls", None).await?;
     let head = read::head(&mut tx).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/webhook-metrics/recent-failures`.
+//! `GET /v1/webhook-metrics/recent-failures`: webhooks that were not recorded.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,30 +21,29 @@ use crate::problem::{ApiError, Problem};
 /// A page of failures, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailurePage {
-    /// Failures that are alike, by the hour.
+    /// Failures grouped by hour, source, type and reason.
     data: Vec<FailureView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last.
     next_cursor: Option<String>,
 }
 
-/// Webhooks of one hour that were not taken, for the same reason.
+/// Webhooks of one hour that were not recorded, for the same reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailureView {
-    /// When the last of them arrived.
+    /// Time of the last of them.
     last_at: DateTime<Utc>,
-    /// The hour.
+    /// Start of the hour.
     hour: DateTime<Utc>,
-    /// Where they arrived.
+    /// Source that received them.
     source_id: Uuid,
-    /// Their type, in the words of `/v1/sources`.
+    /// Message type, with the same values as in `/v1/sources`.
     r#type: String,
     /// `refused`, `failed` or `quarantined`.
     #[schema(value_type = FailureOutcome)]
     outcome: &'static str,
-    /// The code of the answer they were refused with, `no-single-route`, or `unanswered` when the
-    /// sender had left.
+    /// Error code of the answer, `no-single-route`, or `unanswered` if the client disconnected.
     reason: String,
-    /// How many.
+    /// Number of webhooks.
     count: i64,
 }
 
@@ -62,7 +61,7 @@ impl From<NotTaken> for FailureView {
     }
 }
 
-/// Where a page ended.
+/// Cursor of the page: the complete key of its last group.
 #[derive(Serialize, Deserialize)]
 struct Place {
     l: DateTime<Utc>,
@@ -103,11 +102,12 @@ impl Place {
     }
 }
 
-/// Webhooks that were refused, failed or quarantined, with the reason: each is counted here, none is
-/// forgotten after some number. Nothing of what they said is kept.
+/// Lists webhooks that were refused, failed or quarantined, with the reason.
+///
+/// Every such webhook is counted, without a limit on their number. Their content is not stored.
 ///
 /// # Errors
-/// 400 for a parameter that is unknown or not of its form, by name.
+/// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/webhook-metrics/recent-failures", operation_id = "list_recent_failures", tag = "operations", security(("api_key" = [])),
     params(

@@ -1,4 +1,4 @@
-//! `POST /v1/webhook-metrics/retry-failed/{id}`.
+//! `POST /v1/webhook-metrics/retry-failed/{id}`: replays a quarantined message.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,12 +9,10 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Retries what waits in the dead letter queue: gives a message of the quarantine to the tenant whose
-/// route names it. Again: the same answer, nothing recorded twice.
+/// Retries a dead letter: assigns a quarantined message to the tenant with a matching route. Idempotent.
 ///
 /// # Errors
-/// 404 to every key but the installation's own; 409 `no-single-route` while it cannot be told whose
-/// it is.
+/// 404 for every key but the installation's own; 409 `no-single-route` while no tenant or several match.
 #[utoipa::path(
     post, path = "/v1/webhook-metrics/retry-failed/{id}", operation_id = "retry_dead_letter", tag = "operations",
     security(("api_key" = [])),

@@ -1,4 +1,4 @@
-//! Events of the usual size: 1.7 KB a row, a new call every twenty events.
+//! Generator of events of typical size: rows of 1.7 KB, twenty events a call.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use uuid::Uuid;
 use crate::system::{SystemClock, SystemIds};
 
 const EVENTS_PER_CALL: i64 = 20;
-/// Ciphertext does not compress, so it is random bytes.
+/// Size of the sections in bytes. Random, because ciphertext does not compress.
 const SECTIONS: usize = 1_100;
 const NOISE: usize = 1 << 20;
 
-/// Makes the events of one caller.
+/// Generates the events of one caller.
 pub(super) struct Events {
     tenants: Arc<[TenantId]>,
     noise: Arc<[u8]>,
@@ -27,7 +27,7 @@ pub(super) struct Events {
     version: i64,
 }
 
-/// Random bytes that all callers cut their sections from.
+/// Random bytes from which all callers take their sections.
 pub(super) fn noise() -> Arc<[u8]> {
     let mut rng = Rng::with_seed(1);
     std::iter::repeat_with(|| rng.u8(..)).take(NOISE).collect()
@@ -41,7 +41,8 @@ impl Events {
         Self { tenants, noise, rng, tenant_id, stream_id, version: EVENTS_PER_CALL }
     }
 
-    /// The next event, expected exactly where its call stands: every check is exercised.
+    /// The next event, with the exact expected version of its stream, so that the append performs every
+    /// check.
     pub(super) fn next(&mut self) -> AppendRequest {
         if self.version == EVENTS_PER_CALL {
             self.tenant_id = self.tenants[self.rng.usize(..self.tenants.len())];
@@ -60,13 +61,13 @@ impl Events {
         AppendRequest { tenant_id: self.tenant_id, streams: vec![stream] }
     }
 
-    /// The first event of a call of its own, and its version.
+    /// The first event of a new call, with its stream version.
     pub(super) fn first_of_a_call(&mut self) -> (AppendRequest, i64) {
         self.version = EVENTS_PER_CALL;
         (self.next(), self.version)
     }
 
-    /// The version the last event got, when its append succeeded.
+    /// Stream version of the last event, if its append succeeded.
     pub(super) fn version(&self) -> i64 {
         self.version
     }

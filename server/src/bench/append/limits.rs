@@ -1,7 +1,7 @@
-//! What the append is measured against: the same rows into the same table by simpler means.
+//! Limits for the append: the same rows inserted into the same table by plain statements.
 //!
-//! Both bare forms are as kind to the limit as can be: a superuser without row security, positions
-//! made up by the client, no lock, no check for a repetition, no version, no hash.
+//! Both statements skip all work of the ledger and run as superuser without row-level security, with
+//! positions from the client, and without lock, deduplication, version check and hash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +12,7 @@ use ledger_store::append::{AppendRequest, NewEvent};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// Positions nobody else uses: far above those the log gives.
+/// Generator of unused positions, far above those that the log assigns.
 #[derive(Clone)]
 pub(super) struct Positions(Arc<AtomicI64>);
 
@@ -43,7 +43,7 @@ const INSERT_MANY: &str = "insert into ledger.events
       as e (tenant_id, position, stream_id, stream_version, event_id, event_type, at,
             facts, sections, subject, meta, leaf_hash)";
 
-/// One row, one commit.
+/// Inserts one row in a transaction of its own.
 pub(super) async fn insert_one(
     pool: &PgPool,
     positions: &Positions,
@@ -73,7 +73,7 @@ pub(super) async fn insert_one(
     Ok(())
 }
 
-/// Many rows of as many streams, one commit.
+/// Inserts many rows of distinct streams in one transaction.
 pub(super) async fn insert_many(
     pool: &PgPool,
     positions: &Positions,
@@ -110,13 +110,13 @@ pub(super) async fn insert_many(
     Ok(())
 }
 
-/// 32 bytes that cost nothing.
+/// Placeholder for the leaf hash: 32 bytes of the section, without computing a hash.
 fn leaf(event: &NewEvent) -> &[u8] {
     &event.sections.as_deref().expect("the events measured have sections")[..32]
 }
 
-/// Fills the log so that its indexes are as deep as they will be: rows of the usual size, in the
-/// order of time, tenants interleaved.
+/// Fills the log so that its indexes have a realistic depth: rows of typical size in order of time, tenants
+/// interleaved.
 ///
 /// # Errors
 /// The database does not answer.
@@ -135,7 +135,7 @@ pub(super) async fn fill(pool: &PgPool, tenants: &[TenantId], rows: i64) -> sqlx
     Ok(())
 }
 
-/// Calls of twenty events each, one call after the other within a tenant.
+/// Calls of twenty events each, consecutive within a tenant.
 const FILL: &str = "insert into ledger.events
     (tenant_id, position, stream_id, stream_kind, stream_version, event_id, event_type,
      schema_version, occurred_at, recorded_at, facts, sections, bulk, subjects, meta, leaf_hash)

@@ -1,4 +1,4 @@
-//! The bodies a voice platform would send: of the usual size and shape, about nobody.
+//! Webhook bodies in the form of a voice platform, of typical size, without real personal data.
 
 use std::fmt::Write;
 
@@ -39,7 +39,7 @@ const NAMES: [&str; 8] = [
     "Jules Sample",
 ];
 
-/// The body of a message.
+/// Builds the body of a message.
 pub(super) fn body(message: &Message) -> String {
     let Message { story, place, sent_at } = message;
     let mut out = String::with_capacity(6_000);
@@ -54,7 +54,7 @@ pub(super) fn body(message: &Message) -> String {
     out
 }
 
-/// The number of one of the people: `+1 555 01x xxxx` belongs to nobody.
+/// Phone number of a synthetic person: `+1 555 01x xxxx` is not assigned to anyone.
 pub(in crate::bench) fn number(caller: u32) -> String {
     format!("+155501{caller:05}")
 }
@@ -126,7 +126,7 @@ fn analysis(out: &mut String, story: &Story) -> std::fmt::Result {
     )
 }
 
-/// The conversation, the tools in the middle of it.
+/// The conversation, with the tool calls in its middle.
 fn artifact(out: &mut String, story: &Story) -> std::fmt::Result {
     let from = story.answered_at.unwrap_or(story.created_at).timestamp_millis();
     let turns = 4 + u32::try_from(story.words % 7).unwrap_or(0);
@@ -168,7 +168,7 @@ fn tools_used(out: &mut String, story: &Story, at: i64) -> std::fmt::Result {
         _ => None,
     });
     let told: Vec<(usize, usize)> = told.collect();
-    // In a report that follows no messages about them, they are told all the same.
+    // A report without preceding tool messages contains the tool calls too.
     let used: Vec<(usize, usize)> =
         if told.is_empty() { story.tools.iter().copied().enumerate().collect() } else { told };
     for (place, tool) in used {
@@ -195,7 +195,7 @@ fn costs(out: &mut String, story: &Story) -> std::fmt::Result {
     )
 }
 
-/// The snapshots every message carries, as old as the call.
+/// The snapshots at the end of every message, with the state at the start of the call.
 fn closing(out: &mut String, story: &Story) -> std::fmt::Result {
     let created_at = time(story.created_at);
     let (kind, provider) = match story.route {
@@ -233,7 +233,7 @@ fn customer(out: &mut String, story: &Story) -> std::fmt::Result {
     Ok(())
 }
 
-/// What is said in the nth turn, and by whom.
+/// Speaker and text of the nth turn.
 fn line(story: &Story, nth: u32) -> (&'static str, &'static str) {
     let mut rng = Rng::with_seed(story.words ^ u64::from(nth));
     match nth % 2 {
@@ -246,7 +246,7 @@ fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A whole number with its decimal point set so many places from the right.
+/// An integer written with a decimal point at this number of places.
 struct Decimal(i64, u32);
 
 impl std::fmt::Display for Decimal {

@@ -1,29 +1,29 @@
-//! One made-up call: everything about it but the words.
+//! Model of a synthetic call: every property except the texts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use uuid::{Builder, Uuid};
 
-/// The assistants, by the platform's id.
+/// Platform ids of the assistants.
 pub(in crate::bench) const ASSISTANTS: [&str; 3] = [
     "5d2c7a90-1b1e-4f53-9d2a-2b7c6d1e8f40",
     "8a41f2c6-77d3-4c1a-b0a5-91c2e4d5f601",
     "c3b90d17-2e64-4a8f-8d7e-5f60a1b2c3d4",
 ];
-/// Our own numbers, by the platform's id.
+/// Platform ids of the tenant's phone numbers.
 pub(in crate::bench) const NUMBERS: [&str; 2] =
     ["4a5a04dc-dcbe-45b1-8f64-fd32a253d136", "9e1b6f30-5c48-4d2b-a6f1-7c8d9e0f1a2b"];
-/// The tools, the commonest first.
+/// Tool names, most frequent first.
 pub(in crate::bench) const TOOLS: [&str; 4] =
     ["bookAppointment", "checkAvailability", "cancelAppointment", "lookupCaller"];
 
-/// Nano-dollars a minute: transport, transcriber, model, voice, platform. Odd, so that a sum that
-/// went through a float shows.
+/// Nano-dollars a minute: transport, transcriber, model, voice, platform. Odd values reveal rounding in
+/// floating-point sums.
 const RATES: [i64; 5] = [8_512_347, 9_987_653, 23_456_789, 36_123_457, 50_000_003];
-/// The most a platform lets a call last.
+/// Maximum duration of a call at the platform.
 const LONGEST_MS: i64 = 1_800_000;
 
-/// Why calls end, how many of a thousand for that reason, and what it means.
+/// An ended reason with its frequency in 1,000 calls, and its meaning.
 struct Reason {
     per_mille: u32,
     code: &'static str,
@@ -50,7 +50,7 @@ const REASONS: [Reason; 12] = [
     reason(1, "call.in-progress.error-vapifault-worker-died", true, false),
 ];
 
-/// How a call came about, with the platform's word for it.
+/// Direction of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     Inbound,
@@ -58,7 +58,7 @@ pub(super) enum Route {
     Web,
 }
 
-/// One message about a call.
+/// A message about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Started,
@@ -68,36 +68,37 @@ pub(super) enum Step {
     Report,
 }
 
-/// One call.
+/// A synthetic call.
 #[derive(Debug)]
 pub(super) struct Story {
-    /// Whose, by place.
+    /// Index of the tenant.
     pub(super) tenant: usize,
     pub(super) id: Uuid,
     pub(super) route: Route,
     pub(super) assistant: &'static str,
     pub(super) number: &'static str,
-    /// Which of the people; none where the platform knows nobody.
+    /// Index of the person; `None` if the platform does not know the caller.
     pub(super) caller: Option<u32>,
     pub(super) is_withheld: bool,
     pub(super) is_test: bool,
     pub(super) created_at: DateTime<Utc>,
-    /// When somebody answered.
+    /// Time of the answer; `None` for an unanswered call.
     pub(super) answered_at: Option<DateTime<Utc>>,
     pub(super) ended_at: DateTime<Utc>,
     pub(super) reason: &'static str,
     pub(super) success: bool,
-    /// The tools it used, by place.
+    /// Indexes of the tools used.
     pub(super) tools: Vec<usize>,
-    /// Nano-dollars: transport, transcriber, model, voice, platform, and what nobody lists.
+    /// Nano-dollars: transport, transcriber, model, voice, platform, and a part that the breakdown does not
+    /// list.
     pub(super) cost: [i64; 6],
-    /// What is sent about it, in order.
+    /// Messages about the call, in order.
     pub(super) steps: Vec<Step>,
-    /// Chooses the words.
+    /// Seed of the texts.
     pub(super) words: u64,
 }
 
-/// What a call's story depends on besides its time and tenant.
+/// Inputs of a call's model other than its time and tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     pub(super) seed: u64,
@@ -105,7 +106,7 @@ pub(super) struct Terms {
     pub(super) people: u32,
 }
 
-/// How a call went: what decides which messages there are.
+/// The part of the model that determines the messages.
 struct Course {
     reason: &'static Reason,
     tools: Vec<usize>,
@@ -113,12 +114,12 @@ struct Course {
 }
 
 impl Terms {
-    /// Chance of a call's own, so that none changes another.
+    /// Random generator of one call, independent of all other calls.
     fn rng(self, nth: u64) -> Rng {
         Rng::with_seed(self.seed ^ (nth + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// How many events the call will make: the same as its story has steps.
+    /// Number of events the call will have, which is the number of its steps.
     pub(super) fn count(self, nth: u64) -> usize {
         self.course(&mut self.rng(nth)).steps.len()
     }
@@ -136,7 +137,7 @@ impl Terms {
         Course { reason, tools, steps }
     }
 
-    /// The call.
+    /// Generates the nth call.
     pub(super) fn story(self, nth: u64, tenant: usize, created_at: DateTime<Utc>) -> Story {
         let mut rng = self.rng(nth);
         let Course { reason, tools, steps } = self.course(&mut rng);
@@ -176,7 +177,7 @@ impl Terms {
         }
     }
 
-    /// Some call again and again, most now and then.
+    /// Index of a person. The distribution is skewed: few persons call often, most rarely.
     fn caller(self, rng: &mut Rng) -> u32 {
         let throw = rng.u64(..1 << 20);
         let place = (throw * throw * u64::from(self.people)) >> 40;
@@ -185,13 +186,13 @@ impl Terms {
 }
 
 impl Story {
-    /// When a message about it is sent: never before the one before it.
+    /// Time at which a message is sent; increases with `place`.
     pub(super) fn sent_at(&self, place: usize) -> DateTime<Utc> {
         let from = self.answered_at.unwrap_or(self.created_at);
         let (place, len) = (i64::try_from(place).unwrap_or(0), self.steps.len());
         let ms = match self.steps[usize::try_from(place).unwrap_or(0)] {
             Step::Started => 40,
-            // Spread over the conversation.
+            // Distributed evenly over the conversation.
             Step::Said(_) | Step::Tool(_) => {
                 let talked = (self.ended_at - from).num_milliseconds();
                 100 + talked * place / i64::try_from(len).unwrap_or(1)
@@ -202,18 +203,18 @@ impl Story {
         from + TimeDelta::milliseconds(ms)
     }
 
-    /// How long people talked.
+    /// Duration of the conversation in milliseconds.
     pub(super) fn talk_ms(&self) -> i64 {
         self.answered_at.map_or(0, |from| (self.ended_at - from).num_milliseconds())
     }
 
-    /// The total billed, in nano-dollars.
+    /// Sum of the cost parts, in nano-dollars.
     pub(super) fn cost_nanos(&self) -> i64 {
         self.cost.iter().sum()
     }
 }
 
-/// What is told of a call: with few events its beginning and its end, with more what went on too.
+/// Messages about a call: with few events its start and end, with more also turns and tool calls.
 fn steps(
     events: u32,
     is_answered: bool,
@@ -233,7 +234,7 @@ fn steps(
         let at = steps.len().div_ceil(2);
         steps.splice(at..at, told);
     }
-    // Of a call without a report the end is all there is.
+    // A call without a report always has an end message.
     if events > 2 || !is_reported {
         steps.push(Step::Ended);
     }
@@ -263,7 +264,7 @@ fn tool(rng: &mut Rng) -> usize {
     }
 }
 
-/// Two to three minutes mostly, with a long tail.
+/// Mostly two to three minutes, with a long tail.
 fn talk_ms(reason: &Reason, rng: &mut Rng) -> i64 {
     if reason.code == "exceeded-max-duration" {
         return LONGEST_MS + rng.i64(0..2_000);

@@ -1,4 +1,4 @@
-//! The messages of all calls in the order of time, made as they are asked for.
+//! Iterator over the messages of all calls in order of time, generated on demand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use fastrand::Rng;
 
 use super::story::{Story, Terms};
 
-/// How busy the hours of a day are, at the place the calls come from.
+/// Relative number of calls for each hour of the local day.
 const HOURS: [u64; 24] =
     [2, 1, 1, 1, 1, 2, 4, 8, 18, 26, 30, 28, 22, 24, 28, 28, 26, 22, 14, 10, 8, 6, 4, 3];
-/// How busy the days of a week are, from Monday.
+/// Relative number of calls for each day of the week, from Monday.
 const DAYS: [u64; 7] = [10, 9, 9, 9, 8, 4, 2];
-/// The hours that place is behind UTC.
+/// Offset of the local time, in hours behind UTC.
 const BEHIND: i64 = 5;
 
-/// One message: a call and which of its steps.
+/// A message: a call and the index of its step.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) story: Arc<Story>,
@@ -24,20 +24,20 @@ pub(super) struct Message {
     pub(super) sent_at: DateTime<Utc>,
 }
 
-/// The messages still to come.
+/// The remaining messages.
 pub(super) struct Timeline {
     terms: Terms,
     starts: Starts,
-    /// Whose each call is, by place.
+    /// Index of each call's tenant.
     owners: Vec<u16>,
     next: Option<Story>,
     told: u64,
-    /// Begun, by when each message is sent; ties by the order the calls began in.
+    /// Messages of calls that have begun, ordered by time of sending, then by start of the call.
     waiting: BTreeMap<(DateTime<Utc>, u64, usize), Arc<Story>>,
 }
 
 impl Timeline {
-    /// Calls within `days` before `until`: `owners[n]` is whose the nth of them is.
+    /// Creates the messages of calls within `days` before `until`; `owners[n]` is the tenant of the nth call.
     pub(super) fn new(terms: Terms, owners: Vec<u16>, days: u32, until: DateTime<Utc>) -> Self {
         let starts = Starts::new(owners.len() as u64, days, until, terms.seed);
         let waiting = BTreeMap::new();
@@ -46,7 +46,7 @@ impl Timeline {
         timeline
     }
 
-    /// The next call to begin.
+    /// Generates the next call.
     fn begin(&mut self) -> Option<Story> {
         let nth = self.told;
         let owner = *self.owners.get(usize::try_from(nth).ok()?)?;
@@ -75,17 +75,17 @@ impl Iterator for Timeline {
     }
 }
 
-/// When calls begin, in order: as many in each hour as it is busy.
+/// Start times of calls, ascending, distributed by the weight of each hour.
 struct Starts {
     from: DateTime<Utc>,
     hours: u64,
-    /// The weight of all hours, and of those so far.
+    /// Sum of the weights of all hours; `reached` is the sum so far.
     weight: u64,
     reached: u64,
     calls: u64,
     hour: u64,
     rng: Rng,
-    /// Of the hour that is told, the latest first.
+    /// Start times of the current hour, latest first.
     ready: Vec<DateTime<Utc>>,
 }
 
@@ -98,7 +98,7 @@ impl Starts {
         Self { from, hours, weight, reached: 0, calls, hour: 0, rng, ready: Vec::new() }
     }
 
-    /// How many calls have begun when hours of this weight are over: adds up to all of them.
+    /// Number of calls that begin within hours of this cumulated weight; reaches the total at the end.
     fn begun(&self, weight: u64) -> u64 {
         let begun = u128::from(self.calls) * u128::from(weight) / u128::from(self.weight.max(1));
         u64::try_from(begun).unwrap_or(self.calls)

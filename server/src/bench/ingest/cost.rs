@@ -1,11 +1,10 @@
-//! Processor time and write-ahead log of a stretch of load, by stage.
+//! CPU time and write-ahead log of a load, by stage.
 //!
-//! Wall-clock time says little on a shared machine; processor time does not depend on what else runs
-//! beside it, but for caches. The server's total is what the operating system charged to its process,
-//! and its stages are what [`ledger_store::stage`] counted in it. PostgreSQL's is the time of each of
-//! its processes, by the `application_name` of the connection. Write-ahead log belongs to the stage
-//! whose tables its record is about, as `pg_walinspect` lists it; a record about no table belongs to
-//! its transaction's stage.
+//! Wall-clock time says little on a shared machine; CPU time depends on other load only through caches. The
+//! server's total is the CPU time of its process, and its stages are counted by [`ledger_store::stage`].
+//! PostgreSQL's CPU time is that of each of its processes, assigned by the connection's `application_name`. A
+//! record of the write-ahead log counts for the stage that owns its table, as listed by `pg_walinspect`; a
+//! record without a table counts for the stage of its transaction.
 
 mod processes;
 mod wal;
@@ -22,10 +21,11 @@ use self::wal::Wal;
 use super::Server;
 use crate::bench::report::{Cost, StageCost, as_f64};
 
-/// What is no stage's: HTTP, counting, upkeep; PostgreSQL's own processes and other connections.
+/// Name of the cost outside the stages: HTTP, counting and upkeep; PostgreSQL's background processes and other
+/// connections.
 const REST: &str = "rest";
 
-/// What was spent until a moment.
+/// All counters at one moment.
 pub(super) struct Look {
     server: Duration,
     stages: BTreeMap<String, Duration>,
@@ -34,7 +34,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Reads all clocks.
+    /// Reads all counters.
     ///
     /// # Errors
     /// The database or the server does not answer.
@@ -45,7 +45,7 @@ impl Look {
         Ok(Self { server: processes::time_of(server.pid)?, stages, postgres, wal })
     }
 
-    /// What was spent since, for each of so many webhooks.
+    /// The cost since this moment, divided by the number of webhooks.
     ///
     /// # Errors
     /// As for [`Look::take`].
@@ -88,7 +88,7 @@ impl Look {
     }
 }
 
-/// The processor time of the server's stages, as it tells at `/metrics`.
+/// CPU time of the server's stages, read from `/metrics`.
 async fn stages(url: &str) -> anyhow::Result<BTreeMap<String, Duration>> {
     let text = reqwest::get(format!("{url}/metrics")).await?.error_for_status()?.text().await?;
     let stages: BTreeMap<_, _> = text.lines().filter_map(stage_line).collect();

@@ -1,7 +1,7 @@
-//! How long it takes from a webhook's moment until the read model shows what it recorded.
+//! Measures the time from a webhook's due time until its event is in the read model.
 //!
-//! The positions of the read model are looked at again and again from outside, so what is measured is
-//! late by up to one look, and never early.
+//! The positions of the projection are polled from outside, so each result is late by at most one poll
+//! interval, and never early.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,33 +15,33 @@ use uuid::Uuid;
 use crate::bench::report::as_f64;
 use crate::bench::{Latencies, Measured};
 
-/// Between two looks.
+/// Interval of the polls.
 const PAUSE: Duration = Duration::from_millis(4);
-/// What is not seen by then counts as an error.
+/// An event that is not in the read model after this time counts as an error.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An event that was acknowledged.
+/// An acknowledged event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recorded {
     pub(super) tenant_id: TenantId,
     pub(super) position: i64,
-    /// When its webhook was due.
+    /// Due time of its webhook.
     pub(super) due: Instant,
 }
 
-/// When a read model was first seen at a position.
+/// First time at which the projection was seen at a position.
 #[derive(Debug, Clone, Copy)]
 struct Sight {
     position: i64,
     at: Instant,
 }
 
-/// Where each tenant's read model was seen, in order.
+/// The observed positions of each tenant's projection, in order.
 type Sights = HashMap<TenantId, Vec<Sight>>;
 
-/// Looks at the positions until it is stopped.
+/// Polls the positions until stopped.
 pub(super) struct Follower {
-    /// Where it may stop, once that is known.
+    /// Positions that must be reached before the task ends; `None` until known.
     until: watch::Sender<Option<HashMap<TenantId, i64>>>,
     task: JoinHandle<sqlx::Result<Sights>>,
 }
@@ -53,7 +53,7 @@ impl Follower {
         Self { until, task }
     }
 
-    /// Waits until all of these were seen, and tells how long each took.
+    /// Waits until all these events are in the read model, and returns their latencies.
     pub(super) async fn stop(self, recorded: Vec<Recorded>) -> anyhow::Result<Seen> {
         let mut until: HashMap<TenantId, i64> = HashMap::new();
         for one in &recorded {
@@ -99,11 +99,11 @@ async fn follow(
     }
 }
 
-/// How long events took to be seen.
+/// Latencies of events until they were in the read model.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     latencies: Latencies,
-    /// Events that never were.
+    /// Events that were not in the read model within the time limit.
     missed: u64,
     seconds: f64,
 }

@@ -1,4 +1,4 @@
-//! Webhooks at a steady rate, or as fast as some callers can.
+//! Load generator: webhooks at a steady rate, or as fast as a number of callers can send.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,36 +15,37 @@ use crate::bench::tenants::Tenant;
 use crate::bench::{Latencies, Measured, Scratch};
 use crate::demo::traffic::{Delivery, Plan, traffic};
 
-/// Calls of a pair of clinics whose webhooks are made up at once.
+/// Calls generated at once for a pair of clinics.
 const CALLS: u32 = 250;
-/// What is not answered by then has failed.
+/// Timeout of a request, after which it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Above this many unanswered the rate is lost; more would only fill this process.
+/// Limit of requests in flight. A larger number means that the rate is not sustained, and would only fill
+/// this process.
 const IN_FLIGHT: usize = 4_000;
 
-/// A webhook to send: to which target, and its body.
+/// A webhook to send: index of its target, and its body.
 struct Webhook {
     target: usize,
     body: Vec<u8>,
 }
 
-/// The sender.
+/// The load generator.
 pub(super) struct Load {
     client: Client,
     url: Arc<str>,
     targets: Arc<[Tenant]>,
     seed: u64,
     until: DateTime<Utc>,
-    /// Made up and not yet sent.
+    /// Generated webhooks that are not sent yet.
     ready: VecDeque<Webhook>,
-    /// What the last open loop recorded.
+    /// Events recorded by the last open loop.
     recorded: Vec<Recorded>,
 }
 
-/// What came of one webhook.
+/// Result of one webhook.
 #[derive(Clone, Copy)]
 enum Answered {
-    /// With what it recorded, when that is new.
+    /// Latency of a successful answer, and the event if a new one was recorded.
     Well(Duration, Option<Recorded>),
     Otherwise,
 }
@@ -64,8 +65,8 @@ impl Load {
         })
     }
 
-    /// Makes sure that this many webhooks that will be recorded are at hand: making them up takes
-    /// the same processors. Those of all clinics come in turn, as they would arrive.
+    /// Generates webhooks until this many are ready, before a measurement, because generating them uses the
+    /// same CPUs. Webhooks of all clinics alternate.
     fn make(&mut self, count: usize) {
         let half = self.targets.len() / 2;
         while self.ready.len() < count {
@@ -76,7 +77,7 @@ impl Load {
         }
     }
 
-    /// Webhooks of calls of two clinics, in their order.
+    /// Webhooks of calls of two clinics, in order.
     fn of_pair(&mut self, nth: usize, half: usize) -> VecDeque<Webhook> {
         self.seed += 1;
         let plan = Plan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
@@ -92,7 +93,7 @@ impl Load {
         recorded.map(webhook).collect()
     }
 
-    /// A webhook at each of its moments, answered or not.
+    /// Sends each webhook at its due time, whether earlier ones are answered or not.
     pub(super) async fn open_loop(
         &mut self,
         scratch: &Scratch,
@@ -132,17 +133,17 @@ impl Load {
         Ok(tally.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
     }
 
-    /// Makes up what a closed loop sends, so that the processors are free for it.
+    /// Generates the webhooks of a closed loop, so that the CPUs are free during the measurement.
     pub(super) fn prepare_closed_loop(&mut self) {
         self.make(60_000);
     }
 
-    /// What the last open loop recorded.
+    /// Returns and clears the events recorded by the last open loop.
     pub(super) fn recorded(&mut self) -> Vec<Recorded> {
         std::mem::take(&mut self.recorded)
     }
 
-    /// Each caller sends its next webhook when its last was answered.
+    /// Runs a closed loop: each caller sends its next webhook after the answer to its last.
     pub(super) async fn closed_loop(
         &mut self,
         scratch: &Scratch,
@@ -158,8 +159,8 @@ impl Load {
         self.callers("webhooks, closed loop", scratch, callers, round, next).await
     }
 
-    /// The same door for what is believed and understood, and not stored: the limit that HTTP, the
-    /// proof and the parser set.
+    /// Runs a closed loop with webhooks that are authenticated and parsed, but not stored: the limit set by
+    /// HTTP, signature check and parser.
     pub(super) async fn ignored(
         &mut self,
         scratch: &Scratch,
@@ -215,7 +216,7 @@ impl Load {
     }
 }
 
-/// One measurement under way.
+/// Counts of a measurement in progress.
 #[derive(Default)]
 struct Tally {
     latencies: Latencies,
@@ -260,7 +261,7 @@ async fn send(
         .send()
         .await;
     match sent {
-        // Read to its end, so that the connection can be used again.
+        // The body is read to its end, so that the connection can be reused.
         Ok(response) if response.status().as_u16() == 200 => match response.bytes().await {
             Ok(body) => Answered::Well(due.elapsed(), recorded(target, &body, due)),
             Err(_) => Answered::Otherwise,
@@ -269,8 +270,8 @@ async fn send(
     }
 }
 
-/// What an answer says was recorded now. Repetitions are in the read model already, and the answers
-/// to tool calls do not say where they stand.
+/// The event that an answer reports as newly recorded. Duplicates are in the read model already, and answers
+/// to tool calls contain no position.
 fn recorded(target: &Tenant, body: &[u8], due: Instant) -> Option<Recorded> {
     #[derive(serde::Deserialize)]
     struct Told<'a> {

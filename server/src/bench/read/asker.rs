@@ -1,4 +1,4 @@
-//! Asks, again and again, on one connection.
+//! HTTP client that repeats a query on one connection.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use super::questions::{Asking, Question};
 use crate::bench::report::as_f64;
 use crate::bench::{Latencies, Measured};
 
-/// A question that takes longer has failed.
+/// Timeout of a query.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What takes this long in all is told by fewer requests.
+/// Time limit for the requests of a query; slow queries are measured with fewer of them.
 const ENOUGH: Duration = Duration::from_secs(30);
 
-/// Asks as one tenant.
+/// HTTP client of one tenant.
 pub(super) struct Asker {
     client: Client,
     url: String,
@@ -50,7 +50,7 @@ impl Asker {
         Ok(asker)
     }
 
-    /// Where a first page ends; it may be the last.
+    /// Cursor after a first page; empty if that is the last page.
     async fn cursor(&self, query: &str) -> anyhow::Result<String> {
         let response = self.send(&format!("/v1/calls?{query}"), None).await?;
         if !response.status().is_success() {
@@ -60,7 +60,8 @@ impl Asker {
         Ok(page["next_cursor"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Asks a question so many times; the answer when the server does not know what is asked.
+    /// Measures a query with this many requests. The inner error is the server's answer if it does not
+    /// support the query.
     pub(super) async fn measure(
         &mut self,
         question: &Question,
@@ -71,7 +72,8 @@ impl Asker {
         if matches!(first.status().as_u16(), 400 | 404 | 405) {
             return Ok(Err(told(first).await));
         }
-        // Plans are made for the first few requests of a connection, then kept.
+        // PostgreSQL plans the first few executions on a connection and then keeps a plan, so these are
+        // warm-up.
         let began = Instant::now();
         for _ in 0..requests / 10 {
             self.once(question).await?;
@@ -101,12 +103,12 @@ impl Asker {
         let began = Instant::now();
         let response = self.send(&path, body.as_ref()).await?;
         let is_well = response.status().is_success();
-        // Read to its end: that is when its reader can begin, and the connection be used again.
+        // The body is read to its end: a client needs all of it, and the connection can be reused.
         response.bytes().await?;
         Ok((began.elapsed(), is_well))
     }
 
-    /// The key a question is asked with.
+    /// The API key for a path; searches alternate between their keys.
     fn key_for(&self, path: &str) -> &str {
         if !path.contains("phone=") && !path.contains("email=") {
             return &self.api_key;
@@ -126,7 +128,7 @@ impl Asker {
     }
 }
 
-/// The status and the problem's own words.
+/// Status, code and detail of a problem document.
 async fn told(response: Response) -> String {
     let status = response.status().as_u16();
     let problem: Value = match response.bytes().await {

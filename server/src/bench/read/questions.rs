@@ -1,7 +1,7 @@
-//! What is asked, as data: the page of calls with each filter, the sums, the parts, the series.
+//! The queries of the benchmark as data: lists with each filter, sums, breakdowns and time series.
 //!
-//! Each request of a question is another one where its filter has many values: other persons, other
-//! calls, other months.
+//! A query with a filter of many values, such as persons, calls or months, uses another value for each
+//! request.
 
 use std::fmt::Write;
 
@@ -11,30 +11,30 @@ use serde_json::{Value, json};
 
 use crate::bench::calls::{ASSISTANTS, NUMBERS, Sample, TOOLS, number};
 
-/// Milliseconds that 99 of 100 may take.
+/// Limits of the 99th percentile, in milliseconds.
 const PAGE: f64 = 20.0;
 const SUMMARY: f64 = 50.0;
 const PARTS: f64 = 100.0;
 
-/// Somebody no call is with, and something no call has.
+/// A person and an id that occur in no call.
 const NOBODY: u32 = 99_999;
 const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
 
-/// One thing to ask for, again and again.
+/// A query that is repeated.
 pub(super) struct Question {
     pub(super) what: &'static str,
     pub(super) limit_ms: f64,
-    /// Path, query and, for what is posted, body.
+    /// Returns path with query string, and the body of a POST.
     pub(super) ask: fn(&mut Asking) -> (String, Option<Value>),
 }
 
-/// What questions are made from.
+/// State from which queries are built.
 pub(super) struct Asking {
     pub(super) rng: Rng,
     pub(super) samples: Vec<Sample>,
-    /// When the calls end; they begin a year before.
+    /// End of the generated period of a year.
     pub(super) until: DateTime<Utc>,
-    /// Where the first page ends, and one in the middle.
+    /// Cursors of the first page and of one in the middle.
     pub(super) second_page: String,
     pub(super) middle_page: String,
 }
@@ -45,13 +45,13 @@ impl Asking {
         &self.samples[nth]
     }
 
-    /// Somebody who rang; those who ring often are met more often.
+    /// Number of a known caller; frequent callers are selected more often.
     fn phone(&mut self) -> String {
         let known = (0..8).find_map(|_| self.sample().phone.clone());
         known.unwrap_or_else(|| number(0))
     }
 
-    /// Some days, somewhere in the year.
+    /// A random period of some days within the year.
     fn days(&mut self, days: i64) -> String {
         let back = self.rng.i64(0..365 - days);
         span(self.until - TimeDelta::days(back + days), self.until - TimeDelta::days(back))
@@ -70,7 +70,7 @@ fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A query's value: digits and letters stay, the rest is escaped.
+/// Percent-encodes a query value, except for unreserved characters.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {
@@ -111,7 +111,7 @@ const fn parts(what: &'static str, ask: fn(&mut Asking) -> (String, Option<Value
     Question { what, limit_ms: PARTS, ask }
 }
 
-/// Every question. Filters come with a value that is common, one that is rare, one that nothing has.
+/// All queries. Filters are tested with a frequent value, a rare one, and one that matches no call.
 pub(super) const QUESTIONS: &[Question] = &[
     page("calls", |_| calls("")),
     page("calls, second page", |asking| calls(format!("cursor={}", asking.second_page))),

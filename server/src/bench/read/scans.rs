@@ -1,4 +1,4 @@
-//! Whether anything read a whole table.
+//! Detects sequential scans of large tables.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use sqlx::PgPool;
 use crate::bench::Goal;
 use crate::bench::report::as_f64;
 
-/// The log, the vault, and each version of each read model: all that grows with the calls. A table of a
-/// few rows is read whole, and should be.
+/// Tables that grow with the number of calls: log, vault and each version of the read models. A sequential
+/// scan is the right plan for a table of a few rows, so these are excluded.
 const SCANS: &str = "select schemaname || '.' || relname, coalesce(seq_scan, 0)
    from pg_stat_user_tables
   where (schemaname ~ '_v[0-9]+$' or schemaname in ('ledger', 'vault')) and n_live_tup > 2000";
 
-/// How often each table had been read from end to end.
+/// Number of sequential scans of each table.
 pub(super) struct Scans(BTreeMap<String, i64>);
 
 impl Scans {
-    /// What the database has been told so far: a connection tells it when it ends.
+    /// Reads the statistics. A connection's statistics are complete only after it has ended.
     pub(super) async fn look(pool: &PgPool) -> anyhow::Result<Self> {
         let rows: Vec<(String, i64)> = sqlx::query_as(SCANS).fetch_all(pool).await?;
         Ok(Self(rows.into_iter().collect()))
     }
 
-    /// That none was since, or which were.
+    /// Goal of no sequential scan since `self`; names the tables with any.
     pub(super) async fn since(&self, pool: &PgPool) -> anyhow::Result<Goal> {
         let now = Self::look(pool).await?;
         let more = now

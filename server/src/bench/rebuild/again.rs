@@ -1,4 +1,4 @@
-//! The rebuild itself, as an operator would see it: begun, filled, shown, compared.
+//! Runs and times a rebuild as an operator would: start, fill, promote, compare.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,25 +10,25 @@ use projections::versions::{State, begin, checksum, named};
 use crate::bench::paced::Paced;
 
 const NAME: &str = "calls";
-/// Between two looks.
+/// Interval of the polls.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Without any event folded in this time something is wrong.
+/// Time limit without progress.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A rebuild that was shown.
+/// Result of a promoted rebuild.
 #[derive(Debug, Clone)]
 pub(super) struct Rebuilt {
-    /// From its beginning until every event was in it.
+    /// Seconds from the start until every event was applied.
     pub(super) filled_seconds: f64,
-    /// Until it had its indexes and was what is shown.
+    /// Seconds from the start until the promotion, the creation of indexes included.
     pub(super) seconds: f64,
-    /// What its rows come to.
+    /// Checksum of its rows.
     pub(super) checksum: String,
-    /// Whether what was folded live comes to the same.
+    /// True if the rows projected live have the same checksum.
     pub(super) is_as_live: bool,
 }
 
-/// Rebuilds while the engine runs.
+/// Runs a rebuild while the engine is running.
 pub(super) async fn rebuild(store: &Arc<Store>, step: &impl Fn(&str)) -> anyhow::Result<Rebuilt> {
     let live = shown(store).await?;
     let began = Instant::now();
@@ -48,14 +48,14 @@ pub(super) async fn rebuild(store: &Arc<Store>, step: &impl Fn(&str)) -> anyhow:
     })
 }
 
-/// The version that is shown.
+/// Number of the served version.
 async fn shown(store: &Store) -> anyhow::Result<i32> {
     let all = projections::progress(store.projector()).await?;
     let active = all.iter().find(|one| one.name() == NAME && one.version.state == State::Active);
     Ok(active.context("a version is shown")?.version.version)
 }
 
-/// Waits until a version is shown; how many seconds after `began` every event was in it.
+/// Waits for the promotion of a version. Returns the seconds from `began` until every event was applied.
 async fn wait(
     store: &Store,
     version: i32,

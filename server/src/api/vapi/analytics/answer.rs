@@ -1,4 +1,4 @@
-//! Answers in Vapi's shape: one row for each step and group.
+//! Answers of `POST /analytics` in Vapi's form: one row for each step and group.
 
 use projections::analytics::{Answer, Dimension, Extremes, Question, Sums};
 use projections::calls::history;
@@ -13,41 +13,41 @@ use crate::api::vapi::time::Time;
 use crate::api::vapi::view::{status_of, type_of};
 use crate::api::words::VapiStep;
 
-/// What Vapi bills in, and the only currency it knows.
+/// Vapi's only currency; costs in others are left out.
 const USD: &str = "USD";
 
-/// The answer to one query.
+/// Answer to one query.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct VapiAnalyticsResult {
-    /// As it was asked.
+    /// Name of the query.
     name: String,
-    /// The time it is about.
+    /// Time range of the rows.
     time_range: VapiTimeRange,
-    /// One row for each step and group that has calls.
+    /// Rows for each step and group with calls.
     #[schema(value_type = Vec<Object>)]
     result: Vec<Row>,
 }
 
-/// The time an answer is about.
+/// Time range of an answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct VapiTimeRange {
-    /// From, inclusive.
+    /// Start of the range, inclusive.
     #[schema(value_type = String, format = DateTime)]
     start: Time,
-    /// To, exclusive.
+    /// End of the range, exclusive.
     #[schema(value_type = String, format = DateTime)]
     end: Time,
-    /// The step.
+    /// Vapi's name of the step; absent without steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<VapiStep>)]
     step: Option<&'static str>,
-    /// The zone whose clock the steps follow.
+    /// Time zone of the steps.
     timezone: &'static str,
 }
 
-/// Names and values, in the order they are told.
+/// A row: names and values in the order of the JSON object.
 #[derive(Debug)]
 pub(super) struct Row(Vec<(String, Value)>);
 
@@ -71,7 +71,7 @@ impl Serialize for Row {
 }
 
 impl VapiAnalyticsResult {
-    /// An answer to a query.
+    /// The answer to a query, from its rows.
     pub(super) fn of(query: Query, result: Vec<Row>) -> Self {
         let TimeRange { span, zone, steps } = query.range;
         let time_range = VapiTimeRange {
@@ -84,7 +84,7 @@ impl VapiAnalyticsResult {
     }
 }
 
-/// What the sums that are kept, and the calls where none are, are asked.
+/// The query over call sums that answers everything but `history`.
 pub(super) fn question(query: &Query) -> Question {
     let buckets = match &query.range.steps {
         Some(steps) => steps.slices.iter().map(|slice| slice.span).collect(),
@@ -107,7 +107,7 @@ fn dimensions(query: &Query) -> Vec<Dimension> {
     query.group_by.iter().map(|(_, dimension)| *dimension).collect()
 }
 
-/// What the calls are asked one by one.
+/// The query over single calls that answers `history`.
 pub(super) fn history_question(query: &Query) -> history::Question {
     let measure = |operation: &Operation| match operation.column {
         Column::Id | Column::Minutes => history::Measure::DurationMs,
@@ -126,8 +126,8 @@ pub(super) fn history_question(query: &Query) -> history::Question {
     }
 }
 
-/// Sums as rows, by time and then by what they are told apart by. Of a whole range that is not told
-/// apart there is one row, even of no calls.
+/// Converts sums to rows, ordered by time and then by group. A whole range without groups has exactly one
+/// row, even without calls.
 pub(super) fn rows(query: &Query, mut answers: Vec<Answer>) -> Vec<Row> {
     let is_whole = query.range.steps.is_none() && query.group_by.is_empty();
     if is_whole && answers.is_empty() {
@@ -148,7 +148,7 @@ pub(super) fn rows(query: &Query, mut answers: Vec<Answer>) -> Vec<Row> {
     answers.into_iter().map(row).collect()
 }
 
-/// Calls one by one as rows.
+/// Converts single calls to rows.
 pub(super) fn history_rows(query: &Query, moments: Vec<history::Moment>) -> Vec<Row> {
     let row = |moment: history::Moment| {
         let mut row = Row(vec![("date".to_owned(), Value::Time(Time(moment.started_at)))]);
@@ -174,7 +174,7 @@ impl Row {
     }
 }
 
-/// One figure. Counts are text, as Vapi's are.
+/// Value of an operation. Counts are text, as in Vapi's API.
 fn figure(operation: &Operation, sums: &Sums) -> Value {
     let (known, sum) = total(operation.column, sums);
     match operation.verb {
@@ -188,12 +188,12 @@ fn figure(operation: &Operation, sums: &Sums) -> Value {
         Verb::Percentile(percent) => {
             number(operation.column, sums.durations.percentile(percent).map(i128::from))
         }
-        // Asked alone, and answered call by call.
+        // A query with `history` has no other operation, and [`history_rows`] answers it.
         Verb::History => Value::None,
     }
 }
 
-/// Of how many calls a column is known, and what it adds up to.
+/// Counts the calls with a value in the column, and adds the values up.
 fn total(column: Column, sums: &Sums) -> (i64, i128) {
     let cost = sums.costs.get(USD).copied().unwrap_or_default();
     match column {
@@ -208,7 +208,7 @@ fn total(column: Column, sums: &Sums) -> (i64, i128) {
     }
 }
 
-/// The least or the most. Amounts of other currencies are no dollars: among them it is not known.
+/// Minimum or maximum of a column; `None` for money unless all costs are in USD.
 fn extreme(column: Column, sums: &Sums, pick: impl Fn((i64, i64)) -> i64) -> Option<i128> {
     let Extremes {
         duration_ms, total_nanos, transport_nanos, stt_nanos, llm_nanos, tts_nanos, ..
@@ -232,7 +232,7 @@ fn number(column: Column, value: Option<i128>) -> Value {
     value.map_or(Value::None, |value| Value::Number(scaled(column, value)))
 }
 
-/// In the unit Vapi tells a column in: minutes and dollars.
+/// Converts a value to Vapi's unit of the column: minutes or dollars.
 fn scaled(column: Column, value: i128) -> Number {
     match column {
         Column::Id => Number::whole(value),

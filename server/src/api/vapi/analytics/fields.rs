@@ -1,5 +1,4 @@
-//! Fields of a JSON object, taken one by one, as strictly as Vapi takes them: every fault is told, by
-//! the path of what is at fault.
+//! Parser for JSON objects as strict as Vapi's: every fault is reported with the path of its field.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -7,21 +6,21 @@ use serde_json::{Map, Value};
 use crate::api::vapi::query::shown;
 use crate::api::vapi::time;
 
-/// The most items of a list.
+/// Maximum number of items in a list.
 const MAX_ITEMS: usize = 50;
-/// The longest name, as in Vapi's schema.
+/// Maximum length of a name in characters, from Vapi's schema.
 const MAX_NAME: usize = 40;
 
-/// What is left of an object.
+/// The fields of an object that were not read yet.
 pub(super) struct Fields<'f> {
-    /// Of the object; with a dot behind it, unless it is the whole.
+    /// Path of the object with a dot at its end; empty for the body itself.
     path: String,
     left: Map<String, Value>,
     pub(super) faults: &'f mut Vec<String>,
 }
 
 impl<'f> Fields<'f> {
-    /// The fields of what should be an object.
+    /// Takes a value that must be an object, or reports a fault.
     pub(super) fn of(value: Value, path: &str, faults: &'f mut Vec<String>) -> Option<Self> {
         let Value::Object(left) = value else {
             let what = if path.is_empty() { "the body" } else { path.trim_end_matches('.') };
@@ -31,22 +30,22 @@ impl<'f> Fields<'f> {
         Some(Self { path: path.to_owned(), left, faults })
     }
 
-    /// The path of what lies within.
+    /// Path of a nested object.
     pub(super) fn path_of(&self, name: &str) -> String {
         format!("{}{name}.", self.path)
     }
 
-    /// Tells a fault of a field.
+    /// Reports a fault of a field.
     pub(super) fn fault(&mut self, name: &str, fault: &str) {
         self.faults.push(format!("{}{name} {fault}", self.path));
     }
 
-    /// A field; null is none.
+    /// Removes a field; null counts as absent.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(|value| !value.is_null())
     }
 
-    /// A field that must be one of some words; one that is missing is not.
+    /// Removes a required field that must be one of the `known` words.
     pub(super) fn word<T: Copy>(&mut self, name: &str, known: &[(&'static str, T)]) -> Option<T> {
         let value = self.take(name).unwrap_or_default();
         let found = known.iter().find(|(word, _)| value.as_str() == Some(word));
@@ -56,7 +55,7 @@ impl<'f> Fields<'f> {
         found.map(|(_, meaning)| *meaning)
     }
 
-    /// A short text that must be there.
+    /// Removes a required text of limited length.
     pub(super) fn name(&mut self, name: &str) -> Option<String> {
         match self.take(name) {
             Some(Value::String(text)) if text.chars().count() <= MAX_NAME => Some(text),
@@ -67,7 +66,7 @@ impl<'f> Fields<'f> {
         }
     }
 
-    /// A short text, or what it is when it is not there.
+    /// Removes a text of limited length; an absent one has the default.
     pub(super) fn name_or(&mut self, name: &str, default: Option<String>) -> Option<String> {
         if self.left.get(name).is_none_or(Value::is_null) {
             self.left.remove(name);
@@ -76,7 +75,7 @@ impl<'f> Fields<'f> {
         self.name(name)
     }
 
-    /// A time, if it is there.
+    /// Removes an optional ISO 8601 time.
     pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let value = self.take(name)?;
         let at = value.as_str().and_then(time::parse);
@@ -86,7 +85,7 @@ impl<'f> Fields<'f> {
         at
     }
 
-    /// The items of a list that must be there, each with its path.
+    /// Removes a required list; returns its items with their paths.
     pub(super) fn list(&mut self, name: &str) -> Vec<(String, Value)> {
         if self.left.get(name).is_none_or(Value::is_null) {
             self.fault(name, "must be an array");
@@ -94,7 +93,7 @@ impl<'f> Fields<'f> {
         self.optional_list(name)
     }
 
-    /// The items of a list.
+    /// Removes an optional list; returns its items with their paths.
     pub(super) fn optional_list(&mut self, name: &str) -> Vec<(String, Value)> {
         let items = match self.take(name) {
             Some(Value::Array(items)) if items.len() <= MAX_ITEMS => items,
@@ -112,7 +111,7 @@ impl<'f> Fields<'f> {
         items.into_iter().enumerate().map(|(nth, item)| (format!("{path}{nth}."), item)).collect()
     }
 
-    /// Tells of everything that nobody took.
+    /// Reports every remaining field.
     pub(super) fn finish(self) {
         for name in self.left.keys() {
             self.faults.push(format!("{}property {} should not exist", self.path, shown(name)));
@@ -120,7 +119,7 @@ impl<'f> Fields<'f> {
     }
 }
 
-/// What a word should have been.
+/// Fault of a field that must be one of the `known` words.
 pub(super) fn one_of<T>(known: &[(&'static str, T)]) -> String {
     let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
     format!("must be one of the following values: {}", words.join(", "))

@@ -1,4 +1,4 @@
-//! The time that is asked about.
+//! Parser for `timeRange` of an analytics query.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::step::{STEPS, Slice, Step};
 
-/// How long before now the time begins when nobody says.
+/// Default length of a range that ends now, in days.
 const DEFAULT_DAYS: i64 = 7;
-/// A century.
+/// Ranges of this length, a century, are rejected.
 const TOO_LONG: TimeDelta = TimeDelta::days(36_524);
 
-/// The time that is asked about.
+/// Time range of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TimeRange {
     pub(super) span: Span,
@@ -22,16 +22,16 @@ pub(super) struct TimeRange {
     pub(super) steps: Option<Steps>,
 }
 
-/// The steps it is cut into.
+/// Steps that divide a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Steps {
-    /// Vapi's word for their length.
+    /// Vapi's name of the step length.
     pub(super) word: &'static str,
     pub(super) slices: Vec<Slice>,
 }
 
 impl TimeRange {
-    /// Reads `timeRange`, or takes what is meant without it.
+    /// Parses `timeRange`; absent fields have Vapi's defaults. Faults are reported to `outer`.
     pub(super) fn take(outer: &mut Fields<'_>, now: DateTime<Utc>) -> Option<Self> {
         let path = outer.path_of("timeRange");
         let value = outer.take("timeRange").unwrap_or_else(|| Value::Object(Map::new()));

@@ -1,4 +1,4 @@
-//! What is asked: a list of queries.
+//! Parser for the body of `POST /analytics`.
 
 use chrono::{DateTime, Utc};
 use ledger_core::json::without_bom;
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::fields::{Fields, one_of};
 use super::range::TimeRange;
 
-/// One query.
+/// A parsed query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) name: String,
     pub(super) group_by: Vec<Group>,
     pub(super) operations: Vec<Operation>,
     pub(super) range: TimeRange,
-    /// `None`: calls marked as tests and the others.
+    /// Filter by test mark; `None` includes test calls and others.
     pub(super) is_test: Option<bool>,
 }
 
-/// What calls are told apart by, with the word for it.
+/// A grouping dimension with its name in the request.
 pub(super) type Group = (&'static str, Dimension);
 
-/// One figure of a query.
+/// A parsed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Operation {
     pub(super) verb: Verb,
@@ -30,7 +30,7 @@ pub(super) struct Operation {
     pub(super) alias: String,
 }
 
-/// How a figure is made of a column.
+/// Aggregate function of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Sum,
@@ -39,11 +39,11 @@ pub(super) enum Verb {
     Min,
     Max,
     History,
-    /// Of durations, in percent. Not Vapi's.
+    /// Percentile of durations, in percent. Not part of Vapi's API.
     Percentile(i64),
 }
 
-/// Something of a call.
+/// Column of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     Id,
@@ -80,7 +80,7 @@ const COLUMNS: [(&str, Column); 9] = [
     ("minutesUsed", Column::Minutes),
 ];
 
-/// Columns of Vapi's that this ledger keeps nothing for.
+/// Columns of Vapi's API without data in this ledger.
 const ABSENT: [&str; 7] = [
     "costBreakdown.analysisBreakdown.summary",
     "costBreakdown.transcriber",
@@ -91,7 +91,7 @@ const ABSENT: [&str; 7] = [
     "concurrency",
 ];
 
-/// Vapi's words for what calls are told apart by; then ours.
+/// Grouping dimensions: Vapi's names, then those added here.
 const GROUPS: [Group; 9] = [
     ("type", Dimension::Direction),
     ("assistantId", Dimension::AgentId),
@@ -105,12 +105,12 @@ const GROUPS: [Group; 9] = [
 ];
 
 impl Query {
-    /// Whether calls are asked for one by one.
+    /// True if the query lists single calls.
     pub(super) fn is_history(&self) -> bool {
         self.operations.iter().any(|operation| operation.verb == Verb::History)
     }
 
-    /// Whether some figure is made in a way.
+    /// True if an operation uses an aggregate function that matches.
     pub(super) fn asks(&self, is_meant: impl Fn(Verb) -> bool) -> bool {
         self.operations.iter().any(|operation| is_meant(operation.verb))
     }
@@ -154,7 +154,7 @@ impl Query {
         Some(query)
     }
 
-    /// Tells what no field is at fault for by itself.
+    /// Reports faults that concern several fields together.
     fn check_together(&self, path: &str, faults: &mut Vec<String>) {
         if self.is_history() && self.asks(|verb| verb != Verb::History) {
             faults.push(format!("{path}operations must all be history, or none"));
@@ -195,10 +195,10 @@ impl Operation {
     }
 }
 
-/// Reads a request.
+/// Parses a request body.
 ///
 /// # Errors
-/// Every fault, by the path of what is at fault.
+/// Every fault, with the path of its field.
 pub(super) fn parse(body: &[u8], now: DateTime<Utc>) -> Result<Vec<Query>, Vec<String>> {
     let body: Value = serde_json::from_slice(without_bom(body)).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -242,7 +242,7 @@ fn take_column(fields: &mut Fields<'_>) -> Option<(&'static str, Column)> {
     known
 }
 
-/// `sumCostBreakdownLlm` for the sum of `costBreakdown.llm`.
+/// Vapi's default name: `sumCostBreakdownLlm` for the sum of `costBreakdown.llm`.
 fn default_alias(verb: &str, column: &str) -> String {
     column.split('.').fold(verb.to_owned(), |alias, part| {
         let (first, rest) = part.split_at(1);

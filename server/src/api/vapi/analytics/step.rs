@@ -1,11 +1,11 @@
-//! Steps of time on the clock of a zone, from seconds to millennia.
+//! Divides a time range into steps of a time zone's calendar, from seconds to millennia.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 use projections::analytics::{Interval, Span};
 use projections::calendar::{day_of, day_start};
 
-/// How long a step is.
+/// Length of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Second,
@@ -18,7 +18,7 @@ pub(super) enum Step {
     Millennium,
 }
 
-/// Vapi's words for them.
+/// Vapi's names of the steps.
 pub(super) const STEPS: [(&str, Step); 11] = [
     ("second", Step::Second),
     ("minute", Step::Minute),
@@ -33,7 +33,7 @@ pub(super) const STEPS: [(&str, Step); 11] = [
     ("millennium", Step::Millennium),
 ];
 
-/// One step of a range: when it began, and what of the range lies in it.
+/// A step of a range: its start, and the part of the range within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) starts_at: DateTime<Utc>,
@@ -41,7 +41,7 @@ pub(super) struct Slice {
 }
 
 impl Step {
-    /// When the one that holds `at` began.
+    /// Start of the step that contains `at`.
     fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         let local = at.with_timezone(&zone);
         let into_second = TimeDelta::nanoseconds(i64::from(local.nanosecond() % 1_000_000_000));
@@ -57,7 +57,7 @@ impl Step {
         }
     }
 
-    /// When the one after it begins.
+    /// Start of the step after the one that contains `at`.
     fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         let date = day_of(zone, at);
         match self {
@@ -75,7 +75,7 @@ impl Step {
         }
     }
 
-    /// The longest that such a step is, in seconds; a day with a changed clock included.
+    /// Upper bound of the length of a step in seconds, clock changes included.
     const fn longest_seconds(self) -> i64 {
         const DAY: i64 = 86_400;
         match self {
@@ -93,8 +93,8 @@ impl Step {
         }
     }
 
-    /// A year that such a step begins with, and of how many years it is. Centuries and millennia
-    /// begin with a year 1, as in PostgreSQL, which Vapi asks.
+    /// First year of some step, and the number of years in a step. Centuries and millennia begin with a year
+    /// 1, as in PostgreSQL, which Vapi uses.
     const fn years(self) -> (i32, i32) {
         match self {
             Self::Decade => (0, 10),
@@ -109,9 +109,9 @@ impl Step {
         year - (year - origin).rem_euclid(length)
     }
 
-    /// Cuts a span into steps, without gaps; `None` when that makes more than `most`.
+    /// Divides a span into consecutive steps; `None` for more than `most`.
     pub(super) fn slices(self, span: Span, zone: Tz, most: usize) -> Option<Vec<Slice>> {
-        // Refused by arithmetic before anything is cut: no step is longer than this.
+        // A lower bound of the number of steps rejects long ranges before any step is computed.
         let least = (span.to - span.from).num_seconds() / self.longest_seconds();
         if usize::try_from(least).is_ok_and(|least| least > most) {
             return None;

@@ -1,4 +1,4 @@
-//! Processor time of processes, as Linux charges it.
+//! CPU time of processes, from Linux's `/proc`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,21 +9,21 @@ use sqlx::PgPool;
 
 use crate::bench::scratch::CONNECTION;
 
-/// Linux counts in hundredths of a second towards programs (`USER_HZ`), whatever its own clock.
+/// Unit of CPU time in `/proc` (`USER_HZ`), independent of the kernel's own clock.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What a process used, and what those of its children used that have ended.
+/// CPU time of a process, and of its children that have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spent {
     own: Duration,
     ended: Duration,
 }
 
-/// The processes of a PostgreSQL server, each with the time it used.
+/// The processes of a PostgreSQL server with their CPU time.
 #[derive(Debug)]
 pub(super) struct Processes {
     postmaster: Spent,
-    /// By process: the name of its connection or its type.
+    /// For each process id, the `application_name` or the process type, and the CPU time.
     children: BTreeMap<u32, (String, Duration)>,
 }
 
@@ -42,15 +42,15 @@ impl Processes {
         let postmaster = postmaster.context("postmaster.pid begins with a process")?;
         let child = |(pid, name): (i32, String)| {
             let pid = u32::try_from(pid).ok()?;
-            // One that ended meanwhile is charged to the postmaster's ended children.
+            // A process that has just ended is included in the ended children of the postmaster.
             Some((pid, (name, spent(pid).ok()?.own)))
         };
         let children = rows.into_iter().filter_map(child).collect();
         Ok(Self { postmaster: spent(postmaster)?, children })
     }
 
-    /// By name, what was used since `before`. Processes that ended are together under no name. The
-    /// benchmark's own connections are left out while they live.
+    /// CPU time since `before`, by name. Ended processes are summed under the empty name. Open connections of
+    /// the benchmark itself are excluded.
     pub(super) fn since(&self, before: &Self) -> BTreeMap<String, Duration> {
         let mut times: BTreeMap<String, Duration> = BTreeMap::new();
         for (pid, (name, now)) in &self.children {
@@ -67,7 +67,7 @@ impl Processes {
     }
 }
 
-/// The processor time of a process and all of its threads.
+/// CPU time of a process with all its threads.
 pub(super) fn time_of(pid: u32) -> anyhow::Result<Duration> {
     Ok(spent(pid)?.own)
 }
@@ -79,8 +79,8 @@ fn spent(pid: u32) -> anyhow::Result<Spent> {
     parse(&line).with_context(|| format!("{path} is not of the form of proc(5)"))
 }
 
-/// Fields 14 to 17 of proc(5). The second is the program's name in parentheses, which may hold any
-/// character, so fields are counted from the last parenthesis.
+/// Parses fields 14 to 17 of proc(5). The second field is the program's name in parentheses and may contain
+/// any character, so fields are counted from the last parenthesis.
 fn parse(line: &str) -> Option<Spent> {
     let (_, fields) = line.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
@@ -116,7 +116,7 @@ mod tests {
                 .into(),
         };
         let times = now.since(&before);
-        // 150 of the 350 that ended were used by process 2 after the first look.
+        // Of the 350 of ended processes, 200 were already counted for process 2 before.
         let expected = [("a", 50), ("b", 70), ("", 20 + 150)];
         assert_eq!(times, expected.map(|(name, ms)| (name.to_owned(), MS(ms))).into());
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use sqlx::PgPool;
 
-/// A place in the write-ahead log. Everything before it is on disk.
+/// A position in the write-ahead log, with all earlier records flushed to disk.
 pub(super) struct Wal {
     bytes: i64,
 }
 
-/// Which stage a relation belongs to, and with it each record about it; records about none go with
-/// those of their transaction. TOAST tables and indexes are where their tables are.
+/// Assigns each relation to a stage, and each record to that of its relation; records without a relation
+/// count for the stage of their transaction. TOAST tables and indexes count for their tables.
 const BY_STAGE: &str = r"
 with relations as (
   select c.relfilenode,
@@ -40,22 +40,23 @@ select coalesce(s.stage, t.stage, 'rest'), sum(s.bytes)::bigint
  group by 1";
 
 impl Wal {
-    /// The place now.
+    /// The current position.
     pub(super) async fn now(pool: &PgPool) -> sqlx::Result<Self> {
-        // A commit that waits for the disk takes all before it there, those of the read models too.
+        // A synchronous commit flushes all earlier records too, those of the asynchronous projections
+        // included.
         sqlx::query("select pg_logical_emit_message(true, 'bench', '')").execute(pool).await?;
         let bytes =
             sqlx::query_scalar("select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint");
         Ok(Self { bytes: bytes.fetch_one(pool).await? })
     }
 
-    /// Bytes until a later place.
+    /// Bytes between this position and a later one.
     pub(super) fn until(&self, later: &Self) -> u64 {
         u64::try_from(later.bytes - self.bytes).unwrap_or(0)
     }
 
-    /// Bytes until a later place, by stage; `None` where this PostgreSQL comes without `pg_walinspect`
-    /// or keeps no log of that time.
+    /// Bytes between this position and a later one, by stage; `None` if `pg_walinspect` is not installed or
+    /// the log of that time was removed.
     pub(super) async fn by_stage(
         &self,
         later: &Self,
