@@ -17,7 +17,7 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Create an API key; it is shown once
+    /// Create an API key; the key is printed once
     #[command(after_help = "Examples:
   call-ledger key create --tenant acme --scopes read,personal
   call-ledger key create --tenant acme --scopes read --expires 30d

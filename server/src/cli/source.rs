@@ -20,7 +20,7 @@ use signature::Signature;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Create a webhook source; its secret is shown once
+    /// Create a webhook source; the secret is printed once
     #[command(after_help = "Examples:
   call-ledger source create --tenant acme --provider vapi
   call-ledger source create --shared --provider vapi     routes decide whose each message is
@@ -36,7 +36,7 @@ pub(super) enum Command {
     #[command(after_help = "Example:
   call-ledger source list --tenant acme")]
     List(change::List),
-    /// Replace the secret of a source; the new one is shown once
+    /// Replace the secret of a source; the new one is printed once
     #[command(after_help = "Examples:
   call-ledger source rotate-secret 3f0e… --overlap 1d     both secrets are accepted for a day
   call-ledger source rotate-secret 3f0e…                  the old one has leaked: it is refused at once

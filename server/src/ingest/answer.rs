@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Taken, is_tool_call};
 
-/// Text for the assistant when the tool is not configured. One sentence each, and no promise on
+/// Text for the assistant when the tool is not configured. Makes no promise on
 /// behalf of the business.
 pub const NOT_CONFIGURED: &str =
     "This tool is not configured here. Nothing was done. Please take a message instead.";

@@ -117,7 +117,7 @@ impl<'a> Arrival<'a> {
     /// This reveals nothing, so it needs no authentication.
     ///
     /// # Errors
-    /// `failed`, if the message is no request for a spoken response, or the body cannot be read.
+    /// `failed`, if the message needs no response for a waiting caller, or the body cannot be read.
     pub(super) async fn apologise(
         &self,
         source_id: SourceId,

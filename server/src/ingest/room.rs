@@ -68,7 +68,7 @@ pub(super) struct Room {
 pub(super) struct Place {
     /// Maximum size of the body in bytes.
     pub(super) max_body: usize,
-    /// Whether it is from the reserve, which is for messages with a spoken response only.
+    /// Whether it is from the reserve, which is for messages with a waiting caller only.
     pub(super) is_reserved: bool,
     _held: [OwnedSemaphorePermit; 3],
 }

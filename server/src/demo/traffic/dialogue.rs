@@ -9,7 +9,7 @@ use super::practice::Model;
 use super::scene::Scene;
 use super::tools::Tool;
 
-/// One utterance or group of tool calls in a dialogue.
+/// An utterance or a group of tool calls in a dialogue.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) from_ms: i64,
@@ -25,7 +25,7 @@ pub(super) enum Act {
     Tools(Vec<ToolUse>),
 }
 
-/// One call of a tool.
+/// A single call of a tool.
 #[derive(Debug)]
 pub(super) struct ToolUse {
     /// Id of the tool call, unique within the call only.
