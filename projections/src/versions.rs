@@ -1,7 +1,7 @@
 //! Versions of read models: creates, indexes, promotes, rolls back and cancels them.
 //!
-//! A version is filled while another one is served. All of this runs as the owner of the tables; the
-//! engine only fills versions.
+//! A version is filled while another one is served. All of this runs as the owner of the tables;
+//! the engine only fills versions.
 
 mod cancel;
 mod compare;
