@@ -142,7 +142,7 @@ struct Change {
     now: Contribution,
 }
 
-/// Folded state of a call, with the sealed `party` sections it refers to.
+/// State of a call after folding, with the sealed `party` sections it refers to.
 #[derive(Default)]
 pub struct Folded {
     /// The state without personal data.

@@ -134,7 +134,8 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
         rung.mark_unchanged();
         let woken = wake.take();
         let begun = Instant::now();
-        // Tenants with a rest of the last cycle follow the newly notified ones, for fairness.
+        // Tenants not read to the end in the last cycle are put after newly notified ones, for
+        // fairness.
         let mut tenants: Vec<TenantId> =
             woken.tenants.into_iter().filter(|tenant| !later.contains(tenant)).collect();
         tenants.append(&mut later);

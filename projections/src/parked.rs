@@ -14,12 +14,12 @@ use crate::marks;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
-/// A parked key: an event that could not be applied, with the later events of its stream waiting.
+/// A parked key: an event that could not be applied. Later events of its stream wait behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Id of the entry, used by retry and drop.
     pub parked_id: Uuid,
-    /// Tenant that owns the log.
+    /// The tenant that owns the log.
     pub tenant_id: TenantId,
     /// Name of the read model.
     pub name: String,

@@ -51,7 +51,7 @@ pub fn reason(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Tenant of a batch, with the settings its rows depend on.
+/// The tenant of a batch, with the settings its rows depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tenant {
     /// Id of the tenant.
@@ -63,7 +63,7 @@ pub struct Tenant {
 /// A tenant and the keys of its events in a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantKeys {
-    /// Tenant that owns the keys.
+    /// The tenant that owns the keys.
     pub tenant: Tenant,
     /// Keys in ascending order, without duplicates.
     pub keys: Vec<Uuid>,

@@ -314,7 +314,7 @@ async fn next_version(
 
 /// Locks a version and the versions of the same read model in these states, in order of their
 /// numbers, and returns them as they are under the lock. Other versions under construction are not
-/// locked: building indexes may hold their lock for long.
+/// locked: building indexes may keep their lock for long.
 async fn lock(
     conn: &mut PgConnection,
     version: &Version,

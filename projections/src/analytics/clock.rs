@@ -13,7 +13,7 @@ const HOUR: i32 = 3_600;
 pub(super) struct Run {
     /// Start (inclusive) and end (exclusive).
     pub(super) span: Span,
-    /// UTC offset of the query's time zone, in seconds east.
+    /// UTC offset of the query's time zone, in seconds.
     pub(super) east: i32,
     /// True if full hours begin at the same instants in both time zones, so that each hour of the
     /// tenant's zone is within one hour of the query's zone.

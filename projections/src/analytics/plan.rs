@@ -61,7 +61,7 @@ fn needed(question: &Question) -> Vec<Dimension> {
     filtered.chain(grouped).collect()
 }
 
-/// Parts of all buckets as parallel arrays, bound as statement parameters.
+/// The parts of all buckets as parallel arrays, bound as statement parameters.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) buckets: Vec<i32>,
@@ -86,9 +86,9 @@ impl Parts {
 pub(super) struct Plan {
     /// The rollup set that is read; `None` if only calls are.
     pub(super) cut: Option<Cut>,
-    /// Parts answered from stored rollups.
+    /// The parts answered from stored rollups.
     pub(super) kept: Parts,
-    /// Parts summed from individual calls.
+    /// The parts summed from individual calls.
     pub(super) calls: Parts,
 }
 

@@ -29,7 +29,7 @@ pub async fn prepare(tx: &mut TenantTx) -> sqlx::Result<()> {
     tx.conn().execute(SETTINGS).await.map(drop)
 }
 
-/// Returns the time zone in which the tenant's days are counted.
+/// Returns the time zone of the tenant's days.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if the stored name is not a time zone, [`StoreError::Database`] if the
@@ -67,7 +67,7 @@ pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, Da
 /// Returns the exact number of distinct people in calls.
 ///
 /// A call counts as its contact, otherwise as its strongest handle, otherwise as itself. A handle
-/// is not counted if another call with that handle counts as a contact or as another handle, so the
+/// does not count if another call with that handle counts as a contact or as another handle, so the
 /// result does not depend on the order of a person's calls.
 ///
 /// # Errors
@@ -141,8 +141,8 @@ async fn counted(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Resu
     .await
 }
 
-/// Returns the number of handles counted as a person although another call with that handle has a
-/// different person id. Few rows qualify, and a dedicated index finds them.
+/// Returns the number of handles that count as a person although another call with that handle has
+/// a different person id. Few rows qualify, and a dedicated index finds them.
 async fn told_apart(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
     let tenant_id = tx.tenant_id();
     let span = range.span();

@@ -42,20 +42,20 @@ pub struct Sums {
     pub extremes: Option<Extremes>,
 }
 
-/// Cost of calls in one currency, in 1e-9 of its unit.
+/// Costs of calls in one currency, in 1e-9 of its unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Number of calls with a cost in this currency.
     pub calls: i64,
     /// Sum of the totals stated by the provider.
     pub total_nanos: i128,
-    /// Cost of telephony, in nanos.
+    /// Telephony cost, in nanos.
     pub transport_nanos: i128,
-    /// Cost of speech to text, in nanos.
+    /// Speech-to-text cost, in nanos.
     pub stt_nanos: i128,
-    /// Cost of the language model, in nanos.
+    /// Language model cost, in nanos.
     pub llm_nanos: i128,
-    /// Cost of text to speech, in nanos.
+    /// Text-to-speech cost, in nanos.
     pub tts_nanos: i128,
     /// Fees of the platforms, in nanos.
     pub platform_nanos: i128,

@@ -62,8 +62,8 @@ impl Cut {
 /// Number of dimension columns of a rollup row.
 const DIMENSIONS: usize = 7;
 
-/// Key of a rollup row. Dimension values are interned as numbers, because thousands of keys share
-/// few values.
+/// The key of a rollup row. Dimension values are interned as numbers, because thousands of keys
+/// share few values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
     tenant_id: TenantId,

@@ -14,7 +14,7 @@ pub struct Target<'a> {
     pub projector: &'a dyn Projector,
     /// Number of the version, from 1.
     pub version: i32,
-    /// Tenant of the events and rows.
+    /// The tenant that owns the events and rows.
     pub tenant: Tenant,
     /// How the projector writes its rows.
     pub way: Way,

@@ -14,7 +14,7 @@ use crate::projector::{LogEvent, Prepared, Projector, Tenant};
 pub(super) struct Reached {
     /// Number of leading events of the batch that were applied.
     pub(super) len: usize,
-    /// Reason why the next event was not applied: this build cannot decode it.
+    /// Reason for not applying the next event: this build cannot decode it.
     pub(super) beyond: Option<String>,
 }
 

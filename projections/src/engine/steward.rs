@@ -1,5 +1,5 @@
 //! Advances versions under construction: builds their indexes when most rows are there, and
-//! promotes them when every tenant has caught up. Every process runs it; row locks ensure that only
+//! promotes them when no tenant has a lag. Every process runs it; row locks ensure that only
 //! one acts.
 
 use std::sync::Arc;

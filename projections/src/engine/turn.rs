@@ -20,7 +20,7 @@ use super::settle::Settled;
 use crate::marks::Times;
 use crate::projector::{LogEvent, Projector, Tenant};
 
-/// Batch sizes of the engine. Results do not depend on them.
+/// Sizes of the engine's batches. Results do not depend on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batches {
     /// Number of events of a tenant read and applied at once.
@@ -52,7 +52,7 @@ pub(super) struct Worker {
     batches: Batches,
     health: Health,
     postponed: Postponed,
-    /// Tenant of the events being applied.
+    /// The tenant of the events being applied.
     at: Option<TenantId>,
     ahead: Option<Ahead>,
     /// Whether all tenants of the cycle are applied by the same statements.

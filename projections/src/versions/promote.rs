@@ -283,7 +283,7 @@ async fn set_state(
 
 async fn show(mut tx: Transaction<'_, Postgres>, name: &str, version: i32) -> sqlx::Result<()> {
     set_state(&mut tx, name, version, State::Active).await?;
-    // A reader that did not query the position first may hold one view and wait for another that is
+    // A reader that did not query the position first may lock one view and wait for another that is
     // locked here. The short timeout ends this transaction before PostgreSQL's deadlock check; it
     // is then retried.
     tx.execute("set local lock_timeout = '200ms'").await?;

@@ -1,9 +1,9 @@
-//! Counts every webhook to a known source exactly once by outcome. The metric
+//! Every webhook to a known source is counted exactly once, by outcome. The metric
 //! `ledger_webhooks_total` and the stored figures of the sources both derive from it.
 //!
-//! Counts are aggregated in memory and added to the database about once a second in one statement,
-//! and once more after the last request at shutdown. A failed batch is retried with the same batch
-//! id, so it is added once. A killed process loses at most about a second of counts.
+//! The counts are aggregated in memory and added to the database about once a second in one
+//! statement, and once more after the last request at shutdown. A failed batch is retried with the
+//! same batch id, so it is added once. A killed process loses at most about a second of counts.
 //!
 //! Memory is bounded: sources are known ones, message types and reasons are from closed lists, and
 //! an unauthenticated sender can neither choose among them nor cause a statement.
@@ -41,14 +41,14 @@ const UNREADABLE: &str = "unreadable";
 /// Reason when the client disconnected before the response.
 const UNANSWERED: &str = "unanswered";
 
-/// Counts of this process that are not stored yet.
+/// The counts of this process that are not stored yet.
 pub struct Counts {
     writer_id: Uuid,
     waiting: Mutex<BTreeMap<Key, Seen>>,
     sending: tokio::sync::Mutex<Batch>,
 }
 
-/// Key of a count. The hour is first, so that keys are sorted by age.
+/// The key of a count. The hour is first, so that keys are sorted by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     hour: DateTime<Utc>,

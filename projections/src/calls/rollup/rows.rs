@@ -159,7 +159,7 @@ pub(super) async fn write(
 const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
                            ended_reason, tool, duration_class, currency, is_test";
 
-/// Returns the start of the last stored sum by rollup set and granularity. Keys after it need no
+/// Returns the start of the last stored sum by rollup set and granularity. Later keys need no
 /// lookup, and most keys of a rebuild batch are after it.
 async fn newest(
     conn: &mut PgConnection,

@@ -121,7 +121,7 @@ impl Bag<'_> {
             let at = story.at(end_ms + 190);
             self.post("transfer-update", at, self.writer.transferred(at));
         }
-        // A report without an `ended` status occurs in practice; an ended call with neither does
+        // A report without an `ended` status occurs in reality; an ended call with neither does
         // not.
         if story.report.is_none() || self.dice.chance(95) {
             let at = ended_at + TimeDelta::milliseconds(self.dice.between(20..=400));
