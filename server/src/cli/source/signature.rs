@@ -44,7 +44,7 @@ impl Signature {
     /// Returns the requested signature scheme, or `None` without `--hmac`.
     ///
     /// # Errors
-    /// A usage error if the scheme proves nothing, or cannot be used with this secret.
+    /// Fails if the scheme proves nothing, or cannot be used with this secret.
     pub(super) fn scheme(&self, secret: &str) -> anyhow::Result<Option<SignatureScheme>> {
         if !self.hmac {
             return Ok(None);
