@@ -1,6 +1,6 @@
 //! Exact sums over calls, for any time ranges, time zone, filters and dimensions.
 //!
-//! A [`Question`] is answered from rollups stored for months, days and hours of the tenant's own
+//! Each [`Question`] is answered from rollups stored for months, days and hours of the tenant's own
 //! time zone, as far as the range consists of them ([`cover()`]), and from individual calls for the
 //! remaining edges. Dimensions the rollups lack, such as the telephone number, are summed from
 //! calls alone. Either way each call counts once per bucket.

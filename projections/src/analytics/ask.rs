@@ -1,9 +1,9 @@
 //! Runs the one SQL statement that answers every analytics query.
 //!
 //! A single static statement serves all filters and groupings, so no SQL is concatenated. A generic
-//! plan would be slow, so [`prepare`](super::prepare) forces a custom plan for the bound values.
-//! Each part of a bucket is an index range; `offset 0` stops the planner from merging the ranges
-//! into one join.
+//! plan would be slow, so a custom plan for the bound values is forced:
+//! [`prepare`](super::prepare). Each part of a bucket is an index range; `offset 0` stops the
+//! planner from merging the ranges into one join.
 
 use std::collections::HashMap;
 
