@@ -73,7 +73,7 @@ enum Command {
     Parked(parked::Command),
     /// Check that nothing in the log was altered
     Verify(verify::Args),
-    /// Export the data of a tenant
+    /// Export the events of one tenant or of all
     #[command(subcommand)]
     Export(export::Command),
     /// Measure this machine and compare the figures with its limits

@@ -290,7 +290,7 @@ fn print_costs(report: &Report) -> anyhow::Result<()> {
     output::list(Output::Table, &columns, &rows)
 }
 
-/// Formats a number with three significant digits or more.
+/// Formats a number with at most three decimals, and fewer the larger it is.
 fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
