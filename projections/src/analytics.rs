@@ -1,10 +1,9 @@
-//! Exact sums over calls: for any ranges, in any time zone, narrowed by any filter, grouped by any
-//! dimensions.
+//! Exact sums over calls, for any time ranges, time zone, filters and dimensions.
 //!
-//! A [`Question`] is answered from the sums that are kept for months, days and hours of the tenant's
-//! own zone, as far as a range consists of them ([`cover()`]), and from the calls themselves for the
-//! edges that are left. What the kept sums cannot tell apart, such as calls of one telephone number,
-//! is summed from the calls alone. Either way each call counts once in its bucket.
+//! Each [`Question`] is answered from rollups stored for months, days and hours of the tenant's own
+//! time zone, as far as the range consists of them ([`cover()`]), and from individual calls for the
+//! remaining edges. Dimensions the rollups lack, such as the telephone number, are summed from
+//! calls alone. Either way each call counts once per bucket.
 
 mod ask;
 mod clock;
@@ -24,25 +23,25 @@ pub use range::{Interval, MAX_BUCKETS, MAX_YEARS, Range, Slice, Span, month, sli
 pub use seen::{STALE_AFTER, contacts, extent, live_calls, prepare, zone_of};
 pub use sums::{Cost, Extremes, Sums, ratio};
 
-/// What is to be summed.
+/// An analytics query.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Each is summed by itself; they may overlap.
+    /// Spans that are summed separately; may overlap.
     pub buckets: Vec<Span>,
-    /// Only these calls.
+    /// Only calls that match the filter are summed.
     pub filter: Filter,
-    /// Apart by these; none: all together.
+    /// Dimensions to group by; empty for one total per bucket.
     pub group_by: Vec<Dimension>,
-    /// The clock of [`Dimension::Hour`] and [`Dimension::Weekday`].
+    /// Time zone of [`Dimension::Hour`] and [`Dimension::Weekday`].
     pub clock: Tz,
-    /// Whether [`Sums::durations`] is wanted.
+    /// Whether [`Sums::durations`] is filled.
     pub percentiles: bool,
-    /// Whether [`Sums::extremes`] is wanted. They cannot be kept as sums, so every call is read.
+    /// Whether [`Sums::extremes`] is filled. Rollups hold no extremes, so every call is read.
     pub extremes: bool,
 }
 
 impl Question {
-    /// Sums of one span, all together.
+    /// Returns a query for the ungrouped sums of one span.
     #[must_use]
     pub fn of(span: Span, filter: Filter) -> Self {
         Self {
@@ -55,7 +54,7 @@ impl Question {
         }
     }
 
-    /// The same, apart by some dimensions.
+    /// Returns the query, grouped by the given dimensions.
     #[must_use]
     pub fn by(mut self, group_by: impl Into<Vec<Dimension>>) -> Self {
         self.group_by = group_by.into();
@@ -63,69 +62,69 @@ impl Question {
     }
 }
 
-/// Which calls count. Absent filters narrow nothing.
+/// Conditions a call must meet to be counted. An absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The platform's own id.
+    /// The provider's id of the call.
     pub provider_call_id: Option<String>,
-    /// `inbound`, `outbound` or `web`.
+    /// Direction: `inbound`, `outbound` or `web`.
     pub direction: Option<String>,
-    /// `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
+    /// Status: `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
     pub status: Option<String>,
-    /// Our coarse outcome.
+    /// Coarse outcome, as derived by this product.
     pub outcome: Option<String>,
-    /// The provider's reason, exactly.
+    /// The provider's reason for the end, compared exactly.
     pub ended_reason: Option<String>,
-    /// The assistant.
+    /// The provider's id of the assistant.
     pub agent_id: Option<String>,
-    /// Our number, by the platform's id.
+    /// The provider's id of the tenant's phone number.
     pub phone_number_id: Option<String>,
-    /// Called this tool.
+    /// Name of a tool the call used.
     pub tool: Option<String>,
-    /// Cost at least this many nanos of whichever currency.
+    /// Minimum cost in nanos, regardless of currency.
     pub min_cost_nanos: Option<i64>,
-    /// With this contact.
+    /// Subject id of the contact.
     pub contact_id: Option<Uuid>,
-    /// From a number: its handle, and the contacts that have it, by whom calls are found that were
-    /// recorded before handles had ids. An empty list finds nothing.
+    /// Ids that match a phone number: its handle, and the contacts with that number. The contacts
+    /// find calls recorded before handles had ids. An empty list matches no call.
     pub phone: Option<Vec<Uuid>>,
-    /// With an e-mail address: the same.
+    /// Ids that match an e-mail address, like `phone`. An empty list matches no call.
     pub email: Option<Vec<Uuid>>,
-    /// Marked as a test, or not; `None` counts both.
+    /// Whether the call is marked as a test; `None` counts both.
     pub is_test: Option<bool>,
 }
 
-/// What sums can be kept apart by.
+/// A property by which sums can be grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dimension {
-    /// The assistant.
+    /// The provider's id of the assistant.
     AgentId,
-    /// `inbound`, `outbound` or `web`.
+    /// Direction: `inbound`, `outbound` or `web`.
     Direction,
-    /// Our coarse outcome; not known while a call has not ended.
+    /// Coarse outcome; unknown until the call has ended.
     Outcome,
-    /// The provider's reason.
+    /// The provider's reason for the end.
     EndedReason,
-    /// A tool. A call counts under each it used, and nowhere when it used none.
+    /// Name of a tool. A call counts under each tool it used, and not at all if it used none.
     Tool,
-    /// The coarse class of its duration, of [`CLASSES`](crate::histogram::CLASSES).
+    /// Coarse class of the duration, from [`CLASSES`](crate::histogram::CLASSES).
     DurationClass,
-    /// `true` or `false`.
+    /// Whether the call is a test: `true` or `false`.
     IsTest,
-    /// Where it stands.
+    /// Status of the call, such as `ended`.
     Status,
-    /// `true` or `false`: the provider's evaluation.
+    /// The provider's evaluation: `true` or `false`.
     Success,
-    /// Our number, by the platform's id.
+    /// The provider's id of the tenant's phone number.
     PhoneNumberId,
-    /// Its start on the clock of the question: `0` to `23`.
+    /// Hour of the start in the query's time zone: `0` to `23`.
     Hour,
-    /// The same: `1`, Monday, to `7`.
+    /// Day of the week of the start in the query's time zone: `1` (Monday) to `7`.
     Weekday,
 }
 
 impl Dimension {
-    /// All of them.
+    /// All dimensions, in the order of the variants.
     pub const ALL: [Self; 12] = [
         Self::AgentId,
         Self::Direction,
@@ -141,7 +140,7 @@ impl Dimension {
         Self::Weekday,
     ];
 
-    /// Its name in the statement.
+    /// Returns the name used in the statement and in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -160,20 +159,21 @@ impl Dimension {
         }
     }
 
-    /// Whether it is read off a clock.
+    /// Returns whether the value is the hour or the day of the week of the start.
     #[must_use]
     pub const fn is_of_clock(self) -> bool {
         matches!(self, Self::Hour | Self::Weekday)
     }
 }
 
-/// The sums of one bucket and group. Groups without calls are not told.
+/// The sums of one bucket and group. Groups without calls are omitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The place of its span in [`Question::buckets`].
+    /// Index of the span in [`Question::buckets`].
     pub bucket: usize,
-    /// As many as [`Question::group_by`], in its order; `None`: not known of these calls.
+    /// Values of the [`Question::group_by`] dimensions, in order; `None` if unknown for these
+    /// calls.
     pub keys: Vec<Option<String>>,
-    /// The sums.
+    /// Sums over the calls of the group.
     pub sums: Sums,
 }

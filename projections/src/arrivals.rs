@@ -1,7 +1,8 @@
-//! Waiting until what is shown has reached a position: one look for all that wait in this process.
+//! Waits until a read model of a tenant has reached a log position.
 //!
-//! The look follows this process's own turns of the engine, and what other processes have moved is found
-//! a moment later. Nothing is asked while nobody waits, and a waiter costs its entry in a list.
+//! One task per process polls the positions of all waiting readers in one query: after each cycle
+//! of this process's projection engine, and periodically for progress made by other processes. No
+//! query runs while there are no waiters, and a waiter costs one list entry.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,14 +15,15 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// Other processes move read models, too: no wait is longer than this for want of a look.
+/// Maximum time between two polls, so that progress made by other processes is noticed.
 const LOOK: Duration = Duration::from_millis(50);
-/// Between two looks, however much moves.
+/// Minimum time between two polls.
 const REST: Duration = Duration::from_millis(5);
-/// A database that does not answer is asked again after this time.
+/// Timeout of one poll; the next poll follows after it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Where readers wait. Cheap to clone; what it started ends with the last clone.
+/// Registers readers that wait for a position. Cheap to clone; dropping the last clone ends the
+/// polling task.
 #[derive(Clone)]
 pub struct Arrivals(Arc<Waiters>);
 
@@ -50,7 +52,7 @@ impl Waiters {
 }
 
 impl Arrivals {
-    /// Starts looking, whenever somebody waits.
+    /// Starts the polling task. Polls run only while readers wait.
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let bell = Arc::new(Notify::new());
@@ -60,8 +62,8 @@ impl Arrivals {
         Self(waiters)
     }
 
-    /// Waits until a read model of a tenant has reached `wanted`, at most `patience`. `false` when it has
-    /// not, or the database does not tell.
+    /// Waits at most `patience` until a read model of a tenant has reached `wanted`. Returns
+    /// `false` on timeout, also if the database does not answer.
     pub async fn wait(
         &self,
         tenant_id: TenantId,
@@ -105,13 +107,13 @@ async fn watch_for(
         tokio::select! {
             () = sleep(LOOK) => {}
             () = bell.notified() => {}
-            // A store that is gone moves nothing any more.
+            // The sender is gone: sleep, so that the loop does not spin.
             turn = moves.changed() => if turn.is_err() { sleep(LOOK).await },
         }
     }
 }
 
-/// Lets go whoever has waited for no more than was reached.
+/// Notifies and removes the waiters with a position that has been reached.
 fn tell(waiters: &mut Vec<Waiter>, reached: &HashMap<(Uuid, String), i64>) {
     let (arrived, rest): (Vec<_>, Vec<_>) = std::mem::take(waiters).into_iter().partition(|one| {
         let at = reached.get(&(one.tenant_id.0, one.name.clone())).copied().unwrap_or(0);
@@ -119,12 +121,12 @@ fn tell(waiters: &mut Vec<Waiter>, reached: &HashMap<(Uuid, String), i64>) {
     });
     *waiters = rest;
     for waiter in arrived {
-        // Whoever gave up meanwhile does not mind.
+        // Sending fails if the receiver has timed out; there is nothing left to do then.
         let _ = waiter.told.send(());
     }
 }
 
-/// How far these read models of these tenants are, in one look.
+/// Returns the positions of these read models, in one query.
 async fn positions(
     pool: &PgPool,
     wanted: BTreeSet<(Uuid, String)>,

@@ -1,5 +1,7 @@
-//! Hours, days and months of a time zone, as instants. All of it is computed here and none of it in
-//! SQL, so that rows and questions about them are cut by the same clock.
+//! Starts of hours, days and months in a time zone, as instants.
+//!
+//! All calendar arithmetic is done here and none in SQL, so that stored rows and queries use the
+//! same boundaries.
 
 use std::str::FromStr;
 
@@ -9,22 +11,22 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-/// A length of time that sums are kept for.
+/// Granularity of stored sums: an hour, day or month in the tenant's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grain {
-    /// From one full hour on the wall to the next.
+    /// One full hour of local time to the next.
     Hour,
-    /// From midnight to midnight.
+    /// Midnight to midnight, local time.
     Day,
-    /// From the first to the first.
+    /// First day of a month to the first day of the next.
     Month,
 }
 
 impl Grain {
-    /// Every grain, finest first.
+    /// All granularities, finest first.
     pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
 
-    /// The stored name.
+    /// Returns the name in the `grain` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +36,7 @@ impl Grain {
         }
     }
 
-    /// When the hour, day or month that holds `at` began.
+    /// Returns the start of the hour, day or month that contains `at`.
     #[must_use]
     pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
@@ -44,14 +46,14 @@ impl Grain {
         }
     }
 
-    /// When the next one after the one that holds `at` begins.
+    /// Returns the start of the hour, day or month after the one that contains `at`.
     #[must_use]
     pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Hour => next_hour(zone, at),
             Self::Day => {
                 let mut date = day_of(zone, at) + Days::new(1);
-                // A zone that crosses the date line leaves a date out.
+                // A zone that moves across the date line skips a date.
                 while day_start(zone, date) <= at {
                     date = date + Days::new(1);
                 }
@@ -62,21 +64,23 @@ impl Grain {
     }
 }
 
-/// The zone of this IANA name.
+/// Returns the time zone with this IANA name, or `None` if the name is unknown.
 #[must_use]
 pub fn zone(name: &str) -> Option<Tz> {
     Tz::from_str(name).ok()
 }
 
-/// The first of the month of a date.
+/// Returns the first day of the month of a date.
 #[must_use]
 pub fn first_of_month(date: NaiveDate) -> NaiveDate {
     date.with_day(1).expect("every month has a first")
 }
 
-/// The day that holds an instant: the last that has begun. Where clocks are turned back across midnight
-/// (in St. John's until 2011, at one minute past), they show the day before once more; that hour is of
-/// the day that has begun, so that days follow each other and none has two parts.
+/// Returns the date whose day contains an instant: the last day that has begun.
+///
+/// Where clocks go back across midnight (in St. John's until 2011, at one minute past), local time
+/// shows the previous date again for an hour. That hour counts to the new day, so that every day is
+/// one contiguous span.
 #[must_use]
 pub fn day_of(zone: Tz, at: DateTime<Utc>) -> NaiveDate {
     let shown = at.with_timezone(&zone).date_naive();
@@ -84,21 +88,22 @@ pub fn day_of(zone: Tz, at: DateTime<Utc>) -> NaiveDate {
     if day_start(zone, next) <= at { next } else { shown }
 }
 
-/// The first instant of a date. Where clocks skip midnight, it is the end of what they skip; where
-/// they show it twice, the first of both.
+/// Returns the first instant of a date. If local time skips midnight, it is the end of the gap; if
+/// midnight occurs twice, the first occurrence.
 #[must_use]
 pub fn day_start(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
     let midnight = date.and_time(NaiveTime::MIN);
     if let Some(start) = zone.from_local_datetime(&midnight).earliest() {
         return start.to_utc();
     }
-    // No zone has ever skipped more than a day.
+    // No zone has ever skipped more than one day.
     let guess = midnight.and_utc();
     let (before, after) = (guess - TimeDelta::days(2), guess + TimeDelta::days(2));
     first_instant(before, after, |at| at.with_timezone(&zone).date_naive() >= date)
 }
 
-/// An hour begins where the wall clock shows it full, or where it was turned within the hour.
+/// Returns the start of the local hour: the last full hour of local time, or an offset change after
+/// it.
 fn hour_start(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     let local = at.with_timezone(&zone);
     let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
@@ -112,7 +117,7 @@ fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
         + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
     let end = at - into + TimeDelta::hours(1);
-    // The clock is turned before this hour is over: the next begins there.
+    // An offset change before the end of the hour starts the next hour.
     let offset = seconds_east(zone, at);
     if seconds_east(zone, end - TimeDelta::nanoseconds(1)) == offset {
         return end;
@@ -120,7 +125,7 @@ fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     first_instant(at, end, |at| seconds_east(zone, at) != offset)
 }
 
-/// When the clock was turned between these, if it was.
+/// Returns the offset change between `from` and `to`, or `None` if the offsets are equal.
 fn since_turned(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let offset = seconds_east(zone, to);
     (seconds_east(zone, from) != offset)
@@ -131,8 +136,8 @@ fn seconds_east(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
-/// The first full second after `before`, up to `after`, from which on `is_there` holds. Clocks are
-/// turned at full seconds.
+/// Returns the first full second after `before`, at most `after`, from which `is_there` holds.
+/// Bisects: offsets change at full seconds.
 fn first_instant(
     before: DateTime<Utc>,
     after: DateTime<Utc>,
@@ -157,7 +162,7 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    /// Every start from `from` to `to`, by walking.
+    /// Lists every start from `from` to `to` by repeated calls of `next`.
     fn starts(grain: Grain, zone: Tz, from: &str, to: &str) -> Vec<String> {
         let mut start = grain.start(zone, at(from));
         let mut all = Vec::new();
@@ -212,7 +217,7 @@ mod tests {
         assert_eq!(held, start);
     }
 
-    /// The instants between 1970 and 2037 at which a zone turns its clocks, at most one a day.
+    /// Instants between 1970 and 2037 at which a zone changes its offset, at most one a day.
     fn turns(zone: Tz) -> Vec<DateTime<Utc>> {
         let (mut at, end) =
             (super::tests::at("1970-01-01T00:00:00Z"), super::tests::at("2038-01-01T00:00:00Z"));
@@ -229,8 +234,8 @@ mod tests {
         turns
     }
 
-    /// Every grain cuts time into parts that follow each other: what a sum is kept for is what is between
-    /// its start and the next one.
+    /// Asserts that every granularity divides time into adjacent parts, and that every instant of a
+    /// part has the same start and the same next start.
     fn is_cut_alike(zone: Tz, now: DateTime<Utc>) {
         for grain in Grain::ALL {
             let (start, next) = (grain.start(zone, now), grain.next(zone, now));
@@ -257,7 +262,7 @@ mod tests {
                 let before = turn - TimeDelta::seconds(1);
                 let near = local(turn - TimeDelta::hours(2)) != local(turn + TimeDelta::hours(2));
                 crossed += i32::from(local(turn) < local(before));
-                // Far from midnight only the hour is cut otherwise.
+                // Away from midnight an offset change affects only hours.
                 let minutes: &[i64] = if near { &[-61, -1, 0, 1, 29, 59, 61, 119] } else { &[0] };
                 for minutes in minutes {
                     is_cut_alike(zone, turn + TimeDelta::minutes(*minutes));

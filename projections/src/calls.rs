@@ -1,7 +1,8 @@
-//! `calls`: one row per call, and the sums over them. The row is the fold ([`Call`]) and columns
-//! derived from it to filter and sort by; who was on the line is a copy of sealed bytes. A sum is kept
-//! as the difference between what a call contributed before and what it contributes now, so that a
-//! report told late, twice or corrected counts once.
+//! `calls`: one row per call, and rollups over them.
+//!
+//! A row is the folded state ([`Call`]) with derived columns to filter and sort by; the caller's
+//! personal data is a copy of sealed bytes. Rollups are updated by the difference between the old
+//! and the new contribution of a call, so a late, repeated or corrected report counts once.
 
 mod ahead;
 mod contribution;
@@ -39,7 +40,7 @@ use crate::projector::{
 use ahead::Ahead;
 use contribution::Contribution;
 
-/// The projector.
+/// The projector of the `calls` read model.
 pub struct Calls;
 
 #[async_trait]
@@ -76,17 +77,17 @@ impl Projector for Calls {
     }
 }
 
-/// A call, and whose it is.
+/// Key of a call: tenant id and call id.
 type CallKey = (TenantId, Uuid);
 
-/// The calls of a batch.
+/// A batch of events, grouped by call.
 struct Batch<'e> {
     zones: HashMap<TenantId, Tz>,
-    /// Those that were there before.
+    /// Stored state of the calls that exist already.
     known: HashMap<CallKey, Folded>,
-    /// Those that were taken for new, with what is told of them.
+    /// Calls folded speculatively as new ones.
     ahead: Ahead,
-    /// What is told of each, in order.
+    /// Events of each call, in log order.
     events: BTreeMap<CallKey, Vec<(&'e Recorded, &'e LogEvent)>>,
 }
 
@@ -112,7 +113,7 @@ impl<'e> Fold<'e> for Batch<'e> {
     }
 }
 
-/// A call, and what is told of it.
+/// A call with its stored state and the new events of a batch.
 struct Touched<'e> {
     key: CallKey,
     before: Option<Folded>,
@@ -120,7 +121,7 @@ struct Touched<'e> {
 }
 
 impl Touched<'_> {
-    /// Folds what is told.
+    /// Folds the events into the state and returns it with the change to the rollups.
     fn fold(self) -> (Folded, Change) {
         let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
         let mut folded = self.before.unwrap_or_default();
@@ -133,7 +134,7 @@ impl Touched<'_> {
     }
 }
 
-/// What a call contributed to the sums before, nothing when it is new, and what it does now.
+/// Contribution of a call before a batch (`None` for a new call) and after it.
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
     key: CallKey,
@@ -141,13 +142,13 @@ struct Change {
     now: Contribution,
 }
 
-/// A call and the sealed parties its claims point to.
+/// State of a call after folding, with the sealed `party` sections it refers to.
 #[derive(Default)]
 pub struct Folded {
-    /// The fold.
+    /// The state without personal data.
     pub call: Call,
     parties: HashMap<EventId, Vec<u8>>,
-    /// The log's own time at the last event that was folded here.
+    /// Log time of the last event folded since loading; `None` if there was none.
     updated_at: Option<DateTime<Utc>>,
 }
 
@@ -160,7 +161,7 @@ impl Folded {
         self.parties.extend(parties);
     }
 
-    /// The sealed parties that still count, best first, packed as in the log.
+    /// Returns the sealed `party` sections in use, by descending precedence, packed as in the log.
     #[must_use]
     pub fn party(&self) -> Option<Vec<u8>> {
         let claims = self.call.parties().iter();
@@ -170,7 +171,7 @@ impl Folded {
     }
 }
 
-/// The party sections of a column, by the event they were sealed for.
+/// Returns the `party` sections of a column, with the ids of the events they were sealed for.
 fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
     let sections = column.and_then(|column| unpack(column).ok()).unwrap_or_default();
     sections.into_iter().filter_map(|bytes| {
@@ -186,8 +187,8 @@ async fn load(
     let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
     let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
     let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
-    // One look-up a key, whatever the planner thinks of a table that is being filled and has no
-    // statistics yet: it would read all of the tenant's rows for each batch.
+    // `offset 0` forces one index lookup per key. A table that is being filled has no statistics,
+    // and the planner would read all rows of the tenant for each batch.
     let rows = sqlx::query!(
         r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party
              from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
@@ -209,7 +210,7 @@ async fn load(
     Ok(loaded)
 }
 
-/// The stored and shown name of a direction.
+/// Returns the stored and public name of a direction.
 #[must_use]
 pub const fn direction_name(direction: Direction) -> &'static str {
     match direction {
@@ -219,7 +220,7 @@ pub const fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
-/// The stored and shown name of a status.
+/// Returns the stored and public name of a status.
 #[must_use]
 pub const fn status_name(status: Status) -> &'static str {
     match status {

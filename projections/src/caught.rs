@@ -1,18 +1,18 @@
-//! Panics of others as texts.
+//! Converts panics into error messages.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// How much of what a panic says is kept.
+/// Maximum length of a kept panic message, in characters.
 const LENGTH: usize = 200;
 
-/// Runs a future; a panic in it ends it with what the panic said. What the future had borrowed may be
-/// half done: the caller throws it away.
+/// Runs a future and returns the panic message if it panics. Values the future borrowed may be left
+/// half modified, so the caller must discard them.
 ///
 /// # Errors
-/// What the panic said.
+/// The panic message, as text.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = pin!(future);
     std::future::poll_fn(move |cx| {
@@ -24,10 +24,10 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     .await
 }
 
-/// The same for what runs at once.
+/// Runs a closure and returns the panic message if it panics.
 ///
 /// # Errors
-/// What the panic said.
+/// The panic message, as text.
 pub(crate) fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(&*panic))
 }

@@ -1,4 +1,4 @@
-//! Rows as the text that `COPY` takes: the fastest way into a table when there is much of it.
+//! Encodes rows as text for `COPY`, the fastest way to write many rows.
 
 use std::fmt::Write;
 
@@ -8,17 +8,18 @@ use sqlx::PgConnection;
 use crate::caught::caught_now;
 use crate::projector::ProjectError;
 
-/// Fewer rows than this are not worth a `COPY`.
+/// Minimum number of rows for which `COPY` is used instead of statements.
 pub const WORTH_A_COPY: usize = 64;
 
-/// This much is sent at once, so that the database takes in rows while the next ones are written.
+/// Bytes per message, so that the database reads rows while the next ones are encoded.
 const SENT_AT_ONCE: usize = 64 << 10;
 
-/// Writes a row for each item into a table; `statement` is a `copy ... from stdin`. A row that panics
-/// ends it all, without leaving the connection in the middle of it.
+/// Writes one row per item into a table; `statement` is a `copy ... from stdin`. If `write` panics,
+/// the `COPY` is aborted properly, so the connection stays usable.
 ///
 /// # Errors
-/// The database did not answer, or a row is none of the table's; [`ProjectError::Poison`]: a panic.
+/// Fails if the database does not answer or rejects a row. [`ProjectError::Poison`] if `write`
+/// panics.
 pub async fn copy_in<T>(
     conn: &mut PgConnection,
     statement: &str,
@@ -43,7 +44,7 @@ pub async fn copy_in<T>(
     Ok(())
 }
 
-/// A row as `COPY` takes it, field by field.
+/// Builds a row for `COPY`, field by field, in column order.
 #[derive(Default)]
 pub struct RowText {
     text: String,
@@ -51,13 +52,13 @@ pub struct RowText {
 }
 
 impl RowText {
-    /// The row itself, to be written later.
+    /// Returns the encoded row, to be written later by [`RowText::whole`].
     #[must_use]
     pub fn into_text(self) -> String {
         self.text
     }
 
-    /// All fields of a row.
+    /// Appends all fields of an encoded row.
     pub fn whole(&mut self, row: &str) {
         self.text.push_str(row);
         self.has_field = true;
@@ -75,11 +76,12 @@ impl RowText {
         self.has_field = true;
     }
 
-    /// A text, or null.
+    /// Appends a text field, or null.
     pub fn text(&mut self, value: Option<&str>) {
         self.begin_field();
         let Some(value) = value else { return self.text.push_str("\\N") };
-        // Without a way out of the loop, so that it looks at many bytes at once: hardly any text has one.
+        // The fold has no early exit, so the compiler can vectorize it; special characters are
+        // rare.
         let is_special = |byte: u8| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r');
         if !value.bytes().fold(false, |found, byte| found | is_special(byte)) {
             return self.text.push_str(value);
@@ -100,8 +102,8 @@ impl RowText {
         self.text.push_str(&value[plain..]);
     }
 
-    /// What is written without any of the characters that mean something here, or null: numbers, ids,
-    /// booleans.
+    /// Appends a value whose text never contains a special character of `COPY` (numbers, ids,
+    /// booleans), or null.
     pub fn plain(&mut self, value: Option<impl std::fmt::Display>) {
         self.begin_field();
         match value {
@@ -110,24 +112,24 @@ impl RowText {
         }
     }
 
-    /// A time, or null.
+    /// Appends a timestamp field, or null.
     pub fn time(&mut self, value: Option<DateTime<Utc>>) {
-        // As serde writes it, so that what one way refuses the other does, too.
+        // The format serde uses, so that both write modes accept the same values.
         self.plain(value.map(|at| format!("{at:?}")));
     }
 
-    /// An array of texts.
+    /// Appends an array of texts.
     pub fn texts<T: AsRef<str>>(&mut self, values: &[T]) {
         self.text(Some(&array_of_texts(values)));
     }
 
-    /// An array of numbers.
+    /// Appends an array of numbers.
     pub fn numbers<T: std::fmt::Display>(&mut self, values: impl Iterator<Item = T>) {
         self.text(Some(&array_of_numbers(values)));
     }
 }
 
-/// An array of texts as PostgreSQL reads it.
+/// Formats an array literal of texts for PostgreSQL.
 #[must_use]
 pub fn array_of_texts<T: AsRef<str>>(values: &[T]) -> String {
     let quote =
@@ -135,7 +137,7 @@ pub fn array_of_texts<T: AsRef<str>>(values: &[T]) -> String {
     format!("{{{}}}", values.iter().map(quote).collect::<Vec<_>>().join(","))
 }
 
-/// An array of numbers as PostgreSQL reads it.
+/// Formats an array literal of numbers for PostgreSQL.
 #[must_use]
 pub fn array_of_numbers<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
     format!("{{{}}}", values.map(|value| value.to_string()).collect::<Vec<_>>().join(","))

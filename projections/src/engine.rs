@@ -1,10 +1,10 @@
-//! The engine: claims tenants whose read models are behind their log, folds their next events, and
+//! The engine claims tenants with read models behind their log, applies the next events, and
 //! moves the checkpoints in the same transaction.
 //!
-//! Any number of servers run it without a leader: work is claimed by `for update skip locked`, and a
-//! checkpoint only moves from where it was read. Rows and checkpoints can be redone, so a commit need
-//! not wait for the disk. Workers of the live lane keep what is shown current, and those of the
-//! rebuild lane fill new versions beside it, so that neither waits for the other.
+//! Any number of servers run it without a leader: work is claimed by `for update skip locked`, and
+//! a checkpoint moves by compare-and-set. Rows and checkpoints can be recomputed, so commits are
+//! asynchronous. Live workers keep served versions current, rebuild workers fill new versions;
+//! neither waits for the other.
 
 mod apply;
 mod claim;
@@ -40,24 +40,23 @@ use crate::projector::Projector;
 use postponed::{Postponed, is_about_rows};
 use turn::Worker;
 
-/// The sweep that finds what no wake-up told of.
+/// Interval of the sweep, which finds log growth without a commit notification.
 const SWEEP: Duration = Duration::from_millis(500);
-/// From the beginning of a turn to that of the next at least: what arrives meanwhile shares it, instead
-/// of each event having a transaction of its own.
+/// Minimum time between the starts of two live cycles, so that new events share a transaction.
 const REST: Duration = Duration::from_millis(25);
-/// The more read models a turn moved, the more their next one gathers. By this for each, so that a few
-/// quiet tenants are shown at once.
+/// Addition to the minimum time per moved checkpoint: busy cycles collect more events, and a few
+/// quiet tenants are updated at once.
 const REST_EACH: Duration = Duration::from_millis(3);
-/// An event waits no longer than this for its turn to begin, and is shown when it ends.
+/// Maximum time between the starts of two live cycles; bounds the delay of an event.
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A turn that takes this long waits for a database that went silent.
+/// Timeout of a cycle; reached when the database stops responding.
 const TURN: Duration = Duration::from_secs(90);
-/// After a failure of the database.
+/// Pause after a database failure.
 const BACKOFF: Duration = Duration::from_secs(1);
-/// Workers that fill new versions.
+/// Number of workers that fill new versions.
 const REBUILDERS: usize = 2;
 
-/// The running engine; stops when told, after the transactions under way.
+/// The running engine. [`Runner::stop`] ends it after the transactions in progress.
 pub struct Runner {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -65,13 +64,13 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts the workers, for every version of these read models that is of this build's shape.
+    /// Starts the workers for all versions of these read models with this build's schema version.
     #[must_use]
     pub fn start(store: &Arc<Store>, projectors: Vec<Arc<dyn Projector>>) -> Self {
         Self::start_with(store, projectors, Batches::default())
     }
 
-    /// The same, with other batches.
+    /// Starts the workers like [`Runner::start`], with other batch sizes.
     #[must_use]
     pub fn start_with(
         store: &Arc<Store>,
@@ -103,13 +102,13 @@ impl Runner {
         Self { stop, tasks, health }
     }
 
-    /// What the workers last complained of.
+    /// Returns a handle to the current worker errors.
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.clone()
     }
 
-    /// Stops after the transactions under way.
+    /// Stops the workers after the transactions in progress.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         for task in self.tasks {
@@ -120,13 +119,13 @@ impl Runner {
     }
 }
 
-/// Spawns a worker whose processor time is that of the read models.
+/// Spawns a worker and accounts its CPU time to the projection stage.
 fn spawn(worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(stage::drive(Stage::Project, worker))
 }
 
-/// Follows the wake-ups: looks only at tenants whose logs have grown, so that a turn costs the same
-/// however many tenants there are.
+/// Processes commit notifications. Only notified tenants are read, so the cost of a cycle does not
+/// depend on the number of tenants.
 async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     let wake = worker.store().wake().clone();
     let mut rung = wake.subscribe();
@@ -135,7 +134,8 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
         rung.mark_unchanged();
         let woken = wake.take();
         let begun = Instant::now();
-        // Whoever had a turn and was not done with it comes after the others.
+        // Tenants not read to the end in the last cycle are put after newly notified ones, for
+        // fairness.
         let mut tenants: Vec<TenantId> =
             woken.tenants.into_iter().filter(|tenant| !later.contains(tenant)).collect();
         tenants.append(&mut later);
@@ -170,8 +170,8 @@ async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Looks at all tenants again and again. What grows while live turns are made is left to those that
-/// follow the wake-ups, which gather it.
+/// Sweeps all tenants periodically. Growth during live cycles is left to `follow`, which batches
+/// it.
 async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         match attempt(&mut worker, None).await {
@@ -186,13 +186,13 @@ async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// What became of a turn.
+/// Outcome of a cycle.
 enum Done {
-    /// So many checkpoints moved.
+    /// Committed; the number of moved checkpoints.
     Moved(usize),
-    /// Nothing of it was kept, for the sake of one tenant; the others may go on at once.
+    /// Rolled back because of one tenant, now postponed; other tenants may continue at once.
     Postponed,
-    /// Nothing of it was kept.
+    /// Rolled back because of the database or the connection.
     Failed,
 }
 
@@ -216,7 +216,8 @@ async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Done {
     if is_about_rows && worker.postpone() { Done::Postponed } else { Done::Failed }
 }
 
-/// How long after the beginning of a turn that moved so many checkpoints the next one begins.
+/// Returns the minimum time from the start of a cycle that moved `moved` checkpoints to the start
+/// of the next.
 fn rest_after(moved: usize) -> Duration {
     let moved = u32::try_from(moved).unwrap_or(u32::MAX);
     (REST + REST_EACH.saturating_mul(moved)).min(LONGEST_REST)

@@ -1,13 +1,13 @@
-//! Durations in buckets, so that percentiles can be told without the calls. A bucket is at most one
-//! part in 32 wide, so a percentile told as its middle is at most 1.6 % off.
+//! Logarithmic histogram of durations, for percentiles without the individual calls. A bucket is at
+//! most 1/32 wide relative to its values, so its middle is off by at most 1.6 %.
 
 use std::collections::BTreeMap;
 
-/// Buckets per power of two.
+/// Number of buckets per power of two.
 const PER_DOUBLING: i64 = 32;
 const DOUBLING_BITS: u32 = PER_DOUBLING.trailing_zeros();
 
-/// The bucket of a duration in milliseconds. Negative ones count as none.
+/// Returns the bucket of a duration in milliseconds. Negative durations count as zero.
 #[must_use]
 pub fn bucket_of(duration_ms: i64) -> i16 {
     let value = duration_ms.max(0);
@@ -19,7 +19,7 @@ pub fn bucket_of(duration_ms: i64) -> i16 {
     i16::try_from(bucket).expect("58 doublings of 32")
 }
 
-/// The middle of a bucket, in milliseconds.
+/// Returns the middle of a bucket, in milliseconds.
 #[must_use]
 pub fn middle_of(bucket: i16) -> i64 {
     let bucket = i64::from(bucket.max(0));
@@ -31,7 +31,7 @@ pub fn middle_of(bucket: i16) -> i64 {
     low + (1 << shift) / 2
 }
 
-/// Coarse classes of durations, with the milliseconds below which each ends.
+/// Names of coarse duration classes, each with its exclusive upper bound in milliseconds.
 pub const CLASSES: [(&str, i64); 7] = [
     ("under_10s", 10_000),
     ("10s_to_30s", 30_000),
@@ -42,19 +42,19 @@ pub const CLASSES: [(&str, i64); 7] = [
     ("10m_and_more", i64::MAX),
 ];
 
-/// The coarse class of a duration in milliseconds.
+/// Returns the coarse class of a duration in milliseconds.
 #[must_use]
 pub fn class_of(duration_ms: i64) -> &'static str {
     let class = CLASSES.iter().find(|(_, end)| duration_ms < *end);
     class.unwrap_or(&CLASSES[CLASSES.len() - 1]).0
 }
 
-/// How many durations fell into each bucket.
+/// Number of durations by bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram(BTreeMap<i16, i64>);
 
 impl Histogram {
-    /// From buckets and their counts.
+    /// Creates a histogram from buckets and their counts.
     pub fn from_counts(counts: impl IntoIterator<Item = (i16, i64)>) -> Self {
         let mut histogram = Self::default();
         for (bucket, count) in counts {
@@ -63,7 +63,7 @@ impl Histogram {
         histogram
     }
 
-    /// Adds to a bucket; taking away what was added leaves nothing of it.
+    /// Adds `count` (may be negative) to a bucket. A bucket that reaches zero is removed.
     pub fn add(&mut self, bucket: i16, count: i64) {
         let now = self.0.get(&bucket).copied().unwrap_or(0) + count;
         if now == 0 {
@@ -73,13 +73,13 @@ impl Histogram {
         }
     }
 
-    /// The buckets that hold something, ascending, and how much.
+    /// Returns the non-empty buckets, ascending, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (i16, i64)> {
         self.0.iter().map(|(bucket, count)| (*bucket, *count))
     }
 
-    /// The duration in milliseconds that `percent` of 100 do not exceed (nearest rank), at most 1.6 %
-    /// off. `None` when there is none.
+    /// Returns the duration in milliseconds at or below which `percent` % of all durations are
+    /// (nearest rank), off by at most 1.6 %. Returns `None` for an empty histogram.
     #[must_use]
     pub fn percentile(&self, percent: i64) -> Option<i64> {
         let total: i64 = self.0.values().sum();

@@ -1,7 +1,7 @@
-//! Read models, each folded from the log and droppable at any time.
+//! Read models, each folded from the log and rebuildable at any time.
 //!
-//! Projections never write the log, hold no keys, and nothing reads a projection to decide a fact.
-//! A new one is a file here, a migration, and a line in [`all`].
+//! Projections never write the log and hold no keys, and no decision reads a projection. A new read
+//! model is a file here, a migration, and a line in [`all`].
 
 pub mod analytics;
 pub mod arrivals;
@@ -27,7 +27,7 @@ pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};
 pub use projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
 
-/// Every projector of this build.
+/// Returns every projector of this build.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Projector>> {
     vec![Arc::new(calls::Calls), Arc::new(usage::Usage)]

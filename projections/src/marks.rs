@@ -1,7 +1,7 @@
-//! The log's own time ([`LogTime`]) at any position, and the position at a time.
+//! Log time ([`LogTime`]) at any position, and the position at a time.
 //!
-//! It is a function of the whole log before a position. Some positions are marked with it as they are
-//! read, so that it need only be computed from the nearest mark on.
+//! Log time is a function of all events up to a position. Some positions are marked with it as they
+//! are read, so it is computed from the nearest mark on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +12,20 @@ use ledger_core::ids::{Position, TenantId};
 use ledger_store::TenantTx;
 use sqlx::PgConnection;
 
-/// Positions between two marks.
+/// Number of positions between two marks.
 const EVERY: i64 = 64;
-/// Rows that are read at once where no mark is near.
+/// Number of rows per query when there is no mark nearby.
 const AT_ONCE: i64 = 10_000;
-/// Tenants whose last time is remembered. With more of them, those that are read are looked up.
+/// Maximum number of tenants in the cache; when it is full it is cleared, and times are computed
+/// again.
 const REMEMBERED: usize = 10_000;
 
-/// The times at which reading stopped, by tenant.
+/// Cache of the log time at which reading stopped, by tenant. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Times(Arc<Mutex<HashMap<TenantId, (Position, LogTime)>>>);
 
 impl Times {
-    /// The time at a position, for going on behind it.
+    /// Returns the log time at a position, from the cache or computed.
     pub(crate) async fn at(
         &self,
         conn: &mut PgConnection,
@@ -39,7 +40,7 @@ impl Times {
         }
     }
 
-    /// Remembers it.
+    /// Stores the log time at a position in the cache.
     pub(crate) fn keep(&self, tenant_id: TenantId, position: Position, time: LogTime) {
         let mut known = self.lock();
         if known.len() >= REMEMBERED && !known.contains_key(&tenant_id) {
@@ -53,12 +54,12 @@ impl Times {
     }
 }
 
-/// Whether a position is marked.
+/// Returns whether marks are stored for this position.
 pub(crate) fn is_marked(position: i64) -> bool {
     position % EVERY == 0
 }
 
-/// Marks positions. Whoever read them before has marked them alike.
+/// Stores marks. Existing marks are kept: they are deterministic, hence equal.
 pub(crate) async fn mark(
     conn: &mut PgConnection,
     tenant_id: TenantId,
@@ -82,7 +83,7 @@ pub(crate) async fn mark(
     Ok(())
 }
 
-/// The times at these positions, by position.
+/// Returns the log times at these positions. Positions without an event are omitted.
 pub(crate) async fn times(
     conn: &mut PgConnection,
     tenant_id: TenantId,
@@ -103,13 +104,14 @@ pub(crate) async fn times(
     Ok(times.into_iter().filter_map(|(position, at)| Some((position, at?))).collect())
 }
 
-/// The last position that was known at a time: the one before the first event that was recorded later.
+/// Returns the last position known at a time: the one before the first event recorded later.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub(crate) async fn known_at(tx: &mut TenantTx, time: DateTime<Utc>) -> sqlx::Result<Position> {
     let tenant_id = tx.tenant_id();
-    // Up to the mark nothing was recorded later, by what a mark is.
+    // A mark's time is an upper bound of all recording times before it, so no later event precedes
+    // the mark.
     let later = sqlx::query_scalar!(
         "select e.position
            from ledger.events e
@@ -129,7 +131,7 @@ pub(crate) async fn known_at(tx: &mut TenantTx, time: DateTime<Utc>) -> sqlx::Re
     Ok(Position(later.map_or(i64::MAX, |position| position - 1)))
 }
 
-/// The time at a position, from the nearest mark.
+/// Computes the log time at a position, from the nearest mark before it.
 async fn compute(
     conn: &mut PgConnection,
     tenant_id: TenantId,

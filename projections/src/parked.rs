@@ -1,4 +1,4 @@
-//! Events that could not be folded: who waits behind them, and how they go on.
+//! Lists parked events, retries them and drops them.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{KeyId, Position, TenantId};
@@ -14,43 +14,44 @@ use crate::marks;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
-/// A key that waits.
+/// A parked key: an event that could not be applied. Later events of its stream wait behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
-    /// The entry.
+    /// Id of the entry, used by retry and drop.
     pub parked_id: Uuid,
-    /// Whose log.
+    /// The tenant that owns the log.
     pub tenant_id: TenantId,
-    /// The read model.
+    /// Name of the read model.
     pub name: String,
-    /// Its version.
+    /// Version of the read model.
     pub version: i32,
-    /// The stream that waits.
+    /// Id of the stream that waits.
     pub key: Uuid,
-    /// The event that could not be folded.
+    /// Position of the event that could not be applied.
     pub position: Position,
-    /// Its type.
+    /// Type of that event.
     pub event_type: String,
-    /// Why not. No personal data.
+    /// Reason of the failure; contains no personal data.
     pub reason: String,
-    /// How often it was tried.
+    /// Number of attempts to apply the event.
     pub attempts: i32,
-    /// When it was parked.
+    /// Time at which the key was parked.
     pub parked_at: DateTime<Utc>,
-    /// How many later events of the stream wait behind it.
+    /// Number of later events of the stream that wait behind it.
     pub followers: i64,
 }
 
-/// Why an event is done without, in the words of whoever decides it: it is kept in the log, readable,
-/// and holds no personal data.
+/// An operator's reason for dropping an event. Stored in the log in the clear, so it must not hold
+/// personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(String);
 
 impl Reason {
-    /// The longest, in characters.
+    /// Maximum length, in characters.
     pub const LONGEST: usize = 200;
 
-    /// `None` when it says nothing, is too long, or holds control characters.
+    /// Trims and validates the text. Returns `None` if it is empty, too long, or has control
+    /// characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -59,35 +60,35 @@ impl Reason {
     }
 }
 
-/// Why a parked key did not go on.
+/// Error of a retry or drop.
 #[derive(Debug, Error)]
 pub enum ParkedError {
-    /// There is no such entry.
+    /// No entry has this id.
     #[error("nothing is parked under this id")]
     Missing,
-    /// This build cannot fill its version.
+    /// This build cannot fill the version of the read model.
     #[error("its read model cannot be filled by this build")]
     Version(#[from] VersionError),
-    /// The log did not take the decision.
+    /// The decision could not be appended to the log.
     #[error("the decision could not be recorded")]
     Store(#[from] StoreError),
-    /// The database did not answer.
+    /// A statement failed or the database did not answer.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
 }
 
-/// What waits, of all tenants or of one, oldest first; at most `limit`.
+/// Returns at most `limit` parked keys of all tenants or of one, oldest first.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn list(pool: &PgPool, only: Option<TenantId>, limit: i64) -> sqlx::Result<Vec<Parked>> {
     page(pool, only, None, limit).await
 }
 
-/// The same after an entry, which is named by when it was parked and its id.
+/// Returns a page of parked keys like [`list`], after an entry given by its `parked_at` and id.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn page(
     pool: &PgPool,
     only: Option<TenantId>,
@@ -131,11 +132,12 @@ pub async fn page(
     Ok(parked.collect())
 }
 
-/// Folds a parked event and all that waited behind it, in order. `false` when it could not be folded
-/// this time either: it waits on.
+/// Applies a parked event and all events that wait behind it, in order. Returns `false` if it fails
+/// again and stays parked.
 ///
 /// # Errors
-/// [`ParkedError::Missing`], for another tenant's as well.
+/// [`ParkedError::Missing`] if there is no such entry, or if it is another tenant's.
+/// [`ParkedError::Version`] if this build cannot fill the version.
 pub async fn retry(
     pool: &PgPool,
     parked_id: Uuid,
@@ -145,7 +147,7 @@ pub async fn retry(
     tx.execute("set local lock_timeout = '5s'").await?;
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let projector = named(&parked.name)?;
-    // The engine waits: what it would fold next comes after what we fold.
+    // The lock keeps the engine from applying later events of this tenant before these.
     let row = sqlx::query!(
         "select c.position, t.timezone, v.shape
            from projection.checkpoints c
@@ -159,10 +161,10 @@ pub async fn retry(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    // Its version went meanwhile, and it with it.
+    // The version was deleted, and its parked keys with it.
     let row = row.ok_or(ParkedError::Missing)?;
     ensure_shape(&*projector, row.shape)?;
-    // Whoever retried it meanwhile is done now.
+    // Read again under the lock: a concurrent retry may have finished.
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let Some(zone) = calendar::zone(&row.timezone) else { return Ok(false) };
     let tenant = Tenant { tenant_id: parked.tenant_id, zone };
@@ -197,18 +199,20 @@ pub async fn retry(
     Ok(applied.parked == 0)
 }
 
-/// Another build's tables are not written by this one's fold.
+/// Fails if the version's schema differs from this build's: the projector cannot write its tables.
 fn ensure_shape(projector: &dyn Projector, shape: i32) -> Result<(), VersionError> {
     let (name, ours) = (projector.name().to_owned(), projector.shape());
     if shape == ours { Ok(()) } else { Err(VersionError::OtherShape { name, shape, ours }) }
 }
 
-/// Does without a parked event, in every version of its read model and for good, and folds what
-/// waited behind it. Who decided so and why is recorded in the tenant's log: the holder of a key in a
-/// request, or else the operator.
+/// Drops a parked event from every version of its read model, permanently, and applies the events
+/// that wait behind it. Returns `false` if a version stays parked.
+///
+/// The decision and its reason are recorded in the tenant's log, with the API key and request id in
+/// `by`, or as the operator's if `by` is `None`.
 ///
 /// # Errors
-/// Those of [`retry`].
+/// [`ParkedError::Store`] if the decision cannot be recorded, otherwise those of [`retry`].
 pub async fn drop_event(
     store: &Store,
     parked_id: Uuid,
@@ -225,9 +229,9 @@ pub async fn drop_event(
     for same in list(pool, Some(tenant_id), i64::MAX).await? {
         if same.name == parked.name && same.position == position {
             goes_on &= match retry(pool, same.parked_id, only).await {
-                // Somebody else was faster.
+                // A concurrent retry was faster.
                 Err(ParkedError::Missing) => true,
-                // A version of another build's shape: that build folds it.
+                // A build with the other schema version applies it.
                 Err(ParkedError::Version(_)) => false,
                 retried => retried?,
             };

@@ -1,4 +1,4 @@
-//! How far what is shown is, and waiting for it.
+//! The position a served read model has reached, and waiting for one.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use ledger_core::ids::{Position, TenantId};
 use ledger_store::TenantTx;
 use sqlx::PgPool;
 
-/// How far a read model is in the tenant of the transaction; 0 before its first event.
+/// Returns the position of a read model for the transaction's tenant; 0 before its first event.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn position(tx: &mut TenantTx, name: &str) -> sqlx::Result<Position> {
     let tenant_id = tx.tenant_id();
     let position = sqlx::query_scalar!(
@@ -22,10 +22,10 @@ pub async fn position(tx: &mut TenantTx, name: &str) -> sqlx::Result<Position> {
     Ok(Position(position.flatten().unwrap_or(0)))
 }
 
-/// Waits until a read model has reached `wanted`, at most `patience`. `false` when it has not.
+/// Waits at most `patience` until a read model has reached `wanted`. Returns `false` on timeout.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn wait_for(
     pool: &PgPool,
     tenant_id: TenantId,

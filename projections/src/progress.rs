@@ -1,4 +1,4 @@
-//! How far the read models are, measured against the logs themselves.
+//! Progress of the read models, measured against the ends of the logs.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
@@ -6,42 +6,42 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::versions::{State, Version, versions};
 
-/// A version that is behind and has not moved for this long is not well.
+/// Seconds without progress after which a version that is behind counts as stalled.
 const STALLED_SECONDS: i32 = 30;
 
-/// A version of a read model, over all its tenants.
+/// Progress of a version of a read model, summed over its tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// Which.
+    /// The version this is about.
     pub version: Version,
-    /// How many tenants it has rows of, or will have.
+    /// Number of tenants the version covers.
     pub tenants: i64,
-    /// Events that are in it.
+    /// Number of events that were applied.
     pub events: i64,
-    /// Events in all logs that are not in it yet.
+    /// Lag: number of events in the logs that were not applied yet.
     pub lag_events: i64,
-    /// How long the oldest of them has been waiting, in seconds.
+    /// Age of the oldest event not applied yet, in seconds.
     pub lag_seconds: i64,
-    /// Tenants whose log it cannot read on.
+    /// Number of tenants with an event this build cannot decode.
     pub halted: i64,
-    /// Keys that wait behind an event that could not be folded.
+    /// Number of keys parked behind an event that could not be applied.
     pub parked: i64,
-    /// Tenants that are behind and have not moved for half a minute, though nothing halts them.
+    /// Number of tenants that are behind and have not moved for 30 seconds, without being halted.
     pub stalled: i64,
-    /// When any tenant last moved.
+    /// Time of the last checkpoint move of any tenant.
     pub moved_at: Option<DateTime<Utc>>,
-    /// Why one of the halted tenants does not move. No personal data.
+    /// Reason why one of the halted tenants does not move; contains no personal data.
     pub why: Option<String>,
 }
 
 impl Progress {
-    /// Its name.
+    /// Returns the name of the read model.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.version.name
     }
 
-    /// One word for it.
+    /// Returns the state in one word: `current`, `catching_up`, `halted`, `building` or `previous`.
     #[must_use]
     pub fn state(&self) -> &'static str {
         match self.version.state {
@@ -52,7 +52,7 @@ impl Progress {
         }
     }
 
-    /// Whether it is behind and nothing of it moves any more.
+    /// Returns whether the version is behind and no tenant of it has moved for 30 seconds.
     #[must_use]
     pub fn is_stuck(&self, now: DateTime<Utc>) -> bool {
         let still = |at: DateTime<Utc>| (now - at).num_seconds() > i64::from(STALLED_SECONDS);
@@ -60,19 +60,19 @@ impl Progress {
     }
 }
 
-/// Every version of every read model, over all tenants.
+/// Returns the progress of every version of every read model, over all tenants.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn progress(pool: &PgPool) -> sqlx::Result<Vec<Progress>> {
     progress_within(pool, None).await
 }
 
-/// The same as far as it is one tenant's, when one is named: versions of another tenant alone are not
-/// among them, and every figure is of its own log.
+/// Returns the progress of every version, limited to one tenant if `tenant_id` is given. Versions
+/// of other single tenants are then omitted, and all figures are of that tenant's log.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn progress_within(
     pool: &PgPool,
     tenant_id: Option<TenantId>,
@@ -151,23 +151,24 @@ async fn progress_of(
     })
 }
 
-/// A tenant's read model that met an event it cannot read, and waits for a build that can.
+/// A tenant's read model halted at an event that this build cannot decode, until a newer build
+/// runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
-    /// The read model.
+    /// Name of the read model.
     pub name: String,
-    /// Whose.
+    /// Tenant that owns the log.
     pub tenant_id: TenantId,
-    /// The last position that is in it.
+    /// Last position that was applied.
     pub position: Position,
-    /// Why it does not go on. No personal data.
+    /// Reason why it is halted; contains no personal data.
     pub reason: String,
 }
 
-/// Every read model that does not go on, up to a hundred.
+/// Returns the halted read models, at most 100, by read model and tenant.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn halts(pool: &PgPool) -> sqlx::Result<Vec<Halt>> {
     let rows = sqlx::query!(
         r#"select projection, tenant_id, position, halted as "reason!"

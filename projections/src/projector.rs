@@ -1,8 +1,8 @@
-//! What a read model is to the engine: which events it wants, what it knows of the keys they are
-//! about, and how it writes down what they come to.
+//! The interface between the engine and a read model: which events it handles, what it loads for
+//! their keys, and how it writes rows.
 //!
-//! A key is the stream an event belongs to. The engine owns transaction, order, checkpoint, and what
-//! happens to a key that cannot go on; a projector owns its rows.
+//! A key is the stream of an event. The engine owns transaction, order, checkpoint and the
+//! parking of keys; a projector owns its rows.
 
 use std::any::Any;
 
@@ -18,13 +18,13 @@ use sqlx::PgConnection;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Why something could not be folded or written.
+/// Error of loading, applying or writing a batch.
 #[derive(Debug, Error)]
 pub enum ProjectError {
-    /// The database did not answer; the batch is tried again.
+    /// The database failed or did not answer; the batch is retried.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// An event or a row that will never do: its key is parked. No personal data.
+    /// An event or row that can never be applied; its key is parked. Contains no personal data.
     #[error("{0}")]
     Poison(String),
 }
@@ -38,7 +38,7 @@ impl From<StoreError> for ProjectError {
     }
 }
 
-/// An error and what caused it, in one line.
+/// Returns the messages of an error and its causes, in one line.
 #[must_use]
 pub fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -51,26 +51,26 @@ pub fn reason(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Whose events are folded, and what their rows depend on besides.
+/// The tenant of a batch, with the settings its rows depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tenant {
-    /// The tenant.
+    /// Id of the tenant.
     pub tenant_id: TenantId,
-    /// The zone its hours, days and months are counted in.
+    /// Time zone in which the tenant's hours, days and months are counted.
     pub zone: Tz,
 }
 
-/// A tenant and the keys that its events are about.
+/// A tenant and the keys of its events in a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantKeys {
-    /// The tenant.
+    /// The tenant that owns the keys.
     pub tenant: Tenant,
-    /// The keys, each once.
+    /// Keys in ascending order, without duplicates.
     pub keys: Vec<Uuid>,
 }
 
 impl TenantKeys {
-    /// The keys of these events.
+    /// Returns the distinct keys of these events.
     #[must_use]
     pub fn of<'e>(tenant: Tenant, events: impl Iterator<Item = &'e LogEvent>) -> Self {
         let mut keys: Vec<Uuid> = events.map(LogEvent::key).collect();
@@ -80,39 +80,42 @@ impl TenantKeys {
     }
 }
 
-/// An event as it is stored, read once for every read model that wants it.
+/// A stored event, decoded once for all read models that handle it.
 #[derive(Debug)]
 pub struct LogEvent {
-    /// The row.
+    /// The row of the log.
     pub stored: StoredEvent,
-    /// The log's own time at its position, which never runs back: when a row changed by it.
+    /// Log time at the event's position, strictly increasing; the time at which a row changes by
+    /// this event.
     pub updated_at: DateTime<Utc>,
     recorded: Result<Recorded, StoreError>,
 }
 
 impl LogEvent {
-    /// Reads a row, at the log's own time.
+    /// Decodes a row, with the log time of its position.
     #[must_use]
     pub fn new(stored: StoredEvent, updated_at: DateTime<Utc>) -> Self {
         Self { recorded: stored.decode(), stored, updated_at }
     }
 
-    /// What it waits with when it cannot be folded, and what follows it.
+    /// Returns the parking key: the event's stream. If the event cannot be applied, later events of
+    /// this stream wait too.
     #[must_use]
     pub fn key(&self) -> Uuid {
         self.stored.stream_id
     }
 
-    /// The event.
+    /// Returns the decoded event.
     ///
     /// # Errors
-    /// [`ProjectError::Poison`]: its facts are not of the shape they promise.
+    /// [`ProjectError::Poison`] if the facts do not match the event type.
     pub fn recorded(&self) -> Result<&Recorded, ProjectError> {
         self.recorded.as_ref().map_err(|error| ProjectError::Poison(reason(error)))
     }
 
-    /// Why only a newer build can read it, when that is so: what it means cannot even be guessed, so
-    /// nobody who wants it goes on.
+    /// Returns the error if only a newer build can decode the event (unknown type or schema
+    /// version). Its meaning is unknown, so a read model that handles it halts there instead of
+    /// parking the key.
     #[must_use]
     pub fn is_beyond_this_build(&self) -> Option<String> {
         match &self.recorded {
@@ -126,37 +129,40 @@ impl LogEvent {
     }
 }
 
-/// A read model.
+/// A read model, as the engine sees it.
 #[async_trait]
 pub trait Projector: Send + Sync {
-    /// Its name: of its schemas, its views and its checkpoints.
+    /// Returns the name, used for schemas, views and checkpoints.
     fn name(&self) -> &'static str;
 
-    /// Which tables and which fold this is. A migration that makes other tables, or a fold that comes
-    /// to other rows, counts one more; this build fills versions of its own shape only.
+    /// Returns the schema version of tables and fold. A migration that changes the tables, or a
+    /// change of the fold that leads to other rows, increments it. A build fills only versions of
+    /// its own schema version.
     fn shape(&self) -> i32;
 
-    /// Whether it folds events of this kind of stream.
+    /// Returns whether events of this kind of stream are handled.
     fn wants(&self, stream_kind: &str) -> bool;
 
-    /// Whether it looks into the facts: then an event that this build cannot read stops it.
+    /// Returns whether the facts of events are read. If so, an event this build cannot decode halts
+    /// it.
     fn reads_facts(&self) -> bool {
         true
     }
 
-    /// What can be made of a batch before it is known what came before it. While a version is filled,
-    /// this is done beside the writing of the batch before, and [`Projector::load`] gets it. What panics
-    /// here is done without.
+    /// Precomputes a batch independently of stored rows. During a rebuild this runs while the
+    /// previous batch is written; [`Projector::load`] receives the result. A panic here only loses
+    /// the precomputation.
     fn prepare(&self, _: Tenant, _: &[LogEvent]) -> Prepared {
         Prepared::default()
     }
 
-    /// What is known of these keys of some tenants, for their next events to be folded into. Tables are
-    /// named without a schema: the engine's search path leads to the version that is filled. What was
-    /// prepared may be of more events than are folded, or of none; it is of one tenant, then the only one.
+    /// Loads the stored state of these keys, to which a batch is applied.
+    ///
+    /// Table names have no schema: the engine's search path selects the version. `prepared` is of
+    /// one tenant, the only one in `wanted`, and may cover more events than are applied, or none.
     ///
     /// # Errors
-    /// [`ProjectError`].
+    /// [`ProjectError`] if the database fails or stored state cannot be decoded.
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
@@ -165,47 +171,47 @@ pub trait Projector: Send + Sync {
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
 }
 
-/// What a projector made of a batch ahead of its turn; of its own type.
+/// A value a projector precomputed for a batch, of a type of its own. Empty by default.
 #[derive(Debug, Default)]
 pub struct Prepared(Option<Box<dyn Any + Send + Sync>>);
 
 impl Prepared {
-    /// Wraps it.
+    /// Wraps a precomputed value.
     #[must_use]
     pub fn new<T: Any + Send + Sync>(made: T) -> Self {
         Self(Some(Box::new(made)))
     }
 
-    /// It again, if there is any.
+    /// Returns the precomputed value, or `None` if there is none of type `T`.
     #[must_use]
     pub fn into<T: Any>(self) -> Option<T> {
         self.0.and_then(|made| made.downcast().ok()).map(|made| *made)
     }
 }
 
-/// How rows get into their tables.
+/// How a projector writes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By statements.
+    /// By upsert and delete statements.
     Statements,
-    /// Where they are many and new, by `COPY`: the version is being filled and nobody sees it, so that
-    /// its tables have no row security yet, which would forbid it.
+    /// By `COPY` where rows are many and new. Used while a version is filled: it is not served, so
+    /// its tables have no row security yet, which would forbid `COPY`.
     Copy,
 }
 
-/// A batch being folded in memory.
+/// A batch of events, applied in memory before it is written.
 #[async_trait]
 pub trait Fold<'e>: Send {
-    /// Takes in one event of one of the tenants; it may be folded only when the batch is written, while the database takes in
-    /// what came before. After an error the whole fold is thrown away.
+    /// Applies one event of one of the tenants, or queues it to be applied by `write` while the
+    /// database reads earlier rows. After an error the whole batch is discarded.
     ///
     /// # Errors
-    /// [`ProjectError::Poison`]: the event's key is parked.
+    /// [`ProjectError::Poison`] if the event cannot be applied; its key is parked.
     fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError>;
 
-    /// Writes down what changed, all keys of all tenants at once.
+    /// Writes all changed rows of all tenants.
     ///
     /// # Errors
-    /// [`ProjectError`]; nothing of the batch is kept.
+    /// [`ProjectError`] if writing fails; the caller rolls the batch back.
     async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError>;
 }

@@ -1,5 +1,5 @@
-//! `usage`: how many events a tenant's log took in each billing month, by type. What calls and minutes
-//! it had is in the sums of `calls`.
+//! `usage`: number of recorded events by tenant, billing month and event type. Calls and minutes
+//! are in the rollups of `calls`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::calendar::first_of_month;
 use crate::projector::{Fold, LogEvent, Prepared, ProjectError, Projector, TenantKeys, Way};
 
-/// The projector.
+/// The projector of the `usage` read model.
 pub struct Usage;
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl Projector for Usage {
     }
 }
 
-/// Events by tenant, billing month and type.
+/// A batch: numbers of events by tenant, billing month and type.
 struct Counts {
     zones: HashMap<TenantId, Tz>,
     counts: BTreeMap<(TenantId, NaiveDate, String), i64>,
@@ -83,10 +83,10 @@ impl<'e> Fold<'e> for Counts {
     }
 }
 
-/// The events of a billing month, by type.
+/// Returns the number of events of a billing month by type, for the transaction's tenant.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn events_of(tx: &mut TenantTx, month: NaiveDate) -> sqlx::Result<Vec<(String, i64)>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(

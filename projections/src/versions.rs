@@ -1,5 +1,7 @@
-//! Versions of read models: made beside the one that is shown, filled, indexed, promoted, and taken
-//! back. All of it is done by the owner of the tables; the engine fills them.
+//! Versions of read models: creates, indexes, promotes, rolls back and cancels them.
+//!
+//! A version is filled while another one is served. All of this runs as the owner of the tables;
+//! the engine only fills versions.
 
 mod cancel;
 mod compare;
@@ -21,115 +23,115 @@ use scoped::swap;
 
 use crate::projector::Projector;
 
-/// Why a version was not made, promoted or taken back.
+/// Error of an operation on versions.
 #[derive(Debug, Error)]
 pub enum VersionError {
-    /// There is no such read model.
+    /// No read model has this name.
     #[error("there is no read model {name}; there are {known}")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// Names of the existing read models, comma-separated.
         known: String,
     },
-    /// One is being built already.
+    /// A version is already under construction.
     #[error("version {version} of {name} is being built already")]
     Running {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The version under way.
+        /// Number of the version under construction.
         version: i32,
     },
-    /// None is being built.
+    /// No version is under construction.
     #[error("no version of {name} is being built; begin with: projection rebuild {name}")]
     NoneBuilding {
-        /// The read model.
+        /// Name of the read model.
         name: String,
     },
-    /// It has no indexes yet: the bulk of its rows is still to come.
+    /// The version has no indexes yet: most of its rows are still missing.
     #[error("version {version} of {name} is still being filled")]
     Filling {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The version.
+        /// Number of the version.
         version: i32,
     },
-    /// There is none to go back to.
+    /// There is no previous version to roll back to.
     #[error("{name} has no version before the one that is shown")]
     NonePrevious {
-        /// The read model.
+        /// Name of the read model.
         name: String,
     },
-    /// Readers would go back in time.
+    /// The version is behind the served one, so readers would see an older position.
     #[error(
         "version {version} of {name} has not caught up: {tenants} tenants are behind what is shown"
     )]
     Behind {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The version.
+        /// Number of the version.
         version: i32,
-        /// How many tenants.
+        /// Number of tenants that are behind.
         tenants: i64,
     },
-    /// Readers would miss what is shown now.
+    /// Keys are parked that are served now, so readers would miss their rows.
     #[error(
         "version {version} of {name} has {parked} parked keys that are not parked in what is shown"
     )]
     Parked {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The version.
+        /// Number of the version.
         version: i32,
-        /// How many keys.
+        /// Number of newly parked keys.
         parked: i64,
     },
-    /// What is shown is of another build.
+    /// The served version has another schema version than this build.
     #[error("what is shown of {name} is of shape {shape}, this build fills shape {ours}")]
     OtherShape {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The shape that is shown.
+        /// Schema version that is served.
         shape: i32,
-        /// The shape of this build.
+        /// Schema version of this build.
         ours: i32,
     },
     /// There is no such version to compare with.
     #[error("{name} has no such other version to compare with; it has {known}")]
     Nothing {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The versions there are.
+        /// Numbers of the existing versions, comma-separated.
         known: String,
     },
-    /// Their rows cannot be compared.
+    /// The versions have different tables, so their rows cannot be compared.
     #[error("versions {here} and {there} of {name} have other tables")]
     Apart {
-        /// The read model.
+        /// Name of the read model.
         name: String,
-        /// The version that is shown.
+        /// Number of the served version.
         here: i32,
-        /// The other.
+        /// Number of the other version.
         there: i32,
     },
-    /// The database did not answer.
+    /// A statement failed or the database did not answer.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
 }
 
-/// Where a version stands.
+/// State of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It is being filled.
+    /// Under construction; not served.
     Building,
-    /// It is what `read.*` shows.
+    /// Served by the views `read.*`.
     Active,
-    /// It was shown before, and is kept current.
+    /// Served before, and kept current for a rollback.
     Previous,
 }
 
 impl State {
-    /// The stored and shown name.
+    /// Returns the stored and public name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -151,28 +153,28 @@ impl State {
 /// A version of a read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// The read model.
+    /// Name of the read model.
     pub name: String,
-    /// Its version.
+    /// Number of the version, from 1.
     pub version: i32,
-    /// Which tables and which fold.
+    /// Schema version of its tables and fold; see [`Projector::shape`].
     pub shape: i32,
-    /// Where it stands.
+    /// State of the version.
     pub state: State,
-    /// The one tenant it is of, when it is not of all.
+    /// The only tenant of the version; `None` if it covers all tenants.
     pub only: Option<TenantId>,
-    /// Whether it becomes active by itself.
+    /// Whether the engine promotes it once it has caught up.
     pub promotes_itself: bool,
-    /// When its filling began.
+    /// Time at which filling began.
     pub began_at: DateTime<Utc>,
-    /// When it got its indexes.
+    /// Time at which its indexes were built; `None` before.
     pub indexed_at: Option<DateTime<Utc>>,
 }
 
-/// The read model of this name.
+/// Returns the projector with this name.
 ///
 /// # Errors
-/// [`VersionError::Unknown`].
+/// [`VersionError::Unknown`] if this build has none.
 pub fn named(name: &str) -> Result<Arc<dyn Projector>, VersionError> {
     let all = crate::all();
     let known: Vec<_> = all.iter().map(|one| one.name()).collect();
@@ -180,10 +182,10 @@ pub fn named(name: &str) -> Result<Arc<dyn Projector>, VersionError> {
     all.iter().find(|one| one.name() == name).cloned().ok_or_else(unknown)
 }
 
-/// Every version there is.
+/// Returns all versions, ordered by read model and number.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<Version>> {
     let rows = sqlx::query!(
         "select tenant_id, projection, version, shape, state, promotes_itself, began_at, indexed_at
@@ -205,10 +207,11 @@ pub async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<Version>> {
     Ok(version.collect())
 }
 
-/// The version of a read model that is being built: of every tenant, or else the first of one tenant.
+/// Returns the version of a read model under construction: the one of all tenants, otherwise the
+/// first of a single tenant.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn building(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Version>> {
     let mut all = versions(conn).await?;
     all.retain(|one| one.name == name && one.state == State::Building);
@@ -216,10 +219,11 @@ pub async fn building(conn: &mut PgConnection, name: &str) -> sqlx::Result<Optio
     Ok((!all.is_empty()).then(|| all.swap_remove(of_all.unwrap_or(0))))
 }
 
-/// The version of a read model that is being built of exactly this: of every tenant, or of one.
+/// Returns the version of a read model under construction with exactly this scope: all tenants, or
+/// one.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn building_of(
     conn: &mut PgConnection,
     name: &str,
@@ -231,12 +235,12 @@ pub async fn building_of(
     Ok(all.into_iter().find(is_it))
 }
 
-/// Begins a new version beside the one that is shown, for every tenant or for one. Servers fill it. One
-/// of every tenant and one of each tenant may be built side by side.
+/// Creates a new version, of all tenants or of one, for servers to fill. Returns its number.
+/// Versions of different scope can be built at the same time.
 ///
 /// # Errors
-/// [`VersionError::Running`] when one of the same is being built, [`VersionError::OtherShape`] when this build
-/// cannot fill it.
+/// [`VersionError::Running`] if a version of the same scope is under construction,
+/// [`VersionError::OtherShape`] if this build cannot fill it.
 pub async fn begin(
     owner: &PgPool,
     projector: &dyn Projector,
@@ -259,7 +263,8 @@ pub async fn begin(
         return Err(VersionError::OtherShape { name: name.to_owned(), shape, ours });
     }
     let next = next_version(&mut tx, name, &mine).await?;
-    // Whoever was still filling a version of this number when it was given up left its place behind.
+    // A worker that was filling a cancelled version of this number may have left a checkpoint
+    // behind.
     forget(&mut tx, name, next).await?;
     sqlx::query!(
         r#"select projection.create_version($1, $2, $3)::text as "none""#,
@@ -285,8 +290,8 @@ pub async fn begin(
     Ok(next)
 }
 
-/// The next number. Schemas that no version speaks of any more are of a retirement that was
-/// interrupted: they go.
+/// Returns the next version number. Schemas without a version are left over from an interrupted
+/// deletion and are dropped.
 async fn next_version(
     tx: &mut Transaction<'_, Postgres>,
     name: &str,
@@ -307,9 +312,9 @@ async fn next_version(
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// Locks a version, and those of the same read model that are in one of these states, always in the same
-/// order, and tells where they stand now that nobody else moves them. Others that are being built are
-/// left alone: one may be given its indexes, which takes long.
+/// Locks a version and the versions of the same read model in these states, in order of their
+/// numbers, and returns them as they are under the lock. Other versions under construction are not
+/// locked: building indexes may keep their lock for long.
 async fn lock(
     conn: &mut PgConnection,
     version: &Version,
@@ -337,12 +342,12 @@ async fn lock(
     Ok(all)
 }
 
-/// The one that is in a state.
+/// Returns the first version in a state.
 fn in_state(versions: &[Version], state: State) -> Option<&Version> {
     versions.iter().find(|one| one.state == state)
 }
 
-/// Nobody moves a version from here on, until the transaction ends: the engine passes over it.
+/// Locks the checkpoints of a version until the end of the transaction; the engine skips them.
 pub(crate) async fn hold(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
     sqlx::query!(
         r#"select count(*) as "held!" from (
@@ -358,7 +363,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, name: &str, version: i32) -> s
     Ok(())
 }
 
-/// Nobody fills it any more, and nothing speaks of it.
+/// Deletes the version's row, checkpoints and parked events.
 async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
     sqlx::query!(
         "with gone as (
@@ -374,8 +379,8 @@ async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Resu
     Ok(())
 }
 
-/// Waits for those who read it. Who showed a tenant's rows, and who begins the next version, both remove
-/// what is left over: the second finds it gone.
+/// Drops the schema of a version, after running readers have finished. A schema that a concurrent
+/// process has dropped already is no error.
 async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
     match drop_tables_and_schema(conn, name, version).await {
         Err(error) if is_gone(&error) => Ok(()),
@@ -383,14 +388,15 @@ async fn drop_schema(conn: &mut PgConnection, name: &str, version: i32) -> sqlx:
     }
 }
 
-/// Readers take its tables in the order of their names, and so do we.
+/// Locks the tables and drops the schema. Tables are locked in name order, as readers do, to avoid
+/// deadlocks.
 async fn drop_tables_and_schema(
     conn: &mut PgConnection,
     name: &str,
     version: i32,
 ) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
-    // Names of read models are ours.
+    // Names of read models are constants of this code, not input.
     for table in tables(&mut tx, name, version).await? {
         let lock = format!("lock table {name}_v{version}.{table} in access exclusive mode");
         tx.execute(AssertSqlSafe(lock)).await?;
@@ -399,7 +405,7 @@ async fn drop_tables_and_schema(
     tx.commit().await
 }
 
-/// The tables of a version.
+/// Returns the names of a version's tables, in alphabetical order.
 pub(crate) async fn tables(
     conn: &mut PgConnection,
     name: &str,

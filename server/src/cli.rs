@@ -1,5 +1,5 @@
-//! The command line. One file a command; standard output holds the answer, everything else goes to
-//! standard error.
+//! The command line, with one file per command. Results are written to standard output, everything
+//! else to standard error.
 
 mod bench;
 mod completions;
@@ -54,78 +54,78 @@ enum Command {
     Demo(demo::Args),
     /// Apply migrations, then serve HTTP and run the workers
     Serve(serve::Args),
-    /// Apply migrations
+    /// Apply the database migrations and exit
     Migrate,
-    /// Tenants
+    /// Create, list and change tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// API keys
+    /// Create, list and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
-    /// Webhook sources
+    /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
-    /// Read models
+    /// List, rebuild, compare and promote read models
     #[command(subcommand)]
     Projection(projection::Command),
-    /// Events that a read model could not fold
+    /// List, retry and drop events that a projection could not apply
     #[command(subcommand)]
     Parked(parked::Command),
     /// Check that nothing in the log was altered
     Verify(verify::Args),
-    /// Take data out
+    /// Export the events of one tenant or of all
     #[command(subcommand)]
     Export(export::Command),
-    /// Measure this machine, each figure beside its limit
+    /// Measure this machine and compare the figures with its limits
     #[command(subcommand)]
     Bench(bench::Command),
-    /// Webhooks whose tenant could not be told
+    /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
-    /// The private PostgreSQL by hand
+    /// Start, stop and connect to the private PostgreSQL
     #[command(subcommand)]
     Db(db::Command),
-    /// Look at everything a ledger needs, and say what is wrong and what to do
+    /// Check everything a ledger needs, and print what is wrong and how to fix it
     Doctor(doctor::Args),
-    /// The settings
+    /// Show and check the settings
     #[command(subcommand)]
     Config(config::Command),
-    /// Ask a running server whether it is ready
+    /// Check whether a running server is ready
     Probe(probe::Args),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     Completions(completions::Args),
-    /// Print the manual page, or write all of them
+    /// Print the manual page, or write the pages of all commands
     Man(man::Args),
 }
 
-/// What a command that ran came to.
+/// Result of a command that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
-    /// Exit code 0.
+    /// Success: exit code 0.
     Well,
-    /// Exit code 1: it ran, and what it found is not well.
+    /// Failure: exit code 1; the command ran and found a problem.
     Unwell,
-    /// Exit code 3: verification found tampering.
+    /// Tampering found by verification: exit code 3.
     Tampered,
 }
 
-/// An option's value that cannot be meant. Exit code 2.
+/// Invalid value of an option. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
 
-/// Refuses an option's value.
+/// Returns a usage error with this message.
 fn usage<T>(message: impl Into<String>) -> anyhow::Result<T> {
     Err(Usage(message.into()).into())
 }
 
-/// The command line as it is defined: for completions, manual pages and the reference.
+/// Returns the definition of the command line, for completions, manual pages and the reference.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Parses the command line, runs one command, and tells its exit code.
+/// Parses the command line, runs the command and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -136,7 +136,7 @@ pub fn main() -> ExitCode {
         Ok(Done::Tampered) => ExitCode::from(3),
         Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whether or not anybody reads it.
+            // An error of standard error itself cannot be reported.
             let _ = writeln!(std::io::stderr(), "call-ledger: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
@@ -145,7 +145,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
     let form = cli.global.output.unwrap_or_default();
-    // These ask nothing of the machine, so nothing that is set wrong on it stands in their way.
+    // These commands need no configuration and run before it is loaded.
     match &cli.command {
         Command::Completions(args) => return completions::run(form, args),
         Command::Man(args) => return man::run(form, args),

@@ -1,7 +1,7 @@
-//! The demo: what the ledger looks like with a month of two clinics' calls in it.
+//! The demo: a month of calls of two clinics.
 //!
-//! It is an ordinary client: traffic goes through the real HTTP webhook with the real secret, and
-//! what it reports is read back through the API.
+//! The demo is an ordinary client: traffic is sent through the real HTTP webhook with the real
+//! secret, and the reported figures are read back through the API.
 
 pub mod player;
 pub mod traffic;

@@ -1,6 +1,7 @@
-//! `POST /ingest/{source_id}`: believe, understand, record, answer. The answer comes after the commit.
+//! `POST /ingest/{source_id}`: authenticate, translate, record, respond. The response follows the
+//! commit.
 //!
-//! One webhook is one atomic append. Whatever a provider sends again gets the answer it got first.
+//! One webhook is one atomic append. A repeated delivery gets the response of the first one.
 
 mod answer;
 mod arrival;
@@ -48,26 +49,28 @@ pub use counts::{Counts, hour_of};
 pub use replay::{Claims, Replay, claims, replay};
 pub use room::Rooms;
 
-/// A platform waits about this long for an acknowledgement.
+/// Timeout of informational messages; platforms wait about this long for an acknowledgement.
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(20);
-/// An assistant request is answered within a second whatever the ledger does: the platform hangs up
-/// after 7.5 seconds end to end.
+/// Timeout of assistant requests. The platform hangs up after 7.5 seconds end to end, so the
+/// response is sent within a second even if the ledger fails.
 const ASSISTANT_PATIENCE: Duration = Duration::from_millis(800);
-/// Why a message waits in quarantine: no tenant claims an id in it, or several do.
+/// Quarantine reason: no tenant has a route for an id in the message, or several have.
 const NO_SINGLE_ROUTE: &str = "no-single-route";
-/// A voice waits: tool calls are answered in time whatever the ledger does.
+/// Timeout of tool calls: the caller is waiting on the line, so the response is sent in time even
+/// if the ledger fails.
 const TOOL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The route.
+/// Returns the ingest route with its OpenAPI description.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(handler))
 }
 
-/// Takes a webhook of a voice platform.
+/// Receive a webhook of a voice platform.
 ///
-/// Informational messages answer `{"status":"recorded","position":n}`, the same body again
-/// `{"status":"duplicate","position":n}`, telemetry `{"status":"ignored"}`; tool calls answer in the
-/// platform's own shape. A message whose tenant cannot be told answers 202 `quarantined`.
+/// Informational messages are answered with `{"status":"recorded","position":n}`, a repeated body
+/// with `{"status":"duplicate","position":n}`, telemetry with `{"status":"ignored"}`. Tool calls
+/// are answered in the platform's own format. A message without a unique tenant is answered with
+/// 202 and `quarantined`.
 #[utoipa::path(
     post, path = "/ingest/{source_id}", operation_id = "receive_webhook", tag = "ingest",
     params(("source_id" = String, Path, description = "The webhook source")),
@@ -110,18 +113,18 @@ fn unavailable() -> ApiError {
     ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
 }
 
-/// What became of a believed webhook.
+/// Result of an authenticated webhook.
 enum Taken {
-    /// It is in the log.
+    /// Appended to the log, now or by an earlier delivery.
     Recorded(Appended),
-    /// Telemetry that the report repeats.
+    /// Telemetry that the end-of-call report repeats; not stored.
     Ignored,
-    /// Whose it is cannot be told.
+    /// Quarantined, because no unique tenant was found.
     Quarantined,
 }
 
 impl Taken {
-    /// As it is counted.
+    /// Returns the outcome under which the webhook is counted.
     fn outcome(&self) -> Outcome {
         match self {
             Self::Recorded(appended) if appended.duplicate => Outcome::Duplicate,
@@ -131,13 +134,13 @@ impl Taken {
         }
     }
 
-    /// The word for answers.
+    /// Returns the outcome as the `status` of the response.
     fn word(&self) -> &'static str {
         self.outcome().as_str()
     }
 }
 
-/// One believed webhook on its way to the log.
+/// One authenticated webhook, from translation to append.
 struct Delivery<'a> {
     store: &'a Store,
     source: &'a Source,
@@ -161,7 +164,8 @@ impl Delivery<'_> {
         })
     }
 
-    /// Whose message it is: the source's tenant, or the one tenant that claims an id in it.
+    /// Returns the source's tenant or, for a shared source, the only tenant with a route for an id
+    /// in the message. Returns `None` if there is no such tenant or more than one.
     async fn tenant_of(&self, translation: &Translation) -> Result<Option<TenantId>, ApiError> {
         if self.source.tenant_id != TenantId::INSTALLATION {
             return Ok(Some(self.source.tenant_id));
@@ -173,8 +177,8 @@ impl Delivery<'_> {
         })
     }
 
-    /// Takes the message and answers it: in time, and once the proof is good always 200 to those who
-    /// ignore anything else.
+    /// Records the message and returns the response, within the timeout of its kind. Messages of
+    /// kinds for which the platform ignores other status codes are always answered with 200.
     async fn answer(
         &self,
         body: &[u8],
@@ -214,7 +218,7 @@ impl Delivery<'_> {
         self.record(tenant_id, &content, &translation.drafts).await.map(Taken::Recorded)
     }
 
-    /// As a tenant of that country means its national numbers.
+    /// Translates the body with the tenant's country, which national phone numbers need.
     async fn translate_for(
         &self,
         tenant_id: TenantId,
@@ -249,9 +253,10 @@ impl Delivery<'_> {
     }
 }
 
-/// What names the content of a message as it was sent. The quarantine can keep it without keeping
-/// the provider secrets that were in the body, so that a message it gave to a tenant is known again
-/// when the platform repeats it.
+/// Returns the digest of the canonical message as it was sent; used for deduplication.
+///
+/// Quarantine stores this digest but not the provider secrets of the body, so a message replayed
+/// from quarantine is still recognized when the platform repeats it.
 async fn name_content(translation: &Translation) -> ContentName {
     let canonical = &translation.canonical;
     let digest = compute(canonical.len(), || digest(&SHA256, canonical)).await;
@@ -266,7 +271,8 @@ fn refuse_record(error: RecordError) -> ApiError {
         RecordError::Append(AppendError::Overloaded)
         | RecordError::Vault(VaultError::Overloaded) => overloaded(),
         RecordError::Append(error) if !error.is_unavailable() => ApiError::internal(&error),
-        // An operator can mend this from a backup; until then the sender keeps what it has.
+        // An operator can restore the key from a backup. Until then 503 makes the sender keep the
+        // message.
         RecordError::Vault(error @ VaultError::Corrupt { .. }) => {
             tracing::error!(error = %error, "ingest.key_corrupt");
             ApiError::unavailable("key-corrupt", "this person's key is damaged; try again later")
@@ -281,7 +287,7 @@ fn refuse_record(error: RecordError) -> ApiError {
     }
 }
 
-/// The tool calls among drafts.
+/// Returns whether a draft is a tool call.
 fn is_tool_call(draft: &Draft) -> bool {
     matches!(draft.event, Event::CallToolCalled(_))
 }

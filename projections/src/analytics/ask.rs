@@ -1,8 +1,9 @@
-//! The statement that answers questions.
+//! Runs the one SQL statement that answers every analytics query.
 //!
-//! One statement for all of them, so that none is put together from text. It must be planned for the
-//! values it is given: [`prepare`](super::prepare) sees to that. Each part of a bucket is a range of an
-//! index: `offset 0` keeps the planner from joining them all at once.
+//! A single static statement serves all filters and groupings, so no SQL is concatenated. A generic
+//! plan would be slow, so a custom plan for the bound values is forced:
+//! [`prepare`](super::prepare). Each part of a bucket is an index range; `offset 0` stops the
+//! planner from merging the ranges into one join.
 
 use std::collections::HashMap;
 
@@ -14,13 +15,14 @@ use super::{Answer, Cost, Dimension, Extremes, Question, Sums};
 use crate::calls::Cut;
 use crate::histogram::Histogram;
 
-/// The most sums one question may have: one for each bucket, group and currency.
+/// Maximum number of rows of one query: one row for each bucket, group and currency.
 pub const MAX_ROWS: i64 = 100_000;
 
-/// Answers a question. `None` when the answer would be longer than [`MAX_ROWS`].
+/// Answers a query. Returns `None` if the result has more than [`MAX_ROWS`] rows.
 ///
 /// # Errors
-/// [`StoreError::Database`]; [`StoreError::Corrupt`] when what is kept cannot be read.
+/// [`StoreError::Database`] if a statement fails, [`StoreError::Corrupt`] if a stored sum or the
+/// time zone cannot be parsed.
 pub async fn ask(
     tx: &mut TenantTx,
     question: &Question,
@@ -49,7 +51,8 @@ fn corrupt(column: &'static str) -> StoreError {
     StoreError::Corrupt { table: "read.call_rollups", column }
 }
 
-/// One sum. Sums of whole numbers come as text: they may be longer than 64 bits.
+/// One row of the result: the sums of one bucket, group and currency. Integer sums are read as
+/// text, because their values may exceed 64 bits.
 struct Row {
     bucket: i32,
     agent_id: String,
@@ -150,7 +153,8 @@ fn whole(column: &'static str, text: &str) -> Result<i128, StoreError> {
     text.parse().map_err(|_| corrupt(column))
 }
 
-/// Histograms as the statement writes them: buckets, a colon, their counts; then the next.
+/// Parses the histograms of the statement: `buckets:counts` with comma-separated numbers, and `;`
+/// between two histograms.
 fn histogram(text: &str) -> Result<Histogram, StoreError> {
     let mut histogram = Histogram::default();
     for part in text.split(';').filter(|part| part.len() > 1) {
@@ -163,7 +167,8 @@ fn histogram(text: &str) -> Result<Histogram, StoreError> {
     Ok(histogram)
 }
 
-/// Least and most by turns, in the order of the statement.
+/// Builds the extremes from alternating minimum and maximum values, in the column order of the
+/// statement.
 fn extremes(told: &[Option<i64>]) -> Extremes {
     let pair = |nth: usize| {
         let at = |place: usize| told.get(place).copied().flatten();

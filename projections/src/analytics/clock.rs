@@ -1,4 +1,5 @@
-//! Hours of the day and days of the week: parts of a span in which two clocks run side by side.
+//! Splits a span for grouping by hour of the day or day of the week: each part has one constant UTC
+//! offset in both time zones.
 
 use chrono::{DateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -7,19 +8,19 @@ use super::range::Span;
 
 const HOUR: i32 = 3_600;
 
-/// A part of a span in which no clock is turned.
+/// A part of a span in which neither time zone changes its UTC offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
-    /// From and to.
+    /// Start (inclusive) and end (exclusive).
     pub(super) span: Span,
-    /// How many seconds the asked clock is ahead of UTC.
+    /// UTC offset of the query's time zone, in seconds.
     pub(super) east: i32,
-    /// Whether full hours of both clocks begin together, so that an hour of the tenant's lies within
-    /// one of the asked clock.
+    /// True if full hours begin at the same instants in both time zones, so that each hour of the
+    /// tenant's zone is within one hour of the query's zone.
     pub(super) is_aligned: bool,
 }
 
-/// Cuts a span where either clock is turned.
+/// Splits a span at every offset change of either time zone.
 pub(super) fn runs(span: Span, asked: Tz, tenant: Tz) -> Vec<Run> {
     let offsets = |at: DateTime<Utc>| (east(asked, at), east(tenant, at));
     let mut runs = Vec::new();
@@ -38,8 +39,8 @@ fn east(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
-/// When it is first turned after `from`, or `to`. Clocks are turned at full seconds, and none is turned
-/// forth and back within a day.
+/// Returns the first offset change after `from`, or `to` if there is none. Finds it by bisection
+/// within a day: offsets change at full seconds, and no zone changes back within the same day.
 fn next_turn(
     from: DateTime<Utc>,
     to: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What of a span consists of whole months, days and hours of the tenant's zone.
+//! Decomposes a span into whole months, days and hours of the tenant's time zone.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -6,18 +6,18 @@ use chrono_tz::Tz;
 use super::range::Span;
 use crate::calendar::Grain;
 
-/// A part of a span.
+/// A part of a decomposed span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// A run of whole hours, days or months, whose sums are kept; `None`: less than an hour of the
-    /// tenant's, to be summed call by call.
+    /// Granularity of the stored sums that cover this part: a run of whole hours, days or months.
+    /// `None` for less than an hour of the tenant's zone, which is summed from individual calls.
     pub grain: Option<Grain>,
-    /// From and to.
+    /// Start (inclusive) and end (exclusive).
     pub span: Span,
 }
 
-/// Cuts a span into as few parts as it takes: months in the middle, days beside them, hours beside
-/// those, and what is left of an hour at either end. No grain coarser than `coarsest` is used.
+/// Decomposes a span into the fewest parts: months in the middle, then days, then hours, and a
+/// fraction of an hour at either end. No granularity coarser than `coarsest` is used.
 #[must_use]
 pub fn cover(span: Span, zone: Tz, coarsest: Grain) -> Vec<Segment> {
     let grains = [Grain::Month, Grain::Day, Grain::Hour];
@@ -44,7 +44,7 @@ fn cut(span: Span, zone: Tz, grains: &[Grain], segments: &mut Vec<Segment>) {
     cut(Span::new(last, span.to), zone, finer, segments);
 }
 
-/// The first start that is not before `at`.
+/// Returns the first start of a unit that is not before `at`.
 fn start_from(grain: Grain, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     if grain.start(zone, at) == at { at } else { grain.next(zone, at) }
 }
@@ -127,7 +127,8 @@ mod tests {
         }
     }
 
-    /// The parts lie end to end, each of whole units, and none could have been part of a coarser one.
+    /// Asserts that the parts are adjacent, that each consists of whole units, and that none could
+    /// use a coarser unit.
     fn assert_covers(span: Span, zone: Tz, coarsest: Grain) {
         let parts = cover(span, zone, coarsest);
         let mut end = span.from;
@@ -150,7 +151,7 @@ mod tests {
         assert!(parts.len() <= 7, "{zone} {parts:?}");
     }
 
-    /// Instants near the turns of clocks, or anywhere, at several steps.
+    /// Instants near offset changes or anywhere else, at several step widths.
     fn instant() -> impl Strategy<Value = DateTime<Utc>> {
         let (first, last) = (at("2024-12-15T00:00:00Z"), at("2027-02-01T00:00:00Z"));
         let seconds = (last - first).num_seconds();

@@ -1,4 +1,4 @@
-//! Which kept sums answer a question, and for which parts of its buckets.
+//! Chooses the rollups that answer a query, and the parts of its buckets they cover.
 
 use super::clock::runs;
 use super::cover::{Segment, cover};
@@ -7,7 +7,7 @@ use super::{Dimension, Filter, Question};
 use crate::calendar::Grain;
 use crate::calls::Cut;
 
-/// Which sums are kept apart from each other, narrowest first.
+/// The dimensions of each rollup set, from the narrowest set to the widest.
 const CUTS: [(Cut, &[Dimension]); 5] = [
     (Cut::Total, &[]),
     (Cut::Agent, &[Dimension::AgentId]),
@@ -19,7 +19,8 @@ const CUTS: [(Cut, &[Dimension]); 5] = [
     ),
 ];
 
-/// The cut that knows what a question tells apart; `None` when only the calls do.
+/// Returns the narrowest rollup set with all dimensions of the query, or `None` if only individual
+/// calls can answer it.
 pub(super) fn cut(question: &Question) -> Option<Cut> {
     let Filter { provider_call_id, phone_number_id, min_cost_nanos, .. } = &question.filter;
     let Filter { contact_id, phone, email, .. } = &question.filter;
@@ -31,7 +32,7 @@ pub(super) fn cut(question: &Question) -> Option<Cut> {
         || phone.is_some()
         || email.is_some()
         || question.filter.status.as_deref().is_some_and(|status| status != "ended")
-        // Calls that used one tool, by all the tools they used.
+        // Filtering by one tool while grouping by tool needs all tools of each call.
         || (question.filter.tool.is_some() && question.group_by.contains(&Dimension::Tool));
     if is_of_calls {
         return None;
@@ -42,25 +43,25 @@ pub(super) fn cut(question: &Question) -> Option<Cut> {
         .map(|(cut, _)| *cut)
 }
 
-/// What must be known apart.
+/// Returns the dimensions a rollup set must have: those filtered by and those grouped by.
 fn needed(question: &Question) -> Vec<Dimension> {
     let filter = &question.filter;
     let filtered = [
         (filter.agent_id.is_some(), Dimension::AgentId),
         (filter.direction.is_some(), Dimension::Direction),
-        // Whatever has ended has an outcome, and nothing else has.
+        // Exactly the ended calls have an outcome.
         (filter.outcome.is_some() || filter.status.is_some(), Dimension::Outcome),
         (filter.ended_reason.is_some(), Dimension::EndedReason),
         (filter.tool.is_some(), Dimension::Tool),
     ];
     let filtered = filtered.into_iter().filter_map(|(is_there, of)| is_there.then_some(of));
-    // Every cut knows tests, and when its hours begin.
+    // Every rollup set distinguishes test calls and stores the start of its hours.
     let is_in_every_cut = |of: &Dimension| *of == Dimension::IsTest || of.is_of_clock();
     let grouped = question.group_by.iter().copied().filter(|of| !is_in_every_cut(of));
     filtered.chain(grouped).collect()
 }
 
-/// The parts of all buckets, as columns.
+/// The parts of all buckets as parallel arrays, bound as statement parameters.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) buckets: Vec<i32>,
@@ -80,19 +81,19 @@ impl Parts {
     }
 }
 
-/// Where a question is answered from.
+/// The sources of a query's answer: stored rollups, individual calls, or both.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// The kept sums that are read; `None` when none are.
+    /// The rollup set that is read; `None` if only calls are.
     pub(super) cut: Option<Cut>,
-    /// Parts whose sums are kept.
+    /// The parts answered from stored rollups.
     pub(super) kept: Parts,
-    /// Parts that are summed call by call.
+    /// The parts summed from individual calls.
     pub(super) calls: Parts,
 }
 
 impl Plan {
-    /// Plans the answer to a question about a tenant whose sums are cut by the clock of `zone`.
+    /// Plans a query for a tenant, with rollups kept by the clock of `zone`.
     pub(super) fn of(question: &Question, zone: chrono_tz::Tz) -> Self {
         let cut = cut(question);
         let mut plan = Self { cut, ..Self::default() };
@@ -111,7 +112,7 @@ impl Plan {
         plan
     }
 
-    /// Adds a span, by kept sums up to the `coarsest`, or by calls alone.
+    /// Adds a span: from rollups up to granularity `coarsest`, or from individual calls if `None`.
     fn add(
         &mut self,
         bucket: usize,
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!(plan.cut, Some(Cut::Total));
         assert_eq!(plan.kept.grains, ["hour", "hour"]);
         assert_eq!(plan.kept.easts, [39_600, 39_600], "summer time is eleven hours ahead");
-        // Standard time is ten and a half ahead; it ends within an hour of the tenant's.
+        // Standard time is UTC+10:30, so that part ends within an hour of the tenant's zone.
         assert_eq!(plan.calls.easts, [37_800, 39_600]);
     }
 }

@@ -1,4 +1,4 @@
-//! Ranges of time, the buckets they are cut into, and the range before.
+//! Time ranges, the buckets they are split into, and the preceding range for comparison.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,36 +8,36 @@ use chrono_tz::Tz;
 
 use crate::calendar::{Grain, day_start, first_of_month};
 
-/// The longest range that may be asked for, in years. Open ranges are not counted.
+/// Longest range of a query, in years. Ranges with an open start are exempt.
 pub const MAX_YEARS: u32 = 10;
-/// The most buckets that a range may be cut into: 416 days of hours.
+/// Maximum number of buckets of a range; enough for 416 days of hours.
 pub const MAX_BUCKETS: usize = 10_000;
 
-/// From an instant, inclusive, to another, exclusive.
+/// A half-open interval of time: `from` inclusive, `to` exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// It holds this instant.
+    /// First instant of the span (inclusive).
     pub from: DateTime<Utc>,
-    /// It ends before this one.
+    /// End of the span (exclusive).
     pub to: DateTime<Utc>,
 }
 
 impl Span {
-    /// A span. Instants of calls are whole microseconds, so bounds between two of them are moved to
-    /// the later, which changes nothing; `to` before `from` holds nothing.
+    /// Creates a span. Both bounds are rounded up to whole microseconds; starts of calls are whole
+    /// microseconds, so the same calls match. The span is empty if `to` is before `from`.
     #[must_use]
     pub fn new(from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
         let from = whole_micros(from);
         Self { from, to: whole_micros(to).max(from) }
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether the span contains no instant.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.from >= self.to
     }
 
-    /// What both hold.
+    /// Returns the intersection of two spans.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::new(self.from.max(other.from), self.to.min(other.to))
@@ -45,25 +45,25 @@ impl Span {
 }
 
 fn whole_micros(at: DateTime<Utc>) -> DateTime<Utc> {
-    // A leap second is counted in the nanoseconds of the one before.
+    // chrono counts a leap second in the nanoseconds of the preceding second.
     let rest = at.nanosecond() % 1_000;
     if rest == 0 { at } else { at + TimeDelta::nanoseconds(i64::from(1_000 - rest)) }
 }
 
-/// What was asked for; either end may be open.
+/// A requested time range; either end may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
-    /// Began at or after this.
+    /// Earliest start of a call (inclusive); `None` for no bound.
     pub from: Option<DateTime<Utc>>,
-    /// Began before this.
+    /// Latest start of a call (exclusive); `None` for no bound.
     pub to: Option<DateTime<Utc>>,
 }
 
 impl Range {
-    /// All the time there is: every call begins in it.
+    /// Returns the span from year -10 to year 10,010, which contains the start of every call.
     ///
     /// # Panics
-    /// Never: both years exist.
+    /// Never: both years exist in the calendar.
     #[must_use]
     pub fn always() -> Span {
         let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).expect("a year of the calendar");
@@ -71,21 +71,21 @@ impl Range {
         Span::new(at(-10), at(10_010))
     }
 
-    /// The span, with open ends at the ends of time.
+    /// Returns the range as a span, with open ends replaced by those of [`Range::always`].
     #[must_use]
     pub fn span(self) -> Span {
         let Span { from, to } = Self::always();
         Span::new(self.from.unwrap_or(from), self.to.unwrap_or(to))
     }
 
-    /// Whether it holds everything.
+    /// Returns whether both ends are open.
     #[must_use]
     pub fn is_open(self) -> bool {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// Whether it is longer than [`MAX_YEARS`]. What has no beginning is as long as there are calls;
-    /// what has no end ends `now`.
+    /// Returns whether the range is longer than [`MAX_YEARS`]. A range without start is never too
+    /// long; a range without end is measured up to `now`.
     #[must_use]
     pub fn is_too_long(self, now: DateTime<Utc>) -> bool {
         let Some(from) = self.from else { return false };
@@ -93,9 +93,11 @@ impl Range {
         latest.is_some_and(|latest| self.to.unwrap_or(now) > latest)
     }
 
-    /// The range of the same length before this one. Whole months of the zone are as many months, whole
-    /// days as many days, whatever the clocks did meanwhile; anything else is as much time. `None` when
-    /// it has no beginning. What has no end ends `now`.
+    /// Returns the preceding range of the same length, or `None` if the range has no start.
+    ///
+    /// Whole months of the zone are compared with as many months, whole days with as many days,
+    /// regardless of offset changes; anything else with the same elapsed time. A range without end
+    /// is measured up to `now`.
     #[must_use]
     pub fn previous(self, zone: Tz, now: DateTime<Utc>) -> Option<Span> {
         let from = self.from?;
@@ -119,24 +121,24 @@ impl Range {
     }
 }
 
-/// How long a bucket is, on the clock of a zone.
+/// Length of a bucket, on the clock of a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interval {
-    /// An hour on the wall.
+    /// One hour of local time.
     Hour,
-    /// From midnight to midnight.
+    /// Midnight to midnight, local time.
     Day,
-    /// From Monday to Monday.
+    /// Monday to Monday, local time.
     Week,
-    /// From the first to the first.
+    /// First day of a month to the first day of the next.
     Month,
 }
 
 impl Interval {
-    /// Their names.
+    /// Names in queries, in the order of the variants.
     pub const NAMES: [&str; 4] = ["hour", "day", "week", "month"];
 
-    /// When the one that holds `at` began.
+    /// Returns the start of the interval that contains `at`.
     #[must_use]
     pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
@@ -150,7 +152,7 @@ impl Interval {
         }
     }
 
-    /// When the next one begins.
+    /// Returns the start of the interval after the one that contains `at`.
     #[must_use]
     pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
@@ -192,14 +194,14 @@ fn monday_of(date: NaiveDate) -> NaiveDate {
 /// One bucket of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// When its hour, day, week or month began, though the range may begin within it.
+    /// Start of the full hour, day, week or month; may be before the start of the range.
     pub starts_at: DateTime<Utc>,
-    /// What it has of the range.
+    /// The part of the bucket within the range.
     pub span: Span,
 }
 
-/// Cuts a span into hours, days, weeks or months of a zone, without gaps. `None` when that makes more
-/// than `most`.
+/// Splits a span into consecutive hours, days, weeks or months of a zone. Returns `None` if that
+/// makes more than `most` slices.
 #[must_use]
 pub fn slices(span: Span, interval: Interval, zone: Tz, most: usize) -> Option<Vec<Slice>> {
     let mut slices = Vec::new();
@@ -216,7 +218,7 @@ pub fn slices(span: Span, interval: Interval, zone: Tz, most: usize) -> Option<V
     Some(slices)
 }
 
-/// The month of a date, in a zone.
+/// Returns the month that contains a date, in a time zone.
 #[must_use]
 pub fn month(date: NaiveDate, zone: Tz) -> Span {
     let first = first_of_month(date);
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn what_lies_before_whole_months_is_as_many_months() {
         let zone = America::New_York;
-        // November has an hour more than thirty days, October has none less than 31.
+        // November has one hour more than 30 days, October exactly 31 days.
         let november = range("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z");
         let before = november.previous(zone, at("2027-01-01T00:00:00Z"));
         assert_eq!(shown(before), "2026-10-01T04:00:00Z..2026-11-01T04:00:00Z");
@@ -258,7 +260,7 @@ mod tests {
         let week = range("2026-11-02T05:00:00Z", "2026-11-09T05:00:00Z");
         let before = week.previous(America::New_York, at("2027-01-01T00:00:00Z"));
         assert_eq!(shown(before), "2026-10-26T04:00:00Z..2026-11-02T05:00:00Z");
-        // In another zone these are no whole days.
+        // In another time zone these are not whole days.
         let before = week.previous(Asia::Kolkata, at("2027-01-01T00:00:00Z"));
         assert_eq!(shown(before), "2026-10-26T05:00:00Z..2026-11-02T05:00:00Z");
     }

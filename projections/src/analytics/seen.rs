@@ -1,4 +1,4 @@
-//! What is asked beside the sums: when there are calls at all, how many people, who is on the line.
+//! Queries other than sums: first and last call, number of distinct people, and live calls.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -8,16 +8,18 @@ use sqlx::Executor;
 use super::{Filter, Range, Span};
 use crate::calendar;
 
-/// A call that nobody has spoken of for this long is not live, though its end was never told.
+/// A call without an event for this long does not count as live, even if its end was never
+/// reported.
 pub const STALE_AFTER: TimeDelta = TimeDelta::hours(2);
 
-/// Makes a transaction fit for these questions; the first thing to be done in it. Everything is read
-/// at one instant. Each statement is planned for the values it is given: a plan for any values would
-/// read all the tenant has. And none reads the rows of other tenants on its way, though that were
-/// quicker for the only large one.
+/// Configures a transaction for analytics; must be its first statement.
+///
+/// All reads use one snapshot (repeatable read). Custom plans are forced, because a generic plan
+/// would read all rows of the tenant. Sequential scans are off, so that no query reads rows of
+/// other tenants, even where that would be faster for a tenant that owns most of the table.
 ///
 /// # Errors
-/// The database did not answer, or something was read already.
+/// Fails if the database does not answer, or if the transaction has already read something.
 pub async fn prepare(tx: &mut TenantTx) -> sqlx::Result<()> {
     const SETTINGS: &str = "set transaction isolation level repeatable read, read only;
                             set local plan_cache_mode = force_custom_plan;
@@ -27,10 +29,11 @@ pub async fn prepare(tx: &mut TenantTx) -> sqlx::Result<()> {
     tx.conn().execute(SETTINGS).await.map(drop)
 }
 
-/// The time zone that the tenant's days are counted in.
+/// Returns the time zone of the tenant's days.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when it is none.
+/// [`StoreError::Corrupt`] if the stored name is not a time zone, [`StoreError::Database`] if the
+/// statement fails.
 pub async fn zone_of(tx: &mut TenantTx) -> Result<Tz, StoreError> {
     let tenant_id = tx.tenant_id();
     let name = sqlx::query_scalar!(
@@ -43,10 +46,10 @@ pub async fn zone_of(tx: &mut TenantTx) -> Result<Tz, StoreError> {
     calendar::zone(&name).ok_or_else(corrupt)
 }
 
-/// When the first and the last call of a tenant began; `None` when there are none.
+/// Returns the starts of a tenant's first and last call, or `None` if there are no calls.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
@@ -61,18 +64,21 @@ pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, Da
     Ok(row.first.zip(row.last))
 }
 
-/// How many people called or were called: exactly. A call counts as its contact, else as its strongest
-/// handle, else as itself; a handle does not count when a call that has it counts as another. So it does
-/// not matter which of a person's calls came first.
+/// Returns the exact number of distinct people in calls.
+///
+/// A call counts as its contact, otherwise as its strongest handle, otherwise as itself. A handle
+/// does not count if another call with that handle counts as a contact or as another handle, so the
+/// result does not depend on the order of a person's calls.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
     let counted = counted(tx, range, filter).await?;
     Ok(counted - told_apart(tx, range, filter).await?)
 }
 
-/// What the calls count as.
+/// Returns the number of distinct person ids of the matching calls, before correction by
+/// `told_apart`.
 async fn counted(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
     let tenant_id = tx.tenant_id();
     let unfiltered = Filter { is_test: filter.is_test, ..Filter::default() };
@@ -135,8 +141,8 @@ async fn counted(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Resu
     .await
 }
 
-/// The handles among what the calls count as of which another call is told to be of somebody: few, and
-/// an index of their own leads to them.
+/// Returns the number of handles that count as a person although another call with that handle has
+/// a different person id. Few rows qualify, and a dedicated index finds them.
 async fn told_apart(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
     let tenant_id = tx.tenant_id();
     let span = range.span();
@@ -206,7 +212,7 @@ async fn told_apart(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::R
     .await
 }
 
-/// What the calls that used a tool count as, without a look at the calls.
+/// Returns the number of distinct person ids of calls with a tool, from `read.call_tools` alone.
 async fn counted_by_tool(
     tx: &mut TenantTx,
     span: Span,
@@ -236,11 +242,11 @@ async fn counted_by_tool(
     .await
 }
 
-/// How many calls are on the line `now`, whenever they began: no end was told, and something was
-/// told within [`STALE_AFTER`].
+/// Returns the number of live calls at `now`, regardless of their start: no end was reported, and
+/// the last event was recorded within [`STALE_AFTER`].
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn live_calls(
     tx: &mut TenantTx,
     filter: &Filter,

@@ -1,95 +1,96 @@
-//! What is summed, exactly, and what follows from it.
+//! Exact sums over calls, and the averages and rates derived from them.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use crate::histogram::Histogram;
 
-/// Sums over some calls. Money and times are whole numbers, however many calls there are.
+/// Sums over a set of calls. Money and times are 128-bit integers, so they cannot overflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// How many.
+    /// Number of calls in the set.
     pub calls: i64,
-    /// Those whose duration is known.
+    /// Number of calls with a known duration.
     pub timed_calls: i64,
-    /// Their durations together, in milliseconds.
+    /// Sum of the known durations, in milliseconds.
     pub duration_ms: i128,
-    /// What those whose cost is known cost, by currency: amounts of several never add up.
+    /// Sums of known costs by currency; amounts of different currencies are never added.
     pub costs: BTreeMap<String, Cost>,
-    /// Those the provider judged.
+    /// Number of calls the provider evaluated.
     pub evaluated: i64,
-    /// Those it judged a success.
+    /// Number of calls evaluated as successful.
     pub successes: i64,
-    /// Those an appointment is linked to.
+    /// Number of calls with a linked appointment.
     pub booked: i64,
-    /// Those that went on to somebody else.
+    /// Number of calls transferred to another party.
     pub transfers: i64,
-    /// Tool calls together. Apart by [`Tool`](super::Dimension::Tool), or narrowed to one, those of the
-    /// tool.
+    /// Number of tool calls. Grouped by [`Tool`](super::Dimension::Tool) or filtered by one tool,
+    /// only calls of that tool count.
     pub tool_calls: i128,
-    /// How often people were interrupted, as far as it was told.
+    /// Number of interruptions of the user by the assistant, where reported.
     pub user_interruptions: i128,
-    /// How often the assistant was interrupted, as far as it was told.
+    /// Number of interruptions of the assistant, where reported.
     pub assistant_interruptions: i128,
-    /// Calls whose turn latency is known.
+    /// Number of calls with a known turn latency.
     pub latency_calls: i64,
-    /// Their average turn latencies together, in milliseconds.
+    /// Sum of the calls' average turn latencies, in milliseconds.
     pub latency_ms: i128,
-    /// The durations in buckets, for percentiles that are at most 1.6 % off; empty unless asked for.
+    /// Histogram of durations, for percentiles with an error of at most 1.6 %; empty unless
+    /// requested.
     pub durations: Histogram,
-    /// The least and the most; `None` unless asked for.
+    /// Minima and maxima; `None` unless requested.
     pub extremes: Option<Extremes>,
 }
 
-/// What calls in one currency cost, in 1e-9 of it.
+/// Costs of calls in one currency, in 1e-9 of its unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// How many calls.
+    /// Number of calls with a cost in this currency.
     pub calls: i64,
-    /// The stated totals together.
+    /// Sum of the totals stated by the provider.
     pub total_nanos: i128,
-    /// Telephony.
+    /// Telephony cost, in nanos.
     pub transport_nanos: i128,
-    /// Speech to text.
+    /// Speech-to-text cost, in nanos.
     pub stt_nanos: i128,
-    /// The language model.
+    /// Language model cost, in nanos.
     pub llm_nanos: i128,
-    /// Text to speech.
+    /// Text-to-speech cost, in nanos.
     pub tts_nanos: i128,
-    /// The platforms' fees.
+    /// Fees of the platforms, in nanos.
     pub platform_nanos: i128,
-    /// What makes the parts add up to the totals.
+    /// Difference between the totals and the sum of the parts.
     pub other_nanos: i128,
 }
 
-/// The least and the most of some calls, where any is known.
+/// Minimum and maximum of each measure; `None` if no call has a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extremes {
-    /// Durations in milliseconds.
+    /// Minimum and maximum duration, in milliseconds.
     pub duration_ms: Option<(i64, i64)>,
-    /// Stated totals, whatever their currency.
+    /// Minimum and maximum stated total, regardless of currency.
     pub total_nanos: Option<(i64, i64)>,
-    /// Telephony.
+    /// Minimum and maximum cost of telephony.
     pub transport_nanos: Option<(i64, i64)>,
-    /// Speech to text.
+    /// Minimum and maximum cost of speech to text.
     pub stt_nanos: Option<(i64, i64)>,
-    /// The language model.
+    /// Minimum and maximum cost of the language model.
     pub llm_nanos: Option<(i64, i64)>,
-    /// Text to speech.
+    /// Minimum and maximum cost of text to speech.
     pub tts_nanos: Option<(i64, i64)>,
-    /// The platforms' fees.
+    /// Minimum and maximum fee of the platforms.
     pub platform_nanos: Option<(i64, i64)>,
 }
 
 impl Sums {
-    /// What they cost together, in nanos: exact, 0 when no cost is known; `None` when there are several
+    /// Returns the exact total cost in nanos: 0 if no cost is known, `None` if there are several
     /// currencies.
     #[must_use]
     pub fn cost_nanos(&self) -> Option<i128> {
         self.cost().map(|cost| cost.total_nanos)
     }
 
-    /// The same with its parts.
+    /// Returns the total cost with its parts, or `None` if there are several currencies.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
         let mut costs = self.costs.values();
@@ -97,7 +98,7 @@ impl Sums {
         costs.next().is_none().then_some(first)
     }
 
-    /// The currency of all known costs, when there is one.
+    /// Returns the currency of all known costs, or `None` if there are none or several.
     #[must_use]
     pub fn currency(&self) -> Option<&str> {
         let mut names = self.costs.keys();
@@ -105,50 +106,51 @@ impl Sums {
         names.next().is_none().then_some(first.as_str())
     }
 
-    /// Calls whose cost is known.
+    /// Returns the number of calls with a known cost.
     #[must_use]
     pub fn priced_calls(&self) -> i64 {
         self.costs.values().map(|cost| cost.calls).sum()
     }
 
-    /// The cost of a call whose cost is known, on average.
+    /// Returns the average cost of calls with a known cost, in nanos.
     #[must_use]
     pub fn avg_cost_nanos(&self) -> Option<i128> {
         average(self.cost_nanos()?, self.priced_calls())
     }
 
-    /// The cost of a booking: everything that was spent, by what came of it.
+    /// Returns the cost per booking in nanos: the cost of all calls, divided by the number of
+    /// booked calls.
     #[must_use]
     pub fn cost_per_booking_nanos(&self) -> Option<i128> {
         average(self.cost_nanos()?, self.booked)
     }
 
-    /// The duration of a call whose duration is known, on average.
+    /// Returns the average duration of calls with a known duration, in milliseconds.
     #[must_use]
     pub fn avg_duration_ms(&self) -> Option<i128> {
         average(self.duration_ms, self.timed_calls)
     }
 
-    /// The turn latency of a call whose latency is known, on average.
+    /// Returns the average turn latency of calls with a known latency, in milliseconds.
     #[must_use]
     pub fn avg_latency_ms(&self) -> Option<i128> {
         average(self.latency_ms, self.latency_calls)
     }
 
-    /// Of those the provider judged, how many it judged a success.
+    /// Returns the share of evaluated calls that succeeded, from 0 to 1.
     #[must_use]
     pub fn success_rate(&self) -> Option<f64> {
         ratio(self.successes, self.evaluated)
     }
 
-    /// Of all, how many an appointment is linked to.
+    /// Returns the share of all calls with a linked appointment, from 0 to 1.
     #[must_use]
     pub fn booking_rate(&self) -> Option<f64> {
         ratio(self.booked, self.calls)
     }
 }
 
-/// A mean, rounded half away from zero.
+/// Returns the mean, rounded half away from zero, or `None` for an empty set.
 fn average(sum: i128, count: i64) -> Option<i128> {
     let count = i128::from(count);
     if count <= 0 {
@@ -158,7 +160,7 @@ fn average(sum: i128, count: i64) -> Option<i128> {
     Some((sum + half) / count)
 }
 
-/// A part of a whole, for people to look at.
+/// Returns `part / whole` for display, or `None` if `whole` is not positive.
 #[expect(clippy::cast_precision_loss, reason = "a ratio, and both are counts")]
 #[must_use]
 pub fn ratio(part: i64, whole: i64) -> Option<f64> {

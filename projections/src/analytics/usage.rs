@@ -1,34 +1,34 @@
-//! What a tenant used in a billing month, beside what its plan allows.
+//! Usage of a tenant in a billing month, compared with the limits of its plan.
 
 use ledger_store::tenants::{Limit, PlanLimits};
 
-/// A warning is given from this part of a limit on, in hundredths.
+/// Percentage of a limit from which a warning is given.
 const NEAR_PERCENT: i128 = 80;
 
-/// What is counted against a plan, in a month.
+/// Usage of one month, in the quantities that plans limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Calls.
+    /// Number of calls in the month.
     pub calls: i128,
-    /// Minutes of all calls together, rounded up once.
+    /// Total duration of all calls in minutes, rounded up once for the sum.
     pub minutes: i128,
-    /// Cost in nanos; `None` when there are several currencies.
+    /// Cost in nanos; `None` if there are several currencies.
     pub cost_nanos: Option<i128>,
-    /// Recorded events.
+    /// Number of recorded events.
     pub events: i128,
 }
 
-/// How close use has come to a limit.
+/// Level of a usage warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closeness {
-    /// Four fifths are used.
+    /// At least 80 % of the limit is used.
     Near,
-    /// All of it is used.
+    /// The whole limit is used, or more.
     Reached,
 }
 
 impl Closeness {
-    /// The shown name.
+    /// Returns the name used in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,20 +38,20 @@ impl Closeness {
     }
 }
 
-/// One limit that is near or reached.
+/// A warning about one limit that is near or reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warning {
-    /// `calls`, `minutes`, `cost_nanos` or `events`.
+    /// Name of the limit: `calls`, `minutes`, `cost_nanos` or `events`.
     pub limit: &'static str,
-    /// How close.
+    /// Level of the warning.
     pub closeness: Closeness,
-    /// How much is used.
+    /// Amount used, in the unit of the limit.
     pub used: i128,
-    /// How much is allowed.
+    /// Amount the plan allows, in the same unit.
     pub allowed: i64,
 }
 
-/// Warns of every limit of which four fifths or more are used.
+/// Returns a warning for every limit of which at least 80 % is used.
 #[must_use]
 pub fn warnings(used: &Used, limits: &PlanLimits) -> Vec<Warning> {
     let all = [
@@ -76,7 +76,7 @@ fn closeness(used: i128, allowed: i128) -> Option<Closeness> {
     (used * 100 >= allowed * NEAR_PERCENT).then_some(Closeness::Near)
 }
 
-/// Whole minutes that a time in milliseconds has begun.
+/// Converts milliseconds to minutes, rounded up.
 #[must_use]
 pub fn minutes_begun(duration_ms: i128) -> i128 {
     duration_ms.div_euclid(60_000) + i128::from(duration_ms.rem_euclid(60_000) != 0)

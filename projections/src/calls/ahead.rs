@@ -1,5 +1,5 @@
-//! Calls of a batch that are folded and spelled before it is known that they are new, while the batch
-//! before is written: most are.
+//! Calls of a batch that are folded and encoded speculatively, as new calls, while the previous
+//! batch is written. Most calls of a rebuild are new.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use super::Touched;
 use super::row::Spelled;
 use crate::projector::LogEvent;
 
-/// By the call, with the number of its events.
+/// Encoded rows by call id, with the number of folded events.
 #[derive(Default)]
 pub(super) struct Ahead(HashMap<Uuid, (usize, Spelled)>);
 
 impl Ahead {
-    /// Folds all calls, each as if nothing had been told of it before. One with an event that cannot be
-    /// read is left out: it is met in its turn.
+    /// Folds and encodes all calls of the events as if no state of them existed. Calls with an
+    /// undecodable event are omitted; the regular path then parks that event.
     pub(super) fn of<'e>(tenant_id: TenantId, events: impl Iterator<Item = &'e LogEvent>) -> Self {
         let mut told: HashMap<Uuid, Option<Vec<_>>> = HashMap::new();
         for event in events {
@@ -33,7 +33,8 @@ impl Ahead {
         Self(calls.collect())
     }
 
-    /// A call of which all events of the batch are folded, and nothing else.
+    /// Removes and returns the encoded row, if the call is new and exactly the events of the batch
+    /// were folded. Returns `None` otherwise: the caller folds the call again.
     pub(super) fn take(&mut self, touched: &Touched<'_>) -> Option<Spelled> {
         let (events, spelled) = self.0.remove(&touched.key.1)?;
         (touched.before.is_none() && events == touched.events.len()).then_some(spelled)
@@ -88,12 +89,12 @@ mod tests {
     #[test]
     fn a_call_without_one_of_its_events_is_not_what_was_folded_ahead() {
         let events = [told(1, "ringing"), told(2, "ended")];
-        // One was dropped, or waits.
+        // One event was dropped or is parked.
         assert!(Ahead::of(TENANT, events.iter()).take(&touched(&events[..1])).is_none());
-        // Something is known of it already.
+        // The call has stored state already.
         let known = Touched { before: Some(crate::calls::Folded::default()), ..touched(&events) };
         assert!(Ahead::of(TENANT, events.iter()).take(&known).is_none());
-        // Nobody can read one.
+        // One event cannot be decoded.
         let unread = [told(1, "ringing"), event(2, "{}")];
         assert!(Ahead::of(TENANT, unread.iter()).take(&touched(&unread[..1])).is_none());
     }

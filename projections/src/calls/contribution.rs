@@ -1,4 +1,4 @@
-//! What one call contributes to sums.
+//! The contribution of one call to the rollups.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::direction_name;
 use super::measures::Measures;
 use crate::histogram::{bucket_of, class_of};
 
-/// A call's dimensions and what it counts for. What is not known is empty.
+/// Dimensions and measures of one call. An unknown dimension is an empty string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Contribution {
     pub(super) started_at: DateTime<Utc>,
@@ -22,9 +22,9 @@ pub(super) struct Contribution {
     pub(super) currency: String,
     pub(super) duration_class: &'static str,
     pub(super) duration_bucket: Option<i16>,
-    /// Whom the call counts as.
+    /// Person id under which the call counts among distinct people.
     pub(super) person_id: Option<Uuid>,
-    /// The tools it used, with how often each was called: a tool that a report only names, never.
+    /// Number of calls by tool name; 0 for a tool that a report names without a call of it.
     pub(super) tools: BTreeMap<String, i64>,
     pub(super) measures: Measures,
 }

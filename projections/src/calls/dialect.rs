@@ -1,4 +1,4 @@
-//! Calls by their creation, newest first: how a voice platform's own API lists them.
+//! Calls in order of creation, newest first, as the call list of a provider's own API returns them.
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
@@ -8,58 +8,59 @@ use uuid::Uuid;
 
 use super::state;
 
-/// One call with the times such an API shows.
+/// One call, with the timestamps such an API shows.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Our id of it.
+    /// Id of the call in this product.
     pub call_id: Uuid,
-    /// The earliest time known of it.
+    /// Earliest known time of the call.
     pub created_at: DateTime<Utc>,
-    /// When its latest event was recorded, by our clock.
+    /// Log time of the latest event: its recording time, made strictly increasing along the log.
     pub updated_at: DateTime<Utc>,
-    /// The fold.
+    /// Folded state of the call.
     pub call: Call,
-    /// The sealed parties, packed.
+    /// Sealed `party` sections, packed.
     pub party: Option<Vec<u8>>,
 }
 
-/// From a time on, until before another.
+/// A half-open interval of time; either end may be open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
-    /// The first instant in it.
+    /// Start of the interval (inclusive).
     pub from: Option<DateTime<Utc>>,
-    /// The first instant after it.
+    /// End of the interval (exclusive).
     pub until: Option<DateTime<Utc>>,
 }
 
-/// What a list is narrowed to. Absent filters narrow nothing.
+/// Conditions for listed calls. An absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The platform's own id.
+    /// The provider's id of the call.
     pub provider_call_id: Option<String>,
-    /// The assistant.
+    /// The provider's id of the assistant.
     pub agent_id: Option<String>,
-    /// Our number, by the platform's id.
+    /// The provider's id of the tenant's phone number.
     pub phone_number_id: Option<String>,
-    /// Created in this span.
+    /// Interval that contains the time of creation.
     pub created: Span,
-    /// Updated in this span.
+    /// Interval that contains the time of the last update.
     pub updated: Span,
-    /// Marked as a test, or not.
+    /// Whether the call is marked as a test; `None` for both.
     pub is_test: Option<bool>,
 }
 
-/// The newest calls that a filter leaves, as they are stored: all of one instant, in little memory.
+/// Returns the newest calls that match a filter, still compressed: a consistent list of one
+/// snapshot that needs little memory.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn list(
     tx: &mut TenantTx,
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Packed>, StoreError> {
     let tenant_id = tx.tenant_id();
-    // A plan for any filter would serve none: an id or a narrow span is found by its index.
+    // A custom plan uses the index that fits the filter; a generic plan would use none.
     tx.conn().execute("set local plan_cache_mode = force_custom_plan").await?;
     let rows = sqlx::query_as!(
         Packed,
@@ -95,10 +96,12 @@ pub async fn list(
     Ok(rows)
 }
 
-/// The call with this id of the platform's; of several platforms' calls the newest.
+/// Returns the call with this id of the provider. If several providers used the id, the newest
+/// call.
 ///
 /// # Errors
-/// [`StoreError::Database`]; [`StoreError::Corrupt`] when the row is not what the projector wrote.
+/// [`StoreError::Database`] if the statement fails, [`StoreError::Corrupt`] if the stored state
+/// cannot be decoded.
 pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Row>, StoreError> {
     let tenant_id = tx.tenant_id();
     let found = sqlx::query_as!(
@@ -119,7 +122,7 @@ pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Ro
     found.map(Packed::open).transpose()
 }
 
-/// A row as it is stored.
+/// A row with its state still compressed.
 #[derive(Debug, Clone)]
 pub struct Packed {
     call_id: Uuid,
@@ -130,16 +133,16 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// How many bytes of JSON it opens to.
+    /// Returns the size of the state in bytes of JSON, without decompressing it.
     #[must_use]
     pub fn weight(&self) -> usize {
         state::weight(&self.state)
     }
 
-    /// The row.
+    /// Decompresses and decodes the row.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    /// [`StoreError::Corrupt`] if the stored state cannot be decoded.
     pub fn open(self) -> Result<Row, StoreError> {
         let Self { call_id, created_at, last_recorded_at, state, party } = self;
         let call = state::unpack(&state)?;

@@ -1,26 +1,26 @@
-//! Numbers of calls one by one, in the order the calls began.
+//! Measurements of individual calls, in the order of their start.
 
 use chrono::{DateTime, Utc};
 use ledger_store::TenantTx;
 
 use crate::analytics::{Dimension, Span};
 
-/// A number that a call has.
+/// A numeric measurement of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// How long it lasted, in milliseconds.
+    /// Duration of the call, in milliseconds.
     DurationMs,
-    /// The stated total in nano-dollars; like its parts not known where it was billed otherwise.
+    /// Stated total in nano-dollars; unknown, like its parts, for calls billed in another currency.
     CostNanos,
-    /// Telephony.
+    /// Cost of telephony, in nano-dollars.
     TransportNanos,
-    /// Speech to text.
+    /// Cost of speech to text, in nano-dollars.
     SttNanos,
-    /// The language model.
+    /// Cost of the language model, in nano-dollars.
     LlmNanos,
-    /// Text to speech.
+    /// Cost of text to speech, in nano-dollars.
     TtsNanos,
-    /// The platform's fee.
+    /// Fee of the platform, in nano-dollars.
     PlatformNanos,
 }
 
@@ -38,34 +38,34 @@ impl Measure {
     }
 }
 
-/// Which calls, and what of them.
+/// Selects calls, and the values returned for each.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Calls that began in it.
+    /// Span that contains the start of the calls.
     pub span: Span,
-    /// Marked as tests, or not; `None`: both.
+    /// Whether the calls are marked as tests; `None` for both.
     pub is_test: Option<bool>,
-    /// What is told of each besides. Clocks are not asked: their dimensions are not known here.
+    /// Dimensions returned for each call. Hour and weekday are not supported and yield `None`.
     pub keys: Vec<Dimension>,
-    /// The numbers.
+    /// Measurements returned for each call.
     pub measures: Vec<Measure>,
 }
 
-/// One call; with the tool among its keys, one for each tool it used.
+/// Values of one call. If the tool is among the keys, there is one item per call and tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// When it began.
+    /// Start of the call.
     pub started_at: DateTime<Utc>,
-    /// As many as [`Question::keys`], in their order; `None`: not known.
+    /// Values of the [`Question::keys`] dimensions, in order; `None` if unknown.
     pub keys: Vec<Option<String>>,
-    /// As many as [`Question::measures`], in their order; `None`: not known.
+    /// Values of the [`Question::measures`], in order; `None` if unknown.
     pub values: Vec<Option<i64>>,
 }
 
-/// Calls in the order they began, up to a limit.
+/// Returns at most `limit` calls, ordered by their start.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn history(
     tx: &mut TenantTx,
     question: &Question,

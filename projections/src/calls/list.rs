@@ -1,4 +1,4 @@
-//! Reading `calls`: one call, or a page of them.
+//! Reads `calls`: one call, or a page of calls.
 
 mod by_tool;
 
@@ -9,66 +9,67 @@ use uuid::Uuid;
 
 use super::state;
 
-/// One row, ready to be shown.
+/// One row of `calls`, decoded.
 #[derive(Debug, Clone)]
 pub struct CallRow {
-    /// The call.
+    /// Id of the call.
     pub call_id: Uuid,
-    /// When it began; with `call_id`, what pages are ordered by.
+    /// Start of the call; pages are ordered by it and `call_id`.
     pub started_at: DateTime<Utc>,
-    /// The fold.
+    /// Folded state of the call.
     pub call: Call,
-    /// The sealed parties, packed.
+    /// Sealed `party` sections, packed.
     pub party: Option<Vec<u8>>,
 }
 
-/// What a page is narrowed to. Every filter has a typed column; absent ones narrow nothing.
+/// Conditions for the calls of a page. Each has a typed column; an absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Began at or after this.
+    /// Earliest start of a call (inclusive).
     pub from: Option<DateTime<Utc>>,
-    /// Began before this.
+    /// Latest start of a call (exclusive).
     pub to: Option<DateTime<Utc>>,
-    /// The platform's own id.
+    /// The provider's id of the call.
     pub provider_call_id: Option<String>,
-    /// `inbound`, `outbound` or `web`.
+    /// Direction: `inbound`, `outbound` or `web`.
     pub direction: Option<String>,
-    /// `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
+    /// Status: `queued`, `ringing`, `in_progress`, `forwarding` or `ended`.
     pub status: Option<String>,
-    /// Our coarse outcome.
+    /// Coarse outcome, as derived by this product.
     pub outcome: Option<String>,
-    /// The provider's reason, exactly.
+    /// The provider's reason for the end, compared exactly.
     pub ended_reason: Option<String>,
-    /// The assistant.
+    /// The provider's id of the assistant.
     pub agent_id: Option<String>,
-    /// Called this tool.
+    /// Name of a tool the call used.
     pub tool: Option<String>,
-    /// Cost at least this many nano-dollars.
+    /// Minimum cost in nanos, regardless of currency.
     pub min_cost_nanos: Option<i64>,
-    /// With this contact.
+    /// Subject id of the contact.
     pub contact_id: Option<Uuid>,
-    /// From a number: its handle, and the contacts that have it, by whom calls are found that were
-    /// recorded before handles had ids. An empty list finds nothing.
+    /// Ids that match a phone number: its handle, and the contacts with that number. The contacts
+    /// find calls recorded before handles had ids. An empty list matches no call.
     pub phone: Option<Vec<Uuid>>,
-    /// With an e-mail address: the same.
+    /// Ids that match an e-mail address, like `phone`. An empty list matches no call.
     pub email: Option<Vec<Uuid>>,
-    /// Marked as a test, or not.
+    /// Whether the call is marked as a test; `None` for both.
     pub is_test: Option<bool>,
 }
 
-/// The last row of the page before.
+/// Keyset of a page: the last row of the page before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After {
-    /// When it began.
+    /// Start of the last row's call.
     pub started_at: DateTime<Utc>,
-    /// Which it was.
+    /// Id of the last row's call.
     pub call_id: Uuid,
 }
 
-/// A page of calls, newest first.
+/// Returns a page of calls, newest first.
 ///
 /// # Errors
-/// [`StoreError::Database`]; [`StoreError::Corrupt`] when a row is not what the projector wrote.
+/// [`StoreError::Database`] if the statement fails, [`StoreError::Corrupt`] if a stored state
+/// cannot be decoded.
 pub async fn list(
     tx: &mut TenantTx,
     filter: &Filter,
@@ -126,10 +127,10 @@ pub async fn list(
         .collect()
 }
 
-/// One call of the transaction's tenant.
+/// Returns one call of the transaction's tenant, or `None`.
 ///
 /// # Errors
-/// As [`list`].
+/// As for [`list`].
 pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, StoreError> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(

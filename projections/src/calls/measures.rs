@@ -1,4 +1,4 @@
-//! What is summed up over calls.
+//! The measures that rollups sum over calls.
 
 use std::fmt::Display;
 
@@ -6,24 +6,25 @@ use serde::Serialize;
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $name:ident: $whole:ty,)*) => {
-        /// Sums over calls; a column of `call_rollups` each. Counts fit 64 bits. What is told of a call
-        /// is summed in 128 bits and kept as `numeric`: whatever is told, no sum overflows.
+        /// Sums over calls; one column of `call_rollups` each. Counts fit into 64 bits. Values
+        /// reported by the provider are summed in 128 bits and stored as `numeric`, so no reported
+        /// value can overflow a sum.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
         pub struct Measures {
             $($(#[$doc])* pub $name: $whole,)*
         }
 
         impl Measures {
-            /// The columns, in the order of [`Measures::values`].
+            /// Column names, in the order of [`Measures::values`], each after a comma.
             pub(super) const COLUMNS: &'static str = concat!($(", ", stringify!($name)),*);
 
-            /// Adds another. `None` when a sum does not fit.
+            /// Returns the sum of both, or `None` on overflow.
             #[must_use]
             pub fn plus(self, other: Self) -> Option<Self> {
                 Some(Self { $($name: self.$name.checked_add(other.$name)?,)* })
             }
 
-            /// Takes another away. `None` when a sum does not fit.
+            /// Returns the difference of both, or `None` on overflow.
             #[must_use]
             pub fn minus(self, other: Self) -> Option<Self> {
                 Some(Self { $($name: self.$name.checked_sub(other.$name)?,)* })
@@ -37,42 +38,42 @@ macro_rules! measures {
 }
 
 measures! {
-    /// How many.
+    /// Number of calls in the sum.
     calls: i64,
-    /// Those whose duration is known.
+    /// Number of calls with a known duration.
     timed_calls: i64,
-    /// Their durations together.
+    /// Sum of the known durations, in milliseconds.
     duration_ms: i128,
-    /// The stated totals together.
+    /// Sum of the stated totals, in nanos.
     cost_nanos: i128,
-    /// Telephony.
+    /// Cost of telephony, in nanos.
     transport_nanos: i128,
-    /// Speech to text.
+    /// Cost of speech to text, in nanos.
     stt_nanos: i128,
-    /// The language model.
+    /// Cost of the language model, in nanos.
     llm_nanos: i128,
-    /// Text to speech.
+    /// Cost of text to speech, in nanos.
     tts_nanos: i128,
-    /// The platforms' fees.
+    /// Fees of the platforms, in nanos.
     platform_nanos: i128,
-    /// What makes the parts add up to the totals.
+    /// Difference between the totals and the sum of the parts.
     other_nanos: i128,
-    /// Those the provider judged.
+    /// Number of calls the provider evaluated.
     evaluated: i64,
-    /// Those it judged a success.
+    /// Number of calls evaluated as successful.
     successes: i64,
-    /// Those an appointment is linked to.
+    /// Number of calls with a linked appointment.
     booked: i64,
-    /// Those that went on to somebody else.
+    /// Number of calls transferred to another party.
     transfers: i64,
-    /// Tool calls together.
+    /// Number of tool calls of all these calls.
     tool_calls: i64,
-    /// How often people were interrupted.
+    /// Number of interruptions of the user, where reported.
     user_interruptions: i64,
-    /// How often the assistant was interrupted.
+    /// Number of interruptions of the assistant, where reported.
     assistant_interruptions: i64,
-    /// Calls whose turn latency is known.
+    /// Number of calls with a known turn latency.
     latency_calls: i64,
-    /// Their average turn latencies together.
+    /// Sum of the calls' average turn latencies, in milliseconds.
     latency_ms: i128,
 }

@@ -1,5 +1,5 @@
-//! A call as it was known then: folded from the log itself, up to a position, as the read model folds
-//! it.
+//! The state of a call at a point in the past, folded from the log with the same rules as the read
+//! model.
 
 use std::ops::ControlFlow;
 
@@ -14,18 +14,20 @@ use crate::marks::known_at;
 /// A point in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Up to a position.
+    /// A log position (inclusive).
     Position(i64),
-    /// As far as everything was recorded by then: up to the first event that was recorded later, so that
-    /// nothing is known of which something before it is not.
+    /// A time by the recording clock: up to the first event recorded later, so that the prefix of
+    /// the log has no gaps.
     Time(DateTime<Utc>),
 }
 
-/// The call as far as it was known. `None` when nothing was. An event that the read model does without
-/// is left out, and one that it waits at ends what is known, as in what is shown now.
+/// Returns the call as it was known at a point in the past, or `None` if it had no events.
+///
+/// Events that were dropped from the read model are skipped, and the first parked event ends the
+/// fold, so that the result agrees with the current read model.
 ///
 /// # Errors
-/// [`StoreError::Database`].
+/// [`StoreError::Database`] if a statement fails.
 pub async fn find(
     tx: &mut TenantTx,
     call_id: Uuid,
@@ -45,7 +47,7 @@ pub async fn find(
         if event.position > until.0 || is_after {
             return ControlFlow::Break(());
         }
-        // What this build cannot read is waited at, even if that is not noticed yet.
+        // An undecodable event ends the fold, even if the engine has not parked it yet.
         let Ok(recorded) = event.decode() else { return ControlFlow::Break(()) };
         folded.get_or_insert_with(Folded::default).fold(&recorded, &event);
         ControlFlow::Continue(())
@@ -54,7 +56,7 @@ pub async fn find(
     Ok(folded)
 }
 
-/// What the read model does not fold of a call.
+/// Positions of the call's events that the read model does not apply.
 struct PassedOver {
     waits_since: Option<i64>,
     dropped: Vec<i64>,

@@ -1,6 +1,8 @@
-//! Sums over calls by hour, day and month in the tenant's zone, under several cuts: which dimensions
-//! are kept apart. A batch's differences are gathered in memory; the sums they change are loaded,
-//! changed and written back together. A sum of nothing is no row.
+//! Rollups: sums over calls by hour, day and month in the tenant's time zone, for several sets of
+//! dimensions.
+//!
+//! The differences of a batch are collected in memory; the affected sums are loaded, changed and
+//! written together. A sum that became zero is deleted.
 
 mod rows;
 
@@ -18,26 +20,26 @@ use crate::calendar::Grain;
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, Way};
 
-/// Which dimensions a sum keeps apart.
+/// A set of dimensions by which sums are stored separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cut {
-    /// None.
+    /// No dimension: all calls together.
     Total,
-    /// The assistant.
+    /// By the provider's id of the assistant.
     Agent,
-    /// Each tool; a call with several counts in each.
+    /// By tool; a call that used several tools counts in each.
     Tool,
-    /// The coarse class of durations.
+    /// By the coarse class of the duration.
     Duration,
-    /// Assistant, direction, outcome and ended reason.
+    /// By assistant, direction, outcome and ended reason.
     Full,
 }
 
 impl Cut {
-    /// Every cut.
+    /// All rollup sets, in the order of the variants.
     pub const ALL: [Self; 5] = [Self::Total, Self::Agent, Self::Tool, Self::Duration, Self::Full];
 
-    /// The stored name.
+    /// Returns the name in the `cut` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,18 +51,19 @@ impl Cut {
         }
     }
 
-    /// Whether its sums are kept by this grain. By the hour, most calls would have tools and a class of
-    /// their own: there they are summed call by call.
+    /// Returns whether sums of this granularity are stored. By hour, most rows of the tool and
+    /// duration sets would hold a single call, so queries read the calls instead.
     #[must_use]
     pub fn is_kept_by(self, grain: Grain) -> bool {
         grain != Grain::Hour || !matches!(self, Self::Tool | Self::Duration)
     }
 }
 
-/// How many dimensions a sum may keep apart.
+/// Number of dimension columns of a rollup row.
 const DIMENSIONS: usize = 7;
 
-/// What a sum is of. Dimensions are numbers of names: thousands of keys share a few.
+/// The key of a rollup row. Dimension values are interned as numbers, because thousands of keys
+/// share few values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
     tenant_id: TenantId,
@@ -68,11 +71,11 @@ struct Key {
     grain: Grain,
     starts_at: DateTime<Utc>,
     is_test: bool,
-    /// Agent, direction, outcome, ended reason, tool, duration class, currency.
+    /// Agent, direction, outcome, ended reason, tool, duration class and currency, in this order.
     dimensions: [u32; DIMENSIONS],
 }
 
-/// A sum, or a difference of one.
+/// A stored sum, or a difference to one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Sum {
     measures: Measures,
@@ -84,7 +87,8 @@ impl Sum {
         *self == Self::default()
     }
 
-    /// Adds another, `sign` times.
+    /// Adds the measures of a call (`sign` 1) or subtracts them (`sign` -1). Returns `None` on
+    /// overflow.
     fn add(&mut self, measures: Measures, bucket: Option<i16>, sign: i64) -> Option<()> {
         self.measures = match sign {
             1 => self.measures.plus(measures)?,
@@ -105,7 +109,7 @@ impl Sum {
     }
 }
 
-/// Names by number.
+/// Interned strings: a number for each distinct name of a batch.
 #[derive(Debug, Default)]
 struct Names {
     numbers: HashMap<String, u32>,
@@ -128,14 +132,15 @@ impl Names {
     }
 }
 
-/// When the hours, days and months of a zone began, remembered by the hour and its end: all that it
-/// holds share them. Clocks were turned at any minute, some as late as 2011.
+/// Cache of the starts of hours, days and months in a zone, keyed by the start of the hour. Offsets
+/// have changed at any minute of an hour, in some zones as late as 2011, so each entry keeps its
+/// end.
 struct Starts {
     zone: Tz,
     known: BTreeMap<DateTime<Utc>, Hour>,
 }
 
-/// An hour: when it is over, and when it, its day and its month began.
+/// A cached hour: its end, and the starts of the hour, its day and its month.
 struct Hour {
     ends_at: DateTime<Utc>,
     starts: [DateTime<Utc>; 3],
@@ -154,7 +159,7 @@ impl Starts {
     }
 }
 
-/// The differences that a batch makes.
+/// Differences that a batch makes to the rollups.
 struct Differences {
     names: Names,
     starts: HashMap<TenantId, Starts>,
@@ -162,7 +167,8 @@ struct Differences {
 }
 
 impl Differences {
-    /// Adds what a call of a tenant contributes to every cut and grain, or takes it away.
+    /// Adds (`sign` 1) or subtracts (`sign` -1) the contribution of a call in every rollup set and
+    /// granularity. Returns `None` on overflow.
     fn add(&mut self, tenant_id: TenantId, one: &Contribution, sign: i64) -> Option<()> {
         let starts = self.starts.get_mut(&tenant_id).expect("each has a zone").of(one.started_at);
         let none = self.names.number("");
@@ -198,7 +204,7 @@ impl Differences {
     }
 }
 
-/// Brings the sums up to what these calls contribute now.
+/// Updates the rollups by the differences between the old and new contributions of these calls.
 pub(super) async fn write(
     conn: &mut PgConnection,
     zones: &HashMap<TenantId, Tz>,
@@ -242,7 +248,8 @@ mod tests {
 
     #[test]
     fn what_is_remembered_of_starts_is_what_they_are() {
-        // A clock turned a minute after midnight, one by half an hour, hours of odd minutes, and none.
+        // An offset change one minute after midnight, one of half an hour, hours of odd minutes,
+        // and a zone without a change that night.
         let turned: [(Tz, &str); 4] = [
             (Tz::America__St_Johns, "2010-11-07T00:10:00Z"),
             (Tz::Australia__Lord_Howe, "2026-04-04T12:10:00Z"),
@@ -252,7 +259,7 @@ mod tests {
         for (zone, from) in turned {
             let mut starts = Starts { zone, known: BTreeMap::new() };
             let from: DateTime<Utc> = from.parse().expect("a time");
-            // There and back again, so that what is remembered was asked for in any order.
+            // Forward and backward, so that cache entries are made and read in any order.
             for step in (0..300).chain((0..300).rev()) {
                 let at = from + TimeDelta::seconds(step * 61);
                 assert_eq!(starts.of(at), Grain::ALL.map(|grain| grain.start(zone, at)), "{at}");

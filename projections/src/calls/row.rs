@@ -1,4 +1,4 @@
-//! The rows of `calls`.
+//! Encodes and writes the rows of `calls`.
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Outcome;
@@ -11,7 +11,7 @@ use super::{Change, Folded, Touched, direction_name, state, status_name};
 use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
-/// A row, in the order of the table's columns.
+/// A row, in the column order of the table.
 #[derive(Serialize)]
 struct Row<'a> {
     tenant_id: Uuid,
@@ -154,7 +154,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Bytes as PostgreSQL reads them.
+/// Formats bytes as a hexadecimal `bytea` literal.
 fn bytea(bytes: &[u8]) -> String {
     let mut text = vec![b'\\', b'x'];
     text.resize(2 + 2 * bytes.len(), 0);
@@ -162,7 +162,7 @@ fn bytea(bytes: &[u8]) -> String {
     String::from_utf8(text).expect("digits are ASCII")
 }
 
-/// A new call as a row, and what changes with it.
+/// An encoded row of a new call, and its change to the rollups.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spelled {
     row: String,
@@ -178,8 +178,8 @@ impl Spelled {
     }
 }
 
-/// Folds and writes calls: many new ones by `COPY`, each folded ahead or while the database takes in
-/// those before, and the others by key.
+/// Folds and writes calls. Many new calls are written by `COPY`: each is taken from `ahead` or
+/// folded while the database reads the previous rows. All others are upserted by key.
 pub(super) async fn write(
     conn: &mut PgConnection,
     (mut new, mut ahead): (Vec<Touched<'_>>, Ahead),

@@ -1,5 +1,5 @@
-//! What is kept beside the calls: the tools of each, to page through the calls that used one and
-//! to count their people, and how many calls each person has.
+//! Maintains the tables derived from calls: `call_tools`, which lists and counts the calls and
+//! people of a tool, and `callers`, which counts the calls of each person.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) async fn write(
     write_callers(conn, calls).await
 }
 
-/// Whether what is listed of a call's tools stays as it is.
+/// Returns whether the `call_tools` rows of a call stay unchanged.
 fn is_listed(call: &Change) -> bool {
     call.before.as_ref().is_some_and(|before| {
         let now = &call.now;
@@ -31,7 +31,7 @@ fn is_listed(call: &Change) -> bool {
     })
 }
 
-/// Removes the tools of calls that are listed otherwise from now on.
+/// Deletes the `call_tools` rows of calls that changed.
 async fn remove_stale_tools(conn: &mut PgConnection, calls: &[Change]) -> Result<(), ProjectError> {
     let had_tools =
         |call: &&Change| call.before.as_ref().is_some_and(|before| !before.tools.is_empty());

@@ -1,8 +1,8 @@
-//! How a call is kept in its row: its JSON, compressed. It says the same words in every row and is
-//! compressed with a dictionary of them, to a fifth; most of what a row costs is its length.
+//! Encoding of a call in its row: JSON, compressed with a dictionary.
 //!
-//! Rows are folded anew whenever the shape of the read model changes, so a better dictionary is a new
-//! shape and needs no codec of its own.
+//! All rows contain the same words, so the dictionary reduces a row to a fifth, and the cost of
+//! a row is mostly its length. A change of the read model's schema version folds every row again,
+//! so a better dictionary only needs a new schema version, not a codec of its own.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -14,7 +14,8 @@ use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe::get_frame_content_size;
 
 const LEVEL: i32 = 1;
-/// PostgreSQL holds no larger value; what claims to be larger is not decompressed.
+/// Limit of decompressed JSON. PostgreSQL stores no larger value; a frame that announces more is
+/// rejected.
 const MAX_JSON: u64 = 1 << 30;
 
 static DICTIONARY: &[u8] = include_bytes!("../../dictionaries/calls-1.zdict");
@@ -23,7 +24,7 @@ static ENCODER: LazyLock<EncoderDictionary<'static>> =
 static DECODER: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
-// Making one costs more than using it.
+// Creating a compressor costs more than using it, so each thread keeps one.
 thread_local! {
     static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(
         Compressor::with_prepared_dictionary(&ENCODER).expect("there is memory for a compressor"));
@@ -31,23 +32,24 @@ thread_local! {
         Decompressor::with_prepared_dictionary(&DECODER).expect("there is memory for a decompressor"));
 }
 
-/// A call as its row keeps it.
+/// Encodes a call for the `state` column.
 pub(super) fn pack(call: &Call) -> Vec<u8> {
     let json = serde_json::to_vec(call).expect("a fold is plain data");
     let packed = COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&json));
     packed.expect("there is memory for a frame")
 }
 
-/// A call out of its row.
+/// Decodes a call from the `state` column.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when it is not what the projector wrote.
+/// [`StoreError::Corrupt`] if the state cannot be decoded.
 pub fn unpack(state: &[u8]) -> Result<Call, StoreError> {
     let call = json(state).and_then(|json| serde_json::from_slice(&json).ok());
     call.ok_or(StoreError::Corrupt { table: "calls", column: "state" })
 }
 
-/// How many bytes of JSON a row's state opens to, as far as it says so.
+/// Returns the size in bytes of the decompressed JSON, as announced by the frame; 0 if it is not
+/// announced.
 pub(super) fn weight(state: &[u8]) -> usize {
     let len = get_frame_content_size(state).ok().flatten().unwrap_or(0);
     usize::try_from(len).unwrap_or(usize::MAX)
@@ -65,7 +67,7 @@ mod tests {
     use crate::calls::Calls;
     use crate::projector::Projector;
 
-    /// A call as rows of shape 3 keep it.
+    /// A row as encoded by schema version 3.
     const SHAPE_3: &str = "28b52ffd236ca04a0c3c8d0000206120307d03fc89aa815018bdacaebc43";
 
     fn call() -> Call {

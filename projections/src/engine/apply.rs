@@ -1,4 +1,4 @@
-//! Folding events into one version of a read model, and finding the one that will not be folded.
+//! Applies events to one version of a read model and isolates the events that cannot be applied.
 
 use sqlx::{Acquire, AssertSqlSafe, Executor, PgConnection};
 
@@ -7,52 +7,54 @@ use super::postponed::is_about_rows;
 use crate::caught::{caught, caught_now};
 use crate::projector::{LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
 
-/// A version of a tenant's read model, that the search path leads to.
+/// A version of a tenant's read model; the search path must point to its schema.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
-    /// The read model.
+    /// Projector that applies the events.
     pub projector: &'a dyn Projector,
-    /// The version.
+    /// Number of the version, from 1.
     pub version: i32,
-    /// Whose.
+    /// The tenant that owns the events and rows.
     pub tenant: Tenant,
-    /// How its rows are written.
+    /// How the projector writes its rows.
     pub way: Way,
 }
 
-/// What became of some events.
+/// Result of applying a batch of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
-    /// Keys that were parked.
+    /// Number of keys that were parked.
     pub parked: usize,
 }
 
-/// Why some events were not folded.
+/// Reason why a batch was rolled back.
 enum Fault {
-    /// This one cannot be.
+    /// The event at index `nth` failed.
     Event { nth: usize, reason: String },
-    /// One of them, or all of them.
+    /// The batch failed as a whole; any of its events may be the cause.
     Batch { reason: String },
 }
 
-/// Leads table names without a schema to a version, until the transaction ends.
+/// Points unqualified table names to the schema of a version, until the transaction ends.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
-    // Names of read models are ours.
+    // Names of read models are constants of this code, not input.
     let path = format!("set local search_path = {name}_v{version}");
     conn.execute(AssertSqlSafe(path)).await?;
     Ok(())
 }
 
-/// Folds events, in order, into the version that the search path leads to. A key whose event cannot
-/// be folded is parked from there on and holds back nobody else: a batch that fails is halved until
-/// the culprit stands alone. Halves are folded in the order of the log, so that it is the same one
-/// whatever it shares a batch with. What was prepared of them serves the first attempt.
+/// Applies events, in order, to the version in the search path, and parks what cannot be applied.
+///
+/// The key of a failing event is parked from that event on; other keys continue. A failing batch is
+/// bisected down to the single event. Halves are applied in log order, so the result does not
+/// depend on the batch. `prepared` is used by the first attempt only.
 ///
 /// # Errors
-/// The database did not answer; what was folded is undone with the caller's transaction.
+/// Fails if the database does not answer. The caller's transaction then rolls back everything
+/// applied.
 pub async fn apply(
     conn: &mut PgConnection,
     target: Target<'_>,
@@ -85,8 +87,8 @@ pub async fn apply(
         let position = ledger_core::ids::Position(event.stored.position);
         waiting.note(tenant_id, name, version, event.key(), position);
         applied.parked += 1;
-        // What comes after it may hold more of its kind. It is halved, so that a batch full of them is
-        // not begun anew for each.
+        // Later events may fail as well. The remainder is halved, so that a batch full of failing
+        // events is not retried as a whole for each of them.
         let mut later = part.split_off(nth);
         let last = later.split_off(later.len() / 2);
         parts.extend([last, later, part]);
@@ -94,7 +96,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Folds all of it, or none.
+/// Applies all events or none, under a savepoint. Returns the fault if there was one.
 async fn attempt(
     conn: &mut PgConnection,
     target: Target<'_>,
@@ -110,7 +112,7 @@ async fn attempt(
         }
         Ok(Ok(Some(fault))) => fault,
         Ok(Err(ProjectError::Poison(reason))) => Fault::Batch { reason },
-        // A value PostgreSQL refuses will be refused again.
+        // PostgreSQL rejects the same value on every retry, so the event is at fault.
         Ok(Err(ProjectError::Database(error))) if is_about_data(&error) => {
             Fault::Batch { reason: crate::projector::reason(&without_values(&error)) }
         }
@@ -121,15 +123,16 @@ async fn attempt(
     Ok(Some(fault))
 }
 
-/// Events of some tenants that are to be folded together.
+/// Events of one tenant, applied together with those of other tenants.
 pub(super) struct Part<'a> {
     pub(super) tenant: Tenant,
     pub(super) events: Vec<&'a LogEvent>,
 }
 
-/// Folds events of many tenants into one version, by as few statements as those of one tenant take. When
-/// one of them cannot be folded, none is, and the transaction is lost: [`may_be_a_part`] then says
-/// whether [`apply`] can find which.
+/// Applies events of many tenants to one version, with as few statements as for one tenant.
+///
+/// If one event fails, the whole transaction is lost. [`may_be_a_part`] then decides whether a
+/// retry by [`apply`] for each tenant can isolate the cause.
 pub(super) async fn apply_together(
     conn: &mut PgConnection,
     projector: &dyn Projector,
@@ -153,7 +156,8 @@ pub(super) async fn apply_together(
     }
 }
 
-/// Whether what was folded together failed for the sake of one part, and not of the database.
+/// Returns whether a combined batch failed because of some of its events, and not because of the
+/// database.
 pub(super) fn may_be_a_part(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::WorkerCrashed) || is_about_rows(error)
 }
@@ -179,13 +183,15 @@ async fn fold(
     Ok(None)
 }
 
-/// SQLSTATE classes 22 (data exception), 23 (integrity) and 54 (a limit of PostgreSQL's own).
+/// Returns whether the SQLSTATE is of class 22 (data exception), 23 (integrity constraint
+/// violation) or 54 (program limit exceeded).
 fn is_about_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
 
-/// What PostgreSQL refused, by its number: its own words may repeat what a provider sent.
+/// A value PostgreSQL rejected, identified by SQLSTATE only: the message may quote data of a
+/// provider.
 #[derive(Debug, thiserror::Error)]
 #[error("PostgreSQL refused a value (SQLSTATE {0})")]
 struct Refused(String);

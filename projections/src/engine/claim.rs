@@ -1,4 +1,4 @@
-//! Whose turn it is: tenants that are behind their own log, and that nobody else is at.
+//! Claims tenants with a checkpoint behind the log, skipping those locked by another worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,44 +10,45 @@ use uuid::Uuid;
 use crate::calendar;
 use crate::projector::{Projector, Tenant, Way};
 
-/// Tenants a sweep looks for at once.
+/// Maximum number of tenants a sweep selects in one cycle.
 const CANDIDATES: i64 = 256;
-/// Checkpoints claimed per transaction.
+/// Maximum number of checkpoints claimed per transaction.
 const CLAIM: i64 = 64;
-/// A turn that moved so many may have left others out.
+/// Number of moved checkpoints from which a cycle counts as full: more may be waiting.
 pub(super) const FULL: usize = 64;
 
-/// Which versions a worker moves.
+/// The kind of versions a worker fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// What is shown, what was shown before, and what is about to be.
+    /// Versions that are served, were served before, or are about to be.
     Live,
-    /// What is being filled, and has no indexes yet.
+    /// Versions under construction that have no indexes yet.
     Rebuild,
 }
 
-/// A version of a read model of one tenant, locked by this transaction.
+/// A version of a tenant's read model, with its checkpoint locked by this transaction.
 pub(super) struct Claim {
     pub(super) projector: Arc<dyn Projector>,
     pub(super) version: i32,
     pub(super) position: Position,
     pub(super) way: Way,
-    /// Why it did not go on when it was tried before.
+    /// Reason why an earlier attempt stopped at this checkpoint.
     pub(super) halted: Option<String>,
 }
 
 impl Claim {
-    /// Which version of which read model.
+    /// Returns the name of the read model and the version.
     pub(super) fn key(&self) -> (&'static str, i32) {
         (self.projector.name(), self.version)
     }
 }
 
-/// Who is looked for.
+/// Selects the checkpoints to claim.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) lane: Lane,
-    /// Whether those that a build could not read on are tried, too: this one may be newer.
+    /// Whether halted checkpoints are retried: this build may be newer than the one that halted
+    /// them.
     pub(super) halted: bool,
 }
 
@@ -57,15 +58,15 @@ impl Wanted {
     }
 }
 
-/// The claims of one tenant.
+/// The claimed versions of one tenant.
 pub(super) struct TenantClaims {
     pub(super) tenant_id: TenantId,
-    /// `None` when its time zone is none of this build's.
+    /// `None` if this build does not know the tenant's time zone.
     pub(super) tenant: Option<Tenant>,
     pub(super) claims: Vec<Claim>,
 }
 
-/// The names and shapes this build fills.
+/// Names and schema versions of the read models this build fills, as parallel arrays.
 pub(super) struct Shapes {
     names: Vec<String>,
     shapes: Vec<i32>,
@@ -80,9 +81,11 @@ impl Shapes {
     }
 }
 
-/// A checkpoint for each tenant and version of a lane that has none yet. In a transaction of its own:
-/// whoever enrols the same waits for its end, and a turn may be long. Versions that are changing places
-/// are left alone, or a tenant could be shown between two looks at who has caught up.
+/// Inserts the missing checkpoints of all tenants for the versions of a lane.
+///
+/// Runs in its own transaction: a concurrent insert of the same checkpoint waits for the end of it,
+/// and a cycle may be long. Versions locked by a promotion are skipped; otherwise a tenant could be
+/// added between the promotion's check for lag and the switch.
 pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into projection.checkpoints (tenant_id, projection, version)
@@ -105,7 +108,7 @@ pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sql
     Ok(())
 }
 
-/// Whoever is behind and not postponed, those first that moved longest ago.
+/// Returns tenants that are behind and not postponed, ordered by their oldest checkpoint update.
 pub(super) async fn behind(
     conn: &mut PgConnection,
     shapes: &Shapes,
@@ -141,7 +144,8 @@ pub(super) async fn behind(
     Ok(rows.into_iter().map(TenantId).collect())
 }
 
-/// Locks what these tenants are behind with, in the order they are named, and skips what is locked.
+/// Locks the checkpoints of these tenants that are behind, in the given order, and skips locked
+/// ones.
 pub(super) async fn claim(
     conn: &mut PgConnection,
     projectors: &[Arc<dyn Projector>],

@@ -1,5 +1,5 @@
-//! Folding what a turn has read: into one version after the other, of all tenants together or of each by
-//! itself.
+//! Applies the batches of a cycle, version by version: all tenants together, or one tenant at a
+//! time.
 
 use sqlx::PgConnection;
 
@@ -10,22 +10,22 @@ use super::read::Batch;
 use super::settle::Settled;
 use crate::projector::{LogEvent, Prepared, Projector, Tenant};
 
-/// How much of a batch a read model can be brought to.
+/// How far a batch was applied to a read model.
 pub(super) struct Reached {
-    /// So many of its events.
+    /// Number of leading events of the batch that were applied.
     pub(super) len: usize,
-    /// Why not further: what follows is beyond this build.
+    /// Reason for not applying the next event: this build cannot decode it.
     pub(super) beyond: Option<String>,
 }
 
-/// Events of a tenant, and the versions they are to be folded into.
+/// A batch of one tenant's events, and the versions it is applied to.
 pub(super) struct Work {
     pub(super) tenant: Tenant,
     pub(super) claims: Vec<Claim>,
     pub(super) batch: Batch,
 }
 
-/// Folds what was read of one tenant into one version, which the search path leads to.
+/// Applies the batch of one tenant to the version in the search path.
 pub(super) async fn fold_apart(
     conn: &mut PgConnection,
     work: &mut Work,
@@ -44,7 +44,7 @@ pub(super) async fn fold_apart(
     Ok(())
 }
 
-/// Folds what was read of all tenants into one version, which the search path leads to.
+/// Applies the batches of all tenants to the version in the search path.
 pub(super) async fn fold_together(
     conn: &mut PgConnection,
     work: &[Work],
@@ -71,7 +71,8 @@ pub(super) async fn fold_together(
     }
 }
 
-/// The events of a batch that a read model wants, as far as this build can read.
+/// Returns the events of a batch the read model handles, up to the first one this build cannot
+/// decode.
 fn readable<'b>(projector: &dyn Projector, batch: &'b Batch) -> (Vec<&'b LogEvent>, Reached) {
     let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
     let unread = |event: &LogEvent| {
@@ -84,7 +85,8 @@ fn readable<'b>(projector: &dyn Projector, batch: &'b Batch) -> (Vec<&'b LogEven
     (wanted, Reached { len, beyond })
 }
 
-/// Folds a batch into the version that the search path leads to, as far as this build can read.
+/// Applies a batch to the version in the search path, up to the first event this build cannot
+/// decode.
 pub(super) async fn fold_one(
     conn: &mut PgConnection,
     target: Target<'_>,

@@ -1,11 +1,11 @@
-//! What the workers of this process last complained of.
+//! The most recent worker errors of this process, for the health check.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::claim::Lane;
 
-/// Failures that last. Cheap to clone.
+/// Current worker errors by lane. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<Lane, String>>>);
 
@@ -18,7 +18,7 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&lane);
     }
 
-    /// Why the last turn of the live lane failed, when it did.
+    /// Returns the error of the last live cycle, or `None` if it succeeded.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&Lane::Live).cloned()

@@ -1,4 +1,4 @@
-//! What waits, and what is done without: parked keys, and events that somebody dropped.
+//! Parked keys, and events dropped by an operator.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::projector::LogEvent;
 
-/// The parked keys and dropped events of the tenants of a transaction.
+/// Parked keys and dropped events of the tenants of a transaction.
 #[derive(Debug, Default)]
 pub struct Waiting {
     parked: HashMap<(TenantId, String, i32), HashMap<Uuid, Position>>,
@@ -16,10 +16,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Looks them up.
+    /// Loads the parked keys and dropped events of these tenants.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// Fails if the database does not answer.
     pub async fn load(conn: &mut PgConnection, tenants: &[TenantId]) -> sqlx::Result<Self> {
         let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let rows = sqlx::query!(
@@ -50,7 +50,8 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Whether an event is to be folded now.
+    /// Returns whether an event is applied now: not dropped, and not at or behind a parked event of
+    /// its key.
     pub(super) fn is_free(
         &self,
         tenant_id: TenantId,
@@ -69,7 +70,7 @@ impl Waiting {
             && !self.dropped.contains(&(tenant_id, projection, position))
     }
 
-    /// A key waits from an event on.
+    /// Records that a key is parked from a position on.
     pub(super) fn note(
         &mut self,
         tenant_id: TenantId,
@@ -82,7 +83,7 @@ impl Waiting {
         keys.insert(key, position);
     }
 
-    /// A key is free again.
+    /// Records that a key is no longer parked.
     pub(crate) fn free(&mut self, tenant_id: TenantId, projection: &str, version: i32, key: Uuid) {
         if let Some(keys) = self.parked.get_mut(&(tenant_id, projection.to_owned(), version)) {
             keys.remove(&key);
@@ -90,7 +91,8 @@ impl Waiting {
     }
 }
 
-/// Parks the key of an event, for good reason.
+/// Parks the key of an event, with the reason. If the key is parked already, counts another
+/// attempt.
 pub(super) async fn park(
     conn: &mut PgConnection,
     tenant_id: TenantId,

@@ -1,4 +1,5 @@
-//! A bug on purpose, for the torture harness to find. In no build but its own: the feature `planted-bugs`.
+//! A deliberate bug that the torture harness must detect. Compiled only with the feature
+//! `planted-bugs`.
 
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ use super::settle::Settled;
 use super::turn::Worker;
 use crate::projector::Prepared;
 
-/// How long the rows stay behind their checkpoint.
+/// Delay between the commit of the checkpoints and that of the rows.
 const LATE: Duration = Duration::from_millis(40);
 
 impl Worker {
-    /// Commits the checkpoints, then the rows.
+    /// Commits the checkpoints first and the rows later, in a separate transaction.
     pub(super) async fn turn_apart(
         &mut self,
         mut tx: Transaction<'_, Postgres>,

@@ -1,6 +1,7 @@
-//! Tenants that the database does not let on: their rows are held by somebody, or something is wrong
-//! with them. They are tried again in a while, in a turn of their own, so that nobody shares their
-//! trouble.
+//! Backoff of tenants with failing events: their rows are locked, or their data is at fault.
+//!
+//! A postponed tenant is retried alone in its own cycle, so that its failure does not affect other
+//! tenants.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,16 +10,17 @@ use std::time::Duration;
 use ledger_core::ids::TenantId;
 use tokio::time::Instant;
 
-/// How long a tenant is passed over at first, and at most: each failure doubles it.
+/// First and longest delay of a tenant; each failure doubles it.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// SQLSTATE classes, and codes of class 57, that speak of the connection or of the whole database:
-/// 08 and 57 (connections and servers that end), 25 (read-only), 53 and 58 (nothing left, a broken disk).
+/// SQLSTATE classes of errors that concern the connection or the whole server: 08 and 57
+/// (connection or server shut down), 25 (read-only), 53 (insufficient resources) and 58 (system
+/// error).
 const EVERYBODYS: [&str; 5] = ["08", "25", "53", "57", "58"];
-/// A statement that took too long, which is of class 57 as well.
+/// SQLSTATE of a statement timeout, which is in class 57 but concerns the statement.
 const CANCELLED: &str = "57014";
 
-/// Who is passed over by the workers of a lane. Cheap to clone.
+/// Tenants postponed by the workers of a lane. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Postponed(Arc<Mutex<HashMap<TenantId, Until>>>);
 
@@ -39,12 +41,12 @@ impl Postponed {
         postponed.insert(tenant_id, Until { at: Instant::now() + wait, wait });
     }
 
-    /// All of them, for everybody else's turns.
+    /// Returns all postponed tenants, to exclude them from other cycles.
     pub(super) fn all(&self) -> Vec<TenantId> {
         self.lock().keys().copied().collect()
     }
 
-    /// One whose turn has come again. Nobody else gets it meanwhile.
+    /// Returns a tenant that is due for a retry, and reserves it for the caller for `LONGEST`.
     pub(super) fn due(&self) -> Option<TenantId> {
         let now = Instant::now();
         let mut postponed = self.lock();
@@ -53,16 +55,16 @@ impl Postponed {
         Some(*tenant_id)
     }
 
-    /// It is one of many again.
+    /// Removes a tenant from the backoff after a success.
     pub(super) fn clear(&self, tenant_id: TenantId) {
         self.lock().remove(&tenant_id);
     }
 }
 
-/// Whether an error speaks of the rows that were being written, and not of the database as such.
+/// Returns whether an error concerns the written rows, and not the connection or the server.
 pub(super) fn is_about_rows(error: &sqlx::Error) -> bool {
     match error {
-        // A checkpoint that somebody else moved.
+        // Another worker moved the checkpoint (compare-and-set failed).
         sqlx::Error::RowNotFound => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! Reading the log for read models: each batch once, bounded by events and by bytes, and the next one
-//! while this one is written. What projectors can make of it by then, they do.
+//! Reads the log for read models: each batch once, bounded by events and bytes, and the next batch
+//! while the current one is written. Precomputation by the projectors runs in the same background
+//! task.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,21 +16,21 @@ use crate::caught::caught_now;
 use crate::marks::{Times, is_marked, mark};
 use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
 
-/// Bytes of facts and sections that are held at once, about.
+/// Approximate limit of the facts and sections held in memory, in bytes.
 pub(super) const BYTES: usize = 16 << 20;
 
-/// Events of one tenant after a position, and whether there are more.
+/// Events of one tenant after a position.
 pub(super) struct Batch {
     pub(super) events: Vec<LogEvent>,
     pub(super) is_full: bool,
-    /// What they hold, about.
+    /// Approximate size of the events, in bytes.
     pub(super) bytes: usize,
-    /// By the name of the read model.
+    /// Precomputed values by name of the read model.
     prepared: HashMap<&'static str, Prepared>,
 }
 
 impl Batch {
-    /// What was prepared for a version that is being filled; once.
+    /// Takes the value precomputed for a version under construction; empty on the second call.
     pub(super) fn prepared(&mut self, claim: &Claim) -> Prepared {
         let mine = (claim.way == Way::Copy).then(|| self.prepared.remove(claim.projector.name()));
         mine.flatten().unwrap_or_default()
@@ -41,14 +42,14 @@ impl Batch {
                 Ok(made) => {
                     self.prepared.insert(projector.name(), made);
                 }
-                // Whichever event it was is found when they are folded.
+                // Applying the events finds the one that panics and parks it.
                 Err(error) => tracing::warn!(error, "projection.prepare_panicked"),
             }
         }
     }
 }
 
-/// Reads and decodes, each event at the log's own time.
+/// Reads and decodes events, computes their log times and stores the marks.
 pub(super) async fn read(
     conn: &mut PgConnection,
     times: &Times,
@@ -77,7 +78,8 @@ pub(super) async fn read(
     Ok(Batch { events, is_full, bytes, prepared: HashMap::new() })
 }
 
-/// The next batch of a tenant, on its way: the log only grows, so it can be read at any time.
+/// Reads the next batch of a tenant in the background. The log is append-only, so the result stays
+/// valid.
 pub(super) struct Ahead {
     pub(super) tenant_id: TenantId,
     pub(super) after: Position,
@@ -85,7 +87,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// `claims`: who will fold it.
+    /// Starts reading after a position. Projectors of `claims` that fill new versions precompute.
     pub(super) fn start(
         (pool, times): (&PgPool, &Times),
         tenant: Tenant,
@@ -103,7 +105,7 @@ impl Ahead {
             if filled.is_empty() {
                 return Ok(batch);
             }
-            // Long work without a pause: not on a thread that others wait for.
+            // CPU-bound work would block other tasks on a runtime thread.
             let prepared = tokio::task::spawn_blocking(move || {
                 batch.prepare(tenant, &filled);
                 batch

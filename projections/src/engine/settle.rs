@@ -1,4 +1,4 @@
-//! Where a read model stands after a batch: its checkpoint, and why it goes no further.
+//! Collects the new checkpoints and halts of a cycle, and writes them at its end.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use super::claim::{Claim, TenantClaims};
 use super::fold::Reached;
 use super::read::Batch;
 
-/// Where the read models of a turn are brought to; written together, at its end.
+/// Results of a cycle by tenant and version, written together at the end of its transaction.
 #[derive(Default)]
 pub(super) struct Settled {
     moves: Vec<Move>,
     halts: Vec<Halt>,
 }
 
-/// A checkpoint that moves.
+/// Advance of one checkpoint.
 struct Move {
     tenant_id: TenantId,
     projection: &'static str,
@@ -27,7 +27,7 @@ struct Move {
     events: u64,
 }
 
-/// A read model that goes no further.
+/// A checkpoint that cannot advance, with the reason.
 struct Halt {
     tenant_id: TenantId,
     projection: &'static str,
@@ -37,7 +37,7 @@ struct Halt {
 }
 
 impl Settled {
-    /// A version stands behind what was folded, and says why it stops there when it does.
+    /// Records how far a batch was applied, and the reason if an undecodable event stopped it.
     pub(super) fn reached(
         &mut self,
         tenant_id: TenantId,
@@ -56,7 +56,7 @@ impl Settled {
         }
     }
 
-    /// No read model of a tenant goes on: its time zone is none of this build's.
+    /// Halts all read models of a tenant: this build does not know its time zone.
     pub(super) fn halt_all(&mut self, one: &TenantClaims) {
         for claim in &one.claims {
             let why = "the tenant's time zone is not known to this build";
@@ -70,7 +70,7 @@ impl Settled {
         self.halts.push(Halt { tenant_id, projection, version, why: why.to_owned(), is_known });
     }
 
-    /// The same, for each tenant by itself.
+    /// Splits the results by tenant, to be written one tenant after the other.
     pub(super) fn by_tenant(self) -> BTreeMap<TenantId, Self> {
         let mut tenants: BTreeMap<TenantId, Self> = BTreeMap::new();
         for one in self.moves {
@@ -82,7 +82,7 @@ impl Settled {
         tenants
     }
 
-    /// Writes it.
+    /// Writes the checkpoints and halts, and counts the applied events.
     pub(super) async fn write(self, conn: &mut PgConnection) -> sqlx::Result<()> {
         move_checkpoints(conn, &self.moves).await?;
         for halted in &self.halts {
@@ -96,8 +96,8 @@ impl Settled {
     }
 }
 
-/// Compare and set: a checkpoint that is not where it was read has been moved by somebody else, and
-/// what was folded here must not stand.
+/// Moves checkpoints by compare-and-set. Fails if a checkpoint was moved by another worker since it
+/// was read; the transaction must then roll back.
 async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Result<()> {
     if moves.is_empty() {
         return Ok(());

@@ -1,5 +1,6 @@
-//! Sees versions that are being built through: gives them their indexes when the bulk of their rows is
-//! there, and shows them when every tenant has caught up. Whoever notices first does it.
+//! Advances versions under construction: builds their indexes when most rows are there, and
+//! promotes them when no tenant has a lag. Every process runs it; row locks ensure that only
+//! one acts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use crate::caught::caught;
 use crate::projector::Projector;
 use crate::versions::{State, Version, VersionError, hold, promote_version, versions};
 
-/// How often it looks.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Looks until told to stop. What it is in the middle of then is undone by the database, and done by
-/// whoever looks next.
+/// Checks until stopped. An interrupted step is rolled back by the database and repeated by the
+/// next check of any process.
 pub(super) async fn watch(
     store: Arc<Store>,
     projectors: Arc<[Arc<dyn Projector>]>,
@@ -50,7 +51,8 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> s
         .into_iter()
         .filter(|version| version.state == State::Building && is_ours(version))
         .collect();
-    // A version of one tenant does not wait while one of every tenant is given its indexes.
+    // Two groups, so that a version of one tenant does not wait for the indexes of a version of all
+    // tenants.
     let (of_one, of_all): (Vec<_>, Vec<_>) =
         building.into_iter().partition(|version| version.only.is_some());
     tokio::join!(see_all_through(store, of_one, close), see_all_through(store, of_all, close));
@@ -60,7 +62,8 @@ async fn look(store: &Store, projectors: &[Arc<dyn Projector>], close: i64) -> s
 async fn see_all_through(store: &Store, versions: Vec<Version>, close: i64) {
     for version in versions {
         match see_through(store, &version, close).await {
-            // It will catch up; somebody has to look at what is parked; somebody else was faster.
+            // Expected: the version is still behind, an operator must resolve parked events, or
+            // another process was faster.
             Ok(())
             | Err(
                 VersionError::Behind { .. }
@@ -69,7 +72,7 @@ async fn see_all_through(store: &Store, versions: Vec<Version>, close: i64) {
                 | VersionError::NoneBuilding { .. },
             ) => {}
             Err(error) => {
-                // The others do not wait for it.
+                // The remaining versions are still advanced.
                 let error = crate::projector::reason(&error);
                 tracing::warn!(error, projection = version.name, "projection.steward_failed");
             }
@@ -77,7 +80,7 @@ async fn see_all_through(store: &Store, versions: Vec<Version>, close: i64) {
     }
 }
 
-/// The next step of a version that is being built, when it is time for it.
+/// Takes the next step of a version under construction, if its time has come.
 async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(), VersionError> {
     let is_indexed = version.only.is_some()
         || version.indexed_at.is_some()
@@ -94,8 +97,8 @@ async fn see_through(store: &Store, version: &Version, close: i64) -> Result<(),
     promote_version(store.owner(), version, false).await.map(|_| ())
 }
 
-/// Events in the logs that a version does not have yet, but will. A tenant that is halted waits for
-/// another build, and nobody waits for it.
+/// Returns how many events of the logs a version lacks. Halted tenants are excluded: they wait for
+/// another build, and a promotion does not wait for them.
 async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
     let only = version.only.map(|tenant| tenant.0);
     sqlx::query_scalar!(
@@ -118,9 +121,12 @@ async fn lag(conn: &mut PgConnection, version: &Version) -> sqlx::Result<i64> {
     .await
 }
 
-/// Gives a version its indexes, and the planner an idea of its rows: all of it or nothing, so that a
-/// version whose row security forbids `COPY` is never taken for one that is still filled by it. The row
-/// of the version is locked meanwhile: nobody else does the same. Returns whether it has them now.
+/// Builds the indexes of a version and analyzes its tables, in one transaction. Returns whether the
+/// version has its indexes now.
+///
+/// The step is atomic, so a version with row security (which forbids `COPY`) is never mistaken for
+/// one still filled by `COPY`. The locked row of the version prevents a second process from doing
+/// the same.
 async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, VersionError> {
     if lag(&mut *store.projector().acquire().await?, version).await? > close {
         return Ok(false);
@@ -142,8 +148,9 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, Ver
     let active = active_version(&mut tx, &version.name).await?;
     let (name, number) = (&version.name, version.version);
     let tables = crate::versions::tables(&mut tx, name, number).await?;
-    // Before the long work, not after it: row security wants each table alone, and whoever fills the
-    // version would have read it by then, and wait for us to write it.
+    // Locks are taken before the long work. Enabling row security needs an exclusive lock on each
+    // table; a worker that had read a table by then would wait for this transaction, and this one
+    // for the worker.
     hold(&mut tx, name, number).await?;
     for table in &tables {
         let lock = format!("lock table {name}_v{number}.{table} in access exclusive mode");
@@ -173,14 +180,14 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, Ver
     tx.commit().await?;
     let mut conn = store.owner().acquire().await?;
     for table in &tables {
-        // For scans of indexes alone; without it, autovacuum comes sooner or later.
+        // Sets the visibility map for index-only scans; autovacuum would do it later.
         conn.execute(AssertSqlSafe(format!("vacuum {name}_v{number}.{table}"))).await?;
     }
     Ok(true)
 }
 
-/// The columns that rows of a table are found by. Statistics of the others are of no use to anybody, and
-/// most of the work.
+/// Returns the indexed columns of a table. Statistics of other columns are unused, and collecting
+/// them would take most of the time.
 async fn indexed_columns(
     conn: &mut PgConnection,
     name: &str,

@@ -1,4 +1,4 @@
-//! One transaction of the engine.
+//! One transaction of the engine: claim, read, apply, move checkpoints.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use super::settle::Settled;
 use crate::marks::Times;
 use crate::projector::{LogEvent, Projector, Tenant};
 
-/// How much is done at once. What comes of it is the same.
+/// Sizes of the engine's batches. Results do not depend on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batches {
-    /// Events of a tenant that are read, and folded, at once.
+    /// Number of events of a tenant read and applied at once.
     pub read: usize,
-    /// Events folded in one transaction, about: a turn that has done so many commits, so that what it
-    /// did is seen and what it holds is given back.
+    /// Approximate number of events applied per transaction; a cycle commits at this size, so that
+    /// its results become visible and its memory is released.
     pub fold: usize,
-    /// A version that is at most this many events behind all logs together is given its indexes.
+    /// Maximum lag, over all logs together, at which a version gets its indexes.
     pub close: i64,
 }
 
@@ -38,12 +38,12 @@ impl Default for Batches {
     }
 }
 
-/// A worker that has been at one tenant for this long looks at the others.
+/// Maximum time a worker stays with one tenant before it checks the others.
 const STAY: Duration = Duration::from_secs(5);
-/// How often those are tried that a build could not read on: it may have been an older one.
+/// Interval of retries of halted checkpoints; an older build may have halted them.
 const TRY_HALTED: Duration = Duration::from_secs(10);
 
-/// What takes turns.
+/// Runs the cycles of a lane. One per task.
 pub(super) struct Worker {
     store: Arc<Store>,
     projectors: Arc<[Arc<dyn Projector>]>,
@@ -52,12 +52,12 @@ pub(super) struct Worker {
     batches: Batches,
     health: Health,
     postponed: Postponed,
-    /// Whose events it is folding.
+    /// The tenant of the events being applied.
     at: Option<TenantId>,
     ahead: Option<Ahead>,
-    /// Whether all tenants of the turn are folded by the same statements.
+    /// Whether all tenants of the cycle are applied by the same statements.
     is_together: bool,
-    /// Kept from turn to turn while there is something to fold: its plans and caches are made.
+    /// Connection kept between cycles while there is work, for its prepared plans and caches.
     conn: Option<PoolConnection<Postgres>>,
     staying_since: Option<Instant>,
     tried_halted: Option<Instant>,
@@ -116,45 +116,46 @@ impl Worker {
         &self.health
     }
 
-    /// Whose events it was folding when its turn failed.
+    /// Returns the tenant of the events being applied when the cycle failed.
     pub(super) fn at(&self) -> Option<TenantId> {
         self.at
     }
 
-    /// Passes over that tenant for a while, if there was one.
+    /// Postpones that tenant. Returns whether there was one.
     pub(super) fn postpone(&mut self) -> bool {
         let at = self.at.take();
         at.map(|tenant_id| self.postponed.put(tenant_id)).is_some()
     }
 
-    /// Whether a sweep that moved so many checkpoints goes on at once: a version is being filled, a
-    /// tenant was not read to its end, or as many were claimed as a turn takes.
+    /// Returns whether a sweep continues without a pause: its lane is `Rebuild`, a tenant was not
+    /// read to its end, or the claim was full.
     pub(super) fn is_kept_on(&self, moved: usize) -> bool {
         self.lane == Lane::Rebuild || !self.left_behind.is_empty() || moved >= FULL
     }
 
-    /// Tenants of the last turn that have more to be read.
+    /// Takes the tenants of the last cycle that have more events to read.
     pub(super) fn left_behind(&mut self) -> Vec<TenantId> {
         std::mem::take(&mut self.left_behind)
     }
 
-    /// Gives up what was read ahead: it may be of a connection that is gone.
+    /// Discards the read-ahead batch and the connection, which may be broken.
     pub(super) fn forget(&mut self) {
         self.ahead = None;
         self.conn = None;
         self.staying_since = None;
     }
 
-    /// Gives its connection back: it may be long until the next turn.
+    /// Returns the connection to the pool before an idle period.
     pub(super) fn rest(&mut self) {
         self.conn = None;
     }
 
-    /// Claims, folds, moves on: all tenants, or these. Returns how many checkpoints moved.
+    /// Runs one cycle (claim, apply, move checkpoints) for all tenants or the given ones. Returns
+    /// the number of moved checkpoints.
     ///
-    /// A live turn has a few events of many tenants, and what it costs is its statements: so all tenants
-    /// are folded together, and when that fails, again one by one, which finds the part at fault and
-    /// parks or postpones it alone.
+    /// A live cycle has few events of many tenants and costs mostly statements, so all tenants are
+    /// applied together. If that fails, the cycle is repeated tenant by tenant, which isolates the
+    /// cause and parks or postpones it alone.
     pub(super) async fn turn(&mut self, tenants: Option<&[TenantId]>) -> sqlx::Result<usize> {
         self.is_together = self.lane == Lane::Live;
         match self.turn_once(tenants).await {
@@ -182,7 +183,7 @@ impl Worker {
         {
             self.turn_of(Some(&[postponed])).await?;
             self.postponed.clear(postponed);
-            // The others are looked at right after it.
+            // A result above 0 makes the sweep continue with the other tenants.
             return Ok(1);
         }
         self.turn_of(None).await
@@ -200,12 +201,12 @@ impl Worker {
         let mut tx = conn.begin_with(self.begin()).await?;
         let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
-            // Tenants that nobody has heard of before have no checkpoints yet.
+            // New tenants have no checkpoints yet.
             enrol(self.store.projector(), &self.shapes, wanted).await?;
             claimed = self.claimed(&mut tx, tenants, wanted).await?;
         }
         if claimed.is_empty() && tenants.is_none() && self.ahead.is_some() {
-            // Somebody else is at that tenant now. The others do not wait for it.
+            // Another worker has claimed the tenant read ahead; continue with other tenants.
             self.forget();
             claimed = self.claimed(&mut tx, tenants, wanted).await?;
         }
@@ -220,9 +221,11 @@ impl Worker {
         Ok(moved)
     }
 
-    /// Nobody else writes these rows, so nobody is waited for who holds them. Batches of thousands are
-    /// planned for what they are; a live turn has a few rows, found by their keys, and its plans are
-    /// made once: for so little, PostgreSQL would otherwise make a new one each time.
+    /// Returns the statement that begins a transaction of this lane.
+    ///
+    /// Only the engine writes these rows, so a short lock timeout suffices. Rebuild batches of
+    /// thousands of rows need custom plans. Live cycles find few rows by key; for so few,
+    /// PostgreSQL would plan each execution again, so a generic plan is forced.
     fn begin(&self) -> &'static str {
         match self.lane {
             Lane::Live => {
@@ -296,8 +299,8 @@ impl Worker {
             work.iter().flat_map(|one| one.claims.iter().map(Claim::key)).collect();
         versions.sort_unstable();
         versions.dedup();
-        // A statement that is run under another path than before is planned anew, so paths change as
-        // seldom as they can, and what all versions share runs under none of theirs.
+        // A change of the search path invalidates plans. The path therefore changes once per
+        // version, and shared statements run under the default path.
         for version in versions {
             show_path(&mut tx, version.0, version.1).await?;
             if self.is_together {
@@ -327,8 +330,8 @@ impl Worker {
         Ok(moved)
     }
 
-    /// Reads the next events of tenants, once for all read models that stand at the same place, until
-    /// there are enough for one transaction. The other tenants are left behind.
+    /// Reads the next events of tenants, once for all read models at the same position, up to the
+    /// size of one transaction. Tenants beyond that size are left for the next cycle.
     async fn read_all(
         &mut self,
         conn: &mut PgConnection,
@@ -365,7 +368,7 @@ impl Worker {
         Ok(work)
     }
 
-    /// There is more of a tenant behind a full batch; after its last event it is read beside the fold.
+    /// Starts reading the next batch of a tenant after a full one, while this one is applied.
     fn look_ahead(&mut self, tenant: Tenant, claims: &[Claim], last: Option<&LogEvent>) {
         self.left_behind.push(tenant.tenant_id);
         let Some(last) = last else { return };

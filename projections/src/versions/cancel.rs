@@ -1,23 +1,23 @@
-//! Giving up a version that is being built.
+//! Cancels a version under construction.
 
 use sqlx::PgPool;
 
 use super::{State, Version, VersionError, building, drop_schema, forget, lock};
 
-/// Gives up the version that is being built, as [`building`] names it.
+/// Deletes the version under construction that [`building`] returns. Returns its number.
 ///
 /// # Errors
-/// [`VersionError::NoneBuilding`].
+/// [`VersionError::NoneBuilding`] if there is none.
 pub async fn cancel(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     let building = building(&mut *owner.acquire().await?, name).await?;
     let none = || VersionError::NoneBuilding { name: name.to_owned() };
     cancel_version(owner, &building.ok_or_else(none)?).await
 }
 
-/// Gives up this version.
+/// Deletes this version. Returns its number.
 ///
 /// # Errors
-/// [`VersionError::NoneBuilding`]: it is not being built any more.
+/// [`VersionError::NoneBuilding`] if it is no longer under construction.
 pub async fn cancel_version(owner: &PgPool, version: &Version) -> Result<i32, VersionError> {
     let name = version.name.as_str();
     let mut tx = owner.begin().await?;

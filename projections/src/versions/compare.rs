@@ -1,4 +1,4 @@
-//! Whether two versions hold the same.
+//! Compares two versions of a read model.
 
 use ledger_core::ids::TenantId;
 use serde::Serialize;
@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::{State, VersionError, in_state, tables, versions};
 
-/// What the rows of a version come to, whatever order they lie in: 128 bits that differ when a row
-/// does. No proof against somebody who means to deceive; the log has its own.
+/// Order-independent checksum of the rows of a version, 128 bits. Not cryptographic: it detects
+/// errors, not manipulation, which is what the leaf hashes of the log are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checksum {
-    /// How many rows.
+    /// Number of rows in all tables.
     pub rows: i64,
     bits: u128,
 }
@@ -28,43 +28,43 @@ impl Serialize for Checksum {
     }
 }
 
-/// A row that two versions do not agree on.
+/// A row that differs between two versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The table.
+    /// Name of the table.
     pub table: String,
-    /// The row's key, as JSON. No personal data: ids and dimensions.
+    /// Primary key of the row as JSON: ids and dimensions, no personal data.
     pub key: String,
-    /// `only_here`, `only_there` or `differs`.
+    /// Kind of difference: `only_here`, `only_there` or `differs`.
     pub how: String,
-    /// The columns that differ.
+    /// Names of the columns that differ.
     pub columns: Vec<String>,
 }
 
-/// Where two versions do not agree.
+/// Differences between two versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
-    /// The read model.
+    /// Name of the read model.
     pub name: String,
-    /// The one version (here).
+    /// Number of the first version, "here".
     pub here: i32,
-    /// The other (there).
+    /// Number of the second version, "there".
     pub there: i32,
-    /// Tenants that were compared.
+    /// Number of tenants that were compared.
     pub tenants: usize,
-    /// Tenants that stand at different positions in the two: they were not compared.
+    /// Number of tenants not compared, because the two versions are at different positions.
     pub not_compared: usize,
-    /// How many rows differ.
+    /// Number of rows that differ.
     pub rows: i64,
-    /// Some of them.
+    /// The first of the differing rows, up to the requested limit.
     pub differences: Vec<Difference>,
 }
 
-/// The checksum of a version, of all tenants or of one; `None` when it is gone, perhaps since somebody
-/// has told of it.
+/// Returns the checksum of a version, of all tenants or of one. Returns `None` if the version no
+/// longer exists.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn checksum(
     pool: &PgPool,
     name: &str,
@@ -77,7 +77,8 @@ pub async fn checksum(
     }
 }
 
-/// SQLSTATE 42P01: a table that was there a moment ago, and 3F000: its schema.
+/// Returns whether the SQLSTATE is 42P01 (undefined table) or 3F000 (undefined schema): the version
+/// was dropped concurrently.
 pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code))
@@ -118,8 +119,8 @@ async fn sum(
     Ok(Some(sum))
 }
 
-/// All tables are of one moment, how values are written does not depend on who asks, and it takes as
-/// long as there are rows.
+/// Configures a transaction for comparisons: one snapshot for all tables, times printed in UTC
+/// whatever the session, and no statement timeout, because every row is read.
 async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
     let settings = "set transaction isolation level repeatable read;
                     set local timezone = 'UTC'; set local statement_timeout = 0";
@@ -127,12 +128,13 @@ async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// What is shown, and what it is compared with unless a version is named: the one that is being built,
-/// else the one before. Versions of another tenant alone are none of `only`'s.
+/// Returns the served version and the one to compare it with: `against`, otherwise the version
+/// under construction, otherwise the previous one. Versions of tenants other than `only` are
+/// ignored.
 ///
 /// # Errors
-/// [`VersionError::Nothing`] when there is no other version, or not the one that is named;
-/// [`VersionError::Filling`] when it is not whole yet, [`VersionError::Apart`] when its tables are others.
+/// [`VersionError::Nothing`] if there is no such other version, [`VersionError::Filling`] if it has
+/// no indexes yet, [`VersionError::Apart`] if its tables have another schema version.
 pub async fn pair(
     pool: &PgPool,
     name: &str,
@@ -167,11 +169,11 @@ pub async fn pair(
     Ok((shown.version, other.version))
 }
 
-/// The rows that two versions do not agree on, at most `limit` of them by key, of the tenants that
-/// stand at the same position in both.
+/// Returns rows that differ between two versions, at most `limit`, ordered by key. Only tenants at
+/// the same position in both are compared.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn diff(
     pool: &PgPool,
     name: &str,
@@ -182,10 +184,10 @@ pub async fn diff(
     diff_within(pool, name, (here, there), None, limit).await
 }
 
-/// The same, of one tenant when one is named.
+/// Compares two versions like [`diff`], limited to one tenant if `only` is given.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn diff_within(
     pool: &PgPool,
     name: &str,

@@ -1,4 +1,5 @@
-//! From one version to another, so that readers never go back in time.
+//! Switches the served version (promotion, rollback) so that no reader sees an older position
+//! afterwards.
 
 use std::time::Duration;
 
@@ -11,29 +12,32 @@ use super::{
     swap, versions,
 };
 
-/// How long what is shown is held still, for the other version to reach it.
+/// Maximum time the served version is stopped while the other one catches up.
 const STILL: Duration = Duration::from_secs(3);
-/// How often it is tried to get past those who read, and how long they are let through in between.
+/// Number of attempts to lock views that are being read, and the pause in which readers proceed.
 const TRIES: usize = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Shows the version that is being built, as [`building`] names it: see [`promote_version`].
+/// Promotes the version under construction that [`building`] returns, like [`promote_version`].
 ///
 /// # Errors
-/// As [`promote_version`].
+/// As for [`promote_version`].
 pub async fn promote(owner: &PgPool, name: &str, with_parked: bool) -> Result<i32, VersionError> {
     let building = building(&mut *owner.acquire().await?, name).await?;
     let none = || VersionError::NoneBuilding { name: name.to_owned() };
     promote_version(owner, &building.ok_or_else(none)?, with_parked).await
 }
 
-/// Shows this version, once it has reached what is shown of every tenant. What was
-/// shown before is kept current, to go back to; the one before that goes. A version of one tenant takes
-/// the place of that tenant's rows.
+/// Promotes this version, once it has reached the served version for every tenant. Returns its
+/// number.
+///
+/// The version served before is kept current for a rollback; the one before that is deleted. A
+/// version of one tenant replaces that tenant's rows.
 ///
 /// # Errors
-/// [`VersionError::NoneBuilding`]; [`VersionError::Filling`] and [`VersionError::Behind`]: wait.
-/// [`VersionError::Parked`] unless `with_parked`: look at what is parked.
+/// [`VersionError::NoneBuilding`] if it is not under construction. [`VersionError::Filling`] or
+/// [`VersionError::Behind`] if it is too far behind: retry later. [`VersionError::Parked`] if it
+/// has newly parked keys, unless `with_parked`: an operator must look at them.
 pub async fn promote_version(
     owner: &PgPool,
     version: &Version,
@@ -48,7 +52,7 @@ pub async fn promote_version(
     promote_once(owner, version, with_parked).await
 }
 
-/// SQLSTATE 55P03.
+/// Returns whether the SQLSTATE is 55P03 (lock not available).
 fn is_lock_timeout(error: &VersionError) -> bool {
     let VersionError::Database(error) = error else { return false };
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -62,7 +66,7 @@ async fn promote_once(
 ) -> Result<i32, VersionError> {
     let name = version.name.as_str();
     let none = || VersionError::NoneBuilding { name: name.to_owned() };
-    // One look before anybody is stopped: a version that is given its indexes is locked for long.
+    // Check before taking locks: a version whose indexes are being built stays locked for long.
     let building = building_of(&mut *owner.acquire().await?, name, version.only).await?;
     let building = building.filter(|one| one.version == version.version).ok_or_else(none)?;
     if let Some(only) = building.only {
@@ -90,17 +94,20 @@ async fn promote_once(
     show(tx, name, building).await?;
     tracing::info!(projection = name, version = building, "projection.promoted");
     if let Some(retired) = retired {
-        // Readers have left it long ago. A schema that is left over goes with the next rebuild.
+        // No reader uses it any more. A schema left over by a failure is dropped by the next
+        // rebuild.
         let mut conn = owner.acquire().await?;
         drop_schema(&mut conn, name, retired).await?;
     }
     Ok(building)
 }
 
-/// Shows the version before again; the one that is shown now takes its place.
+/// Serves the previous version again and keeps the current one as previous. Returns the served
+/// version.
 ///
 /// # Errors
-/// [`VersionError::NonePrevious`]; [`VersionError::Behind`].
+/// [`VersionError::NonePrevious`] if there is none, [`VersionError::Behind`] if it cannot catch up
+/// in time.
 pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     for _ in 0..TRIES {
         match rollback_once(owner, name).await {
@@ -128,19 +135,19 @@ async fn rollback_once(owner: &PgPool, name: &str) -> Result<i32, VersionError> 
     Ok(previous)
 }
 
-/// What keeps a version that is being built from being shown.
+/// Conditions that prevent the promotion of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Obstacles {
-    /// Tenants that are behind what is shown of them.
+    /// Number of tenants that are behind the served version.
     pub behind: i64,
-    /// Keys that wait in it and not in what is shown.
+    /// Number of keys parked in this version but not in the served one.
     pub parked: i64,
 }
 
-/// What keeps a version from being shown in the place of the one that is.
+/// Returns what prevents the promotion of a version under construction.
 ///
 /// # Errors
-/// The database did not answer.
+/// Fails if the database does not answer.
 pub async fn obstacles(pool: &PgPool, version: &Version) -> sqlx::Result<Obstacles> {
     let mut conn = pool.acquire().await?;
     let name = version.name.as_str();
@@ -155,19 +162,19 @@ pub async fn obstacles(pool: &PgPool, version: &Version) -> sqlx::Result<Obstacl
 
 async fn begin(owner: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut tx = owner.begin().await?;
-    // Whoever reads for longer than this is not made to wait behind us.
+    // Bounds the time that other statements queue behind this transaction's lock requests.
     tx.execute("set local lock_timeout = '5s'").await?;
     Ok(tx)
 }
 
-/// Stops what is shown, and waits until the other version has reached it.
+/// Locks the checkpoints of the served version and waits until the other version has reached them.
 async fn hold_still(
     conn: &mut PgConnection,
     name: &str,
     shown: i32,
     other: i32,
 ) -> Result<(), VersionError> {
-    // One look before anybody is stopped: whoever is far behind is not waited for.
+    // Check before taking locks: a version that is far behind is not waited for.
     let Distance { tenants, is_far } = behind(conn, name, shown, other, None).await?;
     if is_far {
         return Err(VersionError::Behind { name: name.to_owned(), version: other, tenants });
@@ -186,12 +193,12 @@ async fn hold_still(
     }
 }
 
-/// How far a version is from what is shown.
+/// Distance between a version and the served one.
 struct Distance {
-    /// Tenants that are behind what is shown of them.
+    /// Number of tenants that are behind the served version.
     tenants: i64,
-    /// Whether it is more than can be waited for: thousands of positions, a tenant that is halted, or one
-    /// that is not even enrolled, which waits for the lock that whoever waits here holds.
+    /// True if waiting is pointless: more than 5,000 positions behind, a halted tenant, or a tenant
+    /// without a checkpoint. Creating that checkpoint would wait for the lock held here.
     is_far: bool,
 }
 
@@ -225,7 +232,7 @@ async fn behind(
     .await
 }
 
-/// Keys that wait in the other version and not in what is shown, or have waited longer there.
+/// Returns the number of keys parked in the other version, but not or only later in the served one.
 pub(super) async fn newly_parked(
     conn: &mut PgConnection,
     name: &str,
@@ -276,8 +283,9 @@ async fn set_state(
 
 async fn show(mut tx: Transaction<'_, Postgres>, name: &str, version: i32) -> sqlx::Result<()> {
     set_state(&mut tx, name, version, State::Active).await?;
-    // A reader that did not ask for its position first may hold one view and wait for another that we
-    // hold. We give up first, well before PostgreSQL looks for deadlocks, and are tried again.
+    // A reader that did not query the position first may lock one view and wait for another that is
+    // locked here. The short timeout ends this transaction before PostgreSQL's deadlock check; it
+    // is then retried.
     tx.execute("set local lock_timeout = '200ms'").await?;
     sqlx::query!(r#"select projection.show_version($1, $2)::text as "none""#, name, version)
         .fetch_one(&mut *tx)

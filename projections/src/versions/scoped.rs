@@ -1,4 +1,4 @@
-//! A version of one tenant alone: its rows take the place of those that are shown.
+//! Replaces the rows of one tenant in the served version by those of a version built for it alone.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use tokio::time::Instant;
 use super::promote::newly_parked;
 use super::{State, Version, VersionError, drop_schema, forget, in_state, lock, tables};
 
-/// How long the tenant's shown rows are held still, for the new ones to reach them.
+/// Maximum time the tenant's served rows are stopped while the new version catches up.
 const STILL: Duration = Duration::from_secs(3);
 
-/// Puts the rows of a version of one tenant in the place of those that are shown, at the same
-/// position; readers see the one or the other. The version goes.
+/// Replaces the served rows of a tenant by those of its version, at the same position, in one
+/// transaction. Afterwards the version is deleted.
 ///
 /// # Errors
-/// [`VersionError::Behind`]: wait. [`VersionError::Parked`] unless `with_parked`: it has keys that wait
-/// and are shown now; look at them.
+/// [`VersionError::Behind`] if it cannot catch up in time: retry later. [`VersionError::Parked`] if
+/// it has keys parked that are not parked in the served version, unless `with_parked`.
 pub(super) async fn swap(
     owner: &PgPool,
     version: &Version,
@@ -29,7 +29,8 @@ pub(super) async fn swap(
         || VersionError::Behind { name: name.to_owned(), version: version.version, tenants: 1 };
     let mut tx = owner.begin().await?;
     tx.execute("set local lock_timeout = '5s'").await?;
-    // One look before anybody is stopped: nobody enrols a tenant in a version that is locked.
+    // Check before taking locks: a missing checkpoint cannot be created while the version is
+    // locked.
     if position(&mut tx, name, version.version, only).await?.is_none() {
         return Err(behind());
     }
@@ -72,7 +73,7 @@ pub(super) async fn swap(
     Ok(())
 }
 
-/// How far a tenant's version is; `None` before somebody enrolled it.
+/// Returns the checkpoint of a tenant in a version; `None` if there is none yet.
 async fn position(
     conn: &mut PgConnection,
     name: &str,
@@ -90,7 +91,7 @@ async fn position(
     .await
 }
 
-/// How far it is, and nobody moves it from here on: a checkpoint that is not there yet is made first.
+/// Locks the checkpoint of a tenant, creates it if missing, and returns its position.
 async fn hold_one(
     conn: &mut PgConnection,
     name: &str,
@@ -118,7 +119,7 @@ async fn hold_one(
     .await
 }
 
-/// Checkpoint and parked keys go with the rows.
+/// Moves the parked keys to the served version and sets its checkpoint to that of the new rows.
 async fn take_over(
     conn: &mut PgConnection,
     name: &str,

@@ -1,4 +1,4 @@
-//! `bench`.
+//! `bench`: performance measurements.
 
 use std::path::{Path, PathBuf};
 
@@ -25,13 +25,13 @@ Examples:
   call-ledger --output json bench seal"
 )]
 pub(super) enum Command {
-    /// Durable appends beside one request per commit, bare inserts and bare batches
+    /// Durable appends, compared with one request per commit, bare inserts and bare batches
     Append(AppendArgs),
-    /// Webhooks from HTTP to commit, at a steady rate and at the highest one held
+    /// Webhooks from HTTP to commit, at a steady rate and at the highest rate sustained
     Ingest(IngestArgs),
     /// Sealing, opening and translating
     Seal(SealArgs),
-    /// A read model filled again from the log, beside a bare reader of it
+    /// A rebuild of a read model from the log, compared with a bare reader of the log
     Rebuild(RebuildArgs),
     /// Pages, sums and series over HTTP, of a tenant with many calls among many tenants
     Read(ReadArgs),
@@ -39,16 +39,16 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AppendArgs {
-    /// How many callers at once
+    /// Number of concurrent callers
     #[arg(long, value_delimiter = ',', default_value = "1,8,32,128,512", value_parser = clap::value_parser!(u16).range(1..=4_000))]
     callers: Vec<u16>,
-    /// Over how many tenants
+    /// Number of tenants the appends are spread over
     #[arg(long, value_delimiter = ',', default_value = "1,1000", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tenants: Vec<u16>,
-    /// How long each round lasts
+    /// Duration of each round, in seconds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
-    /// How many rounds
+    /// Number of rounds for each combination
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
     /// Rows in the log beforehand; with 0 it is emptied before each measurement
@@ -58,16 +58,16 @@ pub(super) struct AppendArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct IngestArgs {
-    /// Webhooks a second at the steady rate
+    /// Webhooks per second at the steady rate
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// How long the steady rate is held
+    /// Duration of the steady rate, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
-    /// How long each higher rate is tried; 0 tries none
+    /// Duration of each higher rate, in seconds; 0 tries none
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     step_seconds: u64,
-    /// How long 64 callers send one webhook after the other; 0 leaves it out
+    /// Duration of 64 callers sending one webhook after the other, in seconds; 0 skips it
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     callers_seconds: u64,
 }
@@ -81,38 +81,38 @@ pub(super) struct SealArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RebuildArgs {
-    /// How many events, at least
+    /// Minimum number of events
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     events: u32,
-    /// Over how many tenants; each number has a ledger of its own
+    /// Number of tenants; each number is measured with a ledger of its own
     #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tenants: Vec<u16>,
-    /// About how many events a call has; with two, its beginning and its end
+    /// Approximate number of events per call; with two, a start and an end
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     events_per_call: u32,
-    /// Chooses the calls: the same seed, the same calls
+    /// Seed of the generated calls: the same seed, the same calls
     #[arg(long, default_value_t = 7)]
     seed: u64,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ReadArgs {
-    /// How many calls the tenant has that is asked; each number has a ledger of its own
+    /// Number of calls of the queried tenant; each number is measured with a ledger of its own
     #[arg(long, visible_alias = "sizes", value_delimiter = ',', default_value = "1000000", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     calls: Vec<u32>,
-    /// How many tenants in all; the others have a few calls each
+    /// Number of tenants in total; the others have a few calls each
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tenants: u16,
-    /// How often each question is asked
+    /// Number of requests for each query
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     requests: u32,
-    /// Only questions with this in their name
+    /// Run only queries with this text in their name
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// About how many events a call has; with two, its beginning and its end
+    /// Approximate number of events per call; with two, a start and an end
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     events_per_call: u32,
-    /// Chooses the calls: the same seed, the same calls
+    /// Seed of the generated calls: the same seed, the same calls
     #[arg(long, default_value_t = 7)]
     seed: u64,
 }
@@ -208,7 +208,7 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     if output == Output::Json {
         return output::say(serde_json::to_string(report)?);
     }
-    // What is done once has none.
+    // A measurement of a single operation has no percentiles.
     let latency = |ms: f64| (ms > 0.0).then(|| short(ms));
     let rows: Vec<Value> = report
         .measured
@@ -264,7 +264,7 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     ))
 }
 
-/// What a webhook cost, as a whole and by stage.
+/// Prints the cost of a webhook in total and by stage.
 fn print_costs(report: &Report) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for cost in &report.costs {
@@ -290,7 +290,7 @@ fn print_costs(report: &Report) -> anyhow::Result<()> {
     output::list(Output::Table, &columns, &rows)
 }
 
-/// As many digits as mean something.
+/// Formats a number with at most three decimals, and fewer the larger it is.
 fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),

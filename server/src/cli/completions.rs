@@ -1,4 +1,4 @@
-//! `completions`.
+//! `completions`: shell completion scripts.
 
 use clap_complete::Shell;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::config::Output;
   call-ledger completions zsh > ~/.zfunc/_call-ledger
   call-ledger completions fish > ~/.config/fish/completions/call-ledger.fish")]
 pub(super) struct Args {
-    /// Which shell
+    /// Shell to complete for
     shell: Shell,
 }
 

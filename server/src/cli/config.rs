@@ -1,20 +1,20 @@
-//! `config show`, `config check`.
+//! `config show` and `config check`.
 
 use serde_json::json;
 
 use super::{Done, Usage, output};
 use crate::config::{Config, GlobalArgs, Output, Setting};
 
-/// Other variables of ours, which are not settings of the config file.
+/// Known environment variables that are not settings of the config file.
 const OTHER_VARIABLES: [&str; 2] = ["CALL_LEDGER_CONFIG", "CALL_LEDGER_SOURCE_SECRET"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show every setting as it is used here
+    /// Show every setting with its effective value
     #[command(after_help = "Example:
   call-ledger config show --origin      and where each value came from")]
     Show(Show),
-    /// Check the settings, and name environment variables that look like ours and are not
+    /// Check the settings, and list environment variables that look like settings and are not
     #[command(after_help = "Example:
   call-ledger config check --config /etc/call-ledger.toml")]
     Check,
@@ -22,7 +22,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Show {
-    /// Say where each value came from
+    /// Show the origin of each value
     #[arg(long)]
     origin: bool,
 }
@@ -58,8 +58,11 @@ pub(super) fn run(
     Ok(Done::Well)
 }
 
-/// The settings were read already, or we would not be here. What is left is what they cannot tell:
-/// a variable with a misspelt name. It is no refusal, for orchestrators make variables of such names.
+/// Lists environment variables with the product's prefix that are no settings, such as misspelt
+/// names.
+///
+/// The settings themselves were validated when they were loaded. Unknown variables are no error,
+/// because orchestrators generate variables with such names.
 fn check(config: &Config) -> anyhow::Result<()> {
     let known = |name: &str| {
         OTHER_VARIABLES.contains(&name) || Setting::ALL.iter().any(|setting| setting.env == name)

@@ -1,4 +1,4 @@
-//! `db url`, `db psql`, `db start`, `db stop`: the private PostgreSQL by hand.
+//! `db url`, `db psql`, `db start` and `db stop`: manual control of the private PostgreSQL.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -13,22 +13,22 @@ use crate::instance::{cluster_settings, start};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Print where it is reached; it need not run
+    /// Print the connection URL; the server need not run
     #[command(after_help = "Example:
   psql \"$(call-ledger db url)\"")]
     Url,
-    /// Open psql in it, and start it for that long when it does not run
+    /// Open psql, starting the server for that time if it does not run
     #[command(after_help = "Examples:
   call-ledger db psql
   call-ledger db psql -- -c 'select count(*) from ledger.events'
 
 The login is the owner of everything: row security does not bind it.")]
     Psql(Psql),
-    /// Start it and leave it running until db stop
+    /// Start the server and leave it running until db stop
     #[command(after_help = "Example:
   call-ledger db start")]
     Start,
-    /// Stop it; refused while another process uses it
+    /// Stop the server; refused while another process uses it
     #[command(after_help = "Example:
   call-ledger db stop")]
     Stop,
@@ -36,7 +36,7 @@ The login is the owner of everything: row security does not bind it.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Psql {
-    /// What psql is given
+    /// Arguments passed to psql
     #[arg(last = true, value_name = "ARGUMENT")]
     arguments: Vec<OsString>,
 }

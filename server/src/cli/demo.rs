@@ -1,4 +1,4 @@
-//! `demo`.
+//! `demo`: generated traffic through the real webhooks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,24 +30,24 @@ const CATCH_UP: Duration = Duration::from_mins(2);
   call-ledger demo                      serves afterwards, and prints what to try
   call-ledger demo --calls 2000 --exit  ends when the traffic is in the read models")]
 pub(super) struct Args {
-    /// How many calls, over both clinics
+    /// Number of calls of both clinics together
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     calls: u32,
-    /// Over how many days before now
+    /// Number of days before now over which the calls are spread
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     days: u32,
-    /// Chooses the traffic: the same seed, the same calls
+    /// Seed of the generated traffic: the same seed, the same calls
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Where to listen [default: 127.0.0.1:8080, with --exit any free port]
+    /// Listen address [default: 127.0.0.1:8080, with --exit any free port]
     #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
-    /// End when the traffic is in the read models
+    /// Exit when the traffic is in the read models
     #[arg(long)]
     exit: bool,
 }
 
-/// One clinic, set up.
+/// A clinic with its tenant, key and source.
 struct Tenant {
     clinic: Clinic,
     tenant_id: TenantId,
@@ -65,7 +65,8 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// Plays the traffic through a server of its own; goes on serving unless told to end.
+/// Sends the traffic through a server of this process, and serves afterwards unless `--exit` is
+/// given.
 async fn serve(config: &Config, args: &Args, instance: &Instance) -> anyhow::Result<()> {
     let listen = match args.listen {
         None if args.exit => SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -116,7 +117,7 @@ async fn act(
     report(config, args, store, &base, &tenants, &traffic.truth).await
 }
 
-/// The clinic's tenant with a fresh source and key; a tenant of an earlier demo is used again.
+/// Creates the clinic's tenant, or reuses that of an earlier demo, with a fresh source and API key.
 async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Tenant> {
     let known = store.tenants().await?.into_iter().find(|tenant| tenant.slug == clinic.slug);
     let (tenant_id, is_new) = match known {
@@ -163,7 +164,7 @@ async fn wait_until_projected(store: &Store) -> anyhow::Result<()> {
     }
 }
 
-/// Reads everything back through the API and compares it with what was sent.
+/// Reads the calls back through the API and compares them with what was sent.
 async fn report(
     config: &Config,
     args: &Args,
@@ -186,7 +187,7 @@ async fn report(
         }
         read.push((calls, cost_nanos));
     }
-    // Reading back was audited, so it made events too.
+    // Reading personal data is audited, which appends events.
     wait_until_projected(store).await?;
     let known = store.tenants().await?;
     let mut rows = Vec::new();
@@ -215,7 +216,7 @@ async fn report(
     match config.output {
         Output::Json => output::say(shown),
         Output::Table => {
-            // After --exit nothing listens any more; `serve` will, where the settings say.
+            // With `--exit` the server has stopped; a later `serve` uses the configured address.
             let base =
                 if args.exit { format!("http://{}", config.listen) } else { base.to_owned() };
             print_for_people(config, &base, &shown["tenants"], args.exit)
@@ -223,12 +224,12 @@ async fn report(
     }
 }
 
-/// A command with what this run was told, so that it can be copied as it is.
+/// Returns a command line with the options of this run, ready to copy.
 fn command(config: &Config, words: &str) -> String {
     let default = Config::default();
     let mut line = String::from("call-ledger");
     if config.database_url.is_some() {
-        // It may hold a password, which is not repeated.
+        // The URL may contain a password, so a variable is printed instead.
         line.push_str(" --database-url \"$DATABASE_URL\"");
     }
     if config.data_dir != default.data_dir {
@@ -278,7 +279,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A bar on a terminal, a line every ten seconds otherwise.
+/// A progress bar on a terminal, otherwise one line every ten seconds.
 struct Progress {
     bar: ProgressBar,
     is_terminal: bool,

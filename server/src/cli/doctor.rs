@@ -1,8 +1,8 @@
-//! `doctor`: looks at everything a ledger needs and changes nothing. Each check is a line: how it
-//! is, what was looked at, what was found, and what to do.
+//! `doctor`: checks everything a ledger needs and changes nothing. Each check is printed as one
+//! line: state, check, target, observation and recommended action.
 //!
-//! In a directory where nothing is yet it makes nothing; where there is a private PostgreSQL it
-//! starts it, as every command does, and applies no migrations.
+//! An empty data directory stays empty. An existing private PostgreSQL is started, as by every
+//! command, but no migrations are applied.
 
 mod check;
 mod database;
@@ -84,7 +84,7 @@ async fn examine(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// Whether the private PostgreSQL has been set up here.
+/// Returns whether the private PostgreSQL has been set up in this directory.
 fn has_data(data_dir: &Path) -> bool {
     data_dir.join("pg").exists()
 }

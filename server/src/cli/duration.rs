@@ -1,14 +1,14 @@
-//! Lengths of time as options spell them: a whole number and a unit, such as `30d` or `12h`.
+//! Durations in options: a whole number and a unit, such as `30d` or `12h`.
 
 use chrono::TimeDelta;
 
-/// The longest that can be meant: ten years.
+/// Maximum duration: ten years.
 const LONGEST_S: i64 = 10 * 365 * 24 * 3600;
 
-/// Parses a length of time; for `value_parser`.
+/// Parses a duration; for `value_parser`.
 ///
 /// # Errors
-/// A sentence that says what is expected.
+/// A message with the expected format or range.
 pub(super) fn parse(text: &str) -> Result<TimeDelta, String> {
     let expected = || "use a whole number and a unit: 90s, 30m, 12h, 30d or 4w".to_owned();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -1,4 +1,4 @@
-//! `export events`: the log as JSON lines, byte for byte what is stored.
+//! `export events`: the log as JSON lines, with the stored bytes unchanged.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -23,7 +23,7 @@ const PAGE: i64 = 1_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// The events, sealed sections as they are
+    /// Export events as stored, with sealed sections
     #[command(after_help = "Example:
   call-ledger export events --tenant acme --format ndjson --file events.ndjson")]
     Events(Events),
@@ -34,18 +34,18 @@ pub(super) struct Events {
     /// Slug or id of one tenant [default: all, one after the other]
     #[arg(long)]
     tenant: Option<String>,
-    /// The form
+    /// Output format
     #[arg(long, default_value = "ndjson", value_parser = ["ndjson"])]
     format: String,
-    /// Only what comes after this position
+    /// Only events after this position
     #[arg(long, default_value_t = 0)]
     after: i64,
-    /// Where to [default: standard output]
+    /// Output file [default: standard output]
     #[arg(long)]
     file: Option<PathBuf>,
 }
 
-/// One line. Facts and meta are the stored bytes, so a leaf hash can be checked against the line.
+/// One line of the export. Facts and meta are the stored bytes, so the leaf hash can be verified.
 #[derive(Serialize)]
 struct Line<'a> {
     tenant_id: TenantId,
@@ -94,7 +94,7 @@ async fn write_tenant(
     mut after: Position,
 ) -> anyhow::Result<()> {
     loop {
-        // A transaction a page: a slow reader must not hold one open for hours.
+        // One transaction per page, so that a slow reader does not keep one open for hours.
         let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
         let page = full_after(&mut tx, after, PAGE).await?;
         drop(tx);

@@ -1,4 +1,4 @@
-//! `key create`, `key list`, `key revoke`.
+//! `key create`, `key list` and `key revoke`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make an API key; it is shown once
+    /// Create an API key; the key is printed once
     #[command(after_help = "Examples:
   call-ledger key create --tenant acme --scopes read,personal
   call-ledger key create --tenant acme --scopes read --expires 30d
@@ -27,7 +27,7 @@ pub(super) enum Command {
     #[command(after_help = "Example:
   call-ledger key list --tenant acme")]
     List(List),
-    /// Revoke an API key for good, whatever state its tenant is in
+    /// Revoke an API key permanently, whatever state its tenant is in
     #[command(after_help = "Example:
   call-ledger key revoke 01a1fcae-5d88-7792-b19c-87f840c88c04
 
@@ -37,19 +37,19 @@ A running server refuses the key at once, five seconds later at the latest. Agai
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
-    /// Slug or id of the tenant whose data the key opens
+    /// Slug or id of the tenant of the key
     #[arg(long, required_unless_present = "installation")]
     tenant: Option<String>,
-    /// A key to what belongs to no tenant: the quarantine. Its only scope is admin
+    /// A key for what has no tenant: the quarantine. Its only scope is admin
     #[arg(long, conflicts_with = "tenant")]
     installation: bool,
-    /// What it may do: read, personal, write, compliance, admin
+    /// Scopes of the key: read, personal, write, compliance, admin
     #[arg(long, value_delimiter = ',', required = true)]
     scopes: Vec<String>,
-    /// What to call it
+    /// Name of the key, for lists
     #[arg(long)]
     name: Option<String>,
-    /// How long it is good for, such as 12h or 30d [default: until it is revoked]
+    /// Lifetime of the key, such as 12h or 30d [default: until it is revoked]
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     expires: Option<TimeDelta>,
 }
@@ -63,7 +63,7 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Revoke {
-    /// The key's public name, as key list shows it
+    /// Id of the key, as printed by key list
     #[arg(value_name = "ID")]
     key_id: Uuid,
 }
@@ -155,7 +155,7 @@ fn row(
     })
 }
 
-/// What operators call each tenant. What belongs to no tenant is the installation's.
+/// Returns the slug of each tenant, and a label for the installation.
 pub(super) async fn slugs(store: &Store) -> anyhow::Result<HashMap<TenantId, String>> {
     let tenants = store.tenants().await.context("the tenants cannot be read")?;
     let named = tenants.into_iter().map(|tenant| (tenant.tenant_id, tenant.slug));

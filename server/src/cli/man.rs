@@ -1,4 +1,4 @@
-//! `man`.
+//! `man`: manual pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};

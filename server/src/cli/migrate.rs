@@ -1,4 +1,4 @@
-//! `migrate`.
+//! `migrate`: applies the database migrations.
 
 use serde_json::json;
 

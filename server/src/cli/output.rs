@@ -1,5 +1,5 @@
-//! What a command prints. Standard output holds answers only, and may close at any time: `… | head`
-//! ends quietly.
+//! Prints the results of commands to standard output. A closed pipe, as with `… | head`, ends the
+//! command quietly.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::config::Output;
 
-/// Whoever read our standard output has left. There is nobody to tell, and nothing went wrong.
+/// The reader of standard output closed the pipe; not an error of this program.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads standard output any more")]
 struct ReaderLeft;
 
-/// Whether a command broke off only because its reader had left.
+/// Returns whether a command failed only because the reader of standard output closed the pipe.
 pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
     let inner = |cause: &(dyn std::error::Error + 'static)| {
         let error = cause.downcast_ref::<io::Error>()?;
@@ -27,7 +27,7 @@ pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| inner(cause).unwrap_or(false))
 }
 
-/// Standard output, where a reader that left is told from a disk that is full.
+/// Standard output that marks a closed pipe, to distinguish it from errors such as a full disk.
 pub(super) struct Stdout(io::Stdout);
 
 impl Stdout {
@@ -53,13 +53,13 @@ fn name_reader(error: io::Error) -> io::Error {
     }
 }
 
-/// Prints a line, or several.
+/// Prints one or more lines to standard output.
 pub(super) fn say(text: impl Display) -> anyhow::Result<()> {
     let mut out = Stdout::new();
     writeln!(out, "{text}").and_then(|()| out.flush()).context("standard output cannot be written")
 }
 
-/// Prints one object: as JSON, or one field a line.
+/// Prints one object, as JSON or with one field per line.
 pub(super) fn object(output: Output, value: &Value) -> anyhow::Result<()> {
     match output {
         Output::Json => say(value),
@@ -71,7 +71,7 @@ pub(super) fn object(output: Output, value: &Value) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a list of objects: as JSON, or a table of these columns.
+/// Prints a list of objects, as JSON or as a table with these columns.
 pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) -> anyhow::Result<()> {
     match output {
         Output::Json => say(Value::from(rows)),
@@ -95,7 +95,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The tenant of a slug or an id.
+/// Returns the tenant with this slug or id.
 pub(super) async fn find_tenant(store: &Store, name: &str) -> anyhow::Result<Tenant> {
     let tenants = store.tenants().await.context("the tenants cannot be read")?;
     let found = tenants
@@ -107,7 +107,7 @@ pub(super) async fn find_tenant(store: &Store, name: &str) -> anyhow::Result<Ten
     Ok(tenant)
 }
 
-/// The tenants a command is about: one, or all.
+/// Returns the tenants a command applies to: the named one, or all.
 pub(super) async fn tenants_of(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<TenantId>> {
     match name {
         Some(name) => Ok(vec![find_tenant(store, name).await?.tenant_id]),

@@ -1,4 +1,4 @@
-//! `parked list`, `retry`, `drop`.
+//! `parked list`, `parked retry` and `parked drop`.
 
 use ledger_store::Store;
 use projections::parked::{self, Parked, Reason, drop_event, retry};
@@ -11,19 +11,21 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the events that could not be folded, with what waits behind each, oldest first
+    /// List the events that could not be applied, with the number of events waiting behind each,
+    /// oldest first
     #[command(after_help = "Examples:
   call-ledger parked list
   call-ledger parked list --tenant acme --output json")]
     List(List),
-    /// Fold parked events again, and what waited behind them, in order
+    /// Apply parked events and the events waiting behind them again, in order
     #[command(after_help = "Examples:
   call-ledger parked retry 01a1fcae-5d88-4792-b19c-87f840c88c05
   call-ledger parked retry --all      as after an upgrade that mends the cause
 
 Exit code 1 when one could not be folded this time either: it waits on.")]
     Retry(RetryArgs),
-    /// Do without a parked event in every version of its read model, and fold what waited behind it
+    /// Drop a parked event from every version of its read model, and apply the events waiting
+    /// behind it
     #[command(after_help = "Example:
   call-ledger parked drop 01a1fcae-5d88-4792-b19c-87f840c88c05 --reason 'a broken test message' --yes
 
@@ -34,7 +36,7 @@ the reason must hold no personal data.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// Only this tenant's, by slug or id
+    /// List only this tenant's events (slug or id)
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
 }
@@ -42,21 +44,21 @@ pub(super) struct List {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct RetryArgs {
-    /// The entry
+    /// Id of the entry
     id: Option<Uuid>,
-    /// Everything that is parked, oldest first
+    /// Retry everything that is parked, oldest first
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DropArgs {
-    /// The entry
+    /// Id of the entry
     id: Uuid,
-    /// Why it is done without, kept in the log, readable: no personal data
+    /// Reason for dropping the event; kept in the log in the clear, so no personal data
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// That it is done without for good
+    /// Confirm that the event is dropped permanently
     #[arg(long)]
     yes: bool,
 }
@@ -121,7 +123,7 @@ async fn run_retry(config: &Config, args: &RetryArgs) -> anyhow::Result<Done> {
         let mut rows = Vec::new();
         for id in ids {
             let is_folded = match retry(instance.store.projector(), id, None).await {
-                // Somebody else retried it meanwhile.
+                // A concurrent retry was faster.
                 Err(parked::ParkedError::Missing) if args.all => true,
                 retried => retried?,
             };
@@ -135,7 +137,7 @@ async fn run_retry(config: &Config, args: &RetryArgs) -> anyhow::Result<Done> {
     Ok(if is_done { Done::Well } else { Done::Unwell })
 }
 
-/// Every entry, oldest first.
+/// Returns the ids of all entries, oldest first.
 async fn all(store: &Store) -> anyhow::Result<Vec<Uuid>> {
     let parked = parked::list(store.projector(), None, i64::MAX).await?;
     Ok(parked.into_iter().map(|one| one.parked_id).collect())
@@ -158,7 +160,7 @@ async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<Done> {
     Ok(if is_folded { Done::Well } else { Done::Unwell })
 }
 
-/// What became of a key.
+/// Returns the state of a key after a retry.
 fn state(is_folded: bool) -> &'static str {
     if is_folded { "folded" } else { "parked" }
 }

@@ -1,4 +1,4 @@
-//! `probe`: for container health checks, in images that hold nothing but this program.
+//! `probe`: for container health checks, in images that contain only this program.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[command(after_help = "Example:
   call-ledger probe --url http://127.0.0.1:8080      exit code 0 when it takes webhooks")]
 pub(super) struct Args {
-    /// The server [default: where the settings say that it listens]
+    /// URL of the server [default: the configured listen address]
     #[arg(long)]
     url: Option<String>,
 }
@@ -36,7 +36,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     Ok(if is_ready { Done::Well } else { Done::Unwell })
 }
 
-/// Whoever listens everywhere is asked at home.
+/// Returns the address to probe: loopback for a wildcard listen address (0.0.0.0, ::).
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let home: IpAddr = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

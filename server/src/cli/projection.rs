@@ -1,5 +1,5 @@
-//! `projection list`, `rebuild`, `promote`, `rollback`, `cancel`, `diff`. None of them needs a key:
-//! read models are folded from what is not sealed.
+//! `projection list`, `rebuild`, `promote`, `rollback`, `cancel` and `diff`. None of them needs a
+//! key: read models are folded from data that is not sealed.
 
 mod change;
 mod list;
@@ -10,12 +10,12 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the versions of the read models, how far each is and what its rows come to
+    /// List the versions of the read models, with progress and checksum
     #[command(after_help = "Examples:
   call-ledger projection list
   call-ledger projection list --no-checksum      without reading every row")]
     List(list::Args),
-    /// Fill a new version from the log beside the one that is shown, then show it
+    /// Fill a new version from the log while the current one is served, then promote it
     #[command(after_help = "Examples:
   call-ledger projection rebuild calls
   call-ledger projection rebuild calls --tenant acme       that tenant's rows alone
@@ -25,20 +25,20 @@ pub(super) enum Command {
 It fills the version itself, beside servers that do the same and go on serving. Interrupted, it leaves
 the version as it is. No key is needed.")]
     Rebuild(rebuild::Args),
-    /// Show the version that is being built, when it has caught up
+    /// Promote the version under construction, once it has caught up
     #[command(after_help = "Examples:
   call-ledger projection promote calls
   call-ledger projection promote calls --yes      with keys parked that are not parked in what is shown")]
     Promote(change::Promote),
-    /// Show the version before again; again takes that back
+    /// Serve the previous version again; a second rollback reverts the first
     #[command(after_help = "Example:
   call-ledger projection rollback calls")]
     Rollback(change::Rollback),
-    /// Give up the version that is being built, and what is in it
+    /// Cancel the version under construction and delete its rows
     #[command(after_help = "Example:
   call-ledger projection cancel calls --yes")]
     Cancel(change::Cancel),
-    /// List the rows that what is shown and another version do not agree on, by key
+    /// List the rows that differ between the served version and another one, by key
     #[command(after_help = "Examples:
   call-ledger projection diff calls                   with what is being built, else what was shown before
   call-ledger projection diff calls --against 2 --output json

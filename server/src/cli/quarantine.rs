@@ -1,4 +1,4 @@
-//! `quarantine list`, `show`, `replay`.
+//! `quarantine list`, `quarantine show` and `quarantine replay`.
 
 use anyhow::{anyhow, bail};
 use ledger_core::ids::{QuarantineId, TenantId};
@@ -13,24 +13,24 @@ use crate::ingest::{claims, replay};
 use crate::instance::Instance;
 use crate::problem::ApiError;
 
-/// How many entries are asked for at once.
+/// Number of entries per page.
 const PAGE: i64 = 200;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List what waits, newest first
+    /// List the waiting entries, newest first
     #[command(after_help = "Examples:
   call-ledger quarantine list
   call-ledger quarantine list --all --output json      with those that were replayed")]
     List(List),
-    /// Show one entry, with the ids that a route could name
+    /// Show one entry, with the ids that a route could match
     #[command(after_help = "Example:
   call-ledger quarantine show 01a1fcae-5d88-7792-b19c-87f840c88c05")]
     Show {
-        /// The entry
+        /// Id of the entry
         id: Uuid,
     },
-    /// Give entries to the tenants whose routes name them; again does nothing
+    /// Assign entries to the tenants that have a route for them; idempotent
     #[command(after_help = "Examples:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…
   call-ledger quarantine replay --all")]
@@ -39,7 +39,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// Those that were replayed, too
+    /// Include entries that were replayed
     #[arg(long)]
     all: bool,
 }
@@ -47,9 +47,9 @@ pub(super) struct List {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct ReplayArgs {
-    /// The entry
+    /// Id of the entry
     id: Option<Uuid>,
-    /// Everything that waits, oldest first; what no single route names stays
+    /// Replay everything that waits, oldest first; entries without a single matching route stay
     #[arg(long)]
     all: bool,
 }
@@ -79,7 +79,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     }
 }
 
-/// Every entry, newest first.
+/// Returns all entries, newest first.
 async fn entries(store: &Store, is_waiting: Option<bool>) -> anyhow::Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     loop {
@@ -141,7 +141,7 @@ async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<Done> 
     Ok(if refused.is_empty() { Done::Well } else { Done::Unwell })
 }
 
-/// What became of each, and the refusals that are not just waiting on.
+/// Replays each entry. Returns the results, and the errors other than entries that keep waiting.
 async fn replay_each(
     store: &Store,
     ids: Vec<QuarantineId>,

@@ -1,4 +1,4 @@
-//! `serve`.
+//! `serve`: the HTTP server with its workers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::supervisor;
   call-ledger serve --listen 0.0.0.0:8080 --data-dir /var/lib/call-ledger
   call-ledger serve --listen 0.0.0.0:8080 --ops-listen 127.0.0.1:9090     metrics for this machine only")]
 pub(super) struct Args {
-    /// Where to listen [default: 127.0.0.1:8080]
+    /// Listen address [default: 127.0.0.1:8080]
     #[arg(long, env = "CALL_LEDGER_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
-    /// Count the processor time of each stage of a webhook, and show it at /metrics
+    /// Measure the CPU time of each stage of a webhook, for /metrics
     #[arg(long)]
     measure_stages: bool,
-    /// Where /readyz and /metrics listen instead, when they are to have an address of their own
+    /// Separate listen address of /readyz and /metrics [default: the main address]
     #[arg(long, env = "CALL_LEDGER_OPS_LISTEN", value_name = "ADDRESS")]
     pub(super) ops_listen: Option<SocketAddr>,
 }
@@ -50,7 +50,7 @@ async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     }
     let said = output::object(config.output, &shown);
     if let Err(error) = said {
-        // Nobody listens to us; others may listen to the server.
+        // Standard output is closed; the server still serves its clients.
         tracing::warn!(error = %error, "serve.not_said");
     }
     supervisor::tell("READY=1");

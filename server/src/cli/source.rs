@@ -20,7 +20,7 @@ use signature::Signature;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a webhook source; its secret is shown once
+    /// Create a webhook source; the secret is printed once
     #[command(after_help = "Examples:
   call-ledger source create --tenant acme --provider vapi
   call-ledger source create --shared --provider vapi     routes decide whose each message is
@@ -28,7 +28,7 @@ pub(super) enum Command {
   call-ledger source create --tenant acme --provider vapi --hmac --hmac-algorithm sha512 \\
     --hmac-signature-header x-acme-signature --hmac-no-timestamp --hmac-payload '{body}'")]
     Create(Box<Create>),
-    /// Say whose messages of a shared source are, by an id of the platform's own objects
+    /// Assign messages of a shared source to a tenant, by an id of the platform's objects
     #[command(after_help = "Example:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
     Route(Route),
@@ -36,20 +36,20 @@ pub(super) enum Command {
     #[command(after_help = "Example:
   call-ledger source list --tenant acme")]
     List(change::List),
-    /// Give a source a new secret; it is shown once
+    /// Replace the secret of a source; the new one is printed once
     #[command(after_help = "Examples:
   call-ledger source rotate-secret 3f0e… --overlap 1d     both secrets are accepted for a day
   call-ledger source rotate-secret 3f0e…                  the old one has leaked: it is refused at once
 
 A running server acts on it at once, five seconds later at the latest. Works whatever state the tenant is in.")]
     RotateSecret(change::Rotate),
-    /// Take no webhooks at a source: it answers 404 like an unknown one
+    /// Disable a source: webhooks are answered 404, as for an unknown source
     #[command(after_help = "Example:
   call-ledger source disable 3f0e…
 
 A running server acts on it at once, five seconds later at the latest. Works whatever state the tenant is in.")]
     Disable(change::Switch),
-    /// Take webhooks at a disabled source again
+    /// Enable a disabled source again
     #[command(after_help = "Example:
   call-ledger source enable 3f0e…")]
     Enable(change::Switch),
@@ -57,25 +57,25 @@ A running server acts on it at once, five seconds later at the latest. Works wha
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
-    /// Slug or id of the tenant whose messages arrive here
+    /// Slug or id of the tenant that owns the messages
     #[arg(long, required_unless_present = "shared")]
     tenant: Option<String>,
-    /// For messages of several tenants; routes say whose each is
+    /// Accept messages of several tenants, assigned by routes
     #[arg(long, conflicts_with = "tenant")]
     shared: bool,
     /// The voice platform: vapi
     #[arg(long)]
     provider: String,
-    /// The shared secret [default: a fresh one]
+    /// The shared secret [default: a generated one]
     #[arg(long, env = "CALL_LEDGER_SOURCE_SECRET", hide_env_values = true)]
     secret: Option<String>,
-    /// What to call it
+    /// Name of the source, for lists
     #[arg(long)]
     name: Option<String>,
-    /// Which assistant answers the telephone when the platform asks (assistant-request)
+    /// Id of the assistant that answers calls when the platform asks (assistant-request)
     #[arg(long, value_name = "ID")]
     assistant_id: Option<String>,
-    /// `important` leaves out streaming telemetry that the report repeats; `all` records it
+    /// `important` skips streaming telemetry that the report repeats; `all` records it
     #[arg(long, default_value = "important", value_parser = ["important", "all"])]
     record: String,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(super) struct Create {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Route {
-    /// The shared source
+    /// Id of the shared source
     #[arg(long)]
     source: Uuid,
     /// Slug or id of the tenant
@@ -97,13 +97,13 @@ pub(super) struct Route {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct RouteBy {
-    /// Messages of this assistant
+    /// Match messages of this assistant
     #[arg(long)]
     assistant_id: Option<String>,
-    /// Messages of this number, by the platform's id
+    /// Match messages of this number, by the platform's id
     #[arg(long)]
     phone_number_id: Option<String>,
-    /// Messages of this number, in E.164
+    /// Match messages of this number, in E.164
     #[arg(long)]
     phone_number: Option<String>,
 }

@@ -13,13 +13,13 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a tenant: its own log, its own keys
+    /// Create a tenant with its own log and keys
     #[command(after_help = "Example:
   call-ledger tenant create --slug harbor-dental --name 'Harbor Dental' --timezone America/Los_Angeles --country US")]
     Create(Create),
-    /// List the tenants
+    /// List the tenants with their state and number of events
     List,
-    /// Show what a tenant's plan includes in a billing month, or set it
+    /// Show the limits of a tenant's plan, or set them
     #[command(after_help = "Examples:
   call-ledger tenant plan --tenant acme
   call-ledger tenant plan --tenant acme --calls 1000 --cost-usd 250
@@ -27,7 +27,7 @@ pub(super) enum Command {
 
 What is not named stays as it is. Usage is shown against the limits; nothing is refused beyond them.")]
     Plan(plan::Plan),
-    /// Take no webhooks and no writes of a tenant; reads go on
+    /// Reject webhooks and writes of a tenant; reads continue
     #[command(after_help = "Example:
   call-ledger tenant freeze acme
 
@@ -38,7 +38,7 @@ A running server acts on it at once, five seconds later at the latest.")]
     #[command(after_help = "Example:
   call-ledger tenant thaw acme")]
     Thaw(Named),
-    /// Take no webhooks and no writes of a tenant, and let its keys read nothing
+    /// Reject webhooks, writes and reads of a tenant
     #[command(after_help = "Example:
   call-ledger tenant close acme
 
@@ -62,10 +62,11 @@ pub(super) struct Create {
     /// The business's name [default: the slug]
     #[arg(long)]
     name: Option<String>,
-    /// IANA time zone its days are counted in
+    /// IANA time zone of the tenant's days and billing months
     #[arg(long, default_value = "UTC")]
     timezone: String,
-    /// ISO 3166-1 alpha-2: national phone numbers are read in it; without it only international ones are numbers
+    /// ISO 3166-1 alpha-2 country of national phone numbers; without it only international numbers
+    /// are recognized
     #[arg(long)]
     country: Option<String>,
 }
@@ -121,7 +122,7 @@ async fn set_state(config: &Config, named: &Named, state: TenantState) -> anyhow
     output::object(config.output, &shown)
 }
 
-/// A tenant that may be made; each refusal names the option.
+/// Validates the options of a new tenant. Each error names the option.
 fn validated(create: &Create) -> anyhow::Result<NewTenant> {
     let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if create.slug.is_empty() || create.slug.len() > 63 || !create.slug.chars().all(is_slug) {

@@ -1,4 +1,5 @@
-//! `verify`: positions and stream versions are dense, and every leaf hash is that of its bytes.
+//! `verify`: checks that positions and stream versions are dense, and that every leaf hash matches
+//! the stored bytes.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,7 @@ pub(super) struct Args {
     tenant: Option<String>,
 }
 
-/// What a tenant's log came to.
+/// Result of the verification of a tenant's log.
 struct Verified {
     size: i64,
     first_bad: Option<i64>,
@@ -57,12 +58,12 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     if ok {
         said.map(|()| Done::Well)
     } else {
-        // Whether or not anybody reads on.
+        // The exit code reports tampering even if standard output is closed.
         Ok(Done::Tampered)
     }
 }
 
-/// Reads a whole log; stops at the first position that is not what was appended.
+/// Verifies a whole log; stops at the first position that fails.
 async fn verify(store: &Store, tenant_id: TenantId) -> anyhow::Result<Verified> {
     let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
     let mut versions: HashMap<Uuid, i64> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Sends the traffic, several requests at a time, and reads back what came of it.
+//! Sends the traffic with several concurrent requests, and reads the result back through the API.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use tokio::task::JoinSet;
 
 use super::traffic::Delivery;
 
-/// Requests under way at once. More would only queue in front of two lanes.
+/// Maximum number of concurrent requests. More would only queue in front of two append workers.
 const IN_FLIGHT: usize = 16;
 const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where one clinic's webhooks go.
+/// Webhook source of one clinic.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The full URL of its source.
     pub url: String,
-    /// The source's secret.
+    /// The shared secret of the source.
     pub secret: String,
 }
 
-/// What the ledger answered, counted.
+/// Number of responses by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// `recorded`, and tool calls answered.
+    /// Responses `recorded`, and answered tool calls.
     pub taken: u64,
-    /// `duplicate`.
+    /// Responses with status `duplicate`.
     pub duplicates: u64,
-    /// `ignored`.
+    /// Responses with status `ignored`.
     pub ignored: u64,
 }
 
-/// Sends every delivery to its clinic's target; `step` is called after each answer.
+/// Sends every delivery to its clinic's target; `step` is called after each response.
 ///
 /// # Errors
-/// An answer that is not 200: the demo has found a fault, and stops.
+/// Fails on any response other than 200, because the demo has then found a fault.
 pub async fn play(
     targets: &[Target],
     deliveries: Vec<Delivery>,
@@ -87,10 +87,11 @@ async fn send(client: Client, target: Target, delivery: Delivery) -> anyhow::Res
     response.json().await.context("the answer is not JSON")
 }
 
-/// What the API shows of one tenant: how many calls, and the exact sum of their costs.
+/// Returns a tenant's number of calls and the exact sum of their costs in nano-dollars, as the API
+/// reports them.
 ///
 /// # Errors
-/// The API does not answer as documented.
+/// Fails if the API does not respond as documented.
 pub async fn read_back(base: &str, api_key: &str) -> anyhow::Result<(u64, i64)> {
     let client = Client::builder().timeout(REQUEST_PATIENCE).build()?;
     let (mut calls, mut cost_nanos) = (0, 0);

@@ -1,10 +1,10 @@
-//! Demo traffic: a month of two invented clinics' calls as the webhook bodies a voice platform (Vapi) would
-//! send about them.
+//! Demo traffic: a month of calls of two invented clinics, as the webhook bodies a voice platform
+//! (Vapi) sends.
 //!
-//! It is a function of its [`Plan`]: no clock, no network, and no randomness but the plan's seed. What it
-//! gets wrong it gets wrong on purpose, because the platform does: messages come twice or out of order,
-//! snapshots are stale, reports are corrected, some calls never start. Nobody in it exists; numbers and
-//! addresses are from the ranges kept for fiction.
+//! The traffic is a pure function of its [`Plan`]: no clock, no network, and no randomness but the
+//! plan's seed. Irregularities are intended, because the platform has them: repeated and reordered
+//! messages, stale snapshots, corrected reports, calls that never start. All people are invented;
+//! numbers and addresses are from ranges reserved for fiction.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
@@ -32,80 +32,81 @@ mod tests;
 mod tools;
 mod writer;
 
-/// What the traffic is made from. The same plan gives the same bytes.
+/// Parameters of the traffic. The same plan gives the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// How many calls, over both clinics; three of five are the first one's.
+    /// Number of calls of both clinics; three of five are the first one's.
     pub calls: u32,
-    /// How many days before `until` the first call may begin: 1 to 3,650; other values count as the nearest.
+    /// Number of days before `until` in which calls may begin: 1 to 3,650; other values are
+    /// clamped.
     pub days: u32,
-    /// Chooses among the months that could have been.
+    /// Seed of the random choices.
     pub seed: u64,
-    /// When the traffic ends, to the millisecond. Nothing is sent or stamped later.
+    /// End of the traffic, to the millisecond. No message is sent or stamped later.
     pub until: DateTime<Utc>,
 }
 
 /// A clinic that receives calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clinic {
-    /// Its name in addresses: lower case, with hyphens.
+    /// Name in URLs: lower case, with hyphens.
     pub slug: &'static str,
-    /// Its name for people.
+    /// Display name of the clinic.
     pub name: &'static str,
-    /// IANA time zone.
+    /// Name of its IANA time zone.
     pub timezone: &'static str,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2 country code.
     pub country: &'static str,
 }
 
-/// One webhook request to make.
+/// One webhook request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whose webhook: an index into [`clinics`].
+    /// Index into [`clinics`] of the receiving clinic.
     pub clinic: usize,
-    /// When the platform sent it; never before the message's own time.
+    /// Time of sending by the platform, never before the message's own time.
     pub sent_at: DateTime<Utc>,
     /// The message type, as in the body.
     pub kind: &'static str,
-    /// The request body, JSON.
+    /// The request body, in JSON.
     pub body: Vec<u8>,
 }
 
-/// A month of webhooks.
+/// A month of webhooks, with the expected result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
-    /// In the order to send, which is that of `sent_at`.
+    /// Deliveries in the order of `sent_at`.
     pub deliveries: Vec<Delivery>,
-    /// What the ledger must show afterwards, for each of [`clinics`].
+    /// Expected figures for each of [`clinics`].
     pub truth: [Truth; 2],
 }
 
-/// What the ledger must show once everything has arrived, known without asking it.
+/// Figures the ledger must show after all deliveries, computed independently of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Truth {
-    /// Distinct calls.
+    /// Number of distinct calls.
     pub calls: u64,
-    /// Calls that are over; the others are going on at the end of the plan.
+    /// Number of ended calls; the others are in progress at the end of the plan.
     pub ended: u64,
-    /// The stated totals of all calls, in nano-dollars. A corrected call counts with its latest report, a
-    /// call without a report with nothing.
+    /// Sum of the stated totals of all calls, in nano-dollars. A corrected call counts with its
+    /// latest report, a call without a report with zero.
     pub cost_nanos: i64,
-    /// Distinct tool calls, told apart by call and tool call id.
+    /// Number of distinct tool calls, by call and tool call id.
     pub tool_calls: u64,
-    /// Deliveries that repeat an earlier body byte for byte; never telemetry.
+    /// Number of deliveries that repeat an earlier body byte for byte; never telemetry.
     pub duplicates: u64,
-    /// Deliveries of types the ledger acknowledges but does not store: partial transcripts,
+    /// Number of deliveries the ledger acknowledges but does not store: partial transcripts,
     /// `conversation-update`, `speech-update`, `model-output`, `voice-input`.
     pub telemetry: u64,
 }
 
-/// The two clinics, in the order deliveries refer to them.
+/// Returns the two clinics, in the order of [`Delivery::clinic`].
 #[must_use]
 pub fn clinics() -> [Clinic; 2] {
     practice::clinics()
 }
 
-/// Makes the traffic. It is all in memory at once: about 25 KB a call.
+/// Generates the traffic in memory: about 25 KB per call.
 #[must_use]
 pub fn traffic(plan: &Plan) -> Traffic {
     let until = plan.until.trunc_subsecs(3);
@@ -129,8 +130,8 @@ pub fn traffic(plan: &Plan) -> Traffic {
     Traffic { deliveries, truth }
 }
 
-/// One clinic's calls. They begin an hour before the end at the latest, so that even a late correction
-/// arrives in time; in a busy clinic a few more are going on at the end.
+/// Generates one clinic's calls. They begin at least an hour before the end, so that late
+/// corrections arrive in time; in a busy clinic a few more are in progress at the end.
 fn stories(
     practice: &Practice,
     calls: u32,

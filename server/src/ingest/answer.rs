@@ -1,5 +1,5 @@
-//! What the platform hears. Tool calls and requests are answered 200 even when the ledger failed:
-//! the platform ignores anything else, and a voice must have something to say.
+//! Responses in the platform's format. Tool calls and requests are answered with 200 even if the
+//! ledger failed: the platform ignores other status codes, and the assistant needs text to say.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
@@ -11,21 +11,22 @@ use serde_json::{Value, json};
 
 use super::{Taken, is_tool_call};
 
-/// What a voice says when the ledger has no such tool. One line, and no promise in anybody's name.
+/// Text for the assistant when the tool is not configured. Makes no promise on
+/// behalf of the business.
 pub const NOT_CONFIGURED: &str =
     "This tool is not configured here. Nothing was done. Please take a message instead.";
 
-/// What a voice says when the ledger failed. It claims nothing.
+/// Text for the assistant when the ledger failed; makes no claim about the result.
 pub(super) const FAILED: &str =
     "The system cannot be reached at the moment. Nothing was done. Please try again later.";
 
-/// What a voice says when nobody told which assistant shall answer.
+/// Text for the caller when the source names no assistant.
 const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call again later.";
 
-/// What a voice says when there is nowhere to transfer to.
+/// Text for the assistant when no transfer destination is configured.
 const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
 
-/// Message types that are counted, and are metric labels, by themselves.
+/// Message types counted separately; also the values of the metric label `kind`.
 pub(super) const KNOWN_KINDS: &[&str] = &[
     "assistant-request",
     "assistant.speechStarted",
@@ -60,7 +61,7 @@ pub(super) const KNOWN_KINDS: &[&str] = &[
     "voice-request",
 ];
 
-/// Writes into each tool call what it is answered with, before that is sealed.
+/// Writes the response into each tool call draft, before it is sealed.
 pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
     for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
         for io in &mut draft.sections.tool_io {
@@ -69,7 +70,7 @@ pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
     }
 }
 
-/// The answer to an informational message.
+/// Returns the response to an informational message.
 pub(super) fn acknowledge(taken: &Taken) -> Response {
     let status = taken.word();
     match taken {
@@ -84,8 +85,8 @@ pub(super) fn acknowledge(taken: &Taken) -> Response {
     }
 }
 
-/// The answer to a message that wants one in the platform's own shape. `taken` is `None` when the
-/// ledger failed; what was only quarantined is no better for the voice.
+/// Returns the response to a message in the platform's format. `taken` is `None` if the ledger
+/// failed; a quarantined message is answered as a failure, too.
 pub(super) fn spoken(reply: &Reply, assistant_id: Option<&str>, taken: Option<&Taken>) -> Response {
     let recorded = match taken {
         Some(Taken::Recorded(appended)) => Some(appended),
@@ -101,7 +102,7 @@ pub(super) fn spoken(reply: &Reply, assistant_id: Option<&str>, taken: Option<&T
             json!({ "results": results })
         }
         Reply::FunctionResult(_) => json!({ "result": said(NOT_CONFIGURED) }),
-        // Which assistant answers is no claim about the log: it is told even when the ledger failed.
+        // The assistant's id makes no claim about the log, so it is sent even if the ledger failed.
         Reply::Assistant => match assistant_id {
             Some(assistant_id) => json!({ "assistantId": assistant_id }),
             None => json!({ "error": said(NO_ASSISTANT) }),

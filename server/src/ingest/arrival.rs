@@ -1,5 +1,5 @@
-//! A webhook at the door: whose source it is, whether there is room for it, whether it is believed.
-//! What it says is not our part.
+//! Admission of a webhook: finds the source, reserves memory for the body and authenticates the
+//! sender. Does not interpret the message.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use super::{Delivery, answer, body, overloaded, unavailable};
 use crate::app::App;
 use crate::problem::ApiError;
 
-/// A source that cannot be found in this time cannot be found: somebody may wait for an answer.
+/// Timeout of the source lookup; a caller may be waiting on the line.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(2);
-/// Whoever takes a place in a reserve hands over a small body at once.
+/// Timeout of a body in the reserve, which holds small bodies only.
 const RESERVED_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A request of which only the head was read.
+/// A webhook request with only its head read.
 pub(super) struct Arrival<'a> {
     app: &'a App,
     request_id: Uuid,
     headers: &'a HeaderMap,
-    /// As text, for proofs. What is no text proves nothing.
+    /// Headers as text, for authentication. A header that is not text is omitted.
     texts: Vec<(String, String)>,
 }
 
@@ -43,10 +43,11 @@ impl<'a> Arrival<'a> {
         Self { app, request_id, headers, texts: headers.iter().filter_map(text).collect() }
     }
 
-    /// The source, in time.
+    /// Looks up the source, with a timeout.
     ///
     /// # Errors
-    /// 503, as far as waiting may help; then [`Arrival::apologise`].
+    /// 503 if the lookup failed or timed out; the caller then continues with
+    /// [`Arrival::apologise`].
     pub(super) async fn find_source(
         &self,
         source_id: SourceId,
@@ -60,10 +61,10 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    /// Reads the body within bounds, believes the sender or not, and delivers.
+    /// Reads the body within limits, authenticates the sender and processes the message.
     ///
     /// # Errors
-    /// Every refusal of a webhook.
+    /// Every rejection of a webhook, as documented for the route.
     pub(super) async fn take(&self, source: &Source, body: Body) -> Result<Response, ApiError> {
         let mut visit = self.app.counts.visit(source, self.app.store.clock().now());
         let answered = self.receive(source, body, &mut visit).await;
@@ -79,8 +80,8 @@ impl<'a> Arrival<'a> {
         body: Body,
         visit: &mut Visit<'_>,
     ) -> Result<Response, ApiError> {
-        // A secret in a header is believed before the body is read, a signature only with it. What no
-        // body can prove takes no room and no time.
+        // A secret in a header is verified before the body is read, a signature only with the body.
+        // A request that no body can authenticate takes no memory budget and no time.
         let is_proven = match self.judge(source, None).await {
             Ok(()) => true,
             Err(Unproven::Unread) => false,
@@ -112,11 +113,11 @@ impl<'a> Arrival<'a> {
         delivery.answer(&body, translation, visit).await
     }
 
-    /// What a voice hears when we cannot even tell whose source it is: that nothing was done. Anybody
-    /// may hear that, so no proof is asked for. To everything else it is `failed`.
+    /// Fallback when the source cannot be looked up: tool calls are answered "nothing was done".
+    /// This reveals nothing, so it needs no authentication.
     ///
     /// # Errors
-    /// `failed`, unless somebody waits for an answer that is spoken.
+    /// `failed`, if the message needs no response for a waiting caller, or the body cannot be read.
     pub(super) async fn apologise(
         &self,
         source_id: SourceId,
@@ -145,7 +146,8 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    /// The body, and the room it takes for as long as it is worked on.
+    /// Reads the body. Returns it with its memory permit, which is held while the message is
+    /// processed.
     async fn read(
         &self,
         body: Body,
@@ -171,7 +173,8 @@ impl<'a> Arrival<'a> {
         let patience = if place.is_reserved { RESERVED_PATIENCE } else { limits.body_patience };
         match body::read(body, place.max_body, patience).await {
             Ok(body) => Ok((place, body)),
-            // For this sender there is no lack of permission, only of room.
+            // The body is within the general limit and only exceeds the reserve's, so the sender
+            // should retry.
             Err(refused)
                 if place.is_reserved && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
             {
@@ -181,14 +184,14 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    /// Whether the body is said to be compressed. Some proxies take it apart and leave the header, so
-    /// this is only asked when a body cannot be read.
+    /// Returns whether the header announces a compressed body. Some proxies decompress it and keep
+    /// the header, so this is only checked after a body could not be parsed.
     fn is_encoded(&self) -> bool {
         let encodings = self.headers.get_all(header::CONTENT_ENCODING).iter();
         encodings.into_iter().any(|encoding| encoding != "identity")
     }
 
-    /// Whether the sender knows the secret, as far as what was read of the request tells.
+    /// Verifies the sender's secret against the headers and, if read, the body.
     async fn judge(&self, source: &Source, body: Option<&[u8]>) -> Result<(), Unproven> {
         let now = self.app.store.clock().now();
         let proof = Proof { headers: &self.texts, body, now_unix: now.timestamp() };
@@ -198,7 +201,7 @@ impl<'a> Arrival<'a> {
         };
         let judge_all = || {
             let mut judged = Err(Unproven::Missing);
-            // Two while a rotation overlaps. What is missing is missing for both.
+            // During a rotation there are two secrets. A missing signature is missing for both.
             for secret in source.secrets(now) {
                 judged = judge(secret);
                 if judged != Err(Unproven::Wrong) {
@@ -211,7 +214,7 @@ impl<'a> Arrival<'a> {
         compute(body.map_or(0, <[u8]>::len), verify).await
     }
 
-    /// A wrong proof is audited with the source's tenant.
+    /// Returns the 401 response and records an access event for the source's tenant.
     async fn refuse_proof(&self, source: &Source, unproven: Unproven) -> ApiError {
         let denied = AccessDenied {
             action: "ingest".into(),
@@ -227,8 +230,8 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// A few bytes can be made to swell to any size, and no voice platform compresses: nothing is taken
-/// apart here.
+/// Returns the 415 response. Compressed bodies are not accepted: a few bytes can expand to any
+/// size, and no voice platform compresses.
 fn encoded() -> ApiError {
     let detail = "the body is compressed (content-encoding), and no compression is taken here";
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-encoded", detail)

@@ -1,4 +1,4 @@
-//! Reading a webhook's body, within bounds of size, time and pace.
+//! Reads the body of a webhook within limits of size, time and rate.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -10,42 +10,42 @@ use tokio::time::{Instant, timeout_at};
 use crate::limits::Limits;
 use crate::problem::ApiError;
 
-/// The pace is asked for after this time: a connection may take a moment to get going.
+/// Time before the minimum rate applies, because a connection may start slowly.
 const GRACE: Duration = Duration::from_secs(4);
-/// Bytes a second, counted from the beginning, below which a sender is cut off. A platform's slowest
-/// reports come a hundred times as fast.
+/// Minimum average rate in bytes per second; slower senders are disconnected. The slowest reports
+/// of a platform arrive a hundred times as fast.
 const PACE: usize = 16 << 10;
 
-/// The length a sender tells in advance.
+/// Returns the content length the sender announced.
 pub(super) fn told_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reads on and keeps nothing: a sender that is still talking does not read the answer. One that
-/// does not stop, or is slow, is cut off.
+/// Reads and discards the rest of a body, because a client that is still sending does not read the
+/// response. Stops at a size limit or at the minimum rate.
 pub(super) async fn discard(body: Body, limits: &Limits) {
     let limit = 4 * limits.max_body;
-    // Whether it came to its end or not, nothing more is read.
+    // Complete or not, nothing more is read.
     let _ = each_frame(body, limit, limits.body_patience, |_| ()).await;
 }
 
-/// The whole body.
+/// Reads the whole body.
 ///
 /// # Errors
-/// 413, 408 when it is late or slow, or 400 when it broke off.
+/// 413 if it is too large, 408 if it is late or slow, 400 if the connection broke.
 pub(crate) async fn read(
     body: Body,
     limit: usize,
     patience: Duration,
 ) -> Result<Vec<u8>, ApiError> {
-    // Memory that nothing was written to takes no room yet.
+    // Reserved pages do not count as memory in use before they are written.
     let told = body.size_hint().exact().and_then(|told| usize::try_from(told).ok());
     let mut whole = Vec::with_capacity(told.unwrap_or(0).min(limit));
     each_frame(body, limit, patience, |bytes| whole.extend_from_slice(&bytes)).await?;
     Ok(whole)
 }
 
-/// Hands over a body piece by piece, as long as it comes fast enough.
+/// Passes each data frame to `take`, enforcing the limits of size, time and rate.
 async fn each_frame(
     body: Body,
     limit: usize,
@@ -79,7 +79,7 @@ async fn each_frame(
     }
 }
 
-/// When the next piece must be there, after so many bytes.
+/// Returns the deadline of the next frame, after `seen` bytes.
 fn due(began: Instant, seen: usize, patience: Duration) -> Instant {
     let paced = Duration::from_millis((seen / (PACE / 1000)) as u64);
     began + paced.max(GRACE).min(patience)

@@ -1,12 +1,12 @@
-//! Every webhook to a known source, counted exactly once with what became of it: the one place that
-//! `ledger_webhooks_total` and the figures of the sources come from.
+//! Every webhook to a known source is counted exactly once, by outcome. The metric
+//! `ledger_webhooks_total` and the stored figures of the sources both derive from it.
 //!
-//! Counts gather in memory and are added to the database about once a second, in one statement, and
-//! a last time when the server has answered its last request. What cannot be added is kept and added
-//! later, once. A process that is killed loses what it counted since: at most about a second's.
+//! The counts are aggregated in memory and added to the database about once a second in one
+//! statement, and once more after the last request at shutdown. A failed batch is retried with the
+//! same batch id, so it is added once. A killed process loses at most about a second of counts.
 //!
-//! Memory is bounded, whoever sends: sources are known ones, types and reasons come from closed
-//! lists, and a stranger without a proof can neither choose among them nor cause a statement.
+//! Memory is bounded: sources are known ones, message types and reasons are from closed lists, and
+//! an unauthenticated sender can neither choose among them nor cause a statement.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -24,31 +24,31 @@ use uuid::Uuid;
 use super::{NO_SINGLE_ROUTE, Taken, answer};
 use crate::problem::ApiError;
 
-/// Counts are added about this often.
+/// Interval between two writes of the counts.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A database that does not answer a batch in this time gets it again.
+/// Timeout of one write; the batch is then retried.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// More kinds of counts than this do not wait while the database takes none; further ones lose
-/// their type and their hour, not their number.
+/// Maximum number of distinct keys waiting while the database fails. Beyond it, counts are merged
+/// without their type and hour; the totals stay exact.
 const MAX_WAITING: usize = 20_000;
 
-/// A message of a type that is on no list.
+/// Kind of a message with an unlisted type.
 const OTHER: &str = "other";
-/// The sender is believed; its body was not read to its end.
+/// Kind when the sender is authenticated but the body was not read completely.
 const UNREAD: &str = "unread";
-/// The sender is believed; its body is no message.
+/// Kind when the sender is authenticated but the body is no valid message.
 const UNREADABLE: &str = "unreadable";
-/// Nobody heard the answer.
+/// Reason when the client disconnected before the response.
 const UNANSWERED: &str = "unanswered";
 
-/// What the server has counted and not added yet.
+/// The counts of this process that are not stored yet.
 pub struct Counts {
     writer_id: Uuid,
     waiting: Mutex<BTreeMap<Key, Seen>>,
     sending: tokio::sync::Mutex<Batch>,
 }
 
-/// What webhooks are alike in. Begins with the hour, so that the oldest come first.
+/// The key of a count. The hour is first, so that keys are sorted by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     hour: DateTime<Utc>,
@@ -65,7 +65,8 @@ struct Seen {
     last_at: DateTime<Utc>,
 }
 
-/// Stays as it is until it is known to be added.
+/// A batch being written. It stays unchanged until the write is confirmed, so a retry is
+/// idempotent.
 #[derive(Default)]
 struct Batch {
     number: i64,
@@ -73,13 +74,14 @@ struct Batch {
 }
 
 impl Counts {
-    /// Nothing counted yet. `writer_id` is the process's own.
+    /// Creates an empty counter. `writer_id` identifies this process in batch ids.
     #[must_use]
     pub fn new(writer_id: Uuid) -> Self {
         Self { writer_id, waiting: Mutex::default(), sending: tokio::sync::Mutex::default() }
     }
 
-    /// A webhook that has arrived at a source. It is counted when the visit ends, however it ends.
+    /// Starts counting a webhook to a source. The returned guard counts it when dropped, however
+    /// the request ends.
     pub(super) fn visit<'a>(&'a self, source: &'a Source, at: DateTime<Utc>) -> Visit<'a> {
         Visit {
             counts: self,
@@ -91,8 +93,8 @@ impl Counts {
         }
     }
 
-    /// Adds what was counted about once a second until told to stop, and then what is left. Tell it
-    /// when no request is under way any more.
+    /// Writes the counts about once a second until stopped, then once more. Stop it only after the
+    /// last request has ended.
     pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
             if let Err(error) = self.flush(store).await {
@@ -105,11 +107,11 @@ impl Counts {
         }
     }
 
-    /// Adds what was counted until now: what is read afterwards holds all that this server answered
-    /// before. May be dropped at any time.
+    /// Writes all counts so far, so that a later read includes every webhook this process has
+    /// answered. Cancel-safe.
     ///
     /// # Errors
-    /// The database did not take it; it is kept.
+    /// Fails if the database does not store the batch; it is then kept for a retry.
     pub async fn flush(&self, store: &Store) -> Result<(), StoreError> {
         let mut sending = self.sending.lock().await;
         self.send(store, &mut sending).await?;
@@ -147,7 +149,7 @@ impl Counts {
         std::mem::take(&mut *waiting).into_iter().map(count).collect()
     }
 
-    /// How many webhooks are counted and not added.
+    /// Returns the number of webhooks counted but not confirmed as stored.
     async fn left(&self) -> i64 {
         let sending = self.sending.lock().await;
         let waiting = self.waiting.lock().expect("nothing panics while holding it");
@@ -169,7 +171,7 @@ impl Counts {
     }
 }
 
-/// One webhook inside the door, and what is known of it so far.
+/// Drop guard that counts one webhook with the outcome known so far.
 pub(super) struct Visit<'a> {
     counts: &'a Counts,
     source: &'a Source,
@@ -180,32 +182,33 @@ pub(super) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// The sender showed the secret. From here on it is our fault when nothing becomes of it.
+    /// Records that the sender is authenticated. From here on, an unfinished request counts as a
+    /// failure of this server.
     pub(super) fn is_proven(&mut self) {
         self.kind = UNREAD;
         self.outcome = Outcome::Failed;
     }
 
-    /// The sender showed nothing that is believed.
+    /// Records that authentication failed, with the reason.
     pub(super) fn is_unproven(&mut self, reason: &'static str) {
         self.kind = UNPROVEN;
         self.outcome = Outcome::Refused;
         self.reason = reason;
     }
 
-    /// The whole body is there and believed; what it says is not known.
+    /// Records that the whole body was read and authenticated.
     pub(super) fn is_read(&mut self) {
         self.kind = UNREADABLE;
         self.outcome = Outcome::Failed;
     }
 
-    /// Its type. Types are open text, so only known ones are counted by themselves.
+    /// Records the message type. Types are open text, so only listed ones are counted separately.
     pub(super) fn is_of_kind(&mut self, kind: &str) {
         let known = answer::KNOWN_KINDS.iter().copied().find(|known| *known == kind);
         self.kind = known.unwrap_or(OTHER);
     }
 
-    /// What became of it.
+    /// Records the outcome of processing the message.
     pub(super) fn became(&mut self, taken: &Result<Taken, ApiError>) {
         match taken {
             Ok(taken) => {
@@ -219,7 +222,7 @@ impl Visit<'_> {
         }
     }
 
-    /// It was not taken: by the sender's fault, or by ours.
+    /// Records a rejection: client errors count as refused, all others as failed.
     pub(super) fn was_refused(&mut self, refused: &ApiError) {
         let is_theirs = refused.status.is_client_error();
         self.outcome = if is_theirs { Outcome::Refused } else { Outcome::Failed };
@@ -241,7 +244,7 @@ impl Drop for Visit<'_> {
     }
 }
 
-/// The full hour a moment lies in.
+/// Returns the full hour (UTC) that contains a time.
 #[must_use]
 pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
     let seconds = at.timestamp();

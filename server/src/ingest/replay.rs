@@ -1,5 +1,5 @@
-//! Replaying the quarantine: what a shared source could not route goes the way of a webhook again,
-//! once a route says whose it is.
+//! Replays quarantined messages: once a route identifies the tenant, a message is processed like a
+//! webhook.
 
 use axum::http::StatusCode;
 use ledger_core::envelope::Draft;
@@ -13,37 +13,37 @@ use uuid::Uuid;
 use super::{Delivery, answer, name_content};
 use crate::problem::ApiError;
 
-/// A replayed message, and where it is.
+/// Result of a replay: the log position of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// The entry.
+    /// Id of the quarantine entry.
     pub quarantine_id: QuarantineId,
-    /// Whose log has it.
+    /// Tenant with the message in its log.
     pub tenant_id: TenantId,
-    /// Where in that log.
+    /// First position of the message in that log.
     pub position: Position,
-    /// It was there already: replayed before, or sent again meanwhile.
+    /// Whether the message was in the log already: replayed before, or sent again by the platform.
     pub was_known: bool,
 }
 
-/// What an entry says of whose it may be; nothing about a person.
+/// Routing information of a quarantine entry; contains no personal data.
 pub struct Claims {
-    /// What the sender calls this kind of message.
+    /// Message type, as named by the provider.
     pub kind: String,
-    /// The platform's id of the call.
+    /// The provider's id of the call.
     pub provider_call_id: Option<String>,
-    /// The ids a route could name.
+    /// Ids in the message that a route can match.
     pub routing: Routing,
-    /// The tenants that claim one of them now.
+    /// Tenants with a route for one of the ids now.
     pub tenants: Vec<TenantId>,
 }
 
-/// Gives one message of the quarantine to the tenant it belongs to, exactly once. `viewer` is who
-/// asks: to anybody but the installation there is nothing to replay.
+/// Assigns one quarantined message to its tenant, exactly once. `viewer` is the tenant of the
+/// caller; only the installation sees entries.
 ///
 /// # Errors
-/// 404 when `viewer` sees no such entry; 409 `no-single-route` when it still cannot be told whose it
-/// is, and `source-not-found` when its source takes nothing any more; what a webhook is refused with.
+/// 404 if `viewer` sees no such entry. 409 `no-single-route` if there is still no unique tenant,
+/// and `source-not-found` if the source no longer exists. Otherwise the errors of a webhook.
 pub async fn replay(
     store: &Store,
     viewer: TenantId,
@@ -61,12 +61,12 @@ pub async fn replay(
     let translation = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
     let mut translation = delivery.translate_for(tenant_id, &body).await?;
-    // The body has lost its secrets, so it does not name itself as the sender's did.
+    // The stored body lacks its secrets, so its digest differs from the original's.
     let content = match content {
         Some(content) => content,
         None => name_content(&translation).await,
     };
-    // What the voice heard when it asked.
+    // The response that was sent when the message arrived.
     answer::fill_tool_results(&mut translation.drafts, answer::FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);
@@ -78,10 +78,10 @@ pub async fn replay(
     Ok(Replay { quarantine_id, tenant_id, position, was_known })
 }
 
-/// What an entry says of whose it may be, for the operator who is to add a route.
+/// Returns an entry with its routing information, for an operator who adds a route.
 ///
 /// # Errors
-/// 404 when `viewer` sees no such entry.
+/// 404 if `viewer` sees no such entry.
 pub async fn claims(
     store: &Store,
     viewer: TenantId,

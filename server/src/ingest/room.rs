@@ -1,9 +1,9 @@
-//! Room for bodies: how much of the memory webhooks under way may hold together.
+//! Admission control: bounds the memory of webhook bodies in progress.
 //!
-//! A sender that shows the source's secret in a header is served from a room of its own, which senders
-//! that still have to prove themselves cannot fill. Within each room a source and a tenant have a share:
-//! whatever they send, and however slowly, the rest is for the others. Each room keeps a reserve for
-//! small bodies, so that a voice that waits for an answer gets it while the room is full of reports.
+//! Requests authenticated by a header use a separate budget that unauthenticated requests cannot
+//! exhaust. Within a budget each source and tenant has a maximum share, so that slow or large
+//! senders leave the rest to others. Each budget keeps a reserve for small bodies, so that tool
+//! calls are answered even while reports use up the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,19 @@ use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::shares::Shares;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
+/// Size up to which a body counts as small, in bytes. Larger than any tool call seen: the largest
+/// carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
-/// How long a body waits, before it is read, for those of its sender that came before it.
+/// Maximum time a body waits for its share before it is read.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same for a small one, which may find room in the reserve.
+/// Maximum time a small body waits before it tries the reserve.
 const SMALL_PATIENCE: Duration = Duration::from_millis(250);
-/// A place in the reserve is free again soon, so it is worth a moment's wait.
+/// Maximum time a small body waits for the reserve, where permits are released soon.
 const RESERVE_PATIENCE: Duration = Duration::from_secs(1);
-/// The least that a body counts for, in kilobytes: many small bodies take connections, too.
+/// Minimum cost of a body in kilobytes, because each also occupies a connection.
 const LEAST: u32 = 8;
 
-/// The rooms of a server.
+/// The memory budgets of a server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Rooms {
     proven: Room,
@@ -31,8 +32,9 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Rooms for so many kilobytes of proven senders, and a third of that of those who still have to
-    /// prove themselves, by a signature over the body. A share has room for a body of `max_body` bytes.
+    /// Creates a budget of so many kilobytes for authenticated senders, and one of a third of that
+    /// for senders authenticated by a signature over the body. Every share holds at least one body
+    /// of `max_body` bytes.
     #[must_use]
     pub fn new(kilobytes: usize, max_body: usize) -> Self {
         Self {
@@ -41,45 +43,45 @@ impl Rooms {
         }
     }
 
-    /// The room of a sender whose header showed the secret, or has yet to prove that it knows it.
+    /// Returns the budget for senders that are authenticated by a header, or not yet authenticated.
     pub(super) fn of(&self, is_proven: bool) -> &Room {
         if is_proven { &self.proven } else { &self.unproven }
     }
 }
 
-/// What a body counts against.
+/// The tenant and source a body is charged to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sender {
     pub(super) tenant_id: TenantId,
     pub(super) source_id: SourceId,
 }
 
-/// Room for bodies of one kind of sender.
+/// Memory budget for one class of senders.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     all: Budget,
     reserve: Budget,
 }
 
-/// Room for one body, as long as it is held.
+/// Permit for one body; released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// How large the body may be.
+    /// Maximum size of the body in bytes.
     pub(super) max_body: usize,
-    /// Only for those who wait for an answer that is spoken.
+    /// Whether it is from the reserve, which is for messages with a waiting caller only.
     pub(super) is_reserved: bool,
     _held: [OwnedSemaphorePermit; 3],
 }
 
 impl Room {
     fn new(kilobytes: usize, max_body: usize) -> Self {
-        // Of use only when several of the small find room in it.
+        // The reserve must hold several small bodies to be useful.
         let reserve = (kilobytes / 6).max(4 * SMALL / 1024);
         Self { all: Budget::new(kilobytes, max_body), reserve: Budget::new(reserve, SMALL) }
     }
 
-    /// Room for a body of the length told, or for the largest when none is told; `None` when there
-    /// is none, not even in the reserve.
+    /// Acquires a permit for the announced length, or for `max_body` if none is announced. Returns
+    /// `None` if neither the budget nor the reserve has room in time.
     pub(super) async fn admit(
         &self,
         sender: Sender,
@@ -104,14 +106,14 @@ impl Room {
     }
 }
 
-/// Kilobytes that all senders share, and how many of them a tenant and a source may hold.
+/// Kilobytes shared by all senders, with maximum shares per tenant and source.
 #[derive(Debug, Clone)]
 struct Budget {
     all: Arc<Semaphore>,
     tenants: Shares<TenantId>,
     sources: Shares<SourceId>,
     kilobytes: usize,
-    /// Of one body of the largest kind.
+    /// Kilobytes of the largest body.
     largest: usize,
 }
 
@@ -126,8 +128,8 @@ impl Budget {
         }
     }
 
-    /// How much a tenant may hold, and how much of it one of its sources. A source of the installation
-    /// carries the webhooks of many tenants.
+    /// Returns the shares of a tenant and of a source. A source of the installation serves many
+    /// tenants, so its shares are larger.
     fn shares(&self, sender: Sender) -> (usize, usize) {
         let parts = if sender.tenant_id == TenantId::INSTALLATION { (2, 3) } else { (4, 6) };
         let share = |part: usize| (self.kilobytes / part).max(self.largest).min(self.kilobytes);
@@ -142,7 +144,8 @@ impl Budget {
         Some([source, tenant, all])
     }
 
-    /// The shares come first: a sender that waits for its own holds nothing of the others'.
+    /// Acquires the shares first, so that a sender waiting for its share holds none of the common
+    /// budget.
     async fn take(&self, sender: Sender, wanted: u32) -> [OwnedSemaphorePermit; 3] {
         let (tenant, source) = self.shares(sender);
         let source = self.sources.take(&sender.source_id, source, wanted).await;
@@ -162,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// The nth source of a tenant.
+    /// Returns the nth source of a tenant.
     fn sender(tenant: u128, nth: u128) -> Sender {
         Sender {
             tenant_id: TenantId(Uuid::from_u128(tenant)),
@@ -170,7 +173,7 @@ mod tests {
         }
     }
 
-    /// Takes places until there is none.
+    /// Acquires permits until there are none left.
     async fn fill(room: &Room, sender: Sender, told: usize) -> Vec<Place> {
         let mut held = Vec::new();
         while let Some(place) = room.admit(sender, Some(told), 5_000_000).await {
@@ -210,7 +213,7 @@ mod tests {
         let rooms = Rooms::new(48 << 10, 5_000_000);
         for is_proven in [true, false] {
             let room = rooms.of(is_proven);
-            // Of every size, so that nothing of the share or of the reserve is left.
+            // Bodies of every size, so that nothing of the share or of the reserve is left.
             let mut held = Vec::new();
             for told in [5_000_000, 400_000, 1] {
                 held.extend(fill(room, sender(1, 1), told).await);

@@ -1,5 +1,7 @@
-//! A page of the calls that used a tool: led by the list of each tool's calls, which is in the order of
-//! pages, so that a tool of a few calls, or of none, is as fast as one of a million.
+//! A page of the calls that used a tool.
+//!
+//! The statement starts from `read.call_tools`, which is indexed in page order, so a tool with few
+//! calls or none is as fast as one with a million.
 
 use ledger_store::{StoreError, TenantTx};
 

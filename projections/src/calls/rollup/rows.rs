@@ -1,4 +1,4 @@
-//! The rows of `call_rollups`.
+//! Loads and writes the rows of `call_rollups`.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, Way};
 
-/// A key's columns, each as an array.
+/// Columns of many keys as parallel arrays, bound as statement parameters.
 #[derive(Default)]
 struct Keys {
     tenants: Vec<Uuid>,
@@ -43,7 +43,7 @@ impl Keys {
     }
 }
 
-/// A row, in the order of the table's columns.
+/// A row, in the column order of the table.
 #[derive(Serialize)]
 struct Row<'a> {
     tenant_id: Uuid,
@@ -112,8 +112,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Adds differences to the rows there are: new sums are inserted, changed ones replaced, and those
-/// that came to nothing removed.
+/// Applies differences to the stored sums: inserts new rows, replaces changed ones and deletes rows
+/// that became zero.
 pub(super) async fn write(
     conn: &mut PgConnection,
     mut names: Names,
@@ -123,7 +123,7 @@ pub(super) async fn write(
     let mut keys: Vec<Key> = sums.keys().copied().collect();
     keys.sort_unstable();
     let mut there = keys.clone();
-    // A version is filled one tenant after the other.
+    // During a rebuild every batch has one tenant only.
     if let Some(key) = keys.first().filter(|_| way == Way::Copy) {
         let newest = newest(conn, key.tenant_id).await?;
         there
@@ -159,8 +159,8 @@ pub(super) async fn write(
 const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
                            ended_reason, tool, duration_class, currency, is_test";
 
-/// When the last sum of each cut and grain begins: later ones are not there, and most of a batch are
-/// later.
+/// Returns the start of the last stored sum by rollup set and granularity. Later keys need no
+/// lookup, and most keys of a rebuild batch are after it.
 async fn newest(
     conn: &mut PgConnection,
     tenant_id: TenantId,
@@ -285,12 +285,12 @@ async fn load(
     Ok(known)
 }
 
-/// A sum: its text, because it may have more digits than 64 bits hold.
+/// Parses a sum, which is read as text because its value may exceed 64 bits.
 fn whole(column: &'static str, text: &str) -> Result<i128, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt { table: "call_rollups", column })
 }
 
-/// What is stored under a name that was asked for.
+/// Returns the variant with a stored name; the statement selects only names of existing variants.
 fn named<T: Copy, const N: usize>(all: [T; N], name: fn(T) -> &'static str, stored: &str) -> T {
     let found = all.into_iter().find(|one| name(*one) == stored);
     found.expect("only rows with these names were asked for")

@@ -1,32 +1,32 @@
-//! One thing that was looked at.
+//! Result of one check of `doctor`.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How it is.
+/// Severity of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     Ok,
-    /// It works, and should be looked at.
+    /// Works, but needs attention.
     Warning,
-    /// Something does not work, or will lose data.
+    /// Does not work, or will lose data.
     Failed,
 }
 
-/// One thing that was looked at.
+/// Result of one check; also the JSON output.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
-    /// What was looked at; stable, for scripts.
+    /// Stable name of the check, for scripts.
     pub(super) check: &'static str,
-    /// How it is.
+    /// Severity of the result.
     pub(super) state: State,
-    /// Where.
+    /// Checked object, such as a path or an address.
     pub(super) place: String,
-    /// What was found.
+    /// Observed condition of the object.
     pub(super) found: String,
-    /// What to do; null when there is nothing to do.
+    /// Recommended action; null if none is needed.
     pub(super) todo: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Check {
     }
 }
 
-/// One line.
+/// Formats the result as one line.
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {

@@ -1,4 +1,4 @@
-//! The database: whether it is really durable, and whether it is as we left it.
+//! Checks of the database: durability settings, roles, age of transactions and applied migrations.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use super::check::Check;
 use crate::config::Config;
 use crate::instance::{Instance, refusal};
 
-/// A database that takes longer than this to say what it is does not answer.
+/// Timeout of the whole database check.
 const PATIENCE: Duration = Duration::from_secs(10);
 const OLDEST_SERVER: i32 = 150_000;
-/// Signatures of webhooks are good for five minutes.
+/// Webhook signatures are valid for five minutes, so a larger clock difference rejects them.
 const CLOCK_FAILED_S: i64 = 60;
 const CLOCK_WARNING_S: i64 = 2;
-/// What webhooks, projector, owner and wake-up take besides those that are set.
+/// Connections of ingest, projector, owner and commit notifications, in addition to the configured
+/// ones.
 const OTHER_CONNECTIONS: i64 = 11;
 const LONG_TRANSACTION_S: i64 = 600;
 const OLD_SNAPSHOT: i64 = 10_000_000;
-/// PostgreSQL begins to freeze at two hundred million and stops at two thousand million.
+/// PostgreSQL starts to freeze rows at 200 million transactions and stops at 2,000 million.
 const WRAPAROUND_WARNING: i64 = 500_000_000;
 const WRAPAROUND_FAILED: i64 = 1_500_000_000;
 
-/// What is in the database, as far as this build can tell.
+/// Content of the database, as far as this build can determine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schema {
-    /// Every migration of this build: the ledger in it can be looked at.
+    /// All migrations of this build are applied, so the ledger can be checked.
     Ours,
-    /// Nothing of ours.
+    /// No migration is applied.
     None,
-    /// Another build's, or none that could be read.
+    /// Migrations of another build, or an unreadable database.
     Unknown,
 }
 
-/// Checks the database, and tells what is in it.
+/// Runs the checks of the database and returns what it contains.
 pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) -> Schema {
     let place = match &config.database_url {
         Some(_) => "DATABASE_URL".to_owned(),

@@ -1,4 +1,4 @@
-//! The ledger itself: its keys, its read models, its quarantine.
+//! Checks of the ledger: keys, read models, parked events and quarantine.
 
 use ledger_store::StoreError;
 use ledger_store::root_key::{FileRootKey, RootKeyError};
@@ -8,7 +8,7 @@ use super::check::Check;
 use crate::config::Config;
 use crate::instance::Instance;
 
-/// Events that a read model may be behind in passing.
+/// Lag in events above which a warning is given; a smaller lag is normal.
 const LAG_WARNING: i64 = 1_000;
 
 pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
@@ -18,7 +18,8 @@ pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec
     checks.push(quarantine(instance).await);
 }
 
-/// The root key's file. `epochs` is how many keys the database remembers that are under it.
+/// Checks the root key's file. `epochs` is the number of epoch keys in the database that it wraps,
+/// or `None` if unknown.
 pub(super) fn root_key(config: &Config, epochs: Option<usize>) -> Check {
     let (name, path) = ("root_key", config.root_key_path());
     let place = path.display().to_string();

@@ -1,4 +1,5 @@
-//! This machine: the program, the data directory, PostgreSQL's programs, limits.
+//! Checks of this machine: program, data directory, disk, PostgreSQL's programs, open files and
+//! memory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,12 +14,13 @@ use super::check::Check;
 use crate::config::Config;
 
 const MEGABYTE: u64 = 1 << 20;
-/// Below this nothing more may fit.
+/// Free space below which writes may fail.
 const DISK_FAILED: u64 = 512 * MEGABYTE;
-/// Below this it is time to act: days rather than hours of webhooks for most.
+/// Free space below which an operator should act; enough for days of webhooks in most
+/// installations.
 const DISK_WARNING: u64 = 5 * 1024 * MEGABYTE;
 const MEMORY_WARNING: u64 = 512 * MEGABYTE;
-/// Every connection and every webhook under way is an open file.
+/// Each connection and each webhook in progress needs a file descriptor.
 const FILES_WARNING: u64 = 4_096;
 
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
@@ -81,7 +83,7 @@ fn data_dir(dir: &Path) -> Check {
     Check::ok(name, place, found)
 }
 
-/// The space left where the data is, or would be.
+/// Checks the free space of the file system that holds the data directory, or will hold it.
 fn disk(dir: &Path) -> Check {
     let dir = dir.ancestors().find(|dir| dir.exists() && !dir.as_os_str().is_empty());
     let dir = dir.unwrap_or_else(|| Path::new("."));
@@ -137,7 +139,7 @@ fn open_files() -> Check {
     }
 }
 
-/// What is left for programs: of the machine, or of the container we are in.
+/// Checks the available memory of the machine, or of the container if its limit is lower.
 fn memory() -> Check {
     let (name, place) = ("memory", "this machine");
     let Some(available) = available_memory() else {

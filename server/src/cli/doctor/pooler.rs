@@ -1,4 +1,4 @@
-//! Whether a pooler in transaction mode stands between us and the database.
+//! Checks for a connection pooler in transaction mode between this process and the database.
 
 use super::check::Check;
 use crate::instance::pooler;

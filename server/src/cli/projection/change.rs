@@ -1,4 +1,4 @@
-//! `projection promote`, `rollback`, `cancel`, `diff`.
+//! `projection promote`, `projection rollback`, `projection cancel` and `projection diff`.
 
 use ledger_store::Store;
 use projections::versions::{self, Version, VersionError, named};
@@ -10,45 +10,48 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Promote {
-    /// The read model
+    /// Name of the read model
     name: String,
-    /// Of one tenant alone, by slug or id [default: of every tenant, else what is being built of one]
+    /// Only the version of this tenant (slug or id) [default: that of all tenants, otherwise of a
+    /// single tenant]
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
-    /// With keys parked in it that are not parked in what is shown
+    /// Promote even with keys parked that are not parked in the served version
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rollback {
-    /// The read model
+    /// Name of the read model
     name: String,
-    /// Taken, and not needed: another rollback takes it back
+    /// Accepted for symmetry; not required, because another rollback reverts it
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Cancel {
-    /// The read model
+    /// Name of the read model
     name: String,
-    /// Of one tenant alone, by slug or id [default: of every tenant, else what is being built of one]
+    /// Only the version of this tenant (slug or id) [default: that of all tenants, otherwise of a
+    /// single tenant]
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
-    /// That what was filled is thrown away
+    /// Confirm that the filled rows are deleted
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// The read model
+    /// Name of the read model
     name: String,
-    /// The version to compare with [default: the one being built, else the one shown before]
+    /// The version to compare with [default: the one under construction, otherwise the previous
+    /// one]
     #[arg(long, value_name = "VERSION")]
     against: Option<i32>,
-    /// How many rows to list; all are counted
+    /// Maximum number of rows to list; all are counted
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=100_000))]
     limit: i64,
 }
@@ -76,7 +79,8 @@ pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<D
     Ok(Done::Well)
 }
 
-/// The version that is being built of every tenant, else of any one; or of the one that is named.
+/// Returns the version under construction: of the named tenant, otherwise of all tenants, otherwise
+/// of any single tenant.
 async fn building(store: &Store, name: &str, tenant: Option<&str>) -> anyhow::Result<Version> {
     let only = match tenant {
         Some(tenant) => Some(output::find_tenant(store, tenant).await?.tenant_id),

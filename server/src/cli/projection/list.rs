@@ -1,4 +1,4 @@
-//! `projection list`.
+//! `projection list`: versions of the read models.
 
 use projections::versions::{Checksum, checksum};
 use projections::{Progress, progress};
@@ -10,7 +10,7 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Without counting rows and summing them up, which reads every one
+    /// Skip the row count and checksum, which read every row
     #[arg(long)]
     no_checksum: bool,
 }
@@ -36,7 +36,8 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
         let mut rows = Vec::new();
         for one in progress(pool).await? {
             let version = &one.version;
-            // What is filled and has no indexes yet has no sum worth waiting for.
+            // A version without indexes is still being filled; its checksum would be slow and
+            // useless.
             let is_whole = version.indexed_at.is_some() || version.only.is_some();
             let sum = if is_whole && !args.no_checksum {
                 checksum(pool, &version.name, version.version, version.only).await?

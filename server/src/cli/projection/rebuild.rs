@@ -1,4 +1,5 @@
-//! `projection rebuild`: begins a version, fills it in this process too, and waits until it is shown.
+//! `projection rebuild`: creates a version, fills it in this process too, and waits until it is
+//! promoted.
 
 mod display;
 
@@ -17,36 +18,36 @@ use crate::config::Config;
 use crate::instance::Instance;
 use crate::service::shutdown_signal;
 
-/// Between two looks.
+/// Time between two checks of the progress.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A database that does not answer is waited for so long.
+/// Maximum time to wait for an unresponsive database.
 const SILENCE: Duration = Duration::from_mins(1);
-/// Halted tenants are waited for so long while nothing else moves either.
+/// Maximum time to wait for halted tenants while nothing else moves.
 const HALTED: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The read model
+    /// Name of the read model
     name: String,
-    /// Of one tenant alone, by slug or id: its rows take the place of those that are shown
+    /// Rebuild only this tenant (slug or id); its rows replace the served ones
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
-    /// Do not show it: end when it has caught up and has its indexes
+    /// Do not promote: exit when the version has caught up and has its indexes
     #[arg(long)]
     no_promote: bool,
-    /// Go on with the version that is being built, as it was begun
+    /// Continue with the version under construction, as it was begun
     #[arg(long, conflicts_with = "no_promote")]
     resume: bool,
-    /// Show it even with keys parked in it that are not parked in what is shown
+    /// Promote even with keys parked that are not parked in the served version
     #[arg(long)]
     yes: bool,
 }
 
-/// How a rebuild ended.
+/// Result of a rebuild that did not fail.
 enum Ended {
-    /// It is shown.
+    /// The version is served.
     Shown,
-    /// It has caught up, and is to be shown by hand.
+    /// The version has caught up and is promoted manually.
     CaughtUp,
 }
 
@@ -61,7 +62,8 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// Ctrl-C ends it between two batches; the version stays.
+/// Runs the rebuild with an engine of its own. Ctrl-C ends it between two transactions; the version
+/// stays.
 async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
     let store = &instance.store;
     let runner = Runner::start(store, projections::all());
@@ -98,7 +100,7 @@ async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
     let (ended, first, last) = watch(store, &version, args.yes, first, display).await?;
     let seconds = began.elapsed().as_secs_f64();
     let shown = match (&ended, version.only) {
-        // Its rows are in what is shown.
+        // The rows of a single tenant were moved to the served version.
         (Ended::Shown, Some(_)) => active(store, name).await?.version,
         _ => version.version,
     };
@@ -126,7 +128,7 @@ async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
     Ok(rebuilt)
 }
 
-/// The version to see through: a new one, or the one that is being built.
+/// Returns the version to wait for: a new one, or with `--resume` the one under construction.
 async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
     let name = args.name.as_str();
     if !args.resume {
@@ -154,8 +156,8 @@ async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
     )
 }
 
-/// The version that is meant: of the tenant that is named, or of every tenant; going on with what was
-/// begun of any one tenant needs no name.
+/// Returns the version under construction of the named tenant, or of all tenants. With `--resume`
+/// and no tenant, a version of any single tenant is found as well.
 async fn building(store: &Store, args: &Args) -> anyhow::Result<Option<Version>> {
     let only = only(store, args).await?;
     let mut conn = store.projector().acquire().await?;
@@ -173,7 +175,7 @@ async fn only(store: &Store, args: &Args) -> anyhow::Result<Option<TenantId>> {
     })
 }
 
-/// As it is typed again.
+/// Returns the `--tenant` option to print in a suggested command.
 fn of_tenant(args: &Args) -> String {
     args.tenant.as_ref().map_or_else(String::new, |tenant| format!(" --tenant {tenant}"))
 }
@@ -184,7 +186,8 @@ async fn active(store: &Store, name: &str) -> anyhow::Result<Version> {
     active.context("no version is shown")
 }
 
-/// Waits until a version is shown, or may be; how many events were in it at first and are at last.
+/// Waits until a version is promoted or ready for it. Returns the result, and the number of applied
+/// events at the start and at the end.
 async fn watch(
     store: &Store,
     version: &Version,
@@ -234,22 +237,22 @@ async fn watch(
     }
 }
 
-/// What a version still waits for.
+/// The reason why a version is not ready yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
-    /// Something that somebody does: a turn, the indexes, the change of places.
+    /// Progress is still possible: events to apply, indexes to build, or the promotion.
     Work,
-    /// Tenants that are halted, and nothing else.
+    /// Only halted tenants remain.
     Halted,
 }
 
-/// What a version that has its indexes waits for, when so many tenants are behind what is shown and so
-/// many of all are halted.
+/// Returns what a version with indexes waits for: `behind` tenants are behind the served version,
+/// and `halted` tenants of all are halted.
 fn left(behind: i64, halted: i64) -> Left {
     if behind <= halted { Left::Halted } else { Left::Work }
 }
 
-/// What was seen.
+/// Result of one check of the progress.
 enum Look {
     Under(Progress, Left),
     Ended(Ended, Option<Progress>),
@@ -266,8 +269,8 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
     }
     let is_filled = now.version.indexed_at.is_some() || version.only.is_some();
     if !is_filled {
-        // Halted tenants are left out when the indexes are made, so these are still to come. A tenant
-        // that is filled alone has none.
+        // Halted tenants do not delay the indexes, so these are still to be built. A version of a
+        // single tenant has none.
         return Ok(Look::Under(now, Left::Work));
     }
     let obstacles = obstacles(store.projector(), &now.version).await?;
@@ -293,7 +296,7 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
     }
     match versions::promote_version(store.owner(), &now.version, true).await {
         Ok(_) => Ok(Look::Ended(Ended::Shown, Some(now))),
-        // Somebody else was faster, or it fell behind: the next look tells.
+        // Another process promoted it, or it fell behind again; the next check decides.
         Err(VersionError::Behind { .. } | VersionError::NoneBuilding { .. }) => {
             Ok(Look::Under(now, Left::Work))
         }
@@ -301,7 +304,8 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
     }
 }
 
-/// A version of one tenant goes when its rows are shown; one that had not caught up was given up.
+/// Returns whether a missing version of a single tenant was promoted: it is deleted when its rows
+/// are served. One that had not caught up was cancelled.
 fn was_swapped(version: &Version, last: Option<&Progress>) -> bool {
     version.only.is_some()
         && last.is_some_and(|last| last.lag_events <= projections::Batches::default().close)
@@ -315,14 +319,14 @@ fn halted(now: &Progress) -> String {
     )
 }
 
-/// Whether trying again may help.
+/// Returns whether a retry may help.
 fn is_passing(error: &anyhow::Error) -> bool {
     let database = error.downcast_ref::<sqlx::Error>();
     let version = error.downcast_ref::<VersionError>();
     database.is_some() || matches!(version, Some(VersionError::Database(_)))
 }
 
-/// Whose rows, for people.
+/// Returns the tenant of a version as a suffix for messages.
 fn whose(only: Option<TenantId>) -> String {
     only.map_or_else(String::new, |tenant| format!(" of tenant {tenant}"))
 }

@@ -1,4 +1,4 @@
-//! `source list`, `source rotate-secret`, `source disable`, `source enable`.
+//! `source list`, `source rotate-secret`, `source disable` and `source enable`.
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,20 +23,20 @@ pub(in crate::cli) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rotate {
-    /// The source, as source list shows it
+    /// Id of the source, as printed by source list
     #[arg(value_name = "ID")]
     source_id: Uuid,
-    /// How long the secret before is accepted too, such as 1h or 7d, at most 30d [default: not at all]
+    /// Time the old secret is still accepted, such as 1h or 7d, at most 30d [default: not at all]
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     overlap: Option<TimeDelta>,
-    /// The new secret [default: a fresh one]
+    /// The new secret [default: a generated one]
     #[arg(long, env = "CALL_LEDGER_SOURCE_SECRET", hide_env_values = true)]
     secret: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Switch {
-    /// The source, as source list shows it
+    /// Id of the source, as printed by source list
     #[arg(value_name = "ID")]
     source_id: Uuid,
 }

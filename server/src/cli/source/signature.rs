@@ -1,38 +1,38 @@
-//! The options of `source create` that say how a source's requests are signed.
+//! Options of `source create` for the signature scheme of a source.
 
 use ledger_core::provider::signature::{Algorithm, Encoding, SignatureScheme};
 
 use crate::cli::usage;
 
-/// How requests are signed. The defaults are the platform's.
+/// Signature scheme of the requests. The defaults are the platform's.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Signed requests (Vapi's HMAC credential)")]
 pub(super) struct Signature {
-    /// Believe only requests signed with the secret
+    /// Accept only requests signed with the secret
     #[arg(long)]
     hmac: bool,
-    /// The hash
+    /// Hash function of the HMAC [default: sha256]
     #[arg(long, requires = "hmac", value_name = "HASH", value_parser = ["sha256", "sha512", "sha1"])]
     hmac_algorithm: Option<String>,
-    /// The header with the signature [default: x-signature]
+    /// Header with the signature [default: x-signature]
     #[arg(long, requires = "hmac", value_name = "HEADER")]
     hmac_signature_header: Option<String>,
-    /// The header with the signed time [default: x-timestamp]
+    /// Header with the signed time [default: x-timestamp]
     #[arg(long, requires = "hmac", value_name = "HEADER", conflicts_with = "hmac_no_timestamp")]
     hmac_timestamp_header: Option<String>,
-    /// No time is signed
+    /// The signature covers no time
     #[arg(long, requires = "hmac")]
     hmac_no_timestamp: bool,
-    /// The header with the message's id, where {svix-id} is signed
+    /// Header with the message id, for a payload with {svix-id}
     #[arg(long, requires = "hmac", value_name = "HEADER")]
     hmac_message_id_header: Option<String>,
-    /// What is signed: {body}, {timestamp}, {method}, {svix-id} [default: {timestamp}.{body}]
+    /// Signed payload: {body}, {timestamp}, {method}, {svix-id} [default: {timestamp}.{body}]
     #[arg(long, requires = "hmac", value_name = "FORMAT")]
     hmac_payload: Option<String>,
-    /// How the signature is written
+    /// Encoding of the signature [default: hex]
     #[arg(long, requires = "hmac", value_name = "FORM", value_parser = ["hex", "base64"])]
     hmac_encoding: Option<String>,
-    /// What stands before it, such as sha256=
+    /// Prefix of the signature, such as sha256=
     #[arg(long, requires = "hmac", value_name = "TEXT")]
     hmac_prefix: Option<String>,
     /// The secret is the Base64 of the key, with or without whsec_
@@ -41,10 +41,10 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    /// The scheme that was asked for, when one was.
+    /// Returns the requested signature scheme, or `None` without `--hmac`.
     ///
     /// # Errors
-    /// It would prove nothing, or cannot be used with this secret.
+    /// Fails if the scheme proves nothing, or cannot be used with this secret.
     pub(super) fn scheme(&self, secret: &str) -> anyhow::Result<Option<SignatureScheme>> {
         if !self.hmac {
             return Ok(None);

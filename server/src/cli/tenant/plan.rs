@@ -1,4 +1,4 @@
-//! `tenant plan`.
+//! `tenant plan`: shows and sets the limits of a plan.
 
 use anyhow::Context;
 use ledger_core::ids::TenantId;
@@ -16,26 +16,26 @@ pub(in crate::cli) struct Plan {
     /// Slug or id of the tenant
     #[arg(long)]
     tenant: String,
-    /// How many calls a billing month includes, or none
+    /// Calls included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     calls: Option<Change>,
-    /// How many minutes of calls it includes, or none
+    /// Minutes of calls included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     minutes: Option<Change>,
-    /// What its calls may cost in US dollars, or none
+    /// Cost of calls included in a billing month, in US dollars, or none
     #[arg(long, value_name = "D", value_parser = dollars, allow_negative_numbers = true)]
     cost_usd: Option<Change>,
-    /// How many events it includes, or none
+    /// Events included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     events: Option<Change>,
 }
 
-/// What becomes of a limit.
+/// New value of a limit; `None` removes it.
 #[derive(Debug, Clone, Copy)]
 struct Change(Option<Limit>);
 
 impl Plan {
-    /// What the plan is with the options that were given; the other limits stay.
+    /// Returns the plan with the given options applied; other limits stay unchanged.
     fn on(&self, plan: PlanLimits) -> PlanLimits {
         let changed = |change: Option<Change>, stays| change.map_or(stays, |Change(limit)| limit);
         PlanLimits {
@@ -53,7 +53,8 @@ pub(super) async fn run(config: &Config, args: &Plan) -> anyhow::Result<()> {
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
         let known = read(store, tenant_id).await.context("the plan cannot be read")?;
         let plan = args.on(known);
-        // To look at a plan never sets it: somebody else may just be changing it.
+        // Without a change nothing is written, so that showing a plan cannot revert a concurrent
+        // change.
         if plan != known {
             store.set_plan_limits(tenant_id, plan).await.context("the plan was not set")?;
         }

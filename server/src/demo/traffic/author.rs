@@ -1,4 +1,4 @@
-//! Invents the calls of one clinic.
+//! Generates the calls of one clinic.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 use uuid::{Builder, Uuid};
@@ -13,10 +13,10 @@ use super::practice::{Practice, Role};
 use super::scene::Scene;
 use super::story::{Customer, Ending, Report, Route, Story, Times};
 
-/// A caller who withholds the number is named so by the carrier.
+/// Number field of a caller who withholds the number, as carriers send it.
 const WITHHELD: &str = "anonymous";
 
-/// Knows a clinic, its callers and its hours.
+/// Generator of a clinic's calls, with its callers and its distribution of start times.
 pub(super) struct Author<'a> {
     practice: &'a Practice,
     roster: Roster,
@@ -25,7 +25,7 @@ pub(super) struct Author<'a> {
     web: Calendar,
 }
 
-/// What is settled about a call before anybody speaks.
+/// Properties of a call that are drawn before the dialogue.
 #[derive(Clone, Copy)]
 struct Premise {
     route: Route,
@@ -36,7 +36,7 @@ struct Premise {
 }
 
 impl<'a> Author<'a> {
-    /// Calls will begin within `hours` after `from`.
+    /// Creates a generator for calls that start within `hours` after `from`.
     pub(super) fn new(
         practice: &'a Practice,
         from: DateTime<Utc>,
@@ -53,7 +53,7 @@ impl<'a> Author<'a> {
         }
     }
 
-    /// A call that is over.
+    /// Generates a call that has ended.
     pub(super) fn finished(&mut self, dice: &mut Dice) -> Story {
         let route = dice.weighted(&[(78, Route::Inbound), (16, Route::Outbound), (6, Route::Web)]);
         let calendar = match route {
@@ -67,7 +67,7 @@ impl<'a> Author<'a> {
         self.tell(Premise { route, role, topic, ending, created_at }, dice)
     }
 
-    /// A call that goes on at `until`.
+    /// Generates a call still in progress at `until`.
     pub(super) fn unfinished(&mut self, until: DateTime<Utc>, dice: &mut Dice) -> Story {
         let created_at = until - TimeDelta::milliseconds(dice.between(45_000..=150_000));
         let route = Route::Inbound;
@@ -160,7 +160,7 @@ impl<'a> Author<'a> {
         play.end()
     }
 
-    /// Adds the report, and sometimes a correction of it.
+    /// Adds the end-of-call report, and sometimes a later correction of it.
     fn settle(&self, story: &mut Story, dice: &mut Dice) {
         let Some(ended_at) = story.times.ended_at else { return };
         let is_reported = match story.ending {
@@ -308,7 +308,8 @@ fn times(premise: &Premise, dialogue: &Dialogue, dice: &mut Dice) -> Times {
     }
 }
 
-/// Callers bring a number; the clinic rings people it knows; the website knows nobody.
+/// Draws the customer data of a call. Inbound callers have a number, and for outbound calls the
+/// clinic often knows name and address; web calls have no customer.
 fn customer(route: Route, person: &Person, dice: &mut Dice) -> Option<Customer> {
     let (named, mailed, withheld) = match route {
         Route::Inbound => (40, 14, 4),
@@ -337,7 +338,7 @@ fn summary(
     scene.fill(dice.one(lines))
 }
 
-/// Random ids in the older calls, time-ordered ones since.
+/// Draws a call id: random for older calls, time-ordered otherwise.
 fn call_id(older: bool, created_at: DateTime<Utc>, dice: &mut Dice) -> Uuid {
     let bytes = dice.bytes();
     if older {
@@ -348,7 +349,8 @@ fn call_id(older: bool, created_at: DateTime<Utc>, dice: &mut Dice) -> Uuid {
     Builder::from_unix_timestamp_millis(ms, &counter).into_uuid()
 }
 
-/// The carrier's own name for the call: Twilio's form on the main line, an id on the platform's number.
+/// Draws the carrier's id of the call: Twilio's format on the main line, a UUID on the platform's
+/// number.
 fn carrier_call_id(route: Route, dice: &mut Dice) -> String {
     let id = Builder::from_random_bytes(dice.bytes()).into_uuid();
     match route {

@@ -1,7 +1,8 @@
-//! What a call cost, in integer nano-dollars.
+//! Cost of a generated call, in integer nano-dollars.
 //!
-//! The entries of `costs[]` are exact; `cost` is their sum rounded half up to four decimals; and the parts
-//! of `costBreakdown` are rounded by largest remainder, so that they add up to `cost` to the digit.
+//! Entries of `costs[]` are exact, `cost` is their sum rounded half up to four decimals, and the
+//! parts of `costBreakdown` are rounded by largest remainder, so that they add up to `cost`
+//! exactly.
 
 use super::decimal::{FOURTH_DECIMAL, dollars, minutes};
 use super::dialogue::{Act, Dialogue};
@@ -9,7 +10,7 @@ use super::dice::Dice;
 use super::json::{Json, object};
 use super::practice::{AssistantProfile, Carrier};
 
-/// Where an entry appears in the breakdown.
+/// Field of the breakdown to which an entry is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Transport,
@@ -25,7 +26,7 @@ enum Part {
 
 const PARTS: usize = Part::SuccessEvaluation as usize + 1;
 
-/// One entry of `costs[]`: its members without `cost`, which comes last.
+/// One entry of `costs[]`: its members without `cost`, which is written last.
 #[derive(Debug, Clone)]
 struct Entry {
     part: Part,
@@ -33,7 +34,7 @@ struct Entry {
     members: Json,
 }
 
-/// What is counted to make a bill.
+/// Quantities that are charged by usage.
 #[derive(Debug, Clone, Copy, Default)]
 struct Usage {
     prompt_tokens: i64,
@@ -41,18 +42,18 @@ struct Usage {
     characters: i64,
 }
 
-/// A call's costs. The default is a call that was not charged.
+/// Costs of a call. The default is a call that was not charged.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bill {
     entries: Vec<Entry>,
     usage: Usage,
 }
 
-/// What the bill of a call depends on besides what was said.
+/// Inputs of a bill other than the dialogue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     pub(super) assistant: &'static AssistantProfile,
-    /// Whose line it was; none on the web.
+    /// Carrier of the line; `None` for web calls.
     pub(super) carrier: Option<Carrier>,
     pub(super) outbound: bool,
     pub(super) voicemail: bool,
@@ -67,7 +68,7 @@ const ANALYSIS_PROMPT_TOKEN: i64 = 150;
 const ANALYSIS_COMPLETION_TOKEN: i64 = 600;
 
 impl Bill {
-    /// Charges a conversation.
+    /// Computes the costs of a call from its dialogue.
     pub(super) fn new(terms: Terms, dialogue: &Dialogue) -> Self {
         let usage = Usage::of(terms.assistant, dialogue);
         let mut bill = Self { entries: Vec::new(), usage };
@@ -84,14 +85,14 @@ impl Bill {
         bill
     }
 
-    /// The stated total in nano-dollars, a multiple of a ten-thousandth of a dollar.
+    /// Returns the stated total in nano-dollars, a multiple of a ten-thousandth of a dollar.
     pub(super) fn total_nanos(&self) -> i64 {
         let exact: i64 = self.entries.iter().map(|entry| entry.nanos).sum();
         (exact + FOURTH_DECIMAL / 2) / FOURTH_DECIMAL * FOURTH_DECIMAL
     }
 
-    /// What the platform says later: an analysis that was still to be charged, or minutes given back.
-    /// The total differs from this bill's for every call of ten seconds or more.
+    /// Returns a corrected bill, with an additional analysis or fewer platform minutes. The total
+    /// differs from this bill's for every call of ten seconds or more.
     pub(super) fn revised(&self, dice: &mut Dice) -> Self {
         let mut revised = self.clone();
         if dice.chance(60) {
@@ -106,7 +107,7 @@ impl Bill {
         revised
     }
 
-    /// `costs[]`.
+    /// Returns the `costs` array of the report.
     pub(super) fn costs(&self) -> Json {
         let entries = self.entries.iter();
         Json::List(
@@ -114,7 +115,7 @@ impl Bill {
         )
     }
 
-    /// `costBreakdown`.
+    /// Returns the `costBreakdown` object of the report.
     pub(super) fn breakdown(&self) -> Json {
         let shares = self.shares();
         let share = |part: Part| dollars(shares[part as usize]);
@@ -141,8 +142,8 @@ impl Bill {
         }
     }
 
-    /// The parts rounded to four decimals so that they add up to the total: each is rounded down, and what
-    /// is missing goes to those that lost most.
+    /// Returns the parts, rounded to four decimals by largest remainder: each is rounded down, and
+    /// the missing units are added to those with the largest loss.
     fn shares(&self) -> [i64; PARTS] {
         let mut exact = [0; PARTS];
         for entry in &self.entries {
@@ -250,8 +251,8 @@ impl Bill {
 }
 
 impl Usage {
-    /// The model reads the prompt and everything said so far before each of its turns; a token is about
-    /// four letters.
+    /// Counts tokens and characters. Before each turn the model reads the prompt and the whole
+    /// dialogue so far; a token is about four letters.
     fn of(assistant: &AssistantProfile, dialogue: &Dialogue) -> Self {
         let mut usage = Self::default();
         let mut read = letters(assistant.prompt);

@@ -1,4 +1,4 @@
-//! When clinics' phones ring: hour and weekday curves in the clinic's local time.
+//! Distribution of call times: hour and weekday curves in the clinic's local time.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
@@ -6,30 +6,31 @@ use chrono_tz::Tz;
 use super::dice::Dice;
 use super::story::Route;
 
-/// Calls in each local hour of a weekday, relative to one another: busy mid-morning and after lunch.
+/// Relative number of inbound calls by local hour of a weekday, with peaks mid-morning and after
+/// lunch.
 const INBOUND: [u32; 24] =
     [1, 1, 0, 0, 0, 1, 3, 14, 48, 88, 100, 82, 40, 58, 86, 74, 52, 30, 14, 8, 5, 4, 2, 1];
 
-/// Reminders go out while people may be rung.
+/// Relative number of outbound calls; reminders are limited to acceptable hours.
 const OUTBOUND: [u32; 24] =
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 90, 100, 30, 20, 60, 70, 90, 80, 30, 0, 0, 0, 0, 0];
 
-/// The website is used after work, too.
+/// Relative number of web calls, with a peak in the evening.
 const WEB: [u32; 24] =
     [4, 2, 1, 0, 0, 1, 3, 8, 20, 30, 40, 42, 50, 44, 36, 34, 36, 40, 52, 66, 72, 60, 34, 14];
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// One clinic's calendar for one kind of call.
+/// Distribution of start times of one clinic and call route.
 pub(super) struct Calendar {
     from: DateTime<Utc>,
-    /// Weights summed up to and including each hour after `from`.
+    /// Cumulative weights up to and including each hour after `from`.
     rising: Vec<i64>,
 }
 
 impl Calendar {
-    /// Weighs every hour of `[from, from + hours)` as the clinic's wall clock shows it; daylight saving
-    /// therefore needs no rule of its own.
+    /// Weighs every hour of `[from, from + hours)` by the clinic's local time, which includes
+    /// daylight saving.
     pub(super) fn new(from: DateTime<Utc>, hours: u32, timezone: Tz, route: Route) -> Self {
         let mut sum = 0;
         let rising = (0..hours)
@@ -42,7 +43,7 @@ impl Calendar {
         Self { from, rising }
     }
 
-    /// A moment at which such a call is likely, to the millisecond.
+    /// Draws a start time from the distribution, with millisecond precision.
     pub(super) fn moment(&self, dice: &mut Dice) -> DateTime<Utc> {
         let total = self.rising.last().copied().unwrap_or(1);
         let drawn = dice.between(0..=total - 1);
@@ -52,7 +53,7 @@ impl Calendar {
     }
 }
 
-/// Never zero, so that any window has an hour to choose.
+/// Returns the weight of an hour; at least 1, so that any window has an hour to draw.
 fn weight(route: Route, day: Weekday, hour: u32) -> i64 {
     let (curve, saturday, sunday) = match route {
         Route::Inbound => (&INBOUND, 26, 8),

@@ -1,14 +1,15 @@
-//! Whole numbers printed as exact decimals.
+//! Prints integers as exact decimals.
 //!
-//! Money is counted in integer nano-dollars (1e-9 USD) and time in milliseconds; the decimal point is set
-//! when the digits are printed, never by a division.
+//! Money is in integer nano-dollars (1e-9 USD) and time in milliseconds; the decimal point is
+//! inserted when the digits are printed, never by a division.
 
 use super::json::Json;
 
-/// The fourth decimal of a dollar in nano-dollars: what `cost` and `costBreakdown` are rounded to.
+/// A ten-thousandth of a dollar in nano-dollars, to which `cost` and `costBreakdown` are rounded.
 pub(super) const FOURTH_DECIMAL: i64 = 100_000;
 
-/// `value / 10^places` in plain digits, without trailing zeros. `value` is not negative.
+/// Formats `value / 10^places` in plain digits, without trailing zeros. `value` must not be
+/// negative.
 pub(super) fn decimal(value: i64, places: u32) -> Json {
     let scale = 10_i64.pow(places);
     let whole = value / scale;
@@ -20,17 +21,17 @@ pub(super) fn decimal(value: i64, places: u32) -> Json {
     Json::Number(format!("{whole}.{}", digits.trim_end_matches('0')))
 }
 
-/// Nano-dollars as dollars.
+/// Formats nano-dollars as dollars.
 pub(super) fn dollars(nanos: i64) -> Json {
     decimal(nanos, 9)
 }
 
-/// Milliseconds as seconds.
+/// Formats milliseconds as seconds.
 pub(super) fn seconds(ms: i64) -> Json {
     decimal(ms, 3)
 }
 
-/// Milliseconds as minutes with four decimals.
+/// Formats milliseconds as minutes, rounded to four decimals.
 pub(super) fn minutes(ms: i64) -> Json {
     decimal((ms + 3) / 6, 4)
 }

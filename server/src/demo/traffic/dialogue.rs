@@ -1,4 +1,4 @@
-//! A conversation with its timing: scripts performed at the pace of speech.
+//! Generates a dialogue with its timing: scripts performed at the pace of speech.
 //!
 //! All times are milliseconds after the call was answered.
 
@@ -9,7 +9,7 @@ use super::practice::Model;
 use super::scene::Scene;
 use super::tools::Tool;
 
-/// One thing that happened in a conversation.
+/// An utterance or a group of tool calls in a dialogue.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) from_ms: i64,
@@ -21,21 +21,21 @@ pub(super) struct Turn {
 pub(super) enum Act {
     Bot(String),
     User(String),
-    /// Asked for together; the answers are there at `to_ms`.
+    /// Tools called together; their results are available at `to_ms`.
     Tools(Vec<ToolUse>),
 }
 
-/// One call of a tool.
+/// A single call of a tool.
 #[derive(Debug)]
 pub(super) struct ToolUse {
-    /// Unique within the call only.
+    /// Id of the tool call, unique within the call only.
     pub(super) id: String,
     pub(super) tool: Tool,
     pub(super) arguments: Json,
     pub(super) result: String,
 }
 
-/// A conversation, in order.
+/// Turns of a call, in order of time.
 #[derive(Debug, Default)]
 pub(super) struct Dialogue {
     pub(super) turns: Vec<Turn>,
@@ -43,14 +43,14 @@ pub(super) struct Dialogue {
 
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Speaks the steps of a conversation one after another.
+/// Builds a dialogue by performing the steps of scripts one after another.
 pub(super) struct Performance<'a> {
     scene: &'a Scene,
     model: &'static Model,
     dice: &'a mut Dice,
-    /// How slowly these two speak, in percent.
+    /// Duration of speech relative to the average, in percent.
     pace: i64,
-    /// How often the caller looks for a calendar, a card or a child, in percent.
+    /// Probability of a long pause of the caller, in percent.
     distraction: u32,
     now_ms: i64,
     asked: u8,
@@ -73,7 +73,7 @@ impl<'a> Performance<'a> {
         }
     }
 
-    /// The assistant's first message.
+    /// Adds the assistant's first message.
     pub(super) fn open(&mut self, line: &str) {
         self.bot(line);
     }
@@ -132,8 +132,8 @@ impl<'a> Performance<'a> {
         self.push(took_ms, Act::Tools(uses));
     }
 
-    /// Some hosts give ids of four characters, which another call may carry as well. Within this call the
-    /// last letter keeps them apart.
+    /// Draws a tool call id. Some hosts give ids of four characters, which may repeat in other
+    /// calls; the last letter makes them unique within this call.
     fn tool_call_id(&mut self) -> String {
         let length = if self.model.provider == "groq" { 3 } else { 23 };
         let last = char::from(b'a' + self.asked % 26);
@@ -154,17 +154,17 @@ impl<'a> Performance<'a> {
 }
 
 impl Dialogue {
-    /// When the last turn was over.
+    /// Returns the end of the last turn, or 0 without turns.
     pub(super) fn end_ms(&self) -> i64 {
         self.turns.last().map_or(0, |turn| turn.to_ms)
     }
 
-    /// Drops what was not over by `ms`.
+    /// Drops the turns that end after `ms`.
     pub(super) fn cut_at(&mut self, ms: i64) {
         self.turns.retain(|turn| turn.to_ms <= ms);
     }
 
-    /// As the platform prints it: one line a turn.
+    /// Returns the transcript in the platform's format, one line per turn.
     pub(super) fn transcript(&self) -> String {
         let mut out = String::new();
         for turn in &self.turns {

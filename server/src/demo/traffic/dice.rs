@@ -1,8 +1,9 @@
-//! Seeded chance: every choice of the demo comes from here, so the same seed tells the same month.
+//! Seeded random choices. The demo uses no other randomness, so the same seed generates the same
+//! traffic.
 
 use std::ops::RangeInclusive;
 
-/// A stream of choices that depends on its seed alone.
+/// Random number generator that depends on its seed alone.
 pub(super) struct Dice(fastrand::Rng);
 
 impl Dice {
@@ -10,32 +11,33 @@ impl Dice {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Dice of their own for one call, so that a longer story does not change the calls after it.
+    /// Returns an independent generator for one call, so that its length does not change later
+    /// calls.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.0.fork())
     }
 
-    /// True in `percent` of 100 throws.
+    /// Returns true with a probability of `percent` %.
     pub(super) fn chance(&mut self, percent: u32) -> bool {
         self.0.u32(..100) < percent
     }
 
-    /// Any of the numbers in `range`, each as likely.
+    /// Returns a number of `range`, uniformly distributed.
     pub(super) fn between(&mut self, range: RangeInclusive<i64>) -> i64 {
         self.0.i64(range)
     }
 
-    /// A place in a list of `len` items.
+    /// Returns an index into a list of `len` items.
     pub(super) fn index(&mut self, len: usize) -> usize {
         self.0.usize(..len)
     }
 
-    /// One of `items`, each as likely. `items` must not be empty.
+    /// Returns one of `items`, uniformly distributed. `items` must not be empty.
     pub(super) fn one<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.index(items.len())]
     }
 
-    /// One of `items`, as likely as its weight. The weights must not all be zero.
+    /// Returns one of `items`, distributed by weight. The weights must not all be zero.
     pub(super) fn weighted<T: Copy>(&mut self, items: &[(u32, T)]) -> T {
         let total: u32 = items.iter().map(|(weight, _)| weight).sum();
         let mut left = self.0.u32(..total);
@@ -48,7 +50,7 @@ impl Dice {
         unreachable!("`left` starts below the sum of the weights")
     }
 
-    /// `len` characters of `alphabet`, which is ASCII.
+    /// Returns `len` random characters of `alphabet`, which must be ASCII.
     pub(super) fn word(&mut self, len: usize, alphabet: &[u8]) -> String {
         (0..len).map(|_| char::from(self.one(alphabet))).collect()
     }
@@ -57,7 +59,7 @@ impl Dice {
         self.0.shuffle(items);
     }
 
-    /// 16 random bytes, the matter of an id.
+    /// Returns 16 random bytes for an id.
     pub(super) fn bytes(&mut self) -> [u8; 16] {
         self.0.u128(..).to_be_bytes()
     }

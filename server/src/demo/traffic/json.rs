@@ -1,5 +1,5 @@
-//! A JSON tree that is only ever written: members stay in their order, and a number is the text it was
-//! given as, so that money never passes through a float on its way out.
+//! A write-only JSON tree. Members keep their order, and numbers are kept as text, so that money is
+//! never converted to a float.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Json {
     Flag(bool),
-    /// The digits as they will be sent.
+    /// Digits exactly as they are written.
     Number(String),
     Text(String),
     List(Vec<Self>),
@@ -16,7 +16,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Appends a member. Anything but an object stays what it is.
+    /// Appends a member to an object. Values of other types are returned unchanged.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Self>) -> Self {
         if let Self::Object(members) = &mut self {
             members.push((name, value.into()));
@@ -24,7 +24,7 @@ impl Json {
         self
     }
 
-    /// Appends a member when there is a value for it.
+    /// Appends a member if there is a value for it.
     pub(super) fn with_some(self, name: &'static str, value: Option<impl Into<Self>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
@@ -32,7 +32,7 @@ impl Json {
         }
     }
 
-    /// The value as compact JSON text.
+    /// Returns the value as compact JSON text.
     pub(super) fn to_text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
@@ -119,7 +119,8 @@ impl From<Vec<Self>> for Json {
     }
 }
 
-/// Writes an object as it will look: `object! { "role" => "user", "turn" => 3 }`. Needs [`Json`] in scope.
+/// Builds an object in JSON-like notation: `object! { "role" => "user", "turn" => 3 }`. Needs
+/// [`Json`] in scope.
 macro_rules! object {
     ($($name:literal => $value:expr),* $(,)?) => {
         Json::Object(vec![$(($name, Json::from($value))),*])

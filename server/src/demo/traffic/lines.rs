@@ -1,6 +1,7 @@
-//! What people and assistants say: a stock of lines, put together anew for every call.
+//! Scripts of callers and assistants, combined at random for every call.
 //!
-//! A line may name parts of its scene in braces, `{day}` or `{staff}`; `scene::Scene::fill` knows them.
+//! A line may contain placeholders such as `{day}` or `{staff}`, which `scene::Scene::fill`
+//! replaces.
 
 use super::tools::Tool;
 
@@ -19,25 +20,25 @@ pub(super) use questions::{
 pub(super) enum Step {
     Bot(&'static [&'static str]),
     User(&'static [&'static str]),
-    /// Asked for in one message, answered before the next line.
+    /// Called in one message and answered before the next line.
     Tools(&'static [Tool]),
 }
 
 pub(super) type Script = &'static [Step];
 
-/// Why somebody is on the phone.
+/// Reason of a call, with its scripts.
 #[derive(Debug)]
 pub(super) struct Topic {
     /// The intent in the structured data.
     pub(super) code: &'static str,
     pub(super) scripts: &'static [Script],
-    /// What the analysis says of a call that ran its course.
+    /// Summaries of a completed call, one of which is drawn.
     pub(super) summaries: &'static [&'static str],
-    /// How many of 100 such calls are put through to the front desk.
+    /// Percentage of such calls transferred to the front desk.
     pub(super) to_desk: u32,
-    /// How many of [`ASIDES`] such a call has room for.
+    /// Maximum number of [`ASIDES`] in such a call.
     pub(super) asides: usize,
-    /// What became of the appointment when the call ran its course and no tool changed anything.
+    /// State of the appointment after a completed call in which no tool changed it.
     pub(super) settles: Option<&'static str>,
 }
 
@@ -91,7 +92,7 @@ pub(super) const ASIDES: &[Script] = &[
     ],
 ];
 
-/// The caller has what they wanted.
+/// The caller is satisfied and ends the conversation.
 pub(super) const THANKS: Step = Step::User(&[
     "Great, thank you so much.",
     "Perfect, thanks.",
@@ -100,30 +101,30 @@ pub(super) const THANKS: Step = Step::User(&[
     "Okay, thanks. Bye now.",
 ]);
 
-/// The assistant closes the call.
+/// The assistant ends the conversation.
 pub(super) const FAREWELL: Step = Step::Bot(&[
     "You're welcome, {first}. Have a lovely day. Goodbye.",
     "Thank you for calling {clinic}. Goodbye.",
     "My pleasure. Take care, and goodbye.",
 ]);
 
-/// The assistant offers more before the caller hangs up.
+/// The assistant offers further help before the caller hangs up.
 pub(super) const ANYTHING_ELSE: Step = Step::Bot(&[
     "Is there anything else I can help you with?",
     "Anything else I can do for you today?",
 ]);
 
-/// Before a call is put through.
+/// The assistant announces a transfer.
 pub(super) const PUTTING_THROUGH: Step = Step::Bot(&[
     "Let me put you through to the front desk. One moment, please.",
     "I'll transfer you to a colleague who can look into that. Please hold.",
 ]);
 
-/// Nobody has said anything for a while.
+/// The assistant checks for the caller after a silence.
 pub(super) const STILL_THERE: Step =
     Step::Bot(&["Are you still there?", "Hello? I can't hear you at the moment."]);
 
-/// What the analysis says of a call that broke off.
+/// Summaries of a call that ended early.
 pub(super) const BROKEN_OFF: &[&str] = &[
     "The conversation about {service} broke off before anything was settled.",
     "{name} spoke with {assistant} briefly; the call ended early and no request was completed.",

@@ -1,16 +1,16 @@
-//! The people who ring: invented names, and contact data that belongs to nobody.
+//! Invented callers, with contact data from ranges reserved for fiction.
 //!
-//! Numbers come only from ranges kept for fiction: 555-0100 to 555-0199 in North America, and Ofcom's
-//! 07700 900000 to 900999 in the United Kingdom. Addresses end in `example.com` (RFC 2606).
+//! Numbers are 555-0100 to 555-0199 in North America, and Ofcom's 07700 900000 to 900999 in the
+//! United Kingdom. E-mail addresses end in `example.com` (RFC 2606).
 
 use super::dice::Dice;
 
-/// Someone who may call more than once.
+/// A caller, who may call more than once.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) first: &'static str,
     pub(super) last: &'static str,
-    /// E.164, in a range kept for fiction.
+    /// E.164, in a range reserved for fiction.
     pub(super) number: String,
 }
 
@@ -28,17 +28,17 @@ impl Person {
     }
 }
 
-/// Which numbers a country's people have.
+/// Numbering plan of a clinic's callers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Numbering {
     NorthAmerica,
     UnitedKingdom,
 }
 
-/// Around the bay, so that area codes fit the clinic.
+/// Area codes near San Francisco, to match the clinic.
 const AREAS: [u32; 12] = [415, 510, 628, 650, 408, 707, 925, 831, 916, 209, 530, 341];
 
-/// The last numbers of each range belong to the clinics themselves.
+/// Number of values at the end of each range that are reserved for the clinics.
 const KEPT_FOR_CLINICS: u32 = 10;
 
 impl Numbering {
@@ -116,7 +116,7 @@ const LAST: [&str; 48] = [
     "Nyström",
 ];
 
-/// A clinic's callers. Most ring once; some return, with the same name and number.
+/// Callers of a clinic. Most call once; some call again, with the same name and number.
 pub(super) struct Roster {
     people: Vec<Person>,
     seen: usize,
@@ -133,7 +133,7 @@ impl Roster {
         Self { people, seen: 0 }
     }
 
-    /// Whoever is on the line this time.
+    /// Draws the next caller: a returning one with a probability of 18 %, otherwise a new one.
     pub(super) fn caller(&mut self, dice: &mut Dice) -> Person {
         let returns = self.seen > 0 && dice.chance(18);
         if returns || self.seen == self.people.len() {

@@ -1,5 +1,5 @@
-//! The post between the platform and the ledger: what is sent about a call, when it arrives, what arrives
-//! twice and what arrives out of order.
+//! Schedules the webhooks of a call: which messages are sent, when, and which are repeated or out
+//! of order.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,20 +9,20 @@ use super::practice::Practice;
 use super::story::{Ending, Route, Story};
 use super::writer::{Writer, said};
 
-/// One message about a call.
+/// One webhook message about a call.
 #[derive(Debug, Clone)]
 pub(super) struct Letter {
     pub(super) kind: &'static str,
-    /// Never before the message's own time.
+    /// Time of sending, never before the message's own time.
     pub(super) sent_at: DateTime<Utc>,
     pub(super) body: String,
-    /// The ledger acknowledges it without keeping it.
+    /// Whether the ledger acknowledges the message without storing it.
     pub(super) is_telemetry: bool,
-    /// It repeats an earlier letter byte for byte.
+    /// Whether it repeats an earlier message byte for byte.
     pub(super) is_repeat: bool,
 }
 
-/// Everything the ledger will be told about a call, until `until`, sorted by nothing in particular.
+/// Returns all messages about a call up to `until`, unsorted.
 pub(super) fn letters(
     practice: &Practice,
     story: &Story,
@@ -38,7 +38,7 @@ pub(super) fn letters(
     bag.letters
 }
 
-/// Letters being written.
+/// Collects the messages of one call.
 struct Bag<'a> {
     writer: Writer<'a>,
     story: &'a Story,
@@ -85,7 +85,7 @@ impl Bag<'_> {
         }
     }
 
-    /// What is shown live and then forgotten.
+    /// Adds samples of the telemetry that accompanies a turn.
     fn chatter(&mut self, nth: i64, turn: &Turn, (role, line): (&str, &str), left: &mut Chatter) {
         let middle = self.story.at(i64::midpoint(turn.from_ms, turn.to_ms));
         let over = self.story.at(turn.to_ms);
@@ -121,7 +121,8 @@ impl Bag<'_> {
             let at = story.at(end_ms + 190);
             self.post("transfer-update", at, self.writer.transferred(at));
         }
-        // A report without an `ended` status happens; an end without either would not be one.
+        // A report without an `ended` status occurs in reality; an ended call with neither does
+        // not.
         if story.report.is_none() || self.dice.chance(95) {
             let at = ended_at + TimeDelta::milliseconds(self.dice.between(20..=400));
             self.post("status-update", at, self.writer.ended(reason, at));
@@ -131,7 +132,7 @@ impl Bag<'_> {
         }
     }
 
-    /// In one call of ten something overtakes something else: an early message comes after the report, or
+    /// Reorders messages in about one of ten calls: an early message arrives after the report, or
     /// the report after its own correction.
     fn disorder(&mut self) {
         let Some(report) = self.letters.iter().position(|l| l.kind == "end-of-call-report") else {
@@ -150,7 +151,7 @@ impl Bag<'_> {
         }
     }
 
-    /// Some arrive again: an answer was slow, and the platform tried once more.
+    /// Repeats some messages, as a platform does after a slow response.
     fn repeat(&mut self, until: DateTime<Utc>) {
         for nth in 0..self.letters.len() {
             let letter = &self.letters[nth];
@@ -183,7 +184,7 @@ impl Bag<'_> {
     }
 }
 
-/// How much telemetry a call still sends. The platform sends far more; the demo sends samples.
+/// Remaining telemetry samples of a call by type. The platform sends far more.
 struct Chatter {
     partials: Few,
     speech: Few,
@@ -203,7 +204,7 @@ impl Chatter {
     }
 }
 
-/// A few chances, taken here and there.
+/// Number of samples that may still be drawn.
 struct Few(u32);
 
 impl Few {
@@ -214,7 +215,7 @@ impl Few {
     }
 }
 
-/// What a recogniser had understood half way through.
+/// Returns the first half of a line, as a partial transcript.
 fn first_half(line: &str) -> &str {
     let middle = line.char_indices().nth(line.chars().count() / 2).map_or(0, |(at, _)| at);
     line[..middle].trim_end()

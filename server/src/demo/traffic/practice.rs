@@ -1,4 +1,4 @@
-//! The two clinics as the voice platform knows them: assistants, phone lines and their ids.
+//! The two clinics as configured at the voice platform: assistants, phone lines and ids.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -11,7 +11,7 @@ use super::people::Numbering;
 mod dental;
 mod physio;
 
-/// What stays the same whatever the seed.
+/// Properties of a clinic that do not depend on the seed.
 #[derive(Debug)]
 pub(super) struct Profile {
     pub(super) clinic: Clinic,
@@ -21,30 +21,30 @@ pub(super) struct Profile {
     pub(super) services: &'static [Service],
     pub(super) staff: &'static [&'static str],
     pub(super) insurers: &'static [&'static str],
-    /// What callers ask the clinicians.
+    /// Topic of clinical questions, which differ by clinic.
     pub(super) clinical: &'static Topic,
-    /// In the order of [`Role`].
+    /// Assistants, in the order of [`Role`].
     pub(super) assistants: [AssistantProfile; 4],
-    /// Where calls come in: E.164, in a range kept for fiction.
+    /// Number of inbound calls: E.164, in a range reserved for fiction.
     pub(super) main_number: &'static str,
-    /// Where reminders come from.
+    /// Number of outbound reminder calls.
     pub(super) reminder_number: &'static str,
-    /// The front desk, where calls are put through to.
+    /// Number of the front desk, the target of transfers.
     pub(super) desk_number: &'static str,
 }
 
-/// Something a clinic does for a patient.
+/// A service that a clinic offers.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) code: &'static str,
-    /// As it is said in a sentence.
+    /// Name as used in a sentence.
     pub(super) phrase: &'static str,
-    /// As it is quoted, with its currency.
+    /// Price as quoted, with its currency.
     pub(super) price: &'static str,
     pub(super) minutes: u32,
 }
 
-/// Which calls an assistant takes.
+/// The kind of calls an assistant answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     FrontDesk,
@@ -53,10 +53,10 @@ pub(super) enum Role {
     Website,
 }
 
-/// An assistant and what its parts cost.
+/// An assistant with its components and their prices.
 #[derive(Debug)]
 pub(super) struct AssistantProfile {
-    /// The voice introduces itself with the first word.
+    /// Configured name; its first word is the name in conversations.
     pub(super) name: &'static str,
     pub(super) first_message: &'static str,
     pub(super) prompt: &'static str,
@@ -71,7 +71,7 @@ impl AssistantProfile {
     }
 }
 
-/// A language model. Prices are nano-dollars a token.
+/// A language model. Prices are nano-dollars per token.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) provider: &'static str,
@@ -80,7 +80,7 @@ pub(super) struct Model {
     pub(super) completion_nanos: i64,
 }
 
-/// A voice. The price is nano-dollars a character; zero when the clinic brings its own key.
+/// A voice. The price is nano-dollars per character; zero if the clinic uses its own key.
 #[derive(Debug)]
 pub(super) struct Voice {
     pub(super) provider: &'static str,
@@ -89,7 +89,7 @@ pub(super) struct Voice {
     pub(super) character_nanos: i64,
 }
 
-/// A recogniser. The price is nano-dollars a minute.
+/// A speech recognizer. The price is nano-dollars per minute.
 #[derive(Debug)]
 pub(super) struct Transcriber {
     pub(super) provider: &'static str,
@@ -127,7 +127,7 @@ static TRANSCRIBER_GB: Transcriber = Transcriber {
     minute_nanos: 9_900_000,
 };
 
-/// Who owns the number the call goes through.
+/// Carrier of a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier {
     Twilio,
@@ -143,14 +143,14 @@ pub(super) struct Line {
     pub(super) carrier: Carrier,
 }
 
-/// A clinic with the ids that one seed gives it.
+/// A clinic with the ids derived from one seed.
 #[derive(Debug)]
 pub(super) struct Practice {
     pub(super) profile: &'static Profile,
     pub(super) timezone: Tz,
     pub(super) org_id: Uuid,
     pub(super) account_sid: String,
-    /// When its numbers and assistants were set up.
+    /// Time at which its numbers and assistants were set up.
     pub(super) since: DateTime<Utc>,
     assistant_ids: [Uuid; 4],
     pub(super) main_line: Line,
@@ -187,17 +187,17 @@ impl Practice {
     }
 }
 
-/// The same name under the same seed is the same id.
+/// Returns a deterministic id (UUID version 5) for a seed, clinic and name.
 fn stable_id(seed: u64, slug: &str, what: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_DNS, format!("{seed}.{slug}.example.com/{what}").as_bytes())
 }
 
-/// The clinics' public faces.
+/// Returns the public data of both clinics.
 pub(super) fn clinics() -> [Clinic; 2] {
     [dental::PROFILE.clinic, physio::PROFILE.clinic]
 }
 
-/// Both clinics under one seed, set up at `since`.
+/// Returns both clinics with the ids of a seed, set up at `since`.
 pub(super) fn practices(seed: u64, since: DateTime<Utc>) -> [Practice; 2] {
     [&dental::PROFILE, &physio::PROFILE].map(|profile| Practice::new(profile, seed, since))
 }

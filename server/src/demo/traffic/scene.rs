@@ -1,5 +1,5 @@
-//! What one conversation is about: who, which service, which slots. The lines of a script are filled in
-//! from here, and so are the arguments of tools, so that a transcript agrees with its tool calls.
+//! Facts of one conversation: person, service and slots. Both the lines of a script and the
+//! arguments of tool calls are filled from it, so that a transcript agrees with its tool calls.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
 
@@ -7,20 +7,20 @@ use super::dice::Dice;
 use super::people::Person;
 use super::practice::{Practice, Service};
 
-/// A slot on the clinic's calendar, for machines and for people.
+/// An appointment slot, in machine-readable and human-readable form.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// `2026-09-14`, local.
+    /// Date such as `2026-09-14`, local.
     pub(super) date: String,
-    /// `14:30`, local.
+    /// Time such as `14:30`, local.
     pub(super) clock: String,
-    /// `Monday the 14th`.
+    /// Human-readable date, such as `Monday the 14th`.
     day: String,
-    /// `2:30 pm`.
+    /// Human-readable time, such as `2:30 pm`.
     time: String,
 }
 
-/// The setting of one conversation.
+/// Facts of one conversation, available as placeholders.
 #[derive(Debug)]
 pub(super) struct Scene {
     clinic: &'static str,
@@ -29,7 +29,7 @@ pub(super) struct Scene {
     pub(super) assistant: &'static str,
     first: &'static str,
     pub(super) name: String,
-    /// The number the assistant knows; none on the web or when withheld.
+    /// Caller's number; `None` on the web or if it is withheld.
     pub(super) phone: Option<String>,
     pub(super) service: &'static Service,
     minutes: String,
@@ -37,9 +37,9 @@ pub(super) struct Scene {
     pub(super) staff: &'static str,
     insurer: &'static str,
     pub(super) excuse: &'static str,
-    /// The slot the conversation settles on.
+    /// The slot agreed on in the conversation.
     pub(super) slot: Slot,
-    /// The slot it was before, or that was full.
+    /// The previous slot, or one that was full.
     pub(super) other: Slot,
     /// The clinic's reference of the appointment.
     pub(super) appointment: String,
@@ -55,7 +55,7 @@ const EXCUSES: [&str; 6] = [
 ];
 
 impl Scene {
-    /// Sets the scene for a call that begins at `at`.
+    /// Draws the facts of a call that begins at `at`.
     pub(super) fn new(
         practice: &Practice,
         assistant: &'static str,
@@ -88,7 +88,7 @@ impl Scene {
         }
     }
 
-    /// A line with the names in braces replaced; a name nobody knows stays as it is.
+    /// Replaces the placeholders of a line. Unknown placeholders stay unchanged.
     pub(super) fn fill(&self, line: &str) -> String {
         let mut out = String::with_capacity(line.len() + 32);
         let mut rest = line;
@@ -129,7 +129,7 @@ impl Scene {
     }
 }
 
-/// A working slot at least `days` after `today`.
+/// Draws a slot on a weekday at least `days` after `today`.
 fn slot(today: NaiveDate, days: i64, dice: &mut Dice) -> Slot {
     let mut date = today + TimeDelta::days(days);
     while matches!(date.weekday(), Weekday::Sat | Weekday::Sun) {

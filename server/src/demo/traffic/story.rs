@@ -1,4 +1,4 @@
-//! One call from beginning to end, as it really was. What the platform sends about it is written elsewhere.
+//! Model of one generated call. The messages a platform sends about it are derived elsewhere.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::lines::Topic;
 use super::practice::{Line, Practice, Role};
 use super::scene::Scene;
 
-/// How the call came about.
+/// Origin of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     Inbound,
@@ -17,7 +17,7 @@ pub(super) enum Route {
     Web,
 }
 
-/// How it ended, if it did.
+/// Reason for the end of the call, if it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     CustomerHungUp,
@@ -27,15 +27,15 @@ pub(super) enum Ending {
     Voicemail,
     NoAnswer,
     Busy,
-    /// Broke off; the platform's code.
+    /// Ended by an error, with the platform's code.
     Fault(&'static str),
-    /// Was never answered by the assistant; the platform's code.
+    /// Never answered by the assistant, with the platform's code.
     NeverStarted(&'static str),
     StillTalking,
 }
 
 impl Ending {
-    /// The platform's `endedReason`.
+    /// Returns the platform's `endedReason`, or `None` if the call is in progress.
     pub(super) fn reason(self) -> Option<&'static str> {
         match self {
             Self::CustomerHungUp => Some("customer-ended-call"),
@@ -50,7 +50,7 @@ impl Ending {
         }
     }
 
-    /// Whether the conversation, if any, got where it was going.
+    /// Returns whether the conversation, if any, was completed.
     pub(super) fn is_complete(self) -> bool {
         matches!(
             self,
@@ -58,12 +58,12 @@ impl Ending {
         )
     }
 
-    /// Whether somebody or something answered.
+    /// Returns whether a person or a machine answered.
     pub(super) fn is_answered(self) -> bool {
         !matches!(self, Self::NoAnswer | Self::Busy | Self::NeverStarted(_))
     }
 
-    /// What the platform breaks by itself it does not charge.
+    /// Returns whether the call is charged; the platform does not charge its own faults.
     pub(super) fn is_charged(self) -> bool {
         match self {
             Self::Fault(code) => !code.contains("vapifault"),
@@ -72,7 +72,7 @@ impl Ending {
     }
 }
 
-/// The other party as the platform knows it.
+/// The other party, with the data the platform has.
 #[derive(Debug)]
 pub(super) struct Customer {
     /// E.164, or a word when the number is withheld.
@@ -81,7 +81,7 @@ pub(super) struct Customer {
     pub(super) email: Option<String>,
 }
 
-/// The moments of a call.
+/// Times of the stages of a call.
 #[expect(clippy::struct_field_names, reason = "a moment is named `_at` wherever it appears")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
@@ -91,7 +91,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Connected time in milliseconds.
+    /// Returns the connected time in milliseconds.
     pub(super) fn talk_ms(self) -> i64 {
         match (self.answered_at, self.ended_at) {
             (Some(from), Some(to)) => (to - from).num_milliseconds(),
@@ -99,7 +99,7 @@ impl Times {
         }
     }
 
-    /// Where times within the conversation count from.
+    /// Returns the time from which offsets within the conversation are counted.
     pub(super) fn answered_or_created(self) -> DateTime<Utc> {
         self.answered_at.unwrap_or(self.created_at)
     }
@@ -112,7 +112,7 @@ pub(super) struct Report {
     pub(super) bill: Bill,
 }
 
-/// One call.
+/// One generated call.
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) id: Uuid,
@@ -120,30 +120,30 @@ pub(super) struct Story {
     pub(super) role: Role,
     pub(super) topic: &'static Topic,
     pub(super) ending: Ending,
-    /// Told in the words of 2024, before costs and times moved up to the message.
+    /// Whether messages have the platform's format of 2024, with costs and times inside the call.
     pub(super) older: bool,
     pub(super) times: Times,
     pub(super) customer: Option<Customer>,
     pub(super) scene: Scene,
     pub(super) dialogue: Dialogue,
-    /// What the analysis says; empty when there was nothing to analyse.
+    /// Summary of the analysis; empty if there was no conversation.
     pub(super) summary: String,
     pub(super) report: Option<Report>,
     /// A later report that replaces the first.
     pub(super) correction: Option<Report>,
-    /// The carrier's name for the call.
+    /// The carrier's id of the call.
     pub(super) carrier_call_id: String,
-    /// The model's arguments arrive as JSON in a string rather than as an object.
+    /// Whether tool arguments arrive as JSON in a string rather than as an object.
     pub(super) arguments_as_text: bool,
 }
 
 impl Story {
-    /// A moment of the conversation.
+    /// Converts milliseconds within the conversation to a time.
     pub(super) fn at(&self, ms: i64) -> DateTime<Utc> {
         self.times.answered_or_created() + TimeDelta::milliseconds(ms)
     }
 
-    /// Our side of the call; none on the web.
+    /// Returns the clinic's phone line of the call; `None` for web calls.
     pub(super) fn line<'a>(&self, practice: &'a Practice) -> Option<&'a Line> {
         match self.route {
             Route::Inbound => Some(&practice.main_line),
@@ -152,13 +152,13 @@ impl Story {
         }
     }
 
-    /// The total that stands in the end, in nano-dollars.
+    /// Returns the total of the latest report, in nano-dollars.
     pub(super) fn cost_nanos(&self) -> i64 {
         let last = self.correction.as_ref().or(self.report.as_ref());
         last.map_or(0, |report| report.bill.total_nanos())
     }
 
-    /// What became of an appointment.
+    /// Returns the change of an appointment, if any.
     pub(super) fn change(&self) -> Option<&'static str> {
         let by_tool = self.dialogue.tool_uses().filter_map(|each| each.tool.change()).last();
         by_tool.or_else(|| self.topic.settles.filter(|_| self.ending.is_complete()))

@@ -1,4 +1,4 @@
-//! The rules the traffic keeps.
+//! Rules of the generated traffic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ fn messages(traffic: &Traffic) -> impl Iterator<Item = (&Delivery, Message<'_>)>
     traffic.deliveries.iter().map(|delivery| (delivery, Message::read(&delivery.body)))
 }
 
-/// Every named value of every body.
+/// Visits every named value of every body.
 fn visit_all(traffic: &Traffic, mut visit: impl FnMut(&str, &Value)) {
     for delivery in &traffic.deliveries {
         let body: Value = serde_json::from_slice(&delivery.body).unwrap();
@@ -202,7 +202,7 @@ fn some_deliveries_repeat_and_some_overtake_others() {
     for (delivery, message) in messages(&traffic) {
         if seen.insert(&delivery.body) && !message.is_telemetry() {
             let newest = newest.entry(message.call_id()).or_insert(message.timestamp());
-            // Messages of the same second overtake each other by chance.
+            // Messages within one second are in random order.
             if message.timestamp() + TimeDelta::seconds(1) < *newest {
                 disordered.insert(message.call_id());
             }

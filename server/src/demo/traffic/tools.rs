@@ -1,4 +1,4 @@
-//! The functions the assistants call: names, schemas, arguments and answers.
+//! Functions the assistants call: names, schemas, arguments and results.
 
 use super::json::{Json, object};
 use super::scene::Scene;
@@ -34,7 +34,7 @@ impl Tool {
         }
     }
 
-    /// What becomes of the appointment.
+    /// Returns the change of the appointment by this tool.
     pub(super) fn change(self) -> Option<&'static str> {
         match self {
             Self::LookupCaller | Self::CheckAvailability => None,
@@ -54,7 +54,7 @@ impl Tool {
         }
     }
 
-    /// What the model asks with. Dates and times are the clinic's local ones.
+    /// Returns the arguments. Dates and times are the clinic's local ones.
     pub(super) fn arguments(self, scene: &Scene) -> Json {
         match self {
             Self::LookupCaller => {
@@ -85,7 +85,7 @@ impl Tool {
         }
     }
 
-    /// What the clinic's system answered, on one line.
+    /// Returns the result of the clinic's system, in one line.
     pub(super) fn result(self, scene: &Scene) -> String {
         match self {
             Self::LookupCaller => format!("Found {}, last visit on record.", scene.name),
@@ -100,7 +100,7 @@ impl Tool {
         }
     }
 
-    /// The `function` member of the tool's definition.
+    /// Returns the `function` member of the tool's definition.
     pub(super) fn definition(self) -> Json {
         let required = self.required().iter().map(|name| Json::from(*name)).collect::<Vec<_>>();
         let properties = Json::Object(

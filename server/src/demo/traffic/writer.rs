@@ -1,7 +1,7 @@
-//! Writes what the platform would send about a call: the envelope and the snapshots every message carries.
+//! Writes the messages of the platform: the envelope and the snapshots in every message.
 //!
-//! The snapshots are stale on purpose, as the platform's are: `call.status` and `call.updatedAt` stay as
-//! they were when the call was made.
+//! Snapshots are stale, like the platform's: `call.status` and `call.updatedAt` keep the values
+//! from the creation of the call.
 
 use chrono::{DateTime, Utc};
 
@@ -16,10 +16,10 @@ mod report;
 
 pub(super) use moments::said;
 
-/// Stands where the platform sends a clinic's credentials, so that the demo shows them being cut out.
+/// Placeholder for a clinic's credentials, so that the demo shows how they are removed.
 pub(super) const PLANTED_SECRET: &str = "example-secret-do-not-store";
 
-/// Writes about one call.
+/// Writes the messages about one call.
 #[derive(Clone, Copy)]
 pub(super) struct Writer<'a> {
     pub(super) practice: &'a Practice,
@@ -27,7 +27,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The head of a message. In 2024 the time was ISO text.
+    /// Returns the first members of a message. In the format of 2024 the time is ISO text.
     pub(super) fn head(self, kind: &'static str, at: DateTime<Utc>) -> Json {
         if self.story.older {
             object! { "timestamp" => at, "type" => kind }
@@ -36,12 +36,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds the snapshots and wraps the message up.
+    /// Adds the snapshots and returns the complete body.
     pub(super) fn body(self, message: Json) -> String {
         self.body_about(message, self.call())
     }
 
-    /// The same with another account of the call.
+    /// Returns the body with a given snapshot of the call.
     pub(super) fn body_about(self, message: Json, call: Json) -> String {
         let message = message
             .with("call", call)
@@ -50,7 +50,7 @@ impl Writer<'_> {
         object! { "message" => message }.to_text()
     }
 
-    /// The call as it was when it was made.
+    /// Returns the snapshot of the call at its creation.
     pub(super) fn call(self) -> Json {
         let Self { practice, story } = self;
         let created_at = story.times.created_at;
@@ -82,7 +82,7 @@ impl Writer<'_> {
             .with_some("customer", self.customer())
     }
 
-    /// Anybody who holds the control address can steer the call.
+    /// Returns the monitor URLs; the control URL gives control over the call to its holder.
     fn monitor(self) -> Json {
         let id = self.story.id;
         object! {
@@ -136,7 +136,7 @@ impl Writer<'_> {
         )
     }
 
-    /// The assistant as it is configured.
+    /// Returns the configuration of the assistant.
     pub(super) fn assistant(self) -> Json {
         let (id, assistant) = self.practice.assistant(self.story.role);
         let system = object! { "role" => "system", "content" => assistant.prompt };

@@ -1,4 +1,4 @@
-//! How far a rebuild is: a bar on a terminal, a line every ten seconds otherwise.
+//! Progress of a rebuild: a bar on a terminal, otherwise one line every ten seconds.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -10,12 +10,12 @@ use projections::versions::Version;
 
 use super::whose;
 
-/// Between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE: Duration = Duration::from_secs(10);
-/// The rate is that of so long.
+/// Time over which the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(15);
 
-/// Where it is shown.
+/// The progress output on standard error.
 pub(super) struct Display {
     bar: ProgressBar,
     is_terminal: bool,
@@ -52,7 +52,7 @@ impl Display {
         self.line(&format!("{percent} %, {told}"));
     }
 
-    /// Says something else than how far it is.
+    /// Shows a message instead of the progress.
     pub(super) fn say(&mut self, what: &'static str) {
         self.bar.set_message(what);
         self.line(what);
@@ -83,7 +83,7 @@ impl Display {
         told.join(", ")
     }
 
-    /// Events a second of late.
+    /// Returns the recent rate in events per second.
     fn rate(&self) -> u64 {
         let (Some((from, before)), Some((to, after))) = (self.seen.front(), self.seen.back())
         else {

@@ -1,4 +1,4 @@
-//! Booking, moving and cancelling.
+//! Scripts for booking, rescheduling and cancelling appointments.
 
 use super::super::tools::Tool;
 use super::Step::{Bot, Tools, User};

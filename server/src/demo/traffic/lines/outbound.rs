@@ -1,4 +1,4 @@
-//! Calls the clinic makes.
+//! Scripts of outbound calls.
 
 use super::super::tools::Tool;
 use super::Step::{Bot, Tools, User};
@@ -48,7 +48,7 @@ const BUSY_NOW: Script = &[
     User(&["Yes, yes. All good.", "Yep, see you then."]),
 ];
 
-/// A machine answers.
+/// Topic of calls answered by voicemail.
 pub(in super::super) static VOICEMAIL: Topic = Topic {
     code: "reminder",
     scripts: &[TO_A_MACHINE],
@@ -73,7 +73,7 @@ const TO_A_MACHINE: Script = &[
     ]),
 ];
 
-/// Nobody answers, so nothing is said.
+/// Topic of unanswered calls, which have no dialogue.
 pub(in super::super) static UNREACHED: Topic = Topic {
     code: "reminder",
     scripts: &[&[]],

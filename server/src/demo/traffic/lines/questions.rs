@@ -1,4 +1,4 @@
-//! Questions that end in an answer, or with a colleague.
+//! Scripts of questions, answered or transferred to the front desk.
 
 use super::super::tools::Tool;
 use super::Step::{Bot, Tools, User};

@@ -1,4 +1,4 @@
-//! A dental clinic in San Francisco.
+//! Profile of a dental clinic in San Francisco.
 
 use super::super::Clinic;
 use super::super::lines;

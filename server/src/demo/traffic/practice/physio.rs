@@ -1,4 +1,4 @@
-//! A physiotherapy clinic in London.
+//! Profile of a physiotherapy clinic in London.
 
 use super::super::Clinic;
 use super::super::lines;

@@ -1,4 +1,4 @@
-//! Reads bodies the way somebody would who knows nothing of how they were made: numbers by their text.
+//! Reads the bodies independently of their generator; numbers are read as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ impl<'a> Message<'a> {
         moment(&value).unwrap()
     }
 
-    /// The stated total in nano-dollars: at message level, else inside the call.
+    /// Returns the stated total in nano-dollars: at message level, otherwise inside the call.
     pub(super) fn cost_nanos(&self) -> i64 {
         let call = self.object("call");
         nanos(self.get("cost").unwrap_or_else(|| call["cost"]))
@@ -72,14 +72,14 @@ pub(super) fn text(string: &RawValue) -> String {
     serde_json::from_str(string.get()).unwrap()
 }
 
-/// Decimal text as nano-dollars. More than nine decimals, an exponent or a sign is a failure.
+/// Parses a decimal as nano-dollars. Panics on more than nine decimals, an exponent or a sign.
 pub(super) fn nanos(number: &RawValue) -> i64 {
     let (whole, rest) = number.get().split_once('.').unwrap_or((number.get(), ""));
     assert!(rest.len() <= 9, "{number} is finer than a nano-dollar");
     format!("{whole}{rest:0<9}").parse().unwrap()
 }
 
-/// A time in either of the platform's forms.
+/// Parses a time in either of the platform's formats.
 pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
     match value {
         Value::Number(ms) => DateTime::from_timestamp_millis(ms.as_i64()?),
@@ -88,7 +88,7 @@ pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Every value of a body with the name it goes by.
+/// Visits every value of a body, with the name of its member.
 pub(super) fn walk<'v>(name: &'v str, value: &'v Value, visit: &mut impl FnMut(&str, &'v Value)) {
     visit(name, value);
     match value {
@@ -98,7 +98,7 @@ pub(super) fn walk<'v>(name: &'v str, value: &'v Value, visit: &mut impl FnMut(&
     }
 }
 
-/// The truth about one clinic, from the bodies alone.
+/// Computes the expected figures of one clinic from the bodies alone.
 pub(super) fn truth(deliveries: &[Delivery], clinic: usize) -> Truth {
     let mut truth = Truth::default();
     let (mut calls, mut ended) = (BTreeSet::new(), BTreeSet::new());

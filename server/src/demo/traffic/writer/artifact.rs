@@ -1,4 +1,4 @@
-//! The conversation so far, in the platform's form and in the model's.
+//! The conversation so far, in the platform's format and in the model's.
 
 use super::super::decimal::seconds;
 use super::super::dialogue::{Act, ToolUse, Turn};
@@ -6,7 +6,7 @@ use super::super::json::{Json, object};
 use super::Writer;
 
 impl Writer<'_> {
-    /// `artifact` of a message sent in the middle of a conversation, `upto_ms` after it began.
+    /// Returns the `artifact` of a message sent during a conversation, `upto_ms` after its start.
     pub(super) fn artifact(self, upto_ms: i64) -> Json {
         object! {
             "messages" => self.messages(upto_ms),
@@ -14,7 +14,7 @@ impl Writer<'_> {
         }
     }
 
-    /// `messages`, the system prompt first.
+    /// Returns `messages`, with the system prompt first.
     pub(super) fn messages(self, upto_ms: i64) -> Vec<Json> {
         let system = object! {
             "role" => "system",
@@ -39,7 +39,7 @@ impl Writer<'_> {
         messages
     }
 
-    /// `messagesOpenAIFormatted`: the same as the model reads it.
+    /// Returns `messagesOpenAIFormatted`: the messages in the model's format.
     pub(super) fn model_messages(self, upto_ms: i64) -> Vec<Json> {
         let prompt = self.practice.assistant(self.story.role).1.prompt;
         let mut messages = vec![object! { "role" => "system", "content" => prompt }];
@@ -92,7 +92,7 @@ impl Writer<'_> {
         }
     }
 
-    /// In seconds in 2024, in milliseconds since.
+    /// Adds the duration: in seconds in the format of 2024, in milliseconds otherwise.
     fn lasting(self, spoken: Json, turn: &Turn) -> Json {
         let took_ms = turn.to_ms - turn.from_ms;
         if self.story.older {
@@ -124,12 +124,12 @@ impl Writer<'_> {
     }
 }
 
-/// A tool call as a conversation records it: the arguments are JSON in a string.
+/// Returns a tool call as a conversation records it, with the arguments as JSON in a string.
 pub(super) fn in_text(each: &ToolUse) -> Json {
     tool_call(each, each.arguments.to_text().into())
 }
 
-/// A tool call with its arguments in a given form.
+/// Returns a tool call with its arguments in the given form.
 pub(super) fn tool_call(each: &ToolUse, arguments: Json) -> Json {
     object! {
         "id" => each.id.as_str(),

@@ -1,4 +1,4 @@
-//! Everything that is sent while a call goes on.
+//! Messages that are sent during a call.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use super::artifact::{in_text, tool_call};
 use super::{PLANTED_SECRET, Writer};
 
 impl Writer<'_> {
-    /// `status-update` on the way to the conversation: queued, ringing, in-progress.
+    /// Returns a `status-update` before the conversation: queued, ringing or in-progress.
     pub(in super::super) fn status(self, status: &str, at: DateTime<Utc>) -> String {
         let message = self.head("status-update", at).with("status", status);
         let message = match status {
@@ -18,7 +18,7 @@ impl Writer<'_> {
         self.body(message.with("assistant", self.assistant()))
     }
 
-    /// `status-update` ended.
+    /// Returns the `status-update` of the end.
     pub(in super::super) fn ended(self, reason: &str, at: DateTime<Utc>) -> String {
         let message = self
             .head("status-update", at)
@@ -28,7 +28,7 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `status-update` forwarding: the one status that brings the conversation along.
+    /// Returns the `status-update` of a transfer, the only status with the conversation so far.
     pub(in super::super) fn forwarding(self, at: DateTime<Utc>) -> String {
         let message = self
             .head("status-update", at)
@@ -40,7 +40,7 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `transfer-update`.
+    /// Returns the `transfer-update` message.
     pub(in super::super) fn transferred(self, at: DateTime<Utc>) -> String {
         let message = self
             .head("transfer-update", at)
@@ -49,7 +49,7 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `tool-calls` for one turn in which the model asked for tools.
+    /// Returns the `tool-calls` message of a turn.
     pub(in super::super) fn tools(
         self,
         turn: &Turn,
@@ -68,7 +68,7 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `transcript`, partial or final.
+    /// Returns a `transcript` message, partial or final.
     pub(in super::super) fn transcript(
         self,
         role: &str,
@@ -88,7 +88,7 @@ impl Writer<'_> {
         self.body(message.with_some("assistant", assistant))
     }
 
-    /// `speech-update`, started or stopped.
+    /// Returns a `speech-update` message, started or stopped.
     pub(in super::super) fn speech(
         self,
         role: &str,
@@ -104,7 +104,7 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `conversation-update` after `upto_ms`.
+    /// Returns the `conversation-update` with the conversation up to `upto_ms`.
     pub(in super::super) fn conversation(self, upto_ms: i64, at: DateTime<Utc>) -> String {
         let message = self
             .head("conversation-update", at)
@@ -113,17 +113,17 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// `model-output`: some tokens.
+    /// Returns a `model-output` message with some tokens.
     pub(in super::super) fn model_output(self, output: &str, at: DateTime<Utc>) -> String {
         self.body(self.head("model-output", at).with("output", output))
     }
 
-    /// `voice-input`: what the voice is about to say.
+    /// Returns a `voice-input` message with the text to be synthesized.
     pub(in super::super) fn voice_input(self, input: &str, at: DateTime<Utc>) -> String {
         self.body(self.head("voice-input", at).with("input", input))
     }
 
-    /// The front desk.
+    /// Returns the transfer destination: the front desk.
     pub(super) fn desk(self) -> Json {
         object! {
             "type" => "number",
@@ -141,7 +141,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The tool's definition, with the secret of its own server in it.
+    /// Returns the tool's definition, which contains the secret of its server.
     fn defined(self, each: &ToolUse) -> Json {
         object! {
             "type" => "function",
@@ -156,7 +156,7 @@ impl Writer<'_> {
     }
 }
 
-/// What one party said, with the platform's word for the party.
+/// Returns the platform's role name and the text of an utterance.
 pub(in super::super) fn said(turn: &Turn) -> Option<(&'static str, &str)> {
     match &turn.act {
         Act::Bot(said) => Some(("assistant", said)),

@@ -1,4 +1,4 @@
-//! `end-of-call-report`, in today's shape and in that of 2024.
+//! The `end-of-call-report`, in the current format and in that of 2024.
 
 use super::super::decimal::{dollars, minutes, seconds};
 use super::super::json::{Json, object};
@@ -8,18 +8,18 @@ use super::Writer;
 const KIND: &str = "end-of-call-report";
 
 impl Writer<'_> {
-    /// The report of an ended call.
+    /// Returns the report of an ended call.
     pub(in super::super) fn report(self, report: &Report) -> String {
         if self.story.older { self.older_report(report) } else { self.modern_report(report) }
     }
 
-    /// Times and costs at message level; the call is the stale snapshot.
+    /// Returns a report with times and costs at message level and a stale snapshot of the call.
     fn modern_report(self, report: &Report) -> String {
         let times = self.story.times;
         let talk_ms = times.talk_ms();
         let message =
             self.analysed(self.head(KIND, report.at)).with("artifact", self.full_artifact());
-        // A call that nobody answered has an end but never started.
+        // An unanswered call has an end but no start.
         let message = match (times.answered_at, times.ended_at) {
             (Some(from), Some(to)) => message
                 .with("startedAt", from)
@@ -38,8 +38,8 @@ impl Writer<'_> {
         self.body(message)
     }
 
-    /// Conversation and recordings at message level, costs inside the call, times nowhere, and empty lists
-    /// where the conversation is kept today.
+    /// Returns a report in the format of 2024: conversation and recordings at message level, costs
+    /// inside the call, no times, and empty lists in the artifact.
     fn older_report(self, report: &Report) -> String {
         let end_ms = self.story.dialogue.end_ms();
         let empty = object! { "messages" => Vec::new(), "messagesOpenAIFormatted" => Vec::new() };
@@ -65,7 +65,7 @@ impl Writer<'_> {
             .with_some("destination", destination)
     }
 
-    /// `analysis`; empty when nobody said anything.
+    /// Adds the `analysis`; empty if there was no conversation.
     fn analysed(self, message: Json) -> Json {
         let story = self.story;
         if story.summary.is_empty() {
@@ -118,7 +118,8 @@ impl Writer<'_> {
             "stereoUrl" => self.recording("stereo"),
             "mono" => object! { "combinedUrl" => mono.as_str() },
         };
-        // The model's copy of a long conversation is left out: it would double the body for nothing new.
+        // The model's copy of a long conversation is omitted, because it would double the size of
+        // the body.
         let artifact = if self.story.dialogue.turns.len() > 14 {
             object! { "messages" => self.messages(end_ms) }
         } else {
