@@ -15,7 +15,7 @@ const WRONG: [&str; 9] = ["null", "true", "-1", "1e400", "\"\"", "\"x\"", "[]", 
 
 /// Sampling interval over all fields of all captures with each value: 2,300 of 49,000 are posted.
 const EVERY: usize = 21;
-/// Number of concurrent posts; one of them is a valid report that must always be readable.
+/// Number of concurrent posts. Each group also has one valid report, which must stay readable.
 const AT_ONCE: usize = 24;
 
 #[test]
