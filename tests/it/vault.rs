@@ -264,7 +264,7 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
                 before
             );
 
-            // A new call of the person is recorded without a subject.
+            // A new call of the person is recorded without sections.
             let anew = told(&tenant, "anew", &person("+15550100155")).await;
             assert_without_sections(&mut conn, &tenant, &anew).await;
             assert_eq!(keys(&mut conn, &tenant).await, before.0);

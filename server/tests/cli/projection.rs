@@ -180,7 +180,7 @@ async fn a_rebuild_that_was_killed_goes_on_where_it_was_without_any_key() {
         std::fs::rename(world.data().join(file), world.dir().join(file)).expect("it moves");
     }
 
-    // A lock keeps the projection of the second tenant from progress.
+    // The trigger suppresses the checkpoint of the second tenant, so its log is not applied.
     let mut behind = Behind::new(&world).await;
     behind
         .does(&format!(

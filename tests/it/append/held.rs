@@ -85,7 +85,7 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
         for nth in 0..30 {
             let (appender, request) = (store.appender().clone(), lone(tenant, nth));
             waiting.push(tokio::spawn(async move { appender.append(request).await }));
-            // Staggered, so that some requests arrive after the tenant was moved to the slow path.
+            // Staggered, so that some requests arrive after the tenant left the shared batches.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         append_all(&store, other, 100..120).await;
@@ -96,7 +96,7 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
             assert!(!appended.duplicate && appended.first.0 > last, "{appended:?} after {last}");
             last = appended.first.0;
         }
-        // The tenant is back on the normal path, and the event is a known duplicate.
+        // The tenant is back in the shared batches, and the event is a known duplicate.
         let again = store.appender().append(lone(tenant, 7)).await.expect("it is known");
         assert!(again.duplicate);
         let events = log(&store, tenant).await;

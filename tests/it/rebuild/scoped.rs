@@ -121,7 +121,7 @@ fn two_servers_that_both_see_a_tenant_through_replace_its_rows_once() {
                 all_versions(&there.store, "calls").await.len() == 1
             })
             .await;
-            // It is applied at once: the cancelled version holds nothing back.
+            // It is applied at once: the finished version holds nothing back.
             tenant.post_ok(messages::status("one more", "ringing").to_string()).await;
             tenant.settle().await;
         }

@@ -23,8 +23,8 @@ fn assert_same(ours: &Value, theirs: &Value, places: &str) {
     }
 }
 
-/// Returns role, text or time of the messages, and the tools that were called; prompts and results
-/// are checked elsewhere.
+/// Returns role, text and tool of each message in order of time; prompts and results are checked
+/// elsewhere.
 fn spoken(messages: &Value) -> Vec<(String, String, Value)> {
     let messages = messages.as_array().expect("messages").iter();
     let spoken =
