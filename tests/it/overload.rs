@@ -1,4 +1,4 @@
-//! Overload, slow peers and outages: the server stays within its limits, tells clients when to
+//! Overload, slow peers and outages: the server stays within its limits, sends clients the time to
 //! retry, answers every tool call in time, and recovers by itself.
 
 mod outages;

@@ -1,4 +1,4 @@
-//! Rebuilds of read models beside the active versions: the rows are the same after any
+//! Rebuilds of read models in parallel to the active versions: the rows are the same after any
 //! interruption, readers never go back in time, and one failure delays nothing else.
 
 mod apart;

@@ -1,4 +1,4 @@
-//! `projection` and `parked`: a rebuild beside a server, a killed one, one without keys, and parked
+//! `projection` and `parked`: a rebuild next to a server, a killed one, one without keys, and parked
 //! keys.
 
 use std::process::{Child, Stdio};

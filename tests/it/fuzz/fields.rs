@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{assert_well, halted};
 
-/// One value of each type; the last stands for a value of the maximum depth.
+/// One value of each type; the last is replaced by a value of the maximum depth.
 const WRONG: [&str; 9] = ["null", "true", "-1", "1e400", "\"\"", "\"x\"", "[]", "{}", "deep"];
 
 /// Sampling interval over all fields of all captures with each value: 2,300 of 49,000 are posted.

@@ -79,7 +79,7 @@ pub(super) const POLICIES: &[(&str, &str, &str)] = &[
 pub(super) const TENANT_CONDITION: &str =
     "(tenant_id = ( SELECT ledger.tenant_in_force() AS tenant_in_force))";
 
-/// Every object with the rights of roles other than its owner. `public` stands for all roles.
+/// Every object with the rights of roles other than its owner. `public` means all roles.
 pub(super) const GRANTS: &[(&str, &str)] = &[
     ("database", "ledger_owner: create; public: connect temporary"),
     ("schema public", "public: usage"),
