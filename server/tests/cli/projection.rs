@@ -1,5 +1,5 @@
-//! `projection` and `parked`: a rebuild next to a server, a killed one, one without keys, and parked
-//! keys.
+//! `projection` and `parked`: a rebuild next to a server, a killed one, one without keys, and
+//! parked keys.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
