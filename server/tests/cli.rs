@@ -1,4 +1,4 @@
-//! The command line from outside: the real program, its exit codes, and what it prints.
+//! The command line: the real program, its exit codes, and its output.
 
 #[path = "cli/bench.rs"]
 mod bench;

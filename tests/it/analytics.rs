@@ -1,4 +1,4 @@
-//! Sums over calls: exact, whatever is asked, in whichever zone, however often a call was told of.
+//! Analytics: sums over calls are exact for every query, zone and number of repeated reports.
 
 mod agree;
 mod clocks;
@@ -15,19 +15,19 @@ use ledger_tests::fixtures::Message;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// So many webhooks are under way at once.
+/// Number of concurrent webhooks.
 const AT_ONCE: usize = 400;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
 
-/// A time as it stands in a query.
+/// Formats a time for a query.
 fn shown(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// The report of a call.
+/// A report of a call with its start and duration.
 fn report(call: &str, started_at: DateTime<Utc>, duration_ms: i64) -> Message {
     let ended_at = started_at + TimeDelta::milliseconds(duration_ms);
     Message::report(call)
@@ -36,7 +36,7 @@ fn report(call: &str, started_at: DateTime<Utc>, duration_ms: i64) -> Message {
         .told("endedReason", json!("customer-ended-call"))
 }
 
-/// Posts all of these, many at once, and waits until they are in the read models.
+/// Posts all messages concurrently and waits until the read models have applied them.
 async fn post_all(tenant: &TestTenant, messages: &[Message]) {
     for some in messages.chunks(AT_ONCE) {
         let mut posts = JoinSet::new();
@@ -49,13 +49,14 @@ async fn post_all(tenant: &TestTenant, messages: &[Message]) {
     tenant.settle().await;
 }
 
-/// Facts are asked for with a key for facts; a search for a person takes another.
+/// Returns the key for a query: a search for a person needs the scope `personal`, all else only
+/// `read`.
 fn key_for<'t>(tenant: &'t TestTenant, query: &str) -> &'t str {
     let is_search = query.contains("phone=") || query.contains("email=");
     if is_search { &tenant.key } else { &tenant.read_key }
 }
 
-/// What a path of the API answers with a key that sees no persons.
+/// Gets a path of the API with the weakest sufficient key; the status must be 200.
 async fn ask(tenant: &TestTenant, path: &str) -> Value {
     let (status, answer) = tenant.get_with(key_for(tenant, path), path).await;
     assert_eq!(status, 200, "{path}: {answer}");
@@ -66,12 +67,12 @@ async fn summary(tenant: &TestTenant, query: &str) -> Value {
     ask(tenant, &format!("/v1/analytics/summary?{query}")).await
 }
 
-/// The rows of a breakdown.
+/// Returns the rows of a breakdown.
 async fn breakdown(tenant: &TestTenant, by: &str, query: &str) -> Vec<Value> {
     rows(&ask(tenant, &format!("/v1/analytics/breakdown?by={by}&{query}")).await)
 }
 
-/// The points of a series.
+/// Returns the points of a series.
 async fn series(tenant: &TestTenant, query: &str) -> Vec<Value> {
     rows(&ask(tenant, &format!("/v1/analytics/timeseries?{query}")).await)
 }
@@ -81,7 +82,7 @@ fn rows(answer: &Value) -> Vec<Value> {
     answer["data"].as_array().expect("rows").clone()
 }
 
-/// The sum of a whole number over some rows.
+/// Sums an integer field over some rows.
 fn total(rows: &[Value], field: &str) -> i64 {
     rows.iter().map(|row| row[field].as_i64().expect("a whole number")).sum()
 }

@@ -1,4 +1,4 @@
-//! The log takes what it is given exactly, once, in order, and tells each caller the truth.
+//! Appends are stored exactly, once and in order, and each caller gets the true result.
 
 mod alike;
 mod held;
@@ -21,14 +21,14 @@ use raw::RawEvent;
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
-/// A store over a database of its own, with one lane, so that what waits is one batch.
+/// A store on a separate database with one append worker, so that waiting requests form one batch.
 async fn a_store() -> (OwnDatabase, Store) {
     let own = OwnDatabase::create().await;
     let store = own.store(1);
     (own, store)
 }
 
-/// A tenant; its log begins with one event about itself.
+/// Creates a tenant; its log begins with one event of the tenant stream.
 async fn a_tenant(store: &Store, slug: &str) -> TenantId {
     let new = NewTenant {
         slug: slug.into(),
@@ -91,7 +91,7 @@ fn refusal(answer: Result<Appended, AppendError>) -> String {
     }
 }
 
-/// Answers of requests that wait together: all are queued before the first is waited for.
+/// Returns the results of requests that are all queued before the first is executed.
 async fn together(
     store: &Store,
     requests: Vec<AppendRequest>,
@@ -206,7 +206,7 @@ fn a_tenant_that_is_not_active_takes_its_trail_and_repetitions_and_nothing_else(
             own.superuser().await.execute(AssertSqlSafe(set)).await.expect("an update");
 
             let of = |event_type, id| NewEvent { event_type, ..event(id) };
-            // Each alone, where the append has a path of its own, and then all of them together.
+            // First each alone, on the path for single requests, and then all in one batch.
             for round in [10, 20] {
                 let requests = vec![
                     one(tenant, vec![event(1)]),
@@ -300,7 +300,7 @@ fn a_request_known_in_part_is_refused_by_name() {
         assert_eq!(refusal(append(vec![event(1), event(2)]).await), "partly_known");
         assert_eq!(refusal(append(vec![event(2), event(1)]).await), "partly_known");
         assert_eq!(refusal(append(vec![event(3), event(3)]).await), "event_id_repeated");
-        // Known only by an earlier request of the same batch.
+        // Known only from an earlier request of the same batch.
         let requests = vec![one(tenant, vec![event(4)]), one(tenant, vec![event(4), event(5)])];
         let mut answers = together(&store, requests).await.into_iter();
         assert_eq!(answers.next().expect("the first").expect("new"), stands(3, 3, false));

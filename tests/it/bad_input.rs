@@ -1,4 +1,4 @@
-//! What nobody should send: refused by name or stored safely, never a 500, never quoted.
+//! Invalid input is refused with a code or stored safely; never answered with 500, never quoted.
 
 use aws_lc_rs::hmac;
 use ledger_core::clock::Clock;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use server::system::SystemClock;
 use tokio::task::JoinSet;
 
-/// In every refused body, and in no answer.
+/// A text that is in every refused body and must be in no response.
 const PLANTED: &str = "planted-phrase-5550100";
 
-/// Checks that an answer is a whole problem document, and gives it.
+/// Checks that a response is a complete problem document, and returns it.
 pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Value {
     let header = |name| {
         let value = response.headers().get(name)?;
@@ -300,7 +300,7 @@ fn what_no_column_could_hold_is_stored_safely() {
         for call in calls {
             let path = format!("/v1/calls/{}", call["call_id"].as_str().expect("an id"));
             assert_eq!(tenant.get_with(&tenant.key, &path).await.0, 200, "{call}");
-            // As text: no float holds the numbers in it.
+            // Compared as text: a float cannot represent its numbers.
             let request = tenant.request(&tenant.key, &format!("{path}/events"));
             let events = request.send().await.expect("an answer").text().await.expect("a body");
             assert!(events.contains(r#""raw":{"message":{"#), "{events}");

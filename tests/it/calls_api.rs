@@ -1,4 +1,4 @@
-//! `/v1/calls` as `api.md` promises it: what is asked for is given, what is misspelt is named.
+//! `/v1/calls`: filters match exactly, and a misspelt parameter is refused with its name.
 
 mod docs;
 mod pages;
@@ -22,7 +22,7 @@ fn customer(number: &str, email: &str) -> Value {
     json!({ "number": number, "email": email, "name": "Example Person" })
 }
 
-/// A tenant with calls of every kind; the higher the number, the newer the call.
+/// A tenant with calls of every kind; a higher number is a newer call.
 async fn tenant_with_calls() -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     let started = |message: Message, day: u32| {
@@ -69,7 +69,7 @@ async fn tenant_with_calls() -> TestTenant {
     tenant
 }
 
-/// The provider's ids of the calls a query finds, in the order given.
+/// Returns the provider's ids of the calls that match a query, in response order.
 async fn found(tenant: &TestTenant, query: &str) -> Vec<String> {
     let (status, page) = tenant.get_with(&tenant.key, &format!("/v1/calls?{query}")).await;
     assert_eq!(status, 200, "{query}: {page}");
@@ -122,7 +122,7 @@ fn each_filter_finds_exactly_its_calls_newest_first() {
             ("phone=(555)%20010-0101", "04 01"),
             ("phone=555.010.0101", "04 01"),
             ("phone=%2B15550100199", ""),
-            // Both addresses came with one number; each finds the calls that it was told in.
+            // Both addresses had one number; each matches only the calls that reported it.
             ("email=ada@example.com", "01"),
             ("email=%20OTHER@Example.com", "04"),
             ("email=bo@example.com", "02"),

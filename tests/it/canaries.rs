@@ -1,5 +1,5 @@
-//! What is planted in traffic of every kind is found nowhere: not in the database's files, not in
-//! its write-ahead log, not in a log line, not in a metric. What may be found is found.
+//! Personal data and secrets in every kind of traffic are in no database file, write-ahead log, log
+//! line or metric. A control value, which may be stored in the clear, is found in these places.
 
 use std::path::Path;
 
@@ -30,10 +30,10 @@ const QUERIED: &str = "queried-canary-in-a-path-or-query";
 const SOURCE_SECRET: &str = "source-secret-canary-e4b1c9";
 const SHARED_SECRET: &str = "shared-secret-canary-5a77d0";
 
-/// A provider's reason: it is a fact, kept in the clear. It proves that the search finds things.
+/// A provider's reason: a fact, stored in the clear. A positive control for the search.
 const CONTROL_REASON: &str = "planted-control-reason-3f9c";
 
-/// A message with something about a person, or something secret, in every corner.
+/// A message with personal or secret data in every field.
 fn planted(call: &str, kind: &str) -> Value {
     let customer = json!({
         "name": NAME, "number": PHONE, "email": EMAIL, "sipUri": SIP, "externalId": EXTERNAL_ID,
@@ -75,7 +75,7 @@ async fn status_of(request: reqwest::RequestBuilder) -> u16 {
     request.send().await.expect("an answer").status().as_u16()
 }
 
-/// Messages that are taken, of every shape.
+/// Posts accepted messages of every shape.
 async fn send_good(tenant: &TestTenant) {
     for (nth, kind) in [
         "end-of-call-report",
@@ -100,7 +100,7 @@ async fn send_good(tenant: &TestTenant) {
     }
 }
 
-/// Messages that are not.
+/// Posts messages that are refused.
 async fn send_bad(tenant: &TestTenant) {
     let good = planted("canary-bad", "end-of-call-report").to_string();
     let broken = format!("{}, \"{NAME}\": ", &good[..good.len() - 1]);
@@ -123,7 +123,7 @@ async fn send_bad(tenant: &TestTenant) {
     assert_eq!(status_of(nowhere).await, 404);
 }
 
-/// A source that several tenants share, and nobody's message at it.
+/// Posts to a shared source a message that matches no tenant.
 async fn send_nobodys(ledger: &TestLedger, tenant: &TestTenant) {
     let mut lost = tenant.through(ledger);
     lost.source_id = ledger.source(TenantId::INSTALLATION, SHARED_SECRET, true).await;
@@ -131,7 +131,7 @@ async fn send_nobodys(ledger: &TestLedger, tenant: &TestTenant) {
     assert_eq!(lost.post(planted("nobody's", "end-of-call-report").to_string()).await.0, 202);
 }
 
-/// Reads everything, rightly and wrongly; what the server called the last request.
+/// Reads everything with valid and invalid requests; returns the request id of the last one.
 async fn read(tenant: &TestTenant) -> String {
     let calls = tenant.calls().await;
     assert!(calls.iter().any(|call| call["customer"]["name"] == NAME), "it is there, sealed");
@@ -186,14 +186,14 @@ fn canaries(tenant: &TestTenant) -> Vec<String> {
         SHARED_SECRET,
     ];
     let mut canaries: Vec<String> = fixed.iter().map(ToString::to_string).collect();
-    // However the number is written: with its country and without.
+    // The numbers also without their country code.
     canaries.extend([PHONE, OTHER_PHONE].map(|phone| phone[2..].to_owned()));
     canaries.extend([NAME, EMAIL].map(str::to_uppercase));
     canaries.extend([&tenant.key, &tenant.read_key].map(|key| secret_part(key)));
     canaries
 }
 
-/// Which directories hold the databases that other tests have for themselves.
+/// Returns a filter for the directories of databases that other tests use.
 async fn others_files(superuser: &mut PgConnection) -> impl Fn(&Path) -> bool + use<> {
     let ours: String = sqlx::query_scalar("select pg_relation_filepath('ledger.events')")
         .fetch_one(superuser)
@@ -232,7 +232,7 @@ fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
         let metrics = metrics.text().await.expect("a text");
         assert!(scanner.found_in(metrics.as_bytes()).is_empty(), "{metrics}");
 
-        // The same search finds what is allowed to be there, in each of these places.
+        // The same search finds the control value in each of these places.
         let control = Scanner::new(&[CONTROL_REASON.to_owned()]);
         let found = control.found_below(&shared.dir, &others).join("\n");
         for place in ["pg/base", "pg/pg_wal"] {

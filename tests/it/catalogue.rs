@@ -1,4 +1,4 @@
-//! The catalogue lint: nothing to find in what our migrations make, and everything that is planted.
+//! The catalogue lint finds nothing in the migrated database, and finds each planted mistake.
 
 use ledger_tests::catalogue::findings;
 use ledger_tests::{OwnDatabase, run};
@@ -13,7 +13,7 @@ fn the_catalogue_holds_nothing_but_what_the_rules_allow() {
     });
 }
 
-/// A new version of a read model as the next migrations will make it: no line anywhere.
+/// A new version of a read model as later migrations create it: needs no line in the lists.
 const READ_MODEL: &str = "
     set role ledger_owner;
     create schema analytics_v12;
@@ -36,7 +36,7 @@ const READ_MODEL: &str = "
     grant select on read.days to ledger_app, ledger_projector;
     reset role";
 
-/// What somebody could do to the schema without meaning harm, and what is to be said of it.
+/// Plausible mistakes in a migration, each with the expected findings.
 const MISTAKES: &[(&str, &[&str])] = &[
     (
         "alter table ledger.events no force row level security",
@@ -111,7 +111,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
          comment on column vault.handles.generation is 'Which.';
          alter table vault.handles add constraint handles_key foreign key (handle_id, tenant_id, generation)
            references vault.subject_keys (subject_id, tenant_id, generation)",
-        // PostgreSQL matches columns by name, so the key it finds is the primary one.
+        // PostgreSQL matches columns by name, so the primary key is found.
         &["foreign key handles_key of vault.handles does not begin with tenant_id on both sides"],
     ),
     (

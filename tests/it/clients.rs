@@ -1,4 +1,4 @@
-//! What other parties' clients send that is meant well: read, or refused by name.
+//! Requests of third-party clients within the standards are accepted, or refused with a code.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};

@@ -1,5 +1,5 @@
-//! The served document as a generator of clients reads it: every operation has a name of its own, every
-//! answer a description, every list of words its words.
+//! The OpenAPI document for client generators: each operation has a unique id, each response a
+//! description, and each enumeration its values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use ledger_tests::{TestLedger, run};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// Operation ids that clients are generated from. A name that is in use is never given up.
+/// Operation ids that client generators use. An id in use is never removed.
 const STABLE: &[(&str, &str, &str)] = &[
     ("receive_webhook", "post", "/ingest/{source_id}"),
     ("get_health", "get", "/healthz"),
@@ -54,7 +54,7 @@ async fn document() -> Value {
     Client::new().get(url).send().await.expect("an answer").json().await.expect("JSON")
 }
 
-/// Every operation with its method and path.
+/// Returns every operation with its path and method.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let methods = |(path, item): (&'_ String, &'_ Value)| {
@@ -152,7 +152,7 @@ fn the_document_names_its_licence_its_contact_and_where_it_is_served() {
     });
 }
 
-/// The words a schema allows, wherever they stand in it.
+/// Returns the values that a schema allows, at any depth.
 fn words<'d>(document: &'d Value, schema: &'d Value) -> Vec<&'d str> {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
         return words(document, document.pointer(name).expect("a schema"));

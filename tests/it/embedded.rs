@@ -1,4 +1,4 @@
-//! The private PostgreSQL from outside: real servers, real processes, real signals.
+//! The embedded PostgreSQL with real servers, processes and signals.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod elsewhere;
@@ -26,7 +26,7 @@ use nix::{
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-/// Tells [`the_other_process`] which data directory to use.
+/// Variable with the data directory for [`the_other_process`].
 const OTHER: &str = "LEDGER_TEST_OTHER_PROCESS";
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_start_after_process_and_server_were_killed_recovers() {
     let data = Data::new();
     let mut starter = OtherProcess::start(&data);
     let ours = data.start().await.unwrap();
-    // Tests run without flushing, and this one is about what was confirmed.
+    // Tests run without flushing, but this test needs confirmed commits to survive.
     execute(&ours, "set synchronous_commit = on; create table kept as select 7 as n").await;
     let server = ours.pid().unwrap();
     drop(ours);
@@ -156,7 +156,7 @@ async fn a_path_with_quotes_and_commas_works() {
 #[tokio::test]
 async fn a_directory_in_the_way_of_the_server_is_named_before_anything_is_created() {
     if !geteuid().is_root() {
-        return; // The server runs as ourselves, and gets wherever we do.
+        return; // The server runs as this user and can enter the directory.
     }
     let data = Data::new();
     let closed = data.dir().join("closed");
@@ -206,7 +206,7 @@ async fn a_server_that_may_lose_what_it_confirmed_is_refused_when_durable_was_as
     execute(&disposable, "select 1").await;
     disposable.stop().await.unwrap();
 
-    // Nobody uses it any more, so the next start writes the settings asked for.
+    // The last user has left, so the next start writes the requested settings.
     Cluster::start_or_adopt(durable).await.unwrap().stop().await.unwrap();
 }
 
@@ -227,19 +227,19 @@ async fn no_statement_and_no_parameter_reaches_the_log_of_the_server() {
     assert!(!log.contains("Ada") && !log.contains("Statement"), "{log}");
 }
 
-/// Not a test of its own: the second process of the tests above, which run it from this same binary.
+/// Helper process, not a test: the second process of the tests above, started from this binary.
 #[tokio::test]
 #[ignore = "runs as the other process of other tests"]
 async fn the_other_process() {
     let Some(data_dir) = env::var_os(OTHER) else { return };
     let cluster = Cluster::start_or_adopt(disposable(data_dir.into())).await.unwrap();
     println!("{}", cluster.url());
-    // Our starter says that we may leave by closing its end.
+    // The parent process closes standard input to end this process.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
     cluster.stop().await.unwrap();
 }
 
-/// A process of its own that uses the cluster.
+/// A separate process that uses the cluster.
 struct OtherProcess {
     child: Child,
     /// Kept open: a test harness that cannot print fails.
@@ -247,7 +247,7 @@ struct OtherProcess {
 }
 
 impl OtherProcess {
-    /// Returns once it uses the server.
+    /// Returns as soon as the process uses the server.
     fn start(data: &Data) -> Self {
         Self::start_in(&data.settings().data_dir)
     }
@@ -278,7 +278,8 @@ impl OtherProcess {
     }
 }
 
-/// Memory, when there is plenty of it: most of what these tests take is `initdb` writing files.
+/// Returns a directory in memory if there is enough: `initdb` takes most of the time of these
+/// tests.
 fn place() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let has_room = statvfs(&memory)
@@ -286,7 +287,8 @@ fn place() -> PathBuf {
     if has_room { memory } else { env::temp_dir() }
 }
 
-/// A directory that the server's user can reach, removed with everything in it, and its server ended first.
+/// A directory that the server's user can enter. Dropping it stops the server and removes
+/// everything.
 struct Data(TempDir);
 
 impl Data {
@@ -315,7 +317,7 @@ impl Data {
 }
 
 impl Drop for Data {
-    /// A test that failed half way leaves a server, and a server without its directory is no use to anybody.
+    /// A failed test may leave a running server, which is useless without its directory.
     fn drop(&mut self) {
         let file = fs::read_to_string(self.dir().join("data/pg/postmaster.pid"));
         if let Ok(text) = file
@@ -346,7 +348,7 @@ fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// True for a process that has ended and been reaped, within a few seconds.
+/// Waits up to a few seconds for a process to end and be reaped; returns true.
 async fn is_dead(pid: i32) -> bool {
     eventually(|| kill(Pid::from_raw(pid), None).is_err()).await;
     true

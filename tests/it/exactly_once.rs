@@ -1,4 +1,4 @@
-//! Whatever is sent again is known again; whatever is new is never taken for old.
+//! A repetition is always recognised, and a new message is never taken for one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use server::system::SystemClock;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-/// Posts all bodies at the same moment; the answers, in no order.
+/// Posts all bodies concurrently; returns the responses in any order.
 async fn at_once(tenant: &TestTenant, bodies: Vec<String>) -> Vec<(u16, Value)> {
     let barrier = Arc::new(Barrier::new(bodies.len()));
     let mut posts = JoinSet::new();
@@ -126,7 +126,7 @@ fn a_tool_call_told_again_at_another_time_gets_the_same_answer_and_is_one_tool_c
         again["message"]["timestamp"] = json!("2024-07-26T22:21:02.000Z");
         again["message"]["artifact"]["messages"] = json!([]);
         assert_eq!(tenant.post_ok(again.to_string()).await, first);
-        // What it says besides is kept; the same body once more is the same event.
+        // Its other fields are stored; the same body once more is the same event.
         assert_eq!(tenant.post_ok(again.to_string()).await, first);
         assert_eq!(types(&tenant.recorded().await), ["call.tool_called"; 2]);
         assert_eq!(tenant.only_call().await["tool_calls"].as_array().expect("a list").len(), 1);

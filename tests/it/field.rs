@@ -1,12 +1,12 @@
-//! Field cases: troubles with webhooks that people reported in public, each with the answer that is right
-//! for it. A case is a fixture: webhooks to one tenant, then reads, then what the answers must hold.
+//! Field cases: problems with webhooks from public reports, each with the correct response. A case
+//! is a fixture: webhooks to one tenant, then reads, then the required contents of the responses.
 
 mod case;
 
 use case::Case;
 use ledger_tests::{TestLedger, fixtures, run};
 
-/// Plays every case of a folder and reports all failures of all of them at once.
+/// Runs every case of a folder and reports all failures at once.
 fn play(folder: &str) {
     run(async {
         let ledger = TestLedger::shared().await;

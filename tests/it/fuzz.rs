@@ -1,5 +1,5 @@
-//! The whole service under input nobody wrote by hand: what is taken is recorded and readable,
-//! what is not is refused by name, and the server is alive and clean afterwards.
+//! The whole service under generated input: accepted input is recorded and readable, other input is
+//! refused with a code, and the server stays healthy.
 
 mod fields;
 mod queries;
@@ -13,7 +13,8 @@ use ledger_tests::{TestLedger, TestTenant};
 use proptest::test_runner::{Config, FileFailurePersistence};
 use serde_json::Value;
 
-/// So many cases; what fails is kept beside the tests, to be tried first from then on.
+/// Configuration with a number of cases; failing ones are stored beside the tests and tried first
+/// in later runs.
 fn cases(cases: u32) -> Config {
     let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("it/fuzz/regressions.txt");
     let kept = String::leak(kept.to_string_lossy().into_owned());
@@ -21,7 +22,7 @@ fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence, ..Config::default() }
 }
 
-/// Checks that the server answers, takes a webhook, shows it, and has given up on nobody.
+/// Checks that the server responds, accepts a webhook, returns its call, and has halted no tenant.
 async fn assert_well(ledger: &TestLedger, tenant: &TestTenant) {
     let message = ledger_tests::fixtures::Message::report("and then").body();
     let answer = tenant.post_ok(message).await;
@@ -35,7 +36,7 @@ async fn assert_well(ledger: &TestLedger, tenant: &TestTenant) {
     assert_eq!(halted(tenant).await, None);
 }
 
-/// Why the tenant's read model stands still, when it does.
+/// Returns why the tenant's read model is halted, if it is.
 async fn halted(tenant: &TestTenant) -> Option<String> {
     sqlx::query_scalar("select halted::text from projection.checkpoints where tenant_id = $1")
         .bind(tenant.tenant_id.0)

@@ -1,8 +1,8 @@
-//! The golden corpus: one stored sample of every type and version ever written. Whatever was stored
-//! once is read for ever.
+//! The golden corpus: one stored sample of every event type and version ever written. A stored
+//! event stays readable in all later builds.
 //!
-//! A sample is added when a type or a version is new, with the facts as this build stores them, and
-//! never changed or removed afterwards.
+//! A sample is added for each new type or version, with the facts as this build stores them, and is
+//! never changed or removed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use ledger_core::event::Event;
 use ledger_core::event::upcast::{STEPS, decode};
 use ledger_tests::fixtures;
 
-/// A type, a version, and the facts of a sample.
+/// Returns event type, schema version and facts of each sample.
 fn samples() -> Vec<(String, i16, String)> {
     let dir = fixtures::dir().join("golden");
     let entries = fs::read_dir(&dir).expect("a golden corpus");
@@ -22,7 +22,7 @@ fn samples() -> Vec<(String, i16, String)> {
             let (event_type, version) =
                 stem.rsplit_once(".v").unwrap_or_else(|| panic!("{name} names no version"));
             let facts = fs::read_to_string(dir.join(&name)).expect("a sample");
-            // Several samples of one version are told apart behind a hyphen.
+            // A suffix after a hyphen separates several samples of one version.
             let version = version.split('-').next().unwrap_or_default();
             (event_type.to_owned(), version.parse().expect("a version"), facts)
         })
@@ -54,7 +54,7 @@ fn every_sample_is_read() {
         let event = decode(&event_type, version, &facts)
             .unwrap_or_else(|error| panic!("{event_type} version {version}: {error}"));
         assert_eq!(event.event_type(), event_type);
-        // Read again as what it became, it is the same.
+        // Decoding the current form again gives the same event.
         let again = decode(event.event_type(), event.schema_version(), &event.to_facts());
         assert_eq!(again.expect("what this build writes"), event);
     }

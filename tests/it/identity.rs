@@ -1,18 +1,18 @@
-//! Who is one person, as seen from outside: contacts, filters by number, and how many people there are.
+//! Identity resolution over the API: contacts, filters by number, and the count of people.
 
 mod migration;
 
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::{Value, json};
 
-/// One call of somebody, told by its report.
+/// Posts the report of one call with a customer.
 async fn call(tenant: &TestTenant, id: &str, customer: &Value) {
     let mut body = messages::report(id);
     body["message"]["call"]["customer"] = customer.clone();
     tenant.post_ok(body.to_string()).await;
 }
 
-/// A tenant with a call of each of these people, in this order.
+/// A tenant with one call for each of these customers, in this order.
 async fn with(people: &[(&str, Value)]) -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     for (id, customer) in people {
@@ -22,7 +22,7 @@ async fn with(people: &[(&str, Value)]) -> TestTenant {
     tenant
 }
 
-/// The calls a filter finds, sorted.
+/// Returns the ids of the calls that match a filter, sorted.
 async fn found(tenant: &TestTenant, filter: &str) -> Vec<String> {
     let page = tenant.get(&format!("/v1/calls?{filter}")).await;
     let calls = page["data"].as_array().unwrap_or_else(|| panic!("{page}")).iter();

@@ -1,4 +1,4 @@
-//! The log is only ever added to, and what is altered behind its back shows.
+//! The log is append-only, and `verify` detects changes made directly in the database.
 
 use ledger_store::TenantTx;
 use ledger_store::read::full_after;
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use ledger_core::ids::Position;
 
-/// Everything that would change the past, also where it would touch no row.
+/// Every statement that would change the log, also those that match no row.
 const CHANGES: &[&str] = &[
     "update ledger.events set facts = '{}'",
     "update ledger.events set position = position where false",
@@ -31,8 +31,8 @@ fn sqlstate(error: &sqlx::Error) -> String {
 #[test]
 fn the_log_is_changed_by_nobody() {
     run(async {
-        // The statement is refused, not its effect: rows need not be there. In a database of its own,
-        // because a truncate's lock would quarrel with everybody else's appends.
+        // The statement itself is refused, so it needs no rows. A separate database, because the
+        // lock of a truncate would block appends of other tests.
         let own = OwnDatabase::create().await;
         let mut conn =
             PgConnection::connect_with(&own.database).await.expect("the cluster answers");
@@ -51,7 +51,7 @@ fn the_log_is_changed_by_nobody() {
     });
 }
 
-/// Tries a statement in a transaction of its own; how it was refused.
+/// Runs a statement in a new transaction; returns how it was refused.
 async fn attempt(conn: &mut PgConnection, role: &str, replica: bool, change: &str) -> String {
     let mut tx = conn.begin().await.expect("a transaction");
     if replica {
@@ -138,7 +138,7 @@ fn whatever_is_altered_behind_the_triggers_back_no_longer_fits_its_leaf_hash() {
     });
 }
 
-/// Changes the log as only the owner of the machine can.
+/// Changes the log in the way only a superuser can.
 async fn alter(superuser: &mut PgConnection, statement: &str) {
     let script = format!(
         "begin; alter table ledger.events disable trigger immutable; {statement};
@@ -147,7 +147,7 @@ async fn alter(superuser: &mut PgConnection, statement: &str) {
     sqlx::raw_sql(AssertSqlSafe(script)).execute(superuser).await.expect(statement);
 }
 
-/// The positions whose bytes do not come to their hash.
+/// Returns the positions of events whose leaf hash does not match their bytes.
 async fn unsound(tenant: &ledger_tests::TestTenant) -> Vec<i64> {
     let mut tx = TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("a tenant");
     let rows = full_after(&mut tx, Position(0), 1_000).await.expect("a log");

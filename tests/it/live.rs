@@ -1,4 +1,4 @@
-//! A call while it goes on: what was said is shown before any report.
+//! A call in progress: its transcript is readable before any report.
 
 use ledger_tests::{TestLedger, run};
 use serde_json::{Value, json};

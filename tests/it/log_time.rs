@@ -1,5 +1,6 @@
-//! What is asked by time of recording, where two servers' clocks differ and large bodies take longer: a
-//! script that polls by `updatedAt` misses nothing, and what was known then is a prefix of the log.
+//! Queries by time of recording, with clock skew between two servers and slow large bodies: a
+//! script that polls by `updatedAt` misses nothing, and the state as of a time is a prefix of the
+//! log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use server::system::SystemClock;
 use tokio::task::JoinSet;
 
-/// A clock that is wrong by so much.
+/// A system clock with a constant error.
 struct WrongClock(TimeDelta);
 
 impl Clock for WrongClock {
@@ -23,13 +24,13 @@ impl Clock for WrongClock {
     }
 }
 
-/// A server whose clock is five seconds ahead.
+/// Starts a server with a clock five seconds ahead.
 async fn ahead() -> TestLedger {
     TestLedger::start_at(WrongClock(TimeDelta::seconds(5))).await
 }
 
-/// The calls a script gets that asks for what was updated after the newest time it saw, each with the
-/// newest time it was seen with; it asks until two answers after `done` brought nothing.
+/// Polls for calls updated after the newest time seen. Returns each call with the newest time it
+/// had, and stops after two empty responses once `done` is set.
 async fn poll(tenant: TestTenant, done: Arc<AtomicBool>) -> (BTreeMap<String, String>, usize) {
     let (mut seen, mut newest, mut answers) = (BTreeMap::new(), String::new(), 0);
     let mut idle = 0;
@@ -51,7 +52,7 @@ async fn poll(tenant: TestTenant, done: Arc<AtomicBool>) -> (BTreeMap<String, St
     (seen, answers)
 }
 
-/// A report of a call, of about so many bytes.
+/// A report of a call of about `bytes` bytes.
 fn report(call: &str, bytes: usize) -> String {
     Message::report(call).told("transcript", json!("x".repeat(bytes))).body()
 }
@@ -156,7 +157,7 @@ fn as_of_a_time_is_a_prefix_of_the_log_though_clocks_differ() {
             let text = time.to_rfc3339_opts(SecondsFormat::Micros, true);
             let (status, then) =
                 tenant.get_with(&tenant.key, &format!("{path}?as_of={text}")).await;
-            // Everything that is in it has everything before it, and nothing recorded later.
+            // Each state includes everything before it and nothing recorded later.
             let known = events.iter().take_while(|(_, at)| at <= time).last();
             match known {
                 Some((position, _)) => assert_eq!(then["position"], *position, "{text}"),

@@ -1,4 +1,4 @@
-//! The one integration test binary: a rule a test, on real PostgreSQL, real HTTP and real samples.
+//! The integration test binary: one rule per test, on real PostgreSQL, real HTTP and real samples.
 
 mod analytics;
 mod append;

@@ -1,4 +1,4 @@
-//! What a call cost is the decimal text that was sent, to the last digit; a sum is the exact sum.
+//! The cost of a call is the decimal text of the provider, to the last digit, and sums are exact.
 
 use ledger_tests::fixtures::{self, Message};
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 const NANOS: i128 = 1_000_000_000;
 
-/// A decimal text as nano-dollars, by digits alone: half to even beyond the ninth.
+/// Converts a decimal text to nano-dollars by digits alone, rounding half to even after the ninth.
 pub(crate) fn nanos(text: &str) -> i64 {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
@@ -34,7 +34,7 @@ async fn call_of(tenant: &TestTenant, body: String) -> Value {
     tenant.only_call().await
 }
 
-/// The call a report with these fields makes.
+/// Returns the call of a report with these fields.
 async fn told(fields: &[(&str, &str)]) -> Value {
     let tenant = TestLedger::shared().await.tenant().await;
     let report = fields.iter().fold(Message::report("c-1"), |it, (key, value)| it.told(key, value));

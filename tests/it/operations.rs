@@ -1,4 +1,4 @@
-//! The server as its operator meets it: probes, metrics, request ids, and how it ends.
+//! Operation of the server: probes, metrics, request ids, and shutdown.
 
 mod documented;
 mod outage;
@@ -22,7 +22,7 @@ async fn json(response: Response) -> Value {
 #[test]
 fn the_probes_say_that_it_lives_and_what_it_needs() {
     run(async {
-        // Other tests halt tenants and fall behind in the shared database.
+        // Other tests halt tenants and leave projections behind in the shared database.
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         ledger.tenant().await.settle().await;
@@ -68,7 +68,7 @@ fn a_server_on_a_database_that_was_not_migrated_is_not_ready() {
     });
 }
 
-/// The label sets of a metric, as they are written.
+/// Returns the label sets of a metric, unparsed.
 fn labels<'a>(metrics: &'a str, name: &str) -> Vec<&'a str> {
     let ours = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
     ours.filter_map(|rest| rest.split_once('}')).map(|(labels, _)| labels).collect()
@@ -149,7 +149,7 @@ fn every_answer_names_its_request_and_nobody_else_can() {
             }
             assert!(seen.insert(id), "{path}: a request has a name of its own");
         }
-        // What a request records carries its name.
+        // Events recorded by a request carry its id.
         let answer = tenant.webhook(messages::report("named").to_string()).send().await;
         let answer = answer.expect("an answer");
         let id = answer.headers()["x-request-id"].to_str().expect("an id").to_owned();

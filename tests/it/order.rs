@@ -1,4 +1,4 @@
-//! Any order, any number of times: the messages of one call end in one record.
+//! The messages of one call give the same record in any order and with any repetition.
 
 use ledger_tests::fixtures::{self, Message};
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 const CALL: &str = "b1223960-1b4d-4585-91b8-a69b0f57ec2f";
 
-/// Every kind of message of one call, in the order a platform means to send them.
+/// Every kind of message of one call, in the order the provider normally sends them.
 fn messages() -> Vec<String> {
     let of = |name: &str| fixtures::json(&format!("vapi/{name}.json"));
     let status = |word: &str| {
@@ -65,8 +65,8 @@ fn messages() -> Vec<String> {
         .collect()
 }
 
-/// What readers see of the only call: list and detail, facts and people. Byte for byte, but for
-/// the call's id, which is made of the tenant's.
+/// Returns everything readers can get of the only call: list and detail, facts and personal data.
+/// The id of the call, which depends on the tenant, is replaced.
 async fn seen(tenant: &TestTenant) -> String {
     tenant.settle().await;
     let (_, page) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
@@ -95,7 +95,7 @@ async fn post_in_order(bodies: &[String]) -> String {
     seen(&tenant).await
 }
 
-/// Posts so many at the same moment, then the next.
+/// Posts `so_many` messages concurrently, then the next ones.
 async fn post_at_once(bodies: &[String], so_many: usize) -> String {
     let tenant = TestLedger::shared().await.tenant().await;
     for together in bodies.chunks(so_many) {
@@ -130,7 +130,7 @@ fn any_permutation_with_repeats_ends_in_the_same_record() {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The lines of the pretty documents that differ.
+/// Returns the lines in which two pretty-printed documents differ.
 fn difference(one: &str, two: &str) -> String {
     let pretty = |text: &str| -> Vec<String> {
         let documents = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));

@@ -1,5 +1,5 @@
-//! Too much, too slow, or nobody there: what a server does when it cannot do its work. It stays within
-//! its bounds, says when to come again, answers every voice in time, and goes on by itself.
+//! Overload, slow peers and outages: the server stays within its limits, sends clients the time to
+//! retry, answers every tool call in time, and recovers by itself.
 
 mod outages;
 mod proofs;
@@ -19,9 +19,9 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What a voice platform waits for the answer of a tool, by its own default.
+/// Default timeout of the voice platform for a tool call.
 const PLATFORM_PATIENCE: Duration = Duration::from_secs(20);
-/// How long a test waits for what must come about.
+/// Time limit for an expected state.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A tool call of a call.
@@ -31,7 +31,7 @@ fn tool_call(call: &str) -> String {
     messages::message(call, "tool-calls", &json!({ "toolCallList": [tool] })).to_string()
 }
 
-/// What the voice of a call hears about its tool, in time.
+/// Returns the answer to the tool call of a call, which must be in time.
 async fn voice(tenant: &TestTenant, call: &str) -> String {
     let asked = Instant::now();
     let (status, answer) = tenant.post(tool_call(call)).await;
@@ -43,13 +43,13 @@ async fn voice(tenant: &TestTenant, call: &str) -> String {
     said.to_owned()
 }
 
-/// A voice is told that the ledger failed, and that nothing was done.
+/// Checks that a tool call is answered with a failure, and that nothing was done.
 async fn assert_voice_is_told(tenant: &TestTenant, call: &str) {
     let said = voice(tenant, call).await;
     assert!(said.contains("cannot be reached") && said.contains("Nothing was done"), "{said}");
 }
 
-/// A refusal that says when to come again; its code.
+/// Checks that a response is a refusal with `retry-after`; returns its code.
 async fn refused(answer: Response) -> String {
     assert_eq!(answer.status(), 503);
     let wait = answer.headers()["retry-after"].to_str().expect("a text").to_owned();
@@ -68,7 +68,7 @@ async fn get(ledger: &TestLedger, path: &str) -> Response {
     Client::new().get(format!("http://{}{path}", ledger.address)).send().await.expect("an answer")
 }
 
-/// Asks again until it is so.
+/// Polls until a condition holds.
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !is_so().await {
@@ -78,7 +78,7 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     tokio::time::timeout(PATIENCE, wait).await.expect("did not come about in time");
 }
 
-/// Holds every tenant of a database, so that appends have to wait, until it is rolled back.
+/// Locks every tenant of a database, so that appends wait until the rollback.
 async fn hold_tenants(conn: &mut PgConnection) -> Transaction<'_, Postgres> {
     let mut held = conn.begin().await.expect("a transaction");
     let lock = sqlx::query("select from ledger.tenants for update");
@@ -86,7 +86,7 @@ async fn hold_tenants(conn: &mut PgConnection) -> Transaction<'_, Postgres> {
     held
 }
 
-/// Reports are taken and probes are green again, on the server that was there all the time.
+/// Checks that reports are accepted and readiness succeeds, on the same server process.
 async fn assert_goes_on(ledger: &TestLedger, tenant: &TestTenant, call: &str) {
     until(async || post_report(tenant, call).await.status() == 200).await;
     until(async || get(ledger, "/readyz").await.status() == 200).await;
@@ -96,7 +96,7 @@ async fn assert_goes_on(ledger: &TestLedger, tenant: &TestTenant, call: &str) {
     assert!(calls.iter().any(|known| known["provider_call_id"] == call), "{calls:?}");
 }
 
-/// A connection of which the test writes every byte.
+/// A connection with full control over the bytes sent.
 struct Raw(TcpStream);
 
 impl Raw {
@@ -108,7 +108,7 @@ impl Raw {
         self.0.write_all(text.as_bytes()).await.expect("it is open");
     }
 
-    /// Begins a webhook that never comes to its end.
+    /// Begins a webhook and does not complete it.
     async fn begin(tenant: &TestTenant, secret: &str, length: usize) -> Self {
         let stream = TcpStream::connect(tenant.address).await.expect("a connection");
         let mut raw = Self(stream);
@@ -121,7 +121,7 @@ impl Raw {
         raw
     }
 
-    /// What the server says before it closes, or before nothing more comes for so long.
+    /// Reads from the server until it closes, or until nothing arrives within `time`.
     async fn within(&mut self, time: Duration) -> Option<String> {
         let mut heard = vec![0; 4_096];
         let read = tokio::time::timeout(time, self.0.read(&mut heard)).await.ok()?;
@@ -129,7 +129,7 @@ impl Raw {
         Some(String::from_utf8_lossy(&heard).into_owned())
     }
 
-    /// What the server says first.
+    /// Reads the first bytes of the response.
     async fn some(&mut self) -> String {
         let mut heard = vec![0; 4_096];
         let read = tokio::time::timeout(PATIENCE, self.0.read(&mut heard)).await;
@@ -137,11 +137,11 @@ impl Raw {
         String::from_utf8_lossy(&heard).into_owned()
     }
 
-    /// Everything until the server closes.
+    /// Reads until the server closes.
     async fn rest(&mut self) -> String {
         let mut heard = Vec::new();
         let read = self.0.read_to_end(&mut heard);
-        // A reset is an end, too.
+        // A reset also counts as an end.
         let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server closes");
         String::from_utf8_lossy(&heard).into_owned()
     }

@@ -1,5 +1,5 @@
-//! Telephone numbers from the webhook to the filter: one number is found in every spelling, and no
-//! other number is.
+//! Phone numbers from the webhook to the filter: each spelling of a number finds it, and no other
+//! number does.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};

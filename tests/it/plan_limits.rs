@@ -1,4 +1,4 @@
-//! Plan limits: a row and a fact, together or not at all.
+//! Plan limits: row and event are written in one transaction.
 
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
-//! Values that no call can have, from the webhook to the sums: each is kept with its event and named in the
-//! facts, and no other call notices.
+//! Impossible values from the webhook to the sums: each is stored with its event and listed in the
+//! facts, and other calls are not affected.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 
-/// An ordinary report: a minute on the tenth of March 2026, ten cents.
+/// A valid report: one minute on 10 March 2026, ten cents.
 fn report(call: &str) -> Message {
     Message::report(call)
         .of_call("createdAt", json!("2026-03-10T15:00:00.000Z"))
@@ -31,7 +31,7 @@ async fn summary(tenant: &TestTenant) -> Value {
     tenant.get("/v1/analytics/summary").await
 }
 
-/// Hostile values by field: JSON as it is sent.
+/// Invalid values by field, as JSON text.
 const HOSTILE: [(&str, &[&str]); 6] = [
     ("durationMs", &["9223372036854775807", "-1", "1e300", "315360000000", "86400001"]),
     ("durationSeconds", &["9e15", "-5", "1e30"]),
@@ -94,7 +94,7 @@ fn no_hostile_value_changes_another_calls_figures() {
         }
         let sums = summary(&tenant).await;
         let minutes = sums["minutes"].as_f64().expect("minutes");
-        // The longest that is plausible here are the ordinary ones; a start without an end has none.
+        // No plausible duration is longer than a normal one; a start without an end has none.
         assert!(minutes <= f64::from(u8::try_from(calls.len()).expect("few")), "{sums}");
         for path in [
             "/v1/analytics/timeseries",

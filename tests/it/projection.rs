@@ -1,5 +1,5 @@
-//! The read model follows the log: whoever projects, however often it is interrupted, and whatever
-//! one tenant's log holds.
+//! The read model follows the log with any number of servers, after any interruption, and with any
+//! events in one tenant's log.
 
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, StreamId, TenantId};
@@ -9,7 +9,7 @@ use reqwest::Client;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-/// Writes down every move of a checkpoint.
+/// Records every change of a checkpoint.
 const WATCH: &str = "
     create table public.moves (nth bigserial, tenant_id uuid, before bigint, after bigint);
     grant insert on public.moves to public;
@@ -23,7 +23,7 @@ const WATCH: &str = "
     create trigger note after update of position on projection.checkpoints
       for each row when (new.projection = 'calls') execute function public.note()";
 
-/// Every move of a tenant's checkpoint, in order.
+/// Returns every change of a tenant's checkpoint, in order.
 async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> {
     sqlx::query_as("select before, after from public.moves where tenant_id = $1 order by nth")
         .bind(tenant_id.0)
@@ -41,7 +41,7 @@ const TABLES: [&str; 5] = [
     "usage_v1.usage",
 ];
 
-/// The rows of the read models, to the byte.
+/// Returns the rows of the read models as text.
 async fn rows(conn: &mut PgConnection) -> Vec<String> {
     let mut all = Vec::new();
     for table in TABLES {
@@ -53,13 +53,13 @@ async fn rows(conn: &mut PgConnection) -> Vec<String> {
     all
 }
 
-/// How many calls the read model has.
+/// Returns the number of calls in the read model.
 async fn calls(conn: &mut PgConnection) -> i64 {
     let count = sqlx::query_scalar("select count(*) from calls_v2.calls");
     count.fetch_one(conn).await.expect("a count")
 }
 
-/// Forgets everything that was projected; whoever runs does it again.
+/// Deletes all rows and checkpoints of projections; a running engine applies the logs again.
 async fn forget(conn: &mut PgConnection) {
     let truncate = format!("truncate {}, projection.checkpoints", TABLES.join(", "));
     sqlx::raw_sql(AssertSqlSafe(truncate)).execute(conn).await.expect("forgotten");
@@ -115,7 +115,7 @@ fn two_servers_project_each_event_once_and_lose_none() {
     });
 }
 
-/// Projected anew from the log alone, the rows are the same to the byte.
+/// Checks that a projection from the log alone gives identical rows.
 async fn assert_rebuilt(own: &OwnDatabase, tenants: &[TestTenant], live: &[String]) {
     let mut conn = own.superuser().await;
     forget(&mut conn).await;
@@ -139,7 +139,7 @@ fn a_rebuild_ends_in_the_same_bytes() {
         let tenant = ledger.tenant().await;
         for name in [fixtures::names("vapi"), fixtures::names("vapi-legacy")].concat() {
             tenant.post(fixtures::bytes(&name)).await;
-            // One at a time: each is folded into what is there.
+            // One at a time, so that each is applied to the stored row.
             tenant.settle().await;
         }
         ledger.stop().await;
@@ -170,7 +170,7 @@ fn a_restart_in_the_middle_loses_nothing() {
     });
 }
 
-/// An event of the call's stream that this build has no name for.
+/// An event of the call's stream with a type unknown to this build.
 fn unheard_of(tenant_id: TenantId, stream_id: StreamId) -> AppendRequest {
     let event = NewEvent {
         event_id: EventId(stream_id.0),
@@ -198,7 +198,7 @@ fn an_event_that_cannot_be_read_halts_its_tenant_by_name_and_no_other() {
         post_calls(&tenant, "before", 1).await;
         ledger.stop().await;
 
-        // Recorded while nobody projects, so that it comes in the middle of a batch.
+        // Recorded without a running projection, so that it is in the middle of a batch.
         let bare = own.store(1);
         let request = unheard_of(tenant.tenant_id, StreamId(tenant.tenant_id.0));
         let bad = bare.appender().append(request).await.expect("appended").first;
@@ -228,7 +228,7 @@ fn an_event_that_cannot_be_read_halts_its_tenant_by_name_and_no_other() {
     });
 }
 
-/// How far a halted tenant is, and why it does not go on, once it is halted.
+/// Waits until a tenant is halted; returns its checkpoint and the reason.
 async fn halted(conn: &mut PgConnection, tenant_id: TenantId) -> (i64, String) {
     for _ in 0..1_000 {
         let row = sqlx::query_as(
@@ -248,7 +248,7 @@ fn a_checkpoint_that_somebody_else_moved_is_not_overwritten() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
-        // Whoever writes a row finds that the checkpoint was moved meanwhile.
+        // The trigger simulates that another worker moved the checkpoint during the batch.
         let meddle = "
             create function public.meddle() returns trigger language plpgsql security definer as $$
             begin

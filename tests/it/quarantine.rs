@@ -1,5 +1,5 @@
-//! The quarantine's way out: what a shared source could not route is replayed once a route says
-//! whose it is, exactly once, by whoever acts for the installation and by nobody else.
+//! Replay from quarantine: a delivery without a route is replayed once a route exists, exactly
+//! once, and only by the installation.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
@@ -16,7 +16,7 @@ use crate::bad_input::problem;
 
 const SECRET: &str = "example-shared-secret";
 
-/// A shared source, a tenant that may claim something at it, and a key of the installation.
+/// A shared source, a tenant that can add routes at it, and a key of the installation.
 struct Shared {
     ledger: &'static TestLedger,
     source_id: SourceId,
@@ -40,14 +40,14 @@ impl Shared {
         taken(request.send().await.expect("an answer")).await
     }
 
-    /// Sends what nobody claims; the entry it waits as.
+    /// Sends a body that matches no route; returns the id of its quarantine entry.
     async fn quarantine(&self, body: &str) -> String {
         assert_eq!(self.send(body).await.1, json!({ "status": "quarantined" }));
         let entries = self.entries().await;
         entries[0]["quarantine_id"].as_str().expect("entries have ids").to_owned()
     }
 
-    /// This source's entries, newest first, as the installation's key sees them.
+    /// Returns the entries of this source, newest first, as the installation's key gets them.
     async fn entries(&self) -> Vec<Value> {
         let (status, page) = self.tenant.get_with(&self.key, "/v1/quarantine?limit=200").await;
         assert_eq!(status, 200, "{page}");
@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-/// A report with a secret of the provider's in it, which is cut out before anything is kept.
+/// A report with a secret of the provider, which is removed before anything is stored.
 fn report(call: &str, assistant: &str) -> String {
     let server = json!({ "url": "https://example.com/hook", "secret": "provider-secret-of-call" });
     Message::report(call)
@@ -133,12 +133,12 @@ fn what_was_replayed_is_known_when_the_platform_sends_it_again() {
         let id = shared.quarantine(&body).await;
         shared.claim("assistant-1").await;
         let replayed = shared.replayed(&id).await;
-        // The provider's secret is part of what names the content, though it was not kept.
+        // The secret is part of the content digest, although it was not stored.
         let (status, answer) = shared.send(&body).await;
         assert_eq!((status, &answer["status"]), (200, &json!("duplicate")), "{answer}");
         assert_eq!(answer["position"], replayed["position"]);
 
-        // The other way round: the platform was faster than the operator.
+        // The reverse order: the provider sends again before the replay.
         let body = report("sent-before", "assistant-2");
         let id = shared.quarantine(&body).await;
         shared.claim("assistant-2").await;
@@ -177,7 +177,7 @@ fn to_a_tenants_key_the_quarantine_is_empty_and_its_entries_missing() {
     run(async {
         let shared = Shared::new().await;
         let id = shared.quarantine(&report("not-yours", "assistant-1")).await;
-        // Even of the tenant that claims it.
+        // Also for an admin key of the tenant with the route.
         shared.claim("assistant-1").await;
         let admin = shared.ledger.key(shared.tenant.tenant_id, &["admin", "personal"]).await;
         let (status, page) = shared.tenant.get_with(&admin, "/v1/quarantine").await;

@@ -1,4 +1,4 @@
-//! Read models through the API: who may see and move what, and what is refused by which name.
+//! Read models through the API: permissions, commands, and the codes of refusals.
 
 mod parked;
 
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use crate::bad_input::problem;
 
-/// A server of its own, a tenant with calls, and keys.
+/// A separate server, a tenant with calls, and keys.
 struct Operated {
     own: OwnDatabase,
     ledger: TestLedger,
     tenant: TestTenant,
-    /// Of the installation.
+    /// Key of the installation.
     key: String,
-    /// Of the tenant.
+    /// Key of the tenant.
     own_key: String,
 }
 
@@ -41,7 +41,7 @@ impl Operated {
         request.send().await.expect("an answer")
     }
 
-    /// What is answered to a request that must be taken.
+    /// Sends a command that must be accepted; returns the response.
     async fn done(&self, key: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = taken(self.post(key, path, body.to_string()).await).await;
         assert!(matches!(status, 200 | 202), "{path}: {answer}");
@@ -54,7 +54,7 @@ impl Operated {
         page["data"].as_array().expect("a page has data").clone()
     }
 
-    /// Returns when a version of `calls` is in a state.
+    /// Returns as soon as a version of `calls` is in the given state.
     async fn until(&self, version: i64, state: &str) {
         for _ in 0..1_000 {
             let is_it = |one: &Value| {
@@ -98,7 +98,7 @@ fn a_key_of_the_installation_rebuilds_compares_shows_and_takes_back() {
         problem(again, 409, "rebuild-running").await;
         operated.until(4, "building").await;
         let shown = loop {
-            // While it is filled, it is refused.
+            // A version that is being filled cannot be promoted.
             let promoted = operated.post(key, "/v1/projections/calls/promote", "").await;
             match promoted.status().as_u16() {
                 409 => problem(promoted, 409, "projection-behind").await,
@@ -201,7 +201,7 @@ fn a_tenants_key_sees_its_own_figures_and_moves_its_own_rows_only() {
         assert_eq!(begun["tenant_id"], json!(operated.tenant.tenant_id));
         assert_eq!(operated.versions(key).await.len(), 3);
         assert_eq!(operated.versions(&other_key).await.len(), 2, "it is none of theirs");
-        // A version of one tenant keeps no other tenant from one of its own.
+        // A version of one tenant does not exclude one of another tenant.
         let beside = operated.done(&other_key, "/v1/projections/calls/rebuild", &by_hand).await;
         assert_eq!(beside["tenant_id"], json!(other.tenant_id));
         operated.done(&other_key, "/v1/projections/calls/cancel", &json!({})).await;

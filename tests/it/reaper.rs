@@ -1,4 +1,4 @@
-//! Not a test: the process that ends the shared cluster after the tests, however they end.
+//! Helper process, not a test: stops the shared cluster after the tests, however they end.
 
 #[test]
 #[ignore = "run by the harness itself"]

@@ -1,5 +1,5 @@
-//! Read models built anew beside those that are shown: whatever happens meanwhile, the same rows come
-//! out, readers never go back in time, and nobody waits for somebody else's trouble.
+//! Rebuilds of read models in parallel to the active versions: the rows are the same after any
+//! interruption, readers never go back in time, and one failure delays nothing else.
 
 mod apart;
 mod doubles;

@@ -1,5 +1,5 @@
-//! Credentials and rights: what withdraws them, what a tenant takes in each state, and what no key
-//! can do.
+//! Credentials and rights: revocation, the requests allowed in each tenant state, and actions that
+//! no key allows.
 
 mod headers;
 mod keys;
@@ -14,13 +14,13 @@ use ledger_tests::{TestTenant, cluster};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 
-/// Sends a command; an empty body is none.
+/// Sends a command; an empty `body` sends none.
 async fn send(tenant: &TestTenant, key: &str, method: Method, path: &str, body: &str) -> Response {
     let request = Client::new().request(method, tenant.url(path)).bearer_auth(key);
     request.body(body.to_owned()).send().await.expect("an answer")
 }
 
-/// The same; its status and JSON answer.
+/// Sends a command without a body; returns status and JSON of the response.
 async fn command(tenant: &TestTenant, key: &str, method: Method, path: &str) -> (u16, Value) {
     ledger_tests::ledger::taken(send(tenant, key, method, path, "").await).await
 }
@@ -30,7 +30,7 @@ async fn set_state(store: &Store, tenant_id: TenantId, state: TenantState) {
     set.expect("the database answers").expect("there is such a tenant");
 }
 
-/// Rows of the vault about a tenant, of every table.
+/// Returns the number of rows of a tenant in each table of the vault.
 async fn vault_rows(tenant_id: TenantId) -> Vec<(String, i64)> {
     let conn = &mut cluster::superuser().await;
     let tables: Vec<String> = sqlx::query_scalar(

@@ -1,5 +1,5 @@
-//! Shared sources: a message goes to the one tenant that claims an id in it, or waits for a person
-//! to decide. It is never given to somebody for want of better.
+//! Shared sources: a message is stored for the one tenant with a matching route, or quarantined for
+//! an operator. Without exactly one match it is never assigned.
 
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::RouteKind;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 const SECRET: &str = "example-shared-secret";
 
-/// A source of the installation, and two tenants that may claim something at it.
+/// A source of the installation, and two tenants that can add routes at it.
 struct Shared {
     source_id: SourceId,
     one: TestTenant,
@@ -36,7 +36,7 @@ impl Shared {
         taken(request.send().await.expect("an answer")).await
     }
 
-    /// The sealed bodies that wait.
+    /// Returns the sealed bodies in quarantine.
     async fn quarantined(&self) -> Vec<Vec<u8>> {
         sqlx::query_scalar(
             "select body_sealed from ledger.quarantine where tenant_id = $1 and source_id = $2",
@@ -190,7 +190,7 @@ fn the_same_message_waits_once_however_it_is_spelled_and_however_many_send_it() 
 fn requests_of_nobody_wait_too_and_are_told_that_nothing_was_done() {
     run(async {
         let shared = Shared::new().await;
-        // They are answered, for a platform hears nothing but 200 and a voice must say something.
+        // Tool calls are answered: the provider accepts only 200, and needs a text to speak.
         let tools = Message::tools("c-1", &[("t-1", "book")]).body();
         let (status, answer) = shared.post(tools).await;
         assert_eq!((status, &answer["results"][0]["toolCallId"]), (200, &json!("t-1")));

@@ -1,5 +1,5 @@
-//! Every captured body through the real door: what is answered, what is recorded, and the call it
-//! makes. The snapshots were read beside the fixtures.
+//! Every captured body over HTTP: the response, the recorded events and the resulting call. The
+//! snapshots were reviewed against the fixtures.
 
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,13 +14,13 @@ use server::system::SystemClock;
 
 const FOLDERS: [&str; 2] = ["vapi", "vapi-legacy"];
 
-/// The fixtures that are no message.
+/// Fixtures that are no message.
 const REFUSED: [&str; 2] = [
     "vapi-legacy/chattyai-09_webhook_flat_legacy.json",
     "vapi-legacy/voxanne-15_vapi_calls_api_list.json",
 ];
 
-/// Streaming telemetry: acknowledged, and recorded only where a source asks for it.
+/// Streaming telemetry: acknowledged, and recorded only at a source with `record_all`.
 const TELEMETRY: [&str; 5] = [
     "vapi/conversation-update.webcall.json",
     "vapi/model-output.token.composed.json",
@@ -162,12 +162,12 @@ fn all() -> Vec<String> {
     FOLDERS.into_iter().flat_map(fixtures::names).collect()
 }
 
-/// The name of a fixture's snapshot.
+/// Returns the name of a fixture's snapshot.
 fn title(name: &str) -> String {
     name.trim_end_matches(".json").replace('/', "__")
 }
 
-/// Compares every fixture of a folder with its snapshot; tells all that differ.
+/// Compares every fixture of a folder with its snapshot; reports all differences.
 fn review(folder: &str) {
     let mut differ = Vec::new();
     for name in fixtures::names(folder) {
@@ -187,7 +187,7 @@ fn review(folder: &str) {
     assert!(differ.is_empty(), "not as reviewed: {differ:#?}");
 }
 
-/// What a fresh tenant knows after one body.
+/// Posts one body to a new tenant; returns everything the API then has of it.
 async fn tell(name: &str) -> Value {
     let begun = SystemClock.now_micros();
     let ledger = TestLedger::shared().await;
@@ -208,7 +208,7 @@ async fn tell(name: &str) -> Value {
     told
 }
 
-/// The calls of a tenant in detail, as a reader of facts and as a reader of people sees them.
+/// Returns the calls of a tenant in detail, with a `read` key and with a `personal` key.
 async fn calls(tenant: &TestTenant) -> Value {
     tenant.settle().await;
     let (_, page) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
@@ -224,7 +224,8 @@ async fn calls(tenant: &TestTenant) -> Value {
     Value::from(calls)
 }
 
-/// Puts words where a value belongs to this run only: ids made of the tenant's, and our clock.
+/// Replaces values that differ in each run, such as ids derived from the tenant and times of this
+/// clock.
 fn scrub(value: &mut Value, since: DateTime<Utc>, words: &[(&str, &str)]) {
     match value {
         Value::String(text) => {
@@ -251,7 +252,7 @@ fn scrub(value: &mut Value, since: DateTime<Utc>, words: &[(&str, &str)]) {
     }
 }
 
-/// The same JSON in another spelling: keys in the opposite order, spaces, needless escapes.
+/// Serializes the same JSON differently: reversed keys, spaces, unnecessary escapes.
 fn respell(value: &Json<'_>) -> String {
     match value {
         Json::Null => "null".into(),

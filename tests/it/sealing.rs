@@ -1,5 +1,6 @@
-//! Sealing proved from outside: a decoder in another language, written from `docs/sealing.md` alone,
-//! opens the golden vectors and a whole ledger, and the vault gives nothing for altered bytes.
+//! Sealing verified independently: a decoder in another language, written from `docs/sealing.md`
+//! alone, opens the golden vectors and a whole ledger, and the vault returns nothing for altered
+//! bytes.
 
 mod altered;
 
@@ -13,16 +14,16 @@ use ledger_tests::{OwnDatabase, TestTenant, fixtures, messages, run};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// Where the decoder is.
+/// Returns the path of the decoder.
 fn decoder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python/open_sealed.py")
 }
 
-/// Runs the decoder on a file; what it printed. `None` where there is no Python, which continuous
-/// integration does not accept.
+/// Runs the decoder on a file; returns its output. `None` without Python, which fails in continuous
+/// integration.
 fn decode(command: &str, file: &Path) -> Option<Value> {
     let mut python = Command::new("python3");
-    // No caches beside the source.
+    // Without a bytecode cache beside the source.
     python.arg("-B").arg(decoder()).arg(command).arg(file);
     let output = match python.output() {
         Ok(output) => output,
@@ -56,7 +57,7 @@ fn an_independent_decoder_opens_every_golden_vector_and_no_altered_one() {
     }
 }
 
-/// Rows as objects: bytes as hex, texts as they are stored.
+/// Returns rows as objects: bytes as hex, texts as stored.
 async fn rows(conn: &mut PgConnection, tenant: &TestTenant, query: &str) -> Value {
     let query = format!("select row_to_json(r)::text from ({query}) r");
     let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(query))
@@ -67,7 +68,7 @@ async fn rows(conn: &mut PgConnection, tenant: &TestTenant, query: &str) -> Valu
     rows.iter().map(|row| serde_json::from_str::<Value>(row).expect("JSON")).collect()
 }
 
-/// One tenant's ledger as a stranger would be given it: stored bytes, and the root key.
+/// Exports one tenant's ledger for the decoder: stored bytes, and the root key.
 async fn export(own: &OwnDatabase, tenant: &TestTenant) -> Value {
     let mut conn = own.superuser().await;
     let conn = &mut conn;
@@ -158,7 +159,7 @@ fn an_independent_decoder_opens_a_whole_ledger_from_its_root_key_down() {
     });
 }
 
-/// The sections of the report, each in its column and whole.
+/// Checks that each section of the report was opened completely and in its column.
 fn assert_sections(answer: &Value, report: &Value) {
     let is_report = |event: &&Value| event["position"] == report["position"];
     let events = answer["events"].as_array().expect("a list");

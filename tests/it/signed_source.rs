@@ -1,4 +1,4 @@
-//! A source with a signature scheme of its own believes requests that are signed so, and no others.
+//! A source with its own signature scheme accepts requests with a valid signature only.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -79,7 +79,7 @@ fn a_source_with_a_scheme_believes_what_is_signed_so_and_nothing_else() {
         let taken = with(signed(&body, now)).send().await.expect("an answer");
         assert_eq!(taken.status(), 200);
         assert_eq!(tenant.recorded().await.len(), 1);
-        // The tenant's other source goes on as it was.
+        // Another source of the tenant is not affected.
         assert_eq!(tenant.post_ok(body.clone()).await["status"], "duplicate");
     });
 }

@@ -1,4 +1,4 @@
-//! Webhook sources: their figures are true, and who may make, see and revoke what.
+//! Webhook sources: exact counts, and permissions to create, list and revoke.
 
 mod batches;
 mod counts;
@@ -15,14 +15,14 @@ use ledger_tests::{OwnDatabase, TestLedger, TestTenant};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 
-/// The outcomes, which add up to what was received.
+/// The outcomes, which add up to the received webhooks.
 const OUTCOMES: [&str; 6] =
     ["recorded", "duplicate", "ignored", "refused", "quarantined", "failed"];
 
-/// How many, by source, type and outcome.
+/// Counts by source, message type and outcome.
 type Figures = BTreeMap<(SourceId, String, &'static str), i64>;
 
-/// A database of its own with a tenant, a shared source, and a key of scope `admin` for each.
+/// A separate database with a tenant, a shared source, and an `admin` key for each.
 struct Town {
     own: OwnDatabase,
     tenant: TestTenant,
@@ -42,7 +42,7 @@ impl Town {
         Self { own, tenant, shared, admin, installation }
     }
 
-    /// What both keys are shown of their sources.
+    /// Returns the counts that both keys get for their sources.
     async fn figures(&self, query: &str) -> Figures {
         let mut figures = Figures::new();
         for key in [&self.admin, &self.installation] {
@@ -54,14 +54,14 @@ impl Town {
     }
 }
 
-/// The sources a key is shown.
+/// Returns the sources a key can list.
 async fn listed(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
     let (status, page) = tenant.get_with(key, &format!("/v1/sources{query}")).await;
     assert_eq!(status, 200, "{page}");
     page["data"].as_array().expect("a page has data").clone()
 }
 
-/// The figures of a source, without what is zero. They must add up in both directions.
+/// Returns the non-zero counts of a source, which must add up by type and by outcome.
 fn figures_of(source: &Value) -> Figures {
     let source_id = source["source_id"].as_str().and_then(|id| id.parse().ok()).map(SourceId);
     let number = |of: &Value, name: &str| of[name].as_i64().expect("a number");
@@ -82,7 +82,7 @@ fn figures_of(source: &Value) -> Figures {
     figures
 }
 
-/// Sends a command; its status and answer.
+/// Sends a command; returns status and response.
 async fn command(
     tenant: &TestTenant,
     key: &str,

@@ -1,5 +1,4 @@
-//! Tenants do not see each other: not over HTTP, whatever key is sent, and not in the database,
-//! whatever a query forgets.
+//! Tenant isolation: over HTTP with any key, and in the database with any query.
 
 mod pool;
 mod routes;
@@ -13,7 +12,7 @@ use routes::{Route, v1_routes};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-/// An answer as it came.
+/// A response, unparsed.
 struct Raw {
     status: u16,
     headers: HeaderMap,
@@ -43,7 +42,7 @@ fn code(raw: &Raw) -> String {
     problem["code"].as_str().expect("problems have codes").to_owned()
 }
 
-/// The body without what names this one request.
+/// Returns the body without the values that identify this request.
 fn same_for_all(raw: &Raw) -> String {
     let problem: Value = serde_json::from_str(&raw.body).expect("a problem document");
     let mut body = raw.body.clone();
@@ -71,7 +70,7 @@ async fn a_call(tenant: &TestTenant) -> String {
     tenant.only_call().await["call_id"].as_str().expect("calls have ids").to_owned()
 }
 
-/// How many events of a type a tenant's log holds.
+/// Returns the number of events of a type in a tenant's log.
 async fn count(conn: &mut PgConnection, tenant: &TestTenant, event_type: &str) -> i64 {
     sqlx::query_scalar(
         "select count(*) from ledger.events where tenant_id = $1 and event_type = $2",
@@ -102,7 +101,7 @@ fn every_route_refuses_whoever_has_no_valid_key() {
     });
 }
 
-/// What opens nothing: no key, no form, a forged key, two halves of real ones, a revoked one.
+/// Returns invalid keys: empty, malformed, forged, combined from two real ones, revoked.
 async fn worthless(tenant: &TestTenant, other: &TestTenant) -> Vec<String> {
     let (ours, theirs) = (&tenant.key, &other.key);
     let secret_at = ours.len() - 43;
@@ -145,7 +144,7 @@ fn every_route_refuses_a_key_without_the_scope_and_records_that_it_did() {
         let mut conn = cluster::superuser().await;
         let looks = count(&mut conn, &tenant, "access.personal_data_read").await;
         for route in v1_routes() {
-            // A key of its own for each route: of refusals alike, only the first is recorded.
+            // A separate key for each route: of equal refusals only the first is recorded.
             let key = ledger.key(tenant.tenant_id, route.other_scopes()).await;
             let before = count(&mut conn, &tenant, "access.denied").await;
             let answer = ask_with(ledger, &route, &route.path(&call_id), &key).await;

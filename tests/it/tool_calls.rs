@@ -1,5 +1,5 @@
-//! One tool call or two: what is told again, by another server, in other words, in another shape, or
-//! under an id that is not its own.
+//! Deduplication of tool calls that repeat through another server, with other JSON, in another
+//! message shape, or under a different id.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 const AT: i64 = 1_773_154_800_000;
 
-/// A request for the results of tools: id, name, arguments.
+/// A request for the results of tools, given as id, name and arguments.
 fn tools(tools: &[(&str, &str, Value)], at_ms: i64) -> Message {
     let tools = tools.iter().map(|(id, name, arguments)| {
         json!({ "id": id, "type": "function",
@@ -23,7 +23,7 @@ fn tools(tools: &[(&str, &str, Value)], at_ms: i64) -> Message {
         .told("timestamp", at_ms)
 }
 
-/// A report whose log lists these tool calls, each with its result behind it.
+/// A report whose log lists these tool calls, each followed by its result.
 fn report(tools: &[(&str, &str, Value, &str)]) -> Message {
     let log = tools.iter().flat_map(|(id, name, arguments, result)| {
         let arguments = arguments.to_string();
@@ -36,7 +36,7 @@ fn report(tools: &[(&str, &str, Value, &str)]) -> Message {
     Message::report("t").told("timestamp", AT + 600_000).told("messages", log.collect::<Value>())
 }
 
-/// The arguments of the call's tool calls, in their order.
+/// Returns the arguments of the call's tool calls, in order.
 async fn arguments(tenant: &TestTenant) -> Vec<Value> {
     let call = tenant.only_call().await;
     let calls = call["tool_calls"].as_array().expect("a list").clone();

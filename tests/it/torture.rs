@@ -1,4 +1,5 @@
-//! A short torture run: traffic under faults of every kind, and nothing lost, doubled, skipped, reordered or leaked.
+//! A short fault-injection run: after faults of every kind no event is lost, doubled, skipped,
+//! reordered or leaked.
 
 use std::process::Command;
 

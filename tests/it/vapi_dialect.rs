@@ -1,4 +1,4 @@
-//! Vapi's own dialect: a script of Vapi's user finds here what it finds there.
+//! Vapi's API dialect: scripts written for Vapi work unchanged.
 
 mod analytics;
 mod filters;
@@ -12,7 +12,7 @@ use ledger_tests::schema::Schemas;
 use reqwest::{Client, Response};
 use serde_json::Value;
 
-/// Lists calls; each is of Vapi's schema.
+/// Lists calls; each must be valid under Vapi's schema.
 async fn list(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
     let (status, calls) = tenant.get_with(key, &format!("/call?{query}")).await;
     assert_eq!(status, 200, "{query}: {calls}");
@@ -21,7 +21,7 @@ async fn list(tenant: &TestTenant, key: &str, query: &str) -> Vec<Value> {
     calls
 }
 
-/// Shows a call, which is of Vapi's schema.
+/// Returns a call, which must be valid under Vapi's schema.
 async fn show(tenant: &TestTenant, key: &str, id: &str) -> Value {
     let (status, call) = tenant.get_with(key, &format!("/call/{id}")).await;
     assert_eq!(status, 200, "{id}: {call}");
@@ -29,7 +29,8 @@ async fn show(tenant: &TestTenant, key: &str, id: &str) -> Value {
     call
 }
 
-/// Checks that a call is of Vapi's schema, as far as that is kept: assistants have some hundred others.
+/// Validates a call against the stored part of Vapi's schema; assistants reference some hundred
+/// more schemas.
 fn check(call: &Value) {
     let mut call = call.clone();
     for own in
@@ -45,13 +46,13 @@ fn check(call: &Value) {
     assert_eq!(Schemas::vapi().faults("Call", &call), [""; 0], "{call}");
 }
 
-/// Asks for figures.
+/// Sends an analytics query.
 async fn post(tenant: &TestTenant, key: &str, body: &Value) -> Response {
     let request = Client::new().post(tenant.url("/analytics")).bearer_auth(key);
     request.json(body).send().await.expect("an answer")
 }
 
-/// The ids of calls, in the order given.
+/// Returns the ids of calls, in the order given.
 fn ids(calls: &[Value]) -> Vec<&str> {
     calls.iter().map(|call| call["id"].as_str().expect("calls have ids")).collect()
 }

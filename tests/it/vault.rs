@@ -1,4 +1,4 @@
-//! Persons: who is the same, whose keys open what, and what is left when a key is gone.
+//! People in the vault: identity, keys, and the remaining data after a key is destroyed.
 
 mod key_files;
 mod keyring;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-/// A person of the tests in this module.
+/// A customer of the tests in this module.
 fn person(number: &str) -> Value {
     json!({ "number": number, "name": "Vault Person", "email": "Vault.Person@Example.com" })
 }
@@ -19,7 +19,7 @@ async fn told(tenant: &TestTenant, call: &str, customer: &Value) -> Value {
     tenant.post_ok(body.to_string()).await
 }
 
-/// Whose sections the event at a position carries.
+/// Returns the subject of the sections of the event at a position.
 async fn subject_at(conn: &mut PgConnection, tenant: &TestTenant, answer: &Value) -> Uuid {
     sqlx::query_scalar(
         "select subjects[1] from ledger.events where tenant_id = $1 and position = $2",
@@ -31,7 +31,7 @@ async fn subject_at(conn: &mut PgConnection, tenant: &TestTenant, answer: &Value
     .expect("it has a subject")
 }
 
-/// Every row of the tenant in the vault, down to its place on disk.
+/// Returns every row of the tenant in the vault with its physical location.
 async fn vault_rows(conn: &mut PgConnection, tenant: &TestTenant) -> Vec<String> {
     let tables = [
         "epochs",
@@ -69,11 +69,11 @@ fn a_returning_caller_is_the_same_person_under_the_same_key() {
         let mut conn = cluster::superuser().await;
         let first = told(&tenant, "first", &person("+15550100150")).await;
         let before = vault_rows(&mut conn, &tenant).await;
-        // The same call again: nothing at all is written.
+        // The same report again: nothing is written.
         let report = messages::from(messages::report("first"), &person("+15550100150"));
         tenant.post_ok(report.to_string()).await;
         assert_eq!(vault_rows(&mut conn, &tenant).await, before);
-        // Another call of the person: nothing is written for it either.
+        // Another call of the same person: nothing is written either.
         let again = told(&tenant, "second", &json!({ "number": "+1 (555) 010-0150" })).await;
         assert_eq!(vault_rows(&mut conn, &tenant).await, before);
         let subjects = [
@@ -103,7 +103,7 @@ fn a_person_is_found_by_number_and_by_e_mail() {
             let page = tenant.get(&format!("/v1/calls?{filter}")).await;
             assert_eq!(page["data"].as_array().map(Vec::len), Some(calls), "{filter}");
         }
-        // What is no number and no address finds nobody, and makes nobody the same.
+        // An invalid number and address match no contact and link no contacts.
         let odd = json!({ "number": "unknown", "email": "not an address" });
         let first = told(&tenant, "odd-1", &odd).await;
         let second = told(&tenant, "odd-2", &odd).await;
@@ -256,7 +256,7 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
             );
             assert_erased(&tenant).await;
 
-            // Under another name the call is still theirs.
+            // Under another name the call is still of the fenced subject.
             let renamed = told(&tenant, "fenced", &json!({ "email": "other@example.com" })).await;
             assert_without_sections(&mut conn, &tenant, &renamed).await;
             assert_eq!(
@@ -264,7 +264,7 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
                 before
             );
 
-            // A new call of the person: recorded, and about nobody.
+            // A new call of the person is recorded without sections.
             let anew = told(&tenant, "anew", &person("+15550100155")).await;
             assert_without_sections(&mut conn, &tenant, &anew).await;
             assert_eq!(keys(&mut conn, &tenant).await, before.0);
@@ -286,7 +286,7 @@ async fn assert_without_sections(conn: &mut PgConnection, tenant: &TestTenant, a
     assert!(is_bare && is_said);
 }
 
-/// The fenced call shows that its person is erased, in every view; the other call is as ever.
+/// Checks that the fenced call is marked as erased in every view, and the other call is unchanged.
 async fn assert_erased(tenant: &TestTenant) {
     let calls = tenant.calls().await;
     let find = |id: &str| {

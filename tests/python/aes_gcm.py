@@ -1,11 +1,11 @@
-"""AES-256-GCM in plain Python (FIPS 197, NIST SP 800-38D), so that what opens our sections shares
-no code with what sealed them. Slow, and not constant time: for checking, not for keeping secrets."""
+"""AES-256-GCM in plain Python (FIPS 197, NIST SP 800-38D), so that the decoder shares no code with
+the product. Slow, and not constant time: for verification only, not for keeping secrets."""
 
 import hmac
 
 
 def _tables():
-    """The S-box, and its bytes doubled in GF(2^8): all that MixColumns needs."""
+    """Returns the S-box, and its bytes doubled in GF(2^8), which is all that MixColumns needs."""
     exp, log, x = [0] * 256, [0] * 256, 1
     for power in range(255):
         exp[power], log[x] = x, power
@@ -28,7 +28,7 @@ SHIFTED = [0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11]
 
 
 class Aes256:
-    """The forward cipher, which is all that counter mode uses."""
+    """The forward cipher; counter mode uses no other."""
 
     def __init__(self, key):
         if len(key) != 32:
@@ -47,7 +47,7 @@ class Aes256:
         self.round_keys = [b"".join(words[at : at + 4]) for at in range(0, 60, 4)]
 
     def encrypt(self, block):
-        """One block of 16 bytes."""
+        """Encrypts one block of 16 bytes."""
         state = [a ^ b for a, b in zip(block, self.round_keys[0])]
         for round_key in self.round_keys[1:14]:
             s = [SBOX[state[at]] for at in SHIFTED]
@@ -64,7 +64,7 @@ class Aes256:
 
 
 def _multiply(x, y):
-    """The product in GF(2^128), bits in GCM's order."""
+    """Returns the product in GF(2^128), with bits in the order of GCM."""
     product = 0
     for bit in range(127, -1, -1):
         if (x >> bit) & 1:
@@ -98,7 +98,7 @@ def _tag(cipher, nonce, aad, ciphertext):
 
 
 def open_gcm(key, nonce, aad, sealed):
-    """The plaintext of ciphertext and tag; None when the tag does not fit."""
+    """Decrypts ciphertext and tag; returns None if the tag does not match."""
     if len(nonce) != 12 or len(sealed) < 16:
         return None
     cipher, ciphertext = Aes256(key), sealed[:-16]
@@ -108,7 +108,7 @@ def open_gcm(key, nonce, aad, sealed):
 
 
 def seal_gcm(key, nonce, aad, plaintext):
-    """Ciphertext and tag; used to make vectors, and to check this file against the standard's."""
+    """Returns ciphertext and tag; used to make vectors, and to test this file with the standard's."""
     cipher = Aes256(key)
     ciphertext = _counter_mode(cipher, nonce, plaintext)
     return ciphertext + _tag(cipher, nonce, aad, ciphertext)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Opens what the call ledger sealed, without the call ledger.
+"""Opens sealed data of the call ledger without code of the call ledger.
 
-    open_sealed.py vectors FILE   checks the golden vectors: each opens, each altered byte is refused
-    open_sealed.py ledger FILE    opens an exported ledger from its root key down; prints plaintexts
+    open_sealed.py vectors FILE   checks that each golden vector opens, and fails with any byte altered
+    open_sealed.py ledger FILE    opens an exported ledger, starting at its root key; prints plaintexts
 
-Prints JSON. Exits 1 with the name of what failed, 3 when this machine lacks something it needs.
-Python 3.9 or newer and its standard library; zstd by module or command."""
+Prints JSON. Exits with 1 and the name of the failed check, or with 3 if a requirement is missing.
+Needs Python 3.9 or newer with its standard library, and zstd as a module or command."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ def refuses(name, attempt):
 
 
 def flips(data):
-    """The same bytes with one of them altered, for each of them."""
+    """Yields for each index the bytes with a changed byte there."""
     for at in range(len(data)):
         yield at, data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :]
 
@@ -135,11 +135,11 @@ def vectors(file):
     return {"checked": checked}
 
 
-# --- a ledger, from its root key down -------------------------------------------------------------
+# --- a ledger, starting at its root key -------------------------------------------------------------
 
 
 def ledger(export):
-    """Every key, every look-up, every section and every leaf of one tenant, from stored bytes."""
+    """Opens every key, look-up and section of one tenant and checks every leaf, from stored bytes."""
     tenant_id = export["tenant_id"]
     root = sealed.root_key(export["root_key"])
     keys = {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the telephone numbers that the ledger's reading is compared with, as Google's own port reads them.
+"""Writes the corpus of telephone numbers, as parsed by Google's port, that the ledger's parser is compared with.
 
     python3 -m venv v && v/bin/pip install phonenumbers==9.0.42
     v/bin/python tests/python/phone_corpus.py > numbers.tsv
     zstd -19 numbers.tsv -o tests/fixtures/phone/google-9.0.42.tsv.zst
 
-A line is: region (or -), the number as written, its E.164 form (or - when it does not parse), whether it is valid
+A line is: region (or -), the number as written, its E.164 form (or - if it does not parse), whether it is valid
 (1 or 0), its extension (or -). The same version writes the same bytes.
 """
 
@@ -23,7 +23,7 @@ INTERNATIONAL_PREFIXES = ["00", "011", "0011", "010", "810", "001"]
 
 
 def examples(region, dice):
-    """Example numbers of each type, and their neighbours: the last digits drawn anew."""
+    """Yields example numbers of each type, and variants with random last digits."""
     for kind in TYPES:
         example = phonenumbers.example_number_for_type(region, kind)
         if example is None:
@@ -37,7 +37,7 @@ def examples(region, dice):
 
 
 def spellings(number, region, dice):
-    """How one number is written, well and badly, with the region it is read in."""
+    """Yields valid and invalid spellings of one number, with the region for parsing."""
     national = phonenumbers.national_significant_number(number)
     code = str(number.country_code)
     written = phonenumbers.format_number
@@ -78,7 +78,7 @@ def spellings(number, region, dice):
 
 
 def at_random(region, dice):
-    """Digits of a length that a number of the region may have, half of them led by the region's own code."""
+    """Yields random digits of a length possible in the region, half of them after the region's country code."""
     metadata = PhoneMetadata.metadata_for_region(region)
     code = str(metadata.country_code)
     lengths = [length for length in metadata.general_desc.possible_length if length > 0]
@@ -91,7 +91,7 @@ def at_random(region, dice):
 
 
 def without_a_region(dice):
-    """Numbers of no country: satellites, international toll-free numbers, and codes that nobody has."""
+    """Yields numbers without a country: satellites, international toll-free numbers, and unassigned codes."""
     for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS:
         example = phonenumbers.example_number_for_non_geo_entity(code)
         digits = phonenumbers.national_significant_number(example)
@@ -105,7 +105,7 @@ def without_a_region(dice):
 
 
 def read(region, text):
-    """What Google's port makes of it."""
+    """Returns the E.164 form, validity and extension by Google's port."""
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -1,7 +1,7 @@
-"""The formats of docs/sealing.md, read again: keys, sections, names of contents, leaves.
+"""An independent reader of the formats of docs/sealing.md: keys, sections, content digests, leaves.
 
-Written from that page and not from the product's source. `Refused` is what the product calls
-`Corrupt`: anything that is not exactly what was sealed for exactly this place."""
+Written from that page and not from the product's source. `Refused` is the `Corrupt` of the product:
+the bytes differ from what was sealed, or were sealed for another context."""
 
 import hashlib
 import hmac
@@ -14,11 +14,11 @@ from aes_gcm import open_gcm
 
 
 class Refused(Exception):
-    """It does not open."""
+    """The sealed bytes do not open."""
 
 
 class CannotRun(Exception):
-    """This machine lacks something the check needs; says nothing about the ledger."""
+    """A requirement of the check is missing on this machine; the ledger was not checked."""
 
 
 def mac(key, *parts):
@@ -26,16 +26,16 @@ def mac(key, *parts):
 
 
 def hkdf(salt, key, *info):
-    """HKDF-SHA-256 (RFC 5869) of exactly one block."""
+    """Returns one block of HKDF-SHA-256 (RFC 5869)."""
     return mac(mac(salt, key), *info, b"\x01")
 
 
 def derived(key, label):
-    """A key of its own for one purpose, from an epoch key."""
+    """Derives from an epoch key the key for one purpose."""
     return hkdf(b"call-ledger", key, label)
 
 
-# --- codecs: what a section's content went through before it was sealed ------------------------
+# --- codecs: the compression of a section's content before sealing -----------------------------
 
 
 DICTIONARIES = Path(__file__).parents[2] / "ledger-store" / "dictionaries"
@@ -79,7 +79,7 @@ CODECS = {
 
 
 def open_small(key, place, sealed):
-    """A nonce of 12 bytes, then ciphertext and tag."""
+    """Opens bytes of the form: nonce of 12 bytes, ciphertext, tag."""
     plain = open_gcm(key, sealed[:12], place, sealed[12:])
     if plain is None:
         raise Refused("it does not open under this key for this place")
@@ -87,7 +87,7 @@ def open_small(key, place, sealed):
 
 
 def root_key(text):
-    """The root key file: 64 hexadecimal digits."""
+    """Parses the root key file: 64 hexadecimal digits."""
     key = bytes.fromhex(text.strip())
     if len(key) != 32:
         raise Refused("a root key is 32 bytes")
@@ -99,7 +99,7 @@ def root_id(root):
 
 
 def key_file(root, tenant_id, name, contents):
-    """The key in `keyring/<tenant>/<name>`."""
+    """Returns the key in `keyring/<tenant>/<name>`."""
     if contents[:4] != b"CLK1":
         raise Refused("it is no key file")
     if contents[4:12] != root_id(root):
@@ -125,7 +125,7 @@ def blind_index(epoch_key, kind, value):
 
 
 def subject_key(epoch_key, tenant_id, subject_id, generation, epoch, wrapped):
-    """A subject's key from its row in vault.subject_keys."""
+    """Opens the key of a subject from its row in vault.subject_keys."""
     place = b"CLW1" + UUID(tenant_id).bytes + UUID(subject_id).bytes
     place += generation.to_bytes(4, "big") + epoch.to_bytes(4, "big")
     key = open_small(derived(epoch_key, b"cl/wrap/1"), place, wrapped)
@@ -135,7 +135,7 @@ def subject_key(epoch_key, tenant_id, subject_id, generation, epoch, wrapped):
 
 
 def secret(epoch_key, place, sealed):
-    """A secret that is not about a person: a webhook's, or a body in quarantine."""
+    """Opens sealed data without a subject: the secret of a source, or a body in quarantine."""
     return open_small(derived(epoch_key, b"cl/misc/1"), place, sealed)
 
 
@@ -144,7 +144,7 @@ def fingerprint(key):
 
 
 def content_name(canonical):
-    """What names a message's content: the hash of its canonical spelling."""
+    """Returns the content digest of a message: the hash of its canonical form."""
     return hashlib.sha256(canonical.encode()).digest()
 
 
@@ -156,7 +156,7 @@ def content_digest(digest_key, content):
 
 
 class Section:
-    """A section taken apart. What its header says is believed once it opens."""
+    """Opens a section. Its header is authenticated only by the successful opening."""
 
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -202,7 +202,7 @@ class Section:
 
 
 def column(data):
-    """The sections of a column, each behind its length."""
+    """Splits a column into its sections, each of which follows its length."""
     sections = []
     while data:
         length = int.from_bytes(data[:4], "big")
@@ -217,7 +217,7 @@ def column(data):
 
 
 def leaf_hash(row):
-    """SHA-256 over the stored bytes of a row, each field behind its length."""
+    """Returns SHA-256 over the stored bytes of a row, with the length before each field."""
     micros = lambda name: int(row[name]).to_bytes(8, "big", signed=True)
     fields = [
         b"call-ledger/leaf/1",
@@ -237,7 +237,7 @@ def leaf_hash(row):
     ]
     digest = hashlib.sha256()
     for field in fields:
-        # An absent column is the length of all ones.
+        # The length of an absent column has all bits set.
         digest.update((2**64 - 1 if field is None else len(field)).to_bytes(8, "big"))
         digest.update(field or b"")
     return digest.digest()

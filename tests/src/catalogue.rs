@@ -1,9 +1,9 @@
-//! The catalogue lint: what PostgreSQL's own catalogue says, against the rules that keep tenants
-//! apart and the log as it was written. It knows no table: what is allowed is listed in
-//! `expected.rs`, everything else is a finding.
+//! The catalogue lint: compares the system catalogue of PostgreSQL with the rules that isolate
+//! tenants and keep the log immutable. It has no list of tables in code: `expected.rs` holds what
+//! is allowed, everything else is a finding.
 //!
-//! A migration that adds a table adds its lines to `expected.rs`. A version of a read model has a
-//! schema of its own, called `<model>_v<n>`, and needs no line: the rules of `{model}` are its rules.
+//! A migration that adds a table adds its lines to `expected.rs`. The schema `<model>_v<n>` of a
+//! version of a read model needs no line: the rules of `{model}` apply to it.
 
 mod expected;
 mod grants;
@@ -12,14 +12,15 @@ mod rules;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-/// What is wrong with the database a superuser is connected to: sentences, sorted; none when all is
-/// well. Works inside a transaction, too, and sees what that transaction did.
+/// Returns the findings for the database as sorted sentences; empty if the database is as expected.
+/// Needs a superuser connection. Also works inside a transaction and includes its uncommitted
+/// changes.
 ///
 /// # Panics
-/// When the catalogue does not answer.
+/// If a catalogue query fails.
 pub async fn findings(conn: &mut PgConnection) -> Vec<String> {
     let mut tx = conn.begin().await.expect("a transaction, or a part of one");
-    // Names are then written with their schemas.
+    // An empty search path makes PostgreSQL print names with their schemas.
     tx.execute("set local search_path = pg_catalog").await.expect("a setting");
     let mut found = Vec::new();
     for (rule, exceptions) in rules::RULES {
@@ -32,8 +33,8 @@ pub async fn findings(conn: &mut PgConnection) -> Vec<String> {
     found
 }
 
-/// A rule as a query for the sentences that break it. Every rule sees our schemas as `ours`, and
-/// the names it makes an exception of as `$1`.
+/// Runs a rule and returns the sentences of its violations. Every rule can use `ours` for the
+/// schemas of this product and `$1` for the names of the exceptions.
 async fn sentences(
     conn: &mut PgConnection,
     rule: &str,
@@ -54,7 +55,7 @@ async fn sentences(
         .unwrap_or_else(|error| panic!("{error} in {rule}"))
 }
 
-/// The schema of an object as the lists name it: all versions of all read models are `{model}`.
+/// The name of a schema in the lists: all versions of all read models are `{model}`.
 fn listed_schema(schema: &str) -> &str {
     let version = schema.rsplit_once("_v").map(|(_, version)| version).unwrap_or_default();
     let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());

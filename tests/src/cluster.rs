@@ -1,4 +1,5 @@
-//! The shared cluster: started by the first test that needs it, ended after the last.
+//! The shared cluster: started by the first test that needs it, stopped after the test process has
+//! ended.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,25 +13,25 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 
-/// The name of the test that plays the reaper, and of the variable that tells it which directory.
+/// The name of the test that acts as reaper. [`REAPER_DIR`] is the variable with its directory.
 const REAPER: &str = "the_reaper_ends_the_cluster";
 const REAPER_DIR: &str = "LEDGER_TESTS_REAP";
 
-/// What all tests share.
+/// The cluster, database and keyring that all tests of the process share.
 pub struct Shared {
-    /// Everything on disk: the cluster's data, its log, the keyring.
+    /// Directory with the cluster's data, its log and the keyring.
     pub dir: PathBuf,
-    /// The migrated database, as its superuser.
+    /// Connection options of the migrated database, as superuser.
     pub database: PgConnectOptions,
-    /// The keys of every tenant in it.
+    /// The keyring with the epoch keys of every tenant in the database.
     pub keyring: Arc<Keyring>,
     _cluster: Cluster,
 }
 
-/// The shared cluster with one migrated database.
+/// Returns the shared cluster with one migrated database; the first call starts it.
 ///
 /// # Panics
-/// When PostgreSQL cannot be started; the message says why.
+/// If PostgreSQL cannot be started; the message has the reason.
 pub async fn shared() -> &'static Shared {
     static SHARED: OnceCell<Shared> = OnceCell::const_new();
     SHARED.get_or_init(start).await
@@ -38,7 +39,7 @@ pub async fn shared() -> &'static Shared {
 
 async fn start() -> Shared {
     crate::logs::capture();
-    // Not below the target directory: a dropped server user may not be able to reach it.
+    // Not below the target directory: the unprivileged user of the server may have no access to it.
     let dir = tempfile::Builder::new().prefix("call-ledger-tests-").tempdir().expect("a directory");
     let dir = dir.keep();
     open_to_the_server(&dir);
@@ -60,15 +61,16 @@ fn settings(dir: &Path) -> Settings {
     }
 }
 
-/// Temporary directories are private; the server's user must pass through this one.
+/// Makes a temporary directory passable: it is private by default, and the server runs as another
+/// user.
 fn open_to_the_server(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let passable = std::fs::Permissions::from_mode(0o711);
     std::fs::set_permissions(dir, passable).expect("our own directory");
 }
 
-/// A process that waits for this one to end, however it ends, and then ends the cluster: it holds
-/// the reading end of a pipe whose writing end dies with us.
+/// Starts the reaper: a process that stops the cluster after this one has ended in any way. It
+/// reads from a pipe, and the end of this process closes the writing end.
 #[expect(clippy::zombie_processes, reason = "it outlives us by design")]
 fn spawn_reaper(dir: &Path) {
     let myself = std::env::current_exe().expect("a test binary");
@@ -80,14 +82,14 @@ fn spawn_reaper(dir: &Path) {
         .stderr(Stdio::null())
         .spawn()
         .expect("the reaper starts");
-    // Kept open until this process ends.
+    // The pipe stays open until this process ends.
     std::mem::forget(reaper.stdin);
 }
 
-/// What the reaper does. Anybody else who runs it finds nothing to do.
+/// The body of the reaper. Returns at once in a process without `LEDGER_TESTS_REAP`.
 ///
 /// # Panics
-/// When the cluster does not end.
+/// If the cluster does not stop.
 pub async fn reap() {
     let Ok(dir) = std::env::var(REAPER_DIR) else { return };
     let dir = PathBuf::from(dir);
@@ -98,10 +100,10 @@ pub async fn reap() {
     let _ = std::fs::remove_dir_all(&dir);
 }
 
-/// A connection of the superuser, for looking behind the curtain.
+/// Opens a superuser connection to the shared database, which bypasses row security.
 ///
 /// # Panics
-/// When the shared cluster does not answer.
+/// If the connection fails.
 pub async fn superuser() -> PgConnection {
     PgConnection::connect_with(&shared().await.database).await.expect("the cluster answers")
 }

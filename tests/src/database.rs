@@ -1,5 +1,5 @@
-//! A database and a keyring of a test's own, on the shared cluster: for tests that alter rows behind
-//! the ledger's back, or take keys away.
+//! A separate database and keyring for one test on the shared cluster: for tests that alter stored
+//! rows directly or remove keys.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::cluster::{shared, superuser};
 use crate::ledger::TestLedger;
 
-/// A migrated, empty database. It goes when the cluster goes.
+/// A migrated, empty database. It exists until the cluster is removed.
 pub struct OwnDatabase {
-    /// As its superuser.
+    /// Connection options as superuser.
     pub database: PgConnectOptions,
-    /// Where its keyring and root key are.
+    /// Directory of its keyring and root key.
     pub keys: PathBuf,
 }
 
 impl OwnDatabase {
-    /// Makes one.
+    /// Creates and migrates the database, with a keyring of its own.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If the database or the keyring cannot be created.
     pub async fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("own_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -45,23 +45,23 @@ impl OwnDatabase {
         Self { database, keys }
     }
 
-    /// The keys as a process sees them that has just started.
+    /// Returns a keyring with an empty cache, as a new process has it.
     #[must_use]
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::new(Keyring::new(self.keys.join("keyring"), self.keys.join("root.key")))
     }
 
-    /// A server over it, with nothing in its caches.
+    /// Starts a server on this database with empty caches.
     pub async fn server(&self) -> TestLedger {
         TestLedger::start_on(self.database.clone(), self.keyring()).await
     }
 
-    /// The same, with bounds of the test's own.
+    /// Starts a server as [`Self::server`] does, with the given limits.
     pub async fn server_within(&self, limits: Limits) -> TestLedger {
         TestLedger::start_on_within(self.database.clone(), self.keyring(), limits).await
     }
 
-    /// A store over it, with nothing in its caches and nobody who projects.
+    /// Opens a store on this database with empty caches. No projection runs.
     #[must_use]
     pub fn store(&self, lanes: usize) -> Store {
         Store::open(Settings {
@@ -74,18 +74,18 @@ impl OwnDatabase {
         })
     }
 
-    /// A connection of the superuser, for looking and reaching behind the curtain.
+    /// Opens a superuser connection to this database, to read and change rows directly.
     ///
     /// # Panics
-    /// When the cluster does not answer.
+    /// If the connection fails.
     pub async fn superuser(&self) -> PgConnection {
         PgConnection::connect_with(&self.database).await.expect("the cluster answers")
     }
 
-    /// Returns when somebody waits for a lock in it.
+    /// Returns as soon as a session of this database waits for a lock.
     ///
     /// # Panics
-    /// When nobody does for a minute.
+    /// If no session waits within one minute.
     pub async fn until_somebody_waits(&self) {
         let mut conn = self.superuser().await;
         let waiting = "select count(*) from pg_stat_activity

@@ -1,38 +1,40 @@
-//! Real payloads, with their provenance beside them.
+//! Reads the fixtures: real payloads, with their provenance beside them, and a builder for small
+//! messages.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-/// The folder of fixtures.
+/// Returns the path of the folder of fixtures.
 #[must_use]
 pub fn dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// The exact bytes of a fixture, such as `vapi/hang.inbound.composed.json`.
+/// Returns the exact bytes of a fixture, such as `vapi/hang.inbound.composed.json`.
 ///
 /// # Panics
-/// When there is no such fixture.
+/// If the fixture does not exist.
 #[must_use]
 pub fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(dir().join(name)).unwrap_or_else(|error| panic!("fixture {name}: {error}"))
 }
 
-/// A fixture as JSON, to be changed. Numbers go through floats here: use [`bytes`] for money.
+/// Parses a fixture, for a test to modify. Numbers become floats: use [`bytes`] for amounts of
+/// money.
 ///
 /// # Panics
-/// When there is no such fixture, or it is no JSON.
+/// If the fixture does not exist or is no JSON.
 #[must_use]
 pub fn json(name: &str) -> Value {
     serde_json::from_slice(&bytes(name)).expect("fixtures are JSON")
 }
 
-/// The names of a folder's JSON fixtures, sorted.
+/// Returns the names of the JSON fixtures of a folder, sorted.
 ///
 /// # Panics
-/// When there is no such folder.
+/// If the folder does not exist.
 #[must_use]
 pub fn names(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(dir().join(folder)).expect("a folder of fixtures");
@@ -45,8 +47,7 @@ pub fn names(folder: &str) -> Vec<String> {
     names
 }
 
-/// A message about a call, in as few words as a test needs. Values are JSON text, so numbers stay
-/// as they are written.
+/// Builder of a message about a call. Values are JSON text, so numbers keep their spelling.
 #[derive(Clone)]
 pub struct Message {
     told: Vec<(String, String)>,
@@ -54,7 +55,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of a type about a call.
+    /// Starts a message of the type `kind` about a call.
     #[must_use]
     pub fn new(kind: &str, call_id: &str) -> Self {
         Self { told: Vec::new(), call: Vec::new() }
@@ -62,19 +63,19 @@ impl Message {
             .of_call("id", json!(call_id))
     }
 
-    /// The report after a call.
+    /// Starts an end-of-call report.
     #[must_use]
     pub fn report(call_id: &str) -> Self {
         Self::new("end-of-call-report", call_id)
     }
 
-    /// A status of a call, told at a time in milliseconds.
+    /// Starts a status update with its time in milliseconds since 1970.
     #[must_use]
     pub fn status(call_id: &str, status: &str, at_ms: i64) -> Self {
         Self::new("status-update", call_id).told("status", json!(status)).told("timestamp", at_ms)
     }
 
-    /// The request for the results of some tools: id, name.
+    /// Starts a request for tool results; `tools` are pairs of id and name.
     #[must_use]
     pub fn tools(call_id: &str, tools: &[(&str, &str)]) -> Self {
         let tools = tools.iter().map(|(id, name)| {
@@ -83,21 +84,21 @@ impl Message {
         Self::new("tool-calls", call_id).told("toolCallList", tools.collect::<Value>())
     }
 
-    /// Says something in the message itself.
+    /// Adds a field to the message object.
     #[must_use]
     pub fn told(mut self, key: &str, value: impl Display) -> Self {
         self.told.push((key.to_owned(), value.to_string()));
         self
     }
 
-    /// Says something in the call it is about.
+    /// Adds a field to the call object of the message.
     #[must_use]
     pub fn of_call(mut self, key: &str, value: impl Display) -> Self {
         self.call.push((key.to_owned(), value.to_string()));
         self
     }
 
-    /// The body.
+    /// Returns the request body.
     #[must_use]
     pub fn body(&self) -> String {
         let object = |fields: &[(String, String)]| {

@@ -1,4 +1,4 @@
-//! A running server and tenants in it.
+//! A running server and tenants in it, with helpers to send webhooks and to read the API.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use tokio::sync::OnceCell;
 
 use crate::cluster;
 
-/// How long a test waits for a read model before it fails.
+/// Time limit for a read model to catch up before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The largest body the test servers take: as in production.
+/// Largest request body of the test servers, in bytes; equal to production.
 pub const MAX_BODY: usize = 5_000_000;
 
-/// A clock that stands still.
+/// A clock that always returns the same time.
 pub struct StoppedClock(pub DateTime<Utc>);
 
 impl Clock for StoppedClock {
@@ -38,67 +38,67 @@ impl Clock for StoppedClock {
     }
 }
 
-/// A server over the shared database.
+/// A server on the shared database, unless started on another one.
 pub struct TestLedger {
-    /// Its store.
+    /// The store the server uses.
     pub store: Arc<Store>,
-    /// Where it listens.
+    /// The loopback address of the HTTP listener.
     pub address: SocketAddr,
     service: Service,
 }
 
-/// A tenant with a source and a key for each need.
+/// A tenant with one webhook source and an API key for each common set of scopes.
 pub struct TestTenant {
-    /// The server it is asked through.
+    /// Address of the server that requests of this tenant are sent to.
     pub address: SocketAddr,
-    /// The store behind that server.
+    /// The store of that server.
     pub store: Arc<Store>,
-    /// Its id.
+    /// The id of the tenant.
     pub tenant_id: TenantId,
-    /// Its webhook source.
+    /// The webhook source that [`Self::post`] sends to.
     pub source_id: SourceId,
-    /// The source's secret.
+    /// The secret of that source.
     pub secret: String,
-    /// A key with `read` and `personal`.
+    /// An API key with the scopes `read` and `personal`.
     pub key: String,
-    /// A key with `read` only.
+    /// An API key with the scope `read`.
     pub read_key: String,
     client: Client,
 }
 
 impl TestLedger {
-    /// The server most tests share.
+    /// Returns the server that most tests share; the first call starts it.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<TestLedger> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
     }
 
-    /// A server of the test's own over the shared database and keyring.
+    /// Starts a separate server on the shared database and keyring.
     pub async fn start() -> Self {
         let shared = cluster::shared().await;
         Self::start_on(shared.database.clone(), Arc::clone(&shared.keyring)).await
     }
 
-    /// A server of the test's own over the shared database, at some other time.
+    /// Starts a separate server on the shared database with the given clock.
     pub async fn start_at(clock: impl Clock + 'static) -> Self {
         let shared = cluster::shared().await;
         let clock = Arc::new(clock);
         Self::start_with(shared.database.clone(), Arc::clone(&shared.keyring), clock).await
     }
 
-    /// A server over any database and keyring.
+    /// Starts a server on the given database and keyring.
     pub async fn start_on(database: PgConnectOptions, keyring: Arc<Keyring>) -> Self {
         Self::start_with(database, keyring, Arc::new(SystemClock)).await
     }
 
-    /// A server of the test's own over the shared database, with bounds of the test's own.
+    /// Starts a separate server on the shared database with the given limits.
     pub async fn start_within(limits: Limits) -> Self {
         let shared = cluster::shared().await;
         let keyring = Arc::clone(&shared.keyring);
         Self::start_on_within(shared.database.clone(), keyring, limits).await
     }
 
-    /// A server over any database and keyring, with bounds of the test's own.
+    /// Starts a server on the given database and keyring with the given limits.
     pub async fn start_on_within(
         database: PgConnectOptions,
         keyring: Arc<Keyring>,
@@ -123,34 +123,34 @@ impl TestLedger {
         Self { store, address: service.address, service }
     }
 
-    /// Drains and stops the server, and closes its connections.
+    /// Drains and stops the server, and closes its database connections.
     ///
     /// # Panics
-    /// When it does not drain.
+    /// If the server does not drain.
     pub async fn stop(self) {
         self.service.stop().await.expect("it drains");
         self.store.close().await;
     }
 
-    /// A fresh tenant in the United States.
+    /// Creates a tenant in the United States with the time zone UTC.
     pub async fn tenant(&self) -> TestTenant {
         self.tenant_in("US").await
     }
 
-    /// A fresh tenant in a country.
+    /// Creates a tenant in a country (ISO code) with the time zone UTC.
     pub async fn tenant_in(&self, country: &str) -> TestTenant {
         self.tenant_of(country, "UTC").await
     }
 
-    /// A fresh tenant in a time zone.
+    /// Creates a tenant in the United States with an IANA time zone.
     pub async fn tenant_at(&self, timezone: &str) -> TestTenant {
         self.tenant_of("US", timezone).await
     }
 
-    /// A fresh tenant in a country and a time zone; an empty country stands for one that was not given.
+    /// Creates a tenant with a country and a time zone; an empty country creates it without one.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If the tenant cannot be created.
     pub async fn tenant_of(&self, country: &str, timezone: &str) -> TestTenant {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -177,10 +177,10 @@ impl TestLedger {
         }
     }
 
-    /// One more source of a tenant.
+    /// Adds a source to a tenant. `record_all` also stores telemetry.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If the source cannot be created.
     pub async fn source(&self, tenant_id: TenantId, secret: &str, record_all: bool) -> SourceId {
         self.store
             .create_source(&NewSource {
@@ -195,10 +195,10 @@ impl TestLedger {
             .expect("a source")
     }
 
-    /// One more key of a tenant.
+    /// Adds an API key with the given scopes to a tenant and returns its secret.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If the key cannot be created.
     pub async fn key(&self, tenant_id: TenantId, scopes: &[&str]) -> String {
         let key = new_key(tenant_id);
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
@@ -207,14 +207,14 @@ impl TestLedger {
     }
 }
 
-/// A store as a server has it.
+/// Opens a store with the settings of a server.
 fn open(database: PgConnectOptions, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Store> {
     let ids = Arc::new(SystemIds);
     Arc::new(Store::open(Settings { database, connections: 16, lanes: 2, keyring, clock, ids }))
 }
 
 impl TestTenant {
-    /// The same tenant asked through another server.
+    /// Returns the same tenant with its requests sent to another server.
     #[must_use]
     pub fn through(&self, ledger: &TestLedger) -> Self {
         Self {
@@ -229,13 +229,13 @@ impl TestTenant {
         }
     }
 
-    /// The full URL of a path.
+    /// Returns the URL of a path on the server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// A webhook request with the right secret, for the test to change.
+    /// Returns a webhook request with the correct secret, for the test to modify.
     pub fn webhook(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.client
             .post(self.url(&format!("/ingest/{}", self.source_id)))
@@ -244,7 +244,7 @@ impl TestTenant {
             .body(body)
     }
 
-    /// A webhook request to another source, for the test to change.
+    /// Returns a webhook request to another source, for the test to modify.
     pub fn webhook_at(
         &self,
         source_id: SourceId,
@@ -258,59 +258,59 @@ impl TestTenant {
             .body(body)
     }
 
-    /// A request of the API with a key, for the test to change or to look at the headers.
+    /// Returns an API request with a key, for the test to modify or to read the response headers.
     pub fn request(&self, key: &str, path: &str) -> RequestBuilder {
         self.client.get(self.url(path)).bearer_auth(key)
     }
 
-    /// Posts a webhook body as it is; its status and JSON answer.
+    /// Posts a webhook body unchanged; returns the status and the JSON body of the response.
     ///
     /// # Panics
-    /// When the server does not answer.
+    /// If the server does not respond.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
         taken(self.webhook(body).send().await.expect("an answer")).await
     }
 
-    /// Posts a webhook body that must be taken; its JSON answer.
+    /// Posts a webhook body that must be accepted; returns the JSON body of the response.
     ///
     /// # Panics
-    /// When it is not answered 200.
+    /// If the status is not 200.
     pub async fn post_ok(&self, body: impl Into<reqwest::Body>) -> Value {
         let (status, answer) = self.post(body).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }
 
-    /// Gets a path with a key; its status and JSON answer.
+    /// Gets a path with a key; returns the status and the JSON body of the response.
     ///
     /// # Panics
-    /// When the server does not answer.
+    /// If the server does not respond.
     pub async fn get_with(&self, key: &str, path: &str) -> (u16, Value) {
         let request = self.client.get(self.url(path)).bearer_auth(key);
         taken(request.send().await.expect("an answer")).await
     }
 
-    /// Gets a path with the `personal` key; the JSON answer.
+    /// Gets a path with the `personal` key; returns the JSON body of the response.
     ///
     /// # Panics
-    /// When it is not answered 200.
+    /// If the status is not 200.
     pub async fn get(&self, path: &str) -> Value {
         let (status, answer) = self.get_with(&self.key, path).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }
 
-    /// Waits until everything in the log is in the read models, then lists the calls.
+    /// Waits until the read models have applied the whole log, then lists the calls.
     pub async fn calls(&self) -> Vec<Value> {
         self.settle().await;
         let page = self.get("/v1/calls?limit=200").await;
         page["data"].as_array().expect("a page has data").clone()
     }
 
-    /// The only call of the tenant, in detail.
+    /// Returns the details of the only call of the tenant.
     ///
     /// # Panics
-    /// When there is not exactly one.
+    /// If there is not exactly one call.
     pub async fn only_call(&self) -> Value {
         let calls = self.calls().await;
         assert_eq!(calls.len(), 1, "{calls:?}");
@@ -318,11 +318,11 @@ impl TestTenant {
         self.get(&format!("/v1/calls/{call_id}")).await
     }
 
-    /// What the log holds of webhooks, as stream kind and event type, in order. Seen by the
-    /// superuser, so that nothing hides it.
+    /// Returns stream kind and type of the events from webhooks, in log order. Reads as superuser,
+    /// so that row security hides nothing.
     ///
     /// # Panics
-    /// When the database does not answer.
+    /// If the query fails.
     pub async fn recorded(&self) -> Vec<(String, String)> {
         sqlx::query_as(
             "select stream_kind, event_type from ledger.events
@@ -334,10 +334,10 @@ impl TestTenant {
         .expect("the log answers")
     }
 
-    /// The facts of the events of one type in the tenant's log, oldest first.
+    /// Returns the facts of the events of one type in the tenant's log, oldest first.
     ///
     /// # Panics
-    /// When the database does not answer.
+    /// If the query fails.
     pub async fn facts_of(&self, event_type: &str) -> Vec<Value> {
         let facts: Vec<String> = sqlx::query_scalar(
             "select facts::text from ledger.events
@@ -351,10 +351,10 @@ impl TestTenant {
         facts.iter().map(|text| serde_json::from_str(text).expect("facts are JSON")).collect()
     }
 
-    /// Waits until the read model has reached the end of the tenant's log.
+    /// Waits until the read models have reached the end of the tenant's log.
     ///
     /// # Panics
-    /// When it does not get there.
+    /// If the read models do not catch up in time.
     pub async fn settle(&self) {
         let mut tx = ledger_store::TenantTx::begin(self.store.app(), self.tenant_id)
             .await
@@ -370,7 +370,7 @@ impl TestTenant {
     }
 }
 
-/// The status of an answer, and its body as JSON; null when it is none.
+/// Returns the status of a response and its body as JSON; null if the body is no JSON.
 pub async fn taken(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     (status, response.json().await.unwrap_or(Value::Null))

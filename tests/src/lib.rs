@@ -1,9 +1,9 @@
-//! The harness: a real PostgreSQL, a real server, real HTTP, and a fresh tenant for each test.
+//! The test harness: a real PostgreSQL, a real server, real HTTP, and a new tenant for each test.
 //!
 //! One disposable cluster, one database and one server serve the whole test binary; tenants isolate
-//! tests from each other, as they isolate customers. Tests that restart or add servers start their
-//! own with [`TestLedger::start`]. Tests run on one runtime ([`run`]), so that what they share
-//! outlives each of them.
+//! tests from each other, as they isolate customers. Tests that restart or add servers start
+//! separate ones with [`TestLedger::start`]. All tests run on one runtime ([`run`]), so that shared
+//! connections outlive each test.
 
 pub mod catalogue;
 pub mod cluster;
@@ -32,7 +32,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a runtime")
 });
 
-/// Runs a test's future on the shared runtime.
+/// Runs the future of a test on the shared runtime.
 pub fn run<F: Future>(test: F) -> F::Output {
     RUNTIME.block_on(test)
 }

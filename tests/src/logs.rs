@@ -1,4 +1,4 @@
-//! Everything the servers of this process log, at the finest level, kept to be searched.
+//! Captures everything the servers of this process log, at the finest level, for tests to search.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ impl Write for Sink {
     }
 }
 
-/// Starts to keep log lines.
+/// Installs the subscriber that keeps the log lines in memory.
 pub(crate) fn capture() {
     let filter = EnvFilter::new(
         "debug,server=trace,ledger_store=trace,projections=trace,hyper=info,h2=info,reqwest=info",
@@ -30,10 +30,10 @@ pub(crate) fn capture() {
     drop(started);
 }
 
-/// What was logged so far.
+/// Returns everything logged so far.
 ///
 /// # Panics
-/// Never: nothing panics while the lines are held.
+/// Never: no code panics while the lock is held.
 #[must_use]
 pub fn logged() -> String {
     let lines = LINES.lock().expect("nothing panics while holding it");

@@ -1,14 +1,14 @@
-//! Small messages of the voice platform, for tests that are not about reading real ones.
+//! Small messages of the voice platform, for tests that do not depend on a real payload.
 
 use serde_json::{Value, json};
 
-/// A bare status of a call.
+/// Returns a status update without further fields.
 #[must_use]
 pub fn status(call: &str, status: &str) -> Value {
     message(call, "status-update", &json!({ "status": status }))
 }
 
-/// The report after a call: a cost, a reason and something that was said.
+/// Returns an end-of-call report with a cost, a reason and a transcript.
 #[must_use]
 pub fn report(call: &str) -> Value {
     let said = json!({
@@ -22,7 +22,7 @@ pub fn report(call: &str) -> Value {
     message(call, "end-of-call-report", &said)
 }
 
-/// Any message about a call, with fields of its own.
+/// Returns a message of any type about a call, with the given fields.
 #[must_use]
 pub fn message(call: &str, kind: &str, fields: &Value) -> Value {
     let mut message = json!({
@@ -36,7 +36,7 @@ pub fn message(call: &str, kind: &str, fields: &Value) -> Value {
     json!({ "message": message })
 }
 
-/// The same message, from somebody.
+/// Returns the message with the given customer.
 #[must_use]
 pub fn from(mut body: Value, customer: &Value) -> Value {
     body["message"]["customer"] = customer.clone();

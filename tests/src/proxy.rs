@@ -1,8 +1,8 @@
-//! A network that misbehaves on request: a small TCP proxy on loopback.
+//! A TCP proxy on loopback that simulates network faults.
 //!
-//! It stands between a client and a server, or between the server and its database (whose unix socket it speaks to), and
-//! forwards bytes it does not understand. What it can do to them is what networks do: close, reset, stay silent, be
-//! slow, and lose the answer to something that was done.
+//! The proxy runs between a client and a server, or between the server and its database (over a
+//! unix socket), and forwards bytes without parsing them. Faults: close, reset, silence, delay, and
+//! loss of the responses to requests that were delivered.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,50 +16,52 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What is read at once, and so where a message may be torn.
+/// Bytes read at once; a message can be cut at this boundary.
 const CHUNK: usize = 16 << 10;
 
-/// Where the bytes go.
+/// The destination of the connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {
-    /// An address.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// A unix socket, such as that of a PostgreSQL which opens no port.
+    /// A unix socket, such as that of a PostgreSQL without a TCP port.
     Unix(PathBuf),
 }
 
-/// How bytes are carried, on connections there are and those to come.
+/// How open and new connections carry bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
-    /// As they come.
+    /// Bytes are forwarded at once.
     Clear,
-    /// Each chunk waits this long, in both directions.
+    /// Each chunk is delayed by this time, in both directions.
     Slow(Duration),
-    /// Connections are taken and nothing is carried, in either direction, until the weather changes.
+    /// Connections are accepted and no bytes are carried in either direction until the mode
+    /// changes.
     BlackHole,
-    /// Requests arrive and answers are dropped: what was asked for may have been done. A connection that lost something
-    /// answers nothing more; reset it when the weather changes.
+    /// Requests are delivered and responses are dropped, so a request may have been executed. A
+    /// connection that lost bytes carries no response any more; reset it after a change of the
+    /// mode.
     AnswersLost,
 }
 
-/// How open connections end.
+/// How open connections are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Break {
-    /// In good order, as when a process ends.
+    /// Orderly shutdown, as at the end of a process.
     Close,
-    /// With a reset: bytes under way are gone.
+    /// TCP reset: bytes in flight are lost.
     Reset,
 }
 
 struct Shared {
     upstream: Mutex<Upstream>,
     weather: watch::Sender<Weather>,
-    /// The number of the last break, so that each is obeyed once.
+    /// The number of the last break, so that each connection executes it once.
     breaks: watch::Sender<(u64, Break)>,
     open: AtomicUsize,
 }
 
-/// A running proxy; it ends, with its connections, when it is dropped.
+/// A running proxy; dropping it ends the proxy and its connections.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -67,10 +69,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of loopback and carries what comes to `upstream`.
+    /// Listens on a free port of loopback and forwards connections to `upstream`.
     ///
     /// # Errors
-    /// No port is to be had.
+    /// If no port can be bound.
     pub async fn start(upstream: Upstream) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -84,31 +86,32 @@ impl Proxy {
         Ok(Self { address, shared, accepting })
     }
 
-    /// Where clients connect.
+    /// The address for clients.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sends connections that are made from now on elsewhere: the server came back on another port.
+    /// Forwards new connections to another upstream, for a server that restarted on another port.
     ///
     /// # Panics
-    /// Never: nothing panics while the address is held.
+    /// Never: no code panics while the lock is held.
     pub fn redirect(&self, upstream: Upstream) {
         *self.shared.upstream.lock().expect("nothing panics while holding it") = upstream;
     }
 
-    /// Changes how bytes are carried. Bytes held back by a black hole go on when it clears.
+    /// Changes how bytes are carried. Bytes held back by a black hole are forwarded when it ends.
     pub fn set(&self, weather: Weather) {
         self.shared.weather.send_replace(weather);
     }
 
-    /// Closes every open connection in good order.
+    /// Closes every open connection in an orderly way.
     pub fn cut(&self) {
         self.break_all(Break::Close);
     }
 
-    /// Resets every open connection on the client's side: its next read or write fails.
+    /// Resets every open connection on the client's side: the next read or write of the client
+    /// fails.
     pub fn reset(&self) {
         self.break_all(Break::Reset);
     }
@@ -117,7 +120,7 @@ impl Proxy {
         self.shared.breaks.send_modify(|(nth, last)| (*nth, *last) = (*nth + 1, how));
     }
 
-    /// How many connections are open now.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)
@@ -126,7 +129,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Its connections end with the task that holds them.
+        // Aborting the accept task also drops the connections it holds.
         self.accepting.abort();
     }
 }
@@ -145,7 +148,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Counts an open connection for as long as it lives, however it ends.
+/// Drop guard that counts an open connection.
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
@@ -161,7 +164,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// One connection from its first byte to its end.
+/// Forwards one connection from accept to end.
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let _counted = Counted::new(&shared.open);
     let mut breaks = shared.breaks.subscribe();
@@ -176,7 +179,8 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// Carries both directions until both have ended. A server that cannot be reached closes the client.
+/// Forwards both directions until both have ended. Closes the client if the upstream is
+/// unreachable.
 async fn connect_and_pump(
     client: &mut TcpStream,
     upstream: Upstream,
@@ -208,7 +212,7 @@ async fn pump_both(
     let (from_client, to_client) = client.split();
     let there = pump(from_client, to_server, weather.subscribe(), false);
     let back = pump(from_server, to_client, weather.subscribe(), true);
-    // A side that failed takes the other with it; one that ended leaves the other its time.
+    // An error in one direction ends the other; an orderly end of one leaves the other running.
     let _ = tokio::try_join!(there, back);
 }
 
@@ -222,7 +226,7 @@ async fn pump(
     let mut is_torn = false;
     loop {
         let len = from.read(&mut chunk).await?;
-        // A stream that lost some bytes never carries later ones: no network does that.
+        // After lost bytes a stream carries no later ones: TCP never delivers with a gap.
         is_torn |= !may_pass(&mut weather, is_answer).await && len > 0;
         match (len, is_torn) {
             (0, true) => return Ok(()),
@@ -233,7 +237,7 @@ async fn pump(
     }
 }
 
-/// Waits as long as the weather says; whether the chunk is carried at all.
+/// Waits as the mode requires; returns whether the chunk is forwarded.
 async fn may_pass(weather: &mut watch::Receiver<Weather>, is_answer: bool) -> bool {
     loop {
         let now = *weather.borrow_and_update();
@@ -257,7 +261,7 @@ async fn may_pass(weather: &mut watch::Receiver<Weather>, is_answer: bool) -> bo
 mod tests {
     use super::*;
 
-    /// A server that answers each connection what it hears.
+    /// Starts a server that echoes the bytes of each connection.
     async fn echo() -> SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("it listens");

@@ -1,4 +1,4 @@
-//! Looks for planted texts in bytes, whatever spelling they hide in.
+//! Searches bytes for planted texts in all usual encodings.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
@@ -8,21 +8,22 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// Blocks of nothing are skipped: most of a fresh database is that.
+/// Blocks of zeros are skipped: they are most of a new database file.
 const BLOCK: usize = 8_192;
 static NOTHING: [u8; BLOCK] = [0; BLOCK];
 
-/// Finds any of some texts: plain, hex, base64 at any offset, JSON-escaped, percent-encoded, UTF-16.
+/// Finds any of some texts: plain, hex, base64 at any offset, JSON-escaped, percent-encoded,
+/// UTF-16.
 pub struct Scanner {
-    /// By their first two bytes: the text's number and the spelling.
+    /// Index by the first two bytes: the number of the text and the encoded form.
     spellings: HashMap<[u8; 2], Vec<(usize, Vec<u8>)>>,
-    /// Which pairs of bytes begin a spelling.
+    /// Marks the pairs of bytes that begin an encoded form.
     begins: Vec<bool>,
     texts: Vec<String>,
 }
 
 impl Scanner {
-    /// A scanner for these texts.
+    /// Creates a scanner for these texts.
     #[must_use]
     pub fn new(texts: &[String]) -> Self {
         let mut scanner =
@@ -35,7 +36,7 @@ impl Scanner {
         scanner
     }
 
-    /// Looks for these bytes too, which are no text.
+    /// Adds bytes that are no text, such as a key, under a name.
     #[must_use]
     pub fn and(mut self, name: &str, bytes: Vec<u8>) -> Self {
         self.texts.push(name.to_owned());
@@ -49,7 +50,7 @@ impl Scanner {
         self.spellings.entry(pair).or_default().push((nth, spelling));
     }
 
-    /// The texts that are in there.
+    /// Returns the texts that occur in `bytes`.
     #[must_use]
     pub fn found_in(&self, bytes: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
@@ -70,8 +71,8 @@ impl Scanner {
         found
     }
 
-    /// The texts that are in any file below a directory, with the file. Files that go meanwhile are
-    /// passed over, as are those below a directory for which `skip` says so.
+    /// Returns the texts that occur in any file below a directory, with the file. Files that are
+    /// deleted during the scan are ignored, as are directories for which `skip` returns true.
     #[must_use]
     pub fn found_below(&self, dir: &Path, skip: &dyn Fn(&Path) -> bool) -> Vec<String> {
         let mut found = Vec::new();
@@ -91,7 +92,7 @@ impl Scanner {
     }
 }
 
-/// Every way a text may be written down.
+/// Returns every encoded form of a text.
 fn spellings(text: &str) -> Vec<Vec<u8>> {
     let bytes = text.as_bytes();
     assert!(bytes.len() >= 8, "{text} may be found by chance");
@@ -129,10 +130,10 @@ fn spellings(text: &str) -> Vec<Vec<u8>> {
     all
 }
 
-/// What is sure to stand in the base64 of a longer text that holds `bytes` at this offset modulo 3.
+/// The base64 characters that any longer text with `bytes` at this offset modulo 3 contains.
 fn base64_at(bytes: &[u8], offset: usize) -> [Vec<u8>; 2] {
     let shifted = [&vec![0; offset][..], bytes].concat();
-    // Letters that also hold bits of what stands before or after are left out.
+    // Characters that also hold bits of neighbouring bytes are left out.
     let from = (offset * 8).div_ceil(6);
     let to = shifted.len() * 8 / 6;
     [STANDARD_NO_PAD, URL_SAFE_NO_PAD]

@@ -1,25 +1,26 @@
-//! Whether an answer is what another party's published schema says: as much of OpenAPI 3.0 as Vapi's
-//! schemas are made of.
+//! Validates a response against a published schema of a third party: the subset of OpenAPI 3.0 that
+//! Vapi's schemas use.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::fixtures;
 
-/// The schemas of an OpenAPI document.
+/// The schemas of one OpenAPI document.
 pub struct Schemas(Value);
 
 impl Schemas {
-    /// Vapi's, as far as they are kept.
+    /// Loads the stored subset of Vapi's schemas.
     #[must_use]
     pub fn vapi() -> Self {
         Self(fixtures::json("vapi-schema/components.json")["components"]["schemas"].take())
     }
 
-    /// What is wrong with a value, by the place of it; nothing when it is of a schema.
+    /// Returns the violations of a schema by a value, each with its path; empty if the value is
+    /// valid.
     ///
     /// # Panics
-    /// When there is no such schema, or it refers to one that was not kept.
+    /// If the schema or one it references is not stored.
     #[must_use]
     pub fn faults(&self, name: &str, value: &Value) -> Vec<String> {
         let mut faults = Vec::new();
@@ -126,7 +127,7 @@ mod tests {
     fn what_vapi_itself_answered_is_of_its_schema() {
         let answer = fixtures::json("vapi/api-get-call.inbound-analysis.sanitized.json");
         let mut answer = answer.as_object().expect("a call").clone();
-        // Sanitised by its author: entries without what they are of.
+        // The author of this sample removed fields that the schema requires in its cost entries.
         answer.remove("costs");
         assert_eq!(Schemas::vapi().faults("Call", &Value::Object(answer)), [""; 0]);
     }

@@ -1,9 +1,10 @@
-//! The torture harness: a seeded workload over real HTTP, real faults under it, and a checker that reads the database
-//! behind the server's back.
+//! The fault-injection test: a seeded workload over real HTTP, real faults, and a checker that
+//! reads the database directly.
 //!
-//! The world is a durable PostgreSQL under the product's own supervisor, two server processes that can be killed, and a
-//! network that misbehaves. Nothing the server says of itself counts but its answers: what was acknowledged must be
-//! there once and where the answer said, what was refused must not be there, what is unknown may be there once.
+//! The system is a durable PostgreSQL under the product's own supervisor, two server processes that
+//! can be killed, and proxies that simulate network faults. Responses are the only statements of
+//! the server that count: an acknowledged webhook must be stored once and at the stated position, a
+//! refused one must not be stored, and one with an unknown result may be stored once.
 
 mod checker;
 mod child;
@@ -30,14 +31,15 @@ use server::service::shutdown_signal;
 use options::{Options, Output};
 use run::Run;
 
-/// The `torture` program, in whichever of its roles.
+/// Runs the `torture` binary in the role that the environment names.
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(done) = child::play_role() {
         return done;
     }
     let options = Options::parse();
-    // Before there is any other thread: a namespace belongs to the thread that asks for it, and to those it starts.
+    // Before any other thread: a mount namespace applies to the calling thread and to threads it
+    // starts.
     let may_mount = !options.no_mounts && disk::own_namespace();
     crate::run(async {
         tokio::select! {
@@ -79,7 +81,7 @@ async fn torture(options: &Options, may_mount: bool) -> ExitCode {
     }
 }
 
-/// Whether what is planted is found.
+/// Injects a bug and reports whether the checker finds it.
 async fn plant(name: &str, options: &Options, may_mount: bool) -> ExitCode {
     match planted::find(name, options.seed, may_mount).await {
         Ok(verdicts) => {

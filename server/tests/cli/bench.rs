@@ -1,4 +1,4 @@
-//! Small runs of the benchmarks: what they print is what the handbook's figures are taken from.
+//! Small runs of the benchmarks: they print what the figures in the documentation are taken from.
 
 use serde_json::Value;
 

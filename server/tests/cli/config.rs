@@ -1,4 +1,4 @@
-//! `config`: what is set, and where.
+//! `config`: effective settings and their origins.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// A setting's value and origin in what `config show --origin` printed.
+/// Returns value and origin of a setting in the output of `config show --origin`.
 fn shown(printed: &str, setting: &str) -> (Value, Value) {
     let rows: Vec<Value> = serde_json::from_str(printed).expect("one document");
     let row = rows.into_iter().find(|row| row["setting"] == setting).expect("it is listed");
@@ -69,7 +69,7 @@ fn a_setting_that_cannot_be_used_is_named_with_its_variable() {
 fn a_variable_that_only_looks_like_ours_is_named_and_refused_nothing() {
     let world = World::new();
     let mut command = world.command(&["config", "check", "--output", "json"]);
-    // Kubernetes makes variables of this form for a service of our name.
+    // Kubernetes sets variables of this form for a service with this name.
     command.env("CALL_LEDGER_PORT", "tcp://10.0.0.1:80").env("CALL_LEDGER_LISTEN", "127.0.0.1:9");
     let ran = command.output().expect("it runs");
     assert_eq!(ran.status.code(), Some(0));

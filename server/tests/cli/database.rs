@@ -1,4 +1,4 @@
-//! A database of its own: what the login needs, and what is said when it lacks it.
+//! An external database: the rights the login needs, and the messages if they are missing.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::world::{Behind, World};
 
-/// One sentence: nothing of PostgreSQL's source, nothing twice.
+/// Returns whether a message is one sentence, without PostgreSQL source locations and repetitions.
 fn is_plain(said: &str) -> bool {
     let causes: Vec<&str> = said.trim().split(": ").collect();
     let mut different = causes.clone();
@@ -18,7 +18,7 @@ fn is_plain(said: &str) -> bool {
 
 #[tokio::test]
 async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
-    // The roles of the ledger are those of this world's own server, which no other test shares.
+    // The roles are global to this private server, which no other test uses.
     let world = World::new();
     let mut behind = Behind::new(&world).await;
     behind
@@ -40,7 +40,7 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
         let url = format!(
             "postgres:///{database}?host={socket}&port=5432&user={login}&password={password}"
         );
-        // A connection that begins while the file is read again still meets the old rules.
+        // A connection that starts during the reload still gets the old rules.
         world.run(&["migrate", "--data-dir", "elsewhere", "--database-url", &url])
     };
 
@@ -63,7 +63,7 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
     let grant = "grant ledger_owner, ledger_app, ledger_projector to plain";
     assert!(ran.code == 1 && ran.stderr.contains(grant), "{}", ran.stderr);
     assert!(is_plain(&ran.stderr), "{}", ran.stderr);
-    // What the page on installing says, for servers of before and since version 16.
+    // As the installation page states, for servers before version 16 and since.
     let version = behind.tells::<String>("select current_setting('server_version_num')").await;
     let option = if version.parse::<u32>().is_ok_and(|version| version >= 160_000) {
         " with admin option"
@@ -81,8 +81,7 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
     behind.close().await;
 }
 
-/// What a pooler in transaction mode looks like from outside: every connection is answered by the same
-/// process of the server.
+/// A fake pooler in transaction mode: every connection is served by the same backend process.
 fn shared_backend() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -94,7 +93,7 @@ fn shared_backend() -> SocketAddr {
     address
 }
 
-/// The simple protocol of PostgreSQL, as far as the question needs it.
+/// Implements the simple query protocol of PostgreSQL as far as the check needs it.
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     const READY: &[u8] = b"Z\0\0\0\x05I";
     loop {

@@ -1,4 +1,4 @@
-//! What runs the program elsewhere names only what the program knows.
+//! Deployment files use only settings, commands and paths that the program has.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,8 @@ use crate::docs::page;
 const FILES: [&str; 4] =
     ["Dockerfile", "compose.yaml", "deploy/call-ledger.service", "deploy/alerts.yaml"];
 
-/// What stands in a file from each `start` on, as far as it is of these characters.
+/// Returns each occurrence of `start` in a text with the following characters that `is_part`
+/// accepts.
 fn named<'a>(text: &'a str, start: &str, is_part: impl Fn(char) -> bool) -> BTreeSet<&'a str> {
     let found = text.match_indices(start).map(|(at, _)| {
         let rest = &text[at..];
@@ -22,7 +23,7 @@ fn named<'a>(text: &'a str, start: &str, is_part: impl Fn(char) -> bool) -> BTre
     found.collect()
 }
 
-/// The lines that are no comments.
+/// Returns the lines of a file that are no comments.
 fn code(path: &str) -> String {
     let text = page(path);
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));

@@ -1,5 +1,5 @@
-//! The reference is made from the program, and every command in the handbook is one it takes.
-//! `UPDATE_DOCS=1` writes the pages that are made.
+//! The reference pages are generated from the program, and every command in the documentation is
+//! valid. `UPDATE_DOCS=1` writes the generated pages.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,12 +10,12 @@ use clap::error::ErrorKind;
 use serde_json::Value;
 use server::config::{Config, Setting};
 
-/// The repository.
+/// Returns the root directory of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The text of a file of the repository.
+/// Returns the text of a file of the repository.
 pub(crate) fn page(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -27,7 +27,7 @@ fn assert_is_fresh(path: &str, made: &str) {
     assert!(page(path) == made, "{path} is stale: run the tests with UPDATE_DOCS=1 and look at it");
 }
 
-/// The definition without what depends on who asks, and on every page the same.
+/// Removes from a definition what depends on the environment or repeats on every page.
 fn tidy(command: Command, is_root: bool) -> Command {
     command
         .term_width(100)
@@ -118,7 +118,7 @@ fn every_setting_has_the_variable_and_the_flag_it_says() {
     }
 }
 
-/// Every page of the handbook, and what else shows commands.
+/// Returns every page with commands.
 fn handbook() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md")];
     for dir in ["docs/operations", "docs/operations/alerts"] {
@@ -128,7 +128,7 @@ fn handbook() -> Vec<PathBuf> {
     pages
 }
 
-/// The words of a command line: quotes as a shell reads them, up to a comment, pipe or redirection.
+/// Splits a command line into words: quotes as in a shell, up to a comment, pipe or redirection.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     for c in line.chars() {
@@ -148,7 +148,7 @@ fn take(word: &mut String) -> Option<String> {
     (!word.is_empty()).then(|| std::mem::take(word))
 }
 
-/// The command lines of ours in a page: in code blocks, and between back-quotes.
+/// Returns the command lines of this program in a page: in code blocks, and between back-quotes.
 fn commands(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut is_code = false;
@@ -156,7 +156,7 @@ fn commands(text: &str) -> Vec<String> {
         if line.starts_with("```") {
             is_code = !is_code;
         } else if is_code {
-            // After variables, and after what runs it as another user.
+            // After variables, or after a prefix that runs it as another user.
             let at = line.rmatch_indices("call-ledger ").map(|(at, _)| at).find(|at| {
                 let before = line[..*at].trim_end();
                 !before.contains('#') && (before.is_empty() || line[..*at].ends_with(' '))
@@ -181,7 +181,7 @@ fn every_command_in_the_handbook_is_one_the_program_takes() {
                 seen += 1;
                 continue;
             };
-            // A placeholder stands where an id does; a group of commands may be named as such.
+            // An id may be a placeholder, and a group of commands may be mentioned alone.
             let is_fine = matches!(
                 error.kind(),
                 ErrorKind::ValueValidation

@@ -1,4 +1,4 @@
-//! `doctor`: what it looks at, and that it sees what is wrong.
+//! `doctor`: the list of its checks, and the problems it detects.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Behind, World};
 
-/// Everything it looks at, in order.
+/// Every check, in output order.
 const CHECKS: [&str; 20] = [
     "version",
     "data_dir",
@@ -31,10 +31,10 @@ const CHECKS: [&str; 20] = [
     "quarantine",
 ];
 
-/// Those that depend on the machine and the build, not on the ledger.
+/// Checks that depend on the machine and the build, not on the ledger.
 const OF_THE_MACHINE: [&str; 4] = ["version", "disk", "open_files", "memory"];
 
-/// Its exit code and its document.
+/// Runs `doctor`; returns the exit code and the JSON document.
 fn doctor(world: &World, args: &[&str]) -> (i32, Value) {
     let ran = world.run(&[&["doctor", "--output", "json"], args].concat());
     let said = serde_json::from_str(&ran.stdout);
@@ -136,7 +136,7 @@ async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
         ),
     ] {
         if name == "read_models" {
-            // A checkpoint that a server would have made.
+            // A checkpoint, as a running server would create it.
             let made = format!(
                 "insert into projection.checkpoints (tenant_id, projection, version)
                  values ('{tenant}', 'calls', 2) on conflict do nothing"

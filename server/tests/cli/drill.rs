@@ -1,5 +1,5 @@
-//! The drill of docs/operations/backup.md, as it stands there: what was backed up while the server
-//! ran is a whole ledger again.
+//! The drill of docs/operations/backup.md, executed from the page: a backup taken while the server
+//! runs restores a complete ledger.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::docs::page;
 use crate::world::World;
 
-/// The commands below `<!-- drill: name -->` of the page.
+/// Returns the commands below `<!-- drill: name -->` of the page.
 fn commands(name: &str) -> String {
     let page = page("docs/operations/backup.md");
     let marked = page.split_once(&format!("<!-- drill: {name} -->\n```sh\n"));
@@ -20,7 +20,7 @@ fn commands(name: &str) -> String {
     block.unwrap_or_else(|| panic!("no drill {name} in the page")).0.to_owned()
 }
 
-/// Runs them as a person would who has our program and PostgreSQL's on the path.
+/// Runs the commands with this program and PostgreSQL's programs on the path.
 fn run(world: &World, commands: &str) {
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_call-ledger"));
     let postgres = fs::read_dir("/usr/lib/postgresql").expect("Debian's place for them");

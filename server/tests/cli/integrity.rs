@@ -1,4 +1,4 @@
-//! `verify` and `export`: the log can be checked by others, and what was altered is found.
+//! `verify` and `export`: others can check the log, and alterations are detected.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::world::World;
 
-/// One exported event, as a stranger would read it.
+/// One exported event, as an independent reader parses it.
 #[derive(Deserialize)]
 struct Line<'a> {
     tenant_id: TenantId,
@@ -117,7 +117,7 @@ async fn what_was_altered_is_found_at_its_position_and_exits_with_3() {
     }
 }
 
-/// Changes the log as only the owner of the machine can.
+/// Changes the log in the way only a superuser can.
 async fn alter(world: &World, statement: &str) {
     let settings = Settings {
         data_dir: world.data(),

@@ -1,10 +1,10 @@
-//! Standard output and terminals: who reads, and in which colours.
+//! Standard output and terminals: closed pipes and colours.
 
 use std::process::{Command, Stdio};
 
 use crate::world::World;
 
-/// Runs a command whose reader has left before it begins; its exit code and what it complained of.
+/// Runs a command with a closed output pipe; returns its exit code and standard error.
 pub(crate) fn unread(world: &World, args: &[&str]) -> (Option<i32>, String) {
     let mut command = world.command(args);
     let mut child =

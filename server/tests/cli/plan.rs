@@ -1,4 +1,4 @@
-//! `tenant plan`: what a plan includes is shown, set, and taken back.
+//! `tenant plan`: show, set and remove the limits of a plan.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn a_plan_is_shown_and_each_limit_is_set_and_taken_back_by_itself() {
     assert_eq!(world.json(&["verify"])["ok"], true);
 }
 
-/// What the log tells of plans, and that an operator set them.
+/// Returns the plan events of the log, each of which must be by an operator.
 fn told(world: &World) -> Vec<Value> {
     let exported = world.run(&["export", "events", "--format", "ndjson"]);
     let lines = exported

@@ -1,5 +1,5 @@
-//! `projection` and `parked` from outside: a rebuild beside a server, one that is killed, one without
-//! keys, and keys that are parked.
+//! `projection` and `parked`: a rebuild next to a server, a killed one, one without keys, and
+//! parked keys.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ impl Clinic {
         }
     }
 
-    /// Somebody calls; where in the log that is.
+    /// Posts the start of a call; returns its log position.
     async fn called(&self, serving: &Serving, call: &str) -> i64 {
         let body = json!({ "message": {
             "type": "status-update", "status": "in-progress", "call": { "id": call },
@@ -49,26 +49,26 @@ impl Clinic {
     }
 }
 
-/// The versions of a read model that are in a state.
+/// Returns the versions of a read model in a state.
 fn versions(world: &World, name: &str, state: &str) -> Vec<Value> {
     let listed = world.json(&["projection", "list"]);
     let all = listed.as_array().expect("a list").iter();
     all.filter(|one| one["name"] == name && one["state"] == state).cloned().collect()
 }
 
-/// The only version of a read model in a state.
+/// Returns the only version of a read model in a state.
 fn version(world: &World, name: &str, state: &str) -> Value {
     let mut found = versions(world, name, state);
     assert_eq!(found.len(), 1, "{name} {state}: {found:?}");
     found.remove(0)
 }
 
-/// Whether a version is the one that is shown, and as far as the logs.
+/// Returns whether a version is active and current.
 fn shows(world: &World, name: &str, version: i32) -> bool {
     versions(world, name, "current").iter().any(|one| one["version"] == version)
 }
 
-/// Asks until it is so.
+/// Polls until a condition holds.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -95,7 +95,7 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it runs");
 }
 
-/// Everything that is shown has been folded.
+/// Waits until every active version has caught up.
 fn settled(world: &World) {
     until("the read models have caught up", || {
         let listed = world.json(&["projection", "list", "--no-checksum"]);
@@ -180,7 +180,7 @@ async fn a_rebuild_that_was_killed_goes_on_where_it_was_without_any_key() {
         std::fs::rename(world.data().join(file), world.dir().join(file)).expect("it moves");
     }
 
-    // Nobody gets to the second tenant.
+    // The trigger suppresses the checkpoint of the second tenant, so its log is not applied.
     let mut behind = Behind::new(&world).await;
     behind
         .does(&format!(
@@ -251,7 +251,7 @@ async fn a_key_that_is_parked_holds_a_rebuild_back_until_somebody_decides() {
     clinic.called(&serving, "sound").await;
     let position = clinic.called(&serving, "poison").await;
     settled(&world);
-    // New versions get it, too. What is there already stays.
+    // New versions inherit the constraint; existing rows are not checked.
     let mut behind = Behind::new(&world).await;
     behind
         .does(
@@ -284,7 +284,7 @@ async fn a_key_that_is_parked_holds_a_rebuild_back_until_somebody_decides() {
     behind.does("alter table calls_v3.calls drop constraint poisoned").await;
     let mended = world.json(&["parked", "retry", "--all"]);
     assert_eq!(mended, json!([{ "parked_id": id, "state": "folded" }]));
-    // Nothing holds it back any more, and somebody may be faster than a command that goes on with it.
+    // Nothing prevents promotion any more, and the server may be faster than the command.
     until("it is shown", || shows(&world, "calls", 3));
     assert_eq!(world.json(&["projection", "diff", "calls"])["rows"], 0, "nothing is missing in it");
 

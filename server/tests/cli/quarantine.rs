@@ -1,4 +1,4 @@
-//! `quarantine` beside a server, `probe`, and what systemd is told.
+//! `quarantine` during a running server, `probe`, and the notifications to systemd.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;

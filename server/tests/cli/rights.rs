@@ -1,4 +1,4 @@
-//! Credentials and tenants, withdrawn from the command line beside a server that runs.
+//! Credentials and tenants, revoked from the command line while a server runs.
 
 use nix::sys::signal::Signal;
 use reqwest::Client;
@@ -15,7 +15,7 @@ async fn get(serving: &Serving, key: &str, path: &str) -> u16 {
     request.send().await.expect("an answer").status().as_u16()
 }
 
-/// Posts the report of a call; its status and answer.
+/// Posts a status of a call; returns status and response.
 async fn post(serving: &Serving, path: &str, secret: &str, call: &str) -> (u16, Value) {
     let body = json!({ "message": { "type": "status-update", "status": "in-progress",
         "call": { "id": call, "customer": { "number": "+15550100123" } } } });

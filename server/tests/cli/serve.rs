@@ -1,4 +1,4 @@
-//! `serve`, beside other commands and through its ends.
+//! `serve` together with other commands, and its shutdown.
 
 use nix::sys::signal::Signal;
 use reqwest::Client;

@@ -1,4 +1,4 @@
-//! A data directory of its own, the real program in it, and nothing left running afterwards.
+//! A separate data directory for a test, the real program in it, and clean-up of all processes.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// A directory to run the program in.
 pub(crate) struct World(TempDir);
 
-/// What a finished command came to.
+/// The result of a finished command.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -26,7 +26,7 @@ pub(crate) struct Ran {
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        // The server's own user must pass through.
+        // The server's own user must be able to enter.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).expect("our own directory");
         Self(dir)
     }
@@ -39,7 +39,7 @@ impl World {
         self.dir().join("data")
     }
 
-    /// The program, as a person would run it here: nothing of our environment reaches it.
+    /// Returns a command with an empty environment, as a user would run it in this directory.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_call-ledger"));
         command.env_clear().current_dir(self.dir()).args(args).stdin(Stdio::null());
@@ -61,20 +61,20 @@ impl World {
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
     }
 
-    /// The private PostgreSQL's process, when it runs.
+    /// Returns the process id of the embedded PostgreSQL, if it runs.
     pub(crate) fn postgres(&self) -> Option<Pid> {
         let file = fs::read_to_string(self.data().join("pg/postmaster.pid")).ok()?;
         let pid = Pid::from_raw(file.lines().next()?.parse().ok()?);
         kill(pid, None).is_ok().then_some(pid)
     }
 
-    /// Starts `serve` on a free port; returns once it listens.
+    /// Starts `serve` on a free port; returns as soon as it listens.
     pub(crate) fn serve(&self, args: &[&str]) -> Serving {
         let args = [&["serve", "--listen", "127.0.0.1:0", "--output", "json"], args].concat();
         Self::start(self.command(&args))
     }
 
-    /// Starts a `serve` that prints JSON; returns once it listens.
+    /// Starts a `serve` that prints JSON; returns as soon as it listens.
     pub(crate) fn start(mut command: Command) -> Serving {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -92,7 +92,7 @@ impl World {
 }
 
 impl Drop for World {
-    /// A test that failed half way leaves a server, and its directory is about to go.
+    /// A failed test may leave a server running, and its directory is about to be removed.
     fn drop(&mut self) {
         if let Some(pid) = self.postgres() {
             let _ = kill(pid, Signal::SIGQUIT);
@@ -110,7 +110,7 @@ impl Ran {
     }
 }
 
-/// A `serve` that runs.
+/// A `serve` process.
 pub(crate) struct Serving {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -118,7 +118,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Ends it with a signal; what it came to, and what else it printed.
+    /// Ends the process with a signal; returns its exit code and further output.
     pub(crate) fn end(mut self, signal: Signal) -> Ran {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         kill(pid, signal).expect("it runs");
@@ -139,7 +139,7 @@ impl Drop for Serving {
     }
 }
 
-/// The private PostgreSQL of a world, and what was done to it behind the ledger's back.
+/// The embedded PostgreSQL of a test, with a connection to change it directly.
 pub(crate) struct Behind {
     cluster: Cluster,
     conn: PgConnection,
@@ -166,7 +166,7 @@ impl Behind {
         }
     }
 
-    /// One value.
+    /// Returns one value.
     pub(crate) async fn tells<T>(&mut self, question: &str) -> T
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,

@@ -1,4 +1,4 @@
-//! The sums of `/v1/analytics` are the sums over the pages of `/v1/calls`.
+//! The sums of `/v1/analytics` equal the sums over the pages of `/v1/calls`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{at, breakdown, series, summary};
 
-/// Every call a query finds.
+/// Returns every call that matches a query, from all pages.
 pub(super) async fn calls(tenant: &TestTenant, query: &str) -> Vec<Value> {
     let (mut calls, mut next) = (Vec::new(), String::new());
     loop {
@@ -24,7 +24,7 @@ pub(super) async fn calls(tenant: &TestTenant, query: &str) -> Vec<Value> {
     }
 }
 
-/// Calls, durations and cost of some calls.
+/// Number, durations and cost of some calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     calls: i64,
@@ -59,7 +59,7 @@ impl Sum {
 
 type Sums = BTreeMap<Option<String>, Sum>;
 
-/// Groups that have calls.
+/// Returns the groups that have calls.
 fn shown(rows: &[Value], key: &str) -> Sums {
     let mut sums = Sums::new();
     for row in rows {
@@ -82,7 +82,7 @@ fn grouped(calls: &[Value], key: impl Fn(&Value) -> Vec<Option<String>>) -> Sums
     sums
 }
 
-/// When a call began, on the clock of a zone.
+/// Returns the start of a call in local time of a zone.
 fn local(call: &Value, zone: Tz) -> DateTime<Tz> {
     at(call["started_at"].as_str().expect("calls begin")).with_timezone(&zone)
 }
@@ -93,7 +93,8 @@ fn clock(at: DateTime<Tz>, weekday: bool, hour: bool) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Checks every figure of a query against the calls it finds. `query` names no zone and no test flag.
+/// Checks every figure of a query against its matching calls. `query` has no time zone and no test
+/// flag.
 pub(super) async fn assert_agrees(tenant: &TestTenant, query: &str, zone: Tz) {
     let found = calls(tenant, &format!("is_test=false&{query}")).await;
     let asked = format!("{query}&timezone={}", zone.name());
@@ -163,7 +164,7 @@ async fn assert_parts(tenant: &TestTenant, asked: &str, found: &[Value]) {
     }
 }
 
-/// Days of the zone, by a fact or all together.
+/// Checks the series by day of the zone, per value of a fact and in total.
 async fn assert_series(
     tenant: &TestTenant,
     asked: &str,

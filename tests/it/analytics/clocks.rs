@@ -1,4 +1,4 @@
-//! Days on which clocks are turned, in four zones that do it in four ways or not at all.
+//! Days with a change of clocks, in four zones with four different rules.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,22 @@ use serde_json::Value;
 use super::agree::assert_agrees;
 use super::{at, breakdown, post_all, report, series, shown};
 
-/// A zone and the middle of what is looked at.
+/// A zone and the middle of the tested range.
 const TURNS: [(Tz, &str); 8] = [
     (America::New_York, "2026-03-08T07:00:00Z"),
     (America::New_York, "2026-11-01T06:00:00Z"),
-    // By half an hour.
+    // A change by half an hour.
     (Australia::Lord_Howe, "2026-04-04T15:00:00Z"),
     (Australia::Lord_Howe, "2026-10-03T15:30:00Z"),
-    // Never, but half an hour off everybody's hours.
+    // No change, but an offset of half an hour.
     (Asia::Kolkata, "2026-03-08T07:00:00Z"),
     (Asia::Kolkata, "2026-11-01T06:00:00Z"),
-    // At midnight: a day begins at one, or has the hour before midnight twice.
+    // A change at midnight: a day begins at one o'clock, or has the hour before midnight twice.
     (America::Santiago, "2026-04-05T03:00:00Z"),
     (America::Santiago, "2026-09-06T04:00:00Z"),
 ];
 
-/// From a day and a half before to a day and a half after, a call every 20 minutes.
+/// One call every 20 minutes, from 36 hours before the change to 36 hours after it.
 fn moments(turn: &str) -> Vec<DateTime<Utc>> {
     let from = at(turn) - TimeDelta::hours(36);
     (0..216).map(|nth| from + TimeDelta::minutes(20 * nth) + TimeDelta::milliseconds(1)).collect()
@@ -39,8 +39,8 @@ async fn tenant_with_calls(zone: &str, turn: &str) -> TestTenant {
     tenant
 }
 
-/// How many calls each hour, day or week has, by the wall: its beginning is told with its offset, for
-/// an hour that is there twice.
+/// Returns the number of calls per local hour, day or week. The key is the start with its offset,
+/// so that a repeated hour has two keys.
 fn on_the_wall(moments: &[DateTime<Utc>], zone: Tz, form: &str) -> BTreeMap<String, i64> {
     let mut counts = BTreeMap::new();
     for at in moments {
@@ -114,7 +114,7 @@ fn a_day_has_as_many_hours_as_its_clocks_show() {
         for (zone, day, next, hours) in [
             ("America/New_York", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z", 23),
             ("America/New_York", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z", 25),
-            // The half hour that is there twice is an hour of its own.
+            // The repeated half hour is a bucket of its own.
             ("Australia/Lord_Howe", "2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z", 25),
             ("Australia/Lord_Howe", "2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z", 24),
             ("Asia/Kolkata", "2026-03-07T18:30:00Z", "2026-03-08T18:30:00Z", 24),

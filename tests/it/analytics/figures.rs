@@ -1,4 +1,4 @@
-//! The single figures: what they are compared with, who is on the line, who took the calls.
+//! Single figures: the range of comparison, the calls in progress, and the answered calls.
 
 use chrono::TimeDelta;
 use ledger_core::clock::Clock;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{ask, at, breakdown, post_all, report, rows, series, summary};
 
-/// A call on each day from the first, at nine, that costs as many cents as its day.
+/// One call at nine o'clock on each day from `first`, with a cost in cents equal to its day number.
 async fn tenant_with_days(zone: &str, first: &str, days: i64) -> TestTenant {
     let tenant = TestLedger::shared().await.tenant_at(zone).await;
     let call = |day: i64| {
@@ -30,7 +30,7 @@ fn the_range_before_is_as_many_days_or_months_of_the_zone() {
     run(async {
         let tenant = tenant_with_days("America/New_York", "2026-09-15T13:00:00Z", 75).await;
         for (range, before, calls) in [
-            // October, with September before it; November, with an hour more, and October.
+            // October is compared with September; November, one hour longer, with October.
             ("2026-10-01T04:00:00Z/2026-11-01T04:00:00Z", "2026-09-01T04:00:00Z", 16),
             ("2026-11-01T04:00:00Z/2026-12-01T05:00:00Z", "2026-10-01T04:00:00Z", 31),
             ("2026-11-02T05:00:00Z/2026-11-09T05:00:00Z", "2026-10-26T04:00:00Z", 7),
@@ -195,7 +195,7 @@ fn a_funnel_narrows_from_all_calls_to_those_that_led_to_something() {
     });
 }
 
-/// The end of a call in a currency: no platform tells any but dollars yet, but the log can.
+/// Appends the end of a call in another currency: no provider sends one yet, but the log allows it.
 async fn append_end(tenant: &TestTenant, currency: &str, nanos: i64) {
     let call = Uuid::new_v5(&tenant.tenant_id.0, currency.as_bytes());
     let facts = json!({

@@ -1,4 +1,4 @@
-//! Any filters over any range: the sums are those of the calls the same filters find.
+//! The sums for any filters and any range equal those of the calls that the same filters match.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::{America, Asia, Australia, Tz};
@@ -14,7 +14,8 @@ use super::{at, post_all, report, shown, summary};
 
 const FIRST: &str = "2026-10-27T03:00:00Z";
 
-/// One call of each kind after the other, some of them not ended, some tests, some with people.
+/// Call number `nth` of a varied sequence: some not ended, some marked as tests, some with
+/// customers.
 fn various(nth: i64) -> Message {
     let began = at(FIRST) + TimeDelta::seconds(nth * 3_671) + TimeDelta::microseconds(nth % 3);
     let call = format!("c-{nth}");
@@ -74,7 +75,7 @@ fn filters() -> impl Strategy<Value = Vec<&'static str>> {
     subsequence(all, 0..3)
 }
 
-/// Around the calls, at odd instants and even ones.
+/// Instants around the calls, on full units of time and off them.
 fn instant() -> impl Strategy<Value = DateTime<Utc>> {
     let step = select(vec![1, 1_000_000, 1_800_000_000, 3_600_000_000, 86_400_000_000_i64]);
     (-86_400_000_000..1_100_000_000_000_i64, step).prop_map(|(micros, step)| {

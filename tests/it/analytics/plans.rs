@@ -1,4 +1,4 @@
-//! A tenant's question reads ranges of indexes, never a whole table.
+//! A query of one tenant reads index ranges, never a whole table.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sqlx::{Executor, PgConnection};
 
 use super::at;
 
-/// Two years of sums of every hour, and calls besides, of this tenant and a hundred others.
+/// Inserts sums for every hour of two years, and calls, for this tenant and a hundred others.
 const FILL: &str = "
     create temp table them as
       select case nth when 0 then $tenant::uuid else md5(nth::text)::uuid end as tenant_id, nth
@@ -35,7 +35,7 @@ const FILL: &str = "
        timestamptz '2025-01-01 00:00Z' + g.step * case t.nth when 0 then 700 else 20 end, g.step) s (at);
     analyze calls_v2.calls; analyze calls_v2.call_rollups";
 
-/// How often tables of the read model were read from one end to the other, and through an index.
+/// Returns the number of sequential scans and of index scans on the tables of the read model.
 async fn scans(conn: &mut PgConnection) -> (i64, i64) {
     conn.execute("select pg_stat_clear_snapshot()").await.expect("a fresh look");
     sqlx::query_as(
@@ -47,7 +47,7 @@ async fn scans(conn: &mut PgConnection) -> (i64, i64) {
     .expect("the database answers")
 }
 
-/// Questions of every sort, planned as they come: with whole-table reads allowed.
+/// Runs queries of every kind with default planner settings, which allow sequential scans.
 async fn ask_everything(tenant: &TestTenant) {
     let year = Span::new(at("2025-01-31T10:10:00Z"), at("2026-02-01T10:10:00Z"));
     let filter = || Filter { is_test: Some(false), ..Filter::default() };
@@ -83,7 +83,7 @@ fn no_question_reads_a_whole_table() {
         let mut conn = own.superuser().await;
         let fill = FILL.replace("$tenant", &format!("'{}'", tenant.tenant_id));
         sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&mut conn).await.expect("filled");
-        // What filled the tables, and whoever else looked, has said so.
+        // Waits until the statistics of earlier statements are flushed.
         let mut before = scans(&mut conn).await;
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -94,7 +94,7 @@ fn no_question_reads_a_whole_table() {
             super::ask(&tenant, &format!("/v1/analytics/{query}")).await;
         }
         super::ask(&tenant, "/v1/agents?tool=book").await;
-        // A connection says what it read at its end.
+        // A connection flushes its statistics when it closes.
         ledger.stop().await;
         for _ in 0..200 {
             let (whole, by_index) = scans(&mut conn).await;

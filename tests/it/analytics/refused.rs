@@ -1,4 +1,4 @@
-//! What cannot be asked is refused by the name of its parameter.
+//! An invalid query is refused with the name of the invalid parameter.
 
 use ledger_tests::{TestLedger, TestTenant, run};
 
@@ -14,7 +14,7 @@ const SUMS: [&str; 5] = [
     "/v1/agents?",
 ];
 
-/// A tenant with a call: else there is nothing to make buckets of.
+/// A tenant with a call; without one a series has no buckets.
 async fn tenant_with_a_call(zone: &str) -> TestTenant {
     let tenant = TestLedger::shared().await.tenant_at(zone).await;
     post_all(&tenant, &[report("c-1", at("2026-11-01T00:00:00Z"), 1_000)]).await;

@@ -1,4 +1,4 @@
-//! Sums are exact, and a call counts once.
+//! Sums are exact, and each call counts once.
 
 use chrono::TimeDelta;
 use chrono_tz::America;
@@ -13,7 +13,7 @@ use crate::money::nanos;
 const CALLS: usize = 10_001;
 const COSTS: [&str; 7] = ["0.1", "0.07", "0.0394", "1.1", "0.00562928", "7.275e-05", "0.000000001"];
 
-/// Five weeks of calls, with costs that no float holds.
+/// Five weeks of calls, with costs that no float represents exactly.
 fn many() -> Vec<Message> {
     let reasons = ["customer-ended-call", "voicemail", "silence-timed-out", "customer-busy"];
     let first = at("2026-09-20T00:00:07.250Z");
@@ -74,7 +74,8 @@ fn a_late_repeated_or_corrected_report_never_counts_twice() {
                 .told("timestamp", ms + 90_000)
                 .told("toolCalls", json!([{ "id": "t-1", "name": "book" }]))
                 .of_call("assistantId", json!("a-1"));
-            // Another month, another hour, another cost, reason and assistant; and now it is a test.
+            // The corrected report changes month, hour, cost, reason and assistant, and marks the
+            // call as a test.
             let moved = began - TimeDelta::days(i64::from(nth) * 9);
             let corrected = report(&call, moved, 5_000 + i64::from(nth))
                 .told("cost", "0.07")
@@ -90,7 +91,7 @@ fn a_late_repeated_or_corrected_report_never_counts_twice() {
                 Message::status(&call, "ringing", ms - 5_000),
             ]);
         }
-        // One after the other, so that each is folded into what is there.
+        // In sequence, so that each report is applied to the stored call.
         for nth in 0..5 {
             let some: Vec<Message> = told.iter().map(|call| call[nth].clone()).collect();
             post_all(&tenant, &some).await;

@@ -1,4 +1,4 @@
-//! What a tenant used in a month of its own time zone.
+//! The usage of a tenant in a month of its own time zone.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn a_billing_month_begins_and_ends_in_the_tenants_time_zone() {
         let tenant = TestLedger::shared().await.tenant_at("America/New_York").await;
         let call = |call: &str, began: &str| report(call, at(began), 30_001).told("cost", "0.0394");
         let calls = [
-            // The last evening of October there is the first of November in UTC.
+            // The last evening of October in that zone is 1 November in UTC.
             call("c-1", "2026-11-01T03:59:59.999Z"),
             call("c-2", "2026-11-01T04:00:00Z"),
             call("c-3", "2026-11-20T04:00:00Z"),
@@ -54,7 +54,7 @@ fn events_are_those_that_were_recorded_in_the_month() {
         let now = SystemClock.now();
         post_all(&tenant, &[report("c-1", now, 1_000), report("c-2", now, 1_000)]).await;
         let usage = ask(&tenant, "/v1/usage").await;
-        // A test that runs at midnight of the first has them in two months.
+        // At midnight before the first of a month the calls would fall into two months.
         let month = format!("{}-{:02}", now.year(), now.month());
         if usage["month"] != month {
             return;

@@ -1,4 +1,4 @@
-//! Whether requests come alone, in usual batches or in unusual ones, their answers are the same.
+//! Requests get the same results alone, in normal batches and in unusual ones.
 
 use ledger_core::ids::{StreamVersion, TenantId};
 use ledger_store::append::{Answer, AppendRequest, Expected, append};
@@ -9,8 +9,8 @@ use sqlx::{Executor, PgConnection};
 
 use super::{a_store, a_tenant, event, stream};
 
-/// A request as it is drawn: whose, which streams with how many events, what is expected of the
-/// first of them, and the number its ids begin with.
+/// A generated request: the tenant, the event count of each stream, the expected version of the
+/// first stream, and the first number of the event ids.
 #[derive(Debug, Clone)]
 struct Drawn {
     tenant: usize,
@@ -26,7 +26,7 @@ impl Drawn {
                 drawn.dedup_by_key(|(stream, _)| *stream);
                 drawn
             });
-        // Few ids, so that many come again, whole or in part.
+        // Few distinct ids, so that many repeat, completely or in part.
         let id = prop_oneof![3 => 0..10_000_u128, 1 => 0..20_u128];
         (0..3_usize, streams, proptest::option::weighted(0.3, 0..4_i64), id)
             .prop_map(|(tenant, streams, expected, id)| Self { tenant, streams, expected, id })
@@ -47,7 +47,7 @@ impl Drawn {
     }
 }
 
-/// Two tenants and an id that is nobody's.
+/// Creates two tenants and returns them with an unused tenant id.
 async fn tenants(store: &ledger_store::Store) -> [TenantId; 3] {
     let slug = || store.ids().random().to_string();
     let nobody = TenantId(store.ids().random());

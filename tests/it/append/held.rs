@@ -1,4 +1,5 @@
-//! A tenant whose row somebody else holds: it waits alone, in its order, and for a bounded time.
+//! A tenant with a locked row delays only its own appends, which keep their order and have a time
+//! limit.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Expected, a_store, a_tenant, event, log, stream, together};
 
-/// The nth event of a stream of its own.
+/// A request with one event in a separate stream.
 fn lone(tenant_id: TenantId, nth: u128) -> AppendRequest {
     AppendRequest { tenant_id, streams: vec![stream(nth, Expected::Any, vec![event(nth)])] }
 }
@@ -27,7 +28,7 @@ async fn hold(conn: &mut PgConnection, tenant_id: TenantId) -> Transaction<'_, P
     held
 }
 
-/// Appends one event after the other; how long the longest took.
+/// Appends one event at a time; returns the longest duration.
 async fn append_all(store: &Store, tenant_id: TenantId, ids: std::ops::Range<u128>) -> Duration {
     let mut longest = Duration::ZERO;
     for nth in ids {
@@ -84,7 +85,7 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
         for nth in 0..30 {
             let (appender, request) = (store.appender().clone(), lone(tenant, nth));
             waiting.push(tokio::spawn(async move { appender.append(request).await }));
-            // One after the other, some of them when it is set apart already.
+            // Staggered, so that some requests arrive after the tenant left the shared batches.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         append_all(&store, other, 100..120).await;
@@ -95,7 +96,7 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
             assert!(!appended.duplicate && appended.first.0 > last, "{appended:?} after {last}");
             last = appended.first.0;
         }
-        // Again in the usual way, and known.
+        // The tenant is back in the shared batches, and the event is a known duplicate.
         let again = store.appender().append(lone(tenant, 7)).await.expect("it is known");
         assert!(again.duplicate);
         let events = log(&store, tenant).await;

@@ -1,4 +1,4 @@
-//! Many servers, few tenants, killed connections: what was answered is what is in the log.
+//! Many servers, few tenants and killed connections: every acknowledged append is in the log once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const WRITERS: usize = 6;
 const TENANTS: usize = 5;
 const ROUNDS: u64 = 120;
 
-/// The next of a fixed run of numbers: the same race every time, as far as we choose.
+/// A generator of a fixed sequence, so that each run makes the same choices.
 struct Dice(u64);
 
 impl Dice {
@@ -33,7 +33,7 @@ impl Dice {
     }
 }
 
-/// A request of the list all writers draw from: `nth` alone decides what it holds.
+/// Request number `nth` of the list that all writers draw from; depends on `nth` only.
 fn drawn(tenants: &[TenantId], nth: u64) -> AppendRequest {
     let mut dice = Dice(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let tenant_id = tenants[usize::try_from(dice.roll(TENANTS as u64)).expect("few")];
@@ -46,13 +46,13 @@ fn drawn(tenants: &[TenantId], nth: u64) -> AppendRequest {
     AppendRequest { tenant_id, streams: vec![stream(u128::from(dice.roll(3)), expected, events)] }
 }
 
-/// What a writer was told.
+/// A request with its acknowledgement.
 struct Told {
     request: AppendRequest,
     answer: Appended,
 }
 
-/// Sends one request until it is known what became of it.
+/// Sends a request until its result is known.
 async fn send(store: &Store, request: &AppendRequest) -> Option<Appended> {
     loop {
         match store.appender().append(request.clone()).await {
@@ -68,7 +68,8 @@ async fn write(store: Arc<Store>, tenants: Vec<TenantId>, writer: u64) -> Vec<To
     let mut dice = Dice(writer + 1);
     let mut told = Vec::new();
     for _ in 0..ROUNDS {
-        // Drawn from few, so that the same request is sent by several, at once and again.
+        // Drawn from few numbers, so that several writers send the same request, concurrently and
+        // again.
         let request = drawn(&tenants, dice.roll(ROUNDS * 3));
         if let Some(answer) = send(&store, &request).await {
             told.push(Told { request, answer });
@@ -77,7 +78,7 @@ async fn write(store: Arc<Store>, tenants: Vec<TenantId>, writer: u64) -> Vec<To
     told
 }
 
-/// Kills a connection that appends, again and again.
+/// Repeatedly kills a connection that appends.
 async fn kill(mut conn: PgConnection, done: Arc<AtomicBool>) -> u64 {
     let mut killed = 0;
     while !done.load(Ordering::Relaxed) {
@@ -96,7 +97,7 @@ async fn kill(mut conn: PgConnection, done: Arc<AtomicBool>) -> u64 {
     killed
 }
 
-/// Reads a tenant like a projector does: whatever comes after the last position must be the next.
+/// Reads a tenant's log as a projection does: each event must have the next position.
 async fn follow(mut conn: PgConnection, tenant_id: TenantId, done: Arc<AtomicBool>) -> i64 {
     let mut last = 0;
     loop {
@@ -160,7 +161,8 @@ fn whatever_races_and_dies_the_log_is_dense_ordered_and_as_answered() {
     });
 }
 
-/// Dense positions, dense versions, versions in the order of positions, no event twice.
+/// Checks that positions and versions are dense, that versions follow the order of positions, and
+/// that no event is stored twice.
 async fn assert_is_sound(conn: &mut PgConnection) {
     let faults: Vec<i64> = sqlx::query_scalar(
         "with numbered as (

@@ -1,11 +1,11 @@
-//! `ledger.append` called by hand: what the appender would never send.
+//! Direct calls of `ledger.append` with arguments that the appender never sends.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// One event of a raw call, each in a stream of its own.
+/// One event of a direct call, in a separate stream.
 pub(super) struct RawEvent {
     pub(super) request: i32,
     pub(super) tenant_id: TenantId,
@@ -13,7 +13,7 @@ pub(super) struct RawEvent {
     pub(super) event_id: Uuid,
 }
 
-/// The function's answer to one request.
+/// The result of the function for one request.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(super) struct RawAnswer {
     pub(super) request: i32,
@@ -22,7 +22,7 @@ pub(super) struct RawAnswer {
     pub(super) reason: Option<String>,
 }
 
-/// Calls the function. The hash of each event is made up.
+/// Calls the function with an arbitrary hash for each event.
 pub(super) async fn append(
     conn: &mut PgConnection,
     events: &[RawEvent],

@@ -1,4 +1,4 @@
-//! The contract as it is served: every route is in it, and its page needs no network.
+//! The served OpenAPI document has every route, and its page needs no network.
 
 use ledger_tests::{TestLedger, run};
 use reqwest::Client;
@@ -36,7 +36,7 @@ fn the_served_document_lists_every_route_with_its_refusals() {
                 let done =
                     ["200", "201", "202", "204"].map(|status| &operation["responses"][status]);
                 assert!(done.iter().any(|answer| answer.is_object()), "{method} {path}");
-                // What can be misspelt in a query is refused as that.
+                // An operation with query parameters must describe the refusal of a wrong one.
                 let asked = operation["parameters"].as_array().into_iter().flatten();
                 let mut queried = asked.filter(|parameter| parameter["in"] == "query");
                 let is_refused = operation["responses"]["400"].is_object();

@@ -1,4 +1,4 @@
-//! Pages go through everything once, and a read can wait for a write.
+//! Pages return each row once, and a read can wait for a write.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::report;
 use crate::bad_input::problem;
 
-/// Calls that share five starting times.
+/// A tenant with `calls` calls that share five start times.
 async fn tenant_with_ties(calls: u32) -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     for nth in 0..calls {
@@ -30,7 +30,7 @@ async fn page(tenant: &TestTenant, query: &str) -> (Vec<Value>, Option<String>) 
     (data, page["next_cursor"].as_str().map(str::to_owned))
 }
 
-/// All pages of a query, and what to do between two of them.
+/// Reads all pages of a query and runs `between` after each page.
 async fn walk(tenant: &TestTenant, query: &str, between: impl AsyncFn(usize)) -> Vec<Value> {
     let (mut all, mut next) = page(tenant, query).await;
     let mut pages = 1;

@@ -1,4 +1,4 @@
-//! A call as it was known then.
+//! `as_of`: a call in the state of an earlier time or position.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::problem;
 
-/// A call that began, ended, and was corrected; its path and the positions of the three.
+/// A call with start, end and correction; returns its path and the three positions.
 async fn told_in_three() -> (TestTenant, String, Vec<i64>) {
     let tenant = TestLedger::shared().await.tenant().await;
     let report = |cost: &str, at_ms: i64| {
@@ -69,7 +69,7 @@ fn a_call_nobody_had_heard_of_is_not_found() {
     run(async {
         let (tenant, path, positions) = told_in_three().await;
         let before = (positions[0] - 1).to_string();
-        // When it occurred does not matter: we did not know of it.
+        // The time of occurrence does not matter, only the time of recording.
         for as_of in [before.as_str(), "0", "-1", "2025-06-15T15:06:40Z"] {
             let request = tenant.request(&tenant.key, &format!("{path}?as_of={as_of}"));
             problem(request.send().await.expect("an answer"), 404, "call-not-found").await;

@@ -1,4 +1,4 @@
-//! Who may see people, and what is left behind when somebody did.
+//! Access to personal data, and the access events it records.
 
 use ledger_tests::cluster::superuser;
 use ledger_tests::fixtures::Message;
@@ -10,7 +10,7 @@ const NAME: &str = "Example Person";
 const PHONE: &str = "+15550100123";
 const EMAIL: &str = "person@example.com";
 
-/// A call with everything about a person in it, and its path.
+/// A call with every kind of personal data, and its path.
 async fn tenant_with_person() -> (TestTenant, String) {
     let tenant = TestLedger::shared().await.tenant().await;
     let tools = json!([{ "role": "tool_calls", "time": 1_750_000_001_000_i64, "toolCalls": [
@@ -33,7 +33,7 @@ async fn tenant_with_person() -> (TestTenant, String) {
     (tenant, path)
 }
 
-/// The only contact of a tenant.
+/// Returns the only contact of a tenant.
 async fn contact(tenant: &TestTenant) -> Uuid {
     sqlx::query_scalar("select contact_id from vault.contacts where tenant_id = $1")
         .bind(tenant.tenant_id.0)
@@ -96,7 +96,7 @@ fn a_reader_of_people_sees_all() {
     });
 }
 
-/// Facts and subjects of the reads recorded so far, oldest first.
+/// Returns facts and subjects of the access events, oldest first.
 async fn reads(tenant: &TestTenant) -> Vec<(Value, Vec<Uuid>)> {
     let rows: Vec<(String, Vec<Uuid>)> = sqlx::query_as(
         "select facts::text, subjects from ledger.events

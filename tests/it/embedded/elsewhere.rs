@@ -1,4 +1,4 @@
-//! Starts by processes of their own: as another user, under a quota, in a world with other mounts.
+//! Starts in separate processes: as another user, under a quota, in another mount namespace.
 
 use std::{
     env, fs,
@@ -13,13 +13,13 @@ use nix::unistd::geteuid;
 
 use super::{Data, disposable};
 
-/// What [`one_start_and_stop`] is told.
+/// Variables with the data directory and the server user for [`one_start_and_stop`].
 const DATA_DIR: &str = "LEDGER_TEST_ONE_START";
 const SERVER_USER: &str = "LEDGER_TEST_ONE_START_AS";
-/// `nobody`, whom every system has.
+/// The user id of `nobody`, which exists on every system.
 pub(super) const ORDINARY: u32 = 65534;
 
-/// Not a test of its own: starts the server once, says what came of it, and stops it.
+/// Helper process, not a test: starts the server once, prints the result, and stops it.
 #[tokio::test]
 #[ignore = "runs as another process of other tests"]
 async fn one_start_and_stop() {
@@ -40,7 +40,7 @@ async fn one_start_and_stop() {
     }
 }
 
-/// This test binary, where every user can run it.
+/// Returns a copy of this test binary that every user can run.
 fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
         let here = env::current_exe().unwrap();
@@ -61,7 +61,7 @@ fn runs(command: &[&str], argument: &Path) -> bool {
     ran.is_ok_and(|ran| ran.status.success())
 }
 
-/// Becomes an ordinary user before what follows; nothing when we are one.
+/// Returns a command prefix that switches to an ordinary user; empty without root rights.
 pub(super) fn as_ordinary() -> Vec<&'static str> {
     if geteuid().is_root() {
         vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -70,12 +70,13 @@ pub(super) fn as_ordinary() -> Vec<&'static str> {
     }
 }
 
-/// Whether we may change what is mounted, for a process and its children alone.
+/// Returns whether this process may create a private mount namespace.
 pub(super) fn may_mount() -> bool {
     geteuid().is_root() && runs(&["unshare", "--mount"], Path::new("true"))
 }
 
-/// What one start in `data_dir` says, run behind the words of `before`, as the server's user `user`.
+/// Runs one start in `data_dir` with the command prefix `before` and the server user `user`;
+/// returns its output.
 pub(super) fn start_behind(before: &[&str], data_dir: &Path, user: Option<&str>) -> String {
     let words: Vec<_> = before.iter().map(AsRef::as_ref).chain([program().as_os_str()]).collect();
     let mut command = Command::new(words[0]);
@@ -90,8 +91,8 @@ pub(super) fn start_behind(before: &[&str], data_dir: &Path, user: Option<&str>)
     said(&mut command)
 }
 
-/// Runs a script in a world of its own mounts. In it `$DIR` is the directory and `$START` a program
-/// that starts once in `$DIR/data` and says what came of it.
+/// Runs a script in a private mount namespace. `$DIR` is the directory, and `$START` a program that
+/// starts once in `$DIR/data` and prints the result.
 pub(super) fn script_with_mounts(script: &str, dir: &Path) -> String {
     let start = format!(
         "\"{}\" --ignored --exact embedded::elsewhere::one_start_and_stop --nocapture",
@@ -106,7 +107,7 @@ pub(super) fn script_with_mounts(script: &str, dir: &Path) -> String {
     said(&mut command)
 }
 
-/// The lines that say what came of starts.
+/// Returns the output lines with results of starts.
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -117,7 +118,7 @@ fn said(command: &mut Command) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A directory that belongs to the ordinary user.
+/// Creates a directory owned by the ordinary user.
 pub(super) fn ordinary_data() -> Data {
     let data = Data::new();
     if geteuid().is_root() {

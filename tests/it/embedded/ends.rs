@@ -1,4 +1,4 @@
-//! Ends that nobody planned: of processes, of the server, while it works.
+//! Unplanned ends of processes and of the server while it works.
 
 use std::{fs, sync::Arc, time::Duration, time::Instant};
 
@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{Data, OtherProcess, eventually, execute, is_dead, send};
 
-/// A start that has to recover is given this long; it takes two or three seconds.
+/// Time limit for a start with recovery, which takes two or three seconds.
 const RECOVERY: Duration = Duration::from_mins(1);
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_server_that_cannot_be_started_again_is_tried_until_it_can() {
     assert_eq!(cluster.stop().await.unwrap(), Stopped::Ended);
 }
 
-/// The status of a probe.
+/// Returns the status of the readiness probe.
 async fn ready(ledger: &TestLedger) -> u16 {
     let url = format!("http://{}/readyz", ledger.address);
     Client::new().get(url).send().await.expect("an answer").status().as_u16()
@@ -114,7 +114,7 @@ async fn until_ready_says(ledger: &TestLedger, status: u16) {
     }
 }
 
-/// Sends a report again until it is taken.
+/// Sends a report repeatedly until it is accepted.
 async fn until_taken(tenant: &TestTenant, call: &str) {
     let begun = Instant::now();
     while tenant.post(messages::report(call).to_string()).await.0 != 200 {
@@ -147,7 +147,7 @@ fn a_server_whose_postgresql_dies_goes_on_and_has_lost_nothing() {
         let calls = tenant.calls().await;
         assert_eq!(calls.len(), 2, "{calls:?}");
 
-        // One connection of it killed: PostgreSQL itself recovers, and ours are made anew.
+        // One backend is killed: PostgreSQL recovers by itself, and the pool reconnects.
         let mut conn = PgConnection::connect_with(&cluster.connect_options()).await.unwrap();
         let own: i32 =
             sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut conn).await.unwrap();

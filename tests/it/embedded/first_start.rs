@@ -1,4 +1,4 @@
-//! The first start, and what can keep it from coming to its end.
+//! The first start and its failures.
 
 use std::{
     collections::BTreeMap,
@@ -50,7 +50,7 @@ async fn a_first_start_makes_a_durable_server_that_only_its_own_can_reach() {
     cluster.stop().await.unwrap();
 }
 
-/// A process in the middle of its first start, and `initdb` in the middle of its work.
+/// Starts a process and waits until its `initdb` is running.
 fn in_the_middle_of_initdb(data: &Data) -> (Child, Vec<i32>) {
     let child = Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", "embedded::the_other_process", "--nocapture"])
@@ -69,7 +69,7 @@ fn in_the_middle_of_initdb(data: &Data) -> (Child, Vec<i32>) {
     (child, processes_of(&unfinished))
 }
 
-/// The processes that have a path among their arguments.
+/// Returns the processes with a path among their arguments.
 fn processes_of(path: &Path) -> Vec<i32> {
     let wanted = path.to_string_lossy();
     let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
@@ -80,7 +80,7 @@ fn processes_of(path: &Path) -> Vec<i32> {
 
 fn kill_all(pids: &[i32]) {
     for pid in pids {
-        // Some of them end with the others.
+        // Some have already ended together with others.
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
 }
@@ -98,7 +98,7 @@ async fn a_first_start_whose_process_was_killed_is_done_again_by_the_next() {
     let (mut child, _) = in_the_middle_of_initdb(&data);
     child.kill().unwrap();
     child.wait().unwrap();
-    // Its initdb may still be at work, and nobody removes its directory under it.
+    // Its initdb may still run; its directory must not be removed during that time.
     assert_next_start_is_whole(&data).await;
 }
 
@@ -130,7 +130,7 @@ async fn an_initdb_that_is_killed_is_said_and_the_next_start_works() {
 #[test]
 fn a_full_disk_at_the_first_start_is_named_and_with_space_the_next_start_works() {
     if !may_mount() {
-        return; // The quota below is the same without mounts.
+        return; // The quota test below is the same without mounts.
     }
     let data = Data::new();
     let script = r#"
@@ -158,7 +158,7 @@ async fn a_quota_that_stops_the_first_start_is_named_and_without_it_the_next_wor
 #[test]
 fn a_machine_without_postgresql_is_told_what_to_install_before_anything_is_made() {
     if !may_mount() {
-        return; // Nothing else hides what is installed; `choose` is tested beside it.
+        return; // Without mounts PostgreSQL cannot be hidden; `choose` has a unit test.
     }
     let data = Data::new();
     let script = r#"
@@ -174,7 +174,7 @@ fn a_machine_without_postgresql_is_told_what_to_install_before_anything_is_made(
     assert!(!data.dir().join("data/pg").exists() && !data.dir().join("data/pg.tmp").exists());
 }
 
-/// Every file below a directory, with when it changed and its length.
+/// Returns every file below a directory with its modification time and length.
 fn everything(dir: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
@@ -211,7 +211,7 @@ async fn data_of_another_major_version_is_explained_and_not_touched() {
 async fn a_lock_file_that_names_a_living_stranger_stops_nobody() {
     let data = Data::new();
     data.start().await.unwrap().stop().await.unwrap();
-    // As after a crash, when the number was given to another process since.
+    // As after a crash, if the kernel has reused the process id.
     let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
     let text = format!("{}\n{}\n", stranger.id(), data.dir().join("data/pg").display());
     fs::write(data.dir().join("data/pg/postmaster.pid"), text).unwrap();

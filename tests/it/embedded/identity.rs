@@ -1,4 +1,4 @@
-//! Who runs the server: root through somebody else, anybody else as themselves.
+//! The user of the server process: root starts it as another user, all others as themselves.
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
@@ -36,7 +36,7 @@ fn an_ordinary_user_cannot_run_the_server_as_somebody_else() {
 #[tokio::test]
 async fn what_an_ordinary_user_made_root_runs_as_them_and_they_go_on_with_it() {
     if !geteuid().is_root() {
-        return; // Nobody else can run it as somebody else.
+        return; // Only root can run it as another user.
     }
     let data = ordinary_data();
     let data_dir = data.dir().join("data");
@@ -53,12 +53,12 @@ async fn what_an_ordinary_user_made_root_runs_as_them_and_they_go_on_with_it() {
 #[tokio::test]
 async fn data_of_somebody_else_is_refused_by_name_and_left_alone() {
     if !geteuid().is_root() {
-        return; // We cannot make data of somebody else.
+        return; // Only root can create data of another user.
     }
     let data = Data::new();
     let data_dir = data.dir().join("data");
     let ours = data.start().await.unwrap();
-    // Neither adopted nor started: the one who asks may not even see the lock.
+    // Neither adopted nor started: the ordinary user cannot even open the lock.
     let said = start_behind(&as_ordinary(), &data_dir, None);
     assert!(said.starts_with("refused: cannot open"), "{said}");
     assert!(said.contains(&*data_dir.to_string_lossy()), "{said}");
@@ -75,7 +75,7 @@ async fn data_of_somebody_else_is_refused_by_name_and_left_alone() {
 #[tokio::test]
 async fn root_runs_the_server_as_whom_it_names_and_never_as_root() {
     if !geteuid().is_root() {
-        return; // Only root can name somebody.
+        return; // Only root can choose the server user.
     }
     let data = Data::new();
     for name in ["root", "nobody-of-this-name"] {
@@ -93,7 +93,7 @@ async fn root_runs_the_server_as_whom_it_names_and_never_as_root() {
 #[test]
 fn a_place_an_ordinary_user_cannot_get_to_is_named() {
     if !geteuid().is_root() {
-        return; // We cannot make a place that we cannot get to.
+        return; // Only root can create a directory it cannot enter as another user.
     }
     let data = Data::new();
     let closed = data.dir().join("closed");

@@ -1,11 +1,11 @@
-//! One case: how its fixture reads, how it is played, and how the answers are compared.
+//! A field case: the format of its fixture, its execution, and the comparison of the responses.
 
 use ledger_tests::fixtures;
 use ledger_tests::ledger::{TestLedger, TestTenant, taken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The fixture of a case. `why` and `source` are for its readers.
+/// The fixture of a case. `why` and `source` are documentation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
@@ -25,14 +25,15 @@ struct Place {
     country: Option<String>,
 }
 
-/// A webhook: exact text, the usual report with changes, or a whole body.
+/// A webhook: exact text, the standard report with changes, or a complete body.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Webhook {
     Raw {
         raw: String,
     },
-    /// The usual report about the call `report`; `message` and `call` are laid over it, null removes.
+    /// The standard report for the call `report`, with `message` and `call` merged into it; null
+    /// removes a field.
     Report {
         report: String,
         #[serde(default)]
@@ -50,7 +51,7 @@ struct Read {
     post: Option<String>,
     #[serde(default)]
     body: Value,
-    /// The status the answer must have; 200 when not given.
+    /// The required status of the response; 200 by default.
     status: Option<u16>,
 }
 
@@ -58,7 +59,8 @@ struct Read {
 #[serde(deny_unknown_fields)]
 struct Assert {
     read: usize,
-    /// Keys and indices with dots between; `*` means every element. Empty: the whole answer.
+    /// Keys and indices separated by dots; `*` matches every element. Empty means the whole
+    /// response.
     path: String,
     #[serde(flatten)]
     rule: Rule,
@@ -82,7 +84,7 @@ impl Case {
             .unwrap_or_else(|error| panic!("fixture {name}: {error}"))
     }
 
-    /// Plays the case against a fresh tenant; what was wrong.
+    /// Runs the case against a new tenant; returns the failures.
     pub(crate) async fn play(&self, ledger: &TestLedger) -> Vec<String> {
         let country = self.tenant.country.as_deref();
         let tenant = ledger.tenant_of(country.unwrap_or_default(), &self.tenant.timezone).await;
@@ -125,7 +127,7 @@ impl Webhook {
     }
 }
 
-/// A call of one minute that cost ten cents.
+/// A report of a call of one minute that cost ten cents.
 fn usual_report(call_id: &str) -> Value {
     json!({
         "type": "end-of-call-report",
@@ -168,7 +170,7 @@ impl Read {
     }
 }
 
-/// The path with each `{{n:path}}` replaced by that value of answer n.
+/// Replaces each `{{n:path}}` in a path with that value of response `n`.
 fn filled(path: &str, answers: &[Value]) -> String {
     let mut text = path.to_owned();
     while let Some((before, rest)) = text.split_once("{{") {

@@ -1,4 +1,4 @@
-//! Captured bodies with one field of another type, thousands of them, through the real door.
+//! Captured bodies with one field changed to another type, thousands of them, over HTTP.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 
 use super::{assert_well, halted};
 
-/// One of each type; the last stands for a value as deep as it may be.
+/// One value of each type; the last is replaced by a value of the maximum depth.
 const WRONG: [&str; 9] = ["null", "true", "-1", "1e400", "\"\"", "\"x\"", "[]", "{}", "deep"];
 
-/// Of all fields of all captures with each of these, every so many is posted: 2,300 of 49,000.
+/// Sampling interval over all fields of all captures with each value: 2,300 of 49,000 are posted.
 const EVERY: usize = 21;
-/// A few at once, as they come in life; among them one whose reading nothing may disturb.
+/// Number of concurrent posts. Each group also has one valid report, which must stay readable.
 const AT_ONCE: usize = 24;
 
 #[test]
@@ -46,7 +46,7 @@ fn captures_with_a_field_of_another_type_are_taken_or_refused_and_all_stays_read
                 }
             }
         }
-        // The same tool calls are told over and over, and recorded once.
+        // Equal tool calls repeat in many bodies and are recorded once.
         assert!(recorded.len() + told > bodies.len() * 9 / 10, "{} {told}", recorded.len());
         let events = tenant.recorded().await.len();
         assert!((recorded.len()..=recorded.len() + 2 * told).contains(&events), "{events}");
@@ -60,13 +60,13 @@ fn captures_with_a_field_of_another_type_are_taken_or_refused_and_all_stays_read
     });
 }
 
-/// What became of a body.
+/// The result of posting a body.
 enum Became {
-    /// It is an event of its own.
+    /// Stored as an event at this position.
     Recorded(i64),
-    /// It was known, or it was answered in the platform's own words; what it tells is in the log.
+    /// A duplicate, or answered in the provider's format; its content is in the log.
     Answered,
-    /// It was no message any more.
+    /// No longer a valid message.
     Refused,
 }
 
@@ -91,7 +91,7 @@ async fn became(response: reqwest::Response, body: &[u8]) -> Became {
     }
 }
 
-/// The platform's ids of all calls, each of which was shown in detail to both kinds of readers.
+/// Returns the provider's ids of all calls, after reading each in detail with both kinds of keys.
 async fn readable(tenant: &TestTenant) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let mut path = "/v1/calls?limit=200".to_owned();
@@ -107,7 +107,7 @@ async fn readable(tenant: &TestTenant) -> BTreeSet<String> {
             for path in [&detail, &format!("{detail}/events?limit=200")] {
                 for key in [&tenant.key, &tenant.read_key] {
                     let response = tenant.request(key, path).send().await.expect("an answer");
-                    // As text: bodies hold numbers no reader can.
+                    // As text: bodies hold numbers that no JSON parser represents.
                     let (status, text) = (response.status(), response.text().await);
                     assert_eq!(status, 200, "{path}: {text:?}");
                     assert!(!text.expect("a body").contains("\"corrupt\":true"), "{path}");
@@ -142,7 +142,7 @@ fn changed_captures() -> Vec<Vec<u8>> {
     bodies
 }
 
-/// How many values stand below this one.
+/// Returns the number of values below this one.
 fn count(value: &Json<'_>) -> usize {
     match value {
         Json::Array(items) => items.iter().map(|item| 1 + count(item)).sum(),
@@ -151,7 +151,7 @@ fn count(value: &Json<'_>) -> usize {
     }
 }
 
-/// Puts a value in the place of the one that is `nth` in reading order.
+/// Replaces the value with index `nth` in reading order.
 fn put<'a>(value: &mut Json<'a>, nth: &mut usize, with: &Json<'a>) -> bool {
     let below: Vec<&mut Json<'a>> = match value {
         Json::Array(items) => items.iter_mut().collect(),

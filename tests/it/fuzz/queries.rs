@@ -1,4 +1,4 @@
-//! Any name, any value, any cursor: a page, or a refusal that names the parameter.
+//! Any parameter name, value and cursor gives a page, or a refusal with the name of the parameter.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -86,7 +86,7 @@ fn value() -> impl Strategy<Value = String> {
     prop_oneof![4 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => "[0-9+.:TZ-]{0,30}"]
 }
 
-/// Text that looks like a cursor from ever nearer by.
+/// Text that resembles a cursor to different degrees.
 fn cursor() -> impl Strategy<Value = String> {
     let place = (value(), value())
         .prop_map(|(one, two)| serde_json::json!({ "s": one, "c": two, "v": 1 }).to_string());
@@ -114,7 +114,7 @@ fn cursor() -> impl Strategy<Value = String> {
     prop_oneof![encoded, value(), "[A-Za-z0-9_=-]{0,60}"]
 }
 
-/// A tenant with calls over some days, so that filters have something to find.
+/// A tenant with calls on several days, so that filters match some.
 async fn tenant() -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     for nth in 0..6 {
@@ -129,7 +129,7 @@ async fn tenant() -> TestTenant {
     tenant
 }
 
-/// The answer: a page, or a whole refusal that says which parameter it is about.
+/// Sends a query; the response must be a page or a complete refusal that names the parameter.
 async fn ask(tenant: &TestTenant, path: &str, query: &[(String, String)]) -> (u16, Value) {
     let mut url = Url::parse(&tenant.url(path)).expect("a URL");
     url.query_pairs_mut().extend_pairs(query);
@@ -155,7 +155,7 @@ fn check(query: &[(String, String)], status: u16, body: &Value) -> Result<(), Te
     let pointer = body["errors"][0]["pointer"].as_str();
     prop_assert!(pointer.is_some(), "{body}");
     let named = pointer.unwrap_or_default().trim_start_matches('/');
-    // A name that is none may be personal, so it is not given back.
+    // An unknown name may be personal data, so it is not returned.
     prop_assert!(named.is_empty() || query.iter().any(|(name, _)| name == named), "{body}");
     let values = query.iter().map(|(_, value)| value).filter(|value| value.chars().count() > 12);
     for value in values {
@@ -194,7 +194,7 @@ fn any_cursor_is_one_of_ours_or_refused() {
             let (status, body) = run(ask(&tenant, path, &query));
             check(&query, status, &body)?;
             if status == 200 && !cursor.is_empty() {
-                // It has the one form ours have, and leads within this tenant's own calls.
+                // It has the format of a valid cursor and selects only this tenant's calls.
                 let place = URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
                 let place: Value = serde_json::from_slice(&place).expect("JSON");
                 let keys = if of_events { 1 } else { 2 };

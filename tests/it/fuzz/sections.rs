@@ -1,4 +1,4 @@
-//! Sealed bytes that somebody altered, cut or made up.
+//! Sealed bytes that are altered, cut or invented.
 
 use std::sync::LazyLock;
 
@@ -37,14 +37,14 @@ const NAMES: [SectionName; 4] =
 static SECTIONS: LazyLock<Vec<Vec<u8>>> =
     LazyLock::new(|| NAMES.map(|name| sealed(name, PLAIN)).to_vec());
 
-/// One thing that may happen to bytes.
+/// One change of some bytes.
 #[derive(Debug, Clone)]
 enum Damage {
     Flip(Index, u8),
     Cut(Index),
     Insert(Index, Vec<u8>),
     Remove(Index, usize),
-    /// What stands at one place also stands at another.
+    /// Copies the bytes at one place to another.
     Copy(Index, Index, usize),
 }
 
@@ -102,7 +102,7 @@ proptest! {
 
     #[test]
     fn made_up_bytes_are_corrupt(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        // With and without the beginning of a real one.
+        // Without and with the beginning of a valid section.
         for bytes in [bytes.clone(), [&[1, 1], bytes.as_slice()].concat()] {
             prop_assert_eq!(open(&key(), TENANT, &bytes), Err(Corrupt));
             let _ = Sealed::parse(&bytes);
@@ -116,7 +116,7 @@ proptest! {
         let column = pack(&SECTIONS).expect("there are some");
         let bytes = damaged(column.clone(), &damages);
         if let Ok(sections) = unpack(&bytes) {
-            // Lengths that claim more than there is are refused, so every byte is counted once.
+            // Lengths beyond the end are refused, so every byte is counted once.
             let counted: usize = sections.iter().map(|section| section.len() + 4).sum();
             prop_assert_eq!(counted, bytes.len());
             for section in sections {

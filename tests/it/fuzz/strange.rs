@@ -1,4 +1,4 @@
-//! Bodies as no platform sends them: deep, long, doubled, in other encodings, compressed.
+//! Unusual bodies: deep, long, with repeated keys, in other encodings, compressed.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::ledger::taken;
@@ -36,14 +36,14 @@ fn no_depth_is_followed_and_what_only_looks_deep_is_kept() {
             ] {
                 refused(&tenant, body.into(), "body-too-deep").await;
             }
-            // Within a string it is a text like another.
+            // Inside a string the depth has no effect.
             let call = json!([{ "id": "t-1", "function": { "name": "book", "arguments": deep } }]);
             let body = Message::new("tool-calls", "c-1").told("toolCallList", call).body();
             let answer = tenant.post_ok(body).await;
             assert!(answer["results"][0]["error"].is_string(), "{answer}");
         }
         let call = tenant.only_call().await;
-        // One id with four sets of arguments.
+        // One id with four different arguments.
         let calls = call["tool_calls"].as_array().expect("a list");
         assert_eq!(calls.len(), 4);
         let first = "[".repeat(DEEP);
@@ -134,7 +134,7 @@ fn of_a_key_that_came_twice_the_last_counts_wherever_it_is_asked() {
             "analysis":{"summary":"third"},"endedReason":"voicemail","call":{"id":"c-1"},
             "customer":{"number":"+15550100002"}}}"#;
         assert_eq!(tenant.post_ok(doubled).await["status"], "recorded");
-        // To be the same content is to be read the same.
+        // Both spellings are one content, so they must be read the same.
         assert_eq!(tenant.post_ok(single).await["status"], "duplicate");
         let call = tenant.only_call().await;
         assert_eq!(call["provider_call_id"], "c-1");
@@ -163,7 +163,8 @@ fn other_encodings_of_text_are_refused_by_name() {
             (utf16(u16::to_be_bytes), "body-not-json"),
             (after(b"\0", body.as_bytes()), "body-not-json"),
             (after(body.as_bytes(), b"\0"), "body-not-json"),
-            // Half a pair as three bytes, NUL as two, a character beyond Unicode, and Latin-1.
+            // An unpaired surrogate as three bytes, NUL as two, a character beyond Unicode, and
+            // Latin-1.
             (b"{\"type\":\"\xED\xA0\x80\"}".to_vec(), "body-not-utf8"),
             (b"{\"type\":\"\xC0\x80\"}".to_vec(), "body-not-utf8"),
             (b"{\"type\":\"\xF4\x90\x80\x80\"}".to_vec(), "body-not-utf8"),
@@ -191,8 +192,8 @@ fn nul_and_half_pairs_in_names_are_stored_safely() {
     });
 }
 
-/// A gzip file of zeros, a thousand times as many as it has bytes: one literal, then repetitions of
-/// 258 bytes in thirteen bits each, in the fixed code.
+/// Builds a gzip file of zeros that expands a thousandfold: one literal, then repetitions of 258
+/// bytes in thirteen bits each, in the fixed code.
 fn gzip_bomb(repetitions: usize) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
     let mut put = |code: u32, len: u32| bits.extend((0..len).rev().map(|bit| code >> bit & 1 == 1));
@@ -208,7 +209,7 @@ fn gzip_bomb(repetitions: usize) -> Vec<u8> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0_u8, |byte, bit| byte << 1 | u8::from(*bit));
     bytes.extend(bits.chunks(8).map(byte));
     let size = u32::try_from(1 + 258 * repetitions).expect("below 4 GB");
-    // Nobody gets as far as the checksum.
+    // The checksum is never read.
     [bytes, vec![0; 4], size.to_le_bytes().to_vec()].concat()
 }
 
@@ -230,7 +231,7 @@ fn what_is_compressed_is_not_unpacked() {
             let plain = tenant.webhook(body.clone()).send().await.expect("an answer");
             problem(plain, 400, "body-not-utf8").await;
         }
-        // A proxy that unpacked it and left the header does no harm.
+        // A proxy that decompresses and keeps the header does no harm.
         let request = tenant.webhook(Message::report("c-1").body());
         let request = request.header("content-encoding", "gzip");
         let (status, answer) = taken(request.send().await.expect("an answer")).await;

@@ -1,4 +1,4 @@
-//! What is no proper HTTP: lies about lengths, bodies that stop, senders that trickle, absurd heads.
+//! Invalid HTTP: wrong lengths, incomplete bodies, slow senders, absurd heads.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use tokio::time::{sleep, timeout};
 
 use super::assert_well;
 
-/// Longer than any answer may take: the slowest is told after twenty seconds.
+/// Longer than every server timeout, the longest of which is twenty seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Says something on a connection of its own, closes that side when `is_over`, and reads what comes
-/// until the server closes or has nothing more to say.
+/// Sends bytes on a new connection, closes the sending side if `is_over`, and reads until the
+/// server closes or sends nothing more.
 async fn say(tenant: &TestTenant, bytes: impl AsRef<[u8]>, is_over: bool) -> String {
     let mut stream = TcpStream::connect(tenant.address).await.expect("a connection");
-    // A server that refuses early may have closed before all is said.
+    // A server that refuses early may close before all bytes are sent.
     let _ = stream.write_all(bytes.as_ref()).await;
     if is_over {
         let _ = stream.shutdown().await;
@@ -38,7 +38,7 @@ async fn hear(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The statuses of all answers in what was answer.
+/// Returns the statuses of all responses in the bytes read.
 fn statuses(answer: &str) -> Vec<u16> {
     answer
         .match_indices("HTTP/1.")
@@ -46,7 +46,7 @@ fn statuses(answer: &str) -> Vec<u16> {
         .collect()
 }
 
-/// The head of a webhook request, without the lines that say how long its body is.
+/// The head of a webhook request without the lines for the length of the body.
 fn head(tenant: &TestTenant) -> String {
     format!(
         "POST /ingest/{} HTTP/1.1\r\nhost: x\r\nx-vapi-secret: {}\r\n",
@@ -77,7 +77,7 @@ fn a_body_that_breaks_off_is_refused_and_stores_nothing() {
             (format!("{door}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n{body}"), false),
         ] {
             let answer = say(&tenant, &request, is_over).await;
-            // Who hung up may hear nothing; who hears something hears a refusal.
+            // A client that closed may get no response; any response must be a refusal.
             let refused = statuses(&answer);
             assert!(refused.iter().all(|status| *status == 400), "{request} {answer}");
             assert!(is_over || !refused.is_empty(), "{request} {answer}");
@@ -147,11 +147,11 @@ fn lies_about_the_length_of_a_body_are_refused() {
             let answer = say(&tenant, format!("{door}{lines}\r\n{body}"), true).await;
             assert!(statuses(&answer).iter().all(|status| *status == 400), "{lines} {answer}");
         }
-        // Longer than it says: what is left over is no request.
+        // Longer than announced: the rest is no valid request.
         let answer =
             say(&tenant, format!("{door}content-length: {}\r\n\r\n{body}", len - 1), true).await;
         assert!(statuses(&answer).iter().all(|status| *status == 400), "{answer}");
-        // Longer than we take, told before it is sent.
+        // Longer than the limit, refused before it is sent.
         let answer = say(&tenant, format!("{door}content-length: 5000001\r\n\r\n"), true).await;
         assert!(statuses(&answer).iter().all(|status| *status == 413), "{answer}");
         assert!(tenant.recorded().await.is_empty());
@@ -198,7 +198,7 @@ fn older_and_careful_clients_are_served() {
         stream.write_all(body.as_bytes()).await.expect("it is read");
         assert_eq!(statuses(&hear(&mut stream).await), [200]);
 
-        // Refused before it is sent: the secret is asked for after the body, the source before.
+        // An unknown source is refused before the body is sent; the secret is checked after it.
         let nowhere = "POST /ingest/nowhere HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\
                        content-length: 9\r\n\r\n";
         assert_eq!(statuses(&say(&tenant, nowhere, false).await), [404]);
@@ -284,7 +284,7 @@ fn unusual_methods_and_paths_find_nothing() {
         ] {
             let answer = say(&tenant, ask(line), false).await;
             let got = statuses(&answer);
-            // What the parser of HTTP itself refuses is as good.
+            // A refusal by the HTTP parser itself is also correct.
             assert!(got == [expected] || got == [400], "{line}: {answer}");
             assert!(!answer.contains("internal"), "{line}: {answer}");
         }

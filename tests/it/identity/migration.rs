@@ -1,4 +1,4 @@
-//! A vault of before handles: subjects stay as they are, and their calls are still found.
+//! Migration of a vault from before handles: subjects stay, and filters still find their calls.
 
 use ledger_core::identity::{Handle, Told};
 use ledger_core::ids::{StreamId, SubjectId};
@@ -13,7 +13,7 @@ use super::found;
 /// The last migration before handles.
 const BEFORE: i64 = 10;
 
-/// Brings the vault back to how it was: look-ups of one subject each, by the indexes there are.
+/// Restores the old form of the vault: one subject per look-up, with the existing indexes.
 const OLD_FORM: &str = "
     set role ledger_owner;
     create table vault.lookups (
@@ -48,7 +48,7 @@ fn a_vault_of_before_handles_keeps_its_subjects_and_finds_their_calls() {
         first.stop().await;
 
         conn.execute(AssertSqlSafe(OLD_FORM)).await.expect("the old form");
-        // Events of before say nothing of handles.
+        // Old events hold no reference to a person.
         conn.execute("alter table ledger.events disable trigger immutable").await.expect("off");
         let stripped = "update ledger.events set facts = (facts::jsonb - 'person')::json
                          where stream_kind = 'call'";
@@ -77,7 +77,7 @@ fn a_vault_of_before_handles_keeps_its_subjects_and_finds_their_calls() {
         let old = super::contact(&tenant, "one").await;
         assert!(old.is_string() && super::contact(&tenant, "nobody").await.is_null());
 
-        // Whoever was known is known, and a call of nobody goes on as nobody's.
+        // Known people stay known, and a call without a person stays without one.
         super::call(&tenant, "three", &json!({ "number": "+15550100100" })).await;
         let late = messages::status("nobody", "ended").to_string();
         tenant.post_ok(late).await;

@@ -1,4 +1,4 @@
-//! The page on monitoring and what is measured are the same.
+//! The monitoring page lists exactly the metrics that the server exports.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use ledger_tests::{TestLedger, messages, run};
 
 use super::get;
 
-/// Metrics and their kinds, from the page's table.
+/// Returns metrics and their kinds from the table of the page.
 fn documented() -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations/monitoring.md");
     let page = std::fs::read_to_string(path).expect("the page");
@@ -19,7 +19,7 @@ fn documented() -> BTreeMap<String, String> {
     rows.collect()
 }
 
-/// Metrics and their kinds, as they are served.
+/// Returns metrics and their kinds from `/metrics`.
 fn served(metrics: &str) -> BTreeMap<String, String> {
     let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let named = families.filter_map(|family| {

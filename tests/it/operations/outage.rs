@@ -1,5 +1,5 @@
-//! The database away: everything says so in time, nothing acknowledged is lost, and the server goes
-//! on by itself when it is back.
+//! Outage of the database: every endpoint reports it in time, no acknowledged event is lost, and
+//! the server recovers by itself.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{get, json};
 
-/// A PostgreSQL of the test's own that nobody starts again when it ends.
+/// A private PostgreSQL of one test, without a supervisor that restarts it.
 struct Machine(TempDir);
 
 impl Machine {
@@ -36,7 +36,7 @@ impl Machine {
             durability: Durability::Disposable,
             max_connections: 60,
         };
-        // Dropped, it leaves the server running and does not watch over it.
+        // Dropping the supervisor leaves the server running.
         Cluster::start_or_adopt(settings).await.expect("it starts").connect_options()
     }
 
@@ -79,7 +79,7 @@ async fn assert_refuses(ledger: &TestLedger, tenant: &TestTenant) {
         assert!(wait.parse::<u32>().is_ok_and(|seconds| seconds >= 1), "{wait}");
         assert_eq!(json(answer).await["code"], "unavailable");
     }
-    // A voice waits: it hears something it can say, and nothing is claimed.
+    // A tool call is answered in time with a text to speak, which claims no result.
     let (status, spoken) =
         tenant.post(fixtures::bytes("vapi/tool-calls.inbound-simple-assistant.json")).await;
     assert_eq!(status, 200);
@@ -106,7 +106,7 @@ fn a_database_that_goes_away_and_comes_back_costs_nothing_that_was_acknowledged(
         assert_refuses(&ledger, &tenant).await;
 
         machine.start().await;
-        // What was refused is sent again, as a provider does.
+        // A refused report is sent again, as a provider does.
         let again = messages::report("during").to_string();
         while tenant.post(again.clone()).await.0 != 200 {
             tokio::task::yield_now().await;
@@ -125,7 +125,7 @@ fn a_database_that_goes_away_and_comes_back_costs_nothing_that_was_acknowledged(
     });
 }
 
-/// Posts calls one after the other until one is refused; the names of those that were taken.
+/// Posts one call at a time until one is refused; returns the accepted ones.
 async fn post_until_refused(tenant: TestTenant) -> Vec<String> {
     let mut taken = Vec::new();
     for nth in 0.. {

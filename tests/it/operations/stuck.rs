@@ -1,4 +1,4 @@
-//! A read model that does not move while it is behind is not well, and says why.
+//! A read model that is behind and makes no progress is reported as unhealthy, with the reason.
 
 use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{get, json};
 
-/// Nothing has moved for a while.
+/// Dates the last progress of every checkpoint two minutes back.
 async fn stand_still(conn: &mut PgConnection) {
     sqlx::raw_sql("update projection.checkpoints set updated_at = now() - interval '2 minutes'")
         .execute(conn)
@@ -14,7 +14,7 @@ async fn stand_still(conn: &mut PgConnection) {
         .expect("it was long ago");
 }
 
-/// What is in the log was recorded a while ago.
+/// Dates the recording of every event back.
 async fn grow_old(conn: &mut PgConnection) {
     sqlx::raw_sql(
         "begin; alter table ledger.events disable trigger immutable;
@@ -36,7 +36,7 @@ async fn readiness(ledger: &TestLedger) -> (u16, Value) {
     (answer.status().as_u16(), json(answer).await)
 }
 
-/// The value of a gauge of `calls`.
+/// Returns the value of a gauge of the read model `calls`.
 async fn gauge(ledger: &TestLedger, name: &str) -> f64 {
     let metrics = get(ledger, "/metrics").await.text().await.expect("a text");
     let line = format!("{name}{{projection=\"calls\"}} ");
@@ -63,7 +63,7 @@ fn a_read_model_that_is_behind_and_does_not_move_is_not_ready_and_says_so() {
         held.rollback().await.expect("let go");
         tenant.settle().await;
 
-        // The same, and it was long ago.
+        // The same situation, with progress long ago.
         stand_still(&mut conn).await;
         let mut held = holder.begin().await.expect("a transaction");
         sqlx::query("select from projection.checkpoints for update")
@@ -108,7 +108,7 @@ fn a_tenant_that_is_halted_does_not_make_the_server_unready() {
         grow_old(&mut conn).await;
         let (status, ready) = readiness(&ledger).await;
         let calls = model(&ready, "calls");
-        // The next look of this build, which knows the event, goes on.
+        // This build knows the event, so its next attempt succeeds.
         if calls["state"] != "current" {
             assert_eq!((status, &calls["state"]), (200, &"halted".into()), "{ready}");
             assert!(calls["why"].as_str().is_some_and(|why| why.contains("x.y")), "{ready}");

@@ -1,5 +1,5 @@
-//! The database, the network to it, or the keys away: what each sender hears, and how the same
-//! process goes on.
+//! Outages of the database, the network to it, or the keys: the responses during them, and the
+//! recovery of the same process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 
 use super::{assert_goes_on, assert_voice_is_told, get, post_report, refused, until};
 
-/// A server whose way to its database is a proxy.
+/// Starts a server with a proxy between it and its database.
 async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
     let socket = own.database.get_socket().expect("a private cluster has a socket");
     let socket = Path::new(socket).join(".s.PGSQL.5432");
     let proxy = Proxy::start(Upstream::Unix(socket)).await.expect("a proxy");
-    // Not every PostgreSQL ends a silent transaction after a minute, as our private one does.
+    // Unlike the embedded PostgreSQL, others do not end an idle transaction after a minute.
     let name = own.database.get_database().expect("it is named");
     let never = format!("alter database {name} set idle_in_transaction_session_timeout = 0");
     let mut conn = own.superuser().await;
@@ -28,15 +28,16 @@ async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
         .username("ledger")
         .database(name)
         .ssl_mode(sqlx::postgres::PgSslMode::Disable);
-    // Longer than a lane waits, and no longer than this test has to.
+    // Longer than the timeout of the append worker, and no longer than this test needs.
     let limits = Limits { request_patience: Duration::from_secs(12), ..Limits::default() };
     let ledger = TestLedger::start_on_within(database, own.keyring(), limits).await;
     (proxy, ledger)
 }
 
-/// Nothing can be recorded: everybody hears so in time, and probes are red while the process lives.
+/// Nothing can be recorded: every request is refused in time, and readiness fails while liveness
+/// holds.
 async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
-    // More than there are connections: none of them may be lost with its reader.
+    // More readers than connections: a cancelled reader must not lose its connection.
     let mut readers = JoinSet::new();
     for _ in 0..20 {
         readers.spawn(tenant.request(&tenant.read_key, "/v1/calls").send());
@@ -54,7 +55,7 @@ async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
     assert_eq!(get(ledger, "/healthz").await.status(), 200);
 }
 
-/// Rung from outside, the server hears it: its listening connection is there again.
+/// An external commit notification arrives: the listening connection has been restored.
 async fn assert_listens(own: &OwnDatabase, ledger: &TestLedger) {
     let mut heard = ledger.store.wake().subscribe();
     heard.mark_unchanged();
@@ -77,7 +78,7 @@ fn a_network_that_swallows_everything_is_noticed_and_the_server_goes_on_when_it_
         proxy.set(Weather::BlackHole);
         let stranger = tenant.webhook_at(tenant.source_id, "wrong", "{}").send();
         let (stranger, ()) = tokio::join!(stranger, assert_says_so(&ledger, &tenant));
-        // Whether or not the refusal can be recorded.
+        // Independent of whether the refusal can be recorded.
         assert_eq!(stranger.expect("an answer").status(), 401);
         proxy.set(Weather::Clear);
         assert_goes_on(&ledger, &tenant, "during").await;
@@ -93,7 +94,7 @@ fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
         let (proxy, ledger) = behind_a_proxy(&own).await;
         let tenant = ledger.tenant().await;
         assert_goes_on(&ledger, &tenant, "before").await;
-        // All of them have just worked, so that none is asked whether it still does.
+        // All connections were used just now, so the pool does not ping them before reuse.
         let mut all = Vec::new();
         while all.len() < 16 {
             all.push(ledger.store.app().acquire().await.expect("a connection"));
@@ -103,7 +104,7 @@ fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
         }
         proxy.set(Weather::AnswersLost);
         assert_says_so(&ledger, &tenant).await;
-        // What was under way then is never answered: only new connections help.
+        // Statements in flight are never answered: only new connections help.
         proxy.set(Weather::Clear);
         assert_goes_on(&ledger, &tenant, "during").await;
         ledger.stop().await;
@@ -126,7 +127,7 @@ fn a_reset_of_every_connection_costs_nothing_that_was_acknowledged() {
     });
 }
 
-/// Whether the database takes connections; those there are end.
+/// Allows or forbids connections to the database; existing ones are ended.
 async fn take_connections(own: &OwnDatabase, may: bool) {
     let name = own.database.get_database().expect("it is named").to_owned();
     let mut conn = ledger_tests::cluster::superuser().await;
@@ -148,7 +149,7 @@ fn a_database_that_takes_no_connection_is_waited_for() {
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
         take_connections(&own, false).await;
-        // Nothing is known of the source yet: a voice is answered before its proof can be checked.
+        // The source is not cached: a tool call is answered before its proof can be checked.
         assert_says_so(&ledger, &tenant).await;
         take_connections(&own, true).await;
         assert_goes_on(&ledger, &tenant, "during").await;
@@ -175,7 +176,7 @@ fn without_its_keys_a_server_takes_nothing_and_with_them_it_goes_on() {
         assert_voice_is_told(&tenant, "tool").await;
         assert_eq!(refused(post_report(&tenant, "during").await).await, "keyring-unavailable");
         assert_eq!(get(&ledger, "/readyz").await.status(), 503);
-        // What a server without keys may have made must not take their place.
+        // A keyring that a server without keys may have created must not remain.
         let _ = std::fs::remove_dir_all(&keyring);
         std::fs::rename(&away, &keyring).expect("it moves back");
         assert_goes_on(&ledger, &tenant, "during").await;

@@ -1,4 +1,4 @@
-//! What a sender that proves nothing may cost.
+//! The cost that an unauthenticated sender can cause is bounded.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ fn what_no_body_can_prove_is_refused_without_room_for_one() {
         };
         let guessed = || tenant.webhook_at(tenant.source_id, "guessed", large.to_string());
         assert_eq!(send(guessed()).await, 401);
-        // A signature may be right: for that there is no room.
+        // A signature may be valid, but there is no memory for the body it needs.
         let now = SystemClock.now().timestamp().to_string();
         let signed = guessed().header("x-signature", "00").header("x-timestamp", now);
         assert_eq!(send(signed).await, 503);

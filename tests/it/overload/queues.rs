@@ -1,4 +1,4 @@
-//! Queues: bounded, and full ones say so.
+//! Append queues are bounded, and a full queue refuses requests.
 
 use chrono::DateTime;
 use ledger_core::envelope::StreamKind;
@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::{assert_goes_on, assert_voice_is_told, hold_tenants, post_report, refused, voice};
 
-/// With what stands beside it this comes to a megabyte, so that the queue is full to the last place.
+/// With the other fields this is a megabyte, so that the queue is full exactly.
 const BULK: usize = (1 << 20) - 1_000;
 
-/// An event of a megabyte.
+/// A request with an event of a megabyte.
 fn heavy(tenant_id: TenantId, nth: u128) -> AppendRequest {
     let at = DateTime::from_timestamp(1_793_610_061, 0).expect("a time");
     let event = NewEvent {
@@ -44,7 +44,7 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
-        // The keys and the source are at hand, as in a server that works.
+        // Keys and source are cached, as in a running server.
         tenant.post_ok(super::messages::report("before").to_string()).await;
         let mut conn = own.superuser().await;
         let held = hold_tenants(&mut conn).await;
@@ -54,7 +54,7 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
                 (ledger.store.appender().clone(), heavy(tenant.tenant_id, nth));
             appends.spawn(async move { appender.append(request).await });
         }
-        // Those for whom there is no room hear so while the others wait.
+        // Requests beyond the bound are refused while the others wait.
         let first = appends.join_next().await.expect("eighty").expect("a task");
         assert!(matches!(first, Err(AppendError::Overloaded)), "{first:?}");
         assert_eq!(refused(post_report(&tenant, "during").await).await, "overloaded");

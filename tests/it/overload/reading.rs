@@ -1,4 +1,4 @@
-//! Reading: pages that end where their budget does, and waiting that costs nothing.
+//! Reads: pages end at their byte budget, and waiting costs nothing.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{PATIENCE, refused};
 
-/// A report with a transcript of so many bytes, which compresses to next to nothing.
+/// A report with a transcript of `bytes` bytes, which compresses to almost nothing.
 fn long_report(call: &str, bytes: usize) -> String {
     let transcript = "AI: still there? ".repeat(bytes / 17);
     let artifact = json!({ "transcript": transcript });
@@ -21,7 +21,7 @@ async fn call_id(tenant: &TestTenant) -> String {
 }
 
 async fn transactions(own: &OwnDatabase) -> i64 {
-    // What a connection did is told when it rests.
+    // PostgreSQL publishes the statistics of a connection when it is idle.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     sqlx::query_scalar(
         "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()",
@@ -59,7 +59,7 @@ fn a_page_of_large_events_ends_early_and_its_cursor_goes_on() {
         once.sort_unstable();
         once.dedup();
         assert_eq!((once.len(), &once), (5, &seen), "each once, in order");
-        // Without their bodies they are one page.
+        // Without their bodies they fit one page.
         let (_, page) = tenant.get_with(&tenant.read_key, &format!("{path}?limit=200")).await;
         assert_eq!(page["data"].as_array().map(Vec::len), Some(5));
         assert_eq!(page["next_cursor"], Value::Null);
@@ -148,9 +148,9 @@ fn hundreds_that_wait_for_a_read_model_cost_nothing_and_hold_up_nobody() {
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
         tokio::time::sleep(Duration::from_secs(1)).await;
         let busy = transactions(&own).await - before;
-        // One look for all of them, twenty times a second.
+        // One query for all waiting requests, twenty times a second.
         assert!(busy < quiet + 400, "{busy} transactions, {quiet} when nobody waited");
-        // Who waits for what comes is told as soon as it is there.
+        // A request that waits for a new position is answered as soon as the position is applied.
         let to_come = many.request(&many.read_key, "/v1/calls?min_position=2").send();
         let told = tokio::spawn(async { to_come.await.expect("an answer").status().as_u16() });
         let answer = many.post_ok(messages::report("arrives").to_string()).await;

@@ -1,4 +1,5 @@
-//! Room for bodies: who may fill it, and who is heard when it is full.
+//! The memory budget for bodies: its reserve for tool calls and its separate share for
+//! unauthenticated senders.
 
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::json;
@@ -8,14 +9,14 @@ use super::{Raw, post_report, refused, until, voice};
 
 const ROOM: usize = 1_500;
 
-/// A server with little room, and a tenant that must not fill it by being many.
+/// A server with a small budget, and a tenant on it.
 async fn little_room() -> (TestLedger, TestTenant) {
     let ledger = TestLedger::start_within(Limits { room: ROOM, ..Limits::default() }).await;
     let tenant = ledger.tenant().await;
     (ledger, tenant)
 }
 
-/// Of the length that takes the whole of a room.
+/// Content length that uses a budget completely.
 fn all_of(kilobytes: usize) -> usize {
     kilobytes * 1024 - 1
 }
@@ -25,7 +26,7 @@ fn a_voice_is_heard_while_the_room_is_full_of_reports() {
     run(async {
         let (ledger, tenant) = little_room().await;
         let held = Raw::begin(&tenant, &tenant.secret, all_of(ROOM)).await;
-        // Until its head was read there is room.
+        // The budget is free until the head of the held request is read.
         until(async || post_report(&tenant, "early").await.status() == 503).await;
         assert_eq!(refused(post_report(&tenant, "refused").await).await, "overloaded");
         let large = messages::message("l", "hang", &json!({ "x": "x".repeat(600_000) }));
@@ -53,7 +54,7 @@ fn strangers_take_no_room_from_those_who_know_the_secret() {
             let request = reqwest::Client::new().post(url).header("x-vapi-secret", "guessed");
             request.body(body).send().await.expect("an answer").status().as_u16()
         };
-        // The reserve hears them out, and believes them as little.
+        // The body is read into the reserve, and the wrong secret is refused.
         assert_eq!(stranger().await, 401);
         assert_eq!(post_report(&tenant, "known").await.status(), 200);
         drop(held);

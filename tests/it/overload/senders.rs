@@ -1,4 +1,4 @@
-//! Senders that are slow, or many.
+//! Slow senders and large numbers of senders.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn a_head_larger_than_any_is_refused_before_it_fills_the_memory() {
         for nth in 0..60 {
             let line = format!("x-{nth}: {}\r\n", "x".repeat(4_000));
             if raw.0.write_all(line.as_bytes()).await.is_err() {
-                break; // It has heard enough.
+                break; // The server has closed the connection.
             }
         }
         assert!(!raw.rest().await.contains("200 OK"));
@@ -62,12 +62,12 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
         let limits = Limits { connections: 1, answer_patience: SHORT, ..Limits::default() };
         let ledger = TestLedger::start_within(limits).await;
         let mut raw = Raw::open(&ledger).await;
-        // More answers than the system keeps for a client that does not read them.
+        // More responses than the kernel buffers for a client that does not read.
         let asked = "GET /openapi.json HTTP/1.1\r\nhost: example.com\r\n\r\n".repeat(2_000);
         let asked = tokio::time::timeout(SHORT, raw.0.write_all(asked.as_bytes())).await;
-        // Whether it could all be asked does not matter.
+        // Some requests may not be sent.
         drop(asked);
-        // Its place is free again.
+        // The slot of the connection is free again.
         until(async || get(&ledger, "/v1/calls").await.status() == 401).await;
         ledger.stop().await;
     });

@@ -1,4 +1,4 @@
-//! Whoever takes all it can get takes it from itself.
+//! Fair shares: a tenant that uses up its share affects only itself.
 
 use ledger_core::clock::Clock;
 use ledger_tests::{TestLedger, TestTenant, messages, run};
@@ -7,15 +7,15 @@ use server::system::SystemClock;
 
 use super::{Raw, post_report, refused, until};
 
-/// Slow webhooks that claim this much each, and send next to nothing.
+/// Announced length of a slow webhook that sends almost nothing.
 const CLAIMED: usize = 400_000;
 
-/// A webhook for which there is no reserve.
+/// A webhook too large for the reserve.
 fn large(call: &str) -> String {
     messages::message(call, "hang", &json!({ "x": "x".repeat(600_000) })).to_string()
 }
 
-/// Begins webhooks until the tenant itself is refused.
+/// Begins webhooks until the tenant's own share is used up.
 async fn use_up(tenant: &TestTenant) -> Vec<Raw> {
     let mut held = Vec::new();
     for _ in 0..112 {
@@ -60,7 +60,7 @@ fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
             raw.say(&signed(&named, CLAIMED)).await;
             held.push(raw);
         }
-        // Signed, and wrong: read and judged is all that is asked here.
+        // A wrong signature: the body is read and the signature checked.
         let judge = async |tenant: &TestTenant, body: String| {
             let request = reqwest::Client::new()
                 .post(tenant.url(&format!("/ingest/{}", tenant.source_id)))
@@ -74,7 +74,7 @@ fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
         for body in [large("other"), messages::report("other").to_string()] {
             assert_eq!(judge(&other, body).await.status(), 401, "there is room for its signatures");
         }
-        // Whoever shows the secret itself is served beside them.
+        // A sender with the secret itself is served from the other share.
         assert_eq!(post_report(&named, "known").await.status(), 200);
         drop(held);
         ledger.stop().await;

@@ -1,4 +1,4 @@
-//! What becomes of what is under way when a server is told to stop.
+//! Requests in flight during a shutdown.
 
 use std::time::Duration;
 

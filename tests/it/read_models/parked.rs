@@ -1,4 +1,4 @@
-//! Events that could not be folded, as the API tells of them and as they are decided about.
+//! Parked events: their list in the API, and the commands retry and drop.
 
 use ledger_tests::ledger::taken;
 use ledger_tests::{messages, run};
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::Operated;
 use crate::bad_input::problem;
 
-/// From now on the call `poison` cannot be written down.
+/// Makes the row of the call `poison` impossible to write.
 const POISON: &str = "alter table calls_v2.calls add constraint poisoned
                       check (provider_call_id <> 'poison') not valid";
 const CURE: &str = "alter table calls_v2.calls drop constraint poisoned";
 
-/// A call that is parked: the entry.
+/// Parks a call; returns the entry.
 async fn poisoned(operated: &Operated) -> Value {
     sqlx::raw_sql(POISON).execute(&mut operated.own.superuser().await).await.expect("poison");
     let tenant = &operated.tenant;
@@ -142,7 +142,7 @@ fn a_rebuild_with_newly_parked_keys_is_shown_only_when_somebody_says_so() {
         let shown = operated.done(key, "/v1/projections/calls/promote", &anyway).await;
         assert_eq!(shown["version"], 3);
         assert_eq!(tenant.calls().await.len(), 3);
-        // The same at a tenant's own rows: what is shown has it parked, so nothing is newly so.
+        // A rebuild of one tenant: the active version has the event parked too, so it is not new.
         operated.done(&operated.own_key, "/v1/projections/calls/rebuild", &json!({})).await;
         for _ in 0..1_000 {
             if operated.versions(key).await.len() == 3 {
@@ -161,7 +161,7 @@ fn as_of_answers_of_a_parked_call_and_of_one_with_a_dropped_event_what_is_shown(
     run(async {
         let operated = Operated::new().await;
         let tenant = &operated.tenant;
-        // It is shown in progress; its report cannot be read.
+        // It is listed as in progress; its report cannot be decoded.
         tenant.post_ok(messages::status("spoilt", "in-progress").to_string()).await;
         let calls = tenant.calls().await;
         let call = calls.iter().find(|call| call["provider_call_id"] == "spoilt").expect("it");

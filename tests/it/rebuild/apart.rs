@@ -1,5 +1,5 @@
-//! Somebody's trouble is nobody else's: rows that are held, rows that are refused, a tenant that takes
-//! long, and a version that cannot be finished.
+//! Isolation of failures: locked rows, refused rows, a slow tenant, and a version that cannot be
+//! finished affect nothing else.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::engine::{
     until,
 };
 
-/// Tenants with a call each, all of it projected.
+/// Creates tenants with one call each and waits until all are projected.
 async fn projected<const N: usize>(engine: &Engine) -> [TenantId; N] {
     let mut tenants = Vec::new();
     for nth in 0..N {
@@ -33,7 +33,7 @@ fn tenants_whose_rows_somebody_holds_hold_back_nobody_else() {
     run(async {
         let own = OwnDatabase::create().await;
         let engine = Engine::start(&own, Batches::default());
-        // More of them than there are workers.
+        // More tenants than workers.
         let tenants: [TenantId; 6] = projected(&engine).await;
         let (held, free) = tenants.split_at(4);
         let ids: Vec<_> = held.iter().map(|tenant_id| tenant_id.0).collect();
@@ -86,7 +86,7 @@ fn a_tenant_that_the_database_refuses_holds_back_nobody_else() {
         let mut conn = own.superuser().await;
         sqlx::raw_sql(AssertSqlSafe(refuse)).execute(&mut conn).await.expect("a refusal");
         engine.stop().await;
-        // All of it is found by one look, and taken in one turn.
+        // One scan finds all of them, and one cycle takes them.
         let quiet = own.store(1);
         for tenant_id in tenants {
             record(&quiet, tenant_id, &messages::report("a call")).await;
@@ -121,7 +121,7 @@ fn tenants_far_behind_hold_back_nobody_who_has_a_little() {
             far.push(tenant_id);
         }
         quiet.close().await;
-        // Sixty turns for each, none of them short.
+        // Sixty cycles for each, all of them slow.
         let double = with(Double::Dawdles(far.clone(), Duration::from_millis(60)));
         let batches = Batches { read: 2, fold: 2, close: 0 };
         let engine = Engine::start_with(&own, double, batches);
@@ -148,7 +148,7 @@ fn a_version_that_cannot_be_finished_keeps_no_other_from_being_shown() {
         begin_to_promote(&quiet, "calls", None).await;
         let usage = begin_to_promote(&quiet, "usage", None).await;
         quiet.close().await;
-        // Its indexes are none that can be made.
+        // Its indexes cannot be created.
         let mut conn = own.superuser().await;
         conn.execute("alter table calls_v3.calls drop column ended_reason").await.expect("dropped");
         let engine = Engine::start(&own, Batches::default());

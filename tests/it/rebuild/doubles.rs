@@ -1,4 +1,4 @@
-//! `calls`, but something is wrong with it.
+//! Test doubles of the `calls` projector that inject faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,18 +13,18 @@ use sqlx::PgConnection;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-/// What a double does besides what `calls` does.
+/// The fault that a double adds to the behaviour of `calls`.
 #[derive(Clone)]
 pub(super) enum Double {
-    /// It panics at a call: when it loads it, folds it, or writes it.
+    /// Panics at a call, when it is loaded, folded or written.
     Panics(Uuid, Panics),
-    /// It waits at a tenant until it may go on, and says that it is there.
+    /// Signals that it has reached a tenant, and waits until the gate opens.
     Waits(TenantId, Arc<Gate>),
-    /// It takes its time with some tenants.
+    /// Delays each batch of some tenants.
     Dawdles(Vec<TenantId>, Duration),
-    /// It counts how often it prepares a batch, and panics every other time.
+    /// Counts the preparations of a batch, and panics in every second one.
     Prepares(Arc<AtomicUsize>),
-    /// It counts how often it loads what is known.
+    /// Counts the loads of stored state.
     Loads(Arc<AtomicUsize>),
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Panics {
     Writing,
 }
 
-/// Where somebody is held up.
+/// A point at which a projector is held.
 pub(super) struct Gate {
     pub(super) reached: Notify,
     pub(super) open: Semaphore,
@@ -51,7 +51,7 @@ impl Gate {
     }
 }
 
-/// The read models, with a double for `calls`.
+/// Returns the read models with a double in place of `calls`.
 pub(super) fn with(double: Double) -> Vec<Arc<dyn Projector>> {
     vec![Arc::new(double), Arc::new(Usage)]
 }

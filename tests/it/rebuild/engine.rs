@@ -1,4 +1,4 @@
-//! Engines without a server around them, and what is asked of the versions they fill.
+//! Projection engines without a server, and assertions about the versions they fill.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use uuid::Uuid;
 
-/// How long anything may take before a test fails.
+/// Time limit for an expected state.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The read models.
+/// The names of the read models.
 pub(super) const NAMES: [&str; 2] = ["calls", "usage"];
-/// Versions get their indexes late, so that they are filled as large ones are.
+/// Batches that create indexes late, as for large versions.
 pub(super) const BULK: Batches = Batches { read: 8_000, fold: 8_000, close: 0 };
 
 /// The engine of one server.
@@ -43,7 +43,7 @@ impl Engine {
         Self::start_on(own, own.database.clone(), projectors, batches)
     }
 
-    /// Over some other way to the database.
+    /// Starts an engine with other connection options, such as a proxy.
     pub(super) fn start_on(
         own: &OwnDatabase,
         database: PgConnectOptions,
@@ -68,7 +68,7 @@ impl Engine {
     }
 }
 
-/// Returns when it is so.
+/// Polls until a condition holds; `what` is the text of the failure.
 pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
@@ -77,13 +77,13 @@ pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     }
 }
 
-/// Begins a version of a read model that waits to be promoted.
+/// Begins a version of a read model that is promoted by command only.
 pub(super) async fn begin(store: &Store, name: &str, only: Option<TenantId>) -> i32 {
     let projector = versions::named(name).expect("a read model");
     versions::begin(store.owner(), &*projector, only, false).await.expect("a version")
 }
 
-/// Begins one that is shown as soon as it can be.
+/// Begins a version that is promoted as soon as it is ready.
 pub(super) async fn begin_to_promote(store: &Store, name: &str, only: Option<TenantId>) -> i32 {
     let projector = versions::named(name).expect("a read model");
     versions::begin(store.owner(), &*projector, only, true).await.expect("a version")
@@ -94,7 +94,7 @@ pub(super) async fn progress_of(store: &Store, name: &str, version: i32) -> Opti
     all.into_iter().find(|one| one.name() == name && one.version.version == version)
 }
 
-/// Every version of a read model, oldest first.
+/// Returns every version of a read model, oldest first.
 pub(super) async fn all_versions(store: &Store, name: &str) -> Vec<Version> {
     let mut conn = store.projector().acquire().await.expect("a connection");
     let mut all = versions::versions(&mut conn).await.expect("an answer");
@@ -111,7 +111,7 @@ pub(super) async fn active(store: &Store, name: &str) -> i32 {
     in_state(store, name, State::Active).await.expect("one is shown")
 }
 
-/// Returns when a version holds all there is, and has its indexes.
+/// Returns as soon as a version has applied all logs and has its indexes.
 pub(super) async fn caught_up(store: &Store, name: &str, version: i32) {
     until(&format!("version {version} of {name} catches up"), async || {
         let one = progress_of(store, name, version).await.expect("the version");
@@ -121,7 +121,7 @@ pub(super) async fn caught_up(store: &Store, name: &str, version: i32) {
     .await;
 }
 
-/// Two versions hold the same rows, of all tenants.
+/// Checks that two versions have the same rows for all tenants.
 pub(super) async fn assert_same(store: &Store, name: &str, here: i32, there: i32) {
     let diff = versions::diff(store.projector(), name, here, there, 20).await.expect("compared");
     assert_eq!((diff.rows, diff.not_compared), (0, 0), "{diff:#?}");
@@ -134,7 +134,7 @@ pub(super) async fn assert_same(store: &Store, name: &str, here: i32, there: i32
     assert!(here.rows > 0, "{name} holds something");
 }
 
-/// Every read model, built anew by whoever runs, holds what it shows.
+/// Checks for every read model that a rebuild by the running engines equals the active version.
 pub(super) async fn assert_rebuilds_to_the_same(store: &Store) {
     for name in NAMES {
         let shown = active(store, name).await;
@@ -146,7 +146,7 @@ pub(super) async fn assert_rebuilds_to_the_same(store: &Store) {
     }
 }
 
-/// Writes down every move of every checkpoint.
+/// Records every change of every checkpoint.
 pub(super) async fn watch(conn: &mut PgConnection) {
     let script = "
         create table public.moves (nth bigserial, place text, before bigint, after bigint);
@@ -164,8 +164,8 @@ pub(super) async fn watch(conn: &mut PgConnection) {
     conn.execute(script).await.expect("a watch");
 }
 
-/// Every checkpoint went on where it was, from 0 to where it stands, and never back. (A version's number
-/// may come again after it was given up; it begins at 0.)
+/// Checks that every checkpoint moved from 0 to its current value without a gap or a step back. The
+/// number of a cancelled version can be used again and starts at 0.
 pub(super) async fn assert_contiguous(conn: &mut PgConnection) {
     let gaps: Vec<String> = sqlx::query_scalar(
         "select format('%s: %s to %s after %s', place, before, after, last)
@@ -179,7 +179,7 @@ pub(super) async fn assert_contiguous(conn: &mut PgConnection) {
     assert_eq!(gaps, Vec::<String>::new());
 }
 
-/// Records what a platform sent, with no server around.
+/// Records a message of a provider without a server.
 pub(super) async fn record(store: &Store, tenant_id: TenantId, body: &Value) {
     let adapter = Provider::Vapi.adapter();
     let told = adapter.translate(body.to_string().as_bytes(), Some("US")).expect("a message");
@@ -188,14 +188,14 @@ pub(super) async fn record(store: &Store, tenant_id: TenantId, body: &Value) {
     store.record(&origin, &told.canonical, &told.drafts).await.expect("recorded");
 }
 
-/// A tenant that nobody has heard of before.
+/// Creates a tenant.
 pub(super) async fn new_tenant(store: &Store, slug: &str) -> TenantId {
     let (slug, name) = (slug.to_owned(), "Test".to_owned());
     let new = NewTenant { slug, name, timezone: "UTC".into(), country: "US".into() };
     store.create_tenant(&new).await.expect("a tenant")
 }
 
-/// Whether what is shown of a tenant is as far as its log.
+/// Returns whether the active versions have applied the whole log of a tenant.
 pub(super) async fn is_current(store: &Store, tenant_id: TenantId) -> bool {
     let mut tx = TenantTx::begin(store.app(), tenant_id).await.expect("a transaction");
     let head = read::head(&mut tx).await.expect("an answer");
@@ -206,7 +206,7 @@ pub(super) async fn is_current(store: &Store, tenant_id: TenantId) -> bool {
     reached.iter().all(|reached| *reached == head)
 }
 
-/// Changes the log behind its back.
+/// Changes the log directly in the database.
 pub(super) async fn tamper(conn: &mut PgConnection, statement: &str) {
     let script = format!(
         "begin; alter table ledger.events disable trigger immutable; {statement};

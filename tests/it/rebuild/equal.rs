@@ -1,5 +1,5 @@
-//! What is built anew is what was live, to the byte: whatever the history, however it is cut into
-//! batches, however many build it, and whatever arrives meanwhile.
+//! A rebuild equals the live projection byte for byte: for any history, batch size and number of
+//! engines, and with events that arrive during it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use super::engine::{
 use super::history::{Told, more, tell, tenants_with_histories};
 use super::sums::assert_sums;
 
-/// The sums of every tenant, in what is shown.
+/// Checks the sums of every tenant in the active version.
 async fn assert_all_sums(own: &OwnDatabase, engine: &Engine, told: &[Told]) {
     let mut conn = own.superuser().await;
     let shown = active(&engine.store, "calls").await;
@@ -28,7 +28,7 @@ async fn assert_all_sums(own: &OwnDatabase, engine: &Engine, told: &[Told]) {
     }
 }
 
-/// Any history, live through one server and then anew in other batches.
+/// Projects a generated history live through one server, then rebuilds it with other batch sizes.
 fn any_history(seed: u64) {
     run(async {
         let own = OwnDatabase::create().await;
@@ -65,7 +65,7 @@ fn a_rebuild_of_any_history_is_what_was_live_3() {
     any_history(3);
 }
 
-/// One of four tenants, with so many more calls, group after group; live, by a server that is gone.
+/// Adds groups of calls to one of four tenants, projected live by a server that then stops.
 async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> Told {
     let ledger = own.server().await;
     let mut told = tenants_with_histories(&ledger, seed).await;
@@ -84,7 +84,7 @@ async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> Told {
 fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
-        // Enough new calls and sums in one batch for a COPY of each.
+        // One batch has enough new calls and sums to use COPY for both.
         let crowd = crowd(&own, 4, &[120]).await;
         let engine = Engine::start(&own, BULK);
         assert_rebuilds_to_the_same(&engine.store).await;
@@ -97,7 +97,8 @@ fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
 fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
-        // Some begin in one batch and go on in the next, each with enough new ones for a COPY.
+        // Some calls begin in one batch and continue in the next, each batch with enough new rows
+        // for COPY.
         let crowd = crowd(&own, 5, &[90; 4]).await;
         let times = Arc::new(AtomicUsize::new(0));
         let batches = Batches { read: 400, fold: 400, close: 0 };
@@ -245,7 +246,7 @@ fn a_rebuild_that_is_given_up_leaves_nothing_and_the_next_begins_anew() {
         let mut conn = own.superuser().await;
         for round in 0..5 {
             let version = begin(&ledger.store, "calls", None).await;
-            // Given up in the middle, wherever that is.
+            // The version is cancelled at an arbitrary point.
             for told in &told[..round.min(told.len())] {
                 told.tenant.post_ok(messages::report(&format!("late-{round}")).to_string()).await;
             }

@@ -1,5 +1,5 @@
-//! Histories nobody wrote down: calls told in pieces, late, twice, out of order and corrected, around
-//! the nights in which clocks are turned. A seed makes the same one again.
+//! Generated histories: partial, late, repeated, unordered and corrected reports of calls around
+//! changes of the clock. The same seed gives the same history.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -9,20 +9,20 @@ use ledger_tests::{TestLedger, TestTenant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// A time zone, and when its clocks are turned.
+/// A time zone and its changes of the clock.
 struct Zone {
     name: &'static str,
     turns: [&'static str; 2],
 }
 
-/// By an hour, by half an hour, at a minute past midnight, and never.
+/// Changes by one hour, by half an hour, at one minute past midnight, and none.
 const ZONES: [Zone; 4] = [
     Zone { name: "America/New_York", turns: ["2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z"] },
     Zone { name: "Australia/Lord_Howe", turns: ["2026-04-04T15:00:00Z", "2026-10-03T15:30:00Z"] },
     Zone { name: "America/St_Johns", turns: ["2010-03-14T03:31:00Z", "2010-11-07T02:31:00Z"] },
     Zone { name: "Asia/Kathmandu", turns: ["2026-01-31T18:15:00Z", "2026-02-01T18:15:00Z"] },
 ];
-/// Who calls are with, what becomes of them, what they use.
+/// Agents, ended reasons, tools and other values of the calls.
 const AGENTS: [&str; 3] = ["agent-a", "agent-b", "agent\t\\c\"{é}"];
 const REASONS: [&str; 5] = [
     "customer-ended-call",
@@ -35,13 +35,13 @@ const TOOLS: [&str; 4] = ["book", "cancel", "look, \"up\"", "\\N"];
 const TYPES: [&str; 3] = ["inboundPhoneCall", "outboundPhoneCall", "webCall"];
 const STATUSES: [&str; 5] = ["queued", "ringing", "in-progress", "forwarding", "ended"];
 
-/// A tenant and the zone its sums are cut in.
+/// A tenant and the time zone of its sums.
 pub(super) struct Told {
     pub(super) tenant: TestTenant,
     pub(super) zone: Tz,
 }
 
-/// A tenant in each zone, each with a history of its own.
+/// Creates a tenant in each zone, each with its own history.
 pub(super) async fn tenants_with_histories(ledger: &TestLedger, seed: u64) -> Vec<Told> {
     let mut rng = Rng::with_seed(seed);
     let mut told = Vec::new();
@@ -54,13 +54,13 @@ pub(super) async fn tenants_with_histories(ledger: &TestLedger, seed: u64) -> Ve
     told
 }
 
-/// More of a tenant's calls, some of them known already.
+/// Returns messages about more calls of a tenant, some of which are already known.
 pub(super) fn more(rng: &mut Rng, told: &Told, calls: usize) -> Vec<String> {
     let zone = ZONES.iter().find(|zone| zone.name == told.zone.name()).expect("one of ours");
     history(rng, zone, calls)
 }
 
-/// Posts them, some at the same moment.
+/// Posts the bodies, some of them concurrently.
 pub(super) async fn tell(tenant: &TestTenant, rng: &mut Rng, bodies: Vec<String>) {
     let mut bodies = bodies.into_iter().peekable();
     while bodies.peek().is_some() {
@@ -74,7 +74,7 @@ pub(super) async fn tell(tenant: &TestTenant, rng: &mut Rng, bodies: Vec<String>
     }
 }
 
-/// The bodies of some calls, in any order and some of them twice.
+/// Returns the bodies of some calls, in random order and some of them twice.
 fn history(rng: &mut Rng, zone: &Zone, calls: usize) -> Vec<String> {
     let mut bodies: Vec<String> = (0..calls).flat_map(|nth| call(rng, zone, nth)).collect();
     for _ in 0..bodies.len() / 4 {
@@ -84,7 +84,7 @@ fn history(rng: &mut Rng, zone: &Zone, calls: usize) -> Vec<String> {
     bodies
 }
 
-/// What is told of one call: some of it, with a report or without, with a correction or without.
+/// The messages about one call: a random subset, with or without a report and corrections.
 fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
     let id = format!("call-{nth}");
     let began = moment(rng, zone);
@@ -113,7 +113,7 @@ fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
     if rng.u8(..) < 64 {
         told.push(Message::new("transfer-update", &id).told("timestamp", millis(began, 70)));
     }
-    // Corrections are told later, at the same moment, or before what they correct.
+    // Corrections have a later, an equal or an earlier time than what they correct.
     for second in [120, 180, 180].into_iter().take(rng.usize(0..=3)) {
         told.push(report(rng, &id, began).told("timestamp", millis(began, second)));
     }
@@ -125,7 +125,7 @@ fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
     bodies
 }
 
-/// Some time around a turn of the clock.
+/// A random time around a change of the clock.
 fn moment(rng: &mut Rng, zone: &Zone) -> DateTime<Utc> {
     let turn: DateTime<Utc> = pick(rng, &zone.turns).parse().expect("a time");
     turn + TimeDelta::milliseconds(rng.i64(-5_400_000..5_400_000))
@@ -139,7 +139,7 @@ fn pick<'t, T>(rng: &mut Rng, of: &'t [T]) -> &'t T {
     &of[rng.usize(..of.len())]
 }
 
-/// What a message's copy of the call says: not always the same, and not always all of it.
+/// Adds the embedded call object: not always equal, and not always complete.
 fn snapshot(rng: &mut Rng, message: Message) -> Message {
     let message =
         if rng.u8(..) < 200 { message.of_call("type", json!(pick(rng, &TYPES))) } else { message };
@@ -165,7 +165,7 @@ fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
         report = report.told("endedReason", json!(pick(rng, &REASONS)));
     }
     if rng.u8(..) < 220 {
-        // As many digits as anybody has sent, and more than are kept.
+        // As many digits as providers have sent, and more than are stored.
         let parts = (rng.u32(..2_000_000), rng.u32(..900_000_000));
         let breakdown = format!(r#"{{"stt":0.0{},"llm":0.{:09},"vapi":0.05}}"#, parts.0, parts.1);
         report = report.told("cost", format!("{}.{:010}", rng.u8(..3), rng.u32(..)));
@@ -188,7 +188,7 @@ fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
     report
 }
 
-/// A body somebody really sent, about this call when it is about one.
+/// A real captured body, changed to this call if it is about one.
 fn sample(rng: &mut Rng, id: &str) -> String {
     let names = [fixtures::names("vapi"), fixtures::names("vapi-legacy")].concat();
     let body = String::from_utf8(fixtures::bytes(pick::<String>(rng, &names))).expect("text");

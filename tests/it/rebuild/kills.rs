@@ -1,4 +1,4 @@
-//! Engines that end in the middle, however they end: whoever comes next goes on where they were.
+//! Engines that are killed during a cycle: the next engine continues at the checkpoint.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::engine::{
 use super::history::{Told, more, tell, tenants_with_histories};
 use super::sums::assert_sums;
 
-/// A name by which a victim's connections are known.
+/// Application name of a victim's connections.
 const VICTIM: &str = "victim";
 
-/// An engine in a process of its own, as far as a runtime is one: it ends at whatever it waits for.
+/// An engine on a separate runtime: a kill ends it at its current await.
 struct Victim {
     runtime: Runtime,
     _engine: oneshot::Receiver<Engine>,
@@ -46,7 +46,7 @@ impl Victim {
     }
 }
 
-/// Ends the victim's connections, in the middle of whatever they do.
+/// Terminates the victim's connections, whatever they execute.
 async fn cut_off(conn: &mut PgConnection) {
     let end = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity
@@ -55,13 +55,13 @@ async fn cut_off(conn: &mut PgConnection) {
     conn.execute(AssertSqlSafe(end)).await.expect("cut off");
 }
 
-/// How many moves there were.
+/// Returns the number of changes of checkpoints.
 async fn moves(conn: &mut PgConnection) -> i64 {
     let count = sqlx::query_scalar("select count(*) from public.moves");
     count.fetch_one(conn).await.expect("a count")
 }
 
-/// A log of some hundred events that somebody has projected.
+/// Creates a log of some hundred events and projects it.
 async fn projected(own: &OwnDatabase, seed: u64) -> Vec<Told> {
     let ledger = own.server().await;
     let told = tenants_with_histories(&ledger, seed).await;
@@ -75,7 +75,7 @@ async fn projected(own: &OwnDatabase, seed: u64) -> Vec<Told> {
     told
 }
 
-/// Kills rebuilders again and again until one is done.
+/// Kills rebuilding engines repeatedly until one finishes.
 fn killed_at_random(seed: u64, close: i64) {
     run(async {
         let own = OwnDatabase::create().await;
@@ -97,7 +97,7 @@ fn killed_at_random(seed: u64, close: i64) {
             .await;
             tokio::time::sleep(Duration::from_millis(rng.u64(..15))).await;
             if rng.bool() {
-                // It goes on over new connections.
+                // The engine continues over new connections.
                 cut_off(&mut conn).await;
                 let enough = moves(&mut conn).await + 1;
                 until("it comes back", async || {
@@ -130,7 +130,8 @@ fn a_rebuild_that_is_killed_when_it_has_its_indexes_ends_in_the_same_rows() {
     killed_at_random(12, i64::MAX);
 }
 
-/// Whoever writes a row of a call waits for whoever holds this lock, having written others.
+/// A trigger that waits for an advisory lock in the middle of a batch, after other rows were
+/// written.
 const GATE: &str = "
     create function public.gate() returns trigger language plpgsql as $$
     begin

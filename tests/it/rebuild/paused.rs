@@ -1,5 +1,4 @@
-//! Servers that stop in the middle of a turn and come back: what they were doing is done once, by
-//! whoever does it.
+//! Servers that pause in the middle of a cycle and resume: their batch is applied exactly once.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,10 +16,10 @@ use super::engine::{
     watch,
 };
 
-/// Who is stopped.
+/// Application name of the paused server's connections.
 const STOPPED: &str = "stopped";
 
-/// A way to the database that can be stopped, on a PostgreSQL that waits for ever.
+/// A proxy to a database without timeouts for idle transactions.
 async fn way(own: &OwnDatabase) -> (Proxy, PgConnectOptions) {
     let socket = own.database.get_socket().expect("a private cluster has a socket");
     let socket = Path::new(socket).join(".s.PGSQL.5432");
@@ -35,7 +34,7 @@ async fn way(own: &OwnDatabase) -> (Proxy, PgConnectOptions) {
     (proxy, database)
 }
 
-/// Two tenants nobody has heard of, each with calls nobody has projected.
+/// Creates two new tenants, each with calls that are not projected.
 async fn unheard(own: &OwnDatabase) -> [TenantId; 2] {
     let quiet = own.store(1);
     let tenants = [new_tenant(&quiet, "one").await, new_tenant(&quiet, "two").await];
@@ -50,8 +49,8 @@ async fn unheard(own: &OwnDatabase) -> [TenantId; 2] {
     tenants
 }
 
-/// Everybody is current, each checkpoint went on where it was, and the rows are those of the log: asked
-/// on connections that nobody broke.
+/// Checks, on connections without a proxy, that every tenant is current, that each checkpoint has
+/// no gap, and that the rows equal the log.
 async fn assert_all_well(own: &OwnDatabase, tenants: &[TenantId]) {
     let quiet = own.store(2);
     for tenant_id in tenants {
@@ -73,7 +72,7 @@ fn a_server_that_comes_back_after_its_session_was_ended_does_nothing_twice() {
         let double = with(Double::Waits(tenants[0], gate.clone()));
         let stopped = Engine::start_on(&own, database, double, Batches::default());
         gate.reached.notified().await;
-        // It goes on, and nothing of what it says is heard.
+        // The engine continues, and none of its statements arrives.
         proxy.set(Weather::BlackHole);
         gate.open();
 
@@ -112,13 +111,13 @@ fn a_server_that_stops_in_the_middle_holds_back_nobody_it_is_not_at() {
         gate.open();
 
         let other = Engine::start(&own, Batches::default());
-        // A tenant nobody has heard of, as the one that is held was when it was taken.
+        // A new tenant, as the held one was when it was claimed.
         let new = new_tenant(&other.store, "three").await;
         record(&other.store, new, &messages::report("first")).await;
         until("others go on", async || is_current(&other.store, new).await).await;
         assert!(!is_current(&other.store, held).await, "the one it is at waits for it");
 
-        // It comes back and ends what it began.
+        // The paused engine resumes and finishes its batch.
         proxy.set(Weather::Clear);
         record(&other.store, held, &messages::report("once more")).await;
         assert_all_well(&own, &[held, free, new]).await;
@@ -127,7 +126,7 @@ fn a_server_that_stops_in_the_middle_holds_back_nobody_it_is_not_at() {
     });
 }
 
-/// Whoever commits waits for whoever holds this lock, as long as it takes.
+/// A trigger that waits at commit for an advisory lock, without a timeout.
 const LATE: &str = "
     create function public.late() returns trigger language plpgsql as $$
     begin

@@ -1,5 +1,5 @@
-//! Events that cannot be folded: their call waits and nobody else does, and once they can be, or are
-//! done without, the rows are those of a rebuild.
+//! Events that cannot be applied: only their call waits. After a retry or a drop, the rows equal
+//! those of a rebuild.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use super::engine::{
     caught_up, in_state, is_current, progress_of, record, tamper, until,
 };
 
-/// A tenant with so many calls of two events each, projected by a server that is gone.
+/// A tenant with `calls` calls of two events each, projected by a server that then stops.
 async fn told(own: &OwnDatabase, calls: usize) -> TestTenant {
     let ledger = own.server().await;
     let tenant = ledger.tenant().await;
@@ -49,7 +49,7 @@ async fn all_parked(store: &Store) -> Vec<Parked> {
     parked::list(store.projector(), None, 1_000).await.expect("a list")
 }
 
-/// How many calls a version has.
+/// Returns the number of calls in a version.
 async fn calls(conn: &mut PgConnection, version: i32) -> i64 {
     let count = format!("select count(*) from calls_v{version}.calls");
     sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(conn).await.expect("a count")
@@ -71,7 +71,7 @@ fn panicking(when: Panics) {
         assert_eq!((one.version, one.key, one.followers), (version, stream(id, 3), 1));
         assert_eq!(one.reason, "the projector panicked: on purpose");
 
-        // What follows waits behind it; others go on.
+        // Later events of the call wait behind it; other calls continue.
         record(&engine.store, id, &messages::status(&call(3), "ended")).await;
         record(&engine.store, id, &messages::report("another")).await;
         caught_up(&engine.store, "calls", version).await;
@@ -81,7 +81,7 @@ fn panicking(when: Panics) {
         assert_eq!(parked.followers, 2);
         engine.stop().await;
 
-        // A build without the fault, and somebody who says so.
+        // A build without the fault, and a retry command.
         let engine = Engine::start(&own, Batches::default());
         for one in waiting {
             assert!(
@@ -111,7 +111,7 @@ fn a_projector_that_panics_when_it_writes_a_call_parks_it() {
     panicking(Panics::Writing);
 }
 
-/// Facts that this build knows by name and cannot read, and others that PostgreSQL refuses.
+/// Facts of a known type that this build cannot decode, or that PostgreSQL refuses.
 fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
     run(async {
         let own = OwnDatabase::create().await;
@@ -134,7 +134,7 @@ fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
         let differing: Vec<_> =
             diff.differences.iter().filter(|one| one.table == "calls").collect();
         assert_eq!(differing.len(), 1, "only that call: {diff:?}");
-        // It would hide what is shown, so it is not shown by itself.
+        // It would hide rows of the active version, so it is not promoted automatically.
         let refused = versions::promote(engine.store.owner(), "calls", false).await;
         assert!(matches!(refused, Err(VersionError::Parked { parked: 1, .. })), "{refused:?}");
 
@@ -146,7 +146,7 @@ fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
                      where k.tenant_id = e.tenant_id and k.position = e.position";
         tamper(&mut conn, mend).await;
         assert!(parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
-        // Nothing keeps it back any more.
+        // Nothing prevents the promotion any more.
         until("it is shown", async || active(&engine.store, "calls").await == version).await;
         let before = in_state(&engine.store, "calls", State::Previous).await.expect("one");
         assert_same(&engine.store, "calls", before, version).await;
@@ -159,7 +159,7 @@ fn malformed_facts_of_a_known_type_park_their_call() {
     refused(6, Batches::default(), r#"'{"report":"perhaps"}'"#, "does not have the shape");
 }
 
-/// Texts may hold what JSON can spell and PostgreSQL cannot keep.
+/// A text that JSON can express and PostgreSQL cannot store.
 const NOTHING: &str = r"replace(facts::text, 'customer-ended-call', 'customer\u0000call')::json";
 
 #[test]
@@ -172,8 +172,8 @@ fn a_text_that_a_copy_is_refused_for_parks_its_call() {
     refused(90, BULK, NOTHING, "SQLSTATE 22");
 }
 
-/// What an older build stored of some calls: a time that no calendar of PostgreSQL's has, a duration
-/// and a cost of which a few are more than 64 bits hold.
+/// Facts that an older build stored: a time outside PostgreSQL's range, and a duration and a cost
+/// whose sums exceed 64 bits.
 const IMPOSSIBLE: &str = r#"(facts::jsonb || '{"started_at": "+262000-01-01T00:00:00Z", "duration_ms": 5000000000000000000,
       "cost": {"total_nanos": 9223372036800000000, "currency": "USD", "llm_nanos": 9223372036800000000}}')::json"#;
 
@@ -188,7 +188,7 @@ fn impossible_values_of_an_older_build_park_no_call_and_change_no_sum() {
               where event_type = 'call.ended' and right(facts ->> 'provider_call_id', 1) in ('1', '3', '5')"
         );
         tamper(&mut conn, &spoil).await;
-        // As many rows at once as a COPY takes, and one by one.
+        // Enough rows for COPY, and single rows.
         for batches in [BULK, Batches { read: 4, fold: 4, close: i64::MAX }] {
             let engine = Engine::start(&own, batches);
             let version = begin_to_promote(&engine.store, "calls", None).await;
@@ -264,7 +264,7 @@ fn a_batch_full_of_poison_is_parked_call_by_call() {
         let own = OwnDatabase::create().await;
         told(&own, 400).await;
         let mut conn = own.superuser().await;
-        // Every other call, at its second event.
+        // Every second call, at its second event.
         let spoil = "update ledger.events set facts = '[]'
                       where event_type = 'call.ended'
                         and right(facts ->> 'provider_call_id', 1) in ('1', '3', '5', '7', '9')";
@@ -289,7 +289,7 @@ fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
         let id = tenant.tenant_id;
         let engine = Engine::start(&own, Batches::default());
         let mut conn = own.superuser().await;
-        // A report nobody can read, a status after it, and then somebody decides.
+        // A report that cannot be decoded, a status after it, and then a command.
         record(&engine.store, id, &messages::report("odd")).await;
         until("it is projected", async || is_current(&engine.store, id).await).await;
         engine.stop().await;
@@ -329,7 +329,7 @@ fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
         let expected = json!({ "projection": "calls", "position": one.position.0, "reason": "nobody can read it" });
         assert_eq!(facts, [expected]);
 
-        // It may be shown now: it hides nothing that is not told.
+        // Promotion is allowed now: everything it hides is reported.
         until("it is shown", async || active(&engine.store, "calls").await == version).await;
         assert_rebuilds_to_the_same(&engine.store).await;
         engine.stop().await;
@@ -371,7 +371,7 @@ fn another_tenants_parked_event_is_not_there() {
     });
 }
 
-/// A tenant whose log holds what only a newer build reads, with more behind it.
+/// A tenant whose log holds an event for a newer build, with more events after it.
 #[test]
 fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_that_can_read() {
     run(async {
@@ -394,7 +394,7 @@ fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_th
         sqlx::raw_sql(clear).execute(&mut conn).await.expect("cleared");
         sqlx::query(begin_again).bind(other.0).execute(&mut conn).await.expect("it begins again");
 
-        // Nothing is close enough but what nobody waits for.
+        // With `close: 0` a version is promoted only when no tenant is behind.
         let engine = Engine::start(&own, Batches { close: 0, ..Batches::default() });
         let version = begin_to_promote(&engine.store, "calls", None).await;
         until("it is shown", async || active(&engine.store, "calls").await == version).await;
@@ -407,7 +407,7 @@ fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_th
         assert!(!is_current(&engine.store, halted).await);
         engine.stop().await;
 
-        // As a build would find it that knows the shape.
+        // As for a build that knows the new schema version.
         tamper(&mut conn, &newer(1)).await;
         let engine = Engine::start(&own, Batches::default());
         until("it goes on", async || is_current(&engine.store, halted).await).await;

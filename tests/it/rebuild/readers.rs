@@ -1,4 +1,4 @@
-//! Whoever reads while versions change places never sees less than before, and is always answered.
+//! Readers during promotion and rollback never get fewer rows than before, and never an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use super::engine::{
     until,
 };
 
-/// What goes on until somebody says stop.
+/// A background task that runs until it is stopped.
 struct Going<T> {
     stop: Arc<AtomicBool>,
     task: JoinHandle<T>,
@@ -37,7 +37,7 @@ impl<T: Send + 'static> Going<T> {
     }
 }
 
-/// Calls that are told of one after the other; how many there were.
+/// Posts one call at a time; returns their number.
 fn writing(tenant: TestTenant) -> Going<usize> {
     Going::start(async move |stop| {
         let mut written = 0;
@@ -51,7 +51,7 @@ fn writing(tenant: TestTenant) -> Going<usize> {
     })
 }
 
-/// Reads through the API, as fast as it is answered; how often.
+/// Reads through the API in a loop; returns the number of reads.
 fn reading(tenant: TestTenant) -> Going<usize> {
     Going::start(async move |stop| {
         let mut last = (0, 0);
@@ -75,7 +75,8 @@ fn reading(tenant: TestTenant) -> Going<usize> {
     })
 }
 
-/// Asks the database itself: position, calls, and what their sums say; how often.
+/// Reads position, calls and sums directly from the database in a loop; returns the number of
+/// reads.
 fn counting(tenant: TestTenant) -> Going<usize> {
     Going::start(async move |stop| {
         let mut last = (0, 0, 0);
@@ -83,7 +84,7 @@ fn counting(tenant: TestTenant) -> Going<usize> {
         while !stop.load(Ordering::Relaxed) {
             let mut tx =
                 TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("a transaction");
-            // One statement, one moment.
+            // One statement, so that all three values are of one snapshot.
             let now: (i64, i64, i64) = sqlx::query_as(
                 "select coalesce((select position from read.positions where projection = 'calls'), 0),
                         (select count(*) from read.calls),
@@ -125,7 +126,7 @@ fn readers_during_promotions_and_rollbacks_never_go_back_in_time() {
             rolled_back(&here.store, "calls").await;
             assert_eq!(active(&here.store, "calls").await, before);
             if round == 1 {
-                // And to what was just left.
+                // Also back to the version that was just replaced.
                 rolled_back(&there.store, "calls").await;
             }
         }
@@ -147,7 +148,7 @@ fn readers_during_promotions_and_rollbacks_never_go_back_in_time() {
     });
 }
 
-/// Under load the version before may be a moment behind: then it is tried again.
+/// Rolls back, with retries: under load the previous version may be slightly behind.
 async fn rolled_back(store: &ledger_store::Store, name: &str) {
     until("it is rolled back", async || match versions::rollback(store.owner(), name).await {
         Ok(_) => true,
@@ -183,7 +184,7 @@ fn only_one_version_of_a_read_model_is_built_at_a_time_whoever_begins() {
     });
 }
 
-/// A tenant with one call, live; by a server that is gone.
+/// A tenant with one call, projected live by a server that then stops.
 async fn one_call(own: &OwnDatabase) {
     let ledger = own.server().await;
     let tenant = ledger.tenant().await;
@@ -206,7 +207,7 @@ fn a_version_that_has_just_begun_is_not_stuck() {
         let one = progress_of(&quiet, "calls", version).await.expect("it is there");
         assert!(one.lag_events > 0);
         assert_eq!((one.stalled, one.is_stuck(SystemClock.now())), (0, false));
-        // Begun long ago, it would be.
+        // If it had begun long ago, it would count as stalled.
         let begun = "update projection.versions set began_at = began_at - interval '1 hour'";
         conn.execute(begun).await.expect("long ago");
         let one = progress_of(&quiet, "calls", version).await.expect("it is there");
@@ -237,7 +238,7 @@ fn what_cannot_be_done_is_refused_by_name() {
             Err(VersionError::NoneBuilding { .. })
         ));
         let version = super::engine::begin(&quiet, "calls", None).await;
-        // Nobody fills it, so it is not shown, whoever insists.
+        // No engine fills it, so no promotion is possible, even with parked events allowed.
         for with_parked in [false, true] {
             let refused = versions::promote(owner, "calls", with_parked).await;
             assert!(matches!(refused, Err(VersionError::Filling { .. })), "{refused:?}");

@@ -1,4 +1,4 @@
-//! One tenant rebuilt alone: its rows are replaced at once, and nobody else's are touched.
+//! A rebuild of one tenant replaces its rows in one step and does not touch those of others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use super::engine::{
     progress_of, tamper, until, watch,
 };
 
-/// What a tenant's rows are and where they lie: a row that was written again lies elsewhere.
+/// Returns the rows of a tenant with their physical location: a rewritten row has another one.
 async fn places(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
     let mut all = Vec::new();
     for table in ["calls", "call_tools", "callers", "call_rollups"] {
@@ -41,7 +41,7 @@ async fn told_of(tenant: &TestTenant, name: &str, calls: usize) {
     }
 }
 
-/// Rows that nobody ever told: two calls are gone, and one cost more.
+/// Makes rows wrong: two calls are missing, and one cost is too high.
 const SPOIL: &str = "
     delete from calls_v2.calls where tenant_id = $1 and provider_call_id in ('early-0', 'early-1')";
 
@@ -121,7 +121,7 @@ fn two_servers_that_both_see_a_tenant_through_replace_its_rows_once() {
                 all_versions(&there.store, "calls").await.len() == 1
             })
             .await;
-            // It is live at once: nobody holds it still for a version that is gone.
+            // It is applied at once: the finished version holds nothing back.
             tenant.post_ok(messages::status("one more", "ringing").to_string()).await;
             tenant.settle().await;
         }

@@ -1,4 +1,4 @@
-//! A version of one tenant beside that of another, and beside that of all.
+//! Versions of one tenant at the same time as versions of another tenant and of all tenants.
 
 use ledger_tests::{OwnDatabase, messages, run};
 use projections::versions::{self, VersionError};
@@ -25,19 +25,19 @@ fn a_tenant_that_never_promotes_its_version_keeps_nobody_from_a_rebuild() {
         let again = versions::begin(store.owner(), &*projector, Some(idle.tenant_id), false).await;
         assert!(matches!(again, Err(VersionError::Running { .. })), "{again:?}");
 
-        // Another tenant's, to its end.
+        // A version of another tenant is built to its end.
         begin_to_promote(store, "calls", Some(other.tenant_id)).await;
         until("the other tenant's rows are replaced", async || {
             all_versions(store, "calls").await.iter().all(|one| one.only != Some(other.tenant_id))
         })
         .await;
-        // The installation's, to its end.
+        // A version of the installation is built to its end.
         let shown = active(store, "calls").await;
         let global = begin(store, "calls", None).await;
         caught_up(store, "calls", global).await;
         assert_same(store, "calls", shown, global).await;
         assert_eq!(versions::promote(store.owner(), "calls", false).await.ok(), Some(global));
-        // The first is still there, current, and takes its place in what is shown now.
+        // The first version still exists, is current, and is promoted into the new active version.
         idle.post_ok(messages::report("later").to_string()).await;
         caught_up(store, "calls", kept).await;
         let mine = progress_of(store, "calls", kept).await.expect("it is there").version;

@@ -1,5 +1,5 @@
-//! Sums over calls, added up once more from the calls themselves by somebody who has never heard of
-//! differences.
+//! Independent computation of the sums over calls: from the rows of the calls alone, without
+//! incremental updates.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
-/// What is summed up.
+/// The measures that are summed.
 const MEASURES: [&str; 19] = [
     "calls",
     "timed_calls",
@@ -35,11 +35,11 @@ const MEASURES: [&str; 19] = [
     "latency_calls",
     "latency_ms",
 ];
-/// What sums are kept apart by, besides cut, grain, start and whether they are tests.
+/// The grouping columns except cut, granularity, start and test flag.
 const DIMENSIONS: [&str; 7] =
     ["agent_id", "direction", "outcome", "ended_reason", "tool", "duration_class", "currency"];
 
-/// When a call began, its person, and whether it is a test.
+/// Start, person and test flag of a call.
 type Whose = (DateTime<Utc>, Option<Uuid>, bool);
 type Key = (String, String, DateTime<Utc>, bool, [String; 7]);
 
@@ -49,7 +49,7 @@ struct Sum {
     durations: BTreeMap<i16, i64>,
 }
 
-/// A call as its row tells.
+/// A call, decoded from its row.
 struct One {
     call_id: Uuid,
     started_at: DateTime<Utc>,
@@ -57,9 +57,9 @@ struct One {
     person_id: Option<Uuid>,
     measures: [i64; 19],
     duration_ms: Option<i64>,
-    /// In the order of [`DIMENSIONS`], without a tool.
+    /// In the order of [`DIMENSIONS`], with an empty tool.
     dimensions: [String; 7],
-    /// Each tool with how often it was called.
+    /// Number of calls by tool.
     tools: BTreeMap<String, i64>,
 }
 
@@ -107,7 +107,7 @@ impl One {
         }
     }
 
-    /// What each cut keeps of its dimensions, and its measures there.
+    /// Returns for each cut its kept dimensions and the measures of the call in it.
     fn cuts(&self) -> Vec<(&'static str, [String; 7], [i64; 19])> {
         let keep = |kept: &[&str]| {
             let mut dimensions = self.dimensions.clone();
@@ -167,8 +167,8 @@ async fn rows(
     rows.expect("the rows")
 }
 
-/// Everything that is kept beside the calls of a tenant is what the calls come to, and nothing else is
-/// kept.
+/// Checks that the derived rows of a tenant equal the sums over its calls, and that there are no
+/// others.
 pub(super) async fn assert_sums(
     conn: &mut PgConnection,
     version: i32,

@@ -1,4 +1,4 @@
-//! Turns that fold many tenants by the same statements.
+//! Cycles that apply the events of many tenants in the same statements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use super::engine::{Engine, assert_rebuilds_to_the_same, is_current, new_tenant,
 
 const TENANTS: usize = 6;
 
-/// Tenants with two calls each, which no engine has seen.
+/// Creates tenants with two calls each that no engine has applied.
 async fn behind(own: &OwnDatabase) -> Vec<TenantId> {
     let quiet = own.store(1);
     let mut tenants = Vec::new();

@@ -1,4 +1,4 @@
-//! Headers of answers, pages of other origins, an address of operations, and what a flood leaves.
+//! Response headers, CORS, the separate address for operations, and the audit trail of a flood.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ fn every_answer_is_kept_by_nobody_guessed_by_nobody_and_framed_by_nobody() {
                 assert_eq!(header(answer, name), value, "{name} of {}", answer.url());
             }
         }
-        // A script in the page itself would not run under its own policy.
+        // The content security policy of the page forbids inline scripts.
         let text = page.text().await.expect("a page");
         assert!(!text.contains("<script>") && !text.contains("onload="), "{text}");
     });
@@ -133,7 +133,7 @@ fn pages_of_named_origins_may_call_and_of_no_others() {
             let request = Client::new().get(url).header("origin", OURS).bearer_auth(key);
             request.send().await.expect("an answer")
         };
-        // Refusals can be read, too.
+        // CORS headers are also on refusals.
         for (key, status) in [(tenant.key.as_str(), 200), ("wrong", 401)] {
             let answer = ask(key).await;
             assert_eq!(answer.status(), status);

@@ -1,4 +1,4 @@
-//! What a key can pass on, how long it lives, and when it was used.
+//! API keys: delegation of scopes, expiry, and last use.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! New secrets of sources.
+//! Rotation of source secrets.
 
 use std::time::{Duration, Instant};
 

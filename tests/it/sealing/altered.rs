@@ -1,4 +1,4 @@
-//! Real columns of a real ledger, altered or moved, as the vault reads them.
+//! Stored sections that are altered or moved, as the vault reads them.
 
 use ledger_core::ids::{EventId, TenantId};
 use ledger_store::Store;
@@ -8,7 +8,7 @@ use ledger_tests::{TestLedger, TestTenant, cluster, messages, run};
 use serde_json::json;
 use uuid::Uuid;
 
-/// An event's sections as they are stored.
+/// The stored sections of one event.
 #[derive(sqlx::FromRow)]
 struct Row {
     event_id: Uuid,
@@ -26,7 +26,7 @@ impl Row {
     }
 }
 
-/// Two reports of two persons.
+/// Posts two reports with different customers.
 async fn two_reports(tenant: &TestTenant) -> [Row; 2] {
     for (call, number) in [("one", "+15550100175"), ("two", "+15550100176")] {
         let who = json!({ "number": number, "name": call });
@@ -59,7 +59,7 @@ fn is_corrupt(section: &OpenedSection) -> bool {
     matches!(section.plain, Opened::Corrupt)
 }
 
-/// Cut within a section.
+/// Returns whether the column is cut within a section.
 fn is_torn(column: &&[u8]) -> bool {
     seal::unpack(column).is_err()
 }
@@ -81,7 +81,7 @@ fn a_stored_column_altered_in_any_byte_is_corrupt_and_no_erasure() {
                         column
                     })
                 })
-                // A section taken away whole leaves no trace here; the leaf hash shows it.
+                // A completely removed section is not detected here; the leaf hash detects it.
                 .chain((1..column.len()).map(|len| &column[..len]).filter(is_torn).map(Vec::from))
                 .collect();
             let columns: Vec<_> = altered.iter().map(|column| (shelf, column.as_slice())).collect();
@@ -89,7 +89,7 @@ fn a_stored_column_altered_in_any_byte_is_corrupt_and_no_erasure() {
             for (nth, sections) in found.iter().enumerate() {
                 assert!(sections.iter().any(is_corrupt), "{shelf:?}, alteration {nth}");
                 assert!(sections.iter().all(|one| is_corrupt(one) || is_clear(one)));
-                // One altered section does not hide its neighbours, and adds none.
+                // One altered section does not affect the others, and adds none.
                 let clear = sections.iter().filter(|one| is_clear(one)).count();
                 assert!(clear < whole[0].len(), "{shelf:?}, alteration {nth}");
             }

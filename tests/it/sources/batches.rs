@@ -1,4 +1,5 @@
-//! Counts on their way to the database: once, later when not now, and no faster for a flood.
+//! Webhook counts are written to the database exactly once, later after a failure, and in bounded
+//! batches.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The figures are what was sent.
+//! The webhook counts equal what was sent.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::{Figures, SHARED_SECRET, Town, listed};
 const MAX_BODY: usize = 100_000;
 const POSTS: usize = 220;
 
-/// Streaming telemetry: acknowledged, counted, not kept.
+/// Streaming telemetry: acknowledged and counted, not stored.
 const TELEMETRY: [&str; 5] = [
     "vapi/conversation-update.webcall.json",
     "vapi/model-output.token.composed.json",
@@ -28,7 +28,7 @@ const TELEMETRY: [&str; 5] = [
     "vapi/voice-input.docs.json",
 ];
 
-/// What was sent, and what has to be counted of it.
+/// The webhooks sent and the expected counts.
 #[derive(Default)]
 struct Sent {
     expected: Figures,
@@ -41,7 +41,7 @@ impl Sent {
         *self.expected.entry((source_id, kind.to_owned(), outcome)).or_default() += 1;
     }
 
-    /// One webhook of any kind, and what is to be counted of it.
+    /// Returns a random webhook and adds its expected count.
     fn any(
         &mut self,
         town: &Town,
@@ -101,7 +101,7 @@ fn kind_of(name: &str) -> String {
     }
 }
 
-/// Sends many, some at a time: of those that are alike one is recorded, whichever was first.
+/// Sends webhooks concurrently: one of several equal ones is recorded, whichever was first.
 async fn send_many(sent: &mut Sent, town: &Town, ledger: &TestLedger, dice: &mut fastrand::Rng) {
     let tenant = town.tenant.through(ledger);
     let mut posts = JoinSet::new();
@@ -170,7 +170,7 @@ fn the_metric_is_counted_in_the_same_place() {
             );
             let told = metrics.lines().find_map(|line| line.strip_prefix(&series));
             let told: i64 = told.and_then(|told| told.parse().ok()).expect("the series");
-            // Other tests of the process count there, too.
+            // Other tests of the process add to these metrics, too.
             assert!(told >= *count, "{series}{told}");
         }
         ledger.stop().await;
@@ -189,7 +189,7 @@ fn a_voice_that_is_told_of_a_failure_is_counted_as_one() {
         let mut held = conn.begin().await.expect("a transaction");
         let lock = sqlx::query("select from ledger.tenants for update");
         lock.execute(&mut *held).await.expect("the tenant is held, so that appends wait");
-        // Answered within a second, whatever the ledger does.
+        // Answered within a second, even while the ledger is blocked.
         let asked = messages::message("asked", "assistant-request", &json!({})).to_string();
         assert!(tenant.post_ok(asked.clone()).await["error"].is_string());
         held.rollback().await.expect("let go");
@@ -242,7 +242,7 @@ fn a_sender_who_hangs_up_is_counted_once_and_may_find_it_recorded() {
     });
 }
 
-/// Asks again until it is so.
+/// Polls until a condition holds.
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
@@ -258,10 +258,10 @@ fn what_there_is_no_room_for_is_counted_as_our_failure() {
         let ledger = own.server_within(Limits { room: 0, ..Limits::default() }).await;
         let town = Town::build(own, &ledger).await;
         let tenant = &town.tenant;
-        // Into the reserve, where only those are heard who wait for an answer that is spoken.
+        // The reserve of the budget accepts tool calls only.
         assert_eq!(tenant.post(messages::report("room").to_string()).await.0, 503);
         tenant.post_ok(Message::tools("room", &[("t-1", "book")]).body()).await;
-        // Not even into the reserve.
+        // Too large even for the reserve.
         assert_eq!(tenant.post(" ".repeat(1 << 20)).await.0, 503);
         let mut expected = Sent::default();
         expected.count(tenant.source_id, "end-of-call-report", "failed");

@@ -1,4 +1,4 @@
-//! `/v1/deliveries/in`: what is kept of webhooks one by one.
+//! `/v1/deliveries/in`: the list of single webhooks.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{OwnDatabase, TestTenant, messages, run};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{SHARED_SECRET, Town};
 use crate::bad_input::problem;
 
-/// Every delivery a key is shown, page by page.
+/// Returns every delivery a key can read, from all pages.
 async fn all(tenant: &TestTenant, key: &str, limit: usize) -> Vec<Value> {
     let (mut seen, mut path) = (Vec::new(), format!("/v1/deliveries/in?limit={limit}"));
     loop {
@@ -34,7 +34,7 @@ fn a_tenant_sees_what_was_recorded_and_refused_newest_first() {
         let tools = Message::tools("told", &[("t-1", "book"), ("t-2", "look"), ("t-3", "ask")]);
         let asked = tenant.webhook(tools.body()).send().await.expect("an answer");
         let request_id = asked.headers()["x-request-id"].to_str().expect("a text").to_owned();
-        // Who looks leaves events of their own, which are no webhooks.
+        // Reads record access events, which are no deliveries.
         tenant.only_call().await;
 
         for limit in [1, 2, 50] {

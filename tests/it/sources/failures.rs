@@ -1,4 +1,4 @@
-//! The five figures about webhooks, as the dashboards of the replaced systems ask for them.
+//! The five webhook figures that dashboards of the replaced systems request.
 
 use ledger_store::source::RouteKind;
 use ledger_tests::fixtures::Message;
@@ -59,7 +59,7 @@ fn failures_are_told_with_their_reasons_and_none_is_forgotten() {
 
         let stats = ask(&town, &town.admin, "delivery-stats").await;
         assert_eq!((&stats["received"], &stats["refused"]), (&json!(64), &json!(63)));
-        // Of those with a right proof: one of 62.
+        // Only authenticated ones count: one success of 62.
         let rate = stats["success_rate"].as_f64().expect("a rate");
         assert!((rate - 1.0 / 62.0).abs() < 1e-12, "{rate}");
         assert_eq!(stats["by_source"][0]["source_id"], json!(tenant.source_id));
@@ -122,7 +122,7 @@ fn what_waits_is_seen_by_the_installation_and_leaves_the_queue_by_being_retried(
         assert_eq!(retry(&town.installation).await.1["status"], "duplicate");
         let queue = ask(&town, &town.installation, "dead-letter-queue").await;
         assert_eq!(queue["data"], json!([]));
-        // It was one webhook, and is counted as what it was answered.
+        // It was one webhook, counted by its first response.
         let figures = ask(&town, &town.installation, "delivery-stats").await;
         assert_eq!((&figures["received"], &figures["quarantined"]), (&json!(1), &json!(1)));
         assert_eq!(tenant.calls().await.len(), 1);

@@ -1,4 +1,4 @@
-//! `/v1/keys`: issued, listed, revoked.
+//! `/v1/keys`: issue, list and revoke API keys.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `/v1/sources`: who makes what, and sees it.
+//! `/v1/sources`: permissions to create and list sources.
 
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages, run};

@@ -1,9 +1,9 @@
-//! A few connections shared by two hundred tenants, while callers are dropped in the middle, panic,
-//! and lose their backends: nobody ever sees a row of somebody else, and every connection goes back
-//! to its pool as it came.
+//! A few connections shared by two hundred tenants, with cancelled callers, panics and killed
+//! backends: no caller gets a row of another tenant, and every connection returns to its pool in a
+//! clean state.
 //!
-//! `LEDGER_POOL_TRANSACTIONS` sets how many transactions there are, `LEDGER_POOL_SEED` which ones. In
-//! the suite there are fewer than the 100,000 that this is run with by hand, to keep it short.
+//! `LEDGER_POOL_TRANSACTIONS` sets the number of transactions, `LEDGER_POOL_SEED` their sequence.
+//! The suite runs fewer than the 100,000 of a manual run, to be short.
 
 mod acts;
 mod checks;
@@ -31,41 +31,41 @@ use uuid::Uuid;
 const TENANTS: usize = 200;
 const CONNECTIONS: u32 = 10;
 const LANES: usize = 2;
-/// More than there are connections, so that connections change hands all the time.
+/// More callers than connections, so that each connection serves many tenants.
 const CALLERS: usize = 24;
 const TRANSACTIONS: usize = 50_000;
 const BETWEEN_KILLS: Duration = Duration::from_millis(100);
-/// How long the pool may take to be whole again in the end.
+/// Time limit for the pool to be complete again at the end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A tenant and something sealed that only it can open.
+/// A tenant with a sealed section that only its keys open.
 struct Resident {
     tenant_id: TenantId,
     shelf: Shelf,
     column: Vec<u8>,
 }
 
-/// What all callers share, and what they were told.
+/// The state shared by all callers, with the acknowledged results.
 struct Town {
     store: Arc<Store>,
     residents: Vec<Resident>,
     left: AtomicUsize,
-    /// Rules that were broken. Must stay empty.
+    /// Violated rules. Must stay empty.
     broken: Mutex<Vec<String>>,
-    /// What each kind of act came to, so that nothing passes because it never happened.
+    /// Number of results by kind, so that a test without any such case fails.
     counts: Mutex<BTreeMap<&'static str, usize>>,
-    /// Whose each subject is.
+    /// The tenant of each subject.
     subjects: Mutex<HashMap<SubjectId, TenantId>>,
-    /// Acknowledged appends.
+    /// Appends that were acknowledged, with tenant and position.
     appended: Mutex<Vec<(TenantId, Position, EventId)>>,
-    /// Acknowledged links.
+    /// Links that were acknowledged, with their tenant.
     linked: Mutex<Vec<(TenantId, Uuid)>>,
 }
 
 impl Town {
     async fn build(own: &OwnDatabase) -> Self {
         let store = Store::open(Settings {
-            // A hundred thousand log lines would be kept to be searched.
+            // Otherwise the log capture would keep a hundred thousand lines.
             database: own.database.clone().disable_statement_logging(),
             connections: CONNECTIONS,
             lanes: LANES,
@@ -105,7 +105,7 @@ fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// A tenant with a person, and a section sealed for that person.
+/// Creates a tenant with a person and a section sealed for that person.
 async fn settle_in(store: &Store, nth: usize) -> Resident {
     let new = NewTenant {
         slug: format!("resident-{nth}"),
@@ -135,7 +135,7 @@ async fn settle_in(store: &Store, nth: usize) -> Resident {
     Resident { tenant_id, shelf: Shelf::Sections(event_id), column }
 }
 
-/// Seeded chance (xorshift), one for each caller.
+/// A seeded xorshift generator, one for each caller.
 struct Dice(u64);
 
 impl Dice {
@@ -147,7 +147,7 @@ impl Dice {
     }
 }
 
-/// Drops a future at one of its awaits: after it has been pending so many times.
+/// Drops a future after it has been pending `awaits` times.
 async fn dropped_after<T>(awaits: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = awaits;
@@ -162,7 +162,7 @@ async fn dropped_after<T>(awaits: usize, future: impl Future<Output = T>) -> Opt
     .await
 }
 
-/// One transaction after the other until there are none left; every fourth is dropped on its way.
+/// Runs one transaction at a time until none is left; every fourth is cancelled.
 async fn caller(town: Arc<Town>, mut dice: Dice) {
     let take = |left: usize| left.checked_sub(1);
     while town.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
@@ -180,7 +180,7 @@ async fn caller(town: Arc<Town>, mut dice: Dice) {
     }
 }
 
-/// Ends a backend of the town's now and then, whatever it is doing.
+/// Kills a backend of the pool at intervals, whatever it executes.
 async fn killer(own: Arc<OwnDatabase>, kills: Arc<AtomicU32>) {
     let mut conn = own.superuser().await;
     loop {

@@ -1,9 +1,9 @@
-//! The routes of `/v1`, from the document the server describes itself with.
+//! The routes of `/v1`, from the OpenAPI document of the server.
 
 use reqwest::Method;
 use serde_json::Value;
 
-/// How each route is called. A route that is not here fails the tests that walk them.
+/// The required scope of each route. A route without an entry fails the tests.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/agents", "read"),
     ("get", "/v1/analytics/breakdown", "read"),
@@ -42,15 +42,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/usage", "read"),
 ];
 
-/// What needs no key: probes, and webhooks, which have proofs of their own.
+/// Routes without a key: probes, and webhooks, which have their own authentication.
 const OPEN: &[&str] = &["/healthz", "/readyz", "/metrics", "/ingest/{source_id}"];
 
-/// Vapi's dialect has Vapi's refusals, so it has tests of its own: `tests/it/vapi_dialect`.
+/// Vapi's dialect has Vapi's refusals, so it has separate tests: `tests/it/vapi_dialect`.
 const DIALECT: &[&str] = &["/call", "/call/{id}", "/analytics"];
 
 const SCOPES: &[&str] = &["read", "personal", "write", "compliance", "admin"];
 
-/// One route, and how it is called.
+/// A route with the scope it needs.
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) template: String,
@@ -58,7 +58,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// The path, with the id of an object where it takes one.
+    /// Returns the path, with the id of an object if it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
         let ids =
             ["{call_id}", "{quarantine_id}", "{parked_id}", "{key_id}", "{source_id}", "{id}"];
@@ -66,13 +66,13 @@ impl Route {
         ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }
 
-    /// Whether it takes the id of something that every tenant has. The quarantine is no tenant's; keys
-    /// and what is parked have tests of their own.
+    /// Returns whether the path takes the id of an object that every tenant has. Quarantine has no
+    /// tenant, and keys and parked events have separate tests.
     pub(super) fn names_an_object(&self) -> bool {
         self.template.contains("{call_id}")
     }
 
-    /// Everything a key may have and still be refused here.
+    /// Returns the scopes that do not allow this route.
     pub(super) fn other_scopes(&self) -> &'static [&'static str] {
         match self.scope {
             // `personal` includes `read`.
@@ -83,10 +83,10 @@ impl Route {
     }
 }
 
-/// Every route of `/v1`.
+/// Returns every route of `/v1`.
 ///
 /// # Panics
-/// When there is one that this module does not know how to call, or knows and is gone.
+/// If the document has a route without an entry here, or an entry has no route.
 pub(super) fn v1_routes() -> Vec<Route> {
     let (_, document) = server::app::documented();
     let document = serde_json::to_value(document).expect("a document is plain data");

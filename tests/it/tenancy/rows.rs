@@ -1,4 +1,4 @@
-//! Row security, as the application's own role meets it when a query forgets its tenant.
+//! Row security under the application's role, for queries without a tenant condition.
 
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use uuid::Uuid;
 
-/// Two tenants with rows in every table, in a database of their own.
+/// Two tenants with rows in every table, in a separate database.
 struct Town {
     own: OwnDatabase,
     ledger: TestLedger,
@@ -33,7 +33,7 @@ impl Town {
                 .expect("a route");
             let limits = PlanLimits { calls: Limit::new(1000), ..PlanLimits::default() };
             ledger.store.set_plan_limits(tenant.tenant_id, limits).await.expect("a plan");
-            // First nobody's call, then somebody's: that makes a link.
+            // First a call without a person, then with one: this creates a link.
             tenant.post_ok(messages::status("town", "in-progress").to_string()).await;
             let report = messages::from(
                 messages::report("town"),
@@ -52,7 +52,7 @@ impl Town {
         (lost.source_id, lost.secret) = (shared, "shared-secret".into());
         let (status, _) = lost.post(messages::report("nobody's").to_string()).await;
         assert_eq!(status, 202);
-        // What asks for figures adds what was counted until then.
+        // Reading the counts first flushes the pending ones.
         let admin = ledger.key(one.tenant_id, &["admin"]).await;
         assert_eq!(one.get_with(&admin, "/v1/sources").await.0, 200);
         assert_eq!(Provider::ALL.len(), 1, "a new provider may bring new tables: fill them here");
@@ -60,7 +60,7 @@ impl Town {
     }
 }
 
-/// Rows that only come to be when something has to be looked at.
+/// Inserts rows that exist only in exceptional states.
 async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
     for statement in [
         "insert into projection.parked (tenant_id, parked_id, projection, version, key, position,
@@ -69,9 +69,9 @@ async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
         "insert into projection.dropped values ($1, 'town', 1, 'a test', now())",
         "insert into projection.versions (tenant_id, projection, version, shape)
          values ($1, 'town', 1, 1)",
-        // Only one position in many is marked.
+        // Marks exist for few positions only.
         "insert into projection.marks (tenant_id, updated_at, position) values ($1, now(), 1000000)",
-        // Nothing is linked any more; what was is kept.
+        // The product creates no links any more and keeps the old ones.
         "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
     ] {
         let done = sqlx::query(statement).bind(tenant_id.0).execute(&mut *superuser);
@@ -79,7 +79,7 @@ async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
     }
 }
 
-/// Every table and view with a tenant, in every schema of ours.
+/// Returns every table and view of this product with a tenant column.
 async fn relations(conn: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
         "select format('%I.%I', n.nspname, c.relname)
@@ -110,7 +110,7 @@ async fn enter(conn: &mut PgConnection, tenant: &str) {
         .expect("a setting");
 }
 
-/// How many rows there are, and how many of them are not `tenant`'s. The query names no tenant.
+/// Counts all visible rows, and those of tenants other than `tenant`; without a tenant condition.
 async fn rows(conn: &mut PgConnection, relation: &str, tenant: Uuid) -> sqlx::Result<(i64, i64)> {
     let all = format!("select count(*), count(*) filter (where tenant_id <> $1) from {relation}");
     sqlx::query_as(AssertSqlSafe(all)).bind(tenant).fetch_one(conn).await
@@ -194,7 +194,7 @@ async fn one_connection(database: &PgConnectOptions) -> PgPool {
         .expect("a connection")
 }
 
-/// Which backend it is, what tenant it still names, and what it sees of the log.
+/// Returns the backend's process id, its tenant setting, and the number of visible events.
 async fn left_behind(pool: &PgPool) -> (i32, String, i64) {
     sqlx::query_as(
         "select pg_backend_pid(), coalesce(current_setting('ledger.tenant_id', true), ''),
@@ -301,7 +301,7 @@ fn the_application_writes_nothing_but_through_its_functions_and_the_vault_only_g
         for table in ["projection.checkpoints", "calls_v2.calls"] {
             assert_eq!(refused(&mut app, &format!("delete from {table}")).await, "42501");
         }
-        // What it may insert, it may insert for its own tenant only.
+        // A permitted insert is restricted to the own tenant.
         let foreign = format!(
             "insert into vault.contacts values ('{two}', gen_random_uuid(), null, null, now())"
         );

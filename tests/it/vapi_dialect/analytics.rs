@@ -1,4 +1,4 @@
-//! `POST /analytics`: what it says is what the calls add up to.
+//! `POST /analytics`: the results equal the sums over the calls.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::post;
 
-/// The calls of these tests began in this time.
+/// The time range of the calls of these tests.
 const START: &str = "2026-10-30T00:00:00.000Z";
 const END: &str = "2026-11-05T00:00:00.000Z";
 
-/// One call as it was told, in whole numbers.
+/// The reported values of one call, as integers.
 struct Told {
     id: String,
     started_at: String,
@@ -27,7 +27,7 @@ struct Told {
 }
 
 impl Told {
-    /// Forty-eight calls, three hours apart, over the end of daylight saving in New York.
+    /// Forty-eight calls, three hours apart, around the end of daylight saving time in New York.
     fn all() -> Vec<Self> {
         let told = |nth: i64| {
             let (day, hour) = (nth / 8, nth % 8 * 3);
@@ -80,7 +80,7 @@ async fn tenant_with_calls() -> (TestTenant, Vec<Told>) {
     (tenant, all)
 }
 
-/// The rows that answer a query over the time of these tests.
+/// Returns the rows of a query over the time range of these tests.
 async fn rows(tenant: &TestTenant, mut query: Value) -> Vec<Value> {
     query["table"] = json!("call");
     query["name"] = json!("it");
@@ -104,7 +104,7 @@ fn operations(all: &[(&str, &str)]) -> Value {
     all.iter().map(one).collect()
 }
 
-/// Figures of a group of calls, summed here.
+/// Computes the figures of a group of calls.
 fn figures(calls: &[&Told]) -> Value {
     let sum = |of: fn(&Told) -> i64| calls.iter().map(|told| of(told)).sum::<i64>();
     let count = i64::try_from(calls.len()).expect("few");
@@ -125,7 +125,7 @@ fn figures(calls: &[&Told]) -> Value {
     })
 }
 
-/// A fraction with ten digits behind the point, half to even, as text.
+/// A fraction with ten decimal places, rounded half to even, as text.
 fn decimal_text(numerator: i64, denominator: i64) -> String {
     let scale = 10_000_000_000_i128;
     let (numerator, denominator) = (i128::from(numerator) * scale, i128::from(denominator));
@@ -147,7 +147,7 @@ const FIGURES: [(&str, &str); 8] = [
     ("max", "cost"),
 ];
 
-/// Checks rows against the calls, grouped here by the same keys.
+/// Checks rows against the calls, which are grouped here by the same keys.
 fn assert_adds_up(rows: &[Value], calls: &[&Told], keys: impl Fn(&Told) -> Value) {
     let mut groups: BTreeMap<String, (Value, Vec<&Told>)> = BTreeMap::new();
     for told in calls {
@@ -262,7 +262,7 @@ fn steps_follow_the_clock_of_the_zone_and_tell_of_those_with_calls() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
         let real: Vec<&Told> = all.iter().filter(|told| !told.is_test).collect();
-        // The day clocks are turned back has 25 hours.
+        // The day on which clocks are set back has 25 hours.
         let days = [
             ("2026-10-29T04:00:00.000Z", "2026-10-30T04:00:00.000Z"),
             ("2026-10-30T04:00:00.000Z", "2026-10-31T04:00:00.000Z"),
@@ -361,7 +361,7 @@ fn another_tenants_calls_are_in_no_figure() {
 fn a_script_of_a_dashboard_gets_all_its_figures_at_once() {
     run(async {
         let (tenant, _) = tenant_with_calls().await;
-        // As dashboards of Vapi's users send it; it is of Vapi's schema.
+        // As dashboards of Vapi's users send it; valid under Vapi's schema.
         let range = json!({ "start": START, "end": END, "step": "day", "timezone": "UTC" });
         let query = |name: &str, group_by: &[&str], all: &[(&str, &str)]| {
             json!({ "table": "call", "name": name, "groupBy": group_by, "timeRange": range,

@@ -1,4 +1,4 @@
-//! `GET /call` finds exactly what it is asked for.
+//! `GET /call`: filters match exactly.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{ids, list};
 
-/// Five calls, a day apart.
+/// A tenant with five calls, one day apart.
 async fn tenant_with_calls() -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     for (nth, agent, number) in [
@@ -66,7 +66,7 @@ fn a_script_that_asks_for_what_was_updated_since_misses_nothing_that_is_told_lat
         let seen = list(&tenant, &tenant.read_key, "").await;
         let latest = seen.iter().filter_map(|call| call["updatedAt"].as_str()).max();
         let query = format!("updatedAtGt={}", latest.expect("a time"));
-        // Told to the millisecond: what was recorded within the last of them may be told again.
+        // Times have milliseconds: calls recorded within the last one may be returned again.
         let again = list(&tenant, &tenant.read_key, &query).await;
         assert!(again.len() < seen.len(), "{again:?}");
 

@@ -1,4 +1,4 @@
-//! Who may see people, and what is left behind when somebody did: as everywhere else.
+//! Access to personal data and its access events, as in the rest of the API.
 
 use ledger_tests::cluster::superuser;
 use ledger_tests::fixtures::Message;
@@ -12,7 +12,7 @@ const NAME: &str = "Example Person";
 const PHONE: &str = "+15550100123";
 const EMAIL: &str = "person@example.com";
 
-/// A call with everything about a person in it.
+/// A call with every kind of personal data.
 async fn tenant_with_person() -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     let messages = json!([{ "role": "tool_calls", "time": 1_750_000_001_000_i64, "toolCalls": [
@@ -77,7 +77,7 @@ fn a_reader_of_people_sees_all() {
     });
 }
 
-/// Facts and subjects of the reads recorded so far, oldest first.
+/// Returns facts and subjects of the access events, oldest first.
 async fn reads(tenant: &TestTenant) -> Vec<(Value, Vec<Uuid>)> {
     let rows: Vec<(String, Vec<Uuid>)> = sqlx::query_as(
         "select facts::text, subjects from ledger.events

@@ -1,4 +1,4 @@
-//! Refusals in Vapi's shape, by name, with the status Vapi gives them.
+//! Refusals in Vapi's format, with the status and the wording of Vapi.
 
 use ledger_tests::cluster::superuser;
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -10,7 +10,7 @@ use super::post;
 const ROUTES: [(Method, &str); 3] =
     [(Method::GET, "/call"), (Method::GET, "/call/c-1"), (Method::POST, "/analytics")];
 
-/// Checks that an answer is a refusal as Vapi words it, and gives what it says.
+/// Checks that a response is a refusal in Vapi's format; returns its message.
 async fn refused(response: Response, status: u16) -> Value {
     assert_eq!(response.status(), status, "{}", response.url());
     assert_eq!(response.headers()["content-type"], "application/json");

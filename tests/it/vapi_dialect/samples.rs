@@ -1,4 +1,4 @@
-//! What Vapi told, told again in its own words.
+//! Calls in Vapi's format equal what Vapi sent.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, fixtures, run};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{list, show};
 
-/// Posts a sample and shows its call.
+/// Posts a sample and returns its call.
 async fn told_again(name: &str, id: &str) -> (TestTenant, Value) {
     let tenant = TestLedger::shared().await.tenant().await;
     tenant.post_ok(fixtures::bytes(name)).await;
@@ -15,7 +15,7 @@ async fn told_again(name: &str, id: &str) -> (TestTenant, Value) {
     (tenant, call)
 }
 
-/// Checks that what stands at some places is the same, wherever Vapi told anything.
+/// Checks that some fields are equal wherever Vapi's object has a value.
 fn assert_same(ours: &Value, theirs: &Value, places: &str) {
     for place in places.split_whitespace() {
         let told = theirs.pointer(place).filter(|told| !told.is_null());
@@ -23,7 +23,8 @@ fn assert_same(ours: &Value, theirs: &Value, places: &str) {
     }
 }
 
-/// Who said what and when, and which tools were called; prompts and results are told elsewhere.
+/// Returns role, text and tool of each message in order of time; prompts and results are checked
+/// elsewhere.
 fn spoken(messages: &Value) -> Vec<(String, String, Value)> {
     let messages = messages.as_array().expect("messages").iter();
     let spoken =
@@ -39,7 +40,7 @@ fn spoken(messages: &Value) -> Vec<(String, String, Value)> {
     spoken.into_iter().map(|(_, spoken)| spoken).collect()
 }
 
-/// A link that is told under several names is kept under the first, so single channels are not here.
+/// A link with several names is stored under the first, so single channels are not listed.
 const TOLD_OF_A_CALL: &str = "/id /type /status /endedReason /createdAt /startedAt /endedAt /cost \
     /assistantId /phoneNumberId /customer/number /customer/name /transcript /summary /recordingUrl \
     /stereoRecordingUrl /analysis/summary /analysis/successEvaluation /analysis/structuredData \

@@ -1,4 +1,4 @@
-//! Everything a report told is told again, in its place and of its type.
+//! Everything in a report is returned in the same place and with the same type.
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -37,7 +37,7 @@ async fn tenant_with_report() -> (TestTenant, Value) {
         "analysisCostBreakdown": { "summary": 0.001, "summaryPromptTokens": 12 } });
     let report = Message::report("c-1")
         .told("timestamp", START + 9000)
-        // The report tells another start than the one that Vapi counted from.
+        // The report has another start than the one Vapi used for its offsets.
         .told("startedAt", json!("2026-11-02T09:00:04.410Z"))
         .told("cost", "0.07")
         .told("costs", &costs)
@@ -49,7 +49,7 @@ async fn tenant_with_report() -> (TestTenant, Value) {
         .of_call("squadId", json!("s-1"))
         .of_call("workflowId", json!("w-1"));
     tenant.post_ok(report.body()).await;
-    // A message told later has a snapshot of nothing.
+    // A later message has an empty snapshot of the call.
     tenant.post_ok(Message::new("hang", "c-1").told("timestamp", START + 9500).body()).await;
     tenant.settle().await;
     let expected = json!({ "artifact": artifact, "costs": costs, "breakdown": breakdown });
@@ -91,7 +91,7 @@ fn messages_are_told_as_vapi_told_them() {
         let (tenant, _) = tenant_with_report().await;
         let call = show(&tenant, &tenant.key, "c-1").await;
         let mut wanted = messages();
-        // Its end was not told, its duration was.
+        // Its end is missing, and computed from its duration.
         wanted[5]["endTime"] = json!(START + 7500);
         assert_eq!(call["messages"], wanted);
         assert_eq!(call["artifact"]["messages"], wanted);

@@ -1,5 +1,5 @@
-//! Key files lost, damaged or exchanged, as senders, readers, operators and probes meet it: refused,
-//! nothing made or changed on disk, and all well again without a restart.
+//! Lost, damaged or exchanged key files: requests are refused, nothing is created or changed on
+//! disk, and the server recovers without a restart.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ fn file(own: &OwnDatabase, tenant: TenantId, name: &str) -> PathBuf {
     own.keys.join("keyring").join(tenant.to_string()).join(name)
 }
 
-/// Every file below a directory, with its bytes.
+/// Returns every file below a directory with its bytes.
 fn on_disk(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).expect("a directory") {
@@ -50,7 +50,7 @@ fn mend(path: &Path, contents: &[u8]) {
     if path.is_dir() {
         fs::remove_dir(path).expect("it is empty");
     }
-    // In place where there still is a file, so that its mode stays.
+    // An existing file is overwritten in place, so that its mode stays.
     let is_new = !path.exists();
     fs::write(path, contents).expect("ours");
     if is_new {
@@ -59,7 +59,7 @@ fn mend(path: &Path, contents: &[u8]) {
     }
 }
 
-/// Something to be spoken that claims nothing.
+/// Checks that a tool call gets a text to speak that claims no result.
 fn assert_spoken(status: u16, answer: &Value) {
     assert_eq!(status, 200, "{answer}");
     let error = answer["results"][0]["error"].as_str().expect("an error to be spoken");
@@ -84,7 +84,7 @@ fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
         let root = own.keys.join("root.key");
         let own_file = |name| file(&own, tenant.tenant_id, name);
         let shared_file = |name| file(&own, TenantId::INSTALLATION, name);
-        // Which file, what is wrong with it, whether it is everybody's trouble.
+        // Each file, its damage, and whether it affects all tenants.
         let faults = [
             (own_file("digest.key"), "missing", false),
             (own_file("digest.key"), "cut", false),
@@ -107,7 +107,7 @@ fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
 
             let (status, readiness) = ready(&tenant).await;
             assert_eq!(status, if *is_everybodys { 503 } else { 200 }, "{what}: {readiness}");
-            // Another tenant's files, or the installation's, are not this tenant's trouble.
+            // Files of another tenant, or of the installation, do not affect this tenant.
             if !path.starts_with(own.keys.join("keyring").join(TenantId::INSTALLATION.to_string()))
             {
                 assert_refused(&tenant, body.clone()).await;
@@ -136,7 +136,7 @@ fn a_voice_hears_something_while_the_root_key_is_away() {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
-        // The source is known by now; nothing was named or sealed yet.
+        // The source is cached by now; nothing was hashed or sealed yet.
         let telemetry =
             messages::message("voice", "speech-update", &json!({ "status": "started" }));
         assert_eq!(tenant.post_ok(telemetry.to_string()).await["status"], "ignored");
@@ -217,7 +217,7 @@ fn another_installations_keyring_is_told_from_ours() {
     });
 }
 
-/// Two installations change their root keys and keyrings.
+/// Exchanges the root keys and keyrings of two installations.
 fn exchange(one: &OwnDatabase, two: &OwnDatabase) {
     for part in ["keyring", "root.key"] {
         let kept = one.keys.join("kept");
@@ -237,7 +237,7 @@ fn a_wrong_epoch_key_is_a_refusal_and_no_alarm_about_persons() {
         tenant.post_ok(messages::from(messages::report("kept"), &who).to_string()).await;
         tenant.settle().await;
         first.stop().await;
-        // The right tenant, the right root key, another key: as made by somebody who "repaired" it.
+        // The correct tenant and root key with a new epoch key, as after a wrong repair.
         let path = file(&own, tenant.tenant_id, "1.tek");
         let right = fs::read(&path).expect("a key file");
         fs::remove_file(&path).expect("it was there");

@@ -1,4 +1,4 @@
-//! The keyring away: nothing is taken, and everything says so, until it is back.
+//! A missing keyring: webhooks are refused, and probes and metrics report it, until it is restored.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn a_server_without_its_keyring_takes_nothing_says_so_and_goes_on_when_it_is_bac
         let tenant = first.tenant().await;
         tenant.settle().await;
         first.stop().await;
-        // Recorded, and not projected: nobody projects in a bare store.
+        // Recorded but not projected: a store without a server runs no projection.
         let bare = own.store(1);
         let body = messages::report("before").to_string();
         record(&bare, &tenant, &body).await;
@@ -37,7 +37,7 @@ fn a_server_without_its_keyring_takes_nothing_says_so_and_goes_on_when_it_is_bac
         assert_eq!((status, &readiness["status"]), (503, &"not_ready".into()), "{readiness}");
         assert_ne!(readiness["keyring"], "ok");
         assert_eq!(readiness["database"], "ok");
-        // Projectors hold no keys.
+        // Projections need no keys.
         tenant.settle().await;
         assert_eq!(readiness["halted"], 0);
 
@@ -49,7 +49,7 @@ fn a_server_without_its_keyring_takes_nothing_says_so_and_goes_on_when_it_is_bac
     });
 }
 
-/// Records a webhook as the ingest does, without a server.
+/// Records a webhook as ingest does, without a server.
 async fn record(store: &ledger_store::Store, tenant: &TestTenant, body: &str) {
     use ledger_core::provider::Provider;
     let adapter = Provider::Vapi.adapter();

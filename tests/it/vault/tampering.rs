@@ -1,12 +1,12 @@
-//! Rows of the vault and of the log altered by hand: nothing opens that should not, nothing is
-//! taken for an erasure, and nobody else is held up.
+//! Rows of vault and log altered directly: no section opens wrongly, nothing is reported as erased,
+//! and other people's calls are not delayed.
 
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// Three calls of three persons, seen by nobody since the start of the server that is returned.
+/// Three calls of three people, on a new server with empty caches.
 async fn three_persons(own: &OwnDatabase) -> (TestTenant, PgConnection) {
     let ledger = own.server().await;
     let tenant = ledger.tenant().await;
@@ -31,7 +31,7 @@ fn report(name: &str) -> Value {
     messages::from(messages::report(&format!("call of {name}")), &customer)
 }
 
-/// A subquery for the subject of somebody's call.
+/// A subquery for the subject of a person's call.
 fn subject(name: &str) -> String {
     format!(
         "(select subjects[1] from ledger.events where facts ->> 'provider_call_id' = 'call of {name}')"
@@ -59,7 +59,7 @@ fn named<'a>(calls: &'a [Value], name: &str) -> &'a Value {
     calls.iter().find(|call| call["provider_call_id"] == *id).expect("the call is listed")
 }
 
-/// The customer of somebody's call shows nothing, and does not claim to be erased.
+/// Checks that the customer of a call is empty and not marked as erased.
 fn assert_blank(calls: &[Value], name: &str) {
     let customer = &named(calls, name)["customer"];
     for field in ["name", "phone", "email", "erased"] {
@@ -128,7 +128,7 @@ fn swapped_keys_open_nothing_and_hold_up_nobody() {
     });
 }
 
-/// Ada's key is corrupt: what is about her waits at the sender; what is about others does not.
+/// Ada's key is corrupt: her webhooks are refused for a retry; those of others are accepted.
 async fn assert_others_are_taken(tenant: &TestTenant, ledger: &TestLedger) {
     let mut others = tokio::task::JoinSet::new();
     for nth in 0..20 {
@@ -171,7 +171,7 @@ fn a_section_moved_to_another_tenant_does_not_open() {
         let other = ledger.tenant().await;
         other.post_ok(report("Cleo").to_string()).await;
         other.settle().await;
-        // The read model's copy, the key and the subject with it.
+        // Moves the copy in the read model together with key and subject.
         let [from, to] = [tenant.tenant_id, other.tenant_id];
         tamper(
             &mut conn,

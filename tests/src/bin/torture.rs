@@ -1,4 +1,4 @@
-//! Torture of the whole ledger; see [`ledger_tests::torture`].
+//! Binary of the fault-injection test; the code is in [`ledger_tests::torture`].
 
 use std::process::ExitCode;
 

@@ -1,10 +1,10 @@
-//! What is allowed: who may do what with which object, and each exception with its reason.
+//! The allowed state of the database: every grant, and each exception to a rule with its reason.
 
-/// A name that a rule does not hold for.
+/// A database object that is exempt from a rule.
 pub(super) struct Exception {
-    /// The table, index or constraint.
+    /// The table, index, constraint, function, trigger or role, with its schema.
     pub(super) name: &'static str,
-    /// Why it may.
+    /// Why the exception is safe.
     #[expect(dead_code, reason = "for those who read the list")]
     pub(super) reason: &'static str,
 }
@@ -15,26 +15,26 @@ const fn because(name: &'static str, reason: &'static str) -> Exception {
 
 pub(super) const NONE: &[Exception] = &[];
 
-/// Tables of no tenant. Nobody of ours has any right to them.
+/// Tables without tenant rows. The roles of this product have no right to them.
 pub(super) const WITHOUT_TENANT: &[Exception] = &[because(
     "public._sqlx_migrations",
     "which migrations the database has; the login's, not ours",
 )];
 
-/// Keys that do not begin with the tenant.
+/// Unique keys that do not begin with the tenant.
 pub(super) const KEYS_ACROSS_TENANTS: &[Exception] = &[
     because("ledger.tenants_slug", "operators name a tenant by it; only the owner reads it"),
     because("public._sqlx_migrations_pkey", "a table of no tenant"),
 ];
 
-/// Indexes, not unique, that do not begin with the tenant.
+/// Non-unique indexes that do not begin with the tenant.
 pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     because("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
     because("ledger.source_routes_by_value", "a shared source asks whose an id is"),
     because("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
-/// Functions that run with their owner's rights.
+/// Functions with `security definer`, which run with the rights of their owner.
 pub(super) const DEFINERS: &[Exception] = &[
     because("ledger.append", "the only way into the log; locks and numbers every tenant's events"),
     because("ledger.free_tenants", "a batch is of many tenants; answers whose lock is free"),
@@ -44,14 +44,14 @@ pub(super) const DEFINERS: &[Exception] = &[
     because("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
 ];
 
-/// Our roles. No other may carry our name.
+/// The roles of this product. No other role may have a name with their prefix.
 pub(super) const ROLES: &[Exception] = &[
     because("ledger_owner", "owns everything, cannot log in"),
     because("ledger_app", "serves tenants, one at a time"),
     because("ledger_projector", "reads every log, writes read models"),
 ];
 
-/// Triggers on our tables.
+/// Triggers on tables of this product.
 pub(super) const TRIGGERS: &[Exception] = &[
     because("ledger.events.immutable", "refuses update, delete and truncate to everybody"),
     because("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
@@ -59,12 +59,12 @@ pub(super) const TRIGGERS: &[Exception] = &[
     because("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
 ];
 
-/// Extensions.
+/// Extensions that may be installed in the database.
 pub(super) const EXTENSIONS: &[Exception] = &[because("plpgsql", "comes with PostgreSQL")];
 
-/// The policies of each table, by name. Every table of a tenant has the first two.
+/// The policies of each table, by name. Every table with tenant rows has the first two.
 pub(super) const POLICIES: &[(&str, &str, &str)] = &[
-    // name, which tables have it, and its shape: command, role, using, with check
+    // name, tables that have it, and its definition: command, role, using, with check
     ("owner_all", "*", "* ledger_owner true true"),
     ("app_tenant", "*", "* ledger_app tenant -"),
     ("projector_reads", "ledger.tenants ledger.events", "r ledger_projector true -"),
@@ -75,11 +75,11 @@ pub(super) const POLICIES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The one condition that a tenant's rows are seen under.
+/// The only condition under which a row of a tenant is visible.
 pub(super) const TENANT_CONDITION: &str =
     "(tenant_id = ( SELECT ledger.tenant_in_force() AS tenant_in_force))";
 
-/// Every object, and what others than its owner may do with it. `public` is everybody.
+/// Every object with the rights of roles other than its owner. `public` means all roles.
 pub(super) const GRANTS: &[(&str, &str)] = &[
     ("database", "ledger_owner: create; public: connect temporary"),
     ("schema public", "public: usage"),

@@ -1,4 +1,5 @@
-//! Who may do what: every schema, table, column, function and the database itself, against the list.
+//! Grants: compares the rights on every schema, table, column, function and on the database with
+//! the list.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,8 @@ use sqlx::PgConnection;
 use super::expected::GRANTS;
 use super::listed_schema;
 
-/// One right that somebody other than the owner has; none of the three when nobody has any.
+/// One right of a role other than the owner; the last three fields are null for an object without
+/// any.
 #[derive(sqlx::FromRow)]
 struct Granted {
     kind: String,
@@ -27,7 +29,7 @@ impl Granted {
         }
     }
 
-    /// What the object is called in the list; a line for the whole schema serves, too.
+    /// The entry of the list for this object; an entry for the whole schema applies as well.
     fn listed(&self) -> Option<&'static str> {
         let schema = listed_schema(&self.schema);
         let names = match self.kind.as_str() {
@@ -41,8 +43,8 @@ impl Granted {
     }
 }
 
-/// Objects without an access list have PostgreSQL's own: everything for the owner, and for
-/// everybody to execute functions, to connect, and to make temporary tables.
+/// Objects without an access list have PostgreSQL's default rights: everything for the owner, and
+/// for all roles to execute functions, to connect and to create temporary tables.
 const GRANTED: &str = "
 with ours as (
   select * from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
@@ -115,7 +117,7 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// A line of the list as pairs of who and what.
+/// Parses an entry of the list into pairs of role and right.
 fn rights(listed: &str) -> Vec<(String, String)> {
     let of_one = |one: &str| {
         let (who, what) = one.split_once(':').expect("a role, a colon, rights");

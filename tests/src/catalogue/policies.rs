@@ -1,4 +1,4 @@
-//! Row security: each table has the policies it should have, in their one shape, and no others.
+//! Row security: each table has exactly the listed policies, each with the listed definition.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,13 @@ use super::listed_schema;
 struct Policy {
     schema: String,
     table: String,
-    /// None for a table that has no policy at all.
+    /// Null for a table without policies.
     name: Option<String>,
     is_permissive: Option<bool>,
     shape: Option<String>,
 }
 
-/// A policy's shape as the list writes it: command, roles, condition on what is seen, and on what
-/// is written.
+/// The definition of a policy in the form of the list: command, roles, `using` and `with check`.
 const FOUND: &str = "
 select n.nspname::text as schema, c.relname::text as \"table\", p.polname::text as name,
        p.polpermissive as is_permissive,
@@ -65,7 +64,7 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
     found
 }
 
-/// The policies that a table should have, with their shapes.
+/// The policies that a table must have, as name and definition.
 fn wanted(schema: &str, table: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let schema = listed_schema(schema);
     let names = ["*".to_owned(), format!("{schema}.*"), format!("{schema}.{table}")];

@@ -1,12 +1,12 @@
-//! Rules as queries for what breaks them. Each gives sentences; `exceptions` are the names it does
-//! not hold for.
+//! Rules as queries for violations. Each query returns one sentence per violation; the names in
+//! `exceptions` are exempt.
 
 use super::expected::{
     DEFINERS, EXTENSIONS, Exception, INDEXES_ACROSS_TENANTS, KEYS_ACROSS_TENANTS, NONE, ROLES,
     TRIGGERS, WITHOUT_TENANT,
 };
 
-/// All rules that need no list of their own.
+/// All rules except grants and policies, each with its list of exceptions.
 pub(super) const RULES: &[(&str, &[Exception])] = &[
     (ROW_SECURITY, WITHOUT_TENANT),
     (TENANT_COLUMN, WITHOUT_TENANT),
@@ -45,8 +45,8 @@ select format('%I.%I has no column tenant_id uuid not null', n.nspname, c.relnam
       where a.attrelid = c.oid and a.attname = 'tenant_id' and a.atttypid = 'uuid'::regtype
         and (a.attnotnull or c.relkind = 'v'))";
 
-/// Materialised views, foreign tables and unlogged tables escape row security or a crash; sequences
-/// skip and tell one tenant of another.
+/// Materialised views and foreign tables have no row security, and unlogged tables lose rows in a
+/// crash. Sequences leave gaps and reveal the activity of other tenants.
 const KINDS_OF_RELATIONS: &str = "
 select case
          when c.relkind = 'v' then format('view %I.%I does not run as its reader (security_invoker)', n.nspname, c.relname)
@@ -94,8 +94,8 @@ select format('index %I.%I of %s %s', n.nspname, i.relname, x.indrelid::regclass
     or not x.indisunique and not x.indisexclusion and a.attname is distinct from 'tenant_id'
        and format('%I.%I', n.nspname, i.relname) not in (select name from exceptions)";
 
-/// Row security does not see what a foreign key looks at, and a key onto the row that every append
-/// locks would make everything wait for it.
+/// Checks of foreign keys bypass row security. A key that references `ledger.tenants` would also
+/// wait for the row that every append locks.
 const FOREIGN_KEYS: &str = "
 select format('foreign key %I of %s %s', k.conname, k.conrelid::regclass,
               case when k.confrelid = to_regclass('ledger.tenants')
@@ -135,7 +135,7 @@ select format('function %s runs with its owner''s rights and %s', p.oid::regproc
        ) as f (fault, is_found)
  where p.prosecdef and f.is_found";
 
-/// Every policy rests on this one function.
+/// All policies depend on this function.
 const TENANT_IN_FORCE: &str = "
 select format('ledger.tenant_in_force() is not what policies rest on: %s',
               coalesce(pg_get_function_sqlbody(to_regprocedure('ledger.tenant_in_force()')), 'it is gone or of another language'))
@@ -158,7 +158,8 @@ select format('rule %I on %s rewrites statements', r.rulename, r.ev_class::regcl
  union all
 select format('event trigger %I', evtname) from pg_event_trigger";
 
-/// Before each statement (58: statement, before, delete, update, truncate), and in replica sessions.
+/// The trigger runs before each statement (58: statement, before, delete, update, truncate), also
+/// in replica sessions.
 const IMMUTABILITY: &str = "
 select format('the log can be changed: trigger immutable on %s is %s', l.name,
          case when t.tgname is null then 'gone'
@@ -211,7 +212,8 @@ select format('role %I %s', r.rolname, f.fault)
  union all
 select format('role %s is not there', name) from exceptions where name not in (select rolname from pg_roles)";
 
-/// Logins may take our roles; ours take nobody's.
+/// Login roles may be members of the roles of this product, which are members of no role
+/// themselves.
 const MEMBERSHIPS: &str = "
 select format('role %s is a member of %s', m.member::regrole, m.roleid::regrole)
   from pg_auth_members m

@@ -1,7 +1,7 @@
-//! Looks at what is stored, behind the server's back, and compares it with what was sent and answered.
+//! Compares what is stored with what was sent and answered, by direct reads of the database.
 //!
-//! While it looks, every tenant's log is locked in one transaction: nothing is appended meanwhile, and the read model
-//! can be brought to the end and folded again beside the first.
+//! During a check one transaction locks every tenant's log: nothing is appended, and the read
+//! models can catch up and be folded a second time.
 
 mod log;
 mod model;
@@ -21,17 +21,17 @@ use super::sender::Sending;
 use super::world::World;
 use super::{child, history};
 
-/// The read model has this long to reach the end of the log.
+/// Time limit for the read models to reach the end of the log.
 const CATCH_UP: Duration = Duration::from_mins(1);
 
-/// What one look is made with.
+/// The inputs of a check.
 pub(super) struct Checker {
     pub(super) sending: Arc<Sending>,
     pub(super) follower: Arc<Follower>,
     pub(super) findings: Arc<Findings>,
 }
 
-/// A tenant as the database knows it; `nth` when webhooks are sent to it.
+/// A tenant in the database; `nth` is set if the workload sends webhooks to it.
 struct Subject {
     tenant_id: TenantId,
     nth: Option<usize>,
@@ -44,11 +44,11 @@ impl Checker {
         &self.sending.world
     }
 
-    /// Looks at everything. To be called when no webhook is under way and the world is well. Returns how many events
-    /// there are.
+    /// Runs all fast checks and returns the number of events. Requires that no webhook is in flight
+    /// and no fault is active.
     ///
     /// # Errors
-    /// The database does not answer.
+    /// If the database does not answer.
     pub(super) async fn look(&self) -> anyhow::Result<u64> {
         let entries = self.sending.history.entries();
         let mut conn = self.world().postgres.connect().await?;
@@ -67,22 +67,22 @@ impl Checker {
             model::check(self, &mut tx, tenant.tenant_id, &log).await?;
         }
         log::check_quarantine(self, &mut tx, &entries).await?;
-        // The second folding is forgotten, and the logs go on.
+        // The rollback discards the second fold and releases the logs.
         tx.rollback().await?;
         self.verify().await?;
         Ok(events)
     }
 
-    /// Looks at what takes longer and need be looked at only once: sealed sections and files.
+    /// Runs the slow checks that are needed only once: sealed sections and files.
     ///
     /// # Errors
-    /// The database or a file cannot be read.
+    /// If the database or a file cannot be read.
     pub(super) async fn look_deeper(&self, dice: &mut fastrand::Rng) -> anyhow::Result<()> {
         secrecy::check_sections(self, dice).await?;
         secrecy::check_files(self).await
     }
 
-    /// The order lock of every tenant: whoever holds it knows that nothing is being appended.
+    /// Takes the order lock of every tenant: while it is held, nothing is appended.
     async fn lock_tenants(&self, conn: &mut PgConnection) -> anyhow::Result<Vec<Subject>> {
         let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
             "select tenant_id from ledger.tenants order by tenant_id for no key update",
@@ -96,7 +96,7 @@ impl Checker {
         Ok(ids.into_iter().map(subject).collect())
     }
 
-    /// What the product itself says of its logs.
+    /// Runs `call-ledger verify` on the logs.
     async fn verify(&self) -> anyhow::Result<()> {
         let output = tokio::process::Command::new(std::env::current_exe()?)
             .args(["verify", "--output", "json", "--database-url", &self.world().postgres.url])

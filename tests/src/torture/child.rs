@@ -1,7 +1,8 @@
-//! The server as a process of its own, to be killed: this binary starts itself again and runs the real `server` crate.
+//! Child processes in a role: this binary starts itself again and runs the real `server` crate, so
+//! that it can be killed.
 //!
-//! Beside the server there is a guard, which outlives whoever started it and ends what was left behind, and the
-//! product's own command line, for `verify`.
+//! The other roles are a guard, which outlives the harness and ends processes that are left, and
+//! the command line of the product, for `verify`.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -25,18 +26,18 @@ use tracing_subscriber::EnvFilter;
 use super::processes;
 use crate::ledger::MAX_BODY;
 
-/// What a process of this binary is to be; nothing is the harness itself.
+/// Variable with the role of a process; unset in the harness itself.
 pub(super) const ROLE: &str = "LEDGER_TORTURE_ROLE";
-/// The directory of the run.
+/// Variable with the directory of the run.
 pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
-/// The database as the server is to reach it.
+/// Variable with the database URL for the server.
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
-/// The bug a server is to have, as `ledger_store::planted` reads it.
+/// Variable with the bug to inject, as `ledger_store::planted` reads it.
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
-/// What a server prints before its address.
+/// Prefix of the line in which a server prints its address.
 pub(super) const LISTENING: &str = "listening ";
 
-/// Does what the environment says this process is to be; `None` when it is the harness.
+/// Runs the role that the environment names; `None` in the harness.
 pub(super) fn play_role() -> Option<ExitCode> {
     let role = std::env::var(ROLE).ok()?;
     let dir = std::env::var(DIR).map(PathBuf::from).unwrap_or_default();
@@ -47,7 +48,7 @@ pub(super) fn play_role() -> Option<ExitCode> {
     })
 }
 
-/// Migrates and serves until it is told to stop, as `call-ledger serve` does.
+/// Migrates and serves until a stop signal, as `call-ledger serve` does.
 async fn serve(dir: &Path) -> ExitCode {
     let filter = EnvFilter::new("info,server=debug,ledger_store=debug,projections=debug,sqlx=warn");
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -83,7 +84,7 @@ async fn serve(dir: &Path) -> ExitCode {
     if stopped.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The system's clock, wrong by what a file says, in milliseconds.
+/// The system clock, shifted by the milliseconds in a file.
 struct ShiftedClock(PathBuf);
 
 impl Clock for ShiftedClock {
@@ -93,7 +94,7 @@ impl Clock for ShiftedClock {
     }
 }
 
-/// Waits until the harness has ended, however it did, then ends what it started and removes its directory.
+/// Waits until the harness has ended in any way, then ends its processes and removes its directory.
 fn guard(dir: &Path) -> ExitCode {
     let mut sink = Vec::new();
     let _ = std::io::stdin().read_to_end(&mut sink);
@@ -101,7 +102,7 @@ fn guard(dir: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ends every process of a run that is still there and removes what it had on disk.
+/// Ends every remaining process of a run and removes its files.
 pub(super) fn clean_up(dir: &Path) {
     let files = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut left: Vec<i32> = files
@@ -112,7 +113,7 @@ pub(super) fn clean_up(dir: &Path) {
         left.extend(processes::children(postmaster));
         left.push(postmaster);
     }
-    // A number may be somebody else's by now.
+    // The kernel may have reused the number for another process.
     for pid in left.into_iter().filter(|pid| processes::belongs_to(*pid, dir)) {
         processes::signal(pid, Signal::SIGKILL);
     }

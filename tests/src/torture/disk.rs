@@ -1,6 +1,8 @@
-//! Disks that can be made full and emptied again: memory file systems whose size is lowered to what they hold.
+//! Disks that can be filled and emptied: memory file systems with a size that is reduced to their
+//! contents.
 //!
-//! They are mounted in a mount namespace of this process's own, so they go with its last process, however that ends.
+//! The mounts are in a private mount namespace of this process, so the kernel removes them with its
+//! last process.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,14 +13,15 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::statvfs;
 
-/// A disk of its own for a directory.
+/// A memory file system mounted over one directory.
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
     size: u64,
 }
 
-/// Gives this process a mount namespace of its own. To be called before any thread is started; `false` when we may not.
+/// Moves this process into a private mount namespace. Must be called before any thread starts;
+/// returns `false` without the privilege.
 pub(super) fn own_namespace() -> bool {
     let nothing: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS).is_ok()
@@ -26,7 +29,8 @@ pub(super) fn own_namespace() -> bool {
 }
 
 impl Disk {
-    /// Mounts an empty disk over an existing directory; what the directory holds, its owner and its mode stay.
+    /// Mounts an empty disk over an existing directory; contents, owner and mode of the directory
+    /// are kept.
     pub(super) fn mount(path: &Path, size: u64) -> std::io::Result<Self> {
         let found = fs::metadata(path)?;
         let aside = path.with_extension("aside");
@@ -40,13 +44,13 @@ impl Disk {
         Ok(Self { path: path.to_owned(), size })
     }
 
-    /// Takes away all the room that is left.
+    /// Reduces the size to the used blocks, so that the next write fails.
     pub(super) fn fill(&self) -> std::io::Result<()> {
         let disk = statvfs(&self.path)?;
         self.resize((disk.blocks() - disk.blocks_free()) * disk.fragment_size())
     }
 
-    /// Gives it back.
+    /// Restores the original size.
     pub(super) fn empty(&self) -> std::io::Result<()> {
         self.resize(self.size)
     }
@@ -68,7 +72,7 @@ fn size_of(bytes: u64) -> String {
     format!("size={bytes}")
 }
 
-/// Copies what a directory holds, with owners and modes.
+/// Copies the contents of a directory with owners and modes.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status()?;
     if copied.success() { Ok(()) } else { Err(std::io::Error::other("cp -a failed")) }

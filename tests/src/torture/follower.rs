@@ -1,5 +1,6 @@
-//! A reader that follows every tenant's log all the time, through the function the projector reads with. It must never
-//! see a position without the one before it, nor anything it has seen in another form.
+//! A reader that continuously follows every tenant's log through the read function of the
+//! projections. Reading a position before its predecessor, or an event in a changed form, is a
+//! finding.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
@@ -13,14 +14,14 @@ use sqlx::{Connection, Executor, PgConnection};
 use super::report::{Check, Findings};
 use super::sender::Sending;
 
-/// Events read at once: small, so that pages end everywhere.
+/// Events per page: small, so that page boundaries are everywhere.
 const PAGE: i64 = 64;
 const PAUSE: Duration = Duration::from_millis(5);
-/// A database that does not answer is asked again after this.
+/// Delay before a retry if the database does not answer.
 const BACKOFF: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was seen of each tenant: the fingerprint of each event, by position.
+/// The events read of each tenant: their fingerprints by position.
 pub(super) struct Follower {
     seen: Mutex<Vec<Vec<u64>>>,
     findings: Arc<Findings>,
@@ -35,12 +36,12 @@ impl Follower {
         self.seen.lock().expect("nothing panics while holding it")
     }
 
-    /// Follows until it is over, whatever happens to the database meanwhile.
+    /// Follows until the run is over; reconnects after each database fault.
     pub(super) async fn run(self: Arc<Self>, sending: Arc<Sending>) {
         let mut dice = fastrand::Rng::with_seed(1);
         while !sending.is_over.load(Ordering::Relaxed) {
             let following = self.follow(&sending, &mut dice);
-            // It only ends when the connection breaks, or says nothing for too long.
+            // Ends only if the connection breaks or a query takes too long.
             let _ = following.await;
             tokio::time::sleep(BACKOFF).await;
         }
@@ -61,7 +62,7 @@ impl Follower {
         Ok(())
     }
 
-    /// A page: most often the next one, sometimes one that was read before.
+    /// Reads a page: mostly the next one, sometimes one that was read before.
     async fn read(
         &self,
         conn: &mut PgConnection,
@@ -101,7 +102,7 @@ impl Follower {
     }
 }
 
-/// What tells one event from another, or from itself changed.
+/// A hash of all fields of an event, to detect changes.
 pub(super) fn fingerprint(event: &StoredEvent) -> u64 {
     let mut hasher = DefaultHasher::new();
     (event.event_id, event.stream_id, event.stream_version).hash(&mut hasher);

@@ -1,4 +1,5 @@
-//! What was sent, and what came back: for each webhook the answers that bind the ledger, and nothing it says of itself.
+//! The record of what was sent and of the responses: the obligations of the ledger for each
+//! webhook.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,68 +7,69 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::report::{Check, Findings};
 use super::workload::Webhook;
 
-/// How many acknowledged webhooks are kept at hand to be sent again.
+/// Number of acknowledged webhooks kept to be sent again.
 const RECENT: usize = 400;
 
-/// What names a webhook in the log: whose it is (none when nobody's) and the digest of its content under their key.
+/// The identity of a webhook in the log: its tenant (none if unassignable) and the digest of its
+/// content under that tenant's key.
 pub(super) type Name = (Option<usize>, [u8; 32]);
 
-/// What a sender heard.
+/// The result of sending a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is in the log, or was done with as telemetry or quarantine.
+    /// The webhook is in the log, or was handled as telemetry or quarantine.
     Done(Answer),
-    /// It was refused, and nothing of it may be kept.
+    /// The webhook was refused, and nothing of it may be stored.
     Refused(u16),
-    /// No answer, or one that leaves it open.
+    /// No response, or one that leaves open whether the webhook is stored; with the reason.
     Unknown(&'static str),
 }
 
-/// What an answer promises.
+/// What a successful response states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It stands there: the first position when it is told, and the last.
+    /// Stored: the first position, if the response has it, and the last.
     Stored { first: Option<i64>, last: i64 },
-    /// Telemetry.
+    /// Ignored as telemetry.
     Ignored,
-    /// Whose it is cannot be told.
+    /// Quarantined, because its tenant could not be determined.
     Quarantined,
 }
 
-/// What is known of one webhook.
+/// The expectation and the responses of one webhook.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// How many events it is.
+    /// Number of events the webhook becomes.
     pub(super) events: usize,
-    /// What its sender is to hear in the end.
+    /// The required final result.
     pub(super) wish: super::workload::Wish,
-    /// SHA-256 of the body as it is to be kept.
+    /// SHA-256 of the body in the form that must be stored.
     pub(super) kept: Option<[u8; 32]>,
-    /// The first answer that promised something.
+    /// The first definite response.
     pub(super) answer: Option<Answer>,
 }
 
-/// How often what happened.
+/// Counters of requests and results.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
     pub(super) requests: u64,
     pub(super) acknowledged: u64,
     pub(super) refused: u64,
-    /// By what was heard instead of an answer.
+    /// By the reason that the result is unknown.
     pub(super) unknown: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Default)]
 struct Inner {
     entries: HashMap<Name, Entry>,
-    /// Unknown ones to be sent again.
+    /// Webhooks with an unknown result that will be sent again.
     retries: VecDeque<Arc<Webhook>>,
-    /// Acknowledged ones that may be sent again.
+    /// Acknowledged webhooks that may be sent again.
     recent: VecDeque<Arc<Webhook>>,
     counts: Counts,
 }
 
-/// Everything that was sent.
+/// All webhooks sent in a run.
 pub(super) struct History {
     inner: Mutex<Inner>,
     findings: Arc<Findings>,
@@ -82,7 +84,7 @@ impl History {
         self.inner.lock().expect("nothing panics while holding it")
     }
 
-    /// A webhook is about to be sent.
+    /// Records that a webhook is about to be sent.
     pub(super) fn invoke(&self, webhook: &Webhook) {
         let mut inner = self.inner();
         inner.counts.requests += 1;
@@ -94,7 +96,7 @@ impl History {
         });
     }
 
-    /// What came back. An answer that contradicts an earlier one is a finding.
+    /// Records a result. A response that contradicts an earlier one is a finding.
     pub(super) fn complete(&self, webhook: &Arc<Webhook>, outcome: &Outcome, again: bool) {
         let mut inner = self.inner();
         let inner = &mut *inner;
@@ -137,24 +139,24 @@ impl History {
         }
     }
 
-    /// An unknown one, to be tried again; the oldest first.
+    /// Removes and returns the oldest webhook with an unknown result that must be sent again.
     pub(super) fn next_retry(&self) -> Option<Arc<Webhook>> {
         self.inner().retries.pop_front()
     }
 
-    /// One that was answered not long ago.
+    /// Returns a random one of the recently acknowledged webhooks.
     pub(super) fn any_recent(&self, dice: &mut fastrand::Rng) -> Option<Arc<Webhook>> {
         let inner = self.inner();
         (!inner.recent.is_empty())
             .then(|| Arc::clone(&inner.recent[dice.usize(..inner.recent.len())]))
     }
 
-    /// Everything known so far.
+    /// Returns a copy of everything recorded so far.
     pub(super) fn entries(&self) -> HashMap<Name, Entry> {
         self.inner().entries.clone()
     }
 
-    /// The names of what was sent to others than `tenant`, by digest.
+    /// Returns the digests of the webhooks that were sent to tenants other than `tenant`.
     pub(super) fn digests_of_others(&self, tenant: usize) -> HashSet<[u8; 32]> {
         let inner = self.inner();
         inner

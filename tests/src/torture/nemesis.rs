@@ -1,4 +1,4 @@
-//! What is done to the world: each fault is injected, held for a while under traffic, and taken back.
+//! Fault injection: each fault is injected, held for a while under traffic, and removed.
 
 mod hostile;
 mod network;
@@ -16,7 +16,7 @@ use super::sender::Sending;
 use super::serving::READY_PATIENCE;
 use super::world::World;
 
-/// A way to hurt the world.
+/// The kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
     KillServer,
@@ -54,11 +54,11 @@ pub(super) enum Fault {
     TenantHeld,
 }
 
-/// The faults that are kills: of everything that has memory.
+/// The faults that kill a process with state in memory.
 const KILLS: [Fault; 4] =
     [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend, Fault::KillAll];
 
-/// All others.
+/// All other faults.
 const OTHERS: [Fault; 29] = [
     Fault::StopServer,
     Fault::PauseServer,
@@ -92,7 +92,7 @@ const OTHERS: [Fault; 29] = [
 ];
 
 impl Fault {
-    /// Its name in the summary.
+    /// The name of the fault in the summary.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::KillServer => "kill server",
@@ -135,14 +135,15 @@ impl Fault {
         KILLS.contains(&self)
     }
 
-    /// Why it cannot be injected here, if it cannot.
+    /// The reason why the fault cannot be injected on this machine, if there is one.
     fn obstacle(self, world: &World) -> Option<&'static str> {
         let needs_disk = matches!(self, Self::DataFull | Self::WalFull | Self::KeyringFull);
         (needs_disk && world.keys.is_none()).then_some("no disks of our own could be mounted")
     }
 }
 
-/// So many faults in an order of the seed's, at least `kills` of them kills, every kind as often as every other.
+/// Returns `faults` faults in an order derived from the seed, at least `kills` of them kills, all
+/// kinds equally often.
 pub(super) fn plan(seed: u64, faults: usize, kills: usize) -> Vec<Fault> {
     let kills = kills.min(faults);
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -154,7 +155,7 @@ pub(super) fn plan(seed: u64, faults: usize, kills: usize) -> Vec<Fault> {
     plan
 }
 
-/// Splits a plan into what can be done here and what cannot, with the reason.
+/// Splits a plan into the feasible faults and the others with their reasons.
 pub(super) fn feasible(
     world: &World,
     plan: Vec<Fault>,
@@ -170,27 +171,27 @@ pub(super) fn feasible(
     (left, not_run)
 }
 
-/// Who does it.
+/// Injects the faults and holds what it needs for this.
 pub(super) struct Nemesis {
     pub(super) world: Arc<World>,
     pub(super) findings: Arc<Findings>,
     pub(super) follower: Arc<Follower>,
-    /// Through which it is seen how tenants fare beside a hostile one.
+    /// Used to measure other tenants during a fault of one tenant; none if no traffic is sent.
     pub(super) sending: Option<Arc<Sending>>,
     pub(super) dice: fastrand::Rng,
     pub(super) server_ready: Times,
     pub(super) postgres_ready: Times,
-    /// How many tenants were made on a full disk.
+    /// Number of tenants that were created on a full disk.
     pub(super) set_up: u64,
-    /// Transactions that are held open across faults.
+    /// Transactions that stay open across faults.
     pub(super) held: tokio::task::JoinSet<()>,
 }
 
 impl Nemesis {
-    /// Injects a fault, takes it back, and waits until the world is well.
+    /// Injects a fault, removes it, and waits until every server is ready.
     ///
     /// # Errors
-    /// The world does not become well: there is no use in going on.
+    /// If the servers do not become ready: the run cannot continue.
     pub(super) async fn strike(&mut self, fault: Fault) -> anyhow::Result<()> {
         sleep(Duration::from_millis(self.dice.u64(60..260))).await;
         let done = tokio::time::timeout(3 * READY_PATIENCE, async {
@@ -239,7 +240,7 @@ impl Nemesis {
         Ok(())
     }
 
-    /// For how long a fault is held: most often shorter than anybody's patience, sometimes longer than everybody's.
+    /// Holds a fault: mostly shorter than any timeout, sometimes longer than all of them.
     async fn hold(&mut self) {
         let is_long = self.dice.u8(..8) == 0;
         let for_ms = if is_long { self.dice.u64(2_000..7_000) } else { self.dice.u64(100..1_000) };
@@ -251,7 +252,7 @@ impl Nemesis {
     }
 }
 
-/// What is found when a fault is not got over.
+/// The text of the finding for a system that does not become ready after a fault.
 fn not_ready(fault: Fault, since: Instant) -> String {
     format!("after {} it was not ready within {:?}", fault.name(), since.elapsed())
 }

@@ -1,10 +1,11 @@
-//! The command line.
+//! The command line of the `torture` binary.
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-/// Real traffic, real faults, and a checker that reads the database behind the server's back.
+/// Runs real traffic with injected faults and checks the stored data by direct reads of the
+/// database.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "torture")]
 #[command(
@@ -16,39 +17,39 @@ Examples:
   torture --planted all                          whether the checks find what they are for"
 )]
 pub(super) struct Options {
-    /// Chooses the traffic and the order of the faults
+    /// Seed of the traffic and of the order of the faults
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// How many faults are injected
+    /// Number of faults to inject
     #[arg(long, default_value_t = 30)]
     pub(super) faults: usize,
-    /// How many of them, at least, are kills of the server, of PostgreSQL or of a backend
+    /// Minimum number of faults that kill the server, PostgreSQL or a backend
     #[arg(long, default_value_t = 10)]
     pub(super) kills: usize,
-    /// The run ends after this many seconds, whatever is left to inject
+    /// End the run after this many seconds, even if faults are left
     #[arg(long, default_value_t = 1_200)]
     pub(super) seconds: u64,
-    /// Senders under way at once
+    /// Number of concurrent senders
     #[arg(long, default_value_t = 8)]
     pub(super) clients: usize,
-    /// How often everything is checked while it goes on, in faults
+    /// Number of faults between two complete checks
     #[arg(long, default_value_t = 100)]
     pub(super) check_every: usize,
-    /// Run with a bug planted that must be found: its name, or `all` of them in turn
+    /// Inject a bug that the checker must find: its name, or `all` of them in turn
     #[arg(long, value_name = "BUG")]
     pub(super) planted: Option<String>,
     /// Keep the logs of the servers and of PostgreSQL in this directory
     #[arg(long, value_name = "DIR")]
     pub(super) logs: Option<PathBuf>,
-    /// What standard output holds
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
-    /// Do not mount size-capped disks, even as root: disks do not fill up then
+    /// Do not mount disks of limited size, even as root; the faults of full disks are skipped
     #[arg(long)]
     pub(super) no_mounts: bool,
 }
 
-/// What standard output holds.
+/// The format of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// Tables for people.

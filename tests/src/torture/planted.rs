@@ -1,7 +1,8 @@
-//! A test of the checker: bugs are planted one at a time, and each must be found, by the check that is there for it.
+//! Mutation test of the checker: bugs are injected one at a time, and the intended check must find
+//! each.
 //!
-//! Most are planted in the run's own database, around the function that appends, so that the product holds nothing of
-//! them. Two cannot be: they are built into the server by the feature `planted-bugs`.
+//! Most bugs are injected into the run's own database, around the append function, so the product
+//! has no code for them. Two are built into the server by the feature `planted-bugs`.
 
 mod sql;
 
@@ -19,25 +20,25 @@ use super::nemesis::Fault;
 use super::report::{Check, Findings};
 use super::run::Run;
 
-/// Runs under way at once: they mostly wait.
+/// Concurrent runs; a run mostly waits.
 const AT_ONCE: usize = 3;
-/// Traffic before the first fault: there must be something to do wrong.
+/// Traffic before the first fault, so that some events exist.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// A bug that needs luck to show gets this many runs.
+/// Maximum number of runs for a bug that shows only by chance.
 const TRIES: u64 = 3;
 
-/// Where a bug is planted.
+/// Where a bug is injected.
 #[derive(Debug, Clone, Copy)]
 enum Where {
-    /// Around `ledger.append`: the body of a function that calls the right one, see [`sql`].
+    /// Around `ledger.append`: the body of a function that calls the correct one, see [`sql`].
     Append(&'static str),
-    /// Anywhere else in the database.
+    /// Statements that change the database elsewhere.
     Database(&'static [&'static str]),
-    /// In the server, by its name.
+    /// In the server, by the name of the bug.
     Server,
 }
 
-/// A bug, what brings it out, and what must find it.
+/// A bug, the faults that trigger it, and the checks that must find it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plant {
     pub(super) name: &'static str,
@@ -121,20 +122,20 @@ const PLANTS: &[Plant] = &[
     },
 ];
 
-/// What became of one bug.
+/// The result for one bug.
 pub(super) struct Verdict {
     pub(super) plant: &'static str,
-    /// Which checks found something; the expected ones first.
+    /// The checks with findings, the expected ones first.
     pub(super) found_by: Vec<String>,
     pub(super) is_found: bool,
     pub(super) seconds: u64,
 }
 
 impl Plant {
-    /// Plants it, before the servers start.
+    /// Injects the bug before the servers start.
     ///
     /// # Errors
-    /// The function that appends is not what it was: the bug has to be planted another way.
+    /// If the append function has changed: the bug must then be injected in another way.
     pub(super) async fn sow(&self, conn: &mut PgConnection) -> anyhow::Result<()> {
         match self.place {
             Where::Server => {}
@@ -186,10 +187,10 @@ impl Plant {
     }
 }
 
-/// Plants one bug, or each in turn, and looks whether it is found.
+/// Injects one bug, or each in turn, and reports whether it is found.
 ///
 /// # Errors
-/// There is no such bug, or this build cannot have it.
+/// If there is no such bug, or this build does not include it.
 pub(super) async fn find(name: &str, seed: u64, may_mount: bool) -> anyhow::Result<Vec<Verdict>> {
     let wanted: Vec<&'static Plant> =
         PLANTS.iter().filter(|plant| name == "all" || plant.name == name).collect();
@@ -206,7 +207,7 @@ pub(super) async fn find(name: &str, seed: u64, may_mount: bool) -> anyhow::Resu
         let room = Arc::clone(&room);
         runs.spawn(async move {
             let _place = room.acquire_owned().await?;
-            // A thread of its own: a run's future stays where it is.
+            // Runs on a thread of its own: the future of a run is not `Send`.
             let find = move || Handle::current().block_on(plant.find(seed, may_mount));
             let verdict = tokio::task::spawn_blocking(find).await?;
             if let Ok(verdict) = &verdict {
@@ -220,7 +221,7 @@ pub(super) async fn find(name: &str, seed: u64, may_mount: bool) -> anyhow::Resu
     runs.join_all().await.into_iter().collect()
 }
 
-/// The verdicts for people.
+/// Returns the verdicts as a table.
 pub(super) fn table(verdicts: &[Verdict]) -> String {
     let mut table = Table::new();
     table.set_header(["planted", "found", "by", "seconds"]);
@@ -232,7 +233,7 @@ pub(super) fn table(verdicts: &[Verdict]) -> String {
     format!("{table}\n")
 }
 
-/// The same for machines.
+/// Returns the verdicts as JSON.
 pub(super) fn json(verdicts: &[Verdict]) -> Value {
     let one = |verdict: &Verdict| {
         json!({

@@ -1,4 +1,5 @@
-//! The private PostgreSQL of a run: the product's own supervisor, real durability, and ways to hurt it.
+//! The private PostgreSQL of a run: the product's own supervisor, real durability, and operations
+//! to disturb it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +13,12 @@ use tokio::sync::Mutex;
 use super::disk::Disk;
 use super::processes;
 
-/// More than two servers and the harness need, and few enough to be used up.
+/// More than two servers and the harness need, and few enough to be exhausted.
 const MAX_CONNECTIONS: u16 = 90;
-/// Room for the data and for the write-ahead log when they are on disks of their own.
+/// Sizes in bytes of the disks for data and write-ahead log, where they can be mounted.
 const DATA_BYTES: u64 = 6 << 30;
 const WAL_BYTES: u64 = 320 << 20;
-/// Small, so that long runs check point often and recovery has little to replay.
+/// Small limits, so that checkpoints are frequent in long runs and recovery is short.
 const TUNING: [&str; 4] = [
     "alter system set max_wal_size = '96MB'",
     "alter system set min_wal_size = '32MB'",
@@ -25,25 +26,25 @@ const TUNING: [&str; 4] = [
     "alter system set log_lock_waits = on",
 ];
 
-/// A PostgreSQL that is started again when it ends by itself.
+/// A PostgreSQL that is restarted whenever it ends by itself.
 pub(super) struct Postgres {
     settings: Settings,
     cluster: Mutex<Option<Cluster>>,
-    /// As its superuser, over its own socket: nothing stands between.
+    /// Superuser options over its own socket, without a proxy.
     pub(super) database: PgConnectOptions,
-    /// The same as a URL.
+    /// The same connection as a URL.
     pub(super) url: String,
-    /// Its socket.
+    /// Path of the unix socket.
     pub(super) socket: PathBuf,
-    /// The disks that can be filled: data, then write-ahead log. None when they may not be mounted.
+    /// The disks that can be filled: data, then write-ahead log. None if mounting is not allowed.
     pub(super) disks: Option<[Disk; 2]>,
 }
 
 impl Postgres {
-    /// Creates the data below `dir` and starts the server, on disks of its own when it may.
+    /// Creates the data directory below `dir`, on separate disks if allowed, and starts the server.
     ///
     /// # Errors
-    /// PostgreSQL cannot be had, or a disk cannot be mounted although we are allowed to.
+    /// If PostgreSQL cannot be started, or a disk cannot be mounted although it is allowed.
     pub(super) async fn start(dir: &Path, may_mount: bool) -> anyhow::Result<Self> {
         let data_dir = dir.join("data");
         super::world::make_passable(&data_dir)?;
@@ -78,59 +79,59 @@ impl Postgres {
         })
     }
 
-    /// The postmaster, when there is one.
+    /// Returns the process id of the running postmaster.
     pub(super) async fn pid(&self) -> Option<i32> {
         let pid = self.cluster.lock().await.as_ref()?.pid()?;
         processes::is_alive(pid).then_some(pid)
     }
 
-    /// Its processes but the first, which do the work.
+    /// Returns the process ids of the postmaster's children.
     pub(super) async fn workers(&self) -> Vec<i32> {
         self.pid().await.map_or_else(Vec::new, processes::children)
     }
 
-    /// Kills all of it at once: nothing is flushed, nothing is said to anybody.
+    /// Kills all processes at once, without a flush or a shutdown.
     pub(super) async fn kill(&self) {
         if let Some(pid) = self.pid().await {
             processes::kill_family(pid).await;
         }
     }
 
-    /// Continues what was stopped.
+    /// Continues all stopped processes.
     pub(super) async fn continue_all(&self) {
         for pid in self.workers().await.into_iter().chain(self.pid().await) {
             processes::signal(pid, Signal::SIGCONT);
         }
     }
 
-    /// Takes the supervision over anew, as a process that has just started does: its patience with a server that keeps
-    /// ending starts anew, too.
+    /// Starts a new supervisor that adopts the running server, as a new process does; this resets
+    /// the restart limit of the supervisor.
     ///
     /// # Errors
-    /// PostgreSQL cannot be started.
+    /// If PostgreSQL cannot be started.
     pub(super) async fn supervise_anew(&self) -> anyhow::Result<()> {
         let mut cluster = self.cluster.lock().await;
-        // Dropped, it leaves the server as it is.
+        // Dropping the supervisor leaves the server running.
         drop(cluster.take());
         *cluster = Some(Cluster::start_or_adopt(self.settings.clone()).await?);
         Ok(())
     }
 
-    /// A connection of the superuser, within a bound.
+    /// Opens a superuser connection within 10 s.
     ///
     /// # Errors
-    /// It does not answer in time.
+    /// If the connection is not open in time.
     pub(super) async fn connect(&self) -> anyhow::Result<PgConnection> {
         let connecting = PgConnection::connect_with(&self.database);
         Ok(tokio::time::timeout(Duration::from_secs(10), connecting).await??)
     }
 
-    /// Ends it, and its disks with it.
+    /// Stops PostgreSQL and unmounts its disks.
     pub(super) async fn stop(mut self) {
         if let Some(cluster) = self.cluster.lock().await.take() {
             let _ = cluster.stop().await;
         }
-        // The log's disk lies in the other one.
+        // The disk of the write-ahead log is mounted inside the other one.
         if let Some([data, wal]) = self.disks.take() {
             drop(wal);
             drop(data);

@@ -1,4 +1,4 @@
-//! What was found and what was measured, for people and for machines.
+//! Findings and measurements of a run, as tables and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,62 +10,63 @@ use serde_json::{Value, json};
 
 use super::history::Counts;
 
-/// How many findings of one kind are told in words.
+/// Number of findings of each kind that are described in full.
 const TOLD: usize = 5;
 
-/// What can be wrong. Each is a promise of the ledger.
+/// The kinds of findings. Each is a violation of one guarantee of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
-    /// It was acknowledged and is not there, or not all of it.
+    /// An acknowledged webhook is missing, or a part of it is.
     Lost,
-    /// One webhook stands there more than once.
+    /// One webhook is stored more than once.
     Doubled,
-    /// Of an unknown webhook a part is there: it was not atomic.
+    /// Only a part of a webhook with an unknown result is stored: the append was not atomic.
     Torn,
-    /// It was refused and is there all the same.
+    /// A refused webhook is stored.
     StoredThoughRefused,
-    /// It does not stand where the answer said.
+    /// A webhook is not stored at the position in its response.
     WrongPosition,
-    /// The same webhook was answered differently.
+    /// Two responses to the same webhook differ.
     AnswerChanged,
-    /// A valid webhook was refused, or an invalid one taken.
+    /// A valid webhook was refused, or an invalid one accepted.
     WrongAnswer,
-    /// The server answered 500.
+    /// The server responded with 500.
     InternalError,
-    /// A tenant's log holds what was sent to somebody else, or to nobody.
+    /// A tenant's log holds a webhook of another tenant, or an unassignable one.
     Leaked,
-    /// A tenant's positions are not 1, 2, 3.
+    /// The positions of a tenant are not 1, 2, 3 ….
     PositionsNotDense,
-    /// A stream's versions are not 1, 2, 3 in the order of positions.
+    /// The versions of a stream are not 1, 2, 3 … in the order of positions.
     StreamOutOfOrder,
-    /// A follower saw a position without the one before it.
+    /// A follower read a position before its predecessor.
     FollowerHole,
-    /// What a follower had seen was changed, or has gone.
+    /// An event that a follower had read was changed or is missing.
     FollowerChange,
-    /// A follower waited for somebody who only held something open.
+    /// A follower was delayed by a session that only holds a transaction open.
     FollowerHeldUp,
-    /// The read model is not the fold of the log.
+    /// The read model differs from a fold of the log.
     ReadModelDiffers,
     /// The read model halted, or does not reach the end of the log.
     ReadModelStuck,
-    /// `call-ledger verify` found something.
+    /// `call-ledger verify` reported an error.
     VerifyFailed,
-    /// A sealed section does not open, or holds something else than was sent.
+    /// A sealed section does not open, or its content differs from what was sent.
     SectionWrong,
-    /// Something personal stands in a file in the clear.
+    /// A file contains personal data in the clear.
     PersonalInClear,
-    /// A fault was taken back and the service did not come back.
+    /// The service did not recover after a fault was removed.
     NotReady,
-    /// An operator's command did not do all or nothing.
+    /// An operator's command was applied in part.
     SetUpWrong,
-    /// Beside a hostile tenant another one was refused.
+    /// A webhook of another tenant was refused during a fault of one tenant.
     OthersRefused,
-    /// Beside a hostile tenant another one was slowed to more than five times its median.
+    /// Webhooks of another tenant were slower than five times their median during a fault of one
+    /// tenant.
     OthersSlowed,
 }
 
 impl Check {
-    /// Its name in the summary.
+    /// The name of the check in the summary, in snake case.
     pub(super) fn name(self) -> String {
         let mut name = String::new();
         for (nth, letter) in format!("{self:?}").chars().enumerate() {
@@ -78,7 +79,7 @@ impl Check {
     }
 }
 
-/// The six words a ledger is judged by, and the checks that speak of each.
+/// The six categories of the verdict, each with its checks.
 const VERDICTS: [(&str, &[Check]); 6] = [
     ("lost", &[Check::Lost, Check::Torn, Check::FollowerChange]),
     ("doubled", &[Check::Doubled, Check::StoredThoughRefused]),
@@ -96,7 +97,7 @@ const VERDICTS: [(&str, &[Check]); 6] = [
     ("disturbed", &[Check::OthersRefused, Check::OthersSlowed]),
 ];
 
-/// What was found: how often, and the first few in words.
+/// The findings by check: their number, and the first few in full.
 #[derive(Default)]
 pub(super) struct Findings(Mutex<BTreeMap<Check, (u64, Vec<String>)>>);
 
@@ -105,7 +106,7 @@ impl Findings {
         self.0.lock().expect("nothing panics while holding it")
     }
 
-    /// One more.
+    /// Adds a finding.
     pub(super) fn add(&self, check: Check, detail: impl FnOnce() -> String) {
         let mut all = self.all();
         let (count, told) = all.entry(check).or_default();
@@ -119,7 +120,7 @@ impl Findings {
         self.all().is_empty()
     }
 
-    /// Which checks found something.
+    /// Returns the checks with findings.
     pub(super) fn checks(&self) -> Vec<Check> {
         self.all().keys().copied().collect()
     }
@@ -130,7 +131,7 @@ impl Findings {
     }
 }
 
-/// How long something took, each time.
+/// Measured durations of one kind.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Times(Vec<Duration>);
 
@@ -151,18 +152,18 @@ impl Times {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct Summary {
     pub(super) seed: u64,
     pub(super) seconds: u64,
-    /// How often each fault was injected.
+    /// Number of injections by fault.
     pub(super) faults: BTreeMap<&'static str, u64>,
     pub(super) kills: u64,
-    /// Faults that could not be injected here, and why.
+    /// Faults that could not be injected on this machine, with the reason.
     pub(super) not_run: BTreeMap<&'static str, String>,
     pub(super) counts: Counts,
     pub(super) webhooks: usize,
-    /// Events in all logs at the end.
+    /// Number of events in all logs at the end.
     pub(super) events: u64,
     pub(super) looks: u64,
     pub(super) server_ready: Times,
@@ -170,7 +171,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// The summary as one JSON object.
+    /// Returns the summary as one JSON object.
     pub(super) fn json(&self, findings: &Findings) -> Value {
         let verdict =
             VERDICTS.map(|(word, checks)| (word.to_owned(), json!(findings.count(checks))));
@@ -205,7 +206,7 @@ impl Summary {
         })
     }
 
-    /// The same as tables.
+    /// Returns the summary as tables.
     pub(super) fn table(&self, findings: &Findings) -> String {
         let json = self.json(findings);
         let mut table = Table::new();

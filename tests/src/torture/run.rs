@@ -1,4 +1,4 @@
-//! One run from an empty directory to a summary.
+//! One run, from an empty directory to a summary.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use super::sender::Sending;
 use super::workload::Workload;
 use super::world::World;
 
-/// What is still unknown in the end has this long to be taken.
+/// Time limit at the end for webhooks with an unknown result to be accepted.
 const SETTLE: Duration = Duration::from_mins(1);
 
-/// What a run is made from.
+/// The parameters of a run.
 pub(super) struct Run {
     pub(super) seed: u64,
     pub(super) plan: Vec<Fault>,
@@ -31,11 +31,11 @@ pub(super) struct Run {
     pub(super) clients: usize,
     pub(super) check_every: usize,
     pub(super) may_mount: bool,
-    /// Traffic before the first fault.
+    /// Duration of the traffic before the first fault.
     pub(super) warm_up: Duration,
-    /// Where logs are kept.
+    /// Directory for copies of the logs.
     pub(super) logs: Option<PathBuf>,
-    /// A bug that the run is to find.
+    /// The bug to inject, which the run must find.
     pub(super) plant: Option<&'static Plant>,
 }
 
@@ -55,7 +55,7 @@ impl Default for Run {
     }
 }
 
-/// A run under way: who sends, who follows, who hurts, who looks, and what they have done so far.
+/// The components of a running run: senders, follower, fault injection, checker and their counts.
 struct Stage {
     sending: Arc<Sending>,
     checker: Checker,
@@ -70,10 +70,10 @@ struct Stage {
 }
 
 impl Run {
-    /// Does it, and leaves nothing behind.
+    /// Executes the run and removes its processes and files.
     ///
     /// # Errors
-    /// The world cannot be set up, or not be looked at.
+    /// If the environment cannot be set up, or the checks cannot be run.
     pub(super) async fn go(self) -> anyhow::Result<(Summary, Arc<Findings>)> {
         let since = Instant::now();
         let world = Arc::new(World::start(self.may_mount, self.plant).await?);
@@ -83,7 +83,7 @@ impl Run {
         }
         match Arc::try_unwrap(world) {
             Ok(world) => world.end().await,
-            // A task that was cut off still holds it; the guard ends what is left.
+            // A cancelled task still holds it; the guard process ends what is left.
             Err(world) => drop(world),
         }
         done
@@ -118,7 +118,7 @@ impl Run {
         Ok((summary, findings))
     }
 
-    /// Senders send and the follower follows from here on.
+    /// Starts the senders and the follower.
     fn open(&self, world: &Arc<World>, findings: &Arc<Findings>) -> Stage {
         let sending = Arc::new(Sending {
             world: Arc::clone(world),
@@ -163,8 +163,8 @@ impl Run {
         }
     }
 
-    /// Injects one fault after the other under traffic, with quiet looks between; stops when the time is over, or when
-    /// the world does not become well, which was found then.
+    /// Injects one fault after the other under traffic, with checks between them. Stops at the time
+    /// limit, or when the system does not become ready, which is then a finding.
     async fn strike_all(
         &self,
         plan: &[Fault],
@@ -189,7 +189,7 @@ impl Run {
         Ok(true)
     }
 
-    /// Ends the traffic, lets what is unknown be taken, and looks at everything.
+    /// Stops the traffic, sends webhooks with an unknown result again, and runs all checks.
     async fn close(&self, stage: &mut Stage, is_well: bool) -> anyhow::Result<()> {
         stage.sending.is_over.store(true, Ordering::Relaxed);
         while let Some(sent) = stage.senders.join_next().await {
@@ -200,7 +200,7 @@ impl Run {
         if !is_well {
             return Ok(());
         }
-        // With a bug some are never taken.
+        // With an injected bug some webhooks are never accepted.
         let patience = if self.plant.is_some() { SETTLE / 10 } else { SETTLE };
         let left = stage.sending.settle(patience).await;
         if left > 0 {
@@ -218,7 +218,7 @@ impl Run {
     }
 }
 
-/// Copies what the servers and PostgreSQL logged.
+/// Copies the logs of the servers and of PostgreSQL.
 fn keep_logs(dir: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for name in ["server-0.log", "server-1.log", "data/server.log", "data/server.log.1"] {

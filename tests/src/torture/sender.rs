@@ -1,4 +1,4 @@
-//! The senders: each sends one webhook after the other over HTTP, hears what it hears, and tries some again.
+//! The senders: each sends one webhook at a time over HTTP, records the response, and repeats some.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,31 +14,32 @@ use super::history::{Answer, History, Outcome};
 use super::workload::{Webhook, Workload};
 use super::world::World;
 
-/// Longer than an answer takes, shorter than the server is patient: some answers come to nobody.
+/// Request timeout: longer than a normal response, shorter than the server's own timeouts, so some
+/// responses are lost.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two webhooks of one sender, in milliseconds: leaves the machine room to fail in.
+/// Pause between two webhooks of one sender, in milliseconds: leaves capacity for the faults.
 const PAUSE_MS: u64 = 12;
-/// After one that came to nothing.
+/// Pause after a webhook with an unknown result, in milliseconds.
 const BACKOFF_MS: u64 = 60;
 
-/// Senders of what is unknown in the end.
+/// Number of tasks that send unknown webhooks again at the end.
 const SETTLING: usize = 6;
 
-/// What senders share.
+/// The state shared by the senders.
 pub(super) struct Sending {
     pub(super) world: Arc<World>,
     pub(super) workload: Workload,
     pub(super) history: History,
-    /// Held shared while a webhook is under way: who holds it alone has quiet.
+    /// Read-locked while a webhook is in flight; a write lock waits until none is.
     pub(super) gate: RwLock<()>,
     pub(super) is_over: AtomicBool,
 }
 
 impl Sending {
-    /// Sends until it is over.
+    /// Sends webhooks until the run is over.
     ///
     /// # Errors
-    /// The workload cannot be made.
+    /// If the workload cannot be generated.
     pub(super) async fn run(self: Arc<Self>, nth: usize, seed: u64) -> anyhow::Result<()> {
         let mut dice = fastrand::Rng::with_seed(seed ^ (0x5EED << 8) ^ nth as u64);
         let client = client();
@@ -46,7 +47,7 @@ impl Sending {
             let heard = {
                 let _open = self.gate.read().await;
                 let webhook = self.choose(&mut dice).await?;
-                // Nine of ten unknown ones are tried again; of the others it stays unknown for ever.
+                // Nine of ten unknown webhooks are sent again; the others stay unknown.
                 let again = dice.u8(..10) != 0;
                 let server = dice.usize(..self.world.servers.len());
                 self.send(&client, server, &webhook, again).await
@@ -69,7 +70,7 @@ impl Sending {
         }
     }
 
-    /// Sends one webhook to a server and writes down what came of it.
+    /// Sends one webhook to a server and records the result.
     pub(super) async fn send(
         &self,
         client: &Client,
@@ -94,7 +95,8 @@ impl Sending {
         outcome
     }
 
-    /// Sends again what is still unknown and was to be tried again, until nothing is or `patience` ends; how many are left.
+    /// Sends webhooks with an unknown result again, until none is left or `patience` ends. Returns
+    /// how many are left.
     pub(super) async fn settle(self: &Arc<Self>, patience: Duration) -> usize {
         let mut retrying = JoinSet::new();
         for nth in 0..SETTLING {
@@ -119,7 +121,7 @@ fn client() -> Client {
     Client::builder().timeout(PATIENCE).build().expect("nothing but a time is asked for")
 }
 
-/// What an answer promises.
+/// Classifies a response.
 async fn read(response: Response) -> Outcome {
     let status = response.status().as_u16();
     let last = response.headers().get("ledger-position");
@@ -135,7 +137,7 @@ async fn read(response: Response) -> Outcome {
         (200, _, Some(last)) => {
             Outcome::Done(Answer::Stored { first: body["position"].as_i64(), last })
         }
-        // A voice was told that nothing was done: whether anything was is open.
+        // A tool call was answered "nothing was done"; the event may be stored all the same.
         (200, ..) => Outcome::Unknown("voice answered without a position"),
         (500, ..) => Outcome::Unknown("500"),
         (503, ..) => Outcome::Unknown("503"),

@@ -1,4 +1,4 @@
-//! One server process behind its own network, and how long it takes to be ready.
+//! One server process behind its own proxy, and the measurement of its readiness.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,29 +16,29 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{child, processes};
 use crate::proxy::{Proxy, Upstream};
 
-/// A server that is not there by then is not coming.
+/// Time limit for a server to become ready.
 pub(super) const READY_PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 
-/// A server process, started again under the same address when it was killed.
+/// A server process that is restarted under the same proxy address after a kill.
 pub(super) struct Serving {
     nth: usize,
     dir: PathBuf,
     database: String,
-    /// The bug its process is to have.
+    /// The bug to inject into the process.
     bug: Option<&'static str>,
     child: tokio::sync::Mutex<Option<Child>>,
     address: Mutex<SocketAddr>,
-    /// What senders reach it through.
+    /// The proxy that the senders connect to.
     pub(super) proxy: Proxy,
     probe: Client,
 }
 
 impl Serving {
-    /// Starts the server `nth` of a run, which reaches the database at `database`.
+    /// Starts server number `nth` of a run with the database URL `database`.
     ///
     /// # Errors
-    /// It does not start.
+    /// If the server does not start.
     pub(super) async fn start(
         nth: usize,
         dir: &Path,
@@ -60,16 +60,16 @@ impl Serving {
         Ok(serving)
     }
 
-    /// Starts a process that has nothing of the one before but its data.
+    /// Starts a new process, which shares only the stored data with its predecessor.
     ///
     /// # Errors
-    /// It does not come to listen.
+    /// If the process does not start to listen.
     pub(super) async fn spawn(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
             match timeout(READY_PATIENCE, self.try_spawn()).await {
                 Ok(Ok(())) => return Ok(()),
-                // Without a database it ends, and whoever looks after it starts it again.
+                // Without a database the process exits; a supervisor would start it again.
                 Ok(Err(_)) if started.elapsed() < READY_PATIENCE => {
                     sleep(Duration::from_millis(50)).await;
                 }
@@ -92,7 +92,7 @@ impl Serving {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
-            // A Ctrl-C on our terminal is for the harness.
+            // A separate process group: Ctrl-C on the terminal reaches the harness only.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -108,23 +108,23 @@ impl Serving {
         Ok(())
     }
 
-    /// Its process, while it runs.
+    /// Returns the process id while the process runs.
     pub(super) async fn pid(&self) -> Option<i32> {
         let pid = self.child.lock().await.as_ref()?.id()?.try_into().ok()?;
         processes::is_alive(pid).then_some(pid)
     }
 
-    /// Kills it: what it had in memory is gone.
+    /// Kills the process, which loses its state in memory.
     pub(super) async fn kill(&self) {
         if let Some(mut process) = self.child.lock().await.take() {
             let _ = process.kill().await;
         }
     }
 
-    /// Tells it to stop and waits until it has.
+    /// Sends SIGTERM and waits for the end of the process.
     ///
     /// # Errors
-    /// It does not end by itself in time, or says that it failed.
+    /// If the process does not end in time, or exits with an error.
     pub(super) async fn stop(&self) -> anyhow::Result<()> {
         let Some(mut process) = self.child.lock().await.take() else { return Ok(()) };
         if let Some(pid) = process.id().and_then(|pid| pid.try_into().ok()) {
@@ -138,14 +138,14 @@ impl Serving {
         Ok(())
     }
 
-    /// Whether it says that it can take webhooks.
+    /// Returns whether the readiness probe succeeds.
     pub(super) async fn is_ready(&self) -> bool {
         let address = *self.address.lock().expect("nothing panics while holding it");
         let asked = self.probe.get(format!("http://{address}/readyz")).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Waits until it is ready; `None` when it does not become so.
+    /// Waits until the server is ready; `None` if it is not within the limit.
     pub(super) async fn ready_after(&self, since: Instant) -> Option<Duration> {
         while since.elapsed() < READY_PATIENCE {
             if self.is_ready().await {

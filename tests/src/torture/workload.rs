@@ -1,5 +1,6 @@
-//! The traffic: what a voice platform sends about months of calls, in its disorder and with its repetitions, to several
-//! tenants and through a source they share; and some of what must be refused. A function of the seed.
+//! The traffic: months of calls as a voice platform reports them, out of order and with
+//! repetitions, to several tenants and through a shared source, plus requests that must be refused.
+//! A function of the seed.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -16,14 +17,14 @@ use super::world::{Source, World};
 use crate::fixtures::{self, Message};
 use crate::messages;
 
-/// Calls made up at once.
+/// Calls generated at once.
 const CALLS: u32 = 30;
-/// Where a message names its call.
+/// JSON pointer of the call id in a message.
 const CALL_ID: &str = "/message/call/id";
-/// How far deliveries are mixed among their neighbours.
+/// Maximum distance in places by which a delivery is moved.
 const DISORDER: usize = 12;
 
-/// What is planted, and must be found in no file.
+/// Planted personal data, which must be in no file.
 pub(super) const CANARIES: [&str; 5] = [
     "Leopoldine Marchbanks-Østergård",
     "5550100163",
@@ -32,13 +33,13 @@ pub(super) const CANARIES: [&str; 5] = [
     "asked about the bridge fitted in nineteen-ninety-four",
 ];
 
-/// What a webhook's sender is to hear in the end.
+/// The required final result of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     Stored,
     Ignored,
     Quarantined,
-    /// With this status.
+    /// Refused with this status.
     Refused(u16),
 }
 
@@ -56,27 +57,27 @@ impl Wish {
     }
 }
 
-/// One webhook to send.
+/// One webhook to send, with its expectation.
 pub(super) struct Webhook {
     pub(super) name: Name,
     pub(super) source: Source,
     pub(super) body: Vec<u8>,
     pub(super) kind: &'static str,
-    /// How many events it is.
+    /// Number of events the webhook becomes.
     pub(super) events: usize,
     pub(super) wish: Wish,
-    /// SHA-256 of what its `raw` section must hold.
+    /// SHA-256 of the required content of its `raw` section.
     pub(super) kept: Option<[u8; 32]>,
 }
 
-/// Where something goes.
+/// The destination of a webhook.
 #[derive(Clone, Copy)]
 enum To {
-    /// A tenant's own source.
+    /// The own source of a tenant, by index.
     Own(usize),
-    /// The shared source; whose it is, when that can be told.
+    /// The shared source, with the index of the tenant if a route determines it.
     Shared(Option<usize>),
-    /// A tenant's own source, with a secret that is not its.
+    /// The own source of a tenant, with a wrong secret.
     Forged(usize),
 }
 
@@ -87,11 +88,11 @@ struct Parcel {
     is_broken: bool,
 }
 
-/// An endless supply.
+/// An endless generator of webhooks.
 pub(super) struct Workload {
     seed: u64,
     tenants: usize,
-    /// Real messages about calls, to be told of other calls.
+    /// Real messages, to be sent with other call ids.
     samples: Vec<Value>,
     state: Mutex<State>,
 }
@@ -112,16 +113,16 @@ impl Workload {
         Self { seed, tenants, samples, state: Mutex::new(state) }
     }
 
-    /// The next webhook.
+    /// Returns the next webhook.
     ///
     /// # Errors
-    /// The keys that name contents cannot be read.
+    /// If the keys for the content digests cannot be read.
     pub(super) async fn next(&self, world: &World) -> anyhow::Result<Webhook> {
         let parcel = self.take();
         prepare(world, parcel).await
     }
 
-    /// A report of a call of a tenant's own.
+    /// Returns a report of a new call of one tenant.
     ///
     /// # Errors
     /// As [`Workload::next`].
@@ -131,7 +132,7 @@ impl Workload {
         prepare(world, parcel).await
     }
 
-    /// A report of times, durations and amounts that no call has.
+    /// Returns a report of times, durations and amounts that are impossible for a call.
     ///
     /// # Errors
     /// As [`Workload::next`].
@@ -174,7 +175,7 @@ impl Workload {
         }
     }
 
-    /// Some calls of two clinics, among other things, well mixed.
+    /// Generates some calls of two clinics and other messages, and shuffles them.
     fn refill(&self, state: &mut State) {
         let until = DateTime::<Utc>::from_timestamp_millis(1_793_610_000_123).expect("a date");
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(state.chunk);
@@ -196,7 +197,7 @@ impl Workload {
         state.ready.extend(parcels);
     }
 
-    /// What the demo traffic has none of: one call each.
+    /// Returns the messages that the demo traffic lacks: one call each.
     fn extras(&self, state: &mut State) -> Vec<Parcel> {
         state.extras += 1;
         let nth = state.extras;
@@ -244,7 +245,7 @@ impl Workload {
     }
 }
 
-/// A report with something about a person in every corner.
+/// Returns a report with personal data in every possible field.
 fn planted(call: &str) -> Value {
     let [name, phone, email, said, summary] = CANARIES;
     let customer = json!({ "name": name, "number": format!("+1{phone}"), "email": email });
@@ -254,7 +255,7 @@ fn planted(call: &str) -> Value {
     body
 }
 
-/// Works out what must become of it, from the adapter and the keys alone.
+/// Derives the expected result from the adapter and the keys alone.
 async fn prepare(world: &World, parcel: Parcel) -> anyhow::Result<Webhook> {
     let (tenant, source) = match parcel.to {
         To::Own(tenant) => (Some(tenant), world.tenants[tenant].source.clone()),

@@ -1,5 +1,5 @@
-//! What is tortured: a PostgreSQL, two servers over it, the networks between them, tenants and their keys, all in one
-//! directory that goes when the run does.
+//! The system under test: a PostgreSQL, two servers, the proxies between them, tenants and their
+//! keys, all in one directory that is removed at the end.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -26,48 +26,48 @@ use super::serving::{READY_PATIENCE, Serving};
 use crate::proxy::{Proxy, Upstream, Weather};
 
 const TENANTS: usize = 6;
-/// Small: full it is quickly, and a few tenants' keys need little.
+/// Size in bytes: small enough to fill quickly, and the keys of a few tenants fit.
 const KEYS_BYTES: u64 = 1 << 20;
 
-/// A customer of the tortured ledger.
+/// A tenant of the system under test.
 pub(super) struct Tenant {
     pub(super) tenant_id: TenantId,
-    /// Its own source.
+    /// The webhook source of this tenant alone.
     pub(super) source: Source,
 }
 
-/// Where webhooks go.
+/// A webhook endpoint with its secret.
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) source_id: SourceId,
     pub(super) secret: String,
 }
 
-/// Everything of a run.
+/// The complete system under test.
 pub(super) struct World {
     pub(super) dir: PathBuf,
     pub(super) postgres: Postgres,
-    /// Between the servers and the database.
+    /// The proxy between the servers and the database.
     pub(super) database_proxy: Proxy,
     pub(super) servers: Vec<Serving>,
-    /// A store of the harness's own, straight at the database.
+    /// The store of the harness, with a direct connection to the database.
     pub(super) store: Store,
     pub(super) keyring: Arc<Keyring>,
     pub(super) tenants: Vec<Tenant>,
-    /// A source that the tenants share.
+    /// A source that serves all tenants through routes.
     pub(super) shared: Source,
-    /// A key that may read the first tenant's calls.
+    /// An API key with read access to the calls of the first tenant.
     pub(super) hostile_key: String,
-    /// The keyring's disk; none when it may not be mounted.
+    /// The disk of the keyring; none if it may not be mounted.
     pub(super) keys: Option<Disk>,
     guard: std::process::Child,
 }
 
 impl World {
-    /// Sets everything up.
+    /// Starts PostgreSQL, the servers and the proxies, and creates the tenants.
     ///
     /// # Errors
-    /// PostgreSQL or a server does not start; what was started is ended.
+    /// If PostgreSQL or a server does not start; started processes are ended.
     pub(super) async fn start(may_mount: bool, plant: Option<&Plant>) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("call-ledger-torture-").tempdir()?.keep();
         set_passable(&dir)?;
@@ -100,7 +100,7 @@ impl World {
         let bug = plant.map(|plant| plant.name);
         let database_proxy = Proxy::start(Upstream::Unix(postgres.socket.clone())).await?;
         let url = format!("postgres://ledger@{}/ledger?sslmode=disable", database_proxy.address());
-        // Two, so that they compete for the same tenants.
+        // Two servers, so that they compete for the same tenants.
         let start = |nth| Serving::start(nth, &dir, url.clone(), bug);
         let servers = <[_; 2]>::from(tokio::try_join!(start(0), start(1))?).into();
         let world = Self {
@@ -120,18 +120,19 @@ impl World {
         Ok(world)
     }
 
-    /// Sets the servers' clock off by some milliseconds.
+    /// Shifts the clock of the servers by some milliseconds.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub(super) fn shift_clock(&self, milliseconds: i64) -> std::io::Result<()> {
-        // Renamed into place: a server that reads meanwhile sees the old or the new shift.
+        // The rename is atomic: a concurrent reader gets the old or the new shift.
         let fresh = self.dir.join("clock.tmp");
         std::fs::write(&fresh, milliseconds.to_string())?;
         std::fs::rename(fresh, self.dir.join("clock"))
     }
 
-    /// Waits until every server is ready; how long that took, or `None` when one does not become so.
+    /// Waits until every server is ready; returns the latest time, or `None` if one does not become
+    /// ready.
     pub(super) async fn ready(&self, since: Instant) -> Option<Duration> {
         let mut latest = Duration::ZERO;
         for server in &self.servers {
@@ -140,10 +141,10 @@ impl World {
         Some(latest)
     }
 
-    /// Takes back whatever was done to the world and waits until it is well.
+    /// Removes all faults and waits until the system is ready.
     ///
     /// # Errors
-    /// It does not become well.
+    /// If the system does not become ready.
     pub(super) async fn heal(&self) -> anyhow::Result<()> {
         for disk in self.postgres.disks.iter().flatten().chain(&self.keys) {
             disk.empty()?;
@@ -163,7 +164,7 @@ impl World {
         Ok(())
     }
 
-    /// Ends everything and removes the directory.
+    /// Ends all processes and removes the directory.
     pub(super) async fn end(self) {
         let Self { dir, postgres, servers, store, keys, mut guard, .. } = self;
         for server in &servers {
@@ -173,7 +174,7 @@ impl World {
         postgres.stop().await;
         drop(keys);
         child::clean_up(&dir);
-        // It finds nothing to do.
+        // The guard then has nothing to clean up.
         drop(guard.stdin.take());
         let _ = guard.wait();
     }
@@ -200,7 +201,7 @@ async fn tenant(store: &Store, shared: &Source, nth: usize) -> anyhow::Result<Te
     Ok(Tenant { tenant_id, source: source(store, tenant_id, &nth.to_string()).await? })
 }
 
-/// What a tenant is made from.
+/// Returns the settings of a new tenant.
 pub(super) fn new_tenant(slug: &str) -> NewTenant {
     NewTenant {
         slug: slug.to_owned(),
@@ -210,7 +211,8 @@ pub(super) fn new_tenant(slug: &str) -> NewTenant {
     }
 }
 
-/// The guard holds the reading end of a pipe whose writing end dies with us.
+/// Starts the guard, which holds the reading end of a pipe; the end of this process closes the
+/// writing end.
 fn spawn_guard(dir: &Path) -> anyhow::Result<std::process::Child> {
     use std::os::unix::process::CommandExt;
     let guard = Command::new(std::env::current_exe()?)
@@ -224,7 +226,7 @@ fn spawn_guard(dir: &Path) -> anyhow::Result<std::process::Child> {
     Ok(guard)
 }
 
-/// Makes a directory through which the database's user may pass.
+/// Creates a directory that the user of PostgreSQL may pass through.
 pub(super) fn make_passable(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir(dir)?;
     set_passable(dir)

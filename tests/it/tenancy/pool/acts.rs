@@ -1,4 +1,4 @@
-//! What callers do, and what must be true of each answer.
+//! The transactions of the callers, and the checks of each result.
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{CONNECTIONS, Dice, Resident, Town};
 
-/// Queries that name no tenant. Each tenant has rows in all of these tables.
+/// Queries without a tenant condition. Each tenant has rows in all of these tables.
 pub(super) const READS: [&str; 5] = [
     "select tenant_id from ledger.events order by position desc limit 20",
     "select tenant_id from ledger.tenants",
@@ -33,7 +33,7 @@ pub(super) struct Act {
 }
 
 enum Kind {
-    /// Looks at a connection as the pool gives it out.
+    /// Checks a connection right after it was acquired.
     Probe,
     Read {
         query: &'static str,
@@ -45,9 +45,9 @@ enum Kind {
     },
     /// Tries to write another tenant's row.
     Trespass,
-    /// A statement fails, and the transaction is left as it is.
+    /// A statement fails, and the transaction is left open.
     Abort,
-    /// The caller's task panics with the transaction open.
+    /// The task of the caller panics with the transaction open.
     Panic,
     Resolve {
         person: usize,
@@ -78,7 +78,7 @@ impl Act {
         };
         let len = town.residents.len();
         let resident = dice.roll(len);
-        // Never the same.
+        // Never the tenant itself.
         let other = (resident + 1 + dice.roll(len - 1)) % len;
         Self { resident, other, kind }
     }
@@ -99,7 +99,7 @@ impl Act {
     }
 }
 
-/// The backend was ended under us, or while the connection waited in the pool.
+/// Returns whether the backend was terminated, during the statement or while it was idle.
 pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
@@ -110,14 +110,14 @@ fn sqlstate(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
-/// Whose a connection is, as whom it speaks, and whether it began a transaction just now. One
-/// message and not several, so that the two clocks agree unless it was in a transaction before.
+/// Reads tenant, role and transaction state of a connection. One statement, so that both clocks are
+/// equal unless a transaction was open before.
 const LOOK: &str =
     "select coalesce(current_setting('ledger.tenant_id', true), ''), current_user::text,
         now() = statement_timestamp() and pg_current_xact_id_if_assigned() is null,
         current_setting('statement_timeout')";
 
-/// A connection as it came: nobody's, in no transaction, in its one role.
+/// Checks that a connection has no tenant, no transaction, and the expected role.
 pub(super) async fn look(town: &Town, conn: &mut PgConnection) -> sqlx::Result<()> {
     let row = sqlx::raw_sql(LOOK).fetch_one(conn).await?;
     let (tenant, role, is_fresh, timeout): (String, String, bool, String) =
@@ -163,7 +163,7 @@ pub(super) async fn read(
 
 async fn link(town: &Town, own: &Resident, to: Uuid, is_committed: bool) -> sqlx::Result<()> {
     let mut tx = TenantTx::begin(town.store.app(), own.tenant_id).await?;
-    // A row says in another column, too, whose it is.
+    // A second column also holds the tenant of the row.
     insert_link(tx.conn(), own.tenant_id, own.tenant_id, to).await?;
     if is_committed {
         tx.commit().await?;
@@ -220,7 +220,7 @@ async fn panic_inside(town: &Town, own: &Resident) -> sqlx::Result<()> {
 async fn doomed(pool: PgPool, tenant_id: TenantId) -> sqlx::Result<Infallible> {
     let mut tx = TenantTx::begin(&pool, tenant_id).await?;
     sqlx::query(READS[0]).execute(tx.conn()).await?;
-    // Unwinds like a panic, and says nothing on the way.
+    // Unwinds as a panic does, without printing.
     resume_unwind(Box::new("planned"))
 }
 
@@ -243,7 +243,7 @@ async fn resolve(town: &Town, own: &Resident, person: usize) -> sqlx::Result<()>
     Ok(())
 }
 
-/// The vault lost its backend: for one caller, or for the batch it was in.
+/// The vault lost its backend, for one caller or for its batch.
 fn lost(town: &Town, error: &VaultError) {
     match error {
         VaultError::Database(error) if is_passing(error) => town.count("lost its backend"),
@@ -281,7 +281,7 @@ async fn append(town: &Town, own: &Resident, event_id: EventId, stream: u8) -> s
         schema_version: 1,
         occurred_at: now,
         recorded_at: now,
-        // Whose it is, once more.
+        // The facts repeat the tenant.
         facts: format!("{{\"tenant\":\"{}\"}}", own.tenant_id),
         sections: None,
         bulk: None,

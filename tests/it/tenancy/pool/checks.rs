@@ -1,4 +1,4 @@
-//! What must be true in the end, and that it would be noticed if it were not.
+//! Final checks, and proof that they detect a violation.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::acts::{READS, look, probe, read};
 use super::{CONNECTIONS, LANES, Town};
 
-/// All connections can be had at once, each as it came; nothing is left open in the database.
+/// Checks that all connections can be acquired in a clean state, and that no transaction is open.
 pub(super) async fn assert_whole(town: &Town, patience: Duration) {
     let pool = town.store.app();
     let mut held = Vec::new();
@@ -18,7 +18,7 @@ pub(super) async fn assert_whole(town: &Town, patience: Duration) {
     while held.len() < CONNECTIONS as usize {
         assert!(Instant::now() < deadline, "{} of {CONNECTIONS} can be had", held.len());
         let mut conn = pool.acquire().await.expect("the pool is whole");
-        // One that was killed a moment ago is lent without asking, and is then found dead.
+        // The pool lends a just killed connection without a ping; its first statement fails.
         if look(town, &mut conn).await.is_ok() {
             held.push(conn);
         }
@@ -32,8 +32,8 @@ pub(super) async fn assert_whole(town: &Town, patience: Duration) {
     }
 }
 
-/// That nothing was broken means something: a table that is open and connections that are given back
-/// as they must not be are told. Leaves the town in ruins.
+/// Checks the checks: an unprotected table and connections returned in a dirty state must be
+/// reported. Destroys the database.
 pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) {
     let told = |what: &str| {
         let broken = std::mem::take(&mut *town.broken.lock().expect("no panic while held"));
@@ -47,7 +47,7 @@ pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) 
     for (dirt, what) in [
         ("set ledger.tenant_id = 'somebody'", Some("came back with tenant somebody")),
         ("set role none", Some("came back as")),
-        // The pool cuts it; the connection made anew is nobody's again.
+        // The pool closes such a connection, and the new one has no tenant.
         ("begin; set ledger.tenant_id = 'somebody'", None),
     ] {
         let mut held = Vec::new();
@@ -65,7 +65,7 @@ pub(super) async fn assert_a_leak_would_be_told(town: &Town, own: &OwnDatabase) 
     }
 }
 
-/// What was acknowledged is there, once, and under the tenant it was acknowledged to.
+/// Checks that each acknowledged row exists once, under the tenant it was acknowledged to.
 pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
     let mut conn = own.superuser().await;
     let (open, backends): (i64, i64) = sqlx::query_as(
@@ -76,7 +76,7 @@ pub(super) async fn assert_kept(town: &Town, own: &OwnDatabase) {
     .fetch_one(&mut conn)
     .await
     .expect("the cluster answers");
-    // Besides the application's: the lanes, the projector and its listener, the owner.
+    // In addition to the application pool: append workers, projector and its listener, owner.
     let bound = i64::from(CONNECTIONS) + i64::try_from(LANES).expect("a few") + 4 + 1 + 2;
     assert!(backends <= bound, "{backends} connections");
     assert_eq!(open, 0, "a transaction was left open");

@@ -1,4 +1,4 @@
-//! One tenant's log, from end to end: order, and what it holds of what was sent.
+//! Checks the whole log of one tenant: its order, and its contents against the sent webhooks.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use super::{Checker, Entries, Subject};
 
 const PAGE: i64 = 2_000;
 
-/// A tenant's log.
+/// The log of one tenant, read completely.
 pub(super) struct Log {
     pub(super) events: Vec<StoredEvent>,
-    /// By the digest of the webhook they came with: how many events, the first and the last position.
+    /// By digest of the webhook: the number of its events, the first and the last position.
     contents: HashMap<[u8; 32], Stored>,
-    /// Events that came with no webhook and are not the tenant's own.
+    /// Events without a webhook that are not in the stream of the tenant.
     nameless: usize,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Stored {
     last: i64,
 }
 
-/// Reads it whole.
+/// Reads the complete log in pages.
 pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow::Result<Log> {
     let mut events: Vec<StoredEvent> = Vec::new();
     loop {
@@ -57,7 +57,7 @@ pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow
     Ok(log)
 }
 
-/// The webhook each event came with, but for the tenant's own events.
+/// Returns the webhook of each event, except for events of the tenant stream.
 pub(super) async fn contents(
     conn: &mut PgConnection,
     tenant_id: TenantId,
@@ -71,7 +71,8 @@ pub(super) async fn contents(
     .await
 }
 
-/// Positions are 1, 2, 3, and so are the versions of each stream, in the same order.
+/// Checks that positions are 1, 2, 3 … and that the versions of each stream are so, in position
+/// order.
 pub(super) fn check_order(checker: &Checker, tenant: &Subject, log: &Log) {
     let mut versions: HashMap<Uuid, i64> = HashMap::new();
     for (position, event) in (1..).zip(&log.events) {
@@ -96,7 +97,7 @@ pub(super) fn check_order(checker: &Checker, tenant: &Subject, log: &Log) {
     }
 }
 
-/// The log is what the follower saw, and more.
+/// Checks that the events the follower read are a prefix of the log.
 pub(super) fn check_followed(checker: &Checker, nth: usize, log: &Log) {
     let seen = checker.follower.seen();
     if seen[nth].len() > log.events.len() {
@@ -113,7 +114,8 @@ pub(super) fn check_followed(checker: &Checker, nth: usize, log: &Log) {
     }
 }
 
-/// Every webhook is there as often as its answers allow, where they say; and nothing else is.
+/// Checks that every webhook is stored as often and where its responses state, and that nothing
+/// else is.
 pub(super) fn check_contents(checker: &Checker, nth: usize, log: &Log, entries: &Entries) {
     let add =
         |check, detail: String| checker.findings.add(check, || format!("tenant {nth}: {detail}"));
@@ -135,7 +137,7 @@ pub(super) fn check_contents(checker: &Checker, nth: usize, log: &Log, entries: 
     }
 }
 
-/// What is wrong with what is stored of one webhook, if anything is.
+/// Returns the violation in what is stored of one webhook, if there is one.
 fn judge(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> {
     let found = stored.map_or(0, |stored| stored.events);
     if entry.wish != Wish::Stored {
@@ -162,13 +164,14 @@ fn judge(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> {
 }
 
 impl Log {
-    /// Where the first event of a webhook stands.
+    /// Returns the position of the first event of a webhook.
     pub(super) fn first_position(&self, digest: &[u8; 32]) -> Option<i64> {
         self.contents.get(digest).map(|stored| stored.first)
     }
 }
 
-/// What is nobody's waits once, and only if it was sent.
+/// Checks that each unassignable webhook is in quarantine once, and that the quarantine has no
+/// other entries.
 pub(super) async fn check_quarantine(
     checker: &Checker,
     conn: &mut PgConnection,

@@ -1,4 +1,5 @@
-//! Read models: each must be at the end of every log, and be what folding that log from its beginning gives.
+//! Checks the read models: each must be at the end of every log and equal a fold of that log from
+//! the start.
 
 use anyhow::Context;
 use ledger_core::clock::LogTime;
@@ -13,7 +14,7 @@ use super::super::report::Check;
 use super::log::Log;
 use super::{CATCH_UP, Checker};
 
-/// Events folded at once: another number than the engine's, since it must not matter.
+/// Events per batch: not the engine's number, because the result must not depend on it.
 const BATCH: usize = 337;
 
 /// Waits until every read model has reached the end of every log.
@@ -47,7 +48,8 @@ pub(super) async fn wait_for_all(checker: &Checker, conn: &mut PgConnection) -> 
     }
 }
 
-/// Folds a tenant's log again, in the place of the rows that are there, and compares row by row. The caller rolls back.
+/// Folds a tenant's log again into the same tables and compares the rows with those of the live
+/// fold. The caller rolls back.
 pub(super) async fn check(
     checker: &Checker,
     conn: &mut PgConnection,
@@ -56,7 +58,8 @@ pub(super) async fn check(
 ) -> anyhow::Result<()> {
     for projector in projections::all() {
         let tables = tables(conn, &*projector).await?;
-        // Who folds late writes this one first: it is waited for, not met halfway.
+        // A late projection writes this table first: the lock waits for it instead of causing a
+        // deadlock.
         let (name, version) = (projector.name(), version(conn, &*projector).await?);
         let lock = format!("lock table {name}_v{version}.{name} in exclusive mode");
         sqlx::query(AssertSqlSafe(lock)).execute(&mut *conn).await?;
@@ -99,7 +102,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The tables of a read model: those of its schema.
+/// Returns the tables in the schema of a read model.
 async fn tables(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = $1 order by 1",
@@ -109,7 +112,7 @@ async fn tables(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Res
     .await
 }
 
-/// The version that is shown.
+/// Returns the active version of a read model.
 async fn version(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Result<i32> {
     sqlx::query_scalar(
         "select version from projection.versions where projection = $1 and state = 'active'",
@@ -129,7 +132,7 @@ async fn tenant(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow::Result<
     Ok(Tenant { tenant_id, zone })
 }
 
-/// A tenant's rows as text, sorted by their bytes.
+/// Returns the rows of a tenant as text, sorted by their bytes.
 async fn rows(
     conn: &mut PgConnection,
     table: &str,

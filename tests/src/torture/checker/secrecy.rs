@@ -1,4 +1,4 @@
-//! What is sealed opens and is what was sent; what was planted about a person stands in no file.
+//! Checks that sealed sections open and equal what was sent, and that no planted text is in a file.
 
 use std::path::{Path, PathBuf};
 
@@ -17,13 +17,13 @@ use super::super::workload::CANARIES;
 use super::{Checker, log};
 use crate::scan::Scanner;
 
-/// How many webhooks of each tenant are opened.
+/// Number of webhooks per tenant that are opened.
 const SAMPLE: usize = 40;
 
-/// A fact, kept in the clear: it proves that the search finds things.
+/// A fact stored in the clear: a positive control for the search.
 const CONTROL: &str = "customer-ended-call";
 
-/// Opens what some webhooks became and compares it with what was sent.
+/// Opens the sections of some webhooks and compares them with what was sent.
 pub(super) async fn check_sections(
     checker: &Checker,
     dice: &mut fastrand::Rng,
@@ -42,7 +42,7 @@ pub(super) async fn check_sections(
         sent.sort_unstable();
         dice.shuffle(&mut sent);
         for (name, kept) in sent.into_iter().take(SAMPLE) {
-            // One that is not there was found to be lost already.
+            // A missing event was already reported as lost.
             let Some(position) = log.first_position(&name) else { continue };
             let mut tx = TenantTx::begin(checker.world().store.app(), tenant.tenant_id).await?;
             let events = at_positions(&mut tx, &[position]).await?;
@@ -58,7 +58,7 @@ pub(super) async fn check_sections(
     Ok(())
 }
 
-/// The body as it was kept, when it opens.
+/// Returns the opened `raw` section, or reports a finding if it does not open.
 async fn raw(
     checker: &Checker,
     nth: usize,
@@ -75,7 +75,7 @@ async fn raw(
     }))
 }
 
-/// Looks for what was planted in every file of the run: data, write-ahead log, logs, keys.
+/// Searches every file of the run for the planted texts: data, write-ahead log, server logs, keys.
 pub(super) async fn check_files(checker: &Checker) -> anyhow::Result<()> {
     let mut conn = checker.world().postgres.connect().await?;
     conn.execute("checkpoint").await?;
@@ -98,7 +98,7 @@ pub(super) async fn check_files(checker: &Checker) -> anyhow::Result<()> {
 
 fn look_through(dir: &Path, database: &str, texts: &[String]) -> Vec<String> {
     let base: PathBuf = dir.join("data/pg/base");
-    // The other databases are templates.
+    // The other databases of the cluster are templates.
     let skip = |path: &Path| path.parent() == Some(base.as_path()) && !path.ends_with(database);
     Scanner::new(texts).found_below(dir, &skip)
 }

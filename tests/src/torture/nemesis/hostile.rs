@@ -1,5 +1,6 @@
-//! Faults of one tenant: it sends and asks what no other would, or its row is held. The other tenants must not
-//! notice: none of their webhooks is refused, and their median stays within five times what it was.
+//! Faults of one tenant: it sends and requests extreme input, or its row is locked. The other
+//! tenants must not be affected: none of their webhooks is refused, and their median latency stays
+//! within five times the normal one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,24 +21,25 @@ use super::super::sender::Sending;
 use super::super::world::World;
 use super::{Fault, Nemesis};
 
-/// The tenant that misbehaves.
+/// Index of the tenant that misbehaves.
 const HOSTILE: usize = 0;
-/// Webhooks of the others before the fault, and while it is held.
+/// Webhooks of the other tenants, sent before the fault and again during it.
 const PROBES: usize = 24;
-/// Slower than its median by this much is slowed.
+/// A median latency above this multiple of the normal one is a finding.
 const TIMES: u32 = 5;
-/// What a busy machine adds to anything now and then.
+/// Tolerance for the jitter of a busy machine.
 const NOISE: Duration = Duration::from_millis(120);
-/// A fault is there from here on.
+/// Time from the injection until the fault is in effect.
 const BEGIN: Duration = Duration::from_millis(250);
-/// How long it is held if the probes do not end before.
+/// Duration of the fault if the probes do not end before.
 const HELD: Duration = Duration::from_secs(4);
 const PAIRS: usize = 45;
 const SLOW: usize = 60;
 const LISTS: usize = 12;
 
 impl Nemesis {
-    /// Has one tenant misbehave at a server, and looks at how the others fare meanwhile.
+    /// Makes one tenant misbehave at a server and measures the latency of the others during the
+    /// fault.
     pub(super) async fn misbehave(&mut self, fault: Fault) {
         let server = self.any_server();
         let Some(sending) = self.sending.clone() else { return };
@@ -62,13 +64,13 @@ impl Nemesis {
     }
 }
 
-/// How the others fare.
+/// The measurements of the other tenants.
 struct Faring {
     median: Duration,
     refused: usize,
 }
 
-/// Sends a few webhooks of every tenant but the hostile one. `None` when none could be made.
+/// Sends some webhooks of every tenant but the hostile one. Returns `None` if none could be made.
 async fn probe(sending: &Sending, server: usize) -> Option<Faring> {
     let client = Client::builder().timeout(Duration::from_secs(10)).build().ok()?;
     let (mut times, mut refused) = (Vec::new(), 0);
@@ -86,7 +88,7 @@ async fn probe(sending: &Sending, server: usize) -> Option<Faring> {
     Some(Faring { median: times[times.len() / 2], refused })
 }
 
-/// What the hostile tenant does, until it is stopped.
+/// Runs the requests of the hostile tenant until the task is aborted.
 async fn act(fault: Fault, sending: Arc<Sending>, server: usize) {
     let world = &sending.world;
     match fault {
@@ -109,7 +111,7 @@ fn url(world: &World, server: usize, path: &str) -> String {
     format!("http://{}{path}", world.servers[server].proxy.address())
 }
 
-/// As many signatures as there may be headers, over a body that is as large as it may be.
+/// Sends the maximum number of signature headers with a body of almost the maximum size.
 async fn headers(world: &World, server: usize) {
     let source = &world.tenants[HOSTILE].source;
     let mut request = Client::new()
@@ -120,11 +122,11 @@ async fn headers(world: &World, server: usize) {
         request = request.header("x-signature", format!("{nth:064x}"));
         request = request.header("x-timestamp", now.to_string());
     }
-    // Whatever it hears.
+    // The response does not matter.
     let _ = request.send().await;
 }
 
-/// Bodies that claim room and do not come.
+/// Announces large bodies and sends them slowly, so that they reserve memory.
 async fn slow_bodies(world: &World, server: usize) {
     let source = &world.tenants[HOSTILE].source;
     let head = format!(
@@ -142,21 +144,21 @@ async fn slow_bodies(world: &World, server: usize) {
     }
     loop {
         for stream in &mut slow {
-            // Those that were cut off stay so.
+            // A connection that the server closed is not opened again.
             let _ = stream.write_all(b" ").await;
         }
         sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// Times, durations and amounts that no call has.
+/// Sends times, durations and amounts that are impossible for a call.
 async fn absurd(sending: &Sending, server: usize) {
     let _open = sending.gate.read().await;
     let Ok(webhook) = sending.workload.absurd(&sending.world, HOSTILE).await else { return };
     sending.send(&Client::new(), server, &Arc::new(webhook), true).await;
 }
 
-/// The longest lists there are, several at a time.
+/// Requests the longest lists, several at a time.
 async fn huge_pages(world: &World, server: usize) {
     let mut lists = JoinSet::new();
     for _ in 0..LISTS {
@@ -164,7 +166,7 @@ async fn huge_pages(world: &World, server: usize) {
         lists.spawn(async move {
             let client = Client::new();
             loop {
-                // Whatever it hears.
+                // The response does not matter.
                 if let Ok(answer) = client.get(&url).bearer_auth(&key).send().await {
                     let _ = answer.bytes().await;
                 }
@@ -175,16 +177,16 @@ async fn huge_pages(world: &World, server: usize) {
     lists.join_all().await;
 }
 
-/// The lock that gives one tenant's log its order.
+/// Holds the row lock that orders one tenant's log.
 async fn hold_row(world: &World) {
     let Ok(mut conn) = world.postgres.connect().await else { return };
     let tenant_id = world.tenants[HOSTILE].tenant_id;
-    // An id is written in hexadecimal digits and hyphens.
+    // An id has hexadecimal digits and hyphens only, so it is safe in SQL text.
     let locking = format!(
         "begin; select from ledger.tenants where tenant_id = '{tenant_id}' for no key update"
     );
     if conn.execute(sqlx::AssertSqlSafe(locking)).await.is_ok() {
-        // Until this is dropped, and the connection with it.
+        // The lock is held until this future, and with it the connection, is dropped.
         std::future::pending::<()>().await;
     }
 }

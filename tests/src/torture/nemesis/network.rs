@@ -1,4 +1,4 @@
-//! Faults of the network: between the servers and the database, and between the senders and a server.
+//! Network faults: between the servers and the database, and between the senders and a server.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Nemesis {
             Disturbance::Weather(weather) => {
                 proxy.set(weather);
                 self.hold().await;
-                // Who waits for an answer that was lost would wait for ever.
+                // A client that waits for a lost response would wait forever.
                 if weather != slow {
                     proxy.reset();
                 }

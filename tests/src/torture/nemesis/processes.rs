@@ -1,4 +1,4 @@
-//! Faults of processes: killed, stopped, paused.
+//! Process faults: kill, stop and pause of servers and of PostgreSQL.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::super::processes::signal;
 use super::super::report::Check;
 use super::{Fault, Nemesis, not_ready};
 
-/// The backends that work for somebody, but for the one that asks.
+/// The client backends except the one that runs this query.
 const BACKENDS: &str = "select pid from pg_stat_activity
                          where backend_type = 'client backend' and pid <> pg_backend_pid()";
 
 impl Nemesis {
-    /// Measured from the kill to the first time it says that it is ready.
+    /// Kills and restarts a server; measures from the kill to the first successful readiness probe.
     pub(super) async fn kill_server(&mut self) -> anyhow::Result<()> {
         let nth = self.any_server();
         let server = &self.world.servers[nth];
@@ -44,8 +44,8 @@ impl Nemesis {
         signal(pid, Signal::SIGCONT);
     }
 
-    /// Measured from the kill to the first time both servers say that they are ready: the supervisor has to notice,
-    /// PostgreSQL to recover, and the servers to reach it again.
+    /// Kills PostgreSQL; measures from the kill until both servers are ready: the supervisor must
+    /// restart it, PostgreSQL must recover, and the servers must reconnect.
     pub(super) async fn kill_postgres(&mut self) {
         self.world.postgres.kill().await;
         let since = Instant::now();
@@ -55,7 +55,8 @@ impl Nemesis {
         }
     }
 
-    /// As when a machine loses its power, but for what it had given the system to write.
+    /// Kills PostgreSQL and a server at once. Unlike a power loss, it keeps what the kernel had
+    /// buffered.
     pub(super) async fn kill_all(&mut self) -> anyhow::Result<()> {
         let nth = self.any_server();
         let server = &self.world.servers[nth];
@@ -63,7 +64,7 @@ impl Nemesis {
         server.spawn().await
     }
 
-    /// PostgreSQL must take it for a crash, and recovers all of itself.
+    /// Kills one backend: PostgreSQL must treat this as a crash and recover by itself.
     pub(super) async fn kill_backend(&mut self) {
         if let Some(pid) = self.any_backend().await {
             signal(pid, Signal::SIGKILL);
@@ -83,7 +84,7 @@ impl Nemesis {
         let _ = ended.execute(&mut conn).await;
     }
 
-    /// Stops some backends, or all there are, for a while.
+    /// Pauses some backends, or all, for a while.
     pub(super) async fn pause_backends(&mut self, few: usize) {
         let mut pids = if few == usize::MAX {
             self.world.postgres.workers().await

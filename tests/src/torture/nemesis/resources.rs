@@ -1,4 +1,4 @@
-//! Faults of what is scarce or shared: disks, clocks, connections, locks, snapshots.
+//! Faults of scarce or shared resources: disks, clocks, connections, locks, snapshots.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::super::report::Check;
 use super::super::world::new_tenant;
 use super::{Fault, Nemesis};
 
-/// The database next door.
+/// A second database of the same server.
 const ELSEWHERE: &str = "elsewhere";
-/// A follower is this far behind at most, on a busy machine.
+/// Highest allowed delay of a follower, on a busy machine.
 const KEEP_UP: Duration = Duration::from_secs(10);
 const HOUR_MS: i64 = 3_600_000;
 
@@ -27,7 +27,8 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Without room for its keys no tenant is made; with room again it is, under the same name.
+    /// Creates a tenant on a full keyring disk, which must fail; with free space the same name must
+    /// succeed.
     pub(super) async fn fill_keyring(&mut self) -> anyhow::Result<()> {
         let world = std::sync::Arc::clone(&self.world);
         let Some(keys) = &world.keys else { return Ok(()) };
@@ -50,7 +51,7 @@ impl Nemesis {
         Ok(())
     }
 
-    /// An hour, or a day and an hour, while webhooks arrive.
+    /// Shifts the clock by 1 or 25 hours while webhooks arrive.
     pub(super) async fn shift_clock(&mut self, direction: i64) -> anyhow::Result<()> {
         let hours = if self.dice.bool() { 1 } else { 25 };
         self.world.shift_clock(direction * hours * HOUR_MS)?;
@@ -58,7 +59,7 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Takes every connection there is.
+    /// Opens every connection that PostgreSQL allows.
     pub(super) async fn use_up_connections(&mut self) {
         let mut taken = Vec::new();
         while let Ok(Ok(conn)) = tokio::time::timeout(
@@ -72,7 +73,7 @@ impl Nemesis {
         self.hold().await;
     }
 
-    /// Holds the lock that gives every tenant's log its order.
+    /// Holds the row locks that order every tenant's log.
     pub(super) async fn lock_tenants(&mut self) {
         let Ok(mut conn) = self.world.postgres.connect().await else { return };
         let locking = "begin; select from ledger.tenants order by tenant_id for no key update";
@@ -82,7 +83,7 @@ impl Nemesis {
         let _ = conn.execute("rollback").await;
     }
 
-    /// Whoever follows the log must not wait for those who only hold something open.
+    /// Checks that a follower of the log is not delayed by open transactions or locks.
     pub(super) async fn keep_up(&mut self, fault: Fault) {
         self.hold().await;
         let world = std::sync::Arc::clone(&self.world);
@@ -103,7 +104,7 @@ impl Nemesis {
         }
     }
 
-    /// A long report: its snapshot keeps every old row version alive, and must keep nothing else.
+    /// Holds a long-lived snapshot: old row versions stay, and nothing else may be held back.
     pub(super) fn hold_snapshot(&mut self) {
         let (database, for_ms) =
             (self.world.postgres.database.clone(), self.dice.u64(4_000..15_000));
@@ -117,13 +118,13 @@ impl Nemesis {
         });
     }
 
-    /// Somebody who writes in another database of the same server and does not come to an end.
+    /// Holds an open write transaction in another database of the same server.
     pub(super) fn hold_writer(&mut self) {
         let (database, for_ms) =
             (self.world.postgres.database.clone(), self.dice.u64(4_000..15_000));
         self.held.spawn(async move {
             let Ok(mut conn) = PgConnection::connect_with(&database).await else { return };
-            // It may be there already.
+            // The database may exist already.
             let _ = conn.execute("create database elsewhere").await;
             let Ok(mut conn) = PgConnection::connect_with(&database.database(ELSEWHERE)).await
             else {

@@ -1,22 +1,24 @@
-//! Bugs in SQL, for the private database of a run. Each stands around the right function, which keeps its name with
-//! `_right` behind it, and takes and gives the same.
+//! Bugs in SQL, for the private database of a run. Each wraps the correct function, which is
+//! renamed to end in `_right`; arguments and results stay the same.
 
 use sqlx::PgConnection;
 
-/// Commits are confirmed before they are on disk. Killing a process loses nothing that the system was given to write,
-/// so what stands in for the missing flush is one that comes late.
+/// Confirms commits before they are on disk. A killed process loses nothing that the kernel has
+/// buffered, so the missing flush is simulated by a late one.
 pub(super) const NO_SYNC: &[&str] = &[
     "alter database ledger set synchronous_commit = off",
     "alter system set wal_writer_delay = '10s'",
     "select pg_reload_conf()",
 ];
 
-/// Rows that do not outlive a crash, under a checkpoint that does.
+/// Makes rows that a crash deletes while the checkpoint survives.
 pub(super) const NOT_LOGGED: &[&str] = &["alter table calls_v2.calls set unlogged"];
 
-/// `{right}` is the call of the right function, `{columns}` what it gives.
+/// Assigns positions from a sequence per tenant and rolls some batches back, as happens in
+/// production.
 ///
-/// Positions come from a sequence of the tenant's, and some batches are rolled back, as they are in the field.
+/// In the templates, `{right}` is the call of the correct function and `{columns}` its result
+/// columns.
 pub(super) const SEQUENCE: &str = "
     begin
       return query select * from {right};
@@ -25,7 +27,7 @@ pub(super) const SEQUENCE: &str = "
       end if;
     end";
 
-/// What goes with [`SEQUENCE`]: a sequence for each tenant, and a trigger that numbers.
+/// Set-up for [`SEQUENCE`]: a sequence for each tenant, and a trigger that assigns the numbers.
 const NUMBERING: &str = "
     do $plant$ declare one record; begin
       for one in select t.tenant_id, max(e.position) as head
@@ -41,7 +43,7 @@ const NUMBERING: &str = "
     create trigger plant_number before insert on ledger.events
       for each row execute function ledger.plant_number();";
 
-/// What was seen is remembered by the process that saw it.
+/// Recognises a repetition only within the session that stored the event.
 pub(super) const MEMORY: &str = "
     begin
       create temp table if not exists plant_memory (event_id uuid primary key, known_as uuid);
@@ -53,14 +55,14 @@ pub(super) const MEMORY: &str = "
       return query select * from {right};
     end";
 
-/// Nothing that is tried again is known again.
+/// Makes every retry a new event id, so that no repetition is recognised.
 pub(super) const NEW_ID: &str = "
     begin
       p_event_id := (select array_agg(gen_random_uuid()) from unnest(p_event_id));
       return query select * from {right};
     end";
 
-/// Each caller of a batch gets the answer of the next.
+/// Returns to each request of a batch the result of the next one.
 pub(super) const SHIFTED: &str = "
     begin
       return query
@@ -70,7 +72,7 @@ pub(super) const SHIFTED: &str = "
           from answers one join answers other on other.nth = one.nth % one.many + 1;
     end";
 
-/// A repetition is told the place behind the first.
+/// Returns to a repetition the position after the correct one.
 pub(super) const OTHER_POSITION: &str = "
     begin
       return query
@@ -78,7 +80,7 @@ pub(super) const OTHER_POSITION: &str = "
                a.last_position + (a.status = 'duplicate')::int, a.actual, a.reason from {right} a;
     end";
 
-/// Now and then a batch goes to somebody else's log.
+/// Appends an occasional batch to the log of another tenant.
 pub(super) const OTHER_TENANT: &str = "
     begin
       if random() < 0.05 then
@@ -88,7 +90,7 @@ pub(super) const OTHER_TENANT: &str = "
       return query select * from {right};
     end";
 
-/// Now and then a batch fails, and the error is swallowed.
+/// Rolls an occasional batch back and hides the error.
 pub(super) const ROLLED_BACK: &str = "
     declare answers ledger.plant_answer[];
     begin
@@ -102,7 +104,7 @@ pub(super) const ROLLED_BACK: &str = "
       return query select * from unnest(answers);
     end";
 
-/// A repetition changes what stands there.
+/// Changes the stored event when a repetition arrives.
 pub(super) const OVERWRITTEN: &str = "
     declare known uuid[];
     begin
@@ -112,10 +114,10 @@ pub(super) const OVERWRITTEN: &str = "
        where e.event_id = any (known);
     end";
 
-/// The statements that put `body` around `ledger.append`.
+/// Returns the statements that wrap `ledger.append` in `body`.
 ///
 /// # Errors
-/// The database does not answer, or the function is called differently now.
+/// If the database does not answer, or the signature of the function is unexpected.
 pub(super) async fn wrapper(conn: &mut PgConnection, body: &str) -> anyhow::Result<String> {
     let (arguments, result, names): (String, String, Vec<String>) = sqlx::query_as(
         "select pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), p.proargnames
