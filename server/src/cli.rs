@@ -68,7 +68,7 @@ enum Command {
     /// Read models
     #[command(subcommand)]
     Projection(projection::Command),
-    /// Events that a read model could not fold
+    /// Events that a read model could not fold, or leaves out
     #[command(subcommand)]
     Parked(parked::Command),
     /// Check that nothing in the log was altered

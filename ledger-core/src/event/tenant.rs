@@ -127,7 +127,7 @@ pub struct QuarantineReplayed {
     pub key_id: Option<Uuid>,
 }
 
-/// `projection.event_dropped`. A read model does without an event that could not be folded.
+/// `projection.event_dropped`. A read model leaves an event out, whether it was folded before or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventDropped {
     /// The read model.
