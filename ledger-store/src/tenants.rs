@@ -178,19 +178,19 @@ impl Store {
         Ok(tenant.collect())
     }
 
-    /// Drops an event from a read model and records the decision in the tenant's log, in one
-    /// transaction. Idempotent: a second call changes nothing.
+    /// Records that a read model leaves an event out, and makes it so: both or neither. `false` when that
+    /// was decided before: the first decision stands.
     ///
     /// # Errors
-    /// The database did not answer, or the append was refused.
-    pub async fn record_parked_drop(
+    /// The database did not answer; the append was refused.
+    pub async fn record_event_drop(
         &self,
         tenant_id: TenantId,
         projection: &str,
         position: Position,
         reason: &str,
         by: Option<(KeyId, Uuid)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = begin(&self.owner).await?;
         let dropped = sqlx::query!(
             "insert into projection.dropped (tenant_id, projection, position, reason, dropped_at)
@@ -204,7 +204,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if dropped.rows_affected() == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let event = Event::EventDropped(EventDropped {
             projection: projection.to_owned(),
@@ -213,10 +213,20 @@ impl Store {
             key_id: by.map(|(key_id, _)| key_id.0),
         });
         let author = by.map_or_else(|| self.operator(), |(key, request)| Author::key(key, request));
-        self.record_change_by(&author, &mut tx, tenant_id, &event).await?;
+        let decided = self.record_change_by(&author, &mut tx, tenant_id, &event).await?;
+        sqlx::query!(
+            "update projection.dropped set decided = $4
+              where tenant_id = $1 and projection = $2 and position = $3",
+            tenant_id.0,
+            projection,
+            position.0,
+            decided.0,
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         self.wake.ring([tenant_id]);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -8,6 +8,7 @@ mod ahead;
 mod contribution;
 pub mod dialect;
 pub mod history;
+mod left_out;
 mod list;
 mod measures;
 pub mod past;
@@ -35,7 +36,7 @@ pub use measures::Measures;
 pub use rollup::Cut;
 
 use crate::projector::{
-    Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
 };
 use ahead::Ahead;
 use contribution::Contribution;
@@ -74,6 +75,15 @@ impl Projector for Calls {
         let ahead = prepared.into().unwrap_or_default();
         let zones = wanted.iter().map(|one| (one.tenant.tenant_id, one.tenant.zone)).collect();
         Ok(Box::new(Batch { zones, known, ahead, events: BTreeMap::new() }))
+    }
+
+    async fn leave_out(
+        &self,
+        conn: &mut PgConnection,
+        one: LeftOut<'_>,
+    ) -> Result<Again, ProjectError> {
+        left_out::remove(conn, one.tenant, one.event.key()).await?;
+        Ok(Again::Key)
     }
 }
 
@@ -129,17 +139,18 @@ impl Touched<'_> {
             folded.fold(recorded, &event.stored);
             folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
-        let now = Contribution::of(&folded.call);
+        let now = Some(Contribution::of(&folded.call));
         (folded, Change { key: self.key, before, now })
     }
 }
 
-/// Contribution of a call before a batch (`None` for a new call) and after it.
+/// What a call contributed to the sums before, nothing when it is new, and what it does now, nothing
+/// when it is removed.
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
     key: CallKey,
     before: Option<Contribution>,
-    now: Contribution,
+    now: Option<Contribution>,
 }
 
 /// State of a call after folding, with the sealed `party` sections it refers to.

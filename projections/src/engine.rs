@@ -10,6 +10,7 @@ mod apply;
 mod claim;
 mod fold;
 mod health;
+mod left_out;
 mod parking;
 #[cfg(feature = "planted-bugs")]
 mod planted;
@@ -32,6 +33,7 @@ use tokio::time::{Instant, timeout};
 pub use apply::{Applied, Target, apply, show_path};
 pub use claim::Lane;
 pub use health::Health;
+pub(crate) use left_out::{dropped_of, event_at, events_of, leave_out};
 pub use parking::Waiting;
 pub use turn::Batches;
 

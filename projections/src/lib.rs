@@ -25,7 +25,9 @@ pub use arrivals::Arrivals;
 pub use engine::{Batches, Health, Runner};
 pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};
-pub use projector::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
+pub use projector::{
+    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+};
 
 /// Returns every projector of this build.
 #[must_use]

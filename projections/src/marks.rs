@@ -91,16 +91,24 @@ pub(crate) async fn times(
 ) -> sqlx::Result<HashMap<i64, DateTime<Utc>>> {
     let mut times: HashMap<i64, Option<DateTime<Utc>>> =
         positions.iter().map(|position| (*position, None)).collect();
-    let (Some(first), Some(last)) = (positions.iter().min(), positions.iter().max()) else {
-        return Ok(HashMap::new());
-    };
-    let before = compute(conn, tenant_id, Position(first - 1)).await?;
-    walk(conn, tenant_id, (Position(first - 1), before), Position(*last), |position, at| {
-        if let Some(time) = times.get_mut(&position) {
-            *time = Some(at);
-        }
-    })
-    .await?;
+    let mut order = positions.to_vec();
+    order.sort_unstable();
+    let mut known: Option<(Position, LogTime)> = None;
+    for position in order {
+        let before = Position(position - 1);
+        // Far from the one before, a mark is nearer.
+        let from = match known {
+            Some((at, time)) if position - at.0 <= EVERY => (at, time),
+            _ => (before, compute(conn, tenant_id, before).await?),
+        };
+        let time = walk(conn, tenant_id, from, Position(position), |passed, at| {
+            if let Some(time) = times.get_mut(&passed) {
+                *time = Some(at);
+            }
+        })
+        .await?;
+        known = Some((Position(position), time));
+    }
     Ok(times.into_iter().filter_map(|(position, at)| Some((position, at?))).collect())
 }
 

@@ -1,17 +1,19 @@
 //! Lists parked events, retries them and drops them.
 
+mod drop;
+
 use chrono::{DateTime, Utc};
-use ledger_core::ids::{KeyId, Position, TenantId};
-use ledger_store::read::stream_between;
-use ledger_store::{Store, StoreError};
-use sqlx::{Executor, PgConnection, PgPool};
+use ledger_core::ids::{Position, TenantId};
+use ledger_store::StoreError;
+use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use drop::{Dropped, drop_event, drop_parked};
+
 use crate::calendar;
-use crate::engine::{Target, Waiting, apply, show_path};
-use crate::marks;
-use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
+use crate::engine::{Target, Waiting, apply, dropped_of, events_of, leave_out, show_path};
+use crate::projector::{Prepared, Projector, Tenant, Way};
 use crate::versions::{VersionError, named};
 
 /// A parked key: an event that could not be applied. Later events of its stream wait behind it.
@@ -41,8 +43,8 @@ pub struct Parked {
     pub followers: i64,
 }
 
-/// An operator's reason for dropping an event. Stored in the log in the clear, so it must not hold
-/// personal data.
+/// Why an event is dropped, in the words of the one who decides it: it is kept in the log, readable, and
+/// holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(String);
 
@@ -66,7 +68,13 @@ pub enum ParkedError {
     /// No entry has this id.
     #[error("nothing is parked under this id")]
     Missing,
-    /// This build cannot fill the version of the read model.
+    /// There is no such event.
+    #[error("the tenant has no event of this id")]
+    NoEvent,
+    /// The read model never folds events of this kind.
+    #[error("the read model does not fold events of this kind: there is nothing to leave out")]
+    NotFolded,
+    /// This build cannot fill its version.
     #[error("its read model cannot be filled by this build")]
     Version(#[from] VersionError),
     /// The decision could not be appended to the log.
@@ -143,11 +151,85 @@ pub async fn retry(
     parked_id: Uuid,
     only: Option<TenantId>,
 ) -> Result<bool, ParkedError> {
-    let mut tx = pool.begin().await?;
-    tx.execute("set local lock_timeout = '5s'").await?;
+    let mut tx = begin(pool).await?;
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let projector = named(&parked.name)?;
-    // The lock keeps the engine from applying later events of this tenant before these.
+    // The engine waits: what it would fold next comes after what we fold.
+    let held = hold(&mut tx, parked.tenant_id, &*projector, parked.version).await?;
+    // Its version went meanwhile, and it with it.
+    let held = held.ok_or(ParkedError::Missing)?;
+    ensure_shape(&*projector, held.shape)?;
+    // Whoever retried it meanwhile is done now.
+    let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
+    let Some(target) = held.target(&*projector, parked.version) else { return Ok(false) };
+    let key = (projector.name(), parked.key);
+    let dropped = dropped_of(&mut tx, parked.tenant_id, key, held.until).await?;
+    let dropped: Vec<Position> = dropped.iter().map(|one| Position(one.position)).collect();
+    let is_folded = dropped.contains(&parked.position)
+        || fold_waiting(&mut tx, target, &parked, held.until).await?;
+    let goes_on = is_folded && leave_out(&mut tx, target, &dropped, held.until).await?;
+    tx.commit().await?;
+    Ok(goes_on)
+}
+
+/// Folds the events of a parked key from the parked one on. `false` when it is parked again.
+async fn fold_waiting(
+    conn: &mut PgConnection,
+    target: Target<'_>,
+    parked: &Parked,
+    until: Position,
+) -> Result<bool, ParkedError> {
+    let projector = target.projector;
+    let key = (projector.name(), parked.key);
+    let events = events_of(conn, parked.tenant_id, key, parked.position, until).await?;
+    let mut waiting = Waiting::load(conn, &[parked.tenant_id]).await?;
+    waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
+    let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
+    let applied = apply(conn, target, wanted, Prepared::default(), &mut waiting).await?;
+    if applied.parked == 0 {
+        sqlx::query!(
+            "delete from projection.parked where tenant_id = $1 and parked_id = $2",
+            parked.tenant_id.0,
+            parked.parked_id,
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(applied.parked == 0)
+}
+
+async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tx = pool.begin().await?;
+    tx.execute("set local lock_timeout = '5s'").await?;
+    Ok(tx)
+}
+
+/// The checkpoint of a tenant in a version, which only the transaction that holds it moves.
+struct Held {
+    tenant_id: TenantId,
+    until: Position,
+    timezone: String,
+    shape: i32,
+}
+
+impl Held {
+    /// What events are folded into. `None` when the tenant's time zone is unknown to this build, or the
+    /// version is of another one's shape.
+    fn target<'p>(&self, projector: &'p dyn Projector, version: i32) -> Option<Target<'p>> {
+        let zone = calendar::zone(&self.timezone).filter(|_| self.shape == projector.shape())?;
+        let tenant = Tenant { tenant_id: self.tenant_id, zone };
+        Some(Target { projector, version, tenant, way: Way::Statements })
+    }
+}
+
+/// Locks a checkpoint, and leads table names to its version when that is of this build's shape. `None`
+/// when the version is gone, or does not know the tenant.
+async fn hold(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    projector: &dyn Projector,
+    version: i32,
+) -> sqlx::Result<Option<Held>> {
     let row = sqlx::query!(
         "select c.position, t.timezone, v.shape
            from projection.checkpoints c
@@ -155,89 +237,24 @@ pub async fn retry(
            join ledger.tenants t on t.tenant_id = c.tenant_id
           where c.tenant_id = $1 and c.projection = $2 and c.version = $3
             for update of c",
-        parked.tenant_id.0,
-        parked.name,
-        parked.version,
+        tenant_id.0,
+        projector.name(),
+        version,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut *conn)
     .await?;
-    // The version was deleted, and its parked keys with it.
-    let row = row.ok_or(ParkedError::Missing)?;
-    ensure_shape(&*projector, row.shape)?;
-    // Read again under the lock: a concurrent retry may have finished.
-    let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
-    let Some(zone) = calendar::zone(&row.timezone) else { return Ok(false) };
-    let tenant = Tenant { tenant_id: parked.tenant_id, zone };
-    let (from, to) = (parked.position, Position(row.position));
-    let stored = stream_between(&mut tx, parked.tenant_id, parked.key, from, to).await?;
-    let positions: Vec<i64> = stored.iter().map(|event| event.position).collect();
-    let times = marks::times(&mut tx, parked.tenant_id, &positions).await?;
-    let events: Vec<LogEvent> = stored
-        .into_iter()
-        .map(|event| {
-            let at = times.get(&event.position).copied().unwrap_or(event.recorded_at);
-            LogEvent::new(event, at)
-        })
-        .collect();
-    let mut waiting = Waiting::load(&mut tx, &[parked.tenant_id]).await?;
-    waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
-    show_path(&mut tx, projector.name(), parked.version).await?;
-    let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
-    let (version, way) = (parked.version, Way::Statements);
-    let target = Target { projector: &*projector, version, tenant, way };
-    let applied = apply(&mut tx, target, wanted, Prepared::default(), &mut waiting).await?;
-    if applied.parked == 0 {
-        sqlx::query!(
-            "delete from projection.parked where tenant_id = $1 and parked_id = $2",
-            parked.tenant_id.0,
-            parked_id,
-        )
-        .execute(&mut *tx)
-        .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.shape == projector.shape() {
+        show_path(conn, projector.name(), version).await?;
     }
-    tx.commit().await?;
-    Ok(applied.parked == 0)
+    let (until, timezone, shape) = (Position(row.position), row.timezone, row.shape);
+    Ok(Some(Held { tenant_id, until, timezone, shape }))
 }
 
 /// Fails if the version's schema differs from this build's: the projector cannot write its tables.
 fn ensure_shape(projector: &dyn Projector, shape: i32) -> Result<(), VersionError> {
     let (name, ours) = (projector.name().to_owned(), projector.shape());
     if shape == ours { Ok(()) } else { Err(VersionError::OtherShape { name, shape, ours }) }
-}
-
-/// Drops a parked event from every version of its read model, permanently, and applies the events
-/// that wait behind it. Returns `false` if a version stays parked.
-///
-/// The decision and its reason are recorded in the tenant's log, with the API key and request id in
-/// `by`, or as the operator's if `by` is `None`.
-///
-/// # Errors
-/// [`ParkedError::Store`] if the decision cannot be recorded, otherwise those of [`retry`].
-pub async fn drop_event(
-    store: &Store,
-    parked_id: Uuid,
-    only: Option<TenantId>,
-    reason: &Reason,
-    by: Option<(KeyId, Uuid)>,
-) -> Result<bool, ParkedError> {
-    let pool = store.projector();
-    let parked = find(&mut *pool.acquire().await?, parked_id, only).await?;
-    let parked = parked.ok_or(ParkedError::Missing)?;
-    let (tenant_id, position) = (parked.tenant_id, parked.position);
-    store.record_parked_drop(tenant_id, &parked.name, position, &reason.0, by).await?;
-    let mut goes_on = true;
-    for same in list(pool, Some(tenant_id), i64::MAX).await? {
-        if same.name == parked.name && same.position == position {
-            goes_on &= match retry(pool, same.parked_id, only).await {
-                // A concurrent retry was faster.
-                Err(ParkedError::Missing) => true,
-                // A build with the other schema version applies it.
-                Err(ParkedError::Version(_)) => false,
-                retried => retried?,
-            };
-        }
-    }
-    Ok(goes_on)
 }
 
 async fn find(

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ledger_core::envelope::Recorded;
-use ledger_core::event::DecodeError;
-use ledger_core::ids::TenantId;
+use ledger_core::event::{DecodeError, Event};
+use ledger_core::ids::{Position, TenantId};
 use ledger_store::StoreError;
 use ledger_store::read::StoredEvent;
 use sqlx::PgConnection;
@@ -113,9 +113,19 @@ impl LogEvent {
         self.recorded.as_ref().map_err(|error| ProjectError::Poison(reason(error)))
     }
 
-    /// Returns the error if only a newer build can decode the event (unknown type or schema
-    /// version). Its meaning is unknown, so a read model that handles it halts there instead of
-    /// parking the key.
+    /// The read model and the position of the event that it decides to drop.
+    #[must_use]
+    pub fn drops(&self) -> Option<(&str, Position)> {
+        match &self.recorded {
+            Ok(Recorded { event: Event::EventDropped(one), .. }) => {
+                Some((&one.projection, Position(one.position)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why only a newer build can read it, when that is so: what it means cannot even be guessed, so
+    /// nobody who wants it goes on.
     #[must_use]
     pub fn is_beyond_this_build(&self) -> Option<String> {
         match &self.recorded {
@@ -169,6 +179,17 @@ pub trait Projector: Send + Sync {
         wanted: &[TenantKeys],
         prepared: Prepared,
     ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
+
+    /// Takes out of the rows what an event has come to. The same again changes nothing more, and an event
+    /// that was never folded is left out as well as one that was.
+    ///
+    /// # Errors
+    /// [`ProjectError`]; nothing of it is kept.
+    async fn leave_out(
+        &self,
+        conn: &mut PgConnection,
+        one: LeftOut<'_>,
+    ) -> Result<Again, ProjectError>;
 }
 
 /// A value a projector precomputed for a batch, of a type of its own. Empty by default.
@@ -189,7 +210,29 @@ impl Prepared {
     }
 }
 
-/// How a projector writes rows.
+/// An event that is left out of a version from now on, perhaps after it was folded.
+#[derive(Clone, Copy)]
+pub struct LeftOut<'a> {
+    /// The tenant that the event is of.
+    pub tenant: Tenant,
+    /// The version that the search path leads to.
+    pub version: i32,
+    /// Up to where that version is filled.
+    pub until: Position,
+    /// The event.
+    pub event: &'a LogEvent,
+}
+
+/// What is folded again after an event was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// All other events of its key: what the rows held of the key is removed.
+    Key,
+    /// Nothing: the rows are what they are without the event.
+    Nothing,
+}
+
+/// How rows get into their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// By upsert and delete statements.

@@ -68,7 +68,7 @@ enum Command {
     /// List, rebuild, compare and promote read models
     #[command(subcommand)]
     Projection(projection::Command),
-    /// List, retry and drop events that a projection could not apply
+    /// Events that a read model could not fold, or leaves out
     #[command(subcommand)]
     Parked(parked::Command),
     /// Check that nothing in the log was altered

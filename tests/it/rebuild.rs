@@ -3,6 +3,7 @@
 
 mod apart;
 mod doubles;
+mod dropped;
 mod engine;
 mod equal;
 mod history;

@@ -129,7 +129,7 @@ pub struct QuarantineReplayed {
     pub key_id: Option<Uuid>,
 }
 
-/// Facts of `projection.event_dropped`: a read model skips an event that could not be applied.
+/// `projection.event_dropped`. A read model leaves an event out, whether it was folded before or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventDropped {
     /// Name of the read model.

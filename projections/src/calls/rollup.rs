@@ -220,13 +220,15 @@ pub(super) async fn write(
         sums: HashMap::new(),
     };
     for call in calls {
-        if call.before.as_ref() == Some(&call.now) {
+        if call.before == call.now {
             continue;
         }
         if let Some(before) = &call.before {
             differences.add(call.key.0, before, -1).ok_or_else(too_large)?;
         }
-        differences.add(call.key.0, &call.now, 1).ok_or_else(too_large)?;
+        if let Some(now) = &call.now {
+            differences.add(call.key.0, now, 1).ok_or_else(too_large)?;
+        }
     }
     let Differences { names, mut sums, .. } = differences;
     sums.retain(|_, sum| !sum.is_nothing());

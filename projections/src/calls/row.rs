@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ahead::Ahead;
-use super::{Change, Folded, Touched, direction_name, state, status_name};
+use super::contribution::Contribution;
+use super::{CallKey, Change, Folded, Touched, direction_name, state, status_name};
 use crate::copy::{RowText, WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
@@ -59,12 +60,12 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(folded: &'a Folded, change: &'a Change) -> Self {
-        let (call, now) = (&folded.call, &change.now);
+    fn of(folded: &'a Folded, key: CallKey, now: &'a Contribution) -> Self {
+        let call = &folded.call;
         let parts = call.cost().map(|cost| cost.parts).unwrap_or_default();
         Self {
-            tenant_id: change.key.0.0,
-            call_id: change.key.1,
+            tenant_id: key.0.0,
+            call_id: key.1,
             provider: &call.provider,
             provider_call_id: &call.provider_call_id,
             direction: call.direction().map(direction_name),
@@ -173,7 +174,9 @@ impl Spelled {
     pub(super) fn of(touched: Touched<'_>) -> Self {
         let (folded, change) = touched.fold();
         let mut row = RowText::default();
-        Row::of(&folded, &change).copy(&mut row);
+        if let Some(now) = &change.now {
+            Row::of(&folded, change.key, now).copy(&mut row);
+        }
         Self { row: row.into_text(), change }
     }
 }
@@ -207,7 +210,10 @@ async fn upsert(conn: &mut PgConnection, calls: &[(Folded, Change)]) -> Result<(
     if calls.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> = calls.iter().map(|(folded, change)| Row::of(folded, change)).collect();
+    let rows: Vec<Row<'_>> = calls
+        .iter()
+        .filter_map(|(folded, change)| Some(Row::of(folded, change.key, change.now.as_ref()?)))
+        .collect();
     sqlx::query!(
         "insert into calls
          select * from json_populate_recordset(null::calls, $1::text::json)

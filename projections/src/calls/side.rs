@@ -8,8 +8,8 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Change;
 use super::contribution::Contribution;
+use super::{CallKey, Change};
 use crate::copy::{WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
@@ -24,8 +24,7 @@ pub(super) async fn write(
 
 /// Returns whether the `call_tools` rows of a call stay unchanged.
 fn is_listed(call: &Change) -> bool {
-    call.before.as_ref().is_some_and(|before| {
-        let now = &call.now;
+    call.before.as_ref().zip(call.now.as_ref()).is_some_and(|(before, now)| {
         (before.started_at, before.person_id, before.is_test, &before.tools)
             == (now.started_at, now.person_id, now.is_test, &now.tools)
     })
@@ -63,10 +62,11 @@ async fn write_tools(
     way: Way,
 ) -> Result<(), ProjectError> {
     remove_stale_tools(conn, calls).await?;
-    let rows: Vec<(&Change, &String, i64)> = calls
+    let rows: Vec<(CallKey, &Contribution, &String, i64)> = calls
         .iter()
         .filter(|call| !is_listed(call))
-        .flat_map(|call| call.now.tools.iter().map(move |(tool, count)| (call, tool, *count)))
+        .filter_map(|call| Some((call.key, call.now.as_ref()?)))
+        .flat_map(|(key, now)| now.tools.iter().map(move |(tool, count)| (key, now, tool, *count)))
         .collect();
     if rows.is_empty() {
         return Ok(());
@@ -74,24 +74,24 @@ async fn write_tools(
     if way == Way::Copy && rows.len() >= WORTH_A_COPY {
         let statement = "copy call_tools (tenant_id, call_id, tool, started_at, calls, person_id, \
                          is_test) from stdin";
-        return copy_in(conn, statement, rows, |(call, tool, count), row| {
-            row.plain(Some(call.key.0.0));
-            row.plain(Some(call.key.1));
+        return copy_in(conn, statement, rows, |(key, now, tool, count), row| {
+            row.plain(Some(key.0.0));
+            row.plain(Some(key.1));
             row.text(Some(tool));
-            row.time(Some(call.now.started_at));
+            row.time(Some(now.started_at));
             row.plain(Some(count));
-            row.plain(call.now.person_id);
-            row.plain(Some(call.now.is_test));
+            row.plain(now.person_id);
+            row.plain(Some(now.is_test));
         })
         .await;
     }
-    let tenants: Vec<Uuid> = rows.iter().map(|(call, ..)| call.key.0.0).collect();
-    let ids: Vec<Uuid> = rows.iter().map(|(call, ..)| call.key.1).collect();
-    let tools: Vec<String> = rows.iter().map(|(_, tool, _)| (*tool).clone()).collect();
-    let starts: Vec<DateTime<Utc>> = rows.iter().map(|(call, ..)| call.now.started_at).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|(key, ..)| key.0.0).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|(key, ..)| key.1).collect();
+    let tools: Vec<String> = rows.iter().map(|(.., tool, _)| (*tool).clone()).collect();
+    let starts: Vec<DateTime<Utc>> = rows.iter().map(|(_, now, ..)| now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
-    let people: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.person_id).collect();
-    let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
+    let people: Vec<Option<Uuid>> = rows.iter().map(|(_, now, ..)| now.person_id).collect();
+    let tests: Vec<bool> = rows.iter().map(|(_, now, ..)| now.is_test).collect();
     sqlx::query!(
         "insert into call_tools (tenant_id, call_id, tool, started_at, calls, person_id, is_test)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
@@ -117,7 +117,7 @@ async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), 
         if let Some(caller) = call.before.as_ref().and_then(caller) {
             *counts.entry(caller).or_default() -= 1;
         }
-        if let Some(caller) = caller(&call.now) {
+        if let Some(caller) = call.now.as_ref().and_then(caller) {
             *counts.entry(caller).or_default() += 1;
         }
     }

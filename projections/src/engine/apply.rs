@@ -105,25 +105,38 @@ async fn attempt(
 ) -> sqlx::Result<Option<Fault>> {
     let keys = TenantKeys::of(target.tenant, events.iter().copied());
     let mut savepoint = conn.begin().await?;
-    let fault = match caught(fold(&mut savepoint, target, keys, events, prepared)).await {
-        Ok(Ok(None)) => {
+    let fault = match outcome(caught(fold(&mut savepoint, target, keys, events, prepared)).await)? {
+        Ok(None) => {
             savepoint.commit().await?;
             return Ok(None);
         }
-        Ok(Ok(Some(fault))) => fault,
-        Ok(Err(ProjectError::Poison(reason))) => Fault::Batch { reason },
-        // PostgreSQL rejects the same value on every retry, so the event is at fault.
-        Ok(Err(ProjectError::Database(error))) if is_about_data(&error) => {
-            Fault::Batch { reason: crate::projector::reason(&without_values(&error)) }
-        }
-        Ok(Err(ProjectError::Database(error))) => return Err(error),
-        Err(panic) => Fault::Batch { reason: format!("the projector panicked: {panic}") },
+        Ok(Some(fault)) => fault,
+        Err(reason) => Fault::Batch { reason },
     };
     savepoint.rollback().await?;
     Ok(Some(fault))
 }
 
-/// Events of one tenant, applied together with those of other tenants.
+/// What a projector did, or why it will never do it.
+///
+/// # Errors
+/// The database did not answer: it may do it another time.
+pub(super) fn outcome<T>(
+    done: Result<Result<T, ProjectError>, String>,
+) -> sqlx::Result<Result<T, String>> {
+    match done {
+        Ok(Ok(done)) => Ok(Ok(done)),
+        Ok(Err(ProjectError::Poison(reason))) => Ok(Err(reason)),
+        // A value PostgreSQL refuses will be refused again.
+        Ok(Err(ProjectError::Database(error))) if is_about_data(&error) => {
+            Ok(Err(crate::projector::reason(&without_values(&error))))
+        }
+        Ok(Err(ProjectError::Database(error))) => Err(error),
+        Err(panic) => Ok(Err(format!("the projector panicked: {panic}"))),
+    }
+}
+
+/// Events of some tenants that are to be folded together.
 pub(super) struct Part<'a> {
     pub(super) tenant: Tenant,
     pub(super) events: Vec<&'a LogEvent>,

@@ -1,10 +1,12 @@
 //! Applies the batches of a cycle, version by version: all tenants together, or one tenant at a
 //! time.
 
+use ledger_core::ids::Position;
 use sqlx::PgConnection;
 
 use super::apply::{Part, Target, apply, apply_together};
 use super::claim::Claim;
+use super::left_out::{decided, leave_out};
 use super::parking::Waiting;
 use super::read::Batch;
 use super::settle::Settled;
@@ -39,6 +41,7 @@ pub(super) async fn fold_apart(
         let (projector, way) = (&*claim.projector, claim.way);
         let target = Target { projector, version: claim.version, tenant: *tenant, way };
         let reached = fold_one(conn, target, batch, prepared, waiting).await?;
+        leave_out_decided(conn, target, &batch.events[..reached.len]).await?;
         settled.reached(tenant.tenant_id, claim, batch, reached);
     }
     Ok(())
@@ -52,7 +55,7 @@ pub(super) async fn fold_together(
     waiting: &Waiting,
     settled: &mut Settled,
 ) -> sqlx::Result<()> {
-    let mut parts = Vec::new();
+    let (mut parts, mut folded) = (Vec::new(), Vec::new());
     let mut projector = None;
     for one in work {
         let Some(claim) = one.claims.iter().find(|claim| claim.key() == version) else { continue };
@@ -62,13 +65,32 @@ pub(super) async fn fold_together(
         if !events.is_empty() {
             parts.push(Part { tenant, events });
         }
+        let target =
+            Target { projector: &*claim.projector, version: version.1, tenant, way: claim.way };
+        folded.push((target, &one.batch.events[..reached.len]));
         settled.reached(tenant_id, claim, &one.batch, reached);
         projector = Some(&*claim.projector);
     }
-    match projector {
-        Some(projector) if !parts.is_empty() => apply_together(conn, projector, &parts).await,
-        _ => Ok(()),
+    if let Some(projector) = projector.filter(|_| !parts.is_empty()) {
+        apply_together(conn, projector, &parts).await?;
     }
+    for (target, events) in folded {
+        leave_out_decided(conn, target, events).await?;
+    }
+    Ok(())
+}
+
+/// Takes out what these events, all of them folded, decide to drop.
+async fn leave_out_decided(
+    conn: &mut PgConnection,
+    target: Target<'_>,
+    events: &[LogEvent],
+) -> sqlx::Result<()> {
+    let dropped = decided(events, target.projector.name());
+    if let Some(last) = events.last().filter(|_| !dropped.is_empty()) {
+        leave_out(conn, target, &dropped, Position(last.stored.position)).await?;
+    }
+    Ok(())
 }
 
 /// Returns the events of a batch the read model handles, up to the first one this build cannot

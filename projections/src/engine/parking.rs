@@ -70,7 +70,19 @@ impl Waiting {
             && !self.dropped.contains(&(tenant_id, projection, position))
     }
 
-    /// Records that a key is parked from a position on.
+    /// The event that a key waits at.
+    pub(super) fn since(
+        &self,
+        tenant_id: TenantId,
+        projection: &str,
+        version: i32,
+        key: Uuid,
+    ) -> Option<Position> {
+        let keys = self.parked.get(&(tenant_id, projection.to_owned(), version))?;
+        keys.get(&key).copied()
+    }
+
+    /// A key waits from an event on.
     pub(super) fn note(
         &mut self,
         tenant_id: TenantId,

@@ -5,7 +5,8 @@ pub mod drop;
 pub mod list;
 pub mod retry;
 
-use projections::parked::ParkedError;
+use axum::http::StatusCode;
+use projections::parked::{Dropped, ParkedError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,10 +30,46 @@ impl OutcomeView {
     }
 }
 
+/// An event that a read model leaves out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DroppedView {
+    /// The tenant that the event is of.
+    tenant_id: Uuid,
+    /// The read model.
+    name: String,
+    /// The event.
+    event_id: Uuid,
+    /// Its position in the log.
+    position: i64,
+    /// `folded`: all other events of its stream are in the read model, or will be when it reaches them;
+    /// `parked`: some of them wait.
+    #[schema(value_type = ParkedOutcome)]
+    state: &'static str,
+    /// Whether it had been dropped before: the first decision and its reason stand.
+    already_dropped: bool,
+}
+
+impl From<Dropped> for DroppedView {
+    fn from(one: Dropped) -> Self {
+        Self {
+            tenant_id: one.tenant_id.0,
+            name: one.name,
+            event_id: one.event_id,
+            position: one.position.0,
+            state: if one.goes_on { "folded" } else { "parked" },
+            already_dropped: one.already,
+        }
+    }
+}
+
 impl From<ParkedError> for ApiError {
     fn from(error: ParkedError) -> Self {
         match error {
             ParkedError::Missing => Self::not_found("parked-not-found", "parked event"),
+            ParkedError::NoEvent => Self::not_found("event-not-found", "event"),
+            ParkedError::NotFolded => {
+                Self::new(StatusCode::CONFLICT, "event-not-folded", error.to_string())
+            }
             ParkedError::Version(error) => error.into(),
             ParkedError::Store(error) => error.into(),
             ParkedError::Database(error) => error.into(),

@@ -15,6 +15,7 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use ledger_core::ids::TenantId;
 use projections::versions::{self, Version, VersionError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -101,4 +102,20 @@ async fn own_building(
         caller.require_installation(app, action).await?;
     }
     building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
+}
+
+/// A tenant the key may name; another's is missing to it.
+pub(super) async fn named_tenant(
+    app: &App,
+    caller: &Caller,
+    text: &str,
+) -> Result<TenantId, ApiError> {
+    let tenant_id =
+        Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
+    let tenant_id = TenantId(tenant_id);
+    let is_known = match caller.only() {
+        Some(own) => own == tenant_id,
+        None => app.store.tenants().await?.iter().any(|known| known.tenant_id == tenant_id),
+    };
+    if is_known { Ok(tenant_id) } else { Err(ApiError::not_found("tenant-not-found", "tenant")) }
 }

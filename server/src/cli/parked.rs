@@ -1,7 +1,8 @@
 //! `parked list`, `parked retry` and `parked drop`.
 
+use ledger_core::ids::EventId;
 use ledger_store::Store;
-use projections::parked::{self, Parked, Reason, drop_event, retry};
+use projections::parked::{self, Dropped, Parked, Reason, drop_event, drop_parked, retry};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -24,13 +25,18 @@ pub(super) enum Command {
 
 Exit code 1 when one could not be folded this time either: it waits on.")]
     Retry(RetryArgs),
-    /// Drop a parked event from every version of its read model, and apply the events waiting
-    /// behind it
-    #[command(after_help = "Example:
+    /// Leave an event out of every version of a read model, and fold what waited behind it
+    #[command(after_help = "Examples:
   call-ledger parked drop 01a1fcae-5d88-4792-b19c-87f840c88c05 --reason 'a broken test message' --yes
+  call-ledger parked drop 5b8f3c1e-7a64-5d0e-9f2b-0c3d9a1e6f47 --projection calls --tenant acme \\
+      --reason 'a cost that no call has' --yes
 
-The event stays in the log. That it is done without, and why, is recorded in the tenant's log for good:
-the reason must hold no personal data.")]
+By the id of its entry when it is parked; by its own id with --projection, whether it is parked, folded
+or not reached yet. A folded event is taken out of rows and sums, which are then those of a rebuild. The
+event stays in the log. The decision and its reason are recorded in the tenant's log for good: the reason
+must hold no personal data. Dropping an event again changes nothing (already_dropped).
+
+Exit code 1 when something of the event's call waits on.")]
     Drop(DropArgs),
 }
 
@@ -53,12 +59,18 @@ pub(super) struct RetryArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DropArgs {
-    /// Id of the entry
+    /// The parked entry; with --projection, the event
     id: Uuid,
-    /// Reason for dropping the event; kept in the log in the clear, so no personal data
+    /// The read model that leaves the event out
+    #[arg(long, value_name = "NAME", requires = "tenant")]
+    projection: Option<String>,
+    /// The tenant of the event, by slug or id
+    #[arg(long, value_name = "TENANT", requires = "projection")]
+    tenant: Option<String>,
+    /// Why it is left out, kept in the log, readable: no personal data
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Confirm that the event is dropped permanently
+    /// That it is left out for good
     #[arg(long)]
     yes: bool,
 }
@@ -145,19 +157,36 @@ async fn all(store: &Store) -> anyhow::Result<Vec<Uuid>> {
 
 async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<Done> {
     if !args.yes {
-        return usage("the read model does without the event for good: say so with --yes");
+        return usage("the read model leaves the event out for good: say so with --yes");
     }
     let Some(reason) = Reason::parse(&args.reason) else {
         let longest = Reason::LONGEST;
         return usage(format!("--reason says why in one line of 1 to {longest} characters"));
     };
-    let is_folded = Instance::run(config, async |instance| {
-        Ok(drop_event(&instance.store, args.id, None, &reason, None).await?)
-    })
-    .await?;
-    let dropped = json!({ "parked_id": args.id, "state": state(is_folded) });
-    output::object(config.output, &dropped)?;
-    Ok(if is_folded { Done::Well } else { Done::Unwell })
+    let dropped =
+        Instance::run(config, async |instance| drop_named(&instance.store, args, &reason).await)
+            .await?;
+    let shown = json!({
+        "tenant_id": dropped.tenant_id,
+        "name": dropped.name,
+        "event_id": dropped.event_id,
+        "position": dropped.position,
+        "state": state(dropped.goes_on),
+        "already_dropped": dropped.already,
+    });
+    output::object(config.output, &shown)?;
+    Ok(if dropped.goes_on { Done::Well } else { Done::Unwell })
+}
+
+/// Drops a parked event by its entry, or any event by its own id.
+async fn drop_named(store: &Store, args: &DropArgs, reason: &Reason) -> anyhow::Result<Dropped> {
+    let decision = (reason, None);
+    let Some((projection, tenant)) = args.projection.as_ref().zip(args.tenant.as_ref()) else {
+        return Ok(drop_parked(store, args.id, None, decision).await?);
+    };
+    let tenant_id = output::find_tenant(store, tenant).await?.tenant_id;
+    let event = (projection.as_str(), EventId(args.id));
+    Ok(drop_event(store, tenant_id, event, decision).await?)
 }
 
 /// Returns the state of a key after a retry.

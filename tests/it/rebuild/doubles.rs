@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use projections::calls::Calls;
 use projections::usage::Usage;
-use projections::{Fold, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
+use projections::{
+    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+};
 use sqlx::PgConnection;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -103,6 +105,14 @@ impl Projector for Double {
         assert!(panics.is_none_or(|(_, when)| when != Panics::Loading), "on purpose");
         let inner = Calls.load(conn, wanted, prepared).await?;
         Ok(Box::new(Batch { inner, panics, is_loaded: false }))
+    }
+
+    async fn leave_out(
+        &self,
+        conn: &mut PgConnection,
+        one: LeftOut<'_>,
+    ) -> Result<Again, ProjectError> {
+        Calls.leave_out(conn, one).await
     }
 }
 

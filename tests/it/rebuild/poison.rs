@@ -304,17 +304,9 @@ fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
         let waiting = all_parked(&engine.store).await;
         let one = waiting.iter().find(|one| one.version == version).expect("it waits");
         assert_eq!(one.followers, 1);
-        let drop = async |id| {
-            parked::drop_event(
-                &engine.store,
-                id,
-                None,
-                &Reason::parse("nobody can read it").expect("a reason"),
-                None,
-            )
-            .await
-        };
-        assert!(drop(one.parked_id).await.expect("dropped"), "the key goes on");
+        let reason = Reason::parse("nobody can read it").expect("a reason");
+        let drop = async |id| parked::drop_parked(&engine.store, id, None, (&reason, None)).await;
+        assert!(drop(one.parked_id).await.expect("dropped").goes_on, "the key goes on");
         assert!(matches!(drop(one.parked_id).await, Err(ParkedError::Missing)));
         let facts: Vec<String> = sqlx::query_scalar(
             "select facts::text from ledger.events
@@ -355,14 +347,9 @@ fn another_tenants_parked_event_is_not_there() {
         let pool = engine.store.projector();
         let retried = parked::retry(pool, one.parked_id, other).await;
         assert!(matches!(retried, Err(ParkedError::Missing)));
-        let dropped = parked::drop_event(
-            &engine.store,
-            one.parked_id,
-            other,
-            &Reason::parse("mine").expect("a reason"),
-            None,
-        )
-        .await;
+        let reason = Reason::parse("mine").expect("a reason");
+        let dropped =
+            parked::drop_parked(&engine.store, one.parked_id, other, (&reason, None)).await;
         assert!(matches!(dropped, Err(ParkedError::Missing)));
         let own_one = parked::list(pool, Some(tenant.tenant_id), 10).await.expect("a list");
         assert_eq!(own_one.len(), 2);

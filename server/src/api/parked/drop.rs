@@ -3,41 +3,52 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use projections::parked::{Reason, drop_event};
+use ledger_core::ids::EventId;
+use projections::parked::{Reason, drop_event, drop_parked};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::OutcomeView;
+use super::DroppedView;
 use crate::api::fields::Fields;
+use crate::api::read_models::named_tenant;
 use crate::api::{Params, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Body of the request to drop a parked event.
+/// The reason, and the read model when the path names an event.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
 pub struct DropRequest {
-    /// Reason in one line of 1 to 200 characters. Stored unsealed in the log, so it must not contain personal
-    /// data.
+    /// Why the event is left out, in one line of 1 to 200 characters. It is kept in the log, readable: no
+    /// personal data.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
+    /// The read model that leaves the event out. With it, the id in the path is an event's.
+    projection: Option<String>,
+    /// The tenant of the event: a key of the installation names it, with `projection`. A tenant's key may
+    /// name its own only.
+    tenant_id: Option<Uuid>,
 }
 
-/// Skips a parked event in every version of its read model permanently, and applies the events that wait
-/// behind it.
-///
-/// The event stays in the log, which also records the reason and the key that was used.
+/// Leaves an event out of a read model, in every version and for good: a parked one by the id of its entry,
+/// or any event of the tenant by its own id and `projection`. What the event has come to is taken out of
+/// rows and sums, an event that is not reached yet is passed over, and what waited behind it is folded.
+/// The event stays in the log, which also records the decision and its reason. Dropping an event again
+/// changes nothing.
 ///
 /// # Errors
-/// 404 `parked-not-found`, for another tenant's too; 403 `tenant-not-active`; 422 for the reason.
+/// 404 `parked-not-found`, `event-not-found`, for another tenant's as well; 404 `projection-not-found`,
+/// `tenant-not-found`; 409 `event-not-folded`: the read model folds no events of this kind; 403
+/// `tenant-not-active`; 422 for a field, by name.
 #[utoipa::path(
     post, path = "/v1/parked/{parked_id}/drop", operation_id = "drop_parked_event", tag = "operations", security(("api_key" = [])),
-    params(("parked_id" = String, Path, description = "The entry")),
+    params(("parked_id" = String, Path, description = "The parked entry; with `projection` in the body, the event")),
     request_body = DropRequest,
     responses(
-        (status = 200, body = OutcomeView),
+        (status = 200, body = DroppedView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -53,20 +64,33 @@ pub struct DropRequest {
 pub async fn handler(
     State(app): State<App>,
     caller: Caller,
-    PathId(parked_id): PathId,
+    PathId(id): PathId,
     params: Params,
     body: Body,
-) -> Result<Json<OutcomeView>, ApiError> {
+) -> Result<Json<DroppedView>, ApiError> {
     caller.require(&app, Scope::Admin, "parked.drop").await?;
     params.finish()?;
     let mut fields = Fields::read(body).await?;
     let reason = fields.text("reason")?;
+    let projection = fields.text("projection")?;
+    let tenant_id = fields.text("tenant_id")?;
     fields.finish()?;
     let reason = reason.as_deref().and_then(Reason::parse);
     let reason =
         reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
-    let parked_id = parked_id.unwrap_or_default();
-    let by = Some((caller.key.key_id, caller.request_id));
-    let is_folded = drop_event(&app.store, parked_id, caller.only(), &reason, by).await?;
-    Ok(Json(OutcomeView::new(parked_id, is_folded)))
+    let id = id.unwrap_or_default();
+    let decision = (&reason, Some((caller.key.key_id, caller.request_id)));
+    let only = match tenant_id {
+        Some(text) => Some(named_tenant(&app, &caller, &text).await?),
+        None => caller.only(),
+    };
+    let dropped = match projection {
+        Some(projection) => {
+            let needed = "name the tenant of the event: this key is of the installation";
+            let tenant_id = only.ok_or_else(|| ApiError::field("tenant_id", needed))?;
+            drop_event(&app.store, tenant_id, (&projection, EventId(id)), decision).await?
+        }
+        None => drop_parked(&app.store, id, only, decision).await?,
+    };
+    Ok(Json(dropped.into()))
 }

@@ -4,13 +4,12 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ledger_core::ids::TenantId;
 use projections::versions;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PathName, VersionView};
+use super::{PathName, VersionView, named_tenant};
 use crate::api::Params;
 use crate::api::fields::Fields;
 use crate::app::App;
@@ -68,23 +67,11 @@ pub async fn handler(
     fields.finish()?;
     let projector = versions::named(name.named()?)?;
     let only = match tenant_id {
-        Some(text) => Some(tenant(&app, &caller, &text).await?),
+        Some(text) => Some(named_tenant(&app, &caller, &text).await?),
         None => caller.only(),
     };
     let version = versions::begin(app.store.owner(), &*projector, only, promote).await?;
     let (name, tenant_id) = (projector.name().to_owned(), only.map(|only| only.0));
     let begun = VersionView { name, version, state: "building", tenant_id };
     Ok((StatusCode::ACCEPTED, Json(begun)))
-}
-
-/// Parses a tenant id and checks that the key may name it; another tenant is missing for a tenant's key.
-async fn tenant(app: &App, caller: &Caller, text: &str) -> Result<TenantId, ApiError> {
-    let tenant_id =
-        Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
-    let tenant_id = TenantId(tenant_id);
-    let is_known = match caller.only() {
-        Some(own) => own == tenant_id,
-        None => app.store.tenants().await?.iter().any(|known| known.tenant_id == tenant_id),
-    };
-    if is_known { Ok(tenant_id) } else { Err(ApiError::not_found("tenant-not-found", "tenant")) }
 }

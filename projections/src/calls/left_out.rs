@@ -1,0 +1,33 @@
+//! Removing a call from the rows, for the rest of its events to be folded again.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::contribution::Contribution;
+use super::{Change, load, rollup, side};
+use crate::projector::{ProjectError, Tenant, TenantKeys, Way};
+
+/// Removes the row of a call, what is kept beside it, and what it contributes to the sums.
+pub(super) async fn remove(
+    conn: &mut PgConnection,
+    tenant: Tenant,
+    call_id: Uuid,
+) -> Result<(), ProjectError> {
+    let tenant_id = tenant.tenant_id;
+    let known = load(conn, &[TenantKeys { tenant, keys: vec![call_id] }]).await?;
+    let changes: Vec<Change> = known
+        .into_iter()
+        .map(|(key, folded)| {
+            let before = Some(Contribution::of(&folded.call));
+            Change { key, before, now: None }
+        })
+        .collect();
+    sqlx::query!("delete from calls where tenant_id = $1 and call_id = $2", tenant_id.0, call_id,)
+        .execute(&mut *conn)
+        .await?;
+    side::write(conn, &changes, Way::Statements).await?;
+    let zones = HashMap::from([(tenant_id, tenant.zone)]);
+    rollup::write(conn, &zones, &changes, Way::Statements).await
+}

@@ -1,0 +1,152 @@
+//! Drops without a server: what the engine makes of decisions by itself.
+
+use ledger_core::ids::Position;
+use ledger_tests::{OwnDatabase, messages, run};
+use projections::{Batches, parked, versions};
+use sqlx::PgConnection;
+
+use super::super::engine::{
+    Engine, assert_rebuilds_to_the_same, assert_same, begin, caught_up, is_current, new_tenant,
+    record, tamper, until,
+};
+use super::{dropped, events_of};
+
+async fn statuses(conn: &mut PgConnection, version: i32) -> Vec<(String, Option<String>)> {
+    let rows = format!("select provider_call_id, status from calls_v{version}.calls order by 1");
+    sqlx::query_as(sqlx::AssertSqlSafe(rows)).fetch_all(conn).await.expect("the calls")
+}
+
+fn shown(calls: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
+    calls.iter().map(|(id, status)| ((*id).to_owned(), Some((*status).to_owned()))).collect()
+}
+
+#[test]
+fn an_event_that_a_read_model_has_not_reached_is_passed_over_when_it_does() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (quiet, mut conn) = (own.store(1), own.superuser().await);
+        let tenant_id = new_tenant(&quiet, "acme").await;
+        record(&quiet, tenant_id, &messages::status("call", "ringing")).await;
+        record(&quiet, tenant_id, &messages::report("call")).await;
+        let report = events_of(&mut conn, tenant_id, "call").await.pop().expect("a report");
+        let decided = dropped(&quiet, tenant_id, &report).await;
+        assert!(decided.goes_on && !decided.already, "{decided:?}");
+        assert!(dropped(&quiet, tenant_id, &report).await.already);
+        record(&quiet, tenant_id, &messages::report("other")).await;
+        quiet.close().await;
+        let engine = Engine::start(&own, Batches::default());
+        until("it is projected", async || is_current(&engine.store, tenant_id).await).await;
+        assert_eq!(statuses(&mut conn, 2).await, shown(&[("call", "ringing"), ("other", "ended")]));
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+    });
+}
+
+#[test]
+fn a_decision_is_carried_out_in_every_version_when_the_process_that_made_it_is_gone() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (quiet, mut conn) = (own.store(1), own.superuser().await);
+        let tenants = [new_tenant(&quiet, "acme").await, new_tenant(&quiet, "other").await];
+        for tenant_id in tenants {
+            record(&quiet, tenant_id, &messages::status("call", "ringing")).await;
+            record(&quiet, tenant_id, &messages::report("call")).await;
+        }
+        let engine = Engine::start(&own, Batches::default());
+        let beside = begin(&engine.store, "calls", None).await;
+        caught_up(&engine.store, "calls", beside).await;
+        for tenant_id in tenants {
+            until("it is projected", async || is_current(&engine.store, tenant_id).await).await;
+            let events = events_of(&mut conn, tenant_id, "call").await;
+            let report = Position(events.last().expect("a report").position);
+            let store = &engine.store;
+            store.record_event_drop(tenant_id, "calls", report, "a test", None).await.expect("it");
+        }
+        for version in [2, beside] {
+            caught_up(&engine.store, "calls", version).await;
+            assert_eq!(
+                statuses(&mut conn, version).await,
+                shown(&[("call", "ringing"), ("call", "ringing")])
+            );
+        }
+        assert_same(&engine.store, "calls", 2, beside).await;
+        versions::cancel(engine.store.owner(), "calls").await.expect("given up");
+        assert_rebuilds_to_the_same(&engine.store).await;
+        engine.stop().await;
+        quiet.close().await;
+    });
+}
+
+#[test]
+fn an_event_that_cannot_be_taken_out_parks_its_call_until_it_can() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let mut conn = own.superuser().await;
+        let tenant = ledger.tenant().await;
+        for body in [messages::status("call", "ringing"), messages::report("call")] {
+            tenant.post_ok(body.to_string()).await;
+        }
+        tenant.post_ok(messages::report("other").to_string()).await;
+        tenant.settle().await;
+        let (store, id) = (&ledger.store, tenant.tenant_id);
+        // Sums cannot be made smaller.
+        let stuck =
+            "alter table calls_v2.call_rollups add constraint stuck check (calls > 1) not valid";
+        sqlx::raw_sql(stuck).execute(&mut conn).await.expect("stuck");
+        let report = events_of(&mut conn, id, "call").await.pop().expect("a report");
+        assert!(!dropped(store, id, &report).await.goes_on);
+        tenant.settle().await;
+        let waiting = parked::list(store.projector(), None, 10).await.expect("a list");
+        assert_eq!(waiting.len(), 1, "{waiting:?}");
+        assert_eq!((waiting[0].position.0, waiting[0].version), (report.position, 2));
+        tenant.post_ok(messages::status("other", "ringing").to_string()).await;
+        tenant.settle().await;
+        let mend = "alter table calls_v2.call_rollups drop constraint stuck";
+        sqlx::raw_sql(mend).execute(&mut conn).await.expect("mended");
+        assert!(parked::retry(store.projector(), waiting[0].parked_id, None).await.expect("tried"));
+        assert_eq!(statuses(&mut conn, 2).await, shown(&[("call", "ringing"), ("other", "ended")]));
+        assert_rebuilds_to_the_same(store).await;
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn events_of_a_call_that_waits_may_be_dropped_in_any_order() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (quiet, mut conn) = (own.store(1), own.superuser().await);
+        let tenant_id = new_tenant(&quiet, "acme").await;
+        for status in ["queued", "ringing", "in-progress"] {
+            record(&quiet, tenant_id, &messages::status("call", status)).await;
+        }
+        let events = events_of(&mut conn, tenant_id, "call").await;
+        let kept =
+            "create table public.kept as select tenant_id, position, facts from ledger.events";
+        sqlx::raw_sql(kept).execute(&mut conn).await.expect("kept");
+        let spoil = format!(
+            "update ledger.events set facts = '[]'
+              where tenant_id = '{tenant_id}' and position = {}",
+            events[1].position
+        );
+        tamper(&mut conn, &spoil).await;
+        let engine = Engine::start(&own, Batches::default());
+        until("it is projected", async || is_current(&engine.store, tenant_id).await).await;
+        let store = &engine.store;
+        // The first was folded, the last waits behind the one that cannot be read.
+        for event in [&events[2], &events[0]] {
+            assert!(!dropped(store, tenant_id, event).await.goes_on, "it waits");
+        }
+        until("it is projected", async || is_current(store, tenant_id).await).await;
+        assert_eq!(statuses(&mut conn, 2).await, []);
+        let mend = "update ledger.events e set facts = k.facts from public.kept k
+                     where k.tenant_id = e.tenant_id and k.position = e.position";
+        tamper(&mut conn, mend).await;
+        let waiting = parked::list(store.projector(), None, 10).await.expect("a list").remove(0);
+        assert!(parked::retry(store.projector(), waiting.parked_id, None).await.expect("tried"));
+        assert_eq!(statuses(&mut conn, 2).await, shown(&[("call", "ringing")]));
+        assert_rebuilds_to_the_same(store).await;
+        engine.stop().await;
+        quiet.close().await;
+    });
+}
