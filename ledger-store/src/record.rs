@@ -1,5 +1,6 @@
 //! From drafts to the log: find the subject, seal, name, hash, append.
 
+mod answers;
 mod tool_digests;
 
 use std::borrow::Cow;
@@ -26,6 +27,8 @@ use crate::seal::{Place, SectionName, pack, seal};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
+
+pub use answers::FirstAnswer;
 
 /// How often a delivery of several events is tried while others record some of them.
 const MAX_TRIES: usize = 5;

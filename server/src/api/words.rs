@@ -71,6 +71,10 @@ words! {
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
     /// How close the use of a plan is to a limit.
     LimitLevel = "near" | "reached";
+    /// What became of an informational message.
+    WebhookStatus = "recorded" | "duplicate" | "ignored";
+    /// A message waits until its tenant can be told.
+    QuarantinedWord = "quarantined";
     /// What became of a webhook, as deliveries list it.
     DeliveryOutcome = "recorded" | "refused" | "quarantined";
     /// What became of a webhook that is not in the log.

@@ -1,10 +1,14 @@
 //! Answers in Vapi's shape: one row for each step and group.
 
+use std::borrow::Cow;
+
 use projections::analytics::{Answer, Dimension, Extremes, Question, Sums};
 use projections::calls::history;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::range::TimeRange;
 use super::request::{Column, Group, Operation, Query, Verb};
@@ -25,7 +29,7 @@ pub(super) struct VapiAnalyticsResult {
     /// The time it is about.
     time_range: VapiTimeRange,
     /// One row for each step and group that has calls.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<HashMap<String, VapiFigure>>)]
     result: Vec<Row>,
 }
 
@@ -45,6 +49,26 @@ pub(super) struct VapiTimeRange {
     step: Option<&'static str>,
     /// The zone whose clock the steps follow.
     timezone: &'static str,
+}
+
+/// A value of a row: counts, keys and dates are text, sums and averages numbers, what is not known null.
+pub(super) struct VapiFigure;
+
+impl PartialSchema for VapiFigure {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Number, Type::Null]))
+            .description(Some(
+                "Counts, keys and dates are text, sums and averages numbers, what is not known null.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for VapiFigure {
+    fn name() -> Cow<'static, str> {
+        "VapiFigure".into()
+    }
 }
 
 /// Names and values, in the order they are told.
