@@ -1,5 +1,6 @@
 //! Reading the log: one stream, one tenant after a position, the heads of all tenants.
 
+mod latest;
 mod weight;
 
 use std::ops::ControlFlow;
@@ -14,6 +15,7 @@ use ledger_core::plausible::settle;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use latest::latest;
 pub use weight::{Weight, weights};
 
 use crate::error::StoreError;
