@@ -9,7 +9,7 @@ mod tables;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 
-use tables::{EXAMPLES, SCHEMES, WITHHELD_CODES, WITHHELD_WORDS};
+use tables::{EXAMPLES, MISTAKEN_CODES, SCHEMES, WITHHELD_CODES, WITHHELD_WORDS, WITHOUT_NUMBERS};
 
 /// Maximum length of a text that is parsed as a number, in characters; Google's port stops at 250.
 const LONGEST: usize = 100;
@@ -64,11 +64,26 @@ pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
     is_one_number.then_some(number)
 }
 
-/// Returns true if the numbering plans have a country with this code (ISO 3166-1 alpha-2, upper
-/// case).
+/// Whether there is a country of this code: ISO 3166-1 alpha-2, upper case, and the codes beside it
+/// that have telephone numbers (`AC`, `TA`, `XK`).
 #[must_use]
 pub fn is_country(code: &str) -> bool {
-    code.len() == 2 && code.parse::<Region>().is_ok()
+    has_numbers(code) || WITHOUT_NUMBERS.contains(&code)
+}
+
+/// Whether the country of this code has telephone numbers of its own. National digits of one that has
+/// none are no number.
+#[must_use]
+pub fn has_numbers(code: &str) -> bool {
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let region = code.parse().ok().filter(|_| is_code);
+    region.is_some_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
+}
+
+/// The code of the country that a code is commonly written for, when the code itself is none.
+#[must_use]
+pub fn country_meant(code: &str) -> Option<&'static str> {
+    MISTAKEN_CODES.iter().find(|(mistaken, _)| *mistaken == code).map(|(_, meant)| *meant)
 }
 
 /// Returns true if the text is what carriers and platforms send for a withheld number, with or

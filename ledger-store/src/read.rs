@@ -1,5 +1,6 @@
 //! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
+mod latest;
 mod weight;
 
 use std::ops::ControlFlow;
@@ -14,6 +15,7 @@ use ledger_core::plausible::settle;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use latest::latest;
 pub use weight::{Weight, weights};
 
 use crate::error::StoreError;

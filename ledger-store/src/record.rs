@@ -1,5 +1,6 @@
 //! From drafts to the log: resolves the subject, derives event ids, seals, hashes and appends.
 
+mod answers;
 mod tool_digests;
 
 use std::borrow::Cow;
@@ -27,7 +28,9 @@ use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
 
-/// Attempts to record a delivery while other requests record some of its events.
+pub use answers::FirstAnswer;
+
+/// How often a delivery of several events is tried while others record some of them.
 const MAX_TRIES: usize = 5;
 /// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of
 /// the SQL function.

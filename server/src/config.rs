@@ -1,6 +1,7 @@
 //! Settings, read once at start. Precedence: flag, environment, `call-ledger.toml`, default.
 
 mod cors;
+pub mod database_url;
 mod origin;
 
 use std::net::SocketAddr;
@@ -299,6 +300,9 @@ impl Config {
             if value == 0 {
                 bail!("a setting cannot be used: {name} must be at least 1");
             }
+        }
+        if let Some(url) = &config.database_url {
+            database_url::parse(&url.0).context("a setting cannot be used")?;
         }
         for origin in &config.cors_origins {
             cors::check(origin).map_err(|why| anyhow!("a setting cannot be used: {why}"))?;

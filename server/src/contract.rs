@@ -139,7 +139,54 @@ fn status_in_words(status: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use utoipa::openapi::Content;
+    use utoipa::openapi::schema::AdditionalProperties;
+
     use super::*;
+
+    /// Whether a schema says nothing of the objects it describes, itself or in its items.
+    fn is_bare(schema: &RefOr<Schema>) -> bool {
+        match schema {
+            RefOr::T(Schema::Object(object)) => {
+                object.schema_type == SchemaType::Type(Type::Object)
+                    && object.properties.is_empty()
+                    && !matches!(
+                        object.additional_properties.as_deref(),
+                        Some(AdditionalProperties::RefOr(_))
+                    )
+            }
+            RefOr::T(Schema::Array(array)) => match &array.items {
+                utoipa::openapi::schema::ArrayItems::RefOrSchema(items) => is_bare(items),
+                utoipa::openapi::schema::ArrayItems::False => false,
+            },
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_answer_of_json_has_a_schema_with_fields() {
+        let (_, document) = crate::app::documented();
+        let mut checked = 0;
+        for (path, mut item) in document.paths.paths {
+            for operation in operations(&mut item) {
+                for (status, response) in &operation.responses.responses {
+                    let RefOr::T(response) = response else { continue };
+                    let json = response.content.get("application/json");
+                    let Some(RefOr::T(Content { schema: Some(schema), .. })) = json else {
+                        continue;
+                    };
+                    assert!(!is_bare(schema), "{path} {status}");
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 30, "{checked}");
+        let components = document.components.expect("there are schemas");
+        let RefOr::T(Schema::Object(result)) = &components.schemas["VapiAnalyticsResult"] else {
+            panic!("an object");
+        };
+        assert!(!is_bare(&result.properties["result"]), "rows of figures");
+    }
 
     #[test]
     fn every_answer_of_every_operation_is_described_in_its_own_words() {

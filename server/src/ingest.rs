@@ -28,7 +28,7 @@ use ledger_store::appender::AppendError;
 use ledger_store::compute::compute;
 use ledger_store::counts::Outcome;
 use ledger_store::quarantine::ContentName;
-use ledger_store::record::{Origin, RecordError};
+use ledger_store::record::{FirstAnswer, Origin, RecordError};
 use ledger_store::source::Source;
 use ledger_store::stage::{self, Stage};
 use ledger_store::vault::VaultError;
@@ -40,6 +40,7 @@ use crate::api::PathId;
 use crate::app::{App, RequestId};
 use crate::problem::{ApiError, Problem, without_keys};
 
+use self::answer::{Told, WebhookAnswer, WebhookQuarantined};
 use self::arrival::Arrival;
 use self::counts::Visit;
 
@@ -59,6 +60,10 @@ const NO_SINGLE_ROUTE: &str = "no-single-route";
 /// Timeout of tool calls: the caller is waiting on the line, so the response is sent in time even
 /// if the ledger fails.
 const TOOL_PATIENCE: Duration = Duration::from_secs(5);
+/// Part of it: how long the first answer of a tool call is looked for that is not recorded again.
+const FIRST_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// Refusals of the log after which it can still be asked for first answers.
+const LEAVES_ANSWERS: [&str; 2] = ["tenant-not-active", "overloaded"];
 
 /// Returns the ingest route with its OpenAPI description.
 pub fn routes() -> OpenApiRouter<App> {
@@ -76,8 +81,8 @@ pub fn routes() -> OpenApiRouter<App> {
     params(("source_id" = String, Path, description = "The webhook source")),
     request_body(content = Object, content_type = "application/json", description = "The platform's message"),
     responses(
-        (status = 200, body = Object, description = "Recorded, known, ignored, or the platform's own answer"),
-        (status = 202, body = Object, description = "Quarantined: the tenant could not be told"),
+        (status = 200, body = WebhookAnswer, description = "Recorded, known, ignored, or the platform's own answer"),
+        (status = 202, body = WebhookQuarantined, description = "Quarantined: the tenant could not be told"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant takes no events any more"),
@@ -191,7 +196,9 @@ impl Delivery<'_> {
             Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
             _ => TOOL_PATIENCE,
         };
-        let taken = tokio::time::timeout(patience, self.take(body, translation)).await;
+        let mut first_answers = Vec::new();
+        let take = self.take(body, translation, &mut first_answers);
+        let taken = tokio::time::timeout(patience, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
             Err(unavailable())
@@ -200,10 +207,20 @@ impl Delivery<'_> {
         if reply == Reply::Acknowledge {
             return taken.map(|taken| answer::acknowledge(&taken));
         }
-        Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), taken.ok().as_ref()))
+        let outcome = match &taken {
+            Ok(Taken::Recorded(appended)) => Told::Recorded(*appended),
+            // What was only quarantined is no better for the voice.
+            Ok(Taken::Ignored | Taken::Quarantined) | Err(_) => Told::Failed(&first_answers),
+        };
+        Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), outcome))
     }
 
-    async fn take(&self, body: &[u8], mut translation: Translation) -> Result<Taken, ApiError> {
+    async fn take(
+        &self,
+        body: &[u8],
+        mut translation: Translation,
+        first_answers: &mut Vec<FirstAnswer>,
+    ) -> Result<Taken, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(Taken::Ignored);
         }
@@ -215,7 +232,31 @@ impl Delivery<'_> {
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
         let content = name_content(&translation).await;
-        self.record(tenant_id, &content, &translation.drafts).await.map(Taken::Recorded)
+        let recorded = self.record(tenant_id, &content, &translation.drafts).await;
+        if let Err(refused) = &recorded
+            && LEAVES_ANSWERS.contains(&refused.code)
+            && translation.drafts.iter().any(is_tool_call)
+        {
+            *first_answers = self.first_answers(tenant_id, &translation.drafts).await;
+        }
+        recorded.map(Taken::Recorded)
+    }
+
+    /// What the log answers to tool calls that it does not take now; nothing when it does not say in time.
+    async fn first_answers(&self, tenant_id: TenantId, drafts: &[Draft]) -> Vec<FirstAnswer> {
+        let origin = self.origin(tenant_id);
+        let asked = self.store.first_answers(&origin, drafts);
+        match tokio::time::timeout(FIRST_ANSWER_PATIENCE, asked).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "ingest.first_answers_unknown");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!("ingest.first_answers_timed_out");
+                Vec::new()
+            }
+        }
     }
 
     /// Translates the body with the tenant's country, which national phone numbers need.
@@ -234,13 +275,17 @@ impl Delivery<'_> {
         content: &ContentName,
         drafts: &[Draft],
     ) -> Result<Appended, ApiError> {
-        let origin = Origin {
+        let origin = self.origin(tenant_id);
+        self.store.record(&origin, content, drafts).await.map_err(refuse_record)
+    }
+
+    fn origin(&self, tenant_id: TenantId) -> Origin {
+        Origin {
             tenant_id,
             provider: self.source.provider.as_str(),
             source_id: self.source.source_id,
             request_id: self.request_id,
-        };
-        self.store.record(&origin, content, drafts).await.map_err(refuse_record)
+        }
     }
 
     async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {

@@ -3,7 +3,6 @@
 pub mod pooler;
 pub mod refusal;
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -13,7 +12,7 @@ use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::config::Config;
+use crate::config::{Config, database_url};
 use crate::service::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
 
@@ -123,11 +122,7 @@ impl Instance {
 /// Connects to the external database, or starts or adopts the private one.
 async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectOptions)> {
     let (cluster, database) = match &config.database_url {
-        Some(url) => {
-            let options = PgConnectOptions::from_str(&url.0)
-                .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
-            (None, options)
-        }
+        Some(url) => (None, database_url::parse(&url.0)?),
         None => {
             let cluster = start(config, Durability::Durable).await?;
             let database = cluster.connect_options();

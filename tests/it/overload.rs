@@ -33,8 +33,13 @@ fn tool_call(call: &str) -> String {
 
 /// Returns the answer to the tool call of a call, which must be in time.
 async fn voice(tenant: &TestTenant, call: &str) -> String {
+    heard(tenant, call, tool_call(call)).await
+}
+
+/// What the voice of a call hears about the tool of this body, in time.
+async fn heard(tenant: &TestTenant, call: &str, body: String) -> String {
     let asked = Instant::now();
-    let (status, answer) = tenant.post(tool_call(call)).await;
+    let (status, answer) = tenant.post(body).await;
     assert_eq!(status, 200, "{answer}");
     assert!(asked.elapsed() < PLATFORM_PATIENCE, "a caller waits");
     assert_eq!(answer["results"][0]["toolCallId"], format!("tool-{call}"));

@@ -17,12 +17,18 @@ pub(super) fn read(text: &str) -> Result<Json<'_>, Refused> {
     Ok(Reader { text, at: 0 }.value())
 }
 
-/// Counts brackets and commas outside strings, before any recursion and any allocation for the
-/// values: a value of one byte in the text takes fifty bytes in memory.
+/// Counts depth and values outside strings, before anything recurses into them or takes memory for
+/// them: a value may be one byte of text and is fifty of memory. A bracket with something in it holds
+/// one value more than commas.
 fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
+    let mut is_opened = false;
     for byte in bytes {
+        if is_opened && !byte.is_ascii_whitespace() {
+            values += usize::from(!matches!(byte, b'}' | b']'));
+            is_opened = false;
+        }
         if in_string {
             match byte {
                 _ if escaped => escaped = false,
@@ -34,7 +40,7 @@ fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
         }
         match byte {
             b'"' => in_string = true,
-            b'{' | b'[' => (depth, values) = (depth + 1, values + 1),
+            b'{' | b'[' => (depth, is_opened) = (depth + 1, true),
             b'}' | b']' => depth = depth.saturating_sub(1),
             b',' => values += 1,
             _ => {}
@@ -241,9 +247,22 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_array_or_object_counts_as_one_value() {
+        for empty in ["[]", "{}", "[ \n ]", "{\t}"] {
+            let items = |count: usize| format!("[{}]", vec![empty; count].join(","));
+            assert!(Json::parse(items(MAX_VALUES - 1).as_bytes()).is_ok(), "{empty}");
+            let too_many = Err(Refused::TooMany { limit: MAX_VALUES });
+            assert_eq!(Json::parse(items(MAX_VALUES).as_bytes()), too_many, "{empty}");
+        }
+        let fields = |count: usize| format!("{{{}}}", vec!["\"a\":[[]]"; count].join(","));
+        assert!(Json::parse(fields(MAX_VALUES / 2 - 1).as_bytes()).is_ok());
+        assert!(Json::parse(fields(MAX_VALUES / 2).as_bytes()).is_err());
+    }
+
+    #[test]
     fn more_values_than_any_body_has_are_refused_before_they_take_memory() {
         let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-        assert!(Json::parse(zeros(MAX_VALUES - 2).as_bytes()).is_ok());
+        assert!(Json::parse(zeros(MAX_VALUES - 1).as_bytes()).is_ok());
         let too_many = Err(Refused::TooMany { limit: MAX_VALUES });
         assert_eq!(Json::parse(zeros(MAX_VALUES).as_bytes()), too_many);
         assert_eq!(Json::parse(format!("[{}]", "[],".repeat(MAX_VALUES)).as_bytes()), too_many);

@@ -71,3 +71,10 @@ pub(super) const WITHHELD_WORDS: &[&str] = &[
     "unknownnumber",
     "withheld",
 ];
+
+/// Countries of ISO 3166-1 without a numbering plan: whoever lives there has numbers of another country.
+pub(super) const WITHOUT_NUMBERS: &[&str] = &["AQ", "BV", "GS", "HM", "PN", "TF", "UM"];
+
+/// Codes that are no country's in ISO 3166-1, and the country's own: `UK` is only reserved, `EL` is
+/// the European Union's for Greece.
+pub(super) const MISTAKEN_CODES: &[(&str, &str)] = &[("UK", "GB"), ("EL", "GR")];

@@ -189,3 +189,39 @@ fn numbers_reserved_for_examples_are_valid_and_their_neighbours_are_not() {
 fn a_number_does_not_print() {
     assert_eq!(format!("{:?}", parse_phone("+15550100141", None)), "Some(Phone(..))");
 }
+
+/// ISO 3166-1 alpha-2: the officially assigned codes.
+const ISO_3166: &str = "\
+        AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG \
+        BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI \
+        CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH \
+        ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ \
+        GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT \
+        JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS \
+        LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU \
+        MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG \
+        PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG \
+        SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK \
+        TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU \
+        WF WS YE YT ZA ZM ZW";
+
+#[test]
+fn every_country_of_iso_3166_is_one_with_numbers_of_its_own_or_without() {
+    let codes: Vec<&str> = ISO_3166.split_whitespace().collect();
+    assert_eq!(codes.len(), 249);
+    assert!(codes.iter().all(|code| is_country(code)), "{codes:?}");
+    let without: Vec<_> = codes.into_iter().filter(|code| !has_numbers(code)).collect();
+    assert_eq!(without, ["AQ", "BV", "GS", "HM", "PN", "TF", "UM"]);
+    for no_country in ["UK", "EL", "ZZ", "XX", "001", "gb", "", "G", "Germany"] {
+        assert!(!is_country(no_country), "{no_country}");
+    }
+    // In a country without numbers of its own, national digits are no number.
+    assert_eq!(normalise_phone("7700900123", Some("AQ")), None);
+    assert_eq!(normalise_phone("+44 7700 900123", Some("AQ")).as_deref(), Some("+447700900123"));
+}
+
+#[test]
+fn a_code_that_is_taken_for_a_country_is_named_with_the_country_s_own() {
+    assert_eq!((country_meant("UK"), country_meant("EL")), (Some("GB"), Some("GR")));
+    assert_eq!((country_meant("GB"), country_meant("ZZ")), (None, None));
+}

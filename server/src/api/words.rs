@@ -72,7 +72,11 @@ words! {
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
-    /// Outcome of a webhook in the list of deliveries.
+    /// What became of an informational message.
+    WebhookStatus = "recorded" | "duplicate" | "ignored";
+    /// A message waits until its tenant can be told.
+    QuarantinedWord = "quarantined";
+    /// What became of a webhook, as deliveries list it.
     DeliveryOutcome = "recorded" | "refused" | "quarantined";
     /// Outcome of a webhook that is not in the log.
     FailureOutcome = "refused" | "failed" | "quarantined";

@@ -3,7 +3,7 @@
 mod plan;
 
 use anyhow::Context;
-use ledger_core::phone::is_country;
+use ledger_core::phone::{country_meant, has_numbers, is_country};
 use ledger_store::tenants::{NewTenant, TenantState};
 use serde_json::json;
 
@@ -79,6 +79,12 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
                 instance.store.create_tenant(&new).await.context("the tenant was not made")
             })
             .await?;
+            if !new.country.is_empty() && !has_numbers(&new.country) {
+                eprintln!(
+                    "{} has no telephone numbers of its own: only international ones are numbers",
+                    new.country
+                );
+            }
             output::object(config.output, &json!({ "tenant_id": tenant_id, "slug": new.slug }))?;
         }
         Command::List => {
@@ -135,8 +141,12 @@ fn validated(create: &Create) -> anyhow::Result<NewTenant> {
         ));
     }
     let country = create.country.as_deref().map(str::to_ascii_uppercase);
-    if country.as_ref().is_some_and(|country| !is_country(country)) {
-        return usage("--country: use an ISO 3166-1 alpha-2 code (such as GB)");
+    if let Some(country) = country.as_deref().filter(|country| !is_country(country)) {
+        let meant = country_meant(country);
+        return usage(meant.map_or_else(
+            || "--country: use an ISO 3166-1 alpha-2 code (such as GB)".to_owned(),
+            |meant| format!("--country: {country} is no code of ISO 3166-1; use {meant}"),
+        ));
     }
     Ok(NewTenant {
         slug: create.slug.clone(),

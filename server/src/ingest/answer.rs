@@ -1,18 +1,26 @@
 //! Responses in the platform's format. Tool calls and requests are answered with 200 even if the
 //! ledger failed: the platform ignores other status codes, and the assistant needs text to say.
 
+mod shapes;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ledger_core::envelope::Draft;
 use ledger_core::provider::{Reply, ToolRequest};
 use ledger_store::append::Appended;
+use ledger_store::record::FirstAnswer;
 use serde_json::{Value, json};
 
+use self::shapes::{
+    WebhookAcknowledged, WebhookAssistant, WebhookDocuments, WebhookFunctionResult, WebhookRefusal,
+    WebhookToolResult, WebhookToolResults,
+};
 use super::{Taken, is_tool_call};
 
-/// Text for the assistant when the tool is not configured. Makes no promise on
-/// behalf of the business.
+pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
+
+/// What a voice says when the ledger has no such tool. One line, and no promise in anybody's name.
 pub const NOT_CONFIGURED: &str =
     "This tool is not configured here. Nothing was done. Please take a message instead.";
 
@@ -20,7 +28,11 @@ pub const NOT_CONFIGURED: &str =
 pub(super) const FAILED: &str =
     "The system cannot be reached at the moment. Nothing was done. Please try again later.";
 
-/// Text for the caller when the source names no assistant.
+/// What a voice says when a tool call is in the log and its answer cannot be read any more.
+const UNREADABLE: &str =
+    "This was asked before, and its answer cannot be read any more. Please take a message instead.";
+
+/// What a voice says when nobody told which assistant shall answer.
 const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call again later.";
 
 /// Text for the assistant when no transfer destination is configured.
@@ -75,50 +87,97 @@ pub(super) fn acknowledge(taken: &Taken) -> Response {
     let status = taken.word();
     match taken {
         Taken::Recorded(appended) => {
-            let body = json!({ "status": status, "position": appended.first });
+            let body = WebhookAcknowledged { status, position: Some(appended.first.0) };
             with_position(Json(body).into_response(), appended)
         }
-        Taken::Ignored => Json(json!({ "status": status })).into_response(),
+        Taken::Ignored => Json(WebhookAcknowledged { status, position: None }).into_response(),
         Taken::Quarantined => {
-            (StatusCode::ACCEPTED, Json(json!({ "status": status }))).into_response()
+            (StatusCode::ACCEPTED, Json(WebhookQuarantined { status })).into_response()
         }
     }
 }
 
-/// Returns the response to a message in the platform's format. `taken` is `None` if the ledger
-/// failed; a quarantined message is answered as a failure, too.
-pub(super) fn spoken(reply: &Reply, assistant_id: Option<&str>, taken: Option<&Taken>) -> Response {
-    let recorded = match taken {
-        Some(Taken::Recorded(appended)) => Some(appended),
-        _ => None,
-    };
-    let said =
-        |when_recorded: &'static str| if recorded.is_some() { when_recorded } else { FAILED };
-    let body = match reply {
-        Reply::Acknowledge => json!({ "status": "recorded" }),
-        Reply::ToolResults(requests) => {
-            let results: Vec<Value> =
-                requests.iter().map(|request| tool_result(request, said(NOT_CONFIGURED))).collect();
-            json!({ "results": results })
+/// What is known of a message that wants an answer in the platform's own shape.
+#[derive(Clone, Copy)]
+pub(super) enum Told<'a> {
+    /// It is in the log.
+    Recorded(Appended),
+    /// It is not; this was answered to the tool calls that are, one entry for each, or nothing is known.
+    Failed(&'a [FirstAnswer]),
+}
+
+impl Told<'_> {
+    fn said(self, when_recorded: &str) -> String {
+        match self {
+            Self::Recorded(_) => when_recorded.to_owned(),
+            Self::Failed(_) => FAILED.to_owned(),
         }
-        Reply::FunctionResult(_) => json!({ "result": said(NOT_CONFIGURED) }),
-        // The assistant's id makes no claim about the log, so it is sent even if the ledger failed.
+    }
+
+    /// The result and the error of one of the tool calls.
+    fn of_tool(self, nth: usize) -> (Option<String>, Option<String>) {
+        let first = match self {
+            Self::Recorded(_) => None,
+            Self::Failed(first_answers) => first_answers.get(nth),
+        };
+        match first {
+            None | Some(FirstAnswer::Unknown) => (None, Some(self.said(NOT_CONFIGURED))),
+            Some(FirstAnswer::Unreadable) => (None, Some(UNREADABLE.to_owned())),
+            Some(FirstAnswer::Answered(answer)) => match answer.get("error") {
+                Some(error) => (None, Some(text(error))),
+                None => (Some(text(answer.get("result").unwrap_or(answer))), None),
+            },
+        }
+    }
+}
+
+/// The answer to a message that wants one in the platform's own shape.
+pub(super) fn spoken(reply: &Reply, assistant_id: Option<&str>, told: Told<'_>) -> Response {
+    let body = match reply {
+        Reply::Acknowledge => {
+            WebhookAnswer::Acknowledged(WebhookAcknowledged { status: "recorded", position: None })
+        }
+        Reply::ToolResults(requests) => {
+            let results = requests.iter().enumerate();
+            let results = results.map(|(nth, request)| tool_result(request, told.of_tool(nth)));
+            WebhookAnswer::ToolResults(WebhookToolResults { results: results.collect() })
+        }
+        Reply::FunctionResult(_) => {
+            let (result, error) = told.of_tool(0);
+            let result = result.or(error).unwrap_or_default();
+            WebhookAnswer::Function(WebhookFunctionResult { result })
+        }
+        // Which assistant answers is no claim about the log: it is told even when the ledger failed.
         Reply::Assistant => match assistant_id {
-            Some(assistant_id) => json!({ "assistantId": assistant_id }),
-            None => json!({ "error": said(NO_ASSISTANT) }),
+            Some(assistant_id) => {
+                let assistant_id = assistant_id.to_owned();
+                WebhookAnswer::Assistant(WebhookAssistant { assistant_id })
+            }
+            None => WebhookAnswer::Refused(WebhookRefusal { error: told.said(NO_ASSISTANT) }),
         },
-        Reply::Destination => json!({ "error": said(NO_DESTINATION) }),
-        Reply::Fixed(body) => body.clone(),
+        Reply::Destination => {
+            WebhookAnswer::Refused(WebhookRefusal { error: told.said(NO_DESTINATION) })
+        }
+        Reply::Fixed(body) => WebhookAnswer::Documents(WebhookDocuments(body.clone())),
     };
     let response = Json(body).into_response();
-    match recorded {
-        Some(appended) => with_position(response, appended),
-        None => response,
+    match told {
+        Told::Recorded(appended) => with_position(response, &appended),
+        Told::Failed(_) => response,
     }
 }
 
-fn tool_result(request: &ToolRequest, error: &str) -> Value {
-    json!({ "toolCallId": request.tool_call_id, "name": request.tool, "error": error })
+fn tool_result(
+    request: &ToolRequest,
+    (result, error): (Option<String>, Option<String>),
+) -> WebhookToolResult {
+    let tool_call_id = request.tool_call_id.clone();
+    WebhookToolResult { tool_call_id, name: request.tool.clone(), result, error }
+}
+
+/// Text as it is, anything else as JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn with_position(mut response: Response, appended: &Appended) -> Response {

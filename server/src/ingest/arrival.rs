@@ -15,6 +15,7 @@ use ledger_store::stage::{self, Stage};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::answer::Told;
 use super::counts::Visit;
 use super::room::{Place, SMALL, Sender};
 use super::{Delivery, answer, body, overloaded, unavailable};
@@ -141,7 +142,7 @@ impl<'a> Arrival<'a> {
             adapters.filter_map(|adapter| Some(adapter.translate(&body, None).ok()?.reply));
         let find = || replies.find(|reply| *reply != Reply::Acknowledge);
         match compute(body.len(), find).await {
-            Some(reply) => Ok(answer::spoken(&reply, None, None)),
+            Some(reply) => Ok(answer::spoken(&reply, None, Told::Failed(&[]))),
             None => Err(failed),
         }
     }

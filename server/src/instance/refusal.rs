@@ -26,7 +26,7 @@ pub fn explain(error: &StoreError, database: &PgConnectOptions) -> anyhow::Error
         "42501" => not_allowed(said, login, name),
         "0LP01" => format!(
             "login {login} may not grant a role of the ledger: {said}; as the login that made the roles, \
-             or as a superuser: grant {ROLES} to {login} with admin option"
+             or as a superuser: grant {ROLES} to {login}, and alter role {login} inherit"
         ),
         "26000" | "42P05" => {
             format!("{}; {}", super::pooler::FOUND, super::pooler::TODO)
@@ -52,8 +52,8 @@ fn not_allowed(said: &str, login: &str, name: &str) -> String {
         )
     } else {
         format!(
-            "as the login that made the roles, or as a superuser: grant {ROLES} to {login}; on \
-                 PostgreSQL 16 and newer, with admin option"
+            "as the login that made the roles, or as a superuser: grant {ROLES} to {login}, and \
+                 alter role {login} inherit"
         )
     };
     format!("login {login} lacks a right: {said}; {todo}")

@@ -63,16 +63,9 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
     let grant = "grant ledger_owner, ledger_app, ledger_projector to plain";
     assert!(ran.code == 1 && ran.stderr.contains(grant), "{}", ran.stderr);
     assert!(is_plain(&ran.stderr), "{}", ran.stderr);
-    // As the installation page states, for servers before version 16 and since.
-    let version = behind.tells::<String>("select current_setting('server_version_num')").await;
-    let option = if version.parse::<u32>().is_ok_and(|version| version >= 160_000) {
-        " with admin option"
-    } else {
-        ""
-    };
+    // What the page on installing says.
     for login in ["plain", "second"] {
-        let grant = format!("grant ledger_owner, ledger_app, ledger_projector to {login}{option}");
-        behind.does(&grant).await;
+        behind.does(&format!("grant ledger_owner, ledger_app, ledger_projector to {login}")).await;
     }
     for (login, database) in [("plain:right", "of_plain"), ("second", "of_second")] {
         let ran = migrate(login, database);
@@ -146,4 +139,35 @@ fn a_pooler_in_transaction_mode_is_named_at_the_start_and_by_doctor() {
     let checks = examined["checks"].as_array().expect("checks");
     let pooler = checks.iter().find(|check| check["check"] == "pooler").expect("it is looked at");
     assert_eq!(pooler["state"], "failed");
+}
+
+#[test]
+fn a_url_of_another_kind_is_refused_with_the_form_that_is_taken_and_without_its_password() {
+    let world = World::new();
+    let form = "postgres://LOGIN@HOST/DATABASE";
+    for (url, said) in [
+        ("", "it is empty"),
+        ("nonsense", "it has no scheme"),
+        ("root:hidden-word@db.example.com/ledger", "it has no scheme"),
+        ("mysql://root:hidden-word@db.example.com/ledger", "it begins with mysql:"),
+        ("hidden-word:hidden-word@db.example.com/ledger", "it has no scheme"),
+        ("postgres://ledger:hidden/word@db.example.com/ledger", "percent-encoded"),
+        ("postgres://ledger:hidden-word@db.example.com:port/ledger", "invalid port number"),
+        ("postgres://ledger:hidden-word@db.example.com/ledger?sslmode=hidden-word", "sslmode"),
+    ] {
+        for command in [&["tenant", "list"][..], &["migrate"], &["config", "check"]] {
+            let ran = world.run(&[command, &["--database-url", url]].concat());
+            assert_eq!(ran.code, 2, "{url:?}: {}", ran.stdout);
+            assert!(ran.stderr.contains(said), "{url:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(form), "{url:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains("database_url"), "{url:?}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("hidden"), "{url:?}: {}", ran.stderr);
+            assert_eq!(ran.stdout, "");
+        }
+    }
+    assert_eq!(
+        world.postgres(),
+        None,
+        "no private PostgreSQL takes the place of the one that was named"
+    );
 }

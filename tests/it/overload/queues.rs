@@ -6,10 +6,14 @@ use ledger_core::ids::{EventId, StreamId, TenantId};
 use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
 use ledger_store::appender::AppendError;
 use ledger_tests::{OwnDatabase, TestLedger, run};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{assert_goes_on, assert_voice_is_told, hold_tenants, post_report, refused, voice};
+use super::{
+    assert_goes_on, assert_voice_is_told, heard, hold_tenants, post_report, refused, tool_call,
+    voice,
+};
 
 /// With the other fields this is a megabyte, so that the queue is full exactly.
 const BULK: usize = (1 << 20) - 1_000;
@@ -46,6 +50,7 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
         let tenant = ledger.tenant().await;
         // Keys and source are cached, as in a running server.
         tenant.post_ok(super::messages::report("before").to_string()).await;
+        let first_answer = voice(&tenant, "before-tool").await;
         let mut conn = own.superuser().await;
         let held = hold_tenants(&mut conn).await;
         let mut appends = JoinSet::new();
@@ -59,6 +64,10 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
         assert!(matches!(first, Err(AppendError::Overloaded)), "{first:?}");
         assert_eq!(refused(post_report(&tenant, "during").await).await, "overloaded");
         assert_voice_is_told(&tenant, "during-tool").await;
+        let mut again: Value = serde_json::from_str(&tool_call("before-tool")).expect("JSON");
+        again["message"]["timestamp"] = json!(1_793_610_099_000_i64);
+        let again = heard(&tenant, "before-tool", again.to_string()).await;
+        assert_eq!(again, first_answer, "a known tool call in another body");
         held.rollback().await.expect("let go");
 
         let appended = appends.join_all().await;

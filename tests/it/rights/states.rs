@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::{command, send, set_state, vault_rows};
 use crate::bad_input::problem;
 
+/// When tools are called, in milliseconds.
+const AT: i64 = 1_764_500_000_000;
+
 fn tool_call(call: &str, tool_call_id: &str) -> String {
     json!({ "message": {
         "type": "tool-calls", "timestamp": 1_764_500_000_000_i64,
@@ -71,6 +74,83 @@ fn a_frozen_tenant_answers_what_it_knows_and_takes_nothing_new() {
         set_state(&ledger.store, tenant.tenant_id, TenantState::Active).await;
         assert_eq!(tenant.post(tool_call("other tools", "tool-2")).await.0, 200);
         assert!(tenant.recorded().await.len() > log.len());
+    });
+}
+
+/// A message that asks for the results of these tool calls, each an id and a time of its arguments.
+fn asked(call: &str, tool_calls: &[(&str, &str)], timestamp: i64) -> String {
+    let listed = tool_calls.iter().map(|(id, starts_at)| {
+        json!({ "id": id, "type": "function",
+                "function": { "name": "bookAppointment", "arguments": { "at": starts_at } } })
+    });
+    json!({ "message": {
+        "type": "tool-calls", "timestamp": timestamp,
+        "call": { "id": call, "type": "inboundPhoneCall",
+                  "customer": { "number": "+15550100177" } },
+        "toolCallList": listed.collect::<Value>(),
+    } })
+    .to_string()
+}
+
+#[test]
+fn a_known_tool_call_in_another_body_gets_its_first_answer_in_every_state() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        for state in [TenantState::Frozen, TenantState::Closed] {
+            let tenant = ledger.tenant().await;
+            let first = tenant.post_ok(asked("c-1", &[("t-1", "nine"), ("t-2", "ten")], AT)).await;
+            let (one, two) = (&first["results"][0], &first["results"][1]);
+            let old = json!({ "message": { "type": "function-call", "timestamp": AT, "call": { "id": "c-1" },
+                "functionCall": { "name": "bookAppointment", "parameters": { "at": "noon" } } } });
+            let heard = tenant.post_ok(old.to_string()).await;
+            let log = tenant.recorded().await;
+            let vault = vault_rows(tenant.tenant_id).await;
+            set_state(&ledger.store, tenant.tenant_id, state).await;
+
+            let again = tenant.post_ok(asked("c-1", &[("t-2", "ten")], AT + 1)).await;
+            assert_eq!(again, json!({ "results": [two] }), "alone and at another time");
+            let mixed =
+                tenant.post_ok(asked("c-1", &[("t-3", "one"), ("t-1", "nine")], AT + 2)).await;
+            assert_eq!(mixed["results"][1], *one);
+            assert_eq!(mixed["results"][0]["toolCallId"], "t-3");
+            let refused = mixed["results"][0]["error"].as_str().expect("a refusal");
+            assert!(refused.contains("Nothing was done"), "{refused}");
+            assert_ne!(mixed["results"][0]["error"], one["error"], "nothing is recorded of it");
+            // The platform's id is the tool call's name, whatever a model makes of its arguments.
+            let other_words = tenant.post_ok(asked("c-1", &[("t-1", "9 o'clock")], AT + 3)).await;
+            assert_eq!(other_words, json!({ "results": [one] }));
+            let elsewhere = tenant.post_ok(asked("c-2", &[("t-1", "nine")], AT + 4)).await;
+            assert_eq!(
+                elsewhere["results"][0]["error"], refused,
+                "another call's id is another id"
+            );
+            let mut old = old;
+            old["message"]["timestamp"] = json!(AT + 5);
+            assert_eq!(tenant.post_ok(old.to_string()).await, heard, "the shape without an id");
+            old["message"]["functionCall"]["parameters"] = json!({ "at": "midnight" });
+            assert_ne!(tenant.post_ok(old.to_string()).await, heard);
+
+            assert_eq!(tenant.recorded().await, log, "nothing is added to the log");
+            assert_eq!(
+                vault_rows(tenant.tenant_id).await,
+                vault,
+                "no key and no index of a person"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_id_that_is_the_name_of_its_tool_is_known_by_its_arguments() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let named = |at: &str, time| asked("c-1", &[("bookAppointment", at)], time);
+        let first = tenant.post_ok(named("nine", AT)).await;
+        set_state(&ledger.store, tenant.tenant_id, TenantState::Frozen).await;
+        assert_eq!(tenant.post_ok(named("nine", AT + 1)).await, first);
+        let other = tenant.post_ok(named("ten", AT + 2)).await;
+        assert_ne!(other["results"][0]["error"], first["results"][0]["error"]);
     });
 }
 

@@ -110,3 +110,80 @@ fn what_a_report_told_is_not_for_readers_of_facts() {
         assert!(!call.to_string().contains("gold"), "{call}");
     });
 }
+
+/// A call of which only messages along the way are told: no report.
+async fn tenant_without_report() -> TestTenant {
+    let tenant = TestLedger::shared().await.tenant().await;
+    let overrides = |plan: &str| json!({ "variableValues": { "plan": plan } });
+    let of_call = |message: Message| {
+        message
+            .of_call("phoneCallProvider", json!("twilio"))
+            .of_call("phoneCallProviderId", json!("CA0"))
+            .of_call("squadId", json!("s-1"))
+            .of_call("workflowId", json!("w-1"))
+    };
+    let begun = of_call(Message::status("c-1", "in-progress", START))
+        .of_call("metadata", json!({ "campaign": "spring" }))
+        .of_call("assistantOverrides", overrides("silver"));
+    let tools = of_call(Message::tools("c-1", &[("t-1", "book")]))
+        .told("timestamp", START + 5500)
+        .of_call("assistantOverrides", overrides("gold"));
+    let artifact = json!({ "messages": messages(), "variableValues": { "plan": "gold" },
+        "nodes": [{ "nodeName": "greet", "variableValues": {} }],
+        "pcapUrl": "https://storage.example.com/a.pcap" });
+    let ended = of_call(Message::status("c-1", "ended", START + 9000)).told("artifact", &artifact);
+    // The last to be told is the first to arrive.
+    for message in [ended, tools, begun] {
+        tenant.post_ok(message.body()).await;
+    }
+    tenant.settle().await;
+    tenant
+}
+
+#[test]
+fn what_messages_of_a_call_without_a_report_told_stands_in_its_place() {
+    run(async {
+        let tenant = tenant_without_report().await;
+        let call = show(&tenant, &tenant.key, "c-1").await;
+        assert_eq!(list(&tenant, &tenant.key, "").await, std::slice::from_ref(&call));
+        for (field, wanted) in [
+            ("phoneCallProvider", json!("twilio")),
+            ("phoneCallProviderId", json!("CA0")),
+            ("squadId", json!("s-1")),
+            ("workflowId", json!("w-1")),
+            ("metadata", json!({ "campaign": "spring" })),
+            ("assistantOverrides", json!({ "variableValues": { "plan": "gold" } })),
+        ] {
+            assert_eq!(call[field], wanted, "{field}: {call}");
+        }
+        assert_eq!(call["artifact"]["variableValues"], json!({ "plan": "gold" }));
+        assert_eq!(call["artifact"]["nodes"][0]["nodeName"], "greet");
+        assert_eq!(call["artifact"]["pcapUrl"], "https://storage.example.com/a.pcap");
+        assert_eq!(call["messages"][1], messages()[1]);
+        assert_eq!(call["artifact"]["messages"], call["messages"]);
+        assert_eq!(call["messages"][3]["role"], "tool_calls", "typed as such");
+        assert_eq!(call["messages"][4]["role"], "tool_call_result");
+
+        let facts = show(&tenant, &tenant.read_key, "c-1").await;
+        assert!(!facts.to_string().contains("gold"), "{facts}");
+        for field in ["artifact", "messages", "metadata", "squadId"] {
+            assert_eq!(facts.get(field), None, "{field}");
+        }
+    });
+}
+
+#[test]
+fn a_report_alone_speaks_once_it_is_told() {
+    run(async {
+        let tenant = tenant_without_report().await;
+        let report = Message::report("c-1")
+            .told("timestamp", START + 9500)
+            .told("endedReason", json!("customer-ended-call"))
+            .of_call("squadId", json!("s-2"));
+        tenant.post_ok(report.body()).await;
+        tenant.settle().await;
+        let call = show(&tenant, &tenant.key, "c-1").await;
+        assert_eq!(call["squadId"], "s-2");
+        assert_eq!(call.get("workflowId"), None, "{call}");
+    });
+}

@@ -32,7 +32,10 @@ use crate::reading::BUDGET;
 const AT_ONCE: usize = 100;
 const ROWS_AT_ONCE: usize = 2 << 20;
 const SEALED_AT_ONCE: usize = 1 << 20;
-/// Minimum size of a chunk of the response body, in bytes.
+/// How many messages a call without a report is told by. Each repeats most of what the one before it
+/// told of the call.
+const MESSAGES_READ: i64 = 5;
+/// What is written of a list before it is handed over.
 const PIECE: usize = 256 << 10;
 
 /// An authorized access to calls, as it is audited.
@@ -44,10 +47,20 @@ pub(super) struct Look {
     pub(super) resource: Option<Uuid>,
 }
 
-/// A batch of calls with their parties and sealed events, and their subjects.
+/// One call, with what is sealed about it.
+struct Sealed {
+    row: Row,
+    parties: Parties,
+    /// Where the messages lie that it is told by, the weightiest first.
+    told_at: Vec<i64>,
+    /// The events it is written from, as far as they are read already.
+    events: Vec<StoredEvent>,
+}
+
+/// Some calls, and whose what is sealed about them is.
 #[derive(Default)]
 struct Batch {
-    calls: std::vec::IntoIter<(Row, Parties, Vec<StoredEvent>)>,
+    calls: std::vec::IntoIter<Sealed>,
     subjects: Vec<SubjectId>,
 }
 
@@ -69,9 +82,9 @@ impl Look {
         let room = self.app.reading.room(self.caller.tenant_id()).await?;
         let mut batch = self.batch(vec![row], true).await?;
         self.record(1, std::mem::take(&mut batch.subjects)).await?;
-        let (row, parties, events) = batch.calls.next().ok_or_else(gone)?;
+        let call = batch.calls.next().ok_or_else(gone)?;
         let mut written = Vec::new();
-        self.write(&mut written, &row, &parties, events).await?;
+        self.write(&mut written, call).await?;
         Ok(answer(Body::from(room.hold(written)), reached))
     }
 
@@ -181,10 +194,13 @@ impl Look {
         let mut events = BTreeMap::new();
         let mut subjects: Vec<SubjectId> =
             parties.iter().flat_map(|parties| parties.subjects.iter().copied()).collect();
+        let mut told_at: Vec<Vec<i64>> = rows.iter().map(reports_of).collect();
         if self.is_personal() {
-            let positions: Vec<i64> = rows.iter().flat_map(read_from).collect();
+            let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
+            find_messages(&mut tx, &rows, &mut told_at).await?;
+            let read = rows.iter().zip(&told_at).flat_map(|(row, told_at)| read_from(row, told_at));
+            let positions: Vec<i64> = read.collect();
             if !positions.is_empty() {
-                let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
                 let weights = read::weights(&mut tx, &positions).await?;
                 subjects.extend(weights.iter().filter_map(|one| one.subject));
                 // Larger events are read one call at a time.
@@ -195,28 +211,22 @@ impl Look {
                 }
             }
         }
-        let calls = rows.into_iter().zip(parties).map(|(row, parties)| {
-            let wanted = read_from(&row).into_iter();
+        let calls = rows.into_iter().zip(parties).zip(told_at).map(|((row, parties), told_at)| {
+            let wanted = read_from(&row, &told_at).into_iter();
             let events = wanted.filter_map(|position| events.remove(&position)).collect();
-            (row, parties, events)
+            Sealed { row, parties, told_at, events }
         });
         Ok(Batch { calls: calls.collect::<Vec<_>>().into_iter(), subjects })
     }
 
-    /// Opens a call and serializes it.
-    async fn write(
-        &self,
-        to: &mut Vec<u8>,
-        row: &Row,
-        parties: &Parties,
-        mut events: Vec<StoredEvent>,
-    ) -> Result<(), ApiError> {
+    /// Opens a call and writes it.
+    async fn write(&self, to: &mut Vec<u8>, call: Sealed) -> Result<(), ApiError> {
+        let Sealed { row, parties, told_at, mut events } = call;
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
         if self.is_personal() && events.is_empty() {
-            events = within_budget(app, tenant_id, &read_from(row)).await?;
+            events = within_budget(app, tenant_id, &read_from(&row, &told_at)).await?;
         }
-        let reports = reports_of(row);
-        events.iter_mut().filter(|one| !reports.contains(&one.position)).for_each(leave_body);
+        events.iter_mut().filter(|one| !told_at.contains(&one.position)).for_each(leave_body);
         let _turn = app.reading.turn().await;
         let mut opened = OpenedEvents::default();
         if self.is_personal() {
@@ -224,9 +234,10 @@ impl Look {
         }
         let write = || {
             let retold = take_retold(&mut opened.events);
-            let said = Said { call: &row.call, opened: &opened.events, retold: &retold };
+            let opened = &opened.events;
+            let said = Said { call: &row.call, opened, retold: &retold, told_at: &told_at };
             let said = self.is_personal().then_some(said);
-            let call = VapiCall::of(tenant_id, row, parties, said);
+            let call = VapiCall::of(tenant_id, &row, &parties, said);
             serde_json::to_writer(to, &call)
         };
         let bytes = opened.bytes;
@@ -240,19 +251,19 @@ impl Listing {
         let room = self.look.app.reading.room(self.look.caller.tenant_id()).await?;
         let mut written = Vec::new();
         while written.len() < PIECE {
-            let Some((row, parties, events)) = self.next().await? else {
+            let Some(call) = self.next().await? else {
                 written.extend_from_slice(if self.is_begun { b"]" } else { b"[]" });
                 self.is_ended = true;
                 break;
             };
             written.push(if self.is_begun { b',' } else { b'[' });
             self.is_begun = true;
-            self.look.write(&mut written, &row, &parties, events).await?;
+            self.look.write(&mut written, call).await?;
         }
         Ok(room.hold(written))
     }
 
-    async fn next(&mut self) -> Result<Option<(Row, Parties, Vec<StoredEvent>)>, ApiError> {
+    async fn next(&mut self) -> Result<Option<Sealed>, ApiError> {
         if let Some(call) = self.batch.calls.next() {
             return Ok(Some(call));
         }
@@ -261,14 +272,34 @@ impl Listing {
     }
 }
 
-/// Positions of a call's end-of-call reports. Their raw bodies contain fields that are not stored elsewhere.
-fn reports_of(row: &Row) -> BTreeSet<i64> {
+/// Where the reports of a call lie: their bodies tell more than is kept of them apart.
+fn reports_of(row: &Row) -> Vec<i64> {
     row.call.reports().into_iter().map(|Position(at)| at).collect()
 }
 
-/// Positions of the events needed to build a call.
-fn read_from(row: &Row) -> Vec<i64> {
-    let mut positions = reports_of(row);
+/// Finds the latest messages of the calls that have no report.
+async fn find_messages(
+    tx: &mut TenantTx,
+    rows: &[Row],
+    told_at: &mut [Vec<i64>],
+) -> Result<(), ApiError> {
+    let without = rows.iter().zip(&*told_at).filter(|(_, told_at)| told_at.is_empty());
+    let calls: Vec<Uuid> = without.map(|(row, _)| row.call_id).collect();
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let mut latest = read::latest(tx, &calls, MESSAGES_READ).await?;
+    for (row, told_at) in rows.iter().zip(told_at) {
+        if let Some(found) = latest.remove(&row.call_id) {
+            *told_at = found;
+        }
+    }
+    Ok(())
+}
+
+/// The events that a call is written from.
+fn read_from(row: &Row, told_at: &[i64]) -> Vec<i64> {
+    let mut positions: BTreeSet<i64> = told_at.iter().copied().collect();
     positions.extend(said_at(&row.call));
     positions.into_iter().collect()
 }

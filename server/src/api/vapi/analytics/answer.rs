@@ -1,10 +1,14 @@
 //! Answers of `POST /analytics` in Vapi's form: one row for each step and group.
 
+use std::borrow::Cow;
+
 use projections::analytics::{Answer, Dimension, Extremes, Question, Sums};
 use projections::calls::history;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::range::TimeRange;
 use super::request::{Column, Group, Operation, Query, Verb};
@@ -24,8 +28,8 @@ pub(super) struct VapiAnalyticsResult {
     name: String,
     /// Time range of the rows.
     time_range: VapiTimeRange,
-    /// Rows for each step and group with calls.
-    #[schema(value_type = Vec<Object>)]
+    /// One row for each step and group that has calls.
+    #[schema(value_type = Vec<HashMap<String, VapiFigure>>)]
     result: Vec<Row>,
 }
 
@@ -47,7 +51,27 @@ pub(super) struct VapiTimeRange {
     timezone: &'static str,
 }
 
-/// A row: names and values in the order of the JSON object.
+/// A value of a row: counts, keys and dates are text, sums and averages numbers, what is not known null.
+pub(super) struct VapiFigure;
+
+impl PartialSchema for VapiFigure {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Number, Type::Null]))
+            .description(Some(
+                "Counts, keys and dates are text, sums and averages numbers, what is not known null.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for VapiFigure {
+    fn name() -> Cow<'static, str> {
+        "VapiFigure".into()
+    }
+}
+
+/// Names and values, in the order they are told.
 #[derive(Debug)]
 pub(super) struct Row(Vec<(String, Value)>);
 
