@@ -6,6 +6,7 @@
 //! time can only be told apart by which we recorded last; that is the one place where the order of
 //! arrival counts (see `docs/decisions/0005-folding-calls.md`).
 
+mod caller;
 mod claim;
 mod outcome;
 mod person;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use caller::Caller;
 pub use claim::{Claim, Rank, Weight};
 pub use outcome::Outcome;
 pub use person::{PartyClaim, PersonClaim};

@@ -4,6 +4,7 @@
 //! report told late, twice or corrected counts once.
 
 mod ahead;
+mod callers;
 mod contribution;
 pub mod dialect;
 pub mod history;

@@ -1,5 +1,6 @@
 //! Who is one person, as seen from outside: contacts, filters by number, and how many people there are.
 
+mod count;
 mod migration;
 
 use ledger_tests::{TestLedger, TestTenant, messages, run};
