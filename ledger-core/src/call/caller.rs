@@ -35,7 +35,7 @@ impl Caller {
                 let rest = handles[1..].iter().map(|handle| handle.0);
                 let of_names = holders.iter().map(|holder| holder.0);
                 // The prefix keeps one list apart from two lists of half its length.
-                let bytes: Vec<u8> = rest.chain(of_names).flat_map(|id| id.into_bytes()).collect();
+                let bytes: Vec<u8> = rest.chain(of_names).flat_map(Uuid::into_bytes).collect();
                 let kind: &[u8] = if holders.is_empty() { b"nameless" } else { b"named" };
                 Uuid::new_v5(&strongest.0, &[kind, &bytes].concat())
             }
