@@ -7,6 +7,7 @@
 //! the order of their recording. This is the single case in which the order of arrival matters
 //! (`docs/decisions/0005-folding-calls.md`).
 
+mod caller;
 mod claim;
 mod outcome;
 mod person;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use caller::Caller;
 pub use claim::{Claim, Rank, Weight};
 pub use outcome::Outcome;
 pub use person::{PartyClaim, PersonClaim};

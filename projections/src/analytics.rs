@@ -8,6 +8,7 @@
 mod ask;
 mod clock;
 mod cover;
+mod people;
 mod plan;
 mod range;
 mod seen;
@@ -19,8 +20,9 @@ use uuid::Uuid;
 
 pub use ask::{MAX_ROWS, ask};
 pub use cover::{Segment, cover};
+pub use people::contacts;
 pub use range::{Interval, MAX_BUCKETS, MAX_YEARS, Range, Slice, Span, month, slices};
-pub use seen::{STALE_AFTER, contacts, extent, live_calls, prepare, zone_of};
+pub use seen::{STALE_AFTER, extent, live_calls, prepare, zone_of};
 pub use sums::{Cost, Extremes, Sums, ratio};
 
 /// An analytics query.

@@ -5,6 +5,7 @@
 //! and the new contribution of a call, so a late, repeated or corrected report counts once.
 
 mod ahead;
+mod callers;
 mod contribution;
 pub mod dialect;
 pub mod history;

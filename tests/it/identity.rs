@@ -1,5 +1,6 @@
 //! Identity resolution over the API: contacts, filters by number, and the count of people.
 
+mod count;
 mod migration;
 
 use ledger_tests::{TestLedger, TestTenant, messages, run};

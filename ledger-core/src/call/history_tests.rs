@@ -53,14 +53,20 @@ fn party() -> impl Strategy<Value = Option<PartyFacts>> {
 /// The resolved person of a message; absent in events of older builds.
 fn person() -> impl Strategy<Value = Option<PersonFacts>> {
     let handle = || prop::option::of((0..2_u128).prop_map(|nth| HandleId(Uuid::from_u128(nth))));
-    let person = (any::<bool>(), handle(), handle(), handle());
-    prop::option::of(person.prop_map(|(contact, external_id, phone, email)| PersonFacts {
-        contact,
-        external_id,
-        phone,
-        email,
-        ..PersonFacts::default()
-    }))
+    let holders =
+        prop::collection::vec((0..2_u128).prop_map(|nth| SubjectId(Uuid::from_u128(nth))), 0..3);
+    let person = (any::<bool>(), handle(), handle(), handle(), any::<bool>(), holders);
+    let facts =
+        person.prop_map(|(contact, external_id, phone, email, has_name, holders)| PersonFacts {
+            contact,
+            external_id,
+            phone,
+            email,
+            has_name,
+            holders,
+            ..PersonFacts::default()
+        });
+    prop::option::of(facts)
 }
 
 /// Boxed: the strategies of whole events are otherwise too large for the stack of a test.
@@ -251,7 +257,7 @@ fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.is_transferred(), call.last_recorded()),
         (call.direction(), call.agent_id().map(str::to_owned)),
         (call.phone_number_id().map(str::to_owned), call.subject_id(), call.contact_id()),
-        (call.phone_id(), call.email_id(), call.counts_as()),
+        (call.phone_id(), call.email_id(), call.caller()),
         (call.tools_used(), tools),
         call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
         call.parties().iter().map(|claim| (claim.facts, claim.weight.rank)).collect::<Vec<_>>(),

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Call, Carried, Weight};
+use super::{Call, Caller, Carried, Weight};
 use crate::envelope::Recorded;
 use crate::event::{CallFacts, PartyFacts, PersonFacts, Presence};
 use crate::identity::HandleKind;
@@ -130,8 +130,10 @@ impl Call {
         if let Some(subject_id) = carried.subject {
             let claim = PersonClaim { subject_id, told, named: party.name, strength, weight };
             let key = |claim: &PersonClaim| {
-                let PersonFacts { contact, external_id, phone, sip, email, .. } = claim.told;
-                (claim.proof(), contact, claim.subject_id, external_id, phone, sip, email)
+                let PersonFacts { contact, external_id, phone, sip, email, has_name, .. } =
+                    claim.told;
+                let told = (external_id, phone, sip, email, has_name);
+                (claim.proof(), contact, claim.subject_id, told, claim.told.holders.clone())
             };
             if self.person.as_ref().is_none_or(|known| key(known) < key(&claim)) {
                 self.person = Some(claim);
@@ -215,14 +217,11 @@ impl Call {
         person.told.contact.then_some(person.subject_id.0)
     }
 
-    /// Returns the id under which the call counts in sums of people: its contact, else its
-    /// strongest handle, else its own subject.
+    /// The handles and the name of the call's person, for a count of people.
     #[must_use]
-    pub fn counts_as(&self) -> Option<Uuid> {
+    pub fn caller(&self) -> Option<Caller> {
         let person = self.person.as_ref()?;
-        let handle = person.told.strongest().map(|(_, id)| id.0);
-        let own = person.subject_id.0;
-        Some(if person.told.contact { own } else { handle.unwrap_or(own) })
+        Some(Caller::of(person.subject_id, &person.told))
     }
 
     /// Returns all references to sealed parties, strongest evidence first.

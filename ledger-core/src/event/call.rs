@@ -103,19 +103,31 @@ pub struct PersonFacts {
     /// Contacts that share the handle, if the message had no name to choose between them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<SubjectId>,
+    /// The message has handles and a name. A placeholder is no name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_name: bool,
+    /// With a name: for each handle, strongest first, the first contact that had the handle with this
+    /// name. Empty when it is the event's subject for all handles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<SubjectId>,
 }
 
 impl PersonFacts {
-    /// Returns the strongest handle: external id, number, SIP address, e-mail address.
-    #[must_use]
-    pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
+    /// The handles, strongest first.
+    pub fn handles(&self) -> impl Iterator<Item = (HandleKind, HandleId)> {
         let told = [
             (HandleKind::ExternalId, self.external_id),
             (HandleKind::Phone, self.phone),
             (HandleKind::Sip, self.sip),
             (HandleKind::Email, self.email),
         ];
-        told.into_iter().find_map(|(kind, id)| Some((kind, id?)))
+        told.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
+    }
+
+    /// The strongest handle.
+    #[must_use]
+    pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
+        self.handles().next()
     }
 }
 

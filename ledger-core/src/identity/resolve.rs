@@ -70,8 +70,9 @@ fn named(handles: &[Known], name: NameIndex) -> Resolution {
     {
         return contact;
     }
-    // A known handle with the same name decides.
-    if let Some(contact) = handles.iter().find_map(|handle| by_name(handle, name)) {
+    // A known handle with the same name is that contact, unless their external ids differ.
+    let same_name = handles.iter().find_map(|handle| by_name_and_id(handle, name, strongest));
+    if let Some(contact) = same_name {
         return contact;
     }
     // A contact without a name takes the first name that is reported with a handle as strong as any
@@ -128,11 +129,31 @@ fn by_name(handle: &Known, name: NameIndex) -> Option<Resolution> {
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: false })
 }
 
+/// The contact of a handle that has the name. A contact with an external id never takes a message with
+/// another id; if several contacts have the name, it takes no message without an id either.
+fn by_name_and_id(handle: &Known, name: NameIndex, strongest: &Known) -> Option<Resolution> {
+    let of_name = || handle.contacts.iter().filter(|contact| contact.name == Some(name));
+    let has_id = |contact: &&Contact| contact.strongest == HandleKind::ExternalId;
+    let without_id = of_name().find(|contact| !has_id(contact));
+    let found = match strongest.kind {
+        HandleKind::ExternalId => of_name()
+            .find(|contact| {
+                strongest.contacts.iter().any(|one| one.contact_id == contact.contact_id)
+            })
+            .or(without_id),
+        _ if of_name().count() > 1 => without_id,
+        _ => of_name().next(),
+    }?;
+    Some(Resolution::Contact { contact_id: found.contact_id, takes_name: false })
+}
+
 fn without_name(handle: &Known) -> Option<Resolution> {
     let is_open = |contact: &&Contact| contact.name.is_none() && contact.strongest <= handle.kind;
     let found = handle.contacts.iter().find(is_open)?;
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: true })
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

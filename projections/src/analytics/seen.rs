@@ -1,11 +1,11 @@
-//! Queries other than sums: first and last call, number of distinct people, and live calls.
+//! What is asked beside the sums: when there are calls at all, and how many calls are on the line.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
 
-use super::{Filter, Range, Span};
+use super::Filter;
 use crate::calendar;
 
 /// A call without an event for this long does not count as live, even if its end was never
@@ -64,186 +64,8 @@ pub async fn extent(tx: &mut TenantTx) -> sqlx::Result<Option<(DateTime<Utc>, Da
     Ok(row.first.zip(row.last))
 }
 
-/// Returns the exact number of distinct people in calls.
-///
-/// A call counts as its contact, otherwise as its strongest handle, otherwise as itself. A handle
-/// does not count if another call with that handle counts as a contact or as another handle, so the
-/// result does not depend on the order of a person's calls.
-///
-/// # Errors
-/// Fails if the database does not answer.
-pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
-    let counted = counted(tx, range, filter).await?;
-    Ok(counted - told_apart(tx, range, filter).await?)
-}
-
-/// Returns the number of distinct person ids of the matching calls, before correction by
-/// `told_apart`.
-async fn counted(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
-    let tenant_id = tx.tenant_id();
-    let unfiltered = Filter { is_test: filter.is_test, ..Filter::default() };
-    if let (true, true, Some(is_test)) = (range.is_open(), *filter == unfiltered, filter.is_test) {
-        return sqlx::query_scalar!(
-            r#"select count(*) as "count!" from read.callers where tenant_id = $1 and is_test = $2"#,
-            tenant_id.0,
-            is_test,
-        )
-        .fetch_one(tx.conn())
-        .await;
-    }
-    let span = range.span();
-    if let Some(tool) = &filter.tool
-        && *filter == (Filter { tool: filter.tool.clone(), ..unfiltered })
-    {
-        return counted_by_tool(tx, span, tool, filter.is_test).await;
-    }
-    sqlx::query_scalar!(
-        r#"
-        select count(*) as "count!"
-          from (select distinct person_id
-                  from read.calls
-                 where tenant_id = $1
-                   and started_at >= $2
-                   and started_at < $3
-                   and person_id is not null
-                   and ($4::boolean is null or is_test = $4)
-                   and ($5::text is null or agent_id = $5)
-                   and ($6::text is null or direction = $6)
-                   and ($7::text is null or outcome = $7)
-                   and ($8::text is null or ended_reason = $8)
-                   and ($9::text is null or $9 = any (tools_used))
-                   and ($10::text is null or status = $10)
-                   and ($11::text is null or provider_call_id = $11)
-                   and ($12::text is null or phone_number_id = $12)
-                   and ($13::bigint is null or cost_nanos >= $13)
-                   and ($14::uuid is null or (subject_id = $14 and contact_id is not null))
-                   and ($15::uuid[] is null or phone_id = any ($15))
-                   and ($16::uuid[] is null or email_id = any ($16))) people
-        "#,
-        tenant_id.0,
-        span.from,
-        span.to,
-        filter.is_test,
-        filter.agent_id,
-        filter.direction,
-        filter.outcome,
-        filter.ended_reason,
-        filter.tool,
-        filter.status,
-        filter.provider_call_id,
-        filter.phone_number_id,
-        filter.min_cost_nanos,
-        filter.contact_id,
-        filter.phone.as_deref(),
-        filter.email.as_deref(),
-    )
-    .fetch_one(tx.conn())
-    .await
-}
-
-/// Returns the number of handles that count as a person although another call with that handle has
-/// a different person id. Few rows qualify, and a dedicated index finds them.
-async fn told_apart(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
-    let tenant_id = tx.tenant_id();
-    let span = range.span();
-    sqlx::query_scalar!(
-        r#"
-        with handles as materialized (
-          select distinct person_id
-            from read.calls
-           where tenant_id = $1
-             and started_at >= $2
-             and started_at < $3
-             and contact_id is null
-             and person_id <> subject_id
-             and ($4::boolean is null or is_test = $4)
-             and ($5::text is null or agent_id = $5)
-             and ($6::text is null or direction = $6)
-             and ($7::text is null or outcome = $7)
-             and ($8::text is null or ended_reason = $8)
-             and ($9::text is null or $9 = any (tools_used))
-             and ($10::text is null or status = $10)
-             and ($11::text is null or provider_call_id = $11)
-             and ($12::text is null or phone_number_id = $12)
-             and ($13::bigint is null or cost_nanos >= $13)
-             and $14::uuid is null
-             and ($15::uuid[] is null or phone_id = any ($15))
-             and ($16::uuid[] is null or email_id = any ($16)))
-        select count(*) as "count!"
-          from handles h
-         where exists (
-           select from read.calls c
-            where c.tenant_id = $1
-              and (c.phone_id = h.person_id or c.email_id = h.person_id)
-              and c.person_id <> h.person_id
-              and c.started_at >= $2
-              and c.started_at < $3
-              and ($4::boolean is null or c.is_test = $4)
-              and ($5::text is null or c.agent_id = $5)
-              and ($6::text is null or c.direction = $6)
-              and ($7::text is null or c.outcome = $7)
-              and ($8::text is null or c.ended_reason = $8)
-              and ($9::text is null or $9 = any (c.tools_used))
-              and ($10::text is null or c.status = $10)
-              and ($11::text is null or c.provider_call_id = $11)
-              and ($12::text is null or c.phone_number_id = $12)
-              and ($13::bigint is null or c.cost_nanos >= $13)
-              and ($15::uuid[] is null or c.phone_id = any ($15))
-              and ($16::uuid[] is null or c.email_id = any ($16)))
-        "#,
-        tenant_id.0,
-        span.from,
-        span.to,
-        filter.is_test,
-        filter.agent_id,
-        filter.direction,
-        filter.outcome,
-        filter.ended_reason,
-        filter.tool,
-        filter.status,
-        filter.provider_call_id,
-        filter.phone_number_id,
-        filter.min_cost_nanos,
-        filter.contact_id,
-        filter.phone.as_deref(),
-        filter.email.as_deref(),
-    )
-    .fetch_one(tx.conn())
-    .await
-}
-
-/// Returns the number of distinct person ids of calls with a tool, from `read.call_tools` alone.
-async fn counted_by_tool(
-    tx: &mut TenantTx,
-    span: Span,
-    tool: &str,
-    is_test: Option<bool>,
-) -> sqlx::Result<i64> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query_scalar!(
-        r#"
-        select count(*) as "count!"
-          from (select distinct person_id
-                  from read.call_tools
-                 where tenant_id = $1
-                   and tool = $2
-                   and started_at >= $3
-                   and started_at < $4
-                   and person_id is not null
-                   and ($5::boolean is null or is_test = $5)) people
-        "#,
-        tenant_id.0,
-        tool,
-        span.from,
-        span.to,
-        is_test,
-    )
-    .fetch_one(tx.conn())
-    .await
-}
-
-/// Returns the number of live calls at `now`, regardless of their start: no end was reported, and
-/// the last event was recorded within [`STALE_AFTER`].
+/// How many calls are on the line `now`, whenever they began: no end was told, and something was
+/// told within [`STALE_AFTER`].
 ///
 /// # Errors
 /// Fails if the database does not answer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ledger_core::call::{Call, Outcome};
+use ledger_core::call::{Call, Caller, Outcome};
 use uuid::Uuid;
 
 use super::direction_name;
@@ -22,14 +22,19 @@ pub(super) struct Contribution {
     pub(super) currency: String,
     pub(super) duration_class: &'static str,
     pub(super) duration_bucket: Option<i16>,
-    /// Person id under which the call counts among distinct people.
-    pub(super) person_id: Option<Uuid>,
-    /// Number of calls by tool name; 0 for a tool that a report names without a call of it.
+    /// The handles and the name of its person.
+    pub(super) caller: Option<Caller>,
+    /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
     pub(super) measures: Measures,
 }
 
 impl Contribution {
+    /// The id of the combination of handles and name.
+    pub(super) fn person_id(&self) -> Option<Uuid> {
+        self.caller.as_ref().map(|caller| caller.caller_id)
+    }
+
     pub(super) fn of(call: &Call) -> Self {
         let duration_ms = call.duration_ms();
         let cost = call.cost();
@@ -74,7 +79,7 @@ impl Contribution {
             currency: cost.map(|cost| cost.currency.clone()).unwrap_or_default(),
             duration_class: duration_ms.map_or("", class_of),
             duration_bucket: duration_ms.map(bucket_of),
-            person_id: call.counts_as(),
+            caller: call.caller(),
             tools,
             measures,
         }

@@ -103,7 +103,7 @@ impl<'a> Row<'a> {
             position: call.position.0,
             state: bytea(&state::pack(call)),
             contact_id: call.contact_id().map(|contact| contact.0),
-            person_id: now.person_id,
+            person_id: now.person_id(),
             phone_id: call.phone_id(),
             email_id: call.email_id(),
         }

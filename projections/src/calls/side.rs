@@ -1,15 +1,11 @@
-//! Maintains the tables derived from calls: `call_tools`, which lists and counts the calls and
-//! people of a tool, and `callers`, which counts the calls of each person.
-
-use std::collections::BTreeMap;
+//! What is kept beside the calls: the tools of each, to page through the calls that used one and
+//! to count their people.
 
 use chrono::{DateTime, Utc};
-use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::contribution::Contribution;
-use super::{CallKey, Change};
+use super::{Change, callers};
 use crate::copy::{WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
@@ -19,14 +15,15 @@ pub(super) async fn write(
     way: Way,
 ) -> Result<(), ProjectError> {
     write_tools(conn, calls, way).await?;
-    write_callers(conn, calls).await
+    callers::write(conn, calls).await
 }
 
 /// Returns whether the `call_tools` rows of a call stay unchanged.
 fn is_listed(call: &Change) -> bool {
-    call.before.as_ref().zip(call.now.as_ref()).is_some_and(|(before, now)| {
-        (before.started_at, before.person_id, before.is_test, &before.tools)
-            == (now.started_at, now.person_id, now.is_test, &now.tools)
+    call.before.as_ref().is_some_and(|before| {
+        let now = &call.now;
+        (before.started_at, before.person_id(), before.is_test, &before.tools)
+            == (now.started_at, now.person_id(), now.is_test, &now.tools)
     })
 }
 
@@ -80,8 +77,8 @@ async fn write_tools(
             row.text(Some(tool));
             row.time(Some(now.started_at));
             row.plain(Some(count));
-            row.plain(now.person_id);
-            row.plain(Some(now.is_test));
+            row.plain(call.now.person_id());
+            row.plain(Some(call.now.is_test));
         })
         .await;
     }
@@ -90,8 +87,8 @@ async fn write_tools(
     let tools: Vec<String> = rows.iter().map(|(.., tool, _)| (*tool).clone()).collect();
     let starts: Vec<DateTime<Utc>> = rows.iter().map(|(_, now, ..)| now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
-    let people: Vec<Option<Uuid>> = rows.iter().map(|(_, now, ..)| now.person_id).collect();
-    let tests: Vec<bool> = rows.iter().map(|(_, now, ..)| now.is_test).collect();
+    let people: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.person_id()).collect();
+    let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
     sqlx::query!(
         "insert into call_tools (tenant_id, call_id, tool, started_at, calls, person_id, is_test)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
@@ -106,59 +103,5 @@ async fn write_tools(
     )
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-async fn write_callers(conn: &mut PgConnection, calls: &[Change]) -> Result<(), ProjectError> {
-    let mut counts: BTreeMap<(TenantId, bool, Uuid), i64> = BTreeMap::new();
-    for call in calls {
-        let caller =
-            |one: &Contribution| one.person_id.map(|person| (call.key.0, one.is_test, person));
-        if let Some(caller) = call.before.as_ref().and_then(caller) {
-            *counts.entry(caller).or_default() -= 1;
-        }
-        if let Some(caller) = call.now.as_ref().and_then(caller) {
-            *counts.entry(caller).or_default() += 1;
-        }
-    }
-    counts.retain(|_, count| *count != 0);
-    if counts.is_empty() {
-        return Ok(());
-    }
-    let tenants: Vec<Uuid> = counts.keys().map(|(tenant, ..)| tenant.0).collect();
-    let tests: Vec<bool> = counts.keys().map(|(_, is_test, _)| *is_test).collect();
-    let people: Vec<Uuid> = counts.keys().map(|(.., person)| *person).collect();
-    let calls: Vec<i64> = counts.values().copied().collect();
-    sqlx::query!(
-        "insert into callers (tenant_id, is_test, person_id, calls)
-         select * from unnest($1::uuid[], $2::boolean[], $3::uuid[], $4::bigint[])
-             on conflict (tenant_id, is_test, person_id) do update
-            set calls = callers.calls + excluded.calls",
-        &tenants,
-        &tests,
-        &people,
-        &calls,
-    )
-    .execute(&mut *conn)
-    .await?;
-    if calls.iter().any(|count| *count < 0) {
-        sqlx::query!(
-            "delete from callers
-              where ctid = any (array (select c.ctid
-                                         from unnest($1::uuid[], $2::boolean[], $3::uuid[])
-                                           as k (tenant_id, is_test, person_id)
-                                        cross join lateral (select ctid from callers
-                                                             where tenant_id = k.tenant_id
-                                                               and is_test = k.is_test
-                                                               and person_id = k.person_id
-                                                               and calls = 0
-                                                            offset 0) c))",
-            &tenants,
-            &tests,
-            &people,
-        )
-        .execute(conn)
-        .await?;
-    }
     Ok(())
 }

@@ -61,7 +61,7 @@ fn a_vault_of_before_handles_keeps_its_subjects_and_finds_their_calls() {
         conn.execute(AssertSqlSafe(vault.to_owned())).await.expect("the migration applies");
         conn.execute(
             "reset role; delete from projection.checkpoints; truncate calls_v2.calls, \
-                      calls_v2.call_tools, calls_v2.callers, calls_v2.call_rollups",
+                      calls_v2.call_tools, calls_v2.callers, calls_v2.caller_handles, calls_v2.call_rollups",
         )
         .await
         .expect("the read model is folded anew");

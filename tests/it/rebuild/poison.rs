@@ -376,8 +376,8 @@ fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_th
         let begin_again = "update projection.checkpoints set position = 0
                             where tenant_id = $1 and projection = 'calls'";
         sqlx::query(begin_again).bind(halted.0).execute(&mut conn).await.expect("it begins again");
-        let clear =
-            "truncate calls_v2.calls, calls_v2.call_tools, calls_v2.callers, calls_v2.call_rollups";
+        let clear = "truncate calls_v2.calls, calls_v2.call_tools, calls_v2.callers, \
+                     calls_v2.caller_handles, calls_v2.call_rollups";
         sqlx::raw_sql(clear).execute(&mut conn).await.expect("cleared");
         sqlx::query(begin_again).bind(other.0).execute(&mut conn).await.expect("it begins again");
 

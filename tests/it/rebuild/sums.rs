@@ -1,7 +1,7 @@
 //! Independent computation of the sums over calls: from the rows of the calls alone, without
 //! incremental updates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -211,6 +211,7 @@ pub(super) async fn assert_sums(
     let counted = |row: &PgRow| ((row.get("is_test"), row.get("person_id")), row.get("calls"));
     let kept = rows(conn, version, "callers", tenant_id).await;
     assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
+    assert_handles(conn, version, tenant_id, &kept).await;
     let used = calls.iter().flat_map(|one| {
         let whose = (one.started_at, one.person_id, one.is_test);
         one.tools.iter().map(move |(tool, times)| ((one.call_id, tool.clone()), (*times, whose)))
@@ -222,6 +223,31 @@ pub(super) async fn assert_sums(
     let listed: BTreeMap<(Uuid, String), (i64, Whose)> =
         rows(conn, version, "call_tools", tenant_id).await.iter().map(listed).collect();
     assert_eq!(listed, used.collect());
+}
+
+/// Which callers tell a handle is kept, and whether several do.
+async fn assert_handles(
+    conn: &mut PgConnection,
+    version: i32,
+    tenant_id: TenantId,
+    callers: &[PgRow],
+) {
+    let mut told: BTreeMap<Uuid, BTreeSet<Uuid>> = BTreeMap::new();
+    for row in callers {
+        let handles: Option<Vec<Uuid>> = row.get("handles");
+        for handle in handles.into_iter().flatten() {
+            told.entry(handle).or_default().insert(row.get("person_id"));
+        }
+    }
+    let told = told.iter().flat_map(|(handle, people)| {
+        people.iter().map(move |person| (*handle, *person, people.len() > 1))
+    });
+    let kept = rows(conn, version, "caller_handles", tenant_id).await;
+    let kept: BTreeSet<(Uuid, Uuid, bool)> = kept
+        .iter()
+        .map(|row| (row.get("handle_id"), row.get("person_id"), row.get("is_shared")))
+        .collect();
+    assert_eq!(kept, told.collect());
 }
 
 fn kept(row: &PgRow) -> (Key, Sum) {

@@ -1,8 +1,6 @@
-//! A table with a row for each rule, and properties over generated histories.
+//! A row for every rule.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use proptest::prelude::*;
+use HandleKind::{Email, ExternalId, Phone, Sip};
 use uuid::Uuid;
 
 use super::*;
@@ -38,14 +36,35 @@ fn own(candidates: &[u128]) -> Resolution {
     Resolution::Own { candidates: candidates.iter().copied().map(id).collect() }
 }
 
+/// Somebody without a name, whose strongest handle is of this kind.
+fn nameless_by(kind: HandleKind) -> Contact {
+    contact(1, None, kind)
+}
+
+fn anna_by(kind: HandleKind) -> Contact {
+    contact(1, Some(ANNA), kind)
+}
+
+fn ben_by(kind: HandleKind) -> Contact {
+    contact(2, Some(BEN), kind)
+}
+
+/// Another contact with Anna's name.
+fn other_anna_by(kind: HandleKind) -> Contact {
+    contact(3, Some(ANNA), kind)
+}
+
+type Row = (&'static str, Vec<Known>, Option<NameIndex>, Resolution);
+
+fn check(rows: Vec<Row>) {
+    for (rule, handles, name, wanted) in rows {
+        assert_eq!(resolve(&handles, name), wanted, "{rule}");
+    }
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table, read as one")]
-fn every_rule_has_its_row() {
-    use HandleKind::{Email, ExternalId, Phone, Sip};
-    let nameless_by = |kind| contact(1, None, kind);
-    let anna_by = |kind| contact(1, Some(ANNA), kind);
-    let ben_by = |kind| contact(2, Some(BEN), kind);
-    let rows = [
+fn what_nobody_told_before_makes_a_contact_unless_it_is_an_e_mail_address_alone() {
+    check(vec![
         ("nothing told", vec![], None, own(&[])),
         ("a name alone", vec![], Some(ANNA), own(&[])),
         ("an unknown number", vec![known(Phone, &[])], None, new(None)),
@@ -53,7 +72,12 @@ fn every_rule_has_its_row() {
         ("an unknown external id", vec![known(ExternalId, &[])], None, new(None)),
         ("an unknown e-mail alone", vec![known(Email, &[])], None, own(&[])),
         ("an unknown e-mail with a name", vec![known(Email, &[])], Some(ANNA), new(None)),
-        // External ids decide, unless the name differs.
+    ]);
+}
+
+#[test]
+fn an_external_id_decides_unless_another_name_is_told() {
+    check(vec![
         ("a known external id", vec![known(ExternalId, &[anna_by(ExternalId)])], None, is(1)),
         ("… with its name", vec![known(ExternalId, &[anna_by(ExternalId)])], Some(ANNA), is(1)),
         (
@@ -74,7 +98,63 @@ fn every_rule_has_its_row() {
             None,
             is(1),
         ),
-        // A handle with the same name.
+    ]);
+}
+
+#[test]
+fn different_external_ids_are_never_one_contact() {
+    check(vec![
+        (
+            "another external id on the number and name of somebody with one",
+            vec![known(ExternalId, &[]), known(Phone, &[anna_by(ExternalId)])],
+            Some(ANNA),
+            new(Some(1)),
+        ),
+        (
+            "a new external id on the number and name of somebody without one",
+            vec![known(ExternalId, &[]), known(Phone, &[anna_by(Phone)])],
+            Some(ANNA),
+            is(1),
+        ),
+        (
+            "… rather than of another who has one",
+            vec![
+                known(ExternalId, &[]),
+                known(Phone, &[anna_by(ExternalId), other_anna_by(Phone)]),
+            ],
+            Some(ANNA),
+            is(3),
+        ),
+        (
+            "a known external id beside the same name of another id",
+            vec![known(ExternalId, &[ben_by(ExternalId)]), known(Phone, &[anna_by(ExternalId)])],
+            Some(ANNA),
+            new(Some(2)),
+        ),
+        (
+            "no external id, and one of the name has one",
+            vec![known(Phone, &[anna_by(ExternalId)])],
+            Some(ANNA),
+            is(1),
+        ),
+        (
+            "no external id, and several of the name have one",
+            vec![known(Phone, &[anna_by(ExternalId), other_anna_by(ExternalId)])],
+            Some(ANNA),
+            new(Some(1)),
+        ),
+        (
+            "no external id, and one of several of the name has none",
+            vec![known(Phone, &[anna_by(ExternalId), other_anna_by(Phone)])],
+            Some(ANNA),
+            is(3),
+        ),
+    ]);
+}
+
+#[test]
+fn a_known_handle_with_the_same_name_is_that_contact() {
+    check(vec![
         ("a known number and its name", vec![known(Phone, &[anna_by(Phone)])], Some(ANNA), is(1)),
         (
             "of several contacts the one with the name",
@@ -88,7 +168,12 @@ fn every_rule_has_its_row() {
             Some(ANNA),
             is(1),
         ),
-        // A single contact and no name.
+    ]);
+}
+
+#[test]
+fn a_handle_of_one_contact_is_that_contact_when_no_name_is_told() {
+    check(vec![
         ("a known number", vec![known(Phone, &[anna_by(Phone)])], None, is(1)),
         ("a known e-mail", vec![known(Email, &[anna_by(Phone)])], None, is(1)),
         (
@@ -97,7 +182,12 @@ fn every_rule_has_its_row() {
             None,
             is(1),
         ),
-        // A contact without a name.
+    ]);
+}
+
+#[test]
+fn a_contact_without_a_name_takes_the_first_by_a_handle_as_strong_as_any_it_has() {
+    check(vec![
         (
             "the first name of a number",
             vec![known(Phone, &[nameless_by(Phone)])],
@@ -116,14 +206,22 @@ fn every_rule_has_its_row() {
             Some(ANNA),
             new(Some(1)),
         ),
-        // A different name.
-        (
-            "another name on a number",
-            vec![known(Phone, &[anna_by(Phone)])],
-            Some(BEN),
-            new(Some(1)),
-        ),
-        // A weaker handle does not decide for a new, stronger one.
+    ]);
+}
+
+#[test]
+fn another_name_is_another_contact() {
+    check(vec![(
+        "another name on a number",
+        vec![known(Phone, &[anna_by(Phone)])],
+        Some(BEN),
+        new(Some(1)),
+    )]);
+}
+
+#[test]
+fn a_weaker_handle_never_takes_over_a_new_stronger_one() {
+    check(vec![
         (
             "a new number with a shared e-mail",
             vec![known(Phone, &[]), known(Email, &[anna_by(Phone)])],
@@ -160,7 +258,12 @@ fn every_rule_has_its_row() {
             Some(ANNA),
             becomes(1),
         ),
-        // Several contacts and no name.
+    ]);
+}
+
+#[test]
+fn several_contacts_and_no_name_is_the_calls_own_subject() {
+    check(vec![
         (
             "a shared number",
             vec![known(Phone, &[anna_by(Phone), ben_by(Phone)])],
@@ -179,182 +282,11 @@ fn every_rule_has_its_row() {
             None,
             new(Some(1)),
         ),
-    ];
-    for (rule, handles, name, wanted) in rows {
-        assert_eq!(resolve(&handles, name), wanted, "{rule}");
-    }
-}
-
-/// A message: handles by kind and number, and a name.
-#[derive(Debug, Clone, PartialEq)]
-struct Message {
-    handles: BTreeMap<HandleKind, u8>,
-    name: Option<NameIndex>,
-}
-
-/// A model of the vault's contacts.
-#[derive(Default)]
-struct Vault {
-    /// Name of each contact, in order of creation.
-    contacts: Vec<Option<NameIndex>>,
-    handles: BTreeMap<(HandleKind, u8), Vec<usize>>,
-}
-
-impl Vault {
-    fn take(&mut self, message: &Message) -> Resolution {
-        let known: Vec<Known> = message
-            .handles
-            .iter()
-            .rev()
-            .map(|(kind, nth)| Known { kind: *kind, contacts: self.contacts_of(*kind, *nth) })
-            .collect();
-        let resolution = resolve(&known, message.name);
-        let nth = match &resolution {
-            Resolution::Contact { contact_id, takes_name } => {
-                let nth = usize::try_from(contact_id.0.as_u128()).expect("small");
-                if *takes_name {
-                    assert_eq!(self.contacts[nth], None, "a name is never replaced");
-                    self.contacts[nth] = message.name;
-                }
-                nth
-            }
-            Resolution::New { .. } => {
-                self.contacts.push(message.name);
-                self.contacts.len() - 1
-            }
-            Resolution::Own { .. } => return resolution,
-        };
-        for (kind, value) in &message.handles {
-            let contacts = self.handles.entry((*kind, *value)).or_default();
-            if !contacts.contains(&nth) {
-                contacts.push(nth);
-            }
-        }
-        resolution
-    }
-
-    fn contacts_of(&self, kind: HandleKind, nth: u8) -> Vec<Contact> {
-        let has = |contact: usize| {
-            let kinds = self.handles.iter().filter(move |(_, who)| who.contains(&contact));
-            kinds.map(|((kind, _), _)| *kind).max().expect("it was found by one")
-        };
-        let contacts = self.handles.get(&(kind, nth)).into_iter().flatten();
-        contacts.map(|who| contact(*who as u128, self.contacts[*who], has(*who))).collect()
-    }
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    let handle = || prop::option::weighted(0.5, 0..2_u8);
-    let name = prop::option::of(prop::sample::select(vec![ANNA, BEN]));
-    (handle(), handle(), handle(), handle(), name).prop_map(
-        |(email, sip, phone, external_id, name)| {
-            let told = HandleKind::ALL.into_iter().zip([email, sip, phone, external_id]);
-            let handles = told.filter_map(|(kind, nth)| Some((kind, nth?))).collect();
-            Message { handles, name }
-        },
-    )
-}
-
-/// Number of people in a list of messages, each of a call of its own, as sums count them. A call
-/// counts as its contact, else as its strongest handle, else as itself. A handle does not count if
-/// a call with that handle counts as something else.
-fn people(messages: &[Message]) -> usize {
-    let mut vault = Vault::default();
-    let (mut contacts, mut known, mut others, mut strangers) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 0);
-    for message in messages {
-        let before = vault.contacts.len();
-        match vault.take(message) {
-            Resolution::Own { .. } => match message.handles.last_key_value() {
-                Some((strongest, nth)) => {
-                    others.insert((*strongest, *nth));
-                    let weaker = message.handles.iter().filter(|(kind, _)| *kind < strongest);
-                    known.extend(weaker.map(|(kind, nth)| (*kind, *nth)));
-                }
-                None => strangers += 1,
-            },
-            Resolution::Contact { contact_id, .. } => {
-                contacts.insert(contact_id.0.as_u128());
-                known.extend(message.handles.iter().map(|(kind, nth)| (*kind, *nth)));
-            }
-            Resolution::New { .. } => {
-                contacts.insert(before as u128);
-                known.extend(message.handles.iter().map(|(kind, nth)| (*kind, *nth)));
-            }
-        }
-    }
-    contacts.len() + others.difference(&known).count() + strangers
-}
-
-/// Generates a message of one of three people with a shared e-mail address; two of them also share
-/// a number. Anna and Ben give their names, or only the handle they call from.
-fn message_of_people() -> impl Strategy<Value = Message> {
-    use HandleKind::{Email, Phone};
-    let message = |handles: &[(HandleKind, u8)], name| Message {
-        handles: handles.iter().copied().collect(),
-        name,
-    };
-    prop::sample::select(vec![
-        message(&[(Phone, 0)], None),
-        message(&[(Phone, 0)], Some(ANNA)),
-        message(&[(Phone, 0)], Some(BEN)),
-        message(&[(Phone, 0), (Email, 0)], None),
-        message(&[(Phone, 0), (Email, 0)], Some(BEN)),
-        message(&[(Phone, 1)], None),
-        message(&[(Phone, 1), (Email, 0)], None),
-        message(&[(Email, 0)], None),
-        message(&[], None),
-    ])
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    #[test]
-    fn two_different_names_of_one_number_are_never_one_subject(
-        messages in prop::collection::vec(message(), 1..12)
-    ) {
-        let mut vault = Vault::default();
-        let mut named: BTreeMap<u128, NameIndex> = BTreeMap::new();
-        for message in &messages {
-            let made = vault.contacts.len() as u128;
-            let who = match vault.take(message) {
-                Resolution::Contact { contact_id, .. } => contact_id.0.as_u128(),
-                Resolution::New { .. } => made,
-                Resolution::Own { .. } => continue,
-            };
-            if let Some(name) = message.name {
-                prop_assert_eq!(*named.entry(who).or_insert(name), name);
-            }
-        }
-    }
-
-    #[test]
-    fn an_e_mail_never_takes_a_new_number_over_without_the_same_name(
-        before in prop::collection::vec(message(), 0..8), name in prop::option::of(Just(ANNA))
-    ) {
-        let mut vault = Vault::default();
-        for message in &before {
-            vault.take(message);
-        }
-        let handles = BTreeMap::from([(HandleKind::Email, 0), (HandleKind::Phone, 9)]);
-        match vault.take(&Message { handles, name }) {
-            Resolution::New { .. } => {}
-            Resolution::Contact { contact_id, takes_name: false } => {
-                let nth = usize::try_from(contact_id.0.as_u128()).expect("small");
-                prop_assert!(name.is_some() && vault.contacts[nth] == name);
-            }
-            other => prop_assert!(false, "{:?}", other),
-        }
-    }
-
-    #[test]
-    fn the_same_people_are_as_many_in_whatever_order_their_messages_arrive(
-        messages in prop::collection::vec(message_of_people(), 1..7),
-        order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
-    ) {
-        let reordered: Vec<Message> =
-            order.iter().filter_map(|nth| messages.get(*nth).cloned()).collect();
-        prop_assert_eq!(people(&reordered), people(&messages), "{:?}", messages);
-    }
+        (
+            "a shared number beside a new e-mail",
+            vec![known(Phone, &[anna_by(Phone), ben_by(Phone)]), known(Email, &[])],
+            None,
+            own(&[1, 2]),
+        ),
+    ]);
 }

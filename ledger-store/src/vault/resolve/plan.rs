@@ -127,38 +127,45 @@ impl Plan {
         takes_name: bool,
         ids: &dyn Ids,
     ) {
-        let name = question.name;
         for key in &question.handles {
-            let handle = self.handle(key, ids);
-            let handle_id = handle.handle_id;
-            let is_new = !handle.contacts.contains(&contact_id);
-            if is_new {
-                handle.contacts.push(contact_id);
-            }
-            let others = handle.contacts.clone();
-            if !is_new && !takes_name {
-                continue;
-            }
-            // A handle and name identify one contact; another contact of the name gets the handle
-            // without the name.
-            let is_taken = |other: &SubjectId| {
-                *other != contact_id && name.is_some() && self.name_of(*other) == name
-            };
-            let told = name.filter(|_| !others.iter().any(is_taken));
-            if !is_new && told.is_none() {
-                // The contact has the handle without a name already.
-                continue;
-            }
-            self.holdings.insert((handle_id, contact_id, told));
+            self.hold_one(*key, contact_id, question.name, ids);
         }
         let contact = self.known.contacts.get_mut(&contact_id).expect("it is known");
         let strongest = question.handles.first().map_or(contact.strongest, |(kind, _)| *kind);
         contact.strongest = contact.strongest.max(strongest);
         if takes_name {
-            contact.name = name;
-            if let Some(name) = name.filter(|_| !self.contacts.contains_key(&contact_id)) {
+            contact.name = question.name;
+            if let Some(name) = question.name.filter(|_| !self.contacts.contains_key(&contact_id)) {
                 self.names.insert(contact_id, name);
             }
+        }
+    }
+
+    /// Gives a contact a handle. The first contact with a handle and a name holds the pair, another contact
+    /// of that name the handle alone. A message without a name does not prove that a handle of another
+    /// contact is this contact's too: the handle stays as it is.
+    fn hold_one(
+        &mut self,
+        key: HandleKey,
+        contact_id: SubjectId,
+        name: Option<NameIndex>,
+        ids: &dyn Ids,
+    ) {
+        let handle = self.handle(&key, ids);
+        let handle_id = handle.handle_id;
+        let is_new = !handle.contacts.contains(&contact_id);
+        if is_new && name.is_none() && !handle.contacts.is_empty() {
+            return;
+        }
+        if is_new {
+            handle.contacts.push(contact_id);
+        }
+        let told = name.filter(|name| !self.known.holders.contains_key(&(key, *name)));
+        if let Some(name) = told {
+            self.known.holders.insert((key, name), contact_id);
+        }
+        if is_new || told.is_some() {
+            self.holdings.insert((handle_id, contact_id, told));
         }
     }
 
@@ -169,16 +176,27 @@ impl Plan {
         contact: bool,
         candidates: Vec<SubjectId>,
     ) -> Person {
-        let mut facts = PersonFacts { contact, candidates, ..PersonFacts::default() };
+        let has_name = contact && question.name.is_some();
+        let mut facts = PersonFacts { contact, candidates, has_name, ..PersonFacts::default() };
         for key in &question.handles {
-            let id = self.known.handles.get(key).map(|handle| handle.handle_id);
+            let Some(handle) = self.known.handles.get(key) else { continue };
             *match key.0 {
                 HandleKind::ExternalId => &mut facts.external_id,
                 HandleKind::Phone => &mut facts.phone,
                 HandleKind::Sip => &mut facts.sip,
                 HandleKind::Email => &mut facts.email,
-            } = id;
+            } = Some(handle.handle_id);
+            if let Some(name) = question.name.filter(|_| has_name) {
+                let holder = self.known.holders.get(&(*key, name)).copied();
+                facts.holders.push(holder.unwrap_or(subject_id));
+            }
+        }
+        if facts.holders.iter().all(|holder| *holder == subject_id) {
+            facts.holders.clear();
         }
         Person { subject_id, facts }
     }
 }
+
+#[cfg(test)]
+mod tests;

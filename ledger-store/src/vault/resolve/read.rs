@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ledger_core::identity::{Contact, HandleKind};
+use ledger_core::identity::{Contact, HandleKind, NameIndex};
 use ledger_core::ids::{HandleId, SubjectId};
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ pub(super) struct KnownHandle {
 pub(super) struct Known {
     pub(super) handles: HashMap<HandleKey, KnownHandle>,
     pub(super) contacts: HashMap<SubjectId, Contact>,
+    /// The first contact of each handle and name.
+    pub(super) holders: HashMap<(HandleKey, NameIndex), SubjectId>,
     /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: HashMap<[u8; 16], SubjectId>,
     /// The subject of the first event of each call, by the blind index of the stream.
@@ -36,6 +38,7 @@ pub(super) struct Known {
 struct Row {
     nth: i64,
     handle_id: Option<Uuid>,
+    holder_id: Option<Uuid>,
     contact_id: Option<Uuid>,
     name_index: Option<Vec<u8>>,
     kinds: Option<Vec<String>>,
@@ -44,7 +47,7 @@ struct Row {
 }
 
 pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<Known, VaultError> {
-    let asked: Vec<(HandleKey, Option<[u8; 16]>)> = questions
+    let asked: Vec<(HandleKey, Option<NameIndex>)> = questions
         .iter()
         .flat_map(|one| one.handles.iter().map(|handle| (*handle, one.name)))
         .collect();
@@ -58,7 +61,9 @@ pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<K
             known.first.extend(row.first_id.map(|id| (stream, SubjectId(id))));
             continue;
         };
-        let (key, _) = asked[nth(row.nth)];
+        let (key, name) = asked[nth(row.nth)];
+        let holder = name.zip(row.holder_id);
+        known.holders.extend(holder.map(|(name, holder)| ((key, name), SubjectId(holder))));
         let handle = known.handles.entry(key).or_insert_with(|| KnownHandle {
             handle_id: HandleId(handle_id),
             contacts: Vec::new(),
@@ -82,7 +87,7 @@ pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<K
 async fn select(
     tx: &mut TenantTx,
     questions: &[Question],
-    asked: &[(HandleKey, Option<[u8; 16]>)],
+    asked: &[(HandleKey, Option<NameIndex>)],
 ) -> sqlx::Result<Vec<Row>> {
     let tenant_id = tx.tenant_id();
     let kinds: Vec<&str> = asked.iter().map(|((kind, _), _)| kind.as_str()).collect();
@@ -96,7 +101,7 @@ async fn select(
     sqlx::query_as!(
         Row,
         r#"
-        (select w.nth as "nth!", h.handle_id as "handle_id?", c.contact_id as "contact_id?",
+        (select w.nth as "nth!", h.handle_id as "handle_id?", o.contact_id as "holder_id?", c.contact_id as "contact_id?",
                 c.name_index as "name_index?", c.kinds as "kinds?: Vec<String>",
                 null::uuid as "own_id?", null::uuid as "first_id?"
            from unnest($2::text[], $3::bytea[], $4::bytea[]) with ordinality
@@ -105,6 +110,11 @@ async fn select(
              select handle_id from vault.handles
               where tenant_id = $1 and kind = w.kind and blind_index = w.blind_index
              offset 0) h
+           left join lateral (
+             select x.contact_id from vault.contact_handles x
+              where x.tenant_id = $1 and x.handle_id = h.handle_id
+                and x.name_index = w.name_index and x.name_index <> ''
+             offset 0) o on true
            left join lateral (
              select k.contact_id, k.name_index, k.created_at,
                     array(select distinct o.kind
@@ -122,7 +132,7 @@ async fn select(
               limit $7) c on true
           order by c.created_at, c.contact_id)
         union all
-        select -w.nth, null, null, null, null, s.subject_id, e.subject_id
+        select -w.nth, null, null, null, null, null, s.subject_id, e.subject_id
           from unnest($5::bytea[], $6::uuid[]) with ordinality as w (blind_index, stream_id, nth)
           left join lateral (
             select subject_id from vault.call_subjects

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use ledger_core::clock::Clock;
+use ledger_core::identity::NameIndex;
 use ledger_core::ids::{SubjectId, TenantId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -45,21 +46,9 @@ async fn insert(
     keys: &[NewKey],
 ) -> sqlx::Result<usize> {
     let tenant_id = tx.tenant_id();
-    let kinds: Vec<&str> = plan.handles.keys().map(|(kind, _)| kind.as_str()).collect();
-    let indexes: Vec<Vec<u8>> = plan.handles.keys().map(|(_, index)| index.to_vec()).collect();
-    let handles: Vec<Uuid> = plan.handles.values().map(|handle| handle.0).collect();
-    let contacts: Vec<Uuid> = plan.contacts.keys().map(|contact| contact.0).collect();
-    let own_names: Vec<Option<Vec<u8>>> =
-        plan.contacts.keys().map(|one| plan.name_of(*one).map(|name| name.to_vec())).collect();
-    let duplicates: Vec<Option<Uuid>> =
-        plan.contacts.values().map(|other| other.map(|other| other.0)).collect();
-    let held: Vec<Uuid> = plan.holdings.iter().map(|(handle, ..)| handle.0).collect();
-    let holders: Vec<Uuid> = plan.holdings.iter().map(|(_, contact, _)| contact.0).collect();
-    let with_names: Vec<Vec<u8>> = plan
-        .holdings
-        .iter()
-        .map(|(.., name)| name.map(|name| name.to_vec()).unwrap_or_default())
-        .collect();
+    let handles = Handles::of(plan);
+    let contacts = Contacts::of(plan);
+    let holdings = Holdings::of(plan);
     let takers: Vec<Uuid> = plan.names.keys().map(|contact| contact.0).collect();
     let first_names: Vec<Vec<u8>> = plan.names.values().map(|name| name.to_vec()).collect();
     let streams: Vec<Vec<u8>> = plan.own.keys().map(|stream| stream.to_vec()).collect();
@@ -67,60 +56,20 @@ async fn insert(
     let keyed: Vec<Uuid> = keys.iter().map(|key| key.subject.0).collect();
     let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| key.wrapped.clone()).collect();
     let fingerprints: Vec<Vec<u8>> = keys.iter().map(|key| key.fingerprint.clone()).collect();
-    let written = sqlx::query_scalar!(
-        r#"
-        with handles as (
-          insert into vault.handles (tenant_id, handle_id, kind, blind_index, epoch, created_at)
-          select $1, handle_id, kind, blind_index, $2, $3
-            from unnest($4::uuid[], $5::text[], $6::bytea[]) as n (handle_id, kind, blind_index)
-              on conflict do nothing
-          returning 1
-        ), contacts as (
-          insert into vault.contacts
-            (tenant_id, contact_id, name_index, possible_duplicate_of, created_at)
-          select $1, contact_id, name_index, possible_duplicate_of, $3
-            from unnest($7::uuid[], $8::bytea[], $9::uuid[])
-              as n (contact_id, name_index, possible_duplicate_of)
-        ), holdings as (
-          insert into vault.contact_handles (tenant_id, handle_id, contact_id, name_index, since)
-          select $1, handle_id, contact_id, name_index, $3
-            from unnest($10::uuid[], $11::uuid[], $12::bytea[])
-              as n (handle_id, contact_id, name_index)
-              on conflict do nothing
-          returning 1
-        ), names as (
-          update vault.contacts c set name_index = n.name_index
-            from unnest($13::uuid[], $14::bytea[]) as n (contact_id, name_index)
-           where c.tenant_id = $1 and c.contact_id = n.contact_id and c.name_index is null
-          returning 1
-        ), own as (
-          insert into vault.call_subjects (tenant_id, blind_index, subject_id, epoch, created_at)
-          select $1, blind_index, subject_id, $2, $3
-            from unnest($15::bytea[], $16::uuid[]) as n (blind_index, subject_id)
-              on conflict do nothing
-          returning 1
-        ), keys as (
-          insert into vault.subject_keys
-            (tenant_id, subject_id, generation, epoch, wrapped, fingerprint, created_at)
-          select $1, subject_id, 1, $2, wrapped, fingerprint, $3
-            from unnest($17::uuid[], $18::bytea[], $19::bytea[])
-              as n (subject_id, wrapped, fingerprint)
-        )
-        select (select count(*) from handles) + (select count(*) from holdings)
-             + (select count(*) from names) + (select count(*) from own) as "written!"
-        "#,
+    let written = sqlx::query_file_scalar!(
+        "src/vault/resolve/write.sql",
         tenant_id.0,
         epoch.epoch,
         clock.now_micros(),
-        &handles,
-        &kinds as _,
-        &indexes,
-        &contacts,
-        &own_names as _,
-        &duplicates as _,
-        &held,
-        &holders,
-        &with_names,
+        &handles.ids,
+        &handles.kinds as _,
+        &handles.indexes,
+        &contacts.ids,
+        &contacts.names as _,
+        &contacts.duplicates as _,
+        &holdings.handles,
+        &holdings.contacts,
+        &holdings.names,
         &takers,
         &first_names,
         &streams,
@@ -134,7 +83,60 @@ async fn insert(
     Ok(usize::try_from(written).expect("a count"))
 }
 
-/// The first key of a new subject.
+/// The columns of new handles.
+struct Handles {
+    ids: Vec<Uuid>,
+    kinds: Vec<&'static str>,
+    indexes: Vec<Vec<u8>>,
+}
+
+impl Handles {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            ids: plan.handles.values().map(|handle| handle.0).collect(),
+            kinds: plan.handles.keys().map(|(kind, _)| kind.as_str()).collect(),
+            indexes: plan.handles.keys().map(|(_, index)| index.to_vec()).collect(),
+        }
+    }
+}
+
+/// The columns of new contacts.
+struct Contacts {
+    ids: Vec<Uuid>,
+    names: Vec<Option<Vec<u8>>>,
+    duplicates: Vec<Option<Uuid>>,
+}
+
+impl Contacts {
+    fn of(plan: &Plan) -> Self {
+        let name = |contact: &SubjectId| plan.name_of(*contact).map(|name| name.to_vec());
+        Self {
+            ids: plan.contacts.keys().map(|contact| contact.0).collect(),
+            names: plan.contacts.keys().map(name).collect(),
+            duplicates: plan.contacts.values().map(|other| other.map(|other| other.0)).collect(),
+        }
+    }
+}
+
+/// The columns of new holdings. No name is an empty one.
+struct Holdings {
+    handles: Vec<Uuid>,
+    contacts: Vec<Uuid>,
+    names: Vec<Vec<u8>>,
+}
+
+impl Holdings {
+    fn of(plan: &Plan) -> Self {
+        let name = |name: &Option<NameIndex>| name.map(|name| name.to_vec()).unwrap_or_default();
+        Self {
+            handles: plan.holdings.iter().map(|(handle, ..)| handle.0).collect(),
+            contacts: plan.holdings.iter().map(|(_, contact, _)| contact.0).collect(),
+            names: plan.holdings.iter().map(|(.., told)| name(told)).collect(),
+        }
+    }
+}
+
+/// The first key of a subject.
 struct NewKey {
     subject: SubjectId,
     key: Arc<KeyBytes>,
