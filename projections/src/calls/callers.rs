@@ -39,7 +39,7 @@ pub(super) async fn write(conn: &mut PgConnection, calls: &[Change]) -> Result<(
 fn differences(calls: &[Change]) -> Differences<'_> {
     let mut differences = Differences::new();
     for call in calls {
-        for (one, difference) in [(call.before.as_ref(), -1), (Some(&call.now), 1)] {
+        for (one, difference) in [(call.before.as_ref(), -1), (call.now.as_ref(), 1)] {
             let Some((one, caller)) = one.and_then(|one| Some((one, one.caller.as_ref()?))) else {
                 continue;
             };

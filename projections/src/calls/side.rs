@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Change, callers};
+use super::contribution::Contribution;
+use super::{CallKey, Change, callers};
 use crate::copy::{WORTH_A_COPY, copy_in};
 use crate::projector::{ProjectError, Way};
 
@@ -20,8 +21,7 @@ pub(super) async fn write(
 
 /// Returns whether the `call_tools` rows of a call stay unchanged.
 fn is_listed(call: &Change) -> bool {
-    call.before.as_ref().is_some_and(|before| {
-        let now = &call.now;
+    call.before.as_ref().zip(call.now.as_ref()).is_some_and(|(before, now)| {
         (before.started_at, before.person_id(), before.is_test, &before.tools)
             == (now.started_at, now.person_id(), now.is_test, &now.tools)
     })
@@ -77,8 +77,8 @@ async fn write_tools(
             row.text(Some(tool));
             row.time(Some(now.started_at));
             row.plain(Some(count));
-            row.plain(call.now.person_id());
-            row.plain(Some(call.now.is_test));
+            row.plain(now.person_id());
+            row.plain(Some(now.is_test));
         })
         .await;
     }
@@ -87,8 +87,8 @@ async fn write_tools(
     let tools: Vec<String> = rows.iter().map(|(.., tool, _)| (*tool).clone()).collect();
     let starts: Vec<DateTime<Utc>> = rows.iter().map(|(_, now, ..)| now.started_at).collect();
     let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
-    let people: Vec<Option<Uuid>> = rows.iter().map(|(call, ..)| call.now.person_id()).collect();
-    let tests: Vec<bool> = rows.iter().map(|(call, ..)| call.now.is_test).collect();
+    let people: Vec<Option<Uuid>> = rows.iter().map(|(_, now, ..)| now.person_id()).collect();
+    let tests: Vec<bool> = rows.iter().map(|(_, now, ..)| now.is_test).collect();
     sqlx::query!(
         "insert into call_tools (tenant_id, call_id, tool, started_at, calls, person_id, is_test)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[],
