@@ -1,5 +1,7 @@
 //! Reading the log: one stream, one tenant after a position, the heads of all tenants.
 
+mod full;
+mod page;
 mod weight;
 
 use std::ops::ControlFlow;
@@ -9,11 +11,12 @@ use futures_util::TryStreamExt;
 use ledger_core::envelope::Recorded;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
 use ledger_core::plausible::settle;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use full::{FullEvent, full_after};
+pub use page::{Page, PageSize, page_of};
 pub use weight::{Weight, weights};
 
 use crate::error::StoreError;
@@ -76,42 +79,6 @@ impl StoredEvent {
     #[must_use]
     pub fn subject(&self) -> Option<SubjectId> {
         self.subjects.as_ref().and_then(|subjects| subjects.first()).copied().map(SubjectId)
-    }
-}
-
-/// A whole row, for export and verification.
-#[derive(Debug, Clone)]
-pub struct FullEvent {
-    /// The row.
-    pub event: StoredEvent,
-    /// The meta data's exact text.
-    pub meta: String,
-    /// The stored hash.
-    pub leaf_hash: Vec<u8>,
-}
-
-impl FullEvent {
-    /// What the stored bytes hash to.
-    #[must_use]
-    pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
-        let subjects: Vec<SubjectId> =
-            self.event.subjects.iter().flatten().copied().map(SubjectId).collect();
-        Leaf {
-            tenant_id,
-            stream_id: StreamId(self.event.stream_id),
-            stream_kind: &self.event.stream_kind,
-            event_id: EventId(self.event.event_id),
-            event_type: &self.event.event_type,
-            schema_version: self.event.schema_version,
-            occurred_at: self.event.occurred_at,
-            recorded_at: self.event.recorded_at,
-            facts: &self.event.facts,
-            sections: self.event.sections.as_deref(),
-            bulk: self.event.bulk.as_deref(),
-            subjects: &subjects,
-            meta: &self.meta,
-        }
-        .hash()
     }
 }
 
@@ -218,7 +185,7 @@ pub async fn stream_between(
     .await
 }
 
-/// A page of one stream after a version, without any sections.
+/// A page of one stream after a version, without any sections. Its bytes are those of the facts.
 ///
 /// # Errors
 /// The database did not answer.
@@ -226,10 +193,10 @@ pub async fn stream_after(
     tx: &mut TenantTx,
     stream_id: StreamId,
     after: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<StoredEvent>> {
+    size: PageSize,
+) -> sqlx::Result<Page<StoredEvent>> {
     let tenant_id = tx.tenant_id();
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         StoredEvent,
         r#"
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
@@ -243,10 +210,10 @@ pub async fn stream_after(
         tenant_id.0,
         stream_id.0,
         after,
-        limit,
+        size.limit(),
     )
-    .fetch_all(tx.conn())
-    .await
+    .fetch(tx.conn());
+    page_of(rows, size, |event| event.facts.len()).await
 }
 
 /// One stream from its beginning, without large sections, one event after the other as they arrive.
@@ -320,54 +287,6 @@ pub async fn known(
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|row| (EventId(row.event_id), Position(row.position))).collect())
-}
-
-/// Whole rows after a position, for export and verification.
-///
-/// # Errors
-/// The database did not answer.
-pub async fn full_after(
-    tx: &mut TenantTx,
-    after: Position,
-    limit: i64,
-) -> sqlx::Result<Vec<FullEvent>> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        r#"
-        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
-               occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects,
-               meta::text as "meta!", leaf_hash
-          from ledger.events
-         where tenant_id = $1 and position > $2
-         order by position
-         limit $3
-        "#,
-        tenant_id.0,
-        after.0,
-        limit,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let full = rows.into_iter().map(|row| FullEvent {
-        event: StoredEvent {
-            position: row.position,
-            stream_id: row.stream_id,
-            stream_kind: row.stream_kind,
-            stream_version: row.stream_version,
-            event_id: row.event_id,
-            event_type: row.event_type,
-            schema_version: row.schema_version,
-            occurred_at: row.occurred_at,
-            recorded_at: row.recorded_at,
-            facts: row.facts,
-            sections: row.sections,
-            bulk: row.bulk,
-            subjects: row.subjects,
-        },
-        meta: row.meta,
-        leaf_hash: row.leaf_hash,
-    });
-    Ok(full.collect())
 }
 
 /// The last position of the transaction's tenant; 0 when its log is empty.

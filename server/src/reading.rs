@@ -14,6 +14,8 @@ use crate::problem::ApiError;
 
 /// Plaintext that is opened at most for one call or one page, in bytes: three of the largest webhooks.
 pub const BUDGET: usize = 15 << 20;
+/// Plaintext or facts in one page of events, in bytes, unless its first event holds more.
+pub const PAGE: usize = 4 << 20;
 /// Kilobytes of answers that are made or on their way.
 const ROOM: usize = 56 << 10;
 /// Of these, one tenant's.
@@ -57,7 +59,7 @@ impl Reading {
         })
     }
 
-    /// A turn to open a call. Whoever has one waits for nothing but the computation.
+    /// A turn to open a call, after its room: for reading what is sealed of it, and for the computation.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.turns).acquire_owned().await.expect("it is never closed")
     }
