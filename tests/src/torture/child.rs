@@ -16,6 +16,7 @@ use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::Signal;
+use server::limits::Limits;
 use server::service::{Service, shutdown_signal};
 use server::system::{SystemClock, SystemIds};
 use sqlx::ConnectOptions;
@@ -33,6 +34,8 @@ pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
 /// The bug a server is to have, as `ledger_store::planted` reads it.
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
+/// How many connections a server takes: few enough for one fault to want all of them.
+pub(super) const CONNECTIONS: usize = 512;
 /// What a server prints before its address.
 pub(super) const LISTENING: &str = "listening ";
 
@@ -68,7 +71,9 @@ async fn serve(dir: &Path) -> ExitCode {
         ids: Arc::new(SystemIds),
     }));
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let service = match Service::start(Arc::clone(&store), any_port, MAX_BODY).await {
+    let limits = Limits { connections: CONNECTIONS, ..Limits::with_max_body(MAX_BODY) };
+    let limits = limits.within_open_files();
+    let service = match Service::start_within(limits, Arc::clone(&store), any_port).await {
         Ok(service) => service,
         Err(error) => {
             tracing::error!(error = %error, "torture.not_serving");
