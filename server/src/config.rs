@@ -2,6 +2,7 @@
 
 mod cors;
 mod origin;
+mod proxies;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use origin::{Origin, Shown, Variable};
+pub use proxies::Network;
 
 /// The config file that is read without being named.
 const FILE: &str = "call-ledger.toml";
@@ -88,6 +90,9 @@ pub struct Config {
     /// Whose pages may read the API from a browser.
     #[serde(deserialize_with = "cors::list")]
     pub cors_origins: Vec<String>,
+    /// At which addresses reverse proxies in front of `serve` are.
+    #[serde(deserialize_with = "proxies::list")]
+    pub proxies: Vec<Network>,
     /// The PostgreSQL server's binaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
@@ -166,6 +171,12 @@ impl Setting {
             "Whose pages may read the API from a browser: exact origins such as \
              `https://dashboard.example.com`, with commas between them in the environment.",
         ),
+        setting(
+            "proxies",
+            "CALL_LEDGER_PROXIES",
+            "Addresses and networks of reverse proxies in front of `serve`, such as `10.0.0.0/8`: the \
+             share of connections that each address has does not apply to them.",
+        ),
         Self {
             flag: Some("--output"),
             ..setting(
@@ -240,6 +251,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             ops_listen: None,
             cors_origins: Vec::new(),
+            proxies: Vec::new(),
             pg_bin: None,
             pg_user: None,
             root_key: None,
@@ -272,6 +284,7 @@ impl Config {
             "listen",
             "ops_listen",
             "cors_origins",
+            "proxies",
             "append_lanes",
             "connections",
             "max_body_bytes",

@@ -9,6 +9,7 @@ mod counts;
 mod replay;
 mod room;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -37,6 +38,7 @@ use uuid::Uuid;
 
 use crate::api::PathId;
 use crate::app::{App, RequestId};
+use crate::connections::Place;
 use crate::problem::{ApiError, Problem, without_keys};
 
 use self::arrival::Arrival;
@@ -88,13 +90,15 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn handler(
     State(app): State<App>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    connection: Option<Extension<Arc<Place>>>,
     PathId(source_id): PathId,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = SourceId(source_id.ok_or_else(unknown)?);
-    let arrival = Arrival::new(&app, request_id, &headers);
+    let connection = connection.map(|Extension(place)| place);
+    let arrival = Arrival::new(&app, request_id, connection, &headers);
     match arrival.find_source(source_id).await {
         Ok(Some(source)) => arrival.take(&source, body).await,
         Ok(None) => Err(unknown()),
@@ -145,10 +149,20 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    async fn translate(&self, body: &[u8], country: Option<&str>) -> Result<Translation, ApiError> {
+    /// What a body says, and what names its content. The canonical text is as long as the body and
+    /// serves nothing else, so it is dropped here.
+    async fn translate(
+        &self,
+        body: &[u8],
+        country: Option<&str>,
+    ) -> Result<(Translation, ContentName), ApiError> {
         let adapter = self.source.provider.adapter();
-        let translate = || stage::run(Stage::Translate, || adapter.translate(body, country));
-        let translated = compute(body.len(), translate).await;
+        let translate = || {
+            let mut translation = adapter.translate(body, country)?;
+            let content = name_content(&std::mem::take(&mut translation.canonical));
+            Ok::<_, Refused>((translation, content))
+        };
+        let translated = compute(body.len(), || stage::run(Stage::Translate, translate)).await;
         translated.map_err(|refused| {
             let code = match refused {
                 Refused::NotUtf8 { .. } => "body-not-utf8",
@@ -177,8 +191,8 @@ impl Delivery<'_> {
     /// ignore anything else.
     async fn answer(
         &self,
-        body: &[u8],
-        translation: Translation,
+        body: Option<Vec<u8>>,
+        (translation, content): (Translation, ContentName),
         visit: &mut Visit<'_>,
     ) -> Result<Response, ApiError> {
         let reply = translation.reply.clone();
@@ -187,7 +201,8 @@ impl Delivery<'_> {
             Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
             _ => TOOL_PATIENCE,
         };
-        let taken = tokio::time::timeout(patience, self.take(body, translation)).await;
+        let take = self.take(body, translation, content);
+        let taken = tokio::time::timeout(patience, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
             Err(unavailable())
@@ -199,19 +214,28 @@ impl Delivery<'_> {
         Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), taken.ok().as_ref()))
     }
 
-    async fn take(&self, body: &[u8], mut translation: Translation) -> Result<Taken, ApiError> {
+    /// Whether a body is read once more when its tenant is known: as that tenant's country means numbers.
+    fn needs_body(&self, translation: &Translation) -> bool {
+        self.source.tenant_id == TenantId::INSTALLATION && translation.wants_country
+    }
+
+    async fn take(
+        &self,
+        body: Option<Vec<u8>>,
+        mut translation: Translation,
+        content: ContentName,
+    ) -> Result<Taken, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(Taken::Ignored);
         }
         let Some(tenant_id) = self.tenant_of(&translation).await? else {
-            return self.quarantine(&translation).await;
+            return self.quarantine(&translation, &content).await;
         };
-        if tenant_id != self.source.tenant_id && translation.wants_country {
-            translation = self.translate_for(tenant_id, body).await?;
+        if let Some(body) = body {
+            (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
-        let content = name_content(&translation).await;
-        self.record(tenant_id, &content, &translation.drafts).await.map(Taken::Recorded)
+        self.record(tenant_id, &content, translation.drafts).await.map(Taken::Recorded)
     }
 
     /// As a tenant of that country means its national numbers.
@@ -219,7 +243,7 @@ impl Delivery<'_> {
         &self,
         tenant_id: TenantId,
         body: &[u8],
-    ) -> Result<Translation, ApiError> {
+    ) -> Result<(Translation, ContentName), ApiError> {
         let country = self.store.country(tenant_id).await?;
         self.translate(body, country.as_deref()).await
     }
@@ -228,7 +252,7 @@ impl Delivery<'_> {
         &self,
         tenant_id: TenantId,
         content: &ContentName,
-        drafts: &[Draft],
+        drafts: Vec<Draft>,
     ) -> Result<Appended, ApiError> {
         let origin = Origin {
             tenant_id,
@@ -239,11 +263,15 @@ impl Delivery<'_> {
         self.store.record(&origin, content, drafts).await.map_err(refuse_record)
     }
 
-    async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {
+    async fn quarantine(
+        &self,
+        translation: &Translation,
+        content: &ContentName,
+    ) -> Result<Taken, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
-        let (source_id, content) = (self.source.source_id, name_content(translation).await);
+        let source_id = self.source.source_id;
         self.store
-            .quarantine(source_id, NO_SINGLE_ROUTE, &content, body.unwrap_or_default())
+            .quarantine(source_id, NO_SINGLE_ROUTE, content, body.unwrap_or_default())
             .await?;
         Ok(Taken::Quarantined)
     }
@@ -252,10 +280,8 @@ impl Delivery<'_> {
 /// What names the content of a message as it was sent. The quarantine can keep it without keeping
 /// the provider secrets that were in the body, so that a message it gave to a tenant is known again
 /// when the platform repeats it.
-async fn name_content(translation: &Translation) -> ContentName {
-    let canonical = &translation.canonical;
-    let digest = compute(canonical.len(), || digest(&SHA256, canonical)).await;
-    digest.as_ref().try_into().expect("SHA-256 is 32 bytes")
+fn name_content(canonical: &[u8]) -> ContentName {
+    digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
 fn refuse_record(error: RecordError) -> ApiError {

@@ -2,6 +2,7 @@
 //! its bounds, says when to come again, answers every voice in time, and goes on by itself.
 
 mod outages;
+mod peers;
 mod proofs;
 mod queues;
 mod reading;

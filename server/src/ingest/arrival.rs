@@ -1,6 +1,7 @@
 //! A webhook at the door: whose source it is, whether there is room for it, whether it is believed.
 //! What it says is not our part.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,6 +20,7 @@ use super::counts::Visit;
 use super::room::{Place, SMALL, Sender};
 use super::{Delivery, answer, body, overloaded, unavailable};
 use crate::app::App;
+use crate::connections;
 use crate::problem::ApiError;
 
 /// A source that cannot be found in this time cannot be found: somebody may wait for an answer.
@@ -26,21 +28,32 @@ const SOURCE_PATIENCE: Duration = Duration::from_secs(2);
 /// Whoever takes a place in a reserve hands over a small body at once.
 const RESERVED_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Stands for the value of a header that is not visible ASCII: no secret, no signature and no time.
+const NO_TEXT: &str = "\u{fffd}";
+
 /// A request of which only the head was read.
 pub(super) struct Arrival<'a> {
     app: &'a App,
     request_id: Uuid,
+    /// On which it came.
+    connection: Option<Arc<connections::Place>>,
     headers: &'a HeaderMap,
-    /// As text, for proofs. What is no text proves nothing.
+    /// As text, for proofs. What is no text is counted and proves nothing.
     texts: Vec<(String, String)>,
 }
 
 impl<'a> Arrival<'a> {
-    pub(super) fn new(app: &'a App, request_id: Uuid, headers: &'a HeaderMap) -> Self {
+    pub(super) fn new(
+        app: &'a App,
+        request_id: Uuid,
+        connection: Option<Arc<connections::Place>>,
+        headers: &'a HeaderMap,
+    ) -> Self {
         let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            (name.as_str().to_owned(), value.to_str().unwrap_or(NO_TEXT).to_owned())
         };
-        Self { app, request_id, headers, texts: headers.iter().filter_map(text).collect() }
+        let texts = headers.iter().map(text).collect();
+        Self { app, request_id, connection, headers, texts }
     }
 
     /// The source, in time.
@@ -92,6 +105,7 @@ impl<'a> Arrival<'a> {
         };
         if is_proven {
             visit.is_proven();
+            self.prove_connection();
         }
         let sender = Sender { tenant_id: source.tenant_id, source_id: source.source_id };
         let (place, body) = self.read(body, sender, is_proven).await?;
@@ -99,17 +113,20 @@ impl<'a> Arrival<'a> {
             visit.is_unproven(unproven.code());
             return Err(self.refuse_proof(source, unproven).await);
         }
+        self.prove_connection();
         visit.is_read();
         let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
-        let translation = delivery
+        let understood = delivery
             .translate(&body, source.country.as_deref())
             .await
             .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
+        let (translation, _) = &understood;
         visit.is_of_kind(&translation.kind);
         if place.is_reserved && translation.reply == Reply::Acknowledge {
             return Err(overloaded());
         }
-        delivery.answer(&body, translation, visit).await
+        let body = delivery.needs_body(translation).then_some(body);
+        delivery.answer(body, understood, visit).await
     }
 
     /// What a voice hears when we cannot even tell whose source it is: that nothing was done. Anybody
@@ -178,6 +195,13 @@ impl<'a> Arrival<'a> {
                 Err(overloaded())
             }
             Err(refused) => Err(refused),
+        }
+    }
+
+    /// The connection leaves the share of its address.
+    fn prove_connection(&self) {
+        if let Some(connection) = &self.connection {
+            connection.prove();
         }
     }
 

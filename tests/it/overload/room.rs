@@ -1,5 +1,7 @@
 //! Room for bodies: who may fill it, and who is heard when it is full.
 
+use std::time::Duration;
+
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::json;
 use server::limits::Limits;
@@ -7,10 +9,13 @@ use server::limits::Limits;
 use super::{Raw, post_report, refused, until, voice};
 
 const ROOM: usize = 1_500;
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A server with little room, and a tenant that must not fill it by being many.
 async fn little_room() -> (TestLedger, TestTenant) {
-    let ledger = TestLedger::start_within(Limits { room: ROOM, ..Limits::default() }).await;
+    let ledger =
+        TestLedger::start_within(Limits { room: ROOM, room_patience: SHORT, ..Limits::default() })
+            .await;
     let tenant = ledger.tenant().await;
     (ledger, tenant)
 }
