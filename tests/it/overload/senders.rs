@@ -80,7 +80,8 @@ fn whoever_finds_every_connection_taken_is_told_to_come_again_and_probes_are_ans
         let tenant = ledger.tenant().await;
         let slow = || Raw::begin(&tenant, &tenant.secret, 400_000);
         let held = (slow().await, slow().await);
-        until(async || get(&ledger, "/v1/calls").await.status() == 503).await;
+        // Until its head is read a connection is silent, and makes way.
+        tokio::time::sleep(SHORT).await;
         assert_eq!(refused(get(&ledger, "/v1/calls").await).await, "too-many-connections");
         assert_eq!(get(&ledger, "/healthz").await.status(), 200, "the process lives");
         assert_eq!(
