@@ -70,13 +70,19 @@ impl<'a> Proof<'a> {
     /// `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`Unproven::Repeated`] for a repeated header. Each further value would cost another pass
-    /// over the body of an unauthenticated request.
+    /// [`Unproven::Repeated`]: each further value would be one more pass over the body, for a sender
+    /// that has proved nothing. [`Unproven::Wrong`]: the value is not ASCII, as no signature and no time is.
     pub fn single(&self, name: &str) -> Result<Option<&'a str>, Unproven> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
         let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());
         let value = values.next();
-        if values.next().is_some() { Err(Unproven::Repeated) } else { Ok(value) }
+        if values.next().is_some() {
+            return Err(Unproven::Repeated);
+        }
+        match value {
+            Some(value) if !value.is_ascii() => Err(Unproven::Wrong),
+            value => Ok(value),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
-mod latest;
+mod full;
+mod page;
 mod weight;
 
 use std::ops::ControlFlow;
@@ -10,12 +11,12 @@ use futures_util::TryStreamExt;
 use ledger_core::envelope::Recorded;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
 use ledger_core::plausible::settle;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use latest::latest;
+pub use full::{FullEvent, full_after};
+pub use page::{Page, PageSize, page_of};
 pub use weight::{Weight, weights};
 
 use crate::error::StoreError;
@@ -81,45 +82,8 @@ impl StoredEvent {
     }
 }
 
-/// A complete row of the log, for export and verification.
-#[derive(Debug, Clone)]
-pub struct FullEvent {
-    /// The row with all of its sections.
-    pub event: StoredEvent,
-    /// The metadata as JSON, byte for byte as stored.
-    pub meta: String,
-    /// The stored leaf hash, SHA-256.
-    pub leaf_hash: Vec<u8>,
-}
-
-impl FullEvent {
-    /// The leaf hash recomputed from the stored bytes; a difference from `leaf_hash` proves a
-    /// change.
-    #[must_use]
-    pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
-        let subjects: Vec<SubjectId> =
-            self.event.subjects.iter().flatten().copied().map(SubjectId).collect();
-        Leaf {
-            tenant_id,
-            stream_id: StreamId(self.event.stream_id),
-            stream_kind: &self.event.stream_kind,
-            event_id: EventId(self.event.event_id),
-            event_type: &self.event.event_type,
-            schema_version: self.event.schema_version,
-            occurred_at: self.event.occurred_at,
-            recorded_at: self.event.recorded_at,
-            facts: &self.event.facts,
-            sections: self.event.sections.as_deref(),
-            bulk: self.event.bulk.as_deref(),
-            subjects: &subjects,
-            meta: &self.meta,
-        }
-        .hash()
-    }
-}
-
-/// Returns the events of a tenant after a position, in order, without large sections. For
-/// projectors, with a connection that reads every tenant.
+/// The events of a tenant after a position, in order, without large sections. For projectors:
+/// `conn` sees every tenant.
 ///
 /// # Errors
 /// The database did not answer.
@@ -221,7 +185,7 @@ pub async fn stream_between(
     .await
 }
 
-/// Returns the events of one stream after a version, in order, without any sections.
+/// A page of one stream after a version, without any sections. Its bytes are those of the facts.
 ///
 /// # Errors
 /// The database did not answer.
@@ -229,10 +193,10 @@ pub async fn stream_after(
     tx: &mut TenantTx,
     stream_id: StreamId,
     after: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<StoredEvent>> {
+    size: PageSize,
+) -> sqlx::Result<Page<StoredEvent>> {
     let tenant_id = tx.tenant_id();
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         StoredEvent,
         r#"
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
@@ -246,10 +210,10 @@ pub async fn stream_after(
         tenant_id.0,
         stream_id.0,
         after,
-        limit,
+        size.limit(),
     )
-    .fetch_all(tx.conn())
-    .await
+    .fetch(tx.conn());
+    page_of(rows, size, |event| event.facts.len()).await
 }
 
 /// Streams the events of one stream from its first, without large sections, until `take` breaks.
@@ -325,55 +289,7 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (EventId(row.event_id), Position(row.position))).collect())
 }
 
-/// Returns complete rows after a position, in order, for export and verification.
-///
-/// # Errors
-/// The database did not answer.
-pub async fn full_after(
-    tx: &mut TenantTx,
-    after: Position,
-    limit: i64,
-) -> sqlx::Result<Vec<FullEvent>> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        r#"
-        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
-               occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects,
-               meta::text as "meta!", leaf_hash
-          from ledger.events
-         where tenant_id = $1 and position > $2
-         order by position
-         limit $3
-        "#,
-        tenant_id.0,
-        after.0,
-        limit,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let full = rows.into_iter().map(|row| FullEvent {
-        event: StoredEvent {
-            position: row.position,
-            stream_id: row.stream_id,
-            stream_kind: row.stream_kind,
-            stream_version: row.stream_version,
-            event_id: row.event_id,
-            event_type: row.event_type,
-            schema_version: row.schema_version,
-            occurred_at: row.occurred_at,
-            recorded_at: row.recorded_at,
-            facts: row.facts,
-            sections: row.sections,
-            bulk: row.bulk,
-            subjects: row.subjects,
-        },
-        meta: row.meta,
-        leaf_hash: row.leaf_hash,
-    });
-    Ok(full.collect())
-}
-
-/// Returns the last position of the transaction's tenant; 0 when its log is empty.
+/// The last position of the transaction's tenant; 0 when its log is empty.
 ///
 /// # Errors
 /// The database did not answer.

@@ -23,7 +23,7 @@ use crate::compute::compute;
 use crate::error::StoreError;
 use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
-use crate::seal::{Place, SectionName, pack, seal};
+use crate::seal::{Place, SectionName, add, seal};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
@@ -99,10 +99,9 @@ struct Meta<'a> {
 }
 
 impl Store {
-    /// Records a delivery: appends all of its drafts atomically and returns their positions. All
-    /// drafts are of one stream. The digest of `canonical` identifies the content.
-    ///
-    /// The call is idempotent: the same content again returns the first positions, as a duplicate.
+    /// Records one delivery: all of its drafts in one append. `canonical` is what names its content.
+    /// All drafts of a delivery belong to one stream. A lone draft that is handed over is dropped when it
+    /// is sealed: waiting for the append it would take as much memory as its body.
     ///
     /// # Errors
     /// [`RecordError`]: ask the sender to try again, except when the append was refused.
@@ -110,21 +109,25 @@ impl Store {
         &self,
         origin: &Origin,
         canonical: &[u8],
-        drafts: &[Draft],
+        drafts: impl Into<Cow<'_, [Draft]>>,
     ) -> Result<Appended, RecordError> {
-        // Checked before the vault, so that a refused webhook creates no key for a person.
+        let mut fresh: Cow<'_, [Draft]> = drafts.into();
+        // Before the vault: a webhook that is refused leaves no key of a person behind.
         if !self.takes_events(origin.tenant_id).await? {
-            return self.record_known(origin, canonical, drafts).await;
+            return self.record_known(origin, canonical, &fresh).await;
         }
-        let named = self.name(origin, canonical, drafts).await?;
-        let mut fresh = Cow::Borrowed(drafts);
-        // A build that derives other events from the same body may have recorded some of them, even
-        // during this loop.
+        let named = self.name(origin, canonical, &fresh).await?;
+        // Builds that read other events out of one body may have recorded some of them, even now.
         for _ in 0..MAX_TRIES {
             let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
             let request = compute(weight(&fresh), sealed).await;
+            // One event is known or it is not.
+            let is_single = fresh.len() == 1;
+            if is_single {
+                fresh = Cow::Borrowed(&[]);
+            }
             match stage::drive(Stage::Append, self.appender.append(request)).await {
-                Err(AppendError::Refused { reason }) if reason == "partly_known" => {}
+                Err(AppendError::Refused { reason }) if reason == "partly_known" && !is_single => {}
                 appended => return Ok(appended?),
             }
             let known = self.known(&named, &fresh).await?;
@@ -225,12 +228,12 @@ impl Store {
             schema_version: draft.event.schema_version(),
             name,
         };
-        let (mut small, mut bulk) = (Vec::new(), Vec::new());
+        let (mut small, mut bulk) = (None, None);
         if let Some(key) = subject.sealing_key() {
-            for (name, plain) in plaintexts(draft) {
-                let section = seal(key, &place(name), &plain);
-                if name.is_bulk() { &mut bulk } else { &mut small }.push(section);
-            }
+            each_plaintext(draft, |name, plain| {
+                let section = seal(key, &place(name), plain);
+                add(if name.is_bulk() { &mut bulk } else { &mut small }, &section);
+            });
         }
         let has_sections = !draft.sections.is_empty();
         let erased = has_sections && subject.sealing_key().is_none();
@@ -263,8 +266,8 @@ impl Store {
             occurred_at,
             recorded_at: now,
             facts: event.to_facts(),
-            sections: pack(&small),
-            bulk: pack(&bulk),
+            sections: small,
+            bulk,
             subjects: if has_sections { vec![subject.subject_id] } else { Vec::new() },
             meta: serde_json::to_string(&meta).expect("plain strings and ids"),
         }
@@ -372,22 +375,21 @@ fn all_known(known: &HashMap<EventId, Position>) -> Appended {
     Appended { first, last, duplicate: true }
 }
 
-/// Serializes the sections of a draft for sealing.
-fn plaintexts(draft: &Draft) -> Vec<(SectionName, Vec<u8>)> {
+/// Hands over the sections of a draft as the bytes to be sealed, one after the other: a second one is not
+/// made before the first is sealed.
+fn each_plaintext(draft: &Draft, mut take: impl FnMut(SectionName, &[u8])) {
     let sections = &draft.sections;
     let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");
-    let mut plain = Vec::new();
     if let Some(party) = &sections.party {
-        plain.push((SectionName::Party, json(serde_json::to_vec(party))));
+        take(SectionName::Party, &json(serde_json::to_vec(party)));
     }
     if !sections.tool_io.is_empty() {
-        plain.push((SectionName::ToolIo, json(serde_json::to_vec(&sections.tool_io))));
+        take(SectionName::ToolIo, &json(serde_json::to_vec(&sections.tool_io)));
     }
     if let Some(conversation) = &sections.conversation {
-        plain.push((SectionName::Conversation, json(serde_json::to_vec(conversation))));
+        take(SectionName::Conversation, &json(serde_json::to_vec(conversation)));
     }
     if let Some(raw) = &sections.raw {
-        plain.push((SectionName::Raw, raw.clone()));
+        take(SectionName::Raw, raw);
     }
-    plain
 }

@@ -224,16 +224,23 @@ impl<'a> Sealed<'a> {
 /// for no sections, stored as null.
 #[must_use]
 pub fn pack(sections: &[Vec<u8>]) -> Option<Vec<u8>> {
-    if sections.is_empty() {
-        return None;
-    }
-    let mut column = Vec::with_capacity(sections.iter().map(|section| section.len() + 4).sum());
+    let mut column = None;
     for section in sections {
-        let len = u32::try_from(section.len()).expect("sections are far below 4 GB");
-        column.extend_from_slice(&len.to_be_bytes());
-        column.extend_from_slice(section);
+        add(&mut column, section);
     }
-    Some(column)
+    column
+}
+
+/// Adds a section to a column.
+///
+/// # Panics
+/// Never: sections are far below 4 GB.
+pub fn add(column: &mut Option<Vec<u8>>, section: &[u8]) {
+    let len = u32::try_from(section.len()).expect("sections are far below 4 GB");
+    let column = column.get_or_insert_default();
+    column.reserve_exact(section.len() + 4);
+    column.extend_from_slice(&len.to_be_bytes());
+    column.extend_from_slice(section);
 }
 
 /// Splits a column into its sections.

@@ -32,7 +32,7 @@ use ledger_store::seal::{Sealed, SectionName, pack, unpack};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use list::{After, CallRow, Filter, find, list};
+pub use list::{After, CallRow, Filter, StoredCall, find, list};
 pub use measures::Measures;
 pub use rollup::Cut;
 

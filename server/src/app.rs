@@ -17,12 +17,14 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
 use crate::auth::{Denials, Lookups, tenant_of_key};
+use crate::connections::Unread;
 use crate::ingest::{Counts, Rooms};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
@@ -32,6 +34,10 @@ use crate::{api, contract, headers, ingest, ops};
 
 /// Lifetime of a CORS preflight answer in the browser's cache.
 const CORS_LIFETIME: Duration = Duration::from_mins(10);
+/// In the place of a route: there is none, a browser asked whether it may call, a head could not be read.
+const UNMATCHED: &str = "unmatched";
+const PREFLIGHT: &str = "preflight";
+const UNREAD: &str = "unread";
 
 /// State shared by all handlers. Cheap to clone.
 #[derive(Clone)]
@@ -93,7 +99,7 @@ impl App {
             counts,
             metrics,
             limits,
-            rooms: Rooms::new(limits.room, limits.max_body),
+            rooms: Rooms::new(&limits),
             readers,
             reading: Reading::default(),
             arrivals,
@@ -180,10 +186,11 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             ApiError::internal(&"a handler panicked").into_response()
         }))
-        .layer(from_fn_with_state(app.clone(), around))
-        .with_state(app);
+        .layer(from_fn_with_state(app.clone(), answer))
+        .with_state(app.clone());
     let service = Router::new().fallback_service(inner.map_request(on_its_route));
-    if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) }
+    let service = if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) };
+    service.layer(from_fn_with_state(app, around))
 }
 
 /// CORS layer for the configured origins. Their pages may call with an API key and read the listed answer
@@ -214,6 +221,7 @@ pub fn router_of_operations(app: App) -> Router {
     let (routes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
     routes
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
+        .layer(from_fn_with_state(app.clone(), answer))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
 }
@@ -250,6 +258,7 @@ pub fn router_when_full(app: App, operations: Operations) -> Router {
             let refused = ApiError::unavailable("too-many-connections", detail);
             ([(header::CONNECTION, "close")], refused)
         })
+        .layer(from_fn_with_state(app.clone(), answer))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
 }
@@ -271,8 +280,37 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// Assigns the request id, bounds the time, records the duration, logs one line, and writes the problem
-/// document.
+/// The pattern of the route that answered.
+#[derive(Clone)]
+struct Route(String);
+
+/// Runs the route in time, and finishes its problem document.
+async fn answer(
+    axum::extract::State(app): axum::extract::State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // The pattern, not the path: paths may one day hold what somebody should not read in a log.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| UNMATCHED.to_owned(), |path| path.as_str().to_owned());
+    Span::current().record("route", &route);
+    let request_id = request.extensions().get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
+    let instance = request.uri().path().to_owned();
+    let mut response = tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        refused = app.out_of_time() => refused.into_response(),
+    };
+    api::vapi::error::finish(&mut response, &instance);
+    problem::finish(&mut response, &instance, &request_id.to_string());
+    response.extensions_mut().insert(Route(route));
+    response
+}
+
+/// Names the request, measures it, sets the headers of every answer, and logs one line about it. What
+/// answers a browser's preflight comes from no route.
 async fn around(
     axum::extract::State(app): axum::extract::State<App>,
     mut request: Request,
@@ -280,27 +318,38 @@ async fn around(
 ) -> Response {
     let request_id = app.store.ids().ordered();
     request.extensions_mut().insert(RequestId(request_id));
-    // The route pattern and not the path: a path may contain values that must not be in a log.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let instance = request.uri().path().to_owned();
     let method = known_method(request.method());
-    let span = tracing::info_span!("http.request", %request_id, method, route);
+    let span = tracing::info_span!("http.request", %request_id, method, route = Empty);
     let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let route = response.extensions_mut().remove::<Route>();
+    let route = route.map_or_else(|| PREFLIGHT.to_owned(), |Route(route)| route);
+    complete(&mut response, request_id, route, started, &span);
+    response
+}
 
-    let mut response = tokio::select! {
-        biased;
-        response = next.run(request).instrument(span.clone()) => response,
-        refused = app.out_of_time() => refused.into_response(),
-    };
+/// The answer to a head that cannot be read, which reaches no route: its headers.
+pub(crate) fn unread(app: &App) -> Unread {
+    let app = app.clone();
+    Arc::new(move |status| {
+        let request_id = app.store.ids().ordered();
+        let span = tracing::info_span!("http.request", %request_id, route = UNREAD);
+        let mut response = status.into_response();
+        complete(&mut response, request_id, UNREAD.to_owned(), Instant::now(), &span);
+        std::mem::take(response.headers_mut())
+    })
+}
 
-    let id = request_id.to_string();
-    api::vapi::error::finish(&mut response, &instance);
-    problem::finish(&mut response, &instance, &id);
-    headers::secure(&mut response, &route);
-    if let Ok(value) = HeaderValue::from_str(&id) {
+/// Sets the headers of every answer, counts it, and logs it.
+fn complete(
+    response: &mut Response,
+    request_id: Uuid,
+    route: String,
+    started: Instant,
+    span: &Span,
+) {
+    headers::secure(response, &route);
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
     let elapsed = started.elapsed();
@@ -311,5 +360,4 @@ async fn around(
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, duration_ms, "request.done");
     });
-    response
 }

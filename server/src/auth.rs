@@ -4,6 +4,8 @@
 mod denials;
 mod lookups;
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -15,6 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::{App, RequestId};
+use crate::connections::Place;
 use crate::problem::ApiError;
 use crate::readers::Seat;
 use crate::system::fresh_secret;
@@ -251,6 +254,9 @@ impl FromRequestParts<App> for Withdrawer {
         let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
         let key = bearer(parts).ok_or_else(unauthorized)?;
         let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
+        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+            place.prove();
+        }
         Ok(Self(Caller { key, request_id, seat: Seat::default() }))
     }
 }

@@ -3,6 +3,7 @@
 mod cors;
 pub mod database_url;
 mod origin;
+mod proxies;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use origin::{Origin, Shown, Variable};
+pub use proxies::Network;
 
 /// The config file that is read when no other is given.
 const FILE: &str = "call-ledger.toml";
@@ -91,7 +93,10 @@ pub struct Config {
     /// Origins of web pages that may read the API from a browser.
     #[serde(deserialize_with = "cors::list")]
     pub cors_origins: Vec<String>,
-    /// Directory of the PostgreSQL server's binaries; `None` searches for them.
+    /// At which addresses reverse proxies in front of `serve` are.
+    #[serde(deserialize_with = "proxies::list")]
+    pub proxies: Vec<Network>,
+    /// The PostgreSQL server's binaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
     /// System user that runs the private PostgreSQL; used only when started as root.
@@ -169,6 +174,12 @@ impl Setting {
             "Whose pages may read the API from a browser: exact origins such as \
              `https://dashboard.example.com`, with commas between them in the environment.",
         ),
+        setting(
+            "proxies",
+            "CALL_LEDGER_PROXIES",
+            "Addresses and networks of reverse proxies in front of `serve`, such as `10.0.0.0/8`: the \
+             share of connections that each address has does not apply to them.",
+        ),
         Self {
             flag: Some("--output"),
             ..setting(
@@ -243,6 +254,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             ops_listen: None,
             cors_origins: Vec::new(),
+            proxies: Vec::new(),
             pg_bin: None,
             pg_user: None,
             root_key: None,
@@ -275,6 +287,7 @@ impl Config {
             "listen",
             "ops_listen",
             "cors_origins",
+            "proxies",
             "append_lanes",
             "connections",
             "max_body_bytes",

@@ -1,78 +1,98 @@
 //! Accepts connections: bounds their number, applies the read and write timeouts, and closes them at
 //! shutdown.
 //!
-//! Independent of the route table: the caller supplies one router for accepted connections and one for
-//! overflow connections above the limit, which get probes and a 503 with `Retry-After`.
+//! Knows nothing of routes but that some serve every request, and some those of connections that find no
+//! place: probes, and a refusal that says when to come again.
 
+mod answered;
+mod completed;
 mod patient;
+mod places;
 
+use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
+use self::answered::Answered;
+use self::completed::Completed;
 use self::patient::Patient;
+use self::places::{Places, Seat};
+use crate::config::Network;
 use crate::limits::Limits;
 
-/// Overflow connections that are served with a 503. Connections above this number are closed without an
-/// answer.
+pub(crate) use self::completed::Unread;
+pub(crate) use self::places::Place;
+
+/// Places for connections that find all taken, to be told so.
 const STANDING: usize = 64;
-/// Time limit for the request head on an overflow connection.
-const STANDING_PATIENCE: Duration = Duration::from_secs(5);
-/// The largest head of a request, in bytes. Each connection may hold as much memory while its head arrives.
+/// How long a head may take to arrive when places run short.
+const HURRIED_PATIENCE: Duration = Duration::from_secs(5);
+/// The largest head of a request; each connection may hold this much while its head arrives.
 const MAX_HEAD: usize = 64 << 10;
 /// Pause after a failed `accept`, for instance when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// What a connection receives when not even a refusal by a route can be served.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n\
+                          connection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// The routers by kind of connection.
+/// What is served on which connections.
+#[derive(Clone)]
 pub(crate) struct Routes {
-    /// For connections within the limit.
+    /// On those that have a place.
     pub(crate) all: Router,
-    /// For overflow connections.
+    /// On those that have none.
     pub(crate) when_full: Router,
+    /// The headers of an answer to a head that cannot be read.
+    pub(crate) unread: Unread,
 }
 
-/// Serves until `stop` becomes true; then accepts no new connection, lets requests in flight finish, and
-/// returns when every connection is closed.
+/// Serves until told to stop; then takes no new connection, lets requests under way finish, and
+/// returns when every connection has ended. Connections of `proxies` count against no share.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
     limits: Limits,
+    proxies: Arc<[Network]>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let seats = Arc::new(Semaphore::new(limits.connections));
-    let standing = Arc::new(Semaphore::new(STANDING));
-    let hurried = Limits { head_patience: limits.head_patience.min(STANDING_PATIENCE), ..limits };
+    let seats = Places::new(limits.connections, proxies);
+    let standing = Places::unshared(STANDING);
+    let hurried = Limits { head_patience: limits.head_patience.min(HURRIED_PATIENCE), ..limits };
     let stopping = stop.clone();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = told(&mut stop) => break,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
         };
-        let (place, routes, limits) = match Arc::clone(&seats).try_acquire_owned() {
-            Ok(seat) => (seat, &routes.all, limits),
-            Err(_) => {
+        let (seat, served, limits) = match seats.enter(peer) {
+            Some(place) if !place.is_hurried => (place.seat, &routes.all, limits),
+            Some(place) => (place.seat, &routes.all, hurried),
+            None => {
                 metrics::counter!("ledger_connections_refused_total").increment(1);
-                match Arc::clone(&standing).try_acquire_owned() {
-                    Ok(place) => (place, &routes.when_full, hurried),
-                    Err(_) => continue,
-                }
+                let Some(place) = standing.enter(peer) else {
+                    turn_away(stream);
+                    continue;
+                };
+                (place.seat, &routes.when_full, hurried)
             }
         };
-        tokio::spawn(attend(stream, routes.clone(), limits, stopping.clone(), place));
+        let unread = Arc::clone(&routes.unread);
+        tokio::spawn(attend(stream, served.clone(), unread, limits, stopping.clone(), seat));
     }
     drop(listener);
-    for (places, count) in [(seats, limits.connections), (standing, STANDING)] {
-        // Acquiring all permits waits until every connection has released its own.
-        let _ = places.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await;
-    }
+    seats.emptied().await;
+    standing.emptied().await;
 }
 
 /// Resolves when the server stops. A dropped sender counts as a stop.
@@ -80,10 +100,10 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, peer)) => return (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(error = %error, "connection.not_accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -92,39 +112,59 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves one connection until it ends. Holds its semaphore permit for that time.
+/// Refuses a connection without waiting for anything. What has arrived of a head is read, because the
+/// system would otherwise discard the answer.
+fn turn_away(stream: TcpStream) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    let mut head = [0; 4_096];
+    let _ = stream.read(&mut head);
+    let _ = stream.write(TOO_MANY);
+}
+
+/// One connection, to its end.
 async fn attend(
     stream: TcpStream,
     routes: Router,
+    unread: Unread,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    seat: Seat,
 ) {
     // Disables Nagle's algorithm, so that small answers are sent at once.
     let _ = stream.set_nodelay(true);
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&has_asked);
     let routes = TowerToHyperService::new(routes);
-    let service = service_fn(move |request| {
-        asked.store(true, Ordering::Relaxed);
-        routes.call(request)
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(seat.place());
+        let answer = seat.begin().map(|under_way| (under_way, routes.call(request)));
+        async move {
+            let Some((under_way, answer)) = answer else { return std::future::pending().await };
+            let answer: Response<Body> = answer.await?;
+            Ok::<_, std::convert::Infallible>(
+                answer.map(|body| Answered { body, _request: under_way }),
+            )
+        }
     });
+    let stream = Completed::new(Patient::new(stream, limits.answer_patience), unread);
     let conn = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_patience)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Patient::new(stream, limits.answer_patience)), service)
-        .with_upgrades();
+        .serve_connection(TokioIo::new(stream), service);
     let mut conn = std::pin::pin!(conn);
     let ended = tokio::select! {
+        biased;
+        () = seat.closed() => return,
         ended = conn.as_mut() => ended,
         () = told(&mut stop) => {
-            // A connection without any request yet is closed without an answer.
-            if !has_asked.load(Ordering::Relaxed) {
+            // A connection without a request is owed nothing.
+            if !seat.has_asked() {
                 return;
             }
             conn.as_mut().graceful_shutdown();
-            conn.await
+            tokio::select! {
+                () = seat.closed() => return,
+                ended = conn => ended,
+            }
         }
     };
     if let Err(error) = ended {

@@ -10,6 +10,7 @@ mod counts;
 mod replay;
 mod room;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -38,6 +39,7 @@ use uuid::Uuid;
 
 use crate::api::PathId;
 use crate::app::{App, RequestId};
+use crate::connections::Place;
 use crate::problem::{ApiError, Problem, without_keys};
 
 use self::answer::{Told, WebhookAnswer, WebhookQuarantined};
@@ -96,13 +98,15 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn handler(
     State(app): State<App>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    connection: Option<Extension<Arc<Place>>>,
     PathId(source_id): PathId,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = SourceId(source_id.ok_or_else(unknown)?);
-    let arrival = Arrival::new(&app, request_id, &headers);
+    let connection = connection.map(|Extension(place)| place);
+    let arrival = Arrival::new(&app, request_id, connection, &headers);
     match arrival.find_source(source_id).await {
         Ok(Some(source)) => arrival.take(&source, body).await,
         Ok(None) => Err(unknown()),
@@ -153,10 +157,20 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    async fn translate(&self, body: &[u8], country: Option<&str>) -> Result<Translation, ApiError> {
+    /// What a body says, and what names its content. The canonical text is as long as the body and
+    /// serves nothing else, so it is dropped here.
+    async fn translate(
+        &self,
+        body: &[u8],
+        country: Option<&str>,
+    ) -> Result<(Translation, ContentName), ApiError> {
         let adapter = self.source.provider.adapter();
-        let translate = || stage::run(Stage::Translate, || adapter.translate(body, country));
-        let translated = compute(body.len(), translate).await;
+        let translate = || {
+            let mut translation = adapter.translate(body, country)?;
+            let content = name_content(&std::mem::take(&mut translation.canonical));
+            Ok::<_, Refused>((translation, content))
+        };
+        let translated = compute(body.len(), || stage::run(Stage::Translate, translate)).await;
         translated.map_err(|refused| {
             let code = match refused {
                 Refused::NotUtf8 { .. } => "body-not-utf8",
@@ -186,8 +200,8 @@ impl Delivery<'_> {
     /// kinds for which the platform ignores other status codes are always answered with 200.
     async fn answer(
         &self,
-        body: &[u8],
-        translation: Translation,
+        body: Option<Vec<u8>>,
+        (translation, content): (Translation, ContentName),
         visit: &mut Visit<'_>,
     ) -> Result<Response, ApiError> {
         let reply = translation.reply.clone();
@@ -196,8 +210,7 @@ impl Delivery<'_> {
             Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
             _ => TOOL_PATIENCE,
         };
-        let mut first_answers = Vec::new();
-        let take = self.take(body, translation, &mut first_answers);
+        let take = self.take(body, translation, content);
         let taken = tokio::time::timeout(patience, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
@@ -215,31 +228,28 @@ impl Delivery<'_> {
         Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), outcome))
     }
 
+    /// Whether a body is read once more when its tenant is known: as that tenant's country means numbers.
+    fn needs_body(&self, translation: &Translation) -> bool {
+        self.source.tenant_id == TenantId::INSTALLATION && translation.wants_country
+    }
+
     async fn take(
         &self,
-        body: &[u8],
+        body: Option<Vec<u8>>,
         mut translation: Translation,
-        first_answers: &mut Vec<FirstAnswer>,
+        content: ContentName,
     ) -> Result<Taken, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(Taken::Ignored);
         }
         let Some(tenant_id) = self.tenant_of(&translation).await? else {
-            return self.quarantine(&translation).await;
+            return self.quarantine(&translation, &content).await;
         };
-        if tenant_id != self.source.tenant_id && translation.wants_country {
-            translation = self.translate_for(tenant_id, body).await?;
+        if let Some(body) = body {
+            (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
-        let content = name_content(&translation).await;
-        let recorded = self.record(tenant_id, &content, &translation.drafts).await;
-        if let Err(refused) = &recorded
-            && LEAVES_ANSWERS.contains(&refused.code)
-            && translation.drafts.iter().any(is_tool_call)
-        {
-            *first_answers = self.first_answers(tenant_id, &translation.drafts).await;
-        }
-        recorded.map(Taken::Recorded)
+        self.record(tenant_id, &content, translation.drafts).await.map(Taken::Recorded)
     }
 
     /// What the log answers to tool calls that it does not take now; nothing when it does not say in time.
@@ -264,7 +274,7 @@ impl Delivery<'_> {
         &self,
         tenant_id: TenantId,
         body: &[u8],
-    ) -> Result<Translation, ApiError> {
+    ) -> Result<(Translation, ContentName), ApiError> {
         let country = self.store.country(tenant_id).await?;
         self.translate(body, country.as_deref()).await
     }
@@ -273,7 +283,7 @@ impl Delivery<'_> {
         &self,
         tenant_id: TenantId,
         content: &ContentName,
-        drafts: &[Draft],
+        drafts: Vec<Draft>,
     ) -> Result<Appended, ApiError> {
         let origin = self.origin(tenant_id);
         self.store.record(&origin, content, drafts).await.map_err(refuse_record)
@@ -288,24 +298,25 @@ impl Delivery<'_> {
         }
     }
 
-    async fn quarantine(&self, translation: &Translation) -> Result<Taken, ApiError> {
+    async fn quarantine(
+        &self,
+        translation: &Translation,
+        content: &ContentName,
+    ) -> Result<Taken, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
-        let (source_id, content) = (self.source.source_id, name_content(translation).await);
+        let source_id = self.source.source_id;
         self.store
-            .quarantine(source_id, NO_SINGLE_ROUTE, &content, body.unwrap_or_default())
+            .quarantine(source_id, NO_SINGLE_ROUTE, content, body.unwrap_or_default())
             .await?;
         Ok(Taken::Quarantined)
     }
 }
 
-/// Returns the digest of the canonical message as it was sent; used for deduplication.
-///
-/// Quarantine stores this digest but not the provider secrets of the body, so a message replayed
-/// from quarantine is still recognized when the platform repeats it.
-async fn name_content(translation: &Translation) -> ContentName {
-    let canonical = &translation.canonical;
-    let digest = compute(canonical.len(), || digest(&SHA256, canonical)).await;
-    digest.as_ref().try_into().expect("SHA-256 is 32 bytes")
+/// What names the content of a message as it was sent. The quarantine can keep it without keeping
+/// the provider secrets that were in the body, so that a message it gave to a tenant is known again
+/// when the platform repeats it.
+fn name_content(canonical: &[u8]) -> ContentName {
+    digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
 fn refuse_record(error: RecordError) -> ApiError {

@@ -16,7 +16,10 @@ pub struct Limits {
     /// Memory budget for webhook bodies in flight from authenticated senders, in KiB. Unauthenticated senders
     /// have a third of it, and each budget has a reserve for small bodies: see [`crate::ingest::Rooms`].
     pub room: usize,
-    /// Maximum number of open connections; further ones are answered 503.
+    /// How long a large body waits for room, before it is read and answered 503.
+    pub room_patience: Duration,
+    /// Open connections; one beyond them is answered 503, or takes the place of a silent one. Of those
+    /// that have proved nothing each address has a quarter.
     pub connections: usize,
     /// Timeout of the request head, and of an idle connection.
     pub head_patience: Duration,
@@ -37,9 +40,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 5_000_000,
-            // Four of the largest bodies, or thousands of usual ones. A body needs about eight times its
-            // length in memory until it is stored.
-            room: 20 << 10,
+            // Three of the largest, thousands of usual ones: a body takes about seven times its length until
+            // it is stored, and others wait for it.
+            room: 16 << 10,
+            // Platforms wait 20 seconds for an answer.
+            room_patience: Duration::from_secs(10),
             connections: 4_000,
             head_patience: Duration::from_secs(30),
             body_patience: Duration::from_secs(20),
@@ -53,10 +58,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The default bounds with bodies of at most `max_body` bytes.
+    /// The usual bounds around bodies of at most `max_body` bytes. A sender that has proved nothing finds
+    /// room for one of them, too.
     #[must_use]
     pub fn with_max_body(max_body: usize) -> Self {
-        Self { max_body, ..Self::default() }
+        let usual = Self::default();
+        let room = usual.room.max(3 * (max_body / 1024 + 1));
+        Self { max_body, room, ..usual }
     }
 
     /// Reduces the number of connections to what the limit of open files allows, since a connection that
@@ -78,6 +86,14 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_third_of_the_room_holds_the_largest_body() {
+        for max_body in [1_000, 5_000_000, 16_000_000] {
+            let limits = Limits::with_max_body(max_body);
+            assert!(limits.room / 3 * 1024 >= max_body, "{limits:?}");
+        }
+    }
 
     #[test]
     fn connections_leave_files_for_everything_else() {

@@ -14,7 +14,9 @@ use crate::problem::ApiError;
 
 /// Maximum plaintext opened for one call or one page, in bytes: three of the largest webhooks.
 pub const BUDGET: usize = 15 << 20;
-/// Budget for answers that are built or being sent, in KiB.
+/// Plaintext or facts in one page of events, in bytes, unless its first event holds more.
+pub const PAGE: usize = 4 << 20;
+/// Kilobytes of answers that are made or on their way.
 const ROOM: usize = 56 << 10;
 /// Share of one tenant in this budget, in KiB.
 const SHARE: usize = 16 << 10;
@@ -58,7 +60,7 @@ impl Reading {
         })
     }
 
-    /// Acquires a permit to open a call. The holder only computes and never waits for another resource.
+    /// A turn to open a call, after its room: for reading what is sealed of it, and for the computation.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.turns).acquire_owned().await.expect("it is never closed")
     }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::app::{App, Operations, router, router_of_operations, router_when_full};
-use crate::config::Config;
+use crate::app::{self, App, Operations, router, router_of_operations, router_when_full};
+use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
 use crate::problem::chain;
@@ -38,7 +38,9 @@ pub struct Outside {
     pub ops_listen: Option<SocketAddr>,
     /// Exact origins of pages that may read the API.
     pub cors_origins: Vec<String>,
-    /// The data directory, for the disk gauges; `None` with an external database.
+    /// At which addresses reverse proxies are: they have no share of the connections.
+    pub proxies: Vec<Network>,
+    /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,
 }
 
@@ -46,7 +48,13 @@ impl Outside {
     /// Serves everything on one address, without CORS.
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
-        Self { listen, ops_listen: None, cors_origins: Vec::new(), data_dir: None }
+        Self {
+            listen,
+            ops_listen: None,
+            cors_origins: Vec::new(),
+            proxies: Vec::new(),
+            data_dir: None,
+        }
     }
 
     /// Takes the network settings from the configuration.
@@ -55,6 +63,7 @@ impl Outside {
         Self {
             ops_listen: config.ops_listen,
             cors_origins: config.cors_origins.clone(),
+            proxies: config.proxies.clone(),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
             ..Self::at(config.listen)
         }
@@ -143,16 +152,20 @@ impl Service {
         let ended = watch::Sender::new(false);
         let (counts, is_over) = (Arc::clone(&app.counts), ended.subscribe());
         let counts = tokio::spawn(async move { counts.keep(&store, is_over).await });
+        let proxies: Arc<[Network]> = outside.proxies.clone().into();
+        let unread = app::unread(&app);
         let operations = ops_listener.map(|listener| {
             let all = router_of_operations(app.clone());
-            let routes = Routes { when_full: all.clone(), all };
+            let routes = Routes { when_full: all.clone(), all, unread: Arc::clone(&unread) };
             let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits };
-            tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()))
+            let (proxies, stop) = (Arc::clone(&proxies), stop.subscribe());
+            tokio::spawn(connections::serve(listener, routes, limits, proxies, stop))
         });
         let at = if operations.is_some() { Operations::Apart } else { Operations::Here };
         let all = router(app.clone(), at, &cors_origins);
-        let routes = Routes { all, when_full: router_when_full(app, at) };
-        let server = tokio::spawn(connections::serve(listener, routes, limits, stop.subscribe()));
+        let routes = Routes { all, when_full: router_when_full(app, at), unread };
+        let stopped = stop.subscribe();
+        let server = tokio::spawn(connections::serve(listener, routes, limits, proxies, stopped));
         tracing::info!(%address, ops_address = ops_address.map(tracing::field::display), "server.listening");
         let drain = limits.drain;
         Ok(Self {

@@ -95,4 +95,5 @@ fn begin_at_zero() {
             .increment(0);
     }
     ::metrics::counter!("ledger_connections_refused_total").increment(0);
+    ::metrics::counter!("ledger_connections_closed_early_total").increment(0);
 }

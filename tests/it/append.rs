@@ -14,7 +14,7 @@ use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, TenantId};
 use ledger_store::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use ledger_store::appender::AppendError;
-use ledger_store::read::{FullEvent, full_after};
+use ledger_store::read::{FullEvent, PageSize, full_after};
 use ledger_store::tenants::NewTenant;
 use ledger_store::{Store, TenantTx};
 use ledger_tests::{OwnDatabase, cluster, run};
@@ -75,7 +75,9 @@ fn stands(first: i64, last: i64, duplicate: bool) -> Appended {
 
 async fn log(store: &Store, tenant_id: TenantId) -> Vec<FullEvent> {
     let mut tx = TenantTx::begin(store.app(), tenant_id).await.expect("a tenant");
-    full_after(&mut tx, Position(0), 100_000).await.expect("a log")
+    full_after(&mut tx, Position(0), PageSize { rows: 100_000, bytes: usize::MAX })
+        .await
+        .expect("a log")
 }
 
 fn conflict(answer: Result<Appended, AppendError>) -> i64 {

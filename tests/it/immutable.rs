@@ -1,7 +1,7 @@
 //! The log is append-only, and `verify` detects changes made directly in the database.
 
 use ledger_store::TenantTx;
-use ledger_store::read::full_after;
+use ledger_store::read::{PageSize, full_after};
 use ledger_tests::{OwnDatabase, cluster, messages, run};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -150,7 +150,8 @@ async fn alter(superuser: &mut PgConnection, statement: &str) {
 /// Returns the positions of events whose leaf hash does not match their bytes.
 async fn unsound(tenant: &ledger_tests::TestTenant) -> Vec<i64> {
     let mut tx = TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("a tenant");
-    let rows = full_after(&mut tx, Position(0), 1_000).await.expect("a log");
+    let size = PageSize { rows: 1_000, bytes: usize::MAX };
+    let rows = full_after(&mut tx, Position(0), size).await.expect("a log");
     assert!(rows.len() >= 7, "{}", rows.len());
     let unsound = |row: &&ledger_store::read::FullEvent| {
         row.computed_hash(tenant.tenant_id).as_slice() != row.leaf_hash

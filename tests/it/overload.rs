@@ -2,6 +2,7 @@
 //! retry, answers every tool call in time, and recovers by itself.
 
 mod outages;
+mod peers;
 mod proofs;
 mod queues;
 mod reading;

@@ -1,6 +1,9 @@
 //! Calls in order of creation, newest first, as the call list of a provider's own API returns them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use ledger_core::call::Call;
 use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
@@ -49,8 +52,10 @@ pub struct Filter {
     pub is_test: Option<bool>,
 }
 
-/// Returns the newest calls that match a filter, still compressed: a consistent list of one
-/// snapshot that needs little memory.
+/// Bytes of stored rows that one list holds; the rows after them are read again when it is their turn.
+const HELD: usize = 8 << 20;
+
+/// The newest calls that a filter leaves, as they are stored: all of one instant, in little memory.
 ///
 /// # Errors
 /// Fails if the database does not answer.
@@ -62,8 +67,8 @@ pub async fn list(
     let tenant_id = tx.tenant_id();
     // A custom plan uses the index that fits the filter; a generic plan would use none.
     tx.conn().execute("set local plan_cache_mode = force_custom_plan").await?;
-    let rows = sqlx::query_as!(
-        Packed,
+    let mut rows = sqlx::query_as!(
+        Stored,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
                last_recorded_at as "last_recorded_at!", state as "state!", party
@@ -91,9 +96,45 @@ pub async fn list(
         filter.is_test,
         limit,
     )
+    .fetch(tx.conn());
+    let (mut list, mut left) = (Vec::new(), HELD);
+    while let Some(row) = rows.try_next().await? {
+        let (call_id, weight, bytes) = (row.call_id, row.weight(), row.bytes());
+        let stored = (bytes <= left).then_some(row);
+        left = left.saturating_sub(bytes);
+        list.push(Packed { call_id, weight, stored });
+    }
+    Ok(list)
+}
+
+/// Reads what a list did not hold of some of its rows, as it is now.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn complete(tx: &mut TenantTx, rows: &mut Vec<Packed>) -> sqlx::Result<()> {
+    let tenant_id = tx.tenant_id();
+    let missing: Vec<Uuid> =
+        rows.iter().filter(|row| row.stored.is_none()).map(|row| row.call_id).collect();
+    let read = sqlx::query_as!(
+        Stored,
+        r#"
+        select call_id as "call_id!", created_at as "created_at!",
+               last_recorded_at as "last_recorded_at!", state as "state!", party
+          from read.calls
+         where tenant_id = $1 and call_id = any ($2)
+        "#,
+        tenant_id.0,
+        &missing,
+    )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows)
+    let mut read: HashMap<Uuid, Stored> = read.into_iter().map(|row| (row.call_id, row)).collect();
+    for row in rows.iter_mut().filter(|row| row.stored.is_none()) {
+        row.stored = read.remove(&row.call_id);
+    }
+    // A call whose event was parked since has no row.
+    rows.retain(|row| row.stored.is_some());
+    Ok(())
 }
 
 /// Returns the call with this id of the provider. If several providers used the id, the newest
@@ -105,7 +146,7 @@ pub async fn list(
 pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Row>, StoreError> {
     let tenant_id = tx.tenant_id();
     let found = sqlx::query_as!(
-        Packed,
+        Stored,
         r#"
         select call_id as "call_id!", created_at as "created_at!",
                last_recorded_at as "last_recorded_at!", state as "state!", party
@@ -119,12 +160,42 @@ pub async fn find(tx: &mut TenantTx, provider_call_id: &str) -> Result<Option<Ro
     )
     .fetch_optional(tx.conn())
     .await?;
-    found.map(Packed::open).transpose()
+    found.map(Stored::open).transpose()
+}
+
+/// A row of a list, or where it is found.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    call_id: Uuid,
+    weight: usize,
+    stored: Option<Stored>,
+}
+
+impl Packed {
+    /// How many bytes it opens to.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Whether the list holds it: see [`complete`].
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// The row; `None` when the list does not hold it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    pub fn open(self) -> Result<Option<Row>, StoreError> {
+        self.stored.map(Stored::open).transpose()
+    }
 }
 
 /// A row with its state still compressed.
 #[derive(Debug, Clone)]
-pub struct Packed {
+struct Stored {
     call_id: Uuid,
     created_at: DateTime<Utc>,
     last_recorded_at: DateTime<Utc>,
@@ -132,18 +203,16 @@ pub struct Packed {
     party: Option<Vec<u8>>,
 }
 
-impl Packed {
-    /// Returns the size of the state in bytes of JSON, without decompressing it.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        state::weight(&self.state)
+impl Stored {
+    fn weight(&self) -> usize {
+        state::weight(&self.state) + self.party.as_ref().map_or(0, Vec::len)
     }
 
-    /// Decompresses and decodes the row.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the stored state cannot be decoded.
-    pub fn open(self) -> Result<Row, StoreError> {
+    fn bytes(&self) -> usize {
+        self.state.len() + self.party.as_ref().map_or(0, Vec::len)
+    }
+
+    fn open(self) -> Result<Row, StoreError> {
         let Self { call_id, created_at, last_recorded_at, state, party } = self;
         let call = state::unpack(&state)?;
         Ok(Row { call_id, created_at, updated_at: last_recorded_at, call, party })

@@ -4,6 +4,7 @@ mod by_tool;
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
+use ledger_store::read::{Page, PageSize, page_of};
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
 
@@ -22,7 +23,33 @@ pub struct CallRow {
     pub party: Option<Vec<u8>>,
 }
 
-/// Conditions for the calls of a page. Each has a typed column; an absent field does not filter.
+/// One row as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredCall {
+    call_id: Uuid,
+    started_at: DateTime<Utc>,
+    state: Vec<u8>,
+    party: Option<Vec<u8>>,
+}
+
+impl StoredCall {
+    /// How many bytes it opens to.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        state::weight(&self.state) + self.party.as_ref().map_or(0, Vec::len)
+    }
+
+    /// The row.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    pub fn open(self) -> Result<CallRow, StoreError> {
+        let Self { call_id, started_at, state, party } = self;
+        Ok(CallRow { call_id, started_at, call: state::unpack(&state)?, party })
+    }
+}
+
+/// What a page is narrowed to. Every filter has a typed column; absent ones narrow nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Earliest start of a call (inclusive).
@@ -65,22 +92,22 @@ pub struct After {
     pub call_id: Uuid,
 }
 
-/// Returns a page of calls, newest first.
+/// A page of calls, newest first. Its bytes are those that the rows open to.
 ///
 /// # Errors
-/// [`StoreError::Database`] if the statement fails, [`StoreError::Corrupt`] if a stored state
-/// cannot be decoded.
+/// The database did not answer.
 pub async fn list(
     tx: &mut TenantTx,
     filter: &Filter,
     after: Option<After>,
-    limit: i64,
-) -> Result<Vec<CallRow>, StoreError> {
+    size: PageSize,
+) -> sqlx::Result<Page<StoredCall>> {
     if let Some(tool) = &filter.tool {
-        return by_tool::list(tx, filter, tool, after, limit).await;
+        return by_tool::list(tx, filter, tool, after, size).await;
     }
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        StoredCall,
         r#"
         select call_id as "call_id!", started_at as "started_at!", state as "state!", party
           from read.calls
@@ -116,26 +143,24 @@ pub async fn list(
         filter.is_test,
         after.map(|after| after.started_at),
         after.map(|after| after.call_id),
-        limit,
+        size.limit(),
         filter.phone.as_deref(),
         filter.email.as_deref(),
     )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|row| call_row(row.call_id, row.started_at, &row.state, row.party))
-        .collect()
+    .fetch(tx.conn());
+    page_of(rows, size, StoredCall::weight).await
 }
 
 /// Returns one call of the transaction's tenant, or `None`.
 ///
 /// # Errors
-/// As for [`list`].
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] when the row is not what the projector wrote.
 pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        StoredCall,
         r#"
-        select started_at as "started_at!", state as "state!", party
+        select call_id as "call_id!", started_at as "started_at!", state as "state!", party
           from read.calls
          where tenant_id = $1 and call_id = $2
         "#,
@@ -144,14 +169,5 @@ pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, S
     )
     .fetch_optional(tx.conn())
     .await?;
-    row.map(|row| call_row(call_id, row.started_at, &row.state, row.party)).transpose()
-}
-
-fn call_row(
-    call_id: Uuid,
-    started_at: DateTime<Utc>,
-    state: &[u8],
-    party: Option<Vec<u8>>,
-) -> Result<CallRow, StoreError> {
-    Ok(CallRow { call_id, started_at, call: state::unpack(state)?, party })
+    row.map(StoredCall::open).transpose()
 }

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::{FullEvent, full_after};
+use ledger_store::read::{FullEvent, PageSize, full_after};
 use ledger_store::{Store, TenantTx};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,7 +19,8 @@ use super::{Done, output};
 use crate::config::Config;
 use crate::instance::Instance;
 
-const PAGE: i64 = 1_000;
+/// What is held at a time.
+const PAGE: PageSize = PageSize { rows: 1_000, bytes: 4 << 20 };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -100,14 +101,13 @@ async fn write_tenant(
         drop(tx);
         let Some(last) = page.last() else { return Ok(()) };
         after = Position(last.event.position);
-        for row in &page {
-            write_line(out, tenant_id, row).context("the export broke off")?;
+        for row in page {
+            write_line(out, tenant_id, &row).context("the export broke off")?;
         }
     }
 }
 
 fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyhow::Result<()> {
-    let raw = |text: &str| RawValue::from_string(text.to_owned());
     let line = Line {
         tenant_id,
         position: row.event.position,
@@ -119,11 +119,11 @@ fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyh
         schema_version: row.event.schema_version,
         occurred_at: row.event.occurred_at,
         recorded_at: row.event.recorded_at,
-        facts: &raw(&row.event.facts)?,
+        facts: serde_json::from_str(&row.event.facts)?,
         sections: row.event.sections.as_ref().map(|bytes| STANDARD.encode(bytes)),
         bulk: row.event.bulk.as_ref().map(|bytes| STANDARD.encode(bytes)),
         subjects: row.event.subjects.as_deref(),
-        meta: &raw(&row.meta)?,
+        meta: serde_json::from_str(&row.meta)?,
         leaf_hash: hex::encode(&row.leaf_hash),
     };
     let mut text = serde_json::to_vec(&line)?;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::full_after;
+use ledger_store::read::{PageSize, full_after};
 use ledger_store::{Store, TenantTx};
 use serde_json::json;
 use uuid::Uuid;
@@ -13,7 +13,8 @@ use super::{Done, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
-const PAGE: i64 = 2_000;
+/// What is held at a time.
+const PAGE: PageSize = PageSize { rows: 2_000, bytes: 4 << 20 };
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:

@@ -1,6 +1,7 @@
 //! Admission of a webhook: finds the source, reserves memory for the body and authenticates the
 //! sender. Does not interpret the message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,6 +21,7 @@ use super::counts::Visit;
 use super::room::{Place, SMALL, Sender};
 use super::{Delivery, answer, body, overloaded, unavailable};
 use crate::app::App;
+use crate::connections;
 use crate::problem::ApiError;
 
 /// Timeout of the source lookup; a caller may be waiting on the line.
@@ -27,21 +29,32 @@ const SOURCE_PATIENCE: Duration = Duration::from_secs(2);
 /// Timeout of a body in the reserve, which holds small bodies only.
 const RESERVED_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A webhook request with only its head read.
+/// Stands for the value of a header that is not visible ASCII: no secret, no signature and no time.
+const NO_TEXT: &str = "\u{fffd}";
+
+/// A request of which only the head was read.
 pub(super) struct Arrival<'a> {
     app: &'a App,
     request_id: Uuid,
+    /// On which it came.
+    connection: Option<Arc<connections::Place>>,
     headers: &'a HeaderMap,
-    /// Headers as text, for authentication. A header that is not text is omitted.
+    /// As text, for proofs. What is no text is counted and proves nothing.
     texts: Vec<(String, String)>,
 }
 
 impl<'a> Arrival<'a> {
-    pub(super) fn new(app: &'a App, request_id: Uuid, headers: &'a HeaderMap) -> Self {
+    pub(super) fn new(
+        app: &'a App,
+        request_id: Uuid,
+        connection: Option<Arc<connections::Place>>,
+        headers: &'a HeaderMap,
+    ) -> Self {
         let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            (name.as_str().to_owned(), value.to_str().unwrap_or(NO_TEXT).to_owned())
         };
-        Self { app, request_id, headers, texts: headers.iter().filter_map(text).collect() }
+        let texts = headers.iter().map(text).collect();
+        Self { app, request_id, connection, headers, texts }
     }
 
     /// Looks up the source, with a timeout.
@@ -94,6 +107,7 @@ impl<'a> Arrival<'a> {
         };
         if is_proven {
             visit.is_proven();
+            self.prove_connection();
         }
         let sender = Sender { tenant_id: source.tenant_id, source_id: source.source_id };
         let (place, body) = self.read(body, sender, is_proven).await?;
@@ -101,17 +115,20 @@ impl<'a> Arrival<'a> {
             visit.is_unproven(unproven.code());
             return Err(self.refuse_proof(source, unproven).await);
         }
+        self.prove_connection();
         visit.is_read();
         let delivery = Delivery { store: &self.app.store, source, request_id: self.request_id };
-        let translation = delivery
+        let understood = delivery
             .translate(&body, source.country.as_deref())
             .await
             .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
+        let (translation, _) = &understood;
         visit.is_of_kind(&translation.kind);
         if place.is_reserved && translation.reply == Reply::Acknowledge {
             return Err(overloaded());
         }
-        delivery.answer(&body, translation, visit).await
+        let body = delivery.needs_body(translation).then_some(body);
+        delivery.answer(body, understood, visit).await
     }
 
     /// Fallback when the source cannot be looked up: tool calls are answered "nothing was done".
@@ -185,8 +202,15 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    /// Returns whether the header announces a compressed body. Some proxies decompress it and keep
-    /// the header, so this is only checked after a body could not be parsed.
+    /// The connection leaves the share of its address.
+    fn prove_connection(&self) {
+        if let Some(connection) = &self.connection {
+            connection.prove();
+        }
+    }
+
+    /// Whether the body is said to be compressed. Some proxies take it apart and leave the header, so
+    /// this is only asked when a body cannot be read.
     fn is_encoded(&self) -> bool {
         let encodings = self.headers.get_all(header::CONTENT_ENCODING).iter();
         encodings.into_iter().any(|encoding| encoding != "identity")

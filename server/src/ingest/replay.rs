@@ -10,7 +10,7 @@ use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
 use uuid::Uuid;
 
-use super::{Delivery, answer, name_content};
+use super::{Delivery, answer};
 use crate::problem::ApiError;
 
 /// Result of a replay: the log position of the message.
@@ -58,20 +58,17 @@ pub async fn replay(
     }
     let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
     let delivery = Delivery { store, source: &source, request_id };
-    let translation = delivery.translate(&body, source.country.as_deref()).await?;
+    let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
-    let mut translation = delivery.translate_for(tenant_id, &body).await?;
-    // The stored body lacks its secrets, so its digest differs from the original's.
-    let content = match content {
-        Some(content) => content,
-        None => name_content(&translation).await,
-    };
-    // The response that was sent when the message arrived.
+    let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
+    // The body has lost its secrets, so it does not name itself as the sender's did.
+    let content = content.unwrap_or(named);
+    // What the voice heard when it asked.
     answer::fill_tool_results(&mut translation.drafts, answer::FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);
     }
-    let appended = delivery.record(tenant_id, &content, &translation.drafts).await?;
+    let appended = delivery.record(tenant_id, &content, translation.drafts).await?;
     let position = appended.first;
     let is_first = store.mark_replayed(&entry, tenant_id, position, key_id).await?;
     let was_known = appended.duplicate || !is_first;

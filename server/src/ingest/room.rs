@@ -12,12 +12,13 @@ use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::shares::Shares;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Size up to which a body counts as small, in bytes. Larger than any tool call seen: the largest
-/// carries its conversation in 64 KB.
+use crate::limits::Limits;
+
+/// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL: usize = 512 << 10;
-/// Maximum time a body waits for its share before it is read.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Maximum time a small body waits before it tries the reserve.
+/// Bodies of one tenant that wait for room; more of the large ones are refused at once.
+const WAITING: usize = 64;
+/// How long a small body waits for them: it may find room in the reserve.
 const SMALL_PATIENCE: Duration = Duration::from_millis(250);
 /// Maximum time a small body waits for the reserve, where permits are released soon.
 const RESERVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -32,14 +33,14 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Creates a budget of so many kilobytes for authenticated senders, and one of a third of that
-    /// for senders authenticated by a signature over the body. Every share holds at least one body
-    /// of `max_body` bytes.
+    /// Room for the bodies of proven senders, and a third of that for senders that still have to prove
+    /// themselves, by a signature over the body. A share has room for the largest body.
     #[must_use]
-    pub fn new(kilobytes: usize, max_body: usize) -> Self {
+    pub fn new(limits: &Limits) -> Self {
+        let Limits { room, max_body, room_patience, .. } = *limits;
         Self {
-            proven: Room::new(kilobytes, max_body),
-            unproven: Room::new(kilobytes / 3, max_body),
+            proven: Room::new(room, max_body, room_patience),
+            unproven: Room::new(room / 3, max_body, room_patience),
         }
     }
 
@@ -61,6 +62,9 @@ pub(super) struct Sender {
 pub(super) struct Room {
     all: Budget,
     reserve: Budget,
+    waiting: Shares<TenantId>,
+    /// How long a large body waits, before it is read, for those that came before it.
+    patience: Duration,
 }
 
 /// Permit for one body; released on drop.
@@ -74,10 +78,15 @@ pub(super) struct Place {
 }
 
 impl Room {
-    fn new(kilobytes: usize, max_body: usize) -> Self {
-        // The reserve must hold several small bodies to be useful.
+    fn new(kilobytes: usize, max_body: usize, patience: Duration) -> Self {
+        // Of use only when several of the small find room in it.
         let reserve = (kilobytes / 6).max(4 * SMALL / 1024);
-        Self { all: Budget::new(kilobytes, max_body), reserve: Budget::new(reserve, SMALL) }
+        Self {
+            all: Budget::new(kilobytes, max_body),
+            reserve: Budget::new(reserve, SMALL),
+            waiting: Shares::default(),
+            patience,
+        }
     }
 
     /// Acquires a permit for the announced length, or for `max_body` if none is announced. Returns
@@ -92,12 +101,17 @@ impl Room {
             return Some(Place { max_body, is_reserved: false, _held: held });
         }
         let small = told.unwrap_or(SMALL);
-        let patience = if small > SMALL { PATIENCE } else { SMALL_PATIENCE };
+        let is_large = small > SMALL;
+        let waiting = self.waiting.try_take(&sender.tenant_id, WAITING, 1);
+        if is_large && waiting.is_none() {
+            return None;
+        }
+        let patience = if is_large { self.patience } else { SMALL_PATIENCE };
         let wait = self.all.take(sender, kilobytes(told.unwrap_or(max_body)));
         if let Ok(held) = tokio::time::timeout(patience, wait).await {
             return Some(Place { max_body, is_reserved: false, _held: held });
         }
-        if small > SMALL {
+        if is_large {
             return None;
         }
         let wait = self.reserve.take(sender, kilobytes(small));
@@ -165,7 +179,13 @@ mod tests {
 
     use super::*;
 
-    /// Returns the nth source of a tenant.
+    const BRIEF: Duration = Duration::from_millis(50);
+
+    fn rooms(room: usize) -> Rooms {
+        Rooms::new(&Limits { room, room_patience: BRIEF, ..Limits::default() })
+    }
+
+    /// The nth source of a tenant.
     fn sender(tenant: u128, nth: u128) -> Sender {
         Sender {
             tenant_id: TenantId(Uuid::from_u128(tenant)),
@@ -184,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_room_has_a_reserve_for_small_bodies_alone() {
-        let (room, one) = (Room::new(9_300, 9_000_000), sender(1, 1));
+        let (room, one) = (Room::new(9_300, 9_000_000, BRIEF), sender(1, 1));
         let admit = async |told| room.admit(one, Some(told), 9_000_000).await;
         let large = admit(9_000_000).await.expect("an empty room");
         assert!(!large.is_reserved);
@@ -198,8 +218,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_large_body_waits_its_turn_and_only_so_many_of_a_tenant_wait() {
+        let room = Room::new(8_000, 5_000_000, Duration::from_secs(20));
+        let admit = |tenant| {
+            let room = room.clone();
+            async move { room.admit(sender(tenant, 1), Some(4_600_000), 5_000_000).await.is_some() }
+        };
+        let first = room.admit(sender(1, 1), Some(4_600_000), 5_000_000).await.expect("room");
+        let waiting: Vec<_> = (0..WAITING).map(|_| tokio::spawn(admit(1))).collect();
+        tokio::time::sleep(BRIEF).await;
+        assert!(!admit(1).await, "no more of this tenant");
+        let other = tokio::spawn(admit(2));
+        drop(first);
+        assert!(other.await.expect("a task"), "another tenant has its turn");
+        for one in waiting {
+            assert!(one.await.expect("a task"), "each has its turn");
+        }
+    }
+
+    #[tokio::test]
     async fn strangers_take_nothing_from_those_who_are_known() {
-        let rooms = Rooms::new(12_000, 5_000_000);
+        let rooms = rooms(12_000);
         let mut held = Vec::new();
         for tenant in 1..9 {
             held.extend(fill(rooms.of(false), sender(tenant, 1), 5_000_000).await);
@@ -210,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_fills_its_share_leaves_the_others_all_of_theirs() {
-        let rooms = Rooms::new(48 << 10, 5_000_000);
+        let rooms = rooms(48 << 10);
         for is_proven in [true, false] {
             let room = rooms.of(is_proven);
             // Bodies of every size, so that nothing of the share or of the reserve is left.
@@ -229,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_source_of_a_tenant_leaves_room_for_its_others() {
-        let room = Room::new(48 << 10, 5_000_000);
+        let room = Room::new(48 << 10, 5_000_000, BRIEF);
         let held = fill(&room, sender(1, 1), 400_000).await;
         assert!(!held.is_empty());
         let other = room.admit(sender(1, 2), Some(400_000), 5_000_000).await;

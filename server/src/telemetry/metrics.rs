@@ -83,9 +83,14 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Sealed sections that do not open though their key is there.",
     ),
     (
+        "ledger_connections_closed_early_total",
+        Counter,
+        "Connections without a request that were closed to make a place for others.",
+    ),
+    (
         "ledger_connections_refused_total",
         Counter,
-        "Connections refused because all places were taken.",
+        "Connections refused because all places, or those of their address, were taken.",
     ),
     ("ledger_disk_free_bytes", Gauge, "Free space of the file system that holds a directory."),
     ("ledger_disk_size_bytes", Gauge, "Size of the file system that holds a directory."),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ledger_core::clock::Clock;
 use ledger_tests::{TestLedger, messages, run};
 use server::system::SystemClock;
+use tokio::io::AsyncWriteExt;
 
 use super::{Raw, get};
 
@@ -84,6 +85,31 @@ fn a_body_that_trickles_is_cut_off_before_its_deadline() {
             assert!(since.elapsed() < Duration::from_secs(15), "it may go on like this");
         };
         assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("body-too-slow"), "{heard}");
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn a_signature_that_is_no_text_is_counted_and_refused_before_the_body_is_read() {
+    run(async {
+        let ledger = TestLedger::start().await;
+        let tenant = ledger.tenant().await;
+        let now = SystemClock.now().timestamp();
+        for (signatures, code) in [
+            (&b"x-signature: \xe4\r\nx-signature: 00\r\n"[..], "proof-repeated"),
+            (&b"x-signature: \xe4\r\n"[..], "proof-wrong"),
+        ] {
+            let mut raw = Raw::open(&ledger).await;
+            raw.say(&format!(
+                "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\n",
+                tenant.source_id
+            ))
+            .await;
+            raw.0.write_all(signatures).await.expect("it is open");
+            raw.say(&format!("x-timestamp: {now}\r\ncontent-length: 2\r\n\r\n{{}}")).await;
+            let heard = raw.some().await;
+            assert!(heard.starts_with("HTTP/1.1 401 ") && heard.contains(code), "{heard}");
+        }
         ledger.stop().await;
     });
 }

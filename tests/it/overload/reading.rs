@@ -161,3 +161,91 @@ fn hundreds_that_wait_for_a_read_model_cost_nothing_and_hold_up_nobody() {
         ledger.stop().await;
     });
 }
+
+/// Calls whose rows are large, because each has so many tools.
+async fn calls_with_tools(tenant: &TestTenant, calls: usize, tools: usize) {
+    for call in 0..calls {
+        let tool = |nth: usize| {
+            let name = format!("tool-{nth:05}-{}", "x".repeat(180));
+            json!({ "id": format!("id-{nth:05}-{}", "y".repeat(180)), "type": "function",
+                "function": { "name": name, "arguments": {} } })
+        };
+        let call = format!("tools-{call}");
+        let all: Vec<Value> = (0..tools).map(tool).collect();
+        for list in all.chunks(1_000) {
+            let body = messages::message(&call, "tool-calls", &json!({ "toolCallList": list }));
+            tenant.post_ok(body.to_string()).await;
+        }
+    }
+    tenant.settle().await;
+}
+
+/// Every page of a list: how many bytes each has, and the ids in all of them.
+async fn pages_of(tenant: &TestTenant, path: &str, id: &str) -> (Vec<usize>, Vec<String>) {
+    let (mut sizes, mut seen, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let path = format!("{path}?limit=200{cursor}");
+        let answer = tenant.request(&tenant.read_key, &path).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        let text = answer.bytes().await.expect("a page");
+        sizes.push(text.len());
+        let page: Value = serde_json::from_slice(&text).expect("JSON");
+        let data = page["data"].as_array().expect("a page has data");
+        assert!(!data.is_empty(), "a page has at least one row");
+        seen.extend(data.iter().map(|row| row[id].to_string()));
+        let Some(next) = page["next_cursor"].as_str() else { return (sizes, seen) };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+fn count_once(mut seen: Vec<String>) -> usize {
+    let all = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "each once");
+    all
+}
+
+#[test]
+fn a_page_of_large_calls_ends_early_and_its_cursor_goes_on() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        calls_with_tools(&tenant, 7, 3_000).await;
+        let (sizes, seen) = pages_of(&tenant, "/v1/calls", "call_id").await;
+        assert_eq!(count_once(seen), 7);
+        assert!(sizes.len() > 2, "{sizes:?} bytes in pages of a list of large calls");
+        ledger.stop().await;
+    });
+}
+
+#[test]
+fn a_page_of_events_with_large_facts_ends_early_too() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let tenant = ledger.tenant().await;
+        for nth in 0..14 {
+            let tools: Vec<Value> = (0..5_000)
+                .map(|tool| {
+                    json!({ "role": "tool_calls", "toolCalls": [{
+                    "id": format!("{nth}-{tool}-{}", "y".repeat(180)), "type": "function",
+                    "function": { "name": "x".repeat(180), "arguments": "{}" } }] })
+                })
+                .collect();
+            let report = json!({ "endedReason": "customer-ended-call", "nth": nth,
+                "artifact": { "messages": tools } });
+            tenant
+                .post_ok(messages::message("facts", "end-of-call-report", &report).to_string())
+                .await;
+        }
+        tenant.settle().await;
+        let path = format!("/v1/calls/{}/events", call_id(&tenant).await);
+        let (sizes, seen) = pages_of(&tenant, &path, "position").await;
+        assert_eq!(count_once(seen), 14);
+        assert!(sizes.iter().all(|bytes| *bytes < 8 << 20), "{sizes:?}");
+        assert!(sizes.len() > 1, "{sizes:?}");
+        ledger.stop().await;
+    });
+}

@@ -1,6 +1,8 @@
 //! The memory budget for bodies: its reserve for tool calls and its separate share for
 //! unauthenticated senders.
 
+use std::time::Duration;
+
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::json;
 use server::limits::Limits;
@@ -8,10 +10,13 @@ use server::limits::Limits;
 use super::{Raw, post_report, refused, until, voice};
 
 const ROOM: usize = 1_500;
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A server with a small budget, and a tenant on it.
 async fn little_room() -> (TestLedger, TestTenant) {
-    let ledger = TestLedger::start_within(Limits { room: ROOM, ..Limits::default() }).await;
+    let ledger =
+        TestLedger::start_within(Limits { room: ROOM, room_patience: SHORT, ..Limits::default() })
+            .await;
     let tenant = ledger.tenant().await;
     (ledger, tenant)
 }

@@ -77,7 +77,11 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
 fn whoever_finds_every_connection_taken_is_told_to_come_again_and_probes_are_answered() {
     run(async {
         let ledger = TestLedger::start_within(Limits { connections: 2, ..Limits::default() }).await;
-        let held = (Raw::open(&ledger).await, Raw::open(&ledger).await);
+        let tenant = ledger.tenant().await;
+        let slow = || Raw::begin(&tenant, &tenant.secret, 400_000);
+        let held = (slow().await, slow().await);
+        // Until its head is read a connection is silent, and makes way.
+        tokio::time::sleep(SHORT).await;
         assert_eq!(refused(get(&ledger, "/v1/calls").await).await, "too-many-connections");
         assert_eq!(get(&ledger, "/healthz").await.status(), 200, "the process lives");
         assert_eq!(

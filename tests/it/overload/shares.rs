@@ -1,8 +1,11 @@
 //! Fair shares: a tenant that uses up its share affects only itself.
 
+use std::time::Duration;
+
 use ledger_core::clock::Clock;
 use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::json;
+use server::limits::Limits;
 use server::system::SystemClock;
 
 use super::{Raw, post_report, refused, until};
@@ -15,7 +18,13 @@ fn large(call: &str) -> String {
     messages::message(call, "hang", &json!({ "x": "x".repeat(600_000) })).to_string()
 }
 
-/// Begins webhooks until the tenant's own share is used up.
+/// A server that refuses a large body soon: a slow body keeps its room for four seconds.
+async fn impatient() -> TestLedger {
+    let room_patience = Duration::from_millis(500);
+    TestLedger::start_within(Limits { room_patience, ..Limits::default() }).await
+}
+
+/// Begins webhooks until the tenant itself is refused.
 async fn use_up(tenant: &TestTenant) -> Vec<Raw> {
     let mut held = Vec::new();
     for _ in 0..112 {
@@ -28,7 +37,7 @@ async fn use_up(tenant: &TestTenant) -> Vec<Raw> {
 #[test]
 fn slow_connections_of_one_tenant_use_up_its_own_share_alone() {
     run(async {
-        let ledger = TestLedger::start().await;
+        let ledger = impatient().await;
         let (hostile, other) = (ledger.tenant().await, ledger.tenant().await);
         let held = use_up(&hostile).await;
         for nth in 0..20 {
@@ -44,7 +53,7 @@ fn slow_connections_of_one_tenant_use_up_its_own_share_alone() {
 #[test]
 fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
     run(async {
-        let ledger = TestLedger::start().await;
+        let ledger = impatient().await;
         let (named, other) = (ledger.tenant().await, ledger.tenant().await);
         let now = SystemClock.now().timestamp();
         let signed = |tenant: &TestTenant, length: usize| {

@@ -8,6 +8,8 @@ use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use server::limits::Limits;
 use server::service::{Outside, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::send;
 
@@ -68,6 +70,37 @@ fn every_answer_is_kept_by_nobody_guessed_by_nobody_and_framed_by_nobody() {
 }
 
 #[test]
+fn a_head_that_cannot_be_read_is_answered_with_the_same_headers() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let many = "x-many: 1\r\n".repeat(200);
+        for (rest, status) in [(many.as_str(), "431"), ("x y: 1\r\n", "400")] {
+            let request = format!("GET /healthz HTTP/1.1\r\nhost: example.com\r\n{rest}\r\n");
+            let mut stream = TcpStream::connect(ledger.address).await.expect("a connection");
+            stream.write_all(request.as_bytes()).await.expect("it is open");
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.expect("it closes");
+            let heard = String::from_utf8(heard).expect("a text");
+            assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{heard}");
+            for header in [
+                "\r\nx-request-id: ",
+                "\r\nx-content-type-options: nosniff\r\n",
+                "\r\ncache-control: no-store\r\n",
+            ] {
+                assert!(heard.contains(header), "{header} in {heard}");
+            }
+            let url = format!("http://{}/metrics", ledger.address);
+            let metrics =
+                reqwest::get(url).await.expect("an answer").text().await.expect("metrics");
+            let counted = format!(
+                "ledger_http_request_seconds_count{{route=\"unread\",status=\"{status}\"}}"
+            );
+            assert!(metrics.contains(&counted), "{metrics}");
+        }
+    });
+}
+
+#[test]
 fn a_long_method_and_a_long_path_are_not_in_the_log() {
     run(async {
         let ledger = TestLedger::shared().await;
@@ -117,6 +150,12 @@ fn pages_of_named_origins_may_call_and_of_no_others() {
         let headers = header(&allowed, "access-control-allow-headers").to_ascii_lowercase();
         assert!(headers.contains("authorization") && headers.contains("idempotency-key"));
         assert_eq!(header(&allowed, "access-control-allow-credentials"), "");
+        assert_eq!(header(&allowed, "x-request-id").len(), 36, "it is a request like any other");
+        assert_eq!(header(&allowed, "x-content-type-options"), "nosniff");
+        let metrics = Client::new().get(format!("http://{}/metrics", open.address)).send().await;
+        let metrics = metrics.expect("an answer").text().await.expect("metrics");
+        let counted = "ledger_http_request_seconds_count{route=\"preflight\",status=\"200\"}";
+        assert!(metrics.contains(counted), "{metrics}");
         for origin in [
             "https://evil.example.com",
             "http://dashboard.example.com",

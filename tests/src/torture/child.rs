@@ -17,6 +17,7 @@ use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::Signal;
+use server::limits::Limits;
 use server::service::{Service, shutdown_signal};
 use server::system::{SystemClock, SystemIds};
 use sqlx::ConnectOptions;
@@ -34,7 +35,9 @@ pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
 /// Variable with the bug to inject, as `ledger_store::planted` reads it.
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
-/// Prefix of the line in which a server prints its address.
+/// How many connections a server takes: few enough for one fault to want all of them.
+pub(super) const CONNECTIONS: usize = 512;
+/// What a server prints before its address.
 pub(super) const LISTENING: &str = "listening ";
 
 /// Runs the role that the environment names; `None` in the harness.
@@ -69,7 +72,9 @@ async fn serve(dir: &Path) -> ExitCode {
         ids: Arc::new(SystemIds),
     }));
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let service = match Service::start(Arc::clone(&store), any_port, MAX_BODY).await {
+    let limits = Limits { connections: CONNECTIONS, ..Limits::with_max_body(MAX_BODY) };
+    let limits = limits.within_open_files();
+    let service = match Service::start_within(limits, Arc::clone(&store), any_port).await {
         Ok(service) => service,
         Err(error) => {
             tracing::error!(error = %error, "torture.not_serving");

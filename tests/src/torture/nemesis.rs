@@ -52,14 +52,15 @@ pub(super) enum Fault {
     AbsurdValues,
     HugePages,
     TenantHeld,
+    SilentPeer,
 }
 
 /// The faults that kill a process with state in memory.
 const KILLS: [Fault; 4] =
     [Fault::KillServer, Fault::KillPostgres, Fault::KillBackend, Fault::KillAll];
 
-/// All other faults.
-const OTHERS: [Fault; 29] = [
+/// All others.
+const OTHERS: [Fault; 30] = [
     Fault::StopServer,
     Fault::PauseServer,
     Fault::TerminateBackends,
@@ -89,6 +90,7 @@ const OTHERS: [Fault; 29] = [
     Fault::AbsurdValues,
     Fault::HugePages,
     Fault::TenantHeld,
+    Fault::SilentPeer,
 ];
 
 impl Fault {
@@ -128,6 +130,7 @@ impl Fault {
             Self::AbsurdValues => "one tenant: absurd values",
             Self::HugePages => "one tenant: huge pages",
             Self::TenantHeld => "one tenant: row held",
+            Self::SilentPeer => "one address: silent connections",
         }
     }
 
@@ -234,7 +237,8 @@ impl Nemesis {
             | Fault::SlowBodies
             | Fault::AbsurdValues
             | Fault::HugePages
-            | Fault::TenantHeld => self.misbehave(fault).await,
+            | Fault::TenantHeld
+            | Fault::SilentPeer => self.misbehave(fault).await,
             network => self.disturb(network).await,
         }
         Ok(())

@@ -138,9 +138,14 @@ impl Serving {
         Ok(())
     }
 
-    /// Returns whether the readiness probe succeeds.
+    /// Where it listens itself.
+    pub(super) fn address(&self) -> SocketAddr {
+        *self.address.lock().expect("nothing panics while holding it")
+    }
+
+    /// Whether it says that it can take webhooks.
     pub(super) async fn is_ready(&self) -> bool {
-        let address = *self.address.lock().expect("nothing panics while holding it");
+        let address = self.address();
         let asked = self.probe.get(format!("http://{address}/readyz")).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }

@@ -228,5 +228,9 @@ mod tests {
         assert_eq!(unread(&[("x-vapi-secret", "other")]), Err(Unproven::Wrong));
         assert_eq!(unread(&[signed]), Err(Unproven::Wrong));
         assert_eq!(unread(&[signed, signed, timed]), Err(Unproven::Repeated));
+        let no_text = ("x-signature", "\u{fffd}");
+        assert_eq!(unread(&[no_text, timed]), Err(Unproven::Wrong));
+        assert_eq!(unread(&[signed, no_text, timed]), Err(Unproven::Repeated));
+        assert_eq!(unread(&[signed, ("x-timestamp", "\u{fffd}")]), Err(Unproven::Wrong));
     }
 }

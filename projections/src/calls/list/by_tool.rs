@@ -3,19 +3,21 @@
 //! The statement starts from `read.call_tools`, which is indexed in page order, so a tool with few
 //! calls or none is as fast as one with a million.
 
-use ledger_store::{StoreError, TenantTx};
+use ledger_store::TenantTx;
+use ledger_store::read::{Page, PageSize, page_of};
 
-use super::{After, CallRow, Filter, call_row};
+use super::{After, Filter, StoredCall};
 
 pub(super) async fn list(
     tx: &mut TenantTx,
     filter: &Filter,
     tool: &str,
     after: Option<After>,
-    limit: i64,
-) -> Result<Vec<CallRow>, StoreError> {
+    size: PageSize,
+) -> sqlx::Result<Page<StoredCall>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        StoredCall,
         r#"
         select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party
           from read.call_tools t
@@ -56,14 +58,11 @@ pub(super) async fn list(
         filter.is_test,
         after.map(|after| after.started_at),
         after.map(|after| after.call_id),
-        limit,
+        size.limit(),
         tool,
         filter.phone.as_deref(),
         filter.email.as_deref(),
     )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|row| call_row(row.call_id, row.started_at, &row.state, row.party))
-        .collect()
+    .fetch(tx.conn());
+    page_of(rows, size, StoredCall::weight).await
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::StreamId;
 use ledger_store::compute::compute;
-use ledger_store::read::{self, StoredEvent};
+use ledger_store::read::{self, PageSize, StoredEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,9 +17,7 @@ use crate::api::{Params, PathId, begin_read, decode_cursor, encode_cursor, opene
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
-
-/// Budget of opened plaintext for one page, in bytes. The first event is included even if larger.
-const PAGE: usize = 4 << 20;
+use crate::reading::PAGE;
 
 /// A page of a call's events, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -96,13 +94,13 @@ pub async fn handler(
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
     let is_personal = caller.has(Scope::Personal);
-    let mut events = read::stream_after(&mut tx, StreamId(call_id), after, limit + 1).await?;
+    let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: PAGE };
+    let page = read::stream_after(&mut tx, StreamId(call_id), after, size).await?;
+    let (mut events, mut has_more) = (page.rows, page.has_more);
     events.retain(|event| event.stream_kind == "call");
     if events.is_empty() && after == 0 {
         return Err(not_found());
     }
-    let mut has_more = i64::try_from(events.len()).is_ok_and(|len| len > limit);
-    events.truncate(usize::try_from(limit).expect("at most 200"));
     drop(tx);
     let tenant_id = caller.tenant_id();
     let room = app.reading.room(tenant_id).await?;
@@ -127,6 +125,7 @@ pub async fn handler(
     }
     let last = events.last().filter(|_| has_more);
     let next_cursor = last.map(|last| encode_cursor(&Place { v: last.stream_version }));
+    let facts: usize = events.iter().map(|event| event.facts.len()).sum();
     let write = || {
         let view = |event: StoredEvent| {
             let personal = opened.events.remove(&event.position).map(shown);
@@ -135,7 +134,7 @@ pub async fn handler(
         let data = events.into_iter().map(view).collect::<serde_json::Result<_>>()?;
         serde_json::to_vec(&EventPage { data, next_cursor })
     };
-    opened_page(room, compute(opened.bytes, write).await, reached)
+    opened_page(room, compute(facts + opened.bytes, write).await, reached)
 }
 
 /// Removes the remaining sections of an event with an erased one.

@@ -3,7 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use projections::calls::{After, list};
+use ledger_store::compute::compute;
+use ledger_store::read::PageSize;
+use projections::calls::{After, StoredCall, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,10 +14,18 @@ use super::filter::{audit_search, take_filter};
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
-use crate::api::{Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, positioned};
+use crate::api::{
+    Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, opened_page, positioned,
+};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
+
+/// Bytes of JSON that the rows of one page open to, unless its first row opens to more. An open row takes
+/// a few times as much.
+const ROWS: usize = 2 << 20;
+/// A page that opens to no more needs no room of its own.
+const SMALL: usize = 512 << 10;
 
 /// A page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,13 +95,17 @@ pub async fn handler(
     audit_search(&app, &caller, &search).await?;
 
     let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
-    let mut rows = list(&mut tx, &search.filter, after, limit + 1).await?;
+    let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: ROWS };
+    let page = list(&mut tx, &search.filter, after, size).await?;
     drop(tx);
-    let has_more = i64::try_from(rows.len()).is_ok_and(|len| len > limit);
-    rows.truncate(usize::try_from(limit).expect("at most 200"));
+    let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
+    let room =
+        if weight > SMALL { Some(app.reading.room(caller.tenant_id()).await?) } else { None };
+    let open = || page.rows.into_iter().map(StoredCall::open).collect::<Result<Vec<_>, _>>();
+    let rows = compute(weight, open).await?;
     let next_cursor = rows
         .last()
-        .filter(|_| has_more)
+        .filter(|_| page.has_more)
         .map(|last| encode_cursor(&Place { s: last.started_at, c: last.call_id }));
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
@@ -106,6 +120,15 @@ pub async fn handler(
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
         CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal))
     };
-    let data = rows.iter().zip(&parties).map(view).collect();
-    Ok(positioned(CallPage { data, next_cursor }, reached))
+    let write = || {
+        let data = rows.iter().zip(&parties).map(view).collect();
+        CallPage { data, next_cursor }
+    };
+    match room {
+        None => Ok(positioned(write(), reached)),
+        Some(room) => {
+            let written = compute(weight, || serde_json::to_vec(&write())).await;
+            opened_page(room, written, reached)
+        }
+    }
 }

@@ -14,7 +14,7 @@ use ledger_core::provider::vapi::retold::{Retold, retell};
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
 use ledger_store::read::{self, StoredEvent};
-use projections::calls::dialect::{Packed, Row};
+use projections::calls::dialect::{Packed, Row, complete};
 use uuid::Uuid;
 
 use super::said::Said;
@@ -170,20 +170,41 @@ impl Look {
         caller.audit_personal_read(app, action, *resource, count, subjects).await
     }
 
-    /// Unpacks the next rows, up to the batch limits.
+    /// The next calls that are opened together; none after the last.
     async fn next_batch(
         &self,
         rows: &mut (impl Iterator<Item = Packed> + Send),
         with_events: bool,
     ) -> Result<Batch, ApiError> {
-        let (mut packed, mut weight) = (Vec::new(), 0);
-        while packed.len() < AT_ONCE && weight < ROWS_AT_ONCE {
-            let Some(row) = rows.next() else { break };
-            weight += row.weight();
-            packed.push(row);
+        loop {
+            let (mut packed, mut weight) = (Vec::new(), 0);
+            while packed.len() < AT_ONCE && weight < ROWS_AT_ONCE {
+                let Some(row) = rows.next() else { break };
+                weight += row.weight();
+                packed.push(row);
+            }
+            let is_last = packed.is_empty();
+            let rows = self.open_rows(packed, weight).await?;
+            if is_last || !rows.is_empty() {
+                return self.batch(rows, with_events).await;
+            }
         }
-        let open = || packed.into_iter().map(Packed::open).collect::<Result<Vec<_>, _>>();
-        self.batch(compute(weight, open).await?, with_events).await
+    }
+
+    async fn open_rows(
+        &self,
+        mut packed: Vec<Packed>,
+        weight: usize,
+    ) -> Result<Vec<Row>, ApiError> {
+        if packed.iter().any(|row| !row.is_held()) {
+            let mut tx = TenantTx::begin(self.app.store.app(), self.caller.tenant_id()).await?;
+            complete(&mut tx, &mut packed).await?;
+        }
+        let open = || {
+            let opened = packed.into_iter().map(Packed::open).filter_map(Result::transpose);
+            opened.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(compute(weight, open).await?)
     }
 
     /// Reads the sealed data of some calls. Events are included if requested and small enough.
@@ -223,15 +244,18 @@ impl Look {
     async fn write(&self, to: &mut Vec<u8>, call: Sealed) -> Result<(), ApiError> {
         let Sealed { row, parties, told_at, mut events } = call;
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
+        // What is sealed is read in the turn, too: it takes as much memory as what is opened.
+        let _turn = app.reading.turn().await;
         if self.is_personal() && events.is_empty() {
             events = within_budget(app, tenant_id, &read_from(&row, &told_at)).await?;
         }
-        events.iter_mut().filter(|one| !told_at.contains(&one.position)).for_each(leave_body);
-        let _turn = app.reading.turn().await;
+        let reports = reports_of(row);
+        events.iter_mut().filter(|one| !reports.contains(&one.position)).for_each(leave_body);
         let mut opened = OpenedEvents::default();
         if self.is_personal() {
             opened = open_events(app.store.vault(), tenant_id, &events, BUDGET).await?;
         }
+        drop(events);
         let write = || {
             let retold = take_retold(&mut opened.events);
             let opened = &opened.events;

@@ -1,8 +1,8 @@
-//! Faults of one tenant: it sends and requests extreme input, or its row is locked. The other
-//! tenants must not be affected: none of their webhooks is refused, and their median latency stays
-//! within five times the normal one.
+//! Faults of one tenant or one address: it sends and asks what no other would, or its row is held. The other tenants must not
+//! notice: none of their webhooks is refused, and their median stays within five times what it was.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use reqwest::Client;
 use server::system::SystemClock;
 use sqlx::Executor;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::super::child::CONNECTIONS;
 use super::super::history::Outcome;
 use super::super::report::Check;
 use super::super::sender::Sending;
@@ -96,6 +97,7 @@ async fn act(fault: Fault, sending: Arc<Sending>, server: usize) {
         Fault::SlowBodies => slow_bodies(world, server).await,
         Fault::AbsurdValues => again(|| absurd(&sending, server)).await,
         Fault::HugePages => huge_pages(world, server).await,
+        Fault::SilentPeer => silent_peer(world, server).await,
         _ => hold_row(world).await,
     }
 }
@@ -151,7 +153,30 @@ async fn slow_bodies(world: &World, server: usize) {
     }
 }
 
-/// Sends times, durations and amounts that are impossible for a call.
+/// More connections than a server takes, all of one address, with the first byte of a head each. Those that
+/// the server closes are opened again.
+async fn silent_peer(world: &World, server: usize) {
+    let to = world.servers[server].address();
+    let mut silent = Vec::new();
+    loop {
+        silent.retain(|stream: &TcpStream| stream.try_write(b"x").is_ok());
+        while silent.len() < CONNECTIONS + CONNECTIONS / 8 {
+            let Some(stream) = open_silent(to).await else { break };
+            silent.push(stream);
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn open_silent(to: SocketAddr) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).ok()?;
+    let mut stream = socket.connect(to).await.ok()?;
+    stream.write_all(b"x").await.ok()?;
+    Some(stream)
+}
+
+/// Times, durations and amounts that no call has.
 async fn absurd(sending: &Sending, server: usize) {
     let _open = sending.gate.read().await;
     let Ok(webhook) = sending.workload.absurd(&sending.world, HOSTILE).await else { return };
