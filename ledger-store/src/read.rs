@@ -1,6 +1,7 @@
 //! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
 mod full;
+mod latest;
 mod page;
 mod weight;
 
@@ -16,6 +17,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use full::{FullEvent, full_after};
+pub use latest::latest;
 pub use page::{Page, PageSize, page_of};
 pub use weight::{Weight, weights};
 

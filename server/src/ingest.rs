@@ -19,7 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use ledger_core::envelope::Draft;
+use ledger_core::envelope::{Draft, Sections};
 use ledger_core::event::Event;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Refused, Reply, Translation};
@@ -210,7 +210,8 @@ impl Delivery<'_> {
             Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
             _ => TOOL_PATIENCE,
         };
-        let take = self.take(body, translation, content);
+        let mut first_answers = Vec::new();
+        let take = self.take(body, translation, content, &mut first_answers);
         let taken = tokio::time::timeout(patience, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
@@ -238,6 +239,7 @@ impl Delivery<'_> {
         body: Option<Vec<u8>>,
         mut translation: Translation,
         content: ContentName,
+        first_answers: &mut Vec<FirstAnswer>,
     ) -> Result<Taken, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(Taken::Ignored);
@@ -249,7 +251,15 @@ impl Delivery<'_> {
             (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
         answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
-        self.record(tenant_id, &content, translation.drafts).await.map(Taken::Recorded)
+        let tool_calls = tool_calls_of(&translation.drafts);
+        let recorded = self.record(tenant_id, &content, translation.drafts).await;
+        if let Err(refused) = &recorded
+            && LEAVES_ANSWERS.contains(&refused.code)
+            && !tool_calls.is_empty()
+        {
+            *first_answers = self.first_answers(tenant_id, &tool_calls).await;
+        }
+        recorded.map(Taken::Recorded)
     }
 
     /// What the log answers to tool calls that it does not take now; nothing when it does not say in time.
@@ -344,6 +354,18 @@ fn refuse_record(error: RecordError) -> ApiError {
 }
 
 /// Returns whether a draft is a tool call.
+/// Copies the tool calls with their arguments, without the body and the conversation.
+fn tool_calls_of(drafts: &[Draft]) -> Vec<Draft> {
+    let copy = |draft: &Draft| Draft {
+        correlation: draft.correlation.clone(),
+        dedupe: draft.dedupe.clone(),
+        occurred_at: draft.occurred_at,
+        event: draft.event.clone(),
+        sections: Sections { tool_io: draft.sections.tool_io.clone(), ..Sections::default() },
+    };
+    drafts.iter().filter(|draft| is_tool_call(draft)).map(copy).collect()
+}
+
 fn is_tool_call(draft: &Draft) -> bool {
     matches!(draft.event, Event::CallToolCalled(_))
 }

@@ -249,8 +249,7 @@ impl Look {
         if self.is_personal() && events.is_empty() {
             events = within_budget(app, tenant_id, &read_from(&row, &told_at)).await?;
         }
-        let reports = reports_of(row);
-        events.iter_mut().filter(|one| !reports.contains(&one.position)).for_each(leave_body);
+        events.iter_mut().filter(|one| !told_at.contains(&one.position)).for_each(leave_body);
         let mut opened = OpenedEvents::default();
         if self.is_personal() {
             opened = open_events(app.store.vault(), tenant_id, &events, BUDGET).await?;
