@@ -1,17 +1,17 @@
 //! The state of a call, folded from its events.
 //!
 //! [`Call::evolve`] is a merge: the same events give the same call in any order and with any
-//! repetition. Each field is a last-writer-wins register ([`Claim`]) with a precedence
-//! ([`Weight`]): the end-of-call report wins over a status, a status over the snapshot, and
+//! repetition. Each field is a last-writer-wins register ([`Reported`]) with a precedence
+//! ([`Precedence`]): the end-of-call report wins over a status, a status over the snapshot, and
 //! otherwise the later provider time wins. Two reports with the same provider time differ only in
 //! the order of their recording. This is the single case in which the order of arrival matters
 //! (`docs/decisions/0005-folding-calls.md`).
 
+mod accessors;
 mod caller;
-mod claim;
 mod outcome;
 mod person;
-mod shown;
+mod reported;
 mod tools;
 
 use std::cmp::Reverse;
@@ -21,9 +21,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use caller::Caller;
-pub use claim::{Claim, Rank, Weight};
 pub use outcome::Outcome;
-pub use person::{PartyClaim, PersonClaim};
+pub use person::{PartyReference, ReportedPerson};
+pub use reported::{Authority, Precedence, Reported};
 pub use tools::{IoRef, ToolCall, ToolCalls};
 
 use crate::envelope::Recorded;
@@ -41,17 +41,17 @@ pub struct Call {
     /// Id of the call at the platform; empty if no event had one.
     pub provider_call_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<Claim<Direction>>,
+    direction: Option<Reported<Direction>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    agent_id: Option<Claim<String>>,
+    agent_id: Option<Reported<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    phone_number_id: Option<Claim<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    told_status: Option<Status>,
+    phone_number_id: Option<Reported<String>>,
+    #[serde(rename = "told_status", skip_serializing_if = "Option::is_none")]
+    reported_status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot_status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<Claim<Reverse<DateTime<Utc>>>>,
+    started_at: Option<Reported<Reverse<DateTime<Utc>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,37 +59,37 @@ pub struct Call {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_recorded: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Claim<DateTime<Utc>>>,
+    ended_at: Option<Reported<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_reason: Option<Claim<String>>,
+    ended_reason: Option<Reported<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<Claim<i64>>,
+    duration_ms: Option<Reported<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<Claim<Cost>>,
+    cost: Option<Reported<Cost>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    success: Option<Claim<bool>>,
+    success: Option<Reported<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    turn_latency_ms: Option<Claim<i64>>,
+    turn_latency_ms: Option<Reported<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_interruptions: Option<Claim<u32>>,
+    user_interruptions: Option<Reported<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    assistant_interruptions: Option<Claim<u32>>,
+    assistant_interruptions: Option<Reported<u32>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_test: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    transfer_told: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    answer_told: bool,
+    #[serde(rename = "transfer_told", skip_serializing_if = "std::ops::Not::not")]
+    is_transfer_reported: bool,
+    #[serde(rename = "answer_told", skip_serializing_if = "std::ops::Not::not")]
+    is_answer_reported: bool,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tools: BTreeSet<String>,
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
     tool_calls: ToolCalls,
     #[serde(skip_serializing_if = "Option::is_none")]
-    person: Option<PersonClaim>,
+    person: Option<ReportedPerson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    parties: Vec<PartyClaim>,
+    parties: Vec<PartyReference>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    conversation: BTreeMap<String, Claim<Position>>,
+    conversation: BTreeMap<String, Reported<Position>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     turns: BTreeSet<TurnRef>,
     /// Position of the last folded event.
@@ -99,7 +99,8 @@ pub struct Call {
 /// Reference to an event with a single spoken turn. The order is that of the provider's times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct TurnRef {
-    told_at: Option<DateTime<Utc>>,
+    #[serde(rename = "told_at")]
+    reported_at: Option<DateTime<Utc>>,
     event_id: EventId,
     position: Position,
 }
@@ -109,7 +110,7 @@ const TRANSCRIPT: &str = "transcript";
 
 /// Properties of the sections that are sealed with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Carried {
+pub struct SealedSections {
     /// Subject of the sections.
     pub subject: Option<SubjectId>,
     /// True if one of the sections is a `party` section.
@@ -118,17 +119,17 @@ pub struct Carried {
 
 impl Call {
     /// Folds one event of this call's stream. Events that are not about a call change nothing.
-    /// `carried` describes the sections sealed with the event.
-    pub fn evolve(&mut self, recorded: &Recorded, carried: Carried) {
-        let (facts, rank) = match &recorded.event {
-            Event::CallStarted(started) => (&started.call, Rank::Status),
-            Event::CallStatusChanged(changed) => (&changed.call, Rank::Status),
-            Event::CallToolCalled(called) => (&called.call, Rank::Status),
-            Event::CallTransferred(transferred) => (&transferred.call, Rank::Status),
-            Event::CallRecordingAvailable(available) => (&available.call, Rank::Status),
-            Event::CallMessageReceived(received) => (&received.call, Rank::Status),
-            Event::CallEnded(ended) if ended.report => (&ended.call, Rank::Report),
-            Event::CallEnded(ended) => (&ended.call, Rank::Status),
+    /// `sealed` describes the sections sealed with the event.
+    pub fn evolve(&mut self, recorded: &Recorded, sealed: SealedSections) {
+        let (facts, authority) = match &recorded.event {
+            Event::CallStarted(started) => (&started.call, Authority::Status),
+            Event::CallStatusChanged(changed) => (&changed.call, Authority::Status),
+            Event::CallToolCalled(called) => (&called.call, Authority::Status),
+            Event::CallTransferred(transferred) => (&transferred.call, Authority::Status),
+            Event::CallRecordingAvailable(available) => (&available.call, Authority::Status),
+            Event::CallMessageReceived(received) => (&received.call, Authority::Status),
+            Event::CallEnded(ended) if ended.report => (&ended.call, Authority::Report),
+            Event::CallEnded(ended) => (&ended.call, Authority::Status),
             Event::TenantCreated(_)
             | Event::KeyCreated(_)
             | Event::KeyRevoked(_)
@@ -145,27 +146,27 @@ impl Call {
             | Event::EventDropped(_)
             | Event::PersonalDataRead(_) => return,
         };
-        let weight = Weight::of(rank, facts.untimed, recorded);
-        self.take_snapshot(facts, weight, recorded);
-        self.take_person(facts, weight, recorded, carried);
-        self.take_event(weight, recorded);
+        let precedence = Precedence::of(authority, facts.untimed, recorded);
+        self.apply_call_facts(facts, precedence, recorded);
+        self.apply_person(facts, precedence, recorded, sealed);
+        self.apply_event(precedence, recorded);
         self.position = self.position.max(recorded.position);
     }
 
     /// Applies the facts common to all call events.
-    fn take_snapshot(&mut self, facts: &CallFacts, weight: Weight, recorded: &Recorded) {
+    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
         if self.provider.is_empty() {
             self.provider.clone_from(&facts.provider);
             self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
         }
-        Claim::offer(&mut self.direction, facts.direction, weight);
-        Claim::offer(&mut self.agent_id, facts.agent_id.clone(), weight);
-        Claim::offer(&mut self.phone_number_id, facts.phone_number_id.clone(), weight);
+        Reported::merge(&mut self.direction, facts.direction, precedence);
+        Reported::merge(&mut self.agent_id, facts.agent_id.clone(), precedence);
+        Reported::merge(&mut self.phone_number_id, facts.phone_number_id.clone(), precedence);
         self.snapshot_status = self.snapshot_status.max(facts.snapshot_status);
         self.is_test |= facts.is_test;
-        self.note_earliest(facts.created_at);
+        self.lower_earliest(facts.created_at);
         if !facts.untimed {
-            self.note_earliest(Some(recorded.occurred_at));
+            self.lower_earliest(Some(recorded.occurred_at));
         }
         let recorded_at = recorded.recorded_at;
         self.first_recorded =
@@ -173,32 +174,32 @@ impl Call {
         self.last_recorded = self.last_recorded.max(Some(recorded_at));
     }
 
-    fn take_event(&mut self, weight: Weight, recorded: &Recorded) {
+    fn apply_event(&mut self, precedence: Precedence, recorded: &Recorded) {
         match &recorded.event {
             Event::CallStarted(started) => {
-                self.reach(Some(Status::InProgress));
-                self.start(started.started_at, weight);
+                self.advance_status(Some(Status::InProgress));
+                self.start(started.started_at, precedence);
             }
-            Event::CallStatusChanged(changed) => self.reach(changed.status),
+            Event::CallStatusChanged(changed) => self.advance_status(changed.status),
             Event::CallToolCalled(called) => {
-                self.reach(Some(Status::InProgress));
-                self.name_tools([&called.tool]);
-                self.tool_calls.take_live(&called.tool, weight, recorded);
+                self.advance_status(Some(Status::InProgress));
+                self.add_tool_names([&called.tool]);
+                self.tool_calls.apply_live(&called.tool, precedence, recorded);
             }
             // A handoff: another assistant continues the conversation.
             Event::CallTransferred(transferred) if transferred.is_handoff() => {
-                self.reach(Some(Status::InProgress));
+                self.advance_status(Some(Status::InProgress));
             }
             Event::CallTransferred(_) => {
-                self.reach(Some(Status::Forwarding));
-                self.transfer_told = true;
+                self.advance_status(Some(Status::Forwarding));
+                self.is_transfer_reported = true;
             }
-            Event::CallEnded(ended) => self.take_end(ended, weight, recorded),
+            Event::CallEnded(ended) => self.apply_end(ended, precedence, recorded),
             Event::CallMessageReceived(received) => {
-                self.reach(received.status);
+                self.advance_status(received.status);
                 if received.kind.starts_with(TRANSCRIPT) {
                     self.turns.insert(TurnRef {
-                        told_at: weight.told_at,
+                        reported_at: precedence.reported_at,
                         event_id: recorded.event_id,
                         position: recorded.position,
                     });
@@ -208,50 +209,60 @@ impl Call {
         }
     }
 
-    fn take_end(&mut self, ended: &CallEnded, weight: Weight, recorded: &Recorded) {
-        self.reach(Some(Status::Ended));
-        self.start(ended.started_at, weight);
-        Claim::offer(&mut self.ended_at, ended.ended_at, weight);
-        Claim::offer(&mut self.ended_reason, ended.ended_reason.clone(), weight);
-        Claim::offer(&mut self.duration_ms, ended.duration_ms, weight);
+    fn apply_end(&mut self, ended: &CallEnded, precedence: Precedence, recorded: &Recorded) {
+        self.advance_status(Some(Status::Ended));
+        self.start(ended.started_at, precedence);
+        Reported::merge(&mut self.ended_at, ended.ended_at, precedence);
+        Reported::merge(&mut self.ended_reason, ended.ended_reason.clone(), precedence);
+        Reported::merge(&mut self.duration_ms, ended.duration_ms, precedence);
         // A zero that the report does not state itself dates from before the cost was known.
         let is_amount = |cost: &Cost| cost.total_nanos.0 != 0 || ended.zero_cost_stated;
-        let weak = Weight { rank: Rank::Snapshot, position: Position(0), ..weight };
-        let of_cost = if ended.cost.as_ref().is_some_and(is_amount) { weight } else { weak };
-        Claim::offer(&mut self.cost, ended.cost.clone(), of_cost);
-        Claim::offer(&mut self.success, ended.success, weight);
-        Claim::offer(&mut self.turn_latency_ms, ended.turn_latency_ms, weight);
-        Claim::offer(&mut self.user_interruptions, ended.user_interruptions, weight);
-        Claim::offer(&mut self.assistant_interruptions, ended.assistant_interruptions, weight);
-        self.name_tools(&ended.tools);
-        self.tool_calls.take_report(&ended.tools, weight, recorded);
+        let weak =
+            Precedence { authority: Authority::Snapshot, position: Position(0), ..precedence };
+        let of_cost = if ended.cost.as_ref().is_some_and(is_amount) { precedence } else { weak };
+        Reported::merge(&mut self.cost, ended.cost.clone(), of_cost);
+        Reported::merge(&mut self.success, ended.success, precedence);
+        Reported::merge(&mut self.turn_latency_ms, ended.turn_latency_ms, precedence);
+        Reported::merge(&mut self.user_interruptions, ended.user_interruptions, precedence);
+        Reported::merge(
+            &mut self.assistant_interruptions,
+            ended.assistant_interruptions,
+            precedence,
+        );
+        self.add_tool_names(&ended.tools);
+        self.tool_calls.apply_report(&ended.tools, precedence, recorded);
         for part in &ended.conversation {
             let mut slot = self.conversation.remove(part);
-            Claim::offer(&mut slot, Some(recorded.position), weight);
-            self.conversation.extend(slot.map(|claim| (part.clone(), claim)));
+            Reported::merge(&mut slot, Some(recorded.position), precedence);
+            self.conversation.extend(slot.map(|reported| (part.clone(), reported)));
         }
     }
 
     /// Adds the names of tools. A tool call that is reported by its id only has an empty name and
     /// is skipped.
-    fn name_tools<'t>(&mut self, tools: impl IntoIterator<Item = &'t ToolFact>) {
+    fn add_tool_names<'t>(&mut self, tools: impl IntoIterator<Item = &'t ToolFact>) {
         let names = tools.into_iter().map(|tool| &tool.tool);
         self.tools.extend(names.filter(|name| !name.is_empty()).cloned());
     }
 
-    fn reach(&mut self, status: Option<Status>) {
-        self.answer_told |= status == Some(Status::InProgress);
-        self.told_status = self.told_status.max(status);
+    fn advance_status(&mut self, status: Option<Status>) {
+        self.is_answer_reported |= status == Some(Status::InProgress);
+        self.reported_status = self.reported_status.max(status);
     }
 
     /// Merges a start time. A report overrides; of the starts reported during the call the earliest
     /// wins, regardless of the time of its message.
-    fn start(&mut self, at: Option<DateTime<Utc>>, weight: Weight) {
-        let told_at = weight.told_at.filter(|_| weight.rank == Rank::Report);
-        Claim::offer(&mut self.started_at, at.map(Reverse), Weight { told_at, ..weight });
+    fn start(&mut self, at: Option<DateTime<Utc>>, precedence: Precedence) {
+        let reported_at =
+            precedence.reported_at.filter(|_| precedence.authority == Authority::Report);
+        Reported::merge(
+            &mut self.started_at,
+            at.map(Reverse),
+            Precedence { reported_at, ..precedence },
+        );
     }
 
-    fn note_earliest(&mut self, at: Option<DateTime<Utc>>) {
+    fn lower_earliest(&mut self, at: Option<DateTime<Utc>>) {
         self.earliest = match (self.earliest, at) {
             (Some(known), Some(at)) => Some(known.min(at)),
             (known, at) => known.or(at),

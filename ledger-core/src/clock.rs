@@ -31,7 +31,7 @@ impl LogTime {
     }
 
     /// Returns the log time of the next position; `recorded_at` is the recording time of its event.
-    pub fn pass(&mut self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn advance(&mut self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
         let milli = TimeDelta::milliseconds(1);
         let recorded_at = recorded_at.duration_round_up(milli).unwrap_or(recorded_at);
         let next = self.0.and_then(|last| last.checked_add_signed(milli));
@@ -47,12 +47,12 @@ mod tests {
 
     fn times(recorded: &[&str]) -> Vec<String> {
         let mut time = LogTime::default();
-        let passed = recorded.iter().map(|at| time.pass(at.parse().expect("a time")));
+        let passed = recorded.iter().map(|at| time.advance(at.parse().expect("a time")));
         passed.map(|at| at.format("%M:%S%.f").to_string()).collect()
     }
 
     #[test]
-    fn the_time_of_a_log_never_runs_back_and_never_stands() {
+    fn log_time_is_strictly_increasing() {
         let recorded = [
             "2026-03-10T15:00:05.000100Z",
             "2026-03-10T15:00:00.5Z", // another server, five seconds behind
@@ -64,16 +64,16 @@ mod tests {
     }
 
     #[test]
-    fn a_log_gone_on_from_any_position_has_the_same_time() {
+    fn log_time_continued_from_any_position_is_the_same() {
         let at = |micros: i64| {
             DateTime::from_timestamp_micros(1_773_154_800_000_000 + micros).expect("a time")
         };
         let recorded: Vec<_> = [0, 700, 1_400, -5_000, 900, 900_000].map(at).to_vec();
         let mut whole = LogTime::default();
-        let all: Vec<_> = recorded.iter().map(|at| whole.pass(*at)).collect();
+        let all: Vec<_> = recorded.iter().map(|at| whole.advance(*at)).collect();
         for from in 1..recorded.len() {
             let mut part = LogTime::at(all[from - 1]);
-            let rest: Vec<_> = recorded[from..].iter().map(|at| part.pass(*at)).collect();
+            let rest: Vec<_> = recorded[from..].iter().map(|at| part.advance(*at)).collect();
             assert_eq!(rest, all[from..]);
         }
     }

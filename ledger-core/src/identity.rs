@@ -21,7 +21,7 @@ pub use name::normal_name;
 pub use placeholder::{
     is_placeholder, is_placeholder_email, is_placeholder_external_id, is_placeholder_id,
 };
-pub use resolve::{Contact, Known, NameIndex, Resolution, resolve};
+pub use resolve::{Contact, HandleContacts, NameIndex, Resolution, resolve};
 
 /// Kind of a handle, in ascending order of strength. The strongest handle of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,20 +134,20 @@ impl Handle {
 
 /// Handles and name of the person in one message, in normal form.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct PersonIdentifiers {
     /// At most one handle of each kind, strongest first.
     pub handles: Vec<Handle>,
     /// Normal form of the name; `None` without a usable name.
     pub name: Option<String>,
 }
 
-impl fmt::Debug for Told {
+impl fmt::Debug for PersonIdentifiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Told").field("handles", &self.handles).finish_non_exhaustive()
+        f.debug_struct("PersonIdentifiers").field("handles", &self.handles).finish_non_exhaustive()
     }
 }
 
-impl Told {
+impl PersonIdentifiers {
     /// Reads the handles of a party. Invalid values and placeholders are not handles.
     #[must_use]
     pub fn of(party: &Party, facts: PartyFacts) -> Self {
@@ -175,14 +175,14 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn party(phone: Option<&str>, sip: Option<&str>) -> Told {
+    fn party(phone: Option<&str>, sip: Option<&str>) -> PersonIdentifiers {
         let party = Party {
             phone: phone.map(str::to_owned),
             sip_uri: sip.map(str::to_owned),
             ..Party::default()
         };
         let facts = PartyFacts { phone: phone.map(|_| Presence::Valid), ..PartyFacts::default() };
-        Told::of(&party, facts)
+        PersonIdentifiers::of(&party, facts)
     }
 
     #[test]
@@ -217,13 +217,13 @@ mod tests {
             extension: Some("101".into()),
         };
         let facts = PartyFacts { phone: Some(Presence::Invalid), ..PartyFacts::default() };
-        assert_eq!(Told::of(&party, facts), Told::default());
+        assert_eq!(PersonIdentifiers::of(&party, facts), PersonIdentifiers::default());
     }
 
     #[test]
     fn handles_do_not_print() {
-        let told = party(Some("+15550100123"), Some("sip:alice@pbx.example.com"));
-        let text = format!("{told:?}");
+        let identifiers = party(Some("+15550100123"), Some("sip:alice@pbx.example.com"));
+        let text = format!("{identifiers:?}");
         assert!(!text.contains("0100123") && !text.contains("alice"), "{text}");
     }
 }

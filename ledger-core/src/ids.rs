@@ -115,7 +115,7 @@ impl TenantId {
 
     /// Returns the stream of the tenant's own settings, sources, keys and accesses.
     #[must_use]
-    pub fn own_stream(self) -> StreamId {
+    pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))
     }
 }

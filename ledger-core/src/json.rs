@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::money::parse_decimal;
-use crate::plausible::{self, Reading};
-use crate::provider::Refused;
+use crate::plausible::{self, FieldValue};
+use crate::provider::TranslateError;
 
 /// Maximum nesting depth of a body. Captured bodies reach 16.
 pub const MAX_DEPTH: usize = 64;
@@ -51,12 +51,12 @@ impl<'a> Json<'a> {
     /// Parses a single JSON value.
     ///
     /// # Errors
-    /// [`Refused::NotUtf8`], [`Refused::TooDeep`] beyond [`MAX_DEPTH`], [`Refused::TooMany`] beyond
-    /// [`MAX_VALUES`], [`Refused::NotJson`]. No error quotes the body.
-    pub fn parse(body: &'a [u8]) -> Result<Self, Refused> {
+    /// [`TranslateError::NotUtf8`], [`TranslateError::TooDeep`] beyond [`MAX_DEPTH`], [`TranslateError::TooMany`] beyond
+    /// [`MAX_VALUES`], [`TranslateError::NotJson`]. No error quotes the body.
+    pub fn parse(body: &'a [u8]) -> Result<Self, TranslateError> {
         let body = without_bom(body);
         let text = std::str::from_utf8(body)
-            .map_err(|error| Refused::NotUtf8 { at: error.valid_up_to() })?;
+            .map_err(|error| TranslateError::NotUtf8 { at: error.valid_up_to() })?;
         read::read(text)
     }
 
@@ -152,16 +152,16 @@ impl<'a> Json<'a> {
     /// Accepts ISO 8601 in its variants, and seconds, milliseconds, microseconds or nanoseconds
     /// since 1970, distinguished by their magnitude. Zero counts as absent.
     #[must_use]
-    pub fn time(&self) -> Reading<DateTime<Utc>> {
+    pub fn time(&self) -> FieldValue<DateTime<Utc>> {
         let number = self.as_decimal().map(plausible::epoch);
         match (number, self.written_time()) {
             // Fourteen digits are a date and a time without separators.
-            (Some(Reading::Told(at)), _) | (Some(Reading::Implausible), Some(at)) => {
+            (Some(FieldValue::Plausible(at)), _) | (Some(FieldValue::Implausible), Some(at)) => {
                 plausible::time(at)
             }
             (Some(reading), _) => reading,
             (None, Some(at)) => plausible::time(at),
-            (None, None) => Reading::Absent,
+            (None, None) => FieldValue::Absent,
         }
     }
 
@@ -176,7 +176,7 @@ impl<'a> Json<'a> {
     /// Returns the time of [`Json::time`]; `None` if it is absent or implausible.
     #[must_use]
     pub fn as_time(&self) -> Option<DateTime<Utc>> {
-        self.time().told()
+        self.time().plausible()
     }
 
     /// Returns the time in whole milliseconds since the Unix epoch.
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_key_that_came_twice_the_last_counts() {
+    fn the_last_of_repeated_keys_counts() {
         let value = parse(r#"{"a":1,"b":{"c":2},"a":3}"#);
         assert_eq!(value.get("a"), Some(&Json::Number("3")));
         assert_eq!(value.path(&["b", "c"]), Some(&Json::Number("2")));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_no_likely_one_is_not_told() {
+    fn a_value_without_a_plausible_time_has_none() {
         for text in [
             "0",
             "0.0",

@@ -12,7 +12,7 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 use tables::{EXAMPLES, MISTAKEN_CODES, SCHEMES, WITHHELD_CODES, WITHHELD_WORDS, WITHOUT_NUMBERS};
 
 /// Maximum length of a text that is parsed as a number, in characters; Google's port stops at 250.
-const LONGEST: usize = 100;
+const MAX_CHARS: usize = 100;
 
 /// A parsed phone number. Personal data.
 #[derive(Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ fn is_withheld_text(text: &str) -> bool {
 /// Removes invisible characters, and replaces blanks, hyphens, digits and plus signs by their ASCII
 /// forms. `None` if the text is longer than any number.
 fn clean(raw: &str) -> Option<String> {
-    let mut text = String::with_capacity(raw.len().min(4 * LONGEST));
+    let mut text = String::with_capacity(raw.len().min(4 * MAX_CHARS));
     for c in raw.chars().filter(|c| !is_invisible(*c)) {
         text.push(match c {
             c if c.is_whitespace() => ' ',
@@ -133,12 +133,12 @@ fn clean(raw: &str) -> Option<String> {
             | '\u{FF0D}' => '-',
             c => decimal(c).map_or(c, char::from),
         });
-        if text.len() > 4 * LONGEST {
+        if text.len() > 4 * MAX_CHARS {
             return None;
         }
     }
     let text = text.trim();
-    (!text.is_empty() && text.chars().count() <= LONGEST).then(|| text.to_owned())
+    (!text.is_empty() && text.chars().count() <= MAX_CHARS).then(|| text.to_owned())
 }
 
 /// Returns true for format characters (Unicode `Cf`), variation selectors, and controls other than

@@ -2,7 +2,7 @@
 //!
 //! The sealed body keeps a value outside these ranges, and the facts name its field
 //! (`implausible`). The value itself is not a fact, so read models neither display nor add it.
-//! [`settle`] applies the same ranges to facts stored by an older build, so that a rebuild and a
+//! [`remove_implausible`] applies the same ranges to facts stored by an older build, so that a rebuild and a
 //! live fold agree.
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -13,12 +13,12 @@ use crate::event::Event;
 use crate::money::{Cost, CostParts, Nanos};
 
 /// Maximum duration of a call in milliseconds: one day. Platforms end calls after hours.
-pub const LONGEST_MS: i64 = 86_400_000;
+pub const MAX_CALL_MS: i64 = 86_400_000;
 /// Maximum cost of a call and of each part: 10,000 units of the currency. A part may be negative (a
 /// credit) within the same bound; a total may not.
-pub const MOST_NANOS: Nanos = Nanos(10_000_000_000_000);
+pub const MAX_NANOS: Nanos = Nanos(10_000_000_000_000);
 /// Maximum number of interruptions in a call: one per second for a day.
-pub const MOST_INTERRUPTIONS: u32 = 86_400;
+pub const MAX_INTERRUPTIONS: u32 = 86_400;
 
 /// First second of 2005. Unset clocks start in 1970, 1980, 2000 or 2001.
 const EARLIEST: i64 = 1_104_537_600;
@@ -28,29 +28,29 @@ const LATEST: i64 = 4_102_444_800;
 /// does not make correct times implausible.
 const CLOCK_FLOOR: i64 = 1_798_761_600;
 /// Maximum lead of a platform's clock over the local clock.
-const AHEAD: TimeDelta = TimeDelta::days(2);
+const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::days(2);
 
 /// Result of reading a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading<T> {
+pub enum FieldValue<T> {
     /// No value, or a value that cannot be parsed.
     Absent,
     /// A parsed value that is impossible for a call.
     Implausible,
     /// A plausible value.
-    Told(T),
+    Plausible(T),
 }
 
-impl<T> Reading<T> {
+impl<T> FieldValue<T> {
     fn of(value: Option<T>) -> Self {
-        value.map_or(Self::Implausible, Self::Told)
+        value.map_or(Self::Implausible, Self::Plausible)
     }
 
     /// Returns the value if there is a plausible one.
     #[must_use]
-    pub fn told(self) -> Option<T> {
+    pub fn plausible(self) -> Option<T> {
         match self {
-            Self::Told(value) => Some(value),
+            Self::Plausible(value) => Some(value),
             Self::Absent | Self::Implausible => None,
         }
     }
@@ -58,60 +58,60 @@ impl<T> Reading<T> {
 
 /// Checks a time. Midnight of 1970 counts as absent, because an unset clock reports it.
 #[must_use]
-pub fn time(at: DateTime<Utc>) -> Reading<DateTime<Utc>> {
+pub fn time(at: DateTime<Utc>) -> FieldValue<DateTime<Utc>> {
     match at.timestamp() {
-        0 => Reading::Absent,
-        EARLIEST..LATEST => Reading::Told(at),
-        _ => Reading::Implausible,
+        0 => FieldValue::Absent,
+        EARLIEST..LATEST => FieldValue::Plausible(at),
+        _ => FieldValue::Implausible,
     }
 }
 
 /// Reads a number as a time: seconds, milliseconds, microseconds or nanoseconds since 1970, by the
 /// unit that gives a plausible time. The four ranges do not overlap. Cut to microseconds.
 #[must_use]
-pub fn epoch(number: Decimal) -> Reading<DateTime<Utc>> {
+pub fn epoch(number: Decimal) -> FieldValue<DateTime<Utc>> {
     if number.is_zero() {
-        return Reading::Absent;
+        return FieldValue::Absent;
     }
     let micros =
         [1_000_000, 1_000, 1].into_iter().map(|unit| number.checked_mul(Decimal::from(unit)));
     let nanos = number.checked_div(Decimal::ONE_THOUSAND);
     let at = |micros: Decimal| DateTime::from_timestamp_micros(micros.floor().to_i64()?);
     let mut times = micros.chain([nanos]).flatten().filter_map(at);
-    Reading::of(times.find_map(|at| time(at).told()))
+    FieldValue::of(times.find_map(|at| time(at).plausible()))
 }
 
 /// Reads a duration in milliseconds.
 #[must_use]
-pub fn duration_ms(millis: Decimal) -> Reading<i64> {
-    Reading::of(millis.round().to_i64().filter(|millis| (0..=LONGEST_MS).contains(millis)))
+pub fn duration_ms(millis: Decimal) -> FieldValue<i64> {
+    FieldValue::of(millis.round().to_i64().filter(|millis| (0..=MAX_CALL_MS).contains(millis)))
 }
 
 /// Returns the milliseconds from start to end; `None` if the duration is impossible for a call.
 #[must_use]
 pub fn between(started_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> Option<i64> {
     let lasted = (ended_at - started_at).num_milliseconds();
-    (0..=LONGEST_MS).contains(&lasted).then_some(lasted)
+    (0..=MAX_CALL_MS).contains(&lasted).then_some(lasted)
 }
 
 /// Reads the amount of a part of the cost, rounded to the nano.
 #[must_use]
-pub fn amount(amount: Decimal) -> Reading<Nanos> {
-    Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_amount(*nanos)))
+pub fn amount(amount: Decimal) -> FieldValue<Nanos> {
+    FieldValue::of(Nanos::from_decimal(amount).filter(|nanos| is_amount(*nanos)))
 }
 
 /// Reads the total cost of a call, rounded to the nano.
 #[must_use]
-pub fn total(amount: Decimal) -> Reading<Nanos> {
-    Reading::of(Nanos::from_decimal(amount).filter(|nanos| is_total(*nanos)))
+pub fn total(amount: Decimal) -> FieldValue<Nanos> {
+    FieldValue::of(Nanos::from_decimal(amount).filter(|nanos| is_total(*nanos)))
 }
 
 fn is_total(nanos: Nanos) -> bool {
-    (0..=MOST_NANOS.0).contains(&nanos.0)
+    (0..=MAX_NANOS.0).contains(&nanos.0)
 }
 
 fn is_amount(nanos: Nanos) -> bool {
-    nanos.0.unsigned_abs() <= MOST_NANOS.0.unsigned_abs()
+    nanos.0.unsigned_abs() <= MAX_NANOS.0.unsigned_abs()
 }
 
 /// Removes impossible values from an event and lists their fields in it. Returns the time of the
@@ -121,15 +121,15 @@ fn is_amount(nanos: Nanos) -> bool {
 /// `recorded_at` is also an upper bound for reported times: a call cannot start days after it was
 /// recorded.
 #[must_use]
-pub fn settle(
+pub fn remove_implausible(
     event: &mut Event,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
 ) -> DateTime<Utc> {
     let floor = Utc.timestamp_opt(CLOCK_FLOOR, 0).single().unwrap_or(recorded_at);
-    let latest = recorded_at.max(floor) + AHEAD;
+    let latest = recorded_at.max(floor) + MAX_CLOCK_LEAD;
     let mut implausible = Vec::new();
-    let mut check = Check { latest, implausible: &mut implausible };
+    let mut check = PlausibilityCheck { latest, implausible: &mut implausible };
     match event {
         Event::CallStarted(started) => check.time("started_at", &mut started.started_at),
         Event::CallToolCalled(called) => check.millis(&mut called.tool.at_ms),
@@ -144,10 +144,10 @@ pub fn settle(
                 // The duration was computed from the impossible times.
                 ended.duration_ms = None;
             }
-            let lasted = |millis: &i64| (0..=LONGEST_MS).contains(millis);
+            let lasted = |millis: &i64| (0..=MAX_CALL_MS).contains(millis);
             check.value("duration_ms", &mut ended.duration_ms, lasted);
             check.value("turn_latency_ms", &mut ended.turn_latency_ms, lasted);
-            let counted = |count: &u32| *count <= MOST_INTERRUPTIONS;
+            let counted = |count: &u32| *count <= MAX_INTERRUPTIONS;
             check.value("user_interruptions", &mut ended.user_interruptions, counted);
             check.value("assistant_interruptions", &mut ended.assistant_interruptions, counted);
             check.cost(&mut ended.cost);
@@ -156,7 +156,7 @@ pub fn settle(
         _ => {}
     }
     let Some(call) = event.call_facts_mut() else { return occurred_at };
-    let mut check = Check { latest, implausible: &mut implausible };
+    let mut check = PlausibilityCheck { latest, implausible: &mut implausible };
     check.time("created_at", &mut call.created_at);
     let mut occurred = Some(occurred_at);
     if !call.untimed {
@@ -164,29 +164,29 @@ pub fn settle(
         call.untimed = occurred.is_none();
     }
     for name in implausible {
-        mark(&mut call.implausible, name);
+        add_implausible(&mut call.implausible, name);
     }
     occurred.unwrap_or(recorded_at)
 }
 
 /// Adds the name of an implausible field, unless it is already listed.
-pub fn mark(implausible: &mut Vec<String>, name: &str) {
+pub fn add_implausible(implausible: &mut Vec<String>, name: &str) {
     if !implausible.iter().any(|known| known == name) {
         implausible.push(name.to_owned());
     }
 }
 
-struct Check<'a> {
+struct PlausibilityCheck<'a> {
     latest: DateTime<Utc>,
     implausible: &'a mut Vec<&'static str>,
 }
 
-impl Check<'_> {
+impl PlausibilityCheck<'_> {
     fn time(&mut self, name: &'static str, slot: &mut Option<DateTime<Utc>>) {
         let Some(at) = *slot else { return };
         match time(at) {
-            Reading::Told(at) if at <= self.latest => {}
-            Reading::Absent => *slot = None,
+            FieldValue::Plausible(at) if at <= self.latest => {}
+            FieldValue::Absent => *slot = None,
             _ => {
                 *slot = None;
                 self.implausible.push(name);
@@ -196,15 +196,20 @@ impl Check<'_> {
 
     /// Checks the time of a tool call. A call has many of these, so the field is not listed.
     fn millis(&mut self, slot: &mut Option<i64>) {
-        let is_told = |millis: &i64| {
+        let is_plausible = |millis: &i64| {
             let at = DateTime::from_timestamp_millis(*millis).map(time);
-            matches!(at, Some(Reading::Told(at)) if at <= self.latest)
+            matches!(at, Some(FieldValue::Plausible(at)) if at <= self.latest)
         };
-        *slot = slot.filter(is_told);
+        *slot = slot.filter(is_plausible);
     }
 
-    fn value<T>(&mut self, name: &'static str, slot: &mut Option<T>, is_told: impl Fn(&T) -> bool) {
-        if slot.as_ref().is_some_and(|value| !is_told(value)) {
+    fn value<T>(
+        &mut self,
+        name: &'static str,
+        slot: &mut Option<T>,
+        is_plausible: impl Fn(&T) -> bool,
+    ) {
+        if slot.as_ref().is_some_and(|value| !is_plausible(value)) {
             *slot = None;
             self.implausible.push(name);
         }

@@ -56,7 +56,7 @@ impl fmt::Display for Provider {
 
 /// A webhook request as far as verification needs it. Header names are lower case.
 #[derive(Debug, Clone, Copy)]
-pub struct Proof<'a> {
+pub struct WebhookRequest<'a> {
     /// All headers of the request, in order, with repetitions.
     pub headers: &'a [(String, String)],
     /// The exact bytes of the body; `None` while the body is not read.
@@ -65,22 +65,22 @@ pub struct Proof<'a> {
     pub now_unix: i64,
 }
 
-impl<'a> Proof<'a> {
+impl<'a> WebhookRequest<'a> {
     /// Returns the value of a header that a signature depends on, without surrounding blanks;
     /// `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`Unproven::Repeated`]: each further value would be one more pass over the body, for a sender
-    /// that has proved nothing. [`Unproven::Wrong`]: the value is not ASCII, as no signature and no time is.
-    pub fn single(&self, name: &str) -> Result<Option<&'a str>, Unproven> {
+    /// [`VerificationError::Repeated`]: each further value would be one more pass over the body, for a sender
+    /// that has proved nothing. [`VerificationError::Invalid`]: the value is not ASCII, as no signature and no time is.
+    pub fn single(&self, name: &str) -> Result<Option<&'a str>, VerificationError> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
         let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());
         let value = values.next();
         if values.next().is_some() {
-            return Err(Unproven::Repeated);
+            return Err(VerificationError::Repeated);
         }
         match value {
-            Some(value) if !value.is_ascii() => Err(Unproven::Wrong),
+            Some(value) if !value.is_ascii() => Err(VerificationError::Invalid),
             value => Ok(value),
         }
     }
@@ -88,34 +88,34 @@ impl<'a> Proof<'a> {
 
 /// Reason why a webhook is not authenticated. The request is answered with 401 and audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Unproven {
+pub enum VerificationError {
     /// The request has neither a secret nor a signature.
     #[error("the request carries no proof")]
     Missing,
     /// The secret or the signature is invalid.
     #[error("the proof is wrong")]
-    Wrong,
+    Invalid,
     /// The signature is valid, but its time is more than five minutes away.
     #[error("the signed time is more than five minutes away")]
-    Stale,
+    Expired,
     /// The signature or its time is repeated. No signature is computed in this case.
     #[error("the signature or its time is given more than once")]
     Repeated,
     /// The request has a signature over the body, and the body is not read yet.
     #[error("the proof is a signature over the body, which was not read")]
-    Unread,
+    BodyRequired,
 }
 
-impl Unproven {
+impl VerificationError {
     /// Returns the stable code for audit events and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::Missing => "proof-missing",
-            Self::Wrong => "proof-wrong",
-            Self::Stale => "proof-stale",
+            Self::Invalid => "proof-wrong",
+            Self::Expired => "proof-stale",
             Self::Repeated => "proof-repeated",
-            Self::Unread => "proof-unread",
+            Self::BodyRequired => "proof-unread",
         }
     }
 }
@@ -123,7 +123,7 @@ impl Unproven {
 /// Reason why a body cannot be translated. The text is sent to the caller, so it quotes nothing
 /// from the body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refused {
+pub enum TranslateError {
     /// The body is not UTF-8.
     #[error("the body is not UTF-8 (byte {at} breaks it)")]
     NotUtf8 {
@@ -152,7 +152,7 @@ pub enum Refused {
     },
     /// The body is JSON, but not a message of this provider.
     #[error("{0}")]
-    WrongShape(&'static str),
+    UnrecognizedMessage(&'static str),
 }
 
 /// Ids in a message by which a shared source finds the tenant. Their source is the platform's own
@@ -212,7 +212,7 @@ pub struct Translation {
     pub drafts: Vec<Draft>,
     /// True if the translation depends on a missing region: the message has a number that does not
     /// parse without one.
-    pub wants_country: bool,
+    pub needs_region: bool,
     /// True for streaming telemetry that the end-of-call report repeats. Recorded on request only.
     pub is_telemetry: bool,
     /// Form of the response.
@@ -234,13 +234,13 @@ pub trait Adapter: Send + Sync {
     /// provider, at most one pass over the body is made, whatever the headers are.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered with 401 and nothing of it is stored. For
-    /// [`Unproven::Unread`], the caller reads the body and verifies again.
-    fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven>;
+    /// [`VerificationError`]: the request is answered with 401 and nothing of it is stored. For
+    /// [`VerificationError::BodyRequired`], the caller reads the body and verifies again.
+    fn verify(&self, secret: &str, request: &WebhookRequest<'_>) -> Result<(), VerificationError>;
 
     /// Translates a body. `region` (ISO 3166-1 alpha-2) is the country of national phone numbers.
     ///
     /// # Errors
-    /// [`Refused`]: the request is answered with 400 and nothing of it is stored.
-    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, Refused>;
+    /// [`TranslateError`]: the request is answered with 400 and nothing of it is stored.
+    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, TranslateError>;
 }

@@ -7,7 +7,7 @@ use ledger_core::event::{Event, KeyCreated, KeyRevoked};
 use ledger_core::ids::{KeyId, Position, TenantId};
 
 use crate::Store;
-use crate::change::Author;
+use crate::admin_events::Actor;
 use crate::error::StoreError;
 use crate::tenant_tx::{TenantTx, begin};
 
@@ -42,7 +42,7 @@ pub struct NewKey<'a> {
 
 /// The metadata of an API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ApiKeyInfo {
     /// The public id, time-ordered.
     pub key_id: KeyId,
     /// The label chosen by the operator.
@@ -61,16 +61,16 @@ pub struct Listed {
 
 /// The result of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revoked {
+pub enum Revocation {
     /// The key was revoked by this request. Holds the position of the event; `None` for a key of
     /// the installation, which has no log.
-    Now(Option<Position>),
+    Revoked(Option<Position>),
     /// The key was already revoked.
-    Before,
+    AlreadyRevoked,
 }
 
 impl Store {
-    /// Stores the hash of a new API key and records the issue, with its author, in the tenant's
+    /// Stores the hash of a new API key and records the issue, with its actor, in the tenant's
     /// log. Returns the key's id and the event's position.
     ///
     /// The caller shows the key, once. A key of the installation gives access to data of no tenant;
@@ -80,7 +80,7 @@ impl Store {
     /// The database did not answer, or the tenant's log does not accept events.
     pub async fn create_api_key_by(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: TenantId,
         key: &str,
         new: &NewKey<'_>,
@@ -95,7 +95,7 @@ impl Store {
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_change_by(author, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &created).await?),
         };
         sqlx::query!(
             "insert into ledger.api_keys
@@ -112,11 +112,11 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok((key_id, position))
     }
 
-    /// Issues a key without expiry, with the operator as author.
+    /// Issues a key without expiry, with the operator as actor.
     ///
     /// # Errors
     /// The errors of [`Store::create_api_key_by`].
@@ -139,10 +139,10 @@ impl Store {
     /// The database did not answer.
     pub async fn revoke_api_key(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: Option<TenantId>,
         key_id: KeyId,
-    ) -> Result<Option<Revoked>, StoreError> {
+    ) -> Result<Option<Revocation>, StoreError> {
         let mut tx = begin(&self.owner).await?;
         let row = sqlx::query!(
             r#"select tenant_id, revoked_at is null as "is_live!" from ledger.api_keys
@@ -154,7 +154,7 @@ impl Store {
         .await?;
         let Some(row) = row else { return Ok(None) };
         if !row.is_live {
-            return Ok(Some(Revoked::Before));
+            return Ok(Some(Revocation::AlreadyRevoked));
         }
         let tenant_id = TenantId(row.tenant_id);
         sqlx::query!(
@@ -168,12 +168,12 @@ impl Store {
         let revoked = Event::KeyRevoked(KeyRevoked { key_id: key_id.0 });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_change_by(author, &mut tx, tenant_id, &revoked).await?),
+            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &revoked).await?),
         };
         tx.commit().await?;
-        self.remembered.forget(tenant_id);
-        self.wake.ring([tenant_id]);
-        Ok(Some(Revoked::Now(position)))
+        self.settings_cache.invalidate(tenant_id);
+        self.notifier.notify([tenant_id]);
+        Ok(Some(Revocation::Revoked(position)))
     }
 
     /// Returns the valid key of this tenant for a presented secret, or `None`. The result is cached
@@ -190,15 +190,15 @@ impl Store {
             digest(&SHA256, key.as_bytes()).as_ref().try_into().expect("SHA-256 is 32 bytes");
         let now = self.clock.now_micros();
         let is_live = |key: &ApiKey| key.expires_at.is_none_or(|end| now < end);
-        if let Some(known) = self.remembered.key(&hash) {
+        if let Some(known) = self.settings_cache.key(&hash) {
             return Ok(Some(known).filter(is_live));
         }
         // The limit is per tenant: requests with invalid keys delay only the tenant they name.
-        let _turn = self.lookups.take(&tenant_id, LOOKUPS, 1).await;
-        if let Some(known) = self.remembered.key(&hash) {
+        let _permit = self.lookups.take(&tenant_id, LOOKUPS, 1).await;
+        if let Some(known) = self.settings_cache.key(&hash) {
             return Ok(Some(known).filter(is_live));
         }
-        let asked = self.remembered.ask();
+        let version = self.settings_cache.version();
         let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
         let row = sqlx::query!(
             r#"select k.key_id, k.scopes, k.expires_at,
@@ -225,9 +225,9 @@ impl Store {
             return Ok(None);
         }
         if row.is_note_due {
-            note_use(tx, found.key_id, now).await;
+            update_last_used(tx, found.key_id, now).await;
         }
-        self.remembered.keep_key(asked, hash, &found);
+        self.settings_cache.insert_key(version, hash, &found);
         Ok(Some(found))
     }
 
@@ -238,7 +238,7 @@ impl Store {
     pub async fn api_keys(
         &self,
         tenant_id: Option<TenantId>,
-    ) -> Result<Vec<(TenantId, Listed)>, StoreError> {
+    ) -> Result<Vec<(TenantId, ApiKeyInfo)>, StoreError> {
         let rows = sqlx::query!(
             "select tenant_id, key_id, name, scopes, created_at, revoked_at, expires_at, last_used_at
                from ledger.api_keys
@@ -249,7 +249,7 @@ impl Store {
         .fetch_all(&self.owner)
         .await?;
         let listed = rows.into_iter().map(|row| {
-            let key = Listed {
+            let key = ApiKeyInfo {
                 key_id: KeyId(row.key_id),
                 name: row.name,
                 scopes: row.scopes,
@@ -265,7 +265,7 @@ impl Store {
 }
 
 /// Updates `last_used_at`. A failure, such as on a standby, is logged and does not refuse the key.
-async fn note_use(mut tx: TenantTx, key_id: KeyId, at: DateTime<Utc>) {
+async fn update_last_used(mut tx: TenantTx, key_id: KeyId, at: DateTime<Utc>) {
     let tenant_id = tx.tenant_id();
     let noted = sqlx::query!("select ledger.note_key_use($1, $2, $3)", tenant_id.0, key_id.0, at)
         .execute(tx.conn())
@@ -287,7 +287,7 @@ pub async fn list(
     tx: &mut TenantTx,
     before: Option<KeyId>,
     limit: i64,
-) -> sqlx::Result<Vec<Listed>> {
+) -> sqlx::Result<Vec<ApiKeyInfo>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         "select key_id, name, scopes, created_at, revoked_at, expires_at, last_used_at
@@ -301,7 +301,7 @@ pub async fn list(
     )
     .fetch_all(tx.conn())
     .await?;
-    let listed = rows.into_iter().map(|row| Listed {
+    let listed = rows.into_iter().map(|row| ApiKeyInfo {
         key_id: KeyId(row.key_id),
         name: row.name,
         scopes: row.scopes,

@@ -107,7 +107,7 @@ pub struct Appended {
 
 /// The result of `ledger.append` for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum AppendOutcome {
     /// The events are in the log, newly appended or as a duplicate.
     Appended(Appended),
     /// The stream has this version instead of the expected one.
@@ -127,7 +127,7 @@ pub enum Answer {
 pub async fn append(
     conn: &mut PgConnection,
     requests: &[&AppendRequest],
-) -> sqlx::Result<Vec<Answer>> {
+) -> sqlx::Result<Vec<AppendOutcome>> {
     let bytes = requests.iter().map(|request| request.size()).sum();
     let columns = compute(bytes, || Columns::of(requests)).await;
     let rows = sqlx::query!(
@@ -164,13 +164,13 @@ pub async fn append(
     }
     let positions = |first: Option<i64>, last: Option<i64>, duplicate| {
         let (first, last) = (Position(first.unwrap_or(0)), Position(last.unwrap_or(0)));
-        Answer::Appended(Appended { first, last, duplicate })
+        AppendOutcome::Appended(Appended { first, last, duplicate })
     };
     let answers = rows.into_iter().map(|row| match row.status.as_str() {
         "appended" => positions(row.first_position, row.last_position, false),
         "duplicate" => positions(row.first_position, row.last_position, true),
-        "conflict" => Answer::Conflict(StreamVersion(row.actual.unwrap_or(0))),
-        _ => Answer::Refused(row.reason.unwrap_or_default()),
+        "conflict" => AppendOutcome::Conflict(StreamVersion(row.actual.unwrap_or(0))),
+        _ => AppendOutcome::Refused(row.reason.unwrap_or_default()),
     });
     Ok(answers.collect())
 }

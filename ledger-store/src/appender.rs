@@ -1,8 +1,8 @@
 //! Group commit: append requests that queue up while a batch commits form the next batch. Each
 //! caller gets its own answer after the commit.
 //!
-//! There is no timer, so a single request is never delayed. Tenants are distributed over lanes by
-//! hash, so two batches never wait for each other's tenant locks; two lanes measured best (see
+//! There is no timer, so a single request is never delayed. Tenants are distributed over workers by
+//! hash, so two batches never wait for each other's tenant locks; two workers measured best (see
 //! `docs/decisions/0003-append.md`). A tenant with a row that another session has locked is set
 //! apart, so that the lock delays only this tenant (`docs/decisions/0022-resource-isolation.md`).
 
@@ -22,28 +22,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::apart::Apart;
-use crate::append::{Answer, AppendRequest, Appended, append};
+use crate::append::{AppendOutcome, AppendRequest, Appended, append};
+use crate::notifier::CommitNotifier;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
-use crate::wake::Wake;
 
 const MAX_REQUESTS: usize = 512;
 const MAX_BYTES: usize = 2 << 20;
-/// Idle time after which a lane returns its connection to the pool.
-const REST: Duration = Duration::from_secs(1);
-/// Maximum number of requests queued in one lane.
-const QUEUE: usize = 4_096;
-/// Timeout of one batch, so that a database that stopped responding blocks a lane no longer. Above
+/// Idle time after which a worker returns its connection to the pool.
+const IDLE_RELEASE: Duration = Duration::from_secs(1);
+/// Maximum number of requests queued in one worker.
+const MAX_QUEUED: usize = 4_096;
+/// Timeout of one batch, so that a database that stopped responding blocks a worker no longer. Above
 /// the lock timeouts, because their errors are more specific.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// Maximum kilobytes queued in all lanes together.
-const QUEUE_KILOBYTES: usize = 64 << 10;
+const BATCH_TIMEOUT: Duration = Duration::from_secs(8);
+/// Maximum kilobytes queued in all workers together.
+const MAX_QUEUED_KILOBYTES: usize = 64 << 10;
 
 /// Requests and kilobytes that one tenant may have queued: half of the total.
-const TENANT_QUEUE: usize = QUEUE / 2;
-const TENANT_KILOBYTES: usize = QUEUE_KILOBYTES / 2;
+const MAX_QUEUED_PER_TENANT: usize = MAX_QUEUED / 2;
+const MAX_KILOBYTES_PER_TENANT: usize = MAX_QUEUED_KILOBYTES / 2;
 /// Connections for tenants that are set apart.
-pub(crate) const APART: u32 = 4;
+pub(crate) const APART_CONNECTIONS: u32 = 4;
 
 /// The reason for which a request was not appended.
 #[derive(Debug, Error)]
@@ -78,38 +78,42 @@ impl AppendError {
     }
 }
 
-struct Waiting {
+struct PendingAppend {
     request: AppendRequest,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
     since: Instant,
-    _room: [OwnedSemaphorePermit; 3],
+    _permits: [OwnedSemaphorePermit; 3],
 }
 
-/// Accepts append requests from any number of callers and distributes them over the lanes.
+/// Accepts append requests from any number of callers and distributes them over the workers.
 #[derive(Clone)]
 pub struct Appender {
-    lanes: Arc<[mpsc::Sender<Waiting>]>,
-    room: Arc<Semaphore>,
+    workers: Arc<[mpsc::Sender<PendingAppend>]>,
+    budget: Arc<Semaphore>,
     queued: Shares<TenantId>,
     kilobytes: Shares<TenantId>,
 }
 
 impl Appender {
-    /// Starts the lanes. A lane ends when the last clone of the appender is dropped, after its
+    /// Starts the workers. A worker ends when the last clone of the appender is dropped, after its
     /// queue is committed.
-    pub(crate) fn start((pool, apart): (&PgPool, &PgPool), lanes: usize, wake: &Wake) -> Self {
-        let apart = Apart::new(apart, wake);
+    pub(crate) fn start(
+        (pool, apart): (&PgPool, &PgPool),
+        workers: usize,
+        notifier: &CommitNotifier,
+    ) -> Self {
+        let apart = Apart::new(apart, notifier);
         let start = |_| {
-            let (sender, receiver) = mpsc::channel(QUEUE);
+            let (sender, receiver) = mpsc::channel(MAX_QUEUED);
             tokio::spawn(stage::drive(
                 Stage::Append,
-                Lane::new(pool, wake).run(receiver, apart.clone()),
+                AppendWorker::new(pool, notifier).run(receiver, apart.clone()),
             ));
             sender
         };
         Self {
-            lanes: (0..lanes.max(1)).map(start).collect(),
-            room: Arc::new(Semaphore::new(QUEUE_KILOBYTES)),
+            workers: (0..workers.max(1)).map(start).collect(),
+            budget: Arc::new(Semaphore::new(MAX_QUEUED_KILOBYTES)),
             queued: Shares::default(),
             kilobytes: Shares::default(),
         }
@@ -118,7 +122,7 @@ impl Appender {
     /// Number of requests in this process that are queued and not yet in a batch.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
+        self.workers.iter().map(|worker| worker.max_capacity() - worker.capacity()).sum()
     }
 
     /// Appends a request durably and returns its positions.
@@ -133,42 +137,43 @@ impl Appender {
         if request.repeats_a_stream() {
             return Err(AppendError::Refused { reason: "stream_repeated".into() });
         }
-        let room = self.room_for(&request).ok_or(AppendError::Overloaded)?;
+        let budget = self.reserve(&request).ok_or(AppendError::Overloaded)?;
         let mut hasher = DefaultHasher::new();
         request.tenant_id.hash(&mut hasher);
-        let nth = hasher.finish() % self.lanes.len() as u64;
-        let lane = &self.lanes[usize::try_from(nth).expect("less than the number of lanes")];
+        let nth = hasher.finish() % self.workers.len() as u64;
+        let worker = &self.workers[usize::try_from(nth).expect("less than the number of workers")];
         let (reply, answer) = oneshot::channel();
-        lane.try_send(Waiting { request, reply, since: Instant::now(), _room: room })
+        worker
+            .try_send(PendingAppend { request, reply, since: Instant::now(), _permits: budget })
             .map_err(|_| AppendError::Overloaded)?;
         answer.await.map_err(|_| AppendError::Unavailable(None))?
     }
 
     /// Reserves a queue slot, the tenant's share of kilobytes and kilobytes of the total.
-    fn room_for(&self, request: &AppendRequest) -> Option<[OwnedSemaphorePermit; 3]> {
+    fn reserve(&self, request: &AppendRequest) -> Option<[OwnedSemaphorePermit; 3]> {
         let (tenant, kilobytes) = (&request.tenant_id, request.size() / 1024 + 1);
         let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
-        let place = self.queued.try_take(tenant, TENANT_QUEUE, 1)?;
-        let share = self.kilobytes.try_take(tenant, TENANT_KILOBYTES, kilobytes)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kilobytes).ok()?;
-        Some([place, share, room])
+        let slot = self.queued.try_take(tenant, MAX_QUEUED_PER_TENANT, 1)?;
+        let share = self.kilobytes.try_take(tenant, MAX_KILOBYTES_PER_TENANT, kilobytes)?;
+        let budget = Arc::clone(&self.budget).try_acquire_many_owned(kilobytes).ok()?;
+        Some([slot, share, budget])
     }
 }
 
-struct Lane {
+struct AppendWorker {
     pool: PgPool,
     /// Kept between batches: an acquire and release per batch would cost extra round trips.
     conn: Option<PoolConnection<Postgres>>,
-    wake: Wake,
+    notifier: CommitNotifier,
     batches: u64,
 }
 
-impl Lane {
-    fn new(pool: &PgPool, wake: &Wake) -> Self {
-        Self { pool: pool.clone(), conn: None, wake: wake.clone(), batches: 0 }
+impl AppendWorker {
+    fn new(pool: &PgPool, notifier: &CommitNotifier) -> Self {
+        Self { pool: pool.clone(), conn: None, notifier: notifier.clone(), batches: 0 }
     }
 
-    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, apart: Apart) {
+    async fn run(mut self, mut queue: mpsc::Receiver<PendingAppend>, apart: Apart) {
         while let Some(first) = self.next(&mut queue).await {
             let mut bytes = 0;
             let mut batch = Vec::new();
@@ -176,7 +181,7 @@ impl Lane {
             while let Some(waiting) = next {
                 // A request of a tenant that is set apart joins that queue, which keeps the
                 // tenant's order.
-                if let Some(waiting) = apart.pass(waiting) {
+                if let Some(waiting) = apart.divert(waiting) {
                     bytes += waiting.request.size();
                     batch.push(waiting);
                 }
@@ -193,7 +198,7 @@ impl Lane {
 
     /// After a lock timeout, sets apart the requests with a locked tenant. Returns the other
     /// requests, for an immediate retry.
-    async fn set_apart(&mut self, locked: Vec<Waiting>, apart: &Apart) -> Vec<Waiting> {
+    async fn set_apart(&mut self, locked: Vec<PendingAppend>, apart: &Apart) -> Vec<PendingAppend> {
         if locked.is_empty() {
             return locked;
         }
@@ -201,19 +206,19 @@ impl Lane {
             tracing::warn!(error = %error, "append.locks_unknown");
             HashSet::new()
         });
-        let is_free = |waiting: &Waiting| free.contains(&waiting.request.tenant_id);
+        let is_free = |waiting: &PendingAppend| free.contains(&waiting.request.tenant_id);
         let (free, held): (Vec<_>, Vec<_>) = locked.into_iter().partition(is_free);
         // All tenants are free now: the locks were released since, or are short and frequent. All
         // are set apart, where a longer lock timeout applies.
         let (free, held) = if held.is_empty() { (held, free) } else { (free, held) };
         for waiting in held {
-            apart.take(waiting);
+            apart.set_apart(waiting);
         }
         free
     }
 
     /// The tenants of a batch with a row that no other session locks at this moment.
-    async fn free(&mut self, batch: &[Waiting]) -> sqlx::Result<HashSet<TenantId>> {
+    async fn free(&mut self, batch: &[PendingAppend]) -> sqlx::Result<HashSet<TenantId>> {
         let mut tenants: Vec<_> = batch.iter().map(|waiting| waiting.request.tenant_id.0).collect();
         tenants.sort_unstable();
         tenants.dedup();
@@ -229,12 +234,12 @@ impl Lane {
             .fetch_all(&mut *conn)
             .await
         };
-        let free = timeout(PATIENCE, free).await.unwrap_or_else(|_| Err(gone_silent()))?;
+        let free = timeout(BATCH_TIMEOUT, free).await.unwrap_or_else(|_| Err(timed_out()))?;
         Ok(free.into_iter().map(TenantId).collect())
     }
 
     /// Receives the next request. The connection is returned when the pool closes.
-    async fn next(&mut self, queue: &mut mpsc::Receiver<Waiting>) -> Option<Waiting> {
+    async fn next(&mut self, queue: &mut mpsc::Receiver<PendingAppend>) -> Option<PendingAppend> {
         if self.conn.is_some() {
             tokio::select! {
                 biased;
@@ -242,7 +247,7 @@ impl Lane {
                 () = self.pool.close_event() => self.conn = None,
                 // An idle connection may have died unnoticed, so it is returned to the pool, which
                 // pings it before reuse.
-                () = tokio::time::sleep(REST) => self.conn = None,
+                () = tokio::time::sleep(IDLE_RELEASE) => self.conn = None,
             }
         }
         queue.recv().await
@@ -251,33 +256,36 @@ impl Lane {
     /// Commits a batch and answers its requests. A batch that fails on its data is halved until the
     /// faulty request is alone, so that no other request fails with it. Requests that ran into the
     /// lock timeout are returned without an answer, with the error.
-    async fn commit(&mut self, batch: Vec<Waiting>) -> (Vec<Waiting>, Option<sqlx::Error>) {
+    async fn commit(
+        &mut self,
+        batch: Vec<PendingAppend>,
+    ) -> (Vec<PendingAppend>, Option<sqlx::Error>) {
         let mut pending = vec![batch];
-        let (mut locked, mut why) = (Vec::new(), None);
+        let (mut locked, mut lock_error) = (Vec::new(), None);
         while let Some(mut batch) = pending.pop() {
             let requests: Vec<&AppendRequest> =
                 batch.iter().map(|waiting| &waiting.request).collect();
             match self.append(&requests).await {
                 Ok(answers) => self.answer(batch, answers),
-                Err(error) if is_about_data(&error) && batch.len() > 1 => {
+                Err(error) if is_data_error(&error) && batch.len() > 1 => {
                     let rest = batch.split_off(batch.len() / 2);
                     pending.extend([rest, batch]);
                 }
                 Err(error) if is_lock_timeout(&error) => {
                     locked.append(&mut batch);
-                    why = Some(error);
+                    lock_error = Some(error);
                 }
                 Err(error) => refuse(batch, error),
             }
         }
-        (locked, why)
+        (locked, lock_error)
     }
 
-    async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
+    async fn append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<AppendOutcome>> {
         match self.try_append(requests).await {
             // The connection died, or the statement deadlocked with an operator's. A retry is safe:
             // events already appended answer `duplicate`.
-            Err(error) if is_passing(&error) && !is_silence(&error) => {
+            Err(error) if is_transient(&error) && !is_timeout(&error) => {
                 tracing::warn!(error = %error, "append.retry");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 self.try_append(requests).await
@@ -286,15 +294,18 @@ impl Lane {
         }
     }
 
-    async fn try_append(&mut self, requests: &[&AppendRequest]) -> sqlx::Result<Vec<Answer>> {
+    async fn try_append(
+        &mut self,
+        requests: &[&AppendRequest],
+    ) -> sqlx::Result<Vec<AppendOutcome>> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.pool.acquire().await?,
         };
         self.batches += 1;
-        #[cfg(feature = "planted-bugs")]
-        if crate::planted::is(crate::planted::ACKNOWLEDGE_BEFORE_COMMIT) {
-            return crate::planted::append_uncommitted(conn, requests).await;
+        #[cfg(feature = "fault-injection")]
+        if crate::injected_faults::is(crate::injected_faults::ACKNOWLEDGE_BEFORE_COMMIT) {
+            return crate::injected_faults::append_uncommitted(conn, requests).await;
         }
         let batches = self.batches;
         let appended = async {
@@ -304,34 +315,35 @@ impl Lane {
             }
             append(&mut conn, requests).await
         };
-        let appended = timeout(PATIENCE, appended).await.unwrap_or_else(|_| Err(gone_silent()))?;
+        let appended =
+            timeout(BATCH_TIMEOUT, appended).await.unwrap_or_else(|_| Err(timed_out()))?;
         self.conn = Some(conn);
         Ok(appended)
     }
 
-    fn answer(&self, batch: Vec<Waiting>, answers: Vec<Answer>) {
+    fn answer(&self, batch: Vec<PendingAppend>, answers: Vec<AppendOutcome>) {
         let mut appended = Vec::new();
         for (waiting, answer) in batch.into_iter().zip(answers) {
             let answer = match answer {
-                Answer::Appended(done) => {
+                AppendOutcome::Appended(done) => {
                     // Duplicates notify too: the notification of the first append may be lost.
                     appended.push(waiting.request.tenant_id);
                     Ok(done)
                 }
-                Answer::Conflict(actual) => Err(AppendError::Conflict { actual }),
-                Answer::Refused(reason) => Err(AppendError::Refused { reason }),
+                AppendOutcome::Conflict(actual) => Err(AppendError::Conflict { actual }),
+                AppendOutcome::Refused(reason) => Err(AppendError::Refused { reason }),
             };
             // If the caller is gone, its answer is dropped; the event stays appended.
             let _ = waiting.reply.send(answer);
         }
         if !appended.is_empty() {
-            self.wake.ring(appended);
+            self.notifier.notify(appended);
         }
     }
 }
 
-fn refuse(batch: Vec<Waiting>, error: sqlx::Error) {
-    let about_data = is_about_data(&error);
+fn refuse(batch: Vec<PendingAppend>, error: sqlx::Error) {
+    let about_data = is_data_error(&error);
     tracing::error!(error = %error, requests = batch.len(), "append.failed");
     let error = Arc::new(error);
     for waiting in batch {
@@ -346,7 +358,7 @@ fn refuse(batch: Vec<Waiting>, error: sqlx::Error) {
 
 /// SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the batch holds a faulty
 /// request.
-fn is_about_data(error: &sqlx::Error) -> bool {
+fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
@@ -358,7 +370,7 @@ fn is_lock_timeout(error: &sqlx::Error) -> bool {
 }
 
 /// Errors that a retry may resolve: connection (class 08), server shutdown (57), deadlock (40).
-fn is_passing(error: &sqlx::Error) -> bool {
+fn is_transient(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
         || code.is_some_and(|code| ["08", "40", "57"].iter().any(|class| code.starts_with(class)))
@@ -366,12 +378,12 @@ fn is_passing(error: &sqlx::Error) -> bool {
 
 /// The error of a batch that timed out. Its connection is dropped, which cancels the statement; the
 /// outcome is unknown.
-fn gone_silent() -> sqlx::Error {
+fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(ErrorKind::TimedOut.into())
 }
 
 /// A timed-out batch is not retried: its callers have already waited for the whole timeout.
-fn is_silence(error: &sqlx::Error) -> bool {
+fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::TimedOut)
 }
 

@@ -23,7 +23,7 @@ pub async fn compute<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes <= INLINE {
         return work();
     }
-    let _turn = PROCESSORS.acquire().await.expect("it is never closed");
+    let _permit = PROCESSORS.acquire().await.expect("it is never closed");
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         // A current-thread runtime has no other thread that could continue.

@@ -1,5 +1,5 @@
 //! Deliveries reconstructed from a tenant's log: recorded ones, and ones refused for an invalid
-//! signature. Duplicates and telemetry leave no event; [`crate::counts`] has their numbers.
+//! signature. Duplicates and telemetry leave no event; [`crate::webhook_counts`] has their numbers.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, SourceId, StreamId};
@@ -9,13 +9,13 @@ use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
 /// Maximum number of events scanned for one page: a log may have long ranges without webhooks.
-const MAX_LOOK: i64 = 5_000;
+const MAX_SCANNED: i64 = 5_000;
 /// Number of events read by one query.
-const STEP: i64 = 500;
+const SCAN_BATCH: i64 = 500;
 
 /// A webhook in the log: the contiguous events that one request appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct LoggedDelivery {
     /// Time of recording, by this installation's clock.
     pub at: DateTime<Utc>,
     /// The source that received it.
@@ -40,12 +40,12 @@ pub struct Delivery {
 pub struct Page {
     /// The deliveries found. A page may be short or empty, because at most 5,000 events are scanned
     /// for it.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<LoggedDelivery>,
     /// The next page ends before this position; `None` when the start of the log was reached.
     pub next: Option<Position>,
 }
 
-struct Row {
+struct EventRow {
     position: i64,
     event_type: String,
     stream_kind: String,
@@ -67,16 +67,17 @@ pub async fn before(
     before: Option<Position>,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let mut deliveries: Vec<Delivery> = Vec::new();
+    let mut deliveries: Vec<LoggedDelivery> = Vec::new();
     let mut before = before.map_or(i64::MAX, |before| before.0);
-    for _ in 0..MAX_LOOK / STEP {
+    for _ in 0..MAX_SCANNED / SCAN_BATCH {
         let rows = rows_before(tx, before).await?;
-        let is_last = rows.len() < usize::try_from(STEP).expect("a small number");
+        let is_last = rows.len() < usize::try_from(SCAN_BATCH).expect("a small number");
         for row in rows {
             before = row.position;
-            let Some(found) = Delivery::of(row)? else { continue };
-            if let Some(later) = deliveries.last_mut().filter(|later| later.is_one_with(&found)) {
-                later.begin_with(found);
+            let Some(found) = LoggedDelivery::of(row)? else { continue };
+            if let Some(later) = deliveries.last_mut().filter(|later| later.is_same_request(&found))
+            {
+                later.extend_backwards(found);
             } else if deliveries.len() < limit {
                 deliveries.push(found);
             } else {
@@ -88,17 +89,18 @@ pub async fn before(
         }
     }
     // The oldest delivery may continue before the scanned range; then the next page starts with it.
-    let may_go_on =
-        |last: &mut Delivery| last.first.0 == before && last.last.0 - last.first.0 + 1 < MAX_LOOK;
-    let cut = deliveries.pop_if(may_go_on);
+    let may_continue = |last: &mut LoggedDelivery| {
+        last.first.0 == before && last.last.0 - last.first.0 + 1 < MAX_SCANNED
+    };
+    let cut = deliveries.pop_if(may_continue);
     let next = cut.map_or(before, |cut| cut.last.0 + 1);
     Ok(Page { deliveries, next: Some(Position(next)) })
 }
 
-async fn rows_before(tx: &mut TenantTx, before: i64) -> sqlx::Result<Vec<Row>> {
+async fn rows_before(tx: &mut TenantTx, before: i64) -> sqlx::Result<Vec<EventRow>> {
     let tenant_id = tx.tenant_id();
     sqlx::query_as!(
-        Row,
+        EventRow,
         r#"
         select position, event_type, stream_kind, stream_id, recorded_at,
                meta ->> 'request_id' as request_id,
@@ -114,15 +116,15 @@ async fn rows_before(tx: &mut TenantTx, before: i64) -> sqlx::Result<Vec<Row>> {
         "#,
         tenant_id.0,
         before,
-        STEP,
+        SCAN_BATCH,
     )
     .fetch_all(tx.conn())
     .await
 }
 
-impl Delivery {
+impl LoggedDelivery {
     /// Returns `None` when the event was not caused by a webhook.
-    fn of(row: Row) -> Result<Option<Self>, StoreError> {
+    fn of(row: EventRow) -> Result<Option<Self>, StoreError> {
         let corrupt = || StoreError::Corrupt { table: "ledger.events", column: "meta" };
         let parse = |id: &str| Uuid::try_parse(id).map_err(|_| corrupt());
         let Some(source_id) = row.source_id else { return Ok(None) };
@@ -139,11 +141,11 @@ impl Delivery {
     }
 
     /// Whether an event directly before this delivery is part of the same request.
-    fn is_one_with(&self, earlier: &Self) -> bool {
+    fn is_same_request(&self, earlier: &Self) -> bool {
         self.request_id == earlier.request_id && self.first.0 == earlier.first.0 + 1
     }
 
-    fn begin_with(&mut self, earlier: Self) {
+    fn extend_backwards(&mut self, earlier: Self) {
         self.first = earlier.first;
         self.event_type = earlier.event_type;
         self.at = earlier.at;

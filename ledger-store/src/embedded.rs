@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 use self::{
     lock::{StartLock, UserLock},
-    place::Place,
+    paths::ClusterPaths,
 };
 
 mod binaries;
@@ -37,7 +37,7 @@ mod error;
 mod identity;
 mod initdb;
 mod lock;
-mod place;
+mod paths;
 mod process;
 mod server;
 mod settings;
@@ -96,7 +96,7 @@ pub enum Stopped {
 /// process to adopt.
 #[derive(Debug)]
 pub struct Cluster {
-    place: Place,
+    paths: ClusterPaths,
     was_adopted: bool,
     is_running: Arc<AtomicBool>,
     users: UserLock,
@@ -116,35 +116,39 @@ impl Cluster {
     /// [`Error::Locked`] when another process took too long: try again. Every other error names
     /// what an operator has to change.
     pub async fn start_or_adopt(settings: Settings) -> Result<Self, Error> {
-        let place = Place::open(&settings.data_dir)?;
-        let lock = StartLock::acquire(&place.root).await?;
-        let running = server::ensure_running(&place, &settings, &lock).await?;
-        let users = UserLock::acquire(&place.root, &lock)?;
-        if let Err(refused) = running.check(&place, settings.durability).await {
+        let paths = ClusterPaths::open(&settings.data_dir)?;
+        let lock = StartLock::acquire(&paths.root).await?;
+        let running = server::ensure_running(&paths, &settings, &lock).await?;
+        let users = UserLock::acquire(&paths.root, &lock)?;
+        if let Err(refused) = running.check(&paths, settings.durability).await {
             if users.release(&lock)? {
-                server::halt(&place).await?;
+                server::shut_down(&paths).await?;
             }
             return Err(refused);
         }
         let was_adopted = running.child.is_none();
-        tracing::info!(pid = process::written(&place), was_adopted, "the private PostgreSQL runs");
+        tracing::info!(
+            pid = process::recorded_pid(&paths),
+            was_adopted,
+            "the private PostgreSQL runs"
+        );
         let is_running = Arc::new(AtomicBool::new(true));
         let mut watch = JoinSet::new();
-        watch.spawn(watch::watch(place.clone(), settings, running.child, is_running.clone()));
-        Ok(Self { place, was_adopted, is_running, users, watch })
+        watch.spawn(watch::watch(paths.clone(), settings, running.child, is_running.clone()));
+        Ok(Self { paths, was_adopted, is_running, users, watch })
     }
 
     /// Connects as superuser `ledger` to the database `ledger`, over the unix socket.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
-        self.place.connect_options(place::NAME)
+        self.paths.connect_options(paths::NAME)
     }
 
     /// The connection as a URL, for `psql` and sqlx. The URL holds no secret: access is limited by
     /// the mode of the socket's directory.
     #[must_use]
     pub fn url(&self) -> String {
-        self.place.url()
+        self.paths.url()
     }
 
     /// Whether the server was already running when this process started.
@@ -163,19 +167,19 @@ impl Cluster {
     /// Process id of the server, from its `postmaster.pid`; `None` when it has ended.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
-        process::written(&self.place)
+        process::recorded_pid(&self.paths)
     }
 
     /// Directory of the unix socket.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
-        &self.place.socket_dir
+        &self.paths.socket_dir
     }
 
     /// Path of the server's log file.
     #[must_use]
     pub fn log(&self) -> &Path {
-        &self.place.log
+        &self.paths.log
     }
 
     /// Ends the use of the server by this process, and stops the server when no other process uses
@@ -187,12 +191,12 @@ impl Cluster {
     /// is safe.
     pub async fn stop(mut self) -> Result<Stopped, Error> {
         // Restarts run under this lock, so the watch task is never aborted in the middle of one.
-        let lock = StartLock::acquire(&self.place.root).await?;
+        let lock = StartLock::acquire(&self.paths.root).await?;
         self.watch.shutdown().await;
-        if !self.users.release(&lock)? || by_hand::is_kept(&self.place) {
+        if !self.users.release(&lock)? || by_hand::is_kept(&self.paths) {
             return Ok(Stopped::LeftRunning);
         }
-        server::halt(&self.place).await?;
+        server::shut_down(&self.paths).await?;
         Ok(Stopped::Ended)
     }
 }

@@ -33,7 +33,7 @@ use crate::seal::KeyBytes;
 const MAGIC: &[u8; 4] = b"CLK1";
 /// Cache time of keys read from disk. The vault caches derived keys for as long again, so a deleted
 /// key file is out of use after a minute.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
+pub(crate) const KEY_FILE_TTL: Duration = Duration::from_secs(30);
 
 /// The reason why a tenant's keys are not available. Until it is resolved, no webhook of the tenant
 /// is accepted.
@@ -59,7 +59,7 @@ pub enum KeyringError {
     },
     /// The key file was wrapped by another root key.
     #[error("key file {path} was wrapped by another root key: point --root-key at that one")]
-    OtherRoot {
+    WrongRootKey {
         /// Path of the key file.
         path: PathBuf,
     },
@@ -68,7 +68,7 @@ pub enum KeyringError {
         "key file {path} is not the key that tenant {tenant_id} epoch {epoch} was made with: \
              restore the keyring that belongs to this database"
     )]
-    NotTheKey {
+    WrongKey {
         /// Path of the key file.
         path: PathBuf,
         /// The tenant of the key.
@@ -106,8 +106,8 @@ impl Keyring {
         Self {
             dir,
             root_path,
-            epochs: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
-            digests: Cache::builder().max_capacity(10_000).time_to_live(LIFETIME).build(),
+            epochs: Cache::builder().max_capacity(10_000).time_to_live(KEY_FILE_TTL).build(),
+            digests: Cache::builder().max_capacity(10_000).time_to_live(KEY_FILE_TTL).build(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Keyring {
     /// [`KeyringError::Root`] when key files exist and their root key is missing, because a new
     /// root key cannot open them. [`KeyringError::Io`] when the directory cannot be read.
     pub fn ensure_root(&self) -> Result<(), KeyringError> {
-        if is_there(&self.root_path) || self.has_keys()? {
+        if may_exist(&self.root_path) || self.has_keys()? {
             return self.root().map(|_| ());
         }
         let io = |source| KeyringError::Io { path: self.root_path.clone(), source };
@@ -157,10 +157,10 @@ impl Keyring {
         let read = |name| {
             let file = self.load(TenantId::INSTALLATION, name)?;
             if file.root_id != root.id() {
-                return Err(KeyringError::OtherRoot { path: file.path });
+                return Err(KeyringError::WrongRootKey { path: file.path });
             }
-            let place = place(TenantId::INSTALLATION, name);
-            let key = root.open_wrapped(&place, &file.wrapped);
+            let aad = aad(TenantId::INSTALLATION, name);
+            let key = root.open_wrapped(&aad, &file.wrapped);
             key.ok_or(KeyringError::Damaged { path: file.path })
         };
         read("digest.key")?;
@@ -185,7 +185,7 @@ impl Keyring {
         let io = |source| KeyringError::Io { path: dir.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
         for name in ["digest.key", "1.tek"] {
-            if !is_there(&dir.join(name)) {
+            if !may_exist(&dir.join(name)) {
                 self.create(tenant_id, name).await?;
             }
         }
@@ -215,7 +215,7 @@ impl Keyring {
     /// database.
     ///
     /// # Errors
-    /// [`KeyringError::NotTheKey`] when the values differ, and the errors of [`Keyring::epoch`].
+    /// [`KeyringError::WrongKey`] when the values differ, and the errors of [`Keyring::epoch`].
     pub async fn checked_epoch(
         &self,
         tenant_id: TenantId,
@@ -225,14 +225,14 @@ impl Keyring {
         let keys = self.epoch(tenant_id, epoch).await?;
         if keys.check_value() != check_value {
             self.epochs.invalidate(&(tenant_id, epoch));
-            return Err(self.not_the_key(tenant_id, epoch));
+            return Err(self.wrong_key(tenant_id, epoch));
         }
         Ok(keys)
     }
 
-    pub(crate) fn not_the_key(&self, tenant_id: TenantId, epoch: i32) -> KeyringError {
+    pub(crate) fn wrong_key(&self, tenant_id: TenantId, epoch: i32) -> KeyringError {
         let path = self.path(tenant_id, &format!("{epoch}.tek"));
-        KeyringError::NotTheKey { path, tenant_id, epoch }
+        KeyringError::WrongKey { path, tenant_id, epoch }
     }
 
     /// Returns the tenant's key for digests of contents, from the cache or the key file.
@@ -281,7 +281,7 @@ impl Keyring {
         let mut key = Zeroizing::new([0; 32]);
         rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");
         let root = self.root()?;
-        let wrapped = root.wrap(&place(tenant_id, name), &key).await?;
+        let wrapped = root.wrap(&aad(tenant_id, name), &key).await?;
         let contents = [MAGIC.as_slice(), &root.id(), &wrapped].concat();
         let path = self.path(tenant_id, name);
         match write_new(&path, &contents) {
@@ -295,9 +295,9 @@ impl Keyring {
         let KeyFile { path, root_id, wrapped } = self.load(tenant_id, name)?;
         let root = self.root()?;
         if root_id != root.id() {
-            return Err(KeyringError::OtherRoot { path });
+            return Err(KeyringError::WrongRootKey { path });
         }
-        root.unwrap(&place(tenant_id, name), &wrapped)
+        root.unwrap(&aad(tenant_id, name), &wrapped)
             .await
             .map_err(|_| KeyringError::Damaged { path })
     }
@@ -332,12 +332,12 @@ struct KeyFile {
 
 /// Whether the path may exist. True also for a dangling link and for a path that cannot be
 /// examined, so that nothing is created over them.
-fn is_there(path: &Path) -> bool {
+fn may_exist(path: &Path) -> bool {
     !fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The associated data of a wrapped key: tenant and file name.
-fn place(tenant_id: TenantId, name: &str) -> Vec<u8> {
+fn aad(tenant_id: TenantId, name: &str) -> Vec<u8> {
     [b"CLK1".as_slice(), tenant_id.0.as_bytes(), name.as_bytes()].concat()
 }
 

@@ -6,35 +6,35 @@
 //! plaintext exists in [`record`] before it is sealed and in [`vault`] after it is opened, and
 //! never in SQL.
 
+pub mod admin_events;
 pub mod api_keys;
 pub mod append;
 pub mod appender;
-pub mod change;
 pub mod compute;
-pub mod counts;
 pub mod deliveries;
+pub mod diagnostics;
 pub mod embedded;
 pub mod error;
-pub mod examine;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "fault-injection")]
+pub mod injected_faults;
 pub mod keyring;
-#[cfg(feature = "planted-bugs")]
-pub mod planted;
+pub mod notifier;
 mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
-mod remembered;
 pub mod root_key;
 pub mod seal;
+mod settings_cache;
 pub mod shares;
 pub mod source;
 pub mod stage;
 pub mod tenant_tx;
 pub mod tenants;
 pub mod vault;
-pub mod wake;
+pub mod webhook_counts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,20 +47,20 @@ use sqlx::{Connection, Executor, PgPool};
 pub use error::StoreError;
 pub use tenant_tx::TenantTx;
 
-use appender::{APART, Appender};
+use appender::{APART_CONNECTIONS, Appender};
 use keyring::Keyring;
+use notifier::CommitNotifier;
 use pool::pool;
-use remembered::Remembered;
+use settings_cache::SettingsCache;
 use shares::Shares;
 use stage::Stage;
 use vault::Vault;
-use wake::Wake;
 
 /// The migrations of the schema, applied in order; a merged migration is never edited.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// How long [`Store::close`] waits for work in progress before it gives up on a pool.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The dependencies and limits of a [`Store`].
 pub struct Settings {
@@ -69,7 +69,7 @@ pub struct Settings {
     /// Size of the pool that serves reads.
     pub connections: u32,
     /// Number of append workers, and so of append batches in progress at the same time.
-    pub lanes: usize,
+    pub append_workers: usize,
     /// The epoch keys of all tenants and of the installation.
     pub keyring: Arc<Keyring>,
     /// Source of `recorded_at` and of every expiry decision.
@@ -91,8 +91,8 @@ pub struct Store {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    wake: Wake,
-    remembered: Arc<Remembered>,
+    notifier: CommitNotifier,
+    settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
 }
@@ -101,8 +101,8 @@ impl Store {
     /// Opens the store and starts its background tasks. Connections are made when first needed.
     #[must_use]
     pub fn open(settings: Settings) -> Self {
-        let Settings { database, connections, lanes, keyring, clock, ids } = settings;
-        let lanes_len = u32::try_from(lanes).unwrap_or(2);
+        let Settings { database, connections, append_workers, keyring, clock, ids } = settings;
+        let append_connections = u32::try_from(append_workers).unwrap_or(2);
         let app =
             // Unused filters are bound as null, so each execution needs a plan for its own values.
             pool(
@@ -130,13 +130,13 @@ impl Store {
         let append = pool(
             &database,
             name_of(Stage::Append),
-            lanes_len,
+            append_connections,
             "set role ledger_app; set lock_timeout = '50ms'",
         );
         let apart = pool(
             &database,
             name_of(Stage::Append),
-            APART,
+            APART_CONNECTIONS,
             "set role ledger_app; set lock_timeout = '1s'",
         );
         let projector = pool(
@@ -146,10 +146,10 @@ impl Store {
             "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
         );
         let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
-        let wake = Wake::new(&ids.random().to_string());
-        let remembered = Arc::new(Remembered::new());
-        wake.spawn(&projector, &remembered);
-        let appender = Appender::start((&append, &apart), lanes, &wake);
+        let notifier = CommitNotifier::new(&ids.random().to_string());
+        let settings_cache = Arc::new(SettingsCache::new());
+        notifier.spawn(&projector, &settings_cache);
+        let appender = Appender::start((&append, &apart), append_workers, &notifier);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
@@ -164,8 +164,8 @@ impl Store {
             keyring,
             clock,
             ids,
-            wake,
-            remembered,
+            notifier,
+            settings_cache,
             lookups: Shares::default(),
         }
     }
@@ -211,8 +211,8 @@ impl Store {
 
     /// The commit notifications of this database.
     #[must_use]
-    pub fn wake(&self) -> &Wake {
-        &self.wake
+    pub fn notifier(&self) -> &CommitNotifier {
+        &self.notifier
     }
 
     /// The clock this store was opened with.
@@ -248,7 +248,7 @@ impl Store {
     pub async fn check_keyring(&self) -> Result<(), StoreError> {
         let keys = self.keyring.installation()?;
         let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
-        let remembered = sqlx::query_scalar!(
+        let settings_cache = sqlx::query_scalar!(
             "select check_value from vault.epochs where tenant_id = $1 and epoch = $2",
             TenantId::INSTALLATION.0,
             keys.epoch,
@@ -256,9 +256,9 @@ impl Store {
         .fetch_optional(tx.conn())
         .await?;
         // Before setup no check value is stored, so no keyring can be the wrong one.
-        let is_ours = remembered.is_none_or(|check_value| check_value == keys.check_value());
+        let is_ours = settings_cache.is_none_or(|check_value| check_value == keys.check_value());
         if !is_ours {
-            return Err(self.keyring.not_the_key(TenantId::INSTALLATION, keys.epoch).into());
+            return Err(self.keyring.wrong_key(TenantId::INSTALLATION, keys.epoch).into());
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl Store {
         };
         // A connection that was not returned in time is waiting for a database that does not
         // answer.
-        if tokio::time::timeout(CLOSE_PATIENCE, closed).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             tracing::warn!("store.close_timed_out");
         }
     }

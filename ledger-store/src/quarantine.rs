@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 
 /// SHA-256 of a message's canonical form, as it was sent.
-pub type ContentName = [u8; 32];
+pub type ContentDigest = [u8; 32];
 
 /// A message in quarantine, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,12 @@ pub struct OpenEntry {
     /// The message body, with provider secrets removed.
     pub body: Zeroizing<Vec<u8>>,
     /// Digest of the content; `None` for entries of builds that did not store it.
-    pub content: Option<ContentName>,
+    pub content: Option<ContentDigest>,
 }
 
 /// Selects entries, newest first.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Filter {
+pub struct EntryFilter {
     /// Only waiting entries (`true`) or only replayed ones (`false`).
     pub is_waiting: Option<bool>,
     /// Only entries older than this one.
@@ -75,16 +75,16 @@ impl Store {
         &self,
         source_id: SourceId,
         reason: &str,
-        content: &ContentName,
+        content: &ContentDigest,
         body: &[u8],
     ) -> Result<(), StoreError> {
         let installation = TenantId::INSTALLATION;
         let digest = self.keyring.digest_key(installation).await?.digest(content);
         let quarantine_id = QuarantineId(self.ids.ordered());
         let epoch = self.vault.epoch(installation).await?;
-        let seal = || epoch.seal_secret(&body_place(quarantine_id), body);
+        let seal = || epoch.seal_secret(&body_aad(quarantine_id), body);
         let body_sealed = compute(body.len(), seal).await;
-        let content_sealed = epoch.seal_secret(&content_place(quarantine_id), content);
+        let content_sealed = epoch.seal_secret(&content_aad(quarantine_id), content);
         let mut tx = TenantTx::begin(&self.app, installation).await?;
         sqlx::query!(
             "insert into ledger.quarantine
@@ -114,11 +114,11 @@ impl Store {
     pub async fn quarantined(
         &self,
         viewer: TenantId,
-        filter: Filter,
+        filter: EntryFilter,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut tx = TenantTx::begin(&self.app, viewer).await?;
         let rows = sqlx::query_as!(
-            Row,
+            EntryRow,
             "select quarantine_id, source_id, reason, received_at, replayed_at, replayed_to,
                     replayed_position
                from ledger.quarantine
@@ -177,11 +177,11 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.quarantine", column };
         let epoch = self.vault.epoch(viewer).await?;
-        let open = || epoch.open_secret(&body_place(quarantine_id), &row.body_sealed);
+        let open = || epoch.open_secret(&body_aad(quarantine_id), &row.body_sealed);
         let body = compute(row.body_sealed.len(), open).await;
         let body = body.ok_or_else(|| corrupt("body_sealed"))?;
         let content = row.content_sealed.map(|sealed| {
-            let opened = epoch.open_secret(&content_place(quarantine_id), &sealed)?;
+            let opened = epoch.open_secret(&content_aad(quarantine_id), &sealed)?;
             opened.as_slice().try_into().ok()
         });
         let content = match content {
@@ -189,7 +189,7 @@ impl Store {
             Some(content) => content,
             None => None,
         };
-        let entry = Entry::from(Row {
+        let entry = Entry::from(EntryRow {
             quarantine_id: row.quarantine_id,
             source_id: row.source_id,
             reason: row.reason,
@@ -235,14 +235,14 @@ impl Store {
             position: position.0,
             key_id: key_id.map(|key_id| key_id.0),
         };
-        self.record_change(&mut tx, tenant_id, &Event::QuarantineReplayed(replayed)).await?;
+        self.record_admin_event(&mut tx, tenant_id, &Event::QuarantineReplayed(replayed)).await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok(true)
     }
 }
 
-struct Row {
+struct EntryRow {
     quarantine_id: Uuid,
     source_id: Uuid,
     reason: String,
@@ -252,8 +252,8 @@ struct Row {
     replayed_position: Option<i64>,
 }
 
-impl From<Row> for Entry {
-    fn from(row: Row) -> Self {
+impl From<EntryRow> for Entry {
+    fn from(row: EntryRow) -> Self {
         // A table constraint makes the three columns null together.
         let replayed = row.replayed_at.zip(row.replayed_to).zip(row.replayed_position);
         Self {
@@ -270,10 +270,10 @@ impl From<Row> for Entry {
     }
 }
 
-fn body_place(quarantine_id: QuarantineId) -> Vec<u8> {
+fn body_aad(quarantine_id: QuarantineId) -> Vec<u8> {
     [b"quarantine".as_slice(), quarantine_id.0.as_bytes()].concat()
 }
 
-fn content_place(quarantine_id: QuarantineId) -> Vec<u8> {
+fn content_aad(quarantine_id: QuarantineId) -> Vec<u8> {
     [b"quarantine-content".as_slice(), quarantine_id.0.as_bytes()].concat()
 }

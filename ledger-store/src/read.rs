@@ -1,9 +1,9 @@
 //! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
+mod event_size;
 mod full;
 mod latest;
 mod page;
-mod weight;
 
 use std::ops::ControlFlow;
 
@@ -12,14 +12,14 @@ use futures_util::TryStreamExt;
 use ledger_core::envelope::Recorded;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
-use ledger_core::plausible::settle;
+use ledger_core::plausible::remove_implausible;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use event_size::{EventSize, event_sizes};
 pub use full::{FullEvent, full_after};
 pub use latest::latest;
 pub use page::{Page, PageSize, page_of};
-pub use weight::{Weight, weights};
 
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
@@ -65,7 +65,7 @@ impl StoredEvent {
         let mut event = decode(&self.event_type, self.schema_version, &self.facts)
             .map_err(|source| StoreError::Decode { position, source })?;
         // Removes implausible values that older builds stored.
-        let occurred_at = settle(&mut event, self.occurred_at, self.recorded_at);
+        let occurred_at = remove_implausible(&mut event, self.occurred_at, self.recorded_at);
         Ok(Recorded {
             position,
             stream_id: StreamId(self.stream_id),
@@ -114,7 +114,7 @@ pub async fn events_after(
 }
 
 /// Number of rows after which a scan yields to other tasks.
-const AT_A_STRETCH: usize = 128;
+const YIELD_EVERY: usize = 128;
 
 /// Streams the events of a tenant after a position, in order, without large sections, until `take`
 /// breaks. For readers that bound their memory.
@@ -149,7 +149,7 @@ pub async fn scan_after(
             break;
         }
         taken += 1;
-        if taken.is_multiple_of(AT_A_STRETCH) {
+        if taken.is_multiple_of(YIELD_EVERY) {
             // Rows arrive faster than they are consumed, so the loop would otherwise never yield.
             tokio::task::yield_now().await;
         }
@@ -275,7 +275,7 @@ pub async fn at_positions(tx: &mut TenantTx, positions: &[i64]) -> sqlx::Result<
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn known(
+pub async fn find_existing(
     tx: &mut TenantTx,
     event_ids: &[EventId],
 ) -> sqlx::Result<Vec<(EventId, Position)>> {

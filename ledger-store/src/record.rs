@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{Event, PersonFacts};
-use ledger_core::identity::Told;
+use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
-use ledger_core::plausible::settle;
+use ledger_core::plausible::remove_implausible;
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::compute::compute;
 use crate::error::StoreError;
 use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
-use crate::seal::{Place, SectionName, add, seal};
+use crate::seal::{SectionContext, SectionName, add, seal};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
@@ -31,7 +31,7 @@ use crate::vault::{Resolved, VaultError};
 pub use answers::FirstAnswer;
 
 /// How often a delivery of several events is tried while others record some of them.
-const MAX_TRIES: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 /// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of
 /// the SQL function.
 pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
@@ -61,7 +61,7 @@ pub enum RecordError {
 
 /// The context of a delivery: tenant, provider, source and request.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct DeliveryContext {
     /// The tenant the delivery was assigned to.
     pub tenant_id: TenantId,
     /// The platform that sent it.
@@ -73,8 +73,8 @@ pub struct Origin {
 }
 
 /// A delivery with everything its events are built from: stream, digest and resolved subject.
-struct Named<'a> {
-    origin: &'a Origin,
+struct ResolvedDelivery<'a> {
+    origin: &'a DeliveryContext,
     stream_id: StreamId,
     kind: StreamKind,
     digest_key: Arc<DigestKey>,
@@ -107,20 +107,20 @@ impl Store {
     /// [`RecordError`]: ask the sender to try again, except when the append was refused.
     pub async fn record(
         &self,
-        origin: &Origin,
+        origin: &DeliveryContext,
         canonical: &[u8],
         drafts: impl Into<Cow<'_, [Draft]>>,
     ) -> Result<Appended, RecordError> {
         let mut fresh: Cow<'_, [Draft]> = drafts.into();
         // Before the vault: a webhook that is refused leaves no key of a person behind.
-        if !self.takes_events(origin.tenant_id).await? {
-            return self.record_known(origin, canonical, &fresh).await;
+        if !self.accepts_events(origin.tenant_id).await? {
+            return self.record_existing(origin, canonical, &fresh).await;
         }
-        let named = self.name(origin, canonical, &fresh).await?;
+        let named = self.resolve_delivery(origin, canonical, &fresh).await?;
         // Builds that read other events out of one body may have recorded some of them, even now.
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
-            let request = compute(weight(&fresh), sealed).await;
+            let request = compute(sealed_bytes(&fresh), sealed).await;
             // One event is known or it is not.
             let is_single = fresh.len() == 1;
             if is_single {
@@ -130,10 +130,10 @@ impl Store {
                 Err(AppendError::Refused { reason }) if reason == "partly_known" && !is_single => {}
                 appended => return Ok(appended?),
             }
-            let known = self.known(&named, &fresh).await?;
-            let left = without(&named, &fresh, &known);
+            let known = self.find_existing(&named, &fresh).await?;
+            let left = drop_existing(&named, &fresh, &known);
             if left.is_empty() {
-                return Ok(all_known(&known));
+                return Ok(existing_positions(&known));
             }
             fresh = Cow::Owned(left);
         }
@@ -148,19 +148,19 @@ impl Store {
     /// [`RecordError`], except for the errors of the append.
     pub async fn seal(
         &self,
-        origin: &Origin,
+        origin: &DeliveryContext,
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<AppendRequest, RecordError> {
-        let named = self.name(origin, canonical, drafts).await?;
-        Ok(compute(weight(drafts), || self.request(&named, drafts)).await)
+        let named = self.resolve_delivery(origin, canonical, drafts).await?;
+        Ok(compute(sealed_bytes(drafts), || self.request(&named, drafts)).await)
     }
 
     /// [`Store::record`] for a tenant that accepts no events: a delivery already in the log returns
     /// its positions as a duplicate, any other is refused.
-    async fn record_known(
+    async fn record_existing(
         &self,
-        origin: &Origin,
+        origin: &DeliveryContext,
         canonical: &[u8],
         drafts: &[Draft],
     ) -> Result<Appended, RecordError> {
@@ -169,57 +169,60 @@ impl Store {
         let ids: HashSet<EventId> = drafts.iter().map(id).collect();
         let wanted: Vec<EventId> = ids.iter().copied().collect();
         let mut tx = TenantTx::begin(&self.app, origin.tenant_id).await?;
-        let known: HashMap<_, _> = read::known(&mut tx, &wanted).await?.into_iter().collect();
+        let known: HashMap<_, _> =
+            read::find_existing(&mut tx, &wanted).await?.into_iter().collect();
         if !ids.is_empty() && known.len() == ids.len() {
-            return Ok(all_known(&known));
+            return Ok(existing_positions(&known));
         }
         Err(AppendError::Refused { reason: TENANT_NOT_ACTIVE.into() }.into())
     }
 
     /// Resolves the stream, the digest and the subject of a delivery.
-    async fn name<'a>(
+    async fn resolve_delivery<'a>(
         &self,
-        origin: &'a Origin,
+        origin: &'a DeliveryContext,
         canonical: &[u8],
         drafts: &[Draft],
-    ) -> Result<Named<'a>, RecordError> {
+    ) -> Result<ResolvedDelivery<'a>, RecordError> {
         let digest_key = self.keyring.digest_key(origin.tenant_id).await?;
         let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
-        let told = drafts.first().map_or_else(Told::default, |draft| {
+        let told = drafts.first().map_or_else(PersonIdentifiers::default, |draft| {
             let facts = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
             let party = draft.sections.party.as_ref();
-            party.map_or_else(Told::default, |party| Told::of(party, facts.unwrap_or_default()))
+            party.map_or_else(PersonIdentifiers::default, |party| {
+                PersonIdentifiers::of(party, facts.unwrap_or_default())
+            })
         });
         let resolved = self.vault.resolve(origin.tenant_id, stream_id, told);
         let resolved = stage::drive(Stage::Vault, resolved).await?;
-        Ok(Named { origin, stream_id, kind, digest_key, digest, resolved })
+        Ok(ResolvedDelivery { origin, stream_id, kind, digest_key, digest, resolved })
     }
 
-    fn request(&self, named: &Named<'_>, drafts: &[Draft]) -> AppendRequest {
-        let Named { stream_id, kind, .. } = *named;
+    fn request(&self, named: &ResolvedDelivery<'_>, drafts: &[Draft]) -> AppendRequest {
+        let ResolvedDelivery { stream_id, kind, .. } = *named;
         let events = drafts.iter().map(|draft| self.seal_draft(named, draft)).collect();
         let stream = StreamAppend { stream_id, kind, expected: Expected::Any, events };
         AppendRequest { tenant_id: named.origin.tenant_id, streams: vec![stream] }
     }
 
     /// The drafts already in the log, as event ids with their positions.
-    async fn known(
+    async fn find_existing(
         &self,
-        named: &Named<'_>,
+        named: &ResolvedDelivery<'_>,
         drafts: &[Draft],
     ) -> Result<HashMap<EventId, Position>, RecordError> {
         let ids: Vec<EventId> = drafts.iter().map(|draft| named.event_id(&draft.dedupe)).collect();
         let mut tx = TenantTx::begin(&self.app, named.origin.tenant_id).await?;
-        Ok(read::known(&mut tx, &ids).await?.into_iter().collect())
+        Ok(read::find_existing(&mut tx, &ids).await?.into_iter().collect())
     }
 
-    fn seal_draft(&self, named: &Named<'_>, draft: &Draft) -> NewEvent {
-        let Named { origin, digest, resolved, .. } = named;
+    fn seal_draft(&self, named: &ResolvedDelivery<'_>, draft: &Draft) -> NewEvent {
+        let ResolvedDelivery { origin, digest, resolved, .. } = named;
         let subject = &resolved.subject;
         let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
-        let place = |name| Place {
+        let context = |name| SectionContext {
             tenant_id: origin.tenant_id,
             subject_id: subject.subject_id,
             generation: subject.generation,
@@ -231,14 +234,14 @@ impl Store {
         let (mut small, mut bulk) = (None, None);
         if let Some(key) = subject.sealing_key() {
             each_plaintext(draft, |name, plain| {
-                let section = seal(key, &place(name), plain);
+                let section = seal(key, &context(name), plain);
                 add(if name.is_bulk() { &mut bulk } else { &mut small }, &section);
             });
         }
         let has_sections = !draft.sections.is_empty();
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
-        let occurred_at = settle(&mut event, draft.occurred_at.unwrap_or(now), now);
+        let occurred_at = remove_implausible(&mut event, draft.occurred_at.unwrap_or(now), now);
         if let Some(facts) = event.call_facts_mut() {
             let person = &resolved.person;
             let is_told = facts.party.is_some() || *person != PersonFacts::default();
@@ -278,7 +281,7 @@ impl Store {
     ///
     /// # Errors
     /// [`AppendError`]; an access that could not be recorded must not be granted.
-    pub async fn record_own(
+    pub async fn record_tenant_event(
         &self,
         tenant_id: TenantId,
         actor: &str,
@@ -286,12 +289,12 @@ impl Store {
         event: &Event,
         subjects: Vec<SubjectId>,
     ) -> Result<Appended, AppendError> {
-        let request = self.own_request(tenant_id, actor, request_id, event, subjects);
+        let request = self.tenant_event_request(tenant_id, actor, request_id, event, subjects);
         self.appender.append(request).await
     }
 
-    /// Builds the append request of [`Store::record_own`].
-    pub(crate) fn own_request(
+    /// Builds the append request of [`Store::record_tenant_event`].
+    pub(crate) fn tenant_event_request(
         &self,
         tenant_id: TenantId,
         actor: &str,
@@ -315,7 +318,7 @@ impl Store {
             meta: serde_json::to_string(&meta).expect("plain strings and ids"),
         };
         let stream = StreamAppend {
-            stream_id: tenant_id.own_stream(),
+            stream_id: tenant_id.tenant_stream(),
             kind: StreamKind::Tenant,
             expected: Expected::Any,
             events: vec![new],
@@ -326,7 +329,11 @@ impl Store {
 
 /// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from
 /// the content.
-fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId, StreamKind) {
+fn stream_of(
+    origin: &DeliveryContext,
+    digest: &[u8; 32],
+    drafts: &[Draft],
+) -> (StreamId, StreamKind) {
     match drafts.first().map(|draft| &draft.correlation) {
         Some(Correlation::Named(kind, name)) => {
             (origin.tenant_id.stream_of(kind.as_str(), origin.provider, name), *kind)
@@ -339,7 +346,7 @@ fn stream_of(origin: &Origin, digest: &[u8; 32], drafts: &[Draft]) -> (StreamId,
     }
 }
 
-impl Named<'_> {
+impl ResolvedDelivery<'_> {
     fn event_id(&self, dedupe: &Dedupe) -> EventId {
         event_id(self.origin, &self.digest, dedupe)
     }
@@ -347,14 +354,18 @@ impl Named<'_> {
 
 /// Derives the event id from provider and content. The source is left out: messages of one call can
 /// arrive at several endpoints, and the same content must be the same event.
-fn event_id(origin: &Origin, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
+fn event_id(origin: &DeliveryContext, digest: &[u8; 32], dedupe: &Dedupe) -> EventId {
     let Dedupe::Content(nth) = dedupe;
     let parts = [b"event", origin.provider.as_bytes(), digest, &nth.to_be_bytes()];
     EventId(origin.tenant_id.derive(&parts))
 }
 
 /// Drops the drafts that are in the log. The raw body moves to the first remaining draft.
-fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Position>) -> Vec<Draft> {
+fn drop_existing(
+    named: &ResolvedDelivery<'_>,
+    drafts: &[Draft],
+    known: &HashMap<EventId, Position>,
+) -> Vec<Draft> {
     let is_new = |draft: &&Draft| !known.contains_key(&named.event_id(&draft.dedupe));
     let mut left: Vec<Draft> = drafts.iter().filter(is_new).cloned().collect();
     let raw = drafts.iter().find_map(|draft| draft.sections.raw.clone());
@@ -365,11 +376,11 @@ fn without(named: &Named<'_>, drafts: &[Draft], known: &HashMap<EventId, Positio
 }
 
 /// Estimated bytes processed by sealing: the body, and the sections taken from it.
-fn weight(drafts: &[Draft]) -> usize {
+fn sealed_bytes(drafts: &[Draft]) -> usize {
     2 * drafts.iter().filter_map(|draft| draft.sections.raw.as_ref()).map(Vec::len).sum::<usize>()
 }
 
-fn all_known(known: &HashMap<EventId, Position>) -> Appended {
+fn existing_positions(known: &HashMap<EventId, Position>) -> Appended {
     let first = known.values().min().copied().unwrap_or_default();
     let last = known.values().max().copied().unwrap_or_default();
     Appended { first, last, duplicate: true }

@@ -58,10 +58,10 @@ pub enum RootKeyError {
 pub trait RootKey: Send + Sync {
     /// A short public id of the key, stored together with everything it wraps.
     fn id(&self) -> [u8; 8];
-    /// Wraps a key, with `place` as associated data.
-    async fn wrap(&self, place: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError>;
-    /// Unwraps the result of [`RootKey::wrap`] with the same `place`.
-    async fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError>;
+    /// Wraps a key, with `aad` as associated data.
+    async fn wrap(&self, aad: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError>;
+    /// Unwraps the result of [`RootKey::wrap`] with the same `aad`.
+    async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError>;
 }
 
 /// A root key in a file: 64 hexadecimal digits, readable by its owner only.
@@ -115,8 +115,8 @@ impl FileRootKey {
     }
 
     /// Synchronous [`RootKey::unwrap`], possible because the key is in memory.
-    pub(crate) fn open_wrapped(&self, place: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
-        unwrap(&self.key, place, wrapped)
+    pub(crate) fn open_wrapped(&self, aad: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
+        unwrap(&self.key, aad, wrapped)
     }
 }
 
@@ -126,12 +126,12 @@ impl RootKey for FileRootKey {
         self.id
     }
 
-    async fn wrap(&self, place: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError> {
-        Ok(wrap(&self.key, place, key))
+    async fn wrap(&self, aad: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError> {
+        Ok(wrap(&self.key, aad, key))
     }
 
-    async fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError> {
-        self.open_wrapped(place, wrapped).ok_or(RootKeyError::DoesNotOpen)
+    async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError> {
+        self.open_wrapped(aad, wrapped).ok_or(RootKeyError::DoesNotOpen)
     }
 }
 
@@ -168,38 +168,38 @@ pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
-/// Encrypts a key under another one, with `place` as associated data: a fresh nonce, then
+/// Encrypts a key under another one, with `aad` as associated data: a fresh nonce, then
 /// ciphertext and tag.
-pub(crate) fn wrap(under: &RandomizedNonceKey, place: &[u8], key: &KeyBytes) -> Vec<u8> {
-    seal_small(under, place, key.as_slice())
+pub(crate) fn wrap(under: &RandomizedNonceKey, aad: &[u8], key: &KeyBytes) -> Vec<u8> {
+    seal_small(under, aad, key.as_slice())
 }
 
-/// Decrypts a wrapped key; `None` when key or `place` differ, or the bytes were altered.
-pub(crate) fn unwrap(under: &RandomizedNonceKey, place: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
-    let plain = open_small(under, place, wrapped)?;
+/// Decrypts a wrapped key; `None` when key or `aad` differ, or the bytes were altered.
+pub(crate) fn unwrap(under: &RandomizedNonceKey, aad: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
+    let plain = open_small(under, aad, wrapped)?;
     plain.as_slice().try_into().ok().map(Zeroizing::new)
 }
 
-/// Encrypts a small secret, with `place` as associated data: a fresh nonce, then ciphertext and
+/// Encrypts a small secret, with `aad` as associated data: a fresh nonce, then ciphertext and
 /// tag.
-pub(crate) fn seal_small(under: &RandomizedNonceKey, place: &[u8], secret: &[u8]) -> Vec<u8> {
+pub(crate) fn seal_small(under: &RandomizedNonceKey, aad: &[u8], secret: &[u8]) -> Vec<u8> {
     let mut body = secret.to_vec();
     let nonce = under
-        .seal_in_place_append_tag(Aad::from(place), &mut body)
+        .seal_in_place_append_tag(Aad::from(aad), &mut body)
         .expect("a small secret is within the limits of the cipher");
     [nonce.as_ref().as_slice(), &body].concat()
 }
 
-/// Decrypts a small secret; `None` when key or `place` differ, or the bytes were altered.
+/// Decrypts a small secret; `None` when key or `aad` differ, or the bytes were altered.
 pub(crate) fn open_small(
     under: &RandomizedNonceKey,
-    place: &[u8],
+    aad: &[u8],
     sealed: &[u8],
 ) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, body) = sealed.split_at_checked(12)?;
     let nonce = aws_lc_rs::aead::Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut body = Zeroizing::new(body.to_vec());
-    let len = under.open_in_place(nonce, Aad::from(place), &mut body).ok()?.len();
+    let len = under.open_in_place(nonce, Aad::from(aad), &mut body).ok()?.len();
     body.truncate(len);
     Some(body)
 }

@@ -76,7 +76,7 @@ impl SectionName {
 
 /// The context of a section, authenticated as associated data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct SectionContext<'a> {
     /// The tenant of the log.
     pub tenant_id: TenantId,
     /// The subject that the data is about.
@@ -122,34 +122,34 @@ impl<T> Opened<T> {
     }
 }
 
-/// Seals `plaintext` for `place` under the subject's key. Each call uses a fresh salt,
+/// Seals `plaintext` for `context` under the subject's key. Each call uses a fresh salt,
 /// so sealing the same text twice gives different bytes.
 #[must_use]
-pub fn seal(key: &KeyBytes, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
-    let (codec, content) = codec::compress(plaintext);
+pub fn seal(key: &KeyBytes, context: &SectionContext<'_>, plaintext: &[u8]) -> Vec<u8> {
+    let (codec, compressed) = codec::compress(plaintext);
     let mut salt = [0; SALT];
     rand::fill(&mut salt).expect("the operating system gives randomness");
-    seal_content(key, place, codec, &content, &salt)
+    seal_content(key, context, codec, &compressed, &salt)
 }
 
 /// The deterministic part of [`seal`], for golden vectors: seals a compressed content with a given
 /// salt. A salt must be used for one section only.
 pub(crate) fn seal_content(
     key: &KeyBytes,
-    place: &Place<'_>,
+    context: &SectionContext<'_>,
     codec: u8,
-    content: &[u8],
+    compressed: &[u8],
     salt: &[u8; SALT],
 ) -> Vec<u8> {
-    let mut section = header(place, codec);
+    let mut section = header(context, codec);
     let header_len = section.len();
-    let aad = authenticated(place.tenant_id, &section);
+    let aad = authenticated(context.tenant_id, &section);
     let (content_key, commitment) = derive(key, salt, &aad);
 
     section.extend_from_slice(salt);
     section.extend_from_slice(&commitment);
     let body_at = section.len();
-    section.extend_from_slice(content);
+    section.extend_from_slice(compressed);
     let tag = content_key
         .seal_in_place_separate_tag(zero_nonce(), Aad::from(&aad), &mut section[body_at..])
         .expect("the plaintext is far below the limit of the cipher");
@@ -256,16 +256,16 @@ pub fn unpack(mut column: &[u8]) -> Result<Vec<&[u8]>, Corrupt> {
     Ok(sections)
 }
 
-fn header(place: &Place<'_>, codec: u8) -> Vec<u8> {
+fn header(context: &SectionContext<'_>, codec: u8) -> Vec<u8> {
     let mut header = Vec::with_capacity(128);
     header.extend_from_slice(&[VERSION, KIND_SUBJECT]);
-    header.extend_from_slice(place.subject_id.0.as_bytes());
-    header.extend_from_slice(&place.generation.to_be_bytes());
-    header.extend_from_slice(place.event_id.0.as_bytes());
-    put_counted(&mut header, place.event_type);
-    header.extend_from_slice(&place.schema_version.to_be_bytes());
+    header.extend_from_slice(context.subject_id.0.as_bytes());
+    header.extend_from_slice(&context.generation.to_be_bytes());
+    header.extend_from_slice(context.event_id.0.as_bytes());
+    put_counted(&mut header, context.event_type);
+    header.extend_from_slice(&context.schema_version.to_be_bytes());
     header.push(codec);
-    put_counted(&mut header, place.name.as_str());
+    put_counted(&mut header, context.name.as_str());
     header
 }
 
@@ -335,8 +335,8 @@ mod tamper_tests;
 mod tests {
     use super::*;
 
-    fn place() -> Place<'static> {
-        Place {
+    fn context() -> SectionContext<'static> {
+        SectionContext {
             tenant_id: TenantId(Uuid::from_u128(1)),
             subject_id: SubjectId(Uuid::from_u128(2)),
             generation: 1,
@@ -355,16 +355,16 @@ mod tests {
     fn seal_then_open_is_identity() {
         for name in [SectionName::Party, SectionName::Raw] {
             for text in [&b""[..], b"x", &vec![7; 100_000]] {
-                let place = Place { name, ..place() };
-                let section = seal(&key(1), &place, text);
-                assert_eq!(open(&key(1), place.tenant_id, &section).as_deref(), Ok(text));
+                let context = SectionContext { name, ..context() };
+                let section = seal(&key(1), &context, text);
+                assert_eq!(open(&key(1), context.tenant_id, &section).as_deref(), Ok(text));
             }
         }
     }
 
     #[test]
     fn the_same_text_sealed_twice_is_different_bytes() {
-        assert_ne!(seal(&key(1), &place(), b"same"), seal(&key(1), &place(), b"same"));
+        assert_ne!(seal(&key(1), &context(), b"same"), seal(&key(1), &context(), b"same"));
     }
 
     #[test]

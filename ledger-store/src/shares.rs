@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Number of users at which the semaphores of idle users are removed.
-const REMEMBERED: usize = 1_024;
+const MAX_IDLE_USERS: usize = 1_024;
 
 /// The quotas of all users of one kind, as one semaphore per user.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
 
     fn of(&self, user: &K, share: usize) -> Arc<Semaphore> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if users.len() >= REMEMBERED && !users.contains_key(user) {
+        if users.len() >= MAX_IDLE_USERS && !users.contains_key(user) {
             // A held or awaited permit keeps a reference to its semaphore.
             users.retain(|_, share| Arc::strong_count(share) > 1);
         }
@@ -71,7 +71,7 @@ mod tests {
         for user in 1..10_000 {
             assert!(shares.try_take(&user, 1, 1).is_some());
         }
-        assert!(shares.users.lock().expect("it").len() <= REMEMBERED);
+        assert!(shares.users.lock().expect("it").len() <= MAX_IDLE_USERS);
         assert!(shares.try_take(&0, 1, 1).is_none());
     }
 }

@@ -14,16 +14,16 @@ use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
 use crate::Store;
-use crate::change::Author;
+use crate::admin_events::Actor;
 use crate::error::StoreError;
-use crate::remembered::{SETTINGS_LIFETIME, TenantFacts};
+use crate::settings_cache::{SETTINGS_TTL, TenantFacts};
 use crate::tenant_tx::begin;
 use crate::tenants::TenantState;
 
 pub use secret::{MAX_SECRET, MIN_SECRET, WeakSecret, check_secret};
 
 /// Timeout of a query for which a cached result exists.
-const STALE_PATIENCE: Duration = Duration::from_millis(300);
+const STALE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A webhook source as the intake needs it, with its secret.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl Store {
         Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
     }
 
-    /// Creates a source in the name of `author`. Returns its id and the position of the event;
+    /// Creates a source in the name of `actor`. Returns its id and the position of the event;
     /// `None` for a source of the installation, which has no log.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Store {
     /// accepts no events.
     pub async fn create_source_by(
         &self,
-        author: &Author,
+        actor: &Actor,
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
     ) -> Result<(SourceId, Option<Position>), StoreError> {
@@ -136,8 +136,8 @@ impl Store {
         let tenant_id = new.tenant_id;
         let source_id = SourceId(self.ids.random());
         let epoch = self.vault.epoch(tenant_id).await?;
-        let place = secret_place(tenant_id, source_id);
-        let sealed = epoch.seal_secret(&place, new.secret.as_bytes());
+        let aad = secret_aad(tenant_id, source_id);
+        let sealed = epoch.seal_secret(&aad, new.secret.as_bytes());
         let mut tx = begin(&self.owner).await?;
         let created = Event::SourceCreated(SourceCreated {
             source_id: source_id.0,
@@ -146,7 +146,7 @@ impl Store {
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_change_by(author, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &created).await?),
         };
         sqlx::query!(
             "insert into ledger.sources
@@ -166,7 +166,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok((source_id, position))
     }
 
@@ -179,14 +179,14 @@ impl Store {
     /// [`StoreError::Keyring`] when its secret cannot be opened; [`StoreError::Database`] when the
     /// database did not answer.
     pub async fn find_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
-        let known = self.remembered.source(source_id);
+        let known = self.settings_cache.source(source_id);
         let Some((known, read_at)) = known else {
             return self.read_source(source_id).await;
         };
-        if read_at.elapsed() < SETTINGS_LIFETIME {
+        if read_at.elapsed() < SETTINGS_TTL {
             return Ok(Some(known));
         }
-        match tokio::time::timeout(STALE_PATIENCE, self.read_source(source_id)).await {
+        match tokio::time::timeout(STALE_TIMEOUT, self.read_source(source_id)).await {
             Ok(Ok(source)) => Ok(source),
             Ok(Err(error @ StoreError::Corrupt { .. })) => Err(error),
             Ok(Err(_)) | Err(_) => Ok(Some(known)),
@@ -194,7 +194,7 @@ impl Store {
     }
 
     async fn read_source(&self, source_id: SourceId) -> Result<Option<Source>, StoreError> {
-        let asked = self.remembered.ask();
+        let version = self.settings_cache.version();
         let row = sqlx::query!(
             r#"select tenant_id as "tenant_id!", provider as "provider!",
                       secret_sealed as "secret_sealed!", record_all as "record_all!",
@@ -206,15 +206,15 @@ impl Store {
         .fetch_optional(&self.intake)
         .await?;
         let Some(row) = row else {
-            self.remembered.forget_source(source_id);
+            self.settings_cache.invalidate_source(source_id);
             return Ok(None);
         };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
         let tenant_id = TenantId(row.tenant_id);
         let epoch = self.vault.epoch(tenant_id).await?;
-        let place = secret_place(tenant_id, source_id);
+        let aad = secret_aad(tenant_id, source_id);
         let open = |column, sealed: &[u8]| {
-            let opened = epoch.open_secret(&place, sealed);
+            let opened = epoch.open_secret(&aad, sealed);
             let text = opened.and_then(|secret| String::from_utf8(secret.to_vec()).ok());
             text.map(Zeroizing::new).ok_or_else(|| corrupt(column))
         };
@@ -240,7 +240,7 @@ impl Store {
             }
             _ => None,
         };
-        self.remembered.keep_source(asked, &source, facts);
+        self.settings_cache.insert_source(version, &source, facts);
         Ok(Some(source))
     }
 
@@ -257,7 +257,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = begin(&self.owner).await?;
         let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
-        self.record_change(&mut tx, tenant_id, &Event::RouteAdded(added)).await?;
+        self.record_admin_event(&mut tx, tenant_id, &Event::RouteAdded(added)).await?;
         sqlx::query!(
             "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
              values ($1, $2, $3, $4, $5) on conflict do nothing",
@@ -270,7 +270,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok(())
     }
 
@@ -297,6 +297,6 @@ impl Store {
     }
 }
 
-fn secret_place(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
+fn secret_aad(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
     [b"source-secret".as_slice(), tenant_id.0.as_bytes(), source_id.0.as_bytes()].concat()
 }

@@ -100,7 +100,7 @@ pub async fn drive<F: Future>(stage: Stage, future: F) -> F::Output {
 }
 
 /// Wraps a future to be spawned, so that it is charged to the stage that is polled now.
-pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub(crate) fn in_current_stage<F: Future>(future: F) -> impl Future<Output = F::Output> {
     drive_for(CURRENT.get(), future)
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let sealed = of(Stage::Seal);
         assert!(sealed >= Duration::from_millis(30), "{sealed:?}");
         assert!(sealed < Duration::from_millis(150), "{sealed:?}");
-        drive(Stage::Verify, async { tokio::spawn(carried(async move { work() })).await })
+        drive(Stage::Verify, async { tokio::spawn(in_current_stage(async move { work() })).await })
             .await
             .expect("it ends");
         assert!(of(Stage::Verify) >= Duration::from_millis(30), "{:?}", of(Stage::Verify));

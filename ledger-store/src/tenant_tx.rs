@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::stage;
 
 /// Timeout of acquiring a connection and beginning the transaction.
-const PATIENCE: Duration = Duration::from_secs(8);
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A transaction that sees only the rows of `tenant_id`, enforced by row security for any query.
 /// Readers may drop it; writers commit.
@@ -39,7 +39,7 @@ impl TenantTx {
     ///
     /// # Errors
     /// As for [`TenantTx::begin`].
-    pub(crate) async fn begin_alone(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
+    pub(crate) async fn begin_exclusive(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
         let id = tenant_id.0;
         let begin = format!(
             "begin; set local ledger.tenant_id = '{id}'; \
@@ -83,8 +83,8 @@ async fn begin_with(
     statement: SqlStr,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
-    let begun = async move { timeout(PATIENCE, pool.begin_with(statement)).await };
-    match tokio::spawn(stage::carried(begun)).await {
+    let begun = async move { timeout(BEGIN_TIMEOUT, pool.begin_with(statement)).await };
+    match tokio::spawn(stage::in_current_stage(begun)).await {
         // On a timeout the pool closes the connection, because its check on return fails too.
         Ok(begun) => begun.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))),
         Err(error) => match error.try_into_panic() {

@@ -15,14 +15,14 @@ pub use plan::{Limit, PlanLimits, plan_limits};
 pub use state::TenantState;
 
 use crate::Store;
-use crate::change::Author;
+use crate::admin_events::Actor;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::begin;
 
 /// The settings of a tenant, with the size of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant {
+pub struct TenantInfo {
     /// Id of the tenant.
     pub tenant_id: TenantId,
     /// Short name, unique in the installation.
@@ -122,9 +122,9 @@ impl Store {
             timezone: new.timezone.clone(),
             country: new.country.clone(),
         };
-        self.record_change(&mut tx, tenant_id, &Event::TenantCreated(created)).await?;
+        self.record_admin_event(&mut tx, tenant_id, &Event::TenantCreated(created)).await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok(tenant_id)
     }
 
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+    pub async fn tenants(&self) -> Result<Vec<TenantInfo>, StoreError> {
         let rows = sqlx::query!(
             r#"
             select t.tenant_id, t.slug, t.name, t.timezone, t.country, t.state,
@@ -166,7 +166,7 @@ impl Store {
         )
         .fetch_all(&self.owner)
         .await?;
-        let tenant = rows.into_iter().map(|row| Tenant {
+        let tenant = rows.into_iter().map(|row| TenantInfo {
             tenant_id: TenantId(row.tenant_id),
             slug: row.slug,
             name: row.name,
@@ -212,8 +212,8 @@ impl Store {
             reason: reason.to_owned(),
             key_id: by.map(|(key_id, _)| key_id.0),
         });
-        let author = by.map_or_else(|| self.operator(), |(key, request)| Author::key(key, request));
-        let decided = self.record_change_by(&author, &mut tx, tenant_id, &event).await?;
+        let actor = by.map_or_else(|| self.operator(), |(key, request)| Actor::key(key, request));
+        let decided = self.record_admin_event_by(&actor, &mut tx, tenant_id, &event).await?;
         sqlx::query!(
             "update projection.dropped set decided = $4
               where tenant_id = $1 and projection = $2 and position = $3",
@@ -225,7 +225,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok(true)
     }
 }

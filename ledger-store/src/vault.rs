@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::event::PersonFacts;
-use ledger_core::identity::{Handle, Told};
+use ledger_core::identity::{Handle, PersonIdentifiers};
 use ledger_core::ids::{EventId, HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
 use moka::sync::Cache;
@@ -26,15 +26,15 @@ use uuid::Uuid;
 
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
 use crate::compute::compute;
-use crate::keyring::{EpochKeys, Keyring, KeyringError, LIFETIME};
+use crate::keyring::{EpochKeys, KEY_FILE_TTL, Keyring, KeyringError};
 use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 
-const QUEUE: usize = 4_096;
+const MAX_QUEUED: usize = 4_096;
 /// Cache time of keys after they were read; a fence set by another process takes effect within it.
-const KEY_LIFETIME: Duration = Duration::from_mins(1);
-const KEYS_KEPT: u64 = 10_000;
+const KEY_TTL: Duration = Duration::from_mins(1);
+const KEY_CACHE_CAPACITY: u64 = 10_000;
 
 /// The reason why a subject is not available.
 #[derive(Debug, Error)]
@@ -86,7 +86,7 @@ pub struct Resolved {
 
 /// The result of a look-up of a handle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct HandleMatches {
     /// Id of the handle; `None` if the tenant has no such handle.
     pub handle_id: Option<HandleId>,
     /// Every contact with this handle, oldest first.
@@ -124,7 +124,7 @@ impl OpenedSection {
 
 /// The column that sections were read from, which limits the sections it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
+pub enum SectionColumn {
     /// An event's `sections` column: its small sections.
     Sections(EventId),
     /// An event's `bulk` column: its large sections.
@@ -133,10 +133,10 @@ pub enum Shelf {
     Parties,
 }
 
-impl Shelf {
+impl SectionColumn {
     /// Whether a section with this header is allowed in the column. Rejects sections moved by
     /// another program.
-    fn may_hold(self, sealed: &Sealed<'_>) -> bool {
+    fn accepts(self, sealed: &Sealed<'_>) -> bool {
         match self {
             Self::Sections(event_id) => sealed.event_id == event_id && !sealed.name.is_bulk(),
             Self::Bulk(event_id) => sealed.event_id == event_id && sealed.name.is_bulk(),
@@ -153,7 +153,7 @@ pub struct Vault {
     intake: PgPool,
     keyring: Arc<Keyring>,
     keys: Keys,
-    resolver: mpsc::Sender<resolve::Waiting>,
+    resolver: mpsc::Sender<resolve::PendingResolution>,
 }
 
 impl Vault {
@@ -163,13 +163,16 @@ impl Vault {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        let cache = || Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME);
+        let cache = || Cache::builder().max_capacity(KEY_CACHE_CAPACITY).time_to_live(KEY_TTL);
         let keys = Keys {
             subjects: cache().build(),
-            found: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(KEY_LIFETIME).build(),
-            epochs: Cache::builder().max_capacity(KEYS_KEPT).time_to_live(LIFETIME).build(),
+            found: Cache::builder().max_capacity(KEY_CACHE_CAPACITY).time_to_live(KEY_TTL).build(),
+            epochs: Cache::builder()
+                .max_capacity(KEY_CACHE_CAPACITY)
+                .time_to_live(KEY_FILE_TTL)
+                .build(),
         };
-        let (resolver, waiting) = mpsc::channel(QUEUE);
+        let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
         let vault = Self { pool, intake, keyring, keys, resolver };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
@@ -196,13 +199,13 @@ impl Vault {
         &self,
         tenant_id: TenantId,
         stream_id: StreamId,
-        told: Told,
+        given: PersonIdentifiers,
     ) -> Result<Resolved, VaultError> {
-        if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &told) {
+        if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &given) {
             return Ok(known);
         }
         let (reply, answer) = oneshot::channel();
-        let waiting = resolve::Waiting { tenant_id, stream_id, told, reply };
+        let waiting = resolve::PendingResolution { tenant_id, stream_id, given, reply };
         self.resolver.try_send(waiting).map_err(|_| VaultError::Overloaded)?;
         answer.await.map_err(|_| VaultError::Overloaded)?
     }
@@ -211,7 +214,11 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError`] when the keys are not available or the database did not answer.
-    pub async fn find(&self, tenant_id: TenantId, handle: &Handle) -> Result<Found, VaultError> {
+    pub async fn find(
+        &self,
+        tenant_id: TenantId,
+        handle: &Handle,
+    ) -> Result<HandleMatches, VaultError> {
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
@@ -235,7 +242,7 @@ impl Vault {
         .fetch_all(tx.conn())
         .await
         .map_err(database)?;
-        Ok(Found {
+        Ok(HandleMatches {
             handle_id: rows.first().map(|row| HandleId(row.handle_id)),
             contacts: rows.iter().filter_map(|row| row.contact_id).map(SubjectId).collect(),
         })
@@ -250,14 +257,16 @@ impl Vault {
     pub async fn open(
         &self,
         tenant_id: TenantId,
-        columns: &[(Shelf, &[u8])],
+        columns: &[(SectionColumn, &[u8])],
     ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
         let mut wanted = Vec::new();
         let mut parsed = Vec::with_capacity(columns.len());
-        for (shelf, column) in columns {
+        for (section_column, column) in columns {
             let sections = seal::unpack(column).unwrap_or_else(|_| vec![&[]]);
-            let sections: Vec<_> =
-                sections.into_iter().map(|bytes| (bytes, believable(bytes, *shelf))).collect();
+            let sections: Vec<_> = sections
+                .into_iter()
+                .map(|bytes| (bytes, parse_header(bytes, *section_column)))
+                .collect();
             let ids = sections.iter().filter_map(|(_, sealed)| sealed.as_ref());
             wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
             parsed.push(sections);
@@ -295,11 +304,11 @@ impl Vault {
     pub async fn prepare(
         &self,
         tenant_id: TenantId,
-        columns: &[(Shelf, &[u8])],
+        columns: &[(SectionColumn, &[u8])],
     ) -> Result<(), VaultError> {
-        let sections = columns.iter().flat_map(|(shelf, column)| {
+        let sections = columns.iter().flat_map(|(section_column, column)| {
             let sections = seal::unpack(column).unwrap_or_default();
-            sections.into_iter().filter_map(|bytes| believable(bytes, *shelf))
+            sections.into_iter().filter_map(|bytes| parse_header(bytes, *section_column))
         });
         let wanted = sections.map(|sealed| (sealed.subject_id, sealed.generation)).collect();
         self.keys_of(tenant_id, wanted).await.map(|_| ())
@@ -346,8 +355,8 @@ impl Vault {
 }
 
 /// Parses the header of a section; `None` if it is malformed or not allowed in the column.
-fn believable(bytes: &[u8], shelf: Shelf) -> Option<Sealed<'_>> {
-    Sealed::parse(bytes).ok().filter(|sealed| shelf.may_hold(sealed))
+fn parse_header(bytes: &[u8], section_column: SectionColumn) -> Option<Sealed<'_>> {
+    Sealed::parse(bytes).ok().filter(|sealed| section_column.accepts(sealed))
 }
 
 async fn open_with(

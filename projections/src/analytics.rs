@@ -1,37 +1,37 @@
 //! Exact sums over calls, for any time ranges, time zone, filters and dimensions.
 //!
-//! Each [`Question`] is answered from rollups stored for months, days and hours of the tenant's own
-//! time zone, as far as the range consists of them ([`cover()`]), and from individual calls for the
+//! Each [`AnalyticsQuery`] is answered from rollups stored for months, days and hours of the tenant's own
+//! time zone, as far as the range consists of them ([`decompose()`]), and from individual calls for the
 //! remaining edges. Dimensions the rollups lack, such as the telephone number, are summed from
 //! calls alone. Either way each call counts once per bucket.
 
-mod ask;
 mod clock;
-mod cover;
+mod decompose;
+mod lookups;
 mod people;
 mod plan;
+mod query;
 mod range;
-mod seen;
 mod sums;
 pub mod usage;
 
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-pub use ask::{MAX_ROWS, ask};
-pub use cover::{Segment, cover};
+pub use decompose::{RangePart, decompose};
+pub use lookups::{STALE_AFTER, configure_transaction, first_and_last_start, live_calls, zone_of};
 pub use people::contacts;
+pub use query::{MAX_ROWS, run_query};
 pub use range::{Interval, MAX_BUCKETS, MAX_YEARS, Range, Slice, Span, month, slices};
-pub use seen::{STALE_AFTER, extent, live_calls, prepare, zone_of};
-pub use sums::{Cost, Extremes, Sums, ratio};
+pub use sums::{CostSums, MinMax, Sums, ratio};
 
 /// An analytics query.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct AnalyticsQuery {
     /// Spans that are summed separately; may overlap.
     pub buckets: Vec<Span>,
     /// Only calls that match the filter are summed.
-    pub filter: Filter,
+    pub filter: AnalyticsFilter,
     /// Dimensions to group by; empty for one total per bucket.
     pub group_by: Vec<Dimension>,
     /// Time zone of [`Dimension::Hour`] and [`Dimension::Weekday`].
@@ -42,10 +42,10 @@ pub struct Question {
     pub extremes: bool,
 }
 
-impl Question {
+impl AnalyticsQuery {
     /// Returns a query for the ungrouped sums of one span.
     #[must_use]
-    pub fn of(span: Span, filter: Filter) -> Self {
+    pub fn of(span: Span, filter: AnalyticsFilter) -> Self {
         Self {
             buckets: vec![span],
             filter,
@@ -66,7 +66,7 @@ impl Question {
 
 /// Conditions a call must meet to be counted. An absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct AnalyticsFilter {
     /// The provider's id of the call.
     pub provider_call_id: Option<String>,
     /// Direction: `inbound`, `outbound` or `web`.
@@ -170,10 +170,10 @@ impl Dimension {
 
 /// The sums of one bucket and group. Groups without calls are omitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Index of the span in [`Question::buckets`].
+pub struct AnalyticsRow {
+    /// Index of the span in [`AnalyticsQuery::buckets`].
     pub bucket: usize,
-    /// Values of the [`Question::group_by`] dimensions, in order; `None` if unknown for these
+    /// Values of the [`AnalyticsQuery::group_by`] dimensions, in order; `None` if unknown for these
     /// calls.
     pub keys: Vec<Option<String>>,
     /// Sums over the calls of the group.

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 
 /// Granularity of stored sums: an hour, day or month in the tenant's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Grain {
+pub enum Granularity {
     /// One full hour of local time to the next.
     Hour,
     /// Midnight to midnight, local time.
@@ -22,7 +22,7 @@ pub enum Grain {
     Month,
 }
 
-impl Grain {
+impl Granularity {
     /// All granularities, finest first.
     pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
 
@@ -109,7 +109,7 @@ fn hour_start(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
         + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
     let start = at - into;
-    since_turned(zone, start, at).unwrap_or(start)
+    offset_change_between(zone, start, at).unwrap_or(start)
 }
 
 fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
@@ -118,21 +118,25 @@ fn next_hour(zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
     let end = at - into + TimeDelta::hours(1);
     // An offset change before the end of the hour starts the next hour.
-    let offset = seconds_east(zone, at);
-    if seconds_east(zone, end - TimeDelta::nanoseconds(1)) == offset {
+    let offset = utc_offset_s(zone, at);
+    if utc_offset_s(zone, end - TimeDelta::nanoseconds(1)) == offset {
         return end;
     }
-    first_instant(at, end, |at| seconds_east(zone, at) != offset)
+    first_instant(at, end, |at| utc_offset_s(zone, at) != offset)
 }
 
 /// Returns the offset change between `from` and `to`, or `None` if the offsets are equal.
-fn since_turned(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let offset = seconds_east(zone, to);
-    (seconds_east(zone, from) != offset)
-        .then(|| first_instant(from, to, |at| seconds_east(zone, at) == offset))
+fn offset_change_between(
+    zone: Tz,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let offset = utc_offset_s(zone, to);
+    (utc_offset_s(zone, from) != offset)
+        .then(|| first_instant(from, to, |at| utc_offset_s(zone, at) == offset))
 }
 
-fn seconds_east(zone: Tz, at: DateTime<Utc>) -> i32 {
+fn utc_offset_s(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
@@ -163,7 +167,7 @@ mod tests {
     }
 
     /// Lists every start from `from` to `to` by repeated calls of `next`.
-    fn starts(grain: Grain, zone: Tz, from: &str, to: &str) -> Vec<String> {
+    fn starts(grain: Granularity, zone: Tz, from: &str, to: &str) -> Vec<String> {
         let mut start = grain.start(zone, at(from));
         let mut all = Vec::new();
         while start < at(to) {
@@ -176,20 +180,30 @@ mod tests {
 
     #[test]
     fn an_hour_that_clocks_skip_is_not_there_and_one_they_repeat_is_there_twice() {
-        let spring =
-            starts(Grain::Hour, America::New_York, "2026-03-08T05:30:00Z", "2026-03-08T08:00:00Z");
+        let spring = starts(
+            Granularity::Hour,
+            America::New_York,
+            "2026-03-08T05:30:00Z",
+            "2026-03-08T08:00:00Z",
+        );
         assert_eq!(spring, ["08T00:00-05:00", "08T01:00-05:00", "08T03:00-04:00"]);
-        let autumn =
-            starts(Grain::Hour, America::New_York, "2026-11-01T05:00:00Z", "2026-11-01T07:30:00Z");
+        let autumn = starts(
+            Granularity::Hour,
+            America::New_York,
+            "2026-11-01T05:00:00Z",
+            "2026-11-01T07:30:00Z",
+        );
         assert_eq!(autumn, ["01T01:00-04:00", "01T01:00-05:00", "01T02:00-05:00"]);
     }
 
     #[test]
     fn clocks_turned_by_half_an_hour_cut_the_hour_there() {
         let zone = Australia::Lord_Howe;
-        let spring = starts(Grain::Hour, zone, "2026-10-03T14:30:00Z", "2026-10-03T16:30:00Z");
+        let spring =
+            starts(Granularity::Hour, zone, "2026-10-03T14:30:00Z", "2026-10-03T16:30:00Z");
         assert_eq!(spring, ["04T01:00+10:30", "04T02:30+11:00", "04T03:00+11:00"]);
-        let autumn = starts(Grain::Hour, zone, "2026-04-04T14:00:00Z", "2026-04-04T16:00:00Z");
+        let autumn =
+            starts(Granularity::Hour, zone, "2026-04-04T14:00:00Z", "2026-04-04T16:00:00Z");
         assert_eq!(
             autumn,
             ["05T01:00+11:00", "05T01:30+10:30", "05T02:00+10:30"],
@@ -213,31 +227,31 @@ mod tests {
     fn a_day_without_a_midnight_begins_where_the_clock_was_turned() {
         let start = day_start(America::Santiago, "2026-09-06".parse().expect("a date"));
         assert_eq!(start, at("2026-09-06T04:00:00Z"));
-        let held = Grain::Day.start(America::Santiago, at("2026-09-06T12:00:00Z"));
+        let held = Granularity::Day.start(America::Santiago, at("2026-09-06T12:00:00Z"));
         assert_eq!(held, start);
     }
 
     /// Instants between 1970 and 2037 at which a zone changes its offset, at most one a day.
-    fn turns(zone: Tz) -> Vec<DateTime<Utc>> {
+    fn offset_changes(zone: Tz) -> Vec<DateTime<Utc>> {
         let (mut at, end) =
             (super::tests::at("1970-01-01T00:00:00Z"), super::tests::at("2038-01-01T00:00:00Z"));
-        let mut turns = Vec::new();
-        let mut offset = seconds_east(zone, at);
+        let mut offset_changes = Vec::new();
+        let mut offset = utc_offset_s(zone, at);
         while at < end {
             let next = at + TimeDelta::days(1);
-            let then = seconds_east(zone, next);
+            let then = utc_offset_s(zone, next);
             if then != offset {
-                turns.push(first_instant(at, next, |at| seconds_east(zone, at) == then));
+                offset_changes.push(first_instant(at, next, |at| utc_offset_s(zone, at) == then));
             }
             (at, offset) = (next, then);
         }
-        turns
+        offset_changes
     }
 
     /// Asserts that every granularity divides time into adjacent parts, and that every instant of a
     /// part has the same start and the same next start.
-    fn is_cut_alike(zone: Tz, now: DateTime<Utc>) {
-        for grain in Grain::ALL {
+    fn assert_parts_are_adjacent(zone: Tz, now: DateTime<Utc>) {
+        for grain in Granularity::ALL {
             let (start, next) = (grain.start(zone, now), grain.next(zone, now));
             assert!(start <= now && now < next, "{zone} {grain:?} {now}: {start} {next}");
             for inside in [start, next - TimeDelta::microseconds(1)] {
@@ -246,18 +260,24 @@ mod tests {
             }
             assert_eq!(grain.start(zone, next), next, "{zone} {grain:?} {now}");
         }
-        let (hour, day) = (Grain::Hour.start(zone, now), Grain::Day.start(zone, now));
-        let month = Grain::Month.start(zone, now);
+        let (hour, day) = (Granularity::Hour.start(zone, now), Granularity::Day.start(zone, now));
+        let month = Granularity::Month.start(zone, now);
         assert!(month <= day && day <= hour, "{zone} {now}: {month} {day} {hour}");
-        assert!(Grain::Hour.next(zone, now) <= Grain::Day.next(zone, now), "{zone} {now}");
-        assert!(Grain::Day.next(zone, now) <= Grain::Month.next(zone, now), "{zone} {now}");
+        assert!(
+            Granularity::Hour.next(zone, now) <= Granularity::Day.next(zone, now),
+            "{zone} {now}"
+        );
+        assert!(
+            Granularity::Day.next(zone, now) <= Granularity::Month.next(zone, now),
+            "{zone} {now}"
+        );
     }
 
     #[test]
     fn wherever_clocks_were_turned_since_1970_the_parts_of_time_follow_each_other() {
         let mut crossed = 0;
         for zone in chrono_tz::TZ_VARIANTS {
-            for turn in turns(zone) {
+            for turn in offset_changes(zone) {
                 let local = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
                 let before = turn - TimeDelta::seconds(1);
                 let near = local(turn - TimeDelta::hours(2)) != local(turn + TimeDelta::hours(2));
@@ -265,9 +285,9 @@ mod tests {
                 // Away from midnight an offset change affects only hours.
                 let minutes: &[i64] = if near { &[-61, -1, 0, 1, 29, 59, 61, 119] } else { &[0] };
                 for minutes in minutes {
-                    is_cut_alike(zone, turn + TimeDelta::minutes(*minutes));
+                    assert_parts_are_adjacent(zone, turn + TimeDelta::minutes(*minutes));
                 }
-                is_cut_alike(zone, before);
+                assert_parts_are_adjacent(zone, before);
             }
         }
         assert!(crossed > 50, "zones that turned back across midnight: {crossed}");
@@ -276,7 +296,7 @@ mod tests {
     #[test]
     fn an_hour_shown_again_after_midnight_is_of_the_day_that_has_begun() {
         let zone = America::St_Johns;
-        let days = starts(Grain::Day, zone, "2010-11-06T12:00:00Z", "2010-11-08T12:00:00Z");
+        let days = starts(Granularity::Day, zone, "2010-11-06T12:00:00Z", "2010-11-08T12:00:00Z");
         assert_eq!(days, ["06T00:00-02:30", "07T00:00-02:30", "08T00:00-03:30"]);
         // 23:31 on the sixth, for the second time.
         let again = at("2010-11-07T03:01:00Z");
@@ -289,7 +309,7 @@ mod tests {
         for zone in [America::New_York, Australia::Lord_Howe, Asia::Kolkata, Asia::Kathmandu] {
             let mut now = at("2026-01-01T00:07:11.5Z");
             while now < at("2027-01-01T00:00:00Z") {
-                for grain in Grain::ALL {
+                for grain in Granularity::ALL {
                     let (start, next) = (grain.start(zone, now), grain.next(zone, now));
                     assert!(start <= now && now < next, "{zone} {grain:?} {now}");
                     assert_eq!(grain.start(zone, next), next, "{zone} {grain:?} {now}");

@@ -4,18 +4,18 @@
 //! personal data is a copy of sealed bytes. Rollups are updated by the difference between the old
 //! and the new contribution of a call, so a late, repeated or corrected report counts once.
 
-mod ahead;
 mod callers;
 mod contribution;
-pub mod dialect;
-pub mod history;
+mod derived_tables;
 mod left_out;
 mod list;
+pub mod measurements;
 mod measures;
-pub mod past;
+pub mod point_in_time;
+mod prefolded;
+pub mod provider_listing;
 mod rollup;
 mod row;
-mod side;
 pub mod state;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use ledger_core::call::{Call, Carried};
+use ledger_core::call::{Call, SealedSections};
 use ledger_core::envelope::Recorded;
 use ledger_core::event::{Direction, Status};
 use ledger_core::ids::{EventId, TenantId};
@@ -32,15 +32,16 @@ use ledger_store::seal::{Sealed, SectionName, pack, unpack};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use list::{After, CallRow, Filter, StoredCall, find, list};
+pub use list::{After, CallFilter, CallRow, StoredCall, find, list};
 pub use measures::Measures;
-pub use rollup::Cut;
+pub use rollup::RollupSet;
 
 use crate::projector::{
-    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+    Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantContext,
+    TenantKeys, WriteMode,
 };
-use ahead::Ahead;
 use contribution::Contribution;
+use prefolded::Prefolded;
 
 /// The projector of the `calls` read model.
 pub struct Calls;
@@ -51,18 +52,18 @@ impl Projector for Calls {
         "calls"
     }
 
-    fn shape(&self) -> i32 {
+    fn schema_version(&self) -> i32 {
         3
     }
 
-    fn wants(&self, stream_kind: &str) -> bool {
+    fn handles(&self, stream_kind: &str) -> bool {
         stream_kind == "call"
     }
 
-    fn prepare(&self, tenant: Tenant, events: &[LogEvent]) -> Prepared {
-        Prepared::new(Ahead::of(
+    fn precompute(&self, tenant: TenantContext, events: &[LogEvent]) -> Precomputed {
+        Precomputed::new(Prefolded::of(
             tenant.tenant_id,
-            events.iter().filter(|event| self.wants(&event.stored.stream_kind)),
+            events.iter().filter(|event| self.handles(&event.stored.stream_kind)),
         ))
     }
 
@@ -70,12 +71,12 @@ impl Projector for Calls {
         &self,
         conn: &mut PgConnection,
         wanted: &[TenantKeys],
-        prepared: Prepared,
-    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
+        precomputed: Precomputed,
+    ) -> Result<Box<dyn ProjectionBatch<'e> + 'e>, ProjectError> {
         let known = load(conn, wanted).await?;
-        let ahead = prepared.into().unwrap_or_default();
+        let prefolded = precomputed.into().unwrap_or_default();
         let zones = wanted.iter().map(|one| (one.tenant.tenant_id, one.tenant.zone)).collect();
-        Ok(Box::new(Batch { zones, known, ahead, events: BTreeMap::new() }))
+        Ok(Box::new(CallBatch { zones, known, prefolded, events: BTreeMap::new() }))
     }
 
     async fn leave_out(
@@ -92,48 +93,52 @@ impl Projector for Calls {
 type CallKey = (TenantId, Uuid);
 
 /// A batch of events, grouped by call.
-struct Batch<'e> {
+struct CallBatch<'e> {
     zones: HashMap<TenantId, Tz>,
     /// Stored state of the calls that exist already.
-    known: HashMap<CallKey, Folded>,
+    known: HashMap<CallKey, CallState>,
     /// Calls folded speculatively as new ones.
-    ahead: Ahead,
+    prefolded: Prefolded,
     /// Events of each call, in log order.
     events: BTreeMap<CallKey, Vec<(&'e Recorded, &'e LogEvent)>>,
 }
 
 #[async_trait]
-impl<'e> Fold<'e> for Batch<'e> {
-    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
+impl<'e> ProjectionBatch<'e> for CallBatch<'e> {
+    fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         let recorded = event.recorded()?;
         self.events.entry((tenant_id, event.key())).or_default().push((recorded, event));
         Ok(())
     }
 
-    async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {
+    async fn write(
+        &mut self,
+        conn: &mut PgConnection,
+        mode: WriteMode,
+    ) -> Result<(), ProjectError> {
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for (key, events) in std::mem::take(&mut self.events) {
             let before = self.known.remove(&key);
             let list = if before.is_some() { &mut known } else { &mut new };
-            list.push(Touched { key, before, events });
+            list.push(CallUpdate { key, before, events });
         }
-        let ahead = std::mem::take(&mut self.ahead);
-        let changes = row::write(conn, (new, ahead), known, way).await?;
-        side::write(conn, &changes, way).await?;
-        rollup::write(conn, &self.zones, &changes, way).await
+        let prefolded = std::mem::take(&mut self.prefolded);
+        let changes = row::write(conn, (new, prefolded), known, mode).await?;
+        derived_tables::write(conn, &changes, mode).await?;
+        rollup::write(conn, &self.zones, &changes, mode).await
     }
 }
 
 /// A call with its stored state and the new events of a batch.
-struct Touched<'e> {
+struct CallUpdate<'e> {
     key: CallKey,
-    before: Option<Folded>,
+    before: Option<CallState>,
     events: Vec<(&'e Recorded, &'e LogEvent)>,
 }
 
-impl Touched<'_> {
+impl CallUpdate<'_> {
     /// Folds the events into the state and returns it with the change to the rollups.
-    fn fold(self) -> (Folded, Change) {
+    fn fold(self) -> (CallState, RollupChange) {
         let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
         let mut folded = self.before.unwrap_or_default();
         for (recorded, event) in self.events {
@@ -141,14 +146,14 @@ impl Touched<'_> {
             folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
         let now = Some(Contribution::of(&folded.call));
-        (folded, Change { key: self.key, before, now })
+        (folded, RollupChange { key: self.key, before, now })
     }
 }
 
 /// What a call contributed to the sums before, nothing when it is new, and what it does now, nothing
 /// when it is removed.
 #[derive(Debug, PartialEq, Eq)]
-struct Change {
+struct RollupChange {
     key: CallKey,
     before: Option<Contribution>,
     now: Option<Contribution>,
@@ -156,7 +161,7 @@ struct Change {
 
 /// State of a call after folding, with the sealed `party` sections it refers to.
 #[derive(Default)]
-pub struct Folded {
+pub struct CallState {
     /// The state without personal data.
     pub call: Call,
     parties: HashMap<EventId, Vec<u8>>,
@@ -164,12 +169,12 @@ pub struct Folded {
     updated_at: Option<DateTime<Utc>>,
 }
 
-impl Folded {
+impl CallState {
     /// Folds one stored event of the call's stream.
     fn fold(&mut self, recorded: &Recorded, event: &StoredEvent) {
         let parties: Vec<_> = parties(event.sections.as_deref()).collect();
-        let carried = Carried { subject: event.subject(), has_party: !parties.is_empty() };
-        self.call.evolve(recorded, carried);
+        let sealed = SealedSections { subject: event.subject(), has_party: !parties.is_empty() };
+        self.call.evolve(recorded, sealed);
         self.parties.extend(parties);
     }
 
@@ -195,7 +200,7 @@ fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
 async fn load(
     conn: &mut PgConnection,
     wanted: &[TenantKeys],
-) -> Result<HashMap<CallKey, Folded>, ProjectError> {
+) -> Result<HashMap<CallKey, CallState>, ProjectError> {
     let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
     let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
     let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
@@ -216,7 +221,7 @@ async fn load(
     for row in rows {
         let call = state::unpack(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
-        let folded = Folded { call, parties, updated_at: None };
+        let folded = CallState { call, parties, updated_at: None };
         loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
     }
     Ok(loaded)

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::caught::caught_now;
+use crate::panic_guard::catch_panic_sync;
 use crate::projector::ProjectError;
 
 /// Minimum number of rows for which `COPY` is used instead of statements.
-pub const WORTH_A_COPY: usize = 64;
+pub const MIN_COPY_ROWS: usize = 64;
 
 /// Bytes per message, so that the database reads rows while the next ones are encoded.
-const SENT_AT_ONCE: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Writes one row per item into a table; `statement` is a `copy ... from stdin`. If `write` panics,
 /// the `COPY` is aborted properly, so the connection stays usable.
@@ -29,12 +29,12 @@ pub async fn copy_in<T>(
     let mut copy = conn.copy_in_raw(statement).await?;
     let mut row = RowText::default();
     for item in items {
-        if let Err(panic) = caught_now(|| write(item, &mut row)) {
+        if let Err(panic) = catch_panic_sync(|| write(item, &mut row)) {
             copy.abort("a row cannot be written").await?;
             return Err(ProjectError::Poison(format!("the projector panicked: {panic}")));
         }
         row.end();
-        if row.text.len() >= SENT_AT_ONCE {
+        if row.text.len() >= CHUNK_BYTES {
             copy.send(row.text.as_bytes()).await?;
             row.text.clear();
         }

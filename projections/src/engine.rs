@@ -7,18 +7,18 @@
 //! neither waits for the other.
 
 mod apply;
+mod backoff;
+mod checkpoint;
 mod claim;
+mod cycle;
 mod fold;
 mod health;
 mod left_out;
 mod parking;
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "fault-injection")]
 mod planted;
-mod postponed;
+mod promotion_worker;
 mod read;
-mod settle;
-mod steward;
-mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,29 +30,29 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-pub use apply::{Applied, Target, apply, show_path};
+pub use apply::{Applied, VersionTarget, apply, set_search_path};
 pub use claim::Lane;
+pub use cycle::Batches;
 pub use health::Health;
 pub(crate) use left_out::{dropped_of, event_at, events_of, leave_out};
-pub use parking::Waiting;
-pub use turn::Batches;
+pub use parking::ParkedKeys;
 
-use crate::caught::caught;
+use crate::panic_guard::catch_panic;
 use crate::projector::Projector;
-use postponed::{Postponed, is_about_rows};
-use turn::Worker;
+use backoff::{Backoff, is_about_rows};
+use cycle::Worker;
 
 /// Interval of the sweep, which finds log growth without a commit notification.
 const SWEEP: Duration = Duration::from_millis(500);
 /// Minimum time between the starts of two live cycles, so that new events share a transaction.
-const REST: Duration = Duration::from_millis(25);
+const MIN_INTERVAL: Duration = Duration::from_millis(25);
 /// Addition to the minimum time per moved checkpoint: busy cycles collect more events, and a few
 /// quiet tenants are updated at once.
-const REST_EACH: Duration = Duration::from_millis(3);
+const INTERVAL_PER_CHECKPOINT: Duration = Duration::from_millis(3);
 /// Maximum time between the starts of two live cycles; bounds the delay of an event.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+const MAX_INTERVAL: Duration = Duration::from_millis(100);
 /// Timeout of a cycle; reached when the database stops responding.
-const TURN: Duration = Duration::from_secs(90);
+const CYCLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Pause after a database failure.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Number of workers that fill new versions.
@@ -82,25 +82,25 @@ impl Runner {
         let stop = watch::Sender::new(false);
         let health = Health::default();
         let projectors: Arc<[Arc<dyn Projector>]> = projectors.into();
-        let (live, rebuild) = (Postponed::default(), Postponed::default());
-        let worker = |lane, postponed: &Postponed| {
+        let (live, rebuild) = (Backoff::default(), Backoff::default());
+        let worker = |lane, postponed: &Backoff| {
             let (store, projectors) = (Arc::clone(store), Arc::clone(&projectors));
             Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
         };
         let mut tasks = vec![
-            spawn(follow(worker(Lane::Live, &live), stop.subscribe())),
+            spawn(process_notifications(worker(Lane::Live, &live), stop.subscribe())),
             spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
         ];
         for _ in 0..REBUILDERS {
             tasks.push(spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
         }
-        let steward = steward::watch(
+        let promotion_worker = promotion_worker::watch(
             Arc::clone(store),
             Arc::clone(&projectors),
             batches.close,
             stop.subscribe(),
         );
-        tasks.push(spawn(steward));
+        tasks.push(spawn(promotion_worker));
         Self { stop, tasks, health }
     }
 
@@ -128,68 +128,68 @@ fn spawn(worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
 
 /// Processes commit notifications. Only notified tenants are read, so the cost of a cycle does not
 /// depend on the number of tenants.
-async fn follow(mut worker: Worker, mut stop: watch::Receiver<bool>) {
-    let wake = worker.store().wake().clone();
-    let mut rung = wake.subscribe();
+async fn process_notifications(mut worker: Worker, mut stop: watch::Receiver<bool>) {
+    let notifier = worker.store().notifier().clone();
+    let mut commits = notifier.subscribe();
     let mut later: Vec<TenantId> = Vec::new();
     while !*stop.borrow() {
-        rung.mark_unchanged();
-        let woken = wake.take();
-        let begun = Instant::now();
+        commits.mark_unchanged();
+        let pending = notifier.take_pending();
+        let started_at = Instant::now();
         // Tenants not read to the end in the last cycle are put after newly notified ones, for
         // fairness.
         let mut tenants: Vec<TenantId> =
-            woken.tenants.into_iter().filter(|tenant| !later.contains(tenant)).collect();
+            pending.tenants.into_iter().filter(|tenant| !later.contains(tenant)).collect();
         tenants.append(&mut later);
-        let done = if woken.any {
+        let done = if pending.any {
             attempt(&mut worker, None).await
         } else if tenants.is_empty() {
-            Done::Moved(0)
+            CycleOutcome::Moved(0)
         } else {
             attempt(&mut worker, Some(&tenants)).await
         };
         match done {
-            Done::Moved(0) => {
-                worker.rest();
+            CycleOutcome::Moved(0) => {
+                worker.release_connection();
                 tokio::select! {
-                    _ = rung.changed() => {}
+                    _ = commits.changed() => {}
                     _ = stop.changed() => {}
                 }
             }
-            Done::Moved(moved) => {
-                later = worker.left_behind();
-                pause(rest_after(moved).saturating_sub(begun.elapsed()), &mut stop).await;
+            CycleOutcome::Moved(moved) => {
+                later = worker.backlog();
+                pause(interval_after(moved).saturating_sub(started_at.elapsed()), &mut stop).await;
             }
-            Done::Postponed => {
-                wake.remember(tenants);
-                pause(REST, &mut stop).await;
+            CycleOutcome::Postponed => {
+                notifier.requeue(tenants);
+                pause(MIN_INTERVAL, &mut stop).await;
             }
-            Done::Failed => {
-                wake.remember(tenants);
+            CycleOutcome::Failed => {
+                notifier.requeue(tenants);
                 pause(BACKOFF, &mut stop).await;
             }
         }
     }
 }
 
-/// Sweeps all tenants periodically. Growth during live cycles is left to `follow`, which batches
+/// Sweeps all tenants periodically. Growth during live cycles is left to `process_notifications`, which batches
 /// it.
 async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         match attempt(&mut worker, None).await {
-            Done::Moved(moved) if moved == 0 || !worker.is_kept_on(moved) => {
-                worker.rest();
+            CycleOutcome::Moved(moved) if moved == 0 || !worker.continues_at_once(moved) => {
+                worker.release_connection();
                 pause(SWEEP, &mut stop).await;
             }
-            Done::Moved(_) => {}
-            Done::Postponed => pause(REST, &mut stop).await,
-            Done::Failed => pause(BACKOFF, &mut stop).await,
+            CycleOutcome::Moved(_) => {}
+            CycleOutcome::Postponed => pause(MIN_INTERVAL, &mut stop).await,
+            CycleOutcome::Failed => pause(BACKOFF, &mut stop).await,
         }
     }
 }
 
 /// Outcome of a cycle.
-enum Done {
+enum CycleOutcome {
     /// Committed; the number of moved checkpoints.
     Moved(usize),
     /// Rolled back because of one tenant, now postponed; other tenants may continue at once.
@@ -198,31 +198,32 @@ enum Done {
     Failed,
 }
 
-async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> Done {
-    let (failure, is_about_rows) = match timeout(TURN, caught(worker.turn(tenants))).await {
-        Ok(Ok(Ok(moved))) => {
-            worker.health().recovered(worker.lane());
-            if moved > 0 {
-                worker.store().wake().has_moved();
+async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> CycleOutcome {
+    let (failure, is_about_rows) =
+        match timeout(CYCLE_TIMEOUT, catch_panic(worker.run_cycle(tenants))).await {
+            Ok(Ok(Ok(moved))) => {
+                worker.health().recovered(worker.lane());
+                if moved > 0 {
+                    worker.store().notifier().notify_read_models();
+                }
+                return CycleOutcome::Moved(moved);
             }
-            return Done::Moved(moved);
-        }
-        Ok(Ok(Err(error))) => (crate::projector::reason(&error), is_about_rows(&error)),
-        Ok(Err(panic)) => (format!("the engine panicked: {panic}"), true),
-        Err(_) => ("the database does not answer".to_owned(), true),
-    };
+            Ok(Ok(Err(error))) => (crate::projector::reason(&error), is_about_rows(&error)),
+            Ok(Err(panic)) => (format!("the engine panicked: {panic}"), true),
+            Err(_) => ("the database does not answer".to_owned(), true),
+        };
     let lane = worker.lane();
-    tracing::warn!(error = failure, ?lane, tenant_id = ?worker.at(), "projection.turn_failed");
+    tracing::warn!(error = failure, ?lane, tenant_id = ?worker.current_tenant(), "projection.turn_failed");
     worker.health().failed(lane, failure);
-    worker.forget();
-    if is_about_rows && worker.postpone() { Done::Postponed } else { Done::Failed }
+    worker.discard_read_ahead();
+    if is_about_rows && worker.postpone() { CycleOutcome::Postponed } else { CycleOutcome::Failed }
 }
 
 /// Returns the minimum time from the start of a cycle that moved `moved` checkpoints to the start
 /// of the next.
-fn rest_after(moved: usize) -> Duration {
+fn interval_after(moved: usize) -> Duration {
     let moved = u32::try_from(moved).unwrap_or(u32::MAX);
-    (REST + REST_EACH.saturating_mul(moved)).min(LONGEST_REST)
+    (MIN_INTERVAL + INTERVAL_PER_CHECKPOINT.saturating_mul(moved)).min(MAX_INTERVAL)
 }
 
 async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_more_a_turn_moved_the_longer_the_next_one_gathers_within_a_bound() {
-        let ms = |moved| rest_after(moved).as_millis();
+        let ms = |moved| interval_after(moved).as_millis();
         assert_eq!([ms(0), ms(2), ms(20)], [25, 31, 85]);
         assert_eq!([ms(64), ms(usize::MAX)], [100, 100]);
     }

@@ -4,33 +4,34 @@
 //! model is a file here, a migration, and a line in [`all`].
 
 pub mod analytics;
-pub mod arrivals;
 pub mod calendar;
 pub mod calls;
-mod caught;
 pub mod copy;
 pub mod engine;
+pub mod event_counts;
 pub mod histogram;
 mod marks;
+mod panic_guard;
 pub mod parked;
+pub mod position_watch;
 pub mod positions;
 pub mod progress;
 pub mod projector;
-pub mod usage;
 pub mod versions;
 
 use std::sync::Arc;
 
-pub use arrivals::Arrivals;
 pub use engine::{Batches, Health, Runner};
+pub use position_watch::PositionWatch;
 pub use positions::{position, wait_for};
 pub use progress::{Halt, Progress, halts, progress, progress_within};
 pub use projector::{
-    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+    Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantContext,
+    TenantKeys, WriteMode,
 };
 
 /// Returns every projector of this build.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(calls::Calls), Arc::new(usage::Usage)]
+    vec![Arc::new(calls::Calls), Arc::new(event_counts::EventCounts)]
 }

@@ -13,18 +13,18 @@ use ledger_store::TenantTx;
 use sqlx::PgConnection;
 
 /// Number of positions between two marks.
-const EVERY: i64 = 64;
+const MARK_INTERVAL: i64 = 64;
 /// Number of rows per query when there is no mark nearby.
-const AT_ONCE: i64 = 10_000;
+const ROWS_PER_QUERY: i64 = 10_000;
 /// Maximum number of tenants in the cache; when it is full it is cleared, and times are computed
 /// again.
-const REMEMBERED: usize = 10_000;
+const MAX_CACHED_TENANTS: usize = 10_000;
 
 /// Cache of the log time at which reading stopped, by tenant. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Times(Arc<Mutex<HashMap<TenantId, (Position, LogTime)>>>);
+pub(crate) struct LogTimes(Arc<Mutex<HashMap<TenantId, (Position, LogTime)>>>);
 
-impl Times {
+impl LogTimes {
     /// Returns the log time at a position, from the cache or computed.
     pub(crate) async fn at(
         &self,
@@ -43,7 +43,7 @@ impl Times {
     /// Stores the log time at a position in the cache.
     pub(crate) fn keep(&self, tenant_id: TenantId, position: Position, time: LogTime) {
         let mut known = self.lock();
-        if known.len() >= REMEMBERED && !known.contains_key(&tenant_id) {
+        if known.len() >= MAX_CACHED_TENANTS && !known.contains_key(&tenant_id) {
             known.clear();
         }
         known.insert(tenant_id, (position, time));
@@ -56,7 +56,7 @@ impl Times {
 
 /// Returns whether marks are stored for this position.
 pub(crate) fn is_marked(position: i64) -> bool {
-    position % EVERY == 0
+    position % MARK_INTERVAL == 0
 }
 
 /// Stores marks. Existing marks are kept: they are deterministic, hence equal.
@@ -98,10 +98,10 @@ pub(crate) async fn times(
         let before = Position(position - 1);
         // Far from the one before, a mark is nearer.
         let from = match known {
-            Some((at, time)) if position - at.0 <= EVERY => (at, time),
+            Some((at, time)) if position - at.0 <= MARK_INTERVAL => (at, time),
             _ => (before, compute(conn, tenant_id, before).await?),
         };
-        let time = walk(conn, tenant_id, from, Position(position), |passed, at| {
+        let time = scan_times(conn, tenant_id, from, Position(position), |passed, at| {
             if let Some(time) = times.get_mut(&passed) {
                 *time = Some(at);
             }
@@ -158,10 +158,10 @@ async fn compute(
     let from = mark.map_or((Position(0), LogTime::default()), |mark| {
         (Position(mark.position), LogTime::at(mark.updated_at))
     });
-    walk(conn, tenant_id, from, position, |_, _| ()).await
+    scan_times(conn, tenant_id, from, position, |_, _| ()).await
 }
 
-async fn walk(
+async fn scan_times(
     conn: &mut PgConnection,
     tenant_id: TenantId,
     (from, mut time): (Position, LogTime),
@@ -178,14 +178,14 @@ async fn walk(
             tenant_id.0,
             from.0,
             to.0,
-            AT_ONCE,
+            ROWS_PER_QUERY,
         )
         .fetch_all(&mut *conn)
         .await?;
         let Some(last) = rows.last() else { break };
         from = Position(last.position);
         for row in rows {
-            passed(row.position, time.pass(row.recorded_at));
+            passed(row.position, time.advance(row.recorded_at));
         }
     }
     Ok(time)

@@ -12,8 +12,10 @@ use uuid::Uuid;
 pub use drop::{Dropped, drop_event, drop_parked};
 
 use crate::calendar;
-use crate::engine::{Target, Waiting, apply, dropped_of, events_of, leave_out, show_path};
-use crate::projector::{Prepared, Projector, Tenant, Way};
+use crate::engine::{
+    ParkedKeys, VersionTarget, apply, dropped_of, events_of, leave_out, set_search_path,
+};
+use crate::projector::{Precomputed, Projector, TenantContext, WriteMode};
 use crate::versions::{VersionError, named};
 
 /// A parked key: an event that could not be applied. Later events of its stream wait behind it.
@@ -50,14 +52,14 @@ pub struct Reason(String);
 
 impl Reason {
     /// Maximum length, in characters.
-    pub const LONGEST: usize = 200;
+    pub const MAX_CHARS: usize = 200;
 
     /// Trims and validates the text. Returns `None` if it is empty, too long, or has control
     /// characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let fits = !text.is_empty() && text.chars().count() <= Self::LONGEST;
+        let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARS;
         (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
     }
 }
@@ -158,7 +160,7 @@ pub async fn retry(
     let held = hold(&mut tx, parked.tenant_id, &*projector, parked.version).await?;
     // Its version went meanwhile, and it with it.
     let held = held.ok_or(ParkedError::Missing)?;
-    ensure_shape(&*projector, held.shape)?;
+    ensure_schema_version(&*projector, held.shape)?;
     // Whoever retried it meanwhile is done now.
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let Some(target) = held.target(&*projector, parked.version) else { return Ok(false) };
@@ -167,25 +169,26 @@ pub async fn retry(
     let dropped: Vec<Position> = dropped.iter().map(|one| Position(one.position)).collect();
     let is_folded = dropped.contains(&parked.position)
         || fold_waiting(&mut tx, target, &parked, held.until).await?;
-    let goes_on = is_folded && leave_out(&mut tx, target, &dropped, held.until).await?;
+    let is_resolved = is_folded && leave_out(&mut tx, target, &dropped, held.until).await?;
     tx.commit().await?;
-    Ok(goes_on)
+    Ok(is_resolved)
 }
 
 /// Folds the events of a parked key from the parked one on. `false` when it is parked again.
 async fn fold_waiting(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     parked: &Parked,
     until: Position,
 ) -> Result<bool, ParkedError> {
     let projector = target.projector;
     let key = (projector.name(), parked.key);
     let events = events_of(conn, parked.tenant_id, key, parked.position, until).await?;
-    let mut waiting = Waiting::load(conn, &[parked.tenant_id]).await?;
-    waiting.free(parked.tenant_id, &parked.name, parked.version, parked.key);
-    let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
-    let applied = apply(conn, target, wanted, Prepared::default(), &mut waiting).await?;
+    let mut parked_keys = ParkedKeys::load(conn, &[parked.tenant_id]).await?;
+    parked_keys.free(parked.tenant_id, &parked.name, parked.version, parked.key);
+    let wanted =
+        events.iter().filter(|event| projector.handles(&event.stored.stream_kind)).collect();
+    let applied = apply(conn, target, wanted, Precomputed::default(), &mut parked_keys).await?;
     if applied.parked == 0 {
         sqlx::query!(
             "delete from projection.parked where tenant_id = $1 and parked_id = $2",
@@ -215,10 +218,11 @@ struct Held {
 impl Held {
     /// What events are folded into. `None` when the tenant's time zone is unknown to this build, or the
     /// version is of another one's shape.
-    fn target<'p>(&self, projector: &'p dyn Projector, version: i32) -> Option<Target<'p>> {
-        let zone = calendar::zone(&self.timezone).filter(|_| self.shape == projector.shape())?;
-        let tenant = Tenant { tenant_id: self.tenant_id, zone };
-        Some(Target { projector, version, tenant, way: Way::Statements })
+    fn target<'p>(&self, projector: &'p dyn Projector, version: i32) -> Option<VersionTarget<'p>> {
+        let zone =
+            calendar::zone(&self.timezone).filter(|_| self.shape == projector.schema_version())?;
+        let tenant = TenantContext { tenant_id: self.tenant_id, zone };
+        Some(VersionTarget { projector, version, tenant, mode: WriteMode::Upsert })
     }
 }
 
@@ -244,17 +248,17 @@ async fn hold(
     .fetch_optional(&mut *conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    if row.shape == projector.shape() {
-        show_path(conn, projector.name(), version).await?;
+    if row.shape == projector.schema_version() {
+        set_search_path(conn, projector.name(), version).await?;
     }
     let (until, timezone, shape) = (Position(row.position), row.timezone, row.shape);
     Ok(Some(Held { tenant_id, until, timezone, shape }))
 }
 
 /// Fails if the version's schema differs from this build's: the projector cannot write its tables.
-fn ensure_shape(projector: &dyn Projector, shape: i32) -> Result<(), VersionError> {
-    let (name, ours) = (projector.name().to_owned(), projector.shape());
-    if shape == ours { Ok(()) } else { Err(VersionError::OtherShape { name, shape, ours }) }
+fn ensure_schema_version(projector: &dyn Projector, shape: i32) -> Result<(), VersionError> {
+    let (name, ours) = (projector.name().to_owned(), projector.schema_version());
+    if shape == ours { Ok(()) } else { Err(VersionError::UnsupportedSchema { name, shape, ours }) }
 }
 
 async fn find(

@@ -22,7 +22,7 @@ pub async fn position(tx: &mut TenantTx, name: &str) -> sqlx::Result<Position> {
     Ok(Position(position.flatten().unwrap_or(0)))
 }
 
-/// Waits at most `patience` until a read model has reached `wanted`. Returns `false` on timeout.
+/// Waits at most `max_wait` until a read model has reached `wanted`. Returns `false` on timeout.
 ///
 /// # Errors
 /// Fails if the database does not answer.
@@ -31,7 +31,7 @@ pub async fn wait_for(
     tenant_id: TenantId,
     name: &str,
     wanted: Position,
-    patience: Duration,
+    max_wait: Duration,
 ) -> sqlx::Result<bool> {
     let reached = async {
         loop {
@@ -43,7 +43,7 @@ pub async fn wait_for(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    match tokio::time::timeout(patience, reached).await {
+    match tokio::time::timeout(max_wait, reached).await {
         Ok(reached) => reached.map(|()| true),
         Err(_) => Ok(false),
     }

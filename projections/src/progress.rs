@@ -54,7 +54,7 @@ impl Progress {
 
     /// Returns whether the version is behind and no tenant of it has moved for 30 seconds.
     #[must_use]
-    pub fn is_stuck(&self, now: DateTime<Utc>) -> bool {
+    pub fn has_stalled(&self, now: DateTime<Utc>) -> bool {
         let still = |at: DateTime<Utc>| (now - at).num_seconds() > i64::from(STALLED_SECONDS);
         self.stalled > 0 && still(self.moved_at.unwrap_or(self.version.began_at))
     }

@@ -53,7 +53,7 @@ pub fn reason(error: &dyn std::error::Error) -> String {
 
 /// The tenant of a batch, with the settings its rows depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tenant {
+pub struct TenantContext {
     /// Id of the tenant.
     pub tenant_id: TenantId,
     /// Time zone in which the tenant's hours, days and months are counted.
@@ -64,7 +64,7 @@ pub struct Tenant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantKeys {
     /// The tenant that owns the keys.
-    pub tenant: Tenant,
+    pub tenant: TenantContext,
     /// Keys in ascending order, without duplicates.
     pub keys: Vec<Uuid>,
 }
@@ -72,7 +72,7 @@ pub struct TenantKeys {
 impl TenantKeys {
     /// Returns the distinct keys of these events.
     #[must_use]
-    pub fn of<'e>(tenant: Tenant, events: impl Iterator<Item = &'e LogEvent>) -> Self {
+    pub fn of<'e>(tenant: TenantContext, events: impl Iterator<Item = &'e LogEvent>) -> Self {
         let mut keys: Vec<Uuid> = events.map(LogEvent::key).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -127,7 +127,7 @@ impl LogEvent {
     /// Why only a newer build can read it, when that is so: what it means cannot even be guessed, so
     /// nobody who wants it goes on.
     #[must_use]
-    pub fn is_beyond_this_build(&self) -> Option<String> {
+    pub fn requires_newer_build(&self) -> Option<String> {
         match &self.recorded {
             Err(error @ StoreError::Decode { source, .. })
                 if !matches!(source, DecodeError::Malformed { .. }) =>
@@ -148,10 +148,10 @@ pub trait Projector: Send + Sync {
     /// Returns the schema version of tables and fold. A migration that changes the tables, or a
     /// change of the fold that leads to other rows, increments it. A build fills only versions of
     /// its own schema version.
-    fn shape(&self) -> i32;
+    fn schema_version(&self) -> i32;
 
     /// Returns whether events of this kind of stream are handled.
-    fn wants(&self, stream_kind: &str) -> bool;
+    fn handles(&self, stream_kind: &str) -> bool;
 
     /// Returns whether the facts of events are read. If so, an event this build cannot decode halts
     /// it.
@@ -162,13 +162,13 @@ pub trait Projector: Send + Sync {
     /// Precomputes a batch independently of stored rows. During a rebuild this runs while the
     /// previous batch is written; [`Projector::load`] receives the result. A panic here only loses
     /// the precomputation.
-    fn prepare(&self, _: Tenant, _: &[LogEvent]) -> Prepared {
-        Prepared::default()
+    fn precompute(&self, _: TenantContext, _: &[LogEvent]) -> Precomputed {
+        Precomputed::default()
     }
 
     /// Loads the stored state of these keys, to which a batch is applied.
     ///
-    /// Table names have no schema: the engine's search path selects the version. `prepared` is of
+    /// Table names have no schema: the engine's search path selects the version. `precomputed` is of
     /// one tenant, the only one in `wanted`, and may cover more events than are applied, or none.
     ///
     /// # Errors
@@ -177,8 +177,8 @@ pub trait Projector: Send + Sync {
         &self,
         conn: &mut PgConnection,
         wanted: &[TenantKeys],
-        prepared: Prepared,
-    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError>;
+        precomputed: Precomputed,
+    ) -> Result<Box<dyn ProjectionBatch<'e> + 'e>, ProjectError>;
 
     /// Takes out of the rows what an event has come to. The same again changes nothing more, and an event
     /// that was never folded is left out as well as one that was.
@@ -194,9 +194,9 @@ pub trait Projector: Send + Sync {
 
 /// A value a projector precomputed for a batch, of a type of its own. Empty by default.
 #[derive(Debug, Default)]
-pub struct Prepared(Option<Box<dyn Any + Send + Sync>>);
+pub struct Precomputed(Option<Box<dyn Any + Send + Sync>>);
 
-impl Prepared {
+impl Precomputed {
     /// Wraps a precomputed value.
     #[must_use]
     pub fn new<T: Any + Send + Sync>(made: T) -> Self {
@@ -214,7 +214,7 @@ impl Prepared {
 #[derive(Clone, Copy)]
 pub struct LeftOut<'a> {
     /// The tenant that the event is of.
-    pub tenant: Tenant,
+    pub tenant: TenantContext,
     /// The version that the search path leads to.
     pub version: i32,
     /// Up to where that version is filled.
@@ -234,9 +234,9 @@ pub enum Again {
 
 /// How rows get into their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum WriteMode {
     /// By upsert and delete statements.
-    Statements,
+    Upsert,
     /// By `COPY` where rows are many and new. Used while a version is filled: it is not served, so
     /// its tables have no row security yet, which would forbid `COPY`.
     Copy,
@@ -244,17 +244,18 @@ pub enum Way {
 
 /// A batch of events, applied in memory before it is written.
 #[async_trait]
-pub trait Fold<'e>: Send {
+pub trait ProjectionBatch<'e>: Send {
     /// Applies one event of one of the tenants, or queues it to be applied by `write` while the
     /// database reads earlier rows. After an error the whole batch is discarded.
     ///
     /// # Errors
     /// [`ProjectError::Poison`] if the event cannot be applied; its key is parked.
-    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError>;
+    fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError>;
 
     /// Writes all changed rows of all tenants.
     ///
     /// # Errors
     /// [`ProjectError`] if writing fails; the caller rolls the batch back.
-    async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError>;
+    async fn write(&mut self, conn: &mut PgConnection, mode: WriteMode)
+    -> Result<(), ProjectError>;
 }

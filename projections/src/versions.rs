@@ -88,7 +88,7 @@ pub enum VersionError {
     },
     /// The served version has another schema version than this build.
     #[error("what is shown of {name} is of shape {shape}, this build fills shape {ours}")]
-    OtherShape {
+    UnsupportedSchema {
         /// Name of the read model.
         name: String,
         /// Schema version that is served.
@@ -98,7 +98,7 @@ pub enum VersionError {
     },
     /// There is no such version to compare with.
     #[error("{name} has no such other version to compare with; it has {known}")]
-    Nothing {
+    NothingToCompare {
         /// Name of the read model.
         name: String,
         /// Numbers of the existing versions, comma-separated.
@@ -106,7 +106,7 @@ pub enum VersionError {
     },
     /// The versions have different tables, so their rows cannot be compared.
     #[error("versions {here} and {there} of {name} have other tables")]
-    Apart {
+    SchemaMismatch {
         /// Name of the read model.
         name: String,
         /// Number of the served version.
@@ -157,7 +157,7 @@ pub struct Version {
     pub name: String,
     /// Number of the version, from 1.
     pub version: i32,
-    /// Schema version of its tables and fold; see [`Projector::shape`].
+    /// Schema version of its tables and fold; see [`Projector::schema_version`].
     pub shape: i32,
     /// State of the version.
     pub state: State,
@@ -240,7 +240,7 @@ pub async fn building_of(
 ///
 /// # Errors
 /// [`VersionError::Running`] if a version of the same scope is under construction,
-/// [`VersionError::OtherShape`] if this build cannot fill it.
+/// [`VersionError::UnsupportedSchema`] if this build cannot fill it.
 pub async fn begin(
     owner: &PgPool,
     projector: &dyn Projector,
@@ -258,14 +258,14 @@ pub async fn begin(
     }
     let active = mine.iter().find(|one| one.state == State::Active);
     let active = active.ok_or(sqlx::Error::RowNotFound)?;
-    if active.shape != projector.shape() {
-        let (shape, ours) = (active.shape, projector.shape());
-        return Err(VersionError::OtherShape { name: name.to_owned(), shape, ours });
+    if active.shape != projector.schema_version() {
+        let (shape, ours) = (active.shape, projector.schema_version());
+        return Err(VersionError::UnsupportedSchema { name: name.to_owned(), shape, ours });
     }
     let next = next_version(&mut tx, name, &mine).await?;
     // A worker that was filling a cancelled version of this number may have left a checkpoint
     // behind.
-    forget(&mut tx, name, next).await?;
+    delete_version(&mut tx, name, next).await?;
     sqlx::query!(
         r#"select projection.create_version($1, $2, $3)::text as "none""#,
         name,
@@ -280,7 +280,7 @@ pub async fn begin(
         only.unwrap_or(TenantId::INSTALLATION).0,
         name,
         next,
-        projector.shape(),
+        projector.schema_version(),
         promotes_itself,
     )
     .execute(&mut *tx)
@@ -348,7 +348,11 @@ fn in_state(versions: &[Version], state: State) -> Option<&Version> {
 }
 
 /// Locks the checkpoints of a version until the end of the transaction; the engine skips them.
-pub(crate) async fn hold(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+pub(crate) async fn lock_checkpoints(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"select count(*) as "held!" from (
              select from projection.checkpoints
@@ -364,7 +368,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, name: &str, version: i32) -> s
 }
 
 /// Deletes the version's row, checkpoints and parked events.
-async fn forget(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+async fn delete_version(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
     sqlx::query!(
         "with gone as (
            delete from projection.versions where projection = $1 and version = $2),

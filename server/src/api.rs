@@ -6,7 +6,6 @@ pub mod analytics;
 pub mod calls;
 pub mod deliveries;
 pub mod fields;
-pub mod figures;
 pub mod keys;
 pub mod parked;
 pub mod quarantine;
@@ -15,6 +14,7 @@ pub mod sources;
 pub mod times;
 pub mod usage;
 pub mod vapi;
+pub mod webhook_counts;
 pub mod webhook_metrics;
 pub mod words;
 
@@ -45,12 +45,12 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
-use crate::reading::Room;
+use crate::read_budget::Reservation;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 /// Timeout of a read that waits for its projection.
-const READ_PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Routes of `/v1` and of the Vapi API.
 pub fn routes() -> OpenApiRouter<App> {
@@ -121,7 +121,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         for (name, value) in given {
             if params.insert(name.clone(), value).is_some() {
                 // A repeated parameter is rejected: silently choosing one would hide the mistake.
-                return Err(ApiError::parameter(shown_name(&name), "it is given more than once"));
+                return Err(ApiError::parameter(safe_name(&name), "it is given more than once"));
             }
         }
         Ok(Self(params))
@@ -133,7 +133,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for a NUL character, which no stored text contains.
-    pub fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+    pub fn optional(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.0.remove(name) {
             Some(value) if value.contains('\0') => {
                 Err(ApiError::parameter(name, "it holds a NUL character"))
@@ -150,7 +150,7 @@ impl Params {
         let parse = |value: String| {
             value.parse().map_err(|_| ApiError::parameter(name, format!("it is not {form}")))
         };
-        self.take(name)?.map(parse).transpose()
+        self.optional(name)?.map(parse).transpose()
     }
 
     /// Removes and parses a whole number.
@@ -162,7 +162,7 @@ impl Params {
             whole_number(&value)
                 .ok_or_else(|| ApiError::parameter(name, "it is not a whole number"))
         };
-        self.take(name)?.map(number).transpose()
+        self.optional(name)?.map(number).transpose()
     }
 
     /// Removes and parses an RFC 3339 time.
@@ -174,7 +174,7 @@ impl Params {
             let time = times::zoned(&value).filter(|time| is_rfc3339(*time));
             time.ok_or_else(|| ApiError::parameter(name, "it is not an RFC 3339 time"))
         };
-        self.take(name)?.map(time).transpose()
+        self.optional(name)?.map(time).transpose()
     }
 
     /// The page size: 1 to 200, default 50.
@@ -194,7 +194,7 @@ impl Params {
     /// # Errors
     /// 400 for another word.
     pub fn one_of(&mut self, name: &str, known: &[&str]) -> Result<Option<String>, ApiError> {
-        let value = self.take(name)?;
+        let value = self.optional(name)?;
         if value.as_deref().is_some_and(|value| !known.contains(&value)) {
             return Err(ApiError::parameter(name, format!("choose one of {}", known.join(", "))));
         }
@@ -205,7 +205,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 `unknown-parameter` if a parameter was not read.
-    pub fn finish(self) -> Result<(), ApiError> {
+    pub fn reject_unknown(self) -> Result<(), ApiError> {
         match self.0.into_keys().next() {
             None => Ok(()),
             Some(name) => Err(unknown_parameter(&name)),
@@ -232,7 +232,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        Params::from_request_parts(parts, state).await?.finish()?;
+        Params::from_request_parts(parts, state).await?.reject_unknown()?;
         Ok(Self)
     }
 }
@@ -240,10 +240,10 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
 /// Names the parameter only if it looks like a name, because a misplaced value may be personal.
 fn unknown_parameter(name: &str) -> ApiError {
     let detail = "it is not known; see /docs for what may be asked";
-    ApiError { code: "unknown-parameter", ..ApiError::parameter(shown_name(name), detail) }
+    ApiError { code: "unknown-parameter", ..ApiError::parameter(safe_name(name), detail) }
 }
 
-fn shown_name(name: &str) -> &str {
+fn safe_name(name: &str) -> &str {
     let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     if is_name { name } else { "" }
 }
@@ -253,7 +253,7 @@ fn shown_name(name: &str) -> &str {
 ///
 /// # Errors
 /// 503 `projection-behind` if the position is not reached in time.
-pub async fn begin_read(
+pub async fn begin_consistent_read(
     app: &App,
     caller: &Caller,
     model: &str,
@@ -269,8 +269,8 @@ pub async fn begin_read(
 /// lowest of their positions.
 ///
 /// # Errors
-/// As [`begin_read`].
-pub async fn begin_sums(
+/// As [`begin_consistent_read`].
+pub async fn begin_analytics_read(
     app: &App,
     caller: &Caller,
     models: &[&str],
@@ -280,7 +280,7 @@ pub async fn begin_sums(
         await_position(app, caller, model, min_position).await?;
     }
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    projections::analytics::prepare(&mut tx).await?;
+    projections::analytics::configure_transaction(&mut tx).await?;
     let mut reached = Position(i64::MAX);
     for model in models {
         reached = reached.min(position(&mut tx, model).await?);
@@ -297,11 +297,11 @@ async fn await_position(
     let Some(wanted) = min_position.map(Position) else { return Ok(()) };
     let tenant_id = caller.tenant_id();
     // The reader permit is released while waiting; waiting requests have a bound of their own.
-    caller.seat.leave();
-    let place = app.readers.wait(tenant_id)?;
-    let has_arrived = app.arrivals.wait(tenant_id, model, wanted, READ_PATIENCE).await;
+    caller.read_permit.release();
+    let place = app.read_admission.wait(tenant_id)?;
+    let has_arrived = app.position_watch.wait(tenant_id, model, wanted, READ_TIMEOUT).await;
     drop(place);
-    app.readers.come_back(&caller.seat, tenant_id).await?;
+    app.read_admission.reacquire(&caller.read_permit, tenant_id).await?;
     if has_arrived {
         return Ok(());
     }
@@ -313,7 +313,7 @@ async fn await_position(
 }
 
 /// An answer with the position of its projection in `Ledger-Position`.
-pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
+pub fn with_read_position<T: Serialize>(body: T, reached: Position) -> Response {
     let mut response = axum::Json(body).into_response();
     response.headers_mut().insert("ledger-position", HeaderValue::from(reached.0));
     response
@@ -324,7 +324,7 @@ pub fn positioned<T: Serialize>(body: T, reached: Position) -> Response {
 /// # Errors
 /// 500 if serialization failed.
 pub fn opened_page(
-    room: Room,
+    reservation: Reservation,
     written: serde_json::Result<Vec<u8>>,
     reached: Position,
 ) -> Result<Response, ApiError> {
@@ -333,17 +333,17 @@ pub fn opened_page(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (HeaderName::from_static("ledger-position"), HeaderValue::from(reached.0)),
     ];
-    Ok((headers, Body::from(room.hold(written))).into_response())
+    Ok((headers, Body::from(reservation.hold(written))).into_response())
 }
 
 /// A 201 answer, with the position of the recorded event in `Ledger-Position`.
 pub fn created<T: Serialize>(body: T, position: Option<Position>) -> Response {
-    recorded_at((StatusCode::CREATED, axum::Json(body)).into_response(), position)
+    with_write_position((StatusCode::CREATED, axum::Json(body)).into_response(), position)
 }
 
 /// Adds the position of the recorded event in `Ledger-Position`, if there is one.
 #[must_use]
-pub fn recorded_at(mut response: Response, position: Option<Position>) -> Response {
+pub fn with_write_position(mut response: Response, position: Option<Position>) -> Response {
     if let Some(position) = position {
         response.headers_mut().insert("ledger-position", HeaderValue::from(position.0));
     }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::{Arrivals, Health};
+use projections::{Health, PositionWatch};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,13 +23,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
-use crate::auth::{Denials, Lookups, tenant_of_key};
+use crate::auth::{Denials, LookupLimiter, tenant_of_key};
 use crate::connections::Unread;
-use crate::ingest::{Counts, Rooms};
+use crate::ingest::{BodyBudgets, OutcomeCounter};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
-use crate::readers::Readers;
-use crate::reading::Reading;
+use crate::read_admission::ReadAdmission;
+use crate::read_budget::ReadBudget;
 use crate::{api, contract, headers, ingest, ops};
 
 /// Lifetime of a CORS preflight answer in the browser's cache.
@@ -49,30 +49,30 @@ pub struct App {
     /// Buffers audit events of refused requests and aggregates repeated ones.
     pub denials: Arc<Denials>,
     /// Rate limiter for searches by number or e-mail address, per API key.
-    pub lookups: Arc<Lookups>,
+    pub lookups: Arc<LookupLimiter>,
     /// Webhook counts that are not yet written to the database.
-    pub counts: Arc<Counts>,
+    pub counts: Arc<OutcomeCounter>,
     /// Renders the process's metrics for `/metrics`.
     pub metrics: PrometheusHandle,
     /// Resource bounds for each client and for the process.
     pub limits: Limits,
     /// Memory budgets for webhook bodies in flight.
-    pub rooms: Rooms,
+    pub body_budgets: BodyBudgets,
     /// Admission control for concurrent reads, per tenant.
-    pub readers: Readers,
+    pub read_admission: ReadAdmission,
     /// Memory budget for opened sections and for answers until they are sent.
-    pub reading: Reading,
+    pub read_budget: ReadBudget,
     /// Wakes requests that wait for a projection to reach a position.
-    pub arrivals: Arrivals,
+    pub position_watch: PositionWatch,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
     /// Becomes true during shutdown when the drain time for requests is over.
-    pub closing: Closing,
+    pub shutdown: ShutdownSignal,
 }
 
 /// Watch channel that becomes true when requests still in flight must be answered 503. A dropped sender never
 /// does.
-pub type Closing = watch::Receiver<bool>;
+pub type ShutdownSignal = watch::Receiver<bool>;
 
 /// The server's id of a request: in its span, in the `x-request-id` header and in the events it appends.
 #[derive(Debug, Clone, Copy)]
@@ -86,25 +86,25 @@ impl App {
         store: Arc<Store>,
         metrics: PrometheusHandle,
         limits: Limits,
-        closing: Closing,
+        shutdown: ShutdownSignal,
     ) -> Self {
-        let counts = Arc::new(Counts::new(store.ids().random()));
-        let readers = Readers::new(store.app().options().get_max_connections());
-        let arrivals = Arrivals::start(&store);
+        let counts = Arc::new(OutcomeCounter::new(store.ids().random()));
+        let read_admission = ReadAdmission::new(store.app().options().get_max_connections());
+        let position_watch = PositionWatch::start(&store);
         Self {
             store,
             engine: Health::default(),
             denials: Arc::default(),
-            lookups: Arc::new(Lookups::new(limits.lookups)),
+            lookups: Arc::new(LookupLimiter::new(limits.lookups)),
             counts,
             metrics,
             limits,
-            rooms: Rooms::new(&limits),
-            readers,
-            reading: Reading::default(),
-            arrivals,
+            body_budgets: BodyBudgets::new(&limits),
+            read_admission,
+            read_budget: ReadBudget::default(),
+            position_watch,
             data_dir: None,
-            closing,
+            shutdown,
         }
     }
 
@@ -120,15 +120,15 @@ impl App {
     /// Resolves with a 503 when a request has used its maximum time or the server stops.
     ///
     /// The dropped handler may have committed already, so the client must retry with the same request.
-    async fn out_of_time(&self) -> ApiError {
-        let mut closing = self.closing.clone();
+    async fn deadline(&self) -> ApiError {
+        let mut shutdown = self.shutdown.clone();
         let closed = async {
-            if closing.wait_for(|closing| *closing).await.is_err() {
+            if shutdown.wait_for(|shutdown| *shutdown).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(self.limits.request_patience) => {
+            () = tokio::time::sleep(self.limits.request_timeout) => {
                 tracing::warn!("request.timed_out");
                 ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
             }
@@ -138,7 +138,7 @@ impl App {
 }
 
 /// Returns every route, and the OpenAPI document generated from them.
-pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
+pub fn router_and_openapi() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
         .merge(ingest::routes())
         .merge(api::routes())
@@ -151,16 +151,16 @@ pub fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operations {
     /// On the same address as the API.
-    Here,
+    SameAddress,
     /// On a separate address; the API address then serves only `/healthz`.
-    Apart,
+    SeparateAddress,
 }
 
 /// The routes of the API address, with their OpenAPI document.
-fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
+fn routes_for(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
     match operations {
-        Operations::Here => documented(),
-        Operations::Apart => {
+        Operations::SameAddress => router_and_openapi(),
+        Operations::SeparateAddress => {
             let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
                 .merge(ingest::routes())
                 .merge(api::routes())
@@ -174,7 +174,7 @@ fn served(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi) {
 /// Builds the service: routes, documentation, and middleware layers. `cors_origins` may call it from a
 /// browser.
 pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) -> Router {
-    let (routes, document) = served(operations);
+    let (routes, document) = routes_for(operations);
     let inner: Router = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
@@ -188,9 +188,9 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
         }))
         .layer(from_fn_with_state(app.clone(), answer))
         .with_state(app.clone());
-    let service = Router::new().fallback_service(inner.map_request(on_its_route));
+    let service = Router::new().fallback_service(inner.map_request(trim_trailing_slash));
     let service = if cors_origins.is_empty() { service } else { service.layer(cors(cors_origins)) };
-    service.layer(from_fn_with_state(app, around))
+    service.layer(from_fn_with_state(app, request_middleware))
 }
 
 /// CORS layer for the configured origins. Their pages may call with an API key and read the listed answer
@@ -217,18 +217,18 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
 }
 
 /// Routes of the separate operations address: probes and metrics.
-pub fn router_of_operations(app: App) -> Router {
+pub fn operations_router(app: App) -> Router {
     let (routes, _) = OpenApiRouter::new().merge(ops::routes()).split_for_parts();
     routes
         .fallback(|| async { ApiError::not_found("route-not-found", "route") })
         .layer(from_fn_with_state(app.clone(), answer))
-        .layer(from_fn_with_state(app.clone(), around))
+        .layer(from_fn_with_state(app.clone(), request_middleware))
         .with_state(app)
 }
 
 /// Removes slashes at the end of the path, so that `/v1/calls/` is the route `/v1/calls`. `/docs/` is exempt
 /// because the links of its page are relative to the slash.
-fn on_its_route(mut request: Request) -> Request {
+fn trim_trailing_slash(mut request: Request) -> Request {
     let path = request.uri().path();
     let trimmed = path.trim_end_matches('/');
     if trimmed.len() == path.len() || trimmed.is_empty() || path.starts_with("/docs/") {
@@ -246,10 +246,10 @@ fn on_its_route(mut request: Request) -> Request {
 
 /// Routes for connections above the limit: the probes, and a 503 `too-many-connections` with
 /// `Retry-After` for every other path.
-pub fn router_when_full(app: App, operations: Operations) -> Router {
+pub fn overflow_router(app: App, operations: Operations) -> Router {
     let probes = match operations {
-        Operations::Here => ops::routes(),
-        Operations::Apart => ops::public_routes(),
+        Operations::SameAddress => ops::routes(),
+        Operations::SeparateAddress => ops::public_routes(),
     };
     let (probes, _) = OpenApiRouter::new().merge(probes).split_for_parts();
     probes
@@ -259,13 +259,13 @@ pub fn router_when_full(app: App, operations: Operations) -> Router {
             ([(header::CONNECTION, "close")], refused)
         })
         .layer(from_fn_with_state(app.clone(), answer))
-        .layer(from_fn_with_state(app.clone(), around))
+        .layer(from_fn_with_state(app.clone(), request_middleware))
         .with_state(app)
 }
 
 /// Maps the method to a fixed set of labels. An unknown method becomes `other`, since its name may be as long
 /// as the request head.
-fn known_method(method: &Method) -> &'static str {
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -301,7 +301,7 @@ async fn answer(
     let mut response = tokio::select! {
         biased;
         response = next.run(request) => response,
-        refused = app.out_of_time() => refused.into_response(),
+        refused = app.deadline() => refused.into_response(),
     };
     api::vapi::error::finish(&mut response, &instance);
     problem::finish(&mut response, &instance, &request_id.to_string());
@@ -311,14 +311,14 @@ async fn answer(
 
 /// Names the request, measures it, sets the headers of every answer, and logs one line about it. What
 /// answers a browser's preflight comes from no route.
-async fn around(
+async fn request_middleware(
     axum::extract::State(app): axum::extract::State<App>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let request_id = app.store.ids().ordered();
     request.extensions_mut().insert(RequestId(request_id));
-    let method = known_method(request.method());
+    let method = method_label(request.method());
     let span = tracing::info_span!("http.request", %request_id, method, route = Empty);
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;

@@ -19,11 +19,11 @@ use uuid::Uuid;
 use crate::app::{App, RequestId};
 use crate::connections::Place;
 use crate::problem::ApiError;
-use crate::readers::Seat;
+use crate::read_admission::ReadPermit;
 use crate::system::fresh_secret;
 
 pub use denials::Denials;
-pub use lookups::Lookups;
+pub use lookups::LookupLimiter;
 
 /// Prefix of every API key, so that secret scanners can find a leaked one.
 const PREFIX: &str = "clg_";
@@ -77,7 +77,7 @@ pub struct Caller {
     pub request_id: Uuid,
     /// The request's permit among the concurrent reads of its tenant; released while the request waits for a
     /// projection.
-    pub seat: Seat,
+    pub read_permit: ReadPermit,
 }
 
 impl Caller {
@@ -96,7 +96,7 @@ impl Caller {
 
     /// The tenant the key is limited to; `None` for a key of the installation.
     #[must_use]
-    pub fn only(&self) -> Option<TenantId> {
+    pub fn tenant_scope(&self) -> Option<TenantId> {
         Some(self.tenant_id()).filter(|id| *id != TenantId::INSTALLATION)
     }
 
@@ -127,7 +127,7 @@ impl Caller {
         app: &App,
         action: &'static str,
     ) -> Result<(), ApiError> {
-        if self.only().is_none() {
+        if self.tenant_scope().is_none() {
             return Ok(());
         }
         let detail = "this changes what every tenant sees: it needs a key of the installation";
@@ -156,8 +156,8 @@ impl Caller {
     /// The tenant of which the key may revoke credentials; `None` means every tenant, for a key of the
     /// installation.
     #[must_use]
-    pub fn withdraws_from(&self) -> Option<TenantId> {
-        self.only()
+    pub fn revocation_scope(&self) -> Option<TenantId> {
+        self.tenant_scope()
     }
 
     /// Requires scope `personal` and counts the request against the key's rate limit for searches by number
@@ -216,7 +216,7 @@ impl Caller {
         let actor = format!("key:{}", self.key.key_id);
         let event = Event::PersonalDataRead(read);
         app.store
-            .record_own(self.tenant_id(), &actor, self.request_id, &event, subjects)
+            .record_tenant_event(self.tenant_id(), &actor, self.request_id, &event, subjects)
             .await
             .map(|_| ())
             .map_err(|error| {
@@ -229,15 +229,15 @@ impl Caller {
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
-    /// Rejects the keys of a closed tenant with 403, then waits for a reader permit; see [`Withdrawer`] for
+    /// Rejects the keys of a closed tenant with 403, then waits for a reader permit; see [`RevocationCaller`] for
     /// the exception.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Withdrawer(mut caller) = Withdrawer::from_request_parts(parts, app).await?;
+        let RevocationCaller(mut caller) = RevocationCaller::from_request_parts(parts, app).await?;
         if caller.key.is_tenant_closed {
             let detail = "this tenant is closed: its keys open nothing";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "tenant-closed", detail));
         }
-        caller.seat = app.readers.enter(caller.tenant_id()).await?;
+        caller.read_permit = app.read_admission.acquire(caller.tenant_id()).await?;
         Ok(caller)
     }
 }
@@ -245,9 +245,9 @@ impl FromRequestParts<App> for Caller {
 /// The caller of a request that revokes a credential. The tenant may be in any state, and the request needs
 /// no reader permit, so revocation works under load too.
 #[derive(Debug, Clone)]
-pub struct Withdrawer(pub Caller);
+pub struct RevocationCaller(pub Caller);
 
-impl FromRequestParts<App> for Withdrawer {
+impl FromRequestParts<App> for RevocationCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -257,7 +257,7 @@ impl FromRequestParts<App> for Withdrawer {
         if let Some(place) = parts.extensions.get::<Arc<Place>>() {
             place.prove();
         }
-        Ok(Self(Caller { key, request_id, seat: Seat::default() }))
+        Ok(Self(Caller { key, request_id, read_permit: ReadPermit::default() }))
     }
 }
 

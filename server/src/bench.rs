@@ -10,7 +10,6 @@ pub mod calls;
 mod catch_up;
 pub mod ingest;
 pub mod latency;
-mod paced;
 pub mod read;
 pub mod rebuild;
 pub mod report;
@@ -18,6 +17,7 @@ pub mod scratch;
 pub mod seal;
 mod server;
 pub mod tenants;
+mod throttled_progress;
 
 pub use latency::Latencies;
 pub use report::{Goal, Measured, Report};

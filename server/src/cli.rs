@@ -100,23 +100,23 @@ enum Command {
 
 /// Result of a command that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub enum ExitStatus {
     /// Success: exit code 0.
-    Well,
+    Success,
     /// Failure: exit code 1; the command ran and found a problem.
-    Unwell,
+    Failure,
     /// Tampering found by verification: exit code 3.
-    Tampered,
+    TamperingFound,
 }
 
 /// Invalid value of an option. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(pub String);
+pub struct UsageError(pub String);
 
 /// Returns a usage error with this message.
-fn usage<T>(message: impl Into<String>) -> anyhow::Result<T> {
-    Err(Usage(message.into()).into())
+fn usage_error<T>(message: impl Into<String>) -> anyhow::Result<T> {
+    Err(UsageError(message.into()).into())
 }
 
 /// Returns the definition of the command line, for completions, manual pages and the reference.
@@ -131,19 +131,19 @@ pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let parsed = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(parsed, &matches) {
-        Ok(Done::Well) => ExitCode::SUCCESS,
-        Ok(Done::Unwell) => ExitCode::FAILURE,
-        Ok(Done::Tampered) => ExitCode::from(3),
-        Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Failure) => ExitCode::FAILURE,
+        Ok(ExitStatus::TamperingFound) => ExitCode::from(3),
+        Err(error) if output::is_pipe_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // An error of standard error itself cannot be reported.
             let _ = writeln!(std::io::stderr(), "call-ledger: {error:#}");
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
 }
 
-fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
+fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitStatus> {
     let form = cli.global.output.unwrap_or_default();
     // These commands need no configuration and run before it is loaded.
     match &cli.command {
@@ -157,7 +157,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
         _ => None,
     };
     let mut config =
-        Config::load(&cli.global, listen).map_err(|error| Usage(format!("{error:#}")))?;
+        Config::load(&cli.global, listen).map_err(|error| UsageError(format!("{error:#}")))?;
     if let Command::Serve(serve::Args { ops_listen: Some(ops_listen), .. }) = &cli.command {
         config.ops_listen = Some(*ops_listen);
     }
@@ -176,7 +176,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Done> {
     runtime.block_on(run_with(&config, cli.command))
 }
 
-async fn run_with(config: &Config, command: Command) -> anyhow::Result<Done> {
+async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Demo(args) => demo::run(config, &args).await,
         Command::Serve(args) => serve::run(config, &args).await,

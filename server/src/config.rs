@@ -14,7 +14,7 @@ use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
-pub use origin::{Origin, Shown, Variable};
+pub use origin::{EffectiveSetting, Origin, Variable};
 pub use proxies::Network;
 
 /// The config file that is read when no other is given.

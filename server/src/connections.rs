@@ -6,8 +6,8 @@
 
 mod answered;
 mod completed;
-mod patient;
 mod places;
+mod write_timeout;
 
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -26,16 +26,16 @@ use tokio::sync::watch;
 
 use self::answered::Answered;
 use self::completed::Completed;
-use self::patient::Patient;
 use self::places::{Places, Seat};
+use self::write_timeout::WriteTimeoutStream;
 use crate::config::Network;
 use crate::limits::Limits;
 
 pub(crate) use self::completed::Unread;
 pub(crate) use self::places::Place;
 
-/// Places for connections that find all taken, to be told so.
-const STANDING: usize = 64;
+/// Places for connections that find all taken, to be stopped so.
+const OVERFLOW_CONNECTIONS: usize = 64;
 /// How long a head may take to arrive when places run short.
 const HURRIED_PATIENCE: Duration = Duration::from_secs(5);
 /// The largest head of a request; each connection may hold this much while its head arrives.
@@ -57,7 +57,7 @@ pub(crate) struct Routes {
     pub(crate) unread: Unread,
 }
 
-/// Serves until told to stop; then takes no new connection, lets requests under way finish, and
+/// Serves until stopped to stop; then takes no new connection, lets requests under way finish, and
 /// returns when every connection has ended. Connections of `proxies` count against no share.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -66,37 +66,45 @@ pub(crate) async fn serve(
     proxies: Arc<[Network]>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let seats = Places::new(limits.connections, proxies);
-    let standing = Places::unshared(STANDING);
-    let hurried = Limits { head_patience: limits.head_patience.min(HURRIED_PATIENCE), ..limits };
+    let places = Places::new(limits.connections, proxies);
+    let overflow = Places::unshared(OVERFLOW_CONNECTIONS);
+    let overflow_limits =
+        Limits { head_timeout: limits.head_timeout.min(HURRIED_PATIENCE), ..limits };
     let stopping = stop.clone();
     loop {
         let (stream, peer) = tokio::select! {
-            () = told(&mut stop) => break,
+            () = stopped(&mut stop) => break,
             accepted = accept(&listener) => accepted,
         };
-        let (seat, served, limits) = match seats.enter(peer) {
-            Some(place) if !place.is_hurried => (place.seat, &routes.all, limits),
-            Some(place) => (place.seat, &routes.all, hurried),
+        let (seat, served, limits) = match places.enter(peer) {
+            Some(admitted) if !admitted.is_hurried => (admitted.seat, &routes.all, limits),
+            Some(admitted) => (admitted.seat, &routes.all, overflow_limits),
             None => {
                 metrics::counter!("ledger_connections_refused_total").increment(1);
-                let Some(place) = standing.enter(peer) else {
+                let Some(admitted) = overflow.enter(peer) else {
                     turn_away(stream);
                     continue;
                 };
-                (place.seat, &routes.when_full, hurried)
+                (admitted.seat, &routes.when_full, overflow_limits)
             }
         };
         let unread = Arc::clone(&routes.unread);
-        tokio::spawn(attend(stream, served.clone(), unread, limits, stopping.clone(), seat));
+        tokio::spawn(drive_connection(
+            stream,
+            served.clone(),
+            unread,
+            limits,
+            stopping.clone(),
+            seat,
+        ));
     }
     drop(listener);
-    seats.emptied().await;
-    standing.emptied().await;
+    places.emptied().await;
+    overflow.emptied().await;
 }
 
 /// Resolves when the server stops. A dropped sender counts as a stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -122,7 +130,7 @@ fn turn_away(stream: TcpStream) {
 }
 
 /// One connection, to its end.
-async fn attend(
+async fn drive_connection(
     stream: TcpStream,
     routes: Router,
     unread: Unread,
@@ -144,10 +152,10 @@ async fn attend(
             )
         }
     });
-    let stream = Completed::new(Patient::new(stream, limits.answer_patience), unread);
+    let stream = Completed::new(WriteTimeoutStream::new(stream, limits.write_timeout), unread);
     let conn = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_patience)
+        .header_read_timeout(limits.head_timeout)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut conn = std::pin::pin!(conn);
@@ -155,7 +163,7 @@ async fn attend(
         biased;
         () = seat.closed() => return,
         ended = conn.as_mut() => ended,
-        () = told(&mut stop) => {
+        () = stopped(&mut stop) => {
             // A connection without a request is owed nothing.
             if !seat.has_asked() {
                 return;

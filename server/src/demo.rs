@@ -3,5 +3,5 @@
 //! The demo is an ordinary client: traffic is sent through the real HTTP webhook with the real
 //! secret, and the reported figures are read back through the API.
 
-pub mod player;
+pub mod sender;
 pub mod traffic;

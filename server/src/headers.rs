@@ -13,18 +13,18 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
 
 /// Content security policy of HTML pages: own scripts and styles, requests to this server only.
 /// `unsafe-inline` is needed because the documentation page sets styles of elements.
-const OF_A_PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                          img-src 'self' data:; font-src 'self'; connect-src 'self'; \
                          base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Content security policy of every other answer, which is data.
-const OF_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Sets the headers. A `Cache-Control` set by the handler is kept.
 pub(crate) fn secure(response: &mut Response, route: &str) {
     let headers = response.headers_mut();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_page = content_type.is_some_and(|value| value.starts_with("text/html"));
-    let policy = if is_page { OF_A_PAGE } else { OF_DATA };
+    let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -3,12 +3,12 @@
 //!
 //! One webhook is one atomic append. A repeated delivery gets the response of the first one.
 
-mod answer;
-mod arrival;
+mod admission;
 mod body;
 mod counts;
 mod replay;
-mod room;
+mod request;
+mod response;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,17 +22,17 @@ use axum::response::Response;
 use ledger_core::envelope::{Draft, Sections};
 use ledger_core::event::Event;
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_core::provider::{Refused, Reply, Translation};
+use ledger_core::provider::{Reply, TranslateError, Translation};
 use ledger_store::Store;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::compute::compute;
-use ledger_store::counts::Outcome;
-use ledger_store::quarantine::ContentName;
-use ledger_store::record::{FirstAnswer, Origin, RecordError};
+use ledger_store::quarantine::ContentDigest;
+use ledger_store::record::{DeliveryContext, FirstAnswer, RecordError};
 use ledger_store::source::Source;
 use ledger_store::stage::{self, Stage};
 use ledger_store::vault::VaultError;
+use ledger_store::webhook_counts::Outcome;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -40,28 +40,28 @@ use uuid::Uuid;
 use crate::api::PathId;
 use crate::app::{App, RequestId};
 use crate::connections::Place;
-use crate::problem::{ApiError, Problem, without_keys};
+use crate::problem::{ApiError, Problem, keys_unavailable};
 
-use self::answer::{Told, WebhookAnswer, WebhookQuarantined};
-use self::arrival::Arrival;
-use self::counts::Visit;
+use self::counts::OutcomeRecorder;
+use self::request::IngestRequest;
+use self::response::{Told, WebhookAnswer, WebhookQuarantined};
 
-pub use answer::NOT_CONFIGURED;
+pub use admission::BodyBudgets;
 pub(crate) use body::read as read_body;
-pub use counts::{Counts, hour_of};
-pub use replay::{Claims, Replay, claims, replay};
-pub use room::Rooms;
+pub use counts::{OutcomeCounter, hour_of};
+pub use replay::{Replay, RoutingCandidates, replay, routing_candidates};
+pub use response::NOT_CONFIGURED;
 
 /// Timeout of informational messages; platforms wait about this long for an acknowledgement.
-const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(20);
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Timeout of assistant requests. The platform hangs up after 7.5 seconds end to end, so the
 /// response is sent within a second even if the ledger fails.
-const ASSISTANT_PATIENCE: Duration = Duration::from_millis(800);
+const ASSISTANT_TIMEOUT: Duration = Duration::from_millis(800);
 /// Quarantine reason: no tenant has a route for an id in the message, or several have.
 const NO_SINGLE_ROUTE: &str = "no-single-route";
 /// Timeout of tool calls: the caller is waiting on the line, so the response is sent in time even
 /// if the ledger fails.
-const TOOL_PATIENCE: Duration = Duration::from_secs(5);
+const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Part of it: how long the first answer of a tool call is looked for that is not recorded again.
 const FIRST_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// Refusals of the log after which it can still be asked for first answers.
@@ -106,11 +106,11 @@ async fn handler(
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = SourceId(source_id.ok_or_else(unknown)?);
     let connection = connection.map(|Extension(place)| place);
-    let arrival = Arrival::new(&app, request_id, connection, &headers);
-    match arrival.find_source(source_id).await {
-        Ok(Some(source)) => arrival.take(&source, body).await,
+    let request = IngestRequest::new(&app, request_id, connection, &headers);
+    match request.find_source(source_id).await {
+        Ok(Some(source)) => request.handle(&source, body).await,
         Ok(None) => Err(unknown()),
-        Err(failed) => arrival.apologise(source_id, body, failed).await,
+        Err(failed) => request.fallback_response(source_id, body, failed).await,
     }
 }
 
@@ -123,7 +123,7 @@ fn unavailable() -> ApiError {
 }
 
 /// Result of an authenticated webhook.
-enum Taken {
+enum IngestOutcome {
     /// Appended to the log, now or by an earlier delivery.
     Recorded(Appended),
     /// Telemetry that the end-of-call report repeats; not stored.
@@ -132,7 +132,7 @@ enum Taken {
     Quarantined,
 }
 
-impl Taken {
+impl IngestOutcome {
     /// Returns the outcome under which the webhook is counted.
     fn outcome(&self) -> Outcome {
         match self {
@@ -144,40 +144,40 @@ impl Taken {
     }
 
     /// Returns the outcome as the `status` of the response.
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         self.outcome().as_str()
     }
 }
 
 /// One authenticated webhook, from translation to append.
-struct Delivery<'a> {
+struct WebhookDelivery<'a> {
     store: &'a Store,
     source: &'a Source,
     request_id: Uuid,
 }
 
-impl Delivery<'_> {
+impl WebhookDelivery<'_> {
     /// What a body says, and what names its content. The canonical text is as long as the body and
     /// serves nothing else, so it is dropped here.
     async fn translate(
         &self,
         body: &[u8],
         country: Option<&str>,
-    ) -> Result<(Translation, ContentName), ApiError> {
+    ) -> Result<(Translation, ContentDigest), ApiError> {
         let adapter = self.source.provider.adapter();
         let translate = || {
             let mut translation = adapter.translate(body, country)?;
             let content = name_content(&std::mem::take(&mut translation.canonical));
-            Ok::<_, Refused>((translation, content))
+            Ok::<_, TranslateError>((translation, content))
         };
         let translated = compute(body.len(), || stage::run(Stage::Translate, translate)).await;
         translated.map_err(|refused| {
             let code = match refused {
-                Refused::NotUtf8 { .. } => "body-not-utf8",
-                Refused::NotJson { .. } => "body-not-json",
-                Refused::TooDeep { .. } => "body-too-deep",
-                Refused::TooMany { .. } => "body-too-many-values",
-                Refused::WrongShape(_) => "body-wrong-shape",
+                TranslateError::NotUtf8 { .. } => "body-not-utf8",
+                TranslateError::NotJson { .. } => "body-not-json",
+                TranslateError::TooDeep { .. } => "body-too-deep",
+                TranslateError::TooMany { .. } => "body-too-many-values",
+                TranslateError::UnrecognizedMessage(_) => "body-wrong-shape",
             };
             ApiError::new(StatusCode::BAD_REQUEST, code, refused.to_string())
         })
@@ -201,48 +201,50 @@ impl Delivery<'_> {
     async fn answer(
         &self,
         body: Option<Vec<u8>>,
-        (translation, content): (Translation, ContentName),
-        visit: &mut Visit<'_>,
+        (translation, content): (Translation, ContentDigest),
+        recorder: &mut OutcomeRecorder<'_>,
     ) -> Result<Response, ApiError> {
         let reply = translation.reply.clone();
-        let patience = match reply {
-            Reply::Assistant => ASSISTANT_PATIENCE,
-            Reply::Acknowledge => ACKNOWLEDGE_PATIENCE,
-            _ => TOOL_PATIENCE,
+        let max_wait = match reply {
+            Reply::Assistant => ASSISTANT_TIMEOUT,
+            Reply::Acknowledge => ACKNOWLEDGE_TIMEOUT,
+            _ => TOOL_TIMEOUT,
         };
         let mut first_answers = Vec::new();
         let take = self.take(body, translation, content, &mut first_answers);
-        let taken = tokio::time::timeout(patience, take).await;
+        let taken = tokio::time::timeout(max_wait, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
             Err(unavailable())
         });
-        visit.became(&taken);
+        recorder.set_outcome(&taken);
         if reply == Reply::Acknowledge {
-            return taken.map(|taken| answer::acknowledge(&taken));
+            return taken.map(|taken| response::acknowledge(&taken));
         }
         let outcome = match &taken {
-            Ok(Taken::Recorded(appended)) => Told::Recorded(*appended),
+            Ok(IngestOutcome::Recorded(appended)) => Told::Recorded(*appended),
             // What was only quarantined is no better for the voice.
-            Ok(Taken::Ignored | Taken::Quarantined) | Err(_) => Told::Failed(&first_answers),
+            Ok(IngestOutcome::Ignored | IngestOutcome::Quarantined) | Err(_) => {
+                Told::Failed(&first_answers)
+            }
         };
-        Ok(answer::spoken(&reply, self.source.assistant_id.as_deref(), outcome))
+        Ok(response::provider_response(&reply, self.source.assistant_id.as_deref(), outcome))
     }
 
     /// Whether a body is read once more when its tenant is known: as that tenant's country means numbers.
     fn needs_body(&self, translation: &Translation) -> bool {
-        self.source.tenant_id == TenantId::INSTALLATION && translation.wants_country
+        self.source.tenant_id == TenantId::INSTALLATION && translation.needs_region
     }
 
     async fn take(
         &self,
         body: Option<Vec<u8>>,
         mut translation: Translation,
-        content: ContentName,
+        content: ContentDigest,
         first_answers: &mut Vec<FirstAnswer>,
-    ) -> Result<Taken, ApiError> {
+    ) -> Result<IngestOutcome, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
-            return Ok(Taken::Ignored);
+            return Ok(IngestOutcome::Ignored);
         }
         let Some(tenant_id) = self.tenant_of(&translation).await? else {
             return self.quarantine(&translation, &content).await;
@@ -250,7 +252,7 @@ impl Delivery<'_> {
         if let Some(body) = body {
             (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
-        answer::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
+        response::fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
         let tool_calls = tool_calls_of(&translation.drafts);
         let recorded = self.record(tenant_id, &content, translation.drafts).await;
         if let Err(refused) = &recorded
@@ -259,7 +261,7 @@ impl Delivery<'_> {
         {
             *first_answers = self.first_answers(tenant_id, &tool_calls).await;
         }
-        recorded.map(Taken::Recorded)
+        recorded.map(IngestOutcome::Recorded)
     }
 
     /// What the log answers to tool calls that it does not take now; nothing when it does not say in time.
@@ -284,7 +286,7 @@ impl Delivery<'_> {
         &self,
         tenant_id: TenantId,
         body: &[u8],
-    ) -> Result<(Translation, ContentName), ApiError> {
+    ) -> Result<(Translation, ContentDigest), ApiError> {
         let country = self.store.country(tenant_id).await?;
         self.translate(body, country.as_deref()).await
     }
@@ -292,15 +294,15 @@ impl Delivery<'_> {
     async fn record(
         &self,
         tenant_id: TenantId,
-        content: &ContentName,
+        content: &ContentDigest,
         drafts: Vec<Draft>,
     ) -> Result<Appended, ApiError> {
         let origin = self.origin(tenant_id);
         self.store.record(&origin, content, drafts).await.map_err(refuse_record)
     }
 
-    fn origin(&self, tenant_id: TenantId) -> Origin {
-        Origin {
+    fn origin(&self, tenant_id: TenantId) -> DeliveryContext {
+        DeliveryContext {
             tenant_id,
             provider: self.source.provider.as_str(),
             source_id: self.source.source_id,
@@ -311,21 +313,21 @@ impl Delivery<'_> {
     async fn quarantine(
         &self,
         translation: &Translation,
-        content: &ContentName,
-    ) -> Result<Taken, ApiError> {
+        content: &ContentDigest,
+    ) -> Result<IngestOutcome, ApiError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
         let source_id = self.source.source_id;
         self.store
             .quarantine(source_id, NO_SINGLE_ROUTE, content, body.unwrap_or_default())
             .await?;
-        Ok(Taken::Quarantined)
+        Ok(IngestOutcome::Quarantined)
     }
 }
 
 /// What names the content of a message as it was sent. The quarantine can keep it without keeping
 /// the provider secrets that were in the body, so that a message it gave to a tenant is known again
 /// when the platform repeats it.
-fn name_content(canonical: &[u8]) -> ContentName {
+fn name_content(canonical: &[u8]) -> ContentDigest {
     digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
@@ -343,8 +345,8 @@ fn refuse_record(error: RecordError) -> ApiError {
             tracing::error!(error = %error, "ingest.key_corrupt");
             ApiError::unavailable("key-corrupt", "this person's key is damaged; try again later")
         }
-        RecordError::Keyring(error) => without_keys(&error),
-        RecordError::Vault(VaultError::Keyring(error)) => without_keys(&error),
+        RecordError::Keyring(error) => keys_unavailable(&error),
+        RecordError::Vault(VaultError::Keyring(error)) => keys_unavailable(&error),
         error => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(error = %error, cause, "ingest.unavailable");

@@ -1,7 +1,7 @@
 //! An opened ledger: the database (private or external) with a current schema, and the open store.
 
+pub mod database_error;
 pub mod pooler;
-pub mod refusal;
 
 use std::sync::Arc;
 
@@ -43,7 +43,9 @@ impl Instance {
             None => refuse_pooler(&database).await,
         };
         let migrated = match prepared {
-            Ok(()) => migrate(&database).await.map_err(|error| refusal::explain(&error, &database)),
+            Ok(()) => {
+                migrate(&database).await.map_err(|error| database_error::explain(&error, &database))
+            }
             Err(error) => Err(error),
         };
         let migrated = match migrated {
@@ -56,7 +58,7 @@ impl Instance {
                 return Err(error.context("the database cannot be used"));
             }
         };
-        let mut opened = Self::over(config, cluster, database);
+        let mut opened = Self::from_parts(config, cluster, database);
         opened.migrated = migrated;
         Ok(opened)
     }
@@ -66,17 +68,17 @@ impl Instance {
     ///
     /// # Errors
     /// The database cannot be started or reached.
-    pub async fn open_as_it_is(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open_without_migrating(config: &Config) -> anyhow::Result<Self> {
         let (cluster, database) = connect(config).await?;
-        Ok(Self::over(config, cluster, database))
+        Ok(Self::from_parts(config, cluster, database))
     }
 
-    fn over(config: &Config, cluster: Option<Cluster>, database: PgConnectOptions) -> Self {
+    fn from_parts(config: &Config, cluster: Option<Cluster>, database: PgConnectOptions) -> Self {
         let keyring = Keyring::new(config.keyring_path(), config.root_key_path());
         let store = Store::open(Settings {
             database: database.clone(),
             connections: config.connections,
-            lanes: config.append_lanes,
+            append_workers: config.append_lanes,
             keyring: Arc::new(keyring),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -138,8 +140,8 @@ async fn connect(config: &Config) -> anyhow::Result<(Option<Cluster>, PgConnectO
 async fn refuse_pooler(database: &PgConnectOptions) -> anyhow::Result<()> {
     match pooler::find(database).await {
         Ok(false) => Ok(()),
-        Ok(true) => anyhow::bail!("{}; {}", pooler::FOUND, pooler::TODO),
-        Err(error) => Err(refusal::explain(&error.into(), database)),
+        Ok(true) => anyhow::bail!("{}; {}", pooler::PROBLEM, pooler::REMEDY),
+        Err(error) => Err(database_error::explain(&error.into(), database)),
     }
 }
 

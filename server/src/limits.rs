@@ -14,21 +14,21 @@ pub struct Limits {
     /// The largest accepted webhook body, in bytes.
     pub max_body: usize,
     /// Memory budget for webhook bodies in flight from authenticated senders, in KiB. Unauthenticated senders
-    /// have a third of it, and each budget has a reserve for small bodies: see [`crate::ingest::Rooms`].
-    pub room: usize,
-    /// How long a large body waits for room, before it is read and answered 503.
-    pub room_patience: Duration,
+    /// have a third of it, and each budget has a reserve for small bodies: see [`crate::ingest::BodyBudgets`].
+    pub body_budget_kib: usize,
+    /// How long a large body waits for room in the budget, before it is read and answered 503.
+    pub body_budget_timeout: Duration,
     /// Open connections; one beyond them is answered 503, or takes the place of a silent one. Of those
     /// that have proved nothing each address has a quarter.
     pub connections: usize,
     /// Timeout of the request head, and of an idle connection.
-    pub head_patience: Duration,
+    pub head_timeout: Duration,
     /// Timeout of a webhook's body.
-    pub body_patience: Duration,
+    pub body_timeout: Duration,
     /// Write timeout: the longest time a client may read nothing of its answer.
-    pub answer_patience: Duration,
+    pub write_timeout: Duration,
     /// Maximum time of a request, without the time to stream its answer.
-    pub request_patience: Duration,
+    pub request_timeout: Duration,
     /// Searches by number or e-mail address for each key and minute.
     pub lookups: u32,
     /// Drain time at shutdown: requests still in flight afterwards are answered 503. Containers are usually
@@ -42,15 +42,15 @@ impl Default for Limits {
             max_body: 5_000_000,
             // Three of the largest, thousands of usual ones: a body takes about seven times its length until
             // it is stored, and others wait for it.
-            room: 16 << 10,
+            body_budget_kib: 16 << 10,
             // Platforms wait 20 seconds for an answer.
-            room_patience: Duration::from_secs(10),
+            body_budget_timeout: Duration::from_secs(10),
             connections: 4_000,
-            head_patience: Duration::from_secs(30),
-            body_patience: Duration::from_secs(20),
-            answer_patience: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(30),
             // A webhook's body and its append have 20 seconds each.
-            request_patience: Duration::from_secs(45),
+            request_timeout: Duration::from_secs(45),
             lookups: 600,
             drain: Duration::from_secs(20),
         }
@@ -63,8 +63,8 @@ impl Limits {
     #[must_use]
     pub fn with_max_body(max_body: usize) -> Self {
         let usual = Self::default();
-        let room = usual.room.max(3 * (max_body / 1024 + 1));
-        Self { max_body, room, ..usual }
+        let body_budget_kib = usual.body_budget_kib.max(3 * (max_body / 1024 + 1));
+        Self { max_body, body_budget_kib, ..usual }
     }
 
     /// Reduces the number of connections to what the limit of open files allows, since a connection that
@@ -78,8 +78,8 @@ impl Limits {
             Ok(()) => raised.max(soft),
             Err(_) => soft,
         };
-        let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
-        Self { connections: self.connections.min(room.max(1)), ..self }
+        let free_files = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+        Self { connections: self.connections.min(free_files.max(1)), ..self }
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     fn a_third_of_the_room_holds_the_largest_body() {
         for max_body in [1_000, 5_000_000, 16_000_000] {
             let limits = Limits::with_max_body(max_body);
-            assert!(limits.room / 3 * 1024 >= max_body, "{limits:?}");
+            assert!(limits.body_budget_kib / 3 * 1024 >= max_body, "{limits:?}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::telemetry::Form;
 /// A served projection with a larger lag, in events, makes the server not ready.
 const MAX_LAG: i64 = 100_000;
 /// Time limit of each check: probes run every few seconds and have short timeouts themselves.
-const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Routes of probes and metrics.
 #[must_use]
@@ -92,14 +92,14 @@ struct ReadModel {
 }
 
 impl ReadModel {
-    fn of(one: &Progress, now: DateTime<Utc>, complaint: Option<&str>) -> Self {
-        let is_stuck = one.is_stuck(now);
+    fn of(one: &Progress, now: DateTime<Utc>, last_error: Option<&str>) -> Self {
+        let has_stalled = one.has_stalled(now);
         let unknown = "no worker of this build moves it; see the log";
-        let why = one.why.as_deref().or(complaint).unwrap_or(unknown);
+        let why = one.why.as_deref().or(last_error).unwrap_or(unknown);
         Self {
             name: one.name().to_owned(),
             version: one.version.version,
-            state: if is_stuck { "stuck" } else { one.state() },
+            state: if has_stalled { "stuck" } else { one.state() },
             lag_events: one.lag_events,
             lag_seconds: one.lag_seconds,
             parked: one.parked,
@@ -110,7 +110,7 @@ impl ReadModel {
 }
 
 /// The versions that are served.
-fn shown(all: &[Progress]) -> impl Iterator<Item = &Progress> {
+fn active_versions(all: &[Progress]) -> impl Iterator<Item = &Progress> {
     all.iter().filter(|one| one.version.state == versions::State::Active)
 }
 
@@ -132,12 +132,14 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         Some(_) => in_time(projections::progress(app.store.projector())).await,
         None => None,
     };
-    let lag_events = progress.as_ref().map(|all| shown(all).map(|one| one.lag_events).sum());
-    let halted = progress.as_ref().map(|all| shown(all).map(|one| one.halted).sum());
-    let parked = progress.as_ref().map(|all| shown(all).map(|one| one.parked).sum());
-    let (now, complaint) = (app.store.clock().now(), app.engine.complaint());
-    let model = |one| ReadModel::of(one, now, complaint.as_deref());
-    let projections: Vec<_> = progress.iter().flat_map(|all| shown(all)).map(model).collect();
+    let lag_events =
+        progress.as_ref().map(|all| active_versions(all).map(|one| one.lag_events).sum());
+    let halted = progress.as_ref().map(|all| active_versions(all).map(|one| one.halted).sum());
+    let parked = progress.as_ref().map(|all| active_versions(all).map(|one| one.parked).sum());
+    let (now, last_error) = (app.store.clock().now(), app.engine.last_error());
+    let model = |one| ReadModel::of(one, now, last_error.as_deref());
+    let projections: Vec<_> =
+        progress.iter().flat_map(|all| active_versions(all)).map(model).collect();
     let is_moving = projections.iter().all(|one| one.state != "stuck");
     let keyring = check_keyring(&app.store, migrated.is_some()).await;
     let is_ready = migrated == Some(true)
@@ -172,7 +174,7 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
 /// Checks that the keys exist and match the database. Without the database only the files are checked.
 async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreError> {
     if is_answering
-        && let Ok(checked) = tokio::time::timeout(PROBE_PATIENCE, store.check_keyring()).await
+        && let Ok(checked) = tokio::time::timeout(PROBE_TIMEOUT, store.check_keyring()).await
     {
         return checked;
     }
@@ -181,7 +183,7 @@ async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreErr
 
 /// Returns the value, or `None` after an error or the probe's time limit.
 async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
-    tokio::time::timeout(PROBE_PATIENCE, asked).await.ok()?.ok()
+    tokio::time::timeout(PROBE_TIMEOUT, asked).await.ok()?.ok()
 }
 
 /// Counters, gauges and histograms, as Prometheus text or, if `Accept` requests it, as OpenMetrics. No label

@@ -114,11 +114,11 @@ impl ApiError {
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// 503 because the key for a delivery or a read is not available; the log names the file.
-pub(crate) fn without_keys(error: &KeyringError) -> ApiError {
+pub(crate) fn keys_unavailable(error: &KeyringError) -> ApiError {
     tracing::error!(error = chain(error), "request.keyring");
     ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")
 }
@@ -126,8 +126,8 @@ pub(crate) fn without_keys(error: &KeyringError) -> ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Keyring(error) => return without_keys(error),
-            StoreError::Vault(VaultError::Keyring(error)) => return without_keys(error),
+            StoreError::Keyring(error) => return keys_unavailable(error),
+            StoreError::Vault(VaultError::Keyring(error)) => return keys_unavailable(error),
             StoreError::Append(AppendError::Refused { reason })
                 if reason == "tenant_not_active" =>
             {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::app::{self, App, Operations, router, router_of_operations, router_when_full};
+use crate::app::{self, App, Operations, operations_router, overflow_router, router};
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
@@ -22,16 +22,16 @@ use crate::problem::chain;
 use crate::telemetry;
 
 /// Time to send the 503 answers after the drain time.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
+const FINAL_ANSWERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time to record buffered refusals and webhook counts at shutdown.
-const LAST_RECORDS: Duration = Duration::from_secs(3);
+const FINAL_RECORDS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connection limit of the operations address, which only probes and scrapes use.
 const OPERATIONS_CONNECTIONS: usize = 64;
 
 /// Network settings: listen addresses and CORS origins.
 #[derive(Debug, Clone)]
-pub struct Outside {
+pub struct NetworkSettings {
     /// Address of the API.
     pub listen: SocketAddr,
     /// Separate address of readiness and metrics; `None` serves them with the API.
@@ -44,7 +44,7 @@ pub struct Outside {
     pub data_dir: Option<PathBuf>,
 }
 
-impl Outside {
+impl NetworkSettings {
     /// Serves everything on one address, without CORS.
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
@@ -85,7 +85,7 @@ pub struct Service {
     /// Becomes true after the last request was answered.
     ended: watch::Sender<bool>,
     counts: JoinHandle<()>,
-    upkeep: JoinHandle<()>,
+    metrics_upkeep: JoinHandle<()>,
     operations: Option<JoinHandle<()>>,
 }
 
@@ -112,27 +112,27 @@ impl Service {
         store: Arc<Store>,
         listen: SocketAddr,
     ) -> anyhow::Result<Self> {
-        Self::start_at(limits, store, &Outside::at(listen)).await
+        Self::start_with_network(limits, store, &NetworkSettings::at(listen)).await
     }
 
     /// Starts listening on the given addresses and the workers.
     ///
     /// # Errors
     /// An address cannot be bound, or an origin is malformed.
-    pub async fn start_at(
+    pub async fn start_with_network(
         limits: Limits,
         store: Arc<Store>,
-        outside: &Outside,
+        network: &NetworkSettings,
     ) -> anyhow::Result<Self> {
-        let listener = listen_on(outside.listen, "--listen").await?;
+        let listener = listen_on(network.listen, "--listen").await?;
         let address = listener.local_addr()?;
-        let ops_listener = match outside.ops_listen {
+        let ops_listener = match network.ops_listen {
             Some(listen) => Some(listen_on(listen, "--ops-listen").await?),
             None => None,
         };
         let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let cors_origins: Vec<HeaderValue> =
-            outside.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
+            network.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
         // The installation is created before the first webhook, which would otherwise wait for it.
         if let Err(error) = store.ensure_installation().await {
             let error = chain(&error);
@@ -144,26 +144,30 @@ impl Service {
         let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
         let mut app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
         app.engine = runner.health();
-        app.data_dir = outside.data_dir.as_deref().map(Arc::from);
-        let upkeep = tokio::spawn(telemetry::upkeep(telemetry::metrics()));
+        app.data_dir = network.data_dir.as_deref().map(Arc::from);
+        let metrics_upkeep = tokio::spawn(telemetry::metrics_upkeep(telemetry::metrics()));
         let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
         let kept = Arc::clone(&store);
-        let denials = tokio::spawn(async move { denials.keep(&kept, closed).await });
+        let denials = tokio::spawn(async move { denials.run_flush_loop(&kept, closed).await });
         let ended = watch::Sender::new(false);
         let (counts, is_over) = (Arc::clone(&app.counts), ended.subscribe());
-        let counts = tokio::spawn(async move { counts.keep(&store, is_over).await });
-        let proxies: Arc<[Network]> = outside.proxies.clone().into();
+        let counts = tokio::spawn(async move { counts.run_flush_loop(&store, is_over).await });
+        let proxies: Arc<[Network]> = network.proxies.clone().into();
         let unread = app::unread(&app);
         let operations = ops_listener.map(|listener| {
-            let all = router_of_operations(app.clone());
+            let all = operations_router(app.clone());
             let routes = Routes { when_full: all.clone(), all, unread: Arc::clone(&unread) };
             let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits };
             let (proxies, stop) = (Arc::clone(&proxies), stop.subscribe());
             tokio::spawn(connections::serve(listener, routes, limits, proxies, stop))
         });
-        let at = if operations.is_some() { Operations::Apart } else { Operations::Here };
+        let at = if operations.is_some() {
+            Operations::SeparateAddress
+        } else {
+            Operations::SameAddress
+        };
         let all = router(app.clone(), at, &cors_origins);
-        let routes = Routes { all, when_full: router_when_full(app, at), unread };
+        let routes = Routes { all, when_full: overflow_router(app, at), unread };
         let stopped = stop.subscribe();
         let server = tokio::spawn(connections::serve(listener, routes, limits, proxies, stopped));
         tracing::info!(%address, ops_address = ops_address.map(tracing::field::display), "server.listening");
@@ -179,7 +183,7 @@ impl Service {
             denials,
             ended,
             counts,
-            upkeep,
+            metrics_upkeep,
             operations,
         })
     }
@@ -194,7 +198,7 @@ impl Service {
         let mut ended = timeout(self.drain, &mut self.server).await;
         if ended.is_err() {
             self.close.send_replace(true);
-            ended = timeout(LAST_ANSWERS, &mut self.server).await;
+            ended = timeout(FINAL_ANSWERS_TIMEOUT, &mut self.server).await;
         }
         match ended {
             Ok(ended) => ended.context("the server task died")?,
@@ -205,15 +209,17 @@ impl Service {
         }
         self.close.send_replace(true);
         self.ended.send_replace(true);
-        let (denials, counts) =
-            tokio::join!(timeout(LAST_RECORDS, self.denials), timeout(LAST_RECORDS, self.counts));
+        let (denials, counts) = tokio::join!(
+            timeout(FINAL_RECORDS_TIMEOUT, self.denials),
+            timeout(FINAL_RECORDS_TIMEOUT, self.counts)
+        );
         if denials.is_err() {
             tracing::warn!("audit.denials_not_recorded");
         }
         if counts.is_err() {
             tracing::warn!("counts.not_added_in_time");
         }
-        self.upkeep.abort();
+        self.metrics_upkeep.abort();
         if let Some(operations) = self.operations {
             operations.abort();
         }

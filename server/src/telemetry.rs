@@ -33,7 +33,7 @@ const SECONDS: &[f64] =
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Aggregates samples into histograms until the task is aborted.
-pub async fn upkeep(metrics: PrometheusHandle) {
+pub async fn metrics_upkeep(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         metrics.run_upkeep();
@@ -59,7 +59,7 @@ pub fn metrics() -> PrometheusHandle {
                 .install_recorder()
                 .inspect(|_| {
                     self::metrics::describe();
-                    begin_at_zero();
+                    init_counters();
                 })
                 .expect("nothing else records metrics in this process")
         })
@@ -67,7 +67,7 @@ pub fn metrics() -> PrometheusHandle {
 }
 
 /// Initializes counters to zero: a counter that first appears with its first fault has no rate to alert on.
-fn begin_at_zero() {
+fn init_counters() {
     for reason in [
         "proof-missing",
         "proof-wrong",

@@ -28,54 +28,54 @@ mod quarantine;
 mod rights;
 #[path = "cli/serve.rs"]
 mod serve;
-#[path = "cli/world.rs"]
-mod world;
+#[path = "cli/test_dir.rs"]
+mod test_dir;
 
 use std::fs;
 
 use serde_json::json;
-use world::World;
+use test_dir::TestDir;
 
 #[test]
 fn a_ledger_is_set_up_by_a_few_commands() {
-    let world = World::new();
-    assert_eq!(world.json(&["migrate"])["applied"], ledger_store::MIGRATOR.iter().count());
-    assert_eq!(world.json(&["migrate"])["applied"], 0);
-    assert_eq!(world.json(&["tenant", "list"]), json!([]));
+    let test_dir = TestDir::new();
+    assert_eq!(test_dir.json(&["migrate"])["applied"], ledger_store::MIGRATOR.iter().count());
+    assert_eq!(test_dir.json(&["migrate"])["applied"], 0);
+    assert_eq!(test_dir.json(&["tenant", "list"]), json!([]));
 
     let berlin = ["--name", "Acme Dental", "--timezone", "Europe/Berlin", "--country", "de"];
-    let tenant = world.json(&[&["tenant", "create", "--slug", "acme"], &berlin[..]].concat());
+    let tenant = test_dir.json(&[&["tenant", "create", "--slug", "acme"], &berlin[..]].concat());
     assert_eq!(tenant["slug"], "acme");
-    let tenants = world.json(&["tenant", "list"]);
+    let tenants = test_dir.json(&["tenant", "list"]);
     let expected = json!([{
         "tenant_id": tenant["tenant_id"], "slug": "acme", "name": "Acme Dental",
         "timezone": "Europe/Berlin", "state": "active", "events": 1,
     }]);
     assert_eq!(tenants, expected);
 
-    let key = world.json(&["key", "create", "--tenant", "acme", "--scopes", "read,personal"]);
+    let key = test_dir.json(&["key", "create", "--tenant", "acme", "--scopes", "read,personal"]);
     assert_eq!(key["scopes"], json!(["read", "personal"]));
     assert!(key["api_key"].as_str().is_some_and(|key| key.starts_with("clg_")));
     let id = tenant["tenant_id"].as_str().expect("an id");
-    let source = world.json(&["source", "create", "--tenant", id, "--provider", "vapi"]);
+    let source = test_dir.json(&["source", "create", "--tenant", id, "--provider", "vapi"]);
     let path = format!("/ingest/{}", source["source_id"].as_str().expect("an id"));
     assert_eq!(source["path"], path);
     assert!(source["secret"].as_str().is_some_and(|secret| secret.len() >= 32));
     let given = ["--provider", "vapi", "--secret", "a-secret-of-ours"];
-    let source = world.json(&[&["source", "create", "--tenant", "acme"], &given[..]].concat());
+    let source = test_dir.json(&[&["source", "create", "--tenant", "acme"], &given[..]].concat());
     assert_eq!(source["secret"], "a-secret-of-ours");
-    assert_eq!(world.json(&["tenant", "list"])[0]["events"], 4, "each is a fact of its own");
+    assert_eq!(test_dir.json(&["tenant", "list"])[0]["events"], 4, "each is a fact of its own");
     let signed = ["--provider", "vapi", "--hmac", "--hmac-algorithm", "sha512"];
-    let signed = world.json(&[&["source", "create", "--tenant", "acme"], &signed[..]].concat());
+    let signed = test_dir.json(&[&["source", "create", "--tenant", "acme"], &signed[..]].concat());
     assert!(signed["secret"].is_string());
-    assert_eq!(world.json(&["verify"])["ok"], true);
-    assert_eq!(world.postgres(), None, "the last command ended what it started");
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
+    assert_eq!(test_dir.postgres(), None, "the last command ended what it started");
 }
 
 #[test]
-fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
-    let world = World::new();
-    world.json(&["tenant", "create", "--slug", "acme"]);
+fn a_command_that_fails_exits_with_1_and_states_the_remedy() {
+    let test_dir = TestDir::new();
+    test_dir.json(&["tenant", "create", "--slug", "acme"]);
     let failures: &[(&[&str], &str)] = &[
         (&["tenant", "create", "--slug", "acme"], "acme exists already"),
         (&["key", "create", "--tenant", "nobody", "--scopes", "read"], "tenant list"),
@@ -105,17 +105,17 @@ fn what_cannot_be_done_exits_with_1_and_says_what_to_do() {
         (&["tenant", "list", "--pg-bin", "/nowhere"], "/nowhere"),
     ];
     for (args, said) in failures {
-        let ran = world.run(&[&["--output", "json"], *args].concat());
+        let ran = test_dir.run(&[&["--output", "json"], *args].concat());
         assert_eq!(ran.code, 1, "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{args:?}: standard output holds answers only");
     }
-    assert_eq!(world.postgres(), None, "a command that failed ended what it started");
+    assert_eq!(test_dir.postgres(), None, "a command that failed ended what it started");
 }
 
 #[test]
-fn what_is_misspelt_exits_with_2_and_is_named() {
-    let world = World::new();
+fn a_misspelt_argument_exits_with_2_and_is_named() {
+    let test_dir = TestDir::new();
     let mistakes: &[(&[&str], &str)] = &[
         (&[], "Usage"),
         (&["tenat"], "tenat"),
@@ -166,24 +166,24 @@ fn what_is_misspelt_exits_with_2_and_is_named() {
         (&["key", "create", "--installation", "--scopes", "admin,personal"], "--scopes"),
     ];
     for (args, said) in mistakes {
-        let ran = world.run(args);
+        let ran = test_dir.run(args);
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{args:?}");
     }
-    assert!(!world.data().exists(), "nothing was set up for any of them");
+    assert!(!test_dir.data().exists(), "nothing was set up for any of them");
 }
 
 #[test]
 fn settings_come_from_flag_environment_file_in_this_order_and_unknown_ones_are_refused() {
-    let world = World::new();
-    let file = world.dir().join("call-ledger.toml");
+    let test_dir = TestDir::new();
+    let file = test_dir.dir().join("call-ledger.toml");
     fs::write(&file, "data_dir = \"elsewhere\"\noutput = \"json\"\n").expect("a file");
-    let listed = world.run(&["tenant", "list"]);
+    let listed = test_dir.run(&["tenant", "list"]);
     assert_eq!((listed.code, listed.stdout.trim()), (0, "[]"), "{}", listed.stderr);
-    assert!(world.dir().join("elsewhere/pg").exists() && !world.data().exists());
+    assert!(test_dir.dir().join("elsewhere/pg").exists() && !test_dir.data().exists());
 
-    let mut command = world.command(&["tenant", "list"]);
+    let mut command = test_dir.command(&["tenant", "list"]);
     command.env("CALL_LEDGER_OUTPUT", "table").env("CALL_LEDGER_DATA_DIR", "elsewhere");
     let listed = command.output().expect("it runs");
     assert!(String::from_utf8_lossy(&listed.stdout).contains("timezone"), "a table");
@@ -191,18 +191,18 @@ fn settings_come_from_flag_environment_file_in_this_order_and_unknown_ones_are_r
     assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]");
 
     fs::write(&file, "listne = \"127.0.0.1:1\"\n").expect("a file");
-    let refused = world.run(&["tenant", "list"]);
+    let refused = test_dir.run(&["tenant", "list"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("listne"), "{}", refused.stderr);
     assert!(refused.stderr.contains("call-ledger.toml"), "and where: {}", refused.stderr);
-    let missing = world.run(&["tenant", "list", "--config", "nowhere.toml"]);
+    let missing = test_dir.run(&["tenant", "list", "--config", "nowhere.toml"]);
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("nowhere.toml"), "{}", missing.stderr);
 }
 
 #[test]
-fn every_command_explains_itself() {
-    let world = World::new();
+fn every_command_has_a_help_text() {
+    let test_dir = TestDir::new();
     for args in [
         &["--help"][..],
         &["demo", "--help"],
@@ -245,23 +245,23 @@ fn every_command_explains_itself() {
         &["completions", "--help"],
         &["man", "--help"],
     ] {
-        let ran = world.run(args);
+        let ran = test_dir.run(args);
         assert_eq!(ran.code, 0);
         assert!(ran.stdout.contains("Example"), "{args:?}: {}", ran.stdout);
     }
-    assert!(world.run(&["--version"]).stdout.starts_with("call-ledger "));
+    assert!(test_dir.run(&["--version"]).stdout.starts_with("call-ledger "));
 }
 
 #[test]
-fn the_demo_plays_through_the_real_door_and_ends() {
-    let world = World::new();
-    let shown = world.json(&["demo", "--calls", "20", "--days", "3", "--exit"]);
-    assert_eq!(shown["calls"], 20, "{shown}");
-    assert!(shown["events"].as_u64().is_some_and(|events| events > 40), "{shown}");
-    assert!(shown["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
-    assert!(shown["tenant_id"].is_string() && shown["api_key"].is_string());
-    assert_eq!(shown["appointments"], 0);
-    let models = world.json(&["projection", "list"]);
+fn the_demo_sends_its_traffic_over_http_and_ends() {
+    let test_dir = TestDir::new();
+    let demo = test_dir.json(&["demo", "--calls", "20", "--days", "3", "--exit"]);
+    assert_eq!(demo["calls"], 20, "{demo}");
+    assert!(demo["events"].as_u64().is_some_and(|events| events > 40), "{demo}");
+    assert!(demo["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
+    assert!(demo["tenant_id"].is_string() && demo["api_key"].is_string());
+    assert_eq!(demo["appointments"], 0);
+    let models = test_dir.json(&["projection", "list"]);
     for (nth, name) in ["calls", "usage"].iter().enumerate() {
         let model = &models[nth];
         assert_eq!(
@@ -272,6 +272,6 @@ fn the_demo_plays_through_the_real_door_and_ends() {
         assert!(model["rows"].as_i64() > Some(2) && model["checksum"].is_string(), "{models}");
         assert_eq!((&model["parked"], &model["halted"]), (&json!(0), &json!(0)), "{models}");
     }
-    assert_eq!(world.json(&["verify"])["ok"], true);
-    assert_eq!(world.postgres(), None);
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
+    assert_eq!(test_dir.postgres(), None);
 }

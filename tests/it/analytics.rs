@@ -23,7 +23,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// Formats a time for a query.
-fn shown(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
@@ -31,9 +31,9 @@ fn shown(at: DateTime<Utc>) -> String {
 fn report(call: &str, started_at: DateTime<Utc>, duration_ms: i64) -> Message {
     let ended_at = started_at + TimeDelta::milliseconds(duration_ms);
     Message::report(call)
-        .told("startedAt", json!(shown(started_at)))
-        .told("endedAt", json!(shown(ended_at)))
-        .told("endedReason", json!("customer-ended-call"))
+        .field("startedAt", json!(format_time(started_at)))
+        .field("endedAt", json!(format_time(ended_at)))
+        .field("endedReason", json!("customer-ended-call"))
 }
 
 /// Posts all messages concurrently and waits until the read models have applied them.

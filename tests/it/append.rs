@@ -1,6 +1,6 @@
 //! Appends are stored exactly, once and in order, and each caller gets the true result.
 
-mod alike;
+mod batching;
 mod held;
 mod race;
 mod raw;
@@ -69,7 +69,7 @@ fn at(version: i64, tenant_id: TenantId, events: Vec<NewEvent>) -> AppendRequest
     AppendRequest { tenant_id, streams: vec![stream(1, expected, events)] }
 }
 
-fn stands(first: i64, last: i64, duplicate: bool) -> Appended {
+fn appended_at(first: i64, last: i64, duplicate: bool) -> Appended {
     Appended { first: Position(first), last: Position(last), duplicate }
 }
 
@@ -119,45 +119,48 @@ async fn together(
 }
 
 #[test]
-fn a_conflict_tells_where_the_stream_stands() {
+fn a_conflict_returns_the_version_of_the_stream() {
     run(async {
         let (_own, store) = a_store().await;
         let tenant = a_tenant(&store, "conflict").await;
         let append = |request| store.appender().append(request);
         let first = append(at(0, tenant, vec![event(1), event(2)])).await.expect("a new stream");
-        assert_eq!(first, stands(2, 3, false));
+        assert_eq!(first, appended_at(2, 3, false));
         for wrong in [0, 1, 3, 99] {
             assert_eq!(conflict(append(at(wrong, tenant, vec![event(9)])).await), 2);
         }
         let next = append(at(2, tenant, vec![event(3)])).await.expect("where it stands");
-        assert_eq!(next, stands(4, 4, false));
+        assert_eq!(next, appended_at(4, 4, false));
         store.close().await;
     });
 }
 
 #[test]
-fn a_retry_with_an_exact_version_gets_its_first_answer() {
+fn a_retry_with_an_exact_version_gets_its_first_result() {
     run(async {
         let (_own, store) = a_store().await;
         let tenant = a_tenant(&store, "retry").await;
         let request = at(0, tenant, vec![event(1), event(2)]);
         let append = |request| store.appender().append(request);
-        assert_eq!(append(request.clone()).await.expect("new"), stands(2, 3, false));
+        assert_eq!(append(request.clone()).await.expect("new"), appended_at(2, 3, false));
         append(at(2, tenant, vec![event(3)])).await.expect("the stream moves on");
         for _ in 0..2 {
             let again = append(request.clone()).await.expect("known, not a conflict");
-            assert_eq!(again, stands(2, 3, true));
+            assert_eq!(again, appended_at(2, 3, true));
         }
         let twice = together(&store, vec![at(3, tenant, vec![event(4)]); 3]).await;
         let answers: Vec<_> = twice.into_iter().map(|one| one.expect("an answer")).collect();
-        assert_eq!(answers, [stands(5, 5, false), stands(5, 5, true), stands(5, 5, true)]);
+        assert_eq!(
+            answers,
+            [appended_at(5, 5, false), appended_at(5, 5, true), appended_at(5, 5, true)]
+        );
         assert_eq!(log(&store, tenant).await.len(), 5);
         store.close().await;
     });
 }
 
 #[test]
-fn a_request_that_names_a_stream_twice_is_refused_by_name() {
+fn a_request_with_a_repeated_stream_is_refused_with_a_code() {
     run(async {
         let (_own, store) = a_store().await;
         let tenant_id = a_tenant(&store, "acme").await;
@@ -188,7 +191,7 @@ fn several_streams_are_appended_together_or_not_at_all() {
         };
         let append = |request| store.appender().append(request);
         let done = append(request(exactly(0), exactly(0), 1)).await.expect("both are new");
-        assert_eq!(done, stands(2, 4, false));
+        assert_eq!(done, appended_at(2, 4, false));
         assert_eq!(conflict(append(request(exactly(2), exactly(0), 11)).await), 1);
         assert_eq!(conflict(append(request(exactly(1), exactly(1), 21)).await), 2);
         assert_eq!(log(&store, tenant).await.len(), 4, "nothing of either");
@@ -198,7 +201,7 @@ fn several_streams_are_appended_together_or_not_at_all() {
 }
 
 #[test]
-fn a_tenant_that_is_not_active_takes_its_trail_and_repetitions_and_nothing_else() {
+fn an_inactive_tenant_accepts_only_audit_events_and_repetitions() {
     run(async {
         let (own, store) = a_store().await;
         for state in ["frozen", "closed"] {
@@ -235,7 +238,7 @@ fn a_tenant_that_is_not_active_takes_its_trail_and_repetitions_and_nothing_else(
                 let mut answers = answers.into_iter();
                 assert_eq!(
                     answers.next().expect("the first").expect("it is known"),
-                    stands(2, 2, true)
+                    appended_at(2, 2, true)
                 );
                 for refused in answers.filter(Result::is_err) {
                     assert_eq!(refusal(refused), "tenant_not_active");
@@ -284,7 +287,10 @@ fn one_bad_request_never_fails_its_neighbours() {
                 Some(reason) => assert_eq!(refusal(answer), reason),
                 None => {
                     position += 1;
-                    assert_eq!(answer.expect("a neighbour"), stands(position, position, false));
+                    assert_eq!(
+                        answer.expect("a neighbour"),
+                        appended_at(position, position, false)
+                    );
                 }
             }
         }
@@ -294,7 +300,7 @@ fn one_bad_request_never_fails_its_neighbours() {
 }
 
 #[test]
-fn a_request_known_in_part_is_refused_by_name() {
+fn a_partly_known_request_is_refused_with_a_code() {
     run(async {
         let (_own, store) = a_store().await;
         let tenant = a_tenant(&store, "partly").await;
@@ -306,14 +312,14 @@ fn a_request_known_in_part_is_refused_by_name() {
         // Known only from an earlier request of the same batch.
         let requests = vec![one(tenant, vec![event(4)]), one(tenant, vec![event(4), event(5)])];
         let mut answers = together(&store, requests).await.into_iter();
-        assert_eq!(answers.next().expect("the first").expect("new"), stands(3, 3, false));
+        assert_eq!(answers.next().expect("the first").expect("new"), appended_at(3, 3, false));
         assert_eq!(refusal(answers.next().expect("the second")), "partly_known");
         store.close().await;
     });
 }
 
 #[test]
-fn a_request_over_several_tenants_is_refused_by_name() {
+fn a_request_over_several_tenants_is_refused_with_a_code() {
     run(async {
         let (own, store) = a_store().await;
         let (a, b) = (a_tenant(&store, "several-a").await, a_tenant(&store, "several-b").await);
@@ -327,14 +333,14 @@ fn a_request_over_several_tenants_is_refused_by_name() {
         };
         let events = [raw(1, a, 1), raw(2, a, 2), raw(2, b, 3), raw(3, b, 4)];
         let answers = raw::append(&mut conn, &events).await.expect("an answer each");
-        let told: Vec<_> = answers
+        let results: Vec<_> = answers
             .iter()
             .map(|one| {
                 (one.request, one.status.as_str(), one.first_position, one.reason.as_deref())
             })
             .collect();
         assert_eq!(
-            told,
+            results,
             [
                 (1, "appended", Some(2), None),
                 (2, "refused", None, Some("several_tenants")),

@@ -42,10 +42,10 @@ async fn refused(request: RequestBuilder, status: u16, code: &str) -> Value {
 }
 
 #[test]
-fn a_body_that_is_no_message_is_refused_by_name_and_stores_nothing() {
+fn a_body_that_is_no_message_is_refused_with_a_code_and_not_stored() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let accepted = Message::report("c-1").told("cost", "0.07").body();
+        let accepted = Message::report("c-1").field("cost", "0.07").body();
         tenant.post_ok(accepted.clone()).await;
         let tools: Vec<_> =
             (0..1001).map(|nth| json!({ "id": nth.to_string(), "name": PLANTED })).collect();
@@ -99,12 +99,12 @@ fn a_body_that_is_no_message_is_refused_by_name_and_stores_nothing() {
 }
 
 #[test]
-fn a_body_as_large_as_allowed_is_kept_whole() {
+fn a_body_of_the_maximum_size_is_stored_completely() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let around = Message::report("c-1").told("transcript", "\"\"").body().len();
+        let around = Message::report("c-1").field("transcript", "\"\"").body().len();
         let transcript = "said so. ".repeat(MAX_BODY / 9 + 1)[..MAX_BODY - around].to_owned();
-        let body = Message::report("c-1").told("transcript", json!(transcript)).body();
+        let body = Message::report("c-1").field("transcript", json!(transcript)).body();
         assert_eq!(body.len(), MAX_BODY);
         tenant.post_ok(body).await;
         assert_eq!(tenant.only_call().await["transcript"].as_str(), Some(transcript.as_str()));
@@ -112,10 +112,10 @@ fn a_body_as_large_as_allowed_is_kept_whole() {
 }
 
 #[test]
-fn a_sender_without_the_secret_is_refused_and_the_refusal_is_in_the_log() {
+fn a_request_without_the_secret_is_refused_and_the_refusal_is_in_the_log() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let body = Message::report("c-1").told("summary", json!(PLANTED)).body();
+        let body = Message::report("c-1").field("summary", json!(PLANTED)).body();
         let stale = SystemClock.now().timestamp() - 301;
         let bare = || {
             let url = tenant.url(&format!("/ingest/{}", tenant.source_id));
@@ -143,7 +143,7 @@ fn signed(request: RequestBuilder, tenant: &TestTenant, at: i64, body: &str) -> 
 }
 
 #[test]
-fn every_proof_a_platform_can_be_set_to_is_believed() {
+fn every_configurable_proof_of_the_provider_is_accepted() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let now = SystemClock.now().timestamp();
@@ -166,7 +166,7 @@ fn every_proof_a_platform_can_be_set_to_is_believed() {
 }
 
 #[test]
-fn a_source_that_is_not_there_is_not_found_whatever_its_id() {
+fn an_unknown_source_is_not_found_for_any_id() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let unknown = tenant.tenant_id.to_string();
@@ -181,11 +181,11 @@ fn a_source_that_is_not_there_is_not_found_whatever_its_id() {
 }
 
 #[test]
-fn a_message_of_an_unknown_type_is_kept_whole() {
+fn a_message_of_an_unknown_type_is_stored_completely() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let message =
-            Message::new("made-up-next-year", "c-1").told("news", json!({ "of": [1, "x"] }));
+            Message::new("made-up-next-year", "c-1").field("news", json!({ "of": [1, "x"] }));
         assert_eq!(tenant.post_ok(message.body()).await["status"], "recorded");
         let facts = tenant.facts_of("call.message_received").await;
         assert_eq!(facts[0]["kind"], "made-up-next-year");
@@ -197,15 +197,15 @@ fn a_message_of_an_unknown_type_is_kept_whole() {
 }
 
 #[test]
-fn what_is_no_number_address_or_date_is_kept_as_given_and_marked_invalid() {
+fn an_invalid_number_address_or_date_is_stored_unchanged_and_marked_invalid() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let customer =
             json!({ "number": "ask at desk 12", "email": "person at example.com", "name": "P" });
         let report = Message::report("c-1")
-            .told("customer", &customer)
-            .told("startedAt", json!("the day before"))
-            .told("endedAt", json!("2026-02-30T25:61:00Z"));
+            .field("customer", &customer)
+            .field("startedAt", json!("the day before"))
+            .field("endedAt", json!("2026-02-30T25:61:00Z"));
         tenant.post_ok(report.body()).await;
         let facts = &tenant.facts_of("call.ended").await[0];
         let party = json!({ "phone": "invalid", "email": "invalid", "name": true });
@@ -225,7 +225,7 @@ fn a_sentence_with_digits_in_it_is_no_number() {
     run(async {
         for said in ["use e-mail 20261121", "room 5550100, ask for Robin", "ref-12345678-x"] {
             let tenant = TestLedger::shared().await.tenant().await;
-            let report = Message::report("c-1").told("customer", json!({ "number": said }));
+            let report = Message::report("c-1").field("customer", json!({ "number": said }));
             tenant.post_ok(report.body()).await;
             assert_eq!(
                 tenant.facts_of("call.ended").await[0]["party"]["phone"],
@@ -238,7 +238,7 @@ fn a_sentence_with_digits_in_it_is_no_number() {
 }
 
 #[test]
-fn what_no_column_could_hold_is_stored_safely() {
+fn values_outside_the_range_of_columns_are_stored_safely() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let strange = [
@@ -279,13 +279,13 @@ fn what_no_column_could_hold_is_stored_safely() {
         for kind in ["end-of-call-report", "status-update", "tool-calls", "transfer-update"] {
             for value in strange {
                 let call = format!("c-{posted}");
-                let fill = |message: Message, key: &&str| message.told(key, value);
+                let fill = |message: Message, key: &&str| message.field(key, value);
                 let message = keys.iter().fold(Message::new(kind, &call), fill);
                 let message = message
-                    .of_call("createdAt", value)
-                    .of_call("assistantId", value)
-                    .of_call("metadata", format!(r#"{{"test":{value}}}"#))
-                    .of_call(
+                    .call_field("createdAt", value)
+                    .call_field("assistantId", value)
+                    .call_field("metadata", format!(r#"{{"test":{value}}}"#))
+                    .call_field(
                         "customer",
                         format!(r#"{{"number":{value},"name":{value},"email":{value}}}"#),
                     );
@@ -309,7 +309,7 @@ fn what_no_column_could_hold_is_stored_safely() {
 }
 
 #[test]
-fn an_id_that_is_none_makes_no_call_and_loses_no_message() {
+fn an_invalid_call_id_creates_no_call_and_loses_no_message() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for id in [r#""a\u0000b""#, r#"" ""#, "7", "null", "{}"] {
@@ -322,7 +322,7 @@ fn an_id_that_is_none_makes_no_call_and_loses_no_message() {
 }
 
 #[test]
-fn a_body_is_read_whatever_its_content_type_says() {
+fn a_body_is_read_with_any_content_type() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (nth, kind) in
@@ -357,7 +357,7 @@ fn every_refusal_is_a_problem_document() {
 }
 
 #[test]
-fn a_thousand_webhooks_from_one_address_are_all_taken() {
+fn a_thousand_webhooks_from_one_address_are_all_accepted() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut posts = JoinSet::new();

@@ -14,8 +14,8 @@ use crate::bad_input::problem;
 /// A report of a call that began on a day of March 2026.
 fn report(call: &str, day: u32, reason: &str) -> Message {
     Message::report(call)
-        .told("endedReason", json!(reason))
-        .told("startedAt", json!(format!("2026-03-{day:02}T10:00:00Z")))
+        .field("endedReason", json!(reason))
+        .field("startedAt", json!(format!("2026-03-{day:02}T10:00:00Z")))
 }
 
 fn customer(number: &str, email: &str) -> Value {
@@ -26,32 +26,32 @@ fn customer(number: &str, email: &str) -> Value {
 async fn tenant_with_calls() -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     let started = |message: Message, day: u32| {
-        message.of_call("createdAt", json!(format!("2026-03-{day:02}T10:00:00Z")))
+        message.call_field("createdAt", json!(format!("2026-03-{day:02}T10:00:00Z")))
     };
     let calls = [
         report("c-01", 1, "customer-ended-call")
-            .told("cost", "0.07")
-            .told("customer", customer("+15550100101", "ada@example.com"))
-            .told("toolCalls", json!([{ "id": "t-1", "name": "book" }]))
-            .of_call("type", json!("inboundPhoneCall"))
-            .of_call("assistantId", json!("a-1")),
+            .field("cost", "0.07")
+            .field("customer", customer("+15550100101", "ada@example.com"))
+            .field("toolCalls", json!([{ "id": "t-1", "name": "book" }]))
+            .call_field("type", json!("inboundPhoneCall"))
+            .call_field("assistantId", json!("a-1")),
         report("c-02", 2, "voicemail")
-            .told("cost", "0.14")
-            .told("customer", customer("+15550100102", "bo@example.com"))
-            .of_call("type", json!("outboundPhoneCall"))
-            .of_call("assistantId", json!("a-2")),
+            .field("cost", "0.14")
+            .field("customer", customer("+15550100102", "bo@example.com"))
+            .call_field("type", json!("outboundPhoneCall"))
+            .call_field("assistantId", json!("a-2")),
         report("c-03", 3, "silence-timed-out")
-            .told("cost", "0.28")
-            .told(
+            .field("cost", "0.28")
+            .field(
                 "toolCalls",
                 json!([{ "id": "t-1", "name": "book" }, { "id": "t-2", "name": "look" }]),
             )
-            .of_call("type", json!("webCall"))
-            .of_call("assistantId", json!("a-1"))
-            .of_call("metadata", json!({ "is_test": true })),
+            .call_field("type", json!("webCall"))
+            .call_field("assistantId", json!("a-1"))
+            .call_field("metadata", json!({ "is_test": true })),
         report("c-04", 4, "assistant-ended-call")
-            .told("cost", "0")
-            .told("customer", customer("+15550100101", "other@example.com")),
+            .field("cost", "0")
+            .field("customer", customer("+15550100101", "other@example.com")),
         report("c-05", 5, "customer-did-not-answer"),
         report("c-06", 6, "customer-busy"),
         report("c-07", 7, "assistant-forwarded-call"),
@@ -78,7 +78,7 @@ async fn found(tenant: &TestTenant, query: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_filter_finds_exactly_its_calls_newest_first() {
+fn each_filter_returns_exactly_its_calls_newest_first() {
     run(async {
         let tenant = tenant_with_calls().await;
         for (query, calls) in [
@@ -140,7 +140,7 @@ fn each_filter_finds_exactly_its_calls_newest_first() {
 }
 
 #[test]
-fn a_parameter_that_is_misspelt_or_unknown_is_refused_by_name() {
+fn a_misspelt_or_unknown_parameter_is_refused_with_its_name() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let call = "/v1/calls/6a1f2b54-93d0-5c1e-8d27-4f0b91ce77a3";
@@ -185,7 +185,7 @@ fn a_parameter_that_is_misspelt_or_unknown_is_refused_by_name() {
 }
 
 #[test]
-fn times_beyond_every_calendar_find_nothing_or_are_refused() {
+fn times_beyond_the_calendar_match_nothing_or_are_refused() {
     run(async {
         let tenant = tenant_with_calls().await;
         for time in [
@@ -205,11 +205,11 @@ fn times_beyond_every_calendar_find_nothing_or_are_refused() {
 }
 
 #[test]
-fn nothing_is_found_by_what_was_never_a_number_of_anybody() {
+fn an_unused_number_matches_no_call() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let withheld =
-            report("c-1", 1, "hangup").told("customer", json!({ "number": "anonymous" }));
+            report("c-1", 1, "hangup").field("customer", json!({ "number": "anonymous" }));
         tenant.post_ok(withheld.body()).await;
         tenant.settle().await;
         assert_eq!(found(&tenant, "").await, ["c-1"]);

@@ -17,9 +17,9 @@ const OTHER_PHONE: &str = "+15550100178";
 const EMAIL: &str = "zebulon.quicksilver@canary.example";
 const SIP: &str = "sip:zebulon-canary@203.0.113.77";
 const EXTERNAL_ID: &str = "crm-canary-8842-zebulon";
-const SAID: &str = "the heron sleeps beneath the \"copper\" bridge";
+const SPOKEN_TEXT: &str = "the heron sleeps beneath the \"copper\" bridge";
 const SUMMARY: &str = "wants the amalgam from nineteen-eighty-seven removed";
-const WHERE: &str = "17 Larkspur Crescent, Upper Canary";
+const ADDRESS: &str = "17 Larkspur Crescent, Upper Canary";
 const RECORDING: &str = "recording-of-zebulon-5c1f";
 const SERVER_SECRET: &str = "server-secret-canary-9d2e7b";
 const CONTROL: &str = "control-token-canary-41c7aa";
@@ -40,10 +40,10 @@ fn planted(call: &str, kind: &str) -> Value {
     });
     let tool = json!({
         "id": "tool-1", "type": "function",
-        "function": { "name": "bookAppointment", "arguments": { "name": OTHER_NAME, "address": WHERE } },
+        "function": { "name": "bookAppointment", "arguments": { "name": OTHER_NAME, "address": ADDRESS } },
     });
     let said = json!([
-        { "role": "user", "message": SAID, "time": 1_793_610_000_000_i64 },
+        { "role": "user", "message": SPOKEN_TEXT, "time": 1_793_610_000_000_i64 },
         { "role": "tool_call_result", "name": "bookAppointment", "toolCallId": "tool-1",
           "result": format!("booked for {OTHER_NAME}"), "time": 1_793_610_001_000_i64 },
     ]);
@@ -54,10 +54,10 @@ fn planted(call: &str, kind: &str) -> Value {
         "toolCallList": [tool],
         "toolWithToolCallList": [{ "type": "function", "name": "bookAppointment", "toolCall": tool,
                                    "server": { "url": "https://x.example", "secret": SERVER_SECRET } }],
-        "analysis": { "summary": SUMMARY, "structuredData": { "address": WHERE, "callback": OTHER_PHONE } },
-        "artifact": { "transcript": format!("User: {SAID}"), "messages": said,
+        "analysis": { "summary": SUMMARY, "structuredData": { "address": ADDRESS, "callback": OTHER_PHONE } },
+        "artifact": { "transcript": format!("User: {SPOKEN_TEXT}"), "messages": said,
                       "recordingUrl": format!("https://files.example/{RECORDING}.wav") },
-        "transcript": SAID,
+        "transcript": SPOKEN_TEXT,
         "summary": SUMMARY,
         "assistant": { "id": "assistant-canary", "name": NAME,
                        "server": { "url": "https://x.example", "secret": SERVER_SECRET },
@@ -65,8 +65,8 @@ fn planted(call: &str, kind: &str) -> Value {
         "call": { "id": call, "type": "inboundPhoneCall", "customer": customer,
                   "monitor": { "controlUrl": format!("https://{CONTROL}.example/control") },
                   "metadata": { "note": OTHER_NAME, "token": JWT } },
-        "destination": { "type": "number", "number": OTHER_PHONE, "message": SAID },
-        "unheardOf": { NAME: [WHERE, { "deep": SAID }] },
+        "destination": { "type": "number", "number": OTHER_PHONE, "message": SPOKEN_TEXT },
+        "unheardOf": { NAME: [ADDRESS, { "deep": SPOKEN_TEXT }] },
     });
     messages::message(call, kind, &fields)
 }
@@ -105,9 +105,9 @@ async fn send_bad(tenant: &TestTenant) {
     let good = planted("canary-bad", "end-of-call-report").to_string();
     let broken = format!("{}, \"{NAME}\": ", &good[..good.len() - 1]);
     assert_eq!(tenant.post(broken).await.0, 400);
-    let list = json!([NAME, PHONE, SAID, EMAIL]).to_string();
+    let list = json!([NAME, PHONE, SPOKEN_TEXT, EMAIL]).to_string();
     assert_eq!(tenant.post(list).await.0, 400);
-    let deep = format!("{}\"{SAID}\"{}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!("{}\"{SPOKEN_TEXT}\"{}", "[".repeat(5_000), "]".repeat(5_000));
     assert_eq!(tenant.post(deep).await.0, 400);
     let not_utf8 = [good.as_bytes(), &[0xff, 0xfe]].concat();
     assert_eq!(tenant.post(not_utf8).await.0, 400);
@@ -124,7 +124,7 @@ async fn send_bad(tenant: &TestTenant) {
 }
 
 /// Posts to a shared source a message that matches no tenant.
-async fn send_nobodys(ledger: &TestLedger, tenant: &TestTenant) {
+async fn send_unroutable(ledger: &TestLedger, tenant: &TestTenant) {
     let mut lost = tenant.through(ledger);
     lost.source_id = ledger.source(TenantId::INSTALLATION, SHARED_SECRET, true).await;
     lost.secret = SHARED_SECRET.into();
@@ -172,9 +172,9 @@ fn canaries(tenant: &TestTenant) -> Vec<String> {
         EMAIL,
         SIP,
         EXTERNAL_ID,
-        SAID,
+        SPOKEN_TEXT,
         SUMMARY,
-        WHERE,
+        ADDRESS,
         RECORDING,
         SERVER_SECRET,
         CONTROL,
@@ -194,7 +194,7 @@ fn canaries(tenant: &TestTenant) -> Vec<String> {
 }
 
 /// Returns a filter for the directories of databases that other tests use.
-async fn others_files(superuser: &mut PgConnection) -> impl Fn(&Path) -> bool + use<> {
+async fn other_databases(superuser: &mut PgConnection) -> impl Fn(&Path) -> bool + use<> {
     let ours: String = sqlx::query_scalar("select pg_relation_filepath('ledger.events')")
         .fetch_one(superuser)
         .await
@@ -205,7 +205,7 @@ async fn others_files(superuser: &mut PgConnection) -> impl Fn(&Path) -> bool + 
 }
 
 #[test]
-fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
+fn no_planted_text_is_found_unsealed() {
     run(async {
         let ledger = TestLedger::shared().await;
         let mut tenant = ledger.tenant().await;
@@ -213,13 +213,13 @@ fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
         tenant.secret = SOURCE_SECRET.into();
         send_good(&tenant).await;
         send_bad(&tenant).await;
-        send_nobodys(ledger, &tenant).await;
+        send_unroutable(ledger, &tenant).await;
         let request_id = read(&tenant).await;
 
         let shared = cluster::shared().await;
         let mut superuser = cluster::superuser().await;
         superuser.execute("checkpoint").await.expect("everything is on disk");
-        let others = others_files(&mut superuser).await;
+        let others = other_databases(&mut superuser).await;
         let scanner = Scanner::new(&canaries(&tenant));
         assert_eq!(scanner.found_below(&shared.dir, &others), Vec::<String>::new());
         let logged = logs::logged();
@@ -245,7 +245,7 @@ fn nothing_planted_in_the_traffic_is_found_outside_its_seal() {
 }
 
 #[test]
-fn no_key_lies_beside_what_it_opens() {
+fn no_key_is_stored_with_the_data_it_opens() {
     run(async {
         TestLedger::shared().await.tenant().await;
         let shared = cluster::shared().await;
@@ -255,7 +255,7 @@ fn no_key_lies_beside_what_it_opens() {
         let root = root.trim();
         let bytes = hex::decode(root).expect("hexadecimal");
         let scanner = Scanner::new(&[root.to_owned()]).and("its bytes", bytes);
-        let others = others_files(&mut superuser).await;
+        let others = other_databases(&mut superuser).await;
         let found = scanner.found_below(&shared.dir, &others);
         let kept = format!("{root} in {}", shared.dir.join("root.key").display());
         assert_eq!(found, [kept], "where it is kept, and nowhere else");

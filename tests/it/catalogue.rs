@@ -5,7 +5,7 @@ use ledger_tests::{OwnDatabase, run};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 #[test]
-fn the_catalogue_holds_nothing_but_what_the_rules_allow() {
+fn the_catalogue_has_only_what_the_rules_allow() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
@@ -213,7 +213,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_planted_mistake_is_found_by_name() {
+fn every_planted_mistake_is_found_and_named() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
@@ -232,7 +232,7 @@ fn every_planted_mistake_is_found_by_name() {
 }
 
 #[test]
-fn a_further_version_of_a_read_model_needs_no_line_in_the_lists() {
+fn a_new_version_of_a_read_model_needs_no_line_in_the_lists() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;

@@ -12,7 +12,7 @@ async fn called(tenant: &TestTenant, path: &str) -> Response {
 }
 
 #[test]
-fn a_whole_number_with_a_fraction_of_zero_is_taken() {
+fn a_whole_number_with_a_fraction_of_zero_is_accepted() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         tenant.post_ok(Message::report("c-1").body()).await;
@@ -41,12 +41,12 @@ fn a_whole_number_with_a_fraction_of_zero_is_taken() {
 }
 
 #[test]
-fn a_time_is_taken_as_date_libraries_write_it() {
+fn a_time_is_accepted_in_the_formats_of_date_libraries() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let report = Message::report("c-1")
-            .told("startedAt", json!("2026-11-01T00:00:30Z"))
-            .of_call("createdAt", json!("2026-11-01T00:00:30Z"));
+            .field("startedAt", json!("2026-11-01T00:00:30Z"))
+            .call_field("createdAt", json!("2026-11-01T00:00:30Z"));
         tenant.post_ok(report.body()).await;
         tenant.settle().await;
         for time in [
@@ -79,7 +79,7 @@ fn a_time_is_taken_as_date_libraries_write_it() {
 }
 
 #[test]
-fn a_mark_of_byte_order_before_a_body_is_no_part_of_it() {
+fn a_byte_order_mark_before_a_body_is_ignored() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -101,7 +101,7 @@ fn a_mark_of_byte_order_before_a_body_is_no_part_of_it() {
 }
 
 #[test]
-fn a_slash_at_the_end_of_a_path_is_the_same_route_and_counted_as_it() {
+fn a_trailing_slash_is_the_same_route_also_in_metrics() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let body = Message::report("c-1").body();
@@ -152,12 +152,12 @@ fn tool_calls_listed_as_one_object_or_as_text_get_an_answer() {
         .enumerate()
         {
             let call = format!("c-{nth}");
-            let body = Message::new("tool-calls", &call).told(key, &list).body();
+            let body = Message::new("tool-calls", &call).field(key, &list).body();
             let answer = tenant.post_ok(body.clone()).await;
             let results = answer["results"].as_array().expect("results");
-            let told: Vec<_> =
+            let result_ids: Vec<_> =
                 results.iter().filter_map(|one| one["toolCallId"].as_str()).collect();
-            assert_eq!(told, ids, "{key} {list}: {answer}");
+            assert_eq!(result_ids, ids, "{key} {list}: {answer}");
             assert!(results.iter().all(|one| one["error"].is_string()), "{answer}");
             assert_eq!(tenant.post_ok(body).await, answer);
         }
@@ -168,7 +168,7 @@ fn tool_calls_listed_as_one_object_or_as_text_get_an_answer() {
 }
 
 #[test]
-fn an_id_that_is_too_long_neither_merges_calls_nor_vanishes() {
+fn a_too_long_id_neither_merges_calls_nor_is_lost() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let long = |end: &str| format!("{}{end}", "x".repeat(200));
@@ -186,13 +186,13 @@ fn an_id_that_is_too_long_neither_merges_calls_nor_vanishes() {
         let (one, two) = (long("1"), long("2"));
         let tools = Message::tools("c-1", &[(&one, "book"), (&two, "cancel")]).body();
         let answer = tenant.post_ok(tools).await;
-        let told: Vec<_> = answer["results"]
+        let result_ids: Vec<_> = answer["results"]
             .as_array()
             .expect("results")
             .iter()
             .map(|one| one["toolCallId"].clone())
             .collect();
-        assert_eq!(told, [json!(one), json!(two)]);
+        assert_eq!(result_ids, [json!(one), json!(two)]);
         let call = tenant.only_call().await;
         assert_eq!(call["tools_used"], json!(["book", "cancel"]));
         assert_eq!(call["tool_calls"].as_array().map(Vec::len), Some(2), "{call}");
@@ -200,7 +200,7 @@ fn an_id_that_is_too_long_neither_merges_calls_nor_vanishes() {
 }
 
 #[test]
-fn a_link_to_a_recording_opens_what_it_opened() {
+fn a_link_to_a_recording_is_returned_unchanged() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let link = |name: &str| {
@@ -208,7 +208,7 @@ fn a_link_to_a_recording_opens_what_it_opened() {
                 "https://storage.example.com/{name}.wav?X-Amz-Security-Token=abc&token=eyJhbGciOiJFUzI1NiJ9.eyJleGFtcGxlIjoxfQ.c2lnbmF0dXJl&key=k&X-Amz-Signature=0f"
             )
         };
-        let report = Message::report("c-1").told("recordingUrl", json!(link("mono"))).told(
+        let report = Message::report("c-1").field("recordingUrl", json!(link("mono"))).field(
             "artifact",
             json!({ "stereoRecordingUrl": link("stereo"), "recording": { "mono": {
                 "assistantUrl": link("assistant"), "customerUrl": link("customer") } } }),
@@ -223,8 +223,8 @@ fn a_link_to_a_recording_opens_what_it_opened() {
             .collect();
         assert_eq!(urls, ["mono", "stereo", "assistant", "customer"].map(|name| json!(link(name))));
         let secret = Message::report("c-2")
-            .told("recordingUrl", json!("https://user:hush-hush@storage.example.com/a.wav"))
-            .told("serverUrl", json!("https://hooks.example.com/?token=hush-hush"))
+            .field("recordingUrl", json!("https://user:hush-hush@storage.example.com/a.wav"))
+            .field("serverUrl", json!("https://hooks.example.com/?token=hush-hush"))
             .body();
         tenant.post_ok(secret).await;
         let (_, shown) = tenant.get_with(&tenant.key, "/call/c-2").await;
@@ -233,7 +233,7 @@ fn a_link_to_a_recording_opens_what_it_opened() {
 }
 
 #[test]
-fn a_parameter_without_a_value_that_is_not_known_is_refused_by_name() {
+fn an_unknown_parameter_without_a_value_is_refused_with_its_name() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for query in ["foo", "foo=", "limit=1&foo"] {
@@ -250,7 +250,7 @@ fn a_parameter_without_a_value_that_is_not_known_is_refused_by_name() {
 }
 
 #[test]
-fn where_vapi_answers_something_a_refusal_has_vapis_shape() {
+fn a_refusal_on_a_route_of_vapi_has_vapis_format() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (path, status) in [
@@ -277,15 +277,15 @@ fn where_vapi_answers_something_a_refusal_has_vapis_shape() {
 }
 
 #[test]
-fn the_dialect_counts_test_calls_by_one_rule_wherever_they_are_counted() {
+fn the_dialect_counts_test_calls_by_one_rule_on_every_route() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for nth in 0..5 {
             let is_test = nth < 2;
             let call = Message::report(&format!("c-{nth}"))
-                .of_call("createdAt", json!("2026-11-02T10:00:00Z"))
-                .told("startedAt", json!("2026-11-02T10:00:00Z"))
-                .of_call("metadata", json!({ "test": is_test }));
+                .call_field("createdAt", json!("2026-11-02T10:00:00Z"))
+                .field("startedAt", json!("2026-11-02T10:00:00Z"))
+                .call_field("metadata", json!({ "test": is_test }));
             tenant.post_ok(call.body()).await;
         }
         tenant.settle().await;

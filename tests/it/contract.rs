@@ -76,7 +76,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 }
 
 #[test]
-fn every_operation_has_a_stable_id_of_verb_and_noun_and_no_other_has_it() {
+fn every_operation_has_a_unique_stable_id_of_verb_and_noun() {
     run(async {
         let document = document().await;
         let mut known: BTreeMap<&str, String> = BTreeMap::new();
@@ -99,7 +99,7 @@ fn every_operation_has_a_stable_id_of_verb_and_noun_and_no_other_has_it() {
 }
 
 #[test]
-fn every_answer_parameter_and_tag_says_what_it_is() {
+fn every_response_parameter_and_tag_has_a_description() {
     run(async {
         let document = document().await;
         let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
@@ -137,12 +137,12 @@ fn every_answer_parameter_and_tag_says_what_it_is() {
 }
 
 #[test]
-fn the_document_names_its_licence_its_contact_and_where_it_is_served() {
+fn the_document_has_licence_contact_and_servers() {
     run(async {
         let document = document().await;
         for place in ["/info/license/name", "/info/contact/name", "/servers/0/url"] {
-            let told = document.pointer(place).and_then(Value::as_str);
-            assert!(told.is_some_and(|text| !text.is_empty()), "{place}");
+            let text_at = document.pointer(place).and_then(Value::as_str);
+            assert!(text_at.is_some_and(|text| !text.is_empty()), "{place}");
         }
         for open in ["/healthz", "/readyz", "/metrics"] {
             assert_eq!(document["paths"][open]["get"]["security"], json!([]), "{open}");
@@ -163,7 +163,7 @@ fn words<'d>(document: &'d Value, schema: &'d Value) -> Vec<&'d str> {
 }
 
 #[test]
-fn a_list_of_words_is_an_enum_in_questions_and_in_answers() {
+fn a_fixed_list_of_values_is_an_enum_in_requests_and_responses() {
     run(async {
         let document = document().await;
         let outcomes = [

@@ -1,10 +1,10 @@
 //! The embedded PostgreSQL with real servers, processes and signals.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-mod elsewhere;
 mod ends;
 mod first_start;
 mod identity;
+mod separate_process;
 
 use std::{
     env, fs,
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 const OTHER: &str = "LEDGER_TEST_OTHER_PROCESS";
 
 #[tokio::test]
-async fn a_second_start_finds_the_data_of_the_first() {
+async fn a_second_start_has_the_data_of_the_first() {
     let data = Data::new();
     let first = data.start().await.unwrap();
     assert!(!first.was_adopted());
@@ -47,7 +47,7 @@ async fn a_second_start_finds_the_data_of_the_first() {
 }
 
 #[tokio::test]
-async fn the_last_user_ends_the_server_and_no_earlier_one() {
+async fn the_last_user_stops_the_server_and_no_earlier_one() {
     let data = Data::new();
     let mut starter = OtherProcess::start(&data);
     let ours = data.start().await.unwrap();
@@ -111,7 +111,7 @@ async fn a_start_after_process_and_server_were_killed_recovers() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_is_reaped_and_started_again_for_all_its_users() {
+async fn a_crashed_server_is_reaped_and_restarted_for_all_its_users() {
     let data = Data::new();
     let starter = data.start().await.unwrap();
     let adopter = data.start().await.unwrap();
@@ -129,7 +129,7 @@ async fn a_server_that_dies_is_reaped_and_started_again_for_all_its_users() {
 }
 
 #[tokio::test]
-async fn a_path_too_long_for_a_socket_gets_one_in_tmp() {
+async fn a_path_too_long_for_a_socket_uses_one_in_tmp() {
     let data = Data::new();
     let long = data.dir().join("a directory, 'quoted' and \"long\"".repeat(3)).join("data");
     let cluster = Cluster::start_or_adopt(Settings { data_dir: long, ..data.settings() });
@@ -154,7 +154,7 @@ async fn a_path_with_quotes_and_commas_works() {
 }
 
 #[tokio::test]
-async fn a_directory_in_the_way_of_the_server_is_named_before_anything_is_created() {
+async fn a_foreign_directory_at_the_data_path_is_named_before_anything_is_created() {
     if !geteuid().is_root() {
         return; // The server runs as this user and can enter the directory.
     }
@@ -177,7 +177,7 @@ async fn a_directory_without_a_server_is_not_taken_for_one() {
 }
 
 #[tokio::test]
-async fn data_of_a_version_that_is_not_installed_is_left_alone() {
+async fn data_of_a_version_that_is_not_installed_is_not_changed() {
     let data = Data::new();
     data.start().await.unwrap().stop().await.unwrap();
     let version = data.dir().join("data/pg/PG_VERSION");
@@ -188,7 +188,7 @@ async fn data_of_a_version_that_is_not_installed_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_an_interrupted_first_start_left_is_removed() {
+async fn the_remains_of_an_interrupted_first_start_are_removed() {
     let data = Data::new();
     fs::create_dir_all(data.dir().join("data/pg.tmp/base")).unwrap();
     data.open(&data.dir().join("data"));
@@ -197,7 +197,7 @@ async fn what_an_interrupted_first_start_left_is_removed() {
 }
 
 #[tokio::test]
-async fn a_server_that_may_lose_what_it_confirmed_is_refused_when_durable_was_asked() {
+async fn a_server_without_durability_is_refused_if_durability_is_required() {
     let data = Data::new();
     let disposable = data.start().await.unwrap();
     let durable = Settings { durability: Durability::Durable, ..data.settings() };
@@ -280,7 +280,7 @@ impl OtherProcess {
 
 /// Returns a directory in memory if there is enough: `initdb` takes most of the time of these
 /// tests.
-fn place() -> PathBuf {
+fn data_root() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let has_room = statvfs(&memory)
         .is_ok_and(|about| about.blocks_available() * about.fragment_size() > 1 << 30);
@@ -293,7 +293,7 @@ struct Data(TempDir);
 
 impl Data {
     fn new() -> Self {
-        let data = Self(tempfile::tempdir_in(place()).unwrap());
+        let data = Self(tempfile::tempdir_in(data_root()).unwrap());
         data.open(data.dir());
         data
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledger_core::clock::Clock;
 use ledger_tests::fixtures::{self, Message};
-use ledger_tests::ledger::{StoppedClock, taken};
+use ledger_tests::ledger::{StoppedClock, status_and_json};
 use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 use server::system::SystemClock;
@@ -19,7 +19,7 @@ async fn at_once(tenant: &TestTenant, bodies: Vec<String>) -> Vec<(u16, Value)> 
         let (request, barrier) = (tenant.webhook(body), Arc::clone(&barrier));
         posts.spawn(async move {
             barrier.wait().await;
-            taken(request.send().await.expect("an answer")).await
+            status_and_json(request.send().await.expect("an answer")).await
         });
     }
     posts.join_all().await
@@ -33,13 +33,13 @@ fn types(recorded: &[(String, String)]) -> Vec<&str> {
 fn fifty_identical_posts_at_once_are_one_event() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let body = Message::report("once").told("cost", "0.07").body();
+        let body = Message::report("once").field("cost", "0.07").body();
         let answers = at_once(&tenant, vec![body; 50]).await;
         assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
         let positions = answers.iter().map(|(_, answer)| &answer["position"]);
         assert!(positions.clone().all(|position| *position == answers[0].1["position"]));
-        let told = |word: &str| answers.iter().filter(|(_, it)| it["status"] == word).count();
-        assert_eq!((told("recorded"), told("duplicate")), (1, 49));
+        let observed = |word: &str| answers.iter().filter(|(_, it)| it["status"] == word).count();
+        assert_eq!((observed("recorded"), observed("duplicate")), (1, 49));
         assert_eq!(types(&tenant.recorded().await), ["call.ended"]);
         assert_eq!(tenant.only_call().await["cost_nanos"], 70_000_000);
     });
@@ -62,13 +62,13 @@ fn the_same_provider_call_in_two_tenants_is_two_calls() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (one, two) = (ledger.tenant().await, ledger.tenant().await);
-        let body = Message::report("shared-id").told("cost", "0.07").body();
+        let body = Message::report("shared-id").field("cost", "0.07").body();
         assert_eq!(one.post_ok(body.clone()).await["status"], "recorded");
         assert_eq!(two.post_ok(body).await["status"], "recorded");
         let (first, second) = (one.only_call().await, two.only_call().await);
         assert_ne!(first["call_id"], second["call_id"]);
-        for (reader, stranger) in [(&one, &second), (&two, &first)] {
-            let call_id = stranger["call_id"].as_str().expect("an id");
+        for (reader, other_call) in [(&one, &second), (&two, &first)] {
+            let call_id = other_call["call_id"].as_str().expect("an id");
             let path = format!("/v1/calls/{call_id}");
             assert_eq!(reader.get_with(&reader.key, &path).await.0, 404);
         }
@@ -80,9 +80,9 @@ fn all_messages_of_a_call_are_stored_not_only_the_first() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let said = Message::new("transcript", "c-1")
-            .told("transcriptType", json!("final"))
-            .told("role", json!("user"))
-            .told("transcript", json!("Hello."));
+            .field("transcriptType", json!("final"))
+            .field("role", json!("user"))
+            .field("transcript", json!("Hello."));
         let messages = [
             Message::status("c-1", "in-progress", 1_750_000_000_000),
             said,
@@ -95,15 +95,15 @@ fn all_messages_of_a_call_are_stored_not_only_the_first() {
         let path = format!("/v1/calls/{}/events", call["call_id"].as_str().expect("an id"));
         let events = tenant.get(&path).await;
         let events = events["data"].as_array().expect("a page");
-        let told: Vec<_> = events.iter().map(|event| &event["type"]).collect();
-        assert_eq!(told, ["call.started", "call.message_received", "call.ended"]);
+        let observed: Vec<_> = events.iter().map(|event| &event["type"]).collect();
+        assert_eq!(observed, ["call.started", "call.message_received", "call.ended"]);
         assert_eq!(events[1]["personal"]["conversation"]["messages"][0]["text"], "Hello.");
         assert!(events.iter().all(|event| event["personal"]["raw"]["message"].is_object()));
     });
 }
 
 #[test]
-fn a_message_that_comes_through_two_sources_is_one_event() {
+fn a_message_through_two_sources_is_one_event() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -111,14 +111,14 @@ fn a_message_that_comes_through_two_sources_is_one_event() {
         let body = Message::report("c-1").body();
         let first = tenant.post_ok(body.clone()).await;
         let request = tenant.webhook_at(other, "other-secret", body);
-        let (_, second) = taken(request.send().await.expect("an answer")).await;
+        let (_, second) = status_and_json(request.send().await.expect("an answer")).await;
         assert_eq!(second, json!({ "status": "duplicate", "position": first["position"] }));
         assert_eq!(tenant.recorded().await.len(), 1);
     });
 }
 
 #[test]
-fn a_tool_call_told_again_at_another_time_gets_the_same_answer_and_is_one_tool_call() {
+fn a_repeated_tool_call_with_another_time_gets_the_same_answer_and_is_one_tool_call() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut again = fixtures::json("vapi/tool-calls.inbound-squad-1.json");
@@ -148,7 +148,7 @@ fn the_same_tool_call_id_in_another_call_is_another_tool_call() {
 }
 
 #[test]
-fn beside_a_known_tool_call_the_new_one_is_added_and_both_are_answered() {
+fn of_a_known_and_a_new_tool_call_the_new_one_is_added_and_both_are_answered() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let (known, new) = (("t-1", "lookUp"), ("t-2", "book"));
@@ -174,12 +174,12 @@ fn beside_a_known_tool_call_the_new_one_is_added_and_both_are_answered() {
 }
 
 #[test]
-fn a_message_with_a_known_and_a_new_tool_call_is_kept_whole() {
+fn a_message_with_a_known_and_a_new_tool_call_is_stored_completely() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let (known, new) = (("t-1", "lookUp"), ("t-2", "book"));
         tenant.post_ok(Message::tools("c-1", &[known]).body()).await;
-        let second = Message::tools("c-1", &[known, new]).told("detail", json!("only here"));
+        let second = Message::tools("c-1", &[known, new]).field("detail", json!("only here"));
         tenant.post_ok(second.body()).await;
         let call = tenant.only_call().await;
         let path = format!("/v1/calls/{}/events", call["call_id"].as_str().expect("an id"));
@@ -193,7 +193,7 @@ fn a_message_with_a_known_and_a_new_tool_call_is_kept_whole() {
 }
 
 #[test]
-fn tool_calls_told_together_and_alone_at_once_are_each_recorded_and_answered() {
+fn tool_calls_sent_together_and_alone_concurrently_are_each_recorded_and_answered() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let tools = [("t-1", "a"), ("t-2", "b"), ("t-3", "c"), ("t-4", "d"), ("t-5", "e")];
@@ -221,23 +221,23 @@ fn telemetry_is_recorded_only_by_a_source_that_records_all() {
         assert_eq!(tenant.post_ok(speech.clone()).await, json!({ "status": "ignored" }));
         assert!(tenant.recorded().await.is_empty());
         let request = tenant.webhook_at(all_in, "other-secret", speech);
-        let (_, answer) = taken(request.send().await.expect("an answer")).await;
+        let (_, answer) = status_and_json(request.send().await.expect("an answer")).await;
         assert_eq!(answer["status"], "recorded");
         assert_eq!(types(&tenant.recorded().await), ["call.message_received"]);
     });
 }
 
 #[test]
-fn a_report_is_not_lost_because_its_call_was_first_heard_of_long_ago() {
+fn a_report_long_after_the_start_of_its_call_is_not_lost() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let long_ago = SystemClock.now() - chrono::Duration::days(400);
-        let then = TestLedger::start_at(StoppedClock(long_ago)).await;
+        let then = TestLedger::start_with_clock(StoppedClock(long_ago)).await;
         let started = Message::status("c-1", "in-progress", long_ago.timestamp_millis());
         assert_eq!(tenant.through(&then).post_ok(started.body()).await["status"], "recorded");
         then.stop().await;
-        let report = Message::report("c-1").told("cost", "0.28");
+        let report = Message::report("c-1").field("cost", "0.28");
         assert_eq!(tenant.post_ok(report.body()).await["status"], "recorded");
         assert_eq!(tenant.post_ok(started.body()).await["status"], "duplicate");
         let call = tenant.only_call().await;

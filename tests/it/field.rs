@@ -21,11 +21,11 @@ fn play(folder: &str) {
 }
 
 #[test]
-fn every_reported_case_gets_the_answer_that_is_right_for_it() {
+fn every_reported_case_gets_its_correct_response() {
     play("field");
 }
 
 #[test]
-fn every_sibling_of_a_reported_case_gets_the_answer_that_is_right_for_it() {
+fn every_variant_of_a_reported_case_gets_its_correct_response() {
     play("field/siblings");
 }

@@ -4,7 +4,7 @@
 mod fields;
 mod queries;
 mod sections;
-mod strange;
+mod unusual_bodies;
 mod wire;
 
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ fn cases(cases: u32) -> Config {
 }
 
 /// Checks that the server responds, accepts a webhook, returns its call, and has halted no tenant.
-async fn assert_well(ledger: &TestLedger, tenant: &TestTenant) {
+async fn assert_healthy(ledger: &TestLedger, tenant: &TestTenant) {
     let message = ledger_tests::fixtures::Message::report("and then").body();
     let answer = tenant.post_ok(message).await;
     assert!(answer["position"].is_i64(), "{answer}");

@@ -32,7 +32,7 @@ fn samples() -> Vec<(String, i16, String)> {
 }
 
 #[test]
-fn every_type_and_version_ever_written_has_a_sample_and_no_other_is_known() {
+fn every_event_type_and_version_has_a_sample_and_no_other_exists() {
     let found: BTreeSet<(String, i16)> =
         samples().into_iter().map(|(event_type, version, _)| (event_type, version)).collect();
     let written: BTreeSet<(String, i16)> = Event::TYPES
@@ -61,7 +61,7 @@ fn every_sample_is_read() {
 }
 
 #[test]
-fn what_this_build_writes_is_spelt_as_its_sample() {
+fn this_build_encodes_events_exactly_as_the_samples() {
     for (event_type, version, facts) in samples() {
         let event = decode(&event_type, version, &facts).expect("a sample");
         if event.schema_version() == version {

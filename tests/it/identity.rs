@@ -14,7 +14,7 @@ async fn call(tenant: &TestTenant, id: &str, customer: &Value) {
 }
 
 /// A tenant with one call for each of these customers, in this order.
-async fn with(people: &[(&str, Value)]) -> TestTenant {
+async fn tenant_with_calls_of(people: &[(&str, Value)]) -> TestTenant {
     let tenant = TestLedger::shared().await.tenant().await;
     for (id, customer) in people {
         call(&tenant, id, customer).await;
@@ -48,7 +48,7 @@ fn number(nth: u32) -> String {
 }
 
 #[test]
-fn callers_with_different_numbers_stay_different_people_whatever_else_they_share() {
+fn callers_with_different_numbers_are_different_contacts_despite_other_shared_handles() {
     for shared in [
         json!({ "email": "frontdesk@example.com" }),
         json!({ "externalId": "lead" }),
@@ -66,7 +66,7 @@ fn callers_with_different_numbers_stay_different_people_whatever_else_they_share
                     (["a0", "a1", "a2"][nth as usize], customer)
                 })
                 .collect();
-            let tenant = with(&people).await;
+            let tenant = tenant_with_calls_of(&people).await;
             assert_eq!(self::people(&tenant, "").await, 3, "{shared}");
             assert_eq!(found(&tenant, "phone=%2B15550100100").await, ["a0"], "{shared}");
         });
@@ -74,10 +74,10 @@ fn callers_with_different_numbers_stay_different_people_whatever_else_they_share
 }
 
 #[test]
-fn two_names_on_one_number_are_two_people_and_nobody_in_particular_without_a_name() {
+fn two_names_on_one_number_are_two_contacts_and_a_call_without_a_name_has_none() {
     run(async {
         let phone = |name: Option<&str>| json!({ "number": number(0), "name": name });
-        let tenant = with(&[
+        let tenant = tenant_with_calls_of(&[
             ("anna", phone(Some("Anna Example"))),
             ("ben", phone(Some("Ben Example"))),
             ("again", phone(Some("Dr. ANNA  example"))),
@@ -98,13 +98,13 @@ fn two_names_on_one_number_are_two_people_and_nobody_in_particular_without_a_nam
         assert_ne!(anna, ben);
         let anna = anna.as_str().expect("an id").to_owned();
         assert_eq!(found(&tenant, &format!("contact_id={anna}")).await, ["again", "anna"]);
-        let told = tenant.facts_of("call.ended").await;
-        assert_eq!(told[3]["person"]["candidates"].as_array().map(Vec::len), Some(2));
+        let observed = tenant.facts_of("call.ended").await;
+        assert_eq!(observed[3]["person"]["candidates"].as_array().map(Vec::len), Some(2));
     });
 }
 
 #[test]
-fn the_same_people_are_as_many_in_whatever_order_their_calls_arrive() {
+fn the_number_of_contacts_does_not_depend_on_the_order_of_calls() {
     let shared = "desk@example.com";
     let a = ("a", json!({ "number": number(0) }));
     let b = ("b", json!({ "email": shared }));
@@ -115,8 +115,8 @@ fn the_same_people_are_as_many_in_whatever_order_their_calls_arrive() {
         [[0, 1, 2, 3], [2, 0, 1, 3], [1, 3, 0, 2], [3, 2, 1, 0], [1, 0, 3, 2], [3, 1, 2, 0]]
     {
         run(async {
-            let told: Vec<_> = order.iter().map(|nth: &usize| all[*nth].clone()).collect();
-            let tenant = with(&told).await;
+            let observed: Vec<_> = order.iter().map(|nth: &usize| all[*nth].clone()).collect();
+            let tenant = tenant_with_calls_of(&observed).await;
             assert_eq!(people(&tenant, "").await, 2, "{order:?}");
             assert_eq!(people(&tenant, "phone=%2B15550100100").await, 1, "{order:?}");
             assert_eq!(people(&tenant, "from=2026-01-01T00:00:00Z").await, 2, "{order:?}");
@@ -125,15 +125,15 @@ fn the_same_people_are_as_many_in_whatever_order_their_calls_arrive() {
 }
 
 #[test]
-fn a_call_that_tells_two_people_shows_one_of_them_and_links_neither() {
+fn a_call_with_handles_of_two_contacts_gets_one_and_links_neither() {
     let anna = json!({ "number": number(0), "email": "anna@example.com" });
     let ben = json!({ "number": number(1), "name": "Ben Example" });
     for order in [[&anna, &ben], [&ben, &anna]] {
         run(async {
             let tenant = TestLedger::shared().await.tenant().await;
             for (kind, customer) in ["ringing", "in-progress"].into_iter().zip(order) {
-                let told = messages::from(messages::status("both", kind), customer);
-                tenant.post_ok(told.to_string()).await;
+                let observed = messages::from(messages::status("both", kind), customer);
+                tenant.post_ok(observed.to_string()).await;
             }
             call(&tenant, "later", &json!({ "number": number(0) })).await;
             tenant.settle().await;
@@ -154,7 +154,7 @@ fn a_call_that_tells_two_people_shows_one_of_them_and_links_neither() {
 fn a_sip_address_is_one_caller_and_its_number_is_that_number() {
     run(async {
         let alice = json!({ "sipUri": "sip:alice@pbx.example.com" });
-        let tenant = with(&[
+        let tenant = tenant_with_calls_of(&[
             ("s0", alice.clone()),
             ("s1", json!({ "sipUri": "SIP:Alice@PBX.example.com;transport=tcp" })),
             ("s2", json!({ "number": "sip:alice@pbx.example.com:5060" })),
@@ -176,9 +176,9 @@ fn a_sip_address_is_one_caller_and_its_number_is_that_number() {
 }
 
 #[test]
-fn everybody_behind_a_switchboard_is_somebody_else() {
+fn callers_with_a_shared_switchboard_number_are_different_contacts() {
     run(async {
-        let tenant = with(&[
+        let tenant = tenant_with_calls_of(&[
             ("bare", json!({ "number": number(0) })),
             ("e101", json!({ "number": number(0), "extension": "101" })),
             ("typed", json!({ "number": "+15550100100,101" })),
@@ -201,10 +201,10 @@ fn everybody_behind_a_switchboard_is_somebody_else() {
 }
 
 #[test]
-fn an_address_in_any_spelling_is_one_persons() {
+fn an_address_in_any_spelling_is_one_contact() {
     run(async {
         let spelled = |email: &str| json!({ "email": email, "name": "Anna Example" });
-        let tenant = with(&[
+        let tenant = tenant_with_calls_of(&[
             ("u0", spelled("anna@b\u{fc}cher.example")),
             ("u1", spelled("Anna@xn--bcher-kva.example")),
             ("u2", spelled("anna@bu\u{308}cher.EXAMPLE")),
@@ -235,13 +235,13 @@ fn a_placeholder_is_the_id_of_no_call() {
 }
 
 #[test]
-fn a_key_may_search_for_so_many_people_in_a_minute() {
+fn a_key_has_a_limit_of_searches_for_people_a_minute() {
     run(async {
         let limits = server::limits::Limits {
             lookups: 3,
             ..server::limits::Limits::with_max_body(5_000_000)
         };
-        let ledger = TestLedger::start_within(limits).await;
+        let ledger = TestLedger::start_with_limits(limits).await;
         let tenant = ledger.tenant().await;
         for _ in 0..3 {
             assert_eq!(tenant.get_with(&tenant.key, "/v1/calls?phone=%2B15550100100").await.0, 200);

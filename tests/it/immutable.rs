@@ -29,7 +29,7 @@ fn sqlstate(error: &sqlx::Error) -> String {
 }
 
 #[test]
-fn the_log_is_changed_by_nobody() {
+fn no_role_can_change_the_log() {
     run(async {
         // The statement itself is refused, so it needs no rows. A separate database, because the
         // lock of a truncate would block appends of other tests.
@@ -88,7 +88,7 @@ fn only_the_append_function_inserts() {
 }
 
 #[test]
-fn whatever_is_altered_behind_the_triggers_back_no_longer_fits_its_leaf_hash() {
+fn an_event_altered_without_the_trigger_does_not_match_its_leaf_hash() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

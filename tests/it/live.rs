@@ -18,7 +18,7 @@ fn texts(call: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_was_said_so_far_is_shown_in_order_until_the_report_tells_all() {
+fn the_transcript_of_a_live_call_is_in_order_until_the_report_replaces_it() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         tenant.post_ok(transcript(2, "user", "I would like an appointment.")).await;

@@ -26,7 +26,7 @@ impl Clock for WrongClock {
 
 /// Starts a server with a clock five seconds ahead.
 async fn ahead() -> TestLedger {
-    TestLedger::start_at(WrongClock(TimeDelta::seconds(5))).await
+    TestLedger::start_with_clock(WrongClock(TimeDelta::seconds(5))).await
 }
 
 /// Polls for calls updated after the newest time seen. Returns each call with the newest time it
@@ -54,11 +54,11 @@ async fn poll(tenant: TestTenant, done: Arc<AtomicBool>) -> (BTreeMap<String, St
 
 /// A report of a call of about `bytes` bytes.
 fn report(call: &str, bytes: usize) -> String {
-    Message::report(call).told("transcript", json!("x".repeat(bytes))).body()
+    Message::report(call).field("transcript", json!("x".repeat(bytes))).body()
 }
 
 #[test]
-fn a_script_that_polls_by_the_newest_time_it_saw_misses_no_call_and_gets_none_for_ever() {
+fn polling_by_the_newest_updated_time_misses_no_call_and_ends() {
     run(async {
         let shared = TestLedger::shared().await;
         let other = ahead().await;
@@ -107,7 +107,7 @@ fn a_script_that_polls_by_the_newest_time_it_saw_misses_no_call_and_gets_none_fo
 }
 
 #[test]
-fn what_is_shown_with_a_time_is_not_after_that_time() {
+fn a_call_is_not_newer_than_its_updated_time() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         tenant.post_ok(report("g", 1)).await;
@@ -134,7 +134,7 @@ fn as_of_a_time_is_a_prefix_of_the_log_though_clocks_differ() {
         let there = tenant.through(&other);
         let tag = |nth: i64| {
             Message::status("c-1", "in-progress", 1_750_000_000_000 + nth)
-                .of_call("assistantId", json!(format!("a-{nth}")))
+                .call_field("assistantId", json!(format!("a-{nth}")))
         };
         for nth in 0..8 {
             let server = if nth % 2 == 0 { &there } else { &tenant };
@@ -172,7 +172,7 @@ fn as_of_a_time_is_a_prefix_of_the_log_though_clocks_differ() {
 }
 
 #[test]
-fn as_of_a_time_is_told_from_the_marks_of_a_long_log() {
+fn as_of_a_time_uses_the_marks_of_a_long_log() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for nth in 0..300 {

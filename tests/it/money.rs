@@ -35,9 +35,10 @@ async fn call_of(tenant: &TestTenant, body: String) -> Value {
 }
 
 /// Returns the call of a report with these fields.
-async fn told(fields: &[(&str, &str)]) -> Value {
+async fn call_of_report(fields: &[(&str, &str)]) -> Value {
     let tenant = TestLedger::shared().await.tenant().await;
-    let report = fields.iter().fold(Message::report("c-1"), |it, (key, value)| it.told(key, value));
+    let report =
+        fields.iter().fold(Message::report("c-1"), |it, (key, value)| it.field(key, value));
     call_of(&tenant, report.body()).await
 }
 
@@ -68,7 +69,7 @@ fn a_cost_is_its_decimal_text_and_cents_are_rounded_up_exactly() {
             ("0.30000000000000004", 30),
             ("\"0.07\"", 7),
         ] {
-            let call = told(&[("cost", text)]).await;
+            let call = call_of_report(&[("cost", text)]).await;
             assert_eq!(call["cost_nanos"], nanos(text.trim_matches('"')), "{text}");
             assert_eq!(call["cost_cents"], cents, "{text}");
             assert_eq!(call["currency"], "USD");
@@ -78,7 +79,7 @@ fn a_cost_is_its_decimal_text_and_cents_are_rounded_up_exactly() {
 }
 
 #[test]
-fn each_captured_report_costs_what_its_text_says_and_its_parts_add_up() {
+fn each_captured_report_has_the_cost_of_its_text_and_its_parts_add_up() {
     let captured = [
         ("vapi/end-of-call-report.webcall-with-costs.json", Some(("0.0394", 4))),
         ("vapi/end-of-call-report.official-skill-example.json", Some(("0.15", 15))),
@@ -122,20 +123,23 @@ fn each_captured_report_costs_what_its_text_says_and_its_parts_add_up() {
 }
 
 #[test]
-fn a_cost_is_found_wherever_it_is_told() {
+fn a_cost_is_read_from_every_possible_field() {
     run(async {
         let listed = r#"[{"type":"model","cost":0.01},{"type":"voice","cost":0.02}]"#;
         let breakdown = r#"{"llm":0.01,"tts":0.02,"total":0.04}"#;
-        assert_eq!(told(&[("cost", "0.05"), ("costs", listed)]).await["cost_nanos"], 50_000_000);
-        let both = told(&[("costBreakdown", breakdown), ("costs", listed)]).await;
+        assert_eq!(
+            call_of_report(&[("cost", "0.05"), ("costs", listed)]).await["cost_nanos"],
+            50_000_000
+        );
+        let both = call_of_report(&[("costBreakdown", breakdown), ("costs", listed)]).await;
         assert_eq!(both["cost_nanos"], 40_000_000);
         let wanted = json!({ "transport_nanos": 0, "stt_nanos": 0, "llm_nanos": 10_000_000,
                              "tts_nanos": 20_000_000, "platform_nanos": 0, "other_nanos": 10_000_000 });
         assert_eq!(both["cost_breakdown"], wanted);
-        assert_eq!(told(&[("costs", listed)]).await["cost_nanos"], 30_000_000);
+        assert_eq!(call_of_report(&[("costs", listed)]).await["cost_nanos"], 30_000_000);
         for (key, value) in [("cost", "0.03"), ("costBreakdown", breakdown), ("costs", listed)] {
             let tenant = TestLedger::shared().await.tenant().await;
-            let inside = Message::report("c-1").of_call(key, value).body();
+            let inside = Message::report("c-1").call_field(key, value).body();
             let nanos = if key == "costBreakdown" { 40_000_000 } else { 30_000_000 };
             assert_eq!(call_of(&tenant, inside).await["cost_nanos"], nanos, "{key}");
         }
@@ -145,20 +149,25 @@ fn a_cost_is_found_wherever_it_is_told() {
 #[test]
 fn a_call_on_own_keys_costs_zero_and_a_call_without_a_cost_is_not_free() {
     run(async {
-        let free = told(&[("cost", "0"), ("costBreakdown", r#"{"llm":0,"total":0}"#)]).await;
+        let free =
+            call_of_report(&[("cost", "0"), ("costBreakdown", r#"{"llm":0,"total":0}"#)]).await;
         assert_eq!((&free["cost_nanos"], &free["cost_cents"]), (&json!(0), &json!(0)));
         assert_eq!(parts(&free), 0);
         for none in ["null", "[]", "{}", "\"\"", "\"free\"", "true"] {
-            assert_eq!(told(&[("cost", none)]).await["cost_nanos"], Value::Null, "{none}");
+            assert_eq!(
+                call_of_report(&[("cost", none)]).await["cost_nanos"],
+                Value::Null,
+                "{none}"
+            );
         }
     });
 }
 
 #[test]
-fn a_status_tells_no_cost_though_its_snapshot_says_zero() {
+fn a_status_sets_no_cost_from_a_snapshot_with_zero() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
-        let ended = Message::status("c-1", "ended", 1_750_000_000_000).of_call("cost", "0");
+        let ended = Message::status("c-1", "ended", 1_750_000_000_000).call_field("cost", "0");
         assert_eq!(call_of(&tenant, ended.body()).await["cost_nanos"], Value::Null);
     });
 }
@@ -175,7 +184,7 @@ fn the_sum_over_two_thousand_calls_is_the_exact_decimal_sum() {
             let text = texts[nth % texts.len()];
             sum += nanos(text);
             let request =
-                tenant.webhook(Message::report(&format!("c-{nth}")).told("cost", text).body());
+                tenant.webhook(Message::report(&format!("c-{nth}")).field("cost", text).body());
             posts.spawn(async move { request.send().await.expect("an answer").status().as_u16() });
         }
         assert!(posts.join_all().await.iter().all(|status| *status == 200));
@@ -204,7 +213,7 @@ fn the_sum_over_two_thousand_calls_is_the_exact_decimal_sum() {
 }
 
 #[test]
-fn the_digits_of_these_tests_are_right_themselves() {
+fn the_decimal_helper_of_these_tests_is_correct() {
     assert_eq!(i128::from(nanos("1")), NANOS);
     assert_eq!(nanos("0.1088"), 108_800_000);
     assert_eq!(nanos("7.275e-05"), 72_750);

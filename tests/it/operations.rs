@@ -2,7 +2,7 @@
 
 mod documented;
 mod outage;
-mod stuck;
+mod stalled;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ async fn json(response: Response) -> Value {
 }
 
 #[test]
-fn the_probes_say_that_it_lives_and_what_it_needs() {
+fn the_probes_report_liveness_and_readiness() {
     run(async {
         // Other tests halt tenants and leave projections behind in the shared database.
         let own = OwnDatabase::create().await;
@@ -131,7 +131,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
 }
 
 #[test]
-fn every_answer_names_its_request_and_nobody_else_can() {
+fn every_response_has_a_request_id_that_clients_cannot_set() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -166,7 +166,7 @@ fn every_answer_names_its_request_and_nobody_else_can() {
 }
 
 #[test]
-fn the_api_describes_itself_without_the_network() {
+fn the_page_of_the_api_works_without_the_network() {
     run(async {
         let ledger = TestLedger::shared().await;
         let document = json(get(ledger, "/openapi.json").await).await;
@@ -179,7 +179,7 @@ fn the_api_describes_itself_without_the_network() {
 }
 
 #[test]
-fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
+fn a_request_in_flight_is_answered_during_a_stop() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -195,7 +195,7 @@ fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
         let posted = tokio::spawn(async move {
             beside.post(fixtures::bytes("vapi/hang.inbound.composed.json")).await
         });
-        own.until_somebody_waits().await;
+        own.until_lock_wait().await;
         let stopped = tokio::spawn(ledger.stop());
         while Client::new().get(format!("http://{address}/healthz")).send().await.is_ok() {
             tokio::task::yield_now().await;
@@ -213,7 +213,7 @@ fn a_request_under_way_is_answered_when_the_server_is_told_to_stop() {
 }
 
 #[test]
-fn a_change_that_the_log_does_not_take_is_not_made() {
+fn a_change_with_a_failed_append_is_not_made() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

@@ -31,7 +31,7 @@ fn messages() -> Vec<String> {
         message["message"]["cost"] = json!(0.12);
         message
     };
-    let told = [
+    let sent = [
         of("assistant-request.inbound-pstn"),
         status("queued"),
         status("ringing"),
@@ -47,7 +47,7 @@ fn messages() -> Vec<String> {
         report,
         corrected,
     ];
-    let timed = told.into_iter().zip(0..).map(|(mut body, nth)| {
+    let timed = sent.into_iter().zip(0..).map(|(mut body, nth)| {
         body["message"]["timestamp"] = json!(1_722_115_400_000_i64 + nth * 1000);
         body
     });
@@ -110,7 +110,7 @@ async fn post_at_once(bodies: &[String], so_many: usize) -> String {
 }
 
 #[test]
-fn any_permutation_with_repeats_ends_in_the_same_record() {
+fn any_permutation_with_repeats_gives_the_same_record() {
     let messages = messages();
     let reference = run(post_in_order(&messages));
     let count = messages.len();
@@ -145,7 +145,7 @@ fn difference(one: &str, two: &str) -> String {
 }
 
 #[test]
-fn the_reference_tells_everything_that_was_sent() {
+fn the_reference_record_has_everything_that_was_sent() {
     let seen = run(post_in_order(&messages()));
     let detail: Value = serde_json::from_str(seen.lines().last().expect("lines")).expect("JSON");
     assert_eq!(detail["status"], "ended");
@@ -159,7 +159,7 @@ fn the_reference_tells_everything_that_was_sent() {
 }
 
 fn report(cost: &str) -> Message {
-    Message::report("c-1").told("cost", cost).told("timestamp", 1_750_000_065_000_i64)
+    Message::report("c-1").field("cost", cost).field("timestamp", 1_750_000_065_000_i64)
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_second_different_report_is_a_correction_whose_cost_counts_once() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let later =
-            Message::report("c-1").told("cost", "0.05").told("timestamp", 1_750_000_099_000_i64);
+            Message::report("c-1").field("cost", "0.05").field("timestamp", 1_750_000_099_000_i64);
         assert_eq!(tenant.post_ok(report("0.07").body()).await["status"], "recorded");
         assert_eq!(tenant.post_ok(later.body()).await["status"], "recorded");
         assert_eq!(tenant.post_ok(report("0.07").body()).await["status"], "duplicate");
@@ -179,7 +179,7 @@ fn a_second_different_report_is_a_correction_whose_cost_counts_once() {
 }
 
 #[test]
-fn of_two_reports_of_one_moment_the_later_recorded_is_the_correction() {
+fn of_two_reports_of_one_time_the_later_recorded_is_the_correction() {
     run(async {
         for (first, second) in [("0.07", "0.05"), ("0.05", "0.07")] {
             let tenant = TestLedger::shared().await.tenant().await;
@@ -192,19 +192,22 @@ fn of_two_reports_of_one_moment_the_later_recorded_is_the_correction() {
 }
 
 #[test]
-fn what_a_correction_leaves_out_stays_as_it_was_told() {
+fn fields_missing_in_a_correction_keep_their_values() {
     run(async {
         let first = Message::report("c-1")
-            .told("timestamp", 1_750_000_001_000_i64)
-            .told("cost", "0.07")
-            .told("recordingUrl", json!("https://recordings.example.com/1.wav"))
-            .told("summary", json!("They asked for a time."))
-            .told("toolCalls", json!([{ "id": "t-1", "name": "book", "arguments": { "day": 1 } }]));
+            .field("timestamp", 1_750_000_001_000_i64)
+            .field("cost", "0.07")
+            .field("recordingUrl", json!("https://recordings.example.com/1.wav"))
+            .field("summary", json!("They asked for a time."))
+            .field(
+                "toolCalls",
+                json!([{ "id": "t-1", "name": "book", "arguments": { "day": 1 } }]),
+            );
         let second = Message::report("c-1")
-            .told("timestamp", 1_750_000_002_000_i64)
-            .told("recordingUrl", "null")
-            .told("summary", json!(""))
-            .told(
+            .field("timestamp", 1_750_000_002_000_i64)
+            .field("recordingUrl", "null")
+            .field("summary", json!(""))
+            .field(
                 "messages",
                 json!([{ "role": "tool", "tool_call_id": "t-1", "content": "done" }]),
             );
@@ -226,17 +229,17 @@ fn what_a_correction_leaves_out_stays_as_it_was_told() {
 }
 
 #[test]
-fn the_time_of_a_tool_call_does_not_depend_on_the_order_of_its_tellings() {
+fn the_time_of_a_tool_call_does_not_depend_on_the_order_of_its_reports() {
     run(async {
         let live =
-            Message::tools("c-1", &[("t-1", "book")]).told("timestamp", 1_750_000_001_000_i64);
+            Message::tools("c-1", &[("t-1", "book")]).field("timestamp", 1_750_000_001_000_i64);
         let log = |at: Value| json!([{ "role": "tool_calls", "time": at, "toolCalls": [{ "id": "t-1", "function": { "name": "book" } }] }]);
         let first = Message::report("c-1")
-            .told("timestamp", 1_750_000_060_000_i64)
-            .told("messages", log(json!(1_750_000_002_000_i64)));
+            .field("timestamp", 1_750_000_060_000_i64)
+            .field("messages", log(json!(1_750_000_002_000_i64)));
         let second = Message::report("c-1")
-            .told("timestamp", 1_750_000_070_000_i64)
-            .told("messages", log(Value::Null));
+            .field("timestamp", 1_750_000_070_000_i64)
+            .field("messages", log(Value::Null));
         let mut seen = Vec::new();
         for order in [[&live, &first, &second], [&second, &live, &first], [&first, &second, &live]]
         {
@@ -252,13 +255,13 @@ fn the_time_of_a_tool_call_does_not_depend_on_the_order_of_its_tellings() {
 }
 
 #[test]
-fn a_start_told_twice_is_the_first_one() {
+fn of_two_reported_starts_the_first_counts() {
     run(async {
-        let told = |at: i64| Message::status("c-1", "in-progress", 1_750_000_000_000 + at);
+        let sent = |at: i64| Message::status("c-1", "in-progress", 1_750_000_000_000 + at);
         for order in [[0, 9000], [9000, 0]] {
             let tenant = TestLedger::shared().await.tenant().await;
             for at in order {
-                tenant.post_ok(told(at).body()).await;
+                tenant.post_ok(sent(at).body()).await;
             }
             assert_eq!(tenant.only_call().await["started_at"], "2025-06-15T15:06:40Z");
         }

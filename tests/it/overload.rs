@@ -1,12 +1,12 @@
 //! Overload, slow peers and outages: the server stays within its limits, sends clients the time to
 //! retry, answers every tool call in time, and recovers by itself.
 
+mod body_budget;
 mod outages;
 mod peers;
 mod proofs;
 mod queues;
 mod reading;
-mod room;
 mod senders;
 mod shares;
 mod stop;
@@ -21,9 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Default timeout of the voice platform for a tool call.
-const PLATFORM_PATIENCE: Duration = Duration::from_secs(20);
+const PLATFORM_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time limit for an expected state.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A tool call of a call.
 fn tool_call(call: &str) -> String {
@@ -33,16 +33,16 @@ fn tool_call(call: &str) -> String {
 }
 
 /// Returns the answer to the tool call of a call, which must be in time.
-async fn voice(tenant: &TestTenant, call: &str) -> String {
-    heard(tenant, call, tool_call(call)).await
+async fn tool_answer(tenant: &TestTenant, call: &str) -> String {
+    received(tenant, call, tool_call(call)).await
 }
 
 /// What the voice of a call hears about the tool of this body, in time.
-async fn heard(tenant: &TestTenant, call: &str, body: String) -> String {
+async fn received(tenant: &TestTenant, call: &str, body: String) -> String {
     let asked = Instant::now();
     let (status, answer) = tenant.post(body).await;
     assert_eq!(status, 200, "{answer}");
-    assert!(asked.elapsed() < PLATFORM_PATIENCE, "a caller waits");
+    assert!(asked.elapsed() < PLATFORM_TIMEOUT, "a caller waits");
     assert_eq!(answer["results"][0]["toolCallId"], format!("tool-{call}"));
     let said = answer["results"][0]["error"].as_str().expect("a sentence to be spoken");
     assert!(!said.contains('\n'), "{said}");
@@ -50,8 +50,8 @@ async fn heard(tenant: &TestTenant, call: &str, body: String) -> String {
 }
 
 /// Checks that a tool call is answered with a failure, and that nothing was done.
-async fn assert_voice_is_told(tenant: &TestTenant, call: &str) {
-    let said = voice(tenant, call).await;
+async fn assert_tool_call_fails(tenant: &TestTenant, call: &str) {
+    let said = tool_answer(tenant, call).await;
     assert!(said.contains("cannot be reached") && said.contains("Nothing was done"), "{said}");
 }
 
@@ -81,7 +81,7 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.expect("did not come about in time");
+    tokio::time::timeout(TIMEOUT, wait).await.expect("did not come about in time");
 }
 
 /// Locks every tenant of a database, so that appends wait until the rollback.
@@ -93,10 +93,10 @@ async fn hold_tenants(conn: &mut PgConnection) -> Transaction<'_, Postgres> {
 }
 
 /// Checks that reports are accepted and readiness succeeds, on the same server process.
-async fn assert_goes_on(ledger: &TestLedger, tenant: &TestTenant, call: &str) {
+async fn assert_recovers(ledger: &TestLedger, tenant: &TestTenant, call: &str) {
     until(async || post_report(tenant, call).await.status() == 200).await;
     until(async || get(ledger, "/readyz").await.status() == 200).await;
-    let said = voice(tenant, &format!("{call}-tool")).await;
+    let said = tool_answer(tenant, &format!("{call}-tool")).await;
     assert!(said.contains("not configured"), "{said}");
     let calls = tenant.calls().await;
     assert!(calls.iter().any(|known| known["provider_call_id"] == call), "{calls:?}");
@@ -110,7 +110,7 @@ impl Raw {
         Self(TcpStream::connect(ledger.address).await.expect("a connection"))
     }
 
-    async fn say(&mut self, text: &str) {
+    async fn write_text(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.expect("it is open");
     }
 
@@ -119,7 +119,7 @@ impl Raw {
         let stream = TcpStream::connect(tenant.address).await.expect("a connection");
         let mut raw = Self(stream);
         let source = tenant.source_id;
-        raw.say(&format!(
+        raw.write_text(&format!(
             "POST /ingest/{source} HTTP/1.1\r\nhost: example.com\r\nx-vapi-secret: {secret}\r\n\
              content-length: {length}\r\n\r\n{{"
         ))
@@ -128,27 +128,27 @@ impl Raw {
     }
 
     /// Reads from the server until it closes, or until nothing arrives within `time`.
-    async fn within(&mut self, time: Duration) -> Option<String> {
-        let mut heard = vec![0; 4_096];
-        let read = tokio::time::timeout(time, self.0.read(&mut heard)).await.ok()?;
-        heard.truncate(read.unwrap_or(0));
-        Some(String::from_utf8_lossy(&heard).into_owned())
+    async fn read_within(&mut self, time: Duration) -> Option<String> {
+        let mut received = vec![0; 4_096];
+        let read = tokio::time::timeout(time, self.0.read(&mut received)).await.ok()?;
+        received.truncate(read.unwrap_or(0));
+        Some(String::from_utf8_lossy(&received).into_owned())
     }
 
     /// Reads the first bytes of the response.
-    async fn some(&mut self) -> String {
-        let mut heard = vec![0; 4_096];
-        let read = tokio::time::timeout(PATIENCE, self.0.read(&mut heard)).await;
-        heard.truncate(read.expect("it answers").expect("it is open"));
-        String::from_utf8_lossy(&heard).into_owned()
+    async fn first_bytes(&mut self) -> String {
+        let mut received = vec![0; 4_096];
+        let read = tokio::time::timeout(TIMEOUT, self.0.read(&mut received)).await;
+        received.truncate(read.expect("it answers").expect("it is open"));
+        String::from_utf8_lossy(&received).into_owned()
     }
 
     /// Reads until the server closes.
-    async fn rest(&mut self) -> String {
-        let mut heard = Vec::new();
-        let read = self.0.read_to_end(&mut heard);
+    async fn read_to_end(&mut self) -> String {
+        let mut received = Vec::new();
+        let read = self.0.read_to_end(&mut received);
         // A reset also counts as an end.
-        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server closes");
-        String::from_utf8_lossy(&heard).into_owned()
+        let _ = tokio::time::timeout(TIMEOUT, read).await.expect("the server closes");
+        String::from_utf8_lossy(&received).into_owned()
     }
 }

@@ -6,7 +6,7 @@ use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 
 async fn call_from(tenant: &TestTenant, call: &str, number: &str) {
-    let report = Message::report(call).told("customer", json!({ "number": number }));
+    let report = Message::report(call).field("customer", json!({ "number": number }));
     tenant.post_ok(report.body()).await;
 }
 
@@ -39,7 +39,7 @@ const SPELLINGS: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn one_number_in_every_spelling_is_one_person_and_the_filter_reads_the_same_text() {
+fn one_number_in_every_spelling_is_one_contact_and_matches_the_same_filter() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (nth, (number, _)) in SPELLINGS.iter().enumerate() {
@@ -53,9 +53,9 @@ fn one_number_in_every_spelling_is_one_person_and_the_filter_reads_the_same_text
 }
 
 #[test]
-fn a_plus_that_was_not_encoded_finds_the_number_or_is_refused_with_the_reason() {
+fn an_unencoded_plus_matches_the_number_or_is_refused_with_the_reason() {
     run(async {
-        let tenant = TestLedger::shared().await.tenant_in("GB").await;
+        let tenant = TestLedger::shared().await.tenant_in_country("GB").await;
         call_from(&tenant, "p", "+15550100151").await;
         call_from(&tenant, "n", "07700 900123").await;
         assert_eq!(found(&tenant, "phone=+15550100151").await, ["p"]);
@@ -73,11 +73,11 @@ fn a_plus_that_was_not_encoded_finds_the_number_or_is_refused_with_the_reason() 
 }
 
 #[test]
-fn callers_with_a_withheld_number_are_as_many_people_as_calls() {
+fn each_call_with_a_withheld_number_counts_as_one_person() {
     run(async {
         for number in ["266696687", "+266696687", "86282452253", "7378742883", "anonymous"] {
             for country in ["DE", "US", "CN"] {
-                let tenant = TestLedger::shared().await.tenant_in(country).await;
+                let tenant = TestLedger::shared().await.tenant_in_country(country).await;
                 for nth in 0..3 {
                     call_from(&tenant, &format!("a{nth}"), number).await;
                 }
@@ -91,7 +91,7 @@ fn callers_with_a_withheld_number_are_as_many_people_as_calls() {
 }
 
 #[test]
-fn what_came_in_e164_is_shown_digit_for_digit_and_found() {
+fn a_number_in_e164_is_returned_unchanged_and_found() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         call_from(&tenant, "r", "+78121234567").await;
@@ -105,7 +105,7 @@ fn what_came_in_e164_is_shown_digit_for_digit_and_found() {
 }
 
 #[test]
-fn a_national_number_is_of_the_tenants_country_or_is_kept_as_given() {
+fn a_national_number_is_of_the_tenants_country_or_stored_unchanged() {
     run(async {
         for (country, number, shown) in [
             ("IN", "9123456789", "+919123456789"),
@@ -116,7 +116,7 @@ fn a_national_number_is_of_the_tenants_country_or_is_kept_as_given() {
             ("", "2125550123", "2125550123"),
             ("", "+442079460018", "+442079460018"),
         ] {
-            let tenant = TestLedger::shared().await.tenant_in(country).await;
+            let tenant = TestLedger::shared().await.tenant_in_country(country).await;
             call_from(&tenant, "n", number).await;
             tenant.settle().await;
             assert_eq!(tenant.only_call().await["customer"]["phone"], shown, "{country}");

@@ -23,7 +23,7 @@ async fn read(store: &Store, tenant_id: TenantId) -> PlanLimits {
 }
 
 #[test]
-fn limits_that_are_set_are_the_tenants_row_and_a_fact_of_its_log() {
+fn a_changed_limit_is_in_the_row_of_the_tenant_and_in_its_log() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
@@ -34,8 +34,8 @@ fn limits_that_are_set_are_the_tenants_row_and_a_fact_of_its_log() {
             assert_eq!(read(store, tenant.tenant_id).await, limits);
         }
         let facts = tenant.facts_of("tenant.plan_limits_set").await;
-        let told = [json!({ "calls": 5, "cost_nanos": 7 }), json!({ "calls": 5 }), json!({})];
-        assert_eq!(facts, told, "what was in force already was no change");
+        let expected = [json!({ "calls": 5, "cost_nanos": 7 }), json!({ "calls": 5 }), json!({})];
+        assert_eq!(facts, expected, "what was in force already was no change");
 
         store.set_plan_limits(tenant.tenant_id, plan(5, 7)).await.expect("it is set");
         assert_eq!(read(store, other.tenant_id).await, PlanLimits::default());
@@ -43,7 +43,7 @@ fn limits_that_are_set_are_the_tenants_row_and_a_fact_of_its_log() {
 }
 
 #[test]
-fn a_log_that_takes_nothing_leaves_the_limits_as_they_were() {
+fn a_failed_append_leaves_the_limits_unchanged() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let store = &tenant.store;
@@ -61,7 +61,7 @@ fn a_log_that_takes_nothing_leaves_the_limits_as_they_were() {
 }
 
 #[test]
-fn limits_set_at_the_same_time_end_as_the_last_fact_tells() {
+fn limits_set_concurrently_end_as_in_the_last_event() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let store = &tenant.store;
@@ -81,7 +81,7 @@ fn limits_set_at_the_same_time_end_as_the_last_fact_tells() {
 }
 
 #[test]
-fn a_limit_is_above_zero_whoever_writes_it() {
+fn a_limit_is_above_zero_on_every_path() {
     assert_eq!([0, -1, i64::MIN].map(Limit::new), [None; 3]);
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;

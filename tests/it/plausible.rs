@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 /// A valid report: one minute on 10 March 2026, ten cents.
 fn report(call: &str) -> Message {
     Message::report(call)
-        .of_call("createdAt", json!("2026-03-10T15:00:00.000Z"))
-        .told("timestamp", 1_773_154_865_000_i64)
+        .call_field("createdAt", json!("2026-03-10T15:00:00.000Z"))
+        .field("timestamp", 1_773_154_865_000_i64)
 }
 
 fn minute(message: Message) -> Message {
     message
-        .told("startedAt", json!("2026-03-10T15:00:02.000Z"))
-        .told("endedAt", json!("2026-03-10T15:01:02.000Z"))
-        .told("cost", "0.1")
+        .field("startedAt", json!("2026-03-10T15:00:02.000Z"))
+        .field("endedAt", json!("2026-03-10T15:01:02.000Z"))
+        .field("cost", "0.1")
 }
 
 async fn call_of(message: Message) -> Value {
@@ -55,19 +55,19 @@ const HOSTILE: [(&str, &[&str]); 6] = [
 ];
 
 #[test]
-fn no_hostile_value_changes_another_calls_figures() {
+fn no_impossible_value_changes_another_calls_figures() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut hostile = 0;
         for (field, values) in HOSTILE {
             for value in values {
-                let odd = minute(report(&format!("odd-{hostile}"))).told(field, value);
-                let odd = odd.of_call("metadata", json!({ "test": hostile % 2 == 0 }));
+                let odd = minute(report(&format!("odd-{hostile}"))).field(field, value);
+                let odd = odd.call_field("metadata", json!({ "test": hostile % 2 == 0 }));
                 tenant.post_ok(odd.body()).await;
                 hostile += 1;
             }
         }
-        let created = report("created").of_call("createdAt", json!("9999-01-01T00:00:00Z"));
+        let created = report("created").call_field("createdAt", json!("9999-01-01T00:00:00Z"));
         tenant.post_ok(created.body()).await;
         for nth in 0..3 {
             tenant.post_ok(minute(report(&format!("n{nth}"))).body()).await;
@@ -107,14 +107,14 @@ fn no_hostile_value_changes_another_calls_figures() {
 }
 
 #[test]
-fn a_value_that_no_call_can_have_is_kept_with_the_event_and_named_in_its_facts() {
+fn an_impossible_value_is_stored_with_the_event_and_named_in_its_facts() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let absurd = report("c-1")
-            .told("durationMs", "9223372036854775807")
-            .told("cost", "9223372036.8")
-            .told("startedAt", json!("9999-01-01T00:00:00Z"))
-            .told("endedAt", json!("2026-03-10T15:01:02.000Z"));
+            .field("durationMs", "9223372036854775807")
+            .field("cost", "9223372036.8")
+            .field("startedAt", json!("9999-01-01T00:00:00Z"))
+            .field("endedAt", json!("2026-03-10T15:01:02.000Z"));
         tenant.post_ok(absurd.body()).await;
         tenant.settle().await;
         let call = tenant.only_call().await;
@@ -134,20 +134,20 @@ fn a_value_that_no_call_can_have_is_kept_with_the_event_and_named_in_its_facts()
 }
 
 #[test]
-fn a_start_of_zero_is_not_told_wherever_it_stands() {
+fn a_start_of_zero_is_no_fact_in_any_field() {
     run(async {
         for zero in ["0", "\"1970-01-01T00:00:00.000Z\"", "\"0\""] {
-            let of_report = minute(report("c")).told("startedAt", zero);
+            let of_report = minute(report("c")).field("startedAt", zero);
             let call = call_of(of_report).await;
             assert_eq!(call["started_at"], "2026-03-10T15:00:00Z", "{zero}");
             assert_eq!(call["duration_ms"], Value::Null, "{zero}");
-            let created = minute(report("c").of_call("createdAt", zero));
+            let created = minute(report("c").call_field("createdAt", zero));
             assert_eq!(call_of(created).await["started_at"], "2026-03-10T15:00:02Z", "{zero}");
             let status = Message::new("status-update", "c")
-                .told("status", json!("in-progress"))
-                .told("timestamp", 1_773_154_802_000_i64)
-                .told("startedAt", zero)
-                .of_call("createdAt", zero);
+                .field("status", json!("in-progress"))
+                .field("timestamp", 1_773_154_802_000_i64)
+                .field("startedAt", zero)
+                .call_field("createdAt", zero);
             assert_eq!(call_of(status).await["started_at"], "2026-03-10T15:00:02Z", "{zero}");
         }
     });
@@ -167,14 +167,14 @@ fn times_are_read_in_every_unit_and_spelling() {
             ("\"20260310T150002Z\"", "\"20260310T100102-0500\""),
             ("\"2026-03-10 15:00:02+00\"", "\"2026-03-10T15:01:02\""),
         ] {
-            let call = call_of(report("c").told("startedAt", start).told("endedAt", end)).await;
+            let call = call_of(report("c").field("startedAt", start).field("endedAt", end)).await;
             assert_eq!(call["started_at"], "2026-03-10T15:00:02Z", "{start}");
             assert_eq!(call["ended_at"], "2026-03-10T15:01:02Z", "{end}");
             assert_eq!(call["duration_ms"], 60_000, "{start} {end}");
         }
         let short = report("c")
-            .told("startedAt", json!("2026-03-10T15:00Z"))
-            .told("endedAt", json!("2026-03-10 15:01"));
+            .field("startedAt", json!("2026-03-10T15:00Z"))
+            .field("endedAt", json!("2026-03-10 15:01"));
         let call = call_of(short).await;
         assert_eq!(
             (&call["started_at"], &call["duration_ms"]),
@@ -193,11 +193,11 @@ async fn cost_after(bodies: &[String]) -> (Value, Value) {
 }
 
 #[test]
-fn a_zero_that_no_report_states_takes_no_amount_away_in_any_order() {
+fn a_zero_outside_a_report_removes_no_amount_in_any_order() {
     run(async {
-        let at = |ms: i64| Message::report("m").told("timestamp", ms);
-        let amount = at(1_773_154_865_000).told("cost", "0.31").body();
-        let stale = at(1_773_154_866_000).of_call("cost", "0").body();
+        let at = |ms: i64| Message::report("m").field("timestamp", ms);
+        let amount = at(1_773_154_865_000).field("cost", "0.31").body();
+        let stale = at(1_773_154_866_000).call_field("cost", "0").body();
         let object = json!({
             "id": "m", "type": "inboundPhoneCall", "status": "ended", "cost": 0,
             "updatedAt": "2026-03-10T15:02:00.000Z",
@@ -212,7 +212,7 @@ fn a_zero_that_no_report_states_takes_no_amount_away_in_any_order() {
             assert_eq!(cost_after(&bodies).await, (json!(310_000_000), json!(310_000_000)));
         }
         assert_eq!(cost_after(&[stale]).await, (Value::Null, json!(0)), "nobody priced it");
-        let stated = at(1_773_154_867_000).told("cost", "0").body();
+        let stated = at(1_773_154_867_000).field("cost", "0").body();
         for bodies in [vec![amount.clone(), stated.clone()], vec![stated, amount]] {
             assert_eq!(
                 cost_after(&bodies).await,
@@ -228,7 +228,7 @@ fn a_total_is_the_stated_one_or_the_whole_sum() {
     run(async {
         let listed = r#"[{"type":"model","cost":0.1},{"type":"voice","cost":0.0501428571428571428571428571429}]"#;
         let odd = r#"[{"type":"model","cost":0.1},{"type":"voice","cost":"a lot"}]"#;
-        for (told, nanos) in [
+        for (fields, nanos) in [
             (vec![("costs", listed)], json!(150_142_857)),
             (vec![("cost", "0"), ("costs", r#"[{"type":"model","cost":0.02}]"#)], json!(0)),
             (vec![("costs", odd)], Value::Null),
@@ -236,8 +236,8 @@ fn a_total_is_the_stated_one_or_the_whole_sum() {
             (vec![("costs", r#"[{"cost":0.1},{"cost":5.55e-17}]"#)], json!(100_000_000)),
         ] {
             let message =
-                told.iter().fold(report("c"), |message, (key, value)| message.told(key, value));
-            assert_eq!(call_of(message).await["cost_nanos"], nanos, "{told:?}");
+                fields.iter().fold(report("c"), |message, (key, value)| message.field(key, value));
+            assert_eq!(call_of(message).await["cost_nanos"], nanos, "{fields:?}");
         }
     });
 }

@@ -61,7 +61,7 @@ async fn calls(conn: &mut PgConnection) -> i64 {
 }
 
 /// Deletes all rows and checkpoints of projections; a running engine applies the logs again.
-async fn forget(conn: &mut PgConnection) {
+async fn delete_projected(conn: &mut PgConnection) {
     let truncate = format!("truncate {}, projection.checkpoints", TABLES.join(", "));
     sqlx::raw_sql(AssertSqlSafe(truncate)).execute(conn).await.expect("forgotten");
 }
@@ -119,7 +119,7 @@ fn two_servers_project_each_event_once_and_lose_none() {
 /// Checks that a projection from the log alone gives identical rows.
 async fn assert_rebuilt(own: &OwnDatabase, tenants: &[TestTenant], live: &[String]) {
     let mut conn = own.superuser().await;
-    forget(&mut conn).await;
+    delete_projected(&mut conn).await;
     let ledger = own.server().await;
     for tenant in tenants {
         tenant.through(&ledger).settle().await;
@@ -133,7 +133,7 @@ async fn assert_rebuilt(own: &OwnDatabase, tenants: &[TestTenant], live: &[Strin
 }
 
 #[test]
-fn a_rebuild_ends_in_the_same_bytes() {
+fn a_rebuild_gives_the_same_bytes() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -172,7 +172,7 @@ fn a_restart_in_the_middle_loses_nothing() {
 }
 
 /// An event of the call's stream with a type unknown to this build.
-fn unheard_of(tenant_id: TenantId, stream_id: StreamId) -> AppendRequest {
+fn unknown_event(tenant_id: TenantId, stream_id: StreamId) -> AppendRequest {
     let event = NewEvent {
         event_id: EventId(stream_id.0),
         event_type: "call.sung",
@@ -191,7 +191,7 @@ fn unheard_of(tenant_id: TenantId, stream_id: StreamId) -> AppendRequest {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_halts_its_tenant_by_name_and_no_other() {
+fn an_unknown_event_halts_its_tenant_with_the_reason_and_no_other() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -201,10 +201,10 @@ fn an_event_that_cannot_be_read_halts_its_tenant_by_name_and_no_other() {
 
         // Recorded without a running projection, so that it is in the middle of a batch.
         let bare = own.store(1);
-        let request = unheard_of(tenant.tenant_id, StreamId(tenant.tenant_id.0));
+        let request = unknown_event(tenant.tenant_id, StreamId(tenant.tenant_id.0));
         let bad = bare.appender().append(request).await.expect("appended").first;
         bare.close().await;
-        forget(&mut own.superuser().await).await;
+        delete_projected(&mut own.superuser().await).await;
 
         let ledger = own.server().await;
         let (tenant, other) = (tenant.through(&ledger), other.through(&ledger));
@@ -245,7 +245,7 @@ async fn halted(conn: &mut PgConnection, tenant_id: TenantId) -> (i64, String) {
 }
 
 #[test]
-fn a_checkpoint_that_somebody_else_moved_is_not_overwritten() {
+fn a_checkpoint_moved_by_another_worker_is_not_overwritten() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
@@ -265,7 +265,7 @@ fn a_checkpoint_that_somebody_else_moved_is_not_overwritten() {
         tenant.settle().await;
         let before = position(&mut conn, &tenant).await;
         post_calls(&tenant, "meddled", 1).await;
-        let mut woken = ledger.store.wake().subscribe();
+        let mut woken = ledger.store.notifier().subscribe();
         post_calls(&tenant, "again", 1).await;
         woken.changed().await.expect("the store lives");
         assert_eq!(calls(&mut conn).await, 0);
@@ -288,7 +288,7 @@ async fn position(conn: &mut PgConnection, tenant: &TestTenant) -> i64 {
 }
 
 #[test]
-fn a_held_tenant_is_passed_over_and_a_reader_may_wait_for_it() {
+fn a_locked_tenant_is_skipped_and_a_reader_can_wait_for_it() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

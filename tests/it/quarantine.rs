@@ -6,7 +6,7 @@ use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::RouteKind;
 use ledger_tests::cluster::superuser;
 use ledger_tests::fixtures::Message;
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Shared {
 
     async fn send(&self, body: &str) -> (u16, Value) {
         let request = self.tenant.webhook_at(self.source_id, SECRET, body.to_owned());
-        taken(request.send().await.expect("an answer")).await
+        status_and_json(request.send().await.expect("an answer")).await
     }
 
     /// Sends a body that matches no route; returns the id of its quarantine entry.
@@ -55,7 +55,7 @@ impl Shared {
         entries.filter(|entry| entry["source_id"] == json!(self.source_id)).cloned().collect()
     }
 
-    async fn claim(&self, assistant: &str) {
+    async fn add_route(&self, assistant: &str) {
         let store = &self.tenant.store;
         let kind = RouteKind::AssistantId;
         let added = store.add_route(self.tenant.tenant_id, self.source_id, kind, assistant).await;
@@ -69,7 +69,7 @@ impl Shared {
 
     async fn replayed(&self, id: &str) -> Value {
         let (status, answer) =
-            taken(self.replay(id, &self.key).send().await.expect("an answer")).await;
+            status_and_json(self.replay(id, &self.key).send().await.expect("an answer")).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }
@@ -79,14 +79,14 @@ impl Shared {
 fn report(call: &str, assistant: &str) -> String {
     let server = json!({ "url": "https://example.com/hook", "secret": "provider-secret-of-call" });
     Message::report(call)
-        .told("cost", "0.07")
-        .told("server", server)
-        .of_call("assistantId", json!(assistant))
+        .field("cost", "0.07")
+        .field("server", server)
+        .call_field("assistantId", json!(assistant))
         .body()
 }
 
 #[test]
-fn a_message_is_replayed_once_it_can_be_told_whose_it_is_and_stays_listed() {
+fn a_delivery_with_a_new_route_is_replayed_and_stays_listed() {
     run(async {
         let shared = Shared::new().await;
         let body = report("replayed", "assistant-1");
@@ -97,7 +97,7 @@ fn a_message_is_replayed_once_it_can_be_told_whose_it_is_and_stays_listed() {
         problem(refused, 409, "no-single-route").await;
         assert!(shared.tenant.recorded().await.is_empty());
 
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         let first = shared.replayed(&id).await;
         assert_eq!(first["status"], "recorded", "{first}");
         assert_eq!(first["tenant_id"], json!(shared.tenant.tenant_id));
@@ -126,12 +126,12 @@ fn a_message_is_replayed_once_it_can_be_told_whose_it_is_and_stays_listed() {
 }
 
 #[test]
-fn what_was_replayed_is_known_when_the_platform_sends_it_again() {
+fn a_replayed_delivery_is_a_duplicate_when_sent_again() {
     run(async {
         let shared = Shared::new().await;
         let body = report("sent-again", "assistant-1");
         let id = shared.quarantine(&body).await;
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         let replayed = shared.replayed(&id).await;
         // The secret is part of the content digest, although it was not stored.
         let (status, answer) = shared.send(&body).await;
@@ -141,7 +141,7 @@ fn what_was_replayed_is_known_when_the_platform_sends_it_again() {
         // The reverse order: the provider sends again before the replay.
         let body = report("sent-before", "assistant-2");
         let id = shared.quarantine(&body).await;
-        shared.claim("assistant-2").await;
+        shared.add_route("assistant-2").await;
         let (_, sent) = shared.send(&body).await;
         assert_eq!(sent["status"], "recorded");
         let replayed = shared.replayed(&id).await;
@@ -152,15 +152,17 @@ fn what_was_replayed_is_known_when_the_platform_sends_it_again() {
 }
 
 #[test]
-fn many_who_replay_at_once_record_once() {
+fn concurrent_replays_record_once() {
     run(async {
         let shared = Shared::new().await;
         let id = shared.quarantine(&report("raced", "assistant-1")).await;
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         let mut replays = JoinSet::new();
         for _ in 0..8 {
             let request = shared.replay(&id, &shared.key);
-            replays.spawn(async move { taken(request.send().await.expect("an answer")).await });
+            replays.spawn(async move {
+                status_and_json(request.send().await.expect("an answer")).await
+            });
         }
         let answers = replays.join_all().await;
         let position = &answers[0].1["position"];
@@ -178,7 +180,7 @@ fn to_a_tenants_key_the_quarantine_is_empty_and_its_entries_missing() {
         let shared = Shared::new().await;
         let id = shared.quarantine(&report("not-yours", "assistant-1")).await;
         // Also for an admin key of the tenant with the route.
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         let admin = shared.ledger.key(shared.tenant.tenant_id, &["admin", "personal"]).await;
         let (status, page) = shared.tenant.get_with(&admin, "/v1/quarantine").await;
         assert_eq!((status, page), (200, json!({ "data": [], "next_cursor": null })));
@@ -205,17 +207,17 @@ fn a_key_of_the_installation_opens_no_tenants_data() {
 }
 
 #[test]
-fn a_replayed_tool_call_holds_what_the_voice_was_told_and_when_it_asked() {
+fn a_replayed_tool_call_has_its_first_answer_and_time() {
     run(async {
         let shared = Shared::new().await;
         let tools = Message::tools("asked", &[("t-1", "book")])
-            .of_call("assistantId", json!("assistant-1"))
+            .call_field("assistantId", json!("assistant-1"))
             .body();
         let (_, heard) = shared.send(&tools).await;
         let said = heard["results"][0]["error"].clone();
         assert!(said.is_string(), "{heard}");
         let entry = shared.entries().await[0].clone();
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         shared.replayed(entry["quarantine_id"].as_str().expect("an id")).await;
         let call = shared.tenant.only_call().await;
         assert_eq!(call["tool_calls"][0]["result"], json!({ "error": said }), "{call}");
@@ -232,11 +234,11 @@ fn a_replayed_tool_call_holds_what_the_voice_was_told_and_when_it_asked() {
 }
 
 #[test]
-fn a_tenant_that_takes_no_events_takes_no_replay_either() {
+fn an_inactive_tenant_accepts_no_replay() {
     run(async {
         let shared = Shared::new().await;
         let id = shared.quarantine(&report("frozen", "assistant-1")).await;
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         sqlx::query("update ledger.tenants set state = 'frozen' where tenant_id = $1")
             .bind(shared.tenant.tenant_id.0)
             .execute(&mut superuser().await)
@@ -249,17 +251,17 @@ fn a_tenant_that_takes_no_events_takes_no_replay_either() {
 }
 
 #[test]
-fn an_entry_of_before_its_content_was_named_is_named_by_its_body() {
+fn an_old_quarantine_entry_gets_its_digest_from_its_body() {
     run(async {
         let shared = Shared::new().await;
-        let body = Message::report("older").of_call("assistantId", json!("assistant-1")).body();
+        let body = Message::report("older").call_field("assistantId", json!("assistant-1")).body();
         let id = shared.quarantine(&body).await;
         sqlx::query("update ledger.quarantine set content_sealed = null where source_id = $1")
             .bind(shared.source_id.0)
             .execute(&mut superuser().await)
             .await
             .expect("as an older build left it");
-        shared.claim("assistant-1").await;
+        shared.add_route("assistant-1").await;
         let replayed = shared.replayed(&id).await;
         assert_eq!(shared.send(&body).await.1["position"], replayed["position"]);
         assert_eq!(shared.tenant.calls().await.len(), 1);
@@ -267,7 +269,7 @@ fn an_entry_of_before_its_content_was_named_is_named_by_its_body() {
 }
 
 #[test]
-fn the_quarantine_comes_in_pages_newest_first_by_its_state() {
+fn the_quarantine_is_paged_newest_first_by_state() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

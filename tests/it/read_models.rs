@@ -3,7 +3,7 @@
 mod parked;
 
 use ledger_core::ids::TenantId;
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -42,8 +42,8 @@ impl Operated {
     }
 
     /// Sends a command that must be accepted; returns the response.
-    async fn done(&self, key: &str, path: &str, body: &Value) -> Value {
-        let (status, answer) = taken(self.post(key, path, body.to_string()).await).await;
+    async fn command_ok(&self, key: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = status_and_json(self.post(key, path, body.to_string()).await).await;
         assert!(matches!(status, 200 | 202), "{path}: {answer}");
         answer
     }
@@ -70,13 +70,13 @@ impl Operated {
 }
 
 #[test]
-fn a_key_of_the_installation_rebuilds_compares_shows_and_takes_back() {
+fn a_key_of_the_installation_can_rebuild_diff_promote_and_roll_back() {
     run(async {
         let operated = Operated::new().await;
         let key = &operated.key;
         let begun = operated.post(key, "/v1/projections/calls/rebuild", "").await;
         assert_eq!(begun.status(), 202);
-        let begun = taken(begun).await.1;
+        let begun = status_and_json(begun).await.1;
         let expected =
             json!({ "name": "calls", "version": 3, "state": "building", "tenant_id": null });
         assert_eq!(begun, expected);
@@ -88,34 +88,37 @@ fn a_key_of_the_installation_rebuilds_compares_shows_and_takes_back() {
             (&json!(3), &json!(2), &json!(0))
         );
 
-        let back = operated.done(key, "/v1/projections/calls/rollback", &json!({})).await;
+        let back = operated.command_ok(key, "/v1/projections/calls/rollback", &json!({})).await;
         assert_eq!((&back["version"], &back["state"]), (&json!(2), &json!("active")));
         operated.until(2, "current").await;
 
         let by_hand = json!({ "promote": false });
-        operated.done(key, "/v1/projections/calls/rebuild", &by_hand).await;
+        operated.command_ok(key, "/v1/projections/calls/rebuild", &by_hand).await;
         let again = operated.post(key, "/v1/projections/calls/rebuild", "").await;
         problem(again, 409, "rebuild-running").await;
         operated.until(4, "building").await;
-        let shown = loop {
+        let promoted_version = loop {
             // A version that is being filled cannot be promoted.
             let promoted = operated.post(key, "/v1/projections/calls/promote", "").await;
             match promoted.status().as_u16() {
                 409 => problem(promoted, 409, "projection-behind").await,
-                _ => break taken(promoted).await.1,
+                _ => break status_and_json(promoted).await.1,
             };
         };
-        assert_eq!((&shown["version"], &shown["state"]), (&json!(4), &json!("active")));
+        assert_eq!(
+            (&promoted_version["version"], &promoted_version["state"]),
+            (&json!(4), &json!("active"))
+        );
         assert_eq!(operated.tenant.calls().await.len(), 3);
-        operated.done(key, "/v1/projections/calls/rebuild", &by_hand).await;
-        let gone = operated.done(key, "/v1/projections/calls/cancel", &json!({})).await;
+        operated.command_ok(key, "/v1/projections/calls/rebuild", &by_hand).await;
+        let gone = operated.command_ok(key, "/v1/projections/calls/cancel", &json!({})).await;
         assert_eq!((&gone["version"], &gone["state"]), (&json!(5), &json!("cancelled")));
         operated.ledger.stop().await;
     });
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn an_impossible_command_is_refused_with_a_code() {
     run(async {
         let operated = Operated::new().await;
         let key = &operated.key;
@@ -170,7 +173,7 @@ fn what_cannot_be_is_refused_by_name() {
 }
 
 #[test]
-fn a_tenants_key_sees_its_own_figures_and_moves_its_own_rows_only() {
+fn a_tenants_key_reads_and_rebuilds_its_own_rows_only() {
     run(async {
         let operated = Operated::new().await;
         let other = operated.ledger.tenant().await;
@@ -197,14 +200,15 @@ fn a_tenants_key_sees_its_own_figures_and_moves_its_own_rows_only() {
         problem(refused, 404, "tenant-not-found").await;
 
         let by_hand = json!({ "promote": false });
-        let begun = operated.done(key, "/v1/projections/calls/rebuild", &by_hand).await;
+        let begun = operated.command_ok(key, "/v1/projections/calls/rebuild", &by_hand).await;
         assert_eq!(begun["tenant_id"], json!(operated.tenant.tenant_id));
         assert_eq!(operated.versions(key).await.len(), 3);
         assert_eq!(operated.versions(&other_key).await.len(), 2, "it is none of theirs");
         // A version of one tenant does not exclude one of another tenant.
-        let beside = operated.done(&other_key, "/v1/projections/calls/rebuild", &by_hand).await;
+        let beside =
+            operated.command_ok(&other_key, "/v1/projections/calls/rebuild", &by_hand).await;
         assert_eq!(beside["tenant_id"], json!(other.tenant_id));
-        operated.done(&other_key, "/v1/projections/calls/cancel", &json!({})).await;
+        operated.command_ok(&other_key, "/v1/projections/calls/cancel", &json!({})).await;
         assert_eq!(operated.versions(key).await.len(), 3, "it is still there");
         for path in ["promote", "cancel"] {
             let path = format!("/v1/projections/calls/{path}");
@@ -213,14 +217,18 @@ fn a_tenants_key_sees_its_own_figures_and_moves_its_own_rows_only() {
         }
         let unseen = other.request(&other_key, "/v1/projections/calls/diff?against=3").send().await;
         problem(unseen.expect("an answer"), 409, "nothing-to-compare").await;
-        let shown = loop {
+        let promoted_version = loop {
             let promoted = operated.post(key, "/v1/projections/calls/promote", "").await;
             match promoted.status().as_u16() {
                 409 => problem(promoted, 409, "projection-behind").await,
-                _ => break taken(promoted).await.1,
+                _ => break status_and_json(promoted).await.1,
             };
         };
-        assert_eq!(shown["tenant_id"], json!(operated.tenant.tenant_id), "{shown}");
+        assert_eq!(
+            promoted_version["tenant_id"],
+            json!(operated.tenant.tenant_id),
+            "{promoted_version}"
+        );
         assert_eq!(operated.tenant.calls().await.len(), 3);
         assert_eq!(operated.versions(&operated.key).await.len(), 2, "it went into what is shown");
         operated.ledger.stop().await;

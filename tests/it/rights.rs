@@ -22,7 +22,7 @@ async fn send(tenant: &TestTenant, key: &str, method: Method, path: &str, body: 
 
 /// Sends a command without a body; returns status and JSON of the response.
 async fn command(tenant: &TestTenant, key: &str, method: Method, path: &str) -> (u16, Value) {
-    ledger_tests::ledger::taken(send(tenant, key, method, path, "").await).await
+    ledger_tests::ledger::status_and_json(send(tenant, key, method, path, "").await).await
 }
 
 async fn set_state(store: &Store, tenant_id: TenantId, state: TenantState) {

@@ -5,7 +5,7 @@ use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::RouteKind;
 use ledger_tests::cluster::superuser;
 use ledger_tests::fixtures::{self, Message};
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -33,7 +33,7 @@ impl Shared {
 
     async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let request = self.one.webhook_at(self.source_id, SECRET, body);
-        taken(request.send().await.expect("an answer")).await
+        status_and_json(request.send().await.expect("an answer")).await
     }
 
     /// Returns the sealed bodies in quarantine.
@@ -56,7 +56,7 @@ impl Shared {
 }
 
 fn message(call: &str) -> Message {
-    Message::report(call).told("cost", "0.07")
+    Message::report(call).field("cost", "0.07")
 }
 
 fn our_number(id: &str, number: &str) -> Value {
@@ -64,7 +64,7 @@ fn our_number(id: &str, number: &str) -> Value {
 }
 
 #[test]
-fn a_message_goes_to_the_tenant_that_claims_its_assistant_or_number() {
+fn a_message_is_stored_for_the_tenant_with_a_route_for_its_assistant_or_number() {
     run(async {
         let shared = Shared::new().await;
         shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
@@ -73,15 +73,15 @@ fn a_message_goes_to_the_tenant_that_claims_its_assistant_or_number() {
         shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
         let assistant = json!({ "id": "assistant-1" });
         let claimed = [
-            message("c-1").of_call("assistantId", json!("assistant-1")),
-            message("c-2").told("assistant", &assistant),
-            message("c-3").of_call("phoneNumberId", json!("number-1")),
-            message("c-4").told("phoneNumber", our_number("number-1", "+15550100099")),
-            message("c-5").told("phoneNumber", our_number("number-9", "+15550100002")),
-            message("c-6").told("phoneNumber", our_number("number-9", "+1 555-010-0002")),
+            message("c-1").call_field("assistantId", json!("assistant-1")),
+            message("c-2").field("assistant", &assistant),
+            message("c-3").call_field("phoneNumberId", json!("number-1")),
+            message("c-4").field("phoneNumber", our_number("number-1", "+15550100099")),
+            message("c-5").field("phoneNumber", our_number("number-9", "+15550100002")),
+            message("c-6").field("phoneNumber", our_number("number-9", "+1 555-010-0002")),
             message("c-7")
-                .of_call("assistantId", json!("assistant-1"))
-                .of_call("phoneNumberId", json!("number-1")),
+                .call_field("assistantId", json!("assistant-1"))
+                .call_field("phoneNumberId", json!("number-1")),
         ];
         for (nth, message) in claimed.iter().enumerate() {
             let (status, answer) = shared.post(message.body()).await;
@@ -93,7 +93,7 @@ fn a_message_goes_to_the_tenant_that_claims_its_assistant_or_number() {
             );
             assert_eq!(shared.one.recorded().await.len(), nth + 1);
         }
-        let other = message("c-1").of_call("assistantId", json!("assistant-2"));
+        let other = message("c-1").call_field("assistantId", json!("assistant-2"));
         assert_eq!(shared.post(other.body()).await.1["status"], "recorded");
         assert_eq!(shared.one.calls().await.len(), claimed.len());
         assert_eq!(shared.two.only_call().await["provider_call_id"], "c-1");
@@ -107,7 +107,7 @@ fn a_tool_call_at_a_shared_source_is_answered_for_its_tenant() {
         let shared = Shared::new().await;
         shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
         let tools = Message::tools("c-1", &[("t-1", "book")]);
-        let tools = tools.of_call("assistantId", json!("assistant-2"));
+        let tools = tools.call_field("assistantId", json!("assistant-2"));
         let (status, answer) = shared.post(tools.body()).await;
         assert_eq!((status, &answer["results"][0]["toolCallId"]), (200, &json!("t-1")));
         assert_eq!(shared.two.recorded().await.len(), 1);
@@ -119,16 +119,17 @@ fn a_tool_call_at_a_shared_source_is_answered_for_its_tenant() {
 fn a_national_number_at_a_shared_source_is_read_in_the_country_of_the_tenant() {
     run(async {
         let ledger = TestLedger::shared().await;
-        let us = ledger.tenant_in("US").await;
+        let us = ledger.tenant_in_country("US").await;
         let source_id = ledger.source(TenantId::INSTALLATION, SECRET, false).await;
-        let shared = Shared { source_id, two: ledger.tenant_in("DE").await, one: us };
+        let shared = Shared { source_id, two: ledger.tenant_in_country("DE").await, one: us };
         shared.route(&shared.one, RouteKind::AssistantId, "here").await;
         shared.route(&shared.two, RouteKind::AssistantId, "elsewhere").await;
         let customer = json!({ "number": "(555) 010-0123" });
         for (call, assistant) in [("n-1", "here"), ("n-2", "elsewhere")] {
-            let told = message(call).told("customer", &customer);
-            let (status, _) =
-                shared.post(told.of_call("assistantId", json!(assistant)).body()).await;
+            let routed_message = message(call).field("customer", &customer);
+            let (status, _) = shared
+                .post(routed_message.call_field("assistantId", json!(assistant)).body())
+                .await;
             assert_eq!(status, 200, "{call}");
         }
         let read =
@@ -144,17 +145,17 @@ fn a_national_number_at_a_shared_source_is_read_in_the_country_of_the_tenant() {
 }
 
 #[test]
-fn a_message_nobody_or_two_claim_waits_sealed_and_once() {
+fn a_message_without_exactly_one_route_is_quarantined_sealed_and_once() {
     run(async {
         let shared = Shared::new().await;
         shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
         shared.route(&shared.two, RouteKind::PhoneNumberId, "number-2").await;
         let said = json!("Robin Example asked for a quiet room.");
-        let unclaimed = message("c-1").told("transcript", &said).body();
+        let unclaimed = message("c-1").field("transcript", &said).body();
         let claimed_twice = message("c-2")
-            .told("transcript", &said)
-            .of_call("assistantId", json!("assistant-1"))
-            .of_call("phoneNumberId", json!("number-2"))
+            .field("transcript", &said)
+            .call_field("assistantId", json!("assistant-1"))
+            .call_field("phoneNumberId", json!("number-2"))
             .body();
         for body in [&unclaimed, &claimed_twice, &unclaimed] {
             shared.assert_quarantines(body).await;
@@ -171,7 +172,7 @@ fn a_message_nobody_or_two_claim_waits_sealed_and_once() {
 }
 
 #[test]
-fn the_same_message_waits_once_however_it_is_spelled_and_however_many_send_it() {
+fn equal_messages_are_quarantined_once_in_any_spelling_and_concurrency() {
     run(async {
         let shared = Shared::new().await;
         let bytes = fixtures::bytes("vapi/hang.inbound.composed.json");
@@ -187,7 +188,7 @@ fn the_same_message_waits_once_however_it_is_spelled_and_however_many_send_it() 
 }
 
 #[test]
-fn requests_of_nobody_wait_too_and_are_told_that_nothing_was_done() {
+fn tool_calls_without_a_route_are_quarantined_and_answered_nothing_was_done() {
     run(async {
         let shared = Shared::new().await;
         // Tool calls are answered: the provider accepts only 200, and needs a text to speak.
@@ -204,7 +205,7 @@ fn requests_of_nobody_wait_too_and_are_told_that_nothing_was_done() {
 }
 
 #[test]
-fn telemetry_of_nobody_is_not_kept_either() {
+fn telemetry_without_a_route_is_not_stored() {
     run(async {
         let shared = Shared::new().await;
         let speech = fixtures::bytes("vapi/speech-update.started.webcall.json");
@@ -214,7 +215,7 @@ fn telemetry_of_nobody_is_not_kept_either() {
 }
 
 #[test]
-fn what_a_caller_can_set_routes_nothing() {
+fn fields_a_caller_can_set_route_nothing() {
     run(async {
         let shared = Shared::new().await;
         shared.route(&shared.one, RouteKind::AssistantId, "assistant-1").await;
@@ -225,46 +226,49 @@ fn what_a_caller_can_set_routes_nothing() {
             "org_id": shared.one.tenant_id, "assistantId": "assistant-1",
             "phoneNumberId": "number-1", "phoneNumber": "+15550100002",
         });
-        let told = message("c-1")
-            .told("metadata", &claims)
-            .told("tenantId", json!(shared.one.tenant_id))
-            .told("variableValues", &claims)
-            .told("customer", json!({ "number": "+15550100002", "metadata": claims }))
-            .of_call("metadata", &claims)
-            .of_call("orgId", json!(shared.one.tenant_id))
-            .of_call("tenantId", json!(shared.one.tenant_id))
-            .of_call("assistantOverrides", json!({ "variableValues": claims, "metadata": claims }));
-        shared.assert_quarantines(&told.body()).await;
+        let routed_message = message("c-1")
+            .field("metadata", &claims)
+            .field("tenantId", json!(shared.one.tenant_id))
+            .field("variableValues", &claims)
+            .field("customer", json!({ "number": "+15550100002", "metadata": claims }))
+            .call_field("metadata", &claims)
+            .call_field("orgId", json!(shared.one.tenant_id))
+            .call_field("tenantId", json!(shared.one.tenant_id))
+            .call_field(
+                "assistantOverrides",
+                json!({ "variableValues": claims, "metadata": claims }),
+            );
+        shared.assert_quarantines(&routed_message.body()).await;
     });
 }
 
 #[test]
-fn a_tenants_own_source_believes_no_other_tenants_name() {
+fn a_tenants_own_source_ignores_ids_of_other_tenants() {
     run(async {
         let shared = Shared::new().await;
         shared.route(&shared.two, RouteKind::AssistantId, "assistant-2").await;
-        let told = message("c-1")
-            .of_call("metadata", json!({ "tenant_id": shared.two.tenant_id }))
-            .of_call("assistantId", json!("assistant-2"));
-        assert_eq!(shared.one.post_ok(told.body()).await["status"], "recorded");
+        let routed_message = message("c-1")
+            .call_field("metadata", json!({ "tenant_id": shared.two.tenant_id }))
+            .call_field("assistantId", json!("assistant-2"));
+        assert_eq!(shared.one.post_ok(routed_message.body()).await["status"], "recorded");
         assert_eq!(shared.one.recorded().await.len(), 1);
         assert!(shared.two.recorded().await.is_empty());
     });
 }
 
 #[test]
-fn a_route_at_one_source_means_nothing_at_another() {
+fn a_route_at_one_source_does_not_apply_at_another() {
     run(async {
         let (shared, other) = (Shared::new().await, Shared::new().await);
         other.route(&other.one, RouteKind::AssistantId, "assistant-1").await;
-        let body = message("c-1").of_call("assistantId", json!("assistant-1")).body();
+        let body = message("c-1").call_field("assistantId", json!("assistant-1")).body();
         shared.assert_quarantines(&body).await;
         assert!(other.one.recorded().await.is_empty());
     });
 }
 
 #[test]
-fn a_shared_source_asks_for_its_secret_too() {
+fn a_shared_source_requires_its_secret() {
     run(async {
         let shared = Shared::new().await;
         let request = shared.one.webhook_at(shared.source_id, "wrong", message("c-1").body());

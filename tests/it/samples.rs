@@ -30,17 +30,17 @@ const TELEMETRY: [&str; 5] = [
 ];
 
 #[test]
-fn each_captured_message_makes_the_call_it_tells() {
+fn each_captured_message_gives_its_expected_call() {
     review("vapi");
 }
 
 #[test]
-fn each_message_of_older_integrations_makes_the_call_it_tells() {
+fn each_message_of_older_integrations_gives_its_expected_call() {
     review("vapi-legacy");
 }
 
 #[test]
-fn every_snapshot_belongs_to_a_fixture() {
+fn every_snapshot_has_a_fixture() {
     let snapshots = fixtures::dir().with_file_name("it").join("snapshots/samples");
     let wanted: Vec<String> = all().iter().map(|name| format!("{}.snap", title(name))).collect();
     for entry in std::fs::read_dir(snapshots).expect("the snapshots") {
@@ -55,7 +55,7 @@ fn every_snapshot_belongs_to_a_fixture() {
 }
 
 #[test]
-fn each_message_is_answered_in_the_shape_its_type_wants() {
+fn each_message_is_answered_in_the_format_of_its_type() {
     run(async {
         let ledger = TestLedger::shared().await;
         for name in all().iter().filter(|name| !REFUSED.contains(&name.as_str())) {
@@ -83,8 +83,9 @@ fn check_shape(name: &str, sent: &Value, answer: &Value) {
         _ if tools.is_some() => {
             let results = answer["results"].as_array().expect("results");
             let asked: Vec<&Value> = tools.into_iter().flatten().map(|tool| &tool["id"]).collect();
-            let told: Vec<&Value> = results.iter().map(|result| &result["toolCallId"]).collect();
-            assert_eq!(told, asked, "{name}");
+            let snapshot: Vec<&Value> =
+                results.iter().map(|result| &result["toolCallId"]).collect();
+            assert_eq!(snapshot, asked, "{name}");
             assert!(results.iter().all(|result| is_said(&result["error"])), "{name}: {answer}");
         }
         _ if sent["toolCall"].is_object() => assert!(is_said(&answer["results"][0]["error"])),
@@ -171,14 +172,14 @@ fn title(name: &str) -> String {
 fn review(folder: &str) {
     let mut differ = Vec::new();
     for name in fixtures::names(folder) {
-        let told = run(tell(&name));
+        let snapshot = run(post_and_read(&name));
         let compare = || {
             with_settings!({
                 snapshot_path => "snapshots/samples",
                 prepend_module_to_snapshot => false,
                 omit_expression => true,
                 description => name.clone(),
-            }, { assert_json_snapshot!(title(&name), told) });
+            }, { assert_json_snapshot!(title(&name), snapshot) });
         };
         if catch_unwind(AssertUnwindSafe(compare)).is_err() {
             differ.push(name);
@@ -188,7 +189,7 @@ fn review(folder: &str) {
 }
 
 /// Posts one body to a new tenant; returns everything the API then has of it.
-async fn tell(name: &str) -> Value {
+async fn post_and_read(name: &str) -> Value {
     let begun = SystemClock.now_micros();
     let ledger = TestLedger::shared().await;
     let tenant = ledger.tenant().await;
@@ -198,14 +199,14 @@ async fn tell(name: &str) -> Value {
         let request = tenant.webhook_at(all_in, "example-secret", fixtures::bytes(name));
         assert_eq!(request.send().await.expect("an answer").status(), 200);
     }
-    let mut told = json!({
+    let mut snapshot = json!({
         "answer": { "status": status, "body": body },
         "recorded": tenant.recorded().await,
         "calls": calls(&tenant).await,
     });
     let source_id = tenant.source_id.to_string();
-    scrub(&mut told, begun, &[(&source_id, "[source]")]);
-    told
+    scrub(&mut snapshot, begun, &[(&source_id, "[source]")]);
+    snapshot
 }
 
 /// Returns the calls of a tenant in detail, with a `read` key and with a `personal` key.

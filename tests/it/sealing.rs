@@ -112,7 +112,7 @@ async fn export(own: &OwnDatabase, tenant: &TestTenant) -> Value {
 }
 
 #[test]
-fn an_independent_decoder_opens_a_whole_ledger_from_its_root_key_down() {
+fn an_independent_decoder_opens_a_whole_ledger_from_its_root_key() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

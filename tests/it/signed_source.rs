@@ -53,7 +53,7 @@ fn signed(body: &str, at: DateTime<Utc>) -> [(&'static str, String); 2] {
 }
 
 #[test]
-fn a_source_with_a_scheme_believes_what_is_signed_so_and_nothing_else() {
+fn a_source_with_a_scheme_accepts_signed_requests_only() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;

@@ -10,7 +10,7 @@ mod list;
 use std::collections::BTreeMap;
 
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -23,7 +23,7 @@ const OUTCOMES: [&str; 6] =
 type Figures = BTreeMap<(SourceId, String, &'static str), i64>;
 
 /// A separate database with a tenant, a shared source, and an `admin` key for each.
-struct Town {
+struct SourceSetup {
     own: OwnDatabase,
     tenant: TestTenant,
     shared: SourceId,
@@ -33,7 +33,7 @@ struct Town {
 
 const SHARED_SECRET: &str = "example-shared-secret";
 
-impl Town {
+impl SourceSetup {
     async fn build(own: OwnDatabase, ledger: &TestLedger) -> Self {
         let tenant = ledger.tenant().await;
         let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
@@ -90,7 +90,7 @@ async fn command(
     path: &str,
     body: &str,
 ) -> (u16, Value) {
-    taken(send(tenant, key, method, path, body).await).await
+    status_and_json(send(tenant, key, method, path, body).await).await
 }
 
 async fn send(tenant: &TestTenant, key: &str, method: Method, path: &str, body: &str) -> Response {

@@ -83,14 +83,14 @@ async fn count(conn: &mut PgConnection, tenant: &TestTenant, event_type: &str) -
 }
 
 #[test]
-fn every_route_refuses_whoever_has_no_valid_key() {
+fn every_route_refuses_an_invalid_key() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
         let call_id = a_call(&tenant).await;
         for route in v1_routes() {
             let path = route.path(&call_id);
-            for authorization in worthless(&tenant, &other).await {
+            for authorization in invalid_keys(&tenant, &other).await {
                 let answer = ask(ledger, &route.method, &path, &authorization).await;
                 assert_eq!(answer.status, 401, "{path} with {authorization:?}: {}", answer.body);
                 assert_eq!(code(&answer), "unauthorized");
@@ -102,7 +102,7 @@ fn every_route_refuses_whoever_has_no_valid_key() {
 }
 
 /// Returns invalid keys: empty, malformed, forged, combined from two real ones, revoked.
-async fn worthless(tenant: &TestTenant, other: &TestTenant) -> Vec<String> {
+async fn invalid_keys(tenant: &TestTenant, other: &TestTenant) -> Vec<String> {
     let (ours, theirs) = (&tenant.key, &other.key);
     let secret_at = ours.len() - 43;
     let last = if ours.ends_with('A') { 'B' } else { 'A' };
@@ -136,7 +136,7 @@ async fn revoked(tenant: &TestTenant) -> String {
 }
 
 #[test]
-fn every_route_refuses_a_key_without_the_scope_and_records_that_it_did() {
+fn every_route_refuses_a_key_without_the_scope_and_records_it() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -204,7 +204,7 @@ fn the_same_body_in_two_tenants_is_two_calls() {
 }
 
 #[test]
-fn a_secret_of_another_tenants_source_opens_nothing() {
+fn a_secret_of_another_tenants_source_is_refused() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (one, two) = (ledger.tenant().await, ledger.tenant().await);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ledger_tests::fixtures::Message;
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -19,8 +19,8 @@ fn tools(tools: &[(&str, &str, Value)], at_ms: i64) -> Message {
                 "function": { "name": name, "arguments": arguments } })
     });
     Message::new("tool-calls", "t")
-        .told("toolCallList", tools.collect::<Value>())
-        .told("timestamp", at_ms)
+        .field("toolCallList", tools.collect::<Value>())
+        .field("timestamp", at_ms)
 }
 
 /// A report whose log lists these tool calls, each followed by its result.
@@ -33,7 +33,7 @@ fn report(tools: &[(&str, &str, Value, &str)]) -> Message {
             json!({ "role": "tool_call_result", "toolCallId": id, "name": name, "result": result }),
         ]
     });
-    Message::report("t").told("timestamp", AT + 600_000).told("messages", log.collect::<Value>())
+    Message::report("t").field("timestamp", AT + 600_000).field("messages", log.collect::<Value>())
 }
 
 /// Returns the arguments of the call's tool calls, in order.
@@ -44,7 +44,7 @@ async fn arguments(tenant: &TestTenant) -> Vec<Value> {
 }
 
 #[test]
-fn one_id_with_other_arguments_is_another_tool_call_answered_alike_and_recorded() {
+fn one_id_with_other_arguments_is_another_tool_call_with_the_same_answer() {
     run(async {
         for id in ["lookupPrice", "call_1"] {
             let tenant = TestLedger::shared().await.tenant().await;
@@ -66,7 +66,7 @@ fn one_id_with_other_arguments_is_another_tool_call_answered_alike_and_recorded(
 }
 
 #[test]
-fn two_calls_of_one_id_in_one_message_are_two_each_with_its_answer_and_its_result() {
+fn two_tool_calls_of_one_id_in_one_message_are_two_with_their_own_results() {
     run(async {
         for id in ["lookupPrice", ""] {
             let tenant = TestLedger::shared().await.tenant().await;
@@ -78,9 +78,9 @@ fn two_calls_of_one_id_in_one_message_are_two_each_with_its_answer_and_its_resul
             assert!(results.iter().all(|result| result["toolCallId"] == id), "{heard}");
             let wanted = ["peel", "filler", "peel"].map(of);
             assert_eq!(arguments(&tenant).await, wanted, "{id:?}");
-            let told = [("peel", "90"), ("filler", "400"), ("peel", "still 90")];
-            let told = told.map(|(service, result)| (id, "lookupPrice", of(service), result));
-            tenant.post_ok(report(&told).body()).await;
+            let values = [("peel", "90"), ("filler", "400"), ("peel", "still 90")];
+            let values = values.map(|(service, result)| (id, "lookupPrice", of(service), result));
+            tenant.post_ok(report(&values).body()).await;
             let call = tenant.only_call().await;
             let results = call["tool_calls"].as_array().expect("a list").iter();
             let mut results: Vec<_> = results.map(|call| call["result"].clone()).collect();
@@ -91,15 +91,15 @@ fn two_calls_of_one_id_in_one_message_are_two_each_with_its_answer_and_its_resul
 }
 
 #[test]
-fn a_function_of_the_old_shape_and_its_report_are_one_tool_call() {
+fn a_function_call_of_the_old_format_and_its_report_are_one_tool_call() {
     run(async {
         let book = |day: i64| json!({ "day": day });
-        for told in [book(1), json!({ "day": "1" })] {
+        for values in [book(1), json!({ "day": "1" })] {
             for reversed in [false, true] {
                 let tenant = TestLedger::shared().await.tenant().await;
                 let function = json!({ "name": "book", "parameters": book(1) });
-                let live = Message::new("function-call", "t").told("functionCall", function);
-                let mut bodies = [live, report(&[("call_7", "book", told.clone(), "done")])];
+                let live = Message::new("function-call", "t").field("functionCall", function);
+                let mut bodies = [live, report(&[("call_7", "book", values.clone(), "done")])];
                 if reversed {
                     bodies.reverse();
                 }
@@ -121,17 +121,17 @@ fn a_function_of_the_old_shape_and_its_report_are_one_tool_call() {
 }
 
 #[test]
-fn what_a_repeated_tool_call_says_of_its_call_does_not_depend_on_the_order() {
+fn the_call_after_a_repeated_tool_call_does_not_depend_on_the_order() {
     run(async {
         let one = ("call_1", "book", json!({ "day": 1 }));
         let first = tools(std::slice::from_ref(&one), AT)
-            .of_call("assistantId", json!("as-1"))
-            .of_call("customer", json!({ "number": "+15550100101" }));
+            .call_field("assistantId", json!("as-1"))
+            .call_field("customer", json!({ "number": "+15550100101" }));
         let second = tools(&[one], AT + 5_000)
-            .of_call("assistantId", json!("as-2"))
-            .of_call("createdAt", json!("2026-03-10T14:00:00.000Z"))
-            .of_call("metadata", json!({ "test": true }))
-            .of_call("customer", json!({ "number": "+15550100101", "name": "Ann Example" }));
+            .call_field("assistantId", json!("as-2"))
+            .call_field("createdAt", json!("2026-03-10T14:00:00.000Z"))
+            .call_field("metadata", json!({ "test": true }))
+            .call_field("customer", json!({ "number": "+15550100101", "name": "Ann Example" }));
         let mut shown = Vec::new();
         for order in [[&first, &second], [&second, &first]] {
             let tenant = TestLedger::shared().await.tenant().await;
@@ -150,7 +150,7 @@ fn what_a_repeated_tool_call_says_of_its_call_does_not_depend_on_the_order() {
 }
 
 #[test]
-fn two_servers_that_get_one_tool_call_in_other_words_at_once_record_and_answer_both() {
+fn two_servers_with_one_tool_call_in_other_words_record_and_answer_both() {
     run(async {
         let shared = TestLedger::shared().await;
         let other = TestLedger::start().await;
@@ -166,7 +166,7 @@ fn two_servers_that_get_one_tool_call_in_other_words_at_once_record_and_answer_b
             let barrier = Arc::clone(&barrier);
             posts.spawn(async move {
                 barrier.wait().await;
-                taken(request.send().await.expect("an answer")).await
+                status_and_json(request.send().await.expect("an answer")).await
             });
         }
         let answers = posts.join_all().await;
@@ -179,7 +179,7 @@ fn two_servers_that_get_one_tool_call_in_other_words_at_once_record_and_answer_b
 }
 
 #[test]
-fn the_arguments_are_in_no_facts_and_equal_ones_of_two_calls_do_not_show() {
+fn arguments_are_in_no_facts_and_equal_ones_of_two_calls_cannot_be_linked() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for call in ["c-1", "c-2"] {

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 #[test]
-fn under_faults_of_every_kind_nothing_acknowledged_is_lost_doubled_or_leaked() {
+fn under_faults_of_every_kind_no_acknowledged_event_is_lost_doubled_or_leaked() {
     let output = Command::new(env!("CARGO_BIN_EXE_torture"))
         .args([
             "--seed",

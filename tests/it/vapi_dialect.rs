@@ -4,8 +4,8 @@ mod analytics;
 mod filters;
 mod people;
 mod refusals;
+mod report_fields;
 mod samples;
-mod told;
 
 use ledger_tests::TestTenant;
 use ledger_tests::schema::Schemas;

@@ -14,7 +14,7 @@ fn person(number: &str) -> Value {
     json!({ "number": number, "name": "Vault Person", "email": "Vault.Person@Example.com" })
 }
 
-async fn told(tenant: &TestTenant, call: &str, customer: &Value) -> Value {
+async fn post_report(tenant: &TestTenant, call: &str, customer: &Value) -> Value {
     let body = messages::from(messages::status(call, "in-progress"), customer);
     tenant.post_ok(body.to_string()).await
 }
@@ -63,18 +63,18 @@ async fn keys(conn: &mut PgConnection, tenant: &TestTenant) -> i64 {
 }
 
 #[test]
-fn a_returning_caller_is_the_same_person_under_the_same_key() {
+fn a_returning_caller_has_the_same_subject_and_key() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut conn = cluster::superuser().await;
-        let first = told(&tenant, "first", &person("+15550100150")).await;
+        let first = post_report(&tenant, "first", &person("+15550100150")).await;
         let before = vault_rows(&mut conn, &tenant).await;
         // The same report again: nothing is written.
         let report = messages::from(messages::report("first"), &person("+15550100150"));
         tenant.post_ok(report.to_string()).await;
         assert_eq!(vault_rows(&mut conn, &tenant).await, before);
         // Another call of the same person: nothing is written either.
-        let again = told(&tenant, "second", &json!({ "number": "+1 (555) 010-0150" })).await;
+        let again = post_report(&tenant, "second", &json!({ "number": "+1 (555) 010-0150" })).await;
         assert_eq!(vault_rows(&mut conn, &tenant).await, before);
         let subjects = [
             subject_at(&mut conn, &tenant, &first).await,
@@ -85,13 +85,14 @@ fn a_returning_caller_is_the_same_person_under_the_same_key() {
 }
 
 #[test]
-fn a_person_is_found_by_number_and_by_e_mail() {
+fn a_contact_is_found_by_number_and_by_e_mail() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut conn = cluster::superuser().await;
-        let both = told(&tenant, "both", &person("+15550100151")).await;
-        let by_mail = told(&tenant, "mail", &json!({ "email": "vault.person@example.com" })).await;
-        let by_number = told(&tenant, "number", &json!({ "number": "+15550100151" })).await;
+        let both = post_report(&tenant, "both", &person("+15550100151")).await;
+        let by_mail =
+            post_report(&tenant, "mail", &json!({ "email": "vault.person@example.com" })).await;
+        let by_number = post_report(&tenant, "number", &json!({ "number": "+15550100151" })).await;
         let subject = subject_at(&mut conn, &tenant, &both).await;
         assert_eq!(subject_at(&mut conn, &tenant, &by_mail).await, subject);
         assert_eq!(subject_at(&mut conn, &tenant, &by_number).await, subject);
@@ -105,8 +106,8 @@ fn a_person_is_found_by_number_and_by_e_mail() {
         }
         // An invalid number and address match no contact and link no contacts.
         let odd = json!({ "number": "unknown", "email": "not an address" });
-        let first = told(&tenant, "odd-1", &odd).await;
-        let second = told(&tenant, "odd-2", &odd).await;
+        let first = post_report(&tenant, "odd-1", &odd).await;
+        let second = post_report(&tenant, "odd-2", &odd).await;
         let subjects = [
             subject_at(&mut conn, &tenant, &first).await,
             subject_at(&mut conn, &tenant, &second).await,
@@ -116,7 +117,7 @@ fn a_person_is_found_by_number_and_by_e_mail() {
 }
 
 #[test]
-fn a_call_without_a_person_has_a_subject_of_its_own_also_when_a_person_appears() {
+fn a_call_without_a_person_keeps_its_own_subject_when_a_person_appears() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let mut conn = cluster::superuser().await;
@@ -127,7 +128,7 @@ fn a_call_without_a_person_has_a_subject_of_its_own_also_when_a_person_appears()
         let other = tenant.post_ok(messages::status("other", "in-progress").to_string()).await;
         assert_ne!(subject_at(&mut conn, &tenant, &other).await, own);
 
-        let somebody = told(&tenant, "web", &person("+15550100152")).await;
+        let somebody = post_report(&tenant, "web", &person("+15550100152")).await;
         let person = subject_at(&mut conn, &tenant, &somebody).await;
         assert_ne!(person, own, "a person is not a call");
         let late = tenant.post_ok(messages::status("web", "ended").to_string()).await;
@@ -148,7 +149,7 @@ fn tenants_share_no_subject_no_key_and_no_blind_index() {
         let ledger = TestLedger::shared().await;
         let (one, two) = (ledger.tenant().await, ledger.tenant().await);
         for tenant in [&one, &two] {
-            told(tenant, "the same call", &person("+15550100153")).await;
+            post_report(tenant, "the same call", &person("+15550100153")).await;
         }
         let shared: i64 = sqlx::query_scalar(
             "select (select count(*) from vault.handles a join vault.handles b
@@ -171,7 +172,7 @@ fn tenants_share_no_subject_no_key_and_no_blind_index() {
 }
 
 #[test]
-fn two_servers_that_meet_a_person_at_once_make_one_subject() {
+fn two_servers_with_a_new_person_at_once_create_one_subject() {
     run(async {
         let own = OwnDatabase::create().await;
         let (here, there) = (own.server().await, own.server().await);
@@ -181,8 +182,10 @@ fn two_servers_that_meet_a_person_at_once_make_one_subject() {
         for nth in 0..20_i64 {
             let number = json!({ "number": format!("+155501001{nth:02}") });
             let calls = [format!("here-{nth}"), format!("there-{nth}")];
-            let (one, two) =
-                tokio::join!(told(&tenant, &calls[0], &number), told(&beside, &calls[1], &number));
+            let (one, two) = tokio::join!(
+                post_report(&tenant, &calls[0], &number),
+                post_report(&beside, &calls[1], &number)
+            );
             let person = subject_at(&mut conn, &tenant, &one).await;
             assert_eq!(subject_at(&mut conn, &tenant, &two).await, person, "round {nth}");
             let contacts: i64 =
@@ -199,12 +202,12 @@ fn two_servers_that_meet_a_person_at_once_make_one_subject() {
 }
 
 #[test]
-fn a_restarted_server_opens_what_was_sealed_before() {
+fn a_restarted_server_opens_older_sections() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
         let tenant = first.tenant().await;
-        told(&tenant, "kept", &person("+15550100154")).await;
+        post_report(&tenant, "kept", &person("+15550100154")).await;
         first.stop().await;
 
         let second = own.server().await;
@@ -213,7 +216,7 @@ fn a_restarted_server_opens_what_was_sealed_before() {
         assert_eq!(call["customer"]["name"], "Vault Person");
         assert_eq!(call["customer"]["phone"], "+15550100154");
         assert_eq!(call["customer"]["email"], "Vault.Person@Example.com");
-        let again = told(&tenant, "kept", &person("+15550100154")).await;
+        let again = post_report(&tenant, "kept", &person("+15550100154")).await;
         assert_eq!(again["status"], "duplicate");
         second.stop().await;
     });
@@ -226,10 +229,15 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
             let own = OwnDatabase::create().await;
             let first = own.server().await;
             let tenant = first.tenant().await;
-            told(&tenant, "fenced", &person("+15550100155")).await;
+            post_report(&tenant, "fenced", &person("+15550100155")).await;
             let report = messages::from(messages::report("fenced"), &person("+15550100155"));
             tenant.post_ok(report.to_string()).await;
-            told(&tenant, "untouched", &json!({ "number": "+15550100156", "name": "Other" })).await;
+            post_report(
+                &tenant,
+                "untouched",
+                &json!({ "number": "+15550100156", "name": "Other" }),
+            )
+            .await;
             tenant.settle().await;
             first.stop().await;
             let mut conn = own.superuser().await;
@@ -257,7 +265,8 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
             assert_erased(&tenant).await;
 
             // Under another name the call is still of the fenced subject.
-            let renamed = told(&tenant, "fenced", &json!({ "email": "other@example.com" })).await;
+            let renamed =
+                post_report(&tenant, "fenced", &json!({ "email": "other@example.com" })).await;
             assert_without_sections(&mut conn, &tenant, &renamed).await;
             assert_eq!(
                 (keys(&mut conn, &tenant).await, vault_rows(&mut conn, &tenant).await),
@@ -265,7 +274,7 @@ fn a_fenced_person_is_erased_everywhere_and_never_sealed_again() {
             );
 
             // A new call of the person is recorded without sections.
-            let anew = told(&tenant, "anew", &person("+15550100155")).await;
+            let anew = post_report(&tenant, "anew", &person("+15550100155")).await;
             assert_without_sections(&mut conn, &tenant, &anew).await;
             assert_eq!(keys(&mut conn, &tenant).await, before.0);
             second.stop().await;

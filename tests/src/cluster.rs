@@ -42,7 +42,7 @@ async fn start() -> Shared {
     // Not below the target directory: the unprivileged user of the server may have no access to it.
     let dir = tempfile::Builder::new().prefix("call-ledger-tests-").tempdir().expect("a directory");
     let dir = dir.keep();
-    open_to_the_server(&dir);
+    make_passable(&dir);
     spawn_reaper(&dir);
     let cluster = Cluster::start_or_adopt(settings(&dir)).await.expect("PostgreSQL starts");
     let database = cluster.connect_options();
@@ -63,7 +63,7 @@ fn settings(dir: &Path) -> Settings {
 
 /// Makes a temporary directory passable: it is private by default, and the server runs as another
 /// user.
-fn open_to_the_server(dir: &Path) {
+fn make_passable(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let passable = std::fs::Permissions::from_mode(0o711);
     std::fs::set_permissions(dir, passable).expect("our own directory");

@@ -57,17 +57,17 @@ impl OwnDatabase {
     }
 
     /// Starts a server as [`Self::server`] does, with the given limits.
-    pub async fn server_within(&self, limits: Limits) -> TestLedger {
-        TestLedger::start_on_within(self.database.clone(), self.keyring(), limits).await
+    pub async fn server_with_limits(&self, limits: Limits) -> TestLedger {
+        TestLedger::start_on_with_limits(self.database.clone(), self.keyring(), limits).await
     }
 
     /// Opens a store on this database with empty caches. No projection runs.
     #[must_use]
-    pub fn store(&self, lanes: usize) -> Store {
+    pub fn store(&self, append_workers: usize) -> Store {
         Store::open(Settings {
             database: self.database.clone(),
             connections: 8,
-            lanes,
+            append_workers,
             keyring: self.keyring(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -86,7 +86,7 @@ impl OwnDatabase {
     ///
     /// # Panics
     /// If no session waits within one minute.
-    pub async fn until_somebody_waits(&self) {
+    pub async fn until_lock_wait(&self) {
         let mut conn = self.superuser().await;
         let waiting = "select count(*) from pg_stat_activity
                         where datname = current_database() and wait_event_type = 'Lock'";

@@ -50,7 +50,7 @@ pub fn names(folder: &str) -> Vec<String> {
 /// Builder of a message about a call. Values are JSON text, so numbers keep their spelling.
 #[derive(Clone)]
 pub struct Message {
-    told: Vec<(String, String)>,
+    message: Vec<(String, String)>,
     call: Vec<(String, String)>,
 }
 
@@ -58,9 +58,9 @@ impl Message {
     /// Starts a message of the type `kind` about a call.
     #[must_use]
     pub fn new(kind: &str, call_id: &str) -> Self {
-        Self { told: Vec::new(), call: Vec::new() }
-            .told("type", json!(kind))
-            .of_call("id", json!(call_id))
+        Self { message: Vec::new(), call: Vec::new() }
+            .field("type", json!(kind))
+            .call_field("id", json!(call_id))
     }
 
     /// Starts an end-of-call report.
@@ -72,7 +72,7 @@ impl Message {
     /// Starts a status update with its time in milliseconds since 1970.
     #[must_use]
     pub fn status(call_id: &str, status: &str, at_ms: i64) -> Self {
-        Self::new("status-update", call_id).told("status", json!(status)).told("timestamp", at_ms)
+        Self::new("status-update", call_id).field("status", json!(status)).field("timestamp", at_ms)
     }
 
     /// Starts a request for tool results; `tools` are pairs of id and name.
@@ -81,19 +81,19 @@ impl Message {
         let tools = tools.iter().map(|(id, name)| {
             json!({ "id": id, "type": "function", "function": { "name": name, "arguments": { "of": id } } })
         });
-        Self::new("tool-calls", call_id).told("toolCallList", tools.collect::<Value>())
+        Self::new("tool-calls", call_id).field("toolCallList", tools.collect::<Value>())
     }
 
     /// Adds a field to the message object.
     #[must_use]
-    pub fn told(mut self, key: &str, value: impl Display) -> Self {
-        self.told.push((key.to_owned(), value.to_string()));
+    pub fn field(mut self, key: &str, value: impl Display) -> Self {
+        self.message.push((key.to_owned(), value.to_string()));
         self
     }
 
     /// Adds a field to the call object of the message.
     #[must_use]
-    pub fn of_call(mut self, key: &str, value: impl Display) -> Self {
+    pub fn call_field(mut self, key: &str, value: impl Display) -> Self {
         self.call.push((key.to_owned(), value.to_string()));
         self
     }
@@ -105,7 +105,7 @@ impl Message {
             let fields = fields.iter().map(|(key, value)| format!("{}:{value}", json!(key)));
             format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
         };
-        let told = self.clone().told("call", object(&self.call));
-        format!("{{\"message\":{}}}", object(&told.told))
+        let complete = self.clone().field("call", object(&self.call));
+        format!("{{\"message\":{}}}", object(&complete.message))
     }
 }

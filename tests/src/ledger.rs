@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 use crate::cluster;
 
 /// Time limit for a read model to catch up before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Largest request body of the test servers, in bytes; equal to production.
 pub const MAX_BODY: usize = 5_000_000;
 
@@ -80,7 +80,7 @@ impl TestLedger {
     }
 
     /// Starts a separate server on the shared database with the given clock.
-    pub async fn start_at(clock: impl Clock + 'static) -> Self {
+    pub async fn start_with_clock(clock: impl Clock + 'static) -> Self {
         let shared = cluster::shared().await;
         let clock = Arc::new(clock);
         Self::start_with(shared.database.clone(), Arc::clone(&shared.keyring), clock).await
@@ -92,14 +92,14 @@ impl TestLedger {
     }
 
     /// Starts a separate server on the shared database with the given limits.
-    pub async fn start_within(limits: Limits) -> Self {
+    pub async fn start_with_limits(limits: Limits) -> Self {
         let shared = cluster::shared().await;
         let keyring = Arc::clone(&shared.keyring);
-        Self::start_on_within(shared.database.clone(), keyring, limits).await
+        Self::start_on_with_limits(shared.database.clone(), keyring, limits).await
     }
 
     /// Starts a server on the given database and keyring with the given limits.
-    pub async fn start_on_within(
+    pub async fn start_on_with_limits(
         database: PgConnectOptions,
         keyring: Arc<Keyring>,
         limits: Limits,
@@ -134,24 +134,24 @@ impl TestLedger {
 
     /// Creates a tenant in the United States with the time zone UTC.
     pub async fn tenant(&self) -> TestTenant {
-        self.tenant_in("US").await
+        self.tenant_in_country("US").await
     }
 
     /// Creates a tenant in a country (ISO code) with the time zone UTC.
-    pub async fn tenant_in(&self, country: &str) -> TestTenant {
-        self.tenant_of(country, "UTC").await
+    pub async fn tenant_in_country(&self, country: &str) -> TestTenant {
+        self.tenant_with(country, "UTC").await
     }
 
     /// Creates a tenant in the United States with an IANA time zone.
-    pub async fn tenant_at(&self, timezone: &str) -> TestTenant {
-        self.tenant_of("US", timezone).await
+    pub async fn tenant_in_zone(&self, timezone: &str) -> TestTenant {
+        self.tenant_with("US", timezone).await
     }
 
     /// Creates a tenant with a country and a time zone; an empty country creates it without one.
     ///
     /// # Panics
     /// If the tenant cannot be created.
-    pub async fn tenant_of(&self, country: &str, timezone: &str) -> TestTenant {
+    pub async fn tenant_with(&self, country: &str, timezone: &str) -> TestTenant {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
         let new = NewTenant {
@@ -210,7 +210,14 @@ impl TestLedger {
 /// Opens a store with the settings of a server.
 fn open(database: PgConnectOptions, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Store> {
     let ids = Arc::new(SystemIds);
-    Arc::new(Store::open(Settings { database, connections: 16, lanes: 2, keyring, clock, ids }))
+    Arc::new(Store::open(Settings {
+        database,
+        connections: 16,
+        append_workers: 2,
+        keyring,
+        clock,
+        ids,
+    }))
 }
 
 impl TestTenant {
@@ -268,7 +275,7 @@ impl TestTenant {
     /// # Panics
     /// If the server does not respond.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        taken(self.webhook(body).send().await.expect("an answer")).await
+        status_and_json(self.webhook(body).send().await.expect("an answer")).await
     }
 
     /// Posts a webhook body that must be accepted; returns the JSON body of the response.
@@ -287,7 +294,7 @@ impl TestTenant {
     /// If the server does not respond.
     pub async fn get_with(&self, key: &str, path: &str) -> (u16, Value) {
         let request = self.client.get(self.url(path)).bearer_auth(key);
-        taken(request.send().await.expect("an answer")).await
+        status_and_json(request.send().await.expect("an answer")).await
     }
 
     /// Gets a path with the `personal` key; returns the JSON body of the response.
@@ -363,7 +370,7 @@ impl TestTenant {
         drop(tx);
         for projector in projections::all() {
             let (name, tenant_id) = (projector.name(), self.tenant_id);
-            let reached = projections::wait_for(self.store.app(), tenant_id, name, head, PATIENCE);
+            let reached = projections::wait_for(self.store.app(), tenant_id, name, head, TIMEOUT);
             let reached = reached.await.expect("the database answers");
             assert!(reached, "the read model {name} did not reach {head}");
         }
@@ -371,7 +378,7 @@ impl TestTenant {
 }
 
 /// Returns the status of a response and its body as JSON; null if the body is no JSON.
-pub async fn taken(response: Response) -> (u16, Value) {
+pub async fn status_and_json(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     (status, response.json().await.unwrap_or(Value::Null))
 }

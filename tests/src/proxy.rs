@@ -30,23 +30,23 @@ pub enum Upstream {
 
 /// How open and new connections carry bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub enum NetworkMode {
     /// Bytes are forwarded at once.
-    Clear,
+    Normal,
     /// Each chunk is delayed by this time, in both directions.
-    Slow(Duration),
+    Delayed(Duration),
     /// Connections are accepted and no bytes are carried in either direction until the mode
     /// changes.
     BlackHole,
     /// Requests are delivered and responses are dropped, so a request may have been executed. A
     /// connection that lost bytes carries no response any more; reset it after a change of the
     /// mode.
-    AnswersLost,
+    DropResponses,
 }
 
 /// How open connections are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Break {
+enum ConnectionEnd {
     /// Orderly shutdown, as at the end of a process.
     Close,
     /// TCP reset: bytes in flight are lost.
@@ -55,9 +55,9 @@ enum Break {
 
 struct Shared {
     upstream: Mutex<Upstream>,
-    weather: watch::Sender<Weather>,
+    mode: watch::Sender<NetworkMode>,
     /// The number of the last break, so that each connection executes it once.
-    breaks: watch::Sender<(u64, Break)>,
+    breaks: watch::Sender<(u64, ConnectionEnd)>,
     open: AtomicUsize,
 }
 
@@ -78,8 +78,8 @@ impl Proxy {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream: Mutex::new(upstream),
-            weather: watch::Sender::new(Weather::Clear),
-            breaks: watch::Sender::new((0, Break::Close)),
+            mode: watch::Sender::new(NetworkMode::Normal),
+            breaks: watch::Sender::new((0, ConnectionEnd::Close)),
             open: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -101,22 +101,22 @@ impl Proxy {
     }
 
     /// Changes how bytes are carried. Bytes held back by a black hole are forwarded when it ends.
-    pub fn set(&self, weather: Weather) {
-        self.shared.weather.send_replace(weather);
+    pub fn set(&self, mode: NetworkMode) {
+        self.shared.mode.send_replace(mode);
     }
 
     /// Closes every open connection in an orderly way.
     pub fn cut(&self) {
-        self.break_all(Break::Close);
+        self.break_all(ConnectionEnd::Close);
     }
 
     /// Resets every open connection on the client's side: the next read or write of the client
     /// fails.
     pub fn reset(&self) {
-        self.break_all(Break::Reset);
+        self.break_all(ConnectionEnd::Reset);
     }
 
-    fn break_all(&self, how: Break) {
+    fn break_all(&self, how: ConnectionEnd) {
         self.shared.breaks.send_modify(|(nth, last)| (*nth, *last) = (*nth + 1, how));
     }
 
@@ -171,10 +171,10 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let upstream = shared.upstream.lock().expect("nothing panics while holding it").clone();
     let _ = client.set_nodelay(true);
     let broken = tokio::select! {
-        () = connect_and_pump(&mut client, upstream, &shared.weather) => None,
+        () = connect_and_pump(&mut client, upstream, &shared.mode) => None,
         _ = breaks.changed() => Some(breaks.borrow().1),
     };
-    if broken == Some(Break::Reset) {
+    if broken == Some(ConnectionEnd::Reset) {
         let _ = client.set_zero_linger();
     }
 }
@@ -184,20 +184,20 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
 async fn connect_and_pump(
     client: &mut TcpStream,
     upstream: Upstream,
-    weather: &watch::Sender<Weather>,
+    mode: &watch::Sender<NetworkMode>,
 ) {
     match upstream {
         Upstream::Tcp(address) => {
             if let Ok(mut server) = TcpStream::connect(address).await {
                 let _ = server.set_nodelay(true);
                 let (from, to) = server.split();
-                pump_both(client, from, to, weather).await;
+                pump_both(client, from, to, mode).await;
             }
         }
         Upstream::Unix(path) => {
             if let Ok(mut server) = UnixStream::connect(path).await {
                 let (from, to) = server.split();
-                pump_both(client, from, to, weather).await;
+                pump_both(client, from, to, mode).await;
             }
         }
     }
@@ -207,11 +207,11 @@ async fn pump_both(
     client: &mut TcpStream,
     from_server: impl AsyncRead + Unpin,
     to_server: impl AsyncWrite + Unpin,
-    weather: &watch::Sender<Weather>,
+    mode: &watch::Sender<NetworkMode>,
 ) {
     let (from_client, to_client) = client.split();
-    let there = pump(from_client, to_server, weather.subscribe(), false);
-    let back = pump(from_server, to_client, weather.subscribe(), true);
+    let there = pump(from_client, to_server, mode.subscribe(), false);
+    let back = pump(from_server, to_client, mode.subscribe(), true);
     // An error in one direction ends the other; an orderly end of one leaves the other running.
     let _ = tokio::try_join!(there, back);
 }
@@ -219,7 +219,7 @@ async fn pump_both(
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut weather: watch::Receiver<Weather>,
+    mut mode: watch::Receiver<NetworkMode>,
     is_answer: bool,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
@@ -227,7 +227,7 @@ async fn pump(
     loop {
         let len = from.read(&mut chunk).await?;
         // After lost bytes a stream carries no later ones: TCP never delivers with a gap.
-        is_torn |= !may_pass(&mut weather, is_answer).await && len > 0;
+        is_torn |= !should_forward(&mut mode, is_answer).await && len > 0;
         match (len, is_torn) {
             (0, true) => return Ok(()),
             (0, false) => return to.shutdown().await,
@@ -238,18 +238,18 @@ async fn pump(
 }
 
 /// Waits as the mode requires; returns whether the chunk is forwarded.
-async fn may_pass(weather: &mut watch::Receiver<Weather>, is_answer: bool) -> bool {
+async fn should_forward(mode: &mut watch::Receiver<NetworkMode>, is_answer: bool) -> bool {
     loop {
-        let now = *weather.borrow_and_update();
+        let now = *mode.borrow_and_update();
         match now {
-            Weather::Clear => return true,
-            Weather::AnswersLost => return !is_answer,
-            Weather::Slow(delay) => {
+            NetworkMode::Normal => return true,
+            NetworkMode::DropResponses => return !is_answer,
+            NetworkMode::Delayed(delay) => {
                 tokio::time::sleep(delay).await;
                 return true;
             }
-            Weather::BlackHole => {
-                if weather.changed().await.is_err() {
+            NetworkMode::BlackHole => {
+                if mode.changed().await.is_err() {
                     return false;
                 }
             }
@@ -282,70 +282,70 @@ mod tests {
         (proxy, client)
     }
 
-    async fn say(client: &mut TcpStream, word: &[u8]) {
+    async fn send(client: &mut TcpStream, word: &[u8]) {
         client.write_all(word).await.expect("it is open");
     }
 
-    async fn hear(client: &mut TcpStream, len: usize) -> io::Result<Vec<u8>> {
+    async fn receive(client: &mut TcpStream, len: usize) -> io::Result<Vec<u8>> {
         let mut heard = vec![0; len];
         client.read_exact(&mut heard).await.map(|_| heard)
     }
 
     #[test]
-    fn clear_weather_carries_both_ways_and_slow_weather_later() {
+    fn a_proxy_forwards_both_directions_and_delays_them_when_slow() {
         crate::run(async {
             let (proxy, mut client) = open().await;
-            say(&mut client, b"one").await;
-            assert_eq!(hear(&mut client, 3).await.expect("an answer"), b"one");
+            send(&mut client, b"one").await;
+            assert_eq!(receive(&mut client, 3).await.expect("an answer"), b"one");
             let delay = Duration::from_millis(60);
-            proxy.set(Weather::Slow(delay));
+            proxy.set(NetworkMode::Delayed(delay));
             let asked = tokio::time::Instant::now();
-            say(&mut client, b"two").await;
-            assert_eq!(hear(&mut client, 3).await.expect("an answer"), b"two");
+            send(&mut client, b"two").await;
+            assert_eq!(receive(&mut client, 3).await.expect("an answer"), b"two");
             assert!(asked.elapsed() >= 2 * delay, "there and back");
             assert_eq!(proxy.open(), 1);
         });
     }
 
     #[test]
-    fn a_black_hole_holds_everything_back_until_it_clears() {
+    fn a_black_hole_holds_all_bytes_until_it_ends() {
         crate::run(async {
             let (proxy, mut client) = open().await;
-            proxy.set(Weather::BlackHole);
-            say(&mut client, b"one").await;
+            proxy.set(NetworkMode::BlackHole);
+            send(&mut client, b"one").await;
             let silence = Duration::from_millis(60);
-            assert!(tokio::time::timeout(silence, hear(&mut client, 3)).await.is_err());
-            proxy.set(Weather::Clear);
-            assert_eq!(hear(&mut client, 3).await.expect("an answer"), b"one");
+            assert!(tokio::time::timeout(silence, receive(&mut client, 3)).await.is_err());
+            proxy.set(NetworkMode::Normal);
+            assert_eq!(receive(&mut client, 3).await.expect("an answer"), b"one");
         });
     }
 
     #[test]
-    fn a_lost_answer_never_comes_and_a_cut_ends_in_good_order() {
+    fn a_dropped_response_never_arrives_and_a_cut_closes_in_order() {
         crate::run(async {
             let (proxy, mut client) = open().await;
-            proxy.set(Weather::AnswersLost);
-            say(&mut client, b"one").await;
+            proxy.set(NetworkMode::DropResponses);
+            send(&mut client, b"one").await;
             let silence = Duration::from_millis(60);
-            assert!(tokio::time::timeout(silence, hear(&mut client, 3)).await.is_err());
+            assert!(tokio::time::timeout(silence, receive(&mut client, 3)).await.is_err());
             proxy.cut();
-            let error = hear(&mut client, 3).await.expect_err("closed");
+            let error = receive(&mut client, 3).await.expect_err("closed");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         });
     }
 
     #[test]
-    fn a_reset_is_one_and_the_next_connection_is_whole_again() {
+    fn a_reset_is_seen_as_one_and_the_next_connection_works() {
         crate::run(async {
             let (proxy, mut client) = open().await;
-            say(&mut client, b"one").await;
-            hear(&mut client, 3).await.expect("an answer");
+            send(&mut client, b"one").await;
+            receive(&mut client, 3).await.expect("an answer");
             proxy.reset();
-            let error = hear(&mut client, 3).await.expect_err("reset");
+            let error = receive(&mut client, 3).await.expect_err("reset");
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
             let mut again = TcpStream::connect(proxy.address()).await.expect("a connection");
-            say(&mut again, b"two").await;
-            assert_eq!(hear(&mut again, 3).await.expect("an answer"), b"two");
+            send(&mut again, b"two").await;
+            assert_eq!(receive(&mut again, 3).await.expect("an answer"), b"two");
         });
     }
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// Blocks of zeros are skipped: they are most of a new database file.
 const BLOCK: usize = 8_192;
-static NOTHING: [u8; BLOCK] = [0; BLOCK];
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 /// Finds any of some texts: plain, hex, base64 at any offset, JSON-escaped, percent-encoded,
 /// UTF-16.
@@ -56,7 +56,7 @@ impl Scanner {
         let mut found = BTreeSet::new();
         for from in (0..bytes.len()).step_by(BLOCK) {
             let to = (from + BLOCK).min(bytes.len());
-            if bytes[from..to] == NOTHING[..to - from] {
+            if bytes[from..to] == ZEROS[..to - from] {
                 continue;
             }
             for at in from..to.min(bytes.len() - 1) {

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_vapi_itself_answered_is_of_its_schema() {
+    fn a_response_of_vapi_is_valid_under_its_schema() {
         let answer = fixtures::json("vapi/api-get-call.inbound-analysis.sanitized.json");
         let mut answer = answer.as_object().expect("a call").clone();
         // The author of this sample removed fields that the schema requires in its cost entries.
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_schema_is_found() {
+    fn violations_of_the_schema_are_found() {
         let schemas = Schemas::vapi();
         assert_eq!(schemas.faults("Call", &call()), [""; 0]);
         for (name, wrong) in [

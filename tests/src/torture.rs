@@ -11,9 +11,9 @@ mod child;
 mod disk;
 mod follower;
 mod history;
+mod injected_bugs;
 mod nemesis;
 mod options;
-mod planted;
 mod postgres;
 mod processes;
 mod report;
@@ -34,7 +34,7 @@ use run::Run;
 /// Runs the `torture` binary in the role that the environment names.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(done) = child::play_role() {
+    if let Some(done) = child::run_role() {
         return done;
     }
     let options = Options::parse();
@@ -83,11 +83,11 @@ async fn torture(options: &Options, may_mount: bool) -> ExitCode {
 
 /// Injects a bug and reports whether the checker finds it.
 async fn plant(name: &str, options: &Options, may_mount: bool) -> ExitCode {
-    match planted::find(name, options.seed, may_mount).await {
+    match injected_bugs::find(name, options.seed, may_mount).await {
         Ok(verdicts) => {
             match options.output {
-                Output::Table => print!("{}", planted::table(&verdicts)),
-                Output::Json => println!("{:#}", planted::json(&verdicts)),
+                Output::Table => print!("{}", injected_bugs::table(&verdicts)),
+                Output::Json => println!("{:#}", injected_bugs::json(&verdicts)),
             }
             let is_found = verdicts.iter().all(|verdict| verdict.is_found);
             if is_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }

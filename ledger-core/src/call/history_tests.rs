@@ -131,11 +131,11 @@ fn ended() -> impl Strategy<Value = CallEnded> {
         "assistant-forwarded-call",
         "call.forwarding.no-answer",
     ]);
-    let said = (reasons, subsequence(parts, 0..=3));
+    let conversation_parts = (reasons, subsequence(parts, 0..=3));
     let times = (prop::option::of(time()), prop::option::of(time()), prop::option::of(0..4_i64));
     let sums = (prop::option::of(cost()), prop::option::of(any::<bool>()));
     let tools = prop::collection::vec(tool(), 0..4);
-    (call_facts(), any::<bool>(), said, times, sums, (tools, metrics())).prop_map(
+    (call_facts(), any::<bool>(), conversation_parts, times, sums, (tools, metrics())).prop_map(
         |(call, report, (ended_reason, conversation), times, (cost, success), (tools, metrics))| {
             let ended = CallEnded {
                 call,
@@ -175,7 +175,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (call_facts(), prop::option::of(time()))
             .prop_map(|(call, started_at)| Event::CallStarted(CallStarted { call, started_at })),
         1 => (call_facts(), status.clone()).prop_map(|(call, status)| {
-            let provider_status = "told".into();
+            let provider_status = "other".into();
             Event::CallStatusChanged(CallStatusChanged { call, status, provider_status })
         }),
         3 => (call_facts(), tool()).prop_map(|(call, tool)| {
@@ -204,21 +204,21 @@ fn time_of_recording(nth: i64) -> DateTime<Utc> {
 
 /// A stored event of a call, and the description of its sealed sections.
 #[derive(Debug, Clone)]
-struct Stored(Recorded, Carried);
+struct Stored(Recorded, SealedSections);
 
 /// Generates a log in the order of its positions.
 fn log() -> impl Strategy<Value = Vec<Stored>> {
-    let carried = (prop::option::of(0..3_u128), any::<bool>());
-    prop::collection::vec((event(), time(), carried), 1..14).prop_map(|events| {
+    let sealed = (prop::option::of(0..3_u128), any::<bool>());
+    prop::collection::vec((event(), time(), sealed), 1..14).prop_map(|events| {
         events
             .into_iter()
             .zip(1..)
-            .map(|((event, at, carried), nth)| stored(event, at, carried, nth))
+            .map(|((event, at, sealed), nth)| stored(event, at, sealed, nth))
             .collect()
     })
 }
 
-fn stored(event: Event, at: DateTime<Utc>, carried: (Option<u128>, bool), nth: i64) -> Stored {
+fn stored(event: Event, at: DateTime<Utc>, sealed: (Option<u128>, bool), nth: i64) -> Stored {
     let recorded = Recorded {
         position: Position(nth),
         stream_id: StreamId(Uuid::nil()),
@@ -229,21 +229,21 @@ fn stored(event: Event, at: DateTime<Utc>, carried: (Option<u128>, bool), nth: i
         recorded_at: time_of_recording(nth),
         event,
     };
-    let (subject, has_party) = carried;
+    let (subject, has_party) = sealed;
     let subject = subject.map(|nth| SubjectId(Uuid::from_u128(nth)));
-    Stored(recorded, Carried { subject, has_party })
+    Stored(recorded, SealedSections { subject, has_party })
 }
 
 fn fold<'s>(events: impl IntoIterator<Item = &'s Stored>) -> Call {
     let mut call = Call::default();
-    for Stored(recorded, carried) in events {
-        call.evolve(recorded, *carried);
+    for Stored(recorded, sealed) in events {
+        call.evolve(recorded, *sealed);
     }
     call
 }
 
 /// The fields of a call that must not depend on the order of arrival: all except positions.
-fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
+fn comparable(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
     let tools: Vec<_> = call
         .tool_calls()
         .into_iter()
@@ -260,7 +260,10 @@ fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.phone_id(), call.email_id(), call.caller()),
         (call.tools_used(), tools),
         call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
-        call.parties().iter().map(|claim| (claim.facts, claim.weight.rank)).collect::<Vec<_>>(),
+        call.parties()
+            .iter()
+            .map(|party| (party.facts, party.precedence.authority))
+            .collect::<Vec<_>>(),
     )
 }
 
@@ -278,21 +281,21 @@ proptest! {
             log.iter().zip(0..).filter(|(_, nth)| chosen >> nth & 1 == 1).map(|(one, _)| one).collect();
         prop_assume!(!some.is_empty());
         let expected = fold(some.iter().copied());
-        let mut told = some.clone();
-        told.extend(again.iter().map(|nth| some[nth.index(some.len())]));
-        let order = shuffled.iter().filter(|nth| **nth < told.len());
-        prop_assert_eq!(fold(order.map(|nth| told[*nth])), expected);
+        let mut repeated = some.clone();
+        repeated.extend(again.iter().map(|nth| some[nth.index(some.len())]));
+        let order = shuffled.iter().filter(|nth| **nth < repeated.len());
+        prop_assert_eq!(fold(order.map(|nth| repeated[*nth])), expected);
     }
 
     #[test]
-    fn a_fold_that_is_stored_and_taken_up_again_goes_on_as_if_nothing_had_been(
+    fn a_stored_fold_continues_with_the_same_result(
         log in log(), at in any::<Index>()
     ) {
         let (first, rest) = log.split_at(at.index(log.len() + 1));
         let state = serde_json::to_string(&fold(first)).expect("plain data");
         let mut call: Call = serde_json::from_str(&state).expect("what was written");
-        for Stored(recorded, carried) in rest {
-            call.evolve(recorded, *carried);
+        for Stored(recorded, sealed) in rest {
+            call.evolve(recorded, *sealed);
         }
         prop_assert_eq!(call, fold(&log));
     }
@@ -310,14 +313,14 @@ proptest! {
                 recorded.occurred_at = at(nth);
             }
         }
-        let expected = shown(&fold(&log));
+        let expected = comparable(&fold(&log));
         let mut arrived = Vec::new();
         for (nth, position) in order.into_iter().filter(|nth| *nth < log.len()).zip(1..) {
-            let Stored(mut recorded, carried) = log[nth].clone();
+            let Stored(mut recorded, sealed) = log[nth].clone();
             recorded.position = Position(position);
             recorded.stream_version = StreamVersion(position);
-            arrived.push(Stored(recorded, carried));
+            arrived.push(Stored(recorded, sealed));
         }
-        prop_assert_eq!(shown(&fold(&arrived)), expected);
+        prop_assert_eq!(comparable(&fold(&arrived)), expected);
     }
 }

@@ -91,16 +91,16 @@ impl Outcome {
                 _ => Self::NoAnswer,
             };
         }
-        Self::of_reason(reason)
+        Self::from_ended_reason(reason)
     }
 
     /// Returns true if the reason means that a transfer did not reach its destination.
     #[must_use]
-    pub fn says_transfer_failed(reason: &str) -> bool {
+    pub fn is_failed_transfer(reason: &str) -> bool {
         reason.starts_with(FORWARDING) || TRANSFER_FAILED.iter().any(|word| reason.contains(word))
     }
 
-    fn of_reason(reason: &str) -> Self {
+    fn from_ended_reason(reason: &str) -> Self {
         if let Some((_, outcome)) = EXACT.iter().find(|(known, _)| *known == reason) {
             return *outcome;
         }

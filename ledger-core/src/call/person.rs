@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Call, Caller, Carried, Weight};
+use super::{Call, Caller, Precedence, SealedSections};
 use crate::envelope::Recorded;
 use crate::event::{CallFacts, PartyFacts, PersonFacts, Presence};
 use crate::identity::HandleKind;
@@ -21,21 +21,21 @@ const MAX_PARTIES: usize = 16;
 
 /// Strength of the evidence that a message gives for its person. The greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Proof {
+struct Evidence {
     has_handle: bool,
     is_named: bool,
     strength: Option<HandleKind>,
-    weight: Weight,
+    precedence: Precedence,
 }
 
 /// The person that a message was resolved to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PersonClaim {
+pub struct ReportedPerson {
     /// A contact, or the call's own subject.
     pub subject_id: SubjectId,
     /// Ids of the message's handles, and whether the subject is a contact.
     #[serde(flatten)]
-    pub told: PersonFacts,
+    pub resolved: PersonFacts,
     /// True if the message had a name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     named: bool,
@@ -43,12 +43,12 @@ pub struct PersonClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strength: Option<u8>,
     #[serde(rename = "w")]
-    weight: Weight,
+    precedence: Precedence,
 }
 
 /// Reference to an event with a `party` section. At most one per person and set of values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartyClaim {
+pub struct PartyReference {
     /// Kinds of values in the section.
     pub facts: PartyFacts,
     /// Subject of the section.
@@ -66,29 +66,30 @@ pub struct PartyClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strength: Option<u8>,
     /// Precedence of the message.
-    pub weight: Weight,
+    #[serde(rename = "weight")]
+    pub precedence: Precedence,
     /// Event of the section. Orders claims with equal evidence.
     pub event_id: EventId,
     /// Position of that event in the log.
     pub position: Position,
 }
 
-impl PersonClaim {
-    fn proof(&self) -> Proof {
-        Proof::new(self.named, self.strength, self.weight)
+impl ReportedPerson {
+    fn evidence(&self) -> Evidence {
+        Evidence::new(self.named, self.strength, self.precedence)
     }
 }
 
-impl PartyClaim {
-    fn proof(&self) -> Proof {
-        Proof::new(self.facts.name, self.strength, self.weight)
+impl PartyReference {
+    fn evidence(&self) -> Evidence {
+        Evidence::new(self.facts.name, self.strength, self.precedence)
     }
 }
 
-impl Proof {
-    fn new(is_named: bool, strength: Option<u8>, weight: Weight) -> Self {
+impl Evidence {
+    fn new(is_named: bool, strength: Option<u8>, precedence: Precedence) -> Self {
         let strength = strength.and_then(|nth| HandleKind::ALL.get(usize::from(nth)).copied());
-        Self { has_handle: strength.is_some(), is_named, strength, weight }
+        Self { has_handle: strength.is_some(), is_named, strength, precedence }
     }
 }
 
@@ -108,83 +109,100 @@ fn strength_of(facts: PartyFacts) -> Option<HandleKind> {
 }
 
 impl Call {
-    pub(super) fn take_person(
+    pub(super) fn apply_person(
         &mut self,
         facts: &CallFacts,
-        weight: Weight,
+        precedence: Precedence,
         recorded: &Recorded,
-        carried: Carried,
+        sealed: SealedSections,
     ) {
         let party = facts.party.unwrap_or_default();
-        let (told, kind) = match &facts.person {
-            Some(told) => (told.clone(), told.strongest().map(|(kind, _)| kind)),
+        let (resolved, kind) = match &facts.person {
+            Some(resolved) => (resolved.clone(), resolved.strongest().map(|(kind, _)| kind)),
             // Events recorded before subjects had kinds: every identified person is a contact.
             None => {
-                let told = PersonFacts { contact: party.identifies(), ..PersonFacts::default() };
-                (told, strength_of(party))
+                let resolved =
+                    PersonFacts { contact: party.identifies(), ..PersonFacts::default() };
+                (resolved, strength_of(party))
             }
         };
         let strength = kind.map(|kind| kind as u8);
-        let handle = told.strongest().map(|(_, id)| id);
-        let (phone, email) = (told.phone.or(told.sip), told.email);
-        if let Some(subject_id) = carried.subject {
-            let claim = PersonClaim { subject_id, told, named: party.name, strength, weight };
-            let key = |claim: &PersonClaim| {
+        let handle = resolved.strongest().map(|(_, id)| id);
+        let (phone, email) = (resolved.phone.or(resolved.sip), resolved.email);
+        if let Some(subject_id) = sealed.subject {
+            let candidate =
+                ReportedPerson { subject_id, resolved, named: party.name, strength, precedence };
+            let key = |candidate: &ReportedPerson| {
                 let PersonFacts { contact, external_id, phone, sip, email, has_name, .. } =
-                    claim.told;
-                let told = (external_id, phone, sip, email, has_name);
-                (claim.proof(), contact, claim.subject_id, told, claim.told.holders.clone())
+                    candidate.resolved;
+                let resolved = (external_id, phone, sip, email, has_name);
+                (
+                    candidate.evidence(),
+                    contact,
+                    candidate.subject_id,
+                    resolved,
+                    candidate.resolved.holders.clone(),
+                )
             };
-            if self.person.as_ref().is_none_or(|known| key(known) < key(&claim)) {
-                self.person = Some(claim);
+            if self.person.as_ref().is_none_or(|known| key(known) < key(&candidate)) {
+                self.person = Some(candidate);
             }
         }
         // The section of a fenced person was never sealed, so it must not displace another.
-        let Some(facts) = facts.party.filter(|_| carried.has_party) else { return };
-        self.keep_party(PartyClaim {
+        let Some(facts) = facts.party.filter(|_| sealed.has_party) else { return };
+        self.merge_party(PartyReference {
             facts,
-            subject_id: carried.subject,
+            subject_id: sealed.subject,
             handle,
             phone,
             email,
             strength,
-            weight,
+            precedence,
             event_id: recorded.event_id,
             position: recorded.position,
         });
     }
 
-    fn keep_party(&mut self, claim: PartyClaim) {
-        let key = |claim: &PartyClaim| (claim.proof(), claim.event_id);
-        let is_alike = |known: &&mut PartyClaim| {
+    fn merge_party(&mut self, candidate: PartyReference) {
+        let key = |candidate: &PartyReference| (candidate.evidence(), candidate.event_id);
+        let is_alike = |known: &&mut PartyReference| {
             (known.facts, known.subject_id, known.handle, known.phone, known.email)
-                == (claim.facts, claim.subject_id, claim.handle, claim.phone, claim.email)
+                == (
+                    candidate.facts,
+                    candidate.subject_id,
+                    candidate.handle,
+                    candidate.phone,
+                    candidate.email,
+                )
         };
         match self.parties.iter_mut().find(is_alike) {
-            Some(known) if key(known) < key(&claim) => *known = claim,
+            Some(known) if key(known) < key(&candidate) => *known = candidate,
             Some(_) => {}
-            None => self.parties.push(claim),
+            None => self.parties.push(candidate),
         }
-        self.parties.sort_by_key(|claim| Reverse(key(claim)));
+        self.parties.sort_by_key(|candidate| Reverse(key(candidate)));
         self.parties.truncate(MAX_PARTIES);
     }
 
     /// Returns the person with the strongest evidence.
     #[must_use]
-    pub fn person(&self) -> Option<&PersonClaim> {
+    pub fn person(&self) -> Option<&ReportedPerson> {
         self.person.as_ref()
     }
 
     /// Returns the subject of the call: the person on the line, or the call's own subject.
     #[must_use]
     pub fn subject_id(&self) -> Option<SubjectId> {
-        self.person.as_ref().map(|claim| claim.subject_id)
+        self.person.as_ref().map(|candidate| candidate.subject_id)
     }
 
     /// Returns the contact on the line; `None` if the call has only its own subject.
     #[must_use]
     pub fn contact_id(&self) -> Option<SubjectId> {
-        self.person.as_ref().filter(|claim| claim.told.contact).map(|claim| claim.subject_id)
+        self.person
+            .as_ref()
+            .filter(|candidate| candidate.resolved.contact)
+            .map(|candidate| candidate.subject_id)
     }
 
     /// Returns the id by which a filter for phone numbers finds the call: the handle of the number,
@@ -192,55 +210,60 @@ impl Call {
     /// this is the contact.
     #[must_use]
     pub fn phone_id(&self) -> Option<Uuid> {
-        let told = &self.person.as_ref()?.told;
-        let shown = self.shown_parties().find_map(|party| party.phone);
-        shown.or(told.phone).or(told.sip).map(|handle| handle.0).or_else(|| self.unhandled())
+        let resolved = &self.person.as_ref()?.resolved;
+        let visible = self.visible_parties().find_map(|party| party.phone);
+        visible
+            .or(resolved.phone)
+            .or(resolved.sip)
+            .map(|handle| handle.0)
+            .or_else(|| self.contact_without_handles())
     }
 
     /// Returns the id by which a filter for e-mail addresses finds the call; see
     /// [`Call::phone_id`].
     #[must_use]
     pub fn email_id(&self) -> Option<Uuid> {
-        let told = &self.person.as_ref()?.told;
-        let shown = self.shown_parties().find_map(|party| party.email);
-        shown.or(told.email).map(|handle| handle.0).or_else(|| self.unhandled())
+        let resolved = &self.person.as_ref()?.resolved;
+        let visible = self.visible_parties().find_map(|party| party.email);
+        visible.or(resolved.email).map(|handle| handle.0).or_else(|| self.contact_without_handles())
     }
 
     /// Returns the parties of the person on the line, strongest evidence first.
-    fn shown_parties(&self) -> impl Iterator<Item = &PartyClaim> {
-        self.parties.iter().filter(|party| self.shows(party.event_id))
+    fn visible_parties(&self) -> impl Iterator<Item = &PartyReference> {
+        self.parties.iter().filter(|party| self.is_party_visible(party.event_id))
     }
 
     /// Returns the contact if none of its handles has an id.
-    fn unhandled(&self) -> Option<Uuid> {
-        let person = self.person.as_ref().filter(|person| person.told.strongest().is_none())?;
-        person.told.contact.then_some(person.subject_id.0)
+    fn contact_without_handles(&self) -> Option<Uuid> {
+        let person = self.person.as_ref().filter(|person| person.resolved.strongest().is_none())?;
+        person.resolved.contact.then_some(person.subject_id.0)
     }
 
     /// The handles and the name of the call's person, for a count of people.
     #[must_use]
     pub fn caller(&self) -> Option<Caller> {
         let person = self.person.as_ref()?;
-        Some(Caller::of(person.subject_id, &person.told))
+        Some(Caller::of(person.subject_id, &person.resolved))
     }
 
     /// Returns all references to sealed parties, strongest evidence first.
     #[must_use]
-    pub fn parties(&self) -> &[PartyClaim] {
+    pub fn parties(&self) -> &[PartyReference] {
         &self.parties
     }
 
     /// Returns true if an event's party section is about the person on the line: it has the same
     /// contact, or, in a call without a contact, the same handle or none.
     #[must_use]
-    pub fn shows(&self, event_id: EventId) -> bool {
+    pub fn is_party_visible(&self, event_id: EventId) -> bool {
         let Some(party) = self.parties.iter().find(|party| party.event_id == event_id) else {
             return false;
         };
         let Some(person) = &self.person else { return true };
         let is_same_subject =
             party.subject_id.is_none_or(|subject_id| subject_id == person.subject_id);
-        let handle = person.told.strongest().map(|(_, id)| id);
-        is_same_subject && (person.told.contact || party.handle.is_none() || party.handle == handle)
+        let handle = person.resolved.strongest().map(|(_, id)| id);
+        is_same_subject
+            && (person.resolved.contact || party.handle.is_none() || party.handle == handle)
     }
 }

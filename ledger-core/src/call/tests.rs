@@ -27,7 +27,7 @@ fn started(second: i64) -> (i64, Event) {
 
 fn status(second: i64, status: Status) -> (i64, Event) {
     let changed =
-        CallStatusChanged { call: facts(), status: Some(status), provider_status: "told".into() };
+        CallStatusChanged { call: facts(), status: Some(status), provider_status: "other".into() };
     (second, Event::CallStatusChanged(changed))
 }
 
@@ -73,13 +73,16 @@ fn fold(messages: &[(i64, Event)]) -> Call {
             recorded_at: at(1_000),
             event: event.clone(),
         };
-        call.evolve(&recorded, Carried { subject: Some(SubjectId(Uuid::nil())), has_party: true });
+        call.evolve(
+            &recorded,
+            SealedSections { subject: Some(SubjectId(Uuid::nil())), has_party: true },
+        );
     }
     call
 }
 
 /// The fields of a call that must not depend on the order of arrival.
-fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
+fn comparable(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
     (
         (call.status(), call.outcome(), call.ended_reason().map(str::to_owned)),
         (call.started_at(), call.ended_at(), call.duration_ms()),
@@ -92,10 +95,10 @@ fn shown(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
 fn every_order_of_a_calls_messages_is_the_same_call() {
     let messages =
         [started(3), status(4, Status::Forwarding), hung_up(61), report(65, 5), report(70, 7)];
-    let expected = shown(&fold(&messages));
+    let expected = comparable(&fold(&messages));
     for order in permutations(messages.len()) {
         let reordered: Vec<_> = order.iter().map(|&nth| messages[nth].clone()).collect();
-        assert_eq!(shown(&fold(&reordered)), expected, "{order:?}");
+        assert_eq!(comparable(&fold(&reordered)), expected, "{order:?}");
     }
 }
 
@@ -112,14 +115,14 @@ fn of_two_reports_of_one_time_the_later_recorded_is_the_correction() {
 }
 
 #[test]
-fn a_status_told_after_the_report_does_not_reopen_the_call() {
+fn a_status_after_the_report_does_not_reopen_the_call() {
     let call = fold(&[report(65, 5), started(3), status(4, Status::Ringing)]);
     assert_eq!(call.status(), Some(Status::Ended));
     assert_eq!(call.ended_reason(), Some("silence-timed-out"));
 }
 
 #[test]
-fn the_snapshots_status_speaks_only_when_nobody_else_did() {
+fn the_status_of_the_snapshot_counts_only_without_a_reported_one() {
     let hang = CallMessageReceived { call: facts(), kind: "hang".into(), status: None };
     let silent = fold(&[(5, Event::CallMessageReceived(hang))]);
     assert_eq!(silent.status(), Some(Status::Queued));
@@ -127,7 +130,7 @@ fn the_snapshots_status_speaks_only_when_nobody_else_did() {
 }
 
 #[test]
-fn a_call_that_never_told_its_start_began_at_the_earliest_time_known() {
+fn a_call_without_a_reported_start_began_at_the_earliest_known_time() {
     let call = fold(&[hung_up(61)]);
     assert_eq!(call.started_at(), Some(at(0)));
     assert_eq!(call.duration_ms(), None, "an invented start gives no duration");
@@ -147,10 +150,10 @@ fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (
 }
 
 #[test]
-fn a_correction_replaces_only_the_measurements_it_tells() {
-    let told = [measured(65, Some(900), Some(2)), measured(70, Some(800), None)];
+fn a_correction_replaces_only_the_measurements_it_has() {
+    let reports = [measured(65, Some(900), Some(2)), measured(70, Some(800), None)];
     for order in [[0, 1], [1, 0]] {
-        let call = fold(&order.map(|nth: usize| told[nth].clone()));
+        let call = fold(&order.map(|nth: usize| reports[nth].clone()));
         assert_eq!(call.turn_latency_ms(), Some(800), "{order:?}");
         assert_eq!((call.user_interruptions(), call.assistant_interruptions()), (Some(2), Some(3)));
     }
@@ -158,7 +161,7 @@ fn a_correction_replaces_only_the_measurements_it_tells() {
 }
 
 #[test]
-fn a_call_is_transferred_when_it_was_told_or_its_end_says_so() {
+fn a_call_is_transferred_if_a_transfer_or_its_reason_reports_it() {
     let transferred =
         (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind: None }));
     assert!(fold(std::slice::from_ref(&transferred)).is_transferred());
@@ -236,7 +239,7 @@ fn forwarding_that_fails_leaves_the_call_as_it_was() {
 }
 
 #[test]
-fn a_transfer_that_its_end_says_has_failed_is_none() {
+fn a_transfer_that_failed_by_the_ended_reason_is_none() {
     for reason in [
         "call.forwarding.no-answer",
         "call.forwarding.operator-busy",
@@ -266,14 +269,14 @@ fn a_call_was_last_recorded_when_the_last_of_its_events_was() {
     for order in [[0_usize, 1], [1, 0]] {
         let mut call = Call::default();
         for nth in order {
-            call.evolve(&events[nth], Carried::default());
+            call.evolve(&events[nth], SealedSections::default());
         }
         assert_eq!(call.last_recorded(), Some(at(500)), "clocks may go back: {order:?}");
     }
 }
 
 #[test]
-fn what_was_not_told_takes_no_room_in_the_state() {
+fn absent_values_take_no_space_in_the_state() {
     let state = serde_json::to_string(&fold(&[started(3)])).expect("plain data");
     for absent in ["turn_latency", "interruptions", "transfer"] {
         assert!(!state.contains(absent), "{state}");

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::{Claim, Rank, Weight};
+use super::reported::{Authority, Precedence, Reported};
 use crate::envelope::Recorded;
 use crate::event::ToolFact;
 use crate::ids::{EventId, Position};
@@ -22,17 +22,17 @@ use crate::ids::{EventId, Position};
 #[serde(default)]
 pub struct ToolCalls {
     /// Entries in ascending order of their keys, without duplicates.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    told: Vec<Told>,
+    #[serde(rename = "told", skip_serializing_if = "Vec::is_empty")]
+    entries: Vec<ReportedToolCall>,
     /// The report with the highest precedence that lists tool calls. Its list defines the tool
     /// calls of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reported: Option<Weight>,
+    reported: Option<Precedence>,
 }
 
 /// Identity of a tool call. Entries with equal keys in two messages are the same tool call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-struct Key {
+struct ToolCallKey {
     #[serde(default, rename = "tool_call_id", skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     tool: String,
@@ -49,13 +49,13 @@ struct Key {
 
 /// All reports of a tool call with the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct ReportedToolCall {
     #[serde(flatten)]
-    key: Key,
+    key: ToolCallKey,
     /// Time and index within the message: of the report with the highest precedence, else the
     /// earliest of the live ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<Claim<Reverse<(i64, u16)>>>,
+    at: Option<Reported<Reverse<(i64, u16)>>>,
     /// References to sealed entries, highest precedence first. Of the live messages only one is
     /// kept, because the others have the same content.
     io: Vec<IoRef>,
@@ -79,7 +79,7 @@ pub struct ToolCall {
 pub struct IoRef {
     /// Precedence of the entry's message.
     #[serde(rename = "w")]
-    pub weight: Weight,
+    pub precedence: Precedence,
     /// Position of the event.
     #[serde(rename = "p")]
     pub position: Position,
@@ -91,23 +91,23 @@ pub struct IoRef {
 impl IoRef {
     /// Returns the sort key. Position and index order equal precedences, so the result does not
     /// depend on the order of folding.
-    fn order(&self) -> (Reverse<Weight>, Position, u16) {
-        (Reverse(self.weight), self.position, self.nth)
+    fn order(&self) -> (Reverse<Precedence>, Position, u16) {
+        (Reverse(self.precedence), self.position, self.nth)
     }
 
     fn is_live(&self) -> bool {
-        self.weight.rank != Rank::Report
+        self.precedence.authority != Authority::Report
     }
 }
 
-impl Told {
-    fn take(&mut self, at: Option<(i64, u16)>, io: IoRef) {
+impl ReportedToolCall {
+    fn add(&mut self, at: Option<(i64, u16)>, io: IoRef) {
         if self.io.iter().any(|known| (known.position, known.nth) == (io.position, io.nth)) {
             return;
         }
         // A live repetition has a later message time; the earliest time of the tool call must win.
-        let told_at = io.weight.told_at.filter(|_| !io.is_live());
-        Claim::offer(&mut self.at, at.map(Reverse), Weight { told_at, ..io.weight });
+        let reported_at = io.precedence.reported_at.filter(|_| !io.is_live());
+        Reported::merge(&mut self.at, at.map(Reverse), Precedence { reported_at, ..io.precedence });
         self.io.push(io);
         self.io.sort_by_key(IoRef::order);
         let mut has_live = false;
@@ -119,48 +119,58 @@ impl ToolCalls {
     /// Returns true if no tool call is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.entries.is_empty()
     }
 
-    pub(super) fn take_live(&mut self, fact: &ToolFact, weight: Weight, recorded: &Recorded) {
-        let io = IoRef { weight, position: recorded.position, nth: 0 };
-        let mut key = Key::of(fact, fact.nth);
+    pub(super) fn apply_live(
+        &mut self,
+        fact: &ToolFact,
+        precedence: Precedence,
+        recorded: &Recorded,
+    ) {
+        let io = IoRef { precedence, position: recorded.position, nth: 0 };
+        let mut key = ToolCallKey::of(fact, fact.nth);
         let is_named = key.id.is_some() || key.arguments.is_some();
         key.event_id = (!is_named).then_some(recorded.event_id);
-        self.take(key, fact, io);
+        self.add(key, fact, io);
     }
 
-    pub(super) fn take_report(&mut self, facts: &[ToolFact], weight: Weight, recorded: &Recorded) {
+    pub(super) fn apply_report(
+        &mut self,
+        facts: &[ToolFact],
+        precedence: Precedence,
+        recorded: &Recorded,
+    ) {
         if facts.is_empty() {
             return;
         }
-        self.reported = self.reported.max(Some(weight));
-        let mut listed: HashMap<Key, u16> = HashMap::new();
+        self.reported = self.reported.max(Some(precedence));
+        let mut listed: HashMap<ToolCallKey, u16> = HashMap::new();
         for (nth, fact) in (0..).zip(facts) {
-            let count = listed.entry(Key::of(fact, 0)).or_default();
-            let key = Key::of(fact, *count);
+            let count = listed.entry(ToolCallKey::of(fact, 0)).or_default();
+            let key = ToolCallKey::of(fact, *count);
             *count += 1;
-            self.take(key, fact, IoRef { weight, position: recorded.position, nth });
+            self.add(key, fact, IoRef { precedence, position: recorded.position, nth });
         }
     }
 
-    fn take(&mut self, key: Key, fact: &ToolFact, io: IoRef) {
-        let nth = match self.told.binary_search_by(|told| told.key.cmp(&key)) {
+    fn add(&mut self, key: ToolCallKey, fact: &ToolFact, io: IoRef) {
+        let nth = match self.entries.binary_search_by(|entry| entry.key.cmp(&key)) {
             Ok(nth) => nth,
             Err(nth) => {
-                self.told.insert(nth, Told { key, at: None, io: Vec::new() });
+                self.entries.insert(nth, ReportedToolCall { key, at: None, io: Vec::new() });
                 nth
             }
         };
         let place = if io.is_live() { fact.place } else { io.nth };
-        self.told[nth].take(fact.at_ms.map(|at_ms| (at_ms, place)), io);
+        self.entries[nth].add(fact.at_ms.map(|at_ms| (at_ms, place)), io);
     }
 
     /// Returns all tool calls by time; those without a time are last, in the order of their
     /// messages.
     pub(super) fn in_order(&self) -> Vec<ToolCall> {
-        let groups = matching::groups(&self.told, self.reported);
-        let mut all: Vec<(u16, ToolCall)> = groups.iter().map(|group| shown(group)).collect();
+        let groups = matching::groups(&self.entries, self.reported);
+        let mut all: Vec<(u16, ToolCall)> = groups.iter().map(|group| merged(group)).collect();
         all.sort_by_cached_key(|(place, call)| {
             (call.at_ms.unwrap_or(i64::MAX), *place, call.tool_call_id.clone())
         });
@@ -168,7 +178,7 @@ impl ToolCalls {
     }
 }
 
-impl Key {
+impl ToolCallKey {
     fn of(fact: &ToolFact, nth: u16) -> Self {
         Self {
             id: fact.tool_call_id.clone(),
@@ -182,17 +192,17 @@ impl Key {
 
 /// Merges the entries of one tool call, the report's entry first. Returns the tool call and its
 /// index within its message.
-fn shown(group: &[&Told]) -> (u16, ToolCall) {
-    let mut io: Vec<IoRef> = group.iter().flat_map(|told| told.io.iter().copied()).collect();
+fn merged(group: &[&ReportedToolCall]) -> (u16, ToolCall) {
+    let mut io: Vec<IoRef> = group.iter().flat_map(|entry| entry.io.iter().copied()).collect();
     io.sort_by_key(IoRef::order);
-    let tools = group.iter().map(|told| &told.key.tool);
+    let tools = group.iter().map(|entry| &entry.key.tool);
     let mut at = None;
-    for claim in group.iter().filter_map(|told| told.at.as_ref()) {
-        Claim::offer(&mut at, Some(claim.value), claim.weight);
+    for reported in group.iter().filter_map(|entry| entry.at.as_ref()) {
+        Reported::merge(&mut at, Some(reported.value), reported.precedence);
     }
-    let at = at.map(|claim| claim.value.0);
+    let at = at.map(|reported| reported.value.0);
     let call = ToolCall {
-        tool_call_id: group.iter().find_map(|told| told.key.id.clone()),
+        tool_call_id: group.iter().find_map(|entry| entry.key.id.clone()),
         tool: tools.clone().find(|tool| !tool.is_empty()).cloned().unwrap_or_default(),
         at_ms: at.map(|(at_ms, _)| at_ms),
         io,

@@ -115,13 +115,13 @@ pub struct PersonFacts {
 impl PersonFacts {
     /// The handles, strongest first.
     pub fn handles(&self) -> impl Iterator<Item = (HandleKind, HandleId)> {
-        let told = [
+        let handles = [
             (HandleKind::ExternalId, self.external_id),
             (HandleKind::Phone, self.phone),
             (HandleKind::Sip, self.sip),
             (HandleKind::Email, self.email),
         ];
-        told.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
+        handles.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
     }
 
     /// The strongest handle.

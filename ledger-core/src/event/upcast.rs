@@ -44,7 +44,7 @@ pub enum DecodeError {
 
 /// An upcast step from a retired schema version to the next: a pure function of the facts that does
 /// not read sealed sections.
-pub struct Step {
+pub struct UpcastStep {
     /// Event type that the step rewrites.
     pub event_type: &'static str,
     /// Schema version that the step reads; the output has the next version.
@@ -56,7 +56,7 @@ pub struct Step {
 /// Upcast steps, oldest first, one for each retired schema version. Steps are added and never
 /// edited. The current version of a type is one more than its number of steps. No version is
 /// retired yet.
-pub const STEPS: &[Step] = &[];
+pub const STEPS: &[UpcastStep] = &[];
 
 /// Decodes a stored event: upcasts the facts to the current version and parses them.
 ///
@@ -67,7 +67,7 @@ pub fn decode(event_type: &str, version: i16, facts: &str) -> Result<Event, Deco
 }
 
 fn decode_with(
-    steps: &[Step],
+    steps: &[UpcastStep],
     event_type: &str,
     version: i16,
     facts: &str,
@@ -87,15 +87,16 @@ fn decode_with(
         facts
     } else {
         let value = serde_json::from_str(facts).map_err(malformed)?;
-        upcast_text = climb(steps, event_type, version, current, value).ok_or_else(unknown)?;
+        upcast_text =
+            apply_steps(steps, event_type, version, current, value).ok_or_else(unknown)?;
         &upcast_text
     };
     Event::parse_current(event_type, facts).ok_or_else(unknown)?.map_err(malformed)
 }
 
 /// Applies the steps from `version` up to `current`; `None` if a step is missing.
-fn climb(
-    steps: &[Step],
+fn apply_steps(
+    steps: &[UpcastStep],
     event_type: &str,
     version: i16,
     current: i16,
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     /// A made-up retired version 0 of `call.transferred`, with another field name.
-    const RETIRED: &[Step] = &[Step {
+    const RETIRED: &[UpcastStep] = &[UpcastStep {
         event_type: "call.transferred",
         from: 0,
         rewrite: |mut old| {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_recorded_before_turns_were_measured_tells_nothing_of_them() {
+    fn an_end_of_a_build_without_turn_metrics_has_none() {
         let stored = r#"{"provider":"vapi","report":true,"duration_ms":5}"#;
         let event = decode("call.ended", 1, stored).expect("its version is current");
         let Event::CallEnded(ended) = &event else { panic!("{event:?}") };

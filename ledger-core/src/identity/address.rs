@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_extension_is_told_in_many_ways() {
+    fn an_extension_is_read_in_every_notation() {
         for (raw, number, extension) in [
             ("+15550100123,101", "+15550100123", Some("101")),
             ("+15550100123,,101#", "+15550100123", Some("101")),

@@ -32,7 +32,7 @@ const TITLES: [&str; 22] = [
 ];
 
 /// Texts that caller-name services and forms write for a missing name.
-const NO_NAMES: [&str; 14] = [
+const NAME_PLACEHOLDERS: [&str; 14] = [
     "caller",
     "unknown caller",
     "private caller",
@@ -66,7 +66,7 @@ pub fn normal_name(raw: &str) -> Option<String> {
     }
     let name = words.join(" ");
     let is_name = name.chars().any(char::is_alphabetic)
-        && !NO_NAMES.contains(&name.as_str())
+        && !NAME_PLACEHOLDERS.contains(&name.as_str())
         && !is_placeholder(&name);
     is_name.then_some(name)
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_is_no_name() {
+    fn a_placeholder_is_no_name() {
         for raw in [
             "",
             " ",

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_reported_is_a_placeholder() {
+    fn reported_placeholders_are_recognised() {
         for value in [
             "undefined",
             "null",
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_somebodys_is_none() {
+    fn a_value_that_may_identify_a_person_is_no_placeholder() {
         for id in
             ["1", "cust-1", "42", "c0ffee", "6a1f2b54-93d0-5c1e-8d27-4f0b91ce77a3", "nullable-7"]
         {

@@ -20,7 +20,7 @@ pub struct Contact {
 
 /// A handle of a message with the contacts that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct HandleContacts {
     /// Kind of the handle.
     pub kind: HandleKind,
     /// Contacts with the handle, oldest first; empty for a new handle.
@@ -52,21 +52,22 @@ pub enum Resolution {
 /// Decides which contact a message is about. `handles` are those of the message, strongest first;
 /// `name` is the blind index of its name.
 #[must_use]
-pub fn resolve(handles: &[Known], name: Option<NameIndex>) -> Resolution {
+pub fn resolve(handles: &[HandleContacts], name: Option<NameIndex>) -> Resolution {
     match name {
-        Some(name) => named(handles, name),
-        None => nameless(handles),
+        Some(name) => resolve_named(handles, name),
+        None => resolve_unnamed(handles),
     }
 }
 
 /// Decides for a message with a name. Such a message never joins a contact with another name.
-fn named(handles: &[Known], name: NameIndex) -> Resolution {
+fn resolve_named(handles: &[HandleContacts], name: NameIndex) -> Resolution {
     let Some(strongest) = handles.first() else {
         return Resolution::Own { candidates: Vec::new() };
     };
     // A known external id decides, unless the name differs.
     if strongest.kind == HandleKind::ExternalId
-        && let Some(contact) = by_name(strongest, name).or_else(|| without_name(strongest))
+        && let Some(contact) =
+            contact_by_name(strongest, name).or_else(|| unnamed_contact(strongest))
     {
         return contact;
     }
@@ -80,7 +81,7 @@ fn named(handles: &[Known], name: NameIndex) -> Resolution {
     let known = handles.iter().find(|handle| !handle.contacts.is_empty());
     if let Some(known) = known
         && may_decide(known, strongest)
-        && let Some(contact) = without_name(known)
+        && let Some(contact) = unnamed_contact(known)
     {
         return contact;
     }
@@ -88,7 +89,7 @@ fn named(handles: &[Known], name: NameIndex) -> Resolution {
     Resolution::New { possible_duplicate_of: known.map(|known| known.contacts[0].contact_id) }
 }
 
-fn nameless(handles: &[Known]) -> Resolution {
+fn resolve_unnamed(handles: &[HandleContacts]) -> Resolution {
     let Some(strongest) = handles.first() else {
         return Resolution::Own { candidates: Vec::new() };
     };
@@ -120,18 +121,22 @@ fn nameless(handles: &[Known]) -> Resolution {
 }
 
 /// Returns true if a known handle may decide for a message with another, new, strongest handle.
-fn may_decide(known: &Known, strongest: &Known) -> bool {
+fn may_decide(known: &HandleContacts, strongest: &HandleContacts) -> bool {
     known.kind == strongest.kind || known.kind != HandleKind::Email
 }
 
-fn by_name(handle: &Known, name: NameIndex) -> Option<Resolution> {
+fn contact_by_name(handle: &HandleContacts, name: NameIndex) -> Option<Resolution> {
     let found = handle.contacts.iter().find(|contact| contact.name == Some(name))?;
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: false })
 }
 
 /// The contact of a handle that has the name. A contact with an external id never takes a message with
 /// another id; if several contacts have the name, it takes no message without an id either.
-fn by_name_and_id(handle: &Known, name: NameIndex, strongest: &Known) -> Option<Resolution> {
+fn by_name_and_id(
+    handle: &HandleContacts,
+    name: NameIndex,
+    strongest: &HandleContacts,
+) -> Option<Resolution> {
     let of_name = || handle.contacts.iter().filter(|contact| contact.name == Some(name));
     let has_id = |contact: &&Contact| contact.strongest == HandleKind::ExternalId;
     let without_id = of_name().find(|contact| !has_id(contact));
@@ -147,7 +152,7 @@ fn by_name_and_id(handle: &Known, name: NameIndex, strongest: &Known) -> Option<
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: false })
 }
 
-fn without_name(handle: &Known) -> Option<Resolution> {
+fn unnamed_contact(handle: &HandleContacts) -> Option<Resolution> {
     let is_open = |contact: &&Contact| contact.name.is_none() && contact.strongest <= handle.kind;
     let found = handle.contacts.iter().find(is_open)?;
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: true })

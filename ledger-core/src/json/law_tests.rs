@@ -71,8 +71,8 @@ fn count(value: &Json<'_>) -> usize {
 fn agree(whole: &Json<'_>, canonical: &Json<'_>) -> bool {
     match (whole, canonical) {
         (Json::Object(fields), Json::Object(_)) => fields.iter().all(|(key, _)| {
-            let told = (whole.get(key), canonical.get(key));
-            matches!(told, (Some(whole), Some(canonical)) if agree(whole, canonical))
+            let values = (whole.get(key), canonical.get(key));
+            matches!(values, (Some(whole), Some(canonical)) if agree(whole, canonical))
         }),
         (Json::Array(whole), Json::Array(canonical)) => {
             whole.len() == canonical.len()

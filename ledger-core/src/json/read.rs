@@ -7,20 +7,20 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::{Json, MAX_DEPTH, MAX_VALUES};
-use crate::provider::Refused;
+use crate::provider::TranslateError;
 
-pub(super) fn read(text: &str) -> Result<Json<'_>, Refused> {
+pub(super) fn read(text: &str) -> Result<Json<'_>, TranslateError> {
     within_bounds(text.as_bytes())?;
     // Skipping to a `RawValue` checks everything except surrogate pairs, and does not recurse.
     serde_json::from_str::<&RawValue>(text)
-        .map_err(|error| Refused::NotJson { line: error.line(), column: error.column() })?;
+        .map_err(|error| TranslateError::NotJson { line: error.line(), column: error.column() })?;
     Ok(Reader { text, at: 0 }.value())
 }
 
 /// Counts depth and values outside strings, before anything recurses into them or takes memory for
 /// them: a value may be one byte of text and is fifty of memory. A bracket with something in it holds
 /// one value more than commas.
-fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
+fn within_bounds(bytes: &[u8]) -> Result<(), TranslateError> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
     let mut is_opened = false;
@@ -46,11 +46,11 @@ fn within_bounds(bytes: &[u8]) -> Result<(), Refused> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Err(Refused::TooDeep { limit: MAX_DEPTH });
+            return Err(TranslateError::TooDeep { limit: MAX_DEPTH });
         }
     }
     if values > MAX_VALUES {
-        return Err(Refused::TooMany { limit: MAX_VALUES });
+        return Err(TranslateError::TooMany { limit: MAX_VALUES });
     }
     Ok(())
 }
@@ -224,13 +224,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_by_its_place() {
-        assert_eq!(Json::parse(b"{\"a\": \xff}"), Err(Refused::NotUtf8 { at: 6 }));
-        assert_eq!(Json::parse(b"{\n\"a\": oops}"), Err(Refused::NotJson { line: 2, column: 6 }));
+    fn a_syntax_error_is_reported_with_its_place() {
+        assert_eq!(Json::parse(b"{\"a\": \xff}"), Err(TranslateError::NotUtf8 { at: 6 }));
+        assert_eq!(
+            Json::parse(b"{\n\"a\": oops}"),
+            Err(TranslateError::NotJson { line: 2, column: 6 })
+        );
         for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "01", "1 2", "\"\\x\"", "\"\u{1}\"", "nul"]
         {
-            let told = Json::parse(text.as_bytes());
-            assert!(matches!(told, Err(Refused::NotJson { .. })), "{text}: {told:?}");
+            let result = Json::parse(text.as_bytes());
+            assert!(matches!(result, Err(TranslateError::NotJson { .. })), "{text}: {result:?}");
         }
     }
 
@@ -238,7 +241,7 @@ mod tests {
     fn depth_is_refused_before_anything_recurses() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Json::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-        let too_deep = Err(Refused::TooDeep { limit: MAX_DEPTH });
+        let too_deep = Err(TranslateError::TooDeep { limit: MAX_DEPTH });
         assert_eq!(Json::parse(nested(MAX_DEPTH + 1).as_bytes()), too_deep);
         let begun = Instant::now();
         assert_eq!(Json::parse(nested(100_000).as_bytes()), too_deep);
@@ -251,7 +254,7 @@ mod tests {
         for empty in ["[]", "{}", "[ \n ]", "{\t}"] {
             let items = |count: usize| format!("[{}]", vec![empty; count].join(","));
             assert!(Json::parse(items(MAX_VALUES - 1).as_bytes()).is_ok(), "{empty}");
-            let too_many = Err(Refused::TooMany { limit: MAX_VALUES });
+            let too_many = Err(TranslateError::TooMany { limit: MAX_VALUES });
             assert_eq!(Json::parse(items(MAX_VALUES).as_bytes()), too_many, "{empty}");
         }
         let fields = |count: usize| format!("{{{}}}", vec!["\"a\":[[]]"; count].join(","));
@@ -263,7 +266,7 @@ mod tests {
     fn more_values_than_any_body_has_are_refused_before_they_take_memory() {
         let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         assert!(Json::parse(zeros(MAX_VALUES - 1).as_bytes()).is_ok());
-        let too_many = Err(Refused::TooMany { limit: MAX_VALUES });
+        let too_many = Err(TranslateError::TooMany { limit: MAX_VALUES });
         assert_eq!(Json::parse(zeros(MAX_VALUES).as_bytes()), too_many);
         assert_eq!(Json::parse(format!("[{}]", "[],".repeat(MAX_VALUES)).as_bytes()), too_many);
         let commas = format!("[\"{}\"]", ",".repeat(MAX_VALUES));

@@ -6,7 +6,7 @@
 use super::{is_example, is_withheld, parse_phone};
 
 const CORPUS: &[u8] = include_bytes!("../../../tests/fixtures/phone/google-9.0.42.tsv.zst");
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 struct Case<'a> {
     region: Option<&'a str>,
@@ -20,20 +20,20 @@ impl<'a> Case<'a> {
     fn read(line: &'a str) -> Self {
         let fields: Vec<&str> = line.split('\t').collect();
         let [region, text, e164, valid, extension] = fields[..] else { panic!("{line}") };
-        let told = |field: &'a str| Some(field).filter(|field| *field != "-");
+        let present = |field: &'a str| Some(field).filter(|field| *field != "-");
         Self {
-            region: told(region),
+            region: present(region),
             text,
             e164,
             is_valid: valid == "1",
-            extension: told(extension),
+            extension: present(extension),
         }
     }
 }
 
 #[test]
-fn what_is_valid_and_its_e164_form_are_what_googles_port_says() {
-    let corpus = zstd::bulk::decompress(CORPUS, MOST_BYTES).expect("a zstd frame");
+fn validity_and_e164_form_agree_with_googles_port() {
+    let corpus = zstd::bulk::decompress(CORPUS, MAX_BYTES).expect("a zstd frame");
     let corpus = String::from_utf8(corpus).expect("text");
     let mut lines = corpus.lines();
     assert_eq!(lines.next(), Some("# phonenumbers 9.0.42"));

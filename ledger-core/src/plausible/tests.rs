@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::call::{Call, Carried};
+use crate::call::{Call, SealedSections};
 use crate::envelope::Recorded;
 use crate::event::{CallEnded, CallFacts, CallStarted, ToolFact};
 use crate::ids::{EventId, Position, StreamId, StreamVersion};
@@ -15,7 +15,7 @@ const NOW: &str = "2026-11-30T12:00:00Z";
 
 fn settled(ended: CallEnded) -> CallEnded {
     let mut event = Event::CallEnded(ended);
-    let _ = settle(&mut event, at(NOW), at(NOW));
+    let _ = remove_implausible(&mut event, at(NOW), at(NOW));
     let Event::CallEnded(ended) = event else { panic!("the same event") };
     ended
 }
@@ -24,9 +24,9 @@ fn settled(ended: CallEnded) -> CallEnded {
 fn a_number_of_seconds_milliseconds_microseconds_or_nanoseconds_is_one_time() {
     let time = at("2026-03-10T15:00:02Z");
     for text in ["1773154802", "1773154802000", "1773154802000000", "1773154802000000000"] {
-        assert_eq!(epoch(text.parse().expect("a number")), Reading::Told(time), "{text}");
+        assert_eq!(epoch(text.parse().expect("a number")), FieldValue::Plausible(time), "{text}");
     }
-    assert_eq!(epoch(Decimal::ZERO), Reading::Absent);
+    assert_eq!(epoch(Decimal::ZERO), FieldValue::Absent);
     for text in [
         "1",
         "-1773154802",
@@ -36,7 +36,7 @@ fn a_number_of_seconds_milliseconds_microseconds_or_nanoseconds_is_one_time() {
         "9223372036854775807",
         "79228162514264337593543950335",
     ] {
-        assert_eq!(epoch(text.parse().expect("a number")), Reading::Implausible, "{text}");
+        assert_eq!(epoch(text.parse().expect("a number")), FieldValue::Implausible, "{text}");
     }
 }
 
@@ -66,7 +66,7 @@ fn what_an_older_build_stored_is_taken_out_and_named() {
 }
 
 #[test]
-fn a_duration_made_of_impossible_times_goes_with_them() {
+fn a_duration_made_of_impossible_times_is_removed_with_them() {
     // An older build read seconds as milliseconds: sixty milliseconds in January 1970.
     let between = CallEnded {
         started_at: Some(at("1970-01-21T12:32:34.802Z")),
@@ -75,8 +75,8 @@ fn a_duration_made_of_impossible_times_goes_with_them() {
         ..CallEnded::default()
     };
     assert_eq!(settled(between.clone()).duration_ms, None);
-    let told = CallEnded { duration_ms: Some(61), ..between };
-    assert_eq!(settled(told).duration_ms, Some(61));
+    let stated = CallEnded { duration_ms: Some(61), ..between };
+    assert_eq!(settled(stated).duration_ms, Some(61));
 }
 
 #[test]
@@ -96,16 +96,16 @@ fn a_time_days_after_it_was_recorded_is_implausible() {
 
 #[test]
 fn an_event_of_no_possible_time_is_untimed_and_occurred_when_it_was_recorded() {
-    for (told, named) in [
+    for (stated, named) in [
         ("1970-01-01T00:00:00Z", false),
         ("1970-01-21T12:00:00Z", true),
         ("9999-01-01T00:00:00Z", true),
     ] {
         let mut event = Event::CallEnded(CallEnded::default());
-        assert_eq!(settle(&mut event, at(told), at(NOW)), at(NOW), "{told}");
+        assert_eq!(remove_implausible(&mut event, at(stated), at(NOW)), at(NOW), "{stated}");
         let Event::CallEnded(ended) = event else { panic!("the same event") };
         assert!(ended.call.untimed);
-        assert_eq!(ended.call.implausible.contains(&"occurred_at".to_owned()), named, "{told}");
+        assert_eq!(ended.call.implausible.contains(&"occurred_at".to_owned()), named, "{stated}");
     }
 }
 
@@ -121,9 +121,9 @@ fn parts_that_no_call_can_cost_are_no_account_of_the_total() {
 
 #[test]
 fn a_day_and_the_limit_itself_are_plausible() {
-    assert_eq!(duration_ms(Decimal::from(LONGEST_MS)), Reading::Told(LONGEST_MS));
-    assert_eq!(duration_ms(Decimal::from(LONGEST_MS + 1)), Reading::Implausible);
-    assert_eq!(duration_ms(Decimal::from(-1)), Reading::Implausible);
+    assert_eq!(duration_ms(Decimal::from(MAX_CALL_MS)), FieldValue::Plausible(MAX_CALL_MS));
+    assert_eq!(duration_ms(Decimal::from(MAX_CALL_MS + 1)), FieldValue::Implausible);
+    assert_eq!(duration_ms(Decimal::from(-1)), FieldValue::Implausible);
     assert_eq!(between(at("2009-01-01T00:00:00Z"), at(NOW)), None);
 }
 
@@ -158,9 +158,9 @@ proptest! {
         let mut fold = Call::default();
         for (nth, event) in (1..).zip([Event::CallStarted(started), Event::CallEnded(ended)]) {
             let mut event = event;
-            let occurred_at = settle(&mut event, times.3.unwrap_or(now), now);
+            let occurred_at = remove_implausible(&mut event, times.3.unwrap_or(now), now);
             let once = event.clone();
-            prop_assert_eq!(settle(&mut event, occurred_at, now), occurred_at);
+            prop_assert_eq!(remove_implausible(&mut event, occurred_at, now), occurred_at);
             prop_assert_eq!(&event, &once);
             let recorded = Recorded {
                 position: Position(nth),
@@ -171,12 +171,12 @@ proptest! {
                 recorded_at: now,
                 event,
             };
-            fold.evolve(&recorded, Carried::default());
+            fold.evolve(&recorded, SealedSections::default());
         }
         let possible = |at: DateTime<Utc>| at >= at_second(EARLIEST) && at <= now + TimeDelta::days(60);
         prop_assert!(fold.started_at().is_none_or(possible));
         prop_assert!(fold.ended_at().is_none_or(possible));
-        prop_assert!(fold.duration_ms().is_none_or(|lasted| (0..=LONGEST_MS).contains(&lasted)));
+        prop_assert!(fold.duration_ms().is_none_or(|lasted| (0..=MAX_CALL_MS).contains(&lasted)));
         prop_assert!(fold.cost().is_none_or(|cost| is_total(cost.total_nanos)));
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Proof, Unproven};
+use super::{VerificationError, WebhookRequest};
 
 /// Maximum number of signatures compared. During a rotation of the secret there are two.
 const MAX_SIGNATURES: usize = 16;
@@ -156,30 +156,35 @@ impl SignatureScheme {
     /// unauthenticated request costs one pass over the body.
     ///
     /// # Errors
-    /// [`Unproven`]: the request is answered with 401 and nothing of it is stored. For
-    /// [`Unproven::Unread`], the caller reads the body and verifies again.
-    pub fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
-        let given = proof.single(&self.signature_header)?.ok_or(Unproven::Missing)?;
+    /// [`VerificationError`]: the request is answered with 401 and nothing of it is stored. For
+    /// [`VerificationError::BodyRequired`], the caller reads the body and verifies again.
+    pub fn verify(
+        &self,
+        secret: &str,
+        request: &WebhookRequest<'_>,
+    ) -> Result<(), VerificationError> {
+        let given = request.single(&self.signature_header)?.ok_or(VerificationError::Missing)?;
         let header = |name: &Option<String>| match name {
-            Some(name) => proof.single(name)?.ok_or(Unproven::Wrong),
+            Some(name) => request.single(name)?.ok_or(VerificationError::Invalid),
             None => Ok(""),
         };
         let timestamp = header(&self.timestamp_header)?;
         let message_id = header(&self.message_id_header)?;
-        let key = self.key(secret).filter(|_| !secret.is_empty()).ok_or(Unproven::Wrong)?;
-        let body = proof.body.ok_or(Unproven::Unread)?;
+        let key =
+            self.key(secret).filter(|_| !secret.is_empty()).ok_or(VerificationError::Invalid)?;
+        let body = request.body.ok_or(VerificationError::BodyRequired)?;
         let tag = self.sign(&key, body, timestamp, message_id);
         // All signatures are compared, so that the time does not depend on which one matches.
-        let is_right = given
+        let is_match = given
             .split_whitespace()
             .take(MAX_SIGNATURES)
             .filter_map(|one| one.strip_prefix(self.prefix.as_str()))
-            .fold(false, |is_right, one| is_right | self.is_it(&tag, one));
-        if !is_right {
-            return Err(Unproven::Wrong);
+            .fold(false, |is_match, one| is_match | self.matches_tag(&tag, one));
+        if !is_match {
+            return Err(VerificationError::Invalid);
         }
-        if self.timestamp_header.is_some() && !is_near(timestamp, proof.now_unix) {
-            return Err(Unproven::Stale);
+        if self.timestamp_header.is_some() && !is_within_tolerance(timestamp, request.now_unix) {
+            return Err(VerificationError::Expired);
         }
         Ok(())
     }
@@ -220,11 +225,13 @@ impl SignatureScheme {
         context.sign()
     }
 
-    fn is_it(&self, tag: &hmac::Tag, written: &str) -> bool {
+    fn matches_tag(&self, tag: &hmac::Tag, written: &str) -> bool {
         match self.encoding {
-            Encoding::Hex => is_same(&hex::encode(tag.as_ref()), &written.to_ascii_lowercase()),
+            Encoding::Hex => {
+                constant_time_eq(&hex::encode(tag.as_ref()), &written.to_ascii_lowercase())
+            }
             Encoding::Base64 => {
-                is_same(&STANDARD_NO_PAD.encode(tag.as_ref()), &standard_base64(written))
+                constant_time_eq(&STANDARD_NO_PAD.encode(tag.as_ref()), &standard_base64(written))
             }
         }
     }
@@ -232,7 +239,7 @@ impl SignatureScheme {
 
 /// Returns true if a time in seconds or milliseconds is within the tolerance. Seconds have had ten
 /// digits since 2001, milliseconds thirteen.
-pub(in crate::provider) fn is_near(timestamp: &str, now_unix: i64) -> bool {
+pub(in crate::provider) fn is_within_tolerance(timestamp: &str, now_unix: i64) -> bool {
     let Ok(time) = timestamp.parse::<i64>() else { return false };
     let seconds = if time > 100_000_000_000 { time / 1000 } else { time };
     seconds.abs_diff(now_unix) <= TOLERANCE
@@ -240,7 +247,7 @@ pub(in crate::provider) fn is_near(timestamp: &str, now_unix: i64) -> bool {
 
 /// Compares two texts by their digests, so that the time depends neither on the first difference
 /// nor on the lengths.
-pub(in crate::provider) fn is_same(a: &str, b: &str) -> bool {
+pub(in crate::provider) fn constant_time_eq(a: &str, b: &str) -> bool {
     let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     constant_time::verify_slices_are_equal(digest(a).as_ref(), digest(b).as_ref()).is_ok()
 }
@@ -258,14 +265,15 @@ mod tests {
     const NOW: i64 = 1_790_000_000;
     const BODY: &[u8] = br#"{"message":{"type":"hang"}}"#;
 
-    fn judge(
+    fn verify_with(
         scheme: &SignatureScheme,
         secret: &str,
         headers: &[(&str, &str)],
-    ) -> Result<(), Unproven> {
+    ) -> Result<(), VerificationError> {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        scheme.verify(secret, &Proof { headers: &headers, body: Some(BODY), now_unix: NOW })
+        scheme
+            .verify(secret, &WebhookRequest { headers: &headers, body: Some(BODY), now_unix: NOW })
     }
 
     fn tag(algorithm: hmac::Algorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
@@ -273,21 +281,24 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_nobody_changed_is_vapis_own() {
+    fn the_default_scheme_is_vapis_own() {
         let scheme = SignatureScheme::default();
         assert_eq!(scheme.check(SECRET), Ok(()));
         let right = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1790000000.", BODY]));
         let timed = ("x-timestamp", "1790000000");
-        assert_eq!(judge(&scheme, SECRET, &[("x-signature", &right), timed]), Ok(()));
+        assert_eq!(verify_with(&scheme, SECRET, &[("x-signature", &right), timed]), Ok(()));
         assert_eq!(
-            judge(&scheme, "other", &[("x-signature", &right), timed]),
-            Err(Unproven::Wrong)
+            verify_with(&scheme, "other", &[("x-signature", &right), timed]),
+            Err(VerificationError::Invalid)
         );
-        assert_eq!(judge(&scheme, SECRET, &[("x-signature", &right)]), Err(Unproven::Wrong));
-        assert_eq!(judge(&scheme, SECRET, &[timed]), Err(Unproven::Missing));
+        assert_eq!(
+            verify_with(&scheme, SECRET, &[("x-signature", &right)]),
+            Err(VerificationError::Invalid)
+        );
+        assert_eq!(verify_with(&scheme, SECRET, &[timed]), Err(VerificationError::Missing));
         let old = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1789999000.", BODY]));
         let headers = [("x-signature", old.as_str()), ("x-timestamp", "1789999000")];
-        assert_eq!(judge(&scheme, SECRET, &headers), Err(Unproven::Stale));
+        assert_eq!(verify_with(&scheme, SECRET, &headers), Err(VerificationError::Expired));
     }
 
     #[test]
@@ -305,7 +316,7 @@ mod tests {
         let key = SECRET.as_bytes();
         let right = tag(hmac::HMAC_SHA512, key, &[b"POST:", BODY, b":end"]);
         let right = format!("sha512={}", STANDARD.encode(right));
-        assert_eq!(judge(&scheme, SECRET, &[("x-acme-proof", &right)]), Ok(()));
+        assert_eq!(verify_with(&scheme, SECRET, &[("x-acme-proof", &right)]), Ok(()));
         let other = tag(hmac::HMAC_SHA256, key, &[b"POST:", BODY, b":end"]);
         for wrong in [
             right.trim_start_matches("sha512=").to_owned(),
@@ -313,13 +324,13 @@ mod tests {
             format!("sha512={}", STANDARD.encode(tag(hmac::HMAC_SHA512, key, &[BODY]))),
             SECRET.to_owned(),
         ] {
-            let judged = judge(&scheme, SECRET, &[("x-acme-proof", &wrong)]);
-            assert_eq!(judged, Err(Unproven::Wrong), "{wrong}");
+            let result = verify_with(&scheme, SECRET, &[("x-acme-proof", &wrong)]);
+            assert_eq!(result, Err(VerificationError::Invalid), "{wrong}");
         }
         let sha1 = SignatureScheme { algorithm: Algorithm::Sha1, ..scheme };
         let right = tag(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key, &[b"POST:", BODY, b":end"]);
         let right = format!("sha512={}", STANDARD.encode(right));
-        assert_eq!(judge(&sha1, SECRET, &[("x-acme-proof", &right)]), Ok(()));
+        assert_eq!(verify_with(&sha1, SECRET, &[("x-acme-proof", &right)]), Ok(()));
     }
 
     #[test]
@@ -347,8 +358,15 @@ mod tests {
                 ("svix-id", id),
             ]
         };
-        assert_eq!(judge(&scheme, &secret, &headers("msg_{body}")), Ok(()), "an id is no format");
-        assert_eq!(judge(&scheme, &secret, &headers("msg_2")), Err(Unproven::Wrong));
+        assert_eq!(
+            verify_with(&scheme, &secret, &headers("msg_{body}")),
+            Ok(()),
+            "an id is no format"
+        );
+        assert_eq!(
+            verify_with(&scheme, &secret, &headers("msg_2")),
+            Err(VerificationError::Invalid)
+        );
     }
 
     #[test]
@@ -357,7 +375,7 @@ mod tests {
         let right = hex::encode(tag(hmac::HMAC_SHA256, SECRET.as_bytes(), &[b"1790000000.", BODY]));
         let (signed, timed) = (("x-signature", right.as_str()), ("x-timestamp", "1790000000"));
         for headers in [[signed, signed, timed], [signed, timed, timed]] {
-            assert_eq!(judge(&scheme, SECRET, &headers), Err(Unproven::Repeated));
+            assert_eq!(verify_with(&scheme, SECRET, &headers), Err(VerificationError::Repeated));
         }
     }
 

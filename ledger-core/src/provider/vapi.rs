@@ -6,17 +6,17 @@
 
 mod conversation;
 mod cost;
+mod events;
 mod facts;
 mod message;
 mod performance;
-mod proof;
 mod redact;
 mod report;
-pub mod retold;
+pub mod report_fields;
 mod secret_text;
-mod told;
 mod tool_log;
 mod tools;
+mod verify;
 
 #[cfg(test)]
 mod field_tests;
@@ -35,7 +35,7 @@ mod sample_tests;
 #[cfg(test)]
 mod tool_tests;
 
-use super::{Adapter, Proof, Refused, Translation, Unproven};
+use super::{Adapter, TranslateError, Translation, VerificationError, WebhookRequest};
 use crate::envelope::{Draft, Sections};
 use crate::event::Presence;
 use crate::json::{Json, fact_id};
@@ -45,11 +45,11 @@ use message::Message;
 pub struct Vapi;
 
 impl Adapter for Vapi {
-    fn verify(&self, secret: &str, proof: &Proof<'_>) -> Result<(), Unproven> {
-        proof::verify(secret, proof)
+    fn verify(&self, secret: &str, request: &WebhookRequest<'_>) -> Result<(), VerificationError> {
+        verify::verify(secret, request)
     }
 
-    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, Refused> {
+    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, TranslateError> {
         let mut tree = Json::parse(body)?;
         // Canonical form of the body as sent: a body with another secret is another delivery.
         let canonical = tree.to_canonical();
@@ -67,31 +67,31 @@ fn translate(
     canonical: Vec<u8>,
     raw: Vec<u8>,
     region: Option<&str>,
-) -> Result<Translation, Refused> {
-    let message = Message::open(tree)?;
+) -> Result<Translation, TranslateError> {
+    let message = Message::parse(tree)?;
     let (party, party_facts) = facts::party(&message, region).unzip();
     let phone = party_facts.as_ref().and_then(|facts| facts.phone);
-    let wants_country = region.is_none() && phone == Some(Presence::Invalid);
+    let needs_region = region.is_none() && phone == Some(Presence::Invalid);
     let occurred_at = facts::occurred_at(&message);
     let call = facts::call_facts(&message, occurred_at, party_facts);
-    let occurred_at = occurred_at.told();
-    let (told, reply) = told::told(&message, call, occurred_at)?;
+    let occurred_at = occurred_at.plausible();
+    let (events, reply) = events::events_of(&message, call, occurred_at)?;
     let correlation = facts::correlation(&message);
     let mut raw = Some(raw);
-    let drafts = told.into_iter().map(|told| Draft {
+    let drafts = events.into_iter().map(|event| Draft {
         correlation: correlation.clone(),
-        dedupe: told.dedupe,
+        dedupe: event.dedupe,
         occurred_at,
-        event: told.event,
+        event: event.event,
         // The body is stored once, with the first of its events.
-        sections: Sections { party: party.clone(), raw: raw.take(), ..told.sections },
+        sections: Sections { party: party.clone(), raw: raw.take(), ..event.sections },
     });
     Ok(Translation {
         drafts: drafts.collect(),
         routing: facts::routing(&message, region),
         provider_call_id: message.call_id().map(fact_id),
-        wants_country,
-        is_telemetry: told::is_telemetry(&message),
+        needs_region,
+        is_telemetry: events::is_telemetry(&message),
         kind: message.kind.clone(),
         party,
         canonical,

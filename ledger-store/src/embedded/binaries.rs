@@ -48,7 +48,7 @@ impl Binaries {
             // Made absolute, because the server does not start in the working directory of this
             // process.
             Some(dir) => vec![path::absolute(dir).unwrap_or_else(|_| dir.to_owned())],
-            None => usual_dirs().await,
+            None => search_dirs().await,
         };
         let mut found = Vec::new();
         for dir in dirs {
@@ -132,7 +132,7 @@ fn choose(
 }
 
 /// Directories to search, the most likely first.
-async fn usual_dirs() -> Vec<PathBuf> {
+async fn search_dirs() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     // Debian ships `pg_config` but no server on the PATH, so `pg_config` gives only one candidate.
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output().await

@@ -6,11 +6,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cluster, Error, Settings, lock::StartLock, lock::UserLock, place::Place, process, server,
+    Cluster, Error, Settings, lock::StartLock, lock::UserLock, paths::ClusterPaths, process, server,
 };
 
 /// File with the process id of the server to keep running. An id of an ended server has no effect.
-const KEPT: &str = "kept.pid";
+const KEPT_FILE: &str = "kept.pid";
 
 /// The result of a stop by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Io`] when the file for the server's process id cannot be replaced.
     pub fn keep_running(&self) -> Result<(), Error> {
-        let file = self.place.root.join(KEPT);
+        let file = self.paths.root.join(KEPT_FILE);
         let pid = self.pid().map_or_else(String::new, |pid| pid.to_string());
         fs::write(&file, pid).map_err(Error::io("write", file))
     }
@@ -39,7 +39,7 @@ impl Cluster {
 /// # Errors
 /// The directory cannot be created or opened.
 pub fn url(data_dir: &Path) -> Result<String, Error> {
-    Ok(Place::open(data_dir)?.url())
+    Ok(ClusterPaths::open(data_dir)?.url())
 }
 
 /// Stops the server that was started by hand, unless another process uses it.
@@ -48,25 +48,25 @@ pub fn url(data_dir: &Path) -> Result<String, Error> {
 /// [`Error::Locked`] when another process took too long to start or stop; [`Error::Stop`] when the
 /// server does not end.
 pub async fn stop(settings: &Settings) -> Result<StoppedByHand, Error> {
-    let place = Place::open(&settings.data_dir)?;
-    let lock = StartLock::acquire(&place.root).await?;
-    forget(&place)?;
-    let users = UserLock::acquire(&place.root, &lock)?;
+    let paths = ClusterPaths::open(&settings.data_dir)?;
+    let lock = StartLock::acquire(&paths.root).await?;
+    remove_kept_file(&paths)?;
+    let users = UserLock::acquire(&paths.root, &lock)?;
     if !users.release(&lock)? {
         return Ok(StoppedByHand::InUse);
     }
-    server::halt(&place).await?;
+    server::shut_down(&paths).await?;
     Ok(StoppedByHand::Ended)
 }
 
 /// Whether the running server was started by hand.
-pub(super) fn is_kept(place: &Place) -> bool {
-    let kept = fs::read_to_string(place.root.join(KEPT)).ok().and_then(|pid| pid.parse().ok());
-    kept.is_some() && kept == process::written(place)
+pub(super) fn is_kept(paths: &ClusterPaths) -> bool {
+    let kept = fs::read_to_string(paths.root.join(KEPT_FILE)).ok().and_then(|pid| pid.parse().ok());
+    kept.is_some() && kept == process::recorded_pid(paths)
 }
 
-fn forget(place: &Place) -> Result<(), Error> {
-    let file: PathBuf = place.root.join(KEPT);
+fn remove_kept_file(paths: &ClusterPaths) -> Result<(), Error> {
+    let file: PathBuf = paths.root.join(KEPT_FILE);
     match fs::remove_file(&file) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", file)(error)),
         _ => Ok(()),

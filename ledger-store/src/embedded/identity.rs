@@ -11,10 +11,10 @@ use std::{
 use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 
-use super::{Error, binaries::Binaries, place};
+use super::{Error, binaries::Binaries, paths};
 
 /// Default users in the order tried; packages create the first, and every system has the second.
-const USUAL: [&str; 2] = ["postgres", "nobody"];
+const DEFAULT_USERS: [&str; 2] = ["postgres", "nobody"];
 const LOCALE: &str = if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" };
 
 /// The user that the server's programs run as.
@@ -49,12 +49,12 @@ impl ServerUser {
         let candidates = match (named, owner) {
             (Some(named), _) => vec![User::from_name(named)],
             (None, Some(owner)) if owner != 0 => vec![User::from_uid(owner.into())],
-            _ => USUAL.map(User::from_name).into(),
+            _ => DEFAULT_USERS.map(User::from_name).into(),
         };
         let user =
             candidates.into_iter().filter_map(Result::ok).flatten().find(|u| !u.uid.is_root());
         let Some(User { name, uid, gid, .. }) = user else {
-            let tried = named.map_or_else(|| USUAL.join("` or `"), str::to_owned);
+            let tried = named.map_or_else(|| DEFAULT_USERS.join("` or `"), str::to_owned);
             return Err(Error::NoServerUser { tried });
         };
         if owner.is_some_and(|owner| owner != uid.as_raw()) {
@@ -72,8 +72,8 @@ impl ServerUser {
     }
 
     /// Changes the owner of a created path to this user.
-    pub(super) fn give(&self, path: &Path) -> Result<(), Error> {
-        if self.is_other { place::hand_over(path, self.uid, self.gid) } else { Ok(()) }
+    pub(super) fn make_owner_of(&self, path: &Path) -> Result<(), Error> {
+        if self.is_other { paths::change_owner(path, self.uid, self.gid) } else { Ok(()) }
     }
 
     /// A command that runs `program` as this user, without our environment, working directory and

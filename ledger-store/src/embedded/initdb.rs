@@ -9,16 +9,16 @@ use std::{
 use nix::libc::O_NOFOLLOW;
 
 use super::{
-    Durability, Error, binaries::Binaries, identity::ServerUser, lock::StartLock, place,
-    place::Place, settings,
+    Durability, Error, binaries::Binaries, identity::ServerUser, lock::StartLock, paths,
+    paths::ClusterPaths, settings,
 };
 
-/// The major version of the data in `place`, or `None` when there is no data yet.
+/// The major version of the data in `paths`, or `None` when there is no data yet.
 ///
 /// # Errors
 /// [`Error::NotData`] when the directory holds something else.
-pub(super) fn major_of_data(place: &Place) -> Result<Option<u32>, Error> {
-    let pgdata = &place.pgdata;
+pub(super) fn major_of_data(paths: &ClusterPaths) -> Result<Option<u32>, Error> {
+    let pgdata = &paths.pgdata;
     if !pgdata.try_exists().map_err(Error::io("look at", pgdata))? {
         return Ok(None);
     }
@@ -32,36 +32,36 @@ pub(super) fn major_of_data(place: &Place) -> Result<Option<u32>, Error> {
 /// Fills `pg.tmp` and renames it to `pg`, so that an interrupted first start leaves no incomplete
 /// `pg`.
 pub(super) async fn create(
-    place: &Place,
+    paths: &ClusterPaths,
     user: &ServerUser,
     binaries: &Binaries,
     durability: Durability,
     lock: &StartLock,
 ) -> Result<(), Error> {
-    let unfinished = &place.unfinished;
-    place::make_private_dir(unfinished)?;
-    user.give(unfinished)?;
-    run(place, user, binaries, durability, lock).await?;
-    fs::rename(unfinished, &place.pgdata).map_err(Error::io("rename", unfinished))?;
+    let unfinished = &paths.unfinished;
+    paths::make_private_dir(unfinished)?;
+    user.make_owner_of(unfinished)?;
+    run(paths, user, binaries, durability, lock).await?;
+    fs::rename(unfinished, &paths.pgdata).map_err(Error::io("rename", unfinished))?;
     if durability == Durability::Durable {
-        let dir = File::open(&place.root).map_err(Error::io("open", &place.root))?;
-        dir.sync_all().map_err(Error::io("flush", &place.root))?;
+        let dir = File::open(&paths.root).map_err(Error::io("open", &paths.root))?;
+        dir.sync_all().map_err(Error::io("flush", &paths.root))?;
     }
     Ok(())
 }
 
 /// Removes the partial data of an interrupted first start. Call only under the start lock.
-pub(super) async fn remove_unfinished(place: &Place) -> Result<(), Error> {
-    match tokio::fs::remove_dir_all(&place.unfinished).await {
+pub(super) async fn remove_unfinished(paths: &ClusterPaths) -> Result<(), Error> {
+    match tokio::fs::remove_dir_all(&paths.unfinished).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", &place.unfinished)(error))
+            Err(Error::io("remove", &paths.unfinished)(error))
         }
         _ => Ok(()),
     }
 }
 
 async fn run(
-    place: &Place,
+    paths: &ClusterPaths,
     user: &ServerUser,
     binaries: &Binaries,
     durability: Durability,
@@ -71,8 +71,8 @@ async fn run(
     let mut command = user.command(&program);
     command
         .arg("--pgdata")
-        .arg(&place.unfinished)
-        .arg(format!("--username={}", place::NAME))
+        .arg(&paths.unfinished)
+        .arg(format!("--username={}", paths::NAME))
         // `trust` is safe: only the server's user and root can enter the 0700 socket directory.
         .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
         .args(["--encoding=UTF8", "--locale=C", "--no-instructions"]);
@@ -91,21 +91,21 @@ async fn run(
     };
     // An `initdb` that outlives this process keeps the start lock, so that no other process removes
     // its directory.
-    let held = lock.share().map_err(Error::io("share the lock of", &place.root))?;
+    let held = lock.share().map_err(Error::io("share the lock of", &paths.root))?;
     command.stdin(held).kill_on_drop(true);
     let output = command.output().await.map_err(Error::io("run", program))?;
     if output.status.success() {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
-    let (dir, output_tail) = (place.unfinished.clone(), place::tail(&text));
+    let (dir, output_tail) = (paths.unfinished.clone(), paths::tail(&text));
     Err(Error::Initdb { dir, status: output.status, output: output_tail })
 }
 
 /// Adds our `include` line to `postgresql.conf`, also for data from elsewhere, such as
 /// `pg_upgrade`.
-pub(super) fn include_settings(place: &Place) -> Result<(), Error> {
-    let path = place.pgdata.join("postgresql.conf");
+pub(super) fn include_settings(paths: &ClusterPaths) -> Result<(), Error> {
+    let path = paths.pgdata.join("postgresql.conf");
     let included = || {
         let mut file = File::options()
             .read(true)

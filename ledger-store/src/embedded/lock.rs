@@ -28,12 +28,12 @@ impl StartLock {
     /// [`Error::Locked`] after 30 s.
     pub(super) async fn acquire(root: &Path) -> Result<Self, Error> {
         let (file, path) = open(root, "start.lock")?;
-        let asked = Instant::now();
+        let started = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(file)),
                 Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
-                Err(TryLockError::WouldBlock) if asked.elapsed() > START_WAIT => {
+                Err(TryLockError::WouldBlock) if started.elapsed() > START_WAIT => {
                     return Err(Error::Locked { lock: path, waited_s: START_WAIT.as_secs() });
                 }
                 Err(TryLockError::WouldBlock) => sleep(START_POLL).await,

@@ -7,18 +7,18 @@ use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
 use super::{
     Error,
-    place::{PORT, Place},
+    paths::{ClusterPaths, PORT},
 };
 
 /// The process id in `postmaster.pid`. A server that was killed leaves the file behind.
-pub(super) fn written(place: &Place) -> Option<i32> {
-    first_line(&place.pgdata.join("postmaster.pid"))
+pub(super) fn recorded_pid(paths: &ClusterPaths) -> Option<i32> {
+    first_line(&paths.pgdata.join("postmaster.pid"))
 }
 
 /// Whether the server with process id `pid` has ended. A regular end removes the file as its last
 /// step.
-pub(super) fn is_gone(place: &Place, pid: i32) -> bool {
-    written(place) != Some(pid) || !is_server(pid, &place.pgdata)
+pub(super) fn has_ended(paths: &ClusterPaths, pid: i32) -> bool {
+    recorded_pid(paths) != Some(pid) || !is_server(pid, &paths.pgdata)
 }
 
 /// Removes the lock files of a server that was killed.
@@ -29,10 +29,10 @@ pub(super) fn is_gone(place: &Place, pid: i32) -> bool {
 /// segment and refuses to start.
 ///
 /// Call only under the start lock, and when nothing answers on the socket.
-pub(super) fn forget_killed(place: &Place) -> Result<(), Error> {
+pub(super) fn remove_stale_locks(paths: &ClusterPaths) -> Result<(), Error> {
     let socket = format!(".s.PGSQL.{PORT}.lock");
-    for file in [place.pgdata.join("postmaster.pid"), place.socket_dir.join(socket)] {
-        if first_line(&file).is_some_and(|pid| !is_server(pid, &place.pgdata)) {
+    for file in [paths.pgdata.join("postmaster.pid"), paths.socket_dir.join(socket)] {
+        if first_line(&file).is_some_and(|pid| !is_server(pid, &paths.pgdata)) {
             fs::remove_file(&file).map_err(Error::io("remove", file))?;
         }
     }

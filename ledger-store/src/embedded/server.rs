@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{
     Durability, Error, Settings, binaries::Binaries, identity::ServerUser, initdb, lock::StartLock,
-    place, place::Place, process, settings,
+    paths, paths::ClusterPaths, process, settings,
 };
 
 /// Starts are retried, because children of a killed server may hold its shared memory for up to a
@@ -46,12 +46,12 @@ const CONNECT: &str = "connect to the private PostgreSQL";
 pub(super) struct Running {
     /// The process, if this one started it; `None` when it was adopted.
     pub(super) child: Option<Child>,
-    facts: Facts,
+    facts: ReportedSettings,
 }
 
 /// The settings that the server reports about itself.
 #[derive(Debug, sqlx::FromRow)]
-struct Facts {
+struct ReportedSettings {
     data_directory: String,
     fsync: String,
     synchronous_commit: String,
@@ -59,40 +59,41 @@ struct Facts {
 }
 
 /// The result of a connection attempt on our socket.
-enum Answer {
-    Ready(Facts),
+enum Probe {
+    Ready(ReportedSettings),
     /// A server is starting or stopping.
-    NotYet,
-    Nobody,
+    Busy,
+    NoServer,
 }
 
-/// Adopts the server of `place`, or starts one and creates its data when missing.
+/// Adopts the server of `paths`, or starts one and creates its data when missing.
 pub(super) async fn ensure_running(
-    place: &Place,
+    paths: &ClusterPaths,
     settings: &Settings,
     lock: &StartLock,
 ) -> Result<Running, Error> {
     // Checked before the first connection: in a directory that others can enter, another user's
     // process may be listening.
-    let user = ServerUser::choose(settings.user.as_deref(), &place.pgdata)?;
-    place.make_socket_dir(&user)?;
-    if let Some(facts) = wait_until_ready(place, None).await? {
+    let user = ServerUser::choose(settings.user.as_deref(), &paths.pgdata)?;
+    paths.make_socket_dir(&user)?;
+    if let Some(facts) = wait_until_ready(paths, None).await? {
         return Ok(Running { child: None, facts });
     }
-    let binaries = prepare(place, settings, &user, lock).await?;
+    let binaries = prepare(paths, settings, &user, lock).await?;
     let mut attempt = 1;
     loop {
-        process::forget_killed(place)?;
-        let mut child = spawn(place, &user, &binaries)?;
-        if let Some(facts) = wait_until_ready(place, Some(&mut child)).await? {
+        process::remove_stale_locks(paths)?;
+        let mut child = spawn(paths, &user, &binaries)?;
+        if let Some(facts) = wait_until_ready(paths, Some(&mut child)).await? {
             // Another server may have started first; then our child finds its data in use, and
             // ends.
-            let is_ours = process::written(place) == child.id().and_then(|id| id.try_into().ok());
+            let is_ours =
+                process::recorded_pid(paths) == child.id().and_then(|id| id.try_into().ok());
             return Ok(Running { child: is_ours.then_some(child), facts });
         }
         if attempt == ATTEMPTS {
-            let status = child.wait().await.map_err(Error::io("wait for", &place.pgdata))?;
-            return Err(Error::Start { status, log: place.log.clone(), tail: place.log_tail() });
+            let status = child.wait().await.map_err(Error::io("wait for", &paths.pgdata))?;
+            return Err(Error::Start { status, log: paths.log.clone(), tail: paths.log_tail() });
         }
         attempt += 1;
         sleep(BETWEEN_ATTEMPTS).await;
@@ -105,16 +106,20 @@ impl Running {
     ///
     /// # Errors
     /// [`Error::NotDurable`] or [`Error::Database`].
-    pub(super) async fn check(&self, place: &Place, durability: Durability) -> Result<(), Error> {
-        let Facts { fsync, synchronous_commit, has_database, .. } = &self.facts;
+    pub(super) async fn check(
+        &self,
+        paths: &ClusterPaths,
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let ReportedSettings { fsync, synchronous_commit, has_database, .. } = &self.facts;
         if durability == Durability::Durable {
             for (setting, value) in [("fsync", fsync), ("synchronous_commit", synchronous_commit)] {
                 if value == "off" {
-                    return Err(Error::NotDurable { setting, pgdata: place.pgdata.clone() });
+                    return Err(Error::NotDurable { setting, pgdata: paths.pgdata.clone() });
                 }
             }
         }
-        if *has_database { Ok(()) } else { create_database(place).await }
+        if *has_database { Ok(()) } else { create_database(paths).await }
     }
 }
 
@@ -123,48 +128,48 @@ impl Running {
 ///
 /// # Errors
 /// [`Error::Stop`] when neither a fast nor an immediate shutdown ends the server.
-pub(super) async fn halt(place: &Place) -> Result<(), Error> {
-    match ask(place).await {
-        Ok(Answer::Nobody) => return Ok(()),
+pub(super) async fn shut_down(paths: &ClusterPaths) -> Result<(), Error> {
+    match probe(paths).await {
+        Ok(Probe::NoServer) => return Ok(()),
         Err(foreign @ Error::Foreign { .. }) => return Err(foreign),
         // A server that rejects the connection, for instance at its connection limit, still runs.
         Ok(_) | Err(_) => {}
     }
-    let Some(pid) = process::written(place) else { return Ok(()) };
+    let Some(pid) = process::recorded_pid(paths) else { return Ok(()) };
     for (signal, limit) in
         [(Signal::SIGINT, FAST_STOP_LIMIT), (Signal::SIGQUIT, IMMEDIATE_STOP_LIMIT)]
     {
-        let asked = Instant::now();
+        let started = Instant::now();
         if kill(Pid::from_raw(pid), signal) == Err(Errno::EPERM) {
             break;
         }
-        while asked.elapsed() < limit {
-            if process::is_gone(place, pid) {
+        while started.elapsed() < limit {
+            if process::has_ended(paths, pid) {
                 return Ok(());
             }
             sleep(POLL).await;
         }
     }
-    Err(Error::Stop { pid, log: place.log.clone() })
+    Err(Error::Stop { pid, log: paths.log.clone() })
 }
 
 /// Prepares the files that a start needs: data, settings and log.
 async fn prepare(
-    place: &Place,
+    paths: &ClusterPaths,
     settings: &Settings,
     user: &ServerUser,
     lock: &StartLock,
 ) -> Result<Binaries, Error> {
-    let wanted = initdb::major_of_data(place)?;
-    let binaries = Binaries::find(settings.binaries.as_deref(), wanted, &place.pgdata).await?;
-    user.check_reach(&place.root, &binaries).await?;
-    initdb::remove_unfinished(place).await?;
+    let wanted = initdb::major_of_data(paths)?;
+    let binaries = Binaries::find(settings.binaries.as_deref(), wanted, &paths.pgdata).await?;
+    user.check_reach(&paths.root, &binaries).await?;
+    initdb::remove_unfinished(paths).await?;
     if wanted.is_none() {
-        initdb::create(place, user, &binaries, settings.durability, lock).await?;
+        initdb::create(paths, user, &binaries, settings.durability, lock).await?;
     }
-    initdb::include_settings(place)?;
-    settings::write(place, settings)?;
-    rotate(&place.log)?;
+    initdb::include_settings(paths)?;
+    settings::write(paths, settings)?;
+    rotate(&paths.log)?;
     Ok(binaries)
 }
 
@@ -178,34 +183,34 @@ fn rotate(log: &Path) -> Result<(), Error> {
 
 /// Spawns the server as a direct child. Through `pg_ctl` its parent would be process 1, which may
 /// not reap it.
-fn spawn(place: &Place, user: &ServerUser, binaries: &Binaries) -> Result<Child, Error> {
-    let log = File::options().append(true).create(true).mode(0o600).open(&place.log);
-    let log = log.map_err(Error::io("open", &place.log))?;
-    let errors = log.try_clone().map_err(Error::io("open", &place.log))?;
+fn spawn(paths: &ClusterPaths, user: &ServerUser, binaries: &Binaries) -> Result<Child, Error> {
+    let log = File::options().append(true).create(true).mode(0o600).open(&paths.log);
+    let log = log.map_err(Error::io("open", &paths.log))?;
+    let errors = log.try_clone().map_err(Error::io("open", &paths.log))?;
     let program = binaries.program("postgres");
     let mut command = user.command(&program);
     // Its own process group: Ctrl-C on the terminal must not end the server while we still finish
     // work.
-    command.arg("-D").arg(&place.pgdata).process_group(0).stdout(log).stderr(errors);
+    command.arg("-D").arg(&paths.pgdata).process_group(0).stdout(log).stderr(errors);
     command.spawn().map_err(Error::io("run", program))
 }
 
 /// Polls until the server accepts connections. Returns `None` when `child` ends, or when there is
 /// no child and nothing answers.
 async fn wait_until_ready(
-    place: &Place,
+    paths: &ClusterPaths,
     mut child: Option<&mut Child>,
-) -> Result<Option<Facts>, Error> {
-    let asked = Instant::now();
+) -> Result<Option<ReportedSettings>, Error> {
+    let started = Instant::now();
     let mut pause = POLL;
     loop {
-        match ask(place).await? {
-            Answer::Ready(facts) => return Ok(Some(facts)),
-            Answer::Nobody if child.is_none() => return Ok(None),
-            Answer::NotYet | Answer::Nobody => {}
+        match probe(paths).await? {
+            Probe::Ready(facts) => return Ok(Some(facts)),
+            Probe::NoServer if child.is_none() => return Ok(None),
+            Probe::Busy | Probe::NoServer => {}
         }
-        if asked.elapsed() > READY_LIMIT {
-            let (log, tail) = (place.log.clone(), place.log_tail());
+        if started.elapsed() > READY_LIMIT {
+            let (log, tail) = (paths.log.clone(), paths.log_tail());
             return Err(Error::NotReady { waited_s: READY_LIMIT.as_secs(), log, tail });
         }
         pause = (pause + pause / 4).min(LONGEST_POLL);
@@ -223,56 +228,56 @@ async fn wait_until_ready(
 ///
 /// # Errors
 /// [`Error::Foreign`], [`Error::Io`] or [`Error::Database`] when waiting cannot help.
-async fn ask(place: &Place) -> Result<Answer, Error> {
-    let socket = place.socket_dir.join(format!(".s.PGSQL.{}", place::PORT));
-    match timeout(ANSWER_LIMIT, read_facts(place)).await {
-        Ok(Ok(facts)) if Path::new(&facts.data_directory) == place.pgdata => {
-            Ok(Answer::Ready(facts))
+async fn probe(paths: &ClusterPaths) -> Result<Probe, Error> {
+    let socket = paths.socket_dir.join(format!(".s.PGSQL.{}", paths::PORT));
+    match timeout(ANSWER_LIMIT, read_settings(paths)).await {
+        Ok(Ok(facts)) if Path::new(&facts.data_directory) == paths.pgdata => {
+            Ok(Probe::Ready(facts))
         }
-        Ok(Ok(Facts { data_directory: found, .. })) => {
-            Err(Error::Foreign { socket: place.socket_dir.clone(), found })
+        Ok(Ok(ReportedSettings { data_directory: found, .. })) => {
+            Err(Error::Foreign { socket: paths.socket_dir.clone(), found })
         }
         Ok(Err(sqlx::Error::Io(source))) => match source.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(Answer::Nobody),
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(Probe::NoServer),
             ErrorKind::PermissionDenied => Err(Error::io("connect to", socket)(source)),
-            _ => Ok(Answer::NotYet),
+            _ => Ok(Probe::Busy),
         },
         Ok(Err(sqlx::Error::Database(refusal))) => match refusal.code().as_deref() {
             // cannot_connect_now, admin_shutdown, crash_shutdown
-            Some("57P03" | "57P01" | "57P02") => Ok(Answer::NotYet),
-            _ => Err(database(CONNECT, place)(sqlx::Error::Database(refusal))),
+            Some("57P03" | "57P01" | "57P02") => Ok(Probe::Busy),
+            _ => Err(database(CONNECT, paths)(sqlx::Error::Database(refusal))),
         },
-        Ok(Err(_)) | Err(_) => Ok(Answer::NotYet),
+        Ok(Err(_)) | Err(_) => Ok(Probe::Busy),
     }
 }
 
-async fn read_facts(place: &Place) -> Result<Facts, sqlx::Error> {
-    let mut conn = PgConnection::connect_with(&place.connect_options("postgres")).await?;
+async fn read_settings(paths: &ClusterPaths) -> Result<ReportedSettings, sqlx::Error> {
+    let mut conn = PgConnection::connect_with(&paths.connect_options("postgres")).await?;
     let facts = sqlx::query_as(
         "select current_setting('data_directory') as data_directory,
                 current_setting('fsync') as fsync,
                 current_setting('synchronous_commit') as synchronous_commit,
                 exists (select from pg_database where datname = $1) as has_database",
     )
-    .bind(place::NAME)
+    .bind(paths::NAME)
     .fetch_one(&mut conn)
     .await?;
     conn.close().await?;
     Ok(facts)
 }
 
-async fn create_database(place: &Place) -> Result<(), Error> {
-    let options = place.connect_options("postgres");
+async fn create_database(paths: &ClusterPaths) -> Result<(), Error> {
+    let options = paths.connect_options("postgres");
     let action = "create the database `ledger`";
-    let mut conn = PgConnection::connect_with(&options).await.map_err(database(CONNECT, place))?;
+    let mut conn = PgConnection::connect_with(&options).await.map_err(database(CONNECT, paths))?;
     sqlx::query("create database ledger")
         .execute(&mut conn)
         .await
-        .map_err(database(action, place))?;
-    conn.close().await.map_err(database(action, place))
+        .map_err(database(action, paths))?;
+    conn.close().await.map_err(database(action, paths))
 }
 
-fn database(action: &'static str, place: &Place) -> impl FnOnce(sqlx::Error) -> Error {
-    let log = place.log.clone();
+fn database(action: &'static str, paths: &ClusterPaths) -> impl FnOnce(sqlx::Error) -> Error {
+    let log = paths.log.clone();
     move |source| Error::Database { action, log, source }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
-use super::{Durability, Error, Settings, place::Place};
+use super::{Durability, Error, Settings, paths::ClusterPaths};
 
 const FILE: &str = "call-ledger.conf";
 /// The line added to `postgresql.conf`. Not `include_if_exists`: without our file the server would
@@ -39,10 +39,10 @@ log_parameter_max_length_on_error = 0
 ";
 
 /// Writes the settings for the next start.
-pub(super) fn write(place: &Place, settings: &Settings) -> Result<(), Error> {
-    let path = place.root.join(FILE);
+pub(super) fn write(paths: &ClusterPaths, settings: &Settings) -> Result<(), Error> {
+    let path = paths.root.join(FILE);
     let fresh = path.with_extension("conf.tmp");
-    fs::write(&fresh, text(place, settings)).map_err(Error::io("write", &fresh))?;
+    fs::write(&fresh, text(paths, settings)).map_err(Error::io("write", &fresh))?;
     // Readable regardless of our umask: the server may run as another user, and the file holds no
     // secret.
     fs::set_permissions(&fresh, Permissions::from_mode(0o644))
@@ -50,13 +50,13 @@ pub(super) fn write(place: &Place, settings: &Settings) -> Result<(), Error> {
         .map_err(Error::io("write", path))
 }
 
-fn text(place: &Place, settings: &Settings) -> String {
+fn text(paths: &ClusterPaths, settings: &Settings) -> String {
     let (durable, shared_mb) = match settings.durability {
         Durability::Durable => ("on", shared_buffers_mb(memory_mb())),
         Durability::Disposable => ("off", 128),
     };
     // A quoted string that holds a list of quoted names.
-    let socket_dir = place.socket_dir.to_string_lossy();
+    let socket_dir = paths.socket_dir.to_string_lossy();
     let socket_dir = socket_dir.replace('"', "\"\"").replace('\\', "\\\\").replace('\'', "''");
     format!(
         "# Written by call-ledger at each start; change postgresql.conf, below its include line, instead.\n\
@@ -69,7 +69,7 @@ fn text(place: &Place, settings: &Settings) -> String {
          max_connections = {connections}\n\
          shared_buffers = '{shared_mb}MB'\n\
          dynamic_shared_memory_type = {shared_memory}\n",
-        port = super::place::PORT,
+        port = super::paths::PORT,
         connections = settings.max_connections,
         shared_memory = shared_memory_type(),
     )

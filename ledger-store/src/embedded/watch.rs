@@ -15,20 +15,20 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Error, Settings, lock::StartLock, place::Place, process, server};
+use super::{Error, Settings, lock::StartLock, paths::ClusterPaths, process, server};
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// Uptime after which the restart delay starts over.
-const SETTLED: Duration = Duration::from_mins(1);
+const STABLE_AFTER: Duration = Duration::from_mins(1);
 /// Poll interval for an adopted server, which is not a child of this process.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(500);
 
 /// Supervises the server until the task is aborted. Every process that uses the server does this;
 /// the first one with the start lock restarts it, and the others adopt it. The holder of the start
 /// lock can abort this task without interrupting a restart.
 pub(super) async fn watch(
-    place: Place,
+    paths: ClusterPaths,
     settings: Settings,
     mut child: Option<Child>,
     is_running: Arc<AtomicBool>,
@@ -36,20 +36,20 @@ pub(super) async fn watch(
     let mut delay = FIRST_DELAY;
     loop {
         let since = Instant::now();
-        wait_for_end(&place, child.as_mut()).await;
+        wait_for_end(&paths, child.as_mut()).await;
         is_running.store(false, Ordering::Relaxed);
         tracing::error!(
-            log = %place.log.display(),
-            tail = place.log_tail(),
+            log = %paths.log.display(),
+            tail = paths.log_tail(),
             "the private PostgreSQL ended by itself and is started again"
         );
-        if since.elapsed() > SETTLED {
+        if since.elapsed() > STABLE_AFTER {
             delay = FIRST_DELAY;
         }
         child = loop {
             sleep(delay).await;
             delay = (delay * 2).min(LONGEST_DELAY);
-            match restart(&place, &settings).await {
+            match restart(&paths, &settings).await {
                 Ok(child) => break child,
                 Err(error) => tracing::error!(
                     error = &error as &dyn StdError,
@@ -59,24 +59,24 @@ pub(super) async fn watch(
             }
         };
         is_running.store(true, Ordering::Relaxed);
-        tracing::info!(pid = process::written(&place), "the private PostgreSQL runs again");
+        tracing::info!(pid = process::recorded_pid(&paths), "the private PostgreSQL runs again");
     }
 }
 
-async fn restart(place: &Place, settings: &Settings) -> Result<Option<Child>, Error> {
-    let lock = StartLock::acquire(&place.root).await?;
-    let running = server::ensure_running(place, settings, &lock).await?;
-    running.check(place, settings.durability).await?;
+async fn restart(paths: &ClusterPaths, settings: &Settings) -> Result<Option<Child>, Error> {
+    let lock = StartLock::acquire(&paths.root).await?;
+    let running = server::ensure_running(paths, settings, &lock).await?;
+    running.check(paths, settings.durability).await?;
     Ok(running.child)
 }
 
-async fn wait_for_end(place: &Place, child: Option<&mut Child>) {
-    match (child, process::written(place)) {
+async fn wait_for_end(paths: &ClusterPaths, child: Option<&mut Child>) {
+    match (child, process::recorded_pid(paths)) {
         // Waiting also reaps the process.
         (Some(child), _) => drop(child.wait().await),
         (None, Some(pid)) => {
-            while !process::is_gone(place, pid) {
-                sleep(LOOK).await;
+            while !process::has_ended(paths, pid) {
+                sleep(POLL).await;
             }
         }
         (None, None) => {}

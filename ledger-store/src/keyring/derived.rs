@@ -57,18 +57,18 @@ impl EpochKeys {
         first16(&context.sign())
     }
 
-    /// Seals a secret that is not about a person, such as a webhook secret. `place` is the
+    /// Seals a secret that is not about a person, such as a webhook secret. `aad` is the
     /// associated data.
     #[must_use]
-    pub fn seal_secret(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
-        seal_small(&self.misc, place, secret)
+    pub fn seal_secret(&self, aad: &[u8], secret: &[u8]) -> Vec<u8> {
+        seal_small(&self.misc, aad, secret)
     }
 
-    /// Opens the result of [`EpochKeys::seal_secret`] with the same `place`; `None` when it does
+    /// Opens the result of [`EpochKeys::seal_secret`] with the same `aad`; `None` when it does
     /// not open.
     #[must_use]
-    pub fn open_secret(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        open_small(&self.misc, place, sealed)
+    pub fn open_secret(&self, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open_small(&self.misc, aad, sealed)
     }
 }
 

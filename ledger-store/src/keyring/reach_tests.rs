@@ -10,7 +10,7 @@ use super::refusal_tests::{NEW, assert_named, file, is_io, on_disk, root_file, t
 use super::tests::{ONE, installed, keyring};
 use super::*;
 
-const NOBODY: u32 = 65_534;
+const UNPRIVILEGED: u32 = 65_534;
 
 #[tokio::test]
 async fn a_keyring_that_is_not_mounted_is_not_begun_anew() {
@@ -50,11 +50,11 @@ fn a_new_volume_is_a_new_installation() {
 
 /// Runs `body` as an unprivileged user, because file modes do not stop the superuser. Only this
 /// thread changes.
-fn as_nobody<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+fn as_unprivileged<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             if geteuid().is_root() {
-                setfsuid(Uid::from_raw(NOBODY));
+                setfsuid(Uid::from_raw(UNPRIVILEGED));
             }
             body()
         });
@@ -66,13 +66,13 @@ fn block<T>(body: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(body)
 }
 
-/// Changes the owner of everything below `path` to the user of [`as_nobody`].
-fn give_away(path: &Path) {
+/// Changes the owner of everything below `path` to the user of [`as_unprivileged`].
+fn chown_recursively(path: &Path) {
     if geteuid().is_root() {
-        chown(path, Some(NOBODY), None).expect("we are root");
+        chown(path, Some(UNPRIVILEGED), None).expect("we are root");
     }
     for entry in fs::read_dir(path).into_iter().flatten() {
-        give_away(&entry.expect("an entry").path());
+        chown_recursively(&entry.expect("an entry").path());
     }
 }
 
@@ -92,28 +92,28 @@ fn denied(error: &KeyringError) -> bool {
 #[test]
 fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     let dir = block(two_tenants());
-    give_away(dir.path());
+    chown_recursively(dir.path());
     let one = dir.path().join("keyring").join(ONE.to_string());
     for path in [file(&dir, ONE, "1.tek"), one.clone()] {
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         chmod(&path, 0o000);
         let ring = keyring(dir.path());
         let refused = || block(ring.epoch(ONE, 1)).err();
-        let error = as_nobody(refused).expect("it may not be read");
+        let error = as_unprivileged(refused).expect("it may not be read");
         assert!(denied(&error), "{error}");
         assert_named(&error, &file(&dir, ONE, "1.tek"));
         chmod(&path, mode);
-        as_nobody(|| block(ring.epoch(ONE, 1)).map(|_| ())).expect("without a restart");
+        as_unprivileged(|| block(ring.epoch(ONE, 1)).map(|_| ())).expect("without a restart");
     }
 
     let root = root_file(&dir);
     let all = dir.path().join("keyring");
     chmod(&root, 0o000);
-    let error = as_nobody(|| keyring(dir.path()).check()).expect_err("it may not be read");
+    let error = as_unprivileged(|| keyring(dir.path()).check()).expect_err("it may not be read");
     assert!(denied(&error), "{error}");
     assert_named(&error, &root);
     chmod(&root, 0o640);
-    let error = as_nobody(|| keyring(dir.path()).check()).expect_err("others may read it");
+    let error = as_unprivileged(|| keyring(dir.path()).check()).expect_err("others may read it");
     assert!(matches!(error, KeyringError::Root(RootKeyError::TooOpen { .. })), "{error}");
     assert_named(&error, &root);
     chmod(&root, 0o600);
@@ -121,7 +121,8 @@ fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     // With an unreadable directory it is unknown whether keys exist, so no root key is created.
     fs::rename(&root, dir.path().join("kept")).expect("it moves");
     chmod(&all, 0o000);
-    let error = as_nobody(|| keyring(dir.path()).ensure_root()).expect_err("it cannot be told");
+    let error =
+        as_unprivileged(|| keyring(dir.path()).ensure_root()).expect_err("it cannot be told");
     assert!(denied(&error), "{error}");
     assert!(!root.exists());
     fs::rename(dir.path().join("kept"), &root).expect("it moves back");
@@ -129,12 +130,13 @@ fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     chmod(&all, 0o500);
     let before = on_disk(dir.path());
     let refused = || block(keyring(dir.path()).ensure_tenant(NEW)).err();
-    let error = as_nobody(refused).expect("it may not be written");
+    let error = as_unprivileged(refused).expect("it may not be written");
     assert!(denied(&error), "{error}");
     assert_named(&error, &all.join(NEW.to_string()));
     assert_eq!(on_disk(dir.path()), before);
     chmod(&all, 0o700);
-    as_nobody(|| block(keyring(dir.path()).ensure_tenant(NEW)).map(|_| ())).expect("it may now");
+    as_unprivileged(|| block(keyring(dir.path()).ensure_tenant(NEW)).map(|_| ()))
+        .expect("it may now");
 }
 
 /// A file system of 32 KB, unmounted on drop.

@@ -63,11 +63,11 @@ pub(super) fn is_io(error: &KeyringError) -> bool {
 
 /// Asserts that the error names the file and a remedy.
 pub(super) fn assert_named(error: &KeyringError, path: &Path) {
-    let said = error.to_string();
-    assert!(said.contains(path.to_str().expect("a text")), "{said}");
+    let message = error.to_string();
+    assert!(message.contains(path.to_str().expect("a text")), "{message}");
     let advice =
         ["restore", "mount", "put the", "put back", "check the", "point --root-key", "chmod"];
-    assert!(advice.iter().any(|advice| said.contains(advice)), "{said}");
+    assert!(advice.iter().any(|advice| message.contains(advice)), "{message}");
 }
 
 /// A change to a file, and the error it must cause.
@@ -135,7 +135,7 @@ fn overwrite(path: &Path, contents: &[u8]) {
 }
 
 /// Restores a file as an operator does from a backup.
-fn mend(path: &Path, contents: &[u8]) {
+fn restore(path: &Path, contents: &[u8]) {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_dir() => fs::remove_dir(path).expect("it is empty"),
         Ok(_) => fs::remove_file(path).expect("it is ours"),
@@ -165,7 +165,7 @@ async fn a_tenants_bad_key_file_is_refused_by_name_left_alone_and_read_again_whe
             ring.check().expect("the others' keys are sound");
             open(&ring, TWO, name).await.expect("another tenant's keys");
             assert_eq!(on_disk(dir.path()), before, "{name} {}", fault.what);
-            mend(&path, &contents);
+            restore(&path, &contents);
             open(&ring, ONE, name).await.expect("read again without a restart");
         }
     }
@@ -191,7 +191,7 @@ async fn without_its_first_keys_a_keyring_is_unsound_and_no_tenant_gets_keys() {
                 let _ = ring.ensure_root();
             }
             assert_eq!(on_disk(dir.path()), before, "{}", fault.what);
-            mend(&path, &contents);
+            restore(&path, &contents);
             running.check().expect("sound again without a restart");
         }
     }
@@ -219,7 +219,9 @@ async fn a_key_file_cut_anywhere_or_altered_anywhere_is_refused() {
             altered[nth] ^= mask;
             let error = refused(&altered).await;
             match nth {
-                4..12 => assert!(matches!(error, KeyringError::OtherRoot { .. }), "{nth}: {error}"),
+                4..12 => {
+                    assert!(matches!(error, KeyringError::WrongRootKey { .. }), "{nth}: {error}");
+                }
                 _ => assert!(is_damaged(&error), "byte {nth}: {error}"),
             }
         }
@@ -248,7 +250,8 @@ async fn a_root_key_cut_anywhere_or_altered_anywhere_opens_nothing() {
             let error = keyring(dir.path()).check().expect_err("it is altered");
             let is_refused = matches!(
                 error,
-                KeyringError::OtherRoot { .. } | KeyringError::Root(RootKeyError::Malformed { .. })
+                KeyringError::WrongRootKey { .. }
+                    | KeyringError::Root(RootKeyError::Malformed { .. })
             );
             assert!(is_refused, "byte {nth}: {error}");
         }
@@ -293,23 +296,23 @@ async fn under_another_root_key_nothing_opens_and_the_right_one_is_seen_without_
     fs::remove_file(&path).expect("it was there");
     FileRootKey::create(&path).expect("another root key");
     let before = on_disk(dir.path());
-    let misled = keyring(dir.path());
-    for ring in [&misled, &running] {
+    let restarted = keyring(dir.path());
+    for ring in [&restarted, &running] {
         let error = ring.check().expect_err("another root key");
-        assert!(matches!(error, KeyringError::OtherRoot { .. }), "{error}");
+        assert!(matches!(error, KeyringError::WrongRootKey { .. }), "{error}");
         assert_named(&error, &file(&dir, TenantId::INSTALLATION, "digest.key"));
         assert!(ring.ensure_tenant(NEW).await.is_err(), "a keyring of two roots");
         ring.ensure_root().expect("there is one: it makes none");
     }
-    for (ring, tenant) in [(&misled, ONE), (&running, TWO)] {
+    for (ring, tenant) in [(&restarted, ONE), (&running, TWO)] {
         let error = ring.epoch(tenant, 1).await.err().expect("another root key");
-        assert!(matches!(error, KeyringError::OtherRoot { .. }), "{error}");
+        assert!(matches!(error, KeyringError::WrongRootKey { .. }), "{error}");
     }
     open(&running, ONE, "1.tek").await.expect("what it has read it keeps for a while");
     assert_eq!(on_disk(dir.path()), before);
 
-    mend(&path, &right);
-    for ring in [&misled, &running] {
+    restore(&path, &right);
+    for ring in [&restarted, &running] {
         ring.check().expect("the right one");
         open(ring, TWO, "1.tek").await.expect("seen without a restart");
         open(ring, TWO, "digest.key").await.expect("seen without a restart");

@@ -8,12 +8,12 @@ use ledger_core::ids::EventId;
 use ledger_core::personal::ToolIo;
 use serde_json::Value;
 
-use super::{Origin, RecordError, stream_of, tool_digests};
+use super::{DeliveryContext, RecordError, stream_of, tool_digests};
 use crate::Store;
 use crate::read::{self, StoredEvent};
 use crate::seal::{Opened, SectionName};
 use crate::tenant_tx::TenantTx;
-use crate::vault::Shelf;
+use crate::vault::SectionColumn;
 
 /// What the log says of a tool call that is told again.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Store {
     /// [`RecordError`]: the database or the keys cannot be reached.
     pub async fn first_answers(
         &self,
-        origin: &Origin,
+        origin: &DeliveryContext,
         drafts: &[Draft],
     ) -> Result<Vec<FirstAnswer>, RecordError> {
         let named = drafts.first().map(|draft| &draft.correlation);
@@ -78,11 +78,11 @@ impl Store {
 
     async fn answer_of(
         &self,
-        origin: &Origin,
+        origin: &DeliveryContext,
         stored: &StoredEvent,
     ) -> Result<FirstAnswer, RecordError> {
         let column = stored.sections.as_deref().unwrap_or_default();
-        let place = Shelf::Sections(EventId(stored.event_id));
+        let place = SectionColumn::Sections(EventId(stored.event_id));
         let opened = self.vault.open(origin.tenant_id, &[(place, column)]).await?;
         let sections = opened.into_iter().flatten();
         let io = sections.filter(|section| section.name == SectionName::ToolIo);

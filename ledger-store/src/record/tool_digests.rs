@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::keyring::DigestKey;
 
 /// Bytes kept of a digest; enough to distinguish the tool calls of one call.
-const KEPT: usize = 8;
+const DIGEST_BYTES: usize = 8;
 
 /// Sets the digest of the arguments in each tool fact of an event.
 pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sections: &Sections) {
@@ -32,12 +32,12 @@ pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sect
 fn digest(key: &DigestKey, stream_id: StreamId, tool: &str, arguments: Option<&Value>) -> String {
     // `serde_json` keeps object keys sorted in a `BTreeMap`, so the text is canonical.
     let arguments = arguments.map_or_else(|| "null".to_owned(), Value::to_string);
-    let mut told = Vec::with_capacity(64 + tool.len() + arguments.len());
+    let mut input = Vec::with_capacity(64 + tool.len() + arguments.len());
     for part in
         [&b"tool-arguments"[..], stream_id.0.as_bytes(), tool.as_bytes(), arguments.as_bytes()]
     {
-        told.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        told.extend_from_slice(part);
+        input.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        input.extend_from_slice(part);
     }
-    hex::encode(&key.digest(&told)[..KEPT])
+    hex::encode(&key.digest(&input)[..DIGEST_BYTES])
 }

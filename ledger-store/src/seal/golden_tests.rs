@@ -3,8 +3,8 @@
 use super::*;
 use crate::golden::{Vector, vectors};
 
-fn place(vector: &Vector) -> Place<'_> {
-    Place {
+fn context(vector: &Vector) -> SectionContext<'_> {
+    SectionContext {
         tenant_id: vector.tenant_id(),
         subject_id: vector.subject_id(),
         generation: vector.number("generation"),
@@ -23,9 +23,10 @@ fn golden_sections_open_to_what_was_sealed() {
         let opened = open(&vector.key("key"), vector.tenant_id(), &section);
         assert_eq!(opened, Ok(vector.bytes("plaintext")), "{name}");
         let sealed = Sealed::parse(&section).expect(name);
-        let said = (sealed.subject_id, sealed.generation, sealed.event_id, sealed.name);
-        let Place { subject_id, generation, event_id, name: section_name, .. } = place(&vector);
-        assert_eq!(said, (subject_id, generation, event_id, section_name), "{name}");
+        let fields = (sealed.subject_id, sealed.generation, sealed.event_id, sealed.name);
+        let SectionContext { subject_id, generation, event_id, name: section_name, .. } =
+            context(&vector);
+        assert_eq!(fields, (subject_id, generation, event_id, section_name), "{name}");
     }
 }
 
@@ -35,7 +36,7 @@ fn golden_sections_are_made_again_from_the_same_input() {
         let salt = vector.bytes("salt").try_into().expect("32 bytes");
         let codec = vector.number("codec");
         let key = vector.key("key");
-        let made = seal_content(&key, &place(&vector), codec, &vector.bytes("content"), &salt);
+        let made = seal_content(&key, &context(&vector), codec, &vector.bytes("content"), &salt);
         let made = hex::encode(made);
         assert_eq!(
             vector.text("section"),

@@ -9,8 +9,8 @@ fn uuid(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-fn place(name: SectionName) -> Place<'static> {
-    Place {
+fn context(name: SectionName) -> SectionContext<'static> {
+    SectionContext {
         tenant_id: TenantId(uuid(1)),
         subject_id: SubjectId(uuid(2)),
         generation: 1,
@@ -31,21 +31,21 @@ fn opened(tenant_id: TenantId, section: &[u8]) -> Result<Vec<u8>, Corrupt> {
 
 /// A section of each name and content; lengths inside and at the end of a cipher block, and all
 /// codecs.
-fn sections() -> Vec<(Place<'static>, Vec<u8>)> {
+fn sections() -> Vec<(SectionContext<'static>, Vec<u8>)> {
     let contents: [&[u8]; 3] = [b"", b"sixteen bytes ..", b"What was said, and by whom."];
-    let sealed = |name| contents.map(|text| (place(name), seal(&key(1), &place(name), text)));
+    let sealed = |name| contents.map(|text| (context(name), seal(&key(1), &context(name), text)));
     NAMES.into_iter().flat_map(sealed).collect()
 }
 
 #[test]
 fn every_flipped_byte_is_corrupt() {
-    for (place, section) in sections() {
+    for (context, section) in sections() {
         for nth in 0..section.len() {
             for mask in [0x01, 0x02, 0x10, 0x55, 0x80, 0xff] {
                 let mut flipped = section.clone();
                 flipped[nth] ^= mask;
-                let found = opened(place.tenant_id, &flipped);
-                assert_eq!(found, Err(Corrupt), "{:?} byte {nth} mask {mask:#x}", place.name);
+                let found = opened(context.tenant_id, &flipped);
+                assert_eq!(found, Err(Corrupt), "{:?} byte {nth} mask {mask:#x}", context.name);
             }
         }
     }
@@ -53,82 +53,84 @@ fn every_flipped_byte_is_corrupt() {
 
 #[test]
 fn a_section_cut_short_or_drawn_out_is_corrupt() {
-    for (place, section) in sections() {
+    for (context, section) in sections() {
         for len in 0..section.len() {
-            assert_eq!(opened(place.tenant_id, &section[..len]), Err(Corrupt), "end at {len}");
-            assert_eq!(opened(place.tenant_id, &section[len + 1..]), Err(Corrupt), "from {len}");
+            assert_eq!(opened(context.tenant_id, &section[..len]), Err(Corrupt), "end at {len}");
+            assert_eq!(opened(context.tenant_id, &section[len + 1..]), Err(Corrupt), "from {len}");
             let mut without = section.clone();
             without.remove(len);
-            assert_eq!(opened(place.tenant_id, &without), Err(Corrupt), "without {len}");
+            assert_eq!(opened(context.tenant_id, &without), Err(Corrupt), "without {len}");
             let mut doubled = section.clone();
             doubled.insert(len, section[len]);
-            assert_eq!(opened(place.tenant_id, &doubled), Err(Corrupt), "twice {len}");
+            assert_eq!(opened(context.tenant_id, &doubled), Err(Corrupt), "twice {len}");
         }
         for more in 1..=32 {
             let longer = [section.as_slice(), &vec![0; more]].concat();
-            assert_eq!(opened(place.tenant_id, &longer), Err(Corrupt), "{more} more");
+            assert_eq!(opened(context.tenant_id, &longer), Err(Corrupt), "{more} more");
         }
     }
 }
 
 /// The context with one field changed, for every authenticated field, to values of equal and of
 /// other length. The tenant is passed to `open`; the other fields are in the header.
-fn elsewhere(place: Place<'static>) -> Vec<(&'static str, Place<'static>)> {
+fn moved_contexts(
+    context: SectionContext<'static>,
+) -> Vec<(&'static str, SectionContext<'static>)> {
     let mut moved = vec![
-        ("tenant", Place { tenant_id: TenantId(uuid(9)), ..place }),
-        ("no tenant", Place { tenant_id: TenantId::INSTALLATION, ..place }),
-        ("subject", Place { subject_id: SubjectId(uuid(9)), ..place }),
-        ("later generation", Place { generation: 2, ..place }),
-        ("generation of another byte", Place { generation: 1 << 24, ..place }),
-        ("event", Place { event_id: EventId(uuid(9)), ..place }),
+        ("tenant", SectionContext { tenant_id: TenantId(uuid(9)), ..context }),
+        ("no tenant", SectionContext { tenant_id: TenantId::INSTALLATION, ..context }),
+        ("subject", SectionContext { subject_id: SubjectId(uuid(9)), ..context }),
+        ("later generation", SectionContext { generation: 2, ..context }),
+        ("generation of another byte", SectionContext { generation: 1 << 24, ..context }),
+        ("event", SectionContext { event_id: EventId(uuid(9)), ..context }),
         (
             "subject and event exchanged",
-            Place {
-                subject_id: SubjectId(place.event_id.0),
-                event_id: EventId(place.subject_id.0),
-                ..place
+            SectionContext {
+                subject_id: SubjectId(context.event_id.0),
+                event_id: EventId(context.subject_id.0),
+                ..context
             },
         ),
-        ("type of the same length", Place { event_type: "call.begun", ..place }),
-        ("shorter type", Place { event_type: "call.ende", ..place }),
-        ("longer type", Place { event_type: "call.ended2", ..place }),
-        ("no type", Place { event_type: "", ..place }),
-        ("schema version", Place { schema_version: 2, ..place }),
-        ("schema version of another byte", Place { schema_version: 256, ..place }),
-        ("negative schema version", Place { schema_version: -1, ..place }),
+        ("type of the same length", SectionContext { event_type: "call.begun", ..context }),
+        ("shorter type", SectionContext { event_type: "call.ende", ..context }),
+        ("longer type", SectionContext { event_type: "call.ended2", ..context }),
+        ("no type", SectionContext { event_type: "", ..context }),
+        ("schema version", SectionContext { schema_version: 2, ..context }),
+        ("schema version of another byte", SectionContext { schema_version: 256, ..context }),
+        ("negative schema version", SectionContext { schema_version: -1, ..context }),
     ];
-    let other_names = NAMES.into_iter().filter(|name| *name != place.name);
-    moved.extend(other_names.map(|name| ("section name", Place { name, ..place })));
+    let other_names = NAMES.into_iter().filter(|name| *name != context.name);
+    moved.extend(other_names.map(|name| ("section name", SectionContext { name, ..context })));
     moved
 }
 
 #[test]
 fn a_section_moved_in_any_field_it_is_bound_to_is_corrupt() {
-    for (place, section) in sections() {
+    for (context, section) in sections() {
         let sealed = Sealed::parse(&section).expect("as it was sealed");
         let codec = sealed.codec;
         let rest = &section[sealed.header_len..];
-        let unmoved = [header(&place, codec), rest.to_vec()].concat();
-        assert!(opened(place.tenant_id, &unmoved).is_ok(), "the test moves what it means to");
-        for (what, moved) in elsewhere(place) {
+        let unmoved = [header(&context, codec), rest.to_vec()].concat();
+        assert!(opened(context.tenant_id, &unmoved).is_ok(), "the test moves what it means to");
+        for (what, moved) in moved_contexts(context) {
             let section = [header(&moved, codec), rest.to_vec()].concat();
             assert_eq!(opened(moved.tenant_id, &section), Err(Corrupt), "{what}");
         }
         for other in (0..=u8::MAX).filter(|other| *other != codec) {
-            let section = [header(&place, other), rest.to_vec()].concat();
-            assert_eq!(opened(place.tenant_id, &section), Err(Corrupt), "codec {other}");
+            let section = [header(&context, other), rest.to_vec()].concat();
+            assert_eq!(opened(context.tenant_id, &section), Err(Corrupt), "codec {other}");
         }
     }
 }
 
 #[test]
 fn parts_of_two_sections_under_one_key_make_no_third() {
-    let place = place(SectionName::Party);
+    let context = context(SectionName::Party);
     let texts: [&[u8]; 2] = [b"What one person said.", b"What a second said ..."];
-    let elsewhere = Place { event_id: EventId(uuid(4)), ..place };
-    for other_place in [place, elsewhere] {
-        let one = seal(&key(1), &place, texts[0]);
-        let two = seal(&key(1), &other_place, texts[1]);
+    let moved_contexts = SectionContext { event_id: EventId(uuid(4)), ..context };
+    for other_context in [context, moved_contexts] {
+        let one = seal(&key(1), &context, texts[0]);
+        let two = seal(&key(1), &other_context, texts[1]);
         let parts = |section: &[u8]| {
             let sealed = Sealed::parse(section).expect("as it was sealed");
             let (header, rest) = section.split_at(sealed.header_len);
@@ -140,13 +142,13 @@ fn parts_of_two_sections_under_one_key_make_no_third() {
         for choice in 0..16_u8 {
             let pick = |nth: usize| if choice >> nth & 1 == 0 { &one[nth] } else { &two[nth] };
             let section: Vec<u8> = (0..4).flat_map(|nth| pick(nth).iter().copied()).collect();
-            let found = opened(place.tenant_id, &section);
+            let found = opened(context.tenant_id, &section);
             match choice {
                 0 => assert_eq!(found.as_deref(), Ok(texts[0])),
                 15 => assert_eq!(found.as_deref(), Ok(texts[1])),
                 // Both headers are equal here, so exchanging them changes nothing.
-                1 if other_place == place => assert_eq!(found.as_deref(), Ok(texts[0])),
-                14 if other_place == place => assert_eq!(found.as_deref(), Ok(texts[1])),
+                1 if other_context == context => assert_eq!(found.as_deref(), Ok(texts[0])),
+                14 if other_context == context => assert_eq!(found.as_deref(), Ok(texts[1])),
                 _ => assert_eq!(found, Err(Corrupt), "{choice:#06b}"),
             }
         }
@@ -155,11 +157,11 @@ fn parts_of_two_sections_under_one_key_make_no_third() {
 
 #[test]
 fn a_section_opens_under_no_key_but_its_own() {
-    for (place, section) in sections() {
+    for (context, section) in sections() {
         for bit in 0..256 {
             let mut other = key(1);
             other[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(open(&other, place.tenant_id, &section), Err(Corrupt), "bit {bit}");
+            assert_eq!(open(&other, context.tenant_id, &section), Err(Corrupt), "bit {bit}");
         }
     }
 }
@@ -168,14 +170,14 @@ fn a_section_opens_under_no_key_but_its_own() {
 /// make it.
 #[test]
 fn a_content_that_does_not_decompress_is_corrupt() {
-    let place = place(SectionName::Raw);
+    let context = context(SectionName::Raw);
     let whole = zstd::bulk::compress(&[7; 1_000], 3).expect("it compresses");
     for content in [&b"no zstd"[..], &whole[..whole.len() - 1]] {
-        let section = seal_content(&key(1), &place, codec::ZSTD, content, &[0; SALT]);
-        assert_eq!(opened(place.tenant_id, &section), Err(Corrupt));
+        let section = seal_content(&key(1), &context, codec::ZSTD, content, &[0; SALT]);
+        assert_eq!(opened(context.tenant_id, &section), Err(Corrupt));
     }
-    let section = seal_content(&key(1), &place, 0xee, b"of a later build", &[0; SALT]);
-    assert_eq!(opened(place.tenant_id, &section), Err(Corrupt));
+    let section = seal_content(&key(1), &context, 0xee, b"of a later build", &[0; SALT]);
+    assert_eq!(opened(context.tenant_id, &section), Err(Corrupt));
 }
 
 #[test]

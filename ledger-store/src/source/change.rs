@@ -6,10 +6,10 @@ use ledger_core::event::{Event, SourceChanged, SourceSecretRotated, SourceSwitch
 use ledger_core::ids::{Position, SourceId, TenantId};
 use sqlx::PgConnection;
 
-use super::list::Listed;
-use super::secret_place;
+use super::list::SourceInfo;
+use super::secret_aad;
 use crate::Store;
-use crate::change::Author;
+use crate::admin_events::Actor;
 use crate::error::StoreError;
 use crate::tenant_tx::begin;
 
@@ -28,7 +28,7 @@ pub struct SourcePatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// The source after the change.
-    pub source: Listed,
+    pub source: SourceInfo,
     /// Position of the event; `None` when nothing changed, or for a shared source.
     pub position: Option<Position>,
 }
@@ -36,7 +36,7 @@ pub struct Changed {
 /// A row of `ledger.sources` locked by the transaction.
 struct Locked {
     tenant_id: TenantId,
-    listed: Listed,
+    listed: SourceInfo,
 }
 
 impl Store {
@@ -48,7 +48,7 @@ impl Store {
     /// tenant accepts no events.
     pub async fn switch_source(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: Option<TenantId>,
         source_id: SourceId,
         is_enabled: bool,
@@ -73,7 +73,7 @@ impl Store {
         } else {
             Event::SourceDisabled(switched)
         };
-        self.finish(author, tx, locked, &event).await.map(Some)
+        self.finish(actor, tx, locked, &event).await.map(Some)
     }
 
     /// Changes settings of a tenant's source. Returns `None` when the tenant has no such source.
@@ -83,7 +83,7 @@ impl Store {
     /// The database did not answer; [`StoreError::Append`] when the tenant's log accepts no events.
     pub async fn update_source(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: TenantId,
         source_id: SourceId,
         patch: SourcePatch,
@@ -106,7 +106,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        self.finish(author, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
+        self.finish(actor, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
     }
 
     /// Replaces the secret of a source. With `tenant_id` the source must be of this tenant.
@@ -119,7 +119,7 @@ impl Store {
     /// when the source's signature scheme cannot use the secret; the database did not answer.
     pub async fn rotate_source_secret(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: Option<TenantId>,
         source_id: SourceId,
         secret: &str,
@@ -133,8 +133,7 @@ impl Store {
             return Err(StoreError::WeakSecret { detail: refused.to_string() });
         }
         let epoch = self.vault.epoch(locked.tenant_id).await?;
-        let sealed =
-            epoch.seal_secret(&secret_place(locked.tenant_id, source_id), secret.as_bytes());
+        let sealed = epoch.seal_secret(&secret_aad(locked.tenant_id, source_id), secret.as_bytes());
         sqlx::query!(
             "update ledger.sources
                 set secret_sealed = $3, old_secret_until = $4,
@@ -149,13 +148,13 @@ impl Store {
         .await?;
         locked.listed.old_secret_until = old_secret_until;
         let rotated = SourceSecretRotated { source_id: source_id.0, old_secret_until };
-        self.finish(author, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
+        self.finish(actor, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
     }
 
     /// Records the event, commits, and invalidates the caches of this process.
     async fn finish(
         &self,
-        author: &Author,
+        actor: &Actor,
         mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
         locked: Locked,
         event: &Event,
@@ -163,17 +162,17 @@ impl Store {
         let Locked { tenant_id, listed: source } = locked;
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_change_by(author, &mut tx, tenant_id, event).await?),
+            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, event).await?),
         };
         tx.commit().await?;
-        self.remembered.forget(tenant_id);
-        self.wake.ring([tenant_id]);
+        self.settings_cache.invalidate(tenant_id);
+        self.notifier.notify([tenant_id]);
         Ok(Changed { source, position })
     }
 }
 
 /// Applies the patch and returns the event with the changed settings.
-fn apply(source: &mut Listed, patch: SourcePatch) -> SourceChanged {
+fn apply(source: &mut SourceInfo, patch: SourcePatch) -> SourceChanged {
     let mut fact = SourceChanged { source_id: source.source_id.0, ..SourceChanged::default() };
     let mut note = |name: &str| fact.changed.push(name.to_owned());
     if let Some(name) = patch.name.filter(|name| *name != source.name) {
@@ -199,7 +198,7 @@ async fn lock(
     source_id: SourceId,
 ) -> Result<Option<Locked>, StoreError> {
     let row = sqlx::query_as!(
-        super::list::Row,
+        super::list::SourceRow,
         "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
                 disabled_at, old_secret_until, signature
            from ledger.sources
@@ -210,7 +209,7 @@ async fn lock(
     )
     .fetch_optional(conn)
     .await?;
-    let locked = row
-        .map(|row| Ok(Locked { tenant_id: TenantId(row.tenant_id), listed: row.into_listed()? }));
+    let locked =
+        row.map(|row| Ok(Locked { tenant_id: TenantId(row.tenant_id), listed: row.into_info()? }));
     locked.transpose()
 }

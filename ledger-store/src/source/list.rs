@@ -11,7 +11,7 @@ use crate::tenant_tx::TenantTx;
 
 /// The settings of a source, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct SourceInfo {
     /// Id of the source, part of its URL.
     pub source_id: SourceId,
     /// The platform, which selects the adapter.
@@ -33,7 +33,7 @@ pub struct Listed {
 }
 
 /// A row of `ledger.sources` without the secrets.
-pub(super) struct Row {
+pub(super) struct SourceRow {
     pub(super) tenant_id: Uuid,
     pub(super) source_id: Uuid,
     pub(super) provider: String,
@@ -46,14 +46,14 @@ pub(super) struct Row {
     pub(super) signature: Option<String>,
 }
 
-impl Row {
+impl SourceRow {
     /// Converts the row.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored signature scheme is invalid.
-    pub(super) fn into_listed(self) -> Result<Listed, StoreError> {
+    pub(super) fn into_info(self) -> Result<SourceInfo, StoreError> {
         let signature = self.signature.map(|text| serde_json::from_str(&text)).transpose();
-        Ok(Listed {
+        Ok(SourceInfo {
             source_id: SourceId(self.source_id),
             provider: self.provider,
             name: self.name,
@@ -79,9 +79,9 @@ impl Store {
     pub async fn sources(
         &self,
         tenant_id: Option<TenantId>,
-    ) -> Result<Vec<(TenantId, Listed)>, StoreError> {
+    ) -> Result<Vec<(TenantId, SourceInfo)>, StoreError> {
         let rows = sqlx::query_as!(
-            Row,
+            SourceRow,
             "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
                     disabled_at, old_secret_until, signature
                from ledger.sources
@@ -91,7 +91,7 @@ impl Store {
         )
         .fetch_all(&self.owner)
         .await?;
-        rows.into_iter().map(|row| Ok((TenantId(row.tenant_id), row.into_listed()?))).collect()
+        rows.into_iter().map(|row| Ok((TenantId(row.tenant_id), row.into_info()?))).collect()
     }
 }
 
@@ -104,10 +104,10 @@ pub async fn list(
     tx: &mut TenantTx,
     after: Option<(DateTime<Utc>, SourceId)>,
     limit: i64,
-) -> Result<Vec<Listed>, StoreError> {
+) -> Result<Vec<SourceInfo>, StoreError> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query_as!(
-        Row,
+        SourceRow,
         "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
                 disabled_at, old_secret_until, signature
            from ledger.sources
@@ -122,5 +122,5 @@ pub async fn list(
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter().map(Row::into_listed).collect()
+    rows.into_iter().map(SourceRow::into_info).collect()
 }

@@ -72,7 +72,7 @@ impl Store {
         // Locks the log until the commit, so after concurrent changes the last event matches the
         // row.
         let event = Event::PlanLimitsSet(limits.to_fact());
-        self.record_change(&mut tx, tenant_id, &event).await?;
+        self.record_admin_event(&mut tx, tenant_id, &event).await?;
         sqlx::query!(
             "insert into ledger.plan_limits (tenant_id, calls, minutes, cost_nanos, events, updated_at)
              values ($1, $2, $3, $4, $5, $6)
@@ -90,7 +90,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.wake.ring([tenant_id]);
+        self.notifier.notify([tenant_id]);
         Ok(())
     }
 }

@@ -4,9 +4,9 @@ use ledger_core::event::{Event, StateChanged};
 use ledger_core::ids::{Position, TenantId};
 
 use crate::Store;
-use crate::change::Author;
+use crate::admin_events::Actor;
 use crate::error::StoreError;
-use crate::remembered::TenantFacts;
+use crate::settings_cache::TenantFacts;
 use crate::tenant_tx::{TenantTx, begin};
 
 /// The state of a tenant, which decides on the permitted operations.
@@ -51,7 +51,7 @@ impl Store {
     /// The database did not answer.
     pub async fn set_tenant_state(
         &self,
-        author: &Author,
+        actor: &Actor,
         tenant_id: TenantId,
         to: TenantState,
     ) -> Result<Option<Option<Position>>, StoreError> {
@@ -74,10 +74,10 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let changed = Event::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
-        let position = self.record_change_by(author, &mut tx, tenant_id, &changed).await?;
+        let position = self.record_admin_event_by(actor, &mut tx, tenant_id, &changed).await?;
         tx.commit().await?;
-        self.remembered.forget(tenant_id);
-        self.wake.ring([tenant_id]);
+        self.settings_cache.invalidate(tenant_id);
+        self.notifier.notify([tenant_id]);
         Ok(Some(Some(position)))
     }
 
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn takes_events(&self, tenant_id: TenantId) -> Result<bool, StoreError> {
+    pub async fn accepts_events(&self, tenant_id: TenantId) -> Result<bool, StoreError> {
         let facts = self.tenant_facts(tenant_id).await?;
         Ok(facts.is_some_and(|facts| facts.state == TenantState::Active))
     }
@@ -99,10 +99,10 @@ impl Store {
     }
 
     async fn tenant_facts(&self, tenant_id: TenantId) -> Result<Option<TenantFacts>, StoreError> {
-        if let Some(known) = self.remembered.tenant(tenant_id) {
+        if let Some(known) = self.settings_cache.tenant(tenant_id) {
             return Ok(Some(known));
         }
-        let asked = self.remembered.ask();
+        let version = self.settings_cache.version();
         let mut tx = TenantTx::begin(&self.intake, tenant_id).await?;
         let row = sqlx::query!(
             "select country, state from ledger.tenants where tenant_id = $1",
@@ -112,7 +112,7 @@ impl Store {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let facts = TenantFacts { country: row.country, state: TenantState::stored(&row.state)? };
-        self.remembered.keep_tenant(asked, tenant_id, &facts);
+        self.settings_cache.insert_tenant(version, tenant_id, &facts);
         Ok(Some(facts))
     }
 }

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use ledger_core::ids::{EventId, StreamId};
 use ledger_core::leaf::Leaf;
 
-use super::keys::wrap_place;
+use super::keys::wrap_aad;
 use super::*;
 use crate::golden::{Vector, vectors};
 use crate::root_key::{FileRootKey, RootKey, unwrap};
@@ -36,9 +36,9 @@ async fn epoch_keys(keyring: &Keyring, key: &str) -> Arc<EpochKeys> {
     keyring.epoch(file.tenant_id(), epoch.expect("a number")).await.expect("it opens")
 }
 
-fn wrapping_place(vector: &Vector) -> Vec<u8> {
+fn wrapping_aad(vector: &Vector) -> Vec<u8> {
     let (generation, epoch) = (vector.number("generation"), vector.number("epoch"));
-    wrap_place(vector.tenant_id(), vector.subject_id(), generation, epoch)
+    wrap_aad(vector.tenant_id(), vector.subject_id(), generation, epoch)
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn golden_keys_open_and_find_and_name_what_they_did() {
     }
     for vector in vectors("subject_keys") {
         let keys = epoch_keys(&keyring, vector.text("epoch_key")).await;
-        let place = wrapping_place(&vector);
+        let place = wrapping_aad(&vector);
         let opened = unwrap(keys.wrapping(), &place, &vector.bytes("wrapped")).expect("it opens");
         assert_eq!(opened, vector.key("key"), "{}", vector.text("name"));
     }
@@ -117,7 +117,7 @@ async fn a_wrapped_key_altered_or_moved_opens_nothing() {
     let vector = &all[0];
     let keys = epoch_keys(&keyring, vector.text("epoch_key")).await;
     let wrapped = vector.bytes("wrapped");
-    let place = wrapping_place(vector);
+    let place = wrapping_aad(vector);
     for nth in 0..wrapped.len() {
         for mask in [0x01, 0x80, 0xff] {
             let mut flipped = wrapped.clone();
@@ -132,11 +132,11 @@ async fn a_wrapped_key_altered_or_moved_opens_nothing() {
     let (tenant, subject) = (vector.tenant_id(), vector.subject_id());
     let (other_tenant, other_subject) = (all[1].tenant_id(), all[1].subject_id());
     for moved in [
-        wrap_place(other_tenant, subject, 1, 1),
-        wrap_place(tenant, other_subject, 1, 1),
-        wrap_place(tenant, subject, 2, 1),
-        wrap_place(tenant, subject, 1, 2),
-        wrap_place(TenantId(subject.0), SubjectId(tenant.0), 1, 1),
+        wrap_aad(other_tenant, subject, 1, 1),
+        wrap_aad(tenant, other_subject, 1, 1),
+        wrap_aad(tenant, subject, 2, 1),
+        wrap_aad(tenant, subject, 1, 2),
+        wrap_aad(TenantId(subject.0), SubjectId(tenant.0), 1, 1),
     ] {
         assert_eq!(unwrap(keys.wrapping(), &moved, &wrapped), None);
     }

@@ -18,13 +18,13 @@ use crate::tenant_tx::TenantTx;
 pub(super) struct Keys {
     pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
     /// Resolved subjects by tenant and by the hash of the message's handles and name.
-    pub(super) found: Cache<(TenantId, [u8; 16]), Arc<Person>>,
+    pub(super) found: Cache<(TenantId, [u8; 16]), Arc<ResolvedPerson>>,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
 }
 
 /// The subject that a message was resolved to.
 #[derive(Clone)]
-pub(super) struct Person {
+pub(super) struct ResolvedPerson {
     pub(super) subject_id: SubjectId,
     pub(super) facts: PersonFacts,
 }
@@ -101,8 +101,8 @@ pub(super) async fn load_keys(
                     .checked_epoch(tenant_id, row.epoch, &check_value)
                     .await
                     .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
-                let place = wrap_place(tenant_id, subject_id, row.generation, row.epoch);
-                match root_key::unwrap(epoch.wrapping(), &place, &wrapped).map(Arc::new) {
+                let aad = wrap_aad(tenant_id, subject_id, row.generation, row.epoch);
+                match root_key::unwrap(epoch.wrapping(), &aad, &wrapped).map(Arc::new) {
                     Some(key) if state == "active" => KeyState::Usable(key),
                     Some(key) => KeyState::Restricted(key),
                     None => KeyState::Corrupt,
@@ -121,7 +121,7 @@ pub(super) async fn load_keys(
 }
 
 /// The associated data of a wrapped subject key.
-pub(super) fn wrap_place(
+pub(super) fn wrap_aad(
     tenant_id: TenantId,
     subject_id: SubjectId,
     generation: i32,

@@ -1,7 +1,7 @@
 //! The worker that finds or creates subjects: many messages at a time, one commit per tenant.
 
-mod plan;
-mod question;
+mod lookup;
+mod new_rows;
 mod read;
 mod write;
 
@@ -10,17 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
-use ledger_core::identity::Told;
+use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
-use plan::Plan;
-use question::Question;
+use lookup::Lookup;
+use new_rows::NewRows;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::keys::{KeyState, Keys, Person, current_epoch, load_keys};
+use super::keys::{KeyState, Keys, ResolvedPerson, current_epoch, load_keys};
 use super::{Resolved, Subject, VaultError, database};
 use crate::keyring::Keyring;
 use crate::stage;
@@ -31,13 +31,13 @@ const MAX_BATCH: usize = 256;
 const TENANTS_AT_ONCE: usize = 3;
 /// Timeout of one tenant's transaction, so that a database that stopped responding does not block
 /// the worker.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A message that waits for its subject.
-pub(super) struct Waiting {
+pub(super) struct PendingResolution {
     pub(super) tenant_id: TenantId,
     pub(super) stream_id: StreamId,
-    pub(super) told: Told,
+    pub(super) given: PersonIdentifiers,
     pub(super) reply: oneshot::Sender<Result<Resolved, VaultError>>,
 }
 
@@ -52,24 +52,24 @@ pub(super) struct Worker {
 
 /// Attempts to resolve a batch when another process wrote the same rows first. The advisory lock
 /// prevents that, except with servers older than this lock.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// The newest key of each subject, with its generation.
-type Latest = HashMap<SubjectId, (u32, Arc<KeyState>)>;
+type NewestKeys = HashMap<SubjectId, (u32, Arc<KeyState>)>;
 
 /// Whether nothing new may be sealed for a subject.
-fn is_fenced(latest: &Latest, subject: SubjectId) -> bool {
+fn is_fenced(latest: &NewestKeys, subject: SubjectId) -> bool {
     let state = latest.get(&subject).map(|(_, state)| state.as_ref());
     matches!(state, Some(KeyState::Gone | KeyState::Restricted(_)))
 }
 
 /// Runs until the vault is dropped.
-pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
+pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<PendingResolution>) {
     let worker = Arc::new(worker);
-    let places = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
-    let mut under_way = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
+    let mut running = JoinSet::new();
     while let Some(first) = queue.recv().await {
-        let mut batch: BTreeMap<TenantId, Vec<Waiting>> = BTreeMap::new();
+        let mut batch: BTreeMap<TenantId, Vec<PendingResolution>> = BTreeMap::new();
         let mut len = 1;
         batch.entry(first.tenant_id).or_default().push(first);
         while len < MAX_BATCH
@@ -81,25 +81,28 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<Waiting>) {
         // Each tenant has its own concurrent transaction, so that a blocked tenant delays no other.
         // While all permits are taken, the next batch gathers in the queue.
         for (tenant_id, waiting) in batch {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
-            under_way.spawn(stage::carried(async move {
-                let _place = place;
-                let resolved = timeout(PATIENCE, worker.resolve(tenant_id, &waiting)).await;
-                let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-                answer(waiting, resolved.unwrap_or_else(|_| Err(database(silent()))));
+            running.spawn(stage::in_current_stage(async move {
+                let _permit = permit;
+                let resolved = timeout(TIMEOUT, worker.resolve(tenant_id, &waiting)).await;
+                let timed_out = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+                answer(waiting, resolved.unwrap_or_else(|_| Err(database(timed_out()))));
             }));
         }
-        while let Some(ended) = under_way.try_join_next() {
+        while let Some(ended) = running.try_join_next() {
             if let Err(error) = ended {
                 tracing::error!(error = %error, "vault.resolve_panicked");
             }
         }
     }
-    while under_way.join_next().await.is_some() {}
+    while running.join_next().await.is_some() {}
 }
 
-fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Resolved, VaultError>>, VaultError>) {
+fn answer(
+    waiting: Vec<PendingResolution>,
+    resolved: Result<Vec<Result<Resolved, VaultError>>, VaultError>,
+) {
     match resolved {
         Ok(subjects) => {
             for (waiting, subject) in waiting.into_iter().zip(subjects) {
@@ -112,13 +115,13 @@ fn answer(waiting: Vec<Waiting>, resolved: Result<Vec<Result<Resolved, VaultErro
         Err(error) => {
             tracing::warn!(error = %error, requests = waiting.len(), "vault.resolve_failed");
             for waiting in waiting {
-                let _ = waiting.reply.send(Err(repeat(&error)));
+                let _ = waiting.reply.send(Err(copy_of(&error)));
             }
         }
     }
 }
 
-fn repeat(error: &VaultError) -> VaultError {
+fn copy_of(error: &VaultError) -> VaultError {
     match error {
         VaultError::Keyring(source) => VaultError::Keyring(Arc::clone(source)),
         VaultError::Database(source) => VaultError::Database(Arc::clone(source)),
@@ -132,7 +135,7 @@ impl Worker {
     async fn resolve(
         &self,
         tenant_id: TenantId,
-        waiting: &[Waiting],
+        waiting: &[PendingResolution],
     ) -> Result<Vec<Result<Resolved, VaultError>>, VaultError> {
         if let Some(resolved) = self.resolve_together(tenant_id, waiting).await? {
             return Ok(resolved);
@@ -152,9 +155,9 @@ impl Worker {
     async fn resolve_together(
         &self,
         tenant_id: TenantId,
-        waiting: &[Waiting],
+        waiting: &[PendingResolution],
     ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(resolved) = self.try_resolve(tenant_id, waiting).await? {
                 return Ok(Some(resolved));
             }
@@ -167,19 +170,19 @@ impl Worker {
     async fn try_resolve(
         &self,
         tenant_id: TenantId,
-        waiting: &[Waiting],
+        waiting: &[PendingResolution],
     ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
-        let mut tx = TenantTx::begin_alone(&self.pool, tenant_id).await.map_err(database)?;
+        let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let questions: Vec<Question> =
-            waiting.iter().map(|one| Question::of(one.stream_id, &one.told, &epoch)).collect();
-        let mut plan = Plan::new(read::known(&mut tx, &questions).await?);
-        let mut latest = Latest::new();
-        self.load_latest(&mut tx, plan.subjects(), &mut latest).await?;
-        let people: Vec<Person> =
-            questions.iter().map(|one| plan.decide(one, &latest, &*self.ids)).collect();
-        if !plan.is_empty() {
-            let Some(made) = write::write(&plan, &mut tx, &epoch, &*self.clock).await? else {
+        let lookups: Vec<Lookup> =
+            waiting.iter().map(|one| Lookup::of(one.stream_id, &one.given, &epoch)).collect();
+        let mut new_rows = NewRows::new(read::known(&mut tx, &lookups).await?);
+        let mut latest = NewestKeys::new();
+        self.load_latest(&mut tx, new_rows.subjects(), &mut latest).await?;
+        let people: Vec<ResolvedPerson> =
+            lookups.iter().map(|one| new_rows.decide(one, &latest, &*self.ids)).collect();
+        if !new_rows.is_empty() {
+            let Some(made) = write::write(&new_rows, &mut tx, &epoch, &*self.clock).await? else {
                 return Ok(None);
             };
             tx.commit().await.map_err(database)?;
@@ -188,7 +191,7 @@ impl Worker {
                 latest.insert(subject_id, (1, key));
             }
         }
-        let resolve = |question: &Question, person: Person| {
+        let resolve = |lookup: &Lookup, person: ResolvedPerson| {
             let subject_id = person.subject_id;
             // A missing row is not a new person: a row is kept as fence and has been removed by
             // another program.
@@ -196,13 +199,13 @@ impl Worker {
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
             let subject = subject(subject_id, *generation, state)?;
             if !is_fenced(&latest, subject_id) {
-                let key = question.cache_key(person.facts.contact);
+                let key = lookup.cache_key(person.facts.contact);
                 self.keys.found.insert((tenant_id, key), Arc::new(person.clone()));
             }
             Ok(Resolved { subject, person: person.facts })
         };
-        let people = questions.iter().zip(people);
-        Ok(Some(people.map(|(question, person)| resolve(question, person)).collect()))
+        let people = lookups.iter().zip(people);
+        Ok(Some(people.map(|(lookup, person)| resolve(lookup, person)).collect()))
     }
 
     /// Loads the newest keys of some subjects.
@@ -210,7 +213,7 @@ impl Worker {
         &self,
         tx: &mut TenantTx,
         subjects: Vec<Uuid>,
-        latest: &mut Latest,
+        latest: &mut NewestKeys,
     ) -> Result<(), VaultError> {
         if subjects.is_empty() {
             return Ok(());
@@ -227,11 +230,11 @@ pub(super) fn known(
     keys: &Keys,
     tenant_id: TenantId,
     stream_id: StreamId,
-    told: &Told,
+    given: &PersonIdentifiers,
 ) -> Option<Resolved> {
     let epoch = keys.epochs.get(&tenant_id)?;
-    let question = Question::of(stream_id, told, &epoch);
-    let found = |is_contact| keys.found.get(&(tenant_id, question.cache_key(is_contact)));
+    let lookup = Lookup::of(stream_id, given, &epoch);
+    let found = |is_contact| keys.found.get(&(tenant_id, lookup.cache_key(is_contact)));
     let person = found(true).or_else(|| found(false))?;
     // The cache covers generation 1 only; later ones exist only after an erasure.
     let state = keys.subjects.get(&(tenant_id, person.subject_id, 1))?;

@@ -10,51 +10,51 @@ const HOUR: i32 = 3_600;
 
 /// A part of a span in which neither time zone changes its UTC offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct OffsetPart {
     /// Start (inclusive) and end (exclusive).
     pub(super) span: Span,
     /// UTC offset of the query's time zone, in seconds.
-    pub(super) east: i32,
+    pub(super) offset_s: i32,
     /// True if full hours begin at the same instants in both time zones, so that each hour of the
     /// tenant's zone is within one hour of the query's zone.
     pub(super) is_aligned: bool,
 }
 
 /// Splits a span at every offset change of either time zone.
-pub(super) fn runs(span: Span, asked: Tz, tenant: Tz) -> Vec<Run> {
-    let offsets = |at: DateTime<Utc>| (east(asked, at), east(tenant, at));
+pub(super) fn split_at_offset_changes(span: Span, query_zone: Tz, tenant: Tz) -> Vec<OffsetPart> {
+    let offsets = |at: DateTime<Utc>| (offset_s(query_zone, at), offset_s(tenant, at));
     let mut runs = Vec::new();
     let mut from = span.from;
     while from < span.to {
         let now = offsets(from);
-        let to = next_turn(from, span.to, |at| offsets(at) != now);
+        let to = next_offset_change(from, span.to, |at| offsets(at) != now);
         let is_aligned = (now.0 - now.1) % HOUR == 0;
-        runs.push(Run { span: Span::new(from, to), east: now.0, is_aligned });
+        runs.push(OffsetPart { span: Span::new(from, to), offset_s: now.0, is_aligned });
         from = to;
     }
     runs
 }
 
-fn east(zone: Tz, at: DateTime<Utc>) -> i32 {
+fn offset_s(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
 /// Returns the first offset change after `from`, or `to` if there is none. Finds it by bisection
 /// within a day: offsets change at full seconds, and no zone changes back within the same day.
-fn next_turn(
+fn next_offset_change(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
-    is_turned: impl Fn(DateTime<Utc>) -> bool,
+    is_changed: impl Fn(DateTime<Utc>) -> bool,
 ) -> DateTime<Utc> {
     let mut before = from;
     while before < to {
         let after = (before + TimeDelta::days(1)).min(to);
-        if is_turned(after) {
+        if is_changed(after) {
             let at = |second| DateTime::from_timestamp(second, 0).unwrap_or(after);
             let (mut low, mut high) = (before.timestamp(), after.timestamp() + 1);
             while high - low > 1 {
                 let middle = low.midpoint(high);
-                if is_turned(at(middle)) { high = middle } else { low = middle }
+                if is_changed(at(middle)) { high = middle } else { low = middle }
             }
             return at(high).min(to);
         }
@@ -74,11 +74,11 @@ mod tests {
         Span::new(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))
     }
 
-    fn shown(asked: Tz, tenant: Tz) -> Vec<String> {
-        let shown = |run: &Run| {
-            format!("{} {} {}", run.span.to.format("%m-%dT%H"), run.east / 60, run.is_aligned)
+    fn shown(query_zone: Tz, tenant: Tz) -> Vec<String> {
+        let shown = |run: &OffsetPart| {
+            format!("{} {} {}", run.span.to.format("%m-%dT%H"), run.offset_s / 60, run.is_aligned)
         };
-        runs(year(), asked, tenant).iter().map(shown).collect()
+        split_at_offset_changes(year(), query_zone, tenant).iter().map(shown).collect()
     }
 
     #[test]

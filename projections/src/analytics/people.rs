@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ledger_store::TenantTx;
 use uuid::Uuid;
 
-use super::{Filter, Range};
+use super::{AnalyticsFilter, Range};
 
 /// A handle with a name: the handle, and the contact that stands for it with this name.
 type Named = (Uuid, Uuid);
@@ -36,7 +36,11 @@ struct Combined {
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn contacts(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<i64> {
+pub async fn contacts(
+    tx: &mut TenantTx,
+    range: Range,
+    filter: &AnalyticsFilter,
+) -> sqlx::Result<i64> {
     let combined = combined(tx, range, filter).await?;
     let people =
         combined.all - combined.sharing + combined.nameless + combined.named - surplus(&combined);
@@ -82,12 +86,16 @@ fn root(parents: &mut [usize], mut place: usize) -> usize {
 }
 
 /// Reads the combinations: those of all calls of a tenant from `callers`, those of a tool from `call_tools`.
-async fn combined(tx: &mut TenantTx, range: Range, filter: &Filter) -> sqlx::Result<Combined> {
+async fn combined(
+    tx: &mut TenantTx,
+    range: Range,
+    filter: &AnalyticsFilter,
+) -> sqlx::Result<Combined> {
     let tenant_id = tx.tenant_id();
-    let unfiltered = Filter { is_test: filter.is_test, ..Filter::default() };
+    let unfiltered = AnalyticsFilter { is_test: filter.is_test, ..AnalyticsFilter::default() };
     let is_all = range.is_open() && *filter == unfiltered && filter.is_test.is_some();
-    let is_of_tool =
-        filter.tool.is_some() && *filter == Filter { tool: filter.tool.clone(), ..unfiltered };
+    let is_of_tool = filter.tool.is_some()
+        && *filter == AnalyticsFilter { tool: filter.tool.clone(), ..unfiltered };
     let span = range.span();
     sqlx::query_file_as!(
         Combined,

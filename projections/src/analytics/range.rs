@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 
-use crate::calendar::{Grain, day_start, first_of_month};
+use crate::calendar::{Granularity, day_start, first_of_month};
 
 /// Longest range of a query, in years. Ranges with an open start are exempt.
 pub const MAX_YEARS: u32 = 10;
@@ -142,13 +142,13 @@ impl Interval {
     #[must_use]
     pub fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
-            Self::Hour => Grain::Hour.start(zone, at),
-            Self::Day => Grain::Day.start(zone, at),
+            Self::Hour => Granularity::Hour.start(zone, at),
+            Self::Day => Granularity::Day.start(zone, at),
             Self::Week => {
-                let day = Grain::Day.start(zone, at).with_timezone(&zone).date_naive();
+                let day = Granularity::Day.start(zone, at).with_timezone(&zone).date_naive();
                 day_start(zone, monday_of(day))
             }
-            Self::Month => Grain::Month.start(zone, at),
+            Self::Month => Granularity::Month.start(zone, at),
         }
     }
 
@@ -156,13 +156,13 @@ impl Interval {
     #[must_use]
     pub fn next(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
-            Self::Hour => Grain::Hour.next(zone, at),
-            Self::Day => Grain::Day.next(zone, at),
+            Self::Hour => Granularity::Hour.next(zone, at),
+            Self::Day => Granularity::Day.next(zone, at),
             Self::Week => {
-                let day = Grain::Day.start(zone, at).with_timezone(&zone).date_naive();
+                let day = Granularity::Day.start(zone, at).with_timezone(&zone).date_naive();
                 day_start(zone, monday_of(day) + Days::new(7))
             }
-            Self::Month => Grain::Month.next(zone, at),
+            Self::Month => Granularity::Month.next(zone, at),
         }
     }
 }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_before_whole_months_is_as_many_months() {
+    fn the_period_before_whole_months_is_as_many_months() {
         let zone = America::New_York;
         // November has one hour more than 30 days, October exactly 31 days.
         let november = range("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_before_whole_days_is_as_many_days_though_clocks_were_turned() {
+    fn the_period_before_whole_days_is_as_many_days_across_offset_changes() {
         let week = range("2026-11-02T05:00:00Z", "2026-11-09T05:00:00Z");
         let before = week.previous(America::New_York, at("2027-01-01T00:00:00Z"));
         assert_eq!(shown(before), "2026-10-26T04:00:00Z..2026-11-02T05:00:00Z");

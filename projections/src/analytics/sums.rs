@@ -15,7 +15,7 @@ pub struct Sums {
     /// Sum of the known durations, in milliseconds.
     pub duration_ms: i128,
     /// Sums of known costs by currency; amounts of different currencies are never added.
-    pub costs: BTreeMap<String, Cost>,
+    pub costs: BTreeMap<String, CostSums>,
     /// Number of calls the provider evaluated.
     pub evaluated: i64,
     /// Number of calls evaluated as successful.
@@ -39,12 +39,12 @@ pub struct Sums {
     /// requested.
     pub durations: Histogram,
     /// Minima and maxima; `None` unless requested.
-    pub extremes: Option<Extremes>,
+    pub extremes: Option<MinMax>,
 }
 
 /// Costs of calls in one currency, in 1e-9 of its unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct CostSums {
     /// Number of calls with a cost in this currency.
     pub calls: i64,
     /// Sum of the totals stated by the provider.
@@ -65,7 +65,7 @@ pub struct Cost {
 
 /// Minimum and maximum of each measure; `None` if no call has a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Extremes {
+pub struct MinMax {
     /// Minimum and maximum duration, in milliseconds.
     pub duration_ms: Option<(i64, i64)>,
     /// Minimum and maximum stated total, regardless of currency.
@@ -92,7 +92,7 @@ impl Sums {
 
     /// Returns the total cost with its parts, or `None` if there are several currencies.
     #[must_use]
-    pub fn cost(&self) -> Option<Cost> {
+    pub fn cost(&self) -> Option<CostSums> {
         let mut costs = self.costs.values();
         let first = costs.next().copied().unwrap_or_default();
         costs.next().is_none().then_some(first)
@@ -167,7 +167,7 @@ pub fn ratio(part: i64, whole: i64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-impl AddAssign<&Self> for Cost {
+impl AddAssign<&Self> for CostSums {
     fn add_assign(&mut self, other: &Self) {
         self.calls += other.calls;
         self.total_nanos += other.total_nanos;
@@ -180,7 +180,7 @@ impl AddAssign<&Self> for Cost {
     }
 }
 
-impl AddAssign<&Self> for Extremes {
+impl AddAssign<&Self> for MinMax {
     fn add_assign(&mut self, other: &Self) {
         widen(&mut self.duration_ms, other.duration_ms);
         widen(&mut self.total_nanos, other.total_nanos);
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     fn cost(currency: &str, calls: i64, total_nanos: i128) -> Sums {
-        let cost = Cost { calls, total_nanos, ..Cost::default() };
+        let cost = CostSums { calls, total_nanos, ..CostSums::default() };
         Sums { calls, costs: BTreeMap::from([(currency.to_owned(), cost)]), ..Sums::default() }
     }
 

@@ -7,7 +7,7 @@ const NEAR_PERCENT: i128 = 80;
 
 /// Usage of one month, in the quantities that plans limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
+pub struct PlanUsage {
     /// Number of calls in the month.
     pub calls: i128,
     /// Total duration of all calls in minutes, rounded up once for the sum.
@@ -20,14 +20,14 @@ pub struct Used {
 
 /// Level of a usage warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closeness {
+pub enum WarningLevel {
     /// At least 80 % of the limit is used.
     Near,
     /// The whole limit is used, or more.
     Reached,
 }
 
-impl Closeness {
+impl WarningLevel {
     /// Returns the name used in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -44,7 +44,7 @@ pub struct Warning {
     /// Name of the limit: `calls`, `minutes`, `cost_nanos` or `events`.
     pub limit: &'static str,
     /// Level of the warning.
-    pub closeness: Closeness,
+    pub closeness: WarningLevel,
     /// Amount used, in the unit of the limit.
     pub used: i128,
     /// Amount the plan allows, in the same unit.
@@ -53,7 +53,7 @@ pub struct Warning {
 
 /// Returns a warning for every limit of which at least 80 % is used.
 #[must_use]
-pub fn warnings(used: &Used, limits: &PlanLimits) -> Vec<Warning> {
+pub fn warnings(used: &PlanUsage, limits: &PlanLimits) -> Vec<Warning> {
     let all = [
         ("calls", Some(used.calls), limits.calls),
         ("minutes", Some(used.minutes), limits.minutes),
@@ -69,11 +69,11 @@ pub fn warnings(used: &Used, limits: &PlanLimits) -> Vec<Warning> {
         .collect()
 }
 
-fn closeness(used: i128, allowed: i128) -> Option<Closeness> {
+fn closeness(used: i128, allowed: i128) -> Option<WarningLevel> {
     if used >= allowed {
-        return Some(Closeness::Reached);
+        return Some(WarningLevel::Reached);
     }
-    (used * 100 >= allowed * NEAR_PERCENT).then_some(Closeness::Near)
+    (used * 100 >= allowed * NEAR_PERCENT).then_some(WarningLevel::Near)
 }
 
 /// Converts milliseconds to minutes, rounded up.
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn shown(calls: i128, allowed: i64) -> Option<&'static str> {
-        let used = Used { calls, ..Used::default() };
+        let used = PlanUsage { calls, ..PlanUsage::default() };
         let limits = PlanLimits { calls: Limit::new(allowed), ..PlanLimits::default() };
         warnings(&used, &limits).first().map(|warning| warning.closeness.as_str())
     }
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_has_no_limit_warns_of_nothing() {
-        let used = Used { calls: 9, minutes: 9, cost_nanos: Some(9), events: 9 };
+        let used = PlanUsage { calls: 9, minutes: 9, cost_nanos: Some(9), events: 9 };
         assert_eq!(warnings(&used, &PlanLimits::default()), []);
         let limits = PlanLimits {
             calls: None,
@@ -114,8 +114,8 @@ mod tests {
         };
         let warned = warnings(&used, &limits);
         let names: Vec<_> = warned.iter().map(|one| (one.limit, one.closeness)).collect();
-        assert_eq!(names, [("minutes", Closeness::Near), ("cost_nanos", Closeness::Reached)]);
-        let mixed = Used { cost_nanos: None, ..used };
+        assert_eq!(names, [("minutes", WarningLevel::Near), ("cost_nanos", WarningLevel::Reached)]);
+        let mixed = PlanUsage { cost_nanos: None, ..used };
         assert_eq!(warnings(&mixed, &limits).len(), 1, "several currencies reach no limit");
     }
 

@@ -9,16 +9,19 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Change;
+use super::RollupChange;
 use crate::projector::ProjectError;
 
 /// A tenant, whether the calls are tests, and the combination.
-type Key = (TenantId, bool, Uuid);
+type CallerKey = (TenantId, bool, Uuid);
 
 /// The change of the number of calls of each combination.
-type Differences<'c> = BTreeMap<Key, (i64, &'c Caller)>;
+type Differences<'c> = BTreeMap<CallerKey, (i64, &'c Caller)>;
 
-pub(super) async fn write(conn: &mut PgConnection, calls: &[Change]) -> Result<(), ProjectError> {
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    calls: &[RollupChange],
+) -> Result<(), ProjectError> {
     let differences = differences(calls);
     if differences.is_empty() {
         return Ok(());
@@ -36,7 +39,7 @@ pub(super) async fn write(conn: &mut PgConnection, calls: &[Change]) -> Result<(
     Ok(())
 }
 
-fn differences(calls: &[Change]) -> Differences<'_> {
+fn differences(calls: &[RollupChange]) -> Differences<'_> {
     let mut differences = Differences::new();
     for call in calls {
         for (one, difference) in [(call.before.as_ref(), -1), (call.now.as_ref(), 1)] {
@@ -55,7 +58,7 @@ fn differences(calls: &[Change]) -> Differences<'_> {
 async fn add(
     conn: &mut PgConnection,
     differences: &Differences<'_>,
-) -> Result<Vec<Key>, ProjectError> {
+) -> Result<Vec<CallerKey>, ProjectError> {
     let rows: Vec<serde_json::Value> = differences
         .iter()
         .map(|((tenant_id, is_test, person_id), (calls, caller))| {
@@ -92,7 +95,7 @@ async fn add(
 async fn remove_unused(
     conn: &mut PgConnection,
     differences: &Differences<'_>,
-) -> Result<Vec<Key>, ProjectError> {
+) -> Result<Vec<CallerKey>, ProjectError> {
     let tenants: Vec<Uuid> = differences.keys().map(|(tenant, ..)| tenant.0).collect();
     let tests: Vec<bool> = differences.keys().map(|(_, is_test, _)| *is_test).collect();
     let people: Vec<Uuid> = differences.keys().map(|(.., person)| *person).collect();
@@ -126,7 +129,7 @@ struct Handles {
     people: Vec<Uuid>,
 }
 
-fn handles_of(differences: &Differences<'_>, keys: &[Key]) -> Handles {
+fn handles_of(differences: &Differences<'_>, keys: &[CallerKey]) -> Handles {
     let rows = keys.iter().flat_map(|key| {
         let (_, caller) = differences[key];
         caller.handles.iter().map(move |handle| (key.0.0, handle.0, key.2))

@@ -6,28 +6,28 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::contribution::Contribution;
-use super::{Change, load, rollup, side};
-use crate::projector::{ProjectError, Tenant, TenantKeys, Way};
+use super::{RollupChange, derived_tables, load, rollup};
+use crate::projector::{ProjectError, TenantContext, TenantKeys, WriteMode};
 
 /// Removes the row of a call, what is kept beside it, and what it contributes to the sums.
 pub(super) async fn remove(
     conn: &mut PgConnection,
-    tenant: Tenant,
+    tenant: TenantContext,
     call_id: Uuid,
 ) -> Result<(), ProjectError> {
     let tenant_id = tenant.tenant_id;
     let known = load(conn, &[TenantKeys { tenant, keys: vec![call_id] }]).await?;
-    let changes: Vec<Change> = known
+    let changes: Vec<RollupChange> = known
         .into_iter()
         .map(|(key, folded)| {
             let before = Some(Contribution::of(&folded.call));
-            Change { key, before, now: None }
+            RollupChange { key, before, now: None }
         })
         .collect();
     sqlx::query!("delete from calls where tenant_id = $1 and call_id = $2", tenant_id.0, call_id,)
         .execute(&mut *conn)
         .await?;
-    side::write(conn, &changes, Way::Statements).await?;
+    derived_tables::write(conn, &changes, WriteMode::Upsert).await?;
     let zones = HashMap::from([(tenant_id, tenant.zone)]);
-    rollup::write(conn, &zones, &changes, Way::Statements).await
+    rollup::write(conn, &zones, &changes, WriteMode::Upsert).await
 }

@@ -51,7 +51,7 @@ impl StoredCall {
 
 /// What a page is narrowed to. Every filter has a typed column; absent ones narrow nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct CallFilter {
     /// Earliest start of a call (inclusive).
     pub from: Option<DateTime<Utc>>,
     /// Latest start of a call (exclusive).
@@ -98,7 +98,7 @@ pub struct After {
 /// The database did not answer.
 pub async fn list(
     tx: &mut TenantTx,
-    filter: &Filter,
+    filter: &CallFilter,
     after: Option<After>,
     size: PageSize,
 ) -> sqlx::Result<Page<StoredCall>> {

@@ -13,16 +13,16 @@ use chrono_tz::Tz;
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
-use super::Change;
+use super::RollupChange;
 use super::contribution::Contribution;
 use super::measures::Measures;
-use crate::calendar::Grain;
+use crate::calendar::Granularity;
 use crate::histogram::Histogram;
-use crate::projector::{ProjectError, Way};
+use crate::projector::{ProjectError, WriteMode};
 
 /// A set of dimensions by which sums are stored separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cut {
+pub enum RollupSet {
     /// No dimension: all calls together.
     Total,
     /// By the provider's id of the assistant.
@@ -35,7 +35,7 @@ pub enum Cut {
     Full,
 }
 
-impl Cut {
+impl RollupSet {
     /// All rollup sets, in the order of the variants.
     pub const ALL: [Self; 5] = [Self::Total, Self::Agent, Self::Tool, Self::Duration, Self::Full];
 
@@ -54,8 +54,8 @@ impl Cut {
     /// Returns whether sums of this granularity are stored. By hour, most rows of the tool and
     /// duration sets would hold a single call, so queries read the calls instead.
     #[must_use]
-    pub fn is_kept_by(self, grain: Grain) -> bool {
-        grain != Grain::Hour || !matches!(self, Self::Tool | Self::Duration)
+    pub fn is_stored_by(self, grain: Granularity) -> bool {
+        grain != Granularity::Hour || !matches!(self, Self::Tool | Self::Duration)
     }
 }
 
@@ -65,10 +65,10 @@ const DIMENSIONS: usize = 7;
 /// The key of a rollup row. Dimension values are interned as numbers, because thousands of keys
 /// share few values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key {
+struct RollupKey {
     tenant_id: TenantId,
-    cut: Cut,
-    grain: Grain,
+    cut: RollupSet,
+    grain: Granularity,
     starts_at: DateTime<Utc>,
     is_test: bool,
     /// Agent, direction, outcome, ended reason, tool, duration class and currency, in this order.
@@ -77,12 +77,12 @@ struct Key {
 
 /// A stored sum, or a difference to one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Sum {
+struct RollupSum {
     measures: Measures,
     durations: Histogram,
 }
 
-impl Sum {
+impl RollupSum {
     fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -111,12 +111,12 @@ impl Sum {
 
 /// Interned strings: a number for each distinct name of a batch.
 #[derive(Debug, Default)]
-struct Names {
+struct Interner {
     numbers: HashMap<String, u32>,
     names: Vec<String>,
 }
 
-impl Names {
+impl Interner {
     fn number(&mut self, name: &str) -> u32 {
         if let Some(number) = self.numbers.get(name) {
             return *number;
@@ -135,7 +135,7 @@ impl Names {
 /// Cache of the starts of hours, days and months in a zone, keyed by the start of the hour. Offsets
 /// have changed at any minute of an hour, in some zones as late as 2011, so each entry keeps its
 /// end.
-struct Starts {
+struct StartCache {
     zone: Tz,
     known: BTreeMap<DateTime<Utc>, Hour>,
 }
@@ -146,24 +146,25 @@ struct Hour {
     starts: [DateTime<Utc>; 3],
 }
 
-impl Starts {
+impl StartCache {
     fn of(&mut self, at: DateTime<Utc>) -> [DateTime<Utc>; 3] {
         if let Some((_, hour)) = self.known.range(..=at).next_back()
             && at < hour.ends_at
         {
             return hour.starts;
         }
-        let starts = Grain::ALL.map(|grain| grain.start(self.zone, at));
-        self.known.insert(starts[0], Hour { ends_at: Grain::Hour.next(self.zone, at), starts });
+        let starts = Granularity::ALL.map(|grain| grain.start(self.zone, at));
+        self.known
+            .insert(starts[0], Hour { ends_at: Granularity::Hour.next(self.zone, at), starts });
         starts
     }
 }
 
 /// Differences that a batch makes to the rollups.
 struct Differences {
-    names: Names,
-    starts: HashMap<TenantId, Starts>,
-    sums: HashMap<Key, Sum>,
+    names: Interner,
+    starts: HashMap<TenantId, StartCache>,
+    sums: HashMap<RollupKey, RollupSum>,
 }
 
 impl Differences {
@@ -179,23 +180,23 @@ impl Differences {
         let reason = self.names.number(&one.ended_reason);
         let class = self.names.number(one.duration_class);
         let cuts = [
-            (Cut::Total, [none, none, none, none, none, none, currency]),
-            (Cut::Agent, [agent, none, none, none, none, none, currency]),
-            (Cut::Duration, [none, none, none, none, none, class, currency]),
-            (Cut::Full, [agent, direction, outcome, reason, none, none, currency]),
+            (RollupSet::Total, [none, none, none, none, none, none, currency]),
+            (RollupSet::Agent, [agent, none, none, none, none, none, currency]),
+            (RollupSet::Duration, [none, none, none, none, none, class, currency]),
+            (RollupSet::Full, [agent, direction, outcome, reason, none, none, currency]),
         ];
-        for (grain, starts_at) in Grain::ALL.into_iter().zip(starts) {
-            for (cut, dimensions) in cuts.into_iter().filter(|(cut, _)| cut.is_kept_by(grain)) {
+        for (grain, starts_at) in Granularity::ALL.into_iter().zip(starts) {
+            for (cut, dimensions) in cuts.into_iter().filter(|(cut, _)| cut.is_stored_by(grain)) {
                 let is_test = one.is_test;
-                let key = Key { tenant_id, cut, grain, starts_at, is_test, dimensions };
+                let key = RollupKey { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let sum = self.sums.entry(key).or_default();
                 sum.add(one.measures, one.duration_bucket, sign)?;
             }
-            for (tool, calls) in one.tools.iter().filter(|_| Cut::Tool.is_kept_by(grain)) {
+            for (tool, calls) in one.tools.iter().filter(|_| RollupSet::Tool.is_stored_by(grain)) {
                 let tool = self.names.number(tool);
                 let dimensions = [none, none, none, none, tool, none, currency];
-                let (cut, is_test) = (Cut::Tool, one.is_test);
-                let key = Key { tenant_id, cut, grain, starts_at, is_test, dimensions };
+                let (cut, is_test) = (RollupSet::Tool, one.is_test);
+                let key = RollupKey { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let measures = Measures { tool_calls: *calls, ..one.measures };
                 self.sums.entry(key).or_default().add(measures, one.duration_bucket, sign)?;
             }
@@ -208,14 +209,14 @@ impl Differences {
 pub(super) async fn write(
     conn: &mut PgConnection,
     zones: &HashMap<TenantId, Tz>,
-    calls: &[Change],
-    way: Way,
+    calls: &[RollupChange],
+    mode: WriteMode,
 ) -> Result<(), ProjectError> {
     let starts = |(tenant_id, zone): (&TenantId, &Tz)| {
-        (*tenant_id, Starts { zone: *zone, known: BTreeMap::new() })
+        (*tenant_id, StartCache { zone: *zone, known: BTreeMap::new() })
     };
     let mut differences = Differences {
-        names: Names::default(),
+        names: Interner::default(),
         starts: zones.iter().map(starts).collect(),
         sums: HashMap::new(),
     };
@@ -235,7 +236,7 @@ pub(super) async fn write(
     if sums.is_empty() {
         return Ok(());
     }
-    rows::write(conn, names, sums, way).await
+    rows::write(conn, names, sums, mode).await
 }
 
 fn too_large() -> ProjectError {
@@ -249,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_of_starts_is_what_they_are() {
+    fn cached_starts_equal_computed_ones() {
         // An offset change one minute after midnight, one of half an hour, hours of odd minutes,
         // and a zone without a change that night.
         let turned: [(Tz, &str); 4] = [
@@ -259,12 +260,16 @@ mod tests {
             (Tz::America__New_York, "2026-11-01T03:00:00Z"),
         ];
         for (zone, from) in turned {
-            let mut starts = Starts { zone, known: BTreeMap::new() };
+            let mut starts = StartCache { zone, known: BTreeMap::new() };
             let from: DateTime<Utc> = from.parse().expect("a time");
             // Forward and backward, so that cache entries are made and read in any order.
             for step in (0..300).chain((0..300).rev()) {
                 let at = from + TimeDelta::seconds(step * 61);
-                assert_eq!(starts.of(at), Grain::ALL.map(|grain| grain.start(zone, at)), "{at}");
+                assert_eq!(
+                    starts.of(at),
+                    Granularity::ALL.map(|grain| grain.start(zone, at)),
+                    "{at}"
+                );
             }
         }
     }

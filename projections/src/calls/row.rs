@@ -6,15 +6,15 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::ahead::Ahead;
 use super::contribution::Contribution;
-use super::{CallKey, Change, Folded, Touched, direction_name, state, status_name};
-use crate::copy::{RowText, WORTH_A_COPY, copy_in};
-use crate::projector::{ProjectError, Way};
+use super::prefolded::Prefolded;
+use super::{CallKey, CallState, CallUpdate, RollupChange, direction_name, state, status_name};
+use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
+use crate::projector::{ProjectError, WriteMode};
 
 /// A row, in the column order of the table.
 #[derive(Serialize)]
-struct Row<'a> {
+struct CallColumns<'a> {
     tenant_id: Uuid,
     call_id: Uuid,
     provider: &'a str,
@@ -59,8 +59,8 @@ struct Row<'a> {
     email_id: Option<Uuid>,
 }
 
-impl<'a> Row<'a> {
-    fn of(folded: &'a Folded, key: CallKey, now: &'a Contribution) -> Self {
+impl<'a> CallColumns<'a> {
+    fn of(folded: &'a CallState, key: CallKey, now: &'a Contribution) -> Self {
         let call = &folded.call;
         let parts = call.cost().map(|cost| cost.parts).unwrap_or_default();
         Self {
@@ -74,7 +74,7 @@ impl<'a> Row<'a> {
             ended_reason: call.ended_reason(),
             started_at: now.started_at,
             ended_at: call.ended_at(),
-            created_at: call.known_since().unwrap_or(DateTime::UNIX_EPOCH),
+            created_at: call.earliest_known_at().unwrap_or(DateTime::UNIX_EPOCH),
             last_recorded_at: folded.updated_at.unwrap_or(DateTime::UNIX_EPOCH),
             duration_ms: call.duration_ms(),
             duration_bucket: now.duration_bucket,
@@ -165,54 +165,59 @@ fn bytea(bytes: &[u8]) -> String {
 
 /// An encoded row of a new call, and its change to the rollups.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Spelled {
+pub(super) struct EncodedRow {
     row: String,
-    change: Change,
+    change: RollupChange,
 }
 
-impl Spelled {
-    pub(super) fn of(touched: Touched<'_>) -> Self {
-        let (folded, change) = touched.fold();
+impl EncodedRow {
+    pub(super) fn of(update: CallUpdate<'_>) -> Self {
+        let (folded, change) = update.fold();
         let mut row = RowText::default();
         if let Some(now) = &change.now {
-            Row::of(&folded, change.key, now).copy(&mut row);
+            CallColumns::of(&folded, change.key, now).copy(&mut row);
         }
         Self { row: row.into_text(), change }
     }
 }
 
-/// Folds and writes calls. Many new calls are written by `COPY`: each is taken from `ahead` or
+/// Folds and writes calls. Many new calls are written by `COPY`: each is taken from `prefolded` or
 /// folded while the database reads the previous rows. All others are upserted by key.
 pub(super) async fn write(
     conn: &mut PgConnection,
-    (mut new, mut ahead): (Vec<Touched<'_>>, Ahead),
-    mut known: Vec<Touched<'_>>,
-    way: Way,
-) -> Result<Vec<Change>, ProjectError> {
+    (mut new, mut prefolded): (Vec<CallUpdate<'_>>, Prefolded),
+    mut known: Vec<CallUpdate<'_>>,
+    mode: WriteMode,
+) -> Result<Vec<RollupChange>, ProjectError> {
     let mut changes = Vec::with_capacity(new.len() + known.len());
-    if way == Way::Statements || new.len() < WORTH_A_COPY {
+    if mode == WriteMode::Upsert || new.len() < MIN_COPY_ROWS {
         known.append(&mut new);
     } else {
-        copy_in(conn, "copy calls from stdin", new, |touched, row| {
-            let spelled = ahead.take(&touched).unwrap_or_else(|| Spelled::of(touched));
-            row.whole(&spelled.row);
-            changes.push(spelled.change);
+        copy_in(conn, "copy calls from stdin", new, |update, row| {
+            let encoded = prefolded.remove(&update).unwrap_or_else(|| EncodedRow::of(update));
+            row.whole(&encoded.row);
+            changes.push(encoded.change);
         })
         .await?;
     }
-    let known: Vec<(Folded, Change)> = known.into_iter().map(Touched::fold).collect();
+    let known: Vec<(CallState, RollupChange)> = known.into_iter().map(CallUpdate::fold).collect();
     upsert(conn, &known).await?;
     changes.extend(known.into_iter().map(|(_, change)| change));
     Ok(changes)
 }
 
-async fn upsert(conn: &mut PgConnection, calls: &[(Folded, Change)]) -> Result<(), ProjectError> {
+async fn upsert(
+    conn: &mut PgConnection,
+    calls: &[(CallState, RollupChange)],
+) -> Result<(), ProjectError> {
     if calls.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> = calls
+    let rows: Vec<CallColumns<'_>> = calls
         .iter()
-        .filter_map(|(folded, change)| Some(Row::of(folded, change.key, change.now.as_ref()?)))
+        .filter_map(|(folded, change)| {
+            Some(CallColumns::of(folded, change.key, change.now.as_ref()?))
+        })
         .collect();
     sqlx::query!(
         "insert into calls

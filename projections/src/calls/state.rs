@@ -78,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_shape_are_read_as_long_as_the_shape_stands() {
-        assert_eq!(Calls.shape(), 3, "a new shape has a new row here");
+    fn rows_of_a_schema_version_stay_readable() {
+        assert_eq!(Calls.schema_version(), 3, "a new shape has a new row here");
         let row = hex::decode(SHAPE_3).expect("hexadecimal digits");
         let read = unpack(&row).unwrap_or_else(|_| panic!("now {}", hex::encode(pack(&call()))));
         assert_eq!(read, call());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_packed_is_corrupt() {
+    fn bytes_other_than_a_packed_call_are_corrupt() {
         let packed = pack(&Call::default());
         let bomb = zstd::bulk::compress(&[b' '; 9000], LEVEL).expect("compresses");
         for state in [&b""[..], b"{}", &packed[..packed.len() - 1], &bomb] {

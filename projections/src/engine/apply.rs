@@ -2,22 +2,24 @@
 
 use sqlx::{Acquire, AssertSqlSafe, Executor, PgConnection};
 
-use super::parking::{Waiting, park};
-use super::postponed::is_about_rows;
-use crate::caught::{caught, caught_now};
-use crate::projector::{LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way};
+use super::backoff::is_about_rows;
+use super::parking::{ParkedKeys, park};
+use crate::panic_guard::{catch_panic, catch_panic_sync};
+use crate::projector::{
+    LogEvent, Precomputed, ProjectError, Projector, TenantContext, TenantKeys, WriteMode,
+};
 
 /// A version of a tenant's read model; the search path must point to its schema.
 #[derive(Clone, Copy)]
-pub struct Target<'a> {
+pub struct VersionTarget<'a> {
     /// Projector that applies the events.
     pub projector: &'a dyn Projector,
     /// Number of the version, from 1.
     pub version: i32,
     /// The tenant that owns the events and rows.
-    pub tenant: Tenant,
+    pub tenant: TenantContext,
     /// How the projector writes its rows.
-    pub way: Way,
+    pub mode: WriteMode,
 }
 
 /// Result of applying a batch of events.
@@ -39,7 +41,11 @@ enum Fault {
 ///
 /// # Errors
 /// Fails if the database does not answer.
-pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sqlx::Result<()> {
+pub async fn set_search_path(
+    conn: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<()> {
     // Names of read models are constants of this code, not input.
     let path = format!("set local search_path = {name}_v{version}");
     conn.execute(AssertSqlSafe(path)).await?;
@@ -50,29 +56,29 @@ pub async fn show_path(conn: &mut PgConnection, name: &str, version: i32) -> sql
 ///
 /// The key of a failing event is parked from that event on; other keys continue. A failing batch is
 /// bisected down to the single event. Halves are applied in log order, so the result does not
-/// depend on the batch. `prepared` is used by the first attempt only.
+/// depend on the batch. `precomputed` is used by the first attempt only.
 ///
 /// # Errors
 /// Fails if the database does not answer. The caller's transaction then rolls back everything
 /// applied.
 pub async fn apply(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     events: Vec<&LogEvent>,
-    mut prepared: Prepared,
-    waiting: &mut Waiting,
+    mut precomputed: Precomputed,
+    parked_keys: &mut ParkedKeys,
 ) -> sqlx::Result<Applied> {
-    let Target { version, tenant, .. } = target;
+    let VersionTarget { version, tenant, .. } = target;
     let (tenant_id, name) = (tenant.tenant_id, target.projector.name());
     let mut applied = Applied { parked: 0 };
     let mut parts = vec![events];
     while let Some(mut part) = parts.pop() {
-        part.retain(|event| waiting.is_free(tenant_id, name, version, event));
+        part.retain(|event| parked_keys.is_applicable(tenant_id, name, version, event));
         if part.is_empty() {
             continue;
         }
         let (nth, reason) =
-            match attempt(conn, target, &part, std::mem::take(&mut prepared)).await? {
+            match attempt(conn, target, &part, std::mem::take(&mut precomputed)).await? {
                 None => continue,
                 Some(Fault::Event { nth, reason }) => (nth, reason),
                 Some(Fault::Batch { reason }) if part.len() == 1 => (0, reason),
@@ -85,7 +91,7 @@ pub async fn apply(
         let event = part[nth];
         park(conn, tenant_id, name, version, event, &reason).await?;
         let position = ledger_core::ids::Position(event.stored.position);
-        waiting.note(tenant_id, name, version, event.key(), position);
+        parked_keys.add(tenant_id, name, version, event.key(), position);
         applied.parked += 1;
         // Later events may fail as well. The remainder is halved, so that a batch full of failing
         // events is not retried as a whole for each of them.
@@ -99,13 +105,15 @@ pub async fn apply(
 /// Applies all events or none, under a savepoint. Returns the fault if there was one.
 async fn attempt(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     events: &[&LogEvent],
-    prepared: Prepared,
+    precomputed: Precomputed,
 ) -> sqlx::Result<Option<Fault>> {
     let keys = TenantKeys::of(target.tenant, events.iter().copied());
     let mut savepoint = conn.begin().await?;
-    let fault = match outcome(caught(fold(&mut savepoint, target, keys, events, prepared)).await)? {
+    let fault = match outcome(
+        catch_panic(fold(&mut savepoint, target, keys, events, precomputed)).await,
+    )? {
         Ok(None) => {
             savepoint.commit().await?;
             return Ok(None);
@@ -137,32 +145,32 @@ pub(super) fn outcome<T>(
 }
 
 /// Events of some tenants that are to be folded together.
-pub(super) struct Part<'a> {
-    pub(super) tenant: Tenant,
+pub(super) struct TenantEvents<'a> {
+    pub(super) tenant: TenantContext,
     pub(super) events: Vec<&'a LogEvent>,
 }
 
 /// Applies events of many tenants to one version, with as few statements as for one tenant.
 ///
-/// If one event fails, the whole transaction is lost. [`may_be_a_part`] then decides whether a
+/// If one event fails, the whole transaction is lost. [`is_caused_by_events`] then decides whether a
 /// retry by [`apply`] for each tenant can isolate the cause.
 pub(super) async fn apply_together(
     conn: &mut PgConnection,
     projector: &dyn Projector,
-    parts: &[Part<'_>],
+    parts: &[TenantEvents<'_>],
 ) -> sqlx::Result<()> {
     let all = parts.iter().map(|part| TenantKeys::of(part.tenant, part.events.iter().copied()));
     let all: Vec<TenantKeys> = all.collect();
     let folded = async {
-        let mut fold = projector.load(conn, &all, Prepared::default()).await?;
+        let mut fold = projector.load(conn, &all, Precomputed::default()).await?;
         for part in parts {
             for event in &part.events {
-                fold.take(part.tenant.tenant_id, event)?;
+                fold.apply(part.tenant.tenant_id, event)?;
             }
         }
-        fold.write(conn, Way::Statements).await
+        fold.write(conn, WriteMode::Upsert).await
     };
-    match caught(folded).await {
+    match catch_panic(folded).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ProjectError::Database(error))) => Err(error),
         Ok(Err(ProjectError::Poison(_))) | Err(_) => Err(sqlx::Error::WorkerCrashed),
@@ -171,28 +179,28 @@ pub(super) async fn apply_together(
 
 /// Returns whether a combined batch failed because of some of its events, and not because of the
 /// database.
-pub(super) fn may_be_a_part(error: &sqlx::Error) -> bool {
+pub(super) fn is_caused_by_events(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::WorkerCrashed) || is_about_rows(error)
 }
 
 async fn fold(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     keys: TenantKeys,
     events: &[&LogEvent],
-    prepared: Prepared,
+    precomputed: Precomputed,
 ) -> Result<Option<Fault>, ProjectError> {
     let tenant_id = target.tenant.tenant_id;
-    let mut fold = target.projector.load(conn, &[keys], prepared).await?;
+    let mut fold = target.projector.load(conn, &[keys], precomputed).await?;
     for (nth, event) in events.iter().enumerate() {
-        let reason = match caught_now(|| fold.take(tenant_id, event)) {
+        let reason = match catch_panic_sync(|| fold.apply(tenant_id, event)) {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(panic) => format!("the projector panicked: {panic}"),
         };
         return Ok(Some(Fault::Event { nth, reason }));
     }
-    fold.write(conn, target.way).await?;
+    fold.write(conn, target.mode).await?;
     Ok(None)
 }
 

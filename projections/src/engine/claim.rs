@@ -8,14 +8,14 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::calendar;
-use crate::projector::{Projector, Tenant, Way};
+use crate::projector::{Projector, TenantContext, WriteMode};
 
 /// Maximum number of tenants a sweep selects in one cycle.
-const CANDIDATES: i64 = 256;
+const MAX_CANDIDATES: i64 = 256;
 /// Maximum number of checkpoints claimed per transaction.
-const CLAIM: i64 = 64;
+const MAX_CLAIMS: i64 = 64;
 /// Number of moved checkpoints from which a cycle counts as full: more may be waiting.
-pub(super) const FULL: usize = 64;
+pub(super) const FULL_CYCLE: usize = 64;
 
 /// The kind of versions a worker fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub(super) struct Claim {
     pub(super) projector: Arc<dyn Projector>,
     pub(super) version: i32,
     pub(super) position: Position,
-    pub(super) way: Way,
+    pub(super) mode: WriteMode,
     /// Reason why an earlier attempt stopped at this checkpoint.
     pub(super) halted: Option<String>,
 }
@@ -45,14 +45,14 @@ impl Claim {
 
 /// Selects the checkpoints to claim.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct ClaimFilter {
     pub(super) lane: Lane,
     /// Whether halted checkpoints are retried: this build may be newer than the one that halted
     /// them.
     pub(super) halted: bool,
 }
 
-impl Wanted {
+impl ClaimFilter {
     fn is_rebuild(self) -> bool {
         self.lane == Lane::Rebuild
     }
@@ -62,21 +62,21 @@ impl Wanted {
 pub(super) struct TenantClaims {
     pub(super) tenant_id: TenantId,
     /// `None` if this build does not know the tenant's time zone.
-    pub(super) tenant: Option<Tenant>,
+    pub(super) tenant: Option<TenantContext>,
     pub(super) claims: Vec<Claim>,
 }
 
 /// Names and schema versions of the read models this build fills, as parallel arrays.
-pub(super) struct Shapes {
+pub(super) struct SchemaVersions {
     names: Vec<String>,
     shapes: Vec<i32>,
 }
 
-impl Shapes {
+impl SchemaVersions {
     pub(super) fn of(projectors: &[Arc<dyn Projector>]) -> Self {
         Self {
             names: projectors.iter().map(|one| one.name().to_owned()).collect(),
-            shapes: projectors.iter().map(|one| one.shape()).collect(),
+            shapes: projectors.iter().map(|one| one.schema_version()).collect(),
         }
     }
 }
@@ -86,7 +86,11 @@ impl Shapes {
 /// Runs in its own transaction: a concurrent insert of the same checkpoint waits for the end of it,
 /// and a cycle may be long. Versions locked by a promotion are skipped; otherwise a tenant could be
 /// added between the promotion's check for lag and the switch.
-pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sqlx::Result<()> {
+pub(super) async fn create_checkpoints(
+    pool: &PgPool,
+    shapes: &SchemaVersions,
+    wanted: ClaimFilter,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into projection.checkpoints (tenant_id, projection, version)
          select t.tenant_id, v.projection, v.version
@@ -109,10 +113,10 @@ pub(super) async fn enrol(pool: &PgPool, shapes: &Shapes, wanted: Wanted) -> sql
 }
 
 /// Returns tenants that are behind and not postponed, ordered by their oldest checkpoint update.
-pub(super) async fn behind(
+pub(super) async fn tenants_behind(
     conn: &mut PgConnection,
-    shapes: &Shapes,
-    wanted: Wanted,
+    shapes: &SchemaVersions,
+    wanted: ClaimFilter,
     postponed: &[TenantId],
 ) -> sqlx::Result<Vec<TenantId>> {
     let postponed: Vec<Uuid> = postponed.iter().map(|tenant| tenant.0).collect();
@@ -135,7 +139,7 @@ pub(super) async fn behind(
         &shapes.names,
         &shapes.shapes,
         wanted.is_rebuild(),
-        CANDIDATES,
+        MAX_CANDIDATES,
         wanted.halted,
         &postponed,
     )
@@ -149,8 +153,8 @@ pub(super) async fn behind(
 pub(super) async fn claim(
     conn: &mut PgConnection,
     projectors: &[Arc<dyn Projector>],
-    shapes: &Shapes,
-    wanted: Wanted,
+    shapes: &SchemaVersions,
+    wanted: ClaimFilter,
     tenants: &[TenantId],
 ) -> sqlx::Result<Vec<TenantClaims>> {
     let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
@@ -175,7 +179,7 @@ pub(super) async fn claim(
         &shapes.shapes,
         wanted.is_rebuild(),
         &ids,
-        CLAIM,
+        MAX_CLAIMS,
         wanted.halted,
     )
     .fetch_all(conn)
@@ -187,15 +191,15 @@ pub(super) async fn claim(
         let zone = calendar::zone(&row.timezone);
         let entry = claimed.entry(row.tenant_id).or_insert_with(|| {
             order.push(row.tenant_id);
-            let tenant = zone.map(|zone| Tenant { tenant_id, zone });
+            let tenant = zone.map(|zone| TenantContext { tenant_id, zone });
             TenantClaims { tenant_id, tenant, claims: Vec::new() }
         });
         let projector = projectors.iter().find(|one| one.name() == row.projection);
         let projector = Arc::clone(projector.expect("only these were asked for"));
         let position = Position(row.position);
-        let way = if wanted.is_rebuild() { Way::Copy } else { Way::Statements };
+        let mode = if wanted.is_rebuild() { WriteMode::Copy } else { WriteMode::Upsert };
         let (version, halted) = (row.version, row.halted);
-        entry.claims.push(Claim { projector, version, position, way, halted });
+        entry.claims.push(Claim { projector, version, position, mode, halted });
     }
     Ok(order.iter().filter_map(|id| claimed.remove(id)).collect())
 }

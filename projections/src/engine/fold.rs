@@ -4,56 +4,56 @@
 use ledger_core::ids::Position;
 use sqlx::PgConnection;
 
-use super::apply::{Part, Target, apply, apply_together};
+use super::apply::{TenantEvents, VersionTarget, apply, apply_together};
+use super::checkpoint::CycleResult;
 use super::claim::Claim;
 use super::left_out::{decided, leave_out};
-use super::parking::Waiting;
-use super::read::Batch;
-use super::settle::Settled;
-use crate::projector::{LogEvent, Prepared, Projector, Tenant};
+use super::parking::ParkedKeys;
+use super::read::EventBatch;
+use crate::projector::{LogEvent, Precomputed, Projector, TenantContext};
 
 /// How far a batch was applied to a read model.
-pub(super) struct Reached {
+pub(super) struct BatchProgress {
     /// Number of leading events of the batch that were applied.
     pub(super) len: usize,
     /// Reason for not applying the next event: this build cannot decode it.
-    pub(super) beyond: Option<String>,
+    pub(super) undecodable: Option<String>,
 }
 
 /// A batch of one tenant's events, and the versions it is applied to.
 pub(super) struct Work {
-    pub(super) tenant: Tenant,
+    pub(super) tenant: TenantContext,
     pub(super) claims: Vec<Claim>,
-    pub(super) batch: Batch,
+    pub(super) batch: EventBatch,
 }
 
 /// Applies the batch of one tenant to the version in the search path.
-pub(super) async fn fold_apart(
+pub(super) async fn apply_for_tenant(
     conn: &mut PgConnection,
     work: &mut Work,
     version: (&'static str, i32),
-    waiting: &mut Waiting,
-    settled: &mut Settled,
+    parked_keys: &mut ParkedKeys,
+    cycle_result: &mut CycleResult,
 ) -> sqlx::Result<()> {
     let Work { tenant, claims, batch } = work;
     for claim in claims.iter().filter(|claim| claim.key() == version) {
-        let prepared = batch.prepared(claim);
-        let (projector, way) = (&*claim.projector, claim.way);
-        let target = Target { projector, version: claim.version, tenant: *tenant, way };
-        let reached = fold_one(conn, target, batch, prepared, waiting).await?;
+        let precomputed = batch.precomputed(claim);
+        let (projector, mode) = (&*claim.projector, claim.mode);
+        let target = VersionTarget { projector, version: claim.version, tenant: *tenant, mode };
+        let reached = apply_batch(conn, target, batch, precomputed, parked_keys).await?;
         leave_out_decided(conn, target, &batch.events[..reached.len]).await?;
-        settled.reached(tenant.tenant_id, claim, batch, reached);
+        cycle_result.reached(tenant.tenant_id, claim, batch, reached);
     }
     Ok(())
 }
 
 /// Applies the batches of all tenants to the version in the search path.
-pub(super) async fn fold_together(
+pub(super) async fn apply_for_all(
     conn: &mut PgConnection,
     work: &[Work],
     version: (&'static str, i32),
-    waiting: &Waiting,
-    settled: &mut Settled,
+    parked_keys: &ParkedKeys,
+    cycle_result: &mut CycleResult,
 ) -> sqlx::Result<()> {
     let (mut parts, mut folded) = (Vec::new(), Vec::new());
     let mut projector = None;
@@ -61,14 +61,18 @@ pub(super) async fn fold_together(
         let Some(claim) = one.claims.iter().find(|claim| claim.key() == version) else { continue };
         let (tenant, tenant_id) = (one.tenant, one.tenant.tenant_id);
         let (mut events, reached) = readable(&*claim.projector, &one.batch);
-        events.retain(|event| waiting.is_free(tenant_id, version.0, version.1, event));
+        events.retain(|event| parked_keys.is_applicable(tenant_id, version.0, version.1, event));
         if !events.is_empty() {
-            parts.push(Part { tenant, events });
+            parts.push(TenantEvents { tenant, events });
         }
-        let target =
-            Target { projector: &*claim.projector, version: version.1, tenant, way: claim.way };
+        let target = VersionTarget {
+            projector: &*claim.projector,
+            version: version.1,
+            tenant,
+            mode: claim.mode,
+        };
         folded.push((target, &one.batch.events[..reached.len]));
-        settled.reached(tenant_id, claim, &one.batch, reached);
+        cycle_result.reached(tenant_id, claim, &one.batch, reached);
         projector = Some(&*claim.projector);
     }
     if let Some(projector) = projector.filter(|_| !parts.is_empty()) {
@@ -83,7 +87,7 @@ pub(super) async fn fold_together(
 /// Takes out what these events, all of them folded, decide to drop.
 async fn leave_out_decided(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     events: &[LogEvent],
 ) -> sqlx::Result<()> {
     let dropped = decided(events, target.projector.name());
@@ -95,30 +99,34 @@ async fn leave_out_decided(
 
 /// Returns the events of a batch the read model handles, up to the first one this build cannot
 /// decode.
-fn readable<'b>(projector: &dyn Projector, batch: &'b Batch) -> (Vec<&'b LogEvent>, Reached) {
-    let is_wanted = |event: &LogEvent| projector.wants(&event.stored.stream_kind);
+fn readable<'b>(
+    projector: &dyn Projector,
+    batch: &'b EventBatch,
+) -> (Vec<&'b LogEvent>, BatchProgress) {
+    let is_wanted = |event: &LogEvent| projector.handles(&event.stored.stream_kind);
     let unread = |event: &LogEvent| {
         let is_read = projector.reads_facts() && is_wanted(event);
-        is_read.then(|| event.is_beyond_this_build()).flatten()
+        is_read.then(|| event.requires_newer_build()).flatten()
     };
     let stop = batch.events.iter().enumerate().find_map(|(nth, event)| Some((nth, unread(event)?)));
-    let (len, beyond) = stop.map_or((batch.events.len(), None), |(nth, why)| (nth, Some(why)));
+    let (len, undecodable) =
+        stop.map_or((batch.events.len(), None), |(nth, reason)| (nth, Some(reason)));
     let wanted = batch.events[..len].iter().filter(|event| is_wanted(event)).collect();
-    (wanted, Reached { len, beyond })
+    (wanted, BatchProgress { len, undecodable })
 }
 
 /// Applies a batch to the version in the search path, up to the first event this build cannot
 /// decode.
-pub(super) async fn fold_one(
+pub(super) async fn apply_batch(
     conn: &mut PgConnection,
-    target: Target<'_>,
-    batch: &Batch,
-    prepared: Prepared,
-    waiting: &mut Waiting,
-) -> sqlx::Result<Reached> {
+    target: VersionTarget<'_>,
+    batch: &EventBatch,
+    precomputed: Precomputed,
+    parked_keys: &mut ParkedKeys,
+) -> sqlx::Result<BatchProgress> {
     let (wanted, reached) = readable(target.projector, batch);
     if !wanted.is_empty() {
-        apply(conn, target, wanted, prepared, waiting).await?;
+        apply(conn, target, wanted, precomputed, parked_keys).await?;
     }
     Ok(reached)
 }

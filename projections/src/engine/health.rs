@@ -10,8 +10,8 @@ use super::claim::Lane;
 pub struct Health(Arc<Mutex<BTreeMap<Lane, String>>>);
 
 impl Health {
-    pub(super) fn failed(&self, lane: Lane, why: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, why);
+    pub(super) fn failed(&self, lane: Lane, reason: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, reason);
     }
 
     pub(super) fn recovered(&self, lane: Lane) {
@@ -20,7 +20,7 @@ impl Health {
 
     /// Returns the error of the last live cycle, or `None` if it succeeded.
     #[must_use]
-    pub fn complaint(&self) -> Option<String> {
+    pub fn last_error(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&Lane::Live).cloned()
     }
 }

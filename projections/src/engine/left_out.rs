@@ -7,11 +7,11 @@ use ledger_store::read::{events_after, stream_between};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::apply::{Target, apply, outcome};
-use super::parking::{Waiting, park};
-use crate::caught::caught;
+use super::apply::{VersionTarget, apply, outcome};
+use super::parking::{ParkedKeys, park};
 use crate::marks;
-use crate::projector::{Again, LeftOut, LogEvent, Prepared, Way};
+use crate::panic_guard::catch_panic;
+use crate::projector::{Again, LeftOut, LogEvent, Precomputed, WriteMode};
 
 /// The events that a part of the log decides to drop from a read model.
 pub(super) fn decided(events: &[LogEvent], projection: &str) -> Vec<Position> {
@@ -26,14 +26,14 @@ pub(super) fn decided(events: &[LogEvent], projection: &str) -> Vec<Position> {
 /// The database did not answer; what was done is undone with the caller's transaction.
 pub(crate) async fn leave_out(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     dropped: &[Position],
     until: Position,
 ) -> sqlx::Result<bool> {
     let mut goes_on = true;
     for position in dropped.iter().filter(|position| **position <= until) {
         let event = event_at(conn, target.tenant.tenant_id, *position).await?;
-        if let Some(event) = event.filter(|one| target.projector.wants(&one.stored.stream_kind)) {
+        if let Some(event) = event.filter(|one| target.projector.handles(&one.stored.stream_kind)) {
             goes_on &= leave_out_one(conn, target, &event, until).await?;
         }
     }
@@ -59,16 +59,16 @@ pub(crate) async fn event_at(
 
 async fn leave_out_one(
     conn: &mut PgConnection,
-    target: Target<'_>,
+    target: VersionTarget<'_>,
     event: &LogEvent,
     until: Position,
 ) -> sqlx::Result<bool> {
-    let Target { projector, version, tenant, .. } = target;
+    let VersionTarget { projector, version, tenant, .. } = target;
     let (tenant_id, name, key) = (tenant.tenant_id, projector.name(), event.key());
     let position = event.stored.position;
     let mut savepoint = conn.begin().await?;
     let one = LeftOut { tenant, version, until, event };
-    let again = outcome(caught(projector.leave_out(&mut savepoint, one)).await)?;
+    let again = outcome(catch_panic(projector.leave_out(&mut savepoint, one)).await)?;
     let again = match again {
         Ok(again) => {
             savepoint.commit().await?;
@@ -76,7 +76,7 @@ async fn leave_out_one(
         }
         Err(reason) => {
             savepoint.rollback().await?;
-            let waiting = Waiting::load(conn, &[tenant_id]).await?;
+            let waiting = ParkedKeys::load(conn, &[tenant_id]).await?;
             // A key that waits already does so for an earlier event.
             if waiting.since(tenant_id, name, version, key).is_none_or(|since| since.0 > position) {
                 park(conn, tenant_id, name, version, event, &reason).await?;
@@ -90,11 +90,12 @@ async fn leave_out_one(
         Again::Nothing if is_freed => Position(position),
         Again::Nothing => return Ok(true),
     };
-    let mut waiting = Waiting::load(conn, &[tenant_id]).await?;
+    let mut waiting = ParkedKeys::load(conn, &[tenant_id]).await?;
     let events = events_of(conn, tenant_id, (name, key), from, until).await?;
-    let wanted = events.iter().filter(|event| projector.wants(&event.stored.stream_kind)).collect();
-    let target = Target { way: Way::Statements, ..target };
-    apply(conn, target, wanted, Prepared::default(), &mut waiting).await?;
+    let wanted =
+        events.iter().filter(|event| projector.handles(&event.stored.stream_kind)).collect();
+    let target = VersionTarget { mode: WriteMode::Upsert, ..target };
+    apply(conn, target, wanted, Precomputed::default(), &mut waiting).await?;
     Ok(waiting.since(tenant_id, name, version, key).is_none())
 }
 

@@ -10,12 +10,12 @@ use crate::projector::LogEvent;
 
 /// Parked keys and dropped events of the tenants of a transaction.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct ParkedKeys {
     parked: HashMap<(TenantId, String, i32), HashMap<Uuid, Position>>,
     dropped: HashSet<(TenantId, String, i64)>,
 }
 
-impl Waiting {
+impl ParkedKeys {
     /// Loads the parked keys and dropped events of these tenants.
     ///
     /// # Errors
@@ -35,24 +35,30 @@ impl Waiting {
         )
         .fetch_all(conn)
         .await?;
-        let mut waiting = Self::default();
+        let mut parked_keys = Self::default();
         for row in rows {
             let tenant_id = TenantId(row.tenant_id);
             match row.version.zip(row.key) {
                 Some((version, key)) => {
-                    waiting.note(tenant_id, &row.projection, version, key, Position(row.position));
+                    parked_keys.add(
+                        tenant_id,
+                        &row.projection,
+                        version,
+                        key,
+                        Position(row.position),
+                    );
                 }
                 None => {
-                    waiting.dropped.insert((tenant_id, row.projection, row.position));
+                    parked_keys.dropped.insert((tenant_id, row.projection, row.position));
                 }
             }
         }
-        Ok(waiting)
+        Ok(parked_keys)
     }
 
     /// Returns whether an event is applied now: not dropped, and not at or behind a parked event of
     /// its key.
-    pub(super) fn is_free(
+    pub(super) fn is_applicable(
         &self,
         tenant_id: TenantId,
         projection: &str,
@@ -83,7 +89,7 @@ impl Waiting {
     }
 
     /// A key waits from an event on.
-    pub(super) fn note(
+    pub(super) fn add(
         &mut self,
         tenant_id: TenantId,
         projection: &str,

@@ -12,35 +12,36 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 
 use super::claim::Claim;
-use crate::caught::caught_now;
-use crate::marks::{Times, is_marked, mark};
-use crate::projector::{LogEvent, Prepared, Projector, Tenant, Way};
+use crate::marks::{LogTimes, is_marked, mark};
+use crate::panic_guard::catch_panic_sync;
+use crate::projector::{LogEvent, Precomputed, Projector, TenantContext, WriteMode};
 
 /// Approximate limit of the facts and sections held in memory, in bytes.
-pub(super) const BYTES: usize = 16 << 20;
+pub(super) const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// Events of one tenant after a position.
-pub(super) struct Batch {
+pub(super) struct EventBatch {
     pub(super) events: Vec<LogEvent>,
     pub(super) is_full: bool,
     /// Approximate size of the events, in bytes.
     pub(super) bytes: usize,
     /// Precomputed values by name of the read model.
-    prepared: HashMap<&'static str, Prepared>,
+    precomputed: HashMap<&'static str, Precomputed>,
 }
 
-impl Batch {
+impl EventBatch {
     /// Takes the value precomputed for a version under construction; empty on the second call.
-    pub(super) fn prepared(&mut self, claim: &Claim) -> Prepared {
-        let mine = (claim.way == Way::Copy).then(|| self.prepared.remove(claim.projector.name()));
+    pub(super) fn precomputed(&mut self, claim: &Claim) -> Precomputed {
+        let mine = (claim.mode == WriteMode::Copy)
+            .then(|| self.precomputed.remove(claim.projector.name()));
         mine.flatten().unwrap_or_default()
     }
 
-    fn prepare(&mut self, tenant: Tenant, projectors: &[Arc<dyn Projector>]) {
+    fn precompute(&mut self, tenant: TenantContext, projectors: &[Arc<dyn Projector>]) {
         for projector in projectors {
-            match caught_now(|| projector.prepare(tenant, &self.events)) {
+            match catch_panic_sync(|| projector.precompute(tenant, &self.events)) {
                 Ok(made) => {
-                    self.prepared.insert(projector.name(), made);
+                    self.precomputed.insert(projector.name(), made);
                 }
                 // Applying the events finds the one that panics and parks it.
                 Err(error) => tracing::warn!(error, "projection.prepare_panicked"),
@@ -52,21 +53,21 @@ impl Batch {
 /// Reads and decodes events, computes their log times and stores the marks.
 pub(super) async fn read(
     conn: &mut PgConnection,
-    times: &Times,
+    times: &LogTimes,
     (tenant_id, after): (TenantId, Position),
     limit: usize,
-) -> sqlx::Result<Batch> {
+) -> sqlx::Result<EventBatch> {
     let mut time = times.at(conn, tenant_id, after).await?;
     let (mut events, mut marks) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     let take = |stored: StoredEvent| {
         bytes += stored.facts.len() + stored.sections.as_ref().map_or(0, Vec::len);
-        let updated_at = time.pass(stored.recorded_at);
+        let updated_at = time.advance(stored.recorded_at);
         if is_marked(stored.position) {
             marks.push((stored.position, updated_at));
         }
         events.push(LogEvent::new(stored, updated_at));
-        if bytes < BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if bytes < MAX_BATCH_BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
@@ -74,29 +75,29 @@ pub(super) async fn read(
     if let Some(last) = events.last() {
         times.keep(tenant_id, Position(last.stored.position), time);
     }
-    let is_full = events.len() == limit || bytes >= BYTES;
-    Ok(Batch { events, is_full, bytes, prepared: HashMap::new() })
+    let is_full = events.len() == limit || bytes >= MAX_BATCH_BYTES;
+    Ok(EventBatch { events, is_full, bytes, precomputed: HashMap::new() })
 }
 
 /// Reads the next batch of a tenant in the background. The log is append-only, so the result stays
 /// valid.
-pub(super) struct Ahead {
+pub(super) struct ReadAhead {
     pub(super) tenant_id: TenantId,
     pub(super) after: Position,
-    task: JoinHandle<sqlx::Result<Batch>>,
+    task: JoinHandle<sqlx::Result<EventBatch>>,
 }
 
-impl Ahead {
+impl ReadAhead {
     /// Starts reading after a position. Projectors of `claims` that fill new versions precompute.
     pub(super) fn start(
-        (pool, times): (&PgPool, &Times),
-        tenant: Tenant,
+        (pool, times): (&PgPool, &LogTimes),
+        tenant: TenantContext,
         after: Position,
         limit: usize,
         claims: &[Claim],
     ) -> Self {
         let (pool, times, tenant_id) = (pool.clone(), times.clone(), tenant.tenant_id);
-        let filled = claims.iter().filter(|claim| claim.way == Way::Copy);
+        let filled = claims.iter().filter(|claim| claim.mode == WriteMode::Copy);
         let filled: Vec<_> = filled.map(|claim| Arc::clone(&claim.projector)).collect();
         let task = tokio::spawn(async move {
             let mut conn = pool.acquire().await?;
@@ -106,16 +107,16 @@ impl Ahead {
                 return Ok(batch);
             }
             // CPU-bound work would block other tasks on a runtime thread.
-            let prepared = tokio::task::spawn_blocking(move || {
-                batch.prepare(tenant, &filled);
+            let precomputed = tokio::task::spawn_blocking(move || {
+                batch.precompute(tenant, &filled);
                 batch
             });
-            prepared.await.map_err(|_| sqlx::Error::WorkerCrashed)
+            precomputed.await.map_err(|_| sqlx::Error::WorkerCrashed)
         });
         Self { tenant_id, after, task }
     }
 
-    pub(super) async fn finish(mut self) -> sqlx::Result<Batch> {
+    pub(super) async fn finish(mut self) -> sqlx::Result<EventBatch> {
         match (&mut self.task).await {
             Ok(read) => read,
             Err(_) => Err(sqlx::Error::WorkerCrashed),
@@ -123,7 +124,7 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for ReadAhead {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -66,12 +66,12 @@ pub async fn drop_event(
 ) -> Result<Dropped, ParkedError> {
     let projector = named(projection)?;
     let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
-    let known = read::known(&mut tx, &[event_id]).await?;
+    let known = read::find_existing(&mut tx, &[event_id]).await?;
     drop(tx);
     let position = known.first().map(|(_, position)| *position).ok_or(ParkedError::NoEvent)?;
     let event = event_at(&mut *store.projector().acquire().await?, tenant_id, position).await?;
     let event = event.ok_or(ParkedError::NoEvent)?;
-    if !projector.wants(&event.stored.stream_kind) {
+    if !projector.handles(&event.stored.stream_kind) {
         return Err(ParkedError::NotFolded);
     }
     drop_one(store, tenant_id, &*projector, &event, decision).await

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use super::{State, Version, VersionError, building, drop_schema, forget, lock};
+use super::{State, Version, VersionError, building, delete_version, drop_schema, lock};
 
 /// Deletes the version under construction that [`building`] returns. Returns its number.
 ///
@@ -23,7 +23,7 @@ pub async fn cancel_version(owner: &PgPool, version: &Version) -> Result<i32, Ve
     let mut tx = owner.begin().await?;
     let building = lock(&mut tx, version, &[State::Building]).await?.pop();
     let building = building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?;
-    forget(&mut tx, name, building.version).await?;
+    delete_version(&mut tx, name, building.version).await?;
     drop_schema(&mut tx, name, building.version).await?;
     tx.commit().await?;
     Ok(building.version)

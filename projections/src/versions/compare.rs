@@ -92,7 +92,7 @@ async fn sum(
 ) -> sqlx::Result<Option<Checksum>> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    settle(&mut tx).await?;
+    configure_transaction(&mut tx).await?;
     let tables = tables(&mut tx, name, version).await?;
     if tables.is_empty() {
         return Ok(None);
@@ -121,7 +121,7 @@ async fn sum(
 
 /// Configures a transaction for comparisons: one snapshot for all tables, times printed in UTC
 /// whatever the session, and no statement timeout, because every row is read.
-async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
+async fn configure_transaction(conn: &mut PgConnection) -> sqlx::Result<()> {
     let settings = "set transaction isolation level repeatable read;
                     set local timezone = 'UTC'; set local statement_timeout = 0";
     conn.execute(settings).await?;
@@ -133,8 +133,8 @@ async fn settle(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// ignored.
 ///
 /// # Errors
-/// [`VersionError::Nothing`] if there is no such other version, [`VersionError::Filling`] if it has
-/// no indexes yet, [`VersionError::Apart`] if its tables have another schema version.
+/// [`VersionError::NothingToCompare`] if there is no such other version, [`VersionError::Filling`] if it has
+/// no indexes yet, [`VersionError::SchemaMismatch`] if its tables have another schema version.
 pub async fn pair(
     pool: &PgPool,
     name: &str,
@@ -158,13 +158,17 @@ pub async fn pair(
     let name = name.to_owned();
     let Some(other) = other else {
         let known: Vec<String> = all.iter().map(|one| one.version.to_string()).collect();
-        return Err(VersionError::Nothing { name, known: known.join(", ") });
+        return Err(VersionError::NothingToCompare { name, known: known.join(", ") });
     };
     if other.indexed_at.is_none() && other.only.is_none() {
         return Err(VersionError::Filling { name, version: other.version });
     }
     if other.shape != shown.shape {
-        return Err(VersionError::Apart { name, here: shown.version, there: other.version });
+        return Err(VersionError::SchemaMismatch {
+            name,
+            here: shown.version,
+            there: other.version,
+        });
     }
     Ok((shown.version, other.version))
 }
@@ -197,8 +201,8 @@ pub async fn diff_within(
 ) -> Result<Diff, VersionError> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    settle(&mut tx).await?;
-    let stands = sqlx::query!(
+    configure_transaction(&mut tx).await?;
+    let positions = sqlx::query!(
         r#"
         select a.tenant_id, a.position = coalesce(b.position, 0) as "is_same!"
           from projection.checkpoints a
@@ -215,13 +219,13 @@ pub async fn diff_within(
     .fetch_all(&mut *tx)
     .await?;
     let same: Vec<Uuid> =
-        stands.iter().filter(|row| row.is_same).map(|row| row.tenant_id).collect();
+        positions.iter().filter(|row| row.is_same).map(|row| row.tenant_id).collect();
     let mut diff = Diff {
         name: name.to_owned(),
         here,
         there,
         tenants: same.len(),
-        not_compared: stands.len() - same.len(),
+        not_compared: positions.len() - same.len(),
         rows: 0,
         differences: Vec::new(),
     };

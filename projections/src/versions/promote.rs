@@ -8,15 +8,15 @@ use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
 
 use super::{
-    State, Version, VersionError, building, building_of, drop_schema, forget, hold, in_state, lock,
-    swap, versions,
+    State, Version, VersionError, building, building_of, delete_version, drop_schema, in_state,
+    lock, lock_checkpoints, swap, versions,
 };
 
 /// Maximum time the served version is stopped while the other one catches up.
-const STILL: Duration = Duration::from_secs(3);
+const MAX_STOP: Duration = Duration::from_secs(3);
 /// Number of attempts to lock views that are being read, and the pause in which readers proceed.
 const TRIES: usize = 20;
-const BETWEEN: Duration = Duration::from_millis(50);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Promotes the version under construction that [`building`] returns, like [`promote_version`].
 ///
@@ -45,7 +45,7 @@ pub async fn promote_version(
 ) -> Result<i32, VersionError> {
     for _ in 0..TRIES {
         match promote_once(owner, version, with_parked).await {
-            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(BETWEEN).await,
+            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(RETRY_PAUSE).await,
             done => return done,
         }
     }
@@ -81,17 +81,17 @@ async fn promote_once(
     let building = in_state(&all, State::Building).filter(|one| one.version == building.version);
     let building = building.ok_or_else(none)?.version;
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
-    hold_still(&mut tx, name, active, building).await?;
+    stop_and_catch_up(&mut tx, name, active, building).await?;
     let parked = newly_parked(&mut tx, name, active, building, None).await?;
     if parked > 0 && !with_parked {
         return Err(VersionError::Parked { name: name.to_owned(), version: building, parked });
     }
     let retired = in_state(&all, State::Previous).map(|one| one.version);
     if let Some(retired) = retired {
-        forget(&mut tx, name, retired).await?;
+        delete_version(&mut tx, name, retired).await?;
     }
     set_state(&mut tx, name, active, State::Previous).await?;
-    show(tx, name, building).await?;
+    serve_version(tx, name, building).await?;
     tracing::info!(projection = name, version = building, "projection.promoted");
     if let Some(retired) = retired {
         // No reader uses it any more. A schema left over by a failure is dropped by the next
@@ -111,7 +111,7 @@ async fn promote_once(
 pub async fn rollback(owner: &PgPool, name: &str) -> Result<i32, VersionError> {
     for _ in 0..TRIES {
         match rollback_once(owner, name).await {
-            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(BETWEEN).await,
+            Err(error) if is_lock_timeout(&error) => tokio::time::sleep(RETRY_PAUSE).await,
             done => return done,
         }
     }
@@ -128,9 +128,9 @@ async fn rollback_once(owner: &PgPool, name: &str) -> Result<i32, VersionError> 
     let previous = previous.ok_or_else(|| VersionError::NonePrevious { name: name.to_owned() })?;
     let previous = previous.version;
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
-    hold_still(&mut tx, name, active, previous).await?;
+    stop_and_catch_up(&mut tx, name, active, previous).await?;
     set_state(&mut tx, name, active, State::Previous).await?;
-    show(tx, name, previous).await?;
+    serve_version(tx, name, previous).await?;
     tracing::info!(projection = name, version = previous, "projection.rolled_back");
     Ok(previous)
 }
@@ -168,7 +168,7 @@ async fn begin(owner: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
 }
 
 /// Locks the checkpoints of the served version and waits until the other version has reached them.
-async fn hold_still(
+async fn stop_and_catch_up(
     conn: &mut PgConnection,
     name: &str,
     shown: i32,
@@ -179,14 +179,14 @@ async fn hold_still(
     if is_far {
         return Err(VersionError::Behind { name: name.to_owned(), version: other, tenants });
     }
-    hold(conn, name, shown).await?;
+    lock_checkpoints(conn, name, shown).await?;
     let since = Instant::now();
     loop {
         let tenants = behind(conn, name, shown, other, None).await?.tenants;
         if tenants == 0 {
             return Ok(());
         }
-        if since.elapsed() > STILL {
+        if since.elapsed() > MAX_STOP {
             return Err(VersionError::Behind { name: name.to_owned(), version: other, tenants });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -281,7 +281,11 @@ async fn set_state(
     Ok(())
 }
 
-async fn show(mut tx: Transaction<'_, Postgres>, name: &str, version: i32) -> sqlx::Result<()> {
+async fn serve_version(
+    mut tx: Transaction<'_, Postgres>,
+    name: &str,
+    version: i32,
+) -> sqlx::Result<()> {
     set_state(&mut tx, name, version, State::Active).await?;
     // A reader that did not query the position first may lock one view and wait for another that is
     // locked here. The short timeout ends this transaction before PostgreSQL's deadlock check; it

@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 use tokio::time::Instant;
 
 use super::promote::newly_parked;
-use super::{State, Version, VersionError, drop_schema, forget, in_state, lock, tables};
+use super::{State, Version, VersionError, delete_version, drop_schema, in_state, lock, tables};
 
 /// Maximum time the tenant's served rows are stopped while the new version catches up.
-const STILL: Duration = Duration::from_secs(3);
+const MAX_STOP: Duration = Duration::from_secs(3);
 
 /// Replaces the served rows of a tenant by those of its version, at the same position, in one
 /// transaction. Afterwards the version is deleted.
@@ -39,15 +39,15 @@ pub(super) async fn swap(
         return Err(VersionError::NoneBuilding { name: name.to_owned() });
     }
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
-    let shown = hold_one(&mut tx, name, active, only).await?;
+    let shown = lock_checkpoint(&mut tx, name, active, only).await?;
     let since = Instant::now();
     while position(&mut tx, name, version.version, only).await?.unwrap_or(0) < shown {
-        if since.elapsed() > STILL {
+        if since.elapsed() > MAX_STOP {
             return Err(behind());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let built = hold_one(&mut tx, name, version.version, only).await?;
+    let built = lock_checkpoint(&mut tx, name, version.version, only).await?;
     let parked = newly_parked(&mut tx, name, active, version.version, Some(only)).await?;
     if parked > 0 && !with_parked {
         let (name, version) = (name.to_owned(), version.version);
@@ -64,8 +64,8 @@ pub(super) async fn swap(
             sqlx::query(AssertSqlSafe(statement)).bind(only.0).execute(&mut *tx).await?;
         }
     }
-    take_over(&mut tx, name, version.version, active, only, built).await?;
-    forget(&mut tx, name, version.version).await?;
+    move_state(&mut tx, name, version.version, active, only, built).await?;
+    delete_version(&mut tx, name, version.version).await?;
     tx.commit().await?;
     tracing::info!(projection = name, tenant_id = %only, "projection.tenant_rebuilt");
     let mut conn = owner.acquire().await?;
@@ -92,7 +92,7 @@ async fn position(
 }
 
 /// Locks the checkpoint of a tenant, creates it if missing, and returns its position.
-async fn hold_one(
+async fn lock_checkpoint(
     conn: &mut PgConnection,
     name: &str,
     version: i32,
@@ -120,7 +120,7 @@ async fn hold_one(
 }
 
 /// Moves the parked keys to the served version and sets its checkpoint to that of the new rows.
-async fn take_over(
+async fn move_state(
     conn: &mut PgConnection,
     name: &str,
     from: i32,

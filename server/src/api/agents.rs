@@ -7,9 +7,9 @@ use projections::analytics::{Dimension, Sums};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::analytics::{Asked, CostView, SumParams};
+use super::analytics::{AnalyticsRequest, CostView, SumParams};
 use super::words::AgentKind;
-use super::{Params, positioned};
+use super::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -74,7 +74,7 @@ pub struct Agent {
 impl Agent {
     fn of(agent_id: String, sums: &Sums) -> Self {
         let counted = [sums.user_interruptions, sums.assistant_interruptions];
-        let is_told = sums.latency_calls > 0 || counted.iter().any(|count| *count > 0);
+        let has_turns = sums.latency_calls > 0 || counted.iter().any(|count| *count > 0);
         Self {
             agent_id,
             kind: "assistant",
@@ -90,8 +90,8 @@ impl Agent {
             p50_duration_ms: sums.durations.percentile(50),
             p90_duration_ms: sums.durations.percentile(90),
             transfers: sums.transfers,
-            user_interruptions: Some(sums.user_interruptions).filter(|_| is_told),
-            assistant_interruptions: Some(sums.assistant_interruptions).filter(|_| is_told),
+            user_interruptions: Some(sums.user_interruptions).filter(|_| has_turns),
+            assistant_interruptions: Some(sums.assistant_interruptions).filter(|_| has_turns),
             avg_turn_latency_ms: sums.avg_latency_ms(),
         }
     }
@@ -120,12 +120,12 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "agents.list").await?;
-    let asked = Asked::take(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
 
-    let mut reading = asked.begin(&app, &caller).await?;
-    let groups = reading.groups(Dimension::AgentId, true).await?;
+    let mut session = request.begin(&app, &caller).await?;
+    let groups = session.groups(Dimension::AgentId, true).await?;
     let agent = |(id, sums): (Option<String>, Sums)| id.map(|id| Agent::of(id, &sums));
     let data = groups.into_iter().filter_map(agent).collect();
-    Ok(positioned(Agents { data, as_of: reading.as_of }, reading.reached))
+    Ok(with_read_position(Agents { data, as_of: session.as_of }, session.reached))
 }

@@ -10,21 +10,21 @@ use chrono_tz::Tz;
 use ledger_core::ids::Position;
 use ledger_store::TenantTx;
 use projections::analytics::{
-    self, Answer, Dimension, Filter, MAX_YEARS, Question, Range, Span, Sums,
+    self, AnalyticsFilter, AnalyticsQuery, AnalyticsRow, Dimension, MAX_YEARS, Range, Span, Sums,
 };
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::calls::filter::{Search, audit_search, take_filter};
+use super::calls::filter::{Search, audit_search, parse_filter};
 use super::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
-use super::{Params, begin_sums};
+use super::{Params, begin_analytics_read};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
 /// Query parameters of every analytics endpoint.
 ///
-/// Only documentation: [`Asked::take`] parses them.
+/// Only documentation: [`AnalyticsRequest::take`] parses them.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described, by its fields")]
@@ -68,14 +68,14 @@ pub struct SumParams {
 }
 
 /// The parsed parameters of an analytics request.
-pub struct Asked {
+pub struct AnalyticsRequest {
     range: Range,
     zone: Option<Tz>,
     search: Search,
     min_position: Option<i64>,
 }
 
-impl Asked {
+impl AnalyticsRequest {
     /// Parses the parameters of the query.
     ///
     /// # Errors
@@ -83,8 +83,8 @@ impl Asked {
     pub async fn take(app: &App, caller: &Caller, params: &mut Params) -> Result<Self, ApiError> {
         let zone = params.parse("timezone", "an IANA time zone, such as Europe/London")?;
         let min_position = params.number("min_position")?;
-        let is_test = take_is_test(params)?;
-        let mut search = take_filter(app, caller, params).await?;
+        let is_test = parse_is_test(params)?;
+        let mut search = parse_filter(app, caller, params).await?;
         let range = Range { from: search.filter.from, to: search.filter.to };
         if range.is_too_long(app.store.clock().now()) {
             let detail = format!("choose a range of at most {MAX_YEARS} years, or leave it out");
@@ -99,18 +99,19 @@ impl Asked {
     /// # Errors
     /// 503 if a search for a person could not be audited, or the projection did not reach `min_position` in
     /// time.
-    pub async fn begin(self, app: &App, caller: &Caller) -> Result<Reading, ApiError> {
+    pub async fn begin(self, app: &App, caller: &Caller) -> Result<AnalyticsSession, ApiError> {
         audit_search(app, caller, &self.search).await?;
         let calls = self.search.filter;
-        let (mut tx, reached) = begin_sums(app, caller, &["calls"], self.min_position).await?;
+        let (mut tx, reached) =
+            begin_analytics_read(app, caller, &["calls"], self.min_position).await?;
         let tenant_zone = analytics::zone_of(&mut tx).await?;
-        Ok(Reading {
+        Ok(AnalyticsSession {
             tx,
             reached,
             as_of: app.store.clock().now_micros(),
             range: self.range,
             zone: self.zone.unwrap_or(tenant_zone),
-            filter: Filter {
+            filter: AnalyticsFilter {
                 provider_call_id: calls.provider_call_id,
                 direction: calls.direction,
                 status: calls.status,
@@ -131,9 +132,9 @@ impl Asked {
 
 /// Parses `is_test`. Returns the value to filter by; `None` includes test calls and others. Default: no test
 /// calls.
-pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
-    let said = params.one_of("is_test", TestCalls::ALL)?;
-    Ok(match said.as_deref() {
+pub(super) fn parse_is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
+    let word = params.one_of("is_test", TestCalls::ALL)?;
+    Ok(match word.as_deref() {
         None | Some("false") => Some(false),
         Some("true") => Some(true),
         Some(_) => None,
@@ -141,7 +142,7 @@ pub(super) fn take_is_test(params: &mut Params) -> Result<Option<bool>, ApiError
 }
 
 /// A consistent read of call sums, in one snapshot.
-pub struct Reading {
+pub struct AnalyticsSession {
     tx: TenantTx,
     /// The position of the projection in this snapshot.
     pub reached: Position,
@@ -151,14 +152,14 @@ pub struct Reading {
     pub range: Range,
     /// Time zone of days and hours in the answer.
     pub zone: Tz,
-    filter: Filter,
+    filter: AnalyticsFilter,
 }
 
-impl Reading {
+impl AnalyticsSession {
     /// A query over the calls that match the filter, without grouping.
     #[must_use]
-    pub fn question(&self, buckets: Vec<Span>) -> Question {
-        Question {
+    pub fn question(&self, buckets: Vec<Span>) -> AnalyticsQuery {
+        AnalyticsQuery {
             buckets,
             filter: self.filter.clone(),
             group_by: Vec::new(),
@@ -172,8 +173,8 @@ impl Reading {
     ///
     /// # Errors
     /// 400 if the answer would have too many groups.
-    pub async fn ask(&mut self, question: &Question) -> Result<Vec<Answer>, ApiError> {
-        analytics::ask(&mut self.tx, question).await?.ok_or_else(|| {
+    pub async fn ask(&mut self, question: &AnalyticsQuery) -> Result<Vec<AnalyticsRow>, ApiError> {
+        analytics::run_query(&mut self.tx, question).await?.ok_or_else(|| {
             ApiError::parameter("from", "that makes too many groups; choose a shorter range")
         })
     }
@@ -188,7 +189,7 @@ impl Reading {
         percentiles: bool,
     ) -> Result<Vec<(Option<String>, Sums)>, ApiError> {
         let span = self.range.span();
-        let question = Question { percentiles, ..self.question(vec![span]).by([dimension]) };
+        let question = AnalyticsQuery { percentiles, ..self.question(vec![span]).by([dimension]) };
         let answers = self.ask(&question).await?;
         let mut groups: Vec<_> =
             answers.into_iter().map(|mut one| (one.keys.pop().flatten(), one.sums)).collect();
@@ -207,7 +208,7 @@ impl Reading {
         if let (Some(from), Some(to)) = (from, to) {
             return Ok(Span::new(from, to));
         }
-        let (first, end) = match analytics::extent(&mut self.tx).await? {
+        let (first, end) = match analytics::first_and_last_start(&mut self.tx).await? {
             Some((first, last)) => (first, self.as_of.max(last + TimeDelta::microseconds(1))),
             None => (self.as_of, self.as_of),
         };
@@ -229,7 +230,7 @@ impl CostView {
     /// The costs of the summed calls, one entry for each currency.
     #[must_use]
     pub fn all_of(sums: &Sums) -> Vec<Self> {
-        let view = |(currency, cost): (&String, &analytics::Cost)| Self {
+        let view = |(currency, cost): (&String, &analytics::CostSums)| Self {
             currency: currency.clone(),
             cost_nanos: cost.total_nanos,
         };

@@ -21,21 +21,21 @@ use crate::problem::ApiError;
 /// Maximum size of a body, in bytes; no command needs more.
 const MAX_BODY: usize = 64 << 10;
 /// Timeout of the body.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of a name or id, in characters.
 const MAX_TEXT: usize = 200;
 
 /// The fields of a request that were not read yet, and the names of those with the value null.
 #[derive(Debug)]
-pub struct Fields(BTreeMap<String, Value>, Vec<String>);
+pub struct BodyFields(BTreeMap<String, Value>, Vec<String>);
 
-impl Fields {
+impl BodyFields {
     /// Reads the body. Handlers call this after the authorization check.
     ///
     /// # Errors
     /// 400 if the body is not a JSON object with each field once; 408 and 413 if it is too slow or too large.
     pub async fn read(body: Body) -> Result<Self, ApiError> {
-        let body = read_body(body, MAX_BODY, PATIENCE).await?;
+        let body = read_body(body, MAX_BODY, TIMEOUT).await?;
         Self::parse(&body)
     }
 
@@ -44,18 +44,18 @@ impl Fields {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
-        // Null counts as absent, except for [`Fields::change`], where it removes the value.
-        let (null, told): (BTreeMap<_, _>, _) =
+        // Null counts as absent, except for [`BodyFields::change`], where it removes the value.
+        let (null, given): (BTreeMap<_, _>, _) =
             fields.into_iter().partition(|(_, value)| value.is_null());
-        Ok(Self(told, null.into_keys().collect()))
+        Ok(Self(given, null.into_keys().collect()))
     }
 
     /// Reads an optional body; an empty one has no fields.
     ///
     /// # Errors
-    /// Those of [`Fields::read`].
+    /// Those of [`BodyFields::read`].
     pub async fn read_any(body: Body) -> Result<Self, ApiError> {
-        let body = read_body(body, MAX_BODY, PATIENCE).await?;
+        let body = read_body(body, MAX_BODY, TIMEOUT).await?;
         if without_bom(&body).is_empty() {
             return Ok(Self(BTreeMap::new(), Vec::new()));
         }
@@ -149,7 +149,7 @@ impl Fields {
     ///
     /// # Errors
     /// 422 `unknown-field` if a field was not read.
-    pub fn finish(self) -> Result<(), ApiError> {
+    pub fn reject_unknown(self) -> Result<(), ApiError> {
         match self.0.into_keys().next() {
             None => Ok(()),
             Some(name) => {
@@ -208,8 +208,8 @@ impl<'de> Deserialize<'de> for Object {
 mod tests {
     use super::*;
 
-    async fn read(body: &str) -> Result<Fields, ApiError> {
-        Fields::read(Body::from(body.to_owned())).await
+    async fn read(body: &str) -> Result<BodyFields, ApiError> {
+        BodyFields::read(Body::from(body.to_owned())).await
     }
 
     #[tokio::test]
@@ -217,11 +217,11 @@ mod tests {
         for body in ["", "[]", "7", "{", "{\"a\":1,\"a\":2}", "{\"a\":1} {", "\"a\""] {
             assert_eq!(read(body).await.map(|_| ()).unwrap_err().code, "body-not-json", "{body}");
         }
-        assert!(read("{\"a\":null}").await.is_ok_and(|fields| fields.finish().is_ok()));
+        assert!(read("{\"a\":null}").await.is_ok_and(|fields| fields.reject_unknown().is_ok()));
     }
 
     #[tokio::test]
-    async fn each_fault_is_told_by_its_field_and_nothing_is_quoted() {
+    async fn each_fault_names_its_field_and_quotes_no_value() {
         let mut fields = read(r#"{"name":"a\u0000secret","flag":"secret","list":["x","x"]}"#)
             .await
             .expect("an object");
@@ -234,7 +234,8 @@ mod tests {
             assert_eq!((refused.status.as_u16(), refused.code), (422, "invalid-field"));
             assert!(!refused.detail.contains("secret"), "{}", refused.detail);
         }
-        let left = read(r#"{"nmae":"secret"}"#).await.expect("an object").finish().unwrap_err();
+        let left =
+            read(r#"{"nmae":"secret"}"#).await.expect("an object").reject_unknown().unwrap_err();
         assert_eq!((left.code, left.errors[0].pointer.as_str()), ("unknown-field", "/nmae"));
     }
 }

@@ -73,8 +73,10 @@ impl From<VersionError> for ApiError {
             VersionError::Filling { .. } | VersionError::Behind { .. } => "projection-behind",
             VersionError::Parked { .. } => "projection-parked",
             VersionError::NonePrevious { .. } => "no-previous-version",
-            VersionError::OtherShape { .. } => "projection-of-another-build",
-            VersionError::Nothing { .. } | VersionError::Apart { .. } => "nothing-to-compare",
+            VersionError::UnsupportedSchema { .. } => "projection-of-another-build",
+            VersionError::NothingToCompare { .. } | VersionError::SchemaMismatch { .. } => {
+                "nothing-to-compare"
+            }
         };
         Self::new(StatusCode::CONFLICT, code, error.to_string())
     }
@@ -84,20 +86,20 @@ impl From<VersionError> for ApiError {
 ///
 /// A tenant's key reaches only a rebuild of its own rows. For a key of the installation, a rebuild of all
 /// tenants precedes that of a single tenant.
-async fn own_building(
+async fn changeable_rebuild(
     app: &App,
     caller: &Caller,
     name: &str,
     action: &'static str,
 ) -> Result<Version, ApiError> {
     let mut conn = app.store.projector().acquire().await?;
-    let own = versions::building_of(&mut conn, name, caller.only()).await?;
+    let own = versions::building_of(&mut conn, name, caller.tenant_scope()).await?;
     let building = match own {
         Some(own) => Some(own),
         None => versions::building(&mut conn, name).await?,
     };
     drop(conn);
-    let is_own = building.as_ref().is_some_and(|version| version.only == caller.only());
+    let is_own = building.as_ref().is_some_and(|version| version.only == caller.tenant_scope());
     if !is_own {
         caller.require_installation(app, action).await?;
     }
@@ -113,7 +115,7 @@ pub(super) async fn named_tenant(
     let tenant_id =
         Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
     let tenant_id = TenantId(tenant_id);
-    let is_known = match caller.only() {
+    let is_known = match caller.tenant_scope() {
         Some(own) => own == tenant_id,
         None => app.store.tenants().await?.iter().any(|known| known.tenant_id == tenant_id),
     };

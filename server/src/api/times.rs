@@ -10,7 +10,7 @@ pub fn zoned(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(at) = text.parse::<DateTime<Utc>>() {
         return Some(at);
     }
-    let text = spelt_out(text);
+    let text = normalized(text);
     let forms =
         ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y%m%dT%H%M%S%.f%#z", "%Y%m%dT%H%M%#z"];
     let read = |form: &&str| DateTime::parse_from_str(&text, form).ok();
@@ -23,7 +23,7 @@ pub fn utc(text: &str) -> Option<DateTime<Utc>> {
     if let Some(at) = zoned(text) {
         return Some(at);
     }
-    let text = spelt_out(text.trim());
+    let text = normalized(text.trim());
     let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f", "%Y%m%dT%H%M"];
     let read = |form: &&str| NaiveDateTime::parse_from_str(&text, form).ok();
     let time = forms.iter().find_map(read);
@@ -33,7 +33,7 @@ pub fn utc(text: &str) -> Option<DateTime<Utc>> {
 
 /// Inserts a `T` between date and time and a sign before the offset where the text has blanks: an unencoded
 /// plus arrives as a blank.
-fn spelt_out(text: &str) -> String {
+fn normalized(text: &str) -> String {
     let mut text = text.to_ascii_uppercase();
     if let Some(bare) = text.strip_suffix('Z') {
         text = format!("{}+00:00", bare.trim_end());

@@ -4,16 +4,16 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_store::tenants::{Limit, PlanLimits, plan_limits};
-use projections::analytics::usage::{Used, Warning, minutes_begun, warnings};
-use projections::analytics::{self, Filter, Question, Sums};
+use projections::analytics::usage::{PlanUsage, Warning, minutes_begun, warnings};
+use projections::analytics::{self, AnalyticsFilter, AnalyticsQuery, Sums};
 use projections::calendar::first_of_month;
-use projections::usage::events_of;
+use projections::event_counts::events_of;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::analytics::{CostView, take_is_test};
+use super::analytics::{CostView, parse_is_test};
 use super::words::{LimitLevel, PlanLimitName, TestCalls};
-use super::{Params, begin_sums, is_rfc3339, positioned};
+use super::{Params, begin_analytics_read, is_rfc3339, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -118,24 +118,26 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "usage.show").await?;
-    let month = params.take("month")?.map(|month| parse_month(&month)).transpose()?;
-    let is_test = take_is_test(&mut params)?;
+    let month = params.optional("month")?.map(|month| parse_month(&month)).transpose()?;
+    let is_test = parse_is_test(&mut params)?;
     let min_position = params.number("min_position")?;
-    params.finish()?;
+    params.reject_unknown()?;
 
-    let (mut tx, reached) = begin_sums(&app, &caller, &["calls", "usage"], min_position).await?;
+    let (mut tx, reached) =
+        begin_analytics_read(&app, &caller, &["calls", "usage"], min_position).await?;
     let as_of = app.store.clock().now_micros();
     let zone = analytics::zone_of(&mut tx).await?;
     let today = as_of.with_timezone(&zone).date_naive();
     let month = month.unwrap_or_else(|| first_of_month(today));
     let span = analytics::month(month, zone);
-    let question = Question::of(span, Filter { is_test, ..Filter::default() });
+    let question =
+        AnalyticsQuery::of(span, AnalyticsFilter { is_test, ..AnalyticsFilter::default() });
     let mut sums = Sums::default();
-    for answer in analytics::ask(&mut tx, &question).await?.unwrap_or_default() {
+    for answer in analytics::run_query(&mut tx, &question).await?.unwrap_or_default() {
         sums += &answer.sums;
     }
     let events_by_type = events_of(&mut tx, month).await?;
-    let used = Used {
+    let used = PlanUsage {
         calls: sums.calls.into(),
         minutes: minutes_begun(sums.duration_ms),
         cost_nanos: sums.cost_nanos(),
@@ -153,12 +155,12 @@ pub async fn handler(
         cost_nanos: used.cost_nanos,
         costs: CostView::all_of(&sums),
         events: events_by_type.iter().map(|(_, events)| events).sum(),
-        events_by_type: shown(events_by_type),
+        events_by_type: event_views(events_by_type),
         limits: LimitsView::of(limits),
         warnings: warnings(&used, &limits).iter().map(WarningView::of).collect(),
         as_of,
     };
-    Ok(positioned(usage, reached))
+    Ok(with_read_position(usage, reached))
 }
 
 impl LimitsView {
@@ -183,7 +185,7 @@ impl WarningView {
     }
 }
 
-fn shown(events_by_type: Vec<(String, i64)>) -> Vec<EventsOfType> {
+fn event_views(events_by_type: Vec<(String, i64)>) -> Vec<EventsOfType> {
     let of_type = |(r#type, events)| EventsOfType { r#type, events };
     events_by_type.into_iter().map(of_type).collect()
 }

@@ -4,12 +4,12 @@
 //! differences). Authorization and audit are those of `/v1`.
 
 pub mod analytics;
+mod conversation;
 pub mod error;
 pub mod list;
 mod number;
-mod open;
 mod query;
-mod said;
+mod response;
 pub mod show;
 mod time;
 pub mod view;

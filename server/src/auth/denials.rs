@@ -20,13 +20,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The longest interval. After this time without a refusal, the next one is recorded at once again.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(15);
 /// Time limit of an append. The refusal is answered even if its event cannot be recorded.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Identifies refusals of the same kind: tenant, source or key, action, and reason.
-type Like = (TenantId, Uuid, String, String);
+type DenialKey = (TenantId, Uuid, String, String);
 
 /// The last recorded refusal of a kind, and the number of repetitions since.
-struct Recent {
+struct RecentDenial {
     recorded_at: Instant,
     /// Minimum time until the next event of this kind.
     interval: Duration,
@@ -40,7 +40,7 @@ struct Recent {
 /// Buffer of the refusals of this server.
 #[derive(Default)]
 pub struct Denials {
-    recent: Mutex<HashMap<Like, Recent>>,
+    recent: Mutex<HashMap<DenialKey, RecentDenial>>,
 }
 
 impl Denials {
@@ -64,7 +64,7 @@ impl Denials {
     }
 
     /// Appends due events once a second, and all remaining ones at shutdown.
-    pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
+    pub async fn run_flush_loop(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
             self.flush(store, Instant::now(), false).await;
         }
@@ -87,13 +87,13 @@ impl Denials {
         now: Instant,
     ) -> Option<AccessDenied> {
         let who = denied.source_id.or(denied.key_id).unwrap_or_default();
-        let like = (tenant_id, who, denied.action.clone(), denied.reason.clone());
+        let key = (tenant_id, who, denied.action.clone(), denied.reason.clone());
         let mut recent = self.recent.lock().expect("nothing panics while holding it");
-        let Some(known) = recent.get_mut(&like) else {
+        let Some(known) = recent.get_mut(&key) else {
             let first = denied.clone();
             let interval = INTERVAL;
-            let entry = Recent { recorded_at: now, interval, last_at: now, since: 0, denied };
-            recent.insert(like, entry);
+            let entry = RecentDenial { recorded_at: now, interval, last_at: now, since: 0, denied };
+            recent.insert(key, entry);
             return Some(first);
         };
         known.since += 1;
@@ -115,7 +115,7 @@ impl Denials {
     }
 }
 
-impl Recent {
+impl RecentDenial {
     fn is_due(&self, now: Instant) -> bool {
         now.duration_since(self.recorded_at) >= self.interval
     }
@@ -134,8 +134,8 @@ async fn append(store: &Store, tenant_id: TenantId, request_id: Uuid, denied: Ac
     let actor = denied.key_id.map_or_else(|| "unproven".to_owned(), |key| format!("key:{key}"));
     let suppressed = denied.suppressed;
     let event = Event::AccessDenied(denied);
-    let recorded = store.record_own(tenant_id, &actor, request_id, &event, Vec::new());
-    match timeout(PATIENCE, recorded).await {
+    let recorded = store.record_tenant_event(tenant_id, &actor, request_id, &event, Vec::new());
+    match timeout(TIMEOUT, recorded).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
             tracing::warn!(error = %error, %tenant_id, suppressed, "audit.denial_not_recorded");

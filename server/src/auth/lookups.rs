@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 const KEYS: u64 = 10_000;
 
 /// Searches of each key within a window of one minute.
-pub struct Lookups {
+pub struct LookupLimiter {
     limit: u32,
     windows: Cache<KeyId, Arc<Window>>,
 }
@@ -23,7 +23,7 @@ struct Window {
     count: AtomicU32,
 }
 
-impl Lookups {
+impl LookupLimiter {
     /// Allows `limit` searches for each key and minute.
     #[must_use]
     pub fn new(limit: u32) -> Self {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_key_has_so_many_searches_and_another_key_its_own() {
-        let lookups = Lookups::new(2);
+        let lookups = LookupLimiter::new(2);
         let [one, other] = [1, 2].map(|nth| KeyId(Uuid::from_u128(nth)));
         assert_eq!([lookups.count(one), lookups.count(one)], [Ok(()), Ok(())]);
         assert!(lookups.count(one).is_err_and(|seconds| (1..=61).contains(&seconds)));

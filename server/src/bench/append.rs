@@ -34,7 +34,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Parameters of the benchmark.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct AppendPlan {
     /// Numbers of concurrent callers, each measured separately.
     pub callers: Vec<usize>,
     /// Numbers of tenants, each measured separately.
@@ -49,7 +49,7 @@ pub struct Plan {
 
 /// Method of storing an event durably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum AppendMethod {
     /// The ledger's appender, which groups requests into commits.
     GroupCommit,
     /// The same SQL function with one request per commit.
@@ -60,7 +60,7 @@ enum Way {
     BareBatch,
 }
 
-impl Way {
+impl AppendMethod {
     fn name(self) -> &'static str {
         match self {
             Self::GroupCommit => "group commit",
@@ -75,25 +75,33 @@ impl Way {
 ///
 /// # Errors
 /// The scratch PostgreSQL cannot be used.
-pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    plan: &AppendPlan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Report> {
     Scratch::with(config, async |scratch| measure(scratch, plan, step).await).await
 }
 
-async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+async fn measure(
+    scratch: &Scratch,
+    plan: &AppendPlan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Report> {
     let mut report = Report::new("append");
     report.postgres = Some(scratch.version().await?);
     let bench = Bench::new(scratch, plan).await?;
     for tenants in &plan.tenants {
         for callers in &plan.callers {
-            let mut ways = vec![Way::GroupCommit, Way::OnePerCommit];
+            let mut methods = vec![AppendMethod::GroupCommit, AppendMethod::OnePerCommit];
             if *tenants > 1 {
-                ways.push(Way::BareInsert);
+                methods.push(AppendMethod::BareInsert);
             }
             if *callers == plan.callers.iter().copied().max().unwrap_or(0) && *tenants > 1 {
-                ways.push(Way::BareBatch);
+                methods.push(AppendMethod::BareBatch);
             }
             step(&format!("{callers} callers over {tenants} tenants"));
-            report.measured.extend(bench.cell(&ways, *callers, *tenants).await?);
+            report.measured.extend(bench.measure_methods(&methods, *callers, *tenants).await?);
         }
     }
     report.goals = goals(&report.measured);
@@ -104,33 +112,33 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
 
 /// Goals for the figures that this run measured.
 fn goals(measured: &[Measured]) -> Vec<Goal> {
-    let find = |way: Way, callers: usize| {
+    let find = |method: AppendMethod, callers: usize| {
         measured.iter().find(|one| {
-            one.what == way.name()
-                && (one.callers == callers || way == Way::BareBatch)
+            one.what == method.name()
+                && (one.callers == callers || method == AppendMethod::BareBatch)
                 && one.tenants.is_some_and(|tenants| tenants > 1)
         })
     };
     let mut goals = Vec::new();
     for (callers, rate, p99_ms, times) in [(32, 12_000.0, 10.0, 3.0), (512, 30_000.0, 0.0, 6.0)] {
-        let Some(group) = find(Way::GroupCommit, callers) else { continue };
+        let Some(group) = find(AppendMethod::GroupCommit, callers) else { continue };
         let ratio = |other: &Measured| group.per_second / other.per_second;
         goals.push(Goal::at_least(format!("{callers} callers: events/s"), group.per_second, rate));
         if p99_ms > 0.0 {
             goals.push(Goal::at_most(format!("{callers} callers: p99 ms"), group.p99_ms, p99_ms));
         }
-        if let Some(other) = find(Way::OnePerCommit, callers) {
+        if let Some(other) = find(AppendMethod::OnePerCommit, callers) {
             let what = format!("{callers} callers: times one request per commit, same function");
             goals.push(Goal::at_least(what, ratio(other), times));
         }
         if callers == 32
-            && let Some(other) = find(Way::BareInsert, callers)
+            && let Some(other) = find(AppendMethod::BareInsert, callers)
         {
             let what = format!("{callers} callers: times a bare insert per commit");
             goals.push(Goal::at_least(what, ratio(other), 1.0));
         }
         if callers == 512
-            && let Some(other) = find(Way::BareBatch, callers)
+            && let Some(other) = find(AppendMethod::BareBatch, callers)
         {
             let what = format!("{callers} callers: share of bare 512-row inserts");
             goals.push(Goal::at_least(what, ratio(other), 0.6));
@@ -141,7 +149,7 @@ fn goals(measured: &[Measured]) -> Vec<Goal> {
 
 struct Bench<'a> {
     scratch: &'a Scratch,
-    plan: &'a Plan,
+    plan: &'a AppendPlan,
     store: Store,
     tenants: Vec<TenantId>,
     noise: Arc<[u8]>,
@@ -149,7 +157,7 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    async fn new(scratch: &'a Scratch, plan: &'a Plan) -> anyhow::Result<Self> {
+    async fn new(scratch: &'a Scratch, plan: &'a AppendPlan) -> anyhow::Result<Self> {
         let count = plan.tenants.iter().copied().max().unwrap_or(1);
         let tenants: Vec<TenantId> =
             std::iter::repeat_with(|| TenantId(SystemIds.ordered())).take(count).collect();
@@ -171,24 +179,25 @@ impl<'a> Bench<'a> {
     }
 
     /// Measures all methods with this many callers, alternating in each round.
-    async fn cell(
+    async fn measure_methods(
         &self,
-        ways: &[Way],
+        methods: &[AppendMethod],
         callers: usize,
         tenants: usize,
     ) -> anyhow::Result<Vec<Measured>> {
-        let mut sums: Vec<Sum> = ways.iter().map(|_| Sum::default()).collect();
+        let mut sums: Vec<MethodResults> =
+            methods.iter().map(|_| MethodResults::default()).collect();
         for round in 0..self.plan.rounds {
-            for (way, sum) in ways.iter().zip(&mut sums) {
+            for (method, sum) in methods.iter().zip(&mut sums) {
                 if self.plan.rows == 0 {
                     self.scratch.empty().await?;
                 }
-                self.round(*way, callers, tenants, round, sum).await?;
+                self.round(*method, callers, tenants, round, sum).await?;
             }
         }
-        let done = ways.iter().zip(sums).map(|(way, sum)| {
-            let callers = if *way == Way::BareBatch { BATCHES } else { callers };
-            let mut measured = Measured::new(way.name(), callers, &sum.latencies, &sum.rates);
+        let done = methods.iter().zip(sums).map(|(method, sum)| {
+            let callers = if *method == AppendMethod::BareBatch { BATCHES } else { callers };
+            let mut measured = Measured::new(method.name(), callers, &sum.latencies, &sum.rates);
             measured.tenants = Some(tenants);
             measured.wal_bytes = Some(per(sum.wal_bytes, sum.events));
             measured.errors = sum.errors;
@@ -199,14 +208,14 @@ impl<'a> Bench<'a> {
 
     async fn round(
         &self,
-        way: Way,
+        method: AppendMethod,
         callers: usize,
         tenants: usize,
         round: usize,
-        sum: &mut Sum,
+        sum: &mut MethodResults,
     ) -> anyhow::Result<()> {
-        let pool = self.pool(way, callers).await?;
-        let tasks = if way == Way::BareBatch { BATCHES } else { callers };
+        let pool = self.pool(method, callers).await?;
+        let tasks = if method == AppendMethod::BareBatch { BATCHES } else { callers };
         let tenants: Arc<[TenantId]> = self.tenants[..tenants].into();
         let caller = |nth: usize| {
             let events = Events::new(
@@ -214,7 +223,7 @@ impl<'a> Bench<'a> {
                 Arc::clone(&self.noise),
                 (round * 10_000 + nth) as u64,
             );
-            Caller { way, events, pool: pool.clone(), positions: self.positions.clone() }
+            Caller { method, events, pool: pool.clone(), positions: self.positions.clone() }
         };
         let started = Instant::now() + WARM_UP;
         let until = started + Duration::from_secs(self.plan.seconds);
@@ -240,13 +249,14 @@ impl<'a> Bench<'a> {
     }
 
     /// Opens the connections of a method before the measurement starts.
-    async fn pool(&self, way: Way, callers: usize) -> anyhow::Result<PgPool> {
-        let len = match way {
-            Way::GroupCommit => 1,
-            Way::BareBatch => BATCHES,
-            Way::OnePerCommit | Way::BareInsert => callers.min(CONNECTIONS),
+    async fn pool(&self, method: AppendMethod, callers: usize) -> anyhow::Result<PgPool> {
+        let len = match method {
+            AppendMethod::GroupCommit => 1,
+            AppendMethod::BareBatch => BATCHES,
+            AppendMethod::OnePerCommit | AppendMethod::BareInsert => callers.min(CONNECTIONS),
         };
-        let role = if way == Way::OnePerCommit { "set role ledger_app" } else { "select 1" };
+        let role =
+            if method == AppendMethod::OnePerCommit { "set role ledger_app" } else { "select 1" };
         let len = u32::try_from(len)?;
         let options = PgPoolOptions::new()
             .max_connections(len)
@@ -264,7 +274,7 @@ impl<'a> Bench<'a> {
 
 /// Results of a method over all rounds.
 #[derive(Default)]
-struct Sum {
+struct MethodResults {
     latencies: Latencies,
     rates: Vec<f64>,
     wal_bytes: u64,
@@ -278,7 +288,7 @@ fn per(bytes: u64, events: u64) -> f64 {
 }
 
 struct Caller {
-    way: Way,
+    method: AppendMethod,
     events: Events,
     pool: PgPool,
     positions: Positions,
@@ -328,7 +338,7 @@ impl Caller {
         &mut self,
         appender: &ledger_store::appender::Appender,
     ) -> (anyhow::Result<u64>, Duration) {
-        if self.way == Way::BareBatch {
+        if self.method == AppendMethod::BareBatch {
             // Each event is the first of its own call, as in a batch of the appender.
             let requests: Vec<_> =
                 std::iter::repeat_with(|| self.events.first_of_a_call()).take(BATCH).collect();
@@ -337,12 +347,12 @@ impl Caller {
             return (made.map(|()| BATCH as u64).map_err(Into::into), took);
         }
         let request = self.events.next();
-        let (made, took) = match self.way {
-            Way::GroupCommit => {
+        let (made, took) = match self.method {
+            AppendMethod::GroupCommit => {
                 timed(async { appender.append(request).await.map(drop).map_err(Into::into) }).await
             }
-            Way::OnePerCommit => timed(self.append_alone(&request)).await,
-            Way::BareInsert | Way::BareBatch => {
+            AppendMethod::OnePerCommit => timed(self.append_alone(&request)).await,
+            AppendMethod::BareInsert | AppendMethod::BareBatch => {
                 let version = self.events.version();
                 let insert = limits::insert_one(&self.pool, &self.positions, &request, version);
                 timed(async { insert.await.map_err(Into::into) }).await
@@ -358,7 +368,7 @@ impl Caller {
         let mut conn = self.pool.acquire().await?;
         let answers = append(&mut conn, &[request]).await?;
         anyhow::ensure!(
-            matches!(answers.as_slice(), [ledger_store::append::Answer::Appended(_)]),
+            matches!(answers.as_slice(), [ledger_store::append::AppendOutcome::Appended(_)]),
             "not appended: {answers:?}"
         );
         Ok(())

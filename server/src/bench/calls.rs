@@ -5,7 +5,7 @@
 //! equal calls; keys, salts and subject ids are random.
 
 mod body;
-mod story;
+mod call_model;
 mod timeline;
 
 use std::collections::VecDeque;
@@ -22,16 +22,16 @@ use ledger_core::ids::Ids;
 use ledger_core::provider::Provider;
 use ledger_store::Store;
 use ledger_store::append::AppendRequest;
-use ledger_store::record::Origin;
+use ledger_store::record::DeliveryContext;
 
-use self::story::Terms;
-use self::timeline::{Message, Timeline};
-use super::paced::Paced;
-use super::tenants::Tenant;
+use self::call_model::CallInputs;
+use self::timeline::{TimedMessage, Timeline};
+use super::tenants::BenchTenant;
+use super::throttled_progress::ThrottledProgress;
 use crate::system::{SystemClock, SystemIds};
 
 pub(super) use self::body::number;
-pub(super) use self::story::{ASSISTANTS, NUMBERS, TOOLS};
+pub(super) use self::call_model::{ASSISTANTS, NUMBERS, TOOLS};
 
 /// Messages that are sealed together. All of them are queued at the append workers before the next chunk.
 const CHUNK: usize = 512;
@@ -46,7 +46,7 @@ const SAMPLES: usize = 500;
 
 /// Parameters of the generator.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct CallPlan {
     /// Approximate number of events a call; with few, only its start and end.
     pub events_per_call: u32,
     /// Length of the generated period before `until`, in days.
@@ -57,16 +57,16 @@ pub struct Plan {
     pub until: DateTime<Utc>,
 }
 
-impl Plan {
+impl CallPlan {
     /// A year of calls before now.
     #[must_use]
     pub fn new(seed: u64, events_per_call: u32) -> Self {
         Self { events_per_call, days: 365, seed, until: SystemClock.now_micros() }
     }
 
-    fn terms(&self, calls: usize) -> Terms {
+    fn terms(&self, calls: usize) -> CallInputs {
         let people = u32::try_from(calls / 8).unwrap_or(u32::MAX).clamp(50, 50_000);
-        Terms { seed: self.seed, events_per_call: self.events_per_call, people }
+        CallInputs { seed: self.seed, events_per_call: self.events_per_call, people }
     }
 
     /// Number of calls needed for at least this many events.
@@ -112,26 +112,26 @@ pub struct Generated {
 /// A message could not be recorded.
 pub async fn generate(
     store: &Arc<Store>,
-    tenants: &[Tenant],
+    tenants: &[BenchTenant],
     shares: &[usize],
-    plan: &Plan,
+    plan: &CallPlan,
     step: impl Fn(&str),
 ) -> anyhow::Result<Generated> {
     let owners = owners(shares, plan.seed)?;
     let mut done = Generated { calls: owners.len(), ..Generated::default() };
     let every = shares.first().map_or(1, |calls| calls.div_ceil(SAMPLES)).max(1);
     let mut timeline = Timeline::new(plan.terms(owners.len()), owners, plan.days, plan.until);
-    let tenants: Arc<[Tenant]> = tenants.into();
+    let tenants: Arc<[BenchTenant]> = tenants.into();
     let began = Instant::now();
-    let progress = Paced::new(step);
+    let progress = ThrottledProgress::new(step);
     let (mut ahead, mut first_calls) = (VecDeque::new(), 0);
     loop {
         while ahead.len() < AHEAD {
-            let chunk: Vec<Message> = timeline.by_ref().take(CHUNK).collect();
+            let chunk: Vec<TimedMessage> = timeline.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
                 break;
             }
-            for message in chunk.iter().filter(|one| one.place == 0 && one.story.tenant == 0) {
+            for message in chunk.iter().filter(|one| one.place == 0 && one.call_model.tenant == 0) {
                 if first_calls % every == 0 {
                     done.samples.push(Sample::of(message));
                 }
@@ -151,19 +151,19 @@ pub async fn generate(
             appended = append(store, again).await;
         }
         done.events += appended?;
-        progress.say(|| format!("{} calls: {} events made", done.calls, done.events));
+        progress.report(|| format!("{} calls: {} events made", done.calls, done.events));
     }
     done.seconds = began.elapsed().as_secs_f64();
     Ok(done)
 }
 
 impl Sample {
-    fn of(message: &Message) -> Self {
-        let story = &message.story;
+    fn of(message: &TimedMessage) -> Self {
+        let call_model = &message.call_model;
         Self {
-            provider_call_id: story.id.to_string(),
-            at: story.created_at,
-            phone: story.caller.filter(|_| !story.is_withheld).map(number),
+            provider_call_id: call_model.id.to_string(),
+            at: call_model.created_at,
+            phone: call_model.caller.filter(|_| !call_model.is_withheld).map(number),
         }
     }
 }
@@ -181,15 +181,15 @@ fn owners(shares: &[usize], seed: u64) -> anyhow::Result<Vec<u16>> {
 /// Translates and seals some messages. Their time of recording is set to the time of sending.
 async fn seal(
     store: Arc<Store>,
-    tenants: Arc<[Tenant]>,
-    chunk: Vec<Message>,
+    tenants: Arc<[BenchTenant]>,
+    chunk: Vec<TimedMessage>,
 ) -> anyhow::Result<Vec<AppendRequest>> {
     let adapter = Provider::Vapi.adapter();
     let mut translated = Vec::with_capacity(chunk.len());
     for message in &chunk {
-        let Tenant { tenant_id, source_id, .. } = tenants[message.story.tenant];
+        let BenchTenant { tenant_id, source_id, .. } = tenants[message.call_model.tenant];
         let request_id = SystemIds.ordered();
-        let origin = Origin { tenant_id, provider: "vapi", source_id, request_id };
+        let origin = DeliveryContext { tenant_id, provider: "vapi", source_id, request_id };
         let body = body::body(message);
         let translation = adapter.translate(body.as_bytes(), None);
         translated.push((origin, translation.context("a made-up message cannot be read")?));
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn as_many_calls_as_it_takes_make_the_events() {
-        let plan = Plan { events_per_call: 8, days: 365, seed: 7, until: DateTime::UNIX_EPOCH };
+        let plan = CallPlan { events_per_call: 8, days: 365, seed: 7, until: DateTime::UNIX_EPOCH };
         let calls = plan.calls_for(1_000) as u64;
         let events = |calls| (0..calls).map(|nth| plan.terms(0).count(nth)).sum::<usize>();
         assert!(events(calls) >= 1_000 && events(calls - 1) < 1_000);

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use sqlx::PgPool;
 
-use super::paced::Paced;
+use super::throttled_progress::ThrottledProgress;
 
 /// Interval of the polls.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time limit without progress.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Lag of all served projections over all logs, in events.
 const LAG: &str =
@@ -29,7 +29,7 @@ const LAG: &str =
 /// # Errors
 /// No progress within the time limit, or the database does not answer.
 pub(super) async fn catch_up(superuser: &PgPool, step: &impl Fn(&str)) -> anyhow::Result<f64> {
-    let progress = Paced::new(step);
+    let progress = ThrottledProgress::new(step);
     let began = Instant::now();
     let (mut least, mut moved) = (i64::MAX, Instant::now());
     loop {
@@ -39,8 +39,8 @@ pub(super) async fn catch_up(superuser: &PgPool, step: &impl Fn(&str)) -> anyhow
         }
         if lag < least {
             (least, moved) = (lag, Instant::now());
-            progress.say(|| format!("{lag} events to fold"));
-        } else if moved.elapsed() > PATIENCE {
+            progress.report(|| format!("{lag} events to fold"));
+        } else if moved.elapsed() > TIMEOUT {
             bail!("the read models do not move: {lag} events are left to fold");
         }
         tokio::time::sleep(PAUSE).await;

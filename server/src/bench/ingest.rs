@@ -4,22 +4,22 @@
 //! each webhook has a due time, and its latency counts from then, whether earlier ones are answered or not.
 
 mod cost;
-mod follow;
 mod load;
+mod visibility_probe;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::catch_up::catch_up;
-use super::report::{Cost, as_f64, megabytes, peak_memory};
+use super::report::{WebhookCost, as_f64, megabytes, peak_memory};
 use super::server::Server;
 use super::tenants::tenants;
 use super::{Goal, Measured, Report, Scratch};
 use crate::config::Config;
 
-use self::cost::Look;
-use self::follow::Follower;
+use self::cost::CostSnapshot;
 use self::load::Load;
+use self::visibility_probe::VisibilityProbe;
 
 /// A rate is sustained if the 99th percentile stays below this and no request fails.
 const HELD_P99_MS: f64 = 50.0;
@@ -34,7 +34,7 @@ const TENANTS: usize = 20;
 
 /// Parameters of the benchmark.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct IngestPlan {
     /// Steady rate in webhooks a second.
     pub rate: u32,
     /// Duration of the steady rate, in seconds.
@@ -49,11 +49,19 @@ pub struct Plan {
 ///
 /// # Errors
 /// The scratch PostgreSQL or the server cannot be started.
-pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    plan: &IngestPlan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Report> {
     Scratch::with(config, async |scratch| measure(scratch, plan, step).await).await
 }
 
-async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+async fn measure(
+    scratch: &Scratch,
+    plan: &IngestPlan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Report> {
     let mut report = Report::new("ingest");
     report.postgres = Some(scratch.version().await?);
     let store = Arc::new(scratch.store());
@@ -67,13 +75,13 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     load.open_loop(scratch, plan.rate.max(200), 2).await?;
     step(&format!("{} webhooks a second for {} seconds", plan.rate, plan.seconds));
     catch_up(&scratch.superuser, &step).await?;
-    let look = Look::take(&scratch.superuser, &server).await?;
-    let follower = Follower::start(scratch.superuser.clone());
+    let snapshot = CostSnapshot::take(&scratch.superuser, &server).await?;
+    let probe = VisibilityProbe::start(scratch.superuser.clone());
     let steady = load.open_loop(scratch, plan.rate, plan.seconds).await?;
-    let seen = follower.stop(load.recorded()).await?;
+    let seen = probe.stop(load.recorded()).await?;
     let seen = seen.measured(&format!("from due to read model, {} a second", plan.rate));
     let steady_memory = peak_memory(server.pid);
-    let cost = spent(scratch, &server, look, &steady, &step).await?;
+    let cost = spent(scratch, &server, snapshot, &steady, &step).await?;
     report.costs.push(cost);
     report.measured.extend([steady.clone(), seen.clone()]);
     if plan.step_seconds > 0 {
@@ -86,9 +94,9 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
         step("as fast as the callers can");
         load.prepare_closed_loop();
         catch_up(&scratch.superuser, &step).await?;
-        let look = Look::take(&scratch.superuser, &server).await?;
+        let snapshot = CostSnapshot::take(&scratch.superuser, &server).await?;
         let closed = load.closed_loop(scratch, CALLERS, round).await?;
-        let cost = spent(scratch, &server, look, &closed, &step).await?;
+        let cost = spent(scratch, &server, snapshot, &closed, &step).await?;
         closed_us = Some(cost.total_us);
         report.costs.push(cost);
         report.measured.push(closed);
@@ -123,16 +131,16 @@ async fn measure(scratch: &Scratch, plan: &Plan, step: impl Fn(&str)) -> anyhow:
     Ok(report)
 }
 
-/// The cost of the load since `look`, measured after the projections have caught up.
+/// The cost of the load since `snapshot`, measured after the projections have caught up.
 async fn spent(
     scratch: &Scratch,
     server: &Server,
-    look: Look,
+    snapshot: CostSnapshot,
     measured: &Measured,
     step: &impl Fn(&str),
-) -> anyhow::Result<Cost> {
+) -> anyhow::Result<WebhookCost> {
     catch_up(&scratch.superuser, step).await?;
-    look.cost(&scratch.superuser, server, (&measured.what, measured.answered)).await
+    snapshot.cost(&scratch.superuser, server, (&measured.what, measured.answered)).await
 }
 
 /// Doubles the rate until it is not sustained, then bisects. Returns the last sustained measurement and the
@@ -140,7 +148,7 @@ async fn spent(
 async fn highest_rate(
     load: &mut Load,
     scratch: &Scratch,
-    plan: &Plan,
+    plan: &IngestPlan,
     step: &impl Fn(&str),
 ) -> anyhow::Result<Vec<Measured>> {
     let (mut low, mut high) = (plan.rate, None);

@@ -3,33 +3,33 @@
 //! The server is a separate process, queried over HTTP with sequential requests on one connection, so the
 //! measurement is that of a client. Each size has its own ledger.
 
-mod asker;
-mod questions;
+mod http_client;
+mod queries;
 mod scans;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use self::asker::Asker;
-use self::questions::{QUESTIONS, Question};
+use self::http_client::QueryClient;
+use self::queries::{BenchQuery, QUERIES};
 use self::scans::Scans;
 use super::calls::{self, Generated};
 use super::catch_up::catch_up;
-use super::paced::Paced;
 use super::report::{as_f64, peak_memory};
 use super::server::Server;
 use super::tenants::tenants;
+use super::throttled_progress::ThrottledProgress;
 use super::{Goal, Measured, Report, Scratch};
 use crate::auth::new_key;
 use crate::config::Config;
 
 /// Calls of each of the other tenants.
-const A_FEW: usize = 3;
+const CALLS_PER_OTHER_TENANT: usize = 3;
 
 /// Parameters of the benchmark.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ReadPlan {
     /// Numbers of calls of the queried tenant, each measured separately.
     pub calls: Vec<usize>,
     /// Total number of tenants.
@@ -48,20 +48,20 @@ pub struct Plan {
 ///
 /// # Errors
 /// The scratch PostgreSQL or the server cannot be started.
-pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+pub async fn run(config: &Config, plan: &ReadPlan, step: impl Fn(&str)) -> anyhow::Result<Report> {
     let mut report = Report::new("read");
     let largest = plan.calls.iter().copied().max();
     for size in &plan.calls {
         let is_largest = Some(*size) == largest;
         Scratch::with(config, async |scratch| {
-            let found = Size { scratch, plan, calls: *size }.measure(&step).await?;
+            let results = SizedLedger { scratch, plan, calls: *size }.measure(&step).await?;
             report.postgres = Some(scratch.version().await?);
-            report.peak_memory_bytes = report.peak_memory_bytes.max(found.server_memory);
-            report.measured.extend(found.measured);
+            report.peak_memory_bytes = report.peak_memory_bytes.max(results.server_memory);
+            report.measured.extend(results.measured);
             // Goals are checked at the largest size, which is the hardest.
             if is_largest {
-                report.goals = found.goals;
-                report.not_there = found.not_there;
+                report.goals = results.goals;
+                report.not_there = results.not_there;
             }
             Ok(())
         })
@@ -79,7 +79,7 @@ fn side_by_side(measured: &mut [Measured]) {
 
 /// Results of one size.
 #[derive(Default)]
-struct Found {
+struct SizeResults {
     measured: Vec<Measured>,
     goals: Vec<Goal>,
     not_there: Vec<String>,
@@ -87,9 +87,9 @@ struct Found {
 }
 
 /// A ledger of one size.
-struct Size<'a> {
+struct SizedLedger<'a> {
     scratch: &'a Scratch,
-    plan: &'a Plan,
+    plan: &'a ReadPlan,
     calls: usize,
 }
 
@@ -97,7 +97,7 @@ struct Size<'a> {
 const PEOPLE_KEYS: usize = 50;
 
 /// Everything that the queries need.
-struct Ready {
+struct QuerySetup {
     api_key: String,
     /// Keys for searches by number and address, which are rate limited for each key.
     people_keys: Vec<String>,
@@ -105,42 +105,46 @@ struct Ready {
     until: DateTime<Utc>,
 }
 
-impl Size<'_> {
-    async fn measure(&self, step: &impl Fn(&str)) -> anyhow::Result<Found> {
-        let mut found = Found::default();
-        let ready = self.generate(&mut found, step).await?;
+impl SizedLedger<'_> {
+    async fn measure(&self, step: &impl Fn(&str)) -> anyhow::Result<SizeResults> {
+        let mut results = SizeResults::default();
+        let ready = self.generate(&mut results, step).await?;
         let events = ready.generated.events;
         step(&format!("{} calls: into the read models", self.calls));
         let server = Server::start(&self.scratch.dir).await?;
         let seconds = catch_up(&self.scratch.superuser, step).await?;
-        found.server_memory = peak_memory(server.pid);
+        results.server_memory = peak_memory(server.pid);
         // A connection reports its statistics to the database when it ends.
         server.stop().await?;
         let mut caught_up = Measured::once("read models, from empty", events, seconds);
-        caught_up.peak_memory_bytes = Some(found.server_memory);
-        found.measured.push(self.sized(caught_up));
-        self.scratch.settle().await?;
+        caught_up.peak_memory_bytes = Some(results.server_memory);
+        results.measured.push(self.sized(caught_up));
+        self.scratch.vacuum_and_checkpoint().await?;
 
-        let scans = Scans::look(&self.scratch.superuser).await?;
+        let scans = Scans::snapshot(&self.scratch.superuser).await?;
         let server = Server::start(&self.scratch.dir).await?;
-        let asked = self.ask(&server, ready, &mut found, step).await;
-        found.server_memory = found.server_memory.max(peak_memory(server.pid));
+        let asked = self.ask(&server, ready, &mut results, step).await;
+        results.server_memory = results.server_memory.max(peak_memory(server.pid));
         server.stop().await?;
         asked?;
-        found.goals.push(scans.since(&self.scratch.superuser).await?);
-        Ok(found)
+        results.goals.push(scans.since(&self.scratch.superuser).await?);
+        Ok(results)
     }
 
-    async fn generate(&self, found: &mut Found, step: &impl Fn(&str)) -> anyhow::Result<Ready> {
+    async fn generate(
+        &self,
+        results: &mut SizeResults,
+        step: &impl Fn(&str),
+    ) -> anyhow::Result<QuerySetup> {
         let store = Arc::new(self.scratch.store());
         step(&format!("{} tenants", self.plan.tenants));
         let tenants = tenants(&store, self.plan.tenants).await?;
-        let mut shares = vec![A_FEW; tenants.len()];
+        let mut shares = vec![CALLS_PER_OTHER_TENANT; tenants.len()];
         shares[0] = self.calls;
-        let plan = calls::Plan::new(self.plan.seed, self.plan.events_per_call);
+        let plan = calls::CallPlan::new(self.plan.seed, self.plan.events_per_call);
         let generated = calls::generate(&store, &tenants, &shares, &plan, step).await?;
         let made = Measured::once("events made", generated.events, generated.seconds);
-        found.measured.push(self.sized(made));
+        results.measured.push(self.sized(made));
         let tenant_id = tenants[0].tenant_id;
         let api_key = new_key(tenant_id);
         let scopes = ["read", "admin"].map(String::from);
@@ -153,37 +157,37 @@ impl Size<'_> {
             people_keys.push(key);
         }
         store.close().await;
-        Ok(Ready { api_key, people_keys, generated, until: plan.until })
+        Ok(QuerySetup { api_key, people_keys, generated, until: plan.until })
     }
 
     /// Runs each query in turn.
     async fn ask(
         &self,
         server: &Server,
-        ready: Ready,
-        found: &mut Found,
+        ready: QuerySetup,
+        results: &mut SizeResults,
         step: &impl Fn(&str),
     ) -> anyhow::Result<()> {
-        let mut asker = Asker::new(&server.url, ready).await?;
-        let progress = Paced::new(step);
-        let is_wanted = |question: &&Question| {
+        let mut http_client = QueryClient::new(&server.url, ready).await?;
+        let progress = ThrottledProgress::new(step);
+        let is_wanted = |question: &&BenchQuery| {
             self.plan.only.as_deref().is_none_or(|only| question.what.contains(only))
         };
-        for question in QUESTIONS.iter().filter(is_wanted) {
-            progress.say(|| format!("{} calls: {}", self.calls, question.what));
-            let measured = match asker.measure(question, self.plan.requests).await? {
+        for question in QUERIES.iter().filter(is_wanted) {
+            progress.report(|| format!("{} calls: {}", self.calls, question.what));
+            let measured = match http_client.measure(question, self.plan.requests).await? {
                 Ok(measured) => measured,
                 Err(answer) => {
-                    found.not_there.push(format!("{}: {answer}", question.what));
+                    results.not_there.push(format!("{}: {answer}", question.what));
                     continue;
                 }
             };
             let what = format!("{}: p99 ms", question.what);
-            found.goals.push(Goal::at_most(what, measured.p99_ms, question.limit_ms));
-            found.measured.push(self.sized(measured));
+            results.goals.push(Goal::at_most(what, measured.p99_ms, question.limit_ms));
+            results.measured.push(self.sized(measured));
         }
-        let errors = found.measured.iter().map(|one| one.errors).sum();
-        found.goals.push(Goal::at_most("answers other than 200", as_f64(errors), 0.0));
+        let errors = results.measured.iter().map(|one| one.errors).sum();
+        results.goals.push(Goal::at_most("answers other than 200", as_f64(errors), 0.0));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! The limit is one connection that reads the same events in the engine's batch size and decodes them, with
 //! no other load. The rows of the rebuild must equal those that were projected live.
 
-mod again;
+mod timed;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use ledger_store::Store;
 use ledger_store::read::scan_after;
 use projections::Runner;
 
-use self::again::{Rebuilt, rebuild};
+use self::timed::{Rebuilt, rebuild};
 use super::calls::{self, Generated};
 use super::catch_up::catch_up;
 use super::report::{forget_peak_memory, megabytes, peak_memory};
-use super::tenants::{Tenant, tenants};
+use super::tenants::{BenchTenant, tenants};
 use super::{Goal, Latencies, Measured, Report, Scratch};
 use crate::config::Config;
 
@@ -31,7 +31,7 @@ const MEMORY_MB: f64 = 300.0;
 
 /// Parameters of the benchmark.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RebuildPlan {
     /// Minimum number of events.
     pub events: usize,
     /// Numbers of tenants, each measured separately.
@@ -46,10 +46,14 @@ pub struct Plan {
 ///
 /// # Errors
 /// The scratch PostgreSQL cannot be used.
-pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    plan: &RebuildPlan,
+    step: impl Fn(&str),
+) -> anyhow::Result<Report> {
     let mut report = Report::new("rebuild");
     for tenants in &plan.tenants {
-        let found = Scratch::with(config, async |scratch| {
+        let results = Scratch::with(config, async |scratch| {
             report.postgres = Some(scratch.version().await?);
             let store = Arc::new(scratch.store());
             let measured = measure(scratch, &store, plan, *tenants, &step).await;
@@ -57,18 +61,18 @@ pub async fn run(config: &Config, plan: &Plan, step: impl Fn(&str)) -> anyhow::R
             measured
         })
         .await?;
-        let goals = found.goals(*tenants);
+        let goals = results.goals(*tenants);
         report.goals.extend(goals);
-        report.checksums.push(found.rebuilt.checksum);
-        let peak = found.measured.iter().filter_map(|one| one.peak_memory_bytes).max();
+        report.checksums.push(results.rebuilt.checksum);
+        let peak = results.measured.iter().filter_map(|one| one.peak_memory_bytes).max();
         report.peak_memory_bytes = peak.unwrap_or_default().max(report.peak_memory_bytes);
-        report.measured.extend(found.measured);
+        report.measured.extend(results.measured);
     }
     Ok(report)
 }
 
 /// Results of one ledger.
-struct Found {
+struct RebuildResults {
     measured: Vec<Measured>,
     /// Events a second: `read` is the better of two passes, `rate` that of the rebuild.
     read: f64,
@@ -80,10 +84,10 @@ struct Found {
 async fn measure(
     scratch: &Scratch,
     store: &Arc<Store>,
-    plan: &Plan,
+    plan: &RebuildPlan,
     count: usize,
     step: &impl Fn(&str),
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<RebuildResults> {
     step(&format!("{count} tenants"));
     let tenants = tenants(store, count).await?;
     let Generated { calls, events, seconds, .. } = generate(store, plan, &tenants, step).await?;
@@ -99,7 +103,7 @@ async fn measure(
     );
     measured.push(with_memory(caught_up));
     runner.stop().await;
-    scratch.settle().await?;
+    scratch.vacuum_and_checkpoint().await?;
 
     step("bare reading");
     let before = read(store, &tenants).await?;
@@ -122,16 +126,16 @@ async fn measure(
     for one in &mut measured {
         (one.tenants, one.calls) = (Some(count), Some(calls));
     }
-    Ok(Found { measured, read: rates[0].max(rates[1]), rebuilt, rate, memory })
+    Ok(RebuildResults { measured, read: rates[0].max(rates[1]), rebuilt, rate, memory })
 }
 
 async fn generate(
     store: &Arc<Store>,
-    plan: &Plan,
-    tenants: &[Tenant],
+    plan: &RebuildPlan,
+    tenants: &[BenchTenant],
     step: &impl Fn(&str),
 ) -> anyhow::Result<Generated> {
-    let made = calls::Plan::new(plan.seed, plan.events_per_call);
+    let made = calls::CallPlan::new(plan.seed, plan.events_per_call);
     let calls = made.calls_for(plan.events);
     let share = |nth: usize| calls / tenants.len() + usize::from(nth < calls % tenants.len());
     let shares: Vec<usize> = (0..tenants.len()).map(share).collect();
@@ -140,7 +144,7 @@ async fn generate(
 
 /// Reads and decodes every event of these tenants. Returns their number and the seconds.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-async fn read(store: &Store, tenants: &[Tenant]) -> anyhow::Result<(f64, f64)> {
+async fn read(store: &Store, tenants: &[BenchTenant]) -> anyhow::Result<(f64, f64)> {
     let mut conn = store.projector().acquire().await?;
     let (began, mut count) = (Instant::now(), 0_i64);
     for tenant in tenants {
@@ -178,7 +182,7 @@ fn with_memory(measured: Measured) -> Measured {
     Measured { peak_memory_bytes: Some(peak_memory(std::process::id())), ..measured }
 }
 
-impl Found {
+impl RebuildResults {
     fn goals(&self, tenants: usize) -> Vec<Goal> {
         let over = |what: &str| format!("{what}, {tenants} tenants");
         let differ = if self.rebuilt.is_as_live { 0.0 } else { 1.0 };

@@ -112,7 +112,7 @@ impl Goal {
 
 /// Average cost of a webhook, projection included.
 #[derive(Debug, Clone, Serialize)]
-pub struct Cost {
+pub struct WebhookCost {
     /// Description of the load.
     pub what: String,
     /// Number of webhooks that the cost is divided by.
@@ -129,7 +129,7 @@ pub struct Cost {
     pub stages: Vec<StageCost>,
 }
 
-impl Cost {
+impl WebhookCost {
     /// Sums the stages. The write-ahead log is passed as a total, because its parts may be unknown.
     #[must_use]
     pub fn new(what: &str, webhooks: u64, stages: Vec<StageCost>, wal_bytes: f64) -> Self {
@@ -176,7 +176,7 @@ pub struct Report {
     pub measured: Vec<Measured>,
     /// The cost of a webhook under each load.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub costs: Vec<Cost>,
+    pub costs: Vec<WebhookCost>,
     /// Goals, some relative to limits measured in the same run.
     pub goals: Vec<Goal>,
     /// Checksum of each rebuilt read model.

@@ -27,7 +27,7 @@ pub struct Scratch {
     /// Connections of a superuser, so that limits are measured without row-level security.
     pub superuser: PgPool,
     cluster: Cluster,
-    lanes: usize,
+    append_workers: usize,
 }
 
 impl Scratch {
@@ -63,7 +63,7 @@ impl Scratch {
         let superuser = PgPoolOptions::new()
             .max_connections(64)
             .connect_lazy_with(database.clone().application_name(CONNECTION));
-        Ok(Self { dir, database, superuser, cluster, lanes: config.append_lanes })
+        Ok(Self { dir, database, superuser, cluster, append_workers: config.append_lanes })
     }
 
     /// Opens a store on the server.
@@ -73,7 +73,7 @@ impl Scratch {
         Store::open(Settings {
             database: self.database.clone(),
             connections: 16,
-            lanes: self.lanes,
+            append_workers: self.append_workers,
             keyring: Arc::new(keyring),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -132,7 +132,7 @@ impl Scratch {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn settle(&self) -> anyhow::Result<()> {
+    pub async fn vacuum_and_checkpoint(&self) -> anyhow::Result<()> {
         for statement in ["vacuum analyze", "checkpoint"] {
             sqlx::query(statement).execute(&self.superuser).await?;
         }

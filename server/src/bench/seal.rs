@@ -8,7 +8,7 @@ use anyhow::Context;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ledger_core::ids::{EventId, SubjectId, TenantId};
 use ledger_core::provider::Provider;
-use ledger_store::seal::{KeyBytes, Place, SectionName, open, seal};
+use ledger_store::seal::{KeyBytes, SectionContext, SectionName, open, seal};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -30,7 +30,7 @@ pub fn run(body: &[u8], step: impl Fn(&str)) -> anyhow::Result<Report> {
     adapter.translate(body, Some("US")).context("the sample cannot be translated")?;
 
     let key: KeyBytes = Zeroizing::new([7; 32]);
-    let place = Place {
+    let place = SectionContext {
         tenant_id: TenantId(Uuid::from_u128(1)),
         subject_id: SubjectId(Uuid::from_u128(2)),
         generation: 1,

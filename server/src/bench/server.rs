@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running server process.
 pub(super) struct Server {
@@ -39,17 +39,17 @@ impl Server {
         let output = child.stdout.take().context("its output is piped")?;
         let mut line = String::new();
         let mut output = BufReader::new(output);
-        let read = tokio::time::timeout(PATIENCE, output.read_line(&mut line));
+        let read = tokio::time::timeout(TIMEOUT, output.read_line(&mut line));
         read.await.context("the server did not get ready")??;
-        let told: Value = serde_json::from_str(&line).context("the server did not get ready")?;
-        let url = told["listening"].as_str().context("it tells where it listens")?.to_owned();
+        let ready: Value = serde_json::from_str(&line).context("the server did not get ready")?;
+        let url = ready["listening"].as_str().context("it tells where it listens")?.to_owned();
         Ok(Self { url, pid, child })
     }
 
     /// Stops the server by SIGTERM, as an operator would.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGTERM)?;
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait());
+        let ended = tokio::time::timeout(TIMEOUT, self.child.wait());
         let status = ended.await.context("the server did not end")??;
         if !status.success() {
             bail!("the server ended with {status}");

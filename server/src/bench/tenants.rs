@@ -16,7 +16,7 @@ const AT_ONCE: usize = 3;
 
 /// A tenant with its webhook source.
 #[derive(Debug, Clone)]
-pub struct Tenant {
+pub struct BenchTenant {
     /// Id of the tenant.
     pub tenant_id: TenantId,
     /// Id of its webhook source.
@@ -29,7 +29,7 @@ pub struct Tenant {
 ///
 /// # Errors
 /// The database or the keyring cannot be used.
-pub async fn tenants(store: &Arc<Store>, count: usize) -> anyhow::Result<Vec<Tenant>> {
+pub async fn tenants(store: &Arc<Store>, count: usize) -> anyhow::Result<Vec<BenchTenant>> {
     // The installation's keys are created first, to avoid concurrent attempts.
     store.ensure_installation().await?;
     let (mut tenants, mut under_way) = (Vec::with_capacity(count), JoinSet::new());
@@ -48,7 +48,7 @@ pub async fn tenants(store: &Arc<Store>, count: usize) -> anyhow::Result<Vec<Ten
     Ok(tenants)
 }
 
-async fn tenant(store: &Store, nth: usize) -> anyhow::Result<Tenant> {
+async fn tenant(store: &Store, nth: usize) -> anyhow::Result<BenchTenant> {
     let new = NewTenant {
         slug: format!("bench-{nth}"),
         name: "bench".into(),
@@ -66,5 +66,5 @@ async fn tenant(store: &Store, nth: usize) -> anyhow::Result<Tenant> {
         assistant_id: None,
     };
     let source_id = store.create_source(&source).await?;
-    Ok(Tenant { tenant_id, source_id, secret })
+    Ok(BenchTenant { tenant_id, source_id, secret })
 }

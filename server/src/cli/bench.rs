@@ -7,11 +7,11 @@ use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::bench::report::StageCost;
 use crate::bench::{self, Report};
 use crate::config::{Config, Output};
-use crate::demo::traffic::{Plan, traffic};
+use crate::demo::traffic::{TrafficPlan, traffic};
 
 #[derive(Debug, clap::Subcommand)]
 #[command(
@@ -117,7 +117,7 @@ pub(super) struct ReadArgs {
     seed: u64,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
@@ -132,7 +132,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     };
     let report = match command {
         Command::Append(args) => {
-            let plan = bench::append::Plan {
+            let plan = bench::append::AppendPlan {
                 callers: args.callers.iter().copied().map(usize::from).collect(),
                 tenants: args.tenants.iter().copied().map(usize::from).collect(),
                 seconds: args.seconds,
@@ -142,7 +142,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             bench::append::run(config, &plan, step).await?
         }
         Command::Ingest(args) => {
-            let plan = bench::ingest::Plan {
+            let plan = bench::ingest::IngestPlan {
                 rate: args.rate,
                 seconds: args.seconds,
                 step_seconds: args.step_seconds,
@@ -152,7 +152,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         }
         Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
         Command::Rebuild(args) => {
-            let plan = bench::rebuild::Plan {
+            let plan = bench::rebuild::RebuildPlan {
                 events: usize::try_from(args.events)?,
                 tenants: args.tenants.iter().copied().map(usize::from).collect(),
                 events_per_call: args.events_per_call,
@@ -162,7 +162,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         }
         Command::Read(args) => {
             let sizes = args.calls.iter().copied().map(usize::try_from);
-            let plan = bench::read::Plan {
+            let plan = bench::read::ReadPlan {
                 calls: sizes.collect::<Result<_, _>>()?,
                 tenants: usize::from(args.tenants),
                 requests: usize::try_from(args.requests)?,
@@ -175,7 +175,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     };
     bar.finish_and_clear();
     print(config.output, &report)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn sample(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
@@ -183,7 +183,7 @@ fn sample(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
         return std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()));
     }
     let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
-    let plan = Plan { calls: 200, days: 30, seed: 7, until };
+    let plan = TrafficPlan { calls: 200, days: 30, seed: 7, until };
     let largest = traffic(&plan).deliveries.into_iter().max_by_key(|delivery| delivery.body.len());
     Ok(largest.context("the demo has traffic")?.body)
 }
@@ -206,7 +206,7 @@ const COLUMNS: &[&str] = &[
 
 fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     if output == Output::Json {
-        return output::say(serde_json::to_string(report)?);
+        return output::print_line(serde_json::to_string(report)?);
     }
     // A measurement of a single operation has no percentiles.
     let latency = |ms: f64| (ms > 0.0).then(|| short(ms));
@@ -232,8 +232,8 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
             })
         })
         .collect();
-    let is_told = |name: &&&str| rows.iter().any(|row| !row[**name].is_null());
-    let columns: Vec<&str> = COLUMNS.iter().filter(is_told).copied().collect();
+    let is_filled = |name: &&&str| rows.iter().any(|row| !row[**name].is_null());
+    let columns: Vec<&str> = COLUMNS.iter().filter(is_filled).copied().collect();
     output::list(Output::Table, &columns, &rows)?;
     print_costs(report)?;
     let goals: Vec<Value> = report
@@ -251,14 +251,14 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
         .collect();
     output::list(Output::Table, &["figure", "measured", "goal", "reached"], &goals)?;
     for checksum in &report.checksums {
-        output::say(format!("checksum {checksum}"))?;
+        output::print_line(format!("checksum {checksum}"))?;
     }
     for answer in &report.not_there {
-        output::say(format!("not there: {answer}"))?;
+        output::print_line(format!("not there: {answer}"))?;
     }
     let postgres = report.postgres.as_deref().unwrap_or("none");
     let megabytes = report.peak_memory_bytes / 1_000_000;
-    output::say(format!(
+    output::print_line(format!(
         "{} cores, PostgreSQL {postgres}, peak memory {megabytes} MB",
         report.cores
     ))

@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Output;
 
 #[derive(Debug, clap::Args)]
@@ -16,15 +16,15 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<Done> {
+pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "call-ledger", &mut script);
     let script = String::from_utf8(script)?;
     match form {
         Output::Json => {
-            output::say(json!({ "shell": args.shell.to_string(), "script": script }))?;
+            output::print_line(json!({ "shell": args.shell.to_string(), "script": script }))?;
         }
-        Output::Table => output::say(script.trim_end())?,
+        Output::Table => output::print_line(script.trim_end())?,
     }
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }

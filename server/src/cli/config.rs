@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Done, Usage, output};
+use super::{ExitStatus, UsageError, output};
 use crate::config::{Config, GlobalArgs, Output, Setting};
 
 /// Known environment variables that are not settings of the config file.
@@ -32,11 +32,11 @@ pub(super) fn run(
     args: &GlobalArgs,
     command: &Command,
     is_flag: impl Fn(&str) -> bool,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Show(show) => {
-            let shown =
-                Config::shown(args, None, is_flag).map_err(|error| Usage(format!("{error:#}")))?;
+            let shown = Config::effective_settings(args, None, is_flag)
+                .map_err(|error| UsageError(format!("{error:#}")))?;
             let mut columns = vec!["setting", "value"];
             if show.origin {
                 columns.push("origin");
@@ -55,7 +55,7 @@ pub(super) fn run(
         }
         Command::Check => check(config)?,
     }
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Lists environment variables with the product's prefix that are no settings, such as misspelt
@@ -73,12 +73,12 @@ fn check(config: &Config) -> anyhow::Result<()> {
         .collect();
     unknown.sort();
     match config.output {
-        Output::Json => output::say(json!({ "ok": true, "unknown_variables": unknown })),
+        Output::Json => output::print_line(json!({ "ok": true, "unknown_variables": unknown })),
         Output::Table => {
             for name in &unknown {
-                output::say(format_args!("not a setting: environment variable {name}"))?;
+                output::print_line(format_args!("not a setting: environment variable {name}"))?;
             }
-            output::say("the settings can be used")
+            output::print_line("the settings can be used")
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use ledger_store::embedded::{Durability, StoppedByHand, installed, stop_by_hand, url_of};
 use serde_json::json;
 
-use super::{Done, output, usage};
+use super::{ExitStatus, output, usage_error};
 use crate::config::Config;
 use crate::instance::{cluster_settings, start};
 
@@ -41,9 +41,11 @@ pub(super) struct Psql {
     arguments: Vec<OsString>,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     if config.database_url.is_some() {
-        return usage("--database-url: there is no private PostgreSQL when another one is named");
+        return usage_error(
+            "--database-url: there is no private PostgreSQL when another one is named",
+        );
     }
     match command {
         Command::Url => {
@@ -67,10 +69,10 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             output::object(config.output, &json!({ "url": url, "state": "stopped" }))?;
         }
     }
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-async fn run_psql(config: &Config, psql: &Psql) -> anyhow::Result<Done> {
+async fn run_psql(config: &Config, psql: &Psql) -> anyhow::Result<ExitStatus> {
     let programs = installed(config.pg_bin.as_deref()).await?;
     let found = programs.iter().map(|one| one.dir.join("psql")).find(|path| path.exists());
     let program = found.context("psql is not beside the server's programs; install it")?;
@@ -83,5 +85,5 @@ async fn run_psql(config: &Config, psql: &Psql) -> anyhow::Result<Done> {
         .await
         .with_context(|| format!("{} does not run", program.display()));
     cluster.stop().await?;
-    Ok(if ran?.success() { Done::Well } else { Done::Unwell })
+    Ok(if ran?.success() { ExitStatus::Success } else { ExitStatus::Failure })
 }

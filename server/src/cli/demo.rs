@@ -14,11 +14,11 @@ use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
 use serde_json::{Value, json};
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::auth::new_key;
 use crate::config::{Config, Output};
-use crate::demo::player::{Target, play, read_back};
-use crate::demo::traffic::{Clinic, Plan, Truth, clinics, traffic};
+use crate::demo::sender::{WebhookTarget, play, read_back};
+use crate::demo::traffic::{Clinic, TrafficPlan, Truth, clinics, traffic};
 use crate::instance::Instance;
 use crate::service::{Service, shutdown_signal};
 use crate::system::fresh_secret;
@@ -48,21 +48,21 @@ pub(super) struct Args {
 }
 
 /// A clinic with its tenant, key and source.
-struct Tenant {
+struct DemoTenant {
     clinic: Clinic,
     tenant_id: TenantId,
     is_new: bool,
     api_key: String,
-    target: Target,
+    target: WebhookTarget,
 }
 
-pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     let instance = Instance::open(config).await?;
     let played = serve(config, args, &instance).await;
     let closed = instance.close().await;
     played?;
     closed?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Sends the traffic through a server of this process, and serves afterwards unless `--exit` is
@@ -75,7 +75,7 @@ async fn serve(config: &Config, args: &Args, instance: &Instance) -> anyhow::Res
     let store = Arc::clone(&instance.store);
     let service = Service::start(store, listen, config.max_body_bytes).await?;
     let play = async {
-        act(config, args, &instance.store, service.address).await?;
+        play_traffic(config, args, &instance.store, service.address).await?;
         if args.exit { Ok(()) } else { std::future::pending().await }
     };
     let played = tokio::select! {
@@ -90,7 +90,7 @@ async fn serve(config: &Config, args: &Args, instance: &Instance) -> anyhow::Res
     stopped
 }
 
-async fn act(
+async fn play_traffic(
     config: &Config,
     args: &Args,
     store: &Store,
@@ -102,23 +102,23 @@ async fn act(
         tenants.push(set_up(store, clinic, &base).await?);
     }
     let until = store.clock().now().duration_trunc(TimeDelta::hours(1))?;
-    let plan = Plan { calls: args.calls, days: args.days, seed: args.seed, until };
+    let plan = TrafficPlan { calls: args.calls, days: args.days, seed: args.seed, until };
     let traffic = traffic(&plan);
     let bar = progress_bar(traffic.deliveries.len() as u64);
-    let targets: Vec<Target> = tenants.iter().map(|tenant| tenant.target.clone()).collect();
+    let targets: Vec<WebhookTarget> = tenants.iter().map(|tenant| tenant.target.clone()).collect();
     let sent = traffic.deliveries.len();
-    let tally = play(&targets, traffic.deliveries, || bar.tick()).await?;
+    let responses = play(&targets, traffic.deliveries, || bar.tick()).await?;
     bar.finish();
     eprintln!(
         "{sent} webhooks: {} taken, {} known already, {} telemetry not kept",
-        tally.taken, tally.duplicates, tally.ignored
+        responses.taken, responses.duplicates, responses.ignored
     );
     wait_until_projected(store).await?;
     report(config, args, store, &base, &tenants, &traffic.truth).await
 }
 
 /// Creates the clinic's tenant, or reuses that of an earlier demo, with a fresh source and API key.
-async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Tenant> {
+async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<DemoTenant> {
     let known = store.tenants().await?.into_iter().find(|tenant| tenant.slug == clinic.slug);
     let (tenant_id, is_new) = match known {
         Some(known) => (known.tenant_id, false),
@@ -146,18 +146,18 @@ async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Ten
     let api_key = new_key(tenant_id);
     let scopes = ["read", "personal", "admin"].map(String::from);
     store.create_api_key(tenant_id, &api_key, &scopes, Some("demo")).await?;
-    let target = Target { url: format!("{base}/ingest/{source_id}"), secret };
-    Ok(Tenant { clinic, tenant_id, is_new, api_key, target })
+    let target = WebhookTarget { url: format!("{base}/ingest/{source_id}"), secret };
+    Ok(DemoTenant { clinic, tenant_id, is_new, api_key, target })
 }
 
 async fn wait_until_projected(store: &Store) -> anyhow::Result<()> {
-    let patience = Instant::now() + CATCH_UP;
+    let deadline = Instant::now() + CATCH_UP;
     loop {
         let progress = projections::progress(store.projector()).await?;
         if !progress.is_empty() && progress.iter().all(|one| one.lag_events == 0) {
             return Ok(());
         }
-        if progress.iter().any(|one| one.halted > 0) || Instant::now() > patience {
+        if progress.iter().any(|one| one.halted > 0) || Instant::now() > deadline {
             bail!("the read models did not catch up; call-ledger projection list shows where");
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -170,7 +170,7 @@ async fn report(
     args: &Args,
     store: &Store,
     base: &str,
-    tenants: &[Tenant],
+    tenants: &[DemoTenant],
     truth: &[Truth; 2],
 ) -> anyhow::Result<()> {
     let mut read = Vec::new();
@@ -214,12 +214,12 @@ async fn report(
         "tenants": rows,
     });
     match config.output {
-        Output::Json => output::say(shown),
+        Output::Json => output::print_line(shown),
         Output::Table => {
             // With `--exit` the server has stopped; a later `serve` uses the configured address.
             let base =
                 if args.exit { format!("http://{}", config.listen) } else { base.to_owned() };
-            print_for_people(config, &base, &shown["tenants"], args.exit)
+            print_summary(config, &base, &shown["tenants"], args.exit)
         }
     }
 }
@@ -248,7 +248,7 @@ fn command(config: &Config, words: &str) -> String {
     line
 }
 
-fn print_for_people(
+fn print_summary(
     config: &Config,
     base: &str,
     tenants: &Value,
@@ -272,7 +272,7 @@ fn print_for_people(
         format!("  open {base}/docs"),
         format!("  {}", command(config, "verify")),
     ]);
-    output::say(lines.join("\n"))
+    output::print_line(lines.join("\n"))
 }
 
 fn text(value: &Value) -> String {
@@ -280,13 +280,13 @@ fn text(value: &Value) -> String {
 }
 
 /// A progress bar on a terminal, otherwise one line every ten seconds.
-struct Progress {
+struct TrafficProgress {
     bar: ProgressBar,
     is_terminal: bool,
     last_line: std::sync::Mutex<Instant>,
 }
 
-fn progress_bar(len: u64) -> Progress {
+fn progress_bar(len: u64) -> TrafficProgress {
     let bar = ProgressBar::new(len);
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} webhooks  {per_sec}  {eta} left");
@@ -294,10 +294,10 @@ fn progress_bar(len: u64) -> Progress {
         bar.set_style(style);
     }
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    Progress { bar, is_terminal, last_line: std::sync::Mutex::new(Instant::now()) }
+    TrafficProgress { bar, is_terminal, last_line: std::sync::Mutex::new(Instant::now()) }
 }
 
-impl Progress {
+impl TrafficProgress {
     fn tick(&self) {
         self.bar.inc(1);
         if self.is_terminal {

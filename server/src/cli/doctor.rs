@@ -14,9 +14,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use self::check::{Check, State};
+use self::check::{Check, Severity};
 use self::database::Schema;
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
@@ -28,14 +28,14 @@ use crate::instance::Instance;
 Exit code 0 when nothing failed, warnings included; 1 otherwise.")]
 pub(super) struct Args {}
 
-pub(super) async fn run(config: &Config, _args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, _args: &Args) -> anyhow::Result<ExitStatus> {
     let checks = examine(config).await;
-    let is_ok = checks.iter().all(|check| check.state != State::Failed);
-    let said = match config.output {
-        Output::Json => output::say(json!({ "ok": is_ok, "checks": checks })),
-        Output::Table => checks.iter().try_for_each(output::say),
+    let is_ok = checks.iter().all(|check| check.state != Severity::Failed);
+    let printed = match config.output {
+        Output::Json => output::print_line(json!({ "ok": is_ok, "checks": checks })),
+        Output::Table => checks.iter().try_for_each(output::print_line),
     };
-    if is_ok { said.map(|()| Done::Well) } else { Ok(Done::Unwell) }
+    if is_ok { printed.map(|()| ExitStatus::Success) } else { Ok(ExitStatus::Failure) }
 }
 
 async fn examine(config: &Config) -> Vec<Check> {
@@ -47,7 +47,7 @@ async fn examine(config: &Config) -> Vec<Check> {
         checks.push(Check::ok("database", place, found));
         return checks;
     }
-    match Instance::open_as_it_is(config).await {
+    match Instance::open_without_migrating(config).await {
         Err(error) => {
             let place = if is_private { "private PostgreSQL" } else { "DATABASE_URL" };
             let todo = if is_private {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -48,7 +48,7 @@ pub(super) struct Events {
 
 /// One line of the export. Facts and meta are the stored bytes, so the leaf hash can be verified.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ExportLine<'a> {
     tenant_id: TenantId,
     position: i64,
     stream_id: Uuid,
@@ -70,7 +70,7 @@ struct Line<'a> {
     leaf_hash: String,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     let Command::Events(events) = command;
     let mut out: Box<dyn Write> = match &events.file {
         Some(path) => Box::new(BufWriter::new(
@@ -85,7 +85,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         out.flush().context("the export broke off")
     })
     .await?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 async fn write_tenant(
@@ -108,7 +108,7 @@ async fn write_tenant(
 }
 
 fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyhow::Result<()> {
-    let line = Line {
+    let line = ExportLine {
         tenant_id,
         position: row.event.position,
         stream_id: row.event.stream_id,

@@ -6,11 +6,11 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::{KeyId, TenantId};
 use ledger_store::Store;
-use ledger_store::api_keys::{Listed, NewKey, Revoked};
+use ledger_store::api_keys::{ApiKeyInfo, NewKey, Revocation};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Done, duration, output, usage};
+use super::{ExitStatus, duration, output, usage_error};
 use crate::auth::{Scope, new_key};
 use crate::config::Config;
 use crate::instance::Instance;
@@ -22,11 +22,11 @@ pub(super) enum Command {
   call-ledger key create --tenant acme --scopes read,personal
   call-ledger key create --tenant acme --scopes read --expires 30d
   call-ledger key create --installation --scopes admin      for the quarantine")]
-    Create(Create),
+    Create(CreateArgs),
     /// List the API keys, without the keys
     #[command(after_help = "Example:
   call-ledger key list --tenant acme")]
-    List(List),
+    List(ListKeys),
     /// Revoke an API key permanently, whatever state its tenant is in
     #[command(after_help = "Example:
   call-ledger key revoke 01a1fcae-5d88-7792-b19c-87f840c88c04
@@ -36,7 +36,7 @@ A running server refuses the key at once, five seconds later at the latest. Agai
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Create {
+pub(super) struct CreateArgs {
     /// Slug or id of the tenant of the key
     #[arg(long, required_unless_present = "installation")]
     tenant: Option<String>,
@@ -55,7 +55,7 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(super) struct ListKeys {
     /// Slug or id of a tenant [default: all keys, those of the installation too]
     #[arg(long)]
     tenant: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Revoke {
     key_id: Uuid,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Create(create) => run_create(config, create).await,
         Command::List(list) => run_list(config, list).await,
@@ -76,15 +76,15 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     }
 }
 
-async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
+async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<ExitStatus> {
     for scope in &create.scopes {
         if Scope::parse(scope).is_none() {
             let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
-            return usage(format!("--scopes: {scope} is not one of {}", known.join(", ")));
+            return usage_error(format!("--scopes: {scope} is not one of {}", known.join(", ")));
         }
     }
     if create.installation && create.scopes.iter().any(|scope| scope != Scope::Admin.as_str()) {
-        return usage("--scopes: a key of the installation has scope admin and no other");
+        return usage_error("--scopes: a key of the installation has scope admin and no other");
     }
     let made = Instance::run(config, async |instance| {
         let store = &instance.store;
@@ -108,10 +108,10 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
         shown["expires_at"] = json!(expires_at);
     }
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-async fn run_list(config: &Config, list: &List) -> anyhow::Result<Done> {
+async fn run_list(config: &Config, list: &ListKeys) -> anyhow::Result<ExitStatus> {
     let rows: Vec<_> = Instance::run(config, async |instance| {
         let store = &instance.store;
         let slugs = slugs(store).await?;
@@ -127,13 +127,13 @@ async fn run_list(config: &Config, list: &List) -> anyhow::Result<Done> {
     let columns =
         ["tenant", "name", "scopes", "state", "created_at", "expires_at", "last_used_at", "key_id"];
     output::list(config.output, &columns, &rows)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn row(
     slugs: &HashMap<TenantId, String>,
     tenant_id: TenantId,
-    key: &Listed,
+    key: &ApiKeyInfo,
     now: DateTime<Utc>,
 ) -> Value {
     let state = match (key.revoked_at, key.expires_at) {
@@ -162,16 +162,16 @@ pub(super) async fn slugs(store: &Store) -> anyhow::Result<HashMap<TenantId, Str
     Ok(named.chain([(TenantId::INSTALLATION, "(installation)".to_owned())]).collect())
 }
 
-async fn run_revoke(config: &Config, key_id: KeyId) -> anyhow::Result<Done> {
+async fn run_revoke(config: &Config, key_id: KeyId) -> anyhow::Result<ExitStatus> {
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let revoked = store.revoke_api_key(&store.operator(), None, key_id).await;
         match revoked.context("the key was not revoked")? {
-            Some(Revoked::Now(_) | Revoked::Before) => Ok(()),
+            Some(Revocation::Revoked(_) | Revocation::AlreadyRevoked) => Ok(()),
             None => bail!("there is no key {key_id}; call-ledger key list shows those there are"),
         }
     })
     .await?;
     output::object(config.output, &json!({ "key_id": key_id, "state": "revoked" }))?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }

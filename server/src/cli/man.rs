@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap_mangen::Man;
 use serde_json::json;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Output;
 
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<Done> {
+pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<ExitStatus> {
     match &args.dir {
         Some(dir) => write_all(form, dir)?,
         None => {
@@ -28,12 +28,12 @@ pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<Done> {
             Man::new(super::command()).render(&mut page)?;
             let page = String::from_utf8(page)?;
             match form {
-                Output::Json => output::say(json!({ "page": page }))?,
-                Output::Table => output::say(page.trim_end())?,
+                Output::Json => output::print_line(json!({ "page": page }))?,
+                Output::Table => output::print_line(page.trim_end())?,
             }
         }
     }
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn write_all(form: Output, dir: &Path) -> anyhow::Result<()> {

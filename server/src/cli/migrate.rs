@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 
-pub(super) async fn run(config: &Config) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitStatus> {
     let applied = Instance::run(config, async |instance| Ok(instance.migrated)).await?;
     output::object(config.output, &json!({ "applied": applied }))?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }

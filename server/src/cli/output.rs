@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use comfy_table::Table;
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
-use ledger_store::tenants::Tenant;
+use ledger_store::tenants::TenantInfo;
 use serde_json::Value;
 
 use crate::config::Output;
@@ -16,13 +16,13 @@ use crate::config::Output;
 /// The reader of standard output closed the pipe; not an error of this program.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads standard output any more")]
-struct ReaderLeft;
+struct PipeClosed;
 
 /// Returns whether a command failed only because the reader of standard output closed the pipe.
-pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
+pub(super) fn is_pipe_closed(error: &anyhow::Error) -> bool {
     let inner = |cause: &(dyn std::error::Error + 'static)| {
         let error = cause.downcast_ref::<io::Error>()?;
-        Some(error.get_ref()?.is::<ReaderLeft>())
+        Some(error.get_ref()?.is::<PipeClosed>())
     };
     error.chain().any(|cause| inner(cause).unwrap_or(false))
 }
@@ -38,23 +38,23 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(name_reader)
+        self.0.write(bytes).map_err(mark_closed_pipe)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(name_reader)
+        self.0.flush().map_err(mark_closed_pipe)
     }
 }
 
-fn name_reader(error: io::Error) -> io::Error {
+fn mark_closed_pipe(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => io::Error::new(error.kind(), ReaderLeft),
+        io::ErrorKind::BrokenPipe => io::Error::new(error.kind(), PipeClosed),
         _ => error,
     }
 }
 
 /// Prints one or more lines to standard output.
-pub(super) fn say(text: impl Display) -> anyhow::Result<()> {
+pub(super) fn print_line(text: impl Display) -> anyhow::Result<()> {
     let mut out = Stdout::new();
     writeln!(out, "{text}").and_then(|()| out.flush()).context("standard output cannot be written")
 }
@@ -62,19 +62,19 @@ pub(super) fn say(text: impl Display) -> anyhow::Result<()> {
 /// Prints one object, as JSON or with one field per line.
 pub(super) fn object(output: Output, value: &Value) -> anyhow::Result<()> {
     match output {
-        Output::Json => say(value),
+        Output::Json => print_line(value),
         Output::Table => value
             .as_object()
             .into_iter()
             .flatten()
-            .try_for_each(|(name, value)| say(format_args!("{name}: {}", cell(value)))),
+            .try_for_each(|(name, value)| print_line(format_args!("{name}: {}", cell(value)))),
     }
 }
 
 /// Prints a list of objects, as JSON or as a table with these columns.
 pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) -> anyhow::Result<()> {
     match output {
-        Output::Json => say(Value::from(rows)),
+        Output::Json => print_line(Value::from(rows)),
         Output::Table => {
             let mut table = Table::new();
             table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
@@ -82,7 +82,7 @@ pub(super) fn list(output: Output, columns: &[&str], rows: &[Value]) -> anyhow::
             for row in rows {
                 table.add_row(columns.iter().map(|column| cell(&row[*column])));
             }
-            say(table)
+            print_line(table)
         }
     }
 }
@@ -96,7 +96,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// Returns the tenant with this slug or id.
-pub(super) async fn find_tenant(store: &Store, name: &str) -> anyhow::Result<Tenant> {
+pub(super) async fn find_tenant(store: &Store, name: &str) -> anyhow::Result<TenantInfo> {
     let tenants = store.tenants().await.context("the tenants cannot be read")?;
     let found = tenants
         .into_iter()

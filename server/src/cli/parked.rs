@@ -6,7 +6,7 @@ use projections::parked::{self, Dropped, Parked, Reason, drop_event, drop_parked
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Done, output, usage};
+use super::{ExitStatus, output, usage_error};
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -17,7 +17,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   call-ledger parked list
   call-ledger parked list --tenant acme --output json")]
-    List(List),
+    List(ListParked),
     /// Apply parked events and the events waiting behind them again, in order
     #[command(after_help = "Examples:
   call-ledger parked retry 01a1fcae-5d88-4792-b19c-87f840c88c05
@@ -41,7 +41,7 @@ Exit code 1 when something of the event's call waits on.")]
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(super) struct ListParked {
     /// List only this tenant's events (slug or id)
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct DropArgs {
     yes: bool,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::List(args) => run_list(config, args).await,
         Command::Retry(args) => run_retry(config, args).await,
@@ -83,7 +83,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     }
 }
 
-async fn run_list(config: &Config, args: &List) -> anyhow::Result<Done> {
+async fn run_list(config: &Config, args: &ListParked) -> anyhow::Result<ExitStatus> {
     let rows = Instance::run(config, async |instance| {
         let store = &instance.store;
         let only = match &args.tenant {
@@ -107,7 +107,7 @@ async fn run_list(config: &Config, args: &List) -> anyhow::Result<Done> {
         "reason",
     ];
     output::list(config.output, &columns, &rows)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn row(one: &Parked) -> Value {
@@ -126,7 +126,7 @@ fn row(one: &Parked) -> Value {
     })
 }
 
-async fn run_retry(config: &Config, args: &RetryArgs) -> anyhow::Result<Done> {
+async fn run_retry(config: &Config, args: &RetryArgs) -> anyhow::Result<ExitStatus> {
     let rows = Instance::run(config, async |instance| {
         let ids = match args.id {
             Some(id) => vec![id],
@@ -146,7 +146,7 @@ async fn run_retry(config: &Config, args: &RetryArgs) -> anyhow::Result<Done> {
     .await?;
     output::list(config.output, &["parked_id", "state"], &rows)?;
     let is_done = rows.iter().all(|row| row["state"] == state(true));
-    Ok(if is_done { Done::Well } else { Done::Unwell })
+    Ok(if is_done { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Returns the ids of all entries, oldest first.
@@ -155,13 +155,13 @@ async fn all(store: &Store) -> anyhow::Result<Vec<Uuid>> {
     Ok(parked.into_iter().map(|one| one.parked_id).collect())
 }
 
-async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<Done> {
+async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<ExitStatus> {
     if !args.yes {
-        return usage("the read model leaves the event out for good: say so with --yes");
+        return usage_error("the read model leaves the event out for good: say so with --yes");
     }
     let Some(reason) = Reason::parse(&args.reason) else {
-        let longest = Reason::LONGEST;
-        return usage(format!("--reason says why in one line of 1 to {longest} characters"));
+        let longest = Reason::MAX_CHARS;
+        return usage_error(format!("--reason says why in one line of 1 to {longest} characters"));
     };
     let dropped =
         Instance::run(config, async |instance| drop_named(&instance.store, args, &reason).await)
@@ -175,7 +175,7 @@ async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<Done> {
         "already_dropped": dropped.already,
     });
     output::object(config.output, &shown)?;
-    Ok(if dropped.goes_on { Done::Well } else { Done::Unwell })
+    Ok(if dropped.goes_on { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Drops a parked event by its entry, or any event by its own id.

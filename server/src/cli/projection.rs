@@ -5,7 +5,7 @@ mod change;
 mod list;
 mod rebuild;
 
-use super::Done;
+use super::ExitStatus;
 use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
@@ -47,7 +47,7 @@ Exit code 0 whether or not rows differ. Rows are named by their keys: no persona
     Diff(change::DiffArgs),
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::List(args) => list::run(config, args).await,
         Command::Rebuild(args) => rebuild::run(config, args).await,

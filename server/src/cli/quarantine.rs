@@ -3,13 +3,13 @@
 use anyhow::{anyhow, bail};
 use ledger_core::ids::{QuarantineId, TenantId};
 use ledger_store::Store;
-use ledger_store::quarantine::{Entry, Filter};
+use ledger_store::quarantine::{Entry, EntryFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Config;
-use crate::ingest::{claims, replay};
+use crate::ingest::{replay, routing_candidates};
 use crate::instance::Instance;
 use crate::problem::ApiError;
 
@@ -22,7 +22,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   call-ledger quarantine list
   call-ledger quarantine list --all --output json      with those that were replayed")]
-    List(List),
+    List(ListEntries),
     /// Show one entry, with the ids that a route could match
     #[command(after_help = "Example:
   call-ledger quarantine show 01a1fcae-5d88-7792-b19c-87f840c88c05")]
@@ -38,7 +38,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(super) struct ListEntries {
     /// Include entries that were replayed
     #[arg(long)]
     all: bool,
@@ -54,7 +54,7 @@ pub(super) struct ReplayArgs {
     all: bool,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::List(list) => {
             let is_waiting = (!list.all).then_some(true);
@@ -65,7 +65,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             let columns =
                 ["quarantine_id", "received_at", "state", "reason", "source_id", "tenant_id"];
             output::list(config.output, &columns, &rows)?;
-            Ok(Done::Well)
+            Ok(ExitStatus::Success)
         }
         Command::Show { id } => {
             let shown = Instance::run(config, async |instance| {
@@ -73,7 +73,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
             })
             .await?;
             output::object(config.output, &shown)?;
-            Ok(Done::Well)
+            Ok(ExitStatus::Success)
         }
         Command::Replay(args) => run_replay(config, args).await,
     }
@@ -84,7 +84,7 @@ async fn entries(store: &Store, is_waiting: Option<bool>) -> anyhow::Result<Vec<
     let mut entries: Vec<Entry> = Vec::new();
     loop {
         let before = entries.last().map(|last| last.quarantine_id);
-        let filter = Filter { is_waiting, before, limit: PAGE };
+        let filter = EntryFilter { is_waiting, before, limit: PAGE };
         let page = store.quarantined(TenantId::INSTALLATION, filter).await?;
         if page.is_empty() {
             return Ok(entries);
@@ -108,8 +108,9 @@ fn row(entry: &Entry) -> Value {
 }
 
 async fn show(store: &Store, id: QuarantineId) -> anyhow::Result<Value> {
-    let (entry, claims) =
-        claims(store, TenantId::INSTALLATION, id).await.map_err(|error| told(&error))?;
+    let (entry, claims) = routing_candidates(store, TenantId::INSTALLATION, id)
+        .await
+        .map_err(|error| to_anyhow(&error))?;
     let mut shown = row(&entry);
     shown["kind"] = claims.kind.into();
     shown["provider_call_id"] = claims.provider_call_id.into();
@@ -120,7 +121,7 @@ async fn show(store: &Store, id: QuarantineId) -> anyhow::Result<Value> {
     Ok(shown)
 }
 
-async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<Done> {
+async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<ExitStatus> {
     let (rows, refused) = Instance::run(config, async |instance| {
         let store = &instance.store;
         let ids = match args.id {
@@ -138,7 +139,7 @@ async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<Done> 
     }
     let columns = ["quarantine_id", "status", "tenant_id", "position", "code"];
     output::list(config.output, &columns, &rows)?;
-    Ok(if refused.is_empty() { Done::Well } else { Done::Unwell })
+    Ok(if refused.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Replays each entry. Returns the results, and the errors other than entries that keep waiting.
@@ -165,7 +166,7 @@ async fn replay_each(
                 }));
                 let stays = is_all && error.code == "no-single-route";
                 if !stays {
-                    refused.push((id, told(&error)));
+                    refused.push((id, to_anyhow(&error)));
                 }
             }
         }
@@ -173,6 +174,6 @@ async fn replay_each(
     Ok((rows, refused))
 }
 
-fn told(error: &ApiError) -> anyhow::Error {
+fn to_anyhow(error: &ApiError) -> anyhow::Error {
     anyhow!("{} ({})", error.detail, error.code)
 }

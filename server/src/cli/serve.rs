@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::service::{Outside, Service, shutdown_signal};
-use crate::supervisor;
+use crate::service::{NetworkSettings, Service, shutdown_signal};
+use crate::systemd;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -28,7 +28,7 @@ pub(super) struct Args {
     pub(super) ops_listen: Option<SocketAddr>,
 }
 
-pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     if args.measure_stages {
         ledger_store::stage::measure();
     }
@@ -37,25 +37,25 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     let closed = instance.close().await;
     served?;
     closed?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     let store = Arc::clone(&instance.store);
     let limits = Limits::with_max_body(config.max_body_bytes).within_open_files();
-    let service = Service::start_at(limits, store, &Outside::of(config)).await?;
+    let service = Service::start_with_network(limits, store, &NetworkSettings::of(config)).await?;
     let mut shown = json!({ "listening": format!("http://{}", service.address) });
     if let Some(address) = service.ops_address {
         shown["operations"] = json!(format!("http://{address}"));
     }
-    let said = output::object(config.output, &shown);
-    if let Err(error) = said {
+    let printed = output::object(config.output, &shown);
+    if let Err(error) = printed {
         // Standard output is closed; the server still serves its clients.
         tracing::warn!(error = %error, "serve.not_said");
     }
-    supervisor::tell("READY=1");
+    systemd::notify("READY=1");
     shutdown_signal().await?;
-    supervisor::tell("STOPPING=1");
+    systemd::notify("STOPPING=1");
     eprintln!("draining; Ctrl-C again stops at once");
     service.stop().await
 }

@@ -11,7 +11,7 @@ use ledger_store::source::{NewSource, RouteKind, check_secret};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Done, output, usage};
+use super::{ExitStatus, output, usage_error};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
@@ -27,15 +27,15 @@ pub(super) enum Command {
   call-ledger source create --tenant acme --provider vapi --hmac     only signed requests are believed
   call-ledger source create --tenant acme --provider vapi --hmac --hmac-algorithm sha512 \\
     --hmac-signature-header x-acme-signature --hmac-no-timestamp --hmac-payload '{body}'")]
-    Create(Box<Create>),
+    Create(Box<CreateArgs>),
     /// Assign messages of a shared source to a tenant, by an id of the platform's objects
     #[command(after_help = "Example:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
-    Route(Route),
+    Route(RouteArgs),
     /// List the webhook sources, without their secrets
     #[command(after_help = "Example:
   call-ledger source list --tenant acme")]
-    List(change::List),
+    List(change::ListSources),
     /// Replace the secret of a source; the new one is printed once
     #[command(after_help = "Examples:
   call-ledger source rotate-secret 3f0e… --overlap 1d     both secrets are accepted for a day
@@ -56,7 +56,7 @@ A running server acts on it at once, five seconds later at the latest. Works wha
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Create {
+pub(super) struct CreateArgs {
     /// Slug or id of the tenant that owns the messages
     #[arg(long, required_unless_present = "shared")]
     tenant: Option<String>,
@@ -83,7 +83,7 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Route {
+pub(super) struct RouteArgs {
     /// Id of the shared source
     #[arg(long)]
     source: Uuid,
@@ -108,7 +108,7 @@ struct RouteBy {
     phone_number: Option<String>,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Create(create) => run_create(config, create).await,
         Command::Route(route) => run_route(config, route).await,
@@ -119,14 +119,14 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
     }
 }
 
-async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
+async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<ExitStatus> {
     let Some(provider) = Provider::parse(&create.provider) else {
         let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();
-        return usage(format!("--provider: this build speaks {}", known.join(", ")));
+        return usage_error(format!("--provider: this build speaks {}", known.join(", ")));
     };
     let secret = create.secret.clone().unwrap_or_else(fresh_secret);
     if let Err(weak) = check_secret(&secret) {
-        return usage(format!("--secret: {weak}"));
+        return usage_error(format!("--secret: {weak}"));
     }
     let signature = create.signature.scheme(&secret)?;
     let source_id = Instance::run(config, async |instance| {
@@ -150,19 +150,21 @@ async fn run_create(config: &Config, create: &Create) -> anyhow::Result<Done> {
     let path = format!("/ingest/{source_id}");
     let shown = json!({ "source_id": source_id, "path": path, "secret": secret });
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-async fn run_route(config: &Config, route: &Route) -> anyhow::Result<Done> {
+async fn run_route(config: &Config, route: &RouteArgs) -> anyhow::Result<ExitStatus> {
     let RouteBy { assistant_id, phone_number_id, phone_number } = &route.by;
     let (kind, value) = match (assistant_id, phone_number_id, phone_number) {
         (Some(id), ..) => (RouteKind::AssistantId, id.clone()),
         (_, Some(id), _) => (RouteKind::PhoneNumberId, id.clone()),
         (_, _, Some(number)) => match normalise_phone(number, None) {
             Some(number) => (RouteKind::PhoneNumber, number),
-            None => return usage("--phone-number: use E.164, such as +15550100123"),
+            None => return usage_error("--phone-number: use E.164, such as +15550100123"),
         },
-        (None, None, None) => return usage("say by what: an assistant, a number's id, a number"),
+        (None, None, None) => {
+            return usage_error("say by what: an assistant, a number's id, a number");
+        }
     };
     let source_id = SourceId(route.source);
     let tenant_id = Instance::run(config, async |instance| {
@@ -178,5 +180,5 @@ async fn run_route(config: &Config, route: &Route) -> anyhow::Result<Done> {
     .await?;
     let shown = json!({ "source_id": source_id, "tenant_id": tenant_id, "by": kind.as_str() });
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }

@@ -7,7 +7,7 @@ use ledger_core::phone::{country_meant, has_numbers, is_country};
 use ledger_store::tenants::{NewTenant, TenantState};
 use serde_json::json;
 
-use super::{Done, output, usage};
+use super::{ExitStatus, output, usage_error};
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// Create a tenant with its own log and keys
     #[command(after_help = "Example:
   call-ledger tenant create --slug harbor-dental --name 'Harbor Dental' --timezone America/Los_Angeles --country US")]
-    Create(Create),
+    Create(NewTenantArgs),
     /// List the tenants with their state and number of events
     List,
     /// Show the limits of a tenant's plan, or set them
@@ -26,7 +26,7 @@ pub(super) enum Command {
   call-ledger tenant plan --tenant acme --cost-usd none     that is not limited any more
 
 What is not named stays as it is. Usage is shown against the limits; nothing is refused beyond them.")]
-    Plan(plan::Plan),
+    Plan(plan::PlanArgs),
     /// Reject webhooks and writes of a tenant; reads continue
     #[command(after_help = "Example:
   call-ledger tenant freeze acme
@@ -55,7 +55,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Create {
+pub(super) struct NewTenantArgs {
     /// Short name: lower-case letters, digits and hyphens
     #[arg(long)]
     slug: String,
@@ -71,7 +71,7 @@ pub(super) struct Create {
     country: Option<String>,
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Create(create) => {
             let new = validated(create)?;
@@ -111,7 +111,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Do
         Command::Thaw(named) => set_state(config, named, TenantState::Active).await?,
         Command::Close(named) => set_state(config, named, TenantState::Closed).await?,
     }
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 async fn set_state(config: &Config, named: &Named, state: TenantState) -> anyhow::Result<()> {
@@ -129,13 +129,13 @@ async fn set_state(config: &Config, named: &Named, state: TenantState) -> anyhow
 }
 
 /// Validates the options of a new tenant. Each error names the option.
-fn validated(create: &Create) -> anyhow::Result<NewTenant> {
+fn validated(create: &NewTenantArgs) -> anyhow::Result<NewTenant> {
     let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if create.slug.is_empty() || create.slug.len() > 63 || !create.slug.chars().all(is_slug) {
-        return usage("--slug: use 1 to 63 lower-case letters, digits and hyphens");
+        return usage_error("--slug: use 1 to 63 lower-case letters, digits and hyphens");
     }
     if create.timezone.parse::<chrono_tz::Tz>().is_err() {
-        return usage(format!(
+        return usage_error(format!(
             "--timezone: {} is no IANA time zone (such as Europe/London)",
             create.timezone
         ));
@@ -143,7 +143,7 @@ fn validated(create: &Create) -> anyhow::Result<NewTenant> {
     let country = create.country.as_deref().map(str::to_ascii_uppercase);
     if let Some(country) = country.as_deref().filter(|country| !is_country(country)) {
         let meant = country_meant(country);
-        return usage(meant.map_or_else(
+        return usage_error(meant.map_or_else(
             || "--country: use an ISO 3166-1 alpha-2 code (such as GB)".to_owned(),
             |meant| format!("--country: {country} is no code of ISO 3166-1; use {meant}"),
         ));

@@ -9,7 +9,7 @@ use ledger_store::{Store, TenantTx};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Done, output};
+use super::{ExitStatus, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
@@ -31,7 +31,7 @@ struct Verified {
     first_bad: Option<i64>,
 }
 
-pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     let (ok, rows) = Instance::run(config, async |instance| {
         let mut rows = Vec::new();
         let mut ok = true;
@@ -48,19 +48,20 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
         Ok((ok, rows))
     })
     .await?;
-    let said = match config.output {
-        Output::Json => output::say(json!({ "ok": ok, "tenants": rows })),
+    let printed = match config.output {
+        Output::Json => output::print_line(json!({ "ok": ok, "tenants": rows })),
         Output::Table => {
             let columns = ["tenant_id", "size", "first_bad_position"];
-            output::list(config.output, &columns, &rows)
-                .and_then(|()| output::say(if ok { "nothing was altered" } else { "TAMPERED" }))
+            output::list(config.output, &columns, &rows).and_then(|()| {
+                output::print_line(if ok { "nothing was altered" } else { "TAMPERED" })
+            })
         }
     };
     if ok {
-        said.map(|()| Done::Well)
+        printed.map(|()| ExitStatus::Success)
     } else {
         // The exit code reports tampering even if standard output is closed.
-        Ok(Done::Tampered)
+        Ok(ExitStatus::TamperingFound)
     }
 }
 

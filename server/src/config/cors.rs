@@ -42,9 +42,9 @@ pub(super) fn check(origin: &str) -> Result<(), String> {
 
 /// Deserializes a list, or a text with commas as an environment variable has it.
 pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    struct List;
+    struct OriginsVisitor;
 
-    impl<'de> Visitor<'de> for List {
+    impl<'de> Visitor<'de> for OriginsVisitor {
         type Value = Vec<String>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +65,7 @@ pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D:
         }
     }
 
-    from.deserialize_any(List)
+    from.deserialize_any(OriginsVisitor)
 }
 
 #[cfg(test)]

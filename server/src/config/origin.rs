@@ -35,7 +35,7 @@ impl fmt::Display for Origin {
 
 /// The effective value of a setting, and its origin.
 #[derive(Debug)]
-pub struct Shown {
+pub struct EffectiveSetting {
     /// The setting's description.
     pub setting: &'static Setting,
     /// The value, masked if it is a secret; `None` if unset without a default.
@@ -50,11 +50,11 @@ impl Config {
     ///
     /// # Errors
     /// Those of [`Config::load`].
-    pub fn shown(
+    pub fn effective_settings(
         args: &GlobalArgs,
         listen: Option<SocketAddr>,
         is_flag: impl Fn(&str) -> bool,
-    ) -> anyhow::Result<Vec<Shown>> {
+    ) -> anyhow::Result<Vec<EffectiveSetting>> {
         let layers = Self::layers(args, listen);
         Self::read(&layers)?;
         let shown = Setting::ALL.iter().map(|setting| {
@@ -70,7 +70,7 @@ impl Config {
                 (_, Some(path)) => Origin::File(path),
                 _ => Origin::Default,
             };
-            Shown { setting, value: value.map(|value| mask(setting, value)), origin }
+            EffectiveSetting { setting, value: value.map(|value| mask(setting, value)), origin }
         });
         Ok(shown.collect())
     }

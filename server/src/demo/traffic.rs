@@ -1,32 +1,32 @@
 //! Demo traffic: a month of calls of two invented clinics, as the webhook bodies a voice platform
 //! (Vapi) sends.
 //!
-//! The traffic is a pure function of its [`Plan`]: no clock, no network, and no randomness but the
+//! The traffic is a pure function of its [`TrafficPlan`]: no clock, no network, and no randomness but the
 //! plan's seed. Irregularities are intended, because the platform has them: repeated and reordered
 //! messages, stale snapshots, corrected reports, calls that never start. All people are invented;
 //! numbers and addresses are from ranges reserved for fiction.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use author::Author;
-use dice::Dice;
-use post::Letter;
-use practice::Practice;
-use story::Story;
+use call_generator::CallGenerator;
+use rng::SeededRng;
+use scenario::Scenario;
+use schedule::WebhookMessage;
+use seeded_clinic::SeededClinic;
 
-mod author;
 mod bill;
 mod calendar;
+mod call_generator;
+mod context;
 mod decimal;
 mod dialogue;
-mod dice;
 mod json;
-mod lines;
 mod people;
-mod post;
-mod practice;
-mod scene;
-mod story;
+mod rng;
+mod scenario;
+mod schedule;
+mod scripts;
+mod seeded_clinic;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -34,7 +34,7 @@ mod writer;
 
 /// Parameters of the traffic. The same plan gives the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct TrafficPlan {
     /// Number of calls of both clinics; three of five are the first one's.
     pub calls: u32,
     /// Number of days before `until` in which calls may begin: 1 to 3,650; other values are
@@ -61,7 +61,7 @@ pub struct Clinic {
 
 /// One webhook request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DemoDelivery {
     /// Index into [`clinics`] of the receiving clinic.
     pub clinic: usize,
     /// Time of sending by the platform, never before the message's own time.
@@ -76,7 +76,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
     /// Deliveries in the order of `sent_at`.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<DemoDelivery>,
     /// Expected figures for each of [`clinics`].
     pub truth: [Truth; 2],
 }
@@ -100,30 +100,30 @@ pub struct Truth {
     pub telemetry: u64,
 }
 
-/// Returns the two clinics, in the order of [`Delivery::clinic`].
+/// Returns the two clinics, in the order of [`DemoDelivery::clinic`].
 #[must_use]
 pub fn clinics() -> [Clinic; 2] {
-    practice::clinics()
+    seeded_clinic::clinics()
 }
 
 /// Generates the traffic in memory: about 25 KB per call.
 #[must_use]
-pub fn traffic(plan: &Plan) -> Traffic {
+pub fn traffic(plan: &TrafficPlan) -> Traffic {
     let until = plan.until.trunc_subsecs(3);
     let hours = plan.days.clamp(1, 3_650) * 24;
     let from = until - TimeDelta::hours(hours.into());
-    let practices = practice::practices(plan.seed, from - TimeDelta::days(90));
+    let seeded_clinics = seeded_clinic::seeded_clinics(plan.seed, from - TimeDelta::days(90));
     let first = plan.calls - plan.calls / 5 * 2;
-    let mut dice = Dice::new(plan.seed);
+    let mut rng = SeededRng::new(plan.seed);
     let mut deliveries = Vec::new();
     let mut truth = [Truth::default(); 2];
     for (clinic, calls) in [first, plan.calls - first].into_iter().enumerate() {
-        let practice = &practices[clinic];
-        let mut dice = dice.fork();
-        for story in stories(practice, calls, (from, until, hours), &mut dice) {
-            let letters = post::letters(practice, &story, until, &mut dice.fork());
-            truth[clinic].count(&story, &letters);
-            deliveries.extend(letters.into_iter().map(|letter| delivery(clinic, letter)));
+        let seeded_clinic = &seeded_clinics[clinic];
+        let mut rng = rng.fork();
+        for scenario in scenarios(seeded_clinic, calls, (from, until, hours), &mut rng) {
+            let webhooks = schedule::webhooks(seeded_clinic, &scenario, until, &mut rng.fork());
+            truth[clinic].count(&scenario, &webhooks);
+            deliveries.extend(webhooks.into_iter().map(|webhook| delivery(clinic, webhook)));
         }
     }
     deliveries.sort_by_key(|delivery| delivery.sent_at);
@@ -132,45 +132,45 @@ pub fn traffic(plan: &Plan) -> Traffic {
 
 /// Generates one clinic's calls. They begin at least an hour before the end, so that late
 /// corrections arrive in time; in a busy clinic a few more are in progress at the end.
-fn stories(
-    practice: &Practice,
+fn scenarios(
+    seeded_clinic: &SeededClinic,
     calls: u32,
     (from, until, hours): (DateTime<Utc>, DateTime<Utc>, u32),
-    dice: &mut Dice,
-) -> Vec<Story> {
+    rng: &mut SeededRng,
+) -> Vec<Scenario> {
     let live = match calls {
         0..30 => 0,
         30..150 => 1,
         _ => 2,
     };
-    let mut author = Author::new(practice, from, hours - 1, dice);
+    let mut call_generator = CallGenerator::new(seeded_clinic, from, hours - 1, rng);
     (0..calls)
         .map(|nth| {
-            let mut dice = dice.fork();
+            let mut rng = rng.fork();
             if nth < live {
-                author.unfinished(until, &mut dice)
+                call_generator.unfinished(until, &mut rng)
             } else {
-                author.finished(&mut dice)
+                call_generator.finished(&mut rng)
             }
         })
         .collect()
 }
 
-fn delivery(clinic: usize, letter: Letter) -> Delivery {
-    let Letter { kind, sent_at, body, .. } = letter;
-    Delivery { clinic, sent_at, kind, body: body.into_bytes() }
+fn delivery(clinic: usize, webhook: WebhookMessage) -> DemoDelivery {
+    let WebhookMessage { kind, sent_at, body, .. } = webhook;
+    DemoDelivery { clinic, sent_at, kind, body: body.into_bytes() }
 }
 
 impl Truth {
-    fn count(&mut self, story: &Story, letters: &[Letter]) {
-        let count = |wanted: fn(&Letter) -> bool| {
-            letters.iter().map(|letter| u64::from(wanted(letter))).sum::<u64>()
+    fn count(&mut self, scenario: &Scenario, webhooks: &[WebhookMessage]) {
+        let count = |wanted: fn(&WebhookMessage) -> bool| {
+            webhooks.iter().map(|webhook| u64::from(wanted(webhook))).sum::<u64>()
         };
         self.calls += 1;
-        self.ended += u64::from(story.times.ended_at.is_some());
-        self.cost_nanos += story.cost_nanos();
-        self.tool_calls += story.dialogue.tool_uses().map(|_| 1).sum::<u64>();
-        self.duplicates += count(|letter| letter.is_repeat);
-        self.telemetry += count(|letter| letter.is_telemetry);
+        self.ended += u64::from(scenario.times.ended_at.is_some());
+        self.cost_nanos += scenario.cost_nanos();
+        self.tool_calls += scenario.dialogue.tool_uses().map(|_| 1).sum::<u64>();
+        self.duplicates += count(|webhook| webhook.is_repeat);
+        self.telemetry += count(|webhook| webhook.is_telemetry);
     }
 }

@@ -11,13 +11,13 @@ use crate::limits::Limits;
 use crate::problem::ApiError;
 
 /// Time before the minimum rate applies, because a connection may start slowly.
-const GRACE: Duration = Duration::from_secs(4);
+const START_GRACE: Duration = Duration::from_secs(4);
 /// Minimum average rate in bytes per second; slower senders are disconnected. The slowest reports
 /// of a platform arrive a hundred times as fast.
-const PACE: usize = 16 << 10;
+const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// Returns the content length the sender announced.
-pub(super) fn told_length(headers: &HeaderMap) -> Option<usize> {
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -26,7 +26,7 @@ pub(super) fn told_length(headers: &HeaderMap) -> Option<usize> {
 pub(super) async fn discard(body: Body, limits: &Limits) {
     let limit = 4 * limits.max_body;
     // Complete or not, nothing more is read.
-    let _ = each_frame(body, limit, limits.body_patience, |_| ()).await;
+    let _ = each_frame(body, limit, limits.body_timeout, |_| ()).await;
 }
 
 /// Reads the whole body.
@@ -36,12 +36,13 @@ pub(super) async fn discard(body: Body, limits: &Limits) {
 pub(crate) async fn read(
     body: Body,
     limit: usize,
-    patience: Duration,
+    max_wait: Duration,
 ) -> Result<Vec<u8>, ApiError> {
     // Reserved pages do not count as memory in use before they are written.
-    let told = body.size_hint().exact().and_then(|told| usize::try_from(told).ok());
-    let mut whole = Vec::with_capacity(told.unwrap_or(0).min(limit));
-    each_frame(body, limit, patience, |bytes| whole.extend_from_slice(&bytes)).await?;
+    let content_length =
+        body.size_hint().exact().and_then(|content_length| usize::try_from(content_length).ok());
+    let mut whole = Vec::with_capacity(content_length.unwrap_or(0).min(limit));
+    each_frame(body, limit, max_wait, |bytes| whole.extend_from_slice(&bytes)).await?;
     Ok(whole)
 }
 
@@ -49,7 +50,7 @@ pub(crate) async fn read(
 async fn each_frame(
     body: Body,
     limit: usize,
-    patience: Duration,
+    max_wait: Duration,
     mut take: impl FnMut(Bytes),
 ) -> Result<(), ApiError> {
     let mut body = std::pin::pin!(body);
@@ -57,7 +58,7 @@ async fn each_frame(
     let mut seen = 0_usize;
     loop {
         let next =
-            timeout_at(due(began, seen, patience), poll_fn(|cx| body.as_mut().poll_frame(cx)));
+            timeout_at(due(began, seen, max_wait), poll_fn(|cx| body.as_mut().poll_frame(cx)));
         let frame = match next.await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok(()),
@@ -80,9 +81,9 @@ async fn each_frame(
 }
 
 /// Returns the deadline of the next frame, after `seen` bytes.
-fn due(began: Instant, seen: usize, patience: Duration) -> Instant {
-    let paced = Duration::from_millis((seen / (PACE / 1000)) as u64);
-    began + paced.max(GRACE).min(patience)
+fn due(began: Instant, seen: usize, max_wait: Duration) -> Instant {
+    let paced = Duration::from_millis((seen / (MIN_BYTES_PER_SECOND / 1000)) as u64);
+    began + paced.max(START_GRACE).min(max_wait)
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {
@@ -94,16 +95,20 @@ pub(super) fn too_large(limit: usize) -> ApiError {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     #[test]
     fn each_piece_is_due_after_its_grace_its_pace_and_never_after_the_deadline() {
         let began = Instant::now();
-        let after = |seen| (due(began, seen, PATIENCE) - began).as_secs();
-        assert_eq!(after(0), GRACE.as_secs());
-        assert_eq!(after(2 * PACE), GRACE.as_secs());
-        assert_eq!(after(10 * PACE + 1_000), 10, "fast at first is not fast for ever");
-        assert_eq!(after(5_000_000), PATIENCE.as_secs());
+        let after = |seen| (due(began, seen, TIMEOUT) - began).as_secs();
+        assert_eq!(after(0), START_GRACE.as_secs());
+        assert_eq!(after(2 * MIN_BYTES_PER_SECOND), START_GRACE.as_secs());
+        assert_eq!(
+            after(10 * MIN_BYTES_PER_SECOND + 1_000),
+            10,
+            "fast at first is not fast for ever"
+        );
+        assert_eq!(after(5_000_000), TIMEOUT.as_secs());
         let short = Duration::from_millis(300);
         assert_eq!(due(began, 5_000_000, short) - began, short);
     }
@@ -111,8 +116,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_whole_or_too_large() {
         let body = || Body::from(vec![b'x'; 300_000]);
-        assert_eq!(read(body(), 300_000, PATIENCE).await.expect("it comes").len(), 300_000);
-        let refused = read(body(), 299_999, PATIENCE).await.expect_err("it is too large");
+        assert_eq!(read(body(), 300_000, TIMEOUT).await.expect("it comes").len(), 300_000);
+        let refused = read(body(), 299_999, TIMEOUT).await.expect_err("it is too large");
         assert_eq!(refused.code, "body-too-large");
     }
 }

@@ -14,20 +14,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_store::counts::{BatchId, Count, Outcome, UNPROVEN};
 use ledger_store::source::Source;
+use ledger_store::webhook_counts::{BatchId, CountDelta, Outcome, UNAUTHENTICATED};
 use ledger_store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{NO_SINGLE_ROUTE, Taken, answer};
+use super::{IngestOutcome, NO_SINGLE_ROUTE, response};
 use crate::problem::ApiError;
 
 /// Interval between two writes of the counts.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Timeout of one write; the batch is then retried.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of distinct keys waiting while the database fails. Beyond it, counts are merged
 /// without their type and hour; the totals stay exact.
 const MAX_WAITING: usize = 20_000;
@@ -42,15 +42,15 @@ const UNREADABLE: &str = "unreadable";
 const UNANSWERED: &str = "unanswered";
 
 /// The counts of this process that are not stored yet.
-pub struct Counts {
+pub struct OutcomeCounter {
     writer_id: Uuid,
-    waiting: Mutex<BTreeMap<Key, Seen>>,
-    sending: tokio::sync::Mutex<Batch>,
+    waiting: Mutex<BTreeMap<CountKey, CountEntry>>,
+    sending: tokio::sync::Mutex<PendingBatch>,
 }
 
 /// The key of a count. The hour is first, so that keys are sorted by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct CountKey {
     hour: DateTime<Utc>,
     tenant_id: TenantId,
     source_id: SourceId,
@@ -60,7 +60,7 @@ struct Key {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct CountEntry {
     count: i64,
     last_at: DateTime<Utc>,
 }
@@ -68,12 +68,12 @@ struct Seen {
 /// A batch being written. It stays unchanged until the write is confirmed, so a retry is
 /// idempotent.
 #[derive(Default)]
-struct Batch {
+struct PendingBatch {
     number: i64,
-    counts: Vec<Count>,
+    counts: Vec<CountDelta>,
 }
 
-impl Counts {
+impl OutcomeCounter {
     /// Creates an empty counter. `writer_id` identifies this process in batch ids.
     #[must_use]
     pub fn new(writer_id: Uuid) -> Self {
@@ -82,12 +82,16 @@ impl Counts {
 
     /// Starts counting a webhook to a source. The returned guard counts it when dropped, however
     /// the request ends.
-    pub(super) fn visit<'a>(&'a self, source: &'a Source, at: DateTime<Utc>) -> Visit<'a> {
-        Visit {
+    pub(super) fn start<'a>(
+        &'a self,
+        source: &'a Source,
+        at: DateTime<Utc>,
+    ) -> OutcomeRecorder<'a> {
+        OutcomeRecorder {
             counts: self,
             source,
             at,
-            kind: UNPROVEN,
+            kind: UNAUTHENTICATED,
             outcome: Outcome::Refused,
             reason: UNANSWERED,
         }
@@ -95,7 +99,7 @@ impl Counts {
 
     /// Writes the counts about once a second until stopped, then once more. Stop it only after the
     /// last request has ended.
-    pub async fn keep(&self, store: &Store, mut stop: watch::Receiver<bool>) {
+    pub async fn run_flush_loop(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
             if let Err(error) = self.flush(store).await {
                 tracing::warn!(error = %error, "counts.not_added");
@@ -122,21 +126,21 @@ impl Counts {
         self.send(store, &mut sending).await
     }
 
-    async fn send(&self, store: &Store, batch: &mut Batch) -> Result<(), StoreError> {
+    async fn send(&self, store: &Store, batch: &mut PendingBatch) -> Result<(), StoreError> {
         if batch.counts.is_empty() {
             return Ok(());
         }
         let id = BatchId { writer_id: self.writer_id, batch: batch.number };
-        let added = timeout(PATIENCE, store.add_counts(id, &batch.counts)).await;
+        let added = timeout(TIMEOUT, store.add_counts(id, &batch.counts)).await;
         added
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()))?;
         batch.counts.clear();
         Ok(())
     }
 
-    fn take(&self) -> Vec<Count> {
+    fn take(&self) -> Vec<CountDelta> {
         let mut waiting = self.waiting.lock().expect("nothing panics while holding it");
-        let count = |(key, seen): (Key, Seen)| Count {
+        let count = |(key, seen): (CountKey, CountEntry)| CountDelta {
             tenant_id: key.tenant_id,
             hour: key.hour,
             source_id: key.source_id,
@@ -157,23 +161,23 @@ impl Counts {
         unsure + waiting.values().map(|seen| seen.count).sum::<i64>()
     }
 
-    fn add(&self, key: Key, at: DateTime<Utc>) {
+    fn add(&self, key: CountKey, at: DateTime<Utc>) {
         let mut waiting = self.waiting.lock().expect("nothing panics while holding it");
         let is_full = waiting.len() >= MAX_WAITING && !waiting.contains_key(&key);
         let oldest = waiting.first_key_value().map(|(oldest, _)| oldest.hour);
         let key = match oldest {
-            Some(hour) if is_full => Key { hour, kind: OTHER, ..key },
+            Some(hour) if is_full => CountKey { hour, kind: OTHER, ..key },
             _ => key,
         };
-        let seen = waiting.entry(key).or_insert(Seen { count: 0, last_at: at });
+        let seen = waiting.entry(key).or_insert(CountEntry { count: 0, last_at: at });
         seen.count += 1;
         seen.last_at = seen.last_at.max(at);
     }
 }
 
 /// Drop guard that counts one webhook with the outcome known so far.
-pub(super) struct Visit<'a> {
-    counts: &'a Counts,
+pub(super) struct OutcomeRecorder<'a> {
+    counts: &'a OutcomeCounter,
     source: &'a Source,
     at: DateTime<Utc>,
     kind: &'static str,
@@ -181,56 +185,56 @@ pub(super) struct Visit<'a> {
     reason: &'static str,
 }
 
-impl Visit<'_> {
+impl OutcomeRecorder<'_> {
     /// Records that the sender is authenticated. From here on, an unfinished request counts as a
     /// failure of this server.
-    pub(super) fn is_proven(&mut self) {
+    pub(super) fn set_authenticated(&mut self) {
         self.kind = UNREAD;
         self.outcome = Outcome::Failed;
     }
 
     /// Records that authentication failed, with the reason.
-    pub(super) fn is_unproven(&mut self, reason: &'static str) {
-        self.kind = UNPROVEN;
+    pub(super) fn set_unauthenticated(&mut self, reason: &'static str) {
+        self.kind = UNAUTHENTICATED;
         self.outcome = Outcome::Refused;
         self.reason = reason;
     }
 
     /// Records that the whole body was read and authenticated.
-    pub(super) fn is_read(&mut self) {
+    pub(super) fn set_read(&mut self) {
         self.kind = UNREADABLE;
         self.outcome = Outcome::Failed;
     }
 
     /// Records the message type. Types are open text, so only listed ones are counted separately.
-    pub(super) fn is_of_kind(&mut self, kind: &str) {
-        let known = answer::KNOWN_KINDS.iter().copied().find(|known| *known == kind);
+    pub(super) fn set_kind(&mut self, kind: &str) {
+        let known = response::KNOWN_KINDS.iter().copied().find(|known| *known == kind);
         self.kind = known.unwrap_or(OTHER);
     }
 
     /// Records the outcome of processing the message.
-    pub(super) fn became(&mut self, taken: &Result<Taken, ApiError>) {
+    pub(super) fn set_outcome(&mut self, taken: &Result<IngestOutcome, ApiError>) {
         match taken {
             Ok(taken) => {
                 self.outcome = taken.outcome();
                 self.reason = match taken {
-                    Taken::Quarantined => NO_SINGLE_ROUTE,
-                    Taken::Recorded(_) | Taken::Ignored => "",
+                    IngestOutcome::Quarantined => NO_SINGLE_ROUTE,
+                    IngestOutcome::Recorded(_) | IngestOutcome::Ignored => "",
                 };
             }
-            Err(refused) => self.was_refused(refused),
+            Err(refused) => self.set_rejected(refused),
         }
     }
 
     /// Records a rejection: client errors count as refused, all others as failed.
-    pub(super) fn was_refused(&mut self, refused: &ApiError) {
+    pub(super) fn set_rejected(&mut self, refused: &ApiError) {
         let is_theirs = refused.status.is_client_error();
         self.outcome = if is_theirs { Outcome::Refused } else { Outcome::Failed };
         self.reason = refused.code;
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for OutcomeRecorder<'_> {
     fn drop(&mut self) {
         let Self { counts, source, at, kind, outcome, reason } = *self;
         metrics::counter!(
@@ -240,7 +244,7 @@ impl Drop for Visit<'_> {
         .increment(1);
         let hour = hour_of(at);
         let (tenant_id, source_id) = (source.tenant_id, source.source_id);
-        counts.add(Key { hour, tenant_id, source_id, kind, outcome, reason }, at);
+        counts.add(CountKey { hour, tenant_id, source_id, kind, outcome, reason }, at);
     }
 }
 
@@ -272,23 +276,23 @@ mod tests {
         }
     }
 
-    fn counted(counts: &Counts) -> Vec<(&'static str, Outcome, &'static str, i64)> {
+    fn counted(counts: &OutcomeCounter) -> Vec<(&'static str, Outcome, &'static str, i64)> {
         let taken = counts.take().into_iter();
         taken.map(|one| (one.kind, one.outcome, one.reason, one.count)).collect()
     }
 
     #[test]
-    fn a_visit_that_breaks_off_is_counted_as_what_was_known_of_it() {
-        let (counts, source) = (Counts::new(Uuid::nil()), source(1));
-        let visit = || counts.visit(&source, DateTime::UNIX_EPOCH);
-        drop(visit());
-        visit().is_proven();
-        let mut read = visit();
-        read.is_read();
-        read.is_of_kind("hang");
+    fn an_unfinished_webhook_is_counted_with_what_was_known_of_it() {
+        let (counts, source) = (OutcomeCounter::new(Uuid::nil()), source(1));
+        let recorder = || counts.start(&source, DateTime::UNIX_EPOCH);
+        drop(recorder());
+        recorder().set_authenticated();
+        let mut read = recorder();
+        read.set_read();
+        read.set_kind("hang");
         drop(read);
-        let mut forged = visit();
-        forged.is_of_kind("unproven");
+        let mut forged = recorder();
+        forged.set_kind("unproven");
         drop(forged);
         assert_eq!(
             counted(&counts),
@@ -304,12 +308,12 @@ mod tests {
 
     #[test]
     fn while_nothing_can_be_added_memory_is_bounded_and_no_number_is_lost() {
-        let counts = Counts::new(Uuid::nil());
+        let counts = OutcomeCounter::new(Uuid::nil());
         let sources = [source(1), source(2)];
         for hour in 0..MAX_WAITING {
             let at = DateTime::UNIX_EPOCH + TimeDelta::hours(i64::try_from(hour).expect("small"));
             for source in &sources {
-                counts.visit(source, at).became(&Ok(Taken::Ignored));
+                counts.start(source, at).set_outcome(&Ok(IngestOutcome::Ignored));
             }
         }
         let waiting = counts.take();

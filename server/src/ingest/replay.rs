@@ -10,7 +10,7 @@ use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
 use uuid::Uuid;
 
-use super::{Delivery, answer};
+use super::{WebhookDelivery, response};
 use crate::problem::ApiError;
 
 /// Result of a replay: the log position of the message.
@@ -27,7 +27,7 @@ pub struct Replay {
 }
 
 /// Routing information of a quarantine entry; contains no personal data.
-pub struct Claims {
+pub struct RoutingCandidates {
     /// Message type, as named by the provider.
     pub kind: String,
     /// The provider's id of the call.
@@ -57,14 +57,14 @@ pub async fn replay(
         return Ok(Replay { quarantine_id, tenant_id, position, was_known: true });
     }
     let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
-    let delivery = Delivery { store, source: &source, request_id };
+    let delivery = WebhookDelivery { store, source: &source, request_id };
     let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
     // The body has lost its secrets, so it does not name itself as the sender's did.
     let content = content.unwrap_or(named);
     // What the voice heard when it asked.
-    answer::fill_tool_results(&mut translation.drafts, answer::FAILED);
+    response::fill_tool_results(&mut translation.drafts, response::FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);
     }
@@ -79,11 +79,11 @@ pub async fn replay(
 ///
 /// # Errors
 /// 404 if `viewer` sees no such entry.
-pub async fn claims(
+pub async fn routing_candidates(
     store: &Store,
     viewer: TenantId,
     quarantine_id: QuarantineId,
-) -> Result<(Entry, Claims), ApiError> {
+) -> Result<(Entry, RoutingCandidates), ApiError> {
     let OpenEntry { entry, body, .. } = open(store, viewer, quarantine_id).await?;
     let source = store.find_source(entry.source_id).await?;
     let provider = source.map_or(Provider::Vapi, |source| source.provider);
@@ -92,7 +92,7 @@ pub async fn claims(
         ApiError::internal(&format_args!("a quarantined body cannot be read: {refused}"))
     })?;
     let tenants = store.find_routes(entry.source_id, &translation.routing).await?;
-    let claims = Claims {
+    let claims = RoutingCandidates {
         kind: translation.kind,
         provider_call_id: translation.provider_call_id,
         routing: translation.routing,

@@ -10,13 +10,13 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 /// Description of the problem, for error messages and `doctor`.
-pub const FOUND: &str = "a pooler in transaction mode stands before the database: what is set for a \
+pub const PROBLEM: &str = "a pooler in transaction mode stands before the database: what is set for a \
                          connection does not stay with it";
 /// Remedy, for error messages and `doctor`.
-pub const TODO: &str = "use session mode (pool_mode = session), or name the database itself";
+pub const REMEDY: &str = "use session mode (pool_mode = session), or name the database itself";
 
 /// Timeout of a query: a pooler with a small pool may block the second connection until the first is closed.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Returns true if two connections share one server process, or if one connection changes its process between
 /// two queries.
@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub async fn find(database: &PgConnectOptions) -> sqlx::Result<bool> {
     let mut first = PgConnection::connect_with(database).await?;
     let before = backend(&mut first).await?;
-    let Ok(second) = timeout(PATIENCE, second(database)).await else { return Ok(false) };
+    let Ok(second) = timeout(TIMEOUT, second(database)).await else { return Ok(false) };
     let (mut second, other) = second?;
     // The second connection keeps its transaction open, so a pooler must assign another process to the first.
-    let after = timeout(PATIENCE, backend(&mut first)).await.unwrap_or(Ok(-1))?;
-    let _ = timeout(PATIENCE, sqlx::raw_sql("rollback").execute(&mut second)).await;
+    let after = timeout(TIMEOUT, backend(&mut first)).await.unwrap_or(Ok(-1))?;
+    let _ = timeout(TIMEOUT, sqlx::raw_sql("rollback").execute(&mut second)).await;
     drop((first, second));
     Ok(is_shared(before, other, after))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 fn names(found: &Value, of: &str, key: &str) -> Vec<String> {
     let rows = found[of].as_array().unwrap_or_else(|| panic!("{of}: {found}"));
@@ -10,10 +10,10 @@ fn names(found: &Value, of: &str, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_rebuild_is_measured_beside_a_bare_reader_and_comes_to_what_was_folded_live() {
-    let world = World::new();
+fn a_rebuild_is_measured_against_a_plain_read_and_equals_the_live_rows() {
+    let test_dir = TestDir::new();
     let args = ["bench", "rebuild", "--events", "300", "--tenants", "1,3"];
-    let found = world.json(&args);
+    let found = test_dir.json(&args);
     assert_eq!(found["bench"], "rebuild");
     let measured = names(&found, "measured", "what");
     let of = |part: &str| measured.iter().filter(|what| what.contains(part)).count();
@@ -29,14 +29,14 @@ fn a_rebuild_is_measured_beside_a_bare_reader_and_comes_to_what_was_folded_live(
             && goal["met"] == true
     });
     assert_eq!(differ.count(), 2, "{found}");
-    assert!(std::fs::read_dir(world.data()).is_ok_and(|left| left.count() == 0));
+    assert!(std::fs::read_dir(test_dir.data()).is_ok_and(|left| left.count() == 0));
 }
 
 #[test]
-fn what_is_asked_is_timed_and_what_is_not_there_is_named() {
-    let world = World::new();
+fn every_query_is_timed_and_a_missing_one_is_named() {
+    let test_dir = TestDir::new();
     let args = ["bench", "read", "--sizes", "30,60", "--tenants", "3", "--requests", "2"];
-    let found = world.json(&args);
+    let found = test_dir.json(&args);
     assert_eq!(found["bench"], "read");
     let pages: Vec<&Value> = found["measured"]
         .as_array()
@@ -58,14 +58,14 @@ fn what_is_asked_is_timed_and_what_is_not_there_is_named() {
             .any(|one| one.as_str().is_some_and(|one| one.starts_with("calls, tag: 4"))),
         "{found}"
     );
-    assert!(std::fs::read_dir(world.data()).is_ok_and(|left| left.count() == 0));
+    assert!(std::fs::read_dir(test_dir.data()).is_ok_and(|left| left.count() == 0));
 }
 
 #[test]
-fn an_event_is_followed_into_the_read_model_while_webhooks_arrive() {
-    let world = World::new();
+fn the_latency_of_an_event_to_the_read_model_is_measured_under_load() {
+    let test_dir = TestDir::new();
     let args = ["bench", "ingest", "--rate", "20", "--seconds", "2", "--step-seconds", "0"];
-    let found = world.json(&args);
+    let found = test_dir.json(&args);
     let rows = found["measured"].as_array().expect("rows");
     let seen = rows.iter().find(|row| row["what"] == "from due to read model, 20 a second");
     let seen = seen.unwrap_or_else(|| panic!("{found}"));

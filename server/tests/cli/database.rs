@@ -5,35 +5,35 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use crate::world::{Behind, World};
+use crate::test_dir::{DirectAccess, TestDir};
 
 /// Returns whether a message is one sentence, without PostgreSQL source locations and repetitions.
-fn is_plain(said: &str) -> bool {
-    let causes: Vec<&str> = said.trim().split(": ").collect();
+fn is_plain(message: &str) -> bool {
+    let causes: Vec<&str> = message.trim().split(": ").collect();
     let mut different = causes.clone();
     different.sort_unstable();
     different.dedup();
-    !said.contains(" at line ") && !said.contains(".c:") && different.len() == causes.len()
+    !message.contains(" at line ") && !message.contains(".c:") && different.len() == causes.len()
 }
 
 #[tokio::test]
-async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
+async fn a_login_without_a_right_gets_the_name_of_the_right_and_the_grant() {
     // The roles are global to this private server, which no other test uses.
-    let world = World::new();
-    let mut behind = Behind::new(&world).await;
-    behind
-        .does(
+    let test_dir = TestDir::new();
+    let mut direct = DirectAccess::new(&test_dir).await;
+    direct
+        .execute(
             "create role plain login password 'right'; create role maker login createrole; \
              create role second login createrole; create database of_plain owner plain; \
              create database of_maker owner maker; create database of_second owner second; \
              create database of_nobody",
         )
         .await;
-    let hba = world.data().join("pg/pg_hba.conf");
+    let hba = test_dir.data().join("pg/pg_hba.conf");
     let before = fs::read_to_string(&hba).expect("it is there");
     fs::write(&hba, format!("local all plain scram-sha-256\n{before}")).expect("our own file");
-    behind.does("select pg_reload_conf()").await;
-    let socket = behind.tells::<String>("select current_setting('unix_socket_directories')").await;
+    direct.execute("select pg_reload_conf()").await;
+    let socket = direct.query::<String>("select current_setting('unix_socket_directories')").await;
     let socket = socket.trim_matches('"').replace('/', "%2F");
     let migrate = |login: &str, database: &str| {
         let (login, password) = login.split_once(':').unwrap_or((login, ""));
@@ -41,10 +41,10 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
             "postgres:///{database}?host={socket}&port=5432&user={login}&password={password}"
         );
         // A connection that starts during the reload still gets the old rules.
-        world.run(&["migrate", "--data-dir", "elsewhere", "--database-url", &url])
+        test_dir.run(&["migrate", "--data-dir", "elsewhere", "--database-url", &url])
     };
 
-    for (login, database, said) in [
+    for (login, database, message) in [
         ("plain:wrong", "of_plain", "refuses the password of login plain"),
         ("plain:right", "nowhere", "no database nowhere"),
         ("plain:right", "of_plain", "alter role plain createrole"),
@@ -52,7 +52,7 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
     ] {
         let ran = migrate(login, database);
         assert_eq!(ran.code, 1, "{login} {database}: {}", ran.stdout);
-        assert!(ran.stderr.contains(said), "{login} {database}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{login} {database}: {}", ran.stderr);
         assert!(is_plain(&ran.stderr), "{}", ran.stderr);
         assert!(!ran.stderr.contains("wrong"), "a password is not repeated: {}", ran.stderr);
     }
@@ -65,13 +65,15 @@ async fn a_login_that_lacks_something_is_told_what_and_how_it_gets_it() {
     assert!(is_plain(&ran.stderr), "{}", ran.stderr);
     // What the page on installing says.
     for login in ["plain", "second"] {
-        behind.does(&format!("grant ledger_owner, ledger_app, ledger_projector to {login}")).await;
+        direct
+            .execute(&format!("grant ledger_owner, ledger_app, ledger_projector to {login}"))
+            .await;
     }
     for (login, database) in [("plain:right", "of_plain"), ("second", "of_second")] {
         let ran = migrate(login, database);
         assert_eq!(ran.code, 0, "{login}: {}", ran.stderr);
     }
-    behind.close().await;
+    direct.close().await;
 }
 
 /// A fake pooler in transaction mode: every connection is served by the same backend process.
@@ -125,16 +127,16 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_pooler_in_transaction_mode_is_named_at_the_start_and_by_doctor() {
-    let world = World::new();
+fn a_pooler_in_transaction_mode_is_reported_at_the_start_and_by_doctor() {
+    let test_dir = TestDir::new();
     let url = format!("postgres://ledger@{}/ledger", shared_backend());
     for command in ["serve", "migrate"] {
-        let ran = world.run(&[command, "--database-url", &url]);
+        let ran = test_dir.run(&[command, "--database-url", &url]);
         assert_eq!(ran.code, 1, "{command}");
         assert!(ran.stderr.contains("a pooler in transaction mode"), "{}", ran.stderr);
         assert!(ran.stderr.contains("pool_mode = session"), "{}", ran.stderr);
     }
-    let examined = world.run(&["doctor", "--output", "json", "--database-url", &url]);
+    let examined = test_dir.run(&["doctor", "--output", "json", "--database-url", &url]);
     let examined: serde_json::Value = serde_json::from_str(&examined.stdout).expect("JSON");
     let checks = examined["checks"].as_array().expect("checks");
     let pooler = checks.iter().find(|check| check["check"] == "pooler").expect("it is looked at");
@@ -143,9 +145,9 @@ fn a_pooler_in_transaction_mode_is_named_at_the_start_and_by_doctor() {
 
 #[test]
 fn a_url_of_another_kind_is_refused_with_the_form_that_is_taken_and_without_its_password() {
-    let world = World::new();
+    let test_dir = TestDir::new();
     let form = "postgres://LOGIN@HOST/DATABASE";
-    for (url, said) in [
+    for (url, message) in [
         ("", "it is empty"),
         ("nonsense", "it has no scheme"),
         ("root:hidden-word@db.example.com/ledger", "it has no scheme"),
@@ -156,9 +158,9 @@ fn a_url_of_another_kind_is_refused_with_the_form_that_is_taken_and_without_its_
         ("postgres://ledger:hidden-word@db.example.com/ledger?sslmode=hidden-word", "sslmode"),
     ] {
         for command in [&["tenant", "list"][..], &["migrate"], &["config", "check"]] {
-            let ran = world.run(&[command, &["--database-url", url]].concat());
+            let ran = test_dir.run(&[command, &["--database-url", url]].concat());
             assert_eq!(ran.code, 2, "{url:?}: {}", ran.stdout);
-            assert!(ran.stderr.contains(said), "{url:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(message), "{url:?}: {}", ran.stderr);
             assert!(ran.stderr.contains(form), "{url:?}: {}", ran.stderr);
             assert!(ran.stderr.contains("database_url"), "{url:?}: {}", ran.stderr);
             assert!(!ran.stderr.contains("hidden"), "{url:?}: {}", ran.stderr);
@@ -166,7 +168,7 @@ fn a_url_of_another_kind_is_refused_with_the_form_that_is_taken_and_without_its_
         }
     }
     assert_eq!(
-        world.postgres(),
+        test_dir.postgres(),
         None,
         "no private PostgreSQL takes the place of the one that was named"
     );

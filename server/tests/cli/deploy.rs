@@ -31,7 +31,7 @@ fn code(path: &str) -> String {
 }
 
 #[test]
-fn every_variable_of_ours_is_a_setting() {
+fn every_variable_in_the_deployment_files_is_a_setting() {
     let mut seen = 0;
     for file in FILES {
         let text = page(file);
@@ -44,7 +44,7 @@ fn every_variable_of_ours_is_a_setting() {
 }
 
 #[test]
-fn every_command_that_is_run_exists() {
+fn every_command_in_the_deployment_files_exists() {
     let known = |name: &str| server::cli::command().find_subcommand(name).is_some();
     let unit = code("deploy/call-ledger.service");
     let started = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
@@ -64,17 +64,17 @@ fn every_command_that_is_run_exists() {
 }
 
 #[test]
-fn there_is_time_to_drain_and_then_to_end_postgres() {
+fn the_stop_timeout_covers_the_drain_and_the_end_of_postgresql() {
     let unit = code("deploy/call-ledger.service");
     let value = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name));
-    let patience: u64 = value("TimeoutStopSec=").expect("a time").parse().expect("seconds");
-    assert!(patience > 30 + 30 + 10, "drain, fast stop, immediate stop");
+    let stop_timeout: u64 = value("TimeoutStopSec=").expect("a time").parse().expect("seconds");
+    assert!(stop_timeout > 30 + 30 + 10, "drain, fast stop, immediate stop");
     assert_eq!(value("KillMode="), Some("mixed"), "PostgreSQL is ours to end");
-    assert_eq!(value("Type="), Some("notify"), "see src/supervisor.rs");
+    assert_eq!(value("Type="), Some("notify"), "see src/systemd.rs");
 }
 
 #[test]
-fn every_alert_has_its_page_and_asks_for_metrics_that_are_documented() {
+fn every_alert_has_a_page_and_uses_documented_metrics() {
     let rules = code("deploy/alerts.yaml");
     let monitoring = page("docs/operations/monitoring.md");
     for metric in named(&rules, "ledger_", |c| c.is_ascii_lowercase() || c == '_') {

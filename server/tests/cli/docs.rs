@@ -51,7 +51,7 @@ fn write_command(out: &mut String, command: &mut Command, path: &str) {
 }
 
 #[test]
-fn the_reference_of_commands_is_what_the_program_says() {
+fn the_reference_of_commands_matches_the_program() {
     let mut made = String::from(
         "# Commands\n\nMade from the program by its tests; do not edit. Every command takes the \
          options that the first one lists.\n",
@@ -73,7 +73,7 @@ fn the_reference_of_commands_is_what_the_program_says() {
 }
 
 #[test]
-fn the_reference_of_settings_is_what_the_program_reads() {
+fn the_reference_of_settings_matches_the_program() {
     let defaults = serde_json::to_value(Config::default()).expect("plain data");
     let mut made = String::from(
         "# Settings\n\nMade from the program by its tests; do not edit.\n\n\
@@ -103,7 +103,7 @@ fn the_reference_of_settings_is_what_the_program_reads() {
 }
 
 #[test]
-fn every_setting_has_the_variable_and_the_flag_it_says() {
+fn every_setting_has_its_documented_variable_and_flag() {
     let mut whole = server::cli::command();
     whole.build();
     let serve = whole.find_subcommand("serve").expect("it is there");
@@ -171,7 +171,7 @@ fn commands(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_in_the_handbook_is_one_the_program_takes() {
+fn every_command_in_the_documentation_is_valid() {
     let mut seen = 0;
     for page in handbook() {
         let text = fs::read_to_string(&page).expect("a page");
@@ -196,7 +196,7 @@ fn every_command_in_the_handbook_is_one_the_program_takes() {
 }
 
 #[test]
-fn every_link_in_the_handbook_leads_somewhere() {
+fn every_link_in_the_documentation_has_a_target() {
     for page in handbook() {
         let text = fs::read_to_string(&page).expect("a page");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

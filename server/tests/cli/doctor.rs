@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::world::{Behind, World};
+use crate::test_dir::{DirectAccess, TestDir};
 
 /// Every check, in output order.
 const CHECKS: [&str; 20] = [
@@ -35,19 +35,19 @@ const CHECKS: [&str; 20] = [
 const OF_THE_MACHINE: [&str; 4] = ["version", "disk", "open_files", "memory"];
 
 /// Runs `doctor`; returns the exit code and the JSON document.
-fn doctor(world: &World, args: &[&str]) -> (i32, Value) {
-    let ran = world.run(&[&["doctor", "--output", "json"], args].concat());
-    let said = serde_json::from_str(&ran.stdout);
-    (ran.code, said.unwrap_or_else(|error| panic!("{error}: {} {}", ran.stdout, ran.stderr)))
+fn doctor(test_dir: &TestDir, args: &[&str]) -> (i32, Value) {
+    let ran = test_dir.run(&[&["doctor", "--output", "json"], args].concat());
+    let report = serde_json::from_str(&ran.stdout);
+    (ran.code, report.unwrap_or_else(|error| panic!("{error}: {} {}", ran.stdout, ran.stderr)))
 }
 
-fn checks(said: &Value) -> Vec<&Value> {
-    said["checks"].as_array().expect("a list").iter().collect()
+fn checks(report: &Value) -> Vec<&Value> {
+    report["checks"].as_array().expect("a list").iter().collect()
 }
 
-fn check<'a>(said: &'a Value, name: &str) -> &'a Value {
-    let found = checks(said).into_iter().find(|check| check["check"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {said}"))
+fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let found = checks(report).into_iter().find(|check| check["check"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {report}"))
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -55,37 +55,37 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn where_nothing_is_yet_doctor_fails_nothing_and_makes_nothing() {
-    let world = World::new();
-    let (code, said) = doctor(&world, &[]);
-    assert_eq!((code, &said["ok"]), (0, &json!(true)), "{said}");
-    assert!(text(check(&said, "database"), "found").contains("nothing is there yet"));
-    assert_eq!(fs::read_dir(world.dir()).expect("our own directory").count(), 0);
+fn doctor_in_an_empty_directory_fails_nothing_and_creates_nothing() {
+    let test_dir = TestDir::new();
+    let (code, report) = doctor(&test_dir, &[]);
+    assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
+    assert!(text(check(&report, "database"), "found").contains("nothing is there yet"));
+    assert_eq!(fs::read_dir(test_dir.dir()).expect("our own directory").count(), 0);
 }
 
 #[test]
-fn a_database_that_cannot_be_reached_fails_and_its_password_is_not_shown() {
-    let world = World::new();
+fn an_unreachable_database_fails_without_its_password_in_the_output() {
+    let test_dir = TestDir::new();
     let url = "postgres://ledger:hush-hush@127.0.0.1:1/ledger";
-    let (code, said) = doctor(&world, &["--database-url", url]);
-    assert_eq!((code, &said["ok"]), (1, &json!(false)));
-    assert_eq!(check(&said, "database")["state"], "failed");
-    assert!(check(&said, "database")["todo"].is_string());
-    assert!(!said.to_string().contains("hush-hush"), "{said}");
-    assert_eq!(fs::read_dir(world.dir()).expect("our own directory").count(), 0);
+    let (code, report) = doctor(&test_dir, &["--database-url", url]);
+    assert_eq!((code, &report["ok"]), (1, &json!(false)));
+    assert_eq!(check(&report, "database")["state"], "failed");
+    assert!(check(&report, "database")["todo"].is_string());
+    assert!(!report.to_string().contains("hush-hush"), "{report}");
+    assert_eq!(fs::read_dir(test_dir.dir()).expect("our own directory").count(), 0);
 }
 
 #[tokio::test]
-async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
-    let world = World::new();
-    let tenant = world.json(&["tenant", "create", "--slug", "acme"]);
+async fn doctor_passes_a_sound_ledger_and_detects_every_fault() {
+    let test_dir = TestDir::new();
+    let tenant = test_dir.json(&["tenant", "create", "--slug", "acme"]);
     let tenant = text(&tenant, "tenant_id").to_owned();
-    let mut behind = Behind::new(&world).await;
-    let (code, said) = doctor(&world, &[]);
-    assert_eq!((code, &said["ok"]), (0, &json!(true)), "{said}");
-    let names: Vec<&str> = checks(&said).iter().map(|check| text(check, "check")).collect();
+    let mut direct = DirectAccess::new(&test_dir).await;
+    let (code, report) = doctor(&test_dir, &[]);
+    assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
+    let names: Vec<&str> = checks(&report).iter().map(|check| text(check, "check")).collect();
     assert_eq!(names, CHECKS, "scripts know them by these names");
-    for check in checks(&said) {
+    for check in checks(&report) {
         let fields: Vec<_> = check.as_object().expect("a check").keys().collect();
         assert_eq!(fields, ["check", "found", "place", "state", "todo"]);
         if !OF_THE_MACHINE.contains(&text(check, "check")) {
@@ -141,47 +141,47 @@ async fn a_sound_ledger_has_nothing_wrong_and_every_fault_is_seen() {
                 "insert into projection.checkpoints (tenant_id, projection, version)
                  values ('{tenant}', 'calls', 2) on conflict do nothing"
             );
-            behind.does(&made).await;
+            direct.execute(&made).await;
         }
-        behind.does(fault).await;
-        let (code, said) = doctor(&world, &[]);
-        assert_eq!(check(&said, name)["state"], state, "{fault}: {said}");
-        assert!(check(&said, name)["todo"].is_string(), "{fault}");
+        direct.execute(fault).await;
+        let (code, report) = doctor(&test_dir, &[]);
+        assert_eq!(check(&report, name)["state"], state, "{fault}: {report}");
+        assert!(check(&report, name)["todo"].is_string(), "{fault}");
         assert_eq!(code, i32::from(state == "failed"), "{fault}");
-        behind.does(mended).await;
+        direct.execute(mended).await;
     }
-    assert_eq!(doctor(&world, &[]).0, 0, "all is mended");
+    assert_eq!(doctor(&test_dir, &[]).0, 0, "all is mended");
 
-    what_is_wrong_with_files_is_seen(&world, &tenant);
-    behind.close().await;
+    assert_file_faults_are_detected(&test_dir, &tenant);
+    direct.close().await;
 }
 
-fn what_is_wrong_with_files_is_seen(world: &World, tenant: &str) {
+fn assert_file_faults_are_detected(test_dir: &TestDir, tenant: &str) {
     let set_mode = |path: &str, mode| {
-        let path = world.data().join(path);
+        let path = test_dir.data().join(path);
         fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own file");
     };
     set_mode("root.key", 0o644);
-    let (code, said) = doctor(world, &[]);
-    assert_eq!((code, &check(&said, "root_key")["state"]), (1, &json!("failed")), "{said}");
-    assert!(text(check(&said, "root_key"), "todo").contains("chmod 600"));
+    let (code, report) = doctor(test_dir, &[]);
+    assert_eq!((code, &check(&report, "root_key")["state"]), (1, &json!("failed")), "{report}");
+    assert!(text(check(&report, "root_key"), "todo").contains("chmod 600"));
     set_mode("root.key", 0o600);
 
-    let usual = fs::metadata(world.data()).expect("it is there").permissions().mode();
+    let usual = fs::metadata(test_dir.data()).expect("it is there").permissions().mode();
     set_mode("", usual | 0o022);
-    assert_eq!(check(&doctor(world, &[]).1, "data_dir")["state"], "failed");
+    assert_eq!(check(&doctor(test_dir, &[]).1, "data_dir")["state"], "failed");
     set_mode("", usual);
 
-    let key = world.data().join("keyring").join(tenant).join("1.tek");
+    let key = test_dir.data().join("keyring").join(tenant).join("1.tek");
     let kept = fs::read(&key).expect("a key file");
-    let installation = world.data().join("keyring/00000000-0000-0000-0000-000000000000/1.tek");
+    let installation = test_dir.data().join("keyring/00000000-0000-0000-0000-000000000000/1.tek");
     fs::copy(installation, &key).expect("another tenant's key in its place");
-    let (code, said) = doctor(world, &[]);
-    assert_eq!((code, &check(&said, "keyring")["state"]), (1, &json!("failed")));
-    assert!(text(check(&said, "keyring"), "found").contains(tenant), "{said}");
+    let (code, report) = doctor(test_dir, &[]);
+    assert_eq!((code, &check(&report, "keyring")["state"]), (1, &json!("failed")));
+    assert!(text(check(&report, "keyring"), "found").contains(tenant), "{report}");
     fs::remove_file(&key).expect("it goes");
-    let said = doctor(world, &[]).1;
-    assert!(text(check(&said, "keyring"), "found").contains("is missing"), "{said}");
+    let report = doctor(test_dir, &[]).1;
+    assert!(text(check(&report, "keyring"), "found").contains("is missing"), "{report}");
     fs::write(&key, kept).expect("it comes back");
-    assert_eq!(doctor(world, &[]).0, 0, "all is mended");
+    assert_eq!(doctor(test_dir, &[]).0, 0, "all is mended");
 }

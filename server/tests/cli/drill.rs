@@ -10,7 +10,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use crate::docs::page;
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 /// Returns the commands below `<!-- drill: name -->` of the page.
 fn commands(name: &str) -> String {
@@ -21,10 +21,10 @@ fn commands(name: &str) -> String {
 }
 
 /// Runs the commands with this program and PostgreSQL's programs on the path.
-fn run(world: &World, commands: &str) {
+fn run(test_dir: &TestDir, commands: &str) {
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_call-ledger"));
     let postgres = fs::read_dir("/usr/lib/postgresql").expect("Debian's place for them");
-    let major = fs::read_to_string(world.data().join("pg/PG_VERSION")).expect("it has one");
+    let major = fs::read_to_string(test_dir.data().join("pg/PG_VERSION")).expect("it has one");
     let mut dirs = vec![ours.parent().expect("a directory").to_owned()];
     dirs.extend(
         postgres
@@ -37,7 +37,7 @@ fn run(world: &World, commands: &str) {
         .args(["-euc", commands])
         .env_clear()
         .env("PATH", std::env::join_paths(dirs).expect("a path"))
-        .current_dir(world.dir())
+        .current_dir(test_dir.dir())
         .output()
         .expect("a shell");
     let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -51,19 +51,19 @@ async fn calls(url: &str, key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_backed_up_while_the_server_ran_is_a_whole_ledger_again() {
-    let world = World::new();
-    let demo = world.json(&["demo", "--calls", "10", "--days", "2", "--exit"]);
+async fn a_backup_of_a_running_server_restores_a_complete_ledger() {
+    let test_dir = TestDir::new();
+    let demo = test_dir.json(&["demo", "--calls", "10", "--days", "2", "--exit"]);
     let key = demo["api_key"].as_str().expect("a key");
-    let serving = world.serve(&[]);
+    let serving = test_dir.serve(&[]);
     let before = calls(&serving.url, key).await;
-    run(&world, &commands("backup"));
+    run(&test_dir, &commands("backup"));
     assert_eq!(serving.end(Signal::SIGTERM).code, 0);
-    fs::remove_dir_all(world.data().join("keyring")).expect("the machine is lost");
-    fs::remove_file(world.data().join("root.key")).expect("the machine is lost");
+    fs::remove_dir_all(test_dir.data().join("keyring")).expect("the machine is lost");
+    fs::remove_file(test_dir.data().join("root.key")).expect("the machine is lost");
 
-    run(&world, &commands("restore"));
-    let serving = world.serve(&["--data-dir", "restored"]);
+    run(&test_dir, &commands("restore"));
+    let serving = test_dir.serve(&["--data-dir", "restored"]);
     let after = calls(&serving.url, key).await;
     assert!(before["data"].as_array().is_some_and(|calls| !calls.is_empty()));
     assert!(

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 /// One exported event, as an independent reader parses it.
 #[derive(Deserialize)]
@@ -59,15 +59,15 @@ impl Line<'_> {
     }
 }
 
-fn demo(world: &World) -> Value {
-    world.json(&["demo", "--calls", "10", "--days", "2", "--exit"])
+fn demo(test_dir: &TestDir) -> Value {
+    test_dir.json(&["demo", "--calls", "10", "--days", "2", "--exit"])
 }
 
 #[test]
-fn every_exported_line_comes_to_its_leaf_hash() {
-    let world = World::new();
-    let shown = demo(&world);
-    let exported = world.run(&["export", "events", "--format", "ndjson"]);
+fn every_exported_line_hashes_to_its_leaf_hash() {
+    let test_dir = TestDir::new();
+    let shown = demo(&test_dir);
+    let exported = test_dir.run(&["export", "events", "--format", "ndjson"]);
     assert_eq!(exported.code, 0, "{}", exported.stderr);
     let mut positions = std::collections::HashMap::new();
     for line in exported.stdout.lines() {
@@ -81,20 +81,20 @@ fn every_exported_line_comes_to_its_leaf_hash() {
 
     let tenant = shown["tenant_id"].as_str().expect("an id");
     let some = ["export", "events", "--tenant", tenant, "--after", "3", "--file", "some.ndjson"];
-    let written = world.run(&some);
+    let written = test_dir.run(&some);
     assert_eq!((written.code, written.stdout.as_str()), (0, ""), "{}", written.stderr);
-    let some = std::fs::read_to_string(world.dir().join("some.ndjson")).expect("a file");
+    let some = std::fs::read_to_string(test_dir.dir().join("some.ndjson")).expect("a file");
     let first: Line = serde_json::from_str(some.lines().next().expect("a line")).expect("a line");
     assert_eq!((first.position, first.tenant_id.to_string().as_str()), (4, tenant));
 }
 
 #[tokio::test]
-async fn what_was_altered_is_found_at_its_position_and_exits_with_3() {
-    let world = World::new();
-    let tenants = demo(&world)["tenants"].clone();
+async fn verify_reports_the_position_of_an_alteration_and_exits_with_3() {
+    let test_dir = TestDir::new();
+    let tenants = demo(&test_dir)["tenants"].clone();
     let id = |nth: usize| tenants[nth]["tenant_id"].as_str().expect("an id").to_owned();
     let (altered, sound) = (id(0), id(1));
-    let ok = world.json(&["verify"]);
+    let ok = test_dir.json(&["verify"]);
     assert_eq!(ok["ok"], true, "{ok}");
     assert_eq!(ok["tenants"].as_array().map(Vec::len), Some(2));
     for (change, bad) in [
@@ -103,8 +103,8 @@ async fn what_was_altered_is_found_at_its_position_and_exits_with_3() {
         ("delete from ledger.events where position = 5 and", 5),
         ("delete from ledger.events where position = 1 and", 1),
     ] {
-        alter(&world, &format!("{change} tenant_id = '{altered}'")).await;
-        let ran = world.run(&["--output", "json", "verify"]);
+        alter(&test_dir, &format!("{change} tenant_id = '{altered}'")).await;
+        let ran = test_dir.run(&["--output", "json", "verify"]);
         assert_eq!(ran.code, 3, "{change}: {} {}", ran.stdout, ran.stderr);
         let found: Value = serde_json::from_str(&ran.stdout).expect("one document");
         assert_eq!(found["ok"], false);
@@ -112,15 +112,15 @@ async fn what_was_altered_is_found_at_its_position_and_exits_with_3() {
             let expected = (tenant["tenant_id"] == altered).then_some(bad);
             assert_eq!(tenant["first_bad_position"].as_i64(), expected, "{change}: {found}");
         }
-        assert_eq!(world.run(&["verify", "--tenant", &altered]).code, 3);
-        assert_eq!(world.run(&["verify", "--tenant", &sound]).code, 0);
+        assert_eq!(test_dir.run(&["verify", "--tenant", &altered]).code, 3);
+        assert_eq!(test_dir.run(&["verify", "--tenant", &sound]).code, 0);
     }
 }
 
 /// Changes the log in the way only a superuser can.
-async fn alter(world: &World, statement: &str) {
+async fn alter(test_dir: &TestDir, statement: &str) {
     let settings = Settings {
-        data_dir: world.data(),
+        data_dir: test_dir.data(),
         binaries: None,
         user: None,
         durability: Durability::Durable,

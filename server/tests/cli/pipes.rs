@@ -2,11 +2,11 @@
 
 use std::process::{Command, Stdio};
 
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 /// Runs a command with a closed output pipe; returns its exit code and standard error.
-pub(crate) fn unread(world: &World, args: &[&str]) -> (Option<i32>, String) {
-    let mut command = world.command(args);
+pub(crate) fn run_with_closed_pipe(test_dir: &TestDir, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = test_dir.command(args);
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
@@ -15,8 +15,8 @@ pub(crate) fn unread(world: &World, args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
-    let world = World::new();
+fn a_closed_output_pipe_is_no_error() {
+    let test_dir = TestDir::new();
     for args in [
         &["man"][..],
         &["completions", "zsh"],
@@ -26,40 +26,40 @@ fn a_reader_that_left_is_no_error() {
         &["doctor", "--output", "json"],
         &["--help"],
     ] {
-        assert_eq!(unread(&world, args), (Some(0), String::new()), "{args:?}");
+        assert_eq!(run_with_closed_pipe(&test_dir, args), (Some(0), String::new()), "{args:?}");
     }
 }
 
 #[test]
-fn completions_and_pages_know_every_command() {
-    let world = World::new();
+fn completions_and_manual_pages_have_every_command() {
+    let test_dir = TestDir::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = world.run(&["completions", shell]);
+        let script = test_dir.run(&["completions", shell]);
         assert_eq!(script.code, 0);
         for word in ["quarantine", "doctor", "data-dir"] {
             assert!(script.stdout.contains(word), "{shell} does not know {word}");
         }
-        assert_eq!(world.json(&["completions", shell])["shell"], shell);
+        assert_eq!(test_dir.json(&["completions", shell])["shell"], shell);
     }
-    let page = world.run(&["man"]);
+    let page = test_dir.run(&["man"]);
     assert!(page.stdout.contains(".TH call-ledger 1"), "{}", page.stdout);
-    assert!(world.json(&["man"])["page"].is_string());
-    let written = world.json(&["man", "--dir", "pages"]);
+    assert!(test_dir.json(&["man"])["page"].is_string());
+    let written = test_dir.json(&["man", "--dir", "pages"]);
     let pages = written["pages"].as_array().expect("a list");
     assert!(pages.iter().any(|page| page == "call-ledger-quarantine-replay.1"), "{written}");
     for page in pages {
-        assert!(world.dir().join("pages").join(page.as_str().expect("a name")).exists());
+        assert!(test_dir.dir().join("pages").join(page.as_str().expect("a name")).exists());
     }
 }
 
 #[test]
-fn a_terminal_that_wants_no_colours_gets_none() {
-    let world = World::new();
+fn a_terminal_without_colours_gets_none() {
+    let test_dir = TestDir::new();
     let program = env!("CARGO_BIN_EXE_call-ledger");
     let on_terminal = |no_color: bool| {
         let mut script = Command::new("script");
         script.args(["-qec", &format!("{program} --help"), "/dev/null"]);
-        script.current_dir(world.dir()).env("TERM", "xterm").env_remove("NO_COLOR");
+        script.current_dir(test_dir.dir()).env("TERM", "xterm").env_remove("NO_COLOR");
         script.env_remove("CLICOLOR").env_remove("CI").stdin(Stdio::null());
         if no_color {
             script.env("NO_COLOR", "1");
@@ -68,5 +68,5 @@ fn a_terminal_that_wants_no_colours_gets_none() {
     };
     assert!(on_terminal(false).contains("\u{1b}["), "a terminal gets them");
     assert!(!on_terminal(true).contains("\u{1b}["));
-    assert!(!world.run(&["--help"]).stdout.contains("\u{1b}["), "a pipe never does");
+    assert!(!test_dir.run(&["--help"]).stdout.contains("\u{1b}["), "a pipe never does");
 }

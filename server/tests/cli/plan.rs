@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 #[test]
-fn a_plan_is_shown_and_each_limit_is_set_and_taken_back_by_itself() {
-    let world = World::new();
-    let tenant = world.json(&["tenant", "create", "--slug", "acme"]);
-    world.json(&["tenant", "create", "--slug", "other"]);
+fn each_limit_of_a_plan_is_set_and_removed_independently() {
+    let test_dir = TestDir::new();
+    let tenant = test_dir.json(&["tenant", "create", "--slug", "acme"]);
+    test_dir.json(&["tenant", "create", "--slug", "other"]);
     let plan = |options: &[&str]| {
-        let mut shown = world.json(&[&["tenant", "plan", "--tenant", "acme"], options].concat());
+        let mut shown = test_dir.json(&[&["tenant", "plan", "--tenant", "acme"], options].concat());
         assert_eq!(shown["tenant_id"].take(), tenant["tenant_id"], "{options:?}");
         ["calls", "minutes", "cost_nanos", "events"].map(|name| shown[name].as_i64())
     };
-    let events = || world.json(&["tenant", "list"])[0]["events"].clone();
+    let events = || test_dir.json(&["tenant", "list"])[0]["events"].clone();
 
     assert_eq!(plan(&[]), [None; 4], "no plan, no limits");
     assert_eq!(plan(&["--calls", "none"]), [None; 4]);
@@ -32,7 +32,7 @@ fn a_plan_is_shown_and_each_limit_is_set_and_taken_back_by_itself() {
     assert_eq!(plan(&none), [None; 4]);
 
     assert_eq!(
-        told(&world),
+        plan_events(&test_dir),
         [
             json!({ "calls": 1000, "cost_nanos": 99_500_000_000_i64 }),
             json!({ "minutes": 2500, "cost_nanos": 99_500_000_000_i64, "events": i64::MAX }),
@@ -40,17 +40,17 @@ fn a_plan_is_shown_and_each_limit_is_set_and_taken_back_by_itself() {
             json!({}),
         ]
     );
-    let other = world.json(&["tenant", "plan", "--tenant", "other"]);
+    let other = test_dir.json(&["tenant", "plan", "--tenant", "other"]);
     assert_eq!(other["minutes"], Value::Null, "each tenant has its own");
     let shown =
-        world.run(&["--output", "table", "tenant", "plan", "--tenant", "acme", "--calls", "7"]);
+        test_dir.run(&["--output", "table", "tenant", "plan", "--tenant", "acme", "--calls", "7"]);
     assert!(shown.stdout.contains("calls: 7\n"), "{}", shown.stdout);
-    assert_eq!(world.json(&["verify"])["ok"], true);
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
 }
 
 /// Returns the plan events of the log, each of which must be by an operator.
-fn told(world: &World) -> Vec<Value> {
-    let exported = world.run(&["export", "events", "--format", "ndjson"]);
+fn plan_events(test_dir: &TestDir) -> Vec<Value> {
+    let exported = test_dir.run(&["export", "events", "--format", "ndjson"]);
     let lines = exported
         .stdout
         .lines()
@@ -64,8 +64,8 @@ fn told(world: &World) -> Vec<Value> {
 }
 
 #[test]
-fn a_limit_that_cannot_be_meant_is_refused_by_its_option() {
-    let world = World::new();
+fn an_impossible_limit_is_refused_with_its_option() {
+    let test_dir = TestDir::new();
     let counts = [
         "0",
         "-1",
@@ -82,7 +82,7 @@ fn a_limit_that_cannot_be_meant_is_refused_by_its_option() {
     ];
     for option in ["--calls", "--minutes", "--events"] {
         for amount in counts {
-            refuse(&world, option, amount);
+            refuse(&test_dir, option, amount);
         }
     }
     for amount in [
@@ -103,17 +103,17 @@ fn a_limit_that_cannot_be_meant_is_refused_by_its_option() {
         "NaN",
         "99999999999999999999999999999999",
     ] {
-        refuse(&world, "--cost-usd", amount);
+        refuse(&test_dir, "--cost-usd", amount);
     }
-    assert_eq!(world.run(&["tenant", "plan"]).code, 2, "it says whose");
-    let missing = world.run(&["tenant", "plan", "--tenant", "acme", "--calls"]);
+    assert_eq!(test_dir.run(&["tenant", "plan"]).code, 2, "it says whose");
+    let missing = test_dir.run(&["tenant", "plan", "--tenant", "acme", "--calls"]);
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("--calls"), "{}", missing.stderr);
-    assert!(!world.data().exists(), "nothing was set up for any of them");
+    assert!(!test_dir.data().exists(), "nothing was set up for any of them");
 }
 
-fn refuse(world: &World, option: &str, amount: &str) {
-    let ran = world.run(&["tenant", "plan", "--tenant", "acme", option, amount]);
+fn refuse(test_dir: &TestDir, option: &str, amount: &str) {
+    let ran = test_dir.run(&["tenant", "plan", "--tenant", "acme", option, amount]);
     assert_eq!(ran.code, 2, "{option} {amount}: {}", ran.stderr);
     assert!(ran.stderr.contains(option), "{option} {amount}: {}", ran.stderr);
     assert!(ran.stderr.contains("above zero"), "{option} {amount}: {}", ran.stderr);

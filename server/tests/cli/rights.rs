@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::world::{Serving, World};
+use crate::test_dir::{Serving, TestDir};
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
@@ -26,71 +26,71 @@ async fn post(serving: &Serving, path: &str, secret: &str, call: &str) -> (u16, 
 }
 
 #[tokio::test]
-async fn what_the_command_line_withdraws_a_running_server_refuses() {
-    let world = World::new();
-    world.json(&["tenant", "create", "--slug", "acme"]);
+async fn a_running_server_refuses_credentials_revoked_from_the_command_line() {
+    let test_dir = TestDir::new();
+    test_dir.json(&["tenant", "create", "--slug", "acme"]);
     let scopes = ["key", "create", "--tenant", "acme", "--scopes", "read,personal"];
-    let key = world.json(&scopes);
-    let brief = world.json(&[&scopes[..], &["--expires", "30d", "--name", "Brief"]].concat());
+    let key = test_dir.json(&scopes);
+    let brief = test_dir.json(&[&scopes[..], &["--expires", "30d", "--name", "Brief"]].concat());
     assert!(text(&brief, "expires_at").ends_with('Z'), "{brief}");
-    let source = world.json(&["source", "create", "--tenant", "acme", "--provider", "vapi"]);
+    let source = test_dir.json(&["source", "create", "--tenant", "acme", "--provider", "vapi"]);
     let (id, path) = (text(&source, "source_id"), text(&source, "path"));
     let (key_id, api_key) = (text(&key, "key_id"), text(&key, "api_key"));
     let secret = text(&source, "secret");
 
-    let serving = world.serve(&[]);
+    let serving = test_dir.serve(&[]);
     let first = post(&serving, path, secret, "first").await;
     assert_eq!(first.0, 200, "{}", first.1);
     assert_eq!(get(&serving, api_key, "/v1/calls").await, 200);
 
-    let rotated = world.json(&["source", "rotate-secret", id, "--overlap", "1h"]);
+    let rotated = test_dir.json(&["source", "rotate-secret", id, "--overlap", "1h"]);
     assert!(text(&rotated, "old_secret_until").ends_with('Z'), "{rotated}");
     let new = text(&rotated, "secret");
     assert_eq!(post(&serving, path, new, "first").await.0, 200);
     assert_eq!(post(&serving, path, secret, "first").await.0, 200, "both for an hour");
-    let again = world.json(&["source", "rotate-secret", id]);
+    let again = test_dir.json(&["source", "rotate-secret", id]);
     assert_eq!(again["old_secret_until"], Value::Null);
     assert_eq!(post(&serving, path, new, "first").await.0, 401);
     let secret = text(&again, "secret");
 
-    let frozen = world.json(&["tenant", "freeze", "acme"]);
+    let frozen = test_dir.json(&["tenant", "freeze", "acme"]);
     assert_eq!(frozen["state"], "frozen");
     assert!(frozen["tenant_id"].is_string());
     let known = post(&serving, path, secret, "first").await;
     assert_eq!(known.1, json!({ "status": "duplicate", "position": first.1["position"] }));
     assert_eq!(post(&serving, path, secret, "second").await.0, 403);
     assert_eq!(get(&serving, api_key, "/v1/calls").await, 200, "reads go on");
-    assert_eq!(world.json(&["tenant", "close", "acme"])["state"], "closed");
+    assert_eq!(test_dir.json(&["tenant", "close", "acme"])["state"], "closed");
     assert_eq!(get(&serving, api_key, "/v1/calls").await, 403);
     assert_eq!(
-        world.json(&["key", "revoke", key_id]),
+        test_dir.json(&["key", "revoke", key_id]),
         json!({ "key_id": key_id, "state": "revoked" })
     );
     assert_eq!(get(&serving, api_key, "/v1/calls").await, 401);
-    assert_eq!(world.json(&["tenant", "thaw", "acme"])["state"], "active");
+    assert_eq!(test_dir.json(&["tenant", "thaw", "acme"])["state"], "active");
     assert_eq!(get(&serving, text(&brief, "api_key"), "/v1/calls").await, 200);
 
-    assert_eq!(world.json(&["source", "disable", id])["state"], "disabled");
+    assert_eq!(test_dir.json(&["source", "disable", id])["state"], "disabled");
     assert_eq!(post(&serving, path, secret, "third").await.0, 404);
-    let listed = world.json(&["source", "list"]);
+    let listed = test_dir.json(&["source", "list"]);
     assert_eq!((&listed[0]["source_id"], &listed[0]["state"]), (&json!(id), &json!("disabled")));
     assert!(!listed.to_string().contains(secret), "never again");
-    assert_eq!(world.json(&["source", "enable", id])["state"], "enabled");
+    assert_eq!(test_dir.json(&["source", "enable", id])["state"], "enabled");
     assert_eq!(post(&serving, path, secret, "third").await.0, 200);
 
-    let keys = world.json(&["key", "list", "--tenant", "acme"]);
+    let keys = test_dir.json(&["key", "list", "--tenant", "acme"]);
     let states: Vec<_> = keys.as_array().expect("a list").iter().map(|key| &key["state"]).collect();
     assert_eq!(states, ["revoked", "live"]);
     assert!(keys[0]["last_used_at"].is_string() && keys[1]["last_used_at"].is_string());
     assert_eq!(keys[1]["expires_at"], brief["expires_at"]);
     assert!(!keys.to_string().contains(api_key), "never again");
     assert_eq!(serving.end(Signal::SIGINT).code, 0);
-    assert_eq!(world.json(&["verify"])["ok"], true);
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
 }
 
 #[test]
-fn what_is_not_there_cannot_be_withdrawn_and_weak_secrets_are_refused() {
-    let world = World::new();
+fn an_unknown_credential_cannot_be_revoked_and_weak_secrets_are_refused() {
+    let test_dir = TestDir::new();
     let nobody = "00000000-0000-4000-8000-000000000001";
     for (args, code, said) in [
         (&["key", "revoke", nobody][..], 1, "key list"),
@@ -105,7 +105,7 @@ fn what_is_not_there_cannot_be_withdrawn_and_weak_secrets_are_refused() {
         (&["source", "rotate-secret", nobody, "--secret", "aaaaaaaaaaaaaaaaaaaa"], 2, "repeats"),
         (&["key", "create", "--tenant", "x", "--scopes", "read", "--expires", "soon"], 2, "a unit"),
     ] {
-        let ran = world.run(args);
+        let ran = test_dir.run(args);
         assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
         assert!(
@@ -117,41 +117,41 @@ fn what_is_not_there_cannot_be_withdrawn_and_weak_secrets_are_refused() {
 }
 
 #[test]
-fn the_private_database_runs_by_hand_until_it_is_stopped_by_hand() {
-    let world = World::new();
-    let url = world.json(&["db", "url"]);
+fn the_embedded_database_started_by_command_runs_until_stopped_by_command() {
+    let test_dir = TestDir::new();
+    let url = test_dir.json(&["db", "url"]);
     assert!(text(&url, "url").starts_with("postgres:///ledger?host="), "{url}");
-    assert_eq!(world.postgres(), None, "asking where it is starts nothing");
-    let started = world.json(&["db", "start"]);
+    assert_eq!(test_dir.postgres(), None, "asking where it is starts nothing");
+    let started = test_dir.json(&["db", "start"]);
     assert_eq!((&started["url"], &started["state"]), (&url["url"], &json!("running")));
-    let postgres = world.postgres().expect("it runs");
-    world.json(&["tenant", "create", "--slug", "acme"]);
-    assert_eq!(world.postgres(), Some(postgres), "a command that adopts it leaves it running");
-    let ran = world.run(&["db", "psql", "--", "-tAc", "select slug from ledger.tenants"]);
+    let postgres = test_dir.postgres().expect("it runs");
+    test_dir.json(&["tenant", "create", "--slug", "acme"]);
+    assert_eq!(test_dir.postgres(), Some(postgres), "a command that adopts it leaves it running");
+    let ran = test_dir.run(&["db", "psql", "--", "-tAc", "select slug from ledger.tenants"]);
     assert_eq!((ran.code, ran.stdout.trim()), (0, "acme"), "{}", ran.stderr);
-    assert_eq!(world.run(&["db", "psql", "--", "-c", "select nonsense"]).code, 1);
+    assert_eq!(test_dir.run(&["db", "psql", "--", "-c", "select nonsense"]).code, 1);
 
-    let serving = world.serve(&[]);
-    let refused = world.run(&["db", "stop"]);
+    let serving = test_dir.serve(&[]);
+    let refused = test_dir.run(&["db", "stop"]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("other processes use"), "{}", refused.stderr);
     assert_eq!(serving.end(Signal::SIGINT).code, 0);
-    assert_eq!(world.postgres(), None, "the last of them ended it, as it was told");
+    assert_eq!(test_dir.postgres(), None, "the last of them ended it, as it was told");
 
-    world.json(&["db", "start"]);
-    assert_eq!(world.json(&["db", "stop"])["state"], "stopped");
-    assert_eq!(world.postgres(), None);
-    assert_eq!(world.json(&["db", "stop"])["state"], "stopped", "again is no fault");
+    test_dir.json(&["db", "start"]);
+    assert_eq!(test_dir.json(&["db", "stop"])["state"], "stopped");
+    assert_eq!(test_dir.postgres(), None);
+    assert_eq!(test_dir.json(&["db", "stop"])["state"], "stopped", "again is no fault");
     let other = ["db", "url", "--database-url", "postgres://ledger@127.0.0.1:1/x"];
-    assert_eq!(world.run(&other).code, 2);
+    assert_eq!(test_dir.run(&other).code, 2);
 }
 
 #[test]
 fn the_demo_ends_with_commands_that_work_as_they_are_printed() {
-    let world = World::new();
-    let data = world.dir().join("else where");
+    let test_dir = TestDir::new();
+    let data = test_dir.dir().join("else where");
     let args = ["demo", "--calls", "20", "--days", "3", "--exit", "--listen", "127.0.0.1:18080"];
-    let ran = world.run(&[&args[..], &["--data-dir", data.to_str().expect("a text")]].concat());
+    let ran = test_dir.run(&[&args[..], &["--data-dir", data.to_str().expect("a text")]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let dir = data.display();
     let serve = format!("call-ledger --data-dir '{dir}' serve --listen 127.0.0.1:18080");

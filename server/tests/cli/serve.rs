@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::test_dir::TestDir;
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
@@ -17,17 +17,17 @@ async fn get(url: &str, key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn commands_beside_a_server_share_its_database_and_it_drains_when_told() {
-    let world = World::new();
-    let serving = world.serve(&[]);
-    let postgres = world.postgres().expect("it runs");
+async fn commands_beside_a_server_share_its_database_and_sigterm_drains_it() {
+    let test_dir = TestDir::new();
+    let serving = test_dir.serve(&[]);
+    let postgres = test_dir.postgres().expect("it runs");
     let ready = get(&format!("{}/readyz", serving.url), "").await;
     assert_eq!(ready["status"], "ready");
 
-    world.json(&["tenant", "create", "--slug", "beside"]);
-    let key = world.json(&["key", "create", "--tenant", "beside", "--scopes", "read"]);
-    let source = world.json(&["source", "create", "--tenant", "beside", "--provider", "vapi"]);
-    assert_eq!(world.postgres(), Some(postgres), "they adopted it and left it running");
+    test_dir.json(&["tenant", "create", "--slug", "beside"]);
+    let key = test_dir.json(&["key", "create", "--tenant", "beside", "--scopes", "read"]);
+    let source = test_dir.json(&["source", "create", "--tenant", "beside", "--provider", "vapi"]);
+    assert_eq!(test_dir.postgres(), Some(postgres), "they adopted it and left it running");
 
     let body = json!({ "message": {
         "type": "status-update", "status": "in-progress", "call": { "id": "cli" },
@@ -48,48 +48,49 @@ async fn commands_beside_a_server_share_its_database_and_it_drains_when_told() {
     let ended = serving.end(Signal::SIGINT);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(ended.stdout, "", "one document was all");
-    assert_eq!(world.postgres(), None, "it ended what it started");
-    assert_eq!(world.json(&["tenant", "list"])[0]["events"], 4);
-    assert_eq!(world.json(&["verify"])["ok"], true);
+    assert_eq!(test_dir.postgres(), None, "it ended what it started");
+    assert_eq!(test_dir.json(&["tenant", "list"])[0]["events"], 4);
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
 }
 
 #[tokio::test]
-async fn a_server_that_was_killed_is_followed_by_one_that_goes_on() {
-    let world = World::new();
-    let first = world.serve(&[]);
-    world.json(&["tenant", "create", "--slug", "survivor"]);
+async fn a_server_started_after_a_kill_continues_with_the_same_data() {
+    let test_dir = TestDir::new();
+    let first = test_dir.serve(&[]);
+    test_dir.json(&["tenant", "create", "--slug", "survivor"]);
     assert_eq!(first.end(Signal::SIGKILL).code, -1);
-    assert!(world.postgres().is_some(), "nobody told the database");
+    assert!(test_dir.postgres().is_some(), "nobody told the database");
 
-    let second = world.serve(&[]);
+    let second = test_dir.serve(&[]);
     assert_eq!(get(&format!("{}/readyz", second.url), "").await["status"], "ready");
     assert_eq!(second.end(Signal::SIGTERM).code, 0);
-    assert_eq!(world.postgres(), None);
-    assert_eq!(world.json(&["tenant", "list"])[0]["slug"], "survivor");
+    assert_eq!(test_dir.postgres(), None);
+    assert_eq!(test_dir.json(&["tenant", "list"])[0]["slug"], "survivor");
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_said_and_nothing_is_left_running() {
-    let world = World::new();
+async fn a_port_in_use_is_reported_and_no_process_stays() {
+    let test_dir = TestDir::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let ran = world.run(&["serve", "--listen", &address]);
+    let ran = test_dir.run(&["serve", "--listen", &address]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains(&address) && ran.stderr.contains("--listen"), "{}", ran.stderr);
-    assert_eq!(world.postgres(), None);
+    assert_eq!(test_dir.postgres(), None);
 }
 
 #[tokio::test]
-async fn a_server_without_its_root_key_starts_and_says_so() {
-    let world = World::new();
-    world.json(&["tenant", "create", "--slug", "locked-out"]);
-    std::fs::rename(world.data().join("root.key"), world.dir().join("away")).expect("it moves");
-    let ran = world.run(&["tenant", "create", "--slug", "another"]);
+async fn a_server_without_its_root_key_starts_and_reports_it() {
+    let test_dir = TestDir::new();
+    test_dir.json(&["tenant", "create", "--slug", "locked-out"]);
+    std::fs::rename(test_dir.data().join("root.key"), test_dir.dir().join("away"))
+        .expect("it moves");
+    let ran = test_dir.run(&["tenant", "create", "--slug", "another"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("root.key"), "{}", ran.stderr);
-    assert!(!world.data().join("root.key").exists(), "no other key takes its place");
+    assert!(!test_dir.data().join("root.key").exists(), "no other key takes its place");
 
-    let serving = world.serve(&[]);
+    let serving = test_dir.serve(&[]);
     let readiness = Client::new().get(format!("{}/readyz", serving.url)).send().await;
     assert_eq!(readiness.expect("an answer").status(), 503);
     assert_eq!(serving.end(Signal::SIGINT).code, 0);

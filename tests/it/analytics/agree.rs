@@ -47,7 +47,7 @@ impl Sum {
         sum
     }
 
-    fn shown(row: &Value) -> Self {
+    fn of_row(row: &Value) -> Self {
         let number = |field: &str| row[field].as_i64().unwrap_or_else(|| panic!("{row}"));
         Self {
             calls: number("calls"),
@@ -60,10 +60,10 @@ impl Sum {
 type Sums = BTreeMap<Option<String>, Sum>;
 
 /// Returns the groups that have calls.
-fn shown(rows: &[Value], key: &str) -> Sums {
+fn groups_with_calls(rows: &[Value], key: &str) -> Sums {
     let mut sums = Sums::new();
     for row in rows {
-        let sum = Sum::shown(row);
+        let sum = Sum::of_row(row);
         if sum != Sum::default() {
             let before = sums.insert(row[key].as_str().map(str::to_owned), sum);
             assert_eq!(before, None, "a group twice: {row}");
@@ -95,14 +95,14 @@ fn clock(at: DateTime<Tz>, weekday: bool, hour: bool) -> String {
 
 /// Checks every figure of a query against its matching calls. `query` has no time zone and no test
 /// flag.
-pub(super) async fn assert_agrees(tenant: &TestTenant, query: &str, zone: Tz) {
+pub(super) async fn assert_matches_calls(tenant: &TestTenant, query: &str, zone: Tz) {
     let found = calls(tenant, &format!("is_test=false&{query}")).await;
     let asked = format!("{query}&timezone={}", zone.name());
     assert_summary(tenant, &asked, &found).await;
     for fact in ["ended_reason", "outcome", "agent_id", "direction"] {
         let wanted = grouped(&found, |call| vec![call[fact].as_str().map(str::to_owned)]);
         let rows = breakdown(tenant, fact, &asked).await;
-        assert_eq!(shown(&rows, "key"), wanted, "{fact} of {asked}");
+        assert_eq!(groups_with_calls(&rows, "key"), wanted, "{fact} of {asked}");
         assert_series(tenant, &asked, &found, zone, Some(fact)).await;
     }
     assert_series(tenant, &asked, &found, zone, None).await;
@@ -110,25 +110,29 @@ pub(super) async fn assert_agrees(tenant: &TestTenant, query: &str, zone: Tz) {
         let tools = call["tools_used"].as_array().expect("names").iter();
         tools.map(|tool| tool.as_str().map(str::to_owned)).collect()
     });
-    assert_eq!(shown(&breakdown(tenant, "tool", &asked).await, "key"), tools, "tools of {asked}");
+    assert_eq!(
+        groups_with_calls(&breakdown(tenant, "tool", &asked).await, "key"),
+        tools,
+        "tools of {asked}"
+    );
     for (by, weekday, hour) in
         [("hour", false, true), ("weekday", true, false), ("heatmap", true, true)]
     {
         let wanted = grouped(&found, |call| vec![Some(clock(local(call, zone), weekday, hour))]);
         let rows = breakdown(tenant, by, &asked).await;
-        assert_eq!(shown(&rows, "key"), wanted, "{by} of {asked}");
+        assert_eq!(groups_with_calls(&rows, "key"), wanted, "{by} of {asked}");
     }
     let durations = breakdown(tenant, "duration_bucket", &asked).await;
     let wanted = grouped(&found, |call| {
         vec![call["duration_ms"].as_i64().map(|ms| projections::histogram::class_of(ms).to_owned())]
     });
-    assert_eq!(shown(&durations, "key"), wanted, "durations of {asked}");
+    assert_eq!(groups_with_calls(&durations, "key"), wanted, "durations of {asked}");
     assert_parts(tenant, &asked, &found).await;
 }
 
 async fn assert_summary(tenant: &TestTenant, asked: &str, found: &[Value]) {
     let summary = summary(tenant, asked).await;
-    assert_eq!(Sum::shown(&summary), Sum::of(found), "summary of {asked}");
+    assert_eq!(Sum::of_row(&summary), Sum::of(found), "summary of {asked}");
     let count = |is: &dyn Fn(&Value) -> bool| found.iter().filter(|call| is(call)).count();
     assert_eq!(summary["timed_calls"], count(&|call| call["duration_ms"].is_i64()), "{asked}");
     assert_eq!(summary["priced_calls"], count(&|call| call["cost_nanos"].is_i64()), "{asked}");
@@ -150,8 +154,11 @@ async fn assert_summary(tenant: &TestTenant, asked: &str, found: &[Value]) {
             assert!(summary[field].is_null(), "{asked}");
             continue;
         };
-        let told = summary[field].as_i64().expect("there are durations");
-        assert!((told - exact).abs() * 1000 <= exact * 16, "{field} of {asked}: {told}, {exact}");
+        let actual = summary[field].as_i64().expect("there are durations");
+        assert!(
+            (actual - exact).abs() * 1000 <= exact * 16,
+            "{field} of {asked}: {actual}, {exact}"
+        );
     }
 }
 
@@ -183,5 +190,5 @@ async fn assert_series(
         let group = point["group"].as_str().map(str::to_owned);
         point["place"] = place(bucket.with_timezone(&zone), group).into();
     }
-    assert_eq!(shown(&points, "place"), wanted, "days{group_by} of {asked}");
+    assert_eq!(groups_with_calls(&points, "place"), wanted, "days{group_by} of {asked}");
 }

@@ -16,17 +16,17 @@ use super::{ask, at, breakdown, post_all, report, rows, series, summary};
 
 /// One call at nine o'clock on each day from `first`, with a cost in cents equal to its day number.
 async fn tenant_with_days(zone: &str, first: &str, days: i64) -> TestTenant {
-    let tenant = TestLedger::shared().await.tenant_at(zone).await;
+    let tenant = TestLedger::shared().await.tenant_in_zone(zone).await;
     let call = |day: i64| {
         report(&format!("c-{day}"), at(first) + TimeDelta::days(day), 60_000)
-            .told("cost", format!("0.{:02}", day + 1))
+            .field("cost", format!("0.{:02}", day + 1))
     };
     post_all(&tenant, &(0..days).map(call).collect::<Vec<_>>()).await;
     tenant
 }
 
 #[test]
-fn the_range_before_is_as_many_days_or_months_of_the_zone() {
+fn the_previous_range_has_as_many_days_or_months_of_the_zone() {
     run(async {
         let tenant = tenant_with_days("America/New_York", "2026-09-15T13:00:00Z", 75).await;
         for (range, before, calls) in [
@@ -38,8 +38,8 @@ fn the_range_before_is_as_many_days_or_months_of_the_zone() {
         ] {
             let (from, to) = range.split_once('/').expect("two ends");
             let query = format!("from={from}&to={to}&compare=previous");
-            let told = summary(&tenant, &query).await;
-            let previous = &told["previous"];
+            let sums = summary(&tenant, &query).await;
+            let previous = &sums["previous"];
             assert_eq!(at(previous["from"].as_str().expect("a time")), at(before), "{range}");
             assert_eq!(at(previous["to"].as_str().expect("a time")), at(from), "{range}");
             assert_eq!(previous["calls"], calls, "{range}");
@@ -55,7 +55,7 @@ fn the_range_before_is_as_many_days_or_months_of_the_zone() {
 }
 
 #[test]
-fn a_range_without_calls_has_its_buckets_and_invents_nothing() {
+fn a_range_without_calls_has_all_buckets_with_zeros() {
     run(async {
         let tenant = tenant_with_days("UTC", "2026-09-15T13:00:00Z", 3).await;
         let range = "from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z";
@@ -93,13 +93,13 @@ fn a_range_without_calls_has_its_buckets_and_invents_nothing() {
 }
 
 #[test]
-fn a_call_is_live_until_its_end_is_told_or_nobody_speaks_of_it() {
+fn a_call_is_live_until_its_end_or_a_long_silence() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let now = SystemClock.now();
         let of = |call: &str, status: &str| Message::status(call, status, now.timestamp_millis());
-        let test = of("c-4", "in-progress").of_call("metadata", json!({ "is_test": true }));
-        let web = of("c-2", "ringing").of_call("type", json!("webCall"));
+        let test = of("c-4", "in-progress").call_field("metadata", json!({ "is_test": true }));
+        let web = of("c-2", "ringing").call_field("type", json!("webCall"));
         let told = [of("c-1", "in-progress"), web, of("c-3", "ended"), test];
         post_all(&tenant, &told).await;
         assert_eq!(summary(&tenant, "").await["live_calls"], 2);
@@ -109,33 +109,33 @@ fn a_call_is_live_until_its_end_is_told_or_nobody_speaks_of_it() {
         let past = summary(&tenant, "to=2020-01-01T00:00:00Z").await;
         assert_eq!((&past["live_calls"], &past["calls"]), (&json!(2), &json!(0)));
 
-        let later = TestLedger::start_at(StoppedClock(now + TimeDelta::minutes(119))).await;
+        let later = TestLedger::start_with_clock(StoppedClock(now + TimeDelta::minutes(119))).await;
         assert_eq!(summary(&tenant.through(&later), "").await["live_calls"], 2);
         later.stop().await;
-        let later = TestLedger::start_at(StoppedClock(now + TimeDelta::minutes(122))).await;
-        let told = summary(&tenant.through(&later), "").await;
-        assert_eq!((&told["live_calls"], &told["calls"]), (&json!(0), &json!(3)));
+        let later = TestLedger::start_with_clock(StoppedClock(now + TimeDelta::minutes(122))).await;
+        let sums = summary(&tenant.through(&later), "").await;
+        assert_eq!((&sums["live_calls"], &sums["calls"]), (&json!(0), &json!(3)));
         later.stop().await;
     });
 }
 
 #[test]
-fn an_assistant_is_told_with_what_came_of_its_calls() {
+fn an_assistant_is_listed_with_the_results_of_its_calls() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let call = |nth: i64, agent: &str| {
             let began = at("2026-11-02T09:00:00Z") + TimeDelta::minutes(nth);
             report(&format!("c-{nth}"), began, nth * 1_000)
-                .told("cost", "0.10")
-                .of_call("assistantId", json!(agent))
+                .field("cost", "0.10")
+                .call_field("assistantId", json!(agent))
         };
         let metrics = json!({ "performanceMetrics": {
             "turnLatencyAverage": 800, "numUserInterrupted": 1, "numAssistantInterrupted": 2 } });
         let mut calls: Vec<Message> = (1..=10).map(|nth| call(nth, "a-1")).collect();
-        calls[0] = calls[0].clone().told("artifact", &metrics);
-        calls[1] = calls[1].clone().told("analysis", json!({ "successEvaluation": "true" }));
-        calls[2] = calls[2].clone().told("analysis", json!({ "successEvaluation": "false" }));
-        calls[3] = calls[3].clone().told("endedReason", json!("assistant-forwarded-call"));
+        calls[0] = calls[0].clone().field("artifact", &metrics);
+        calls[1] = calls[1].clone().field("analysis", json!({ "successEvaluation": "true" }));
+        calls[2] = calls[2].clone().field("analysis", json!({ "successEvaluation": "false" }));
+        calls[3] = calls[3].clone().field("endedReason", json!("assistant-forwarded-call"));
         calls.push(call(20, "a-2"));
         calls.push(report("c-99", at("2026-11-02T09:00:00Z"), 1_000));
         post_all(&tenant, &calls).await;
@@ -169,19 +169,19 @@ fn an_assistant_is_told_with_what_came_of_its_calls() {
 }
 
 #[test]
-fn a_funnel_narrows_from_all_calls_to_those_that_led_to_something() {
+fn a_funnel_goes_from_all_calls_to_successful_ones() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let began = at("2026-11-02T09:00:00Z");
         let ended = |call: &str, reason: &str| {
-            report(call, began, 1_000).told("endedReason", json!(reason))
+            report(call, began, 1_000).field("endedReason", json!(reason))
         };
         let judged = json!({ "successEvaluation": "true" });
         let calls = [
             Message::status("c-0", "in-progress", began.timestamp_millis()),
-            ended("c-1", "customer-ended-call").told("analysis", &judged),
+            ended("c-1", "customer-ended-call").field("analysis", &judged),
             ended("c-2", "assistant-ended-call"),
-            ended("c-3", "voicemail").told("analysis", &judged),
+            ended("c-3", "voicemail").field("analysis", &judged),
             ended("c-4", "customer-did-not-answer"),
         ];
         post_all(&tenant, &calls).await;
@@ -225,18 +225,18 @@ async fn append_end(tenant: &TestTenant, currency: &str, nanos: i64) {
 }
 
 #[test]
-fn amounts_of_several_currencies_stand_side_by_side() {
+fn amounts_of_several_currencies_are_listed_separately() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         append_end(&tenant, "EUR", 70_000_000).await;
-        let told = summary(&tenant, "").await;
-        assert_eq!((&told["cost_nanos"], &told["currency"]), (&json!(70_000_000), &json!("EUR")));
+        let sums = summary(&tenant, "").await;
+        assert_eq!((&sums["cost_nanos"], &sums["currency"]), (&json!(70_000_000), &json!("EUR")));
         append_end(&tenant, "INR", 9_000_000_000).await;
         let both = json!([{ "currency": "EUR", "cost_nanos": 70_000_000 },
                           { "currency": "INR", "cost_nanos": 9_000_000_000_i64 }]);
-        let told = summary(&tenant, "").await;
-        assert_eq!((&told["cost_nanos"], &told["currency"]), (&Value::Null, &Value::Null));
-        assert_eq!((&told["costs"], &told["cost_per_call_nanos"]), (&both, &Value::Null));
+        let sums = summary(&tenant, "").await;
+        assert_eq!((&sums["cost_nanos"], &sums["currency"]), (&Value::Null, &Value::Null));
+        assert_eq!((&sums["costs"], &sums["cost_per_call_nanos"]), (&both, &Value::Null));
         let hung_up = &breakdown(&tenant, "duration_bucket", "").await[3];
         assert_eq!((&hung_up["cost_nanos"], &hung_up["costs"]), (&Value::Null, &both));
         let llm = &breakdown(&tenant, "cost_part", "").await[2];
@@ -247,7 +247,7 @@ fn amounts_of_several_currencies_stand_side_by_side() {
 }
 
 #[test]
-fn sums_wait_for_the_write_they_are_told_of_and_say_how_far_they_are() {
+fn sums_wait_for_the_given_position_and_return_their_own() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for nth in 1..=5 {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono_tz::Asia;
 use ledger_store::TenantTx;
 use ledger_tests::{OwnDatabase, TestTenant, run};
-use projections::analytics::{Dimension, Filter, Interval, Question, Range, Span, ask, slices};
+use projections::analytics::{
+    AnalyticsFilter, AnalyticsQuery, Dimension, Interval, Range, Span, run_query, slices,
+};
 use sqlx::{Executor, PgConnection};
 
 use super::at;
@@ -50,31 +52,34 @@ async fn scans(conn: &mut PgConnection) -> (i64, i64) {
 /// Runs queries of every kind with default planner settings, which allow sequential scans.
 async fn ask_everything(tenant: &TestTenant) {
     let year = Span::new(at("2025-01-31T10:10:00Z"), at("2026-02-01T10:10:00Z"));
-    let filter = || Filter { is_test: Some(false), ..Filter::default() };
-    let agent = Filter { agent_id: Some("a-1".to_owned()), ..filter() };
-    let person = Filter { phone: Some(vec![uuid::Uuid::nil()]), ..filter() };
-    let dear = Filter { min_cost_nanos: Some(1), ..filter() };
+    let filter = || AnalyticsFilter { is_test: Some(false), ..AnalyticsFilter::default() };
+    let agent = AnalyticsFilter { agent_id: Some("a-1".to_owned()), ..filter() };
+    let person = AnalyticsFilter { phone: Some(vec![uuid::Uuid::nil()]), ..filter() };
+    let dear = AnalyticsFilter { min_cost_nanos: Some(1), ..filter() };
     let days = slices(year, Interval::Day, Asia::Kolkata, 1_000).expect("a year of days");
     let days = days.iter().map(|slice| slice.span).collect();
     let questions = [
-        Question { percentiles: true, ..Question::of(year, filter()) },
-        Question { percentiles: true, ..Question::of(Range::always(), filter()) },
-        Question::of(year, filter()).by([Dimension::EndedReason]),
-        Question::of(year, agent).by([Dimension::Hour, Dimension::Weekday]),
-        Question { clock: Asia::Kolkata, ..Question::of(year, filter()).by([Dimension::Hour]) },
-        Question { buckets: days, ..Question::of(year, filter()) },
-        Question::of(year, person),
-        Question { extremes: true, ..Question::of(year, dear) },
+        AnalyticsQuery { percentiles: true, ..AnalyticsQuery::of(year, filter()) },
+        AnalyticsQuery { percentiles: true, ..AnalyticsQuery::of(Range::always(), filter()) },
+        AnalyticsQuery::of(year, filter()).by([Dimension::EndedReason]),
+        AnalyticsQuery::of(year, agent).by([Dimension::Hour, Dimension::Weekday]),
+        AnalyticsQuery {
+            clock: Asia::Kolkata,
+            ..AnalyticsQuery::of(year, filter()).by([Dimension::Hour])
+        },
+        AnalyticsQuery { buckets: days, ..AnalyticsQuery::of(year, filter()) },
+        AnalyticsQuery::of(year, person),
+        AnalyticsQuery { extremes: true, ..AnalyticsQuery::of(year, dear) },
     ];
     for question in questions {
         let mut tx = TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("begun");
         tx.conn().execute("set local plan_cache_mode = force_custom_plan").await.expect("set");
-        ask(&mut tx, &question).await.expect("the database answers").expect("few enough");
+        run_query(&mut tx, &question).await.expect("the database answers").expect("few enough");
     }
 }
 
 #[test]
-fn no_question_reads_a_whole_table() {
+fn no_query_reads_a_whole_table() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

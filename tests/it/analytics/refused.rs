@@ -16,7 +16,7 @@ const SUMS: [&str; 5] = [
 
 /// A tenant with a call; without one a series has no buckets.
 async fn tenant_with_a_call(zone: &str) -> TestTenant {
-    let tenant = TestLedger::shared().await.tenant_at(zone).await;
+    let tenant = TestLedger::shared().await.tenant_in_zone(zone).await;
     post_all(&tenant, &[report("c-1", at("2026-11-01T00:00:00Z"), 1_000)]).await;
     tenant
 }
@@ -31,7 +31,7 @@ async fn assert_refused(tenant: &TestTenant, path: &str, name: &str) {
 }
 
 #[test]
-fn what_every_question_takes_is_refused_by_name_when_it_is_not_of_its_form() {
+fn a_malformed_common_parameter_is_refused_with_its_name() {
     run(async {
         let tenant = tenant_with_a_call("UTC").await;
         for path in SUMS {
@@ -65,7 +65,7 @@ fn what_every_question_takes_is_refused_by_name_when_it_is_not_of_its_form() {
 }
 
 #[test]
-fn what_one_question_takes_is_refused_by_name_when_it_is_not_there() {
+fn a_missing_parameter_of_one_query_is_refused_with_its_name() {
     run(async {
         let tenant = tenant_with_a_call("UTC").await;
         let years = "from=2020-01-01T00:00:00Z&to=2026-01-01T00:00:00Z";

@@ -6,7 +6,7 @@ use ledger_tests::fixtures::Message;
 use ledger_tests::{TestLedger, run};
 use serde_json::json;
 
-use super::agree::assert_agrees;
+use super::agree::assert_matches_calls;
 use super::{at, breakdown, post_all, report, series, summary, total};
 use crate::money::nanos;
 
@@ -21,10 +21,10 @@ fn many() -> Vec<Message> {
         let seconds = i64::try_from(nth).expect("few") * 307;
         let duration_ms = seconds * 7_919 % 900_000 + 1;
         report(&format!("c-{nth}"), first + TimeDelta::seconds(seconds), duration_ms)
-            .told("cost", COSTS[nth % COSTS.len()])
-            .told("endedReason", json!(reasons[nth % 4]))
-            .of_call("assistantId", json!(format!("a-{}", nth % 3)))
-            .of_call("type", json!(["inboundPhoneCall", "outboundPhoneCall"][nth % 2]))
+            .field("cost", COSTS[nth % COSTS.len()])
+            .field("endedReason", json!(reasons[nth % 4]))
+            .call_field("assistantId", json!(format!("a-{}", nth % 3)))
+            .call_field("type", json!(["inboundPhoneCall", "outboundPhoneCall"][nth % 2]))
     };
     (0..CALLS).map(call).collect()
 }
@@ -32,7 +32,7 @@ fn many() -> Vec<Message> {
 #[test]
 fn sums_over_ten_thousand_and_one_calls_are_the_exact_decimal_sum() {
     run(async {
-        let tenant = TestLedger::shared().await.tenant_at("America/New_York").await;
+        let tenant = TestLedger::shared().await.tenant_in_zone("America/New_York").await;
         post_all(&tenant, &many()).await;
         let cost: i64 = (0..CALLS).map(|nth| nanos(COSTS[nth % COSTS.len()])).sum();
         let wanted = (i64::try_from(CALLS).expect("few"), cost);
@@ -63,27 +63,27 @@ fn sums_over_ten_thousand_and_one_calls_are_the_exact_decimal_sum() {
 #[test]
 fn a_late_repeated_or_corrected_report_never_counts_twice() {
     run(async {
-        let tenant = TestLedger::shared().await.tenant_at("America/New_York").await;
-        let mut told = Vec::new();
+        let tenant = TestLedger::shared().await.tenant_in_zone("America/New_York").await;
+        let mut revisions = Vec::new();
         for nth in 0..12_u32 {
             let call = format!("c-{nth}");
             let began = at("2026-10-31T22:10:00Z") + TimeDelta::minutes(i64::from(nth) * 47);
             let ms = began.timestamp_millis();
             let first = report(&call, began, 61_250)
-                .told("cost", "0.1088")
-                .told("timestamp", ms + 90_000)
-                .told("toolCalls", json!([{ "id": "t-1", "name": "book" }]))
-                .of_call("assistantId", json!("a-1"));
+                .field("cost", "0.1088")
+                .field("timestamp", ms + 90_000)
+                .field("toolCalls", json!([{ "id": "t-1", "name": "book" }]))
+                .call_field("assistantId", json!("a-1"));
             // The corrected report changes month, hour, cost, reason and assistant, and marks the
             // call as a test.
             let moved = began - TimeDelta::days(i64::from(nth) * 9);
             let corrected = report(&call, moved, 5_000 + i64::from(nth))
-                .told("cost", "0.07")
-                .told("endedReason", json!("voicemail"))
-                .told("timestamp", ms + 180_000)
-                .of_call("assistantId", json!("a-2"))
-                .of_call("metadata", json!({ "is_test": nth % 4 == 3 }));
-            told.push(vec![
+                .field("cost", "0.07")
+                .field("endedReason", json!("voicemail"))
+                .field("timestamp", ms + 180_000)
+                .call_field("assistantId", json!("a-2"))
+                .call_field("metadata", json!({ "is_test": nth % 4 == 3 }));
+            revisions.push(vec![
                 Message::status(&call, "in-progress", ms),
                 first.clone(),
                 first,
@@ -93,9 +93,9 @@ fn a_late_repeated_or_corrected_report_never_counts_twice() {
         }
         // In sequence, so that each report is applied to the stored call.
         for nth in 0..5 {
-            let some: Vec<Message> = told.iter().map(|call| call[nth].clone()).collect();
+            let some: Vec<Message> = revisions.iter().map(|call| call[nth].clone()).collect();
             post_all(&tenant, &some).await;
-            assert_agrees(&tenant, "", America::New_York).await;
+            assert_matches_calls(&tenant, "", America::New_York).await;
         }
         let all = summary(&tenant, "is_test=any").await;
         assert_eq!((&all["calls"], &all["cost_nanos"]), (&json!(12), &json!(12 * 70_000_000)));

@@ -14,8 +14,9 @@ use super::{ask, at, post_all, report};
 #[test]
 fn a_billing_month_begins_and_ends_in_the_tenants_time_zone() {
     run(async {
-        let tenant = TestLedger::shared().await.tenant_at("America/New_York").await;
-        let call = |call: &str, began: &str| report(call, at(began), 30_001).told("cost", "0.0394");
+        let tenant = TestLedger::shared().await.tenant_in_zone("America/New_York").await;
+        let call =
+            |call: &str, began: &str| report(call, at(began), 30_001).field("cost", "0.0394");
         let calls = [
             // The last evening of October in that zone is 1 November in UTC.
             call("c-1", "2026-11-01T03:59:59.999Z"),
@@ -23,7 +24,7 @@ fn a_billing_month_begins_and_ends_in_the_tenants_time_zone() {
             call("c-3", "2026-11-20T04:00:00Z"),
             call("c-4", "2026-12-01T04:59:59Z"),
             call("c-5", "2026-12-01T05:00:00Z"),
-            call("c-6", "2026-11-20T05:00:00Z").of_call("metadata", json!({ "is_test": true })),
+            call("c-6", "2026-11-20T05:00:00Z").call_field("metadata", json!({ "is_test": true })),
         ];
         post_all(&tenant, &calls).await;
         let november = ask(&tenant, "/v1/usage?month=2026-11").await;
@@ -48,7 +49,7 @@ fn a_billing_month_begins_and_ends_in_the_tenants_time_zone() {
 }
 
 #[test]
-fn events_are_those_that_were_recorded_in_the_month() {
+fn the_events_of_a_month_are_those_recorded_in_it() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let now = SystemClock.now();
@@ -67,13 +68,13 @@ fn events_are_those_that_were_recorded_in_the_month() {
         .await
         .expect("the log answers");
         let by_type = usage["events_by_type"].as_array().expect("types").iter();
-        let told: BTreeMap<String, i64> = by_type
+        let actual: BTreeMap<String, i64> = by_type
             .map(|one| {
                 let name = one["type"].as_str().expect("a type").to_owned();
                 (name, one["events"].as_i64().expect("a count"))
             })
             .collect();
-        assert_eq!(told, recorded.iter().cloned().collect());
+        assert_eq!(actual, recorded.iter().cloned().collect());
         let all: i64 = recorded.iter().map(|(_, events)| events).sum();
         assert_eq!(usage["events"], all);
         let limits = json!({ "calls": null, "minutes": null, "cost_nanos": null, "events": null });
@@ -83,7 +84,7 @@ fn events_are_those_that_were_recorded_in_the_month() {
 }
 
 #[test]
-fn a_limit_of_the_plan_warns_when_four_fifths_or_all_of_it_are_used() {
+fn a_plan_limit_warns_at_four_fifths_and_at_the_whole() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let limits = PlanLimits {
@@ -94,7 +95,7 @@ fn a_limit_of_the_plan_warns_when_four_fifths_or_all_of_it_are_used() {
         };
         tenant.store.set_plan_limits(tenant.tenant_id, limits).await.expect("it is set");
         let call = |nth: i64| {
-            report(&format!("c-{nth}"), at("2026-11-02T09:00:00Z"), 59_000).told("cost", "0.07")
+            report(&format!("c-{nth}"), at("2026-11-02T09:00:00Z"), 59_000).field("cost", "0.07")
         };
         post_all(&tenant, &(0..4).map(call).collect::<Vec<_>>()).await;
         let usage = ask(&tenant, "/v1/usage?month=2026-11").await;

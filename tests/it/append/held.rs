@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Expected, a_store, a_tenant, event, log, stream, together};
 
 /// A request with one event in a separate stream.
-fn lone(tenant_id: TenantId, nth: u128) -> AppendRequest {
+fn single_event_request(tenant_id: TenantId, nth: u128) -> AppendRequest {
     AppendRequest { tenant_id, streams: vec![stream(nth, Expected::Any, vec![event(nth)])] }
 }
 
@@ -33,7 +33,11 @@ async fn append_all(store: &Store, tenant_id: TenantId, ids: std::ops::Range<u12
     let mut longest = Duration::ZERO;
     for nth in ids {
         let since = Instant::now();
-        store.appender().append(lone(tenant_id, nth)).await.expect("nobody holds this one");
+        store
+            .appender()
+            .append(single_event_request(tenant_id, nth))
+            .await
+            .expect("nobody holds this one");
         longest = longest.max(since.elapsed());
     }
     longest
@@ -49,14 +53,16 @@ async fn three(own: &OwnDatabase, store: &Store) -> (PgConnection, [TenantId; 3]
 }
 
 #[test]
-fn a_held_tenant_delays_itself_alone_and_is_refused_in_time() {
+fn a_locked_tenant_delays_only_itself_and_is_refused_in_time() {
     run(async {
         let (own, store) = a_store().await;
         let (mut conn, [tenant, one, two]) = three(&own, &store).await;
         let held = hold(&mut conn, tenant).await;
         let since = Instant::now();
         let refused = async {
-            let answers = together(&store, (0..20).map(|nth| lone(tenant, nth)).collect()).await;
+            let answers =
+                together(&store, (0..20).map(|nth| single_event_request(tenant, nth)).collect())
+                    .await;
             (answers, since.elapsed())
         };
         let (one, two, (answers, waited)) = tokio::join!(
@@ -70,20 +76,20 @@ fn a_held_tenant_delays_itself_alone_and_is_refused_in_time() {
         assert!(waited >= Duration::from_secs(4) && waited < Duration::from_secs(8), "{waited:?}");
         assert!(one.max(two) < Duration::from_secs(2), "{one:?}, {two:?} beside a held tenant");
         held.rollback().await.expect("let go");
-        store.appender().append(lone(tenant, 1)).await.expect("it is let go");
+        store.appender().append(single_event_request(tenant, 1)).await.expect("it is let go");
         store.close().await;
     });
 }
 
 #[test]
-fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_go() {
+fn appends_to_a_locked_tenant_are_stored_once_and_in_order_after_the_release() {
     run(async {
         let (own, store) = a_store().await;
         let (mut conn, [tenant, other, _]) = three(&own, &store).await;
         let held = hold(&mut conn, tenant).await;
         let mut waiting = Vec::new();
         for nth in 0..30 {
-            let (appender, request) = (store.appender().clone(), lone(tenant, nth));
+            let (appender, request) = (store.appender().clone(), single_event_request(tenant, nth));
             waiting.push(tokio::spawn(async move { appender.append(request).await }));
             // Staggered, so that some requests arrive after the tenant left the shared batches.
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -97,7 +103,8 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
             last = appended.first.0;
         }
         // The tenant is back in the shared batches, and the event is a known duplicate.
-        let again = store.appender().append(lone(tenant, 7)).await.expect("it is known");
+        let again =
+            store.appender().append(single_event_request(tenant, 7)).await.expect("it is known");
         assert!(again.duplicate);
         let events = log(&store, tenant).await;
         let ids: Vec<_> = events.iter().skip(1).map(|one| one.event.event_id).collect();
@@ -107,7 +114,7 @@ fn what_came_for_a_held_tenant_is_appended_once_and_in_its_order_when_it_is_let_
 }
 
 #[test]
-fn a_tenant_that_is_held_again_and_again_takes_little_from_the_others() {
+fn a_repeatedly_locked_tenant_hardly_delays_the_others() {
     run(async {
         let (own, store) = a_store().await;
         let (mut conn, [tenant, other, _]) = three(&own, &store).await;
@@ -121,7 +128,11 @@ fn a_tenant_that_is_held_again_and_again_takes_little_from_the_others() {
         };
         let own = async {
             for nth in 0..12 {
-                store.appender().append(lone(tenant, nth)).await.expect("it is let go in between");
+                store
+                    .appender()
+                    .append(single_event_request(tenant, nth))
+                    .await
+                    .expect("it is let go in between");
             }
         };
         let (longest, (), ()) = tokio::join!(append_all(&store, other, 100..200), holder, own);

@@ -34,7 +34,7 @@ impl Dice {
 }
 
 /// Request number `nth` of the list that all writers draw from; depends on `nth` only.
-fn drawn(tenants: &[TenantId], nth: u64) -> AppendRequest {
+fn request_number(tenants: &[TenantId], nth: u64) -> AppendRequest {
     let mut dice = Dice(nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let tenant_id = tenants[usize::try_from(dice.roll(TENANTS as u64)).expect("few")];
     let expected = match dice.roll(4) {
@@ -47,7 +47,7 @@ fn drawn(tenants: &[TenantId], nth: u64) -> AppendRequest {
 }
 
 /// A request with its acknowledgement.
-struct Told {
+struct Acknowledged {
     request: AppendRequest,
     answer: Appended,
 }
@@ -64,18 +64,18 @@ async fn send(store: &Store, request: &AppendRequest) -> Option<Appended> {
     }
 }
 
-async fn write(store: Arc<Store>, tenants: Vec<TenantId>, writer: u64) -> Vec<Told> {
+async fn write(store: Arc<Store>, tenants: Vec<TenantId>, writer: u64) -> Vec<Acknowledged> {
     let mut dice = Dice(writer + 1);
-    let mut told = Vec::new();
+    let mut acknowledged = Vec::new();
     for _ in 0..ROUNDS {
         // Drawn from few numbers, so that several writers send the same request, concurrently and
         // again.
-        let request = drawn(&tenants, dice.roll(ROUNDS * 3));
+        let request = request_number(&tenants, dice.roll(ROUNDS * 3));
         if let Some(answer) = send(&store, &request).await {
-            told.push(Told { request, answer });
+            acknowledged.push(Acknowledged { request, answer });
         }
     }
-    told
+    acknowledged
 }
 
 /// Repeatedly kills a connection that appends.
@@ -122,7 +122,7 @@ async fn follow(mut conn: PgConnection, tenant_id: TenantId, done: Arc<AtomicBoo
 }
 
 #[test]
-fn whatever_races_and_dies_the_log_is_dense_ordered_and_as_answered() {
+fn under_races_and_killed_connections_the_log_is_dense_ordered_and_as_acknowledged() {
     run(async {
         let own = OwnDatabase::create().await;
         let stores: Vec<Arc<Store>> = (0..SERVERS).map(|_| Arc::new(own.store(2))).collect();
@@ -141,20 +141,21 @@ fn whatever_races_and_dies_the_log_is_dense_ordered_and_as_answered() {
             let store = Arc::clone(&stores[writer % SERVERS]);
             writers.spawn(write(store, tenants.clone(), writer as u64));
         }
-        let told: Vec<Told> = writers.join_all().await.into_iter().flatten().collect();
+        let acknowledged: Vec<Acknowledged> =
+            writers.join_all().await.into_iter().flatten().collect();
         done.store(true, Ordering::Relaxed);
         let seen: i64 = readers.join_all().await.into_iter().sum();
         assert!(killer.await.expect("the killer lives") > 0, "nothing was killed");
 
         let mut superuser = own.superuser().await;
-        assert_is_sound(&mut superuser).await;
+        assert_is_consistent(&mut superuser).await;
         let events: Vec<(Uuid, Uuid, i64)> =
             sqlx::query_as("select tenant_id, event_id, position from ledger.events")
                 .fetch_all(&mut superuser)
                 .await
                 .expect("the log");
         assert_eq!(seen, i64::try_from(events.len()).expect("few"), "readers saw all of it");
-        assert_is_as_told(&told, &events);
+        assert_matches_acknowledgements(&acknowledged, &events);
         for store in stores {
             store.close().await;
         }
@@ -163,7 +164,7 @@ fn whatever_races_and_dies_the_log_is_dense_ordered_and_as_answered() {
 
 /// Checks that positions and versions are dense, that versions follow the order of positions, and
 /// that no event is stored twice.
-async fn assert_is_sound(conn: &mut PgConnection) {
+async fn assert_is_consistent(conn: &mut PgConnection) {
     let faults: Vec<i64> = sqlx::query_scalar(
         "with numbered as (
            select tenant_id, event_id, position, stream_version,
@@ -180,13 +181,13 @@ async fn assert_is_sound(conn: &mut PgConnection) {
     assert_eq!(faults, Vec::<i64>::new());
 }
 
-fn assert_is_as_told(told: &[Told], stored: &[(Uuid, Uuid, i64)]) {
+fn assert_matches_acknowledgements(acknowledged: &[Acknowledged], stored: &[(Uuid, Uuid, i64)]) {
     let positions: HashMap<(Uuid, Uuid), i64> = stored
         .iter()
         .map(|(tenant_id, event_id, position)| ((*tenant_id, *event_id), *position))
         .collect();
     let mut appended = HashMap::new();
-    for Told { request, answer } in told {
+    for Acknowledged { request, answer } in acknowledged {
         let events = &request.streams[0].events;
         for (position, event) in (answer.first.0..).zip(events) {
             let key = (request.tenant_id.0, event.event_id.0);
@@ -198,7 +199,10 @@ fn assert_is_as_told(told: &[Told], stored: &[(Uuid, Uuid, i64)]) {
             *appended.entry(events[0].event_id.0).or_insert(0) += 1;
         }
     }
-    assert!(appended.values().all(|times| *times == 1), "told twice that it was new");
-    assert!(told.iter().any(|told| told.answer.duplicate), "the race was none");
+    assert!(appended.values().all(|times| *times == 1), "acknowledged twice that it was new");
+    assert!(
+        acknowledged.iter().any(|acknowledged| acknowledged.answer.duplicate),
+        "the race was none"
+    );
     assert!(appended.len() > 100, "{}", appended.len());
 }

@@ -55,7 +55,7 @@ fn the_served_document_lists_every_route_with_its_refusals() {
 }
 
 #[test]
-fn every_parameter_of_the_served_document_is_taken() {
+fn every_parameter_of_the_served_document_is_accepted() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -76,7 +76,7 @@ fn every_parameter_of_the_served_document_is_taken() {
 }
 
 #[test]
-fn the_page_of_the_contract_needs_nothing_from_elsewhere() {
+fn the_page_of_the_contract_loads_nothing_from_other_hosts() {
     run(async {
         let ledger = TestLedger::shared().await;
         let get = async |path: &str| {

@@ -50,7 +50,7 @@ fn ids(calls: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn cursors_page_through_everything_once_in_order_also_where_times_tie() {
+fn cursors_return_every_row_once_in_order_also_for_equal_times() {
     run(async {
         let tenant = tenant_with_ties(25).await;
         let (all, next) = page(&tenant, "limit=200").await;
@@ -68,7 +68,7 @@ fn cursors_page_through_everything_once_in_order_also_where_times_tie() {
 }
 
 #[test]
-fn calls_that_arrive_while_somebody_pages_disturb_nothing() {
+fn calls_that_arrive_between_two_pages_change_no_page() {
     run(async {
         let tenant = tenant_with_ties(12).await;
         let (all, _) = page(&tenant, "limit=200").await;
@@ -92,7 +92,7 @@ fn the_last_full_page_has_no_cursor() {
 }
 
 #[test]
-fn a_cursor_that_is_not_ours_is_refused() {
+fn an_invalid_cursor_is_refused() {
     run(async {
         let tenant = tenant_with_ties(3).await;
         let (_, next) = page(&tenant, "limit=1").await;
@@ -121,7 +121,7 @@ fn a_cursor_that_is_not_ours_is_refused() {
 }
 
 #[test]
-fn no_change_of_a_cursor_is_our_fault() {
+fn no_changed_cursor_causes_an_internal_error() {
     run(async {
         let tenant = tenant_with_ties(3).await;
         let ours = page(&tenant, "limit=1").await.1.expect("more");
@@ -137,7 +137,7 @@ fn no_change_of_a_cursor_is_our_fault() {
 }
 
 #[test]
-fn a_read_waits_for_the_write_it_names() {
+fn a_read_waits_for_the_given_position() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for nth in 0..10 {
@@ -163,7 +163,7 @@ fn a_read_waits_for_the_write_it_names() {
 }
 
 #[test]
-fn a_read_of_what_is_not_there_yet_gives_up_after_five_seconds() {
+fn a_read_of_a_future_position_times_out_after_five_seconds() {
     run(async {
         let tenant = tenant_with_ties(1).await;
         let call_id = page(&tenant, "").await.0[0]["call_id"].as_str().expect("an id").to_owned();

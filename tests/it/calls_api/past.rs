@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use crate::bad_input::problem;
 
 /// A call with start, end and correction; returns its path and the three positions.
-async fn told_in_three() -> (TestTenant, String, Vec<i64>) {
+async fn call_with_correction() -> (TestTenant, String, Vec<i64>) {
     let tenant = TestLedger::shared().await.tenant().await;
     let report = |cost: &str, at_ms: i64| {
         let name = json!({ "number": "+15550100101", "name": cost });
-        Message::report("c-1").told("cost", cost).told("timestamp", at_ms).told("customer", name)
+        Message::report("c-1").field("cost", cost).field("timestamp", at_ms).field("customer", name)
     };
-    let told = [
+    let bodies = [
         Message::status("c-1", "in-progress", 1_750_000_000_000),
         report("0.07", 1_750_000_060_000),
         report("0.05", 1_750_000_090_000),
     ];
     let mut positions = Vec::new();
-    for message in told {
+    for message in bodies {
         let answer = tenant.post_ok(message.body()).await;
         positions.push(answer["position"].as_i64().expect("a position"));
     }
@@ -29,9 +29,9 @@ async fn told_in_three() -> (TestTenant, String, Vec<i64>) {
 }
 
 #[test]
-fn as_of_a_position_shows_what_was_known_up_to_it() {
+fn as_of_a_position_returns_the_state_at_it() {
     run(async {
-        let (tenant, path, positions) = told_in_three().await;
+        let (tenant, path, positions) = call_with_correction().await;
         let then = async |position: i64| tenant.get(&format!("{path}?as_of={position}")).await;
         let started = then(positions[0]).await;
         assert_eq!(
@@ -51,9 +51,9 @@ fn as_of_a_position_shows_what_was_known_up_to_it() {
 }
 
 #[test]
-fn as_of_a_time_shows_what_was_recorded_by_then() {
+fn as_of_a_time_returns_what_was_recorded_by_then() {
     run(async {
-        let (tenant, path, positions) = told_in_three().await;
+        let (tenant, path, positions) = call_with_correction().await;
         let events = tenant.get(&format!("{path}/events")).await;
         for (nth, position) in positions.iter().enumerate() {
             let recorded_at = events["data"][nth]["recorded_at"].as_str().expect("a time");
@@ -65,9 +65,9 @@ fn as_of_a_time_shows_what_was_recorded_by_then() {
 }
 
 #[test]
-fn a_call_nobody_had_heard_of_is_not_found() {
+fn a_call_recorded_later_is_not_found() {
     run(async {
-        let (tenant, path, positions) = told_in_three().await;
+        let (tenant, path, positions) = call_with_correction().await;
         let before = (positions[0] - 1).to_string();
         // The time of occurrence does not matter, only the time of recording.
         for as_of in [before.as_str(), "0", "-1", "2025-06-15T15:06:40Z"] {
@@ -78,9 +78,9 @@ fn a_call_nobody_had_heard_of_is_not_found() {
 }
 
 #[test]
-fn the_past_says_how_far_it_goes() {
+fn a_past_state_has_its_position() {
     run(async {
-        let (tenant, path, positions) = told_in_three().await;
+        let (tenant, path, positions) = call_with_correction().await;
         let request = tenant.request(&tenant.read_key, &format!("{path}?as_of={}", positions[1]));
         let response = request.send().await.expect("an answer");
         let reached = response.headers()["ledger-position"].to_str().expect("ASCII");

@@ -18,14 +18,17 @@ async fn tenant_with_person() -> (TestTenant, String) {
         { "role": "tool_call_result", "toolCallId": "t-1", "result": NAME },
         { "role": "user", "message": NAME, "time": 1_750_000_002_000_i64 }]);
     let report = Message::report("c-1")
-        .told("timestamp", 1_750_000_060_000_i64)
-        .told("cost", "0.07")
-        .told("customer", json!({ "number": PHONE, "email": EMAIL, "name": NAME }))
-        .told("transcript", json!(format!("User: {NAME}")))
-        .told("summary", json!(format!("{NAME} called.")))
-        .told("recordingUrl", json!("https://recordings.example.com/person.wav"))
-        .told("analysis", json!({ "structuredData": { "who": NAME }, "successEvaluation": "true" }))
-        .told("messages", tools);
+        .field("timestamp", 1_750_000_060_000_i64)
+        .field("cost", "0.07")
+        .field("customer", json!({ "number": PHONE, "email": EMAIL, "name": NAME }))
+        .field("transcript", json!(format!("User: {NAME}")))
+        .field("summary", json!(format!("{NAME} called.")))
+        .field("recordingUrl", json!("https://recordings.example.com/person.wav"))
+        .field(
+            "analysis",
+            json!({ "structuredData": { "who": NAME }, "successEvaluation": "true" }),
+        )
+        .field("messages", tools);
     tenant.post_ok(report.body()).await;
     tenant.settle().await;
     let (_, page) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
@@ -43,7 +46,7 @@ async fn contact(tenant: &TestTenant) -> Uuid {
 }
 
 #[test]
-fn a_reader_of_facts_sees_the_facts_and_of_the_person_two_digits() {
+fn a_read_key_gets_the_facts_and_two_digits_of_the_number() {
     run(async {
         let (tenant, path) = tenant_with_person().await;
         let (_, page) = tenant.get_with(&tenant.read_key, "/v1/calls").await;
@@ -72,7 +75,7 @@ fn a_reader_of_facts_sees_the_facts_and_of_the_person_two_digits() {
 }
 
 #[test]
-fn a_reader_of_people_sees_all() {
+fn a_personal_key_gets_everything() {
     run(async {
         let (tenant, path) = tenant_with_person().await;
         let page = tenant.get("/v1/calls").await;
@@ -111,7 +114,7 @@ async fn reads(tenant: &TestTenant) -> Vec<(Value, Vec<Uuid>)> {
 }
 
 #[test]
-fn every_look_at_a_person_is_in_the_log_with_the_person_and_the_key() {
+fn every_read_of_personal_data_is_in_the_log_with_subject_and_key() {
     run(async {
         let (tenant, path) = tenant_with_person().await;
         let events = tenant.get(&format!("{path}/events")).await;
@@ -141,7 +144,7 @@ fn every_look_at_a_person_is_in_the_log_with_the_person_and_the_key() {
 }
 
 #[test]
-fn a_look_that_shows_nobody_leaves_nothing_behind() {
+fn a_read_without_personal_data_records_no_event() {
     run(async {
         let (tenant, path) = tenant_with_person().await;
         for path in ["/v1/calls", &path, &format!("{path}/events"), &format!("{path}?as_of=9")] {
@@ -156,7 +159,7 @@ fn a_look_that_shows_nobody_leaves_nothing_behind() {
 }
 
 #[test]
-fn asking_who_called_from_a_number_is_a_look_at_a_person() {
+fn a_search_by_number_is_a_read_of_personal_data() {
     run(async {
         let (tenant, _) = tenant_with_person().await;
         for query in ["phone=%2B15550100123", "email=person@example.com"] {

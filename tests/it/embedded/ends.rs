@@ -15,7 +15,7 @@ use super::{Data, OtherProcess, eventually, execute, is_dead, send};
 const RECOVERY: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn three_processes_that_begin_together_share_one_server_to_the_last() {
+async fn three_processes_that_start_together_share_one_server_until_the_last_ends() {
     let data = Data::new();
     let begin = || {
         let dir = data.settings().data_dir;
@@ -34,7 +34,7 @@ async fn three_processes_that_begin_together_share_one_server_to_the_last() {
 }
 
 #[tokio::test]
-async fn nothing_confirmed_is_lost_when_process_and_server_are_killed_while_they_write() {
+async fn no_confirmed_write_is_lost_when_process_and_server_are_killed() {
     let data = Data::new();
     let mut starter = OtherProcess::start(&data);
     let ours = data.start().await.unwrap();
@@ -81,7 +81,7 @@ async fn nothing_confirmed_is_lost_when_process_and_server_are_killed_while_they
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_started_again_is_tried_until_it_can() {
+async fn a_failing_restart_is_retried_until_it_succeeds() {
     let data = Data::new();
     let cluster = data.start().await.unwrap();
     let control = data.dir().join("data/pg/global/pg_control");
@@ -106,7 +106,7 @@ async fn ready(ledger: &TestLedger) -> u16 {
     Client::new().get(url).send().await.expect("an answer").status().as_u16()
 }
 
-async fn until_ready_says(ledger: &TestLedger, status: u16) {
+async fn until_ready_status(ledger: &TestLedger, status: u16) {
     let begun = Instant::now();
     while ready(ledger).await != status {
         assert!(begun.elapsed() < RECOVERY, "readyz never said {status}");
@@ -115,7 +115,7 @@ async fn until_ready_says(ledger: &TestLedger, status: u16) {
 }
 
 /// Sends a report repeatedly until it is accepted.
-async fn until_taken(tenant: &TestTenant, call: &str) {
+async fn until_accepted(tenant: &TestTenant, call: &str) {
     let begun = Instant::now();
     while tenant.post(messages::report(call).to_string()).await.0 != 200 {
         assert!(begun.elapsed() < RECOVERY, "{call} was never taken");
@@ -124,7 +124,7 @@ async fn until_taken(tenant: &TestTenant, call: &str) {
 }
 
 #[test]
-fn a_server_whose_postgresql_dies_goes_on_and_has_lost_nothing() {
+fn a_server_continues_without_loss_after_its_postgresql_crashed() {
     run(async {
         let data = Data::new();
         let durability = Durability::Durable;
@@ -136,14 +136,14 @@ fn a_server_whose_postgresql_dies_goes_on_and_has_lost_nothing() {
         let ledger = TestLedger::start_on(database, Arc::new(keyring)).await;
         let tenant = ledger.tenant().await;
         tenant.post_ok(messages::report("before").to_string()).await;
-        until_ready_says(&ledger, 200).await;
+        until_ready_status(&ledger, 200).await;
 
         let before = cluster.pid();
         send(before.unwrap(), Signal::SIGKILL);
         eventually(|| cluster.is_running() && cluster.pid().is_some() && cluster.pid() != before)
             .await;
-        until_ready_says(&ledger, 200).await;
-        until_taken(&tenant, "after").await;
+        until_ready_status(&ledger, 200).await;
+        until_accepted(&tenant, "after").await;
         let calls = tenant.calls().await;
         assert_eq!(calls.len(), 2, "{calls:?}");
 
@@ -152,8 +152,8 @@ fn a_server_whose_postgresql_dies_goes_on_and_has_lost_nothing() {
         let own: i32 =
             sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut conn).await.unwrap();
         send(own, Signal::SIGKILL);
-        until_taken(&tenant, "later").await;
-        until_ready_says(&ledger, 200).await;
+        until_accepted(&tenant, "later").await;
+        until_ready_status(&ledger, 200).await;
         assert_eq!(tenant.calls().await.len(), 3);
         ledger.stop().await;
         assert_eq!(cluster.stop().await.unwrap(), Stopped::Ended);

@@ -16,11 +16,11 @@ use nix::{
 };
 use sqlx::{Connection, PgConnection};
 
-use super::elsewhere::{may_mount, script_with_mounts, start_behind};
+use super::separate_process::{may_mount, script_with_mounts, start_behind};
 use super::{Data, OTHER};
 
 #[tokio::test]
-async fn a_first_start_makes_a_durable_server_that_only_its_own_can_reach() {
+async fn a_first_start_creates_a_durable_server_reachable_by_its_user_only() {
     let data = Data::new();
     let durable = Settings { durability: Durability::Durable, ..data.settings() };
     let cluster = Cluster::start_or_adopt(durable).await.unwrap();
@@ -93,7 +93,7 @@ async fn assert_next_start_is_whole(data: &Data) {
 }
 
 #[tokio::test]
-async fn a_first_start_whose_process_was_killed_is_done_again_by_the_next() {
+async fn a_first_start_with_a_killed_process_is_repeated_by_the_next() {
     let data = Data::new();
     let (mut child, _) = in_the_middle_of_initdb(&data);
     child.kill().unwrap();
@@ -103,7 +103,7 @@ async fn a_first_start_whose_process_was_killed_is_done_again_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_first_start_killed_with_all_its_programs_is_done_again_by_the_next() {
+async fn a_first_start_killed_with_all_its_programs_is_repeated_by_the_next() {
     let data = Data::new();
     let (mut child, programs) = in_the_middle_of_initdb(&data);
     assert!(!programs.is_empty(), "initdb runs");
@@ -115,15 +115,15 @@ async fn a_first_start_killed_with_all_its_programs_is_done_again_by_the_next() 
 }
 
 #[tokio::test]
-async fn an_initdb_that_is_killed_is_said_and_the_next_start_works() {
+async fn a_killed_initdb_is_reported_and_the_next_start_works() {
     let data = Data::new();
     let (child, programs) = in_the_middle_of_initdb(&data);
     kill_all(&programs);
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success(), "it could not start");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned()
         + &String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("Initdb"), "{said}");
+    assert!(printed.contains("Initdb"), "{printed}");
     assert_next_start_is_whole(&data).await;
 }
 
@@ -139,24 +139,24 @@ fn a_full_disk_at_the_first_start_is_named_and_with_space_the_next_start_works()
         mount -o remount,size=400m "$DIR"
         eval "$START"
     "#;
-    let said = script_with_mounts(script, data.dir());
-    assert!(said.starts_with("refused: initdb could not create a database in"), "{said}");
-    assert!(said.contains("No space left on device"), "{said}");
-    assert!(said.contains("started, anew"), "{said}");
+    let printed = script_with_mounts(script, data.dir());
+    assert!(printed.starts_with("refused: initdb could not create a database in"), "{printed}");
+    assert!(printed.contains("No space left on device"), "{printed}");
+    assert!(printed.contains("started, anew"), "{printed}");
 }
 
 #[tokio::test]
 async fn a_quota_that_stops_the_first_start_is_named_and_without_it_the_next_works() {
     let data = Data::new();
     let quota = ["prlimit", "--fsize=3000000"];
-    let said = start_behind(&quota, &data.settings().data_dir, None);
-    assert!(said.starts_with("refused: initdb could not create a database in"), "{said}");
-    assert!(said.contains("File too large"), "{said}");
+    let printed = start_behind(&quota, &data.settings().data_dir, None);
+    assert!(printed.starts_with("refused: initdb could not create a database in"), "{printed}");
+    assert!(printed.contains("File too large"), "{printed}");
     assert_next_start_is_whole(&data).await;
 }
 
 #[test]
-fn a_machine_without_postgresql_is_told_what_to_install_before_anything_is_made() {
+fn without_postgresql_the_package_to_install_is_named_before_anything_is_created() {
     if !may_mount() {
         return; // Without mounts PostgreSQL cannot be hidden; `choose` has a unit test.
     }
@@ -167,10 +167,13 @@ fn a_machine_without_postgresql_is_told_what_to_install_before_anything_is_made(
         done
         PATH=/bin:/sbin eval "$START"
     "#;
-    let said = script_with_mounts(script, data.dir());
-    assert!(said.starts_with("refused: no PostgreSQL server found on this machine"), "{said}");
-    assert!(said.contains("install version 15 or newer"), "{said}");
-    assert!(said.contains("--pg-bin") && said.contains("--database-url"), "{said}");
+    let printed = script_with_mounts(script, data.dir());
+    assert!(
+        printed.starts_with("refused: no PostgreSQL server found on this machine"),
+        "{printed}"
+    );
+    assert!(printed.contains("install version 15 or newer"), "{printed}");
+    assert!(printed.contains("--pg-bin") && printed.contains("--database-url"), "{printed}");
     assert!(!data.dir().join("data/pg").exists() && !data.dir().join("data/pg.tmp").exists());
 }
 
@@ -188,7 +191,7 @@ fn everything(dir: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
 }
 
 #[tokio::test]
-async fn data_of_another_major_version_is_explained_and_not_touched() {
+async fn data_of_another_major_version_is_refused_and_not_changed() {
     let data = Data::new();
     data.start().await.unwrap().stop().await.unwrap();
     let pgdata = data.dir().join("data/pg");
@@ -197,9 +200,9 @@ async fn data_of_another_major_version_is_explained_and_not_touched() {
         let before = everything(&data.dir().join("data"));
         let refused = data.start().await.unwrap_err();
         assert!(matches!(refused, Error::WrongMajor { .. } | Error::TooOld { .. }), "{refused}");
-        let said = refused.to_string();
-        assert!(said.contains(expected) && said.contains("pg_upgrade"), "{said}");
-        assert!(said.contains(&*pgdata.to_string_lossy()), "{said}");
+        let printed = refused.to_string();
+        assert!(printed.contains(expected) && printed.contains("pg_upgrade"), "{printed}");
+        assert!(printed.contains(&*pgdata.to_string_lossy()), "{printed}");
         assert_eq!(everything(&data.dir().join("data")), before);
     }
     fs::write(pgdata.join("PG_VERSION"), "not a number\n").unwrap();
@@ -208,18 +211,18 @@ async fn data_of_another_major_version_is_explained_and_not_touched() {
 }
 
 #[tokio::test]
-async fn a_lock_file_that_names_a_living_stranger_stops_nobody() {
+async fn a_lock_file_with_the_number_of_another_process_prevents_no_start() {
     let data = Data::new();
     data.start().await.unwrap().stop().await.unwrap();
     // As after a crash, if the kernel has reused the process id.
-    let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
-    let text = format!("{}\n{}\n", stranger.id(), data.dir().join("data/pg").display());
+    let mut other_process = Command::new("sleep").arg("60").spawn().unwrap();
+    let text = format!("{}\n{}\n", other_process.id(), data.dir().join("data/pg").display());
     fs::write(data.dir().join("data/pg/postmaster.pid"), text).unwrap();
     let cluster = data.start().await.unwrap();
     assert!(!cluster.was_adopted());
-    assert!(stranger.try_wait().unwrap().is_none(), "the stranger lives");
+    assert!(other_process.try_wait().unwrap().is_none(), "the other process lives");
     cluster.stop().await.unwrap();
-    assert!(stranger.try_wait().unwrap().is_none(), "and is not stopped with the server");
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    assert!(other_process.try_wait().unwrap().is_none(), "and is not stopped with the server");
+    other_process.kill().unwrap();
+    other_process.wait().unwrap();
 }

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 use ledger_store::embedded::{Cluster, Error, Settings};
 use nix::unistd::geteuid;
 
-use super::elsewhere::{ORDINARY, as_ordinary, ordinary_data, start_behind};
+use super::separate_process::{UNPRIVILEGED_UID, as_unprivileged, start_behind, unprivileged_data};
 use super::{Data, execute};
 
 fn owner(path: &Path) -> u32 {
@@ -13,45 +13,48 @@ fn owner(path: &Path) -> u32 {
 }
 
 #[test]
-fn an_ordinary_user_runs_the_server_as_themselves_again_and_again() {
-    let data = ordinary_data();
+fn an_ordinary_user_can_start_the_server_repeatedly() {
+    let data = unprivileged_data();
     let data_dir = data.dir().join("data");
     for _ in 0..2 {
-        let said = start_behind(&as_ordinary(), &data_dir, None);
-        assert!(said.starts_with("started, anew"), "{said}");
-        let user = if geteuid().is_root() { ORDINARY } else { geteuid().as_raw() };
+        let printed = start_behind(&as_unprivileged(), &data_dir, None);
+        assert!(printed.starts_with("started, anew"), "{printed}");
+        let user = if geteuid().is_root() { UNPRIVILEGED_UID } else { geteuid().as_raw() };
         assert_eq!(owner(&data_dir.join("pg")), user);
     }
 }
 
 #[test]
-fn an_ordinary_user_cannot_run_the_server_as_somebody_else() {
-    let data = ordinary_data();
-    let said = start_behind(&as_ordinary(), &data.dir().join("data"), Some("daemon"));
-    assert!(said.starts_with("refused: only root can run PostgreSQL as another user"), "{said}");
-    assert!(said.contains("--pg-user daemon"), "{said}");
+fn an_ordinary_user_cannot_run_the_server_as_another_user() {
+    let data = unprivileged_data();
+    let printed = start_behind(&as_unprivileged(), &data.dir().join("data"), Some("daemon"));
+    assert!(
+        printed.starts_with("refused: only root can run PostgreSQL as another user"),
+        "{printed}"
+    );
+    assert!(printed.contains("--pg-user daemon"), "{printed}");
     assert!(!data.dir().join("data/pg").exists());
 }
 
 #[tokio::test]
-async fn what_an_ordinary_user_made_root_runs_as_them_and_they_go_on_with_it() {
+async fn root_runs_the_data_of_an_ordinary_user_as_that_user() {
     if !geteuid().is_root() {
         return; // Only root can run it as another user.
     }
-    let data = ordinary_data();
+    let data = unprivileged_data();
     let data_dir = data.dir().join("data");
-    start_behind(&as_ordinary(), &data_dir, None);
+    start_behind(&as_unprivileged(), &data_dir, None);
     let ours = data.start().await.unwrap();
     execute(&ours, "select 1").await;
     let server = format!("/proc/{}", ours.pid().unwrap());
-    assert_eq!(owner(Path::new(&server)), ORDINARY);
+    assert_eq!(owner(Path::new(&server)), UNPRIVILEGED_UID);
     ours.stop().await.unwrap();
-    let said = start_behind(&as_ordinary(), &data_dir, None);
-    assert!(said.starts_with("started, anew"), "{said}");
+    let printed = start_behind(&as_unprivileged(), &data_dir, None);
+    assert!(printed.starts_with("started, anew"), "{printed}");
 }
 
 #[tokio::test]
-async fn data_of_somebody_else_is_refused_by_name_and_left_alone() {
+async fn data_of_another_user_is_refused_with_its_path_and_not_changed() {
     if !geteuid().is_root() {
         return; // Only root can create data of another user.
     }
@@ -59,10 +62,10 @@ async fn data_of_somebody_else_is_refused_by_name_and_left_alone() {
     let data_dir = data.dir().join("data");
     let ours = data.start().await.unwrap();
     // Neither adopted nor started: the ordinary user cannot even open the lock.
-    let said = start_behind(&as_ordinary(), &data_dir, None);
-    assert!(said.starts_with("refused: cannot open"), "{said}");
-    assert!(said.contains(&*data_dir.to_string_lossy()), "{said}");
-    assert!(said.contains("this user owns the data directory"), "{said}");
+    let printed = start_behind(&as_unprivileged(), &data_dir, None);
+    assert!(printed.starts_with("refused: cannot open"), "{printed}");
+    assert!(printed.contains(&*data_dir.to_string_lossy()), "{printed}");
+    assert!(printed.contains("this user owns the data directory"), "{printed}");
     execute(&ours, "select 1").await;
     ours.stop().await.unwrap();
 
@@ -73,7 +76,7 @@ async fn data_of_somebody_else_is_refused_by_name_and_left_alone() {
 }
 
 #[tokio::test]
-async fn root_runs_the_server_as_whom_it_names_and_never_as_root() {
+async fn root_runs_the_server_as_the_configured_user_and_never_as_root() {
     if !geteuid().is_root() {
         return; // Only root can choose the server user.
     }
@@ -86,12 +89,12 @@ async fn root_runs_the_server_as_whom_it_names_and_never_as_root() {
     }
     let named = Settings { user: Some("nobody".into()), ..data.settings() };
     let ours = Cluster::start_or_adopt(named).await.unwrap();
-    assert_eq!(owner(Path::new(&format!("/proc/{}", ours.pid().unwrap()))), ORDINARY);
+    assert_eq!(owner(Path::new(&format!("/proc/{}", ours.pid().unwrap()))), UNPRIVILEGED_UID);
     ours.stop().await.unwrap();
 }
 
 #[test]
-fn a_place_an_ordinary_user_cannot_get_to_is_named() {
+fn a_directory_the_user_cannot_enter_is_named() {
     if !geteuid().is_root() {
         return; // Only root can create a directory it cannot enter as another user.
     }
@@ -99,7 +102,7 @@ fn a_place_an_ordinary_user_cannot_get_to_is_named() {
     let closed = data.dir().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let said = start_behind(&as_ordinary(), &closed.join("data"), None);
-    assert!(said.starts_with("refused: cannot"), "{said}");
-    assert!(said.contains("closed/data") && said.contains("Permission denied"), "{said}");
+    let printed = start_behind(&as_unprivileged(), &closed.join("data"), None);
+    assert!(printed.starts_with("refused: cannot"), "{printed}");
+    assert!(printed.contains("closed/data") && printed.contains("Permission denied"), "{printed}");
 }

@@ -1,7 +1,7 @@
 //! A field case: the format of its fixture, its execution, and the comparison of the responses.
 
 use ledger_tests::fixtures;
-use ledger_tests::ledger::{TestLedger, TestTenant, taken};
+use ledger_tests::ledger::{TestLedger, TestTenant, status_and_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ impl Case {
     /// Runs the case against a new tenant; returns the failures.
     pub(crate) async fn play(&self, ledger: &TestLedger) -> Vec<String> {
         let country = self.tenant.country.as_deref();
-        let tenant = ledger.tenant_of(country.unwrap_or_default(), &self.tenant.timezone).await;
+        let tenant = ledger.tenant_with(country.unwrap_or_default(), &self.tenant.timezone).await;
         let mut failures = Vec::new();
         for (nth, webhook) in self.webhooks.iter().enumerate() {
             let (status, answer) = tenant.post(webhook.text()).await;
@@ -118,10 +118,10 @@ impl Webhook {
             Self::Raw { raw } => raw.clone(),
             Self::Body(body) => body.to_string(),
             Self::Report { report, message, call } => {
-                let mut told = usual_report(report);
-                lay_over(&mut told["call"], call);
-                lay_over(&mut told, message);
-                json!({ "message": told }).to_string()
+                let mut report_body = usual_report(report);
+                lay_over(&mut report_body["call"], call);
+                lay_over(&mut report_body, message);
+                json!({ "message": report_body }).to_string()
             }
         }
     }
@@ -163,7 +163,7 @@ impl Read {
             (None, Some(path)) => {
                 let url = tenant.url(&filled(path, answers));
                 let request = reqwest::Client::new().post(url).bearer_auth(&tenant.key);
-                taken(request.json(&self.body).send().await.expect("an answer")).await
+                status_and_json(request.json(&self.body).send().await.expect("an answer")).await
             }
             _ => panic!("a read is a get or a post"),
         }

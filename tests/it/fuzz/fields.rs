@@ -8,7 +8,7 @@ use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{assert_well, halted};
+use super::{assert_healthy, halted};
 
 /// One value of each type; the last is replaced by a value of the maximum depth.
 const WRONG: [&str; 9] = ["null", "true", "-1", "1e400", "\"\"", "\"x\"", "[]", "{}", "deep"];
@@ -19,14 +19,14 @@ const EVERY: usize = 21;
 const AT_ONCE: usize = 24;
 
 #[test]
-fn captures_with_a_field_of_another_type_are_taken_or_refused_and_all_stays_readable() {
+fn captures_with_a_field_of_another_type_are_accepted_or_refused_and_stay_readable() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let all_in = ledger.source(tenant.tenant_id, "example-secret", true).await;
         let bodies = changed_captures();
         assert!(bodies.len() > 2_000, "{}", bodies.len());
-        let (mut recorded, mut told, mut neighbours) = (BTreeSet::new(), 0, 0);
+        let (mut recorded, mut duplicates, mut neighbours) = (BTreeSet::new(), 0, 0);
         for together in bodies.chunks(AT_ONCE) {
             let neighbour = Message::report(&format!("neighbour-{neighbours}")).body().into();
             let mut posts = JoinSet::new();
@@ -37,31 +37,35 @@ fn captures_with_a_field_of_another_type_are_taken_or_refused_and_all_stays_read
             neighbours += 1;
             while let Some(answered) = posts.join_next().await {
                 let (response, body) = answered.expect("no panic");
-                match became(response, &body).await {
-                    Became::Recorded(position) => {
+                match post_result(response, &body).await {
+                    PostResult::Recorded(position) => {
                         assert!(recorded.insert(position), "{position} was given twice");
                     }
-                    Became::Answered => told += 1,
-                    Became::Refused => {}
+                    PostResult::Answered => duplicates += 1,
+                    PostResult::Refused => {}
                 }
             }
         }
         // Equal tool calls repeat in many bodies and are recorded once.
-        assert!(recorded.len() + told > bodies.len() * 9 / 10, "{} {told}", recorded.len());
+        assert!(
+            recorded.len() + duplicates > bodies.len() * 9 / 10,
+            "{} {duplicates}",
+            recorded.len()
+        );
         let events = tenant.recorded().await.len();
-        assert!((recorded.len()..=recorded.len() + 2 * told).contains(&events), "{events}");
+        assert!((recorded.len()..=recorded.len() + 2 * duplicates).contains(&events), "{events}");
         tenant.settle().await;
         assert_eq!(halted(&tenant).await, None);
         let calls = readable(&tenant).await;
         for nth in 0..neighbours {
             assert!(calls.contains(&format!("neighbour-{nth}")), "neighbour {nth} is lost");
         }
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
 /// The result of posting a body.
-enum Became {
+enum PostResult {
     /// Stored as an event at this position.
     Recorded(i64),
     /// A duplicate, or answered in the provider's format; its content is in the log.
@@ -70,7 +74,7 @@ enum Became {
     Refused,
 }
 
-async fn became(response: reqwest::Response, body: &[u8]) -> Became {
+async fn post_result(response: reqwest::Response, body: &[u8]) -> PostResult {
     let status = response.status().as_u16();
     let position = response.headers().get("ledger-position").cloned();
     let answer: Value = response.json().await.expect("JSON");
@@ -79,13 +83,13 @@ async fn became(response: reqwest::Response, body: &[u8]) -> Became {
         200 => {
             assert!(position.is_some(), "not recorded: {answer} {body}");
             match answer["position"].as_i64().filter(|_| answer["status"] == "recorded") {
-                Some(position) => Became::Recorded(position),
-                None => Became::Answered,
+                Some(position) => PostResult::Recorded(position),
+                None => PostResult::Answered,
             }
         }
         400 => {
             assert_eq!(answer["code"], "body-wrong-shape", "{body}");
-            Became::Refused
+            PostResult::Refused
         }
         _ => panic!("{status} {answer} {body}"),
     }

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use ledger_core::ids::{EventId, SubjectId, TenantId};
-use ledger_store::seal::{Corrupt, KeyBytes, Place, Sealed, SectionName, open, pack, seal, unpack};
+use ledger_store::seal::{
+    Corrupt, KeyBytes, Sealed, SectionContext, SectionName, open, pack, seal, unpack,
+};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use uuid::Uuid;
@@ -19,7 +21,7 @@ fn key() -> KeyBytes {
 }
 
 fn sealed(name: SectionName, plain: &[u8]) -> Vec<u8> {
-    let place = Place {
+    let place = SectionContext {
         tenant_id: TENANT,
         subject_id: SubjectId(Uuid::from_u128(2)),
         generation: 1,
@@ -91,7 +93,7 @@ proptest! {
     #![proptest_config(cases(4000))]
 
     #[test]
-    fn no_damage_opens_and_none_panics(
+    fn no_damaged_section_opens_and_none_panics(
         section in select(SECTIONS.clone()), damages in prop::collection::vec(damage(), 1..5)
     ) {
         let bytes = damaged(section.clone(), &damages);
@@ -101,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn made_up_bytes_are_corrupt(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn invented_bytes_are_corrupt(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         // Without and with the beginning of a valid section.
         for bytes in [bytes.clone(), [&[1, 1], bytes.as_slice()].concat()] {
             prop_assert_eq!(open(&key(), TENANT, &bytes), Err(Corrupt));
@@ -110,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_column_comes_apart_into_nothing_that_is_not_in_it(
+    fn a_damaged_column_splits_into_its_own_bytes_only(
         damages in prop::collection::vec(damage(), 0..5)
     ) {
         let column = pack(&SECTIONS).expect("there are some");
@@ -130,7 +132,7 @@ proptest! {
 }
 
 #[test]
-fn a_length_that_claims_more_than_there_is_takes_no_memory() {
+fn a_length_beyond_the_end_allocates_no_memory() {
     for claim in [u32::MAX, 1 << 31, 5] {
         let mut column = claim.to_be_bytes().to_vec();
         column.extend_from_slice(b"four");
@@ -141,7 +143,7 @@ fn a_length_that_claims_more_than_there_is_takes_no_memory() {
 }
 
 #[test]
-fn a_section_that_would_swell_beyond_any_of_ours_is_corrupt() {
+fn a_section_that_would_expand_beyond_the_maximum_is_corrupt() {
     const MOST: usize = 64 << 20;
     let whole = sealed(SectionName::Raw, &vec![0; MOST]);
     assert!(whole.len() < 100_000, "it is a bomb: {}", whole.len());

@@ -8,29 +8,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::assert_well;
+use super::assert_healthy;
 
 /// Longer than every server timeout, the longest of which is twenty seconds.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Sends bytes on a new connection, closes the sending side if `is_over`, and reads until the
 /// server closes or sends nothing more.
-async fn say(tenant: &TestTenant, bytes: impl AsRef<[u8]>, is_over: bool) -> String {
+async fn exchange(tenant: &TestTenant, bytes: impl AsRef<[u8]>, is_over: bool) -> String {
     let mut stream = TcpStream::connect(tenant.address).await.expect("a connection");
     // A server that refuses early may close before all bytes are sent.
     let _ = stream.write_all(bytes.as_ref()).await;
     if is_over {
         let _ = stream.shutdown().await;
     }
-    hear(&mut stream).await
+    read_response(&mut stream).await
 }
 
-async fn hear(stream: &mut TcpStream) -> String {
+async fn read_response(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut chunk = vec![0; 16_384];
     loop {
-        let patience = if answer.is_empty() { PATIENCE } else { Duration::from_millis(500) };
-        match timeout(patience, stream.read(&mut chunk)).await {
+        let wait_time = if answer.is_empty() { TIMEOUT } else { Duration::from_millis(500) };
+        match timeout(wait_time, stream.read(&mut chunk)).await {
             Ok(Ok(0) | Err(_)) | Err(_) => break,
             Ok(Ok(len)) => answer.extend_from_slice(&chunk[..len]),
         }
@@ -60,7 +60,7 @@ fn webhook(tenant: &TestTenant, call: &str) -> String {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_refused_and_stores_nothing() {
+fn an_incomplete_body_is_refused_and_not_stored() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -76,26 +76,26 @@ fn a_body_that_breaks_off_is_refused_and_stores_nothing() {
             (format!("{door}transfer-encoding: chunked\r\n\r\n-1\r\n{body}\r\n0\r\n\r\n"), false),
             (format!("{door}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n{body}"), false),
         ] {
-            let answer = say(&tenant, &request, is_over).await;
+            let answer = exchange(&tenant, &request, is_over).await;
             // A client that closed may get no response; any response must be a refusal.
             let refused = statuses(&answer);
             assert!(refused.iter().all(|status| *status == 400), "{request} {answer}");
             assert!(is_over || !refused.is_empty(), "{request} {answer}");
         }
         assert!(tenant.recorded().await.is_empty());
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
 #[test]
-fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+fn a_missing_body_times_out() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let door = head(&tenant);
-        let never = say(&tenant, format!("{door}content-length: 10\r\n\r\n"), false);
+        let never = exchange(&tenant, format!("{door}content-length: 10\r\n\r\n"), false);
         let chunked =
-            say(&tenant, format!("{door}transfer-encoding: chunked\r\n\r\n5\r\n{{"), false);
+            exchange(&tenant, format!("{door}transfer-encoding: chunked\r\n\r\n5\r\n{{"), false);
         let trickled = async {
             let mut stream = TcpStream::connect(tenant.address).await.expect("a connection");
             let (mut reading, mut writing) = stream.split();
@@ -107,7 +107,7 @@ fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
                 }
             };
             let mut answer = vec![0; 4096];
-            let read = timeout(PATIENCE, reading.read(&mut answer));
+            let read = timeout(TIMEOUT, reading.read(&mut answer));
             tokio::select! {
                 biased;
                 len = read => answer.truncate(len.expect("an answer in time").expect("an answer")),
@@ -120,12 +120,12 @@ fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
             assert!(answer.contains("body-too-slow"), "{answer}");
         }
         assert!(tenant.recorded().await.is_empty());
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
 #[test]
-fn lies_about_the_length_of_a_body_are_refused() {
+fn a_body_of_another_length_than_announced_is_refused() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -144,27 +144,29 @@ fn lies_about_the_length_of_a_body_are_refused() {
             "transfer-encoding: chunked, gzip\r\n".to_owned(),
             format!("content-length: {len}\r\ntransfer-encoding: chunked\r\n"),
         ] {
-            let answer = say(&tenant, format!("{door}{lines}\r\n{body}"), true).await;
+            let answer = exchange(&tenant, format!("{door}{lines}\r\n{body}"), true).await;
             assert!(statuses(&answer).iter().all(|status| *status == 400), "{lines} {answer}");
         }
         // Longer than announced: the rest is no valid request.
         let answer =
-            say(&tenant, format!("{door}content-length: {}\r\n\r\n{body}", len - 1), true).await;
+            exchange(&tenant, format!("{door}content-length: {}\r\n\r\n{body}", len - 1), true)
+                .await;
         assert!(statuses(&answer).iter().all(|status| *status == 400), "{answer}");
         // Longer than the limit, refused before it is sent.
-        let answer = say(&tenant, format!("{door}content-length: 5000001\r\n\r\n"), true).await;
+        let answer =
+            exchange(&tenant, format!("{door}content-length: 5000001\r\n\r\n"), true).await;
         assert!(statuses(&answer).iter().all(|status| *status == 413), "{answer}");
         assert!(tenant.recorded().await.is_empty());
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
 #[test]
-fn requests_sent_together_are_answered_in_their_order() {
+fn pipelined_requests_are_answered_in_order() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let requests: String = (0..5).map(|nth| webhook(&tenant, &format!("c-{nth}"))).collect();
-        let answer = say(&tenant, requests, false).await;
+        let answer = exchange(&tenant, requests, false).await;
         assert_eq!(statuses(&answer), [200; 5], "{answer}");
         let positions: Vec<i64> = answer
             .match_indices("\"position\":")
@@ -179,12 +181,12 @@ fn requests_sent_together_are_answered_in_their_order() {
 }
 
 #[test]
-fn older_and_careful_clients_are_served() {
+fn http_1_0_and_expect_continue_clients_are_served() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let old = webhook(&tenant, "c-1").replace("HTTP/1.1", "HTTP/1.0");
-        assert_eq!(statuses(&say(&tenant, old, false).await), [200]);
+        assert_eq!(statuses(&exchange(&tenant, old, false).await), [200]);
 
         let body = Message::report("c-2").body();
         let mut stream = TcpStream::connect(tenant.address).await.expect("a connection");
@@ -194,16 +196,16 @@ fn older_and_careful_clients_are_served() {
             body.len()
         );
         stream.write_all(asks.as_bytes()).await.expect("it is read");
-        assert_eq!(statuses(&hear(&mut stream).await), [100]);
+        assert_eq!(statuses(&read_response(&mut stream).await), [100]);
         stream.write_all(body.as_bytes()).await.expect("it is read");
-        assert_eq!(statuses(&hear(&mut stream).await), [200]);
+        assert_eq!(statuses(&read_response(&mut stream).await), [200]);
 
         // An unknown source is refused before the body is sent; the secret is checked after it.
         let nowhere = "POST /ingest/nowhere HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\
                        content-length: 9\r\n\r\n";
-        assert_eq!(statuses(&say(&tenant, nowhere, false).await), [404]);
+        assert_eq!(statuses(&exchange(&tenant, nowhere, false).await), [404]);
         assert_eq!(tenant.calls().await.len(), 2);
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
@@ -233,12 +235,12 @@ fn absurd_heads_are_refused() {
             ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0".to_owned(), &[400]),
             ("\r\n\r\n\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n".to_owned(), &[200, 400]),
         ] {
-            let answer = say(&tenant, &request, true).await;
+            let answer = exchange(&tenant, &request, true).await;
             let shown = &request[..request.len().min(80)];
             let got = statuses(&answer);
             assert!(got.iter().all(|status| expected.contains(status)), "{shown:?} {got:?}");
         }
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }
 
@@ -282,12 +284,12 @@ fn unusual_methods_and_paths_find_nothing() {
             ("GET /v1/calls?&&&=&=", 400),
             ("GET /v1/calls#fragment", 200),
         ] {
-            let answer = say(&tenant, ask(line), false).await;
+            let answer = exchange(&tenant, ask(line), false).await;
             let got = statuses(&answer);
             // A refusal by the HTTP parser itself is also correct.
             assert!(got == [expected] || got == [400], "{line}: {answer}");
             assert!(!answer.contains("internal"), "{line}: {answer}");
         }
-        assert_well(ledger, &tenant).await;
+        assert_healthy(ledger, &tenant).await;
     });
 }

@@ -1,6 +1,6 @@
 //! Migration of a vault from before handles: subjects stay, and filters still find their calls.
 
-use ledger_core::identity::{Handle, Told};
+use ledger_core::identity::{Handle, PersonIdentifiers};
 use ledger_core::ids::{StreamId, SubjectId};
 use ledger_store::MIGRATOR;
 use ledger_tests::{OwnDatabase, messages, run};
@@ -30,7 +30,7 @@ const OLD_FORM: &str = "
     reset role;";
 
 #[test]
-fn a_vault_of_before_handles_keeps_its_subjects_and_finds_their_calls() {
+fn a_vault_from_before_handles_keeps_its_subjects_and_their_calls() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
@@ -96,16 +96,19 @@ fn a_vault_of_before_handles_keeps_its_subjects_and_finds_their_calls() {
 }
 
 #[test]
-fn a_shared_number_finds_every_contact_that_has_it() {
+fn a_shared_number_matches_every_contact_that_has_it() {
     run(async {
         let tenant = ledger_tests::TestLedger::shared().await.tenant().await;
         let vault = tenant.store.vault();
         let phone = Handle::phone("+15550100100", None);
-        let told = |name: &str| Told { handles: vec![phone.clone()], name: Some(name.to_owned()) };
+        let identifiers = |name: &str| PersonIdentifiers {
+            handles: vec![phone.clone()],
+            name: Some(name.to_owned()),
+        };
         let mut subjects: Vec<SubjectId> = Vec::new();
         for name in ["anna", "ben", "carla", "anna"] {
             let stream = StreamId(tenant.store.ids().random());
-            let resolved = vault.resolve(tenant.tenant_id, stream, told(name)).await;
+            let resolved = vault.resolve(tenant.tenant_id, stream, identifiers(name)).await;
             subjects.push(resolved.expect("the vault").subject.subject_id);
         }
         assert_eq!(subjects[3], subjects[0]);

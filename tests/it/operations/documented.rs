@@ -51,7 +51,7 @@ fn every_metric_is_documented_and_every_documented_metric_is_served() {
 }
 
 #[test]
-fn what_has_not_failed_yet_is_counted_from_zero() {
+fn failure_counters_start_at_zero() {
     run(async {
         let ledger = TestLedger::shared().await;
         let metrics = get(ledger, "/metrics").await.text().await.expect("a text");
@@ -66,7 +66,7 @@ fn what_has_not_failed_yet_is_counted_from_zero() {
 }
 
 #[test]
-fn metrics_are_text_or_openmetrics_as_they_are_asked_for() {
+fn metrics_are_text_or_openmetrics_by_the_accept_header() {
     run(async {
         let ledger = TestLedger::shared().await;
         let ask = async |accept: &str| {

@@ -80,15 +80,15 @@ async fn assert_refuses(ledger: &TestLedger, tenant: &TestTenant) {
         assert_eq!(json(answer).await["code"], "unavailable");
     }
     // A tool call is answered in time with a text to speak, which claims no result.
-    let (status, spoken) =
+    let (status, answer_to_speak) =
         tenant.post(fixtures::bytes("vapi/tool-calls.inbound-simple-assistant.json")).await;
     assert_eq!(status, 200);
-    let error = spoken["results"][0]["error"].as_str().expect("an error to be spoken");
+    let error = answer_to_speak["results"][0]["error"].as_str().expect("an error text");
     assert!(error.contains("Nothing was done") && !error.contains('\n'), "{error}");
 }
 
 #[test]
-fn a_database_that_goes_away_and_comes_back_costs_nothing_that_was_acknowledged() {
+fn an_outage_of_the_database_loses_no_acknowledged_event() {
     run(async {
         let machine = Machine::new();
         let database = machine.start().await;

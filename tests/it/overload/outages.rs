@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ledger_tests::proxy::{Proxy, Upstream, Weather};
+use ledger_tests::proxy::{NetworkMode, Proxy, Upstream};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use server::limits::Limits;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 
-use super::{assert_goes_on, assert_voice_is_told, get, post_report, refused, until};
+use super::{assert_recovers, assert_tool_call_fails, get, post_report, refused, until};
 
 /// Starts a server with a proxy between it and its database.
 async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
@@ -29,14 +29,14 @@ async fn behind_a_proxy(own: &OwnDatabase) -> (Proxy, TestLedger) {
         .database(name)
         .ssl_mode(sqlx::postgres::PgSslMode::Disable);
     // Longer than the timeout of the append worker, and no longer than this test needs.
-    let limits = Limits { request_patience: Duration::from_secs(12), ..Limits::default() };
-    let ledger = TestLedger::start_on_within(database, own.keyring(), limits).await;
+    let limits = Limits { request_timeout: Duration::from_secs(12), ..Limits::default() };
+    let ledger = TestLedger::start_on_with_limits(database, own.keyring(), limits).await;
     (proxy, ledger)
 }
 
 /// Nothing can be recorded: every request is refused in time, and readiness fails while liveness
 /// holds.
-async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
+async fn assert_reports_outage(ledger: &TestLedger, tenant: &TestTenant) {
     // More readers than connections: a cancelled reader must not lose its connection.
     let mut readers = JoinSet::new();
     for _ in 0..20 {
@@ -44,7 +44,7 @@ async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
     }
     let (report, (), ready) = tokio::join!(
         post_report(tenant, "during"),
-        assert_voice_is_told(tenant, "tool"),
+        assert_tool_call_fails(tenant, "tool"),
         get(ledger, "/readyz"),
     );
     assert_eq!(refused(report).await, "unavailable");
@@ -57,43 +57,44 @@ async fn assert_says_so(ledger: &TestLedger, tenant: &TestTenant) {
 
 /// An external commit notification arrives: the listening connection has been restored.
 async fn assert_listens(own: &OwnDatabase, ledger: &TestLedger) {
-    let mut heard = ledger.store.wake().subscribe();
-    heard.mark_unchanged();
+    let mut received = ledger.store.notifier().subscribe();
+    received.mark_unchanged();
     let mut conn = own.superuser().await;
     until(async || {
         let ring = sqlx::query("select pg_notify('call_ledger', '')");
         ring.execute(&mut conn).await.expect("rung");
-        tokio::time::timeout(Duration::from_millis(200), heard.changed()).await.is_ok()
+        tokio::time::timeout(Duration::from_millis(200), received.changed()).await.is_ok()
     })
     .await;
 }
 
 #[test]
-fn a_network_that_swallows_everything_is_noticed_and_the_server_goes_on_when_it_clears() {
+fn a_silent_network_is_detected_and_the_server_recovers() {
     run(async {
         let own = OwnDatabase::create().await;
         let (proxy, ledger) = behind_a_proxy(&own).await;
         let tenant = ledger.tenant().await;
-        assert_goes_on(&ledger, &tenant, "before").await;
-        proxy.set(Weather::BlackHole);
-        let stranger = tenant.webhook_at(tenant.source_id, "wrong", "{}").send();
-        let (stranger, ()) = tokio::join!(stranger, assert_says_so(&ledger, &tenant));
+        assert_recovers(&ledger, &tenant, "before").await;
+        proxy.set(NetworkMode::BlackHole);
+        let unauthenticated = tenant.webhook_at(tenant.source_id, "wrong", "{}").send();
+        let (unauthenticated, ()) =
+            tokio::join!(unauthenticated, assert_reports_outage(&ledger, &tenant));
         // Independent of whether the refusal can be recorded.
-        assert_eq!(stranger.expect("an answer").status(), 401);
-        proxy.set(Weather::Clear);
-        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_eq!(unauthenticated.expect("an answer").status(), 401);
+        proxy.set(NetworkMode::Normal);
+        assert_recovers(&ledger, &tenant, "during").await;
         assert_listens(&own, &ledger).await;
         ledger.stop().await;
     });
 }
 
 #[test]
-fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
+fn connections_with_lost_responses_do_not_stop_the_server() {
     run(async {
         let own = OwnDatabase::create().await;
         let (proxy, ledger) = behind_a_proxy(&own).await;
         let tenant = ledger.tenant().await;
-        assert_goes_on(&ledger, &tenant, "before").await;
+        assert_recovers(&ledger, &tenant, "before").await;
         // All connections were used just now, so the pool does not ping them before reuse.
         let mut all = Vec::new();
         while all.len() < 16 {
@@ -102,24 +103,24 @@ fn connections_whose_answers_were_lost_for_good_do_not_stop_the_server() {
         for mut conn in all {
             conn.return_to_pool().await;
         }
-        proxy.set(Weather::AnswersLost);
-        assert_says_so(&ledger, &tenant).await;
+        proxy.set(NetworkMode::DropResponses);
+        assert_reports_outage(&ledger, &tenant).await;
         // Statements in flight are never answered: only new connections help.
-        proxy.set(Weather::Clear);
-        assert_goes_on(&ledger, &tenant, "during").await;
+        proxy.set(NetworkMode::Normal);
+        assert_recovers(&ledger, &tenant, "during").await;
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_reset_of_every_connection_costs_nothing_that_was_acknowledged() {
+fn a_reset_of_every_connection_loses_no_acknowledged_event() {
     run(async {
         let own = OwnDatabase::create().await;
         let (proxy, ledger) = behind_a_proxy(&own).await;
         let tenant = ledger.tenant().await;
-        assert_goes_on(&ledger, &tenant, "before").await;
+        assert_recovers(&ledger, &tenant, "before").await;
         proxy.reset();
-        assert_goes_on(&ledger, &tenant, "after").await;
+        assert_recovers(&ledger, &tenant, "after").await;
         assert_listens(&own, &ledger).await;
         let calls = tenant.calls().await;
         assert!(calls.iter().any(|call| call["provider_call_id"] == "before"), "{calls:?}");
@@ -143,27 +144,27 @@ async fn take_connections(own: &OwnDatabase, may: bool) {
 }
 
 #[test]
-fn a_database_that_takes_no_connection_is_waited_for() {
+fn the_server_recovers_from_a_database_that_refuses_connections() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
         take_connections(&own, false).await;
         // The source is not cached: a tool call is answered before its proof can be checked.
-        assert_says_so(&ledger, &tenant).await;
+        assert_reports_outage(&ledger, &tenant).await;
         take_connections(&own, true).await;
-        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_recovers(&ledger, &tenant, "during").await;
         assert_listens(&own, &ledger).await;
         take_connections(&own, false).await;
-        assert_says_so(&ledger, &tenant).await;
+        assert_reports_outage(&ledger, &tenant).await;
         take_connections(&own, true).await;
-        assert_goes_on(&ledger, &tenant, "later").await;
+        assert_recovers(&ledger, &tenant, "later").await;
         ledger.stop().await;
     });
 }
 
 #[test]
-fn without_its_keys_a_server_takes_nothing_and_with_them_it_goes_on() {
+fn without_its_keys_a_server_accepts_nothing_and_with_them_it_recovers() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
@@ -173,13 +174,13 @@ fn without_its_keys_a_server_takes_nothing_and_with_them_it_goes_on() {
         std::fs::rename(&keyring, &away).expect("it moves");
         let ledger = own.server().await;
         let tenant = tenant.through(&ledger);
-        assert_voice_is_told(&tenant, "tool").await;
+        assert_tool_call_fails(&tenant, "tool").await;
         assert_eq!(refused(post_report(&tenant, "during").await).await, "keyring-unavailable");
         assert_eq!(get(&ledger, "/readyz").await.status(), 503);
         // A keyring that a server without keys may have created must not remain.
         let _ = std::fs::remove_dir_all(&keyring);
         std::fs::rename(&away, &keyring).expect("it moves back");
-        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_recovers(&ledger, &tenant, "during").await;
         ledger.stop().await;
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use reqwest::{Client, Response};
 use server::limits::Limits;
-use server::service::{Outside, Service};
+use server::service::{NetworkSettings, Service};
 use tokio::net::TcpSocket;
 
 use super::{Raw, get, refused};
@@ -34,7 +34,7 @@ async fn silent_from(nth: u8, to: SocketAddr, count: usize) -> Vec<Raw> {
     let mut silent = Vec::new();
     for _ in 0..count {
         let mut raw = open_from(nth, to).await;
-        raw.say("G").await;
+        raw.write_text("G").await;
         silent.push(raw);
     }
     silent
@@ -47,7 +47,7 @@ async fn get_from(nth: u8, to: SocketAddr, path: &str) -> Response {
 }
 
 async fn is_open(raw: &mut Raw) -> bool {
-    raw.within(SHORT).await.is_none()
+    raw.read_within(SHORT).await.is_none()
 }
 
 async fn count_open(silent: &mut [Raw]) -> usize {
@@ -61,16 +61,16 @@ async fn count_open(silent: &mut [Raw]) -> usize {
 /// Asks with a key, and leaves the connection open.
 async fn ask(raw: &mut Raw, tenant: &TestTenant) {
     let key = &tenant.key;
-    raw.say(&format!(
+    raw.write_text(&format!(
         "GET /v1/calls HTTP/1.1\r\nhost: example.com\r\nauthorization: Bearer {key}\r\n\r\n"
     ))
     .await;
-    let heard = raw.some().await;
+    let heard = raw.first_bytes().await;
     assert!(heard.starts_with("HTTP/1.1 200 "), "{heard}");
 }
 
 async fn ledger_for(connections: usize) -> TestLedger {
-    TestLedger::start_within(Limits { connections, ..Limits::default() }).await
+    TestLedger::start_with_limits(Limits { connections, ..Limits::default() }).await
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn the_address_of_a_reverse_proxy_has_no_share() {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let limits = Limits { connections: 4 * SHARE, ..Limits::default() };
-        let outside = Outside {
+        let network = NetworkSettings {
             proxies: vec!["127.0.0.2/32".parse().expect("a network")],
-            ..Outside::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+            ..NetworkSettings::at(SocketAddr::from(([127, 0, 0, 1], 0)))
         };
-        let service = Service::start_at(limits, Arc::clone(&ledger.store), &outside);
+        let service = Service::start_with_network(limits, Arc::clone(&ledger.store), &network);
         let service = service.await.expect("it starts");
         let mut of_proxy = silent_from(2, service.address, 2 * SHARE).await;
         let mut of_other = silent_from(3, service.address, 2 * SHARE).await;

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Raw, get};
 
 #[test]
-fn many_signatures_over_a_large_body_are_refused_before_it_is_read_and_keep_nobody_waiting() {
+fn repeated_signature_headers_are_refused_before_the_body_is_read_and_delay_no_request() {
     run(async {
         let ledger = TestLedger::start().await;
         let tenant = ledger.tenant().await;
@@ -50,10 +50,11 @@ fn many_signatures_over_a_large_body_are_refused_before_it_is_read_and_keep_nobo
 }
 
 #[test]
-fn what_no_body_can_prove_is_refused_without_room_for_one() {
+fn a_request_no_body_can_authenticate_is_refused_without_memory_for_the_body() {
     run(async {
-        let limits = server::limits::Limits { room: 0, ..server::limits::Limits::default() };
-        let ledger = TestLedger::start_within(limits).await;
+        let limits =
+            server::limits::Limits { body_budget_kib: 0, ..server::limits::Limits::default() };
+        let ledger = TestLedger::start_with_limits(limits).await;
         let tenant = ledger.tenant().await;
         let large =
             messages::message("l", "hang", &serde_json::json!({ "x": "x".repeat(600_000) }));
@@ -71,20 +72,23 @@ fn what_no_body_can_prove_is_refused_without_room_for_one() {
 }
 
 #[test]
-fn a_body_that_trickles_is_cut_off_before_its_deadline() {
+fn a_trickling_body_is_cut_off_before_its_deadline() {
     run(async {
         let ledger = TestLedger::start().await;
         let tenant = ledger.tenant().await;
         let mut raw = Raw::begin(&tenant, &tenant.secret, 400_000).await;
         let since = Instant::now();
-        let heard = loop {
-            raw.say("     ").await;
-            if let Some(heard) = raw.within(Duration::from_millis(100)).await {
-                break heard;
+        let received = loop {
+            raw.write_text("     ").await;
+            if let Some(received) = raw.read_within(Duration::from_millis(100)).await {
+                break received;
             }
             assert!(since.elapsed() < Duration::from_secs(15), "it may go on like this");
         };
-        assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("body-too-slow"), "{heard}");
+        assert!(
+            received.starts_with("HTTP/1.1 408 ") && received.contains("body-too-slow"),
+            "{received}"
+        );
         ledger.stop().await;
     });
 }
@@ -100,15 +104,15 @@ fn a_signature_that_is_no_text_is_counted_and_refused_before_the_body_is_read() 
             (&b"x-signature: \xe4\r\n"[..], "proof-wrong"),
         ] {
             let mut raw = Raw::open(&ledger).await;
-            raw.say(&format!(
+            raw.write_text(&format!(
                 "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\n",
                 tenant.source_id
             ))
             .await;
             raw.0.write_all(signatures).await.expect("it is open");
-            raw.say(&format!("x-timestamp: {now}\r\ncontent-length: 2\r\n\r\n{{}}")).await;
-            let heard = raw.some().await;
-            assert!(heard.starts_with("HTTP/1.1 401 ") && heard.contains(code), "{heard}");
+            raw.write_text(&format!("x-timestamp: {now}\r\ncontent-length: 2\r\n\r\n{{}}")).await;
+            let received = raw.first_bytes().await;
+            assert!(received.starts_with("HTTP/1.1 401 ") && received.contains(code), "{received}");
         }
         ledger.stop().await;
     });

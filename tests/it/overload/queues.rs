@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    assert_goes_on, assert_voice_is_told, heard, hold_tenants, post_report, refused, tool_call,
-    voice,
+    assert_recovers, assert_tool_call_fails, hold_tenants, post_report, received, refused,
+    tool_answer, tool_call,
 };
 
 /// With the other fields this is a megabyte, so that the queue is full exactly.
@@ -43,14 +43,14 @@ fn heavy(tenant_id: TenantId, nth: u128) -> AppendRequest {
 }
 
 #[test]
-fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
+fn a_full_queue_refuses_at_once_answers_tool_calls_and_loses_no_accepted_event() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
         // Keys and source are cached, as in a running server.
         tenant.post_ok(super::messages::report("before").to_string()).await;
-        let first_answer = voice(&tenant, "before-tool").await;
+        let first_answer = tool_answer(&tenant, "before-tool").await;
         let mut conn = own.superuser().await;
         let held = hold_tenants(&mut conn).await;
         let mut appends = JoinSet::new();
@@ -63,10 +63,10 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
         let first = appends.join_next().await.expect("eighty").expect("a task");
         assert!(matches!(first, Err(AppendError::Overloaded)), "{first:?}");
         assert_eq!(refused(post_report(&tenant, "during").await).await, "overloaded");
-        assert_voice_is_told(&tenant, "during-tool").await;
+        assert_tool_call_fails(&tenant, "during-tool").await;
         let mut again: Value = serde_json::from_str(&tool_call("before-tool")).expect("JSON");
         again["message"]["timestamp"] = json!(1_793_610_099_000_i64);
-        let again = heard(&tenant, "before-tool", again.to_string()).await;
+        let again = received(&tenant, "before-tool", again.to_string()).await;
         assert_eq!(again, first_answer, "a known tool call in another body");
         held.rollback().await.expect("let go");
 
@@ -81,14 +81,14 @@ fn a_full_queue_refuses_at_once_answers_voices_and_loses_nothing_it_took() {
         assert!(taken > 0, "{appended:?}");
         assert_eq!(usize::try_from(stored), Ok(taken), "what was acknowledged is there, once");
         assert_eq!(post_report(&tenant, "during").await.status(), 200);
-        let said = voice(&tenant, "during-tool").await;
+        let said = tool_answer(&tenant, "during-tool").await;
         assert!(said.contains("not configured"), "{said}");
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_tenant_that_somebody_holds_is_refused_in_time_and_taken_again_when_it_is_let_go() {
+fn a_locked_tenant_is_refused_in_time_and_accepted_after_the_release() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -96,16 +96,16 @@ fn a_tenant_that_somebody_holds_is_refused_in_time_and_taken_again_when_it_is_le
         let mut conn = own.superuser().await;
         let held = hold_tenants(&mut conn).await;
         let (report, ()) =
-            tokio::join!(post_report(&tenant, "during"), assert_voice_is_told(&tenant, "tool"));
+            tokio::join!(post_report(&tenant, "during"), assert_tool_call_fails(&tenant, "tool"));
         assert_eq!(refused(report).await, "unavailable");
         held.rollback().await.expect("let go");
-        assert_goes_on(&ledger, &tenant, "during").await;
+        assert_recovers(&ledger, &tenant, "during").await;
         ledger.stop().await;
     });
 }
 
 #[test]
-fn readers_that_hold_every_connection_keep_no_webhook_waiting() {
+fn readers_on_every_connection_delay_no_webhook() {
     run(async {
         let ledger = TestLedger::start().await;
         let tenant = ledger.tenant().await;
@@ -117,7 +117,7 @@ fn readers_that_hold_every_connection_keep_no_webhook_waiting() {
             held.push(ledger.store.app().acquire().await.expect("a connection"));
         }
         assert_eq!(post_report(&tenant, "c-1").await.status(), 200);
-        let said = voice(&tenant, "c-2").await;
+        let said = tool_answer(&tenant, "c-2").await;
         assert!(said.contains("not configured"), "{said}");
         let list = tenant.request(&tenant.key, "/v1/calls").send().await.expect("an answer");
         assert_eq!(refused(list).await, "unavailable", "a reader waits, then hears so");

@@ -6,7 +6,7 @@ use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{PATIENCE, refused};
+use super::{TIMEOUT, refused};
 
 /// A report with a transcript of `bytes` bytes, which compresses to almost nothing.
 fn long_report(call: &str, bytes: usize) -> String {
@@ -32,7 +32,7 @@ async fn transactions(own: &OwnDatabase) -> i64 {
 }
 
 #[test]
-fn a_page_of_large_events_ends_early_and_its_cursor_goes_on() {
+fn a_page_of_large_events_ends_early_and_its_cursor_continues() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -68,7 +68,7 @@ fn a_page_of_large_events_ends_early_and_its_cursor_goes_on() {
 }
 
 #[test]
-fn a_list_of_large_calls_comes_whole_one_call_after_the_other() {
+fn a_list_of_large_calls_is_complete_and_streamed() {
     run(async {
         let ledger = TestLedger::start().await;
         let tenant = ledger.tenant().await;
@@ -100,7 +100,7 @@ fn a_list_of_large_calls_comes_whole_one_call_after_the_other() {
 }
 
 #[test]
-fn what_is_opened_of_one_call_has_a_bound() {
+fn the_opened_sections_of_one_call_have_a_size_limit() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -123,7 +123,7 @@ fn what_is_opened_of_one_call_has_a_bound() {
 }
 
 #[test]
-fn hundreds_that_wait_for_a_read_model_cost_nothing_and_hold_up_nobody() {
+fn hundreds_of_waiting_reads_cost_little_and_delay_no_other() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -152,11 +152,11 @@ fn hundreds_that_wait_for_a_read_model_cost_nothing_and_hold_up_nobody() {
         assert!(busy < quiet + 400, "{busy} transactions, {quiet} when nobody waited");
         // A request that waits for a new position is answered as soon as the position is applied.
         let to_come = many.request(&many.read_key, "/v1/calls?min_position=2").send();
-        let told = tokio::spawn(async { to_come.await.expect("an answer").status().as_u16() });
+        let pending = tokio::spawn(async { to_come.await.expect("an answer").status().as_u16() });
         let answer = many.post_ok(messages::report("arrives").to_string()).await;
         assert!(answer["position"].as_i64().is_some_and(|position| position >= 2), "{answer}");
-        assert_eq!(told.await.expect("a task"), 200);
-        let late = tokio::time::timeout(PATIENCE, waiting.join_next()).await.expect("in time");
+        assert_eq!(pending.await.expect("a task"), 200);
+        let late = tokio::time::timeout(TIMEOUT, waiting.join_next()).await.expect("in time");
         assert_eq!(refused(late.expect("many").expect("a task")).await, "projection-behind");
         ledger.stop().await;
     });

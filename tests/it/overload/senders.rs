@@ -11,56 +11,59 @@ use super::{Raw, get, refused, until};
 const SHORT: Duration = Duration::from_millis(300);
 
 #[test]
-fn a_head_that_does_not_come_to_its_end_is_cut_off() {
+fn an_incomplete_head_is_cut_off() {
     run(async {
-        let limits = Limits { head_patience: SHORT, ..Limits::default() };
-        let ledger = TestLedger::start_within(limits).await;
+        let limits = Limits { head_timeout: SHORT, ..Limits::default() };
+        let ledger = TestLedger::start_with_limits(limits).await;
         let mut raw = Raw::open(&ledger).await;
-        raw.say("GET /healthz HTTP/1.1\r\nhost: example.com\r\nx-slow: ").await;
-        assert!(!raw.rest().await.contains("200 OK"));
+        raw.write_text("GET /healthz HTTP/1.1\r\nhost: example.com\r\nx-slow: ").await;
+        assert!(!raw.read_to_end().await.contains("200 OK"));
 
         let mut usual = Raw::open(TestLedger::shared().await).await;
-        usual.say("GET /healthz HTTP/1.1\r\nhost: example.com\r\n\r\n").await;
-        let heard = usual.some().await;
-        assert!(heard.contains("200 OK"), "{heard}");
+        usual.write_text("GET /healthz HTTP/1.1\r\nhost: example.com\r\n\r\n").await;
+        let received = usual.first_bytes().await;
+        assert!(received.contains("200 OK"), "{received}");
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_head_larger_than_any_is_refused_before_it_fills_the_memory() {
+fn a_too_large_head_is_refused_before_it_fills_the_memory() {
     run(async {
         let ledger = TestLedger::shared().await;
         let mut raw = Raw::open(ledger).await;
-        raw.say("GET /healthz HTTP/1.1\r\nhost: example.com\r\n").await;
+        raw.write_text("GET /healthz HTTP/1.1\r\nhost: example.com\r\n").await;
         for nth in 0..60 {
             let line = format!("x-{nth}: {}\r\n", "x".repeat(4_000));
             if raw.0.write_all(line.as_bytes()).await.is_err() {
                 break; // The server has closed the connection.
             }
         }
-        assert!(!raw.rest().await.contains("200 OK"));
+        assert!(!raw.read_to_end().await.contains("200 OK"));
     });
 }
 
 #[test]
-fn a_body_that_does_not_arrive_is_given_up() {
+fn a_body_that_does_not_arrive_times_out() {
     run(async {
-        let limits = Limits { body_patience: SHORT, ..Limits::default() };
-        let ledger = TestLedger::start_within(limits).await;
+        let limits = Limits { body_timeout: SHORT, ..Limits::default() };
+        let ledger = TestLedger::start_with_limits(limits).await;
         let tenant = ledger.tenant().await;
         let mut raw = Raw::begin(&tenant, &tenant.secret, 100).await;
-        let heard = raw.rest().await;
-        assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("body-too-slow"), "{heard}");
+        let received = raw.read_to_end().await;
+        assert!(
+            received.starts_with("HTTP/1.1 408 ") && received.contains("body-too-slow"),
+            "{received}"
+        );
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+fn a_client_that_does_not_read_its_response_is_cut_off() {
     run(async {
-        let limits = Limits { connections: 1, answer_patience: SHORT, ..Limits::default() };
-        let ledger = TestLedger::start_within(limits).await;
+        let limits = Limits { connections: 1, write_timeout: SHORT, ..Limits::default() };
+        let ledger = TestLedger::start_with_limits(limits).await;
         let mut raw = Raw::open(&ledger).await;
         // More responses than the kernel buffers for a client that does not read.
         let asked = "GET /openapi.json HTTP/1.1\r\nhost: example.com\r\n\r\n".repeat(2_000);
@@ -74,9 +77,10 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
 }
 
 #[test]
-fn whoever_finds_every_connection_taken_is_told_to_come_again_and_probes_are_answered() {
+fn beyond_the_connection_limit_requests_get_retry_after_and_probes_are_answered() {
     run(async {
-        let ledger = TestLedger::start_within(Limits { connections: 2, ..Limits::default() }).await;
+        let ledger =
+            TestLedger::start_with_limits(Limits { connections: 2, ..Limits::default() }).await;
         let tenant = ledger.tenant().await;
         let slow = || Raw::begin(&tenant, &tenant.secret, 400_000);
         let held = (slow().await, slow().await);

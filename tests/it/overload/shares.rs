@@ -11,7 +11,7 @@ use server::system::SystemClock;
 use super::{Raw, post_report, refused, until};
 
 /// Announced length of a slow webhook that sends almost nothing.
-const CLAIMED: usize = 400_000;
+const ANNOUNCED_LENGTH: usize = 400_000;
 
 /// A webhook too large for the reserve.
 fn large(call: &str) -> String {
@@ -20,15 +20,15 @@ fn large(call: &str) -> String {
 
 /// A server that refuses a large body soon: a slow body keeps its room for four seconds.
 async fn impatient() -> TestLedger {
-    let room_patience = Duration::from_millis(500);
-    TestLedger::start_within(Limits { room_patience, ..Limits::default() }).await
+    let body_budget_timeout = Duration::from_millis(500);
+    TestLedger::start_with_limits(Limits { body_budget_timeout, ..Limits::default() }).await
 }
 
 /// Begins webhooks until the tenant itself is refused.
 async fn use_up(tenant: &TestTenant) -> Vec<Raw> {
     let mut held = Vec::new();
     for _ in 0..112 {
-        held.push(Raw::begin(tenant, &tenant.secret, CLAIMED).await);
+        held.push(Raw::begin(tenant, &tenant.secret, ANNOUNCED_LENGTH).await);
     }
     until(async || tenant.post(large("own")).await.0 == 503).await;
     held
@@ -51,7 +51,7 @@ fn slow_connections_of_one_tenant_use_up_its_own_share_alone() {
 }
 
 #[test]
-fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
+fn unauthenticated_senders_use_up_only_the_share_of_their_source() {
     run(async {
         let ledger = impatient().await;
         let (named, other) = (ledger.tenant().await, ledger.tenant().await);
@@ -66,11 +66,11 @@ fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
         let mut held = Vec::new();
         for _ in 0..83 {
             let mut raw = Raw::open(&ledger).await;
-            raw.say(&signed(&named, CLAIMED)).await;
+            raw.write_text(&signed(&named, ANNOUNCED_LENGTH)).await;
             held.push(raw);
         }
         // A wrong signature: the body is read and the signature checked.
-        let judge = async |tenant: &TestTenant, body: String| {
+        let send_signed = async |tenant: &TestTenant, body: String| {
             let request = reqwest::Client::new()
                 .post(tenant.url(&format!("/ingest/{}", tenant.source_id)))
                 .header("x-signature", "00")
@@ -78,10 +78,14 @@ fn senders_who_have_proved_nothing_use_up_the_share_of_the_source_they_name() {
                 .body(body);
             request.send().await.expect("an answer")
         };
-        until(async || judge(&named, large("own")).await.status() == 503).await;
-        assert_eq!(refused(judge(&named, large("own")).await).await, "overloaded");
+        until(async || send_signed(&named, large("own")).await.status() == 503).await;
+        assert_eq!(refused(send_signed(&named, large("own")).await).await, "overloaded");
         for body in [large("other"), messages::report("other").to_string()] {
-            assert_eq!(judge(&other, body).await.status(), 401, "there is room for its signatures");
+            assert_eq!(
+                send_signed(&other, body).await.status(),
+                401,
+                "there is room for its signatures"
+            );
         }
         // A sender with the secret itself is served from the other share.
         assert_eq!(post_report(&named, "known").await.status(), 200);

@@ -5,20 +5,20 @@ use std::time::Duration;
 use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use server::limits::Limits;
 
-use super::{PATIENCE, Raw, hold_tenants, refused, until};
+use super::{Raw, TIMEOUT, hold_tenants, refused, until};
 
 #[test]
-fn what_cannot_be_finished_when_the_server_stops_is_answered_all_the_same() {
+fn requests_unfinished_at_a_stop_are_answered() {
     run(async {
         let own = OwnDatabase::create().await;
         let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };
-        let ledger = own.server_within(limits).await;
+        let ledger = own.server_with_limits(limits).await;
         let tenant = ledger.tenant().await;
         let mut conn = own.superuser().await;
         let held = hold_tenants(&mut conn).await;
         let posted = tenant.webhook(messages::report("waits").to_string()).send();
         let posted = tokio::spawn(posted);
-        own.until_somebody_waits().await;
+        own.until_lock_wait().await;
 
         let stopped = tokio::spawn(ledger.stop());
         let answer = posted.await.expect("a task").expect("an answer");
@@ -35,23 +35,26 @@ fn what_cannot_be_finished_when_the_server_stops_is_answered_all_the_same() {
 }
 
 #[test]
-fn a_connection_that_never_asked_anything_does_not_hold_up_the_end() {
+fn an_idle_connection_does_not_delay_the_stop() {
     run(async {
-        let limits = Limits { drain: 10 * PATIENCE, ..Limits::default() };
-        let ledger = TestLedger::start_within(limits).await;
+        let limits = Limits { drain: 10 * TIMEOUT, ..Limits::default() };
+        let ledger = TestLedger::start_with_limits(limits).await;
         let mut silent = Raw::open(&ledger).await;
         let mut slow = Raw::open(&ledger).await;
-        slow.say("GET /healthz HTTP/1.1\r\nx-slow: ").await;
+        slow.write_text("GET /healthz HTTP/1.1\r\nx-slow: ").await;
         let mut idle = Raw::open(&ledger).await;
-        idle.say("GET /healthz HTTP/1.1\r\nhost: example.com\r\n\r\n").await;
-        assert!(idle.some().await.contains("200 OK"));
-        tokio::time::timeout(PATIENCE, ledger.stop()).await.expect("it ends");
-        assert_eq!((silent.rest().await, slow.rest().await), (String::new(), String::new()));
+        idle.write_text("GET /healthz HTTP/1.1\r\nhost: example.com\r\n\r\n").await;
+        assert!(idle.first_bytes().await.contains("200 OK"));
+        tokio::time::timeout(TIMEOUT, ledger.stop()).await.expect("it ends");
+        assert_eq!(
+            (silent.read_to_end().await, slow.read_to_end().await),
+            (String::new(), String::new())
+        );
     });
 }
 
 #[test]
-fn every_refusal_is_in_the_log_by_number_after_a_flood_and_after_a_stop() {
+fn refusals_are_in_the_log_with_their_number_after_a_flood_and_a_stop() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

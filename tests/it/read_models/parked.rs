@@ -1,6 +1,6 @@
 //! Parked events: their list in the API, and the commands retry and drop.
 
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{messages, run};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::bad_input::problem;
 /// Makes the row of the call `poison` impossible to write.
 const POISON: &str = "alter table calls_v2.calls add constraint poisoned
                       check (provider_call_id <> 'poison') not valid";
-const CURE: &str = "alter table calls_v2.calls drop constraint poisoned";
+const REMOVE_POISON: &str = "alter table calls_v2.calls drop constraint poisoned";
 
 /// Parks a call; returns the entry.
 async fn poisoned(operated: &Operated) -> Value {
@@ -33,7 +33,7 @@ async fn parked(operated: &Operated, key: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_parked_call_is_shown_everywhere_and_goes_on_in_order_when_it_is_retried() {
+fn a_parked_call_is_reported_everywhere_and_continues_in_order_after_a_retry() {
     run(async {
         let operated = Operated::new().await;
         let entry = poisoned(&operated).await;
@@ -59,11 +59,14 @@ fn a_parked_call_is_shown_everywhere_and_goes_on_in_order_when_it_is_retried() {
 
         let id = entry["parked_id"].as_str().expect("an id");
         let path = format!("/v1/parked/{id}/retry");
-        let still = operated.done(&operated.own_key, &path, &json!({})).await;
+        let still = operated.command_ok(&operated.own_key, &path, &json!({})).await;
         assert_eq!(still, json!({ "parked_id": id, "state": "parked" }));
         assert_eq!(parked(&operated, &operated.key).await[0]["attempts"], 2);
-        sqlx::raw_sql(CURE).execute(&mut operated.own.superuser().await).await.expect("cured");
-        let folded = operated.done(&operated.own_key, &path, &json!({})).await;
+        sqlx::raw_sql(REMOVE_POISON)
+            .execute(&mut operated.own.superuser().await)
+            .await
+            .expect("cured");
+        let folded = operated.command_ok(&operated.own_key, &path, &json!({})).await;
         assert_eq!(folded["state"], "folded");
         assert_eq!(parked(&operated, &operated.own_key).await, Vec::<Value>::new());
         let calls = operated.tenant.calls().await;
@@ -74,7 +77,7 @@ fn a_parked_call_is_shown_everywhere_and_goes_on_in_order_when_it_is_retried() {
 }
 
 #[test]
-fn a_parked_event_is_done_without_only_with_a_reason_and_by_whose_it_is() {
+fn a_parked_event_is_dropped_only_with_a_reason_and_by_its_owner() {
     run(async {
         let operated = Operated::new().await;
         let entry = poisoned(&operated).await;
@@ -97,8 +100,11 @@ fn a_parked_event_is_done_without_only_with_a_reason_and_by_whose_it_is() {
         problem(operated.post(&operated.own_key, &path, long).await, 422, "invalid-field").await;
         assert!(operated.tenant.facts_of("projection.event_dropped").await.is_empty());
 
-        sqlx::raw_sql(CURE).execute(&mut operated.own.superuser().await).await.expect("cured");
-        let dropped = operated.done(&operated.own_key, &path, &why).await;
+        sqlx::raw_sql(REMOVE_POISON)
+            .execute(&mut operated.own.superuser().await)
+            .await
+            .expect("cured");
+        let dropped = operated.command_ok(&operated.own_key, &path, &why).await;
         assert_eq!(
             (&dropped["state"], &dropped["already_dropped"], &dropped["position"]),
             (&json!("folded"), &json!(false), &entry["position"]),
@@ -124,17 +130,17 @@ fn a_parked_event_is_done_without_only_with_a_reason_and_by_whose_it_is() {
 }
 
 #[test]
-fn a_rebuild_with_newly_parked_keys_is_shown_only_when_somebody_says_so() {
+fn a_rebuild_with_newly_parked_keys_is_promoted_by_explicit_command_only() {
     run(async {
         let operated = Operated::new().await;
         let (key, tenant) = (&operated.key, &operated.tenant);
         tenant.post_ok(messages::report("poison").to_string()).await;
         assert_eq!(tenant.calls().await.len(), 4);
         sqlx::raw_sql(POISON).execute(&mut operated.own.superuser().await).await.expect("poison");
-        operated.done(key, "/v1/projections/calls/rebuild", &json!({})).await;
+        operated.command_ok(key, "/v1/projections/calls/rebuild", &json!({})).await;
         loop {
             let refused = operated.post(key, "/v1/projections/calls/promote", "").await;
-            let (status, refused) = taken(refused).await;
+            let (status, refused) = status_and_json(refused).await;
             assert_eq!(status, 409, "{refused}");
             if refused["code"] == "projection-parked" {
                 break;
@@ -143,11 +149,11 @@ fn a_rebuild_with_newly_parked_keys_is_shown_only_when_somebody_says_so() {
         }
         assert_eq!(tenant.calls().await.len(), 4, "readers miss nothing");
         let anyway = json!({ "with_parked": true });
-        let shown = operated.done(key, "/v1/projections/calls/promote", &anyway).await;
+        let shown = operated.command_ok(key, "/v1/projections/calls/promote", &anyway).await;
         assert_eq!(shown["version"], 3);
         assert_eq!(tenant.calls().await.len(), 3);
         // A rebuild of one tenant: the active version has the event parked too, so it is not new.
-        operated.done(&operated.own_key, "/v1/projections/calls/rebuild", &json!({})).await;
+        operated.command_ok(&operated.own_key, "/v1/projections/calls/rebuild", &json!({})).await;
         for _ in 0..1_000 {
             if operated.versions(key).await.len() == 3 {
                 break;
@@ -161,7 +167,7 @@ fn a_rebuild_with_newly_parked_keys_is_shown_only_when_somebody_says_so() {
 }
 
 #[test]
-fn as_of_answers_of_a_parked_call_and_of_one_with_a_dropped_event_what_is_shown() {
+fn as_of_a_parked_call_or_one_with_a_dropped_event_equals_the_read_model() {
     run(async {
         let operated = Operated::new().await;
         let tenant = &operated.tenant;
@@ -189,7 +195,7 @@ fn as_of_answers_of_a_parked_call_and_of_one_with_a_dropped_event_what_is_shown(
         let entry = parked(&operated, &operated.own_key).await[0].clone();
         let id = entry["parked_id"].as_str().expect("an id");
         let drop = format!("/v1/parked/{id}/drop");
-        operated.done(&operated.own_key, &drop, &json!({ "reason": "a test" })).await;
+        operated.command_ok(&operated.own_key, &drop, &json!({ "reason": "a test" })).await;
         let shown = tenant.get(&path).await;
         assert_eq!(shown["status"], "forwarding", "without the report");
         for as_of in &far[..2] {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use projections::calls::Calls;
-use projections::usage::Usage;
+use projections::event_counts::EventCounts;
 use projections::{
-    Again, Fold, LeftOut, LogEvent, Prepared, ProjectError, Projector, Tenant, TenantKeys, Way,
+    Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantContext,
+    TenantKeys, WriteMode,
 };
 use sqlx::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -23,11 +24,11 @@ pub(super) enum Double {
     /// Signals that it has reached a tenant, and waits until the gate opens.
     Waits(TenantId, Arc<Gate>),
     /// Delays each batch of some tenants.
-    Dawdles(Vec<TenantId>, Duration),
+    Delays(Vec<TenantId>, Duration),
     /// Counts the preparations of a batch, and panics in every second one.
-    Prepares(Arc<AtomicUsize>),
+    CountsPreparations(Arc<AtomicUsize>),
     /// Counts the loads of stored state.
-    Loads(Arc<AtomicUsize>),
+    CountsLoads(Arc<AtomicUsize>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Gate {
 
 /// Returns the read models with a double in place of `calls`.
 pub(super) fn with(double: Double) -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(double), Arc::new(Usage)]
+    vec![Arc::new(double), Arc::new(EventCounts)]
 }
 
 #[async_trait]
@@ -64,27 +65,27 @@ impl Projector for Double {
         Calls.name()
     }
 
-    fn shape(&self) -> i32 {
-        Calls.shape()
+    fn schema_version(&self) -> i32 {
+        Calls.schema_version()
     }
 
-    fn wants(&self, stream_kind: &str) -> bool {
-        Calls.wants(stream_kind)
+    fn handles(&self, stream_kind: &str) -> bool {
+        Calls.handles(stream_kind)
     }
 
-    fn prepare(&self, tenant: Tenant, events: &[LogEvent]) -> Prepared {
-        if let Self::Prepares(times) = self {
+    fn precompute(&self, tenant: TenantContext, events: &[LogEvent]) -> Precomputed {
+        if let Self::CountsPreparations(times) = self {
             assert!(times.fetch_add(1, Ordering::SeqCst) % 2 == 0, "on purpose");
         }
-        Calls.prepare(tenant, events)
+        Calls.precompute(tenant, events)
     }
 
     async fn load<'e>(
         &self,
         conn: &mut PgConnection,
         wanted: &[TenantKeys],
-        prepared: Prepared,
-    ) -> Result<Box<dyn Fold<'e> + 'e>, ProjectError> {
+        precomputed: Precomputed,
+    ) -> Result<Box<dyn ProjectionBatch<'e> + 'e>, ProjectError> {
         let mut panics = None;
         let is_of = |key: &Uuid| wanted.iter().any(|one| one.keys.contains(key));
         let is_at = |at: &[TenantId]| wanted.iter().any(|one| at.contains(&one.tenant.tenant_id));
@@ -94,16 +95,16 @@ impl Projector for Double {
                 gate.reached.notify_one();
                 let _ = gate.open.acquire().await.expect("it is never closed");
             }
-            Self::Loads(times) => {
+            Self::CountsLoads(times) => {
                 times.fetch_add(1, Ordering::SeqCst);
             }
-            Self::Dawdles(at, length) if is_at(at) => {
+            Self::Delays(at, length) if is_at(at) => {
                 tokio::time::sleep(*length).await;
             }
             _ => {}
         }
         assert!(panics.is_none_or(|(_, when)| when != Panics::Loading), "on purpose");
-        let inner = Calls.load(conn, wanted, prepared).await?;
+        let inner = Calls.load(conn, wanted, precomputed).await?;
         Ok(Box::new(Batch { inner, panics, is_loaded: false }))
     }
 
@@ -117,25 +118,29 @@ impl Projector for Double {
 }
 
 struct Batch<'e> {
-    inner: Box<dyn Fold<'e> + 'e>,
+    inner: Box<dyn ProjectionBatch<'e> + 'e>,
     panics: Option<(Uuid, Panics)>,
     is_loaded: bool,
 }
 
 #[async_trait]
-impl<'e> Fold<'e> for Batch<'e> {
-    fn take(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
+impl<'e> ProjectionBatch<'e> for Batch<'e> {
+    fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         if let Some((key, when)) = self.panics
             && key == event.key()
         {
             assert!(when != Panics::Folding, "on purpose");
             self.is_loaded = true;
         }
-        self.inner.take(tenant_id, event)
+        self.inner.apply(tenant_id, event)
     }
 
-    async fn write(&mut self, conn: &mut PgConnection, way: Way) -> Result<(), ProjectError> {
-        self.inner.write(conn, way).await?;
+    async fn write(
+        &mut self,
+        conn: &mut PgConnection,
+        mode: WriteMode,
+    ) -> Result<(), ProjectError> {
+        self.inner.write(conn, mode).await?;
         assert!(!self.is_loaded, "on purpose");
         Ok(())
     }

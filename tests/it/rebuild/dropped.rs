@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use ledger_core::ids::{EventId, TenantId};
 use ledger_store::Store;
-use ledger_tests::ledger::taken;
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use projections::Batches;
 use projections::parked::{self, Dropped, Reason};
@@ -23,7 +23,7 @@ use super::engine::{
     Engine, active, all_versions, assert_rebuilds_to_the_same, assert_same, begin_to_promote,
     caught_up, in_state, until,
 };
-use super::history::{Told, more, tell, tenants_with_histories};
+use super::history::{TenantHistory, more, post_some_concurrently, tenants_with_histories};
 use super::sums::assert_sums;
 use crate::bad_input::problem;
 
@@ -76,7 +76,7 @@ impl Dropping {
 
     async fn drop(&self, projection: &str, event_id: Uuid) -> Value {
         let body = json!({ "projection": projection, "reason": "a test" });
-        let (status, answer) = taken(self.sent(event_id, &body).await).await;
+        let (status, answer) = status_and_json(self.sent(event_id, &body).await).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }
@@ -169,12 +169,12 @@ fn any_history(seed: u64) {
                 }
             }
             let bodies = more(&mut rng, one, 6);
-            tell(&one.tenant, &mut rng, bodies).await;
+            post_some_concurrently(&one.tenant, &mut rng, bodies).await;
             drops.join_all().await;
             one.tenant.settle().await;
         }
         assert_rebuilds_to_the_same(&here.store).await;
-        for Told { tenant, zone } in &told {
+        for TenantHistory { tenant, zone } in &told {
             assert_sums(&mut conn, 2, tenant.tenant_id, *zone).await;
         }
         here.stop().await;
@@ -275,7 +275,7 @@ fn an_event_that_is_unknown_or_of_another_tenant_is_refused_alike() {
         assert!(tenant.facts_of("projection.event_dropped").await.is_empty());
         assert_eq!(tenant.only_call().await["status"], "ended");
         let (status, answer) =
-            taken(whole.sent(event_id, &of_tenant(tenant.tenant_id)).await).await;
+            status_and_json(whole.sent(event_id, &of_tenant(tenant.tenant_id)).await).await;
         assert_eq!(status, 200, "{answer}");
         assert!(tenant.calls().await.is_empty(), "nothing is left of the call");
     });
@@ -362,7 +362,7 @@ fn events_that_are_dropped_while_versions_are_filled_and_shown_are_in_none_of_th
                 }
             }
             let bodies = more(&mut rng, one, 4);
-            tell(&one.tenant, &mut rng, bodies).await;
+            post_some_concurrently(&one.tenant, &mut rng, bodies).await;
             until("it is shown", async || {
                 let all = all_versions(&here.store, "calls").await;
                 all.iter().all(|one| one.state != State::Building)

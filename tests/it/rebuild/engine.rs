@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
-use ledger_store::record::Origin;
+use ledger_store::record::DeliveryContext;
 use ledger_store::tenants::NewTenant;
 use ledger_store::{Settings, Store, TenantTx, read};
 use ledger_tests::OwnDatabase;
@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use uuid::Uuid;
 
 /// Time limit for an expected state.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The names of the read models.
 pub(super) const NAMES: [&str; 2] = ["calls", "usage"];
 /// Batches that create indexes late, as for large versions.
@@ -53,7 +53,7 @@ impl Engine {
         let store = Arc::new(Store::open(Settings {
             database,
             connections: 4,
-            lanes: 1,
+            append_workers: 1,
             keyring: own.keyring(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -72,7 +72,7 @@ impl Engine {
 pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        assert!(begun.elapsed() < TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -108,7 +108,7 @@ pub(super) async fn in_state(store: &Store, name: &str, state: State) -> Option<
 }
 
 pub(super) async fn active(store: &Store, name: &str) -> i32 {
-    in_state(store, name, State::Active).await.expect("one is shown")
+    in_state(store, name, State::Active).await.expect("one is active")
 }
 
 /// Returns as soon as a version has applied all logs and has its indexes.
@@ -137,11 +137,11 @@ pub(super) async fn assert_same(store: &Store, name: &str, here: i32, there: i32
 /// Checks for every read model that a rebuild by the running engines equals the active version.
 pub(super) async fn assert_rebuilds_to_the_same(store: &Store) {
     for name in NAMES {
-        let shown = active(store, name).await;
-        caught_up(store, name, shown).await;
+        let active_version = active(store, name).await;
+        caught_up(store, name, active_version).await;
         let version = begin(store, name, None).await;
         caught_up(store, name, version).await;
-        assert_same(store, name, shown, version).await;
+        assert_same(store, name, active_version, version).await;
         versions::cancel(store.owner(), name).await.expect("given up");
     }
 }
@@ -182,10 +182,12 @@ pub(super) async fn assert_contiguous(conn: &mut PgConnection) {
 /// Records a message of a provider without a server.
 pub(super) async fn record(store: &Store, tenant_id: TenantId, body: &Value) {
     let adapter = Provider::Vapi.adapter();
-    let told = adapter.translate(body.to_string().as_bytes(), Some("US")).expect("a message");
+    let translation =
+        adapter.translate(body.to_string().as_bytes(), Some("US")).expect("a message");
     let (source_id, request_id) = (SourceId(Uuid::nil()), Uuid::nil());
-    let origin = Origin { tenant_id, provider: Provider::Vapi.as_str(), source_id, request_id };
-    store.record(&origin, &told.canonical, &told.drafts).await.expect("recorded");
+    let origin =
+        DeliveryContext { tenant_id, provider: Provider::Vapi.as_str(), source_id, request_id };
+    store.record(&origin, &translation.canonical, &translation.drafts).await.expect("recorded");
 }
 
 /// Creates a tenant.

@@ -16,15 +16,15 @@ use super::engine::{
     BULK, Engine, NAMES, active, all_versions, assert_contiguous, assert_rebuilds_to_the_same,
     assert_same, begin, begin_to_promote, caught_up, in_state, until, watch,
 };
-use super::history::{Told, more, tell, tenants_with_histories};
+use super::history::{TenantHistory, more, post_some_concurrently, tenants_with_histories};
 use super::sums::assert_sums;
 
 /// Checks the sums of every tenant in the active version.
-async fn assert_all_sums(own: &OwnDatabase, engine: &Engine, told: &[Told]) {
+async fn assert_all_sums(own: &OwnDatabase, engine: &Engine, histories: &[TenantHistory]) {
     let mut conn = own.superuser().await;
-    let shown = active(&engine.store, "calls").await;
-    for Told { tenant, zone } in told {
-        assert_sums(&mut conn, shown, tenant.tenant_id, *zone).await;
+    let active_version = active(&engine.store, "calls").await;
+    for TenantHistory { tenant, zone } in histories {
+        assert_sums(&mut conn, active_version, tenant.tenant_id, *zone).await;
     }
 }
 
@@ -33,8 +33,8 @@ fn any_history(seed: u64) {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let told = tenants_with_histories(&ledger, seed).await;
-        for Told { tenant, .. } in &told {
+        let histories = tenants_with_histories(&ledger, seed).await;
+        for TenantHistory { tenant, .. } in &histories {
             tenant.settle().await;
         }
         ledger.stop().await;
@@ -44,36 +44,36 @@ fn any_history(seed: u64) {
             let batches = Batches { read: rng.usize(1..50), fold: rng.usize(1..100), close };
             let engine = Engine::start(&own, batches);
             assert_rebuilds_to_the_same(&engine.store).await;
-            assert_all_sums(&own, &engine, &told).await;
+            assert_all_sums(&own, &engine, &histories).await;
             engine.stop().await;
         }
     });
 }
 
 #[test]
-fn a_rebuild_of_any_history_is_what_was_live_1() {
+fn a_rebuild_of_any_history_equals_the_live_rows_1() {
     any_history(1);
 }
 
 #[test]
-fn a_rebuild_of_any_history_is_what_was_live_2() {
+fn a_rebuild_of_any_history_equals_the_live_rows_2() {
     any_history(2);
 }
 
 #[test]
-fn a_rebuild_of_any_history_is_what_was_live_3() {
+fn a_rebuild_of_any_history_equals_the_live_rows_3() {
     any_history(3);
 }
 
 /// Adds groups of calls to one of four tenants, projected live by a server that then stops.
-async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> Told {
+async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> TenantHistory {
     let ledger = own.server().await;
-    let mut told = tenants_with_histories(&ledger, seed).await;
-    let crowd = told.pop().expect("a tenant");
+    let mut histories = tenants_with_histories(&ledger, seed).await;
+    let crowd = histories.pop().expect("a tenant");
     let mut rng = Rng::with_seed(seed);
     for calls in groups {
         let bodies = more(&mut rng, &crowd, *calls);
-        tell(&crowd.tenant, &mut rng, bodies).await;
+        post_some_concurrently(&crowd.tenant, &mut rng, bodies).await;
     }
     crowd.tenant.settle().await;
     ledger.stop().await;
@@ -81,7 +81,7 @@ async fn crowd(own: &OwnDatabase, seed: u64, groups: &[usize]) -> Told {
 }
 
 #[test]
-fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
+fn rows_written_in_bulk_equal_rows_written_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
         // One batch has enough new calls and sums to use COPY for both.
@@ -94,7 +94,7 @@ fn many_new_rows_at_once_are_the_rows_that_came_one_by_one() {
 }
 
 #[test]
-fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
+fn calls_folded_ahead_equal_calls_folded_one_by_one() {
     run(async {
         let own = OwnDatabase::create().await;
         // Some calls begin in one batch and continue in the next, each batch with enough new rows
@@ -102,7 +102,8 @@ fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
         let crowd = crowd(&own, 5, &[90; 4]).await;
         let times = Arc::new(AtomicUsize::new(0));
         let batches = Batches { read: 400, fold: 400, close: 0 };
-        let engine = Engine::start_with(&own, with(Double::Prepares(times.clone())), batches);
+        let engine =
+            Engine::start_with(&own, with(Double::CountsPreparations(times.clone())), batches);
         assert_rebuilds_to_the_same(&engine.store).await;
         assert_all_sums(&own, &engine, &[crowd]).await;
         assert!(times.load(Ordering::SeqCst) > 1, "one was prepared, and one panicked");
@@ -111,7 +112,7 @@ fn calls_folded_ahead_of_their_turn_are_the_calls_that_came_one_by_one() {
 }
 
 #[test]
-fn a_version_that_goes_while_it_is_read_has_no_checksum() {
+fn a_version_dropped_during_a_read_has_no_checksum() {
     run(async {
         let own = OwnDatabase::create().await;
         let quiet = Arc::new(own.store(1));
@@ -145,12 +146,12 @@ fn a_version_that_goes_while_it_is_read_has_no_checksum() {
 }
 
 #[test]
-fn two_servers_rebuild_while_webhooks_arrive_and_what_is_shown_then_is_what_was() {
+fn two_servers_rebuild_under_load_to_rows_equal_to_the_live_ones() {
     run(async {
         let own = OwnDatabase::create().await;
         watch(&mut own.superuser().await).await;
         let here = own.server().await;
-        let told = tenants_with_histories(&here, 5).await;
+        let histories = tenants_with_histories(&here, 5).await;
         let there = Engine::start(&own, Batches { read: 7, fold: 20, close: 10 });
         for name in NAMES {
             begin_to_promote(&there.store, name, None).await;
@@ -161,23 +162,23 @@ fn two_servers_rebuild_while_webhooks_arrive_and_what_is_shown_then_is_what_was(
         while !(is_promoted("calls").await && is_promoted("usage").await) {
             nth += 1;
             let mut rng = Rng::with_seed(nth);
-            for told in &told {
-                let bodies = more(&mut rng, told, 1);
-                tell(&told.tenant, &mut rng, bodies).await;
+            for history in &histories {
+                let bodies = more(&mut rng, history, 1);
+                post_some_concurrently(&history.tenant, &mut rng, bodies).await;
             }
             assert!(nth < 1_000, "it is never promoted");
         }
-        for Told { tenant, .. } in &told {
+        for TenantHistory { tenant, .. } in &histories {
             tenant.settle().await;
         }
         for name in NAMES {
             let before = in_state(&there.store, name, State::Previous).await.expect("one");
-            let shown = active(&there.store, name).await;
+            let active_version = active(&there.store, name).await;
             caught_up(&there.store, name, before).await;
-            assert!(shown > before);
-            assert_same(&there.store, name, before, shown).await;
+            assert!(active_version > before);
+            assert_same(&there.store, name, before, active_version).await;
         }
-        assert_all_sums(&own, &there, &told).await;
+        assert_all_sums(&own, &there, &histories).await;
         assert_contiguous(&mut own.superuser().await).await;
         here.stop().await;
         there.stop().await;
@@ -189,8 +190,8 @@ fn a_rebuild_needs_no_keys() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let told = tenants_with_histories(&ledger, 6).await;
-        for Told { tenant, .. } in &told {
+        let histories = tenants_with_histories(&ledger, 6).await;
+        for TenantHistory { tenant, .. } in &histories {
             tenant.settle().await;
         }
         ledger.stop().await;
@@ -200,19 +201,20 @@ fn a_rebuild_needs_no_keys() {
         let engine = Engine::start(&own, BULK);
         assert!(engine.store.check_keyring().await.is_err(), "there are none");
         assert_rebuilds_to_the_same(&engine.store).await;
-        let shown = begin_to_promote(&engine.store, "calls", None).await;
-        until("it is shown", async || active(&engine.store, "calls").await == shown).await;
+        let active_version = begin_to_promote(&engine.store, "calls", None).await;
+        until("it is active", async || active(&engine.store, "calls").await == active_version)
+            .await;
         engine.stop().await;
         std::fs::rename(&away, &own.keys).expect("moved back");
     });
 }
 
 #[test]
-fn a_tenant_that_comes_during_a_rebuild_is_in_it() {
+fn a_tenant_created_during_a_rebuild_is_in_it() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let told = tenants_with_histories(&ledger, 7).await;
+        let histories = tenants_with_histories(&ledger, 7).await;
         let version = begin(&ledger.store, "calls", None).await;
         let mut posts = JoinSet::new();
         for _ in 0..4 {
@@ -225,7 +227,7 @@ fn a_tenant_that_comes_during_a_rebuild_is_in_it() {
         posts.join_all().await;
         caught_up(&ledger.store, "calls", version).await;
         assert_same(&ledger.store, "calls", active(&ledger.store, "calls").await, version).await;
-        assert!(told.len() + 4 <= all_tenants(&own).await);
+        assert!(histories.len() + 4 <= all_tenants(&own).await);
         ledger.stop().await;
     });
 }
@@ -238,17 +240,20 @@ async fn all_tenants(own: &OwnDatabase) -> usize {
 }
 
 #[test]
-fn a_rebuild_that_is_given_up_leaves_nothing_and_the_next_begins_anew() {
+fn a_cancelled_rebuild_leaves_nothing_and_the_next_starts_from_zero() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let told = tenants_with_histories(&ledger, 8).await;
+        let histories = tenants_with_histories(&ledger, 8).await;
         let mut conn = own.superuser().await;
         for round in 0..5 {
             let version = begin(&ledger.store, "calls", None).await;
             // The version is cancelled at an arbitrary point.
-            for told in &told[..round.min(told.len())] {
-                told.tenant.post_ok(messages::report(&format!("late-{round}")).to_string()).await;
+            for history in &histories[..round.min(histories.len())] {
+                history
+                    .tenant
+                    .post_ok(messages::report(&format!("late-{round}")).to_string())
+                    .await;
             }
             projections::versions::cancel(ledger.store.owner(), "calls").await.expect("given up");
             assert_eq!(all_versions(&ledger.store, "calls").await.len(), 1);

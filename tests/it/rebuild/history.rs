@@ -36,32 +36,36 @@ const TYPES: [&str; 3] = ["inboundPhoneCall", "outboundPhoneCall", "webCall"];
 const STATUSES: [&str; 5] = ["queued", "ringing", "in-progress", "forwarding", "ended"];
 
 /// A tenant and the time zone of its sums.
-pub(super) struct Told {
+pub(super) struct TenantHistory {
     pub(super) tenant: TestTenant,
     pub(super) zone: Tz,
 }
 
 /// Creates a tenant in each zone, each with its own history.
-pub(super) async fn tenants_with_histories(ledger: &TestLedger, seed: u64) -> Vec<Told> {
+pub(super) async fn tenants_with_histories(ledger: &TestLedger, seed: u64) -> Vec<TenantHistory> {
     let mut rng = Rng::with_seed(seed);
-    let mut told = Vec::new();
+    let mut all = Vec::new();
     for zone in &ZONES {
-        let tenant = ledger.tenant_at(zone.name).await;
+        let tenant = ledger.tenant_in_zone(zone.name).await;
         let bodies = history(&mut rng, zone, 8);
-        tell(&tenant, &mut rng, bodies).await;
-        told.push(Told { tenant, zone: zone.name.parse().expect("a zone") });
+        post_some_concurrently(&tenant, &mut rng, bodies).await;
+        all.push(TenantHistory { tenant, zone: zone.name.parse().expect("a zone") });
     }
-    told
+    all
 }
 
 /// Returns messages about more calls of a tenant, some of which are already known.
-pub(super) fn more(rng: &mut Rng, told: &Told, calls: usize) -> Vec<String> {
-    let zone = ZONES.iter().find(|zone| zone.name == told.zone.name()).expect("one of ours");
+pub(super) fn more(rng: &mut Rng, tenant: &TenantHistory, calls: usize) -> Vec<String> {
+    let zone = ZONES.iter().find(|zone| zone.name == tenant.zone.name()).expect("one of ours");
     history(rng, zone, calls)
 }
 
 /// Posts the bodies, some of them concurrently.
-pub(super) async fn tell(tenant: &TestTenant, rng: &mut Rng, bodies: Vec<String>) {
+pub(super) async fn post_some_concurrently(
+    tenant: &TestTenant,
+    rng: &mut Rng,
+    bodies: Vec<String>,
+) {
     let mut bodies = bodies.into_iter().peekable();
     while bodies.peek().is_some() {
         let mut posts = JoinSet::new();
@@ -88,10 +92,10 @@ fn history(rng: &mut Rng, zone: &Zone, calls: usize) -> Vec<String> {
 fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
     let id = format!("call-{nth}");
     let began = moment(rng, zone);
-    let mut told: Vec<Message> = Vec::new();
+    let mut all: Vec<Message> = Vec::new();
     for (status, second) in STATUSES.into_iter().zip([0, 2, 5, 60, 90]) {
         if rng.bool() {
-            told.push(Message::status(
+            all.push(Message::status(
                 &id,
                 status,
                 (began + TimeDelta::seconds(second)).timestamp_millis(),
@@ -100,25 +104,25 @@ fn call(rng: &mut Rng, zone: &Zone, nth: usize) -> Vec<String> {
     }
     if rng.bool() {
         let tools = [("t-1", *pick(rng, &TOOLS)), ("t-2", *pick(rng, &TOOLS))];
-        told.push(
-            Message::tools(&id, &tools[..rng.usize(1..=2)]).told("timestamp", millis(began, 20)),
+        all.push(
+            Message::tools(&id, &tools[..rng.usize(1..=2)]).field("timestamp", millis(began, 20)),
         );
     }
     if rng.bool() {
-        let said = Message::new("transcript", &id).told("role", json!("user"));
-        told.push(
-            said.told("transcript", json!("A time, please.")).told("timestamp", millis(began, 9)),
+        let said = Message::new("transcript", &id).field("role", json!("user"));
+        all.push(
+            said.field("transcript", json!("A time, please.")).field("timestamp", millis(began, 9)),
         );
     }
     if rng.u8(..) < 64 {
-        told.push(Message::new("transfer-update", &id).told("timestamp", millis(began, 70)));
+        all.push(Message::new("transfer-update", &id).field("timestamp", millis(began, 70)));
     }
     // Corrections have a later, an equal or an earlier time than what they correct.
     for second in [120, 180, 180].into_iter().take(rng.usize(0..=3)) {
-        told.push(report(rng, &id, began).told("timestamp", millis(began, second)));
+        all.push(report(rng, &id, began).field("timestamp", millis(began, second)));
     }
     let mut bodies: Vec<String> =
-        told.into_iter().map(|message| snapshot(rng, message).body()).collect();
+        all.into_iter().map(|message| snapshot(rng, message).body()).collect();
     if rng.bool() {
         bodies.push(sample(rng, &id));
     }
@@ -141,38 +145,41 @@ fn pick<'t, T>(rng: &mut Rng, of: &'t [T]) -> &'t T {
 
 /// Adds the embedded call object: not always equal, and not always complete.
 fn snapshot(rng: &mut Rng, message: Message) -> Message {
-    let message =
-        if rng.u8(..) < 200 { message.of_call("type", json!(pick(rng, &TYPES))) } else { message };
+    let message = if rng.u8(..) < 200 {
+        message.call_field("type", json!(pick(rng, &TYPES)))
+    } else {
+        message
+    };
     let message = match rng.u8(..4) {
         0 => message,
-        _ => message.of_call("assistantId", json!(pick(rng, &AGENTS))),
+        _ => message.call_field("assistantId", json!(pick(rng, &AGENTS))),
     };
     let message = match rng.u8(..3) {
-        0 => message.told("customer", json!({ "number": format!("+1555010{:04}", rng.u8(..20)) })),
-        1 => message.told("customer", json!({ "name": "Ada" })),
+        0 => message.field("customer", json!({ "number": format!("+1555010{:04}", rng.u8(..20)) })),
+        1 => message.field("customer", json!({ "name": "Ada" })),
         _ => message,
     };
     let is_test = rng.u8(..) < 12;
-    if is_test { message.of_call("metadata", json!({ "isTest": true })) } else { message }
+    if is_test { message.call_field("metadata", json!({ "isTest": true })) } else { message }
 }
 
 fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
     let lasted = TimeDelta::milliseconds(rng.i64(0..900_000));
     let mut report = Message::report(id)
-        .told("startedAt", json!(began.to_rfc3339()))
-        .told("endedAt", json!((began + lasted).to_rfc3339()));
+        .field("startedAt", json!(began.to_rfc3339()))
+        .field("endedAt", json!((began + lasted).to_rfc3339()));
     if rng.u8(..) < 220 {
-        report = report.told("endedReason", json!(pick(rng, &REASONS)));
+        report = report.field("endedReason", json!(pick(rng, &REASONS)));
     }
     if rng.u8(..) < 220 {
         // As many digits as providers have sent, and more than are stored.
         let parts = (rng.u32(..2_000_000), rng.u32(..900_000_000));
         let breakdown = format!(r#"{{"stt":0.0{},"llm":0.{:09},"vapi":0.05}}"#, parts.0, parts.1);
-        report = report.told("cost", format!("{}.{:010}", rng.u8(..3), rng.u32(..)));
-        report = report.told("costBreakdown", breakdown);
+        report = report.field("cost", format!("{}.{:010}", rng.u8(..3), rng.u32(..)));
+        report = report.field("costBreakdown", breakdown);
     }
     if rng.bool() {
-        report = report.told("analysis", json!({ "successEvaluation": rng.bool().to_string() }));
+        report = report.field("analysis", json!({ "successEvaluation": rng.bool().to_string() }));
     }
     if rng.bool() {
         let uses = [pick(rng, &TOOLS), pick(rng, &TOOLS)].map(|tool| {
@@ -183,7 +190,7 @@ fn report(rng: &mut Rng, id: &str, began: DateTime<Utc>) -> Message {
         let metrics = json!({ "turnLatencyAverage": 700 + rng.u32(..400), "numUserInterrupted": rng.u8(..4),
                               "numAssistantInterrupted": rng.u8(..4) });
         report =
-            report.told("artifact", json!({ "messages": uses, "performanceMetrics": metrics }));
+            report.field("artifact", json!({ "messages": uses, "performanceMetrics": metrics }));
     }
     report
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::engine::{
     Engine, active, assert_contiguous, assert_same, begin, caught_up, progress_of, until, watch,
 };
-use super::history::{Told, more, tell, tenants_with_histories};
+use super::history::{TenantHistory, more, post_some_concurrently, tenants_with_histories};
 use super::sums::assert_sums;
 
 /// Application name of a victim's connections.
@@ -47,7 +47,7 @@ impl Victim {
 }
 
 /// Terminates the victim's connections, whatever they execute.
-async fn cut_off(conn: &mut PgConnection) {
+async fn terminate_connections(conn: &mut PgConnection) {
     let end = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and application_name = '{VICTIM}'"
@@ -62,24 +62,24 @@ async fn moves(conn: &mut PgConnection) -> i64 {
 }
 
 /// Creates a log of some hundred events and projects it.
-async fn projected(own: &OwnDatabase, seed: u64) -> Vec<Told> {
+async fn projected(own: &OwnDatabase, seed: u64) -> Vec<TenantHistory> {
     let ledger = own.server().await;
-    let told = tenants_with_histories(&ledger, seed).await;
+    let histories = tenants_with_histories(&ledger, seed).await;
     let mut rng = Rng::with_seed(seed);
-    let bodies = more(&mut rng, &told[0], 60);
-    tell(&told[0].tenant, &mut rng, bodies).await;
-    for Told { tenant, .. } in &told {
+    let bodies = more(&mut rng, &histories[0], 60);
+    post_some_concurrently(&histories[0].tenant, &mut rng, bodies).await;
+    for TenantHistory { tenant, .. } in &histories {
         tenant.settle().await;
     }
     ledger.stop().await;
-    told
+    histories
 }
 
 /// Kills rebuilding engines repeatedly until one finishes.
 fn killed_at_random(seed: u64, close: i64) {
     run(async {
         let own = OwnDatabase::create().await;
-        let told = projected(&own, seed).await;
+        let histories = projected(&own, seed).await;
         let mut conn = own.superuser().await;
         watch(&mut conn).await;
         let quiet = own.store(1);
@@ -98,7 +98,7 @@ fn killed_at_random(seed: u64, close: i64) {
             tokio::time::sleep(Duration::from_millis(rng.u64(..15))).await;
             if rng.bool() {
                 // The engine continues over new connections.
-                cut_off(&mut conn).await;
+                terminate_connections(&mut conn).await;
                 let enough = moves(&mut conn).await + 1;
                 until("it comes back", async || {
                     let one = progress_of(&quiet, "calls", version).await.expect("the version");
@@ -111,7 +111,7 @@ fn killed_at_random(seed: u64, close: i64) {
         let last = Engine::start(&own, Batches { close, ..Batches::default() });
         caught_up(&last.store, "calls", version).await;
         assert_same(&last.store, "calls", active(&last.store, "calls").await, version).await;
-        for Told { tenant, zone } in &told {
+        for TenantHistory { tenant, zone } in &histories {
             assert_sums(&mut conn, version, tenant.tenant_id, *zone).await;
         }
         assert_contiguous(&mut conn).await;
@@ -121,12 +121,12 @@ fn killed_at_random(seed: u64, close: i64) {
 }
 
 #[test]
-fn a_rebuild_that_is_killed_again_and_again_ends_in_the_same_rows() {
+fn a_repeatedly_killed_rebuild_ends_with_the_same_rows() {
     killed_at_random(11, 0);
 }
 
 #[test]
-fn a_rebuild_that_is_killed_when_it_has_its_indexes_ends_in_the_same_rows() {
+fn a_rebuild_killed_after_its_indexes_ends_with_the_same_rows() {
     killed_at_random(12, i64::MAX);
 }
 
@@ -142,7 +142,7 @@ const GATE: &str = "
       for each row execute function public.gate()";
 
 #[test]
-fn what_a_killed_turn_had_written_is_not_there() {
+fn the_writes_of_a_killed_cycle_are_rolled_back() {
     run(async {
         let own = OwnDatabase::create().await;
         projected(&own, 13).await;
@@ -156,9 +156,9 @@ fn what_a_killed_turn_had_written_is_not_there() {
         for is_cut in [true, false] {
             holder.execute("select pg_advisory_lock(42)").await.expect("held");
             let victim = Victim::start(&own, Batches { close: 0, ..Batches::default() });
-            own.until_somebody_waits().await;
+            own.until_lock_wait().await;
             if is_cut {
-                cut_off(&mut conn).await;
+                terminate_connections(&mut conn).await;
             }
             victim.kill();
             until("its connections end", async || {

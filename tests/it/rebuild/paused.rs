@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ledger_core::ids::TenantId;
-use ledger_tests::proxy::{Proxy, Upstream, Weather};
+use ledger_tests::proxy::{NetworkMode, Proxy, Upstream};
 use ledger_tests::{OwnDatabase, messages, run};
 use projections::Batches;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -35,7 +35,7 @@ async fn way(own: &OwnDatabase) -> (Proxy, PgConnectOptions) {
 }
 
 /// Creates two new tenants, each with calls that are not projected.
-async fn unheard(own: &OwnDatabase) -> [TenantId; 2] {
+async fn new_tenants_with_calls(own: &OwnDatabase) -> [TenantId; 2] {
     let quiet = own.store(1);
     let tenants = [new_tenant(&quiet, "one").await, new_tenant(&quiet, "two").await];
     for tenant_id in tenants {
@@ -51,7 +51,7 @@ async fn unheard(own: &OwnDatabase) -> [TenantId; 2] {
 
 /// Checks, on connections without a proxy, that every tenant is current, that each checkpoint has
 /// no gap, and that the rows equal the log.
-async fn assert_all_well(own: &OwnDatabase, tenants: &[TenantId]) {
+async fn assert_all_consistent(own: &OwnDatabase, tenants: &[TenantId]) {
     let quiet = own.store(2);
     for tenant_id in tenants {
         until("it is current", async || is_current(&quiet, *tenant_id).await).await;
@@ -62,18 +62,18 @@ async fn assert_all_well(own: &OwnDatabase, tenants: &[TenantId]) {
 }
 
 #[test]
-fn a_server_that_comes_back_after_its_session_was_ended_does_nothing_twice() {
+fn a_server_resumed_after_its_session_ended_applies_nothing_twice() {
     run(async {
         let own = OwnDatabase::create().await;
         watch(&mut own.superuser().await).await;
-        let tenants = unheard(&own).await;
+        let tenants = new_tenants_with_calls(&own).await;
         let (proxy, database) = way(&own).await;
         let gate = Gate::shut();
         let double = with(Double::Waits(tenants[0], gate.clone()));
         let stopped = Engine::start_on(&own, database, double, Batches::default());
         gate.reached.notified().await;
         // The engine continues, and none of its statements arrives.
-        proxy.set(Weather::BlackHole);
+        proxy.set(NetworkMode::BlackHole);
         gate.open();
 
         let other = Engine::start(&own, Batches { read: 11, fold: 5, close: 0 });
@@ -86,28 +86,28 @@ fn a_server_that_comes_back_after_its_session_was_ended_does_nothing_twice() {
             until("somebody else does it", async || is_current(&other.store, tenant_id).await)
                 .await;
         }
-        proxy.set(Weather::Clear);
+        proxy.set(NetworkMode::Normal);
         for tenant_id in tenants {
             record(&other.store, tenant_id, &messages::report("once more")).await;
         }
-        assert_all_well(&own, &tenants).await;
+        assert_all_consistent(&own, &tenants).await;
         stopped.stop().await;
         other.stop().await;
     });
 }
 
 #[test]
-fn a_server_that_stops_in_the_middle_holds_back_nobody_it_is_not_at() {
+fn a_server_paused_during_a_cycle_delays_only_its_claimed_tenant() {
     run(async {
         let own = OwnDatabase::create().await;
         watch(&mut own.superuser().await).await;
-        let [held, free] = unheard(&own).await;
+        let [held, free] = new_tenants_with_calls(&own).await;
         let (proxy, database) = way(&own).await;
         let gate = Gate::shut();
         let double = with(Double::Waits(held, gate.clone()));
         let stopped = Engine::start_on(&own, database, double, Batches::default());
         gate.reached.notified().await;
-        proxy.set(Weather::BlackHole);
+        proxy.set(NetworkMode::BlackHole);
         gate.open();
 
         let other = Engine::start(&own, Batches::default());
@@ -118,16 +118,16 @@ fn a_server_that_stops_in_the_middle_holds_back_nobody_it_is_not_at() {
         assert!(!is_current(&other.store, held).await, "the one it is at waits for it");
 
         // The paused engine resumes and finishes its batch.
-        proxy.set(Weather::Clear);
+        proxy.set(NetworkMode::Normal);
         record(&other.store, held, &messages::report("once more")).await;
-        assert_all_well(&own, &[held, free, new]).await;
+        assert_all_consistent(&own, &[held, free, new]).await;
         stopped.stop().await;
         other.stop().await;
     });
 }
 
 /// A trigger that waits at commit for an advisory lock, without a timeout.
-const LATE: &str = "
+const DELAYED_COMMIT: &str = "
     create function public.late() returns trigger language plpgsql as $$
     begin
       perform set_config('lock_timeout', '0', true);
@@ -138,19 +138,19 @@ const LATE: &str = "
       deferrable initially deferred for each row execute function public.late()";
 
 #[test]
-fn a_commit_whose_answer_is_lost_is_not_done_again() {
+fn a_commit_with_a_lost_response_is_not_repeated() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
         watch(&mut conn).await;
-        let tenants = unheard(&own).await;
+        let tenants = new_tenants_with_calls(&own).await;
         let (proxy, database) = way(&own).await;
-        conn.execute(LATE).await.expect("a latch");
+        conn.execute(DELAYED_COMMIT).await.expect("a latch");
         let mut holder = own.superuser().await;
         holder.execute("select pg_advisory_lock(42)").await.expect("held");
         let one = Engine::start_on(&own, database, projections::all(), Batches::default());
-        own.until_somebody_waits().await;
-        proxy.set(Weather::AnswersLost);
+        own.until_lock_wait().await;
+        proxy.set(NetworkMode::DropResponses);
         holder.execute("select pg_advisory_unlock(42)").await.expect("let go");
         until("it is committed", async || {
             let mut conn = own.superuser().await;
@@ -159,21 +159,21 @@ fn a_commit_whose_answer_is_lost_is_not_done_again() {
             moves > 0
         })
         .await;
-        proxy.set(Weather::Clear);
+        proxy.set(NetworkMode::Normal);
         proxy.reset();
-        assert_all_well(&own, &tenants).await;
+        assert_all_consistent(&own, &tenants).await;
         one.stop().await;
     });
 }
 
 #[test]
-fn a_connection_that_breaks_again_and_again_delays_and_repeats_nothing() {
+fn repeatedly_broken_connections_neither_stop_nor_repeat_batches() {
     run(async {
         let own = OwnDatabase::create().await;
         watch(&mut own.superuser().await).await;
-        let tenants = unheard(&own).await;
+        let tenants = new_tenants_with_calls(&own).await;
         let (proxy, database) = way(&own).await;
-        proxy.set(Weather::Slow(Duration::from_millis(1)));
+        proxy.set(NetworkMode::Delayed(Duration::from_millis(1)));
         let batches = Batches { read: 3, fold: 3, close: 0 };
         let one = Engine::start_on(&own, database, projections::all(), batches);
         let quiet = own.store(1);
@@ -191,8 +191,8 @@ fn a_connection_that_breaks_again_and_again_delays_and_repeats_nothing() {
             if round % 2 == 0 { proxy.reset() } else { proxy.cut() }
         }
         quiet.close().await;
-        proxy.set(Weather::Clear);
-        assert_all_well(&own, &tenants).await;
+        proxy.set(NetworkMode::Normal);
+        assert_all_consistent(&own, &tenants).await;
         one.stop().await;
     });
 }

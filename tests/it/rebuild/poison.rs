@@ -21,7 +21,7 @@ use super::engine::{
 };
 
 /// A tenant with `calls` calls of two events each, projected by a server that then stops.
-async fn told(own: &OwnDatabase, calls: usize) -> TestTenant {
+async fn tenant_with_calls(own: &OwnDatabase, calls: usize) -> TestTenant {
     let ledger = own.server().await;
     let tenant = ledger.tenant().await;
     ledger.stop().await;
@@ -58,7 +58,7 @@ async fn calls(conn: &mut PgConnection, version: i32) -> i64 {
 fn panicking(when: Panics) {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, 5).await;
+        let tenant = tenant_with_calls(&own, 5).await;
         let id = tenant.tenant_id;
         let engine =
             Engine::start_with(&own, with(Double::Panics(stream(id, 3), when)), Batches::default());
@@ -112,15 +112,17 @@ fn a_projector_that_panics_when_it_writes_a_call_parks_it() {
 }
 
 /// Facts of a known type that this build cannot decode, or that PostgreSQL refuses.
-fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
+fn refused(calls_per_tenant: usize, batches: Batches, spoilt: &str, reason: &str) {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, calls_told).await;
+        let tenant = tenant_with_calls(&own, calls_per_tenant).await;
         let mut conn = own.superuser().await;
-        let told = "facts ->> 'provider_call_id' = 'call-2' and event_type = 'call.ended'";
-        let keep = format!("create table public.kept as select * from ledger.events where {told}");
+        let condition = "facts ->> 'provider_call_id' = 'call-2' and event_type = 'call.ended'";
+        let keep =
+            format!("create table public.kept as select * from ledger.events where {condition}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(keep)).execute(&mut conn).await.expect("kept");
-        tamper(&mut conn, &format!("update ledger.events set facts = {spoilt} where {told}")).await;
+        tamper(&mut conn, &format!("update ledger.events set facts = {spoilt} where {condition}"))
+            .await;
 
         let engine = Engine::start(&own, batches);
         let version = begin_to_promote(&engine.store, "calls", None).await;
@@ -142,12 +144,12 @@ fn refused(calls_told: usize, batches: Batches, spoilt: &str, reason: &str) {
         assert!(!parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
         let again = &all_parked(&engine.store).await[0];
         assert_eq!((again.parked_id, again.attempts), (one.parked_id, 2));
-        let mend = "update ledger.events e set facts = k.facts from public.kept k
+        let restore = "update ledger.events e set facts = k.facts from public.kept k
                      where k.tenant_id = e.tenant_id and k.position = e.position";
-        tamper(&mut conn, mend).await;
+        tamper(&mut conn, restore).await;
         assert!(parked::retry(pool, one.parked_id, None).await.expect("it is tried"));
         // Nothing prevents the promotion any more.
-        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        until("it is active", async || active(&engine.store, "calls").await == version).await;
         let before = in_state(&engine.store, "calls", State::Previous).await.expect("one");
         assert_same(&engine.store, "calls", before, version).await;
         engine.stop().await;
@@ -160,16 +162,17 @@ fn malformed_facts_of_a_known_type_park_their_call() {
 }
 
 /// A text that JSON can express and PostgreSQL cannot store.
-const NOTHING: &str = r"replace(facts::text, 'customer-ended-call', 'customer\u0000call')::json";
+const NUL_IN_TEXT: &str =
+    r"replace(facts::text, 'customer-ended-call', 'customer\u0000call')::json";
 
 #[test]
-fn a_text_that_a_statement_is_refused_for_parks_its_call() {
-    refused(6, Batches { read: 4, fold: 4, close: i64::MAX }, NOTHING, "SQLSTATE 22");
+fn a_text_refused_in_a_statement_parks_its_call() {
+    refused(6, Batches { read: 4, fold: 4, close: i64::MAX }, NUL_IN_TEXT, "SQLSTATE 22");
 }
 
 #[test]
-fn a_text_that_a_copy_is_refused_for_parks_its_call() {
-    refused(90, BULK, NOTHING, "SQLSTATE 22");
+fn a_text_refused_in_a_copy_parks_its_call() {
+    refused(90, BULK, NUL_IN_TEXT, "SQLSTATE 22");
 }
 
 /// Facts that an older build stored: a time outside PostgreSQL's range, and a duration and a cost
@@ -181,7 +184,7 @@ const IMPOSSIBLE: &str = r#"(facts::jsonb || '{"started_at": "+262000-01-01T00:0
 fn impossible_values_of_an_older_build_park_no_call_and_change_no_sum() {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, 90).await;
+        let tenant = tenant_with_calls(&own, 90).await;
         let mut conn = own.superuser().await;
         let spoil = format!(
             "update ledger.events set facts = {IMPOSSIBLE}
@@ -193,7 +196,7 @@ fn impossible_values_of_an_older_build_park_no_call_and_change_no_sum() {
             let engine = Engine::start(&own, batches);
             let version = begin_to_promote(&engine.store, "calls", None).await;
             caught_up(&engine.store, "calls", version).await;
-            until("it is shown", async || active(&engine.store, "calls").await == version).await;
+            until("it is active", async || active(&engine.store, "calls").await == version).await;
             assert_eq!(all_parked(&engine.store).await, []);
             assert_eq!(calls(&mut conn, version).await, 90);
             let sums: (i64, i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -219,8 +222,8 @@ fn calls_of_the_largest_values_park_nothing_and_a_rebuild_has_the_same_sums() {
             let tenant = ledger.tenant().await;
             for nth in 0..4 {
                 let report = Message::report(&call(nth))
-                    .told("durationMs", "9223372036854775807")
-                    .told("cost", ["9223372036.8", "10000", "-10000", "1e400"][nth]);
+                    .field("durationMs", "9223372036854775807")
+                    .field("cost", ["9223372036.8", "10000", "-10000", "1e400"][nth]);
                 tenant.post_ok(report.body()).await;
                 tenant.post_ok(messages::report(&format!("small-{nth}")).to_string()).await;
                 tenant.settle().await;
@@ -235,10 +238,10 @@ fn calls_of_the_largest_values_park_nothing_and_a_rebuild_has_the_same_sums() {
 }
 
 #[test]
-fn sums_beyond_64_bits_are_kept_exactly_and_taken_away_again() {
+fn sums_beyond_64_bits_are_added_and_subtracted_exactly() {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, 1).await;
+        let tenant = tenant_with_calls(&own, 1).await;
         let mut conn = own.superuser().await;
         let version = 2;
         let huge = "update calls_v2.call_rollups set cost_nanos = 92233720368547758070 where cut = 'total'";
@@ -259,10 +262,10 @@ fn sums_beyond_64_bits_are_kept_exactly_and_taken_away_again() {
 }
 
 #[test]
-fn a_batch_full_of_poison_is_parked_call_by_call() {
+fn a_batch_of_failing_calls_is_parked_call_by_call() {
     run(async {
         let own = OwnDatabase::create().await;
-        told(&own, 400).await;
+        tenant_with_calls(&own, 400).await;
         let mut conn = own.superuser().await;
         // Every second call, at its second event.
         let spoil = "update ledger.events set facts = '[]'
@@ -282,10 +285,10 @@ fn a_batch_full_of_poison_is_parked_call_by_call() {
 }
 
 #[test]
-fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
+fn a_dropped_event_is_recorded_and_missing_in_every_rebuild() {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, 3).await;
+        let tenant = tenant_with_calls(&own, 3).await;
         let id = tenant.tenant_id;
         let engine = Engine::start(&own, Batches::default());
         let mut conn = own.superuser().await;
@@ -322,17 +325,17 @@ fn what_is_dropped_is_recorded_and_missing_in_every_rebuild() {
         assert_eq!(facts, [expected]);
 
         // Promotion is allowed now: everything it hides is reported.
-        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        until("it is active", async || active(&engine.store, "calls").await == version).await;
         assert_rebuilds_to_the_same(&engine.store).await;
         engine.stop().await;
     });
 }
 
 #[test]
-fn another_tenants_parked_event_is_not_there() {
+fn another_tenants_parked_event_is_not_found() {
     run(async {
         let own = OwnDatabase::create().await;
-        let tenant = told(&own, 2).await;
+        let tenant = tenant_with_calls(&own, 2).await;
         tamper(
             &mut own.superuser().await,
             "update ledger.events set facts = '[]'
@@ -360,11 +363,11 @@ fn another_tenants_parked_event_is_not_there() {
 
 /// A tenant whose log holds an event for a newer build, with more events after it.
 #[test]
-fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_that_can_read() {
+fn a_halted_tenant_prevents_no_promotion_and_continues_with_a_newer_build() {
     run(async {
         let own = OwnDatabase::create().await;
-        let halted = told(&own, 8).await.tenant_id;
-        let other = told(&own, 3).await.tenant_id;
+        let halted = tenant_with_calls(&own, 8).await.tenant_id;
+        let other = tenant_with_calls(&own, 3).await.tenant_id;
         let mut conn = own.superuser().await;
         let newer = |version: i16| {
             format!(
@@ -384,7 +387,7 @@ fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_th
         // With `close: 0` a version is promoted only when no tenant is behind.
         let engine = Engine::start(&own, Batches { close: 0, ..Batches::default() });
         let version = begin_to_promote(&engine.store, "calls", None).await;
-        until("it is shown", async || active(&engine.store, "calls").await == version).await;
+        until("it is active", async || active(&engine.store, "calls").await == version).await;
         let one = progress_of(&engine.store, "calls", version).await.expect("the version");
         assert_eq!(one.halted, 1);
         let why = one.why.expect("it says why");
@@ -404,10 +407,10 @@ fn a_halted_tenant_keeps_no_version_from_being_shown_and_goes_on_with_a_build_th
 }
 
 #[test]
-fn poison_under_any_batches_parks_the_same_calls() {
+fn failing_calls_are_parked_alike_under_any_batch_size() {
     run(async {
         let own = OwnDatabase::create().await;
-        told(&own, 12).await;
+        tenant_with_calls(&own, 12).await;
         let mut rng = Rng::with_seed(21);
         let mut conn = own.superuser().await;
         let spoil = "update ledger.events set facts = '{\"report\":5}'

@@ -18,12 +18,12 @@ use super::engine::{
 };
 
 /// A background task that runs until it is stopped.
-struct Going<T> {
+struct BackgroundTask<T> {
     stop: Arc<AtomicBool>,
     task: JoinHandle<T>,
 }
 
-impl<T: Send + 'static> Going<T> {
+impl<T: Send + 'static> BackgroundTask<T> {
     fn start<F: Future<Output = T> + Send + 'static>(
         work: impl FnOnce(Arc<AtomicBool>) -> F,
     ) -> Self {
@@ -38,8 +38,8 @@ impl<T: Send + 'static> Going<T> {
 }
 
 /// Posts one call at a time; returns their number.
-fn writing(tenant: TestTenant) -> Going<usize> {
-    Going::start(async move |stop| {
+fn writing(tenant: TestTenant) -> BackgroundTask<usize> {
+    BackgroundTask::start(async move |stop| {
         let mut written = 0;
         while !stop.load(Ordering::Relaxed) && written < 190 {
             let call = format!("call-{written}");
@@ -52,8 +52,8 @@ fn writing(tenant: TestTenant) -> Going<usize> {
 }
 
 /// Reads through the API in a loop; returns the number of reads.
-fn reading(tenant: TestTenant) -> Going<usize> {
-    Going::start(async move |stop| {
+fn reading(tenant: TestTenant) -> BackgroundTask<usize> {
+    BackgroundTask::start(async move |stop| {
         let mut last = (0, 0);
         let mut reads = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -77,8 +77,8 @@ fn reading(tenant: TestTenant) -> Going<usize> {
 
 /// Reads position, calls and sums directly from the database in a loop; returns the number of
 /// reads.
-fn counting(tenant: TestTenant) -> Going<usize> {
-    Going::start(async move |stop| {
+fn counting(tenant: TestTenant) -> BackgroundTask<usize> {
+    BackgroundTask::start(async move |stop| {
         let mut last = (0, 0, 0);
         let mut reads = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -120,7 +120,7 @@ fn readers_during_promotions_and_rollbacks_never_go_back_in_time() {
         for round in 0..3 {
             for name in NAMES {
                 let version = begin_to_promote(&here.store, name, None).await;
-                until("it is shown", async || active(&here.store, name).await == version).await;
+                until("it is active", async || active(&here.store, name).await == version).await;
             }
             let before = in_state(&here.store, "calls", State::Previous).await.expect("one");
             rolled_back(&here.store, "calls").await;
@@ -137,11 +137,11 @@ fn readers_during_promotions_and_rollbacks_never_go_back_in_time() {
             assert!(reader.stop().await > 10, "there was somebody to be misled");
         }
         for name in NAMES {
-            let (shown, before) = (active(&here.store, name).await, State::Previous);
+            let (active_version, before) = (active(&here.store, name).await, State::Previous);
             let before = in_state(&here.store, name, before).await.expect("one");
-            caught_up(&here.store, name, shown).await;
+            caught_up(&here.store, name, active_version).await;
             caught_up(&here.store, name, before).await;
-            assert_same(&here.store, name, shown, before).await;
+            assert_same(&here.store, name, active_version, before).await;
         }
         here.stop().await;
         there.stop().await;
@@ -159,7 +159,7 @@ async fn rolled_back(store: &ledger_store::Store, name: &str) {
 }
 
 #[test]
-fn only_one_version_of_a_read_model_is_built_at_a_time_whoever_begins() {
+fn only_one_version_of_a_read_model_is_built_at_a_time() {
     run(async {
         let own = OwnDatabase::create().await;
         let quiet = Arc::new(own.store(1));
@@ -194,7 +194,7 @@ async fn one_call(own: &OwnDatabase) {
 }
 
 #[test]
-fn a_version_that_has_just_begun_is_not_stuck() {
+fn a_new_version_is_not_stalled() {
     run(async {
         let own = OwnDatabase::create().await;
         one_call(&own).await;
@@ -206,18 +206,18 @@ fn a_version_that_has_just_begun_is_not_stuck() {
         let version = begin(&quiet, "calls", None).await;
         let one = progress_of(&quiet, "calls", version).await.expect("it is there");
         assert!(one.lag_events > 0);
-        assert_eq!((one.stalled, one.is_stuck(SystemClock.now())), (0, false));
+        assert_eq!((one.stalled, one.has_stalled(SystemClock.now())), (0, false));
         // If it had begun long ago, it would count as stalled.
         let begun = "update projection.versions set began_at = began_at - interval '1 hour'";
         conn.execute(begun).await.expect("long ago");
         let one = progress_of(&quiet, "calls", version).await.expect("it is there");
-        assert!(one.stalled > 0 && one.is_stuck(SystemClock.now()));
+        assert!(one.stalled > 0 && one.has_stalled(SystemClock.now()));
         quiet.close().await;
     });
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_by_name() {
+fn an_impossible_operation_is_refused_with_its_error() {
     run(async {
         let own = OwnDatabase::create().await;
         one_call(&own).await;

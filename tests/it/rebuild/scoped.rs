@@ -16,7 +16,7 @@ use super::engine::{
 };
 
 /// Returns the rows of a tenant with their physical location: a rewritten row has another one.
-async fn places(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
+async fn row_locations(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
     let mut all = Vec::new();
     for table in ["calls", "call_tools", "callers", "caller_handles", "call_rollups"] {
         let rows = format!(
@@ -33,7 +33,7 @@ async fn places(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
     all
 }
 
-async fn told_of(tenant: &TestTenant, name: &str, calls: usize) {
+async fn post_calls(tenant: &TestTenant, name: &str, calls: usize) {
     for nth in 0..calls {
         let call = format!("{name}-{nth}");
         tenant.post_ok(messages::status(&call, "ringing").to_string()).await;
@@ -46,26 +46,26 @@ const SPOIL: &str = "
     delete from calls_v2.calls where tenant_id = $1 and provider_call_id in ('early-0', 'early-1')";
 
 #[test]
-fn one_tenant_is_rebuilt_alone_under_load_and_nobody_else_is_touched() {
+fn a_rebuild_of_one_tenant_under_load_changes_no_other_rows() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut conn = own.superuser().await;
         watch(&mut conn).await;
         let ledger = own.server().await;
         let (spoilt, other) = (ledger.tenant().await, ledger.tenant().await);
-        told_of(&spoilt, "early", 20).await;
-        told_of(&other, "others", 10).await;
+        post_calls(&spoilt, "early", 20).await;
+        post_calls(&other, "others", 10).await;
         spoilt.settle().await;
         other.settle().await;
         sqlx::query(SPOIL).bind(spoilt.tenant_id.0).execute(&mut conn).await.expect("spoilt");
-        let untouched = places(&mut conn, other.tenant_id).await;
+        let untouched = row_locations(&mut conn, other.tenant_id).await;
 
         let stop = Arc::new(AtomicBool::new(false));
         let (client, ended) = (spoilt.through(&ledger), Arc::clone(&stop));
         let writes = tokio::spawn(async move {
             let mut nth = 0;
             while !ended.load(Ordering::Relaxed) {
-                told_of(&client, &format!("late-{nth}"), 1).await;
+                post_calls(&client, &format!("late-{nth}"), 1).await;
                 nth += 1;
             }
             nth
@@ -97,7 +97,7 @@ fn one_tenant_is_rebuilt_alone_under_load_and_nobody_else_is_touched() {
         let late = writes.await.expect("it wrote");
         assert!(reads.await.expect("it read") > 0);
         spoilt.settle().await;
-        assert_eq!(places(&mut conn, other.tenant_id).await, untouched);
+        assert_eq!(row_locations(&mut conn, other.tenant_id).await, untouched);
         let count = sqlx::query_scalar("select count(*) from calls_v2.calls where tenant_id = $1");
         let calls: i64 = count.bind(spoilt.tenant_id.0).fetch_one(&mut conn).await.expect("it");
         assert_eq!(calls, 20 + late);
@@ -108,12 +108,12 @@ fn one_tenant_is_rebuilt_alone_under_load_and_nobody_else_is_touched() {
 }
 
 #[test]
-fn two_servers_that_both_see_a_tenant_through_replace_its_rows_once() {
+fn two_servers_that_both_finish_a_tenant_replace_its_rows_once() {
     run(async {
         let own = OwnDatabase::create().await;
         let (here, there) = (own.server().await, own.server().await);
         let tenant = here.tenant().await;
-        told_of(&tenant, "call", 10).await;
+        post_calls(&tenant, "call", 10).await;
         tenant.settle().await;
         for _ in 0..4 {
             begin_to_promote(&here.store, "calls", Some(tenant.tenant_id)).await;
@@ -132,12 +132,12 @@ fn two_servers_that_both_see_a_tenant_through_replace_its_rows_once() {
 }
 
 #[test]
-fn a_tenant_with_poison_keeps_the_rows_that_are_shown_until_somebody_insists() {
+fn a_rebuild_of_a_tenant_with_parked_events_replaces_rows_by_explicit_command_only() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
-        told_of(&tenant, "call", 3).await;
+        post_calls(&tenant, "call", 3).await;
         tenant.settle().await;
         ledger.stop().await;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ledger_core::ids::TenantId;
-use projections::calendar::Grain;
+use projections::calendar::Granularity;
 use projections::calls::state;
 use projections::histogram::bucket_of;
 use sqlx::postgres::PgRow;
@@ -40,8 +40,8 @@ const DIMENSIONS: [&str; 7] =
     ["agent_id", "direction", "outcome", "ended_reason", "tool", "duration_class", "currency"];
 
 /// Start, person and test flag of a call.
-type Whose = (DateTime<Utc>, Option<Uuid>, bool);
-type Key = (String, String, DateTime<Utc>, bool, [String; 7]);
+type StartPersonTest = (DateTime<Utc>, Option<Uuid>, bool);
+type SumKey = (String, String, DateTime<Utc>, bool, [String; 7]);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
@@ -50,7 +50,7 @@ struct Sum {
 }
 
 /// A call, decoded from its row.
-struct One {
+struct CallRow {
     call_id: Uuid,
     started_at: DateTime<Utc>,
     is_test: bool,
@@ -63,7 +63,7 @@ struct One {
     tools: BTreeMap<String, i64>,
 }
 
-impl One {
+impl CallRow {
     fn of(row: &PgRow) -> Self {
         let number = |name: &str| row.get::<Option<i64>, _>(name);
         let small = |name: &str| row.get::<Option<i32>, _>(name).map_or(0, i64::from);
@@ -175,16 +175,16 @@ pub(super) async fn assert_sums(
     tenant_id: TenantId,
     zone: Tz,
 ) {
-    let calls: Vec<One> =
-        rows(conn, version, "calls", tenant_id).await.iter().map(One::of).collect();
+    let calls: Vec<CallRow> =
+        rows(conn, version, "calls", tenant_id).await.iter().map(CallRow::of).collect();
     assert!(!calls.is_empty());
-    let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<SumKey, Sum> = BTreeMap::new();
     let mut callers: BTreeMap<(bool, Uuid), i64> = BTreeMap::new();
     for one in &calls {
-        for grain in Grain::ALL {
+        for grain in Granularity::ALL {
             let start = grain.start(zone, one.started_at);
             for (cut, dimensions, measures) in one.cuts() {
-                if grain == Grain::Hour && ["tool", "duration"].contains(&cut) {
+                if grain == Granularity::Hour && ["tool", "duration"].contains(&cut) {
                     continue;
                 }
                 let key = (cut.into(), grain.as_str().into(), start, one.is_test, dimensions);
@@ -201,7 +201,7 @@ pub(super) async fn assert_sums(
             *callers.entry((one.is_test, person_id)).or_default() += 1;
         }
     }
-    let kept: BTreeMap<Key, Sum> =
+    let kept: BTreeMap<SumKey, Sum> =
         rows(conn, version, "call_rollups", tenant_id).await.iter().map(kept).collect();
     for (key, sum) in &sums {
         assert_eq!(kept.get(key), Some(sum), "{zone} {key:?}");
@@ -220,7 +220,7 @@ pub(super) async fn assert_sums(
         let whose = (row.get("started_at"), row.get("person_id"), row.get("is_test"));
         ((row.get("call_id"), row.get("tool")), (row.get("calls"), whose))
     };
-    let listed: BTreeMap<(Uuid, String), (i64, Whose)> =
+    let listed: BTreeMap<(Uuid, String), (i64, StartPersonTest)> =
         rows(conn, version, "call_tools", tenant_id).await.iter().map(listed).collect();
     assert_eq!(listed, used.collect());
 }
@@ -250,7 +250,7 @@ async fn assert_handles(
     assert_eq!(kept, told.collect());
 }
 
-fn kept(row: &PgRow) -> (Key, Sum) {
+fn kept(row: &PgRow) -> (SumKey, Sum) {
     let dimensions = DIMENSIONS.map(|name| row.get::<String, _>(name));
     let key =
         (row.get("cut"), row.get("grain"), row.get("starts_at"), row.get("is_test"), dimensions);

@@ -7,7 +7,7 @@ use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use server::limits::Limits;
-use server::service::{Outside, Service};
+use server::service::{NetworkSettings, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -18,7 +18,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 #[test]
-fn every_answer_is_kept_by_nobody_guessed_by_nobody_and_framed_by_nobody() {
+fn every_response_forbids_caching_sniffing_and_framing() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -129,18 +129,18 @@ async fn preflight(address: SocketAddr, origin: &str, path: &str) -> Response {
 }
 
 #[test]
-fn pages_of_named_origins_may_call_and_of_no_others() {
+fn cors_allows_the_configured_origins_only() {
     run(async {
         const OURS: &str = "https://dashboard.example.com";
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
         let limits = Limits::with_max_body(5_000_000);
-        let outside = Outside {
+        let outside = NetworkSettings {
             cors_origins: vec![OURS.into(), "http://localhost:3000".into()],
-            ..Outside::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+            ..NetworkSettings::at(SocketAddr::from(([127, 0, 0, 1], 0)))
         };
-        let open = Service::start_at(limits, Arc::clone(&ledger.store), &outside);
+        let open = Service::start_with_network(limits, Arc::clone(&ledger.store), &outside);
         let open = open.await.expect("it starts");
 
         let allowed = preflight(open.address, OURS, "/v1/sources/x").await;
@@ -189,14 +189,14 @@ fn pages_of_named_origins_may_call_and_of_no_others() {
 }
 
 #[test]
-fn readiness_and_metrics_move_to_an_address_of_their_own() {
+fn readiness_and_metrics_can_use_a_separate_address() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let outside = Outside { ops_listen: Some(any), ..Outside::at(any) };
+        let outside = NetworkSettings { ops_listen: Some(any), ..NetworkSettings::at(any) };
         let limits = Limits::with_max_body(5_000_000);
-        let apart = Service::start_at(limits, Arc::clone(&ledger.store), &outside);
+        let apart = Service::start_with_network(limits, Arc::clone(&ledger.store), &outside);
         let apart = apart.await.expect("it starts");
         let operations = apart.ops_address.expect("it has one");
         let status = async |address: SocketAddr, path: &str| {

@@ -17,7 +17,7 @@ const SCOPES: [&str; 5] = ["read", "personal", "write", "compliance", "admin"];
 
 async fn issue(tenant: &TestTenant, key: &str, body: &Value) -> (u16, Value) {
     let sent = send(tenant, key, Method::POST, "/v1/keys", &body.to_string()).await;
-    ledger_tests::ledger::taken(sent).await
+    ledger_tests::ledger::status_and_json(sent).await
 }
 
 async fn key_until(
@@ -71,7 +71,7 @@ fn a_key_grants_no_scope_that_it_lacks() {
 }
 
 #[test]
-fn an_expired_key_opens_nothing_and_none_outlives_the_key_that_issued_it() {
+fn an_expired_key_is_refused_and_no_key_outlives_its_issuer() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -107,7 +107,7 @@ fn an_expired_key_opens_nothing_and_none_outlives_the_key_that_issued_it() {
 }
 
 #[test]
-fn when_a_key_was_last_used_is_shown_and_not_written_at_each_request() {
+fn the_last_use_of_a_key_is_listed_and_not_written_at_each_request() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;

@@ -105,7 +105,7 @@ fn another_server_refuses_an_old_secret_within_seconds() {
 }
 
 #[test]
-fn a_rotation_that_is_wrong_or_of_another_changes_nothing() {
+fn an_invalid_or_foreign_rotation_changes_nothing() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);

@@ -25,7 +25,7 @@ fn tool_call(call: &str, tool_call_id: &str) -> String {
 }
 
 #[test]
-fn personal_reads_of_a_frozen_tenant_go_on_and_are_audited() {
+fn personal_reads_of_a_frozen_tenant_work_and_are_audited() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -47,7 +47,7 @@ fn personal_reads_of_a_frozen_tenant_go_on_and_are_audited() {
 }
 
 #[test]
-fn a_frozen_tenant_answers_what_it_knows_and_takes_nothing_new() {
+fn a_frozen_tenant_answers_repetitions_and_accepts_no_new_event() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -155,7 +155,7 @@ fn an_id_that_is_the_name_of_its_tool_is_known_by_its_arguments() {
 }
 
 #[test]
-fn the_keys_of_a_closed_tenant_read_nothing_and_can_still_be_withdrawn() {
+fn the_keys_of_a_closed_tenant_read_nothing_and_can_be_revoked() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;

@@ -81,7 +81,7 @@ fn another_server_refuses_a_disabled_source_within_seconds() {
 }
 
 #[test]
-fn settings_of_a_source_change_by_name_and_the_rest_stays() {
+fn only_the_given_settings_of_a_source_change() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -89,7 +89,7 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
         let path = format!("/v1/sources/{}", tenant.source_id);
         let set = async |body: Value| -> (u16, Value) {
             let sent = send(&tenant, &admin, Method::PATCH, &path, &body.to_string()).await;
-            ledger_tests::ledger::taken(sent).await
+            ledger_tests::ledger::status_and_json(sent).await
         };
         let telemetry = json!({ "message": { "type": "speech-update", "status": "started",
             "role": "user", "call": { "id": "telemetry" } } })
@@ -130,7 +130,7 @@ fn settings_of_a_source_change_by_name_and_the_rest_stays() {
 }
 
 #[test]
-fn another_tenants_source_is_not_there_and_the_installation_only_disables_it() {
+fn another_tenants_source_is_not_found_and_the_installation_can_only_disable_it() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);

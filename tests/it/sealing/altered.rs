@@ -3,7 +3,7 @@
 use ledger_core::ids::{EventId, TenantId};
 use ledger_store::Store;
 use ledger_store::seal::{self, Opened};
-use ledger_store::vault::{OpenedSection, Shelf};
+use ledger_store::vault::{OpenedSection, SectionColumn};
 use ledger_tests::{TestLedger, TestTenant, cluster, messages, run};
 use serde_json::json;
 use uuid::Uuid;
@@ -17,12 +17,12 @@ struct Row {
 }
 
 impl Row {
-    fn small(&self) -> Shelf {
-        Shelf::Sections(EventId(self.event_id))
+    fn small(&self) -> SectionColumn {
+        SectionColumn::Sections(EventId(self.event_id))
     }
 
-    fn large(&self) -> Shelf {
-        Shelf::Bulk(EventId(self.event_id))
+    fn large(&self) -> SectionColumn {
+        SectionColumn::Bulk(EventId(self.event_id))
     }
 }
 
@@ -46,7 +46,7 @@ async fn two_reports(tenant: &TestTenant) -> [Row; 2] {
 async fn opened(
     store: &Store,
     tenant_id: TenantId,
-    columns: &[(Shelf, &[u8])],
+    columns: &[(SectionColumn, &[u8])],
 ) -> Vec<Vec<OpenedSection>> {
     store.vault().open(tenant_id, columns).await.expect("the keys are there")
 }
@@ -70,8 +70,8 @@ fn a_stored_column_altered_in_any_byte_is_corrupt_and_no_erasure() {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let [row, _] = two_reports(&tenant).await;
-        for (shelf, column) in [(row.small(), &row.sections), (row.large(), &row.bulk)] {
-            let whole = opened(&ledger.store, tenant.tenant_id, &[(shelf, column)]).await;
+        for (section_column, column) in [(row.small(), &row.sections), (row.large(), &row.bulk)] {
+            let whole = opened(&ledger.store, tenant.tenant_id, &[(section_column, column)]).await;
             assert!(!whole[0].is_empty() && whole[0].iter().all(is_clear));
             let altered: Vec<Vec<u8>> = (0..column.len())
                 .flat_map(|nth| {
@@ -84,27 +84,28 @@ fn a_stored_column_altered_in_any_byte_is_corrupt_and_no_erasure() {
                 // A completely removed section is not detected here; the leaf hash detects it.
                 .chain((1..column.len()).map(|len| &column[..len]).filter(is_torn).map(Vec::from))
                 .collect();
-            let columns: Vec<_> = altered.iter().map(|column| (shelf, column.as_slice())).collect();
+            let columns: Vec<_> =
+                altered.iter().map(|column| (section_column, column.as_slice())).collect();
             let found = opened(&ledger.store, tenant.tenant_id, &columns).await;
             for (nth, sections) in found.iter().enumerate() {
-                assert!(sections.iter().any(is_corrupt), "{shelf:?}, alteration {nth}");
+                assert!(sections.iter().any(is_corrupt), "{section_column:?}, alteration {nth}");
                 assert!(sections.iter().all(|one| is_corrupt(one) || is_clear(one)));
                 // One altered section does not affect the others, and adds none.
                 let clear = sections.iter().filter(|one| is_clear(one)).count();
-                assert!(clear < whole[0].len(), "{shelf:?}, alteration {nth}");
+                assert!(clear < whole[0].len(), "{section_column:?}, alteration {nth}");
             }
         }
     });
 }
 
 #[test]
-fn a_stored_column_opens_in_its_own_place_only() {
+fn a_stored_column_opens_in_its_own_context_only() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
         let [one, two] = two_reports(&tenant).await;
         let [foreign, _] = two_reports(&other).await;
-        let party = Shelf::Parties;
+        let party = SectionColumn::Parties;
         let at_home = [
             (one.small(), one.sections.as_slice()),
             (one.large(), &one.bulk),
@@ -124,11 +125,12 @@ fn a_stored_column_opens_in_its_own_place_only() {
             ("another tenant", foreign.large(), &foreign.bulk),
             ("another tenant", party, &foreign.sections),
         ];
-        let columns: Vec<_> = moved.iter().map(|(_, shelf, column)| (*shelf, *column)).collect();
+        let columns: Vec<_> =
+            moved.iter().map(|(_, section_column, column)| (*section_column, *column)).collect();
         let found = opened(&ledger.store, tenant.tenant_id, &columns).await;
-        for ((what, shelf, _), sections) in moved.iter().zip(found) {
+        for ((what, section_column, _), sections) in moved.iter().zip(found) {
             assert!(!sections.is_empty(), "{what}");
-            assert!(sections.iter().all(is_corrupt), "from {what} to {shelf:?}");
+            assert!(sections.iter().all(is_corrupt), "from {what} to {section_column:?}");
         }
     });
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::TenantTx;
-use ledger_store::counts::{BatchId, Count, Hours, Outcome, tallies};
+use ledger_store::webhook_counts::{BatchId, CountDelta, Hours, Outcome, source_counts};
 use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use uuid::Uuid;
 
-use super::{Figures, Town};
+use super::{Figures, SourceSetup};
 
-fn counted(tenant_id: TenantId, hour: DateTime<Utc>, count: i64) -> Count {
-    Count {
+fn counted(tenant_id: TenantId, hour: DateTime<Utc>, count: i64) -> CountDelta {
+    CountDelta {
         tenant_id,
         hour,
         source_id: SourceId(Uuid::from_u128(1)),
@@ -26,7 +26,7 @@ fn counted(tenant_id: TenantId, hour: DateTime<Utc>, count: i64) -> Count {
 }
 
 #[test]
-fn a_batch_whose_answer_was_lost_is_added_once() {
+fn a_count_batch_with_a_lost_response_is_added_once() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant_id = ledger.tenant().await.tenant_id;
@@ -38,7 +38,8 @@ fn a_batch_whose_answer_was_lost_is_added_once() {
         };
         let sum = async || {
             let mut tx = TenantTx::begin(ledger.store.app(), tenant_id).await.expect("begun");
-            let found = tallies(&mut tx, None, Hours::default()).await.expect("tallies");
+            let found =
+                source_counts(&mut tx, None, Hours::default()).await.expect("source_counts");
             found.iter().map(|tally| tally.count).sum::<i64>()
         };
         add(one, 1, 5).await;
@@ -55,28 +56,28 @@ fn a_batch_whose_answer_was_lost_is_added_once() {
 }
 
 #[test]
-fn what_cannot_be_added_is_kept_and_added_later() {
+fn counts_that_cannot_be_added_are_kept_and_added_later() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        let mut conn = town.own.superuser().await;
+        let setup = SourceSetup::build(own, &ledger).await;
+        let mut conn = setup.own.superuser().await;
         let take = "revoke select on ledger.source_counts from ledger_app;
                     alter function ledger.add_source_counts rename to add_nothing";
         sqlx::raw_sql(take).execute(&mut conn).await.expect("taken away");
         for call in ["kept-1", "kept-2", "kept-3"] {
-            let answer = town.tenant.post_ok(messages::report(call).to_string()).await;
+            let answer = setup.tenant.post_ok(messages::report(call).to_string()).await;
             assert_eq!(answer["status"], "recorded", "webhooks do not wait for their figures");
         }
-        let (status, _) = town.tenant.get_with(&town.admin, "/v1/sources").await;
+        let (status, _) = setup.tenant.get_with(&setup.admin, "/v1/sources").await;
         assert_ne!(status, 200, "no figures rather than false ones");
         let give = "grant select on ledger.source_counts to ledger_app;
                     alter function ledger.add_nothing rename to add_source_counts";
         sqlx::raw_sql(give).execute(&mut conn).await.expect("given back");
-        town.tenant.post_ok(messages::report("kept-1").to_string()).await;
-        let key = |outcome| (town.tenant.source_id, "end-of-call-report".to_owned(), outcome);
+        setup.tenant.post_ok(messages::report("kept-1").to_string()).await;
+        let key = |outcome| (setup.tenant.source_id, "end-of-call-report".to_owned(), outcome);
         let expected = Figures::from([(key("recorded"), 3), (key("duplicate"), 1)]);
-        assert_eq!(town.figures("").await, expected);
+        assert_eq!(setup.figures("").await, expected);
         ledger.stop().await;
     });
 }
@@ -86,33 +87,33 @@ fn a_flood_of_wrong_proofs_is_counted_and_causes_no_writes_of_its_own() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
+        let setup = SourceSetup::build(own, &ledger).await;
         let begun = Instant::now();
         for _ in 0..400 {
-            let request = town.tenant.webhook_at(town.shared, "wrong", "{}");
+            let request = setup.tenant.webhook_at(setup.shared, "wrong", "{}");
             assert_eq!(request.send().await.expect("an answer").status(), 401);
         }
         let flushes = begun.elapsed().as_secs() + 1;
         let batches: i64 =
             sqlx::query_scalar("select coalesce(max(batch), 0) from ledger.count_batches")
-                .fetch_one(&mut town.own.superuser().await)
+                .fetch_one(&mut setup.own.superuser().await)
                 .await
                 .expect("a number");
         assert!(u64::try_from(batches).is_ok_and(|batches| batches <= flushes), "{batches}");
-        let expected = Figures::from([((town.shared, "unproven".to_owned(), "refused"), 400)]);
-        assert_eq!(town.figures("").await, expected);
+        let expected = Figures::from([((setup.shared, "unproven".to_owned(), "refused"), 400)]);
+        assert_eq!(setup.figures("").await, expected);
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_server_adds_what_it_counted_about_once_a_second() {
+fn a_server_writes_its_counts_about_once_a_second() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        town.tenant.post_ok(messages::report("soon").to_string()).await;
-        let mut conn = town.own.superuser().await;
+        let setup = SourceSetup::build(own, &ledger).await;
+        setup.tenant.post_ok(messages::report("soon").to_string()).await;
+        let mut conn = setup.own.superuser().await;
         let begun = Instant::now();
         while sqlx::query_scalar::<_, i64>("select count(*) from ledger.source_counts")
             .fetch_one(&mut conn)

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::{Figures, SHARED_SECRET, Town, listed};
+use super::{Figures, SHARED_SECRET, SourceSetup, listed};
 
 /// Larger than every sample.
 const MAX_BODY: usize = 100_000;
@@ -44,7 +44,7 @@ impl Sent {
     /// Returns a random webhook and adds its expected count.
     fn any(
         &mut self,
-        town: &Town,
+        setup: &SourceSetup,
         tenant: &TestTenant,
         dice: &mut fastrand::Rng,
     ) -> RequestBuilder {
@@ -73,8 +73,8 @@ impl Sent {
             4 | 5 => {
                 let is_telemetry = TELEMETRY.contains(&name.as_str());
                 let outcome = if is_telemetry { "ignored" } else { "quarantined" };
-                self.count(town.shared, &kind_of(name), outcome);
-                tenant.webhook_at(town.shared, SHARED_SECRET, fixtures::bytes(name))
+                self.count(setup.shared, &kind_of(name), outcome);
+                tenant.webhook_at(setup.shared, SHARED_SECRET, fixtures::bytes(name))
             }
             _ => {
                 self.count(own, &kind_of(name), self.outcome(name));
@@ -102,11 +102,16 @@ fn kind_of(name: &str) -> String {
 }
 
 /// Sends webhooks concurrently: one of several equal ones is recorded, whichever was first.
-async fn send_many(sent: &mut Sent, town: &Town, ledger: &TestLedger, dice: &mut fastrand::Rng) {
-    let tenant = town.tenant.through(ledger);
+async fn send_many(
+    sent: &mut Sent,
+    setup: &SourceSetup,
+    ledger: &TestLedger,
+    dice: &mut fastrand::Rng,
+) {
+    let tenant = setup.tenant.through(ledger);
     let mut posts = JoinSet::new();
     for _ in 0..POSTS {
-        let request = sent.any(town, &tenant, dice);
+        let request = sent.any(setup, &tenant, dice);
         posts.spawn(async move { request.send().await.expect("an answer").status().as_u16() });
         if posts.len() == 6 {
             posts.join_next().await.expect("there are some").expect("an answer");
@@ -116,76 +121,82 @@ async fn send_many(sent: &mut Sent, town: &Town, ledger: &TestLedger, dice: &mut
 }
 
 #[test]
-fn every_webhook_is_counted_once_with_its_type_and_outcome_whichever_server_took_it() {
+fn every_webhook_is_counted_once_with_type_and_outcome_at_any_server() {
     run(async {
         let own = OwnDatabase::create().await;
         let limits = Limits::with_max_body(MAX_BODY);
-        let ledger = own.server_within(limits).await;
-        let mut town = Town::build(own, &ledger).await;
+        let ledger = own.server_with_limits(limits).await;
+        let mut setup = SourceSetup::build(own, &ledger).await;
         let (mut sent, mut dice) = (Sent::default(), fastrand::Rng::with_seed(7));
 
-        send_many(&mut sent, &town, &ledger, &mut dice).await;
-        assert_eq!(town.figures("").await, sent.expected, "while it runs");
-        send_many(&mut sent, &town, &ledger, &mut dice).await;
+        send_many(&mut sent, &setup, &ledger, &mut dice).await;
+        assert_eq!(setup.figures("").await, sent.expected, "while it runs");
+        send_many(&mut sent, &setup, &ledger, &mut dice).await;
         ledger.stop().await;
 
-        let ledger = town.own.server_within(limits).await;
-        town.tenant = town.tenant.through(&ledger);
-        assert_eq!(town.figures("").await, sent.expected, "after a stop and a start");
-        let beside = town.own.server_within(limits).await;
-        send_many(&mut sent, &town, &ledger, &mut dice).await;
-        send_many(&mut sent, &town, &beside, &mut dice).await;
+        let ledger = setup.own.server_with_limits(limits).await;
+        setup.tenant = setup.tenant.through(&ledger);
+        assert_eq!(setup.figures("").await, sent.expected, "after a stop and a start");
+        let beside = setup.own.server_with_limits(limits).await;
+        send_many(&mut sent, &setup, &ledger, &mut dice).await;
+        send_many(&mut sent, &setup, &beside, &mut dice).await;
         beside.stop().await;
-        assert_eq!(town.figures("").await, sent.expected, "with another server beside it");
+        assert_eq!(setup.figures("").await, sent.expected, "with another server beside it");
 
-        let hours: Vec<Value> = listed(&town.tenant, &town.admin, "?to=2020-01-01T00:00:00Z").await;
+        let hours: Vec<Value> =
+            listed(&setup.tenant, &setup.admin, "?to=2020-01-01T00:00:00Z").await;
         assert!(hours.iter().all(|source| source["received"] == 0), "{hours:?}");
-        let since = town.figures("?from=2020-01-01T00:00:00Z").await;
+        let since = setup.figures("?from=2020-01-01T00:00:00Z").await;
         assert_eq!(since, sent.expected);
         ledger.stop().await;
     });
 }
 
 #[test]
-fn the_metric_is_counted_in_the_same_place() {
+fn the_metric_equals_the_counts() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
+        let setup = SourceSetup::build(own, &ledger).await;
         let mut sent = Sent::default();
         for _ in 0..3 {
-            town.tenant.post_ok(messages::report("metric").to_string()).await;
-            town.tenant.webhook_at(town.tenant.source_id, "no", "{}").send().await.expect("told");
+            setup.tenant.post_ok(messages::report("metric").to_string()).await;
+            setup
+                .tenant
+                .webhook_at(setup.tenant.source_id, "no", "{}")
+                .send()
+                .await
+                .expect("served");
         }
-        sent.count(town.tenant.source_id, "end-of-call-report", "recorded");
+        sent.count(setup.tenant.source_id, "end-of-call-report", "recorded");
         sent.expected
-            .insert((town.tenant.source_id, "end-of-call-report".to_owned(), "duplicate"), 2);
-        sent.expected.insert((town.tenant.source_id, "unproven".to_owned(), "refused"), 3);
-        assert_eq!(town.figures("").await, sent.expected);
-        let url = town.tenant.url("/metrics");
+            .insert((setup.tenant.source_id, "end-of-call-report".to_owned(), "duplicate"), 2);
+        sent.expected.insert((setup.tenant.source_id, "unproven".to_owned(), "refused"), 3);
+        assert_eq!(setup.figures("").await, sent.expected);
+        let url = setup.tenant.url("/metrics");
         let metrics = reqwest::get(url).await.expect("an answer").text().await.expect("a text");
         for ((_, kind, outcome), count) in &sent.expected {
             let series = format!(
                 "ledger_webhooks_total{{provider=\"vapi\",kind=\"{kind}\",outcome=\"{outcome}\"}} "
             );
-            let told = metrics.lines().find_map(|line| line.strip_prefix(&series));
-            let told: i64 = told.and_then(|told| told.parse().ok()).expect("the series");
+            let served = metrics.lines().find_map(|line| line.strip_prefix(&series));
+            let served: i64 = served.and_then(|served| served.parse().ok()).expect("the series");
             // Other tests of the process add to these metrics, too.
-            assert!(told >= *count, "{series}{told}");
+            assert!(served >= *count, "{series}{served}");
         }
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_voice_that_is_told_of_a_failure_is_counted_as_one() {
+fn a_tool_call_answered_with_a_failure_is_counted_as_failed() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        let tenant = &town.tenant;
+        let setup = SourceSetup::build(own, &ledger).await;
+        let tenant = &setup.tenant;
         tenant.settle().await;
-        let mut conn = town.own.superuser().await;
+        let mut conn = setup.own.superuser().await;
         let mut held = conn.begin().await.expect("a transaction");
         let lock = sqlx::query("select from ledger.tenants for update");
         lock.execute(&mut *held).await.expect("the tenant is held, so that appends wait");
@@ -195,18 +206,18 @@ fn a_voice_that_is_told_of_a_failure_is_counted_as_one() {
         held.rollback().await.expect("let go");
         let mut expected = Sent::default();
         expected.count(tenant.source_id, "assistant-request", "failed");
-        assert_eq!(town.figures("").await, expected.expected);
+        assert_eq!(setup.figures("").await, expected.expected);
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_sender_who_hangs_up_is_counted_once_and_may_find_it_recorded() {
+fn a_disconnected_webhook_is_counted_once_and_may_be_recorded() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        let tenant = &town.tenant;
+        let setup = SourceSetup::build(own, &ledger).await;
+        let tenant = &setup.tenant;
         let unfinished = format!(
             "POST /ingest/{} HTTP/1.1\r\nhost: example.com\r\nx-vapi-secret: {}\r\n\
              content-length: 100\r\n\r\n{{",
@@ -215,23 +226,23 @@ fn a_sender_who_hangs_up_is_counted_once_and_may_find_it_recorded() {
         let mut stream = TcpStream::connect(tenant.address).await.expect("a connection");
         stream.write_all(unfinished.as_bytes()).await.expect("it is open");
         drop(stream);
-        let received = async || town.figures("").await.values().sum::<i64>();
+        let received = async || setup.figures("").await.values().sum::<i64>();
         until(async || received().await == 1).await;
 
-        let mut conn = town.own.superuser().await;
+        let mut conn = setup.own.superuser().await;
         let mut held = conn.begin().await.expect("a transaction");
         let lock = sqlx::query("select from ledger.tenants for update");
         lock.execute(&mut *held).await.expect("the tenant is held, so that appends wait");
         let body = messages::report("left").to_string();
         let left = tokio::spawn(tenant.webhook(body.clone()).send());
-        town.own.until_somebody_waits().await;
+        setup.own.until_lock_wait().await;
         left.abort();
         until(async || received().await == 2).await;
         held.rollback().await.expect("let go");
         let again = tenant.post_ok(body).await["status"].as_str().expect("a word").to_owned();
 
         let key = |kind: &str, outcome| (tenant.source_id, kind.to_owned(), outcome);
-        let figures = town.figures("").await;
+        let figures = setup.figures("").await;
         assert_eq!(figures.values().sum::<i64>(), 3, "{figures:?}");
         let unread = ["refused", "failed"].map(|outcome| figures.get(&key("unread", outcome)));
         assert!(unread.contains(&Some(&1)), "{figures:?}");
@@ -252,12 +263,13 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 #[test]
-fn what_there_is_no_room_for_is_counted_as_our_failure() {
+fn a_webhook_beyond_the_body_budget_is_counted_as_failed() {
     run(async {
         let own = OwnDatabase::create().await;
-        let ledger = own.server_within(Limits { room: 0, ..Limits::default() }).await;
-        let town = Town::build(own, &ledger).await;
-        let tenant = &town.tenant;
+        let ledger =
+            own.server_with_limits(Limits { body_budget_kib: 0, ..Limits::default() }).await;
+        let setup = SourceSetup::build(own, &ledger).await;
+        let tenant = &setup.tenant;
         // The reserve of the budget accepts tool calls only.
         assert_eq!(tenant.post(messages::report("room").to_string()).await.0, 503);
         tenant.post_ok(Message::tools("room", &[("t-1", "book")]).body()).await;
@@ -267,23 +279,23 @@ fn what_there_is_no_room_for_is_counted_as_our_failure() {
         expected.count(tenant.source_id, "end-of-call-report", "failed");
         expected.count(tenant.source_id, "tool-calls", "recorded");
         expected.count(tenant.source_id, "unread", "failed");
-        assert_eq!(town.figures("").await, expected.expected);
+        assert_eq!(setup.figures("").await, expected.expected);
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_tenant_that_takes_no_events_refuses_and_counts() {
+fn an_inactive_tenant_refuses_and_counts() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
+        let setup = SourceSetup::build(own, &ledger).await;
         let freeze = "update ledger.tenants set state = 'frozen'";
-        sqlx::query(freeze).execute(&mut town.own.superuser().await).await.expect("frozen");
-        assert_eq!(town.tenant.post(messages::report("frozen").to_string()).await.0, 403);
+        sqlx::query(freeze).execute(&mut setup.own.superuser().await).await.expect("frozen");
+        assert_eq!(setup.tenant.post(messages::report("frozen").to_string()).await.0, 403);
         let mut expected = Sent::default();
-        expected.count(town.tenant.source_id, "end-of-call-report", "refused");
-        assert_eq!(town.figures("").await, expected.expected);
+        expected.count(setup.tenant.source_id, "end-of-call-report", "refused");
+        assert_eq!(setup.figures("").await, expected.expected);
         ledger.stop().await;
     });
 }

@@ -4,7 +4,7 @@ use ledger_tests::fixtures::Message;
 use ledger_tests::{OwnDatabase, TestTenant, messages, run};
 use serde_json::{Value, json};
 
-use super::{SHARED_SECRET, Town};
+use super::{SHARED_SECRET, SourceSetup};
 use crate::bad_input::problem;
 
 /// Returns every delivery a key can read, from all pages.
@@ -22,12 +22,12 @@ async fn all(tenant: &TestTenant, key: &str, limit: usize) -> Vec<Value> {
 }
 
 #[test]
-fn a_tenant_sees_what_was_recorded_and_refused_newest_first() {
+fn a_tenant_lists_recorded_and_refused_deliveries_newest_first() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        let tenant = &town.tenant;
+        let setup = SourceSetup::build(own, &ledger).await;
+        let tenant = &setup.tenant;
         let first = tenant.post_ok(messages::report("told").to_string()).await;
         tenant.post_ok(messages::report("told").to_string()).await;
         tenant.webhook_at(tenant.source_id, "wrong", "{}").send().await.expect("an answer");
@@ -38,7 +38,7 @@ fn a_tenant_sees_what_was_recorded_and_refused_newest_first() {
         tenant.only_call().await;
 
         for limit in [1, 2, 50] {
-            let seen = all(tenant, &town.admin, limit).await;
+            let seen = all(tenant, &setup.admin, limit).await;
             let shown: Vec<(&Value, &Value)> =
                 seen.iter().map(|one| (&one["type"], &one["outcome"])).collect();
             let expected = [
@@ -55,24 +55,24 @@ fn a_tenant_sees_what_was_recorded_and_refused_newest_first() {
             let is_ours = |one: &Value| one["source_id"] == json!(tenant.source_id);
             assert!(seen.iter().all(is_ours), "{seen:?}");
         }
-        assert!(all(tenant, &town.installation, 50).await.is_empty());
+        assert!(all(tenant, &setup.installation, 50).await.is_empty());
         ledger.stop().await;
     });
 }
 
 #[test]
-fn the_installation_sees_what_was_quarantined_and_a_tenant_what_was_given_to_it() {
+fn the_installation_lists_quarantined_deliveries_and_a_tenant_those_assigned_to_it() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
+        let setup = SourceSetup::build(own, &ledger).await;
         for call in ["lost-1", "lost-2", "lost-3"] {
             let body = messages::report(call).to_string();
-            let request = town.tenant.webhook_at(town.shared, SHARED_SECRET, body);
+            let request = setup.tenant.webhook_at(setup.shared, SHARED_SECRET, body);
             assert_eq!(request.send().await.expect("an answer").status(), 202);
         }
         for limit in [1, 2, 50] {
-            let seen = all(&town.tenant, &town.installation, limit).await;
+            let seen = all(&setup.tenant, &setup.installation, limit).await;
             assert_eq!(seen.len(), 3);
             assert!(seen.is_sorted_by(|a, b| a["at"].as_str() >= b["at"].as_str()));
             for one in &seen {
@@ -83,7 +83,7 @@ fn the_installation_sees_what_was_quarantined_and_a_tenant_what_was_given_to_it(
                 assert!(one["quarantine_id"].is_string() && one["request_id"].is_null());
             }
         }
-        assert!(all(&town.tenant, &town.admin, 50).await.is_empty());
+        assert!(all(&setup.tenant, &setup.admin, 50).await.is_empty());
         ledger.stop().await;
     });
 }
@@ -93,8 +93,8 @@ fn a_long_stretch_without_webhooks_ends_a_page_early_and_loses_none() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
-        town.tenant.post_ok(messages::report("old").to_string()).await;
+        let setup = SourceSetup::build(own, &ledger).await;
+        setup.tenant.post_ok(messages::report("old").to_string()).await;
         for nth in 0..6 {
             let fill = format!(
                 "insert into ledger.events
@@ -105,20 +105,20 @@ fn a_long_stretch_without_webhooks_ends_a_page_early_and_loses_none() {
                         '{{\"request_id\":\"00000000-0000-4000-8000-000000000001\"}}', sha256('')
                    from generate_series(1, 1000) n,
                         (select max(position) as head from ledger.events where tenant_id = '{}') h",
-                town.tenant.tenant_id,
-                town.tenant.tenant_id.own_stream(),
-                town.tenant.tenant_id,
+                setup.tenant.tenant_id,
+                setup.tenant.tenant_id.tenant_stream(),
+                setup.tenant.tenant_id,
             );
             sqlx::raw_sql(sqlx::AssertSqlSafe(fill))
-                .execute(&mut town.own.superuser().await)
+                .execute(&mut setup.own.superuser().await)
                 .await
                 .expect("many reads");
         }
-        let (status, page) = town.tenant.get_with(&town.admin, "/v1/deliveries/in").await;
+        let (status, page) = setup.tenant.get_with(&setup.admin, "/v1/deliveries/in").await;
         assert_eq!(status, 200, "{page}");
         assert_eq!(page["data"], json!([]));
         assert!(page["next_cursor"].is_string());
-        let seen = all(&town.tenant, &town.admin, 50).await;
+        let seen = all(&setup.tenant, &setup.admin, 50).await;
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0]["type"], "call.ended");
         ledger.stop().await;
@@ -126,18 +126,18 @@ fn a_long_stretch_without_webhooks_ends_a_page_early_and_loses_none() {
 }
 
 #[test]
-fn a_cursor_of_the_one_list_is_none_of_the_other() {
+fn a_cursor_of_one_list_is_invalid_for_the_other() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let town = Town::build(own, &ledger).await;
+        let setup = SourceSetup::build(own, &ledger).await;
         for call in ["one", "two"] {
-            town.tenant.post_ok(messages::report(call).to_string()).await;
+            setup.tenant.post_ok(messages::report(call).to_string()).await;
         }
-        let page = town.tenant.get_with(&town.admin, "/v1/deliveries/in?limit=1").await.1;
+        let page = setup.tenant.get_with(&setup.admin, "/v1/deliveries/in?limit=1").await.1;
         let cursor = page["next_cursor"].as_str().expect("there is more").to_owned();
         let path = format!("/v1/deliveries/in?cursor={cursor}");
-        let refused = town.tenant.request(&town.installation, &path).send().await;
+        let refused = setup.tenant.request(&setup.installation, &path).send().await;
         problem(refused.expect("an answer"), 400, "invalid-parameter").await;
         ledger.stop().await;
     });

@@ -6,27 +6,27 @@ use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{SHARED_SECRET, Town, command};
+use super::{SHARED_SECRET, SourceSetup, command};
 use crate::bad_input::problem;
 
-async fn ask(town: &Town, key: &str, path: &str) -> Value {
-    let (status, answer) = town.tenant.get_with(key, &format!("/v1/webhook-metrics/{path}")).await;
+async fn ask(setup: &SourceSetup, key: &str, path: &str) -> Value {
+    let (status, answer) = setup.tenant.get_with(key, &format!("/v1/webhook-metrics/{path}")).await;
     assert_eq!(status, 200, "{path}: {answer}");
     answer
 }
 
-async fn town() -> (TestLedger, Town) {
+async fn setup() -> (TestLedger, SourceSetup) {
     let own = OwnDatabase::create().await;
     let ledger = own.server().await;
-    let town = Town::build(own, &ledger).await;
-    (ledger, town)
+    let setup = SourceSetup::build(own, &ledger).await;
+    (ledger, setup)
 }
 
 #[test]
-fn failures_are_told_with_their_reasons_and_none_is_forgotten() {
+fn every_failure_is_listed_with_its_reason() {
     run(async {
-        let (ledger, town) = town().await;
-        let tenant = &town.tenant;
+        let (ledger, setup) = setup().await;
+        let tenant = &setup.tenant;
         for _ in 0..60 {
             assert_eq!(tenant.post("{").await.0, 400);
         }
@@ -38,7 +38,7 @@ fn failures_are_told_with_their_reasons_and_none_is_forgotten() {
         tenant.post_ok(messages::report("fine").to_string()).await;
         let (mut seen, mut path) = (Vec::new(), "recent-failures?limit=1".to_owned());
         loop {
-            let page = ask(&town, &town.admin, &path).await;
+            let page = ask(&setup, &setup.admin, &path).await;
             seen.extend(page["data"].as_array().expect("a page has data").clone());
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             path = format!("recent-failures?limit=1&cursor={cursor}");
@@ -57,73 +57,73 @@ fn failures_are_told_with_their_reasons_and_none_is_forgotten() {
         let all: i64 = seen.iter().map(|one| one["count"].as_i64().expect("a number")).sum();
         assert_eq!(all, 63, "{seen:?}");
 
-        let stats = ask(&town, &town.admin, "delivery-stats").await;
+        let stats = ask(&setup, &setup.admin, "delivery-stats").await;
         assert_eq!((&stats["received"], &stats["refused"]), (&json!(64), &json!(63)));
         // Only authenticated ones count: one success of 62.
         let rate = stats["success_rate"].as_f64().expect("a rate");
         assert!((rate - 1.0 / 62.0).abs() < 1e-12, "{rate}");
         assert_eq!(stats["by_source"][0]["source_id"], json!(tenant.source_id));
         assert_eq!(stats["by_source"][0]["received"], 64);
-        let health = ask(&town, &town.admin, "queue-health").await;
+        let health = ask(&setup, &setup.admin, "queue-health").await;
         assert_eq!((&health["status"], &health["failed_this_hour"]), (&json!("ok"), &json!(0)));
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_time_without_webhooks_has_figures_of_zero_and_no_rate() {
+fn a_range_without_webhooks_has_zeros_and_no_rate() {
     run(async {
-        let (ledger, town) = town().await;
-        town.tenant.post_ok(messages::report("now").to_string()).await;
+        let (ledger, setup) = setup().await;
+        setup.tenant.post_ok(messages::report("now").to_string()).await;
         let path = "delivery-stats?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z";
-        let stats = ask(&town, &town.admin, path).await;
+        let stats = ask(&setup, &setup.admin, path).await;
         assert_eq!((&stats["received"], &stats["success_rate"]), (&json!(0), &Value::Null));
         assert_eq!(stats["from"], "2020-01-01T00:00:00Z");
-        assert_eq!(ask(&town, &town.admin, "delivery-stats").await["success_rate"], 1.0);
+        assert_eq!(ask(&setup, &setup.admin, "delivery-stats").await["success_rate"], 1.0);
         ledger.stop().await;
     });
 }
 
 #[test]
-fn what_waits_is_seen_by_the_installation_and_leaves_the_queue_by_being_retried() {
+fn the_installation_lists_the_quarantine_and_a_retry_removes_an_entry() {
     run(async {
-        let (ledger, town) = town().await;
-        let tenant = &town.tenant;
-        let body = Message::report("waits").of_call("assistantId", json!("assistant-1")).body();
-        let request = tenant.webhook_at(town.shared, SHARED_SECRET, body);
+        let (ledger, setup) = setup().await;
+        let tenant = &setup.tenant;
+        let body = Message::report("waits").call_field("assistantId", json!("assistant-1")).body();
+        let request = tenant.webhook_at(setup.shared, SHARED_SECRET, body);
         assert_eq!(request.send().await.expect("an answer").status(), 202);
 
-        let health = ask(&town, &town.installation, "queue-health").await;
+        let health = ask(&setup, &setup.installation, "queue-health").await;
         assert_eq!(health["status"], "attention");
         assert_eq!(health["reasons"], json!(["quarantine-waiting"]));
         assert_eq!(health["quarantine_waiting"], 1);
         assert!(health["oldest_waiting_at"].is_string() && health["waiting_appends"].is_i64());
-        let health = ask(&town, &town.admin, "queue-health").await;
+        let health = ask(&setup, &setup.admin, "queue-health").await;
         assert_eq!(
             (&health["quarantine_waiting"], &health["waiting_appends"]),
             (&json!(0), &Value::Null)
         );
 
-        let queue = ask(&town, &town.installation, "dead-letter-queue").await;
+        let queue = ask(&setup, &setup.installation, "dead-letter-queue").await;
         assert_eq!(queue["data"][0]["kind"], "quarantine");
         let id = queue["data"][0]["id"].as_str().expect("an id").to_owned();
-        assert_eq!(ask(&town, &town.admin, "dead-letter-queue").await["data"], json!([]));
+        assert_eq!(ask(&setup, &setup.admin, "dead-letter-queue").await["data"], json!([]));
         let path = format!("/v1/webhook-metrics/retry-failed/{id}");
         let retry = async |key: &str| command(tenant, key, Method::POST, &path, "").await;
-        let (status, answer) = retry(&town.admin).await;
+        let (status, answer) = retry(&setup.admin).await;
         assert_eq!((status, &answer["code"]), (404, &json!("quarantine-entry-not-found")));
-        assert_eq!(retry(&town.installation).await.0, 409);
+        assert_eq!(retry(&setup.installation).await.0, 409);
 
         let (store, kind) = (&tenant.store, RouteKind::AssistantId);
-        let added = store.add_route(tenant.tenant_id, town.shared, kind, "assistant-1").await;
+        let added = store.add_route(tenant.tenant_id, setup.shared, kind, "assistant-1").await;
         added.expect("a route");
-        let (status, first) = retry(&town.installation).await;
+        let (status, first) = retry(&setup.installation).await;
         assert_eq!((status, &first["status"]), (200, &json!("recorded")), "{first}");
-        assert_eq!(retry(&town.installation).await.1["status"], "duplicate");
-        let queue = ask(&town, &town.installation, "dead-letter-queue").await;
+        assert_eq!(retry(&setup.installation).await.1["status"], "duplicate");
+        let queue = ask(&setup, &setup.installation, "dead-letter-queue").await;
         assert_eq!(queue["data"], json!([]));
         // It was one webhook, counted by its first response.
-        let figures = ask(&town, &town.installation, "delivery-stats").await;
+        let figures = ask(&setup, &setup.installation, "delivery-stats").await;
         assert_eq!((&figures["received"], &figures["quarantined"]), (&json!(1), &json!(1)));
         assert_eq!(tenant.calls().await.len(), 1);
         ledger.stop().await;
@@ -131,22 +131,22 @@ fn what_waits_is_seen_by_the_installation_and_leaves_the_queue_by_being_retried(
 }
 
 #[test]
-fn one_tenants_figures_hold_nothing_of_another() {
+fn one_tenants_figures_include_nothing_of_another() {
     run(async {
-        let (ledger, town) = town().await;
+        let (ledger, setup) = setup().await;
         let other = ledger.tenant().await;
         other.post_ok(messages::report("theirs").to_string()).await;
         assert_eq!(other.post("{").await.0, 400);
-        for key in [&town.admin, &town.installation] {
-            assert_eq!(ask(&town, key, "delivery-stats").await["received"], 0);
-            assert_eq!(ask(&town, key, "recent-failures").await["data"], json!([]));
-            assert_eq!(ask(&town, key, "queue-health").await["last_received_at"], Value::Null);
+        for key in [&setup.admin, &setup.installation] {
+            assert_eq!(ask(&setup, key, "delivery-stats").await["received"], 0);
+            assert_eq!(ask(&setup, key, "recent-failures").await["data"], json!([]));
+            assert_eq!(ask(&setup, key, "queue-health").await["last_received_at"], Value::Null);
         }
         let key = ledger.key(other.tenant_id, &["admin"]).await;
-        let health = ask(&town, &key, "queue-health").await;
+        let health = ask(&setup, &key, "queue-health").await;
         assert!(health["last_received_at"].is_string());
         assert_eq!(health["projections"][0]["projection"], "calls");
-        let wrong = town.tenant.request(&key, "/v1/webhook-metrics/queue-health?range=24h").send();
+        let wrong = setup.tenant.request(&key, "/v1/webhook-metrics/queue-health?range=24h").send();
         problem(wrong.await.expect("an answer"), 400, "unknown-parameter").await;
         ledger.stop().await;
     });

@@ -27,7 +27,7 @@ async fn keys(tenant: &TestTenant, key: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_key_is_shown_once_opens_what_it_may_and_nothing_after_it_was_revoked() {
+fn a_key_is_returned_once_and_is_refused_after_its_revocation() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -93,7 +93,7 @@ fn another_server_refuses_a_revoked_key_within_seconds() {
 }
 
 #[test]
-fn another_tenants_key_cannot_be_revoked_and_answers_like_one_that_is_not_there() {
+fn another_tenants_key_cannot_be_revoked_and_answers_like_an_unknown_one() {
     run(async {
         let ledger = TestLedger::shared().await;
         let (one, two) = (ledger.tenant().await, ledger.tenant().await);
@@ -113,7 +113,7 @@ fn another_tenants_key_cannot_be_revoked_and_answers_like_one_that_is_not_there(
 }
 
 #[test]
-fn scopes_are_known_ones_and_the_installation_has_only_admin() {
+fn only_known_scopes_are_allowed_and_the_installation_has_only_admin() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -151,7 +151,7 @@ fn scopes_are_known_ones_and_the_installation_has_only_admin() {
 }
 
 #[test]
-fn a_tenant_that_takes_no_events_issues_no_key_and_revokes_with_a_record() {
+fn an_inactive_tenant_issues_no_key_and_can_revoke_with_an_event() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;

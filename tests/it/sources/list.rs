@@ -13,7 +13,7 @@ async fn create(tenant: &TestTenant, key: &str, body: &Value) -> (u16, Value) {
 }
 
 #[test]
-fn a_source_made_over_the_api_takes_webhooks_with_the_secret_it_was_shown_with() {
+fn a_source_created_over_the_api_accepts_webhooks_with_the_returned_secret() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -57,7 +57,7 @@ fn a_source_made_over_the_api_takes_webhooks_with_the_secret_it_was_shown_with()
 }
 
 #[test]
-fn each_field_that_is_wrong_is_refused_by_name_and_makes_nothing() {
+fn each_invalid_field_is_refused_with_its_name_and_creates_nothing() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
@@ -99,7 +99,7 @@ fn each_field_that_is_wrong_is_refused_by_name_and_makes_nothing() {
 }
 
 #[test]
-fn a_tenant_sees_its_own_sources_and_the_installation_the_shared_ones() {
+fn a_tenant_lists_its_own_sources_and_the_installation_the_shared_ones() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -127,7 +127,7 @@ fn a_tenant_sees_its_own_sources_and_the_installation_the_shared_ones() {
 }
 
 #[test]
-fn sources_come_in_pages_and_hours_are_full_ones() {
+fn sources_are_paged_and_hours_are_whole() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;

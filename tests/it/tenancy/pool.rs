@@ -5,7 +5,7 @@
 //! `LEDGER_POOL_TRANSACTIONS` sets the number of transactions, `LEDGER_POOL_SEED` their sequence.
 //! The suite runs fewer than the 100,000 of a manual run, to be short.
 
-mod acts;
+mod actions;
 mod checks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use ledger_core::identity::{Handle, Told};
+use ledger_core::identity::{Handle, PersonIdentifiers};
 use ledger_core::ids::{EventId, Position, StreamId, SubjectId, TenantId};
-use ledger_store::seal::{Place, SectionName, pack, seal};
+use ledger_store::seal::{SectionContext, SectionName, pack, seal};
 use ledger_store::tenants::NewTenant;
-use ledger_store::vault::Shelf;
+use ledger_store::vault::SectionColumn;
 use ledger_store::{Settings, Store};
 use ledger_tests::{OwnDatabase, run};
 use server::system::{SystemClock, SystemIds};
@@ -36,22 +36,22 @@ const CALLERS: usize = 24;
 const TRANSACTIONS: usize = 50_000;
 const BETWEEN_KILLS: Duration = Duration::from_millis(100);
 /// Time limit for the pool to be complete again at the end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A tenant with a sealed section that only its keys open.
-struct Resident {
+struct PoolTenant {
     tenant_id: TenantId,
-    shelf: Shelf,
+    section_column: SectionColumn,
     column: Vec<u8>,
 }
 
 /// The state shared by all callers, with the acknowledged results.
-struct Town {
+struct PoolTest {
     store: Arc<Store>,
-    residents: Vec<Resident>,
+    tenants: Vec<PoolTenant>,
     left: AtomicUsize,
     /// Violated rules. Must stay empty.
-    broken: Mutex<Vec<String>>,
+    violations: Mutex<Vec<String>>,
     /// Number of results by kind, so that a test without any such case fails.
     counts: Mutex<BTreeMap<&'static str, usize>>,
     /// The tenant of each subject.
@@ -62,13 +62,13 @@ struct Town {
     linked: Mutex<Vec<(TenantId, Uuid)>>,
 }
 
-impl Town {
+impl PoolTest {
     async fn build(own: &OwnDatabase) -> Self {
         let store = Store::open(Settings {
             // Otherwise the log capture would keep a hundred thousand lines.
             database: own.database.clone().disable_statement_logging(),
             connections: CONNECTIONS,
-            lanes: LANES,
+            append_workers: LANES,
             keyring: own.keyring(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -77,14 +77,14 @@ impl Town {
         let mut arriving = JoinSet::new();
         for nth in 0..TENANTS {
             let store = Arc::clone(&store);
-            arriving.spawn(async move { settle_in(&store, nth).await });
+            arriving.spawn(async move { create_tenant(&store, nth).await });
         }
-        let residents = arriving.join_all().await;
+        let tenants = arriving.join_all().await;
         Self {
             store,
-            residents,
+            tenants,
             left: AtomicUsize::new(setting("LEDGER_POOL_TRANSACTIONS", TRANSACTIONS)),
-            broken: Mutex::default(),
+            violations: Mutex::default(),
             counts: Mutex::default(),
             subjects: Mutex::default(),
             appended: Mutex::default(),
@@ -96,8 +96,8 @@ impl Town {
         *self.counts.lock().expect("no panic while held").entry(what).or_default() += 1;
     }
 
-    fn breaks(&self, rule: String) {
-        self.broken.lock().expect("no panic while held").push(rule);
+    fn report_violation(&self, rule: String) {
+        self.violations.lock().expect("no panic while held").push(rule);
     }
 }
 
@@ -106,21 +106,21 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 /// Creates a tenant with a person and a section sealed for that person.
-async fn settle_in(store: &Store, nth: usize) -> Resident {
+async fn create_tenant(store: &Store, nth: usize) -> PoolTenant {
     let new = NewTenant {
         slug: format!("resident-{nth}"),
-        name: "Resident".into(),
+        name: "PoolTenant".into(),
         timezone: "UTC".into(),
         country: "US".into(),
     };
     let tenant_id = store.create_tenant(&new).await.expect("a tenant");
     let handles = vec![Handle::phone("+15550100180", None)];
-    let told = Told { handles, name: None };
+    let identifiers = PersonIdentifiers { handles, name: None };
     let stream = StreamId(store.ids().random());
-    let resolved = store.vault().resolve(tenant_id, stream, told).await.expect("a subject");
+    let resolved = store.vault().resolve(tenant_id, stream, identifiers).await.expect("a subject");
     let subject = resolved.subject;
     let event_id = EventId(store.ids().random());
-    let place = Place {
+    let place = SectionContext {
         tenant_id,
         subject_id: subject.subject_id,
         generation: subject.generation,
@@ -132,7 +132,7 @@ async fn settle_in(store: &Store, nth: usize) -> Resident {
     let key = subject.sealing_key().expect("nobody is fenced");
     let section = seal(key, &place, tenant_id.to_string().as_bytes());
     let column = pack(&[section]).expect("one section");
-    Resident { tenant_id, shelf: Shelf::Sections(event_id), column }
+    PoolTenant { tenant_id, section_column: SectionColumn::Sections(event_id), column }
 }
 
 /// A seeded xorshift generator, one for each caller.
@@ -163,25 +163,27 @@ async fn dropped_after<T>(awaits: usize, future: impl Future<Output = T>) -> Opt
 }
 
 /// Runs one transaction at a time until none is left; every fourth is cancelled.
-async fn caller(town: Arc<Town>, mut dice: Dice) {
+async fn caller(pool_test: Arc<PoolTest>, mut dice: Dice) {
     let take = |left: usize| left.checked_sub(1);
-    while town.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-        let act = acts::Act::choose(&town, &mut dice);
+    while pool_test.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        let act = actions::Action::choose(&pool_test, &mut dice);
         let ran = match dice.roll(4) {
-            0 => dropped_after(dice.roll(10), act.run(&town)).await,
-            _ => Some(act.run(&town).await),
+            0 => dropped_after(dice.roll(10), act.run(&pool_test)).await,
+            _ => Some(act.run(&pool_test).await),
         };
         match ran {
-            None => town.count("dropped"),
-            Some(Ok(())) => town.count("done"),
-            Some(Err(error)) if acts::is_passing(&error) => town.count("lost its backend"),
-            Some(Err(error)) => town.breaks(format!("an act failed: {error:?}")),
+            None => pool_test.count("dropped"),
+            Some(Ok(())) => pool_test.count("done"),
+            Some(Err(error)) if actions::is_transient(&error) => {
+                pool_test.count("lost its backend");
+            }
+            Some(Err(error)) => pool_test.report_violation(format!("an act failed: {error:?}")),
         }
     }
 }
 
 /// Kills a backend of the pool at intervals, whatever it executes.
-async fn killer(own: Arc<OwnDatabase>, kills: Arc<AtomicU32>) {
+async fn kill_backends(own: Arc<OwnDatabase>, kills: Arc<AtomicU32>) {
     let mut conn = own.superuser().await;
     loop {
         let killed: Option<bool> = sqlx::query_scalar(
@@ -199,36 +201,37 @@ async fn killer(own: Arc<OwnDatabase>, kills: Arc<AtomicU32>) {
 }
 
 #[test]
-fn no_connection_brings_one_tenant_to_another_whatever_becomes_of_its_users() {
+fn no_connection_leaks_rows_between_tenants_under_panics_and_cancellation() {
     run(async {
         let own = Arc::new(OwnDatabase::create().await);
-        let town = Arc::new(Town::build(&own).await);
+        let pool_test = Arc::new(PoolTest::build(&own).await);
         let seed = setting("LEDGER_POOL_SEED", 20_261_121);
         let began = Instant::now();
         let mut callers = JoinSet::new();
         for nth in 1..=CALLERS {
             let dice =
                 Dice((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(nth as u64));
-            callers.spawn(caller(Arc::clone(&town), dice));
+            callers.spawn(caller(Arc::clone(&pool_test), dice));
         }
         let kills = Arc::new(AtomicU32::new(0));
-        let killer = tokio::spawn(killer(Arc::clone(&own), Arc::clone(&kills)));
+        let killer = tokio::spawn(kill_backends(Arc::clone(&own), Arc::clone(&kills)));
         while let Some(ended) = callers.join_next().await {
             ended.expect("a caller goes on to the end");
         }
         killer.abort();
-        let counts = std::mem::take(&mut *town.counts.lock().expect("no panic while held"));
+        let counts = std::mem::take(&mut *pool_test.counts.lock().expect("no panic while held"));
         let kills = kills.load(Ordering::Relaxed);
         println!("seed {seed}, {:?}, {kills} kills, {counts:?}", began.elapsed());
 
-        checks::assert_whole(&town, PATIENCE).await;
-        checks::assert_kept(&town, &own).await;
-        let broken = std::mem::take(&mut *town.broken.lock().expect("no panic while held"));
-        assert_eq!(broken, Vec::<String>::new(), "seed {seed}");
+        checks::assert_pool_is_complete(&pool_test, TIMEOUT).await;
+        checks::assert_acknowledged_rows(&pool_test, &own).await;
+        let violations =
+            std::mem::take(&mut *pool_test.violations.lock().expect("no panic while held"));
+        assert_eq!(violations, Vec::<String>::new(), "seed {seed}");
         for what in ["done", "dropped", "lost its backend", "panicked", "refused", "probed"] {
             assert!(counts.contains_key(what), "{what} never happened: {counts:?}");
         }
         assert!(kills > 0);
-        checks::assert_a_leak_would_be_told(&town, &own).await;
+        checks::assert_leaks_are_detected(&pool_test, &own).await;
     });
 }

@@ -12,14 +12,14 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Two tenants with rows in every table, in a separate database.
-struct Town {
+struct TwoTenants {
     own: OwnDatabase,
     ledger: TestLedger,
     one: TestTenant,
     two: TestTenant,
 }
 
-impl Town {
+impl TwoTenants {
     async fn build() -> Self {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -46,7 +46,7 @@ impl Town {
             tenant.post_ok(tools.to_string()).await;
             tenant.post_ok(messages::status("live", "in-progress").to_string()).await;
             tenant.settle().await;
-            set_apart(&mut own.superuser().await, tenant.tenant_id).await;
+            insert_exceptional_rows(&mut own.superuser().await, tenant.tenant_id).await;
         }
         let mut lost = one.through(&ledger);
         (lost.source_id, lost.secret) = (shared, "shared-secret".into());
@@ -61,7 +61,7 @@ impl Town {
 }
 
 /// Inserts rows that exist only in exceptional states.
-async fn set_apart(superuser: &mut PgConnection, tenant_id: TenantId) {
+async fn insert_exceptional_rows(superuser: &mut PgConnection, tenant_id: TenantId) {
     for statement in [
         "insert into projection.parked (tenant_id, parked_id, projection, version, key, position,
                                         event_type, reason)
@@ -127,9 +127,9 @@ async fn refused(conn: &mut PgConnection, statement: &str) -> String {
 }
 
 #[test]
-fn a_query_that_forgets_its_tenant_sees_only_the_one_in_force() {
+fn a_query_without_a_tenant_condition_returns_only_the_current_tenant() {
     run(async {
-        let town = Town::build().await;
+        let town = TwoTenants::build().await;
         let mut superuser = town.own.superuser().await;
         let mut app = as_role(&town.own.database, "ledger_app").await;
         let relations = relations(&mut superuser).await;
@@ -155,9 +155,9 @@ fn a_query_that_forgets_its_tenant_sees_only_the_one_in_force() {
 }
 
 #[test]
-fn without_a_tenant_there_is_no_row() {
+fn without_a_tenant_no_row_is_visible() {
     run(async {
-        let town = Town::build().await;
+        let town = TwoTenants::build().await;
         let mut superuser = town.own.superuser().await;
         let relations = relations(&mut superuser).await;
         let nobody = "00000000-0000-4000-8000-000000000001";
@@ -195,7 +195,7 @@ async fn one_connection(database: &PgConnectOptions) -> PgPool {
 }
 
 /// Returns the backend's process id, its tenant setting, and the number of visible events.
-async fn left_behind(pool: &PgPool) -> (i32, String, i64) {
+async fn connection_state(pool: &PgPool) -> (i32, String, i64) {
     sqlx::query_as(
         "select pg_backend_pid(), coalesce(current_setting('ledger.tenant_id', true), ''),
                 (select count(*) from ledger.events)",
@@ -206,12 +206,12 @@ async fn left_behind(pool: &PgPool) -> (i32, String, i64) {
 }
 
 #[test]
-fn a_connection_goes_back_to_its_pool_without_a_tenant() {
+fn a_connection_returns_to_its_pool_without_a_tenant() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
         let pool = one_connection(&ledger_tests::cluster::shared().await.database).await;
-        let (backend, ..) = left_behind(&pool).await;
+        let (backend, ..) = connection_state(&pool).await;
 
         let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
         let seen: i64 = sqlx::query_scalar("select count(*) from ledger.events")
@@ -220,26 +220,30 @@ fn a_connection_goes_back_to_its_pool_without_a_tenant() {
             .expect("a count");
         assert!(seen > 0);
         tx.commit().await.expect("it commits");
-        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after a commit");
+        assert_eq!(connection_state(&pool).await, (backend, String::new(), 0), "after a commit");
 
         drop(TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction"));
-        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after a rollback");
+        assert_eq!(connection_state(&pool).await, (backend, String::new(), 0), "after a rollback");
 
         let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
         tx.conn().execute("select 1 / 0").await.expect_err("it aborts");
         drop(tx);
-        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "after an abort");
+        assert_eq!(connection_state(&pool).await, (backend, String::new(), 0), "after an abort");
 
         let mut tx = TenantTx::begin(&pool, tenant.tenant_id).await.expect("a transaction");
         tx.conn().execute("select 1 / 0").await.expect_err("it aborts");
         tx.commit().await.ok();
-        assert_eq!(left_behind(&pool).await, (backend, String::new(), 0), "commit of an abort");
+        assert_eq!(
+            connection_state(&pool).await,
+            (backend, String::new(), 0),
+            "commit of an abort"
+        );
         pool.close().await;
     });
 }
 
 #[test]
-fn the_projector_reads_no_key_and_no_secret() {
+fn the_projector_role_can_read_no_key_and_no_secret() {
     run(async {
         let own = OwnDatabase::create().await;
         let mut superuser = own.superuser().await;
@@ -261,9 +265,9 @@ fn the_projector_reads_no_key_and_no_secret() {
 }
 
 #[test]
-fn the_application_writes_nothing_but_through_its_functions_and_the_vault_only_grows() {
+fn the_application_role_writes_through_functions_only_and_inserts_into_the_vault() {
     run(async {
-        let town = Town::build().await;
+        let town = TwoTenants::build().await;
         let (one, two) = (town.one.tenant_id, town.two.tenant_id);
         for role in ["ledger_app", "ledger_projector"] {
             let mut conn = as_role(&town.own.database, role).await;

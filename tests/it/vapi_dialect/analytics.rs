@@ -14,7 +14,7 @@ const START: &str = "2026-10-30T00:00:00.000Z";
 const END: &str = "2026-11-05T00:00:00.000Z";
 
 /// The reported values of one call, as integers.
-struct Told {
+struct ExpectedCall {
     id: String,
     started_at: String,
     kind: &'static str,
@@ -26,10 +26,10 @@ struct Told {
     is_test: bool,
 }
 
-impl Told {
+impl ExpectedCall {
     /// Forty-eight calls, three hours apart, around the end of daylight saving time in New York.
     fn all() -> Vec<Self> {
-        let told = |nth: i64| {
+        let expected = |nth: i64| {
             let (day, hour) = (nth / 8, nth % 8 * 3);
             let date =
                 if day < 2 { format!("10-{}", 30 + day) } else { format!("11-0{}", day - 1) };
@@ -46,35 +46,35 @@ impl Told {
                 is_test: nth % 10 == 9,
             }
         };
-        (0..48).map(told).collect()
+        (0..48).map(expected).collect()
     }
 
     fn report(&self) -> String {
         let mut report = Message::report(&self.id)
-            .of_call("type", json!(self.kind))
-            .of_call("assistantId", json!(self.agent))
-            .told("startedAt", json!(self.started_at))
-            .told("durationMs", self.ms)
-            .told(
+            .call_field("type", json!(self.kind))
+            .call_field("assistantId", json!(self.agent))
+            .field("startedAt", json!(self.started_at))
+            .field("durationMs", self.ms)
+            .field(
                 "cost",
                 format!("{}.{:09}", self.nanos / 1_000_000_000, self.nanos % 1_000_000_000),
             )
-            .told("endedReason", json!(self.reason));
+            .field("endedReason", json!(self.reason));
         if let Some(verdict) = self.verdict {
-            report = report.told("analysis", json!({ "successEvaluation": verdict }));
+            report = report.field("analysis", json!({ "successEvaluation": verdict }));
         }
         if self.is_test {
-            report = report.of_call("metadata", json!({ "isTest": true }));
+            report = report.call_field("metadata", json!({ "isTest": true }));
         }
         report.body()
     }
 }
 
-async fn tenant_with_calls() -> (TestTenant, Vec<Told>) {
+async fn tenant_with_calls() -> (TestTenant, Vec<ExpectedCall>) {
     let tenant = TestLedger::shared().await.tenant().await;
-    let all = Told::all();
-    for told in &all {
-        tenant.post_ok(told.report()).await;
+    let all = ExpectedCall::all();
+    for expected in &all {
+        tenant.post_ok(expected.report()).await;
     }
     tenant.settle().await;
     (tenant, all)
@@ -105,8 +105,8 @@ fn operations(all: &[(&str, &str)]) -> Value {
 }
 
 /// Computes the figures of a group of calls.
-fn figures(calls: &[&Told]) -> Value {
-    let sum = |of: fn(&Told) -> i64| calls.iter().map(|told| of(told)).sum::<i64>();
+fn figures(calls: &[&ExpectedCall]) -> Value {
+    let sum = |of: fn(&ExpectedCall) -> i64| calls.iter().map(|expected| of(expected)).sum::<i64>();
     let count = i64::try_from(calls.len()).expect("few");
     let exact = |numerator: i64, denominator: i64| -> Value {
         let rounded = decimal_text(numerator, denominator);
@@ -115,13 +115,13 @@ fn figures(calls: &[&Told]) -> Value {
     let nanos = 1_000_000_000;
     json!({
         "countId": count.to_string(),
-        "sumDuration": exact(sum(|told| told.ms), 60_000),
-        "avgDuration": exact(sum(|told| told.ms), 60_000 * count),
-        "minDuration": exact(calls.iter().map(|told| told.ms).min().expect("some"), 60_000),
-        "maxDuration": exact(calls.iter().map(|told| told.ms).max().expect("some"), 60_000),
-        "sumCost": exact(sum(|told| told.nanos), nanos),
-        "avgCost": exact(sum(|told| told.nanos), nanos * count),
-        "maxCost": exact(calls.iter().map(|told| told.nanos).max().expect("some"), nanos),
+        "sumDuration": exact(sum(|expected| expected.ms), 60_000),
+        "avgDuration": exact(sum(|expected| expected.ms), 60_000 * count),
+        "minDuration": exact(calls.iter().map(|expected| expected.ms).min().expect("some"), 60_000),
+        "maxDuration": exact(calls.iter().map(|expected| expected.ms).max().expect("some"), 60_000),
+        "sumCost": exact(sum(|expected| expected.nanos), nanos),
+        "avgCost": exact(sum(|expected| expected.nanos), nanos * count),
+        "maxCost": exact(calls.iter().map(|expected| expected.nanos).max().expect("some"), nanos),
     })
 }
 
@@ -148,11 +148,11 @@ const FIGURES: [(&str, &str); 8] = [
 ];
 
 /// Checks rows against the calls, which are grouped here by the same keys.
-fn assert_adds_up(rows: &[Value], calls: &[&Told], keys: impl Fn(&Told) -> Value) {
-    let mut groups: BTreeMap<String, (Value, Vec<&Told>)> = BTreeMap::new();
-    for told in calls {
-        let keys = keys(told);
-        groups.entry(keys.to_string()).or_insert_with(|| (keys, Vec::new())).1.push(told);
+fn assert_adds_up(rows: &[Value], calls: &[&ExpectedCall], keys: impl Fn(&ExpectedCall) -> Value) {
+    let mut groups: BTreeMap<String, (Value, Vec<&ExpectedCall>)> = BTreeMap::new();
+    for expected in calls {
+        let keys = keys(expected);
+        groups.entry(keys.to_string()).or_insert_with(|| (keys, Vec::new())).1.push(expected);
     }
     let mut wanted: Vec<Value> = groups
         .into_values()
@@ -164,37 +164,41 @@ fn assert_adds_up(rows: &[Value], calls: &[&Told], keys: impl Fn(&Told) -> Value
             keys
         })
         .collect();
-    let mut told = rows.to_vec();
+    let mut expected = rows.to_vec();
     wanted.sort_by_key(ToString::to_string);
-    told.sort_by_key(ToString::to_string);
-    assert_eq!(told.len(), wanted.len(), "{told:?}");
-    for (told, wanted) in told.iter().zip(&wanted) {
-        assert_eq!(told, wanted);
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(expected.len(), wanted.len(), "{expected:?}");
+    for (expected, wanted) in expected.iter().zip(&wanted) {
+        assert_eq!(expected, wanted);
     }
 }
 
 #[test]
-fn figures_add_up_to_the_calls_however_they_are_told_apart() {
+fn figures_add_up_to_the_calls_in_every_grouping() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
-        let real: Vec<&Told> = all.iter().filter(|told| !told.is_test).collect();
+        let real: Vec<&ExpectedCall> = all.iter().filter(|expected| !expected.is_test).collect();
         let ask = async |group_by: Value| {
             rows(&tenant, json!({ "operations": operations(&FIGURES), "groupBy": group_by })).await
         };
         assert_adds_up(&ask(json!([])).await, &real, |_| json!({}));
-        assert_adds_up(&ask(json!(["type"])).await, &real, |told| json!({ "type": told.kind }));
+        assert_adds_up(
+            &ask(json!(["type"])).await,
+            &real,
+            |expected| json!({ "type": expected.kind }),
+        );
         assert_adds_up(
             &ask(json!(["assistantId", "endedReason"])).await,
             &real,
-            |told| json!({ "assistantId": told.agent, "endedReason": told.reason }),
+            |expected| json!({ "assistantId": expected.agent, "endedReason": expected.reason }),
         );
-        assert_adds_up(&ask(json!(["analysis.successEvaluation"])).await, &real, |told| {
-            let verdict = told.verdict.map(|verdict| verdict.to_string());
+        assert_adds_up(&ask(json!(["analysis.successEvaluation"])).await, &real, |expected| {
+            let verdict = expected.verdict.map(|verdict| verdict.to_string());
             json!({ "analysis.successEvaluation": verdict })
         });
         assert_adds_up(&ask(json!(["status"])).await, &real, |_| json!({ "status": "ended" }));
-        assert_adds_up(&ask(json!(["outcome"])).await, &real, |told| {
-            let outcome = match told.reason {
+        assert_adds_up(&ask(json!(["outcome"])).await, &real, |expected| {
+            let outcome = match expected.reason {
                 "customer-ended-call" => "customer_hung_up",
                 "silence-timed-out" => "silence",
                 reason => reason,
@@ -205,7 +209,7 @@ fn figures_add_up_to_the_calls_however_they_are_told_apart() {
 }
 
 #[test]
-fn figures_are_those_of_the_ledgers_own_analytics() {
+fn figures_equal_those_of_the_ledgers_own_analytics() {
     run(async {
         let (tenant, _) = tenant_with_calls().await;
         let own = async |path: &str| {
@@ -214,7 +218,7 @@ fn figures_are_those_of_the_ledgers_own_analytics() {
             assert_eq!(status, 200, "{answer}");
             answer
         };
-        let told = |key: &str, of: &Value| {
+        let expected = |key: &str, of: &Value| {
             let whole = |name: &str| of[name].as_i64().expect("a whole number");
             let (ms, nanos) = (whole("duration_ms"), whole("cost_nanos"));
             let number = |text: String| serde_json::from_str::<Value>(&text).expect("a number");
@@ -234,34 +238,34 @@ fn figures_are_those_of_the_ledgers_own_analytics() {
             rows.sort_by_key(ToString::to_string);
             rows
         };
-        let mut wanted = told("", &own("summary?").await);
+        let mut wanted = expected("", &own("summary?").await);
         wanted["key"] = Value::Null;
         assert_eq!(ask(json!([])).await, [wanted]);
 
         let breakdown = own("breakdown?by=ended_reason&").await;
         let groups = breakdown["data"].as_array().expect("groups").iter();
         let mut wanted: Vec<_> =
-            groups.map(|group| told(group["key"].as_str().expect("a key"), group)).collect();
+            groups.map(|group| expected(group["key"].as_str().expect("a key"), group)).collect();
         wanted.sort_by_key(ToString::to_string);
         assert_eq!((wanted.len(), ask(json!(["endedReason"])).await), (3, wanted));
     });
 }
 
 #[test]
-fn tests_are_counted_apart() {
+fn test_calls_are_counted_separately() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
-        let tests: Vec<&Told> = all.iter().filter(|told| told.is_test).collect();
+        let tests: Vec<&ExpectedCall> = all.iter().filter(|expected| expected.is_test).collect();
         let query = json!({ "operations": operations(&FIGURES), "isTest": true });
         assert_adds_up(&rows(&tenant, query).await, &tests, |_| json!({}));
     });
 }
 
 #[test]
-fn steps_follow_the_clock_of_the_zone_and_tell_of_those_with_calls() {
+fn steps_follow_local_time_and_only_those_with_calls_are_listed() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
-        let real: Vec<&Told> = all.iter().filter(|told| !told.is_test).collect();
+        let real: Vec<&ExpectedCall> = all.iter().filter(|expected| !expected.is_test).collect();
         // The day on which clocks are set back has 25 hours.
         let days = [
             ("2026-10-29T04:00:00.000Z", "2026-10-30T04:00:00.000Z"),
@@ -272,8 +276,8 @@ fn steps_follow_the_clock_of_the_zone_and_tell_of_those_with_calls() {
             ("2026-11-03T05:00:00.000Z", "2026-11-04T05:00:00.000Z"),
             ("2026-11-04T05:00:00.000Z", "2026-11-05T05:00:00.000Z"),
         ];
-        let day = |told: &Told| {
-            let at = told.started_at.as_str();
+        let day = |expected: &ExpectedCall| {
+            let at = expected.started_at.as_str();
             let day = days.iter().find(|(from, to)| (*from..*to).contains(&at)).expect("a day");
             json!({ "date": day.0 })
         };
@@ -297,17 +301,18 @@ fn steps_follow_the_clock_of_the_zone_and_tell_of_those_with_calls() {
 }
 
 #[test]
-fn calls_one_by_one_are_told_when_they_began() {
+fn single_calls_are_listed_with_their_start() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
         let query = json!({ "operations": operations(&[("history", "cost")]), "groupBy": ["type"],
                             "timeRange": { "end": "2026-10-30T07:00:00.000Z" } });
         let wanted: Vec<Value> = all[..3]
             .iter()
-            .map(|told| {
-                let cost: Value = serde_json::from_str(&decimal_text(told.nanos, 1_000_000_000))
-                    .expect("a number");
-                json!({ "date": told.started_at, "type": told.kind, "historyCost": cost })
+            .map(|expected| {
+                let cost: Value =
+                    serde_json::from_str(&decimal_text(expected.nanos, 1_000_000_000))
+                        .expect("a number");
+                json!({ "date": expected.started_at, "type": expected.kind, "historyCost": cost })
             })
             .collect();
         assert_eq!(rows(&tenant, query).await, wanted);
@@ -319,22 +324,22 @@ fn percentiles_are_at_most_a_fiftieth_off() {
     run(async {
         let (tenant, all) = tenant_with_calls().await;
         let mut durations: Vec<i64> =
-            all.iter().filter(|told| !told.is_test).map(|told| told.ms).collect();
+            all.iter().filter(|expected| !expected.is_test).map(|expected| expected.ms).collect();
         durations.sort_unstable();
         let query =
             json!({ "operations": operations(&[("p50", "duration"), ("p90", "minutesUsed")]) });
         let rows = rows(&tenant, query).await;
         for (name, percent) in [("p50Duration", 50), ("p90MinutesUsed", 90)] {
             let exact = durations[(durations.len() * percent).div_ceil(100) - 1];
-            let told = rows[0][name].as_f64().expect("a number") * 60_000.0;
-            let off = (told / f64::from(i32::try_from(exact).expect("short")) - 1.0).abs();
-            assert!(off < 0.02, "{name}: {told} for {exact}");
+            let expected = rows[0][name].as_f64().expect("a number") * 60_000.0;
+            let off = (expected / f64::from(i32::try_from(exact).expect("short")) - 1.0).abs();
+            assert!(off < 0.02, "{name}: {expected} for {exact}");
         }
     });
 }
 
 #[test]
-fn of_no_calls_there_is_one_row_of_nothing_and_no_group() {
+fn without_calls_there_is_one_empty_row_and_no_group() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let all =
@@ -358,7 +363,7 @@ fn another_tenants_calls_are_in_no_figure() {
 }
 
 #[test]
-fn a_script_of_a_dashboard_gets_all_its_figures_at_once() {
+fn a_dashboard_script_gets_all_its_figures_in_one_request() {
     run(async {
         let (tenant, _) = tenant_with_calls().await;
         // As dashboards of Vapi's users send it; valid under Vapi's schema.

@@ -18,9 +18,9 @@ async fn tenant_with_calls() -> TestTenant {
     ] {
         let created = format!("2026-03-0{nth}T10:00:00.500Z");
         let call = Message::report(&format!("c-{nth}"))
-            .of_call("createdAt", json!(created))
-            .of_call("assistantId", json!(agent))
-            .of_call("phoneNumberId", json!(number));
+            .call_field("createdAt", json!(created))
+            .call_field("assistantId", json!(agent))
+            .call_field("phoneNumberId", json!(number));
         tenant.post_ok(call.body()).await;
     }
     tenant.settle().await;
@@ -28,7 +28,7 @@ async fn tenant_with_calls() -> TestTenant {
 }
 
 #[test]
-fn each_filter_finds_exactly_its_calls_newest_first() {
+fn each_filter_returns_exactly_its_calls_newest_first() {
     run(async {
         let tenant = tenant_with_calls().await;
         for (query, wanted) in [
@@ -60,7 +60,7 @@ fn each_filter_finds_exactly_its_calls_newest_first() {
 }
 
 #[test]
-fn a_script_that_asks_for_what_was_updated_since_misses_nothing_that_is_told_late() {
+fn polling_by_updated_time_misses_no_late_message() {
     run(async {
         let tenant = tenant_with_calls().await;
         let seen = list(&tenant, &tenant.read_key, "").await;
@@ -70,7 +70,7 @@ fn a_script_that_asks_for_what_was_updated_since_misses_nothing_that_is_told_lat
         let again = list(&tenant, &tenant.read_key, &query).await;
         assert!(again.len() < seen.len(), "{again:?}");
 
-        let late = Message::report("c-1").told("endedReason", json!("voicemail"));
+        let late = Message::report("c-1").field("endedReason", json!("voicemail"));
         tenant.post_ok(late.body()).await;
         tenant.settle().await;
         let calls = list(&tenant, &tenant.read_key, &query).await;
@@ -81,7 +81,7 @@ fn a_script_that_asks_for_what_was_updated_since_misses_nothing_that_is_told_lat
 }
 
 #[test]
-fn a_read_waits_for_the_write_it_names_and_says_how_far_it_is() {
+fn a_read_waits_for_the_given_position_and_returns_its_own() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let answer = tenant.post_ok(Message::report("c-1").body()).await;

@@ -20,32 +20,35 @@ async fn tenant_with_person() -> TestTenant {
         { "role": "tool_call_result", "toolCallId": "t-1", "result": NAME },
         { "role": "user", "message": NAME, "time": 1_750_000_002_000_i64 }]);
     let report = Message::report("c-1")
-        .told("timestamp", 1_750_000_060_000_i64)
-        .told("startedAt", json!("2025-06-15T15:06:40.000Z"))
-        .told("customer", json!({ "number": PHONE, "email": EMAIL, "name": NAME }))
-        .told("transcript", json!(format!("User: {NAME}")))
-        .told("summary", json!(format!("{NAME} called.")))
-        .told("recordingUrl", json!("https://recordings.example.com/person.wav"))
-        .told("analysis", json!({ "structuredData": { "who": NAME }, "successEvaluation": "pass" }))
-        .told("messages", messages);
+        .field("timestamp", 1_750_000_060_000_i64)
+        .field("startedAt", json!("2025-06-15T15:06:40.000Z"))
+        .field("customer", json!({ "number": PHONE, "email": EMAIL, "name": NAME }))
+        .field("transcript", json!(format!("User: {NAME}")))
+        .field("summary", json!(format!("{NAME} called.")))
+        .field("recordingUrl", json!("https://recordings.example.com/person.wav"))
+        .field(
+            "analysis",
+            json!({ "structuredData": { "who": NAME }, "successEvaluation": "pass" }),
+        )
+        .field("messages", messages);
     tenant.post_ok(report.body()).await;
     tenant.settle().await;
     tenant
 }
 
 #[test]
-fn a_reader_of_facts_sees_of_the_person_two_digits() {
+fn a_read_key_gets_two_digits_of_the_number() {
     run(async {
         let tenant = tenant_with_person().await;
         let listed = list(&tenant, &tenant.read_key, "").await;
-        let shown = show(&tenant, &tenant.read_key, "c-1").await;
-        assert_eq!((listed.len(), &listed[0]), (1, &shown));
-        assert_eq!(shown["customer"], json!({ "number": "•••23" }));
-        assert_eq!(shown["analysis"], json!({ "successEvaluation": "true" }));
+        let returned = show(&tenant, &tenant.read_key, "c-1").await;
+        assert_eq!((listed.len(), &listed[0]), (1, &returned));
+        assert_eq!(returned["customer"], json!({ "number": "•••23" }));
+        assert_eq!(returned["analysis"], json!({ "successEvaluation": "true" }));
         for absent in ["transcript", "summary", "messages", "recordingUrl", "artifact"] {
-            assert_eq!(shown.get(absent), None, "{absent}");
+            assert_eq!(returned.get(absent), None, "{absent}");
         }
-        let text = shown.to_string();
+        let text = returned.to_string();
         for personal in [NAME, "0100123", EMAIL, "recordings.example.com"] {
             assert!(!text.contains(personal), "{personal} in {text}");
         }
@@ -53,26 +56,26 @@ fn a_reader_of_facts_sees_of_the_person_two_digits() {
 }
 
 #[test]
-fn a_reader_of_people_sees_all() {
+fn a_personal_key_gets_everything() {
     run(async {
         let tenant = tenant_with_person().await;
         let listed = list(&tenant, &tenant.key, "").await;
-        let shown = show(&tenant, &tenant.key, "c-1").await;
-        assert_eq!((listed.len(), &listed[0]), (1, &shown));
+        let returned = show(&tenant, &tenant.key, "c-1").await;
+        assert_eq!((listed.len(), &listed[0]), (1, &returned));
         let person = json!({ "number": PHONE, "name": NAME, "email": EMAIL });
-        assert_eq!(shown["customer"], person);
+        assert_eq!(returned["customer"], person);
         let analysis = json!({ "summary": format!("{NAME} called."), "successEvaluation": "pass",
                                "structuredData": { "who": NAME } });
-        assert_eq!(shown["analysis"], analysis);
-        assert_eq!(shown["summary"], analysis["summary"]);
-        assert_eq!(shown["transcript"], format!("User: {NAME}"));
-        assert_eq!(shown["recordingUrl"], "https://recordings.example.com/person.wav");
+        assert_eq!(returned["analysis"], analysis);
+        assert_eq!(returned["summary"], analysis["summary"]);
+        assert_eq!(returned["transcript"], format!("User: {NAME}"));
+        assert_eq!(returned["recordingUrl"], "https://recordings.example.com/person.wav");
         let said = json!({ "role": "user", "message": NAME, "time": 1_750_000_002_000_i64,
                            "endTime": 1_750_000_002_000_i64, "secondsFromStart": 2 });
-        assert_eq!(shown["messages"][2], said);
-        let arguments = &shown["messages"][0]["toolCalls"][0]["function"]["arguments"];
+        assert_eq!(returned["messages"][2], said);
+        let arguments = &returned["messages"][0]["toolCalls"][0]["function"]["arguments"];
         assert_eq!(*arguments, json!({ "for": NAME }), "as it was told");
-        let formatted = &shown["artifact"]["messagesOpenAIFormatted"];
+        let formatted = &returned["artifact"]["messagesOpenAIFormatted"];
         assert_eq!(formatted[1], json!({ "role": "tool", "content": NAME, "tool_call_id": "t-1" }));
     });
 }
@@ -92,7 +95,7 @@ async fn reads(tenant: &TestTenant) -> Vec<(Value, Vec<Uuid>)> {
 }
 
 #[test]
-fn every_look_at_a_person_is_in_the_log_with_the_person_and_the_key() {
+fn every_read_of_personal_data_is_in_the_log_with_subject_and_key() {
     run(async {
         let tenant = tenant_with_person().await;
         list(&tenant, &tenant.key, "").await;
@@ -118,7 +121,7 @@ fn every_look_at_a_person_is_in_the_log_with_the_person_and_the_key() {
 }
 
 #[test]
-fn a_look_that_shows_nobody_leaves_nothing_behind() {
+fn a_read_without_personal_data_records_no_event() {
     run(async {
         let tenant = tenant_with_person().await;
         list(&tenant, &tenant.read_key, "").await;
@@ -151,14 +154,14 @@ fn another_tenants_call_answers_like_one_that_does_not_exist() {
 }
 
 #[test]
-fn several_calls_are_one_look_at_everybody_in_them() {
+fn a_list_of_calls_is_one_read_of_all_its_people() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for nth in 0..230 {
             let number = format!("+1555010{nth:04}");
             let report = Message::report(&format!("c-{nth}"))
-                .told("transcript", json!(format!("User: {nth}")))
-                .told("customer", json!({ "number": number }));
+                .field("transcript", json!(format!("User: {nth}")))
+                .field("customer", json!({ "number": number }));
             tenant.post_ok(report.body()).await;
         }
         tenant.settle().await;

@@ -30,7 +30,7 @@ async fn ask(tenant: &TestTenant, method: &Method, path: &str, authorization: &s
 }
 
 #[test]
-fn whoever_has_no_valid_key_is_refused() {
+fn an_invalid_key_is_refused() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (method, path) in &ROUTES {
@@ -68,7 +68,7 @@ fn a_key_without_the_scope_is_refused_and_that_is_recorded() {
 }
 
 #[test]
-fn what_is_misspelt_is_refused_by_name_all_of_it_at_once() {
+fn all_misspelt_parameters_are_refused_with_their_names_at_once() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (path, wanted) in [
@@ -94,7 +94,7 @@ fn what_is_misspelt_is_refused_by_name_all_of_it_at_once() {
 }
 
 #[test]
-fn figures_that_cannot_be_told_are_refused_by_name() {
+fn unsupported_figures_are_refused_with_their_names() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let query = |fields: Value| {
@@ -141,7 +141,7 @@ fn figures_that_cannot_be_told_are_refused_by_name() {
 }
 
 #[test]
-fn a_body_beyond_the_bound_is_refused() {
+fn a_body_beyond_the_limit_is_refused() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let request = Client::new().post(tenant.url("/analytics")).bearer_auth(&tenant.read_key);
@@ -151,7 +151,7 @@ fn a_body_beyond_the_bound_is_refused() {
 }
 
 #[test]
-fn calls_are_not_placed_here() {
+fn placing_a_call_is_refused() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         for (method, path, allowed) in [

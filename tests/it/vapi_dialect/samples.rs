@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{list, show};
 
 /// Posts a sample and returns its call.
-async fn told_again(name: &str, id: &str) -> (TestTenant, Value) {
+async fn call_of_sample(name: &str, id: &str) -> (TestTenant, Value) {
     let tenant = TestLedger::shared().await.tenant().await;
     tenant.post_ok(fixtures::bytes(name)).await;
     tenant.settle().await;
@@ -18,37 +18,38 @@ async fn told_again(name: &str, id: &str) -> (TestTenant, Value) {
 /// Checks that some fields are equal wherever Vapi's object has a value.
 fn assert_same(ours: &Value, theirs: &Value, places: &str) {
     for place in places.split_whitespace() {
-        let told = theirs.pointer(place).filter(|told| !told.is_null());
-        assert_eq!(ours.pointer(place), told, "{place}");
+        let theirs_at_place =
+            theirs.pointer(place).filter(|theirs_at_place| !theirs_at_place.is_null());
+        assert_eq!(ours.pointer(place), theirs_at_place, "{place}");
     }
 }
 
 /// Returns role, text and tool of each message in order of time; prompts and results are checked
 /// elsewhere.
-fn spoken(messages: &Value) -> Vec<(String, String, Value)> {
+fn conversation(messages: &Value) -> Vec<(String, String, Value)> {
     let messages = messages.as_array().expect("messages").iter();
-    let spoken =
+    let conversation =
         messages.filter(|one| one["role"] != "system" && one["role"] != "tool_call_result");
-    let mut spoken: Vec<_> = spoken
+    let mut conversation: Vec<_> = conversation
         .map(|one| {
             let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
             let tool = one["toolCalls"][0]["function"]["name"].clone();
             (one["time"].as_f64().expect("a time"), (text("role"), text("message"), tool))
         })
         .collect();
-    spoken.sort_by(|one, other| one.0.total_cmp(&other.0));
-    spoken.into_iter().map(|(_, spoken)| spoken).collect()
+    conversation.sort_by(|one, other| one.0.total_cmp(&other.0));
+    conversation.into_iter().map(|(_, conversation)| conversation).collect()
 }
 
 /// A link with several names is stored under the first, so single channels are not listed.
-const TOLD_OF_A_CALL: &str = "/id /type /status /endedReason /createdAt /startedAt /endedAt /cost \
+const COMPARED_FIELDS: &str = "/id /type /status /endedReason /createdAt /startedAt /endedAt /cost \
     /assistantId /phoneNumberId /customer/number /customer/name /transcript /summary /recordingUrl \
     /stereoRecordingUrl /analysis/summary /analysis/successEvaluation /analysis/structuredData \
     /artifact/transcript /artifact/recordingUrl /artifact/stereoRecordingUrl \
     /artifact/recording/stereoUrl /artifact/recording/mono/combinedUrl";
 
 #[test]
-fn a_call_as_vapi_showed_it_is_shown_as_vapi_showed_it() {
+fn a_recorded_call_object_is_returned_as_vapi_returned_it() {
     run(async {
         for name in [
             "vapi/api-get-call.inbound-analysis.sanitized.json",
@@ -58,14 +59,18 @@ fn a_call_as_vapi_showed_it_is_shown_as_vapi_showed_it() {
         ] {
             let theirs = fixtures::json(name);
             let id = theirs["id"].as_str().expect("an id");
-            let (tenant, ours) = told_again(name, id).await;
-            assert_same(&ours, &theirs, TOLD_OF_A_CALL);
+            let (tenant, ours) = call_of_sample(name, id).await;
+            assert_same(&ours, &theirs, COMPARED_FIELDS);
             for part in ["stt", "llm", "tts", "vapi", "total"] {
                 let place = format!("/costBreakdown/{part}");
                 assert_eq!(ours.pointer(&place), theirs.pointer(&place), "{name} {part}");
             }
             if theirs["messages"].is_array() {
-                assert_eq!(spoken(&ours["messages"]), spoken(&theirs["messages"]), "{name}");
+                assert_eq!(
+                    conversation(&ours["messages"]),
+                    conversation(&theirs["messages"]),
+                    "{name}"
+                );
                 assert_eq!(ours["artifact"]["messages"], ours["messages"]);
             }
             assert_eq!(ours["orgId"], tenant.tenant_id.to_string(), "Vapi's own is not ours");
@@ -75,7 +80,7 @@ fn a_call_as_vapi_showed_it_is_shown_as_vapi_showed_it() {
 }
 
 #[test]
-fn a_report_is_shown_as_the_call_it_ends() {
+fn a_report_is_returned_as_its_call() {
     run(async {
         for (name, id) in [
             ("vapi/end-of-call-report.webcall-with-costs.json", "/message/call/id"),
@@ -85,7 +90,7 @@ fn a_report_is_shown_as_the_call_it_ends() {
             let body = fixtures::json(name);
             let (message, call) = (&body["message"], &body["message"]["call"]);
             let id = body.pointer(id).and_then(Value::as_str).expect("an id");
-            let (_, ours) = told_again(name, id).await;
+            let (_, ours) = call_of_sample(name, id).await;
             assert_same(&ours, call, "/id /type /createdAt /assistantId /phoneNumberId");
             assert_same(
                 &ours,
@@ -95,7 +100,11 @@ fn a_report_is_shown_as_the_call_it_ends() {
                  /customer/number",
             );
             assert_eq!(ours["status"], "ended");
-            assert_eq!(spoken(&ours["messages"]), spoken(&message["messages"]), "{name}");
+            assert_eq!(
+                conversation(&ours["messages"]),
+                conversation(&message["messages"]),
+                "{name}"
+            );
         }
     });
 }
@@ -106,7 +115,7 @@ fn money_is_written_as_vapi_wrote_it() {
         let name = "vapi/end-of-call-report.webcall-with-costs.json";
         let body = fixtures::json(name);
         let id = body["message"]["call"]["id"].as_str().expect("an id");
-        let (tenant, _) = told_again(name, id).await;
+        let (tenant, _) = call_of_sample(name, id).await;
         let request = tenant.request(&tenant.read_key, &format!("/call/{id}"));
         let text = request.send().await.expect("an answer").text().await.expect("a text");
         let wanted = r#""cost":0.0394,"costBreakdown":{"transport":0,"stt":0.0056,"llm":0.0001,"tts":0.0126,"vapi":0.0211,"other":0,"total":0.0394}"#;
@@ -115,12 +124,12 @@ fn money_is_written_as_vapi_wrote_it() {
 }
 
 #[test]
-fn tools_are_told_where_language_models_look_for_them() {
+fn tool_calls_are_in_the_messages_in_the_format_of_language_models() {
     run(async {
         let name = "vapi/end-of-call-report.inbound-intake-no-cost.json";
         let body = fixtures::json(name);
         let id = body["message"]["call"]["id"].as_str().expect("an id");
-        let (_, ours) = told_again(name, id).await;
+        let (_, ours) = call_of_sample(name, id).await;
         let messages = ours["artifact"]["messages"].as_array().expect("messages");
         let tool = messages.iter().find(|one| one["role"] == "tool_calls").expect("a tool call");
         let function = &tool["toolCalls"][0]["function"];
@@ -138,12 +147,12 @@ fn tools_are_told_where_language_models_look_for_them() {
 }
 
 #[test]
-fn turns_without_a_time_are_told_only_where_none_is_needed() {
+fn turns_without_a_time_are_only_in_lists_that_need_none() {
     run(async {
         let name = "vapi/end-of-call-report.official-skill-example.json";
         let body = fixtures::json(name);
         let id = body["message"]["call"]["id"].as_str().expect("an id");
-        let (_, ours) = told_again(name, id).await;
+        let (_, ours) = call_of_sample(name, id).await;
         assert_eq!(ours["messages"], Value::Null);
         let formatted = json!([
             { "role": "assistant", "content": "Hello! How can I help?" },
@@ -155,11 +164,11 @@ fn turns_without_a_time_are_told_only_where_none_is_needed() {
 }
 
 #[test]
-fn a_call_that_was_only_made_has_nothing_but_that() {
+fn a_call_that_was_only_created_has_no_other_fields() {
     run(async {
         let name = "vapi/api-create-call-response.outbound.json";
         let theirs = fixtures::json(name);
-        let (_, ours) = told_again(name, theirs["id"].as_str().expect("an id")).await;
+        let (_, ours) = call_of_sample(name, theirs["id"].as_str().expect("an id")).await;
         assert_same(&ours, &theirs, "/id /type /createdAt /assistantId /phoneNumberId /status");
         for absent in ["startedAt", "endedAt", "endedReason", "analysis", "artifact", "messages"] {
             assert_eq!(ours.get(absent), None, "{absent}");
@@ -168,25 +177,26 @@ fn a_call_that_was_only_made_has_nothing_but_that() {
 }
 
 #[test]
-fn a_call_under_way_is_told_as_far_as_it_went() {
+fn a_live_call_is_returned_as_far_as_it_is_known() {
     run(async {
         let tenant = TestLedger::shared().await.tenant().await;
         let at_ms = 1_793_610_000_000_i64;
         tenant.post_ok(Message::status("c-1", "in-progress", at_ms).body()).await;
         for (nth, role, said) in [(1, "assistant", "Hello."), (2, "user", "A time, please.")] {
             let turn = Message::new("transcript", "c-1")
-                .told("timestamp", at_ms + nth * 1000)
-                .told("transcriptType", json!("final"))
-                .told("role", json!(role))
-                .told("transcript", json!(said));
+                .field("timestamp", at_ms + nth * 1000)
+                .field("transcriptType", json!("final"))
+                .field("role", json!(role))
+                .field("transcript", json!(said));
             tenant.post_ok(turn.body()).await;
         }
         tenant.settle().await;
         let call = show(&tenant, &tenant.key, "c-1").await;
         assert_eq!((&call["status"], call.get("endedAt")), (&json!("in-progress"), None));
-        let told = |one: &Value| (one["role"].clone(), one["message"].clone(), one["time"].clone());
+        let theirs_at_place =
+            |one: &Value| (one["role"].clone(), one["message"].clone(), one["time"].clone());
         let messages: Vec<_> =
-            call["messages"].as_array().into_iter().flatten().map(told).collect();
+            call["messages"].as_array().into_iter().flatten().map(theirs_at_place).collect();
         let wanted = [
             (json!("bot"), json!("Hello."), json!(at_ms + 1000)),
             (json!("user"), json!("A time, please."), json!(at_ms + 2000)),

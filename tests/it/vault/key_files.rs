@@ -46,7 +46,7 @@ fn damage(path: &Path, fault: &str) {
     }
 }
 
-fn mend(path: &Path, contents: &[u8]) {
+fn restore_file(path: &Path, contents: &[u8]) {
     if path.is_dir() {
         fs::remove_dir(path).expect("it is empty");
     }
@@ -60,7 +60,7 @@ fn mend(path: &Path, contents: &[u8]) {
 }
 
 /// Checks that a tool call gets a text to speak that claims no result.
-fn assert_spoken(status: u16, answer: &Value) {
+fn assert_answer_to_speak(status: u16, answer: &Value) {
     assert_eq!(status, 200, "{answer}");
     let error = answer["results"][0]["error"].as_str().expect("an error to be spoken");
     assert!(error.contains("Nothing was done"), "{error}");
@@ -75,7 +75,7 @@ async fn assert_refused(tenant: &TestTenant, body: String) {
 }
 
 #[test]
-fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
+fn requests_that_need_a_bad_key_file_are_refused_until_it_is_restored() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
@@ -114,7 +114,7 @@ fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
             }
             if path.ends_with("digest.key") && !is_everybodys {
                 let (status, answer) = tenant.post(fixtures::bytes(TOOL_CALLS)).await;
-                assert_spoken(status, &answer);
+                assert_answer_to_speak(status, &answer);
             }
             assert!(
                 logs::logged().contains(path.to_str().expect("a text")),
@@ -122,7 +122,7 @@ fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
             );
             assert_eq!(on_disk(&own.keys), before, "{what}");
 
-            mend(path, &contents);
+            restore_file(path, &contents);
             assert_eq!(tenant.post_ok(body).await["status"], "recorded", "{what}");
             assert_eq!(ready(&tenant).await.0, 200, "{what}");
             ledger.stop().await;
@@ -131,7 +131,7 @@ fn a_bad_key_file_refuses_what_needs_it_until_it_is_mended() {
 }
 
 #[test]
-fn a_voice_hears_something_while_the_root_key_is_away() {
+fn a_tool_call_is_answered_while_the_root_key_is_missing() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -144,7 +144,7 @@ fn a_voice_hears_something_while_the_root_key_is_away() {
         fs::rename(&there, &away).expect("it moves");
 
         let (status, answer) = tenant.post(fixtures::bytes(TOOL_CALLS)).await;
-        assert_spoken(status, &answer);
+        assert_answer_to_speak(status, &answer);
         assert_refused(&tenant, messages::report("voice").to_string()).await;
         assert_eq!(ready(&tenant).await.0, 503);
 
@@ -166,7 +166,7 @@ fn a_voice_hears_something_while_the_root_key_is_away() {
 }
 
 #[test]
-fn no_tenant_is_made_while_the_keyring_is_away() {
+fn no_tenant_is_created_while_the_keyring_is_missing() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -194,7 +194,7 @@ fn no_tenant_is_made_while_the_keyring_is_away() {
 }
 
 #[test]
-fn another_installations_keyring_is_told_from_ours() {
+fn a_keyring_of_another_installation_is_detected() {
     run(async {
         let (own, other) = (OwnDatabase::create().await, OwnDatabase::create().await);
         let elsewhere = other.server().await;
@@ -203,14 +203,14 @@ fn another_installations_keyring_is_told_from_ours() {
         let ledger = own.server().await;
         let tenant = ledger.tenant().await;
         assert_eq!(ready(&tenant).await.0, 200);
-        exchange(&own, &other);
+        swap_keys(&own, &other);
         let before = on_disk(&own.keys);
         let (status, readiness) = ready(&tenant).await;
         assert_eq!((status, &readiness["database"]), (503, &"ok".into()), "{readiness}");
         assert_ne!(readiness["keyring"], "ok");
         assert_refused(&tenant, messages::report("elsewhere").to_string()).await;
         assert_eq!(on_disk(&own.keys), before);
-        exchange(&own, &other);
+        swap_keys(&own, &other);
         assert_eq!(ready(&tenant).await.0, 200);
         tenant.post_ok(messages::report("elsewhere").to_string()).await;
         ledger.stop().await;
@@ -218,7 +218,7 @@ fn another_installations_keyring_is_told_from_ours() {
 }
 
 /// Exchanges the root keys and keyrings of two installations.
-fn exchange(one: &OwnDatabase, two: &OwnDatabase) {
+fn swap_keys(one: &OwnDatabase, two: &OwnDatabase) {
     for part in ["keyring", "root.key"] {
         let kept = one.keys.join("kept");
         fs::rename(one.keys.join(part), &kept).expect("it moves");
@@ -228,7 +228,7 @@ fn exchange(one: &OwnDatabase, two: &OwnDatabase) {
 }
 
 #[test]
-fn a_wrong_epoch_key_is_a_refusal_and_no_alarm_about_persons() {
+fn a_wrong_epoch_key_is_refused_and_not_reported_as_missing_subject_keys() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
@@ -243,7 +243,7 @@ fn a_wrong_epoch_key_is_a_refusal_and_no_alarm_about_persons() {
         fs::remove_file(&path).expect("it was there");
         own.keyring().ensure_tenant(tenant.tenant_id).await.expect("another key");
         let error = own.keyring().checked_epoch(tenant.tenant_id, 1, &[0; 16]).await.err();
-        assert!(matches!(error, Some(KeyringError::NotTheKey { .. })));
+        assert!(matches!(error, Some(KeyringError::WrongKey { .. })));
 
         let ledger = own.server().await;
         let tenant = tenant.through(&ledger);
@@ -252,7 +252,7 @@ fn a_wrong_epoch_key_is_a_refusal_and_no_alarm_about_persons() {
         assert_eq!((status, &problem["code"]), (503, &"keyring-unavailable".into()), "{problem}");
         assert_refused(&tenant, messages::report("later").to_string()).await;
         assert_eq!(on_disk(&own.keys), before);
-        mend(&path, &right);
+        restore_file(&path, &right);
         assert_eq!(tenant.calls().await[0]["customer"]["name"], "Key Person");
         tenant.post_ok(messages::report("later").to_string()).await;
         ledger.stop().await;

@@ -12,7 +12,7 @@ pub(super) async fn ready(tenant: &TestTenant) -> (u16, Value) {
 }
 
 #[test]
-fn a_server_without_its_keyring_takes_nothing_says_so_and_goes_on_when_it_is_back() {
+fn a_server_without_its_keyring_accepts_nothing_reports_it_and_recovers() {
     run(async {
         let own = OwnDatabase::create().await;
         let first = own.server().await;
@@ -54,7 +54,7 @@ async fn record(store: &ledger_store::Store, tenant: &TestTenant, body: &str) {
     use ledger_core::provider::Provider;
     let adapter = Provider::Vapi.adapter();
     let understood = adapter.translate(body.as_bytes(), None).expect("a message");
-    let origin = ledger_store::record::Origin {
+    let origin = ledger_store::record::DeliveryContext {
         tenant_id: tenant.tenant_id,
         provider: Provider::Vapi.as_str(),
         source_id: tenant.source_id,
@@ -64,7 +64,7 @@ async fn record(store: &ledger_store::Store, tenant: &TestTenant, body: &str) {
 }
 
 #[test]
-fn a_running_server_says_that_its_keyring_went_away() {
+fn a_running_server_reports_a_missing_keyring() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
@@ -84,7 +84,7 @@ fn a_running_server_says_that_its_keyring_went_away() {
 }
 
 #[test]
-fn a_root_key_that_others_can_read_is_refused() {
+fn a_root_key_readable_by_others_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     run(async {
         let own = OwnDatabase::create().await;

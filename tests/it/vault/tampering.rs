@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Three calls of three people, on a new server with empty caches.
-async fn three_persons(own: &OwnDatabase) -> (TestTenant, PgConnection) {
+async fn three_people(own: &OwnDatabase) -> (TestTenant, PgConnection) {
     let ledger = own.server().await;
     let tenant = ledger.tenant().await;
     for name in ["Ada", "Bea", "Cleo"] {
@@ -60,7 +60,7 @@ fn named<'a>(calls: &'a [Value], name: &str) -> &'a Value {
 }
 
 /// Checks that the customer of a call is empty and not marked as erased.
-fn assert_blank(calls: &[Value], name: &str) {
+fn assert_empty_customer(calls: &[Value], name: &str) {
     let customer = &named(calls, name)["customer"];
     for field in ["name", "phone", "email", "erased"] {
         assert_eq!(customer[field], Value::Null, "{name}: {customer}");
@@ -79,10 +79,10 @@ async fn events_of(tenant: &TestTenant, calls: &[Value], name: &str) -> Vec<Valu
 }
 
 #[test]
-fn a_missing_key_is_an_alarm_and_no_erasure() {
+fn a_missing_key_is_an_alarm_and_not_an_erasure() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (tenant, mut conn) = three_persons(&own).await;
+        let (tenant, mut conn) = three_people(&own).await;
         let remove =
             format!("delete from vault.subject_keys where subject_id = {}", subject("Ada"));
         tamper(&mut conn, &remove).await;
@@ -90,23 +90,23 @@ fn a_missing_key_is_an_alarm_and_no_erasure() {
         let tenant = tenant.through(&ledger);
         let before = corrupt_sections(&tenant).await;
         let calls = tenant.calls().await;
-        assert_blank(&calls, "Ada");
+        assert_empty_customer(&calls, "Ada");
         assert_clear(&calls, "Bea");
         assert!(corrupt_sections(&tenant).await > before);
         assert_eq!(
             events_of(&tenant, &calls, "Ada").await[0]["personal"],
             json!({ "corrupt": true })
         );
-        assert_others_are_taken(&tenant, &ledger).await;
+        assert_others_are_accepted(&tenant, &ledger).await;
         ledger.stop().await;
     });
 }
 
 #[test]
-fn swapped_keys_open_nothing_and_hold_up_nobody() {
+fn swapped_keys_open_nothing_and_delay_no_other_person() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (tenant, mut conn) = three_persons(&own).await;
+        let (tenant, mut conn) = three_people(&own).await;
         let swap = format!(
             "update vault.subject_keys k set wrapped = o.wrapped
                from vault.subject_keys o
@@ -119,17 +119,17 @@ fn swapped_keys_open_nothing_and_hold_up_nobody() {
         let tenant = tenant.through(&ledger);
         let before = corrupt_sections(&tenant).await;
         let calls = tenant.calls().await;
-        assert_blank(&calls, "Ada");
-        assert_blank(&calls, "Bea");
+        assert_empty_customer(&calls, "Ada");
+        assert_empty_customer(&calls, "Bea");
         assert_clear(&calls, "Cleo");
         assert!(corrupt_sections(&tenant).await > before);
-        assert_others_are_taken(&tenant, &ledger).await;
+        assert_others_are_accepted(&tenant, &ledger).await;
         ledger.stop().await;
     });
 }
 
 /// Ada's key is corrupt: her webhooks are refused for a retry; those of others are accepted.
-async fn assert_others_are_taken(tenant: &TestTenant, ledger: &TestLedger) {
+async fn assert_others_are_accepted(tenant: &TestTenant, ledger: &TestLedger) {
     let mut others = tokio::task::JoinSet::new();
     for nth in 0..20 {
         let customer = json!({ "number": number(if nth % 2 == 0 { "Ada" } else { "Cleo" }) });
@@ -146,7 +146,7 @@ async fn assert_others_are_taken(tenant: &TestTenant, ledger: &TestLedger) {
 fn a_section_moved_to_another_event_does_not_open() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (tenant, mut conn) = three_persons(&own).await;
+        let (tenant, mut conn) = three_people(&own).await;
         let transplant = "update ledger.events e set sections = o.sections, bulk = o.bulk
                from ledger.events o
               where e.facts ->> 'provider_call_id' = 'call of Bea'
@@ -166,7 +166,7 @@ fn a_section_moved_to_another_event_does_not_open() {
 fn a_section_moved_to_another_tenant_does_not_open() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (tenant, mut conn) = three_persons(&own).await;
+        let (tenant, mut conn) = three_people(&own).await;
         let ledger = own.server().await;
         let other = ledger.tenant().await;
         other.post_ok(report("Cleo").to_string()).await;
@@ -186,16 +186,16 @@ fn a_section_moved_to_another_tenant_does_not_open() {
         )
         .await;
         let calls = other.calls().await;
-        assert_blank(&calls, "Cleo");
+        assert_empty_customer(&calls, "Cleo");
         ledger.stop().await;
     });
 }
 
 #[test]
-fn a_party_copied_to_another_calls_row_says_nothing_there() {
+fn a_party_copied_to_another_calls_row_does_not_open() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (tenant, mut conn) = three_persons(&own).await;
+        let (tenant, mut conn) = three_people(&own).await;
         let copy = "update calls_v2.calls set party = (select party from calls_v2.calls
                       where provider_call_id = 'call of Bea')
                     where provider_call_id = 'call of Ada'";

@@ -9,58 +9,61 @@ pub(super) struct Exception {
     pub(super) reason: &'static str,
 }
 
-const fn because(name: &'static str, reason: &'static str) -> Exception {
+const fn exception(name: &'static str, reason: &'static str) -> Exception {
     Exception { name, reason }
 }
 
 pub(super) const NONE: &[Exception] = &[];
 
 /// Tables without tenant rows. The roles of this product have no right to them.
-pub(super) const WITHOUT_TENANT: &[Exception] = &[because(
+pub(super) const WITHOUT_TENANT: &[Exception] = &[exception(
     "public._sqlx_migrations",
     "which migrations the database has; the login's, not ours",
 )];
 
 /// Unique keys that do not begin with the tenant.
 pub(super) const KEYS_ACROSS_TENANTS: &[Exception] = &[
-    because("ledger.tenants_slug", "operators name a tenant by it; only the owner reads it"),
-    because("public._sqlx_migrations_pkey", "a table of no tenant"),
+    exception("ledger.tenants_slug", "operators name a tenant by it; only the owner reads it"),
+    exception("public._sqlx_migrations_pkey", "a table of no tenant"),
 ];
 
 /// Non-unique indexes that do not begin with the tenant.
 pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
-    because("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
-    because("ledger.source_routes_by_value", "a shared source asks whose an id is"),
-    because("projection.checkpoints_by_projection", "the engine asks who is behind"),
+    exception("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
+    exception("ledger.source_routes_by_value", "a shared source asks whose an id is"),
+    exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
 /// Functions with `security definer`, which run with the rights of their owner.
 pub(super) const DEFINERS: &[Exception] = &[
-    because("ledger.append", "the only way into the log; locks and numbers every tenant's events"),
-    because("ledger.free_tenants", "a batch is of many tenants; answers whose lock is free"),
-    because("ledger.find_source", "asked before a tenant is known; answers for one id"),
-    because("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
-    because("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
-    because("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
+    exception(
+        "ledger.append",
+        "the only way into the log; locks and numbers every tenant's events",
+    ),
+    exception("ledger.free_tenants", "a batch is of many tenants; answers whose lock is free"),
+    exception("ledger.find_source", "asked before a tenant is known; answers for one id"),
+    exception("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
+    exception("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
+    exception("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
 ];
 
 /// The roles of this product. No other role may have a name with their prefix.
 pub(super) const ROLES: &[Exception] = &[
-    because("ledger_owner", "owns everything, cannot log in"),
-    because("ledger_app", "serves tenants, one at a time"),
-    because("ledger_projector", "reads every log, writes read models"),
+    exception("ledger_owner", "owns everything, cannot log in"),
+    exception("ledger_app", "serves tenants, one at a time"),
+    exception("ledger_projector", "reads every log, writes read models"),
 ];
 
 /// Triggers on tables of this product.
 pub(super) const TRIGGERS: &[Exception] = &[
-    because("ledger.events.immutable", "refuses update, delete and truncate to everybody"),
-    because("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
-    because("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
-    because("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
+    exception("ledger.events.immutable", "refuses update, delete and truncate to everybody"),
+    exception("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
+    exception("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
+    exception("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
 ];
 
 /// Extensions that may be installed in the database.
-pub(super) const EXTENSIONS: &[Exception] = &[because("plpgsql", "comes with PostgreSQL")];
+pub(super) const EXTENSIONS: &[Exception] = &[exception("plpgsql", "comes with PostgreSQL")];
 
 /// The policies of each table, by name. Every table with tenant rows has the first two.
 pub(super) const POLICIES: &[(&str, &str, &str)] = &[

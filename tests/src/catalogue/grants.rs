@@ -87,7 +87,9 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
     for one in &all {
         let object = one.object();
         let Some(listed) = one.listed() else {
-            found.insert(format!("{object} is not listed: say in expected.rs who may use it"));
+            found.insert(format!(
+                "{object} is not listed: say in expected.rs which roles may use it"
+            ));
             continue;
         };
         objects.insert((object.clone(), listed));
@@ -100,14 +102,14 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
     let wanted: BTreeSet<_> = objects
         .iter()
         .flat_map(|(object, listed)| {
-            rights(listed).into_iter().map(|(who, what)| (object.clone(), who, what))
+            rights(listed).into_iter().map(|(role, right)| (object.clone(), role, right))
         })
         .collect();
-    for (object, who, what) in actual.difference(&wanted) {
-        found.insert(format!("{who} may {what} on {object}, which is not listed"));
+    for (object, role, right) in actual.difference(&wanted) {
+        found.insert(format!("{role} may {right} on {object}, which is not listed"));
     }
-    for (object, who, what) in wanted.difference(&actual) {
-        found.insert(format!("{who} may not {what} on {object}, which is listed"));
+    for (object, role, right) in wanted.difference(&actual) {
+        found.insert(format!("{role} may not {right} on {object}, which is listed"));
     }
     for (object, _) in GRANTS.iter().filter(|(object, _)| !object.contains(['*', '{'])) {
         if !objects.iter().any(|(there, _)| there == object) {
@@ -120,9 +122,9 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
 /// Parses an entry of the list into pairs of role and right.
 fn rights(listed: &str) -> Vec<(String, String)> {
     let of_one = |one: &str| {
-        let (who, what) = one.split_once(':').expect("a role, a colon, rights");
-        let who = who.trim().to_owned();
-        let each = what.split_whitespace().map(|what| (who.clone(), what.to_owned()));
+        let (role, right) = one.split_once(':').expect("a role, a colon, rights");
+        let role = role.trim().to_owned();
+        let each = right.split_whitespace().map(|right| (role.clone(), right.to_owned()));
         each.collect::<Vec<_>>()
     };
     listed.split(';').filter(|one| !one.trim().is_empty()).flat_map(of_one).collect()

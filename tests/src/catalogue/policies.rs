@@ -44,7 +44,7 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
         tables.insert((schema, table));
         let Some(name) = name else { continue };
         let (shape, is_permissive) = (shape.as_deref().unwrap_or_default(), *is_permissive);
-        match wanted(schema, table).find(|(wanted, _)| wanted == name) {
+        match expected_policies(schema, table).find(|(wanted, _)| wanted == name) {
             None => found.push(format!("policy {name} on {full} is not listed ({shape})")),
             Some((_, wanted)) if wanted != shape || is_permissive != Some(true) => {
                 found
@@ -55,7 +55,7 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
         seen.insert((schema, table, name.as_str()));
     }
     for (schema, table) in tables {
-        for (name, _) in wanted(schema, table) {
+        for (name, _) in expected_policies(schema, table) {
             if !seen.contains(&(schema, table, name)) {
                 found.push(format!("{schema}.{table} has no policy {name}"));
             }
@@ -65,7 +65,10 @@ pub(super) async fn findings(conn: &mut PgConnection) -> Vec<String> {
 }
 
 /// The policies that a table must have, as name and definition.
-fn wanted(schema: &str, table: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn expected_policies(
+    schema: &str,
+    table: &str,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
     let schema = listed_schema(schema);
     let names = ["*".to_owned(), format!("{schema}.*"), format!("{schema}.{table}")];
     let has = move |tables: &str| tables.split(' ').any(|listed| names.iter().any(|n| n == listed));

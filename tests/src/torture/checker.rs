@@ -49,7 +49,7 @@ impl Checker {
     ///
     /// # Errors
     /// If the database does not answer.
-    pub(super) async fn look(&self) -> anyhow::Result<u64> {
+    pub(super) async fn check_all(&self) -> anyhow::Result<u64> {
         let entries = self.sending.history.entries();
         let mut conn = self.world().postgres.connect().await?;
         let mut tx = conn.begin().await?;
@@ -77,7 +77,7 @@ impl Checker {
     ///
     /// # Errors
     /// If the database or a file cannot be read.
-    pub(super) async fn look_deeper(&self, dice: &mut fastrand::Rng) -> anyhow::Result<()> {
+    pub(super) async fn check_slowly(&self, dice: &mut fastrand::Rng) -> anyhow::Result<()> {
         secrecy::check_sections(self, dice).await?;
         secrecy::check_files(self).await
     }

@@ -33,7 +33,7 @@ pub(super) const ROLE: &str = "LEDGER_TORTURE_ROLE";
 pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
 /// Variable with the database URL for the server.
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
-/// Variable with the bug to inject, as `ledger_store::planted` reads it.
+/// Variable with the bug to inject, as `ledger_store::injected_faults` reads it.
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
 /// How many connections a server takes: few enough for one fault to want all of them.
 pub(super) const CONNECTIONS: usize = 512;
@@ -41,7 +41,7 @@ pub(super) const CONNECTIONS: usize = 512;
 pub(super) const LISTENING: &str = "listening ";
 
 /// Runs the role that the environment names; `None` in the harness.
-pub(super) fn play_role() -> Option<ExitCode> {
+pub(super) fn run_role() -> Option<ExitCode> {
     let role = std::env::var(ROLE).ok()?;
     let dir = std::env::var(DIR).map(PathBuf::from).unwrap_or_default();
     Some(match role.as_str() {
@@ -66,7 +66,7 @@ async fn serve(dir: &Path) -> ExitCode {
     let store = Arc::new(Store::open(Settings {
         database,
         connections: 16,
-        lanes: 2,
+        append_workers: 2,
         keyring: Arc::new(keyring),
         clock: Arc::new(ShiftedClock(dir.join("clock"))),
         ids: Arc::new(SystemIds),

@@ -19,7 +19,7 @@ const PAGE: i64 = 64;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Delay before a retry if the database does not answer.
 const BACKOFF: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The events read of each tenant: their fingerprints by position.
 pub(super) struct Follower {
@@ -50,12 +50,12 @@ impl Follower {
     async fn follow(&self, sending: &Sending, dice: &mut fastrand::Rng) -> anyhow::Result<()> {
         let database = &sending.world.postgres.database;
         let connecting = PgConnection::connect_with(database);
-        let mut conn = tokio::time::timeout(PATIENCE, connecting).await??;
+        let mut conn = tokio::time::timeout(TIMEOUT, connecting).await??;
         conn.execute("set role ledger_projector").await?;
         while !sending.is_over.load(Ordering::Relaxed) {
             for (nth, tenant) in sending.world.tenants.iter().enumerate() {
                 let reading = self.read(&mut conn, nth, tenant.tenant_id, dice);
-                tokio::time::timeout(PATIENCE, reading).await??;
+                tokio::time::timeout(TIMEOUT, reading).await??;
             }
             tokio::time::sleep(PAUSE).await;
         }

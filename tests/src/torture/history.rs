@@ -18,7 +18,7 @@ pub(super) type Name = (Option<usize>, [u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The webhook is in the log, or was handled as telemetry or quarantine.
-    Done(Answer),
+    Done(Acknowledgement),
     /// The webhook was refused, and nothing of it may be stored.
     Refused(u16),
     /// No response, or one that leaves open whether the webhook is stored; with the reason.
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
 
 /// What a successful response states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Acknowledgement {
     /// Stored: the first position, if the response has it, and the last.
     Stored { first: Option<i64>, last: i64 },
     /// Ignored as telemetry.
@@ -42,11 +42,11 @@ pub(super) struct Entry {
     /// Number of events the webhook becomes.
     pub(super) events: usize,
     /// The required final result.
-    pub(super) wish: super::workload::Wish,
+    pub(super) required: super::workload::RequiredResult,
     /// SHA-256 of the body in the form that must be stored.
     pub(super) kept: Option<[u8; 32]>,
     /// The first definite response.
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<Acknowledgement>,
 }
 
 /// Counters of requests and results.
@@ -90,7 +90,7 @@ impl History {
         inner.counts.requests += 1;
         inner.entries.entry(webhook.name).or_insert_with(|| Entry {
             events: webhook.events,
-            wish: webhook.wish,
+            required: webhook.required,
             kept: webhook.kept,
             answer: None,
         });
@@ -104,7 +104,7 @@ impl History {
         match outcome {
             Outcome::Done(answer) => {
                 inner.counts.acknowledged += 1;
-                if !webhook.wish.is_met_by(*answer) {
+                if !webhook.required.is_met_by(*answer) {
                     self.findings
                         .add(Check::WrongAnswer, || format!("{}: {answer:?}", webhook.kind));
                 }
@@ -121,7 +121,7 @@ impl History {
             }
             Outcome::Refused(status) => {
                 inner.counts.refused += 1;
-                if !webhook.wish.allows_refusal(*status) {
+                if !webhook.required.allows_refusal(*status) {
                     self.findings.add(Check::WrongAnswer, || {
                         format!("{} was answered {status}", webhook.kind)
                     });

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::follower::Follower;
 use super::report::{Check, Findings, Times};
 use super::sender::Sending;
-use super::serving::READY_PATIENCE;
+use super::serving::READY_TIMEOUT;
 use super::world::World;
 
 /// The kinds of faults.
@@ -195,9 +195,9 @@ impl Nemesis {
     ///
     /// # Errors
     /// If the servers do not become ready: the run cannot continue.
-    pub(super) async fn strike(&mut self, fault: Fault) -> anyhow::Result<()> {
+    pub(super) async fn inject_and_recover(&mut self, fault: Fault) -> anyhow::Result<()> {
         sleep(Duration::from_millis(self.dice.u64(60..260))).await;
-        let done = tokio::time::timeout(3 * READY_PATIENCE, async {
+        let done = tokio::time::timeout(3 * READY_TIMEOUT, async {
             self.inject(fault).await?;
             self.world.heal().await
         });
@@ -227,18 +227,18 @@ impl Nemesis {
             Fault::TenantsLocked => self.lock_tenants().await,
             Fault::OldSnapshot => {
                 self.hold_snapshot();
-                self.keep_up(fault).await;
+                self.check_follower(fault).await;
             }
             Fault::IdleWriter => {
                 self.hold_writer();
-                self.keep_up(fault).await;
+                self.check_follower(fault).await;
             }
             Fault::HostileHeaders
             | Fault::SlowBodies
             | Fault::AbsurdValues
             | Fault::HugePages
             | Fault::TenantHeld
-            | Fault::SilentPeer => self.misbehave(fault).await,
+            | Fault::SilentPeer => self.inject_hostile(fault).await,
             network => self.disturb(network).await,
         }
         Ok(())

@@ -109,7 +109,7 @@ impl Postgres {
     ///
     /// # Errors
     /// If PostgreSQL cannot be started.
-    pub(super) async fn supervise_anew(&self) -> anyhow::Result<()> {
+    pub(super) async fn restart_supervisor(&self) -> anyhow::Result<()> {
         let mut cluster = self.cluster.lock().await;
         // Dropping the supervisor leaves the server running.
         drop(cluster.take());

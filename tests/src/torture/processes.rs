@@ -37,9 +37,9 @@ fn status(pid: i32) -> Option<(char, i32)> {
 pub(super) fn belongs_to(pid: i32, dir: &Path) -> bool {
     let proc = Path::new("/proc").join(pid.to_string());
     let works_there = std::fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
-    let told = std::fs::read(proc.join("environ")).unwrap_or_default();
+    let environment = std::fs::read(proc.join("environ")).unwrap_or_default();
     let name = dir.as_os_str().as_encoded_bytes();
-    works_there || told.windows(name.len()).any(|part| part == name)
+    works_there || environment.windows(name.len()).any(|part| part == name)
 }
 
 /// Kills a process and its children, so that none can clean up, and waits until they are gone.
@@ -54,11 +54,11 @@ pub(super) async fn kill_family(pid: i32) {
     wait_gone(&family, Duration::from_secs(10)).await;
 }
 
-/// Waits until all of them have ended; `false` if some still run after `patience`.
-pub(super) async fn wait_gone(pids: &[i32], patience: Duration) -> bool {
+/// Waits until all of them have ended; `false` if some still run after `timeout`.
+pub(super) async fn wait_gone(pids: &[i32], timeout: Duration) -> bool {
     let asked = Instant::now();
     while pids.iter().any(|pid| is_alive(*pid)) {
-        if asked.elapsed() > patience {
+        if asked.elapsed() > timeout {
             return false;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;

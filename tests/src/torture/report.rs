@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::history::Counts;
 
 /// Number of findings of each kind that are described in full.
-const TOLD: usize = 5;
+const MAX_DETAILS: usize = 5;
 
 /// The kinds of findings. Each is a violation of one guarantee of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,10 +109,10 @@ impl Findings {
     /// Adds a finding.
     pub(super) fn add(&self, check: Check, detail: impl FnOnce() -> String) {
         let mut all = self.all();
-        let (count, told) = all.entry(check).or_default();
+        let (count, details) = all.entry(check).or_default();
         *count += 1;
-        if told.len() < TOLD {
-            told.push(detail());
+        if details.len() < MAX_DETAILS {
+            details.push(detail());
         }
     }
 
@@ -175,11 +175,11 @@ impl Summary {
     pub(super) fn json(&self, findings: &Findings) -> Value {
         let verdict =
             VERDICTS.map(|(word, checks)| (word.to_owned(), json!(findings.count(checks))));
-        let told: Vec<Value> = findings
+        let details: Vec<Value> = findings
             .all()
             .iter()
-            .map(|(check, (count, told))| {
-                json!({ "check": check.name(), "count": count, "examples": told })
+            .map(|(check, (count, details))| {
+                json!({ "check": check.name(), "count": count, "examples": details })
             })
             .collect();
         let unknown: u64 = self.counts.unknown.values().sum();
@@ -202,7 +202,7 @@ impl Summary {
             "ready_after_server_kill": self.server_ready.summary(),
             "ready_after_postgres_kill": self.postgres_ready.summary(),
             "verdict": serde_json::Map::from_iter(verdict),
-            "found": told,
+            "found": details,
         })
     }
 

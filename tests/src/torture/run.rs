@@ -13,15 +13,15 @@ use tokio::time::Instant;
 use super::checker::Checker;
 use super::follower::Follower;
 use super::history::History;
+use super::injected_bugs::InjectedBug;
 use super::nemesis::{Fault, Nemesis, feasible};
-use super::planted::Plant;
 use super::report::{Check, Findings, Summary, Times};
 use super::sender::Sending;
 use super::workload::Workload;
 use super::world::World;
 
 /// Time limit at the end for webhooks with an unknown result to be accepted.
-const SETTLE: Duration = Duration::from_mins(1);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The parameters of a run.
 pub(super) struct Run {
@@ -36,7 +36,7 @@ pub(super) struct Run {
     /// Directory for copies of the logs.
     pub(super) logs: Option<PathBuf>,
     /// The bug to inject, which the run must find.
-    pub(super) plant: Option<&'static Plant>,
+    pub(super) plant: Option<&'static InjectedBug>,
 }
 
 impl Default for Run {
@@ -56,7 +56,7 @@ impl Default for Run {
 }
 
 /// The components of a running run: senders, follower, fault injection, checker and their counts.
-struct Stage {
+struct ActiveRun {
     sending: Arc<Sending>,
     checker: Checker,
     nemesis: Nemesis,
@@ -77,7 +77,7 @@ impl Run {
     pub(super) async fn go(self) -> anyhow::Result<(Summary, Arc<Findings>)> {
         let since = Instant::now();
         let world = Arc::new(World::start(self.may_mount, self.plant).await?);
-        let done = self.torment(&world, since).await;
+        let done = self.run_phases(&world, since).await;
         if let Some(logs) = &self.logs {
             keep_logs(&world.dir, logs)?;
         }
@@ -89,19 +89,19 @@ impl Run {
         done
     }
 
-    async fn torment(
+    async fn run_phases(
         &self,
         world: &Arc<World>,
         since: Instant,
     ) -> anyhow::Result<(Summary, Arc<Findings>)> {
         let findings = Arc::new(Findings::default());
-        let mut stage = self.open(world, &findings);
+        let mut active = self.open(world, &findings);
         tokio::time::sleep(self.warm_up).await;
         let (plan, not_run) = feasible(world, self.plan.clone());
-        stage.not_run = not_run;
-        let is_well = self.strike_all(&plan, &mut stage, since).await?;
-        self.close(&mut stage, is_well).await?;
-        let Stage { sending, nemesis, faults, not_run, kills, looks, events, .. } = stage;
+        active.not_run = not_run;
+        let is_well = self.inject_all(&plan, &mut active, since).await?;
+        self.close(&mut active, is_well).await?;
+        let ActiveRun { sending, nemesis, faults, not_run, kills, looks, events, .. } = active;
         let summary = Summary {
             seed: self.seed,
             seconds: since.elapsed().as_secs(),
@@ -119,7 +119,7 @@ impl Run {
     }
 
     /// Starts the senders and the follower.
-    fn open(&self, world: &Arc<World>, findings: &Arc<Findings>) -> Stage {
+    fn open(&self, world: &Arc<World>, findings: &Arc<Findings>) -> ActiveRun {
         let sending = Arc::new(Sending {
             world: Arc::clone(world),
             workload: Workload::new(self.seed, world.tenants.len()),
@@ -149,7 +149,7 @@ impl Run {
             set_up: 0,
             held: JoinSet::new(),
         };
-        Stage {
+        ActiveRun {
             sending,
             checker,
             nemesis,
@@ -165,54 +165,54 @@ impl Run {
 
     /// Injects one fault after the other under traffic, with checks between them. Stops at the time
     /// limit, or when the system does not become ready, which is then a finding.
-    async fn strike_all(
+    async fn inject_all(
         &self,
         plan: &[Fault],
-        stage: &mut Stage,
+        active: &mut ActiveRun,
         since: Instant,
     ) -> anyhow::Result<bool> {
         for (nth, fault) in (1..).zip(plan) {
             if since.elapsed() > Duration::from_secs(self.seconds) {
                 break;
             }
-            *stage.faults.entry(fault.name()).or_default() += 1;
-            stage.kills += u64::from(fault.is_kill());
-            if stage.nemesis.strike(*fault).await.is_err() {
+            *active.faults.entry(fault.name()).or_default() += 1;
+            active.kills += u64::from(fault.is_kill());
+            if active.nemesis.inject_and_recover(*fault).await.is_err() {
                 return Ok(false);
             }
             if nth % self.check_every == 0 && nth < plan.len() {
-                let _quiet = stage.sending.gate.write().await;
-                stage.checker.look().await?;
-                stage.looks += 1;
+                let _quiet = active.sending.gate.write().await;
+                active.checker.check_all().await?;
+                active.looks += 1;
             }
         }
         Ok(true)
     }
 
     /// Stops the traffic, sends webhooks with an unknown result again, and runs all checks.
-    async fn close(&self, stage: &mut Stage, is_well: bool) -> anyhow::Result<()> {
-        stage.sending.is_over.store(true, Ordering::Relaxed);
-        while let Some(sent) = stage.senders.join_next().await {
+    async fn close(&self, active: &mut ActiveRun, is_well: bool) -> anyhow::Result<()> {
+        active.sending.is_over.store(true, Ordering::Relaxed);
+        while let Some(sent) = active.senders.join_next().await {
             sent??;
         }
-        stage.nemesis.held.shutdown().await;
-        (&mut stage.following).await?;
+        active.nemesis.held.shutdown().await;
+        (&mut active.following).await?;
         if !is_well {
             return Ok(());
         }
         // With an injected bug some webhooks are never accepted.
-        let patience = if self.plant.is_some() { SETTLE / 10 } else { SETTLE };
-        let left = stage.sending.settle(patience).await;
+        let timeout = if self.plant.is_some() { RETRY_TIMEOUT / 10 } else { RETRY_TIMEOUT };
+        let left = active.sending.retry_unknown(timeout).await;
         if left > 0 {
-            stage
+            active
                 .checker
                 .findings
                 .add(Check::NotReady, || format!("{left} webhooks are not taken"));
         }
-        stage.events = stage.checker.look().await?;
-        stage.looks += 1;
+        active.events = active.checker.check_all().await?;
+        active.looks += 1;
         if self.plant.is_none() {
-            stage.checker.look_deeper(&mut stage.nemesis.dice).await?;
+            active.checker.check_slowly(&mut active.nemesis.dice).await?;
         }
         Ok(())
     }

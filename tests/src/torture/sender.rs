@@ -10,20 +10,20 @@ use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::history::{Answer, History, Outcome};
+use super::history::{Acknowledgement, History, Outcome};
 use super::workload::{Webhook, Workload};
 use super::world::World;
 
 /// Request timeout: longer than a normal response, shorter than the server's own timeouts, so some
 /// responses are lost.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause between two webhooks of one sender, in milliseconds: leaves capacity for the faults.
 const PAUSE_MS: u64 = 12;
 /// Pause after a webhook with an unknown result, in milliseconds.
 const BACKOFF_MS: u64 = 60;
 
 /// Number of tasks that send unknown webhooks again at the end.
-const SETTLING: usize = 6;
+const RETRY_TASKS: usize = 6;
 
 /// The state shared by the senders.
 pub(super) struct Sending {
@@ -44,7 +44,7 @@ impl Sending {
         let mut dice = fastrand::Rng::with_seed(seed ^ (0x5EED << 8) ^ nth as u64);
         let client = client();
         while !self.is_over.load(Ordering::Relaxed) {
-            let heard = {
+            let outcome = {
                 let _open = self.gate.read().await;
                 let webhook = self.choose(&mut dice).await?;
                 // Nine of ten unknown webhooks are sent again; the others stay unknown.
@@ -52,7 +52,7 @@ impl Sending {
                 let server = dice.usize(..self.world.servers.len());
                 self.send(&client, server, &webhook, again).await
             };
-            let pause = if matches!(heard, Outcome::Unknown(_)) { BACKOFF_MS } else { PAUSE_MS };
+            let pause = if matches!(outcome, Outcome::Unknown(_)) { BACKOFF_MS } else { PAUSE_MS };
             tokio::time::sleep(Duration::from_millis(dice.u64(..2 * pause))).await;
         }
         Ok(())
@@ -95,12 +95,12 @@ impl Sending {
         outcome
     }
 
-    /// Sends webhooks with an unknown result again, until none is left or `patience` ends. Returns
+    /// Sends webhooks with an unknown result again, until none is left or `timeout` ends. Returns
     /// how many are left.
-    pub(super) async fn settle(self: &Arc<Self>, patience: Duration) -> usize {
+    pub(super) async fn retry_unknown(self: &Arc<Self>, timeout: Duration) -> usize {
         let mut retrying = JoinSet::new();
-        for nth in 0..SETTLING {
-            let (sending, until) = (Arc::clone(self), Instant::now() + patience);
+        for nth in 0..RETRY_TASKS {
+            let (sending, until) = (Arc::clone(self), Instant::now() + timeout);
             retrying.spawn(async move { sending.retry(nth, until).await });
         }
         retrying.join_all().await;
@@ -118,7 +118,7 @@ impl Sending {
 }
 
 fn client() -> Client {
-    Client::builder().timeout(PATIENCE).build().expect("nothing but a time is asked for")
+    Client::builder().timeout(TIMEOUT).build().expect("nothing but a time is asked for")
 }
 
 /// Classifies a response.
@@ -132,10 +132,10 @@ async fn read(response: Response) -> Outcome {
         Err(_) => Value::Null,
     };
     match (status, body["status"].as_str(), last) {
-        (200, Some("ignored"), _) => Outcome::Done(Answer::Ignored),
-        (202, Some("quarantined"), _) => Outcome::Done(Answer::Quarantined),
+        (200, Some("ignored"), _) => Outcome::Done(Acknowledgement::Ignored),
+        (202, Some("quarantined"), _) => Outcome::Done(Acknowledgement::Quarantined),
         (200, _, Some(last)) => {
-            Outcome::Done(Answer::Stored { first: body["position"].as_i64(), last })
+            Outcome::Done(Acknowledgement::Stored { first: body["position"].as_i64(), last })
         }
         // A tool call was answered "nothing was done"; the event may be stored all the same.
         (200, ..) => Outcome::Unknown("voice answered without a position"),

@@ -17,7 +17,7 @@ use super::{child, processes};
 use crate::proxy::{Proxy, Upstream};
 
 /// Time limit for a server to become ready.
-pub(super) const READY_PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const READY_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A server process that is restarted under the same proxy address after a kill.
@@ -67,10 +67,10 @@ impl Serving {
     pub(super) async fn spawn(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
-            match timeout(READY_PATIENCE, self.try_spawn()).await {
+            match timeout(READY_TIMEOUT, self.try_spawn()).await {
                 Ok(Ok(())) => return Ok(()),
                 // Without a database the process exits; a supervisor would start it again.
-                Ok(Err(_)) if started.elapsed() < READY_PATIENCE => {
+                Ok(Err(_)) if started.elapsed() < READY_TIMEOUT => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 Ok(Err(error)) => return Err(error),
@@ -130,7 +130,7 @@ impl Serving {
         if let Some(pid) = process.id().and_then(|pid| pid.try_into().ok()) {
             processes::signal(pid, Signal::SIGTERM);
         }
-        let ended = timeout(READY_PATIENCE, process.wait()).await;
+        let ended = timeout(READY_TIMEOUT, process.wait()).await;
         if ended.is_err() {
             process.kill().await?;
             bail!("server {} did not end when it was told to", self.nth);
@@ -152,7 +152,7 @@ impl Serving {
 
     /// Waits until the server is ready; `None` if it is not within the limit.
     pub(super) async fn ready_after(&self, since: Instant) -> Option<Duration> {
-        while since.elapsed() < READY_PATIENCE {
+        while since.elapsed() < READY_TIMEOUT {
             if self.is_ready().await {
                 return Some(since.elapsed());
             }

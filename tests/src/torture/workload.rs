@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use serde_json::{Value, json};
-use server::demo::traffic::{Plan, traffic};
+use server::demo::traffic::{TrafficPlan, traffic};
 
-use super::history::{Answer, Name};
+use super::history::{Acknowledgement, Name};
 use super::world::{Source, World};
 use crate::fixtures::{self, Message};
 use crate::messages;
@@ -35,7 +35,7 @@ pub(super) const CANARIES: [&str; 5] = [
 
 /// The required final result of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum RequiredResult {
     Stored,
     Ignored,
     Quarantined,
@@ -43,12 +43,12 @@ pub(super) enum Wish {
     Refused(u16),
 }
 
-impl Wish {
-    pub(super) fn is_met_by(self, answer: Answer) -> bool {
+impl RequiredResult {
+    pub(super) fn is_met_by(self, answer: Acknowledgement) -> bool {
         match answer {
-            Answer::Stored { .. } => self == Self::Stored,
-            Answer::Ignored => self == Self::Ignored,
-            Answer::Quarantined => self == Self::Quarantined,
+            Acknowledgement::Stored { .. } => self == Self::Stored,
+            Acknowledgement::Ignored => self == Self::Ignored,
+            Acknowledgement::Quarantined => self == Self::Quarantined,
         }
     }
 
@@ -65,14 +65,14 @@ pub(super) struct Webhook {
     pub(super) kind: &'static str,
     /// Number of events the webhook becomes.
     pub(super) events: usize,
-    pub(super) wish: Wish,
+    pub(super) required: RequiredResult,
     /// SHA-256 of the required content of its `raw` section.
     pub(super) kept: Option<[u8; 32]>,
 }
 
 /// The destination of a webhook.
 #[derive(Clone, Copy)]
-enum To {
+enum Destination {
     /// The own source of a tenant, by index.
     Own(usize),
     /// The shared source, with the index of the tenant if a route determines it.
@@ -81,8 +81,8 @@ enum To {
     Forged(usize),
 }
 
-struct Parcel {
-    to: To,
+struct Request {
+    to: Destination,
     body: Vec<u8>,
     kind: &'static str,
     is_broken: bool,
@@ -101,7 +101,7 @@ struct State {
     dice: fastrand::Rng,
     chunk: u64,
     extras: u64,
-    ready: VecDeque<Parcel>,
+    ready: VecDeque<Request>,
 }
 
 impl Workload {
@@ -118,8 +118,8 @@ impl Workload {
     /// # Errors
     /// If the keys for the content digests cannot be read.
     pub(super) async fn next(&self, world: &World) -> anyhow::Result<Webhook> {
-        let parcel = self.take();
-        prepare(world, parcel).await
+        let request = self.take();
+        prepare(world, request).await
     }
 
     /// Returns a report of a new call of one tenant.
@@ -128,8 +128,9 @@ impl Workload {
     /// As [`Workload::next`].
     pub(super) async fn report(&self, world: &World, tenant: usize) -> anyhow::Result<Webhook> {
         let body = messages::report(&self.fresh_call()).to_string().into_bytes();
-        let parcel = Parcel { to: To::Own(tenant), body, kind: "probe", is_broken: false };
-        prepare(world, parcel).await
+        let request =
+            Request { to: Destination::Own(tenant), body, kind: "probe", is_broken: false };
+        prepare(world, request).await
     }
 
     /// Returns a report of times, durations and amounts that are impossible for a call.
@@ -156,7 +157,11 @@ impl Workload {
         body["message"]["durationMs"] =
             pick(&[json!(-1), json!(i64::MAX), json!(1e300), json!("")]);
         let body = body.to_string().into_bytes();
-        prepare(world, Parcel { to: To::Own(tenant), body, kind: "absurd", is_broken: false }).await
+        prepare(
+            world,
+            Request { to: Destination::Own(tenant), body, kind: "absurd", is_broken: false },
+        )
+        .await
     }
 
     fn fresh_call(&self) -> String {
@@ -165,11 +170,11 @@ impl Workload {
         format!("torture-{}-fresh-{}", self.seed, state.extras)
     }
 
-    fn take(&self) -> Parcel {
+    fn take(&self) -> Request {
         let mut state = self.state.lock().expect("nothing panics while holding it");
         loop {
-            if let Some(parcel) = state.ready.pop_front() {
-                return parcel;
+            if let Some(request) = state.ready.pop_front() {
+                return request;
             }
             self.refill(&mut state);
         }
@@ -182,10 +187,10 @@ impl Workload {
         let first = usize::try_from(state.chunk).unwrap_or(0) * 2;
         state.chunk += 1;
         let mut parcels = Vec::new();
-        for delivery in traffic(&Plan { calls: CALLS, days: 2, seed, until }).deliveries {
-            let to = To::Own((first + delivery.clinic) % self.tenants);
+        for delivery in traffic(&TrafficPlan { calls: CALLS, days: 2, seed, until }).deliveries {
+            let to = Destination::Own((first + delivery.clinic) % self.tenants);
             let (body, kind) = (delivery.body, delivery.kind);
-            parcels.push(Parcel { to, body, kind, is_broken: false });
+            parcels.push(Request { to, body, kind, is_broken: false });
             if state.dice.u8(..6) == 0 {
                 parcels.extend(self.extras(state));
             }
@@ -198,48 +203,53 @@ impl Workload {
     }
 
     /// Returns the messages that the demo traffic lacks: one call each.
-    fn extras(&self, state: &mut State) -> Vec<Parcel> {
+    fn extras(&self, state: &mut State) -> Vec<Request> {
         state.extras += 1;
         let nth = state.extras;
         let call = format!("torture-{}-{nth}", self.seed);
         let tenant = state.dice.usize(..self.tenants);
-        let parcel = |to, body: String, kind| {
-            vec![Parcel { to, body: body.into_bytes(), kind, is_broken: false }]
+        let request = |to, body: String, kind| {
+            vec![Request { to, body: body.into_bytes(), kind, is_broken: false }]
         };
         match nth % 8 {
-            0 => parcel(To::Own(tenant), planted(&call).to_string(), "planted"),
+            0 => request(Destination::Own(tenant), planted(&call).to_string(), "planted"),
             1 => {
                 let tools: Vec<String> = (0..5).map(|nth| format!("tool-{nth}")).collect();
                 let tools: Vec<(&str, &str)> =
                     tools.iter().map(|id| (id.as_str(), "lookUp")).collect();
-                parcel(To::Own(tenant), Message::tools(&call, &tools).body(), "tool-calls")
+                request(
+                    Destination::Own(tenant),
+                    Message::tools(&call, &tools).body(),
+                    "tool-calls",
+                )
             }
             2 => {
                 let assistant = json!(format!("assistant-{tenant}"));
-                let told = [
+                let messages_to_share = [
                     Message::status(&call, "in-progress", 1_793_610_000_000),
-                    Message::report(&call).told("cost", "0.07"),
+                    Message::report(&call).field("cost", "0.07"),
                 ];
-                let bodies = told.map(|told| told.of_call("assistantId", &assistant).body());
-                let to = To::Shared(Some(tenant));
-                bodies.into_iter().flat_map(|body| parcel(to, body, "shared")).collect()
+                let bodies = messages_to_share
+                    .map(|message| message.call_field("assistantId", &assistant).body());
+                let to = Destination::Shared(Some(tenant));
+                bodies.into_iter().flat_map(|body| request(to, body, "shared")).collect()
             }
             3 => {
                 let lost =
-                    Message::report(&call).of_call("assistantId", json!("assistant-of-none"));
-                parcel(To::Shared(None), lost.body(), "nobody's")
+                    Message::report(&call).call_field("assistantId", json!("assistant-of-none"));
+                request(Destination::Shared(None), lost.body(), "nobody's")
             }
-            4 => parcel(To::Forged(tenant), Message::report(&call).body(), "forged"),
+            4 => request(Destination::Forged(tenant), Message::report(&call).body(), "forged"),
             5 => {
                 let body = Message::report(&call).body();
                 let body = body.as_bytes()[..body.len() - 2].to_vec();
-                let to = To::Own(tenant);
-                vec![Parcel { to, body, kind: "broken", is_broken: true }]
+                let to = Destination::Own(tenant);
+                vec![Request { to, body, kind: "broken", is_broken: true }]
             }
             _ => {
                 let mut sample = self.samples[state.dice.usize(..self.samples.len())].clone();
                 *sample.pointer_mut(CALL_ID).expect("the samples have one") = json!(call);
-                parcel(To::Own(tenant), sample.to_string(), "sample")
+                request(Destination::Own(tenant), sample.to_string(), "sample")
             }
         }
     }
@@ -256,34 +266,34 @@ fn planted(call: &str) -> Value {
 }
 
 /// Derives the expected result from the adapter and the keys alone.
-async fn prepare(world: &World, parcel: Parcel) -> anyhow::Result<Webhook> {
-    let (tenant, source) = match parcel.to {
-        To::Own(tenant) => (Some(tenant), world.tenants[tenant].source.clone()),
-        To::Shared(tenant) => (tenant, world.shared.clone()),
-        To::Forged(tenant) => {
+async fn prepare(world: &World, request: Request) -> anyhow::Result<Webhook> {
+    let (tenant, source) = match request.to {
+        Destination::Own(tenant) => (Some(tenant), world.tenants[tenant].source.clone()),
+        Destination::Shared(tenant) => (tenant, world.shared.clone()),
+        Destination::Forged(tenant) => {
             let source_id = world.tenants[tenant].source.source_id;
             (Some(tenant), Source { source_id, secret: "not-the-secret".into() })
         }
     };
     let tenant_id = tenant.map_or(TenantId::INSTALLATION, |nth| world.tenants[nth].tenant_id);
     let key = world.keyring.digest_key(tenant_id).await?;
-    let Parcel { to, body, kind, is_broken } = parcel;
+    let Request { to, body, kind, is_broken } = request;
     let translated = Provider::Vapi.adapter().translate(&body, Some("US"));
     let Ok(translation) = translated else {
         anyhow::ensure!(is_broken, "a {kind} webhook of the workload cannot be read");
-        let (name, wish) = ((tenant, key.digest(&body)), Wish::Refused(400));
-        return Ok(Webhook { name, source, body, kind, events: 0, wish, kept: None });
+        let (name, required) = ((tenant, key.digest(&body)), RequiredResult::Refused(400));
+        return Ok(Webhook { name, source, body, kind, events: 0, required, kept: None });
     };
-    let wish = match to {
-        To::Forged(_) => Wish::Refused(401),
-        To::Shared(None) => Wish::Quarantined,
-        _ if translation.is_telemetry => Wish::Ignored,
-        _ => Wish::Stored,
+    let required = match to {
+        Destination::Forged(_) => RequiredResult::Refused(401),
+        Destination::Shared(None) => RequiredResult::Quarantined,
+        _ if translation.is_telemetry => RequiredResult::Ignored,
+        _ => RequiredResult::Stored,
     };
     let raw = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
     let kept = raw.map(|raw| digest(&SHA256, raw).as_ref().try_into().expect("32 bytes"));
-    let events = if wish == Wish::Stored { translation.drafts.len() } else { 0 };
+    let events = if required == RequiredResult::Stored { translation.drafts.len() } else { 0 };
     let content = digest(&SHA256, &translation.canonical);
     let name = (tenant, key.digest(content.as_ref()));
-    Ok(Webhook { name, source, body, kind, events, wish, kept })
+    Ok(Webhook { name, source, body, kind, events, required, kept })
 }

@@ -20,10 +20,10 @@ use tokio::time::Instant;
 
 use super::child;
 use super::disk::Disk;
-use super::planted::Plant;
+use super::injected_bugs::InjectedBug;
 use super::postgres::Postgres;
-use super::serving::{READY_PATIENCE, Serving};
-use crate::proxy::{Proxy, Upstream, Weather};
+use super::serving::{READY_TIMEOUT, Serving};
+use crate::proxy::{NetworkMode, Proxy, Upstream};
 
 const TENANTS: usize = 6;
 /// Size in bytes: small enough to fill quickly, and the keys of a few tenants fit.
@@ -68,7 +68,10 @@ impl World {
     ///
     /// # Errors
     /// If PostgreSQL or a server does not start; started processes are ended.
-    pub(super) async fn start(may_mount: bool, plant: Option<&Plant>) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        may_mount: bool,
+        plant: Option<&InjectedBug>,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("call-ledger-torture-").tempdir()?.keep();
         set_passable(&dir)?;
         let guard = spawn_guard(&dir)?;
@@ -81,7 +84,7 @@ impl World {
         let store = Store::open(Settings {
             database: postgres.database.clone(),
             connections: 6,
-            lanes: 1,
+            append_workers: 1,
             keyring: Arc::clone(&keyring),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
@@ -95,7 +98,10 @@ impl World {
         let scopes = ["read", "personal"].map(str::to_owned);
         store.create_api_key(tenants[0].tenant_id, &hostile_key, &scopes, None).await?;
         if let Some(plant) = plant {
-            plant.sow(&mut postgres.connect().await?).await.context("the bug cannot be planted")?;
+            plant
+                .inject(&mut postgres.connect().await?)
+                .await
+                .context("the bug cannot be planted")?;
         }
         let bug = plant.map(|plant| plant.name);
         let database_proxy = Proxy::start(Upstream::Unix(postgres.socket.clone())).await?;
@@ -150,11 +156,11 @@ impl World {
             disk.empty()?;
         }
         for proxy in self.servers.iter().map(|server| &server.proxy).chain([&self.database_proxy]) {
-            proxy.set(Weather::Clear);
+            proxy.set(NetworkMode::Normal);
         }
         self.shift_clock(0)?;
         self.postgres.continue_all().await;
-        tokio::time::timeout(READY_PATIENCE, self.postgres.supervise_anew()).await??;
+        tokio::time::timeout(READY_TIMEOUT, self.postgres.restart_supervisor()).await??;
         for server in &self.servers {
             if server.pid().await.is_none() {
                 server.spawn().await?;

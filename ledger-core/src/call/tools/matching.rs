@@ -7,53 +7,56 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::{Told, Weight};
+use super::{Precedence, ReportedToolCall};
 
 /// A tool call under construction: its matched entries.
 struct Group<'t> {
-    members: Vec<&'t Told>,
+    members: Vec<&'t ReportedToolCall>,
     /// True if a message other than the report has an entry for it.
-    is_told: bool,
+    is_matched: bool,
     has_id: bool,
     /// True if it has an entry with an id and an entry without an id.
-    is_of_both_shapes: bool,
+    has_both_shapes: bool,
 }
 
 /// Groups the entries by tool call, the report's entry first. The result is a function of the
 /// entries alone.
-pub(super) fn groups(told: &[Told], reported: Option<Weight>) -> Vec<Vec<&Told>> {
-    let place = |one: &Told| {
+pub(super) fn groups(
+    entries: &[ReportedToolCall],
+    reported: Option<Precedence>,
+) -> Vec<Vec<&ReportedToolCall>> {
+    let place = |entry: &ReportedToolCall| {
         let position = reported?.position;
-        one.io.iter().find(|io| !io.is_live() && io.position == position).map(|io| io.nth)
+        entry.io.iter().find(|io| !io.is_live() && io.position == position).map(|io| io.nth)
     };
-    let mut listed: Vec<(u16, &Told)> = Vec::new();
-    let mut others: Vec<&Told> = Vec::new();
-    for one in told {
-        match place(one) {
-            Some(nth) => listed.push((nth, one)),
-            None => others.push(one),
+    let mut listed: Vec<(u16, &ReportedToolCall)> = Vec::new();
+    let mut others: Vec<&ReportedToolCall> = Vec::new();
+    for entry in entries {
+        match place(entry) {
+            Some(nth) => listed.push((nth, entry)),
+            None => others.push(entry),
         }
     }
     if listed.is_empty() && others.len() < 2 {
-        return others.into_iter().map(|one| vec![one]).collect();
+        return others.into_iter().map(|entry| vec![entry]).collect();
     }
     listed.sort_unstable_by_key(|(nth, _)| *nth);
-    let at = |one: &Told| one.at.as_ref().map_or((i64::MAX, 0), |at| at.value.0);
+    let at = |entry: &ReportedToolCall| entry.at.as_ref().map_or((i64::MAX, 0), |at| at.value.0);
     others.sort_by(|a, b| at(a).cmp(&at(b)).then_with(|| a.key.cmp(&b.key)));
-    let mut matched = Matched::default();
+    let mut matched = Matcher::default();
     for (_, entry) in listed {
         // An equal key in another message has already added its reference.
         matched.begin(entry, entry.io.len() > 1);
     }
-    let others = matched.attach_all(others, Matched::of_other_shape);
-    let others = matched.attach_all(others, Matched::of_same_id);
-    let others = matched.attach_all(others, Matched::of_same_tool);
+    let others = matched.attach_all(others, Matcher::find_other_shape);
+    let others = matched.attach_all(others, Matcher::find_same_id);
+    let others = matched.attach_all(others, Matcher::find_same_tool);
     matched.add_unlisted(others);
     matched.groups.into_iter().map(|group| group.members).collect()
 }
 
 #[derive(Default)]
-struct Matched<'t> {
+struct Matcher<'t> {
     groups: Vec<Group<'t>>,
     /// Groups by tool, digest of the arguments, and whether there is an id.
     by_arguments: HashMap<(&'t str, &'t str, bool), VecDeque<usize>>,
@@ -65,10 +68,10 @@ struct Matched<'t> {
     known_ids: HashMap<&'t str, Vec<usize>>,
 }
 
-impl<'t> Matched<'t> {
-    fn begin(&mut self, one: &'t Told, is_told: bool) {
+impl<'t> Matcher<'t> {
+    fn begin(&mut self, entry: &'t ReportedToolCall, is_matched: bool) {
         let nth = self.groups.len();
-        let key = &one.key;
+        let key = &entry.key;
         let has_id = key.id.is_some();
         if let Some(arguments) = &key.arguments {
             let slot = (key.tool.as_str(), arguments.as_str(), has_id);
@@ -77,108 +80,109 @@ impl<'t> Matched<'t> {
         if let Some(id) = &key.id {
             self.known_ids.entry(id).or_default().push(nth);
         }
-        if !is_told {
+        if !is_matched {
             if let Some(id) = &key.id {
                 self.by_id.entry(id).or_default().push_back(nth);
             }
             self.by_tool.entry((key.tool.as_str(), has_id)).or_default().push_back(nth);
         }
-        let (members, is_of_both_shapes) = (vec![one], false);
-        self.groups.push(Group { members, is_told, has_id, is_of_both_shapes });
+        let (members, has_both_shapes) = (vec![entry], false);
+        self.groups.push(Group { members, is_matched, has_id, has_both_shapes });
     }
 
     fn attach_all(
         &mut self,
-        others: Vec<&'t Told>,
-        find: impl Fn(&mut Self, &'t Told) -> Option<usize>,
-    ) -> Vec<&'t Told> {
+        others: Vec<&'t ReportedToolCall>,
+        find: impl Fn(&mut Self, &'t ReportedToolCall) -> Option<usize>,
+    ) -> Vec<&'t ReportedToolCall> {
         let mut left = Vec::new();
-        for one in others {
-            match find(self, one) {
-                Some(nth) => self.attach(nth, one),
-                None => left.push(one),
+        for entry in others {
+            match find(self, entry) {
+                Some(nth) => self.attach(nth, entry),
+                None => left.push(entry),
             }
         }
         left
     }
 
-    fn attach(&mut self, nth: usize, one: &'t Told) {
+    fn attach(&mut self, nth: usize, entry: &'t ReportedToolCall) {
         let group = &mut self.groups[nth];
-        group.is_told = true;
-        group.is_of_both_shapes |= group.has_id != one.key.id.is_some();
-        group.members.push(one);
+        group.is_matched = true;
+        group.has_both_shapes |= group.has_id != entry.key.id.is_some();
+        group.members.push(entry);
     }
 
     /// Finds a group with the same tool and arguments, where either the entry or the group has an
     /// id, but not both.
-    fn of_other_shape(&mut self, one: &'t Told) -> Option<usize> {
-        let arguments = one.key.arguments.as_deref()?;
-        let slot = (one.key.tool.as_str(), arguments, one.key.id.is_none());
+    fn find_other_shape(&mut self, entry: &'t ReportedToolCall) -> Option<usize> {
+        let arguments = entry.key.arguments.as_deref()?;
+        let slot = (entry.key.tool.as_str(), arguments, entry.key.id.is_none());
         let groups = &self.groups;
-        next(self.by_arguments.get_mut(&slot)?, |nth| !groups[nth].is_of_both_shapes)
+        next_free(self.by_arguments.get_mut(&slot)?, |nth| !groups[nth].has_both_shapes)
     }
 
     /// Finds a group with the same id. The report may write the arguments differently, or have the
     /// result only.
-    fn of_same_id(&mut self, one: &'t Told) -> Option<usize> {
+    fn find_same_id(&mut self, entry: &'t ReportedToolCall) -> Option<usize> {
         let groups = &self.groups;
-        let queue = self.by_id.get_mut(one.key.id.as_deref()?)?;
-        queue.retain(|nth| !groups[*nth].is_told);
-        let is_meant = |nth: &usize| are_one_tool(&groups[*nth].members[0].key.tool, &one.key.tool);
-        let at = queue.iter().position(is_meant)?;
+        let queue = self.by_id.get_mut(entry.key.id.as_deref()?)?;
+        queue.retain(|nth| !groups[*nth].is_matched);
+        let is_match =
+            |nth: &usize| is_same_tool(&groups[*nth].members[0].key.tool, &entry.key.tool);
+        let at = queue.iter().position(is_match)?;
         queue.remove(at)
     }
 
     /// Finds a group with the same tool, where the entry, the group or both have no id.
-    fn of_same_tool(&mut self, one: &'t Told) -> Option<usize> {
-        if one.key.tool.is_empty() {
+    fn find_same_tool(&mut self, entry: &'t ReportedToolCall) -> Option<usize> {
+        if entry.key.tool.is_empty() {
             return None;
         }
-        let shapes: &[bool] = if one.key.id.is_some() { &[false] } else { &[false, true] };
+        let shapes: &[bool] = if entry.key.id.is_some() { &[false] } else { &[false, true] };
         let groups = &self.groups;
         shapes.iter().find_map(|has_id| {
-            let queue = self.by_tool.get_mut(&(one.key.tool.as_str(), *has_id))?;
-            next(queue, |nth| !groups[nth].is_told)
+            let queue = self.by_tool.get_mut(&(entry.key.tool.as_str(), *has_id))?;
+            next_free(queue, |nth| !groups[nth].is_matched)
         })
     }
 
     /// Adds the entries without a match in the report. Entries without a digest of the arguments
     /// (from older builds, or of an erased person) are merged with other entries of the same id.
-    fn add_unlisted(&mut self, others: Vec<&'t Told>) {
-        let (clear, blind): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|one| one.key.arguments.is_some());
-        let (named, nameless): (Vec<_>, Vec<_>) =
-            clear.into_iter().partition(|one| one.key.id.is_some());
-        for one in named {
-            self.begin(one, true);
+    fn add_unlisted(&mut self, others: Vec<&'t ReportedToolCall>) {
+        let (with_arguments, without_arguments): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|entry| entry.key.arguments.is_some());
+        let (with_id, without_id): (Vec<_>, Vec<_>) =
+            with_arguments.into_iter().partition(|entry| entry.key.id.is_some());
+        for entry in with_id {
+            self.begin(entry, true);
         }
-        for one in self.attach_all(nameless, Self::of_other_shape) {
-            self.begin(one, true);
+        for entry in self.attach_all(without_id, Self::find_other_shape) {
+            self.begin(entry, true);
         }
         let (tools, results): (Vec<_>, Vec<_>) =
-            blind.into_iter().partition(|one| !one.key.tool.is_empty());
-        for one in tools.into_iter().chain(results) {
-            match self.known_id(one) {
-                Some(nth) => self.attach(nth, one),
-                None => self.begin(one, true),
+            without_arguments.into_iter().partition(|entry| !entry.key.tool.is_empty());
+        for entry in tools.into_iter().chain(results) {
+            match self.find_known_id(entry) {
+                Some(nth) => self.attach(nth, entry),
+                None => self.begin(entry, true),
             }
         }
     }
 
-    fn known_id(&self, one: &'t Told) -> Option<usize> {
-        let known = self.known_ids.get(one.key.id.as_deref()?)?;
-        let is_meant =
-            |nth: &usize| are_one_tool(&self.groups[*nth].members[0].key.tool, &one.key.tool);
-        known.iter().copied().find(is_meant)
+    fn find_known_id(&self, entry: &'t ReportedToolCall) -> Option<usize> {
+        let known = self.known_ids.get(entry.key.id.as_deref()?)?;
+        let is_match =
+            |nth: &usize| is_same_tool(&self.groups[*nth].members[0].key.tool, &entry.key.tool);
+        known.iter().copied().find(is_match)
     }
 }
 
 /// Returns true if the names are equal or a name is empty; a bare result has no tool name.
-fn are_one_tool(one: &str, other: &str) -> bool {
+fn is_same_tool(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
 }
 
 /// Removes and returns the first free index; indices that were matched otherwise are dropped.
-fn next(queue: &mut VecDeque<usize>, is_free: impl Fn(usize) -> bool) -> Option<usize> {
+fn next_free(queue: &mut VecDeque<usize>, is_free: impl Fn(usize) -> bool) -> Option<usize> {
     std::iter::from_fn(|| queue.pop_front()).find(|nth| is_free(*nth))
 }

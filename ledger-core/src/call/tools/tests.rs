@@ -8,31 +8,31 @@ use crate::ids::{StreamId, StreamVersion};
 
 /// A tool call with an id, a tool and a digest of the arguments. Empty values are absent.
 fn fact(id: &str, tool: &str, arguments: &str) -> ToolFact {
-    let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let non_empty = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ToolFact {
-        tool_call_id: told(id),
+        tool_call_id: non_empty(id),
         tool: tool.into(),
         at_ms: None,
-        arguments: told(arguments),
+        arguments: non_empty(arguments),
         ..ToolFact::default()
     }
 }
 
 /// A message with tool calls: live, or a report.
-enum Message {
+enum ToolMessage {
     Live(ToolFact),
     Report(Vec<ToolFact>),
 }
 
-fn live(id: &str, tool: &str, arguments: &str) -> Message {
-    Message::Live(fact(id, tool, arguments))
+fn live(id: &str, tool: &str, arguments: &str) -> ToolMessage {
+    ToolMessage::Live(fact(id, tool, arguments))
 }
 
-fn report(facts: &[(&str, &str, &str)]) -> Message {
-    Message::Report(facts.iter().map(|(id, tool, args)| fact(id, tool, args)).collect())
+fn report(facts: &[(&str, &str, &str)]) -> ToolMessage {
+    ToolMessage::Report(facts.iter().map(|(id, tool, args)| fact(id, tool, args)).collect())
 }
 
-fn take(calls: &mut ToolCalls, message: &Message, nth: i64, position: i64) {
+fn apply(calls: &mut ToolCalls, message: &ToolMessage, nth: i64, position: i64) {
     let at = chrono::DateTime::from_timestamp(1_750_000_000 + nth, 0).expect("a time");
     let event = Event::CallToolCalled(CallToolCalled {
         call: CallFacts::default(),
@@ -49,21 +49,25 @@ fn take(calls: &mut ToolCalls, message: &Message, nth: i64, position: i64) {
         event,
     };
     match message {
-        Message::Live(fact) => {
-            calls.take_live(fact, Weight::of(Rank::Status, false, &recorded), &recorded);
+        ToolMessage::Live(fact) => {
+            calls.apply_live(fact, Precedence::of(Authority::Status, false, &recorded), &recorded);
         }
-        Message::Report(facts) => {
-            calls.take_report(facts, Weight::of(Rank::Report, false, &recorded), &recorded);
+        ToolMessage::Report(facts) => {
+            calls.apply_report(
+                facts,
+                Precedence::of(Authority::Report, false, &recorded),
+                &recorded,
+            );
         }
     }
 }
 
 /// Ids and tools after all messages; asserts that the reverse order gives the same.
-fn told(messages: &[Message]) -> Vec<(String, String)> {
+fn calls_after(messages: &[ToolMessage]) -> Vec<(String, String)> {
     let fold = |order: &[usize]| {
         let mut calls = ToolCalls::default();
         for (&nth, position) in order.iter().zip(1..) {
-            take(&mut calls, &messages[nth], i64::try_from(nth).expect("few"), position);
+            apply(&mut calls, &messages[nth], i64::try_from(nth).expect("few"), position);
         }
         let all = calls.in_order().into_iter();
         all.map(|call| (call.tool_call_id.unwrap_or_default(), call.tool)).collect::<Vec<_>>()
@@ -77,22 +81,22 @@ fn told(messages: &[Message]) -> Vec<(String, String)> {
 
 #[test]
 fn the_same_id_with_the_same_arguments_is_a_repetition_and_with_others_another_call() {
-    assert_eq!(told(&[live("t", "look", "a"), live("t", "look", "a")]).len(), 1);
-    assert_eq!(told(&[live("t", "look", "a"), live("t", "look", "b")]).len(), 2);
-    assert_eq!(told(&[live("t", "look", "a"), live("u", "look", "a")]).len(), 2);
+    assert_eq!(calls_after(&[live("t", "look", "a"), live("t", "look", "a")]).len(), 1);
+    assert_eq!(calls_after(&[live("t", "look", "a"), live("t", "look", "b")]).len(), 2);
+    assert_eq!(calls_after(&[live("t", "look", "a"), live("u", "look", "a")]).len(), 2);
 }
 
 #[test]
 fn equal_calls_of_one_message_are_as_many_as_it_lists() {
-    let again = || Message::Live(ToolFact { nth: 1, ..fact("look", "look", "a") });
-    assert_eq!(told(&[live("look", "look", "a"), again(), again()]).len(), 2);
+    let again = || ToolMessage::Live(ToolFact { nth: 1, ..fact("look", "look", "a") });
+    assert_eq!(calls_after(&[live("look", "look", "a"), again(), again()]).len(), 2);
     let listed = [("look", "look", "a"), ("look", "look", "a")];
-    assert_eq!(told(&[live("look", "look", "a"), report(&listed)]).len(), 2);
-    assert_eq!(told(&[live("look", "look", "a"), again(), report(&listed)]).len(), 2);
+    assert_eq!(calls_after(&[live("look", "look", "a"), report(&listed)]).len(), 2);
+    assert_eq!(calls_after(&[live("look", "look", "a"), again(), report(&listed)]).len(), 2);
 }
 
 #[test]
-fn what_was_told_live_and_by_the_report_is_one_call() {
+fn a_live_call_and_its_entry_in_the_report_are_one_call() {
     for (id, tool, arguments) in [
         ("t", "look", "a"),     // equal
         ("t", "look", "other"), // other arguments
@@ -102,7 +106,7 @@ fn what_was_told_live_and_by_the_report_is_one_call() {
         ("", "look", "other"),
     ] {
         let listed = [(id, tool, arguments)];
-        let calls = told(&[live("t", "look", "a"), report(&listed)]);
+        let calls = calls_after(&[live("t", "look", "a"), report(&listed)]);
         assert_eq!(calls, [("t".to_owned(), "look".to_owned())], "{listed:?}");
     }
 }
@@ -110,34 +114,35 @@ fn what_was_told_live_and_by_the_report_is_one_call() {
 #[test]
 fn a_function_of_the_old_shape_is_the_tool_call_the_report_lists() {
     for listed in [("t", "look", "a"), ("t", "look", "other"), ("t", "look", "")] {
-        assert_eq!(told(&[live("", "look", "a"), report(&[listed])]).len(), 1, "{listed:?}");
+        assert_eq!(calls_after(&[live("", "look", "a"), report(&[listed])]).len(), 1, "{listed:?}");
         // An old build recorded no digest.
-        assert_eq!(told(&[live("", "look", ""), report(&[listed])]).len(), 1, "{listed:?}");
+        assert_eq!(calls_after(&[live("", "look", ""), report(&[listed])]).len(), 1, "{listed:?}");
     }
     // Both shapes in one message, and the report.
     let both = [live("", "look", "a"), live("t", "look", "a"), report(&[("t", "look", "a")])];
-    assert_eq!(told(&both).len(), 1);
-    assert_eq!(told(&both[..2]).len(), 1);
+    assert_eq!(calls_after(&both).len(), 1);
+    assert_eq!(calls_after(&both[..2]).len(), 1);
     let other = [live("", "look", "a"), report(&[("t", "book", "a")])];
-    assert_eq!(told(&other).len(), 2, "another tool is another call");
+    assert_eq!(calls_after(&other).len(), 2, "another tool is another call");
 }
 
 #[test]
 fn each_of_several_calls_of_one_id_finds_its_own_in_the_report() {
     let listed = [("look", "look", "a"), ("look", "look", "b")];
     let messages = [live("look", "look", "b"), live("look", "look", "a"), report(&listed)];
-    assert_eq!(told(&messages).len(), 2);
+    assert_eq!(calls_after(&messages).len(), 2);
     // A live message was lost; the report has both.
-    assert_eq!(told(&[live("look", "look", "b"), report(&listed)]).len(), 2);
+    assert_eq!(calls_after(&[live("look", "look", "b"), report(&listed)]).len(), 2);
     // The report writes the arguments of one of them differently.
     let listed = [("look", "look", "a"), ("look", "look", "c")];
     assert_eq!(
-        told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed)]).len(),
+        calls_after(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed)]).len(),
         2
     );
     // The report omits one; it is still a tool call.
     assert_eq!(
-        told(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed[..1])]).len(),
+        calls_after(&[live("look", "look", "b"), live("look", "look", "a"), report(&listed[..1])])
+            .len(),
         2
     );
 }
@@ -145,15 +150,15 @@ fn each_of_several_calls_of_one_id_finds_its_own_in_the_report() {
 #[test]
 fn a_repeated_report_adds_no_call() {
     let listed = [("t", "look", "a"), ("", "book", ""), ("", "book", "")];
-    assert_eq!(told(&[report(&listed), report(&listed)]).len(), 3);
+    assert_eq!(calls_after(&[report(&listed), report(&listed)]).len(), 3);
 }
 
 #[test]
-fn what_an_older_build_told_without_arguments_is_not_another_call() {
-    assert_eq!(told(&[live("t", "look", ""), live("t", "look", "a")]).len(), 1);
-    assert_eq!(told(&[live("t", "look", ""), report(&[("t", "look", "a")])]).len(), 1);
+fn an_entry_of_an_older_build_without_arguments_is_not_another_call() {
+    assert_eq!(calls_after(&[live("t", "look", ""), live("t", "look", "a")]).len(), 1);
+    assert_eq!(calls_after(&[live("t", "look", ""), report(&[("t", "look", "a")])]).len(), 1);
     // Without an id, each event is a tool call of its own.
-    assert_eq!(told(&[live("", "look", ""), live("", "look", "")]).len(), 2);
+    assert_eq!(calls_after(&[live("", "look", ""), live("", "look", "")]).len(), 2);
 }
 
 #[test]
@@ -161,11 +166,11 @@ fn many_calls_are_matched_in_little_time() {
     let mut calls = ToolCalls::default();
     for nth in 0..3_000 {
         let message = live("look", "look", &format!("{nth}"));
-        take(&mut calls, &message, nth, nth + 1);
+        apply(&mut calls, &message, nth, nth + 1);
     }
     let listed: Vec<ToolFact> =
         (0..1_000).map(|nth| fact("look", "look", &format!("other {nth}"))).collect();
-    take(&mut calls, &Message::Report(listed), 4_000, 4_000);
+    apply(&mut calls, &ToolMessage::Report(listed), 4_000, 4_000);
     let began = std::time::Instant::now();
     assert_eq!(calls.in_order().len(), 3_000);
     assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());

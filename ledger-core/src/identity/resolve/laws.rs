@@ -27,11 +27,14 @@ struct Vault {
 
 impl Vault {
     fn take(&mut self, message: &Message) -> Resolution {
-        let known: Vec<Known> = message
+        let known: Vec<HandleContacts> = message
             .handles
             .iter()
             .rev()
-            .map(|(kind, nth)| Known { kind: *kind, contacts: self.contacts_of(*kind, *nth) })
+            .map(|(kind, nth)| HandleContacts {
+                kind: *kind,
+                contacts: self.contacts_of(*kind, *nth),
+            })
             .collect();
         let resolution = resolve(&known, message.name);
         let nth = match &resolution {

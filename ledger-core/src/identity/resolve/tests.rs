@@ -16,8 +16,8 @@ fn contact(nth: u128, name: Option<NameIndex>, strongest: HandleKind) -> Contact
     Contact { contact_id: id(nth), name, strongest }
 }
 
-fn known(kind: HandleKind, contacts: &[Contact]) -> Known {
-    Known { kind, contacts: contacts.to_vec() }
+fn known(kind: HandleKind, contacts: &[Contact]) -> HandleContacts {
+    HandleContacts { kind, contacts: contacts.to_vec() }
 }
 
 fn is(nth: u128) -> Resolution {
@@ -54,7 +54,7 @@ fn other_anna_by(kind: HandleKind) -> Contact {
     contact(3, Some(ANNA), kind)
 }
 
-type Row = (&'static str, Vec<Known>, Option<NameIndex>, Resolution);
+type Row = (&'static str, Vec<HandleContacts>, Option<NameIndex>, Resolution);
 
 fn check(rows: Vec<Row>) {
     for (rule, handles, name, wanted) in rows {
@@ -117,7 +117,7 @@ fn different_external_ids_are_never_one_contact() {
             is(1),
         ),
         (
-            "… rather than of another who has one",
+            "… rather than of another holder has one",
             vec![
                 known(ExternalId, &[]),
                 known(Phone, &[anna_by(ExternalId), other_anna_by(Phone)]),

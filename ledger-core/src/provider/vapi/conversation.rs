@@ -10,11 +10,11 @@ use crate::personal::{Conversation, Recording, Turn};
 /// Returns the parts of the conversation in the message.
 pub(super) fn conversation(message: &Message<'_>) -> Conversation {
     Conversation {
-        transcript: message.told("transcript", transcript_text).map(str::to_owned),
-        summary: message.told("summary", text).map(str::to_owned),
+        transcript: message.lookup("transcript", transcript_text).map(str::to_owned),
+        summary: message.lookup("summary", text).map(str::to_owned),
         messages: message.logs().map(turns).find(|turns| !turns.is_empty()).unwrap_or_default(),
         structured_data: structured_data(message),
-        evaluation: message.told("successEvaluation", filled).map(Json::to_value),
+        evaluation: message.lookup("successEvaluation", filled).map(Json::to_value),
         recordings: recordings(message),
     }
 }
@@ -29,13 +29,17 @@ pub(super) fn parts(conversation: &Conversation) -> Vec<String> {
         ("evaluation", conversation.evaluation.is_some()),
         ("recordings", !conversation.recordings.is_empty()),
     ];
-    parts.into_iter().filter(|(_, came)| *came).map(|(name, _)| name.to_owned()).collect()
+    parts
+        .into_iter()
+        .filter(|(_, is_present)| *is_present)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 /// Returns the single turn of a `transcript` message.
-pub(super) fn spoken(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conversation> {
-    let role = message.at_message("role", |role| speaker(role.as_str()?))?;
-    let text = message.at_message("transcript", transcript_text)?;
+pub(super) fn single_turn(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conversation> {
+    let role = message.message_field("role", |role| speaker(role.as_str()?))?;
+    let text = message.message_field("transcript", transcript_text)?;
     let turn = Turn { role: role.to_owned(), text: text.to_owned(), at_ms };
     Some(Conversation { messages: vec![turn], ..Conversation::default() })
 }
@@ -43,7 +47,7 @@ pub(super) fn spoken(message: &Message<'_>, at_ms: Option<i64>) -> Option<Conver
 /// Returns the provider's judgement of success if it is a plain word. Rubrics of numbers, letters
 /// or the tenant's own words are kept in the conversation only.
 pub(super) fn success(message: &Message<'_>) -> Option<bool> {
-    let verdict = message.told("successEvaluation", filled)?;
+    let verdict = message.lookup("successEvaluation", filled)?;
     if let Some(plain) = verdict.as_bool() {
         return Some(plain);
     }
@@ -62,7 +66,7 @@ fn transcript_text<'m>(value: &'m Json<'m>) -> Option<&'m str> {
 fn structured_data(message: &Message<'_>) -> Option<Value> {
     ["structuredData", "structuredDataMulti", "structuredOutputs"]
         .iter()
-        .find_map(|key| message.told(key, filled))
+        .find_map(|key| message.lookup(key, filled))
         .map(Json::to_value)
 }
 
@@ -79,12 +83,12 @@ fn turns(log: &[Json<'_>]) -> Vec<Turn> {
 fn turn(message: &Json<'_>) -> Option<Turn> {
     Some(Turn {
         role: speaker(message.get("role")?.as_str()?)?.to_owned(),
-        text: said(message)?,
+        text: message_text(message)?,
         at_ms: message.get("time").and_then(Json::as_millis),
     })
 }
 
-pub(super) fn said(message: &Json<'_>) -> Option<String> {
+pub(super) fn message_text(message: &Json<'_>) -> Option<String> {
     if let Some(text) = filled_text(message, &["message", "content", "text"]) {
         return Some(text.to_owned());
     }
@@ -106,20 +110,20 @@ fn speaker(role: &str) -> Option<&'static str> {
 /// Returns the recordings without duplicates; most occur under two names.
 fn recordings(message: &Message<'_>) -> Vec<Recording> {
     let nested = |path: &[&str]| {
-        message.told("recording", |recording| object(recording)?.path(path)?.as_str())
+        message.lookup("recording", |recording| object(recording)?.path(path)?.as_str())
     };
-    let told = [
-        ("mono", message.told("recordingUrl", text)),
+    let urls = [
+        ("mono", message.lookup("recordingUrl", text)),
         ("mono", nested(&["mono", "combinedUrl"])),
-        ("stereo", message.told("stereoRecordingUrl", text)),
+        ("stereo", message.lookup("stereoRecordingUrl", text)),
         ("stereo", nested(&["stereoUrl"])),
         ("assistant", nested(&["mono", "assistantUrl"])),
         ("customer", nested(&["mono", "customerUrl"])),
-        ("video", message.told("videoRecordingUrl", text)),
+        ("video", message.lookup("videoRecordingUrl", text)),
         ("video", nested(&["videoUrl"])),
     ];
     let mut recordings: Vec<Recording> = Vec::new();
-    for (kind, url) in told {
+    for (kind, url) in urls {
         let Some(url) = url.filter(|url| !url.trim().is_empty()) else { continue };
         if recordings.iter().all(|known| known.url != url) {
             recordings.push(Recording { kind: kind.to_owned(), url: url.to_owned() });

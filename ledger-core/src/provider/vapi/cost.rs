@@ -10,7 +10,7 @@ use super::message::Message;
 use super::report::unreadable;
 use crate::json::Json;
 use crate::money::{Cost, CostParts, Nanos};
-use crate::plausible::{self, Reading, mark};
+use crate::plausible::{self, FieldValue, add_implausible};
 
 /// Named parts: the key in `costBreakdown`, and the type in `costs[]`.
 const PARTS: [(&str, &str); 5] = [
@@ -28,7 +28,7 @@ const ANALYSIS_SUMS: [&str; 4] =
 
 /// Cost found in a message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct ReportCost {
     /// The cost; `None` if the message has none.
     pub(super) cost: Option<Cost>,
     /// True if the cost is zero and the report states it itself.
@@ -41,26 +41,29 @@ pub(super) struct Told {
 /// in the message itself is a cost (the customer uses own provider keys). The snapshot of the call
 /// inside a report has zero until the cost is known, so a zero there is ignored. An implausible
 /// amount is listed in `implausible`, and the next one is used.
-pub(super) fn cost(message: &Message<'_>, implausible: &mut Vec<String>) -> Told {
+pub(super) fn cost(message: &Message<'_>, implausible: &mut Vec<String>) -> ReportCost {
     let mut total_of = |place| match total(place) {
-        Total::Told(nanos) => Some(nanos),
+        Total::Plausible(nanos) => Some(nanos),
         Total::Implausible => {
-            mark(implausible, "cost");
+            add_implausible(implausible, "cost");
             None
         }
         Total::Absent => None,
     };
-    let own = message.own_places().into_iter().filter_map(&mut total_of);
+    let own = message.message_objects().into_iter().filter_map(&mut total_of);
     let own = non_zero_or_first(own, |nanos| nanos.0 == 0);
     let snapshot = message.call().and_then(total_of).filter(|nanos| nanos.0 != 0);
     let Some(total_nanos) = own.filter(|nanos| nanos.0 != 0).or(snapshot).or(own) else {
-        return Told::default();
+        return ReportCost::default();
     };
-    let parts = message.money_places().into_iter().flatten().flat_map(parts);
+    let parts = message.cost_objects().into_iter().flatten().flat_map(parts);
     let parts = non_zero_or_first(parts, |parts| *parts == CostParts::default());
     let parts = parts.unwrap_or_default().balanced_to(total_nanos);
     let is_stated_zero = total_nanos.0 == 0 && !message.is_call_object();
-    Told { cost: Some(Cost { total_nanos, currency: "USD".to_owned(), parts }), is_stated_zero }
+    ReportCost {
+        cost: Some(Cost { total_nanos, currency: "USD".to_owned(), parts }),
+        is_stated_zero,
+    }
 }
 
 fn non_zero_or_first<T>(
@@ -77,7 +80,7 @@ fn non_zero_or_first<T>(
     first
 }
 
-type Total = Reading<Nanos>;
+type Total = FieldValue<Nanos>;
 
 /// Returns the total in one place.
 fn total<'m>(place: &'m Json<'m>) -> Total {
@@ -89,7 +92,7 @@ fn total<'m>(place: &'m Json<'m>) -> Total {
     let mut found = Total::Absent;
     for total in totals.by_ref() {
         match total {
-            Total::Told(_) => return total,
+            Total::Plausible(_) => return total,
             Total::Implausible => found = total,
             Total::Absent => {}
         }
@@ -137,7 +140,7 @@ fn entries<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m [Json<'m>]> {
 }
 
 fn named_parts(read: impl Fn((&str, &str)) -> Option<Decimal>) -> Option<CostParts> {
-    let amounts = PARTS.map(|part| read(part).and_then(|part| plausible::amount(part).told()));
+    let amounts = PARTS.map(|part| read(part).and_then(|part| plausible::amount(part).plausible()));
     let [transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos] =
         amounts.map(Option::unwrap_or_default);
     amounts.iter().any(Option::is_some).then_some(CostParts {
@@ -161,8 +164,8 @@ fn sum_of_breakdown(breakdown: &Json<'_>) -> Option<Decimal> {
     let named = PARTS.iter().map(|(key, _)| breakdown.get(key));
     let others = OTHER_SUMS.iter().map(|key| breakdown.get(key));
     let within = ANALYSIS_SUMS.iter().map(|key| analysis.and_then(|analysis| analysis.get(key)));
-    let told = named.chain(others).chain(within).flatten().filter(|part| part.is_filled());
-    let amounts: Option<Vec<Decimal>> = told.map(Json::as_decimal).collect();
+    let stated_parts = named.chain(others).chain(within).flatten().filter(|part| part.is_filled());
+    let amounts: Option<Vec<Decimal>> = stated_parts.map(Json::as_decimal).collect();
     sum(amounts?.into_iter())
 }
 
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_report_costs_what_its_decimal_text_says() {
+    fn the_cost_of_every_report_is_exactly_its_decimal_text() {
         for (file, text) in [
             ("vapi/end-of-call-report.webcall-with-costs.json", "0.0394"),
             ("vapi/end-of-call-report.official-skill-example.json", "0.15"),
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stated_total_comes_before_any_sum() {
+    fn the_stated_total_has_precedence_over_any_sum() {
         let breakdown = r#""costBreakdown":{"stt":0.01,"llm":0.02,"total":0.04}"#;
         let listed = r#""costs":[{"type":"model","cost":0.1},{"type":"new-kind","cost":0.2}]"#;
         assert_eq!(total(&format!(r#""cost":0.05,{breakdown},{listed}"#)), Some(50_000_000));
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_a_cost_when_the_report_says_so_itself_and_beats_no_amount() {
+    fn a_stated_zero_is_a_cost_and_has_precedence_over_no_amount() {
         assert_eq!(total(r#""cost":0"#), Some(0));
         assert_eq!(total(r#""cost":0,"call":{"cost":2.5}"#), Some(2_500_000_000));
         assert_eq!(total(r#""cost":2.5,"call":{"cost":0}"#), Some(2_500_000_000));
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stated_total_counts_though_its_parts_say_more() {
+    fn the_stated_total_counts_even_if_its_parts_are_more() {
         assert_eq!(total(r#""cost":0,"costs":[{"type":"model","cost":0.02}]"#), Some(0));
         assert_eq!(total(r#""costBreakdown":{"total":0},"costs":[{"cost":0.02}]"#), Some(0));
         assert_eq!(
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_that_no_call_can_cost_is_named_and_not_told() {
+    fn an_impossible_amount_is_listed_and_not_a_fact() {
         let implausible = |fields: &str| {
             ended(&format!(r#"{{"message":{{"type":"end-of-call-report",{fields}}}}}"#))
                 .call

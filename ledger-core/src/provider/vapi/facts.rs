@@ -9,45 +9,45 @@ use crate::identity::{self, Handle, normal_name, read_number};
 use crate::json::{Json, fact_id};
 use crate::personal::Party;
 use crate::phone::{Phone, normalise_phone};
-use crate::plausible::{Reading, mark};
+use crate::plausible::{FieldValue, add_implausible};
 use crate::provider::Routing;
 
 /// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
     message: &Message<'_>,
-    occurred_at: Reading<DateTime<Utc>>,
+    occurred_at: FieldValue<DateTime<Utc>>,
     party: Option<PartyFacts>,
 ) -> CallFacts {
     let mut implausible = Vec::new();
-    if occurred_at == Reading::Implausible {
-        mark(&mut implausible, "occurred_at");
+    if occurred_at == FieldValue::Implausible {
+        add_implausible(&mut implausible, "occurred_at");
     }
-    let created_at = Message::reading([message.call()], "createdAt", Json::time);
-    if created_at == Reading::Implausible {
-        mark(&mut implausible, "created_at");
+    let created_at = Message::lookup_value([message.call()], "createdAt", Json::time);
+    if created_at == FieldValue::Implausible {
+        add_implausible(&mut implausible, "created_at");
     }
     let in_facts = |id: Option<&str>| id.map(fact_id);
-    let snapshot_status = message.at_call("status", text).and_then(status);
+    let snapshot_status = message.call_field("status", text).and_then(status);
     CallFacts {
         provider: "vapi".to_owned(),
         provider_call_id: in_facts(message.call_id()),
-        direction: message.at_call("type", |value| direction_word(value.as_str()?)),
+        direction: message.call_field("type", |value| direction_word(value.as_str()?)),
         agent_id: in_facts(assistant_id(message)),
         phone_number_id: in_facts(phone_number_id(message)),
-        created_at: created_at.told(),
+        created_at: created_at.plausible(),
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
         party,
         person: None,
-        untimed: occurred_at.told().is_none(),
+        untimed: occurred_at.plausible().is_none(),
         implausible,
     }
 }
 
 /// Returns the provider's time: of the message, or of the last update of a call object.
-pub(super) fn occurred_at(message: &Message<'_>) -> Reading<DateTime<Utc>> {
+pub(super) fn occurred_at(message: &Message<'_>) -> FieldValue<DateTime<Utc>> {
     let key = if message.is_call_object() { "updatedAt" } else { "timestamp" };
-    Message::reading(message.own_places().map(Some), key, Json::time)
+    Message::lookup_value(message.message_objects().map(Some), key, Json::time)
 }
 
 /// Returns the status for a word of the provider; `None` for an unknown word.
@@ -66,8 +66,8 @@ pub(super) fn status(word: &str) -> Option<Status> {
 /// the chat started in a call.
 pub(super) fn correlation(message: &Message<'_>) -> Correlation {
     let call = message.call_id().map(|id| (StreamKind::Call, id));
-    let chat = message.at_message("chat", id_of).map(|id| (StreamKind::Chat, id));
-    let session = message.at_message("session", id_of).map(|id| (StreamKind::Session, id));
+    let chat = message.message_field("chat", id_of).map(|id| (StreamKind::Chat, id));
+    let session = message.message_field("session", id_of).map(|id| (StreamKind::Session, id));
     let named = match message.kind.split('.').next() {
         Some("chat") => chat,
         Some("session") => session,
@@ -79,7 +79,7 @@ pub(super) fn correlation(message: &Message<'_>) -> Correlation {
 /// Returns the ids by which a shared source finds the tenant, from the platform's own objects.
 /// `metadata` and `variableValues` are not used: anyone who places a call can set them.
 pub(super) fn routing(message: &Message<'_>, region: Option<&str>) -> Routing {
-    let number = our_number(message, |value| value.get("number")?.as_str());
+    let number = business_number(message, |value| value.get("number")?.as_str());
     Routing {
         assistant_id: assistant_id(message).map(fact_id),
         phone_number_id: phone_number_id(message).map(fact_id),
@@ -89,50 +89,53 @@ pub(super) fn routing(message: &Message<'_>, region: Option<&str>) -> Routing {
 
 fn assistant_id<'m>(message: &Message<'m>) -> Option<&'m str> {
     message
-        .at_call("assistantId", id)
-        .or_else(|| message.at_message("assistant", id_of))
-        .or_else(|| message.at_call("assistant", id_of))
-        .or_else(|| message.at_message("assistantId", id))
+        .call_field("assistantId", id)
+        .or_else(|| message.message_field("assistant", id_of))
+        .or_else(|| message.call_field("assistant", id_of))
+        .or_else(|| message.message_field("assistantId", id))
         .or_else(|| of_chat(message, "assistantId"))
 }
 
 fn phone_number_id<'m>(message: &Message<'m>) -> Option<&'m str> {
     message
-        .at_call("phoneNumberId", id)
-        .or_else(|| our_number(message, id_of))
-        .or_else(|| message.at_message("phoneNumberId", id))
+        .call_field("phoneNumberId", id)
+        .or_else(|| business_number(message, id_of))
+        .or_else(|| message.message_field("phoneNumberId", id))
         .or_else(|| of_chat(message, "phoneNumberId"))
 }
 
 /// Looks up a field of the chat or the session. Messages without a call have their assistant there.
 fn of_chat<'m>(message: &Message<'m>, key: &str) -> Option<&'m str> {
     let read = |value: &'m Json<'m>| value.get(key).and_then(id);
-    message.at_message("chat", read).or_else(|| message.at_message("session", read))
+    message.message_field("chat", read).or_else(|| message.message_field("session", read))
 }
 
 /// Looks up a field of `phoneNumber`. As an object, it is the business's number.
-fn our_number<'m, T>(message: &Message<'m>, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
+fn business_number<'m, T>(
+    message: &Message<'m>,
+    read: impl Fn(&'m Json<'m>) -> Option<T>,
+) -> Option<T> {
     let read = |value: &'m Json<'m>| object(value).and_then(&read);
-    message.at_message("phoneNumber", read).or_else(|| message.at_call("phoneNumber", read))
+    message.message_field("phoneNumber", read).or_else(|| message.call_field("phoneNumber", read))
 }
 
 fn is_test(message: &Message<'_>) -> bool {
     let is_marked = |metadata: &Json<'_>| {
         let marks = ["is_test", "isTest", "test"];
-        marks.iter().any(|mark| metadata.get(mark).and_then(Json::as_bool) == Some(true))
+        marks.iter().any(|key| metadata.get(key).and_then(Json::as_bool) == Some(true))
     };
-    message.at_call("metadata", |metadata| is_marked(metadata).then_some(())).is_some()
+    message.call_field("metadata", |metadata| is_marked(metadata).then_some(())).is_some()
 }
 
 /// Returns the person on the line: `customer`, for both directions of a call.
 pub(super) fn party(message: &Message<'_>, region: Option<&str>) -> Option<(Party, PartyFacts)> {
-    let (phone, told_extension, phone_presence) = match phone(message, region) {
+    let (phone, number_extension, phone_presence) = match phone(message, region) {
         Some((phone, extension, presence)) => (Some(phone), extension, Some(presence)),
         None => (None, None, None),
     };
     let extension = customer(message, "extension")
-        .and_then(|told| identity::extension(&told))
-        .or(told_extension)
+        .and_then(|stated| identity::extension(&stated))
+        .or(number_extension)
         .filter(|_| phone_presence == Some(Presence::Valid));
     let party = Party {
         name: customer(message, "name"),
@@ -167,7 +170,7 @@ fn is_sip(number: &str) -> bool {
 /// Returns the person's number, unparsed. Flat bodies of old integrations have it as a string in
 /// `phoneNumber`, where Vapi has the object of the business's number.
 fn raw_number(message: &Message<'_>) -> Option<String> {
-    customer(message, "number").or_else(|| message.at_call("phoneNumber", scalar))
+    customer(message, "number").or_else(|| message.call_field("phoneNumber", scalar))
 }
 
 /// Returns the number for the party section, its extension, and its validity.
@@ -186,9 +189,9 @@ fn customer(message: &Message<'_>, key: &str) -> Option<String> {
     let read =
         |customer: &Json<'_>| customer.get(key).filter(|value| value.is_filled()).and_then(scalar);
     message
-        .told("customer", read)
-        .or_else(|| message.at_message("session", |session| read(session.get("customer")?)))
-        .or_else(|| message.at_message("chat", |chat| read(chat.get("customer")?)))
+        .lookup("customer", read)
+        .or_else(|| message.message_field("session", |session| read(session.get("customer")?)))
+        .or_else(|| message.message_field("chat", |chat| read(chat.get("customer")?)))
 }
 
 /// Accepts a string, or a number without quotes.

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use super::fixtures::messages;
 use super::mutants::{REPLACEMENTS, descendants, keys_to, put};
 use super::redact;
-use crate::call::{Call, Carried};
+use crate::call::{Call, SealedSections};
 use crate::envelope::{Draft, Recorded};
 use crate::ids::{EventId, Position, StreamId, StreamVersion, SubjectId};
 use crate::json::Json;
-use crate::provider::{Refused, Translation};
+use crate::provider::{TranslateError, Translation};
 
 /// Depth of the nested replacement. Captured bodies reach 16 levels, the limit is 64.
 const DEEP: usize = 40;
@@ -72,7 +72,7 @@ fn every_field_of_every_capture_may_be_of_any_type() {
         .chain(["\"x\"", &deep])
         .map(|text| Json::parse(text.as_bytes()).expect("JSON"))
         .collect();
-    let mut told = 0;
+    let mut translated = 0;
     for (name, body) in messages() {
         let mut whole = Json::parse(body.as_bytes()).expect("JSON");
         shorten(&mut whole);
@@ -84,30 +84,31 @@ fn every_field_of_every_capture_may_be_of_any_type() {
         let each = if descendants(&read) < 100 { wrong.len() } else { 2 };
         for nth in 0..descendants(&read) {
             let turn = wrong.iter().cycle().skip(nth * each % wrong.len()).take(each);
-            told += turn.filter(|with| is_told(&mut read, nth, with, &name)).count();
+            translated += turn.filter(|with| is_translated(&mut read, nth, with, &name)).count();
         }
         for nth in 0..descendants(&whole) {
-            told += usize::from(is_told(&mut whole, nth, &wrong[nth % wrong.len()], &name));
+            translated +=
+                usize::from(is_translated(&mut whole, nth, &wrong[nth % wrong.len()], &name));
         }
     }
-    assert!(told > 10_000, "{told}");
+    assert!(translated > 10_000, "{translated}");
 }
 
 /// Translates a body with the value in the place of its `nth` node. Returns true if it is accepted,
 /// after checks that its events can be stored, decoded and folded.
-fn is_told<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> bool {
+fn is_translated<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> bool {
     let was = put(tree, nth, with.clone()).expect("it is there");
-    let told = super::translate(tree, Vec::new(), Vec::new(), Some("US"));
+    let translated = super::translate(tree, Vec::new(), Vec::new(), Some("US"));
     let case = || {
         let keys = keys_to(tree, &mut nth.clone());
         format!("{name}: {keys:?} is {with:?}")
     };
-    let is_told = match told {
-        Ok(told) => {
-            check(&told, &case);
+    let is_translated = match translated {
+        Ok(translated) => {
+            check(&translated, &case);
             true
         }
-        Err(Refused::WrongShape(_)) => {
+        Err(TranslateError::UnrecognizedMessage(_)) => {
             let keys = keys_to(tree, &mut nth.clone()).expect("it is there");
             let is_shape = keys.iter().all(|key| SHAPE.contains(&key.as_str()) || key == "name");
             assert!(keys.len() <= 3 && is_shape, "{}", case());
@@ -116,13 +117,13 @@ fn is_told<'a>(tree: &mut Json<'a>, nth: usize, with: &Json<'a>, name: &str) -> 
         Err(other) => panic!("{}: {other}", case()),
     };
     put(tree, nth, was);
-    is_told
+    is_translated
 }
 
-fn check(told: &Translation, case: &impl Fn() -> String) {
-    assert!(!told.drafts.is_empty(), "{}", case());
+fn check(translated: &Translation, case: &impl Fn() -> String) {
+    assert!(!translated.drafts.is_empty(), "{}", case());
     let mut call = Call::default();
-    for (draft, position) in told.drafts.iter().zip(1..) {
+    for (draft, position) in translated.drafts.iter().zip(1..) {
         fold(&mut call, draft, position, case);
     }
     let state = serde_json::to_string(&call).expect("plain data");
@@ -148,5 +149,5 @@ fn fold(call: &mut Call, draft: &Draft, position: i64, case: &impl Fn() -> Strin
         event,
     };
     let subject = Some(SubjectId(Uuid::nil()));
-    call.evolve(&recorded, Carried { subject, has_party: draft.sections.party.is_some() });
+    call.evolve(&recorded, SealedSections { subject, has_party: draft.sections.party.is_some() });
 }

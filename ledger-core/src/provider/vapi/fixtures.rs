@@ -6,10 +6,10 @@ use std::{fs, str};
 use super::Vapi;
 use crate::envelope::Draft;
 use crate::event::{CallEnded, CallFacts, Event};
-use crate::provider::{Adapter, Refused, Translation};
+use crate::provider::{Adapter, TranslateError, Translation};
 
 /// Fixtures that are not messages; the adapter rejects them.
-pub(super) const REFUSED: [&str; 2] = [
+pub(super) const REJECTED: [&str; 2] = [
     "vapi-legacy/chattyai-09_webhook_flat_legacy.json",
     "vapi-legacy/voxanne-15_vapi_calls_api_list.json",
 ];
@@ -30,14 +30,14 @@ pub(super) fn all() -> Vec<(String, String)> {
 
 /// Returns every fixture that is a message.
 pub(super) fn messages() -> Vec<(String, String)> {
-    all().into_iter().filter(|(name, _)| !REFUSED.contains(&name.as_str())).collect()
+    all().into_iter().filter(|(name, _)| !REJECTED.contains(&name.as_str())).collect()
 }
 
 pub(super) fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("the fixture is there")
 }
 
-pub(super) fn try_translate(body: &str) -> Result<Translation, Refused> {
+pub(super) fn try_translate(body: &str) -> Result<Translation, TranslateError> {
     Vapi.translate(body.as_bytes(), None)
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::Vapi;
 use super::fixtures::{call_facts, ended, kept_text, only_draft, try_translate};
 use crate::json::{Json, MAX_DEPTH};
-use crate::provider::{Adapter, Refused};
+use crate::provider::{Adapter, TranslateError};
 
 #[test]
 fn a_body_a_hundred_thousand_deep_is_refused_at_once() {
@@ -19,7 +19,7 @@ fn a_body_a_hundred_thousand_deep_is_refused_at_once() {
         format!("{open}{}1{}}}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000)),
         "[".repeat(100_000),
     ] {
-        assert_eq!(try_translate(&deep).err(), Some(Refused::TooDeep { limit: MAX_DEPTH }));
+        assert_eq!(try_translate(&deep).err(), Some(TranslateError::TooDeep { limit: MAX_DEPTH }));
     }
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
@@ -45,18 +45,18 @@ fn nul_and_half_surrogates_are_kept_in_sections_and_never_in_facts() {
 }
 
 #[test]
-fn numbers_no_machine_holds_are_not_told_and_not_lost() {
+fn numbers_out_of_range_are_no_facts_and_not_lost() {
     let body = r#"{"message":{"type":"end-of-call-report","timestamp":1e400,"cost":1e400,
         "durationMs":99999999999999999999,"costs":[{"type":"model","cost":-1e28}],
         "call":{"id":"c"}}}"#;
-    let told = ended(body);
-    assert_eq!((told.cost, told.duration_ms), (None, None));
+    let result = ended(body);
+    assert_eq!((result.cost, result.duration_ms), (None, None));
     let kept = kept_text(&only_draft(body));
     assert!(kept.contains("\"cost\":1e400") && kept.contains("99999999999999999999"));
 }
 
 #[test]
-fn a_date_in_the_year_zero_is_not_told_and_not_lost() {
+fn a_date_in_the_year_zero_is_no_fact_and_not_lost() {
     let body = r#"{"message":{"type":"end-of-call-report","startedAt":"0000-01-01T00:00:00Z",
         "timestamp":-62167219200000,"call":{"id":"c","createdAt":"+12345-01-01T00:00:00Z"}}}"#;
     assert_eq!(ended(body).started_at, None);
@@ -66,7 +66,7 @@ fn a_date_in_the_year_zero_is_not_told_and_not_lost() {
 }
 
 #[test]
-fn a_log_of_nothing_but_tool_calls_tells_a_thousand_of_them() {
+fn a_log_of_tool_calls_only_yields_at_most_a_thousand() {
     let begun = Instant::now();
     let many =
         |entry: &dyn Fn(usize) -> String| (0..12_000).map(entry).collect::<Vec<_>>().join(",");
@@ -206,8 +206,8 @@ proptest! {
             Json::Object(fields) => Json::Object(fields.into_iter().chain([kind]).collect()),
             other => Json::Object(vec![kind, (Cow::Borrowed("call"), other)]),
         };
-        let told = Vapi.translate(&typed.to_compact(), None);
-        prop_assert!(told.is_ok() || matches!(told, Err(Refused::WrongShape(_))));
+        let result = Vapi.translate(&typed.to_compact(), None);
+        prop_assert!(result.is_ok() || matches!(result, Err(TranslateError::UnrecognizedMessage(_))));
     }
 
     #[test]

@@ -7,8 +7,8 @@
 
 use crate::identity::is_placeholder_id;
 use crate::json::{Json, fact_text};
-use crate::plausible::Reading;
-use crate::provider::Refused;
+use crate::plausible::FieldValue;
+use crate::provider::TranslateError;
 
 /// Kind of a body from `GET /call/{id}`, which has no message type of its own.
 pub(super) const CALL_OBJECT: &str = "call-object";
@@ -16,7 +16,7 @@ pub(super) const CALL_OBJECT: &str = "call-object";
 /// Kind of a message with a call and without a type.
 pub(super) const UNTYPED: &str = "untyped";
 
-const NO_MESSAGE: Refused = Refused::WrongShape(
+const NO_MESSAGE: TranslateError = TranslateError::UnrecognizedMessage(
     "expected a Vapi message: an object with a type, a call, tool calls or a function",
 );
 
@@ -37,8 +37,8 @@ impl<'m> Message<'m> {
     /// Finds the message in a body.
     ///
     /// # Errors
-    /// [`Refused::WrongShape`] if nothing in the body can be from Vapi.
-    pub(super) fn open(body: &'m Json<'m>) -> Result<Self, Refused> {
+    /// [`TranslateError::UnrecognizedMessage`] if nothing in the body can be from Vapi.
+    pub(super) fn parse(body: &'m Json<'m>) -> Result<Self, TranslateError> {
         if !body.is_object() {
             return Err(NO_MESSAGE);
         }
@@ -53,15 +53,18 @@ impl<'m> Message<'m> {
     }
 
     fn find_kind(&self) -> Option<String> {
-        let told = self.at_message("type", text).or_else(|| self.at_message("messageType", text));
+        let stated =
+            self.message_field("type", text).or_else(|| self.message_field("messageType", text));
         let is_call_object =
-            self.call.is_none() && told.is_some_and(|kind| direction_word(kind).is_some());
-        let kind = match told.map(fact_text).filter(|kind| !kind.is_empty()) {
+            self.call.is_none() && stated.is_some_and(|kind| direction_word(kind).is_some());
+        let kind = match stated.map(fact_text).filter(|kind| !kind.is_empty()) {
             _ if is_call_object => CALL_OBJECT.to_owned(),
             Some(kind) => kind,
             None if self.has_tool_calls() => "tool-calls".to_owned(),
-            None if self.at_message("functionCall", object).is_some() => "function-call".to_owned(),
-            None if self.at_message("function", filled).is_some() => "function-call".to_owned(),
+            None if self.message_field("functionCall", object).is_some() => {
+                "function-call".to_owned()
+            }
+            None if self.message_field("function", filled).is_some() => "function-call".to_owned(),
             None if self.call.is_some_and(Json::is_filled) => UNTYPED.to_owned(),
             None => return None,
         };
@@ -71,7 +74,7 @@ impl<'m> Message<'m> {
     fn has_tool_calls(&self) -> bool {
         ["toolCallList", "toolWithToolCallList", "toolCalls", "toolCall"]
             .iter()
-            .any(|key| self.at_message(key, filled).is_some())
+            .any(|key| self.message_field(key, filled).is_some())
     }
 
     /// Returns the kind without a condition: `transcript` for `transcript[transcriptType="final"]`.
@@ -85,48 +88,52 @@ impl<'m> Message<'m> {
     }
 
     /// Returns the message and the body around it.
-    pub(super) fn own_places(&self) -> [&'m Json<'m>; 2] {
+    pub(super) fn message_objects(&self) -> [&'m Json<'m>; 2] {
         [self.inner, self.outer]
     }
 
     /// Looks up a field in the message, then in the body around it.
-    pub(super) fn at_message<T>(
+    pub(super) fn message_field<T>(
         &self,
         key: &str,
         read: impl Fn(&'m Json<'m>) -> Option<T>,
     ) -> Option<T> {
-        first_told(self.own_places().map(Some), key, &read)
+        first_present(self.message_objects().map(Some), key, &read)
     }
 
     /// Looks up a field in the call object.
-    pub(super) fn at_call<T>(
+    pub(super) fn call_field<T>(
         &self,
         key: &str,
         read: impl Fn(&'m Json<'m>) -> Option<T>,
     ) -> Option<T> {
-        first_told([self.call], key, &read)
+        first_present([self.call], key, &read)
     }
 
     /// Looks up a field in all places by precedence. Returns the first non-empty value that `read`
     /// accepts.
-    pub(super) fn told<T>(&self, key: &str, read: impl Fn(&'m Json<'m>) -> Option<T>) -> Option<T> {
-        first_told(self.places(), key, &read)
+    pub(super) fn lookup<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&'m Json<'m>) -> Option<T>,
+    ) -> Option<T> {
+        first_present(self.lookup_order(), key, &read)
     }
 
     /// Looks up a field in the given places. Returns the first plausible value, else
-    /// [`Reading::Implausible`] if there was an implausible one.
-    pub(super) fn reading<T>(
+    /// [`FieldValue::Implausible`] if there was an implausible one.
+    pub(super) fn lookup_value<T>(
         places: impl IntoIterator<Item = Option<&'m Json<'m>>>,
         key: &str,
-        read: impl Fn(&'m Json<'m>) -> Reading<T>,
-    ) -> Reading<T> {
+        read: impl Fn(&'m Json<'m>) -> FieldValue<T>,
+    ) -> FieldValue<T> {
         let values = places.into_iter().flatten().filter_map(|place| place.get(key));
-        let mut found = Reading::Absent;
+        let mut found = FieldValue::Absent;
         for value in values.filter(|value| value.is_filled()) {
             match read(value) {
-                Reading::Told(told) => return Reading::Told(told),
-                Reading::Implausible => found = Reading::Implausible,
-                Reading::Absent => {}
+                FieldValue::Plausible(value) => return FieldValue::Plausible(value),
+                FieldValue::Implausible => found = FieldValue::Implausible,
+                FieldValue::Absent => {}
             }
         }
         found
@@ -138,7 +145,7 @@ impl<'m> Message<'m> {
     }
 
     /// Returns all places of a field, by precedence.
-    pub(super) fn places(&self) -> [Option<&'m Json<'m>>; 7] {
+    pub(super) fn lookup_order(&self) -> [Option<&'m Json<'m>>; 7] {
         let part = |whole: Option<&'m Json<'m>>, key| whole.and_then(|whole| whole.get(key));
         [
             Some(self.inner),
@@ -152,7 +159,7 @@ impl<'m> Message<'m> {
     }
 
     /// Returns the places of costs: the message, the body around it, the call.
-    pub(super) fn money_places(&self) -> [Option<&'m Json<'m>>; 3] {
+    pub(super) fn cost_objects(&self) -> [Option<&'m Json<'m>>; 3] {
         [Some(self.inner), Some(self.outer), self.call]
     }
 
@@ -165,7 +172,7 @@ impl<'m> Message<'m> {
             &["messagesOpenAIFormatted"],
             &["conversation"],
         ];
-        let places = self.places();
+        let places = self.lookup_order();
         PATHS.into_iter().flat_map(move |path| {
             places.into_iter().flatten().filter_map(|place| list(place.path(path)?))
         })
@@ -173,11 +180,11 @@ impl<'m> Message<'m> {
 
     /// Returns the platform's id of the call, unchanged.
     pub(super) fn call_id(&self) -> Option<&'m str> {
-        self.at_call("id", id)
+        self.call_field("id", id)
     }
 }
 
-fn first_told<'m, T, const N: usize>(
+fn first_present<'m, T, const N: usize>(
     places: [Option<&'m Json<'m>>; N],
     key: &str,
     read: &impl Fn(&'m Json<'m>) -> Option<T>,

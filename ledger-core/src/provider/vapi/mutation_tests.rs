@@ -10,8 +10,8 @@ use crate::envelope::Draft;
 use crate::event::Event;
 use crate::json::Json;
 use crate::money::Nanos;
-use crate::plausible::MOST_NANOS;
-use crate::provider::{Adapter, Refused, Translation};
+use crate::plausible::MAX_NANOS;
+use crate::provider::{Adapter, TranslateError, Translation};
 
 /// Maximum length of facts. Longer facts could contain personal data; names and reasons are cut to
 /// 200 characters each.
@@ -109,31 +109,31 @@ fn is_tool_name(key: &str) -> bool {
     matches!(key, "role" | "name" | "id" | "toolCallId" | "tool_call_id" | "type" | "function")
 }
 
-fn translate(body: &[u8]) -> Result<Translation, Refused> {
+fn translate(body: &[u8]) -> Result<Translation, TranslateError> {
     Vapi.translate(body, Some("US"))
 }
 
 /// Checks the properties of every translation.
 fn check(body: &[u8]) -> TestCaseResult {
-    let told = match translate(body) {
-        Ok(told) => told,
+    let translation = match translate(body) {
+        Ok(translation) => translation,
         Err(refused) => {
             prop_assert_eq!(translate(body).err(), Some(refused));
             return Ok(());
         }
     };
-    prop_assert!(!told.drafts.is_empty());
-    for draft in &told.drafts {
+    prop_assert!(!translation.drafts.is_empty());
+    for draft in &translation.drafts {
         check_facts(draft)?;
-        prop_assert_eq!(&draft.correlation, &told.drafts[0].correlation);
+        prop_assert_eq!(&draft.correlation, &translation.drafts[0].correlation);
     }
     let again = translate(body).expect("it was translated before");
-    prop_assert!(same(&told, &again));
+    prop_assert!(same(&translation, &again));
     // The winner of repeated keys is also the one in the canonical form.
-    let canonical = translate(&told.canonical).expect("the same JSON");
-    prop_assert_eq!(&canonical.canonical, &told.canonical);
-    prop_assert_eq!(facts(&canonical), facts(&told));
-    let raw = told.drafts[0].sections.raw.as_deref().expect("the body is kept");
+    let canonical = translate(&translation.canonical).expect("the same JSON");
+    prop_assert_eq!(&canonical.canonical, &translation.canonical);
+    prop_assert_eq!(facts(&canonical), facts(&translation));
+    let raw = translation.drafts[0].sections.raw.as_deref().expect("the body is kept");
     prop_assert!(Json::parse(raw).is_ok());
     prop_assert!(raw.len() <= body.len() + 9 * body.len() / 2, "what is cut leaves a short word");
     Ok(())
@@ -168,8 +168,8 @@ fn only_whole_numbers(value: &Json<'_>) -> bool {
     }
 }
 
-fn facts(told: &Translation) -> Vec<String> {
-    told.drafts.iter().map(|draft| draft.event.to_facts()).collect()
+fn facts(translation: &Translation) -> Vec<String> {
+    translation.drafts.iter().map(|draft| draft.event.to_facts()).collect()
 }
 
 fn same(one: &Translation, two: &Translation) -> bool {
@@ -190,37 +190,37 @@ fn the_captures_have_personal_values_to_plant_a_canary_in() {
     for (name, body) in messages() {
         let mut tree = Json::parse(body.as_bytes()).expect("JSON");
         planted += plant(&mut tree, "", false);
-        assert_names_nobody(&tree.to_compact()).unwrap_or_else(|found| panic!("{name}: {found}"));
+        assert_no_canary(&tree.to_compact()).unwrap_or_else(|found| panic!("{name}: {found}"));
     }
     assert!(planted > 500, "{planted}");
 }
 
 /// Asserts that the canary is in no fact, no error and no debug output.
-fn assert_names_nobody(body: &[u8]) -> TestCaseResult {
-    let told = match translate(body) {
-        Ok(told) => told,
+fn assert_no_canary(body: &[u8]) -> TestCaseResult {
+    let translation = match translate(body) {
+        Ok(translation) => translation,
         Err(refused) => {
             let printed = format!("{refused} {refused:?}");
-            prop_assert!(!names_somebody(&printed), "{}", printed);
+            prop_assert!(!has_canary(&printed), "{}", printed);
             return Ok(());
         }
     };
-    prop_assert!(!names_somebody(&told.kind));
-    let printed = format!("{:?} {:?}", told.routing, told.reply);
-    prop_assert!(!names_somebody(&printed), "{}", printed);
-    for draft in &told.drafts {
+    prop_assert!(!has_canary(&translation.kind));
+    let printed = format!("{:?} {:?}", translation.routing, translation.reply);
+    prop_assert!(!has_canary(&printed), "{}", printed);
+    for draft in &translation.drafts {
         let facts = draft.event.to_facts();
-        prop_assert!(!names_somebody(&facts), "{}", facts);
+        prop_assert!(!has_canary(&facts), "{}", facts);
         let printed = format!("{draft:?}");
-        prop_assert!(!names_somebody(&printed), "{}", printed);
+        prop_assert!(!has_canary(&printed), "{}", printed);
         prop_assert!(printed.len() < 20_000, "the body is printed in some form: {}", printed);
     }
-    let printed = format!("{told:?}");
-    prop_assert!(!names_somebody(&printed), "{}", printed);
+    let printed = format!("{translation:?}");
+    prop_assert!(!has_canary(&printed), "{}", printed);
     Ok(())
 }
 
-fn names_somebody(text: &str) -> bool {
+fn has_canary(text: &str) -> bool {
     text.contains(CANARY) || text.contains(&CANARY_PHONE[1..])
 }
 
@@ -239,11 +239,11 @@ proptest! {
     fn no_personal_value_is_a_fact_or_printed(body in captured(), mutations in in_place()) {
         let mut tree = Json::parse(body.as_bytes()).expect("JSON");
         plant(&mut tree, "", false);
-        assert_names_nobody(&mutated(tree, &mutations).to_compact())?;
+        assert_no_canary(&mutated(tree, &mutations).to_compact())?;
     }
 
     #[test]
-    fn no_secret_is_kept_wherever_it_stands(
+    fn no_secret_is_kept_at_any_depth(
         body in captured(),
         mutations in anywhere(),
         places in prop::collection::vec((any::<prop::sample::Index>(), 0..SECRETS.len()), 1..5),
@@ -254,12 +254,12 @@ proptest! {
             add_secret(&mut tree, *place, SECRETS[*secret]);
         }
         let body = tree.to_compact();
-        let planted = String::from_utf8_lossy(&body).contains(HUSH);
-        if let Ok(told) = translate(&body) {
-            for draft in &told.drafts {
-                prop_assert!(!kept_text(draft).contains(HUSH), "{}", kept_text(draft));
+        let planted = String::from_utf8_lossy(&body).contains(PLANTED_SECRET);
+        if let Ok(translation) = translate(&body) {
+            for draft in &translation.drafts {
+                prop_assert!(!kept_text(draft).contains(PLANTED_SECRET), "{}", kept_text(draft));
             }
-            prop_assert!(!planted || kept_text(&told.drafts[0]).contains("[removed]"));
+            prop_assert!(!planted || kept_text(&translation.drafts[0]).contains("[removed]"));
         }
     }
 }
@@ -291,7 +291,7 @@ proptest! {
 }
 
 /// A secret value to plant under each of these names.
-const HUSH: &str = "hush-hush-hush";
+const PLANTED_SECRET: &str = "hush-hush-hush";
 const SECRETS: [&str; 8] = [
     "secret",
     "twilioAuthToken",
@@ -309,7 +309,7 @@ fn add_secret(tree: &mut Json<'_>, place: prop::sample::Index, name: &'static st
     if below == 0 {
         return;
     }
-    let secret = || (name.into(), Json::String(HUSH.into()));
+    let secret = || (name.into(), Json::String(PLANTED_SECRET.into()));
     at_parent(tree, place.index(below), |parent, _| match parent {
         Json::Object(fields) => fields.push(secret()),
         Json::Array(items) => items.push(Json::Object(vec![secret()])),
@@ -360,10 +360,10 @@ proptest! {
     fn money_is_what_its_digits_say((text, nanos) in amount(), quoted in any::<bool>()) {
         let written = if quoted { format!("\"{text}\"") } else { text.clone() };
         let body = format!(r#"{{"message":{{"type":"end-of-call-report","cost":{written}}}}}"#);
-        let told = translate(body.as_bytes()).expect("a message");
-        let Event::CallEnded(ended) = &told.drafts[0].event else { panic!("an end") };
+        let translation = translate(body.as_bytes()).expect("a message");
+        let Event::CallEnded(ended) = &translation.drafts[0].event else { panic!("an end") };
         let cost = ended.cost.as_ref().map(|cost| cost.total_nanos);
-        let plausible = (0..=MOST_NANOS.0).contains(&nanos);
+        let plausible = (0..=MAX_NANOS.0).contains(&nanos);
         prop_assert_eq!(cost, plausible.then_some(Nanos(nanos)), "{}", text);
     }
 }

@@ -9,7 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::message::{Message, list};
 use crate::json::Json;
 use crate::money::parse_decimal;
-use crate::plausible::{LONGEST_MS, MOST_INTERRUPTIONS};
+use crate::plausible::{MAX_CALL_MS, MAX_INTERRUPTIONS};
 
 /// Returns the average latency of the complete turns, in milliseconds. Zero means that nothing was
 /// measured, so it is omitted.
@@ -18,7 +18,7 @@ pub(super) fn turn_latency_ms(message: &Message<'_>) -> Option<i64> {
         // For positive numbers this rounds half up; the range check below rejects all others.
         let rounding = RoundingStrategy::MidpointAwayFromZero;
         let millis = number(average)?.round_dp_with_strategy(0, rounding).to_i64()?;
-        (1..=LONGEST_MS).contains(&millis).then_some(millis)
+        (1..=MAX_CALL_MS).contains(&millis).then_some(millis)
     })
 }
 
@@ -46,12 +46,12 @@ fn metric<'m, T>(
     key: &str,
     read: impl Fn(&'m Json<'m>) -> Option<T>,
 ) -> Option<T> {
-    message.told("performanceMetrics", |metrics| metrics.get(key).and_then(&read))
+    message.lookup("performanceMetrics", |metrics| metrics.get(key).and_then(&read))
 }
 
 fn interruptions(count: &Json<'_>) -> Option<u32> {
     let count = number(count).filter(Decimal::is_integer)?.to_u32()?;
-    (count <= MOST_INTERRUPTIONS).then_some(count)
+    (count <= MAX_INTERRUPTIONS).then_some(count)
 }
 
 /// Returns the value of a JSON number. A text is not a measurement.

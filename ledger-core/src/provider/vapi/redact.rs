@@ -44,7 +44,7 @@ fn redact_value(value: &mut Json<'_>, nesting: usize) -> bool {
 }
 
 fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> bool {
-    let is_secret_pair = names_a_secret(fields);
+    let is_secret_pair = is_secret_header(fields);
     fields.iter_mut().fold(false, |cut, (key, value)| {
         let is_secret =
             is_secret_name(key) || (is_secret_pair && key.eq_ignore_ascii_case("value"));
@@ -95,7 +95,7 @@ fn cut_password(link: &mut Cow<'_, str>) -> bool {
 }
 
 /// Returns true for a header in a list: `{"name": "Authorization", "value": …}`.
-fn names_a_secret(fields: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+fn is_secret_header(fields: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     fields.iter().any(|(key, value)| {
         matches!(key.as_ref(), "name" | "key" | "header")
             && value.as_str().is_some_and(is_secret_name)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_a_secret_name_is_removed_wherever_it_stands() {
+    fn a_value_with_a_secret_name_is_removed_at_any_depth() {
         for name in [
             "twilioAuthToken",
             "authToken",

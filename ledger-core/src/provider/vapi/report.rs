@@ -8,7 +8,7 @@ use super::{conversation, cost, performance, tool_log};
 use crate::envelope::Sections;
 use crate::event::{CallEnded, CallFacts};
 use crate::json::{Json, fact_text};
-use crate::plausible::{self, Reading, mark};
+use crate::plausible::{self, FieldValue, add_implausible};
 
 /// Translates the end-of-call report.
 pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, Sections) {
@@ -66,15 +66,15 @@ pub(super) fn time(
     name: &str,
     call: &mut CallFacts,
 ) -> Option<DateTime<Utc>> {
-    let reading = Message::reading(message.places(), key, Json::time);
-    if reading == Reading::Implausible {
-        mark(&mut call.implausible, name);
+    let value = Message::lookup_value(message.lookup_order(), key, Json::time);
+    if value == FieldValue::Implausible {
+        add_implausible(&mut call.implausible, name);
     }
-    reading.told()
+    value.plausible()
 }
 
 fn ended_reason(message: &Message<'_>) -> Option<String> {
-    message.told("endedReason", text).map(fact_text).filter(|reason| !reason.is_empty())
+    message.lookup("endedReason", text).map(fact_text).filter(|reason| !reason.is_empty())
 }
 
 /// Returns the duration from the most exact source. An implausible duration is listed in the facts,
@@ -85,30 +85,30 @@ fn duration_ms(
     ended_at: Option<DateTime<Utc>>,
     call: &mut CallFacts,
 ) -> Option<i64> {
-    let mut told = |key, unit_ms: i64| {
-        let reading = Message::reading(message.places(), key, |value| {
+    let mut lookup_ms = |key, unit_ms: i64| {
+        let value = Message::lookup_value(message.lookup_order(), key, |value| {
             let Some(number) = value.as_decimal() else { return unreadable(value) };
             let millis = number.checked_mul(Decimal::from(unit_ms));
-            millis.map_or(Reading::Implausible, plausible::duration_ms)
+            millis.map_or(FieldValue::Implausible, plausible::duration_ms)
         });
-        if reading == Reading::Implausible {
-            mark(&mut call.implausible, "duration_ms");
+        if value == FieldValue::Implausible {
+            add_implausible(&mut call.implausible, "duration_ms");
         }
-        reading.told()
+        value.plausible()
     };
-    let exact = told("durationMs", 1).or_else(|| told("durationSeconds", 1000));
+    let exact = lookup_ms("durationMs", 1).or_else(|| lookup_ms("durationSeconds", 1000));
     let between = || plausible::between(started_at?, ended_at?);
     exact
         .or_else(between)
-        .or_else(|| told("duration", 1000))
-        .or_else(|| told("durationMinutes", 60_000))
+        .or_else(|| lookup_ms("duration", 1000))
+        .or_else(|| lookup_ms("durationMinutes", 60_000))
 }
 
 /// Classifies a value that is no decimal: a number beyond the range of a decimal is implausible,
 /// any other value is absent.
-pub(super) fn unreadable<T>(value: &Json<'_>) -> Reading<T> {
+pub(super) fn unreadable<T>(value: &Json<'_>) -> FieldValue<T> {
     match value {
-        Json::Number(_) => Reading::Implausible,
-        _ => Reading::Absent,
+        Json::Number(_) => FieldValue::Implausible,
+        _ => FieldValue::Absent,
     }
 }

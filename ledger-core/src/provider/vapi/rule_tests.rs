@@ -10,7 +10,7 @@ fn event(body: &str) -> Event {
 }
 
 #[test]
-fn the_message_is_believed_before_its_artifact_and_that_before_the_snapshot() {
+fn the_message_has_precedence_over_its_artifact_and_that_over_the_snapshot() {
     let body = |message: &str| {
         format!(
             r#"{{"message":{{"type":"end-of-call-report",{message}"artifact":{{"transcript":"b"}},
@@ -25,8 +25,8 @@ fn the_message_is_believed_before_its_artifact_and_that_before_the_snapshot() {
         assert_eq!(transcript(empty).as_deref(), Some("b"), "{empty}");
     }
     assert_eq!(ended(&body("")).ended_reason.as_deref(), Some("old"));
-    let told = ended(&body(r#""endedReason":"new","#));
-    assert_eq!(told.ended_reason.as_deref(), Some("new"));
+    let result = ended(&body(r#""endedReason":"new","#));
+    assert_eq!(result.ended_reason.as_deref(), Some("new"));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_status_in_the_snapshot_is_never_the_status_of_the_call() {
 }
 
 #[test]
-fn a_call_object_tells_its_own_truth_at_its_updated_at() {
+fn a_call_object_is_current_as_of_its_updated_at() {
     let draft = only_draft(&read("vapi/api-create-call-response.outbound.json"));
     assert_eq!(draft.occurred_at.map(|at| at.timestamp_millis()), Some(1_763_563_615_100));
     let Event::CallStatusChanged(changed) = draft.event else { panic!("a status") };
@@ -66,13 +66,13 @@ fn a_status_becomes_the_event_it_means() {
     let of = |status: &str| {
         let body = format!(r#"{{"message":{{"type":"status-update","status":{status}}}}}"#);
         let event = event(&body);
-        let told = match &event {
+        let result = match &event {
             Event::CallStatusChanged(changed) => {
                 Some((changed.status, changed.provider_status.clone()))
             }
             _ => None,
         };
-        (event.event_type(), told)
+        (event.event_type(), result)
     };
     assert_eq!(of("\"in-progress\"").0, "call.started");
     assert_eq!(of("\"ended\"").0, "call.ended");
@@ -84,22 +84,22 @@ fn a_status_becomes_the_event_it_means() {
         ("not-found", None),
         ("brand-new", None),
     ] {
-        let told = Some((status, word.to_owned()));
-        assert_eq!(of(&format!("\"{word}\"")), ("call.status_changed", told), "{word}");
+        let result = Some((status, word.to_owned()));
+        assert_eq!(of(&format!("\"{word}\"")), ("call.status_changed", result), "{word}");
     }
     assert_eq!(of("null").0, "call.message_received");
 }
 
 #[test]
 fn a_bare_end_takes_its_time_from_the_message_and_no_money_from_the_snapshot() {
-    let told = ended(
+    let result = ended(
         r#"{"message":{"type":"status-update","status":"ended","endedReason":"customer-busy",
         "timestamp":1700000000000.5,"call":{"id":"c","cost":0,"costBreakdown":{"total":0}}}}"#,
     );
-    assert!(!told.report);
-    assert_eq!(told.ended_reason.as_deref(), Some("customer-busy"));
-    assert_eq!(told.ended_at.map(|at| at.timestamp_micros()), Some(1_700_000_000_000_500));
-    assert_eq!((told.cost, told.duration_ms), (None, None));
+    assert!(!result.report);
+    assert_eq!(result.ended_reason.as_deref(), Some("customer-busy"));
+    assert_eq!(result.ended_at.map(|at| at.timestamp_micros()), Some(1_700_000_000_000_500));
+    assert_eq!((result.cost, result.duration_ms), (None, None));
 }
 
 #[test]
@@ -148,15 +148,15 @@ fn measured(metrics: &str) -> [Option<i64>; 4] {
 }
 
 fn measured_in(fields: &str) -> [Option<i64>; 4] {
-    let told = ended(&format!(r#"{{"type":"end-of-call-report","call":{{"id":"c"}},{fields}}}"#));
+    let result = ended(&format!(r#"{{"type":"end-of-call-report","call":{{"id":"c"}},{fields}}}"#));
     let [turns, user, assistant] =
-        [told.turns, told.user_interruptions, told.assistant_interruptions]
+        [result.turns, result.user_interruptions, result.assistant_interruptions]
             .map(|count| count.map(i64::from));
-    [told.turn_latency_ms, turns, user, assistant]
+    [result.turn_latency_ms, turns, user, assistant]
 }
 
 #[test]
-fn a_report_tells_how_fast_the_turns_were_and_who_was_interrupted() {
+fn a_report_has_turn_latency_and_interruptions() {
     let metrics = r#"{"turnLatencies":[{"turnLatency":1200},{"turnLatency":800}],
         "turnLatencyAverage":1000,"modelLatencyAverage":300,"numUserInterrupted":2,
         "numAssistantInterrupted":0}"#;
@@ -170,9 +170,9 @@ fn a_report_tells_how_fast_the_turns_were_and_who_was_interrupted() {
     );
     assert_eq!(ended(&object).turn_latency_ms, Some(1000));
     let name = "vapi/end-of-call-report.inbound-performance-metrics.reconstructed.json";
-    let told = ended(&read(name));
-    assert_eq!((told.turn_latency_ms, told.turns), (Some(1250), Some(2)));
-    assert_eq!((told.user_interruptions, told.assistant_interruptions), (Some(1), Some(2)));
+    let result = ended(&read(name));
+    assert_eq!((result.turn_latency_ms, result.turns), (Some(1250), Some(2)));
+    assert_eq!((result.user_interruptions, result.assistant_interruptions), (Some(1), Some(2)));
     assert_eq!(measured("{}"), [None; 4]);
     assert_eq!(measured_in(r#""artifact":{}"#), [None; 4]);
 }
@@ -188,13 +188,13 @@ fn a_turns_latency_is_rounded_half_up_without_a_float() {
         ("0.5", 1),
         ("86400000", 86_400_000),
     ] {
-        let told = measured(&format!(r#"{{"turnLatencyAverage":{average}}}"#));
-        assert_eq!(told, [Some(millis), None, None, None], "{average}");
+        let result = measured(&format!(r#"{{"turnLatencyAverage":{average}}}"#));
+        assert_eq!(result, [Some(millis), None, None, None], "{average}");
     }
 }
 
 #[test]
-fn what_no_call_can_have_measured_is_not_told_and_not_lost() {
+fn impossible_measurements_are_no_facts_and_not_lost() {
     for strange in [
         "-1",
         "-0.5",
@@ -251,14 +251,14 @@ fn what_no_call_can_have_measured_is_not_told_and_not_lost() {
 }
 
 #[test]
-fn a_metric_that_makes_no_sense_does_not_hide_the_same_one_told_elsewhere() {
+fn an_impossible_metric_does_not_hide_a_valid_one_elsewhere() {
     let fields = r#""performanceMetrics":{"turnLatencyAverage":-1,"numUserInterrupted":1},
         "artifact":{"performanceMetrics":{"turnLatencyAverage":900,"numUserInterrupted":9}}"#;
     assert_eq!(measured_in(fields), [Some(900), None, Some(1), None]);
 }
 
 #[test]
-fn a_message_without_a_time_says_so() {
+fn a_message_without_a_time_is_marked_untimed() {
     let facts = call_facts(r#"{"message":{"type":"hang","timestamp":"0000-00-00"}}"#);
     assert!(facts.untimed);
     assert!(!call_facts(r#"{"message":{"type":"hang","timestamp":1.7E12}}"#).untimed);
@@ -269,14 +269,14 @@ fn a_person_is_taken_from_customer_field_by_field() {
     let body = r#"{"message":{"type":"hang","customer":{"number":"(555) 010-0001","email":"nope"},
         "call":{"id":"c","customer":{"number":"+15550100009","name":"Example Person",
         "email":"a@example.com","externalId":"x-1","sipUri":"sip:a@example.com"}}}}"#;
-    let told = super::Vapi.translate(body.as_bytes(), Some("US")).expect("a message");
-    let party = told.party.expect("a person");
+    let result = super::Vapi.translate(body.as_bytes(), Some("US")).expect("a message");
+    let party = result.party.expect("a person");
     assert_eq!(party.phone.as_deref(), Some("+15550100001"));
     assert_eq!(party.name.as_deref(), Some("Example Person"));
     assert_eq!(party.email.as_deref(), Some("nope"));
     assert_eq!(party.external_id.as_deref(), Some("x-1"));
     assert_eq!(party.sip_uri.as_deref(), Some("sip:a@example.com"));
-    let facts = super::fixtures::call_of(&told.drafts[0].event).party;
+    let facts = super::fixtures::call_of(&result.drafts[0].event).party;
     let valid = Some(Presence::Valid);
     let email = Some(Presence::Invalid);
     let expected = PartyFacts {
@@ -304,10 +304,10 @@ fn a_number_that_is_none_is_kept_as_given() {
 #[test]
 fn our_own_number_is_no_person() {
     let body = r#"{"message":{"type":"hang","phoneNumber":{"id":"p","number":"+15550100002"}}}"#;
-    let told = translate(body);
-    assert_eq!(told.party, None);
-    assert_eq!(told.routing.phone_number_id.as_deref(), Some("p"));
-    assert_eq!(told.routing.phone_number.as_deref(), Some("+15550100002"));
+    let result = translate(body);
+    assert_eq!(result.party, None);
+    assert_eq!(result.routing.phone_number_id.as_deref(), Some("p"));
+    assert_eq!(result.routing.phone_number.as_deref(), Some("+15550100002"));
     let legacy = translate(r#"{"type":"hang","call":{"id":"c","phoneNumber":"+15550100001"}}"#);
     assert_eq!(legacy.party.and_then(|party| party.phone).as_deref(), Some("+15550100001"));
     assert_eq!(legacy.routing, Routing::default());
@@ -324,7 +324,7 @@ fn routes_never_come_from_what_a_caller_can_set() {
 }
 
 #[test]
-fn a_call_is_a_test_when_its_metadata_says_so() {
+fn a_call_is_a_test_if_its_metadata_marks_it() {
     let is_test = |metadata: &str| {
         let call = format!(r#"{{"id":"c","metadata":{metadata}}}"#);
         call_facts(&format!(r#"{{"message":{{"type":"hang","call":{call}}}}}"#)).is_test
@@ -364,17 +364,17 @@ fn a_final_transcript_is_one_turn_and_a_partial_one_is_telemetry() {
     for (kind, rest) in
         [(final_type, ""), ("transcript", r#","transcriptType":"final""#), ("transcript", "")]
     {
-        let told = translate(&body(kind, rest));
-        assert!(!told.is_telemetry, "{kind}{rest}");
-        assert_eq!(told.kind, kind);
-        let turns = &told.drafts[0].sections.conversation.as_ref().expect("a turn").messages;
+        let result = translate(&body(kind, rest));
+        assert!(!result.is_telemetry, "{kind}{rest}");
+        assert_eq!(result.kind, kind);
+        let turns = &result.drafts[0].sections.conversation.as_ref().expect("a turn").messages;
         assert_eq!((turns[0].role.as_str(), turns[0].text.as_str()), ("user", "Hi."));
         assert_eq!(turns[0].at_ms, Some(1_700_000_000_000));
     }
     let partial_type = "transcript[transcriptType=\"partial\"]";
     for (kind, rest) in [(partial_type, ""), ("transcript", r#","transcriptType":"partial""#)] {
-        let told = translate(&body(kind, rest));
-        assert!(told.is_telemetry && told.drafts[0].sections.conversation.is_none(), "{kind}");
+        let result = translate(&body(kind, rest));
+        assert!(result.is_telemetry && result.drafts[0].sections.conversation.is_none(), "{kind}");
     }
 }
 
@@ -389,7 +389,7 @@ fn an_unknown_type_is_kept_under_its_own_name() {
 }
 
 #[test]
-fn a_transfer_tells_the_kind_of_destination_and_seals_the_rest() {
+fn a_transfer_has_the_kind_of_destination_and_seals_the_rest() {
     let kind = |fields: &str| match event(&format!(r#"{{"type":"transfer-update",{fields}}}"#)) {
         Event::CallTransferred(transferred) => transferred.destination_kind,
         other => panic!("{} is no transfer", other.event_type()),

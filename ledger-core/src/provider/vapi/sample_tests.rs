@@ -1,9 +1,9 @@
 //! Tests of every captured body with its expected translation.
 
-use super::fixtures::{REFUSED, all, call_of, kept_text, messages, translate, try_translate};
+use super::fixtures::{REJECTED, all, call_of, kept_text, messages, translate, try_translate};
 use crate::envelope::{Correlation, StreamKind};
 use crate::json::Json;
-use crate::provider::{Refused, Reply};
+use crate::provider::{Reply, TranslateError};
 
 /// File, message type, event type, stream, reply; `~` before a type marks telemetry.
 const EXPECTED: &str = "
@@ -92,20 +92,20 @@ fn every_captured_message_becomes_what_it_should() {
 }
 
 fn line(name: &str, body: &str) -> String {
-    let told = translate(body);
-    let mark = if told.is_telemetry { "~" } else { "" };
-    let stream = match &told.drafts[0].correlation {
+    let translation = translate(body);
+    let mark = if translation.is_telemetry { "~" } else { "" };
+    let stream = match &translation.drafts[0].correlation {
         Correlation::Named(StreamKind::Call, id) => {
-            assert_eq!(told.provider_call_id.as_ref(), Some(id), "{name}");
+            assert_eq!(translation.provider_call_id.as_ref(), Some(id), "{name}");
             "call"
         }
         Correlation::Named(kind, _) => kind.as_str(),
         Correlation::None => "none",
     };
-    let reply = match &told.reply {
+    let reply = match &translation.reply {
         Reply::Acknowledge => "ok",
         Reply::ToolResults(requests) => {
-            assert_eq!(requests.len(), told.drafts.len(), "{name}");
+            assert_eq!(requests.len(), translation.drafts.len(), "{name}");
             "results"
         }
         Reply::FunctionResult(_) => "function",
@@ -113,24 +113,30 @@ fn line(name: &str, body: &str) -> String {
         Reply::Destination => "destination",
         Reply::Fixed(_) => "documents",
     };
-    let types: Vec<_> = told.drafts.iter().map(|draft| draft.event.event_type()).collect();
+    let types: Vec<_> = translation.drafts.iter().map(|draft| draft.event.event_type()).collect();
     let file = name.trim_end_matches(".json");
-    format!("{file} {mark}{} {} {stream} {reply}", told.kind, types.join(","))
+    format!("{file} {mark}{} {} {stream} {reply}", translation.kind, types.join(","))
 }
 
 #[test]
 fn what_is_no_message_of_vapi_is_refused() {
-    for (name, body) in all().iter().filter(|(name, _)| REFUSED.contains(&name.as_str())) {
-        assert!(matches!(try_translate(body), Err(Refused::WrongShape(_))), "{name}");
+    for (name, body) in all().iter().filter(|(name, _)| REJECTED.contains(&name.as_str())) {
+        assert!(
+            matches!(try_translate(body), Err(TranslateError::UnrecognizedMessage(_))),
+            "{name}"
+        );
     }
     for body in ["[]", "null", "\"tool-calls\"", "{}", r#"{"message":{}}"#, r#"{"message":5}"#] {
-        assert!(matches!(try_translate(body), Err(Refused::WrongShape(_))), "{body}");
+        assert!(
+            matches!(try_translate(body), Err(TranslateError::UnrecognizedMessage(_))),
+            "{body}"
+        );
     }
 }
 
 #[test]
 fn each_element_of_a_list_of_call_objects_is_a_message() {
-    let (_, list) = all().into_iter().find(|(name, _)| name == REFUSED[1]).expect("the list");
+    let (_, list) = all().into_iter().find(|(name, _)| name == REJECTED[1]).expect("the list");
     let list = Json::parse(list.as_bytes()).expect("JSON");
     assert_eq!(list.items().len(), 2);
     for call in list.items() {
@@ -163,12 +169,12 @@ fn no_secret_of_any_capture_is_kept() {
 #[test]
 fn a_body_is_kept_whole_but_for_its_secrets() {
     for (name, body) in messages() {
-        let told = translate(&body);
-        let raw = told.drafts[0].sections.raw.as_ref().expect("raw");
+        let translation = translate(&body);
+        let raw = translation.drafts[0].sections.raw.as_ref().expect("raw");
         let kept = Json::parse(raw).expect("JSON").to_value();
         let sent = serde_json::from_str::<serde_json::Value>(&body).expect("JSON");
         assert_same_but_removed(&kept, &sent, &name);
-        assert!(told.drafts[1..].iter().all(|draft| draft.sections.raw.is_none()), "{name}");
+        assert!(translation.drafts[1..].iter().all(|draft| draft.sections.raw.is_none()), "{name}");
     }
 }
 

@@ -134,8 +134,8 @@ pub(super) fn user_info(rest: &str) -> Option<(usize, usize)> {
     user_info.contains(':').then_some((from, from + user_info.len()))
 }
 
-fn run(text: &str, belongs: impl Fn(u8) -> bool) -> &str {
-    let len = text.bytes().position(|byte| !belongs(byte)).unwrap_or(text.len());
+fn run(text: &str, is_member: impl Fn(u8) -> bool) -> &str {
+    let len = text.bytes().position(|byte| !is_member(byte)).unwrap_or(text.len());
     &text[..len]
 }
 

@@ -16,20 +16,20 @@ const MAX_TOOLS: usize = 1000;
 
 /// Maximum number of tool calls with the same id that are compared. Bounds the cost of a hostile
 /// log.
-const MAX_ALIKE: usize = 200;
+const MAX_SAME_ID: usize = 200;
 
 /// Returns the tool calls of a finished call: the facts, and the sealed arguments and results.
 pub(super) fn tools(message: &Message<'_>) -> (Vec<ToolFact>, Vec<ToolIo>) {
     let logs = message.logs().map(ToolLog::read);
     let mut log = logs.into_iter().find(|log| !log.uses.is_empty()).unwrap_or_default();
-    if let Some(calls) = message.told("toolCalls", list) {
+    if let Some(calls) = message.lookup("toolCalls", list) {
         log.merge(calls);
     }
     log.uses.into_iter().zip(0..).map(|(tool_use, nth)| tool_use.split(nth)).unzip()
 }
 
 /// A tool call in the log, with or without its result.
-struct Use<'m> {
+struct ToolUse<'m> {
     call: ToolCall<'m>,
     at_ms: Option<i64>,
     result: Option<Value>,
@@ -37,7 +37,7 @@ struct Use<'m> {
     listed: Option<usize>,
 }
 
-impl Use<'_> {
+impl ToolUse<'_> {
     fn split(self, nth: u16) -> (ToolFact, ToolIo) {
         let fact = self.call.fact(self.at_ms);
         (fact, ToolIo { nth, arguments: self.call.arguments, result: self.result })
@@ -57,7 +57,7 @@ impl Use<'_> {
 
 #[derive(Default)]
 struct ToolLog<'m> {
-    uses: Vec<Use<'m>>,
+    uses: Vec<ToolUse<'m>>,
     by_id: HashMap<&'m str, Vec<usize>>,
     lists: usize,
 }
@@ -71,7 +71,7 @@ impl<'m> ToolLog<'m> {
             match filled_text(message, &["role", "type"]) {
                 Some("function_call") => log.call(ToolCall::read(message), at_ms),
                 Some("tool_call_result" | "function_result" | "tool" | "function") => {
-                    log.answer(message, at_ms);
+                    log.add_result(message, at_ms);
                 }
                 _ => {
                     let calls =
@@ -104,37 +104,41 @@ impl<'m> ToolLog<'m> {
                 known.listed = Some(here);
             }
             Some(_) => {}
-            None => self.add(Use { call, at_ms, result: None, listed: Some(here) }),
+            None => self.add(ToolUse { call, at_ms, result: None, listed: Some(here) }),
         }
     }
 
-    /// Returns the first tool call with this id that `is_meant` accepts.
-    fn find(&mut self, id: &str, is_meant: impl Fn(&Use<'m>) -> bool) -> Option<&mut Use<'m>> {
-        let nth = self.by_id.get(id)?.iter().copied().find(|nth| is_meant(&self.uses[*nth]))?;
+    /// Returns the first tool call with this id that `is_match` accepts.
+    fn find(
+        &mut self,
+        id: &str,
+        is_match: impl Fn(&ToolUse<'m>) -> bool,
+    ) -> Option<&mut ToolUse<'m>> {
+        let nth = self.by_id.get(id)?.iter().copied().find(|nth| is_match(&self.uses[*nth]))?;
         self.uses.get_mut(nth)
     }
 
     /// Adds a tool call up to the maximum. Further ones are not indexed either: otherwise a log of
     /// tool calls only would be searched once for each of them.
-    fn add(&mut self, tool_use: Use<'m>) {
+    fn add(&mut self, tool_use: ToolUse<'m>) {
         if self.uses.len() < MAX_TOOLS {
             if let Some(id) = tool_use.call.id {
-                let alike = self.by_id.entry(id).or_default();
-                if alike.len() < MAX_ALIKE {
-                    alike.push(self.uses.len());
+                let same_id = self.by_id.entry(id).or_default();
+                if same_id.len() < MAX_SAME_ID {
+                    same_id.push(self.uses.len());
                 }
             }
             self.uses.push(tool_use);
         }
     }
 
-    fn answer(&mut self, message: &'m Json<'m>, at_ms: Option<i64>) {
+    fn add_result(&mut self, message: &'m Json<'m>, at_ms: Option<i64>) {
         let id = filled_text(message, &["toolCallId", "tool_call_id"]);
         let name = filled_text(message, &["name"]).map(fact_text);
         let result = ["result", "content", "message"].iter().find_map(|key| message.get(key));
         let result = result.filter(|result| **result != Json::Null).map(Json::to_value);
         let known = match (id, &name) {
-            (Some(id), _) => self.answered(id),
+            (Some(id), _) => self.call_for_result(id),
             (None, name) => self.uses.iter_mut().find(|known| {
                 known.result.is_none() && name.as_ref().is_none_or(|name| known.call.name == *name)
             }),
@@ -144,15 +148,15 @@ impl<'m> ToolLog<'m> {
             // A result without a call in this log: the tool was called all the same.
             None if id.is_some() || name.is_some() => {
                 let name = name.unwrap_or_default();
-                let call = ToolCall { id, told_id: id, name, arguments: None, nth: 0, place: 0 };
-                self.add(Use { call, at_ms, result, listed: None });
+                let call = ToolCall { id, raw_id: id, name, arguments: None, nth: 0, place: 0 };
+                self.add(ToolUse { call, at_ms, result, listed: None });
             }
             None => {}
         }
     }
 
     /// Returns the tool call for a result with this id: the first without a result, else the last.
-    fn answered(&mut self, id: &str) -> Option<&mut Use<'m>> {
+    fn call_for_result(&mut self, id: &str) -> Option<&mut ToolUse<'m>> {
         let all = self.by_id.get(id)?;
         let open = all.iter().find(|nth| self.uses[**nth].result.is_none());
         let nth = *open.or(all.last())?;
@@ -185,7 +189,7 @@ impl<'m> ToolLog<'m> {
             let is_own_id = call.id.is_some_and(|id| id != call.name);
             let is_known = (0..self.uses.len()).any(|nth| equal(&nth));
             if call.id.is_none() || !is_own_id || !is_known {
-                self.add(Use { call, at_ms: None, result: None, listed: Some(self.lists + 1) });
+                self.add(ToolUse { call, at_ms: None, result: None, listed: Some(self.lists + 1) });
             }
         }
     }

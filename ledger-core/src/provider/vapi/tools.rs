@@ -8,7 +8,7 @@ use super::message::{Message, list, object};
 use crate::event::ToolFact;
 use crate::json::{Json, fact_id, fact_text};
 use crate::personal::ToolIo;
-use crate::provider::{Refused, ToolRequest};
+use crate::provider::{ToolRequest, TranslateError};
 
 /// Maximum number of tool calls in a message. Each becomes an event and expects a response; no
 /// model makes more at once.
@@ -20,7 +20,7 @@ pub(super) struct ToolCall<'m> {
     /// The provider's id; `None` if it is empty.
     pub(super) id: Option<&'m str>,
     /// The id as received, to be returned unchanged: some models send an empty one.
-    pub(super) told_id: Option<&'m str>,
+    pub(super) raw_id: Option<&'m str>,
     /// Name of the function; empty if the entry has only an id.
     pub(super) name: String,
     /// Arguments of the call.
@@ -47,10 +47,10 @@ impl<'m> ToolCall<'m> {
         let arguments = [function, entry].into_iter().flat_map(|place| {
             ["arguments", "parameters", "args"].into_iter().filter_map(|key| place.get(key))
         });
-        let told_id = || ["id", "toolCallId"].iter().find_map(|key| entry.get(key)?.as_str());
+        let raw_id = || ["id", "toolCallId"].iter().find_map(|key| entry.get(key)?.as_str());
         Some(Self {
             id,
-            told_id: id.or_else(told_id),
+            raw_id: id.or_else(raw_id),
             nth: 0,
             place: 0,
             name: fact_text(name.unwrap_or_default()),
@@ -66,7 +66,7 @@ impl<'m> ToolCall<'m> {
 
     /// Returns the request for a response.
     pub(super) fn request(&self) -> ToolRequest {
-        ToolRequest { tool_call_id: self.told_id.map(str::to_owned), tool: self.name.clone() }
+        ToolRequest { tool_call_id: self.raw_id.map(str::to_owned), tool: self.name.clone() }
     }
 
     /// Returns the sealed arguments, as the only tool call of the event.
@@ -80,8 +80,10 @@ impl<'m> ToolCall<'m> {
 /// used.
 ///
 /// # Errors
-/// [`Refused::WrongShape`] if the list is longer than any model makes it.
-pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Refused> {
+/// [`TranslateError::UnrecognizedMessage`] if the list is longer than any model makes it.
+pub(super) fn pending_calls<'m>(
+    message: &Message<'m>,
+) -> Result<Vec<ToolCall<'m>>, TranslateError> {
     let read_all = |value: &'m Json<'m>| {
         let calls: Vec<_> = entries(value)?.into_iter().filter_map(ToolCall::read).collect();
         (!calls.is_empty()).then_some(calls)
@@ -93,13 +95,15 @@ pub(super) fn waiting<'m>(message: &Message<'m>) -> Result<Vec<ToolCall<'m>>, Re
         (!calls.is_empty()).then_some(calls)
     };
     let calls = message
-        .at_message("toolCallList", read_all)
-        .or_else(|| message.at_message("toolWithToolCallList", read_wrapped))
-        .or_else(|| message.at_message("toolCalls", read_all))
-        .or_else(|| message.at_message("toolCall", |call| Some(vec![ToolCall::read(call)?])))
+        .message_field("toolCallList", read_all)
+        .or_else(|| message.message_field("toolWithToolCallList", read_wrapped))
+        .or_else(|| message.message_field("toolCalls", read_all))
+        .or_else(|| message.message_field("toolCall", |call| Some(vec![ToolCall::read(call)?])))
         .unwrap_or_default();
     if calls.len() > MAX_CALLS {
-        return Err(Refused::WrongShape("expected at most 1000 tool calls in one message"));
+        return Err(TranslateError::UnrecognizedMessage(
+            "expected at most 1000 tool calls in one message",
+        ));
     }
     Ok(numbered(calls))
 }
@@ -160,15 +164,15 @@ pub(super) fn unquote_lists<'q>(body: &mut Json<'q>, quoted: &'q [(bool, &'stati
 /// Returns the single function of the shapes before `tool-calls`. It has no id.
 pub(super) fn function<'m>(message: &Message<'m>) -> Option<ToolCall<'m>> {
     let flat = || {
-        message.own_places().into_iter().find_map(|part| {
+        message.message_objects().into_iter().find_map(|part| {
             part.get("function").filter(|function| function.is_filled())?;
             ToolCall::read(part)
         })
     };
     let call = message
-        .at_message("functionCall", |call| object(call).and_then(ToolCall::read))
+        .message_field("functionCall", |call| object(call).and_then(ToolCall::read))
         .or_else(flat)?;
-    Some(ToolCall { id: None, told_id: None, ..call })
+    Some(ToolCall { id: None, raw_id: None, ..call })
 }
 
 /// Converts a value; JSON inside a string is parsed.

@@ -7,7 +7,7 @@ use ledger_core::ids::{HandleId, SubjectId};
 use uuid::Uuid;
 
 use super::super::{VaultError, database};
-use super::question::{HandleKey, Question};
+use super::lookup::{HandleKey, Lookup};
 use crate::tenant_tx::TenantTx;
 
 /// Maximum number of contacts considered per handle: first those with the given name, then those
@@ -35,7 +35,7 @@ pub(super) struct Known {
     pub(super) first: HashMap<[u8; 16], SubjectId>,
 }
 
-struct Row {
+struct MatchRow {
     nth: i64,
     handle_id: Option<Uuid>,
     holder_id: Option<Uuid>,
@@ -46,22 +46,22 @@ struct Row {
     first_id: Option<Uuid>,
 }
 
-pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<Known, VaultError> {
-    let asked: Vec<(HandleKey, Option<NameIndex>)> = questions
+pub(super) async fn known(tx: &mut TenantTx, lookups: &[Lookup]) -> Result<Known, VaultError> {
+    let searched: Vec<(HandleKey, Option<NameIndex>)> = lookups
         .iter()
         .flat_map(|one| one.handles.iter().map(|handle| (*handle, one.name)))
         .collect();
-    let rows = select(tx, questions, &asked).await.map_err(database)?;
+    let rows = select(tx, lookups, &searched).await.map_err(database)?;
     let nth = |nth: i64| usize::try_from(nth.abs() - 1).expect("ordinality counts from 1");
     let mut known = Known::default();
     for row in rows {
         let Some(handle_id) = row.handle_id else {
-            let stream = questions[nth(row.nth)].stream;
+            let stream = lookups[nth(row.nth)].stream;
             known.own.extend(row.own_id.map(|id| (stream, SubjectId(id))));
             known.first.extend(row.first_id.map(|id| (stream, SubjectId(id))));
             continue;
         };
-        let (key, name) = asked[nth(row.nth)];
+        let (key, name) = searched[nth(row.nth)];
         let holder = name.zip(row.holder_id);
         known.holders.extend(holder.map(|(name, holder)| ((key, name), SubjectId(holder))));
         let handle = known.handles.entry(key).or_insert_with(|| KnownHandle {
@@ -86,20 +86,20 @@ pub(super) async fn known(tx: &mut TenantTx, questions: &[Question]) -> Result<K
 
 async fn select(
     tx: &mut TenantTx,
-    questions: &[Question],
-    asked: &[(HandleKey, Option<NameIndex>)],
-) -> sqlx::Result<Vec<Row>> {
+    lookups: &[Lookup],
+    searched: &[(HandleKey, Option<NameIndex>)],
+) -> sqlx::Result<Vec<MatchRow>> {
     let tenant_id = tx.tenant_id();
-    let kinds: Vec<&str> = asked.iter().map(|((kind, _), _)| kind.as_str()).collect();
-    let indexes: Vec<Vec<u8>> = asked.iter().map(|((_, index), _)| index.to_vec()).collect();
+    let kinds: Vec<&str> = searched.iter().map(|((kind, _), _)| kind.as_str()).collect();
+    let indexes: Vec<Vec<u8>> = searched.iter().map(|((_, index), _)| index.to_vec()).collect();
     let names: Vec<Option<Vec<u8>>> =
-        asked.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
-    let streams: Vec<Vec<u8>> = questions.iter().map(|one| one.stream.to_vec()).collect();
-    let stream_ids: Vec<Uuid> = questions.iter().map(|one| one.stream_id.0).collect();
+        searched.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
+    let streams: Vec<Vec<u8>> = lookups.iter().map(|one| one.stream.to_vec()).collect();
+    let stream_ids: Vec<Uuid> = lookups.iter().map(|one| one.stream_id.0).collect();
     // One index look-up per handle and stream: without statistics the planner would scan all rows
     // of the tenant.
     sqlx::query_as!(
-        Row,
+        MatchRow,
         r#"
         (select w.nth as "nth!", h.handle_id as "handle_id?", o.contact_id as "holder_id?", c.contact_id as "contact_id?",
                 c.name_index as "name_index?", c.kinds as "kinds?: Vec<String>",

@@ -10,9 +10,9 @@ use ledger_core::ids::{SubjectId, TenantId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::keys::{KeyState, wrap_place};
+use super::super::keys::{KeyState, wrap_aad};
 use super::super::{VaultError, database};
-use super::plan::Plan;
+use super::new_rows::NewRows;
 use crate::keyring::EpochKeys;
 use crate::root_key;
 use crate::seal::KeyBytes;
@@ -21,16 +21,19 @@ use crate::tenant_tx::TenantTx;
 /// Writes the rows and returns the keys created. Returns `None` when another process wrote one of the
 /// rows first; the transaction must then be rolled back.
 pub(super) async fn write(
-    plan: &Plan,
+    new_rows: &NewRows,
     tx: &mut TenantTx,
     epoch: &EpochKeys,
     clock: &dyn Clock,
 ) -> Result<Option<Vec<(SubjectId, Arc<KeyState>)>>, VaultError> {
-    let new = plan.contacts.keys().chain(plan.own.values());
+    let new = new_rows.contacts.keys().chain(new_rows.own.values());
     let keys: Vec<NewKey> =
         new.map(|subject| NewKey::make(tx.tenant_id(), *subject, epoch)).collect();
-    let planned = plan.handles.len() + plan.holdings.len() + plan.names.len() + plan.own.len();
-    if insert(plan, tx, epoch, clock, &keys).await.map_err(database)? != planned {
+    let planned = new_rows.handles.len()
+        + new_rows.holdings.len()
+        + new_rows.names.len()
+        + new_rows.own.len();
+    if insert(new_rows, tx, epoch, clock, &keys).await.map_err(database)? != planned {
         return Ok(None);
     }
     let usable = |key: NewKey| (key.subject, Arc::new(KeyState::Usable(key.key)));
@@ -39,20 +42,20 @@ pub(super) async fn write(
 
 /// Returns the number of new handles, holdings, names and own subjects.
 async fn insert(
-    plan: &Plan,
+    new_rows: &NewRows,
     tx: &mut TenantTx,
     epoch: &EpochKeys,
     clock: &dyn Clock,
     keys: &[NewKey],
 ) -> sqlx::Result<usize> {
     let tenant_id = tx.tenant_id();
-    let handles = Handles::of(plan);
-    let contacts = Contacts::of(plan);
-    let holdings = Holdings::of(plan);
-    let takers: Vec<Uuid> = plan.names.keys().map(|contact| contact.0).collect();
-    let first_names: Vec<Vec<u8>> = plan.names.values().map(|name| name.to_vec()).collect();
-    let streams: Vec<Vec<u8>> = plan.own.keys().map(|stream| stream.to_vec()).collect();
-    let of_calls: Vec<Uuid> = plan.own.values().map(|subject| subject.0).collect();
+    let handles = Handles::of(new_rows);
+    let contacts = Contacts::of(new_rows);
+    let holdings = Holdings::of(new_rows);
+    let takers: Vec<Uuid> = new_rows.names.keys().map(|contact| contact.0).collect();
+    let first_names: Vec<Vec<u8>> = new_rows.names.values().map(|name| name.to_vec()).collect();
+    let streams: Vec<Vec<u8>> = new_rows.own.keys().map(|stream| stream.to_vec()).collect();
+    let of_calls: Vec<Uuid> = new_rows.own.values().map(|subject| subject.0).collect();
     let keyed: Vec<Uuid> = keys.iter().map(|key| key.subject.0).collect();
     let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| key.wrapped.clone()).collect();
     let fingerprints: Vec<Vec<u8>> = keys.iter().map(|key| key.fingerprint.clone()).collect();
@@ -91,11 +94,11 @@ struct Handles {
 }
 
 impl Handles {
-    fn of(plan: &Plan) -> Self {
+    fn of(new_rows: &NewRows) -> Self {
         Self {
-            ids: plan.handles.values().map(|handle| handle.0).collect(),
-            kinds: plan.handles.keys().map(|(kind, _)| kind.as_str()).collect(),
-            indexes: plan.handles.keys().map(|(_, index)| index.to_vec()).collect(),
+            ids: new_rows.handles.values().map(|handle| handle.0).collect(),
+            kinds: new_rows.handles.keys().map(|(kind, _)| kind.as_str()).collect(),
+            indexes: new_rows.handles.keys().map(|(_, index)| index.to_vec()).collect(),
         }
     }
 }
@@ -108,12 +111,16 @@ struct Contacts {
 }
 
 impl Contacts {
-    fn of(plan: &Plan) -> Self {
-        let name = |contact: &SubjectId| plan.name_of(*contact).map(|name| name.to_vec());
+    fn of(new_rows: &NewRows) -> Self {
+        let name = |contact: &SubjectId| new_rows.name_of(*contact).map(|name| name.to_vec());
         Self {
-            ids: plan.contacts.keys().map(|contact| contact.0).collect(),
-            names: plan.contacts.keys().map(name).collect(),
-            duplicates: plan.contacts.values().map(|other| other.map(|other| other.0)).collect(),
+            ids: new_rows.contacts.keys().map(|contact| contact.0).collect(),
+            names: new_rows.contacts.keys().map(name).collect(),
+            duplicates: new_rows
+                .contacts
+                .values()
+                .map(|other| other.map(|other| other.0))
+                .collect(),
         }
     }
 }
@@ -126,12 +133,12 @@ struct Holdings {
 }
 
 impl Holdings {
-    fn of(plan: &Plan) -> Self {
+    fn of(new_rows: &NewRows) -> Self {
         let name = |name: &Option<NameIndex>| name.map(|name| name.to_vec()).unwrap_or_default();
         Self {
-            handles: plan.holdings.iter().map(|(handle, ..)| handle.0).collect(),
-            contacts: plan.holdings.iter().map(|(_, contact, _)| contact.0).collect(),
-            names: plan.holdings.iter().map(|(.., told)| name(told)).collect(),
+            handles: new_rows.holdings.iter().map(|(handle, ..)| handle.0).collect(),
+            contacts: new_rows.holdings.iter().map(|(_, contact, _)| contact.0).collect(),
+            names: new_rows.holdings.iter().map(|(.., told)| name(told)).collect(),
         }
     }
 }
@@ -148,8 +155,8 @@ impl NewKey {
     fn make(tenant_id: TenantId, subject: SubjectId, epoch: &EpochKeys) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");
-        let place = wrap_place(tenant_id, subject, 1, epoch.epoch);
-        let wrapped = root_key::wrap(epoch.wrapping(), &place, &key);
+        let aad = wrap_aad(tenant_id, subject, 1, epoch.epoch);
+        let wrapped = root_key::wrap(epoch.wrapping(), &aad, &key);
         let named = Zeroizing::new([b"cl/fpr/1".as_slice(), key.as_slice()].concat());
         let fingerprint = digest(&SHA256, &named).as_ref().to_vec();
         Self { subject, key: Arc::new(key), wrapped, fingerprint }

@@ -6,11 +6,11 @@
 use ledger_store::TenantTx;
 use ledger_store::read::{Page, PageSize, page_of};
 
-use super::{After, Filter, StoredCall};
+use super::{After, CallFilter, StoredCall};
 
 pub(super) async fn list(
     tx: &mut TenantTx,
-    filter: &Filter,
+    filter: &CallFilter,
     tool: &str,
     after: Option<After>,
     size: PageSize,

@@ -9,15 +9,15 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Cut, Key, Measures, Names, Sum, too_large};
-use crate::calendar::Grain;
-use crate::copy::{RowText, WORTH_A_COPY, copy_in};
+use super::{Interner, Measures, RollupKey, RollupSet, RollupSum, too_large};
+use crate::calendar::Granularity;
+use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
 use crate::histogram::Histogram;
-use crate::projector::{ProjectError, Way};
+use crate::projector::{ProjectError, WriteMode};
 
 /// Columns of many keys as parallel arrays, bound as statement parameters.
 #[derive(Default)]
-struct Keys {
+struct KeyColumns {
     tenants: Vec<Uuid>,
     cuts: Vec<&'static str>,
     grains: Vec<&'static str>,
@@ -26,8 +26,8 @@ struct Keys {
     dimensions: [Vec<String>; super::DIMENSIONS],
 }
 
-impl Keys {
-    fn of<'k>(keys: impl Iterator<Item = &'k Key>, names: &Names) -> Self {
+impl KeyColumns {
+    fn of<'k>(keys: impl Iterator<Item = &'k RollupKey>, names: &Interner) -> Self {
         let mut all = Self::default();
         for key in keys {
             all.tenants.push(key.tenant_id.0);
@@ -45,7 +45,7 @@ impl Keys {
 
 /// A row, in the column order of the table.
 #[derive(Serialize)]
-struct Row<'a> {
+struct RollupRow<'a> {
     tenant_id: Uuid,
     cut: &'static str,
     grain: &'static str,
@@ -64,8 +64,8 @@ struct Row<'a> {
     duration_counts: Vec<i64>,
 }
 
-impl<'a> Row<'a> {
-    fn of(key: &Key, sum: &Sum, names: &'a Names) -> Self {
+impl<'a> RollupRow<'a> {
+    fn of(key: &RollupKey, sum: &RollupSum, names: &'a Interner) -> Self {
         let [agent_id, direction, outcome, ended_reason, tool, duration_class, currency] =
             key.dimensions.map(|number| names.name(number));
         Self {
@@ -116,15 +116,15 @@ impl<'a> Row<'a> {
 /// that became zero.
 pub(super) async fn write(
     conn: &mut PgConnection,
-    mut names: Names,
-    mut sums: HashMap<Key, Sum>,
-    way: Way,
+    mut names: Interner,
+    mut sums: HashMap<RollupKey, RollupSum>,
+    mode: WriteMode,
 ) -> Result<(), ProjectError> {
-    let mut keys: Vec<Key> = sums.keys().copied().collect();
+    let mut keys: Vec<RollupKey> = sums.keys().copied().collect();
     keys.sort_unstable();
     let mut there = keys.clone();
     // During a rebuild every batch has one tenant only.
-    if let Some(key) = keys.first().filter(|_| way == Way::Copy) {
+    if let Some(key) = keys.first().filter(|_| mode == WriteMode::Copy) {
         let newest = newest(conn, key.tenant_id).await?;
         there
             .retain(|key| newest.get(&(key.cut, key.grain)).is_some_and(|at| key.starts_at <= *at));
@@ -141,10 +141,10 @@ pub(super) async fn write(
             }
         }
     }
-    if way == Way::Statements || new.len() < WORTH_A_COPY {
+    if mode == WriteMode::Upsert || new.len() < MIN_COPY_ROWS {
         changed.append(&mut new);
     }
-    let row = |key: &Key| Row::of(key, &sums[key], &names);
+    let row = |key: &RollupKey| RollupRow::of(key, &sums[key], &names);
     if !new.is_empty() {
         let statement = format!(
             "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
@@ -153,7 +153,7 @@ pub(super) async fn write(
         copy_in(conn, &statement, &new, |key, text| row(key).copy(text)).await?;
     }
     upsert(conn, &changed.iter().map(row).collect::<Vec<_>>()).await?;
-    remove(conn, &Keys::of(gone.iter(), &names)).await
+    remove(conn, &KeyColumns::of(gone.iter(), &names)).await
 }
 
 const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction, outcome, \
@@ -164,9 +164,11 @@ const KEY_COLUMNS: &str = "tenant_id, cut, grain, starts_at, agent_id, direction
 async fn newest(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-) -> Result<HashMap<(Cut, Grain), DateTime<Utc>>, ProjectError> {
-    let all: Vec<(Cut, Grain)> =
-        Cut::ALL.into_iter().flat_map(|cut| Grain::ALL.map(|grain| (cut, grain))).collect();
+) -> Result<HashMap<(RollupSet, Granularity), DateTime<Utc>>, ProjectError> {
+    let all: Vec<(RollupSet, Granularity)> = RollupSet::ALL
+        .into_iter()
+        .flat_map(|cut| Granularity::ALL.map(|grain| (cut, grain)))
+        .collect();
     let cuts: Vec<&str> = all.iter().map(|(cut, _)| cut.as_str()).collect();
     let grains: Vec<&str> = all.iter().map(|(_, grain)| grain.as_str()).collect();
     let rows = sqlx::query!(
@@ -191,13 +193,13 @@ async fn newest(
 
 async fn load(
     conn: &mut PgConnection,
-    names: &mut Names,
-    keys: &[Key],
-) -> Result<HashMap<Key, Sum>, ProjectError> {
+    names: &mut Interner,
+    keys: &[RollupKey],
+) -> Result<HashMap<RollupKey, RollupSum>, ProjectError> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let keys = Keys::of(keys.iter(), names);
+    let keys = KeyColumns::of(keys.iter(), names);
     let [agents, directions, outcomes, reasons, tools, classes, currencies] = &keys.dimensions;
     let rows = sqlx::query!(
         r#"
@@ -250,10 +252,10 @@ async fn load(
             &row.currency,
         ]
         .map(|name| names.number(name));
-        let key = Key {
+        let key = RollupKey {
             tenant_id: TenantId(row.tenant_id),
-            cut: named(Cut::ALL, Cut::as_str, &row.cut),
-            grain: named(Grain::ALL, Grain::as_str, &row.grain),
+            cut: named(RollupSet::ALL, RollupSet::as_str, &row.cut),
+            grain: named(Granularity::ALL, Granularity::as_str, &row.grain),
             starts_at: row.starts_at,
             is_test: row.is_test,
             dimensions,
@@ -261,14 +263,14 @@ async fn load(
         let measures = Measures {
             calls: row.calls,
             timed_calls: row.timed_calls,
-            duration_ms: whole("duration_ms", &row.duration_ms)?,
-            cost_nanos: whole("cost_nanos", &row.cost_nanos)?,
-            transport_nanos: whole("transport_nanos", &row.transport_nanos)?,
-            stt_nanos: whole("stt_nanos", &row.stt_nanos)?,
-            llm_nanos: whole("llm_nanos", &row.llm_nanos)?,
-            tts_nanos: whole("tts_nanos", &row.tts_nanos)?,
-            platform_nanos: whole("platform_nanos", &row.platform_nanos)?,
-            other_nanos: whole("other_nanos", &row.other_nanos)?,
+            duration_ms: parse_sum("duration_ms", &row.duration_ms)?,
+            cost_nanos: parse_sum("cost_nanos", &row.cost_nanos)?,
+            transport_nanos: parse_sum("transport_nanos", &row.transport_nanos)?,
+            stt_nanos: parse_sum("stt_nanos", &row.stt_nanos)?,
+            llm_nanos: parse_sum("llm_nanos", &row.llm_nanos)?,
+            tts_nanos: parse_sum("tts_nanos", &row.tts_nanos)?,
+            platform_nanos: parse_sum("platform_nanos", &row.platform_nanos)?,
+            other_nanos: parse_sum("other_nanos", &row.other_nanos)?,
             evaluated: row.evaluated,
             successes: row.successes,
             booked: row.booked,
@@ -277,16 +279,16 @@ async fn load(
             user_interruptions: row.user_interruptions,
             assistant_interruptions: row.assistant_interruptions,
             latency_calls: row.latency_calls,
-            latency_ms: whole("latency_ms", &row.latency_ms)?,
+            latency_ms: parse_sum("latency_ms", &row.latency_ms)?,
         };
         let counts = row.duration_buckets.into_iter().zip(row.duration_counts);
-        known.insert(key, Sum { measures, durations: Histogram::from_counts(counts) });
+        known.insert(key, RollupSum { measures, durations: Histogram::from_counts(counts) });
     }
     Ok(known)
 }
 
 /// Parses a sum, which is read as text because its value may exceed 64 bits.
-fn whole(column: &'static str, text: &str) -> Result<i128, StoreError> {
+fn parse_sum(column: &'static str, text: &str) -> Result<i128, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt { table: "call_rollups", column })
 }
 
@@ -296,7 +298,7 @@ fn named<T: Copy, const N: usize>(all: [T; N], name: fn(T) -> &'static str, stor
     found.expect("only rows with these names were asked for")
 }
 
-async fn upsert(conn: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ProjectError> {
+async fn upsert(conn: &mut PgConnection, rows: &[RollupRow<'_>]) -> Result<(), ProjectError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -324,7 +326,7 @@ async fn upsert(conn: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), Project
     Ok(())
 }
 
-async fn remove(conn: &mut PgConnection, keys: &Keys) -> Result<(), ProjectError> {
+async fn remove(conn: &mut PgConnection, keys: &KeyColumns) -> Result<(), ProjectError> {
     if keys.cuts.is_empty() {
         return Ok(());
     }

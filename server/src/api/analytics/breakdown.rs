@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use projections::analytics::{Cost, Dimension, Question, Sums};
+use projections::analytics::{AnalyticsQuery, CostSums, Dimension, Sums};
 use projections::histogram::CLASSES;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, CostView, Reading, SumParams};
+use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams};
 use crate::api::words::BreakdownBy;
-use crate::api::{Params, positioned};
+use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -46,11 +46,11 @@ impl By {
         ("cost_part", Self::CostPart),
     ];
     /// Dimensions of the API contract over facts that are not recorded yet.
-    const LATER: [&str; 2] = ["service_type", "contact"];
+    const UNSUPPORTED: [&str; 2] = ["service_type", "contact"];
 
     fn take(params: &mut Params) -> Result<Self, ApiError> {
-        let name = params.take("by")?.unwrap_or_default();
-        if Self::LATER.contains(&name.as_str()) {
+        let name = params.optional("by")?.unwrap_or_default();
+        if Self::UNSUPPORTED.contains(&name.as_str()) {
             return Err(ApiError::parameter("by", "this ledger does not keep that yet"));
         }
         let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
@@ -148,28 +148,28 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "analytics.breakdown").await?;
     let by = By::take(&mut params)?;
-    let asked = Asked::take(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
 
-    let mut reading = asked.begin(&app, &caller).await?;
+    let mut session = request.begin(&app, &caller).await?;
     let data = match by {
         By::Fact(dimension) => {
-            let groups = reading.groups(dimension, false).await?;
+            let groups = session.groups(dimension, false).await?;
             groups.into_iter().map(|(key, sums)| BreakdownGroup::of(key, &sums)).collect()
         }
-        By::DurationBucket => by_duration(&mut reading).await?,
-        By::Hour => by_clock(&mut reading, &[Dimension::Hour]).await?,
-        By::Weekday => by_clock(&mut reading, &[Dimension::Weekday]).await?,
-        By::Heatmap => by_clock(&mut reading, &[Dimension::Weekday, Dimension::Hour]).await?,
-        By::CostPart => by_cost_part(&mut reading).await?,
+        By::DurationBucket => by_duration(&mut session).await?,
+        By::Hour => by_clock(&mut session, &[Dimension::Hour]).await?,
+        By::Weekday => by_clock(&mut session, &[Dimension::Weekday]).await?,
+        By::Heatmap => by_clock(&mut session, &[Dimension::Weekday, Dimension::Hour]).await?,
+        By::CostPart => by_cost_part(&mut session).await?,
     };
-    let breakdown = Breakdown { data, timezone: reading.zone.name(), as_of: reading.as_of };
-    Ok(positioned(breakdown, reading.reached))
+    let breakdown = Breakdown { data, timezone: session.zone.name(), as_of: session.as_of };
+    Ok(with_read_position(breakdown, session.reached))
 }
 
 /// Groups by duration class, shortest first, empty classes included; calls without a duration follow.
-async fn by_duration(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiError> {
-    let groups = reading.groups(Dimension::DurationClass, false).await?;
+async fn by_duration(session: &mut AnalyticsSession) -> Result<Vec<BreakdownGroup>, ApiError> {
+    let groups = session.groups(Dimension::DurationClass, false).await?;
     let mut sums: HashMap<_, _> = groups.into_iter().collect();
     let mut data = Vec::new();
     for (class, _) in CLASSES {
@@ -182,13 +182,13 @@ async fn by_duration(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiEr
 
 /// Groups by hour, by weekday, or by both, with the empty groups.
 async fn by_clock(
-    reading: &mut Reading,
+    session: &mut AnalyticsSession,
     dimensions: &[Dimension],
 ) -> Result<Vec<BreakdownGroup>, ApiError> {
-    let span = reading.known_span().await?;
-    let question: Question = reading.question(vec![span]).by(dimensions);
+    let span = session.known_span().await?;
+    let question: AnalyticsQuery = session.question(vec![span]).by(dimensions);
     let mut sums = HashMap::new();
-    for answer in reading.ask(&question).await? {
+    for answer in session.ask(&question).await? {
         let mut numbers = answer.keys.into_iter().map(|key| key.and_then(|key| key.parse().ok()));
         let mut next = |dimension| {
             let is_there = dimensions.contains(&dimension);
@@ -220,9 +220,9 @@ fn name_of(weekday: Option<u8>, hour: Option<u8>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-async fn by_cost_part(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiError> {
-    type Part = fn(&Cost) -> i128;
-    const PARTS: [(&str, Part); 6] = [
+async fn by_cost_part(session: &mut AnalyticsSession) -> Result<Vec<BreakdownGroup>, ApiError> {
+    type CostGetter = fn(&CostSums) -> i128;
+    const PARTS: [(&str, CostGetter); 6] = [
         ("transport", |cost| cost.transport_nanos),
         ("stt", |cost| cost.stt_nanos),
         ("llm", |cost| cost.llm_nanos),
@@ -230,12 +230,12 @@ async fn by_cost_part(reading: &mut Reading) -> Result<Vec<BreakdownGroup>, ApiE
         ("platform", |cost| cost.platform_nanos),
         ("other", |cost| cost.other_nanos),
     ];
-    let question = reading.question(vec![reading.range.span()]);
+    let question = session.question(vec![session.range.span()]);
     let mut sums = Sums::default();
-    for answer in reading.ask(&question).await? {
+    for answer in session.ask(&question).await? {
         sums += &answer.sums;
     }
-    let of_part = |(name, part): (&str, Part)| {
+    let of_part = |(name, part): (&str, CostGetter)| {
         let mut of_part = sums.clone();
         for cost in of_part.costs.values_mut() {
             cost.total_nanos = part(cost);

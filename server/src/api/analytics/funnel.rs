@@ -7,8 +7,8 @@ use projections::analytics::{Dimension, Sums, ratio};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, SumParams};
-use crate::api::{Params, positioned};
+use super::{AnalyticsRequest, SumParams};
+use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -61,12 +61,12 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "analytics.funnel").await?;
-    let asked = Asked::take(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
 
-    let mut reading = asked.begin(&app, &caller).await?;
+    let mut session = request.begin(&app, &caller).await?;
     let (mut all, mut ended, mut answered) = (0, 0, Sums::default());
-    for (outcome, sums) in reading.groups(Dimension::Outcome, false).await? {
+    for (outcome, sums) in session.groups(Dimension::Outcome, false).await? {
         all += sums.calls;
         let Some(outcome) = outcome else { continue };
         ended += sums.calls;
@@ -82,6 +82,6 @@ pub async fn handler(
         ("booked", answered.booked),
     ];
     let stage = |(stage, calls)| FunnelStage { stage, calls, rate: ratio(calls, all) };
-    let funnel = Funnel { data: stages.map(stage).into(), as_of: reading.as_of };
-    Ok(positioned(funnel, reading.reached))
+    let funnel = Funnel { data: stages.map(stage).into(), as_of: session.as_of };
+    Ok(with_read_position(funnel, session.reached))
 }

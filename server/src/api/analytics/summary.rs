@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use projections::analytics::{self, Question, Range, Sums};
+use projections::analytics::{self, AnalyticsQuery, Range, Sums};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, CostView, Reading, SumParams, minutes};
+use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams, minutes};
 use crate::api::words::ComparedWith;
-use crate::api::{Params, positioned};
+use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -147,44 +147,44 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "analytics.summary").await?;
     let compare = params.one_of("compare", &["previous"])?;
-    let asked = Asked::take(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
 
-    let mut reading = asked.begin(&app, &caller).await?;
-    let range = reading.range;
-    let figures = figures(&mut reading, range).await?;
+    let mut session = request.begin(&app, &caller).await?;
+    let range = session.range;
+    let figures = figures(&mut session, range).await?;
     let previous = match compare {
-        Some(_) => Some(previous(&mut reading).await?),
+        Some(_) => Some(previous(&mut session).await?),
         None => None,
     };
-    let live_calls = analytics::live_calls(&mut reading.tx, &reading.filter, reading.as_of).await?;
+    let live_calls = analytics::live_calls(&mut session.tx, &session.filter, session.as_of).await?;
     let summary = CallSummary {
         figures,
         live_calls,
         previous,
-        timezone: reading.zone.name(),
-        as_of: reading.as_of,
+        timezone: session.zone.name(),
+        as_of: session.as_of,
     };
-    Ok(positioned(summary, reading.reached))
+    Ok(with_read_position(summary, session.reached))
 }
 
-async fn figures(reading: &mut Reading, range: Range) -> Result<CallFigures, ApiError> {
-    let question = Question { percentiles: true, ..reading.question(vec![range.span()]) };
+async fn figures(session: &mut AnalyticsSession, range: Range) -> Result<CallFigures, ApiError> {
+    let question = AnalyticsQuery { percentiles: true, ..session.question(vec![range.span()]) };
     let mut sums = Sums::default();
-    for answer in reading.ask(&question).await? {
+    for answer in session.ask(&question).await? {
         sums += &answer.sums;
     }
-    let contacts = analytics::contacts(&mut reading.tx, range, &reading.filter).await?;
+    let contacts = analytics::contacts(&mut session.tx, range, &session.filter).await?;
     Ok(CallFigures::of(&sums, contacts))
 }
 
 /// Sums of the previous range; empty if the range has no start.
-async fn previous(reading: &mut Reading) -> Result<PreviousFigures, ApiError> {
-    let Some(span) = reading.range.previous(reading.zone, reading.as_of) else {
+async fn previous(session: &mut AnalyticsSession) -> Result<PreviousFigures, ApiError> {
+    let Some(span) = session.range.previous(session.zone, session.as_of) else {
         let figures = CallFigures::of(&Sums::default(), 0);
         return Ok(PreviousFigures { from: None, to: None, figures });
     };
     let range = Range { from: Some(span.from), to: Some(span.to) };
-    let figures = figures(reading, range).await?;
+    let figures = figures(session, range).await?;
     Ok(PreviousFigures { from: range.from, to: range.to, figures })
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use projections::analytics::{Answer, Dimension, Interval, MAX_BUCKETS, Slice, Sums, slices};
+use projections::analytics::{AnalyticsRow, Dimension, Interval, MAX_BUCKETS, Slice, Sums, slices};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, CostView, SumParams};
+use super::{AnalyticsRequest, CostView, SumParams};
 use crate::api::words::{SeriesGroup, SeriesInterval};
-use crate::api::{Params, positioned};
+use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -85,16 +85,16 @@ pub async fn handler(
     caller.require(&app, Scope::Read, "analytics.timeseries").await?;
     let interval = params.one_of("interval", &Interval::NAMES)?;
     let interval = interval.and_then(|name| name.parse().ok()).unwrap_or(Interval::Day);
-    let group_by = take_group_by(&mut params)?;
-    let asked = Asked::take(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let group_by = parse_group_by(&mut params)?;
+    let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
 
-    let mut reading = asked.begin(&app, &caller).await?;
-    let span = reading.known_span().await?;
-    let slices = slices(span, interval, reading.zone, MAX_BUCKETS).ok_or_else(too_many)?;
+    let mut session = request.begin(&app, &caller).await?;
+    let span = session.known_span().await?;
+    let slices = slices(span, interval, session.zone, MAX_BUCKETS).ok_or_else(too_many)?;
     let spans = slices.iter().map(|slice| slice.span).collect();
-    let question = reading.question(spans).by(group_by.as_slice());
-    let answers = reading.ask(&question).await?;
+    let question = session.question(spans).by(group_by.as_slice());
+    let answers = session.ask(&question).await?;
     let groups = groups(&answers);
     if groups.len() * slices.len() > MAX_POINTS {
         return Err(too_many());
@@ -107,19 +107,19 @@ pub async fn handler(
     for (nth, slice) in slices.iter().enumerate() {
         for group in &groups {
             let sums = sums.remove(&(nth, group.clone())).unwrap_or_default();
-            data.push(point(slice, reading.zone, group.clone(), &sums));
+            data.push(point(slice, session.zone, group.clone(), &sums));
         }
     }
     let series = Series {
         data,
         interval: interval.to_string(),
-        timezone: reading.zone.name(),
-        as_of: reading.as_of,
+        timezone: session.zone.name(),
+        as_of: session.as_of,
     };
-    Ok(positioned(series, reading.reached))
+    Ok(with_read_position(series, session.reached))
 }
 
-fn take_group_by(params: &mut Params) -> Result<Option<Dimension>, ApiError> {
+fn parse_group_by(params: &mut Params) -> Result<Option<Dimension>, ApiError> {
     const KNOWN: [Dimension; 4] =
         [Dimension::Direction, Dimension::AgentId, Dimension::EndedReason, Dimension::Outcome];
     let named = params.one_of("group_by", &KNOWN.map(Dimension::as_str))?;
@@ -136,7 +136,7 @@ fn too_many() -> ApiError {
 
 /// Returns the groups in the answers: most calls first, then by name. At least one, so that an empty range
 /// has its buckets too.
-fn groups(answers: &[Answer]) -> Vec<Option<String>> {
+fn groups(answers: &[AnalyticsRow]) -> Vec<Option<String>> {
     let mut calls: BTreeMap<Option<&String>, i64> = BTreeMap::new();
     for answer in answers {
         let group = answer.keys.first().and_then(Option::as_ref);

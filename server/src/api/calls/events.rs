@@ -11,13 +11,15 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::personal::{OpenedEvent, OpenedEvents, open_events, within_budget};
+use super::personal::{OpenedEvent, OpenedEvents, open_events, read_within_budget};
 use super::show::not_found;
-use crate::api::{Params, PathId, begin_read, decode_cursor, encode_cursor, opened_page};
+use crate::api::{
+    Params, PathId, begin_consistent_read, decode_cursor, encode_cursor, opened_page,
+};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
-use crate::reading::PAGE;
+use crate::read_budget::PAGE;
 
 /// A page of a call's events, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +32,7 @@ pub struct EventPage {
 
 /// Cursor of the page: the stream version of its last event.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct EventCursor {
     v: i64,
 }
 
@@ -87,12 +89,12 @@ pub async fn handler(
     caller.require(&app, Scope::Read, "calls.events").await?;
     let limit = params.limit()?;
     let min_position = params.number("min_position")?;
-    let cursor = params.take("cursor")?;
-    let after = cursor.map(|cursor| decode_cursor(&cursor, |place: &Place| place.v > 0));
-    let after = after.transpose()?.map_or(0, |place| place.v);
-    params.finish()?;
+    let cursor = params.optional("cursor")?;
+    let after = cursor.map(|cursor| decode_cursor(&cursor, |last: &EventCursor| last.v > 0));
+    let after = after.transpose()?.map_or(0, |last| last.v);
+    params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
-    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
+    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let is_personal = caller.has(Scope::Personal);
     let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: PAGE };
     let page = read::stream_after(&mut tx, StreamId(call_id), after, size).await?;
@@ -103,10 +105,10 @@ pub async fn handler(
     }
     drop(tx);
     let tenant_id = caller.tenant_id();
-    let room = app.reading.room(tenant_id).await?;
+    let reservation = app.read_budget.reservation(tenant_id).await?;
     if is_personal && !events.is_empty() {
         let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-        let within = within_budget(&app, tenant_id, &positions).await?;
+        let within = read_within_budget(&app, tenant_id, &positions).await?;
         has_more |= within.len() < events.len();
         events = within;
         let mut subjects: Vec<_> = events.iter().filter_map(StoredEvent::subject).collect();
@@ -115,7 +117,7 @@ pub async fn handler(
         let count = events.len();
         caller.audit_personal_read(&app, "calls.events", Some(call_id), count, subjects).await?;
     }
-    let _turn = app.reading.turn().await;
+    let _permit = app.read_budget.open_permit().await;
     let mut opened = OpenedEvents::default();
     if is_personal {
         opened = open_events(app.store.vault(), tenant_id, &events, PAGE).await?;
@@ -124,21 +126,21 @@ pub async fn handler(
         events.truncate(opened.events.len());
     }
     let last = events.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&Place { v: last.stream_version }));
+    let next_cursor = last.map(|last| encode_cursor(&EventCursor { v: last.stream_version }));
     let facts: usize = events.iter().map(|event| event.facts.len()).sum();
     let write = || {
         let view = |event: StoredEvent| {
-            let personal = opened.events.remove(&event.position).map(shown);
+            let personal = opened.events.remove(&event.position).map(without_erased);
             view(event, personal)
         };
         let data = events.into_iter().map(view).collect::<serde_json::Result<_>>()?;
         serde_json::to_vec(&EventPage { data, next_cursor })
     };
-    opened_page(room, compute(facts + opened.bytes, write).await, reached)
+    opened_page(reservation, compute(facts + opened.bytes, write).await, reached)
 }
 
 /// Removes the remaining sections of an event with an erased one.
-fn shown(opened: OpenedEvent) -> OpenedEvent {
+fn without_erased(opened: OpenedEvent) -> OpenedEvent {
     if opened.is_erased {
         return OpenedEvent { is_erased: true, ..OpenedEvent::default() };
     }

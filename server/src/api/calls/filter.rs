@@ -4,8 +4,8 @@ use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
 use ledger_core::json::fact_id;
 use ledger_core::personal::normalise_email;
-use ledger_store::vault::Found;
-use projections::calls::Filter;
+use ledger_store::vault::HandleMatches;
+use projections::calls::CallFilter;
 use uuid::Uuid;
 
 use crate::api::Params;
@@ -20,7 +20,7 @@ const MAX_NAMED: usize = 256;
 /// A filter, and the contacts that a search by number or e-mail address found.
 pub struct Search {
     /// Conditions on the calls.
-    pub filter: Filter,
+    pub filter: CallFilter,
     /// Contacts that were found; `None` without a search for a person.
     found: Option<Vec<SubjectId>>,
 }
@@ -30,7 +30,7 @@ pub struct Search {
 /// # Errors
 /// 400 for a malformed parameter, or one over facts that are not recorded yet, named in the answer; 403 and
 /// 429 for a search for a person without the scope or above the rate limit.
-pub async fn take_filter(
+pub async fn parse_filter(
     app: &App,
     caller: &Caller,
     params: &mut Params,
@@ -40,17 +40,17 @@ pub async fn take_filter(
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ApiError::parameter("from", "it lies after to"));
     }
-    refuse_later_filters(params)?;
-    let mut filter = Filter {
+    reject_unsupported_filters(params)?;
+    let mut filter = CallFilter {
         from,
         to,
-        provider_call_id: params.take("provider_call_id")?.as_deref().map(fact_id),
+        provider_call_id: params.optional("provider_call_id")?.as_deref().map(fact_id),
         direction: params.one_of("direction", CallDirection::ALL)?,
         status: params.one_of("status", CallStatus::ALL)?,
         outcome: params.one_of("outcome", CallOutcome::ALL)?,
-        ended_reason: params.take("ended_reason")?,
-        agent_id: params.take("agent_id")?.as_deref().map(fact_id),
-        tool: params.take("tool")?,
+        ended_reason: params.optional("ended_reason")?,
+        agent_id: params.optional("agent_id")?.as_deref().map(fact_id),
+        tool: params.optional("tool")?,
         min_cost_nanos: params.number("min_cost_nanos")?,
         contact_id: params.parse("contact_id", "the id of a contact")?,
         phone: None,
@@ -73,9 +73,9 @@ pub async fn audit_search(app: &App, caller: &Caller, search: &Search) -> Result
 }
 
 /// Rejects filters of the API contract over facts that are not recorded yet.
-fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
+fn reject_unsupported_filters(params: &mut Params) -> Result<(), ApiError> {
     for name in ["has_appointment", "tag", "disposition"] {
-        if params.take(name)?.is_some() {
+        if params.optional(name)?.is_some() {
             return Err(ApiError::parameter(name, "this ledger does not keep that yet"));
         }
     }
@@ -84,7 +84,7 @@ fn refuse_later_filters(params: &mut Params) -> Result<(), ApiError> {
 
 /// Parses a phone number from the query. An unencoded plus arrives as a blank, so a blank before the first
 /// digit marks an international number.
-fn phone_of(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
+fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     let national = asked.trim_start_matches(' ');
     if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
         return Handle::typed_phone(&format!("+{national}"), None).ok_or_else(|| {
@@ -108,9 +108,9 @@ async fn search(
     app: &App,
     caller: &Caller,
     params: &mut Params,
-    filter: &mut Filter,
+    filter: &mut CallFilter,
 ) -> Result<Option<Vec<SubjectId>>, ApiError> {
-    let (phone, email) = (params.take("phone")?, params.take("email")?);
+    let (phone, email) = (params.optional("phone")?, params.optional("email")?);
     if phone.is_none() && email.is_none() {
         return Ok(None);
     }
@@ -118,8 +118,8 @@ async fn search(
     let mut found = Vec::new();
     if let Some(phone) = phone {
         let country = app.store.country(caller.tenant_id()).await?;
-        let handle = phone_of(&phone, country.as_deref())?;
-        filter.phone = Some(calls_of(app, caller, &handle, &mut found).await?);
+        let handle = parse_phone(&phone, country.as_deref())?;
+        filter.phone = Some(ids_of_handle(app, caller, &handle, &mut found).await?);
     }
     if let Some(email) = email {
         if normalise_email(&email).is_none() {
@@ -127,7 +127,7 @@ async fn search(
         }
         // A placeholder address identifies no person and matches no call.
         filter.email = Some(match Handle::email(&email) {
-            Some(handle) => calls_of(app, caller, &handle, &mut found).await?,
+            Some(handle) => ids_of_handle(app, caller, &handle, &mut found).await?,
             None => Vec::new(),
         });
     }
@@ -138,13 +138,14 @@ async fn search(
 
 /// Returns the ids that the calls of a handle are indexed by: the handle's id, and the contacts with this
 /// handle, for calls recorded before handles had ids.
-async fn calls_of(
+async fn ids_of_handle(
     app: &App,
     caller: &Caller,
     handle: &Handle,
     found: &mut Vec<SubjectId>,
 ) -> Result<Vec<Uuid>, ApiError> {
-    let Found { handle_id, contacts } = app.store.vault().find(caller.tenant_id(), handle).await?;
+    let HandleMatches { handle_id, contacts } =
+        app.store.vault().find(caller.tenant_id(), handle).await?;
     let by_contact = contacts.iter().map(|contact| contact.0);
     let ids = handle_id.map(|handle| handle.0).into_iter().chain(by_contact).collect();
     found.extend(contacts);

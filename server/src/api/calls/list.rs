@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::filter::{audit_search, take_filter};
+use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::api::{
-    Params, begin_read, decode_cursor, encode_cursor, is_rfc3339, opened_page, positioned,
+    Params, begin_consistent_read, decode_cursor, encode_cursor, is_rfc3339, opened_page,
+    with_read_position,
 };
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -38,7 +39,7 @@ pub struct CallPage {
 
 /// Cursor of the page: start and id of its last call.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct CallCursor {
     s: DateTime<Utc>,
     c: Uuid,
 }
@@ -85,28 +86,31 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "calls.list").await?;
     let limit = params.limit()?;
-    let is_possible = |place: &Place| is_rfc3339(place.s);
+    let is_possible = |last: &CallCursor| is_rfc3339(last.s);
     let cursor =
-        params.take("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
-    let after = cursor.map(|place| After { started_at: place.s, call_id: place.c });
+        params.optional("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
+    let after = cursor.map(|last| After { started_at: last.s, call_id: last.c });
     let min_position = params.number("min_position")?;
-    let search = take_filter(&app, &caller, &mut params).await?;
-    params.finish()?;
+    let search = parse_filter(&app, &caller, &mut params).await?;
+    params.reject_unknown()?;
     audit_search(&app, &caller, &search).await?;
 
-    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
+    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
     drop(tx);
     let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
-    let room =
-        if weight > SMALL { Some(app.reading.room(caller.tenant_id()).await?) } else { None };
+    let room = if weight > SMALL {
+        Some(app.read_budget.reservation(caller.tenant_id()).await?)
+    } else {
+        None
+    };
     let open = || page.rows.into_iter().map(StoredCall::open).collect::<Result<Vec<_>, _>>();
     let rows = compute(weight, open).await?;
     let next_cursor = rows
         .last()
         .filter(|_| page.has_more)
-        .map(|last| encode_cursor(&Place { s: last.started_at, c: last.call_id }));
+        .map(|last| encode_cursor(&CallCursor { s: last.started_at, c: last.call_id }));
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
     let parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
@@ -125,7 +129,7 @@ pub async fn handler(
         CallPage { data, next_cursor }
     };
     match room {
-        None => Ok(positioned(write(), reached)),
+        None => Ok(with_read_position(write(), reached)),
         Some(room) => {
             let written = compute(weight, || serde_json::to_vec(&write())).await;
             opened_page(room, written, reached)

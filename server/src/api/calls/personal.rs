@@ -8,16 +8,16 @@ use ledger_core::ids::{EventId, Position, SubjectId, TenantId};
 use ledger_core::personal::{Conversation, Party, ToolIo};
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
-use ledger_store::read::{self, StoredEvent, Weight};
+use ledger_store::read::{self, EventSize, StoredEvent};
 use ledger_store::seal::{Opened, Sealed, SectionName, pack, unpack};
-use ledger_store::vault::{OpenedSection, Shelf, Vault, VaultError};
+use ledger_store::vault::{OpenedSection, SectionColumn, Vault, VaultError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::problem::ApiError;
-use crate::reading::BUDGET;
+use crate::read_budget::BUDGET;
 
 /// The other party of a call, merged from all sections about it.
 #[derive(Default)]
@@ -42,8 +42,10 @@ pub async fn open_parties(
     tenant_id: TenantId,
     calls: &[(&Call, Option<&[u8]>)],
 ) -> Result<Vec<Parties>, VaultError> {
-    let columns: Vec<(Shelf, &[u8])> =
-        calls.iter().map(|(_, column)| (Shelf::Parties, column.unwrap_or_default())).collect();
+    let columns: Vec<(SectionColumn, &[u8])> = calls
+        .iter()
+        .map(|(_, column)| (SectionColumn::Parties, column.unwrap_or_default()))
+        .collect();
     let opened = vault.open(tenant_id, &columns).await?;
     Ok(calls.iter().zip(opened).map(|((call, _), sections)| merge(call, sections)).collect())
 }
@@ -55,11 +57,11 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     let mut clear = 0;
     for section in sections {
         if !call.parties().iter().any(|claim| claim.event_id == section.event_id) {
-            alarm("party");
+            report_corrupt_section("party");
             continue;
         }
         // A section about another person than the call's contact is not included.
-        if !call.shows(section.event_id) {
+        if !call.is_party_visible(section.event_id) {
             continue;
         }
         parties.subjects.push(section.subject_id);
@@ -67,18 +69,18 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
         {
             Opened::Clear(party) => {
                 clear += 1;
-                fill(&mut parties.merged, party);
+                merge_party(&mut parties.merged, party);
             }
             Opened::Erased => erased += 1,
-            Opened::Corrupt => alarm("party"),
+            Opened::Corrupt => report_corrupt_section("party"),
         }
     }
     parties.is_erased = erased > 0 && clear == 0;
     parties
 }
 
-fn fill(known: &mut Party, told: Party) {
-    let Party { name, phone, email, sip_uri, external_id, extension } = told;
+fn merge_party(known: &mut Party, other: Party) {
+    let Party { name, phone, email, sip_uri, external_id, extension } = other;
     // An extension is only valid with its own number.
     if known.phone.is_none() {
         known.extension = extension;
@@ -159,11 +161,11 @@ pub async fn open_events(
     Ok(opened)
 }
 
-fn columns(event: &StoredEvent) -> [(Shelf, &[u8]); 2] {
+fn columns(event: &StoredEvent) -> [(SectionColumn, &[u8]); 2] {
     let id = EventId(event.event_id);
     [
-        (Shelf::Sections(id), event.sections.as_deref().unwrap_or_default()),
-        (Shelf::Bulk(id), event.bulk.as_deref().unwrap_or_default()),
+        (SectionColumn::Sections(id), event.sections.as_deref().unwrap_or_default()),
+        (SectionColumn::Bulk(id), event.bulk.as_deref().unwrap_or_default()),
     ]
 }
 
@@ -171,7 +173,7 @@ fn columns(event: &StoredEvent) -> [(Shelf, &[u8]); 2] {
 ///
 /// # Errors
 /// 503 if the database does not answer.
-pub async fn within_budget(
+pub async fn read_within_budget(
     app: &App,
     tenant_id: TenantId,
     positions: &[i64],
@@ -182,7 +184,7 @@ pub async fn within_budget(
     let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
     let mut left = BUDGET;
     let mut light: Vec<i64> = Vec::new();
-    for Weight { position, bytes, .. } in read::weights(&mut tx, positions).await? {
+    for EventSize { position, bytes, .. } in read::event_sizes(&mut tx, positions).await? {
         if bytes > left && !light.is_empty() {
             break;
         }
@@ -194,7 +196,7 @@ pub async fn within_budget(
 
 /// Removes the raw body from the large sections of an event. Malformed sections are kept, so that opening
 /// them reports the corruption.
-pub fn leave_body(event: &mut StoredEvent) {
+pub fn remove_raw_body(event: &mut StoredEvent) {
     let Some(sections) = event.bulk.as_deref().and_then(|bulk| unpack(bulk).ok()) else { return };
     let is_body = |bytes: &[u8]| Sealed::parse(bytes).is_ok_and(|it| it.name == SectionName::Raw);
     let others = sections.into_iter().filter(|bytes| !is_body(bytes));
@@ -203,13 +205,13 @@ pub fn leave_body(event: &mut StoredEvent) {
 
 /// Positions of the events with the conversation and tool data of a call, as far as the fold refers to them.
 #[must_use]
-pub fn said_at(call: &Call) -> Vec<i64> {
-    let said = call.conversation().into_values();
+pub fn section_positions(call: &Call) -> Vec<i64> {
+    let conversation = call.conversation().into_values();
     let tools = call.tool_calls();
     let done = tools.iter().flat_map(|tool| tool.io.iter().map(|io| io.position));
-    let turns = turns_of(call).into_iter();
+    let turns = turn_positions(call).into_iter();
     let mut positions: Vec<i64> =
-        said.chain(done).chain(turns).map(|Position(position)| position).collect();
+        conversation.chain(done).chain(turns).map(|Position(position)| position).collect();
     positions.sort_unstable();
     positions.dedup();
     positions
@@ -217,7 +219,7 @@ pub fn said_at(call: &Call) -> Vec<i64> {
 
 /// Positions of the events with the turns: the end-of-call report, or before it the event of each turn.
 #[must_use]
-pub fn turns_of(call: &Call) -> Vec<Position> {
+pub fn turn_positions(call: &Call) -> Vec<Position> {
     match call.conversation().get("messages") {
         Some(report) => vec![*report],
         None => call.turns(),
@@ -234,7 +236,7 @@ impl OpenedEvent {
             }
             Opened::Corrupt => {
                 self.is_corrupt = true;
-                alarm(section.name.as_str());
+                report_corrupt_section(section.name.as_str());
                 return;
             }
         };
@@ -246,7 +248,7 @@ impl OpenedEvent {
         };
         if !is_read {
             self.is_corrupt = true;
-            alarm(section.name.as_str());
+            report_corrupt_section(section.name.as_str());
         }
     }
 }
@@ -256,7 +258,7 @@ fn parse<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
     serde_json::from_slice(plain).map(|value| *place = value).is_ok()
 }
 
-fn alarm(section: &'static str) {
+fn report_corrupt_section(section: &'static str) {
     metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(1);
     tracing::error!(section, "seal.corrupt");
 }

@@ -11,17 +11,18 @@ use ledger_core::ids::Position;
 use ledger_store::compute::compute;
 use ledger_store::read;
 use projections::calls::find;
-use projections::calls::past::{self, Moment};
+use projections::calls::point_in_time::{self, PointInTime};
 
 use super::personal::{
-    OpenedEvent, leave_body, open_events, open_parties, said_at, turns_of, within_budget,
+    OpenedEvent, open_events, open_parties, read_within_budget, remove_raw_body, section_positions,
+    turn_positions,
 };
 use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
-use crate::api::{Params, PathId, begin_read, opened_page, times, whole_number};
+use crate::api::{Params, PathId, begin_consistent_read, opened_page, times, whole_number};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
-use crate::reading::BUDGET;
+use crate::read_budget::BUDGET;
 
 /// Returns a call with its conversation, now or as it was known at an earlier point.
 ///
@@ -53,12 +54,13 @@ pub async fn handler(
     caller.require(&app, Scope::Read, "calls.show").await?;
     let as_of = params.parse("as_of", "a position or an RFC 3339 time")?;
     let min_position = params.number("min_position")?;
-    params.finish()?;
+    params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
-    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
+    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let (call, party, reached) = match as_of {
         Some(AsOf(moment)) => {
-            let folded = past::find(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
+            let folded =
+                point_in_time::find(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
             (folded.call, party, position)
         }
@@ -72,11 +74,11 @@ pub async fn handler(
     drop(tx);
     let vault = app.store.vault();
     let tenant_id = caller.tenant_id();
-    let room = app.reading.room(tenant_id).await?;
+    let reservation = app.read_budget.reservation(tenant_id).await?;
     let mut events = Vec::new();
     if is_personal {
-        events = within_budget(&app, tenant_id, &said_at(&call)).await?;
-        events.iter_mut().for_each(leave_body);
+        events = read_within_budget(&app, tenant_id, &section_positions(&call)).await?;
+        events.iter_mut().for_each(remove_raw_body);
     }
     let sealed = [(&call, party.as_deref())];
     let parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
@@ -88,14 +90,14 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
     }
     let customer = Customer::of(&call, &parties, is_personal);
-    let _turn = app.reading.turn().await;
+    let _permit = app.read_budget.open_permit().await;
     let opened = open_events(vault, tenant_id, &events, BUDGET).await?;
     let write = || {
-        let said = is_personal.then_some(&opened.events);
-        let detail = detail(CallView::of(call_id, &call, customer), &call, said);
+        let section = is_personal.then_some(&opened.events);
+        let detail = detail(CallView::of(call_id, &call, customer), &call, section);
         serde_json::to_vec(&detail)
     };
-    opened_page(room, compute(opened.bytes, write).await, reached)
+    opened_page(reservation, compute(opened.bytes, write).await, reached)
 }
 
 pub(super) fn not_found() -> ApiError {
@@ -103,14 +105,14 @@ pub(super) fn not_found() -> ApiError {
 }
 
 /// The parameter `as_of`: a log position or a time.
-struct AsOf(Moment);
+struct AsOf(PointInTime);
 
 impl FromStr for AsOf {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let position = whole_number(text).map(Moment::Position);
-        position.or_else(|| times::zoned(text).map(Moment::Time)).map(Self).ok_or(())
+        let position = whole_number(text).map(PointInTime::Position);
+        position.or_else(|| times::zoned(text).map(PointInTime::Time)).map(Self).ok_or(())
     }
 }
 
@@ -133,19 +135,20 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
     };
     CallDetail {
         call: view,
-        summary: part("summary").and_then(|said| said.summary.clone()),
-        transcript: part("transcript").and_then(|said| said.transcript.clone()),
+        summary: part("summary").and_then(|section| section.summary.clone()),
+        transcript: part("transcript").and_then(|section| section.transcript.clone()),
         messages: opened.map(|opened| {
-            let turns = turns_of(call)
+            let turns = turn_positions(call)
                 .into_iter()
                 .filter_map(|Position(position)| opened.get(&position)?.conversation.as_ref());
-            turns.flat_map(|said| &said.messages).map(message).collect()
+            turns.flat_map(|section| &section.messages).map(message).collect()
         }),
-        structured_data: part("structured_data").and_then(|said| said.structured_data.clone()),
+        structured_data: part("structured_data")
+            .and_then(|section| section.structured_data.clone()),
         recordings: opened.map(|_| {
             part("recordings")
                 .into_iter()
-                .flat_map(|said| &said.recordings)
+                .flat_map(|section| &section.recordings)
                 .map(recording)
                 .collect()
         }),
@@ -159,7 +162,7 @@ fn tool_view(
     tool: &ledger_core::call::ToolCall,
     opened: Option<&BTreeMap<i64, OpenedEvent>>,
 ) -> ToolCallView {
-    let told = || {
+    let entries = || {
         tool.io.iter().filter_map(|io| {
             let event = opened?.get(&io.position.0)?;
             event.tool_io.iter().find(|entry| entry.nth == io.nth)
@@ -168,8 +171,8 @@ fn tool_view(
     ToolCallView {
         tool_call_id: tool.tool_call_id.clone(),
         tool: tool.tool.clone(),
-        arguments: told().find_map(|entry| entry.arguments.clone()),
-        result: told().find_map(|entry| entry.result.clone()),
+        arguments: entries().find_map(|entry| entry.arguments.clone()),
+        result: entries().find_map(|entry| entry.result.clone()),
         at: tool.at_ms.and_then(DateTime::from_timestamp_millis),
     }
 }

@@ -105,17 +105,17 @@ pub struct Customer {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
     /// Name as reported by the platform or a tool.
-    #[serde(skip_serializing_if = "Shown::is_hidden")]
+    #[serde(skip_serializing_if = "Masked::is_hidden")]
     #[schema(value_type = Option<String>)]
-    pub name: Shown,
+    pub name: Masked,
     /// Phone number in E.164, masked without scope `personal`.
-    #[serde(skip_serializing_if = "Shown::is_hidden")]
+    #[serde(skip_serializing_if = "Masked::is_hidden")]
     #[schema(value_type = Option<String>)]
-    pub phone: Shown,
+    pub phone: Masked,
     /// E-mail address as reported by the platform or a tool.
-    #[serde(skip_serializing_if = "Shown::is_hidden")]
+    #[serde(skip_serializing_if = "Masked::is_hidden")]
     #[schema(value_type = Option<String>)]
-    pub email: Shown,
+    pub email: Masked,
     /// SIP address, if the person called from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sip_uri: Option<String>,
@@ -127,7 +127,7 @@ pub struct Customer {
 /// A personal field: absent after an erasure, null if unknown.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(untagged)]
-pub enum Shown {
+pub enum Masked {
     /// Absent from the JSON.
     #[default]
     Hidden,
@@ -135,7 +135,7 @@ pub enum Shown {
     Value(Option<String>),
 }
 
-impl Shown {
+impl Masked {
     fn is_hidden(&self) -> bool {
         matches!(self, Self::Hidden)
     }
@@ -156,12 +156,12 @@ impl Customer {
             .clone()
             .or_else(|| phone_of_sip(party.sip_uri.as_deref()?).map(|phone| phone.e164));
         let masked = phone.as_deref().map(mask_phone);
-        let clear = |value: &Option<String>| Shown::Value(value.clone().filter(|_| is_personal));
+        let clear = |value: &Option<String>| Masked::Value(value.clone().filter(|_| is_personal));
         Self {
             contact_id,
             erased: false,
             name: clear(&party.name),
-            phone: Shown::Value(if is_personal { phone } else { masked }),
+            phone: Masked::Value(if is_personal { phone } else { masked }),
             email: clear(&party.email),
             sip_uri: party.sip_uri.clone().filter(|_| is_personal),
             extension: party.extension.clone().filter(|_| is_personal),

@@ -5,8 +5,8 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, QuarantineId, TenantId};
 use ledger_store::TenantTx;
-use ledger_store::deliveries::{self, Delivery};
-use ledger_store::quarantine::{Entry, Filter};
+use ledger_store::deliveries::{self, LoggedDelivery};
+use ledger_store::quarantine::{Entry, EntryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -53,8 +53,8 @@ pub struct DeliveryView {
     quarantine_id: Option<Uuid>,
 }
 
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
+impl From<LoggedDelivery> for DeliveryView {
+    fn from(delivery: LoggedDelivery) -> Self {
         let (refused, count) = delivery.refused.unzip();
         Self {
             at: delivery.at,
@@ -90,13 +90,13 @@ impl From<Entry> for DeliveryView {
 
 /// Cursor into the tenant's log.
 #[derive(Serialize, Deserialize)]
-struct LogPlace {
+struct LogCursor {
     p: Position,
 }
 
 /// Cursor into the quarantine.
 #[derive(Serialize, Deserialize)]
-struct QuarantinePlace {
+struct QuarantineLogCursor {
     q: QuarantineId,
 }
 
@@ -134,8 +134,8 @@ pub async fn handler(
 ) -> Result<Json<DeliveryPage>, ApiError> {
     caller.require(&app, Scope::Admin, "deliveries.in").await?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    params.finish()?;
+    let cursor = params.optional("cursor")?;
+    params.reject_unknown()?;
     let page = match caller.tenant_id() {
         TenantId::INSTALLATION => quarantined(&app, cursor, limit).await?,
         tenant_id => recorded(&app, tenant_id, cursor, limit).await?,
@@ -149,12 +149,12 @@ async fn recorded(
     cursor: Option<String>,
     limit: i64,
 ) -> Result<DeliveryPage, ApiError> {
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |place: &LogPlace| place.p.0 > 0));
-    let before = before.transpose()?.map(|place| place.p);
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |last: &LogCursor| last.p.0 > 0));
+    let before = before.transpose()?.map(|last| last.p);
     let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
     let limit = usize::try_from(limit).expect("at most 200");
     let page = deliveries::before(&mut tx, before, limit).await?;
-    let next_cursor = page.next.map(|p| encode_cursor(&LogPlace { p }));
+    let next_cursor = page.next.map(|p| encode_cursor(&LogCursor { p }));
     let data = page.deliveries.into_iter().map(DeliveryView::from).collect();
     Ok(DeliveryPage { data, next_cursor })
 }
@@ -164,14 +164,15 @@ async fn quarantined(
     cursor: Option<String>,
     limit: i64,
 ) -> Result<DeliveryPage, ApiError> {
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &QuarantinePlace| true));
-    let before = before.transpose()?.map(|place| place.q);
-    let filter = Filter { is_waiting: None, before, limit: limit + 1 };
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &QuarantineLogCursor| true));
+    let before = before.transpose()?.map(|last| last.q);
+    let filter = EntryFilter { is_waiting: None, before, limit: limit + 1 };
     let mut entries = app.store.quarantined(TenantId::INSTALLATION, filter).await?;
     let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
     entries.truncate(usize::try_from(limit).expect("at most 200"));
     let last = entries.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&QuarantinePlace { q: last.quarantine_id }));
+    let next_cursor =
+        last.map(|last| encode_cursor(&QuarantineLogCursor { q: last.quarantine_id }));
     let data = entries.into_iter().map(DeliveryView::from).collect();
     Ok(DeliveryPage { data, next_cursor })
 }

@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
+use ledger_store::admin_events::Actor;
 use ledger_store::api_keys::NewKey;
-use ledger_store::change::Author;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope, new_key};
@@ -20,7 +20,7 @@ use crate::problem::{ApiError, Problem};
 /// Properties of the API key to issue.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct KeyRequest {
     /// Scopes of the key, each once. A key of the installation has `admin` and no other.
     #[schema(min_items = 1)]
@@ -77,20 +77,19 @@ pub async fn handler(
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "keys.create").await?;
-    let mut fields = Fields::read(body).await?;
+    let mut fields = BodyFields::read(body).await?;
     let scopes = fields.texts("scopes")?.unwrap_or_default();
     let name = fields.text("name")?;
     let expires_at = fields.time("expires_at")?;
-    fields.finish()?;
+    fields.reject_unknown()?;
     let tenant_id = caller.tenant_id();
     let granted = check_scopes(tenant_id, &scopes)?;
     caller.require_to_grant(&app, &granted, "keys.create").await?;
     let expires_at = check_end(&caller, expires_at, app.store.clock().now())?;
     let api_key = new_key(tenant_id);
-    let author = Author::key(caller.key.key_id, caller.request_id);
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
     let new = NewKey { scopes: &scopes, name: name.as_deref(), expires_at };
-    let (key_id, position) =
-        app.store.create_api_key_by(&author, tenant_id, &api_key, &new).await?;
+    let (key_id, position) = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await?;
     tracing::info!(%key_id, "key.created");
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::KeyId;
 use ledger_store::TenantTx;
-use ledger_store::api_keys::{self, Listed};
+use ledger_store::api_keys::{self, ApiKeyInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -43,8 +43,8 @@ pub struct KeyView {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-impl From<Listed> for KeyView {
-    fn from(key: Listed) -> Self {
+impl From<ApiKeyInfo> for KeyView {
+    fn from(key: ApiKeyInfo) -> Self {
         Self {
             key_id: key.key_id.0,
             name: key.name,
@@ -59,7 +59,7 @@ impl From<Listed> for KeyView {
 
 /// Cursor of the page: id of its last key.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct KeyCursor {
     k: KeyId,
 }
 
@@ -89,15 +89,15 @@ pub async fn handler(
 ) -> Result<Json<KeyPage>, ApiError> {
     caller.require(&app, Scope::Admin, "keys.list").await?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &Place| true)).transpose()?;
-    params.finish()?;
+    let cursor = params.optional("cursor")?;
+    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &KeyCursor| true)).transpose()?;
+    params.reject_unknown()?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let mut keys = api_keys::list(&mut tx, before.map(|place| place.k), limit + 1).await?;
+    let mut keys = api_keys::list(&mut tx, before.map(|last| last.k), limit + 1).await?;
     let has_more = i64::try_from(keys.len()).is_ok_and(|len| len > limit);
     keys.truncate(usize::try_from(limit).expect("at most 200"));
     let last = keys.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&Place { k: last.key_id }));
+    let next_cursor = last.map(|last| encode_cursor(&KeyCursor { k: last.key_id }));
     let data = keys.into_iter().map(KeyView::from).collect();
     Ok(Json(KeyPage { data, next_cursor }))
 }

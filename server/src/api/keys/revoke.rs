@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ledger_core::ids::KeyId;
-use ledger_store::api_keys::Revoked;
-use ledger_store::change::Author;
+use ledger_store::admin_events::Actor;
+use ledger_store::api_keys::Revocation;
 
-use crate::api::{NoQuery, PathId, recorded_at};
+use crate::api::{NoQuery, PathId, with_write_position};
 use crate::app::App;
-use crate::auth::{Scope, Withdrawer};
+use crate::auth::{RevocationCaller, Scope};
 use crate::problem::{ApiError, Problem};
 
 /// Revokes an API key permanently. Idempotent.
@@ -36,19 +36,19 @@ use crate::problem::{ApiError, Problem};
 #[tracing::instrument(name = "api.keys.revoke", skip_all)]
 pub async fn handler(
     State(app): State<App>,
-    Withdrawer(caller): Withdrawer,
+    RevocationCaller(caller): RevocationCaller,
     PathId(key_id): PathId,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "keys.revoke").await?;
     let not_found = || ApiError::not_found("key-not-found", "API key");
     let key_id = KeyId(key_id.ok_or_else(not_found)?);
-    let author = Author::key(caller.key.key_id, caller.request_id);
-    let revoked = app.store.revoke_api_key(&author, caller.withdraws_from(), key_id).await?;
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
+    let revoked = app.store.revoke_api_key(&actor, caller.revocation_scope(), key_id).await?;
     let position = match revoked.ok_or_else(not_found)? {
-        Revoked::Now(position) => position,
-        Revoked::Before => None,
+        Revocation::Revoked(position) => position,
+        Revocation::AlreadyRevoked => None,
     };
     tracing::info!(%key_id, "key.revoked");
-    Ok(recorded_at(StatusCode::NO_CONTENT.into_response(), position))
+    Ok(with_write_position(StatusCode::NO_CONTENT.into_response(), position))
 }

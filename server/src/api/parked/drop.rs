@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::DroppedView;
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::api::read_models::named_tenant;
 use crate::api::{Params, PathId};
 use crate::app::App;
@@ -20,7 +20,7 @@ use crate::problem::{ApiError, Problem};
 /// The reason, and the read model when the path names an event.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct DropRequest {
     /// Why the event is left out, in one line of 1 to 200 characters. It is kept in the log, readable: no
     /// personal data.
@@ -69,12 +69,12 @@ pub async fn handler(
     body: Body,
 ) -> Result<Json<DroppedView>, ApiError> {
     caller.require(&app, Scope::Admin, "parked.drop").await?;
-    params.finish()?;
-    let mut fields = Fields::read(body).await?;
+    params.reject_unknown()?;
+    let mut fields = BodyFields::read(body).await?;
     let reason = fields.text("reason")?;
     let projection = fields.text("projection")?;
     let tenant_id = fields.text("tenant_id")?;
-    fields.finish()?;
+    fields.reject_unknown()?;
     let reason = reason.as_deref().and_then(Reason::parse);
     let reason =
         reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
@@ -82,7 +82,7 @@ pub async fn handler(
     let decision = (&reason, Some((caller.key.key_id, caller.request_id)));
     let only = match tenant_id {
         Some(text) => Some(named_tenant(&app, &caller, &text).await?),
-        None => caller.only(),
+        None => caller.tenant_scope(),
     };
     let dropped = match projection {
         Some(projection) => {

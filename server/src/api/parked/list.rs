@@ -69,7 +69,7 @@ impl From<Parked> for ParkedView {
 
 /// Cursor of the page: time and id of its last entry.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct ParkedCursor {
     t: DateTime<Utc>,
     p: Uuid,
 }
@@ -102,18 +102,19 @@ pub async fn handler(
 ) -> Result<Json<ParkedPage>, ApiError> {
     caller.require(&app, Scope::Admin, "parked.list").await?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    let is_possible = |place: &Place| is_rfc3339(place.t);
+    let cursor = params.optional("cursor")?;
+    let is_possible = |last: &ParkedCursor| is_rfc3339(last.t);
     let after = cursor.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
-    params.finish()?;
-    let after = after.map(|place: Place| (place.t, place.p));
-    let mut parked = page(app.store.projector(), caller.only(), after, limit + 1).await?;
+    params.reject_unknown()?;
+    let after = after.map(|last: ParkedCursor| (last.t, last.p));
+    let mut parked = page(app.store.projector(), caller.tenant_scope(), after, limit + 1).await?;
     let has_more = parked.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     if has_more {
         parked.pop();
     }
     let last = parked.last().filter(|_| has_more);
-    let next_cursor = last.map(|one| encode_cursor(&Place { t: one.parked_at, p: one.parked_id }));
+    let next_cursor =
+        last.map(|one| encode_cursor(&ParkedCursor { t: one.parked_at, p: one.parked_id }));
     let data = parked.into_iter().map(ParkedView::from).collect();
     Ok(Json(ParkedPage { data, next_cursor }))
 }

@@ -35,8 +35,8 @@ pub async fn handler(
     params: Params,
 ) -> Result<Json<OutcomeView>, ApiError> {
     caller.require(&app, Scope::Admin, "parked.retry").await?;
-    params.finish()?;
+    params.reject_unknown()?;
     let parked_id = parked_id.unwrap_or_default();
-    let is_folded = retry(app.store.projector(), parked_id, caller.only()).await?;
+    let is_folded = retry(app.store.projector(), parked_id, caller.tenant_scope()).await?;
     Ok(Json(OutcomeView::new(parked_id, is_folded)))
 }

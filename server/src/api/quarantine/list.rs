@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::QuarantineId;
-use ledger_store::quarantine::{Entry, Filter};
+use ledger_store::quarantine::{Entry, EntryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -64,7 +64,7 @@ impl From<Entry> for EntryView {
 
 /// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct QuarantineCursor {
     q: QuarantineId,
 }
 
@@ -96,21 +96,21 @@ pub async fn handler(
     caller.require(&app, Scope::Admin, "quarantine.list").await?;
     let state = params.one_of("state", &["waiting", "replayed"])?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
+    let cursor = params.optional("cursor")?;
     let before = cursor
-        .map(|cursor| decode_cursor(&cursor, |_: &Place| true))
+        .map(|cursor| decode_cursor(&cursor, |_: &QuarantineCursor| true))
         .transpose()?
-        .map(|place| place.q);
-    params.finish()?;
+        .map(|last| last.q);
+    params.reject_unknown()?;
     let is_waiting = state.map(|state| state == "waiting");
-    let filter = Filter { is_waiting, before, limit: limit + 1 };
+    let filter = EntryFilter { is_waiting, before, limit: limit + 1 };
     let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
     let has_more = entries.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     if has_more {
         entries.pop();
     }
     let last = entries.last().filter(|_| has_more);
-    let next_cursor = last.map(|entry| encode_cursor(&Place { q: entry.quarantine_id }));
+    let next_cursor = last.map(|entry| encode_cursor(&QuarantineCursor { q: entry.quarantine_id }));
     let data = entries.into_iter().map(EntryView::from).collect();
     Ok(Json(QuarantinePage { data, next_cursor }))
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use projections::versions;
 
-use super::{PathName, VersionView, own_building};
+use super::{PathName, VersionView, changeable_rebuild};
 use crate::api::Params;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -36,9 +36,9 @@ pub async fn handler(
     params: Params,
 ) -> Result<Json<VersionView>, ApiError> {
     caller.require(&app, Scope::Admin, "projections.cancel").await?;
-    params.finish()?;
+    params.reject_unknown()?;
     let name = name.named()?;
-    let building = own_building(&app, &caller, name, "projections.cancel").await?;
+    let building = changeable_rebuild(&app, &caller, name, "projections.cancel").await?;
     let version = versions::cancel_version(app.store.owner(), &building).await?;
     let tenant_id = building.only.map(|only| only.0);
     Ok(Json(VersionView { name: name.to_owned(), version, state: "cancelled", tenant_id }))

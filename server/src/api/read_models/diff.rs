@@ -97,8 +97,8 @@ pub async fn handler(
     caller.require(&app, Scope::Admin, "projections.diff").await?;
     let against = params.parse("against", "the number of a version")?;
     let limit = params.limit()?;
-    params.finish()?;
-    let (name, only, pool) = (name.named()?, caller.only(), app.store.projector());
+    params.reject_unknown()?;
+    let (name, only, pool) = (name.named()?, caller.tenant_scope(), app.store.projector());
     let pair = versions::pair(pool, name, against, only).await?;
     let diff = versions::diff_within(pool, name, pair, only, limit).await?;
     Ok(Json(diff.into()))

@@ -100,8 +100,8 @@ pub async fn handler(
     params: Params,
 ) -> Result<Json<ProjectionPage>, ApiError> {
     caller.require(&app, Scope::Admin, "projections.list").await?;
-    params.finish()?;
-    let all = progress_within(app.store.projector(), caller.only()).await?;
+    params.reject_unknown()?;
+    let all = progress_within(app.store.projector(), caller.tenant_scope()).await?;
     let data = all.into_iter().map(ProjectionView::from).collect();
     Ok(Json(ProjectionPage { data, next_cursor: None }))
 }

@@ -7,9 +7,9 @@ use projections::versions;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{PathName, VersionView, own_building};
+use super::{PathName, VersionView, changeable_rebuild};
 use crate::api::Params;
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -17,7 +17,7 @@ use crate::problem::{ApiError, Problem};
 /// Options of a promotion; without a body, newly parked keys prevent it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct PromoteRequest {
     /// True to promote even if keys are parked in the new version that are not parked in the served one.
     with_parked: Option<bool>,
@@ -55,12 +55,12 @@ pub async fn handler(
     body: Body,
 ) -> Result<Json<VersionView>, ApiError> {
     caller.require(&app, Scope::Admin, "projections.promote").await?;
-    params.finish()?;
-    let mut fields = Fields::read_any(body).await?;
+    params.reject_unknown()?;
+    let mut fields = BodyFields::read_any(body).await?;
     let with_parked = fields.flag("with_parked")?.unwrap_or(false);
-    fields.finish()?;
+    fields.reject_unknown()?;
     let name = name.named()?;
-    let building = own_building(&app, &caller, name, "projections.promote").await?;
+    let building = changeable_rebuild(&app, &caller, name, "projections.promote").await?;
     let version = versions::promote_version(app.store.owner(), &building, with_parked).await?;
     let tenant_id = building.only.map(|only| only.0);
     Ok(Json(VersionView { name: name.to_owned(), version, state: "active", tenant_id }))

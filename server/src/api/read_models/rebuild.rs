@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{PathName, VersionView, named_tenant};
 use crate::api::Params;
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -19,7 +19,7 @@ use crate::problem::{ApiError, Problem};
 /// Extent of the rebuild; without a body every tenant's rows, or those of the key's tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct RebuildRequest {
     /// The only tenant to rebuild. A tenant's key may name its own only.
     tenant_id: Option<Uuid>,
@@ -60,15 +60,15 @@ pub async fn handler(
     body: Body,
 ) -> Result<(StatusCode, Json<VersionView>), ApiError> {
     caller.require(&app, Scope::Admin, "projections.rebuild").await?;
-    params.finish()?;
-    let mut fields = Fields::read_any(body).await?;
+    params.reject_unknown()?;
+    let mut fields = BodyFields::read_any(body).await?;
     let tenant_id = fields.text("tenant_id")?;
     let promote = fields.flag("promote")?.unwrap_or(true);
-    fields.finish()?;
+    fields.reject_unknown()?;
     let projector = versions::named(name.named()?)?;
     let only = match tenant_id {
         Some(text) => Some(named_tenant(&app, &caller, &text).await?),
-        None => caller.only(),
+        None => caller.tenant_scope(),
     };
     let version = versions::begin(app.store.owner(), &*projector, only, promote).await?;
     let (name, tenant_id) = (projector.name().to_owned(), only.map(|only| only.0));

@@ -36,7 +36,7 @@ pub async fn handler(
     params: Params,
 ) -> Result<Json<VersionView>, ApiError> {
     caller.require(&app, Scope::Admin, "projections.rollback").await?;
-    params.finish()?;
+    params.reject_unknown()?;
     let name = name.named()?;
     caller.require_installation(&app, "projections.rollback").await?;
     let version = versions::rollback(app.store.owner(), name).await?;

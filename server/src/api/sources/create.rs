@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
-use ledger_store::change::Author;
+use ledger_store::admin_events::Actor;
 use ledger_store::source::{NewSource, check_secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::api::words::ProviderName;
 use crate::api::{NoQuery, created};
 use crate::app::App;
@@ -22,7 +22,7 @@ use crate::system::fresh_secret;
 /// Settings of the source to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct SourceRequest {
     /// Name of the voice platform: `vapi`.
     #[schema(value_type = ProviderName)]
@@ -89,13 +89,13 @@ pub async fn handler(
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.create").await?;
-    let mut fields = Fields::read(body).await?;
+    let mut fields = BodyFields::read(body).await?;
     let provider = provider(fields.text("provider")?)?;
     let name = fields.text("name")?;
     let record_all = fields.flag("record_all")?.unwrap_or(false);
     let assistant_id = fields.text("assistant_id")?;
     let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
-    fields.finish()?;
+    fields.reject_unknown()?;
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let new = NewSource {
         tenant_id: caller.tenant_id(),
@@ -105,10 +105,10 @@ pub async fn handler(
         record_all,
         assistant_id: assistant_id.as_deref(),
     };
-    let author = Author::key(caller.key.key_id, caller.request_id);
-    let (source_id, position) = app.store.create_source_by(&author, &new, None).await?;
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
+    let (source_id, position) = app.store.create_source_by(&actor, &new, None).await?;
     tracing::info!(%source_id, "source.created");
-    let shown = CreatedSource {
+    let body = CreatedSource {
         source_id: source_id.0,
         path: path(source_id),
         secret: secret.clone(),
@@ -117,7 +117,7 @@ pub async fn handler(
         record_all,
         assistant_id: assistant_id.clone(),
     };
-    Ok(created(shown, position))
+    Ok(created(body, position))
 }
 
 /// Path of a source's webhook URL.

@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
-use ledger_store::change::Author;
+use ledger_store::admin_events::Actor;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::api::{NoQuery, PathId};
 use crate::app::App;
-use crate::auth::{Scope, Withdrawer};
+use crate::auth::{RevocationCaller, Scope};
 use crate::problem::{ApiError, Problem};
 
 /// Disables a webhook source, which then answers 404 `source-not-found` like an unknown one. Idempotent.
@@ -33,15 +33,15 @@ use crate::problem::{ApiError, Problem};
 #[tracing::instrument(name = "api.sources.disable", skip_all)]
 pub async fn handler(
     State(app): State<App>,
-    Withdrawer(caller): Withdrawer,
+    RevocationCaller(caller): RevocationCaller,
     PathId(source_id): PathId,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.disable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let author = Author::key(caller.key.key_id, caller.request_id);
-    let tenant_id = caller.withdraws_from();
-    let changed = app.store.switch_source(&author, tenant_id, source_id, false).await?;
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
+    let tenant_id = caller.revocation_scope();
+    let changed = app.store.switch_source(&actor, tenant_id, source_id, false).await?;
     let changed = changed.ok_or_else(not_found)?;
     tracing::info!(%source_id, "source.disabled");
     Ok(answer(changed, app.store.clock().now()))

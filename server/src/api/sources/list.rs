@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::SourceId;
-use ledger_store::source::list::{self, Listed};
-use ledger_store::{TenantTx, counts};
+use ledger_store::source::list::{self, SourceInfo};
+use ledger_store::{TenantTx, webhook_counts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::figures::{Figures, Sum, TypeFigures, hours};
+use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
 use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -48,15 +48,15 @@ pub struct SourceView {
     old_secret_until: Option<DateTime<Utc>>,
     /// Counts of the requested hours.
     #[serde(flatten)]
-    figures: Figures,
+    webhook_counts: WebhookCounts,
     /// Time of the last authenticated webhook in these hours.
     last_received_at: Option<DateTime<Utc>>,
     /// Counts by message type.
-    by_type: Vec<TypeFigures>,
+    by_type: Vec<TypeCounts>,
 }
 
 impl SourceView {
-    fn new(source: Listed, sum: &Sum, now: DateTime<Utc>) -> Self {
+    fn new(source: SourceInfo, sum: &CountSummary, now: DateTime<Utc>) -> Self {
         Self {
             source_id: source.source_id.0,
             provider: source.provider,
@@ -67,8 +67,8 @@ impl SourceView {
             created_at: source.created_at,
             disabled_at: source.disabled_at,
             old_secret_until: source.old_secret_until.filter(|until| now < *until),
-            figures: sum.figures,
-            last_received_at: sum.last_proven_at,
+            webhook_counts: sum.webhook_counts,
+            last_received_at: sum.last_authenticated_at,
             by_type: sum.types(),
         }
     }
@@ -76,7 +76,7 @@ impl SourceView {
 
 /// Cursor of the page: creation time and id of its last source.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct SourceCursor {
     c: DateTime<Utc>,
     s: SourceId,
 }
@@ -114,10 +114,11 @@ pub async fn handler(
     caller.require(&app, Scope::Admin, "sources.list").await?;
     let hours = hours(&mut params)?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    let after = cursor.map(|cursor| decode_cursor(&cursor, |place: &Place| is_rfc3339(place.c)));
-    let after = after.transpose()?.map(|place| (place.c, place.s));
-    params.finish()?;
+    let cursor = params.optional("cursor")?;
+    let after =
+        cursor.map(|cursor| decode_cursor(&cursor, |last: &SourceCursor| is_rfc3339(last.c)));
+    let after = after.transpose()?.map(|last| (last.c, last.s));
+    params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let mut sources = list::list(&mut tx, after, limit + 1).await?;
@@ -125,11 +126,12 @@ pub async fn handler(
     sources.truncate(usize::try_from(limit).expect("at most 200"));
     let last = sources.last().filter(|_| has_more);
     let next_cursor =
-        last.map(|last| encode_cursor(&Place { c: last.created_at, s: last.source_id }));
+        last.map(|last| encode_cursor(&SourceCursor { c: last.created_at, s: last.source_id }));
     let ids: Vec<SourceId> = sources.iter().map(|source| source.source_id).collect();
     let now = app.store.clock().now();
-    let mut sums = Sum::by_source(&counts::tallies(&mut tx, Some(&ids), hours).await?);
-    let view = |source: Listed| {
+    let mut sums =
+        CountSummary::by_source(&webhook_counts::source_counts(&mut tx, Some(&ids), hours).await?);
+    let view = |source: SourceInfo| {
         let sum = sums.remove(&source.source_id).unwrap_or_default();
         SourceView::new(source, &sum, now)
     };

@@ -6,17 +6,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::SourceId;
-use ledger_store::change::Author;
+use ledger_store::admin_events::Actor;
 use ledger_store::source::check_secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::settings::not_found;
-use crate::api::{NoQuery, fields::Fields};
-use crate::api::{PathId, recorded_at};
+use crate::api::{NoQuery, fields::BodyFields};
+use crate::api::{PathId, with_write_position};
 use crate::app::App;
-use crate::auth::{Scope, Withdrawer};
+use crate::auth::{RevocationCaller, Scope};
 use crate::problem::{ApiError, Problem};
 use crate::system::fresh_secret;
 
@@ -26,7 +26,7 @@ pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
 /// The new secret, and the time during which the previous one is also accepted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct RotationRequest {
     /// New secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256 random
     /// bits.
@@ -77,26 +77,26 @@ pub struct RotatedSecret {
 #[tracing::instrument(name = "api.sources.rotate_secret", skip_all)]
 pub async fn handler(
     State(app): State<App>,
-    Withdrawer(caller): Withdrawer,
+    RevocationCaller(caller): RevocationCaller,
     PathId(source_id): PathId,
     _: NoQuery,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.rotate_secret").await?;
-    let mut fields = Fields::read_any(body).await?;
+    let mut fields = BodyFields::read_any(body).await?;
     let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
     let overlap = fields.number("overlap_seconds", 0..=MAX_OVERLAP_S)?.unwrap_or(0);
-    fields.finish()?;
+    fields.reject_unknown()?;
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let author = Author::key(caller.key.key_id, caller.request_id);
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
     let until = old_secret_until(app.store.clock().now_micros(), overlap);
     let tenant_id = Some(caller.tenant_id());
-    let rotated = app.store.rotate_source_secret(&author, tenant_id, source_id, &secret, until);
+    let rotated = app.store.rotate_source_secret(&actor, tenant_id, source_id, &secret, until);
     let changed = rotated.await?.ok_or_else(not_found)?;
     tracing::info!(%source_id, "source.secret_rotated");
-    let shown = RotatedSecret { source_id: source_id.0, secret, old_secret_until: until };
-    Ok(recorded_at(Json(shown).into_response(), changed.position))
+    let body = RotatedSecret { source_id: source_id.0, secret, old_secret_until: until };
+    Ok(with_write_position(Json(body).into_response(), changed.position))
 }
 
 /// Expiry of the previous secret; `None` without an overlap.

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use ledger_store::source::change::Changed;
-use ledger_store::source::list::Listed;
+use ledger_store::source::list::SourceInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::recorded_at;
+use crate::api::with_write_position;
 use crate::problem::ApiError;
 
 /// Settings of a webhook source.
@@ -36,7 +36,7 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    fn new(source: Listed, now: DateTime<Utc>) -> Self {
+    fn new(source: SourceInfo, now: DateTime<Utc>) -> Self {
         Self {
             source_id: source.source_id.0,
             provider: source.provider,
@@ -54,7 +54,7 @@ impl SourceSettings {
 /// Answers a change with the current settings, and the position of the recorded event in `Ledger-Position`.
 pub(super) fn answer(changed: Changed, now: DateTime<Utc>) -> Response {
     let body = Json(SourceSettings::new(changed.source, now)).into_response();
-    recorded_at(body, changed.position)
+    with_write_position(body, changed.position)
 }
 
 pub(super) fn not_found() -> ApiError {

@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
-use ledger_store::change::Author;
+use ledger_store::admin_events::Actor;
 use ledger_store::source::change::SourcePatch;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::fields::Fields;
+use crate::api::fields::BodyFields;
 use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -19,7 +19,7 @@ use crate::problem::{ApiError, Problem};
 /// Settings to change. An absent field keeps its value.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `Fields`")]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct SourceChanges {
     /// Name of the source; must not be a person's name. Null removes the name.
     #[schema(min_length = 1, max_length = 200)]
@@ -64,16 +64,16 @@ pub async fn handler(
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.update").await?;
-    let mut fields = Fields::read(body).await?;
+    let mut fields = BodyFields::read(body).await?;
     let patch = SourcePatch {
         name: fields.change("name")?,
         record_all: fields.flag("record_all")?,
         assistant_id: fields.change("assistant_id")?,
     };
-    fields.finish()?;
+    fields.reject_unknown()?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let author = Author::key(caller.key.key_id, caller.request_id);
-    let changed = app.store.update_source(&author, caller.tenant_id(), source_id, patch).await?;
+    let actor = Actor::key(caller.key.key_id, caller.request_id);
+    let changed = app.store.update_source(&actor, caller.tenant_id(), source_id, patch).await?;
     let changed = changed.ok_or_else(not_found)?;
     tracing::info!(%source_id, "source.changed");
     Ok(answer(changed, app.store.clock().now()))

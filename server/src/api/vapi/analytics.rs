@@ -14,17 +14,19 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
-use projections::analytics::ask;
-use projections::calls::history::history;
+use projections::analytics::run_query;
+use projections::calls::measurements::measurements;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use self::answer::{Row, VapiAnalyticsResult, history_question, history_rows, question, rows};
+use self::answer::{
+    ResultRow, VapiAnalyticsResult, history_question, history_rows, question, rows,
+};
 use self::request::{Query, parse};
 use super::error::{VapiError, refused};
 use super::query::Params;
 use crate::api::words::{AllCalls, VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
-use crate::api::{begin_sums, positioned};
+use crate::api::{begin_analytics_read, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::ingest::read_body;
@@ -33,7 +35,7 @@ use crate::problem::ApiError;
 /// Maximum size of a request body, in bytes.
 const MAX_BODY: usize = 256 << 10;
 /// Timeout of the request body.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of calls in an answer to `history`.
 const MAX_HISTORY: i64 = 10_000;
 
@@ -67,13 +69,13 @@ pub async fn handler(
     caller.require(&app, Scope::Read, "vapi.analytics").await?;
     let mut params = Params::of(&uri);
     let min_position = params.number("min_position");
-    params.finish().map_err(refused)?;
-    let body = read_body(body, MAX_BODY, PATIENCE).await?;
+    params.reject_unknown().map_err(refused)?;
+    let body = read_body(body, MAX_BODY, TIMEOUT).await?;
     let now = app.store.clock().now();
     // Cutting ranges into steps needs time-zone arithmetic for thousands of steps in each query, so it runs
     // off the async workers.
     let queries = compute(usize::MAX, || parse(&body, now)).await.map_err(refused)?;
-    let (mut tx, reached) = begin_sums(&app, &caller, &["calls"], min_position).await?;
+    let (mut tx, reached) = begin_analytics_read(&app, &caller, &["calls"], min_position).await?;
     let mut results = Vec::with_capacity(queries.len());
     for (nth, query) in queries.into_iter().enumerate() {
         let too_much = || {
@@ -83,20 +85,20 @@ pub async fn handler(
         let rows = answer(&mut tx, &query).await?.ok_or_else(too_much)?;
         results.push(VapiAnalyticsResult::of(query, rows));
     }
-    let mut response = positioned(results, reached);
+    let mut response = with_read_position(results, reached);
     // Vapi answers 201, and some scripts check for it.
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
 
 /// Returns the rows of one query; `None` if there are too many.
-async fn answer(tx: &mut TenantTx, query: &Query) -> Result<Option<Vec<Row>>, ApiError> {
+async fn answer(tx: &mut TenantTx, query: &Query) -> Result<Option<Vec<ResultRow>>, ApiError> {
     if query.is_history() {
-        let moments = history(tx, &history_question(query), MAX_HISTORY + 1).await?;
-        let is_told = i64::try_from(moments.len()).is_ok_and(|len| len <= MAX_HISTORY);
-        return Ok(is_told.then(|| history_rows(query, moments)));
+        let measurements = measurements(tx, &history_question(query), MAX_HISTORY + 1).await?;
+        let is_complete = i64::try_from(measurements.len()).is_ok_and(|len| len <= MAX_HISTORY);
+        return Ok(is_complete.then(|| history_rows(query, measurements)));
     }
-    let answers = ask(tx, &question(query)).await?;
+    let answers = run_query(tx, &question(query)).await?;
     Ok(answers.map(|answers| rows(query, answers)))
 }
 

@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use projections::calls::dialect::list;
+use projections::calls::provider_listing::list;
 
 use super::error::{VapiError, refused};
-use super::open::Look;
 use super::query::{ListQuery, Params};
+use super::response::AuditedAccess;
 use super::view::VapiCall;
-use crate::api::begin_read;
+use crate::api::begin_consistent_read;
 use crate::api::words::TestCalls;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -53,8 +53,11 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Read, "vapi.calls.list").await?;
     let query = ListQuery::parse(Params::of(&uri)).map_err(refused)?;
-    let (mut tx, reached) = begin_read(&app, &caller, "calls", query.min_position).await?;
+    let (mut tx, reached) =
+        begin_consistent_read(&app, &caller, "calls", query.min_position).await?;
     let rows = list(&mut tx, &query.filter, query.limit).await?;
     drop(tx);
-    Look { app, caller, action: "vapi.calls.list", resource: None }.list(rows, reached).await
+    AuditedAccess { app, caller, action: "vapi.calls.list", resource: None }
+        .list(rows, reached)
+        .await
 }

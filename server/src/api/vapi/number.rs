@@ -10,9 +10,9 @@ const DIVIDED: u32 = 10;
 
 /// An exact decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Number(Decimal);
+pub(super) struct DecimalNumber(Decimal);
 
-impl Number {
+impl DecimalNumber {
     /// Converts nano-dollars to dollars.
     pub(super) fn dollars(nanos: i128) -> Self {
         Self::scaled(nanos, 9)
@@ -45,13 +45,13 @@ impl Number {
     }
 }
 
-impl From<Nanos> for Number {
+impl From<Nanos> for DecimalNumber {
     fn from(Nanos(nanos): Nanos) -> Self {
         Self::dollars(nanos.into())
     }
 }
 
-impl Serialize for Number {
+impl Serialize for DecimalNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = RawValue::from_string(self.0.round_dp(DIVIDED).normalize().to_string());
         text.map_err(serde::ser::Error::custom)?.serialize(serializer)
@@ -62,12 +62,12 @@ impl Serialize for Number {
 mod tests {
     use super::*;
 
-    fn text(number: Number) -> String {
+    fn text(number: DecimalNumber) -> String {
         serde_json::to_string(&number).expect("a number")
     }
 
     #[test]
-    fn money_is_written_as_it_was_told_to_the_last_digit() {
+    fn money_is_written_exactly() {
         for (nanos, dollars) in [
             (0, "0"),
             (39_400_000, "0.0394"),
@@ -84,19 +84,22 @@ mod tests {
     #[test]
     fn a_sum_no_float_could_hold_is_exact() {
         let sum = i128::from(i64::MAX) * 1_000_000_000 + 1;
-        assert_eq!(text(Number::dollars(sum)), "9223372036854775807.000000001");
+        assert_eq!(text(DecimalNumber::dollars(sum)), "9223372036854775807.000000001");
     }
 
     #[test]
     fn minutes_and_shares_are_rounded_where_they_do_not_end() {
-        assert_eq!(text(Number::minutes(90_000)), "1.5");
-        assert_eq!(text(Number::minutes(61_250)), "1.0208333333");
-        assert_eq!(Number::minutes(61_250).shared_by(7).map(text), Some("0.1458333333".into()));
-        assert_eq!(text(Number::seconds(1_280)), "1.28");
+        assert_eq!(text(DecimalNumber::minutes(90_000)), "1.5");
+        assert_eq!(text(DecimalNumber::minutes(61_250)), "1.0208333333");
         assert_eq!(
-            Number::dollars(100_000_000).shared_by(3).map(text),
+            DecimalNumber::minutes(61_250).shared_by(7).map(text),
+            Some("0.1458333333".into())
+        );
+        assert_eq!(text(DecimalNumber::seconds(1_280)), "1.28");
+        assert_eq!(
+            DecimalNumber::dollars(100_000_000).shared_by(3).map(text),
             Some("0.0333333333".into())
         );
-        assert_eq!(Number::dollars(1).shared_by(0).map(text), None);
+        assert_eq!(DecimalNumber::dollars(1).shared_by(0).map(text), None);
     }
 }

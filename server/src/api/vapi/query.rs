@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::http::Uri;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use ledger_core::json::fact_id;
-use projections::calls::dialect::{Filter, Span};
+use projections::calls::provider_listing::{ListingFilter, TimeWindow};
 
 use super::time;
 use crate::api::whole_number;
@@ -30,7 +30,7 @@ impl Params {
         };
         for (name, value) in pairs {
             if params.given.insert(name.clone(), value).is_some() {
-                params.fault(format!("{} must be given once", shown(&name)));
+                params.fault(format!("{} must be given once", safe_name(&name)));
             }
         }
         params
@@ -88,16 +88,16 @@ impl Params {
     ///
     /// # Errors
     /// All collected faults.
-    pub(super) fn finish(mut self) -> Result<(), Vec<String>> {
+    pub(super) fn reject_unknown(mut self) -> Result<(), Vec<String>> {
         for name in std::mem::take(&mut self.given).into_keys() {
-            self.fault(format!("property {} should not exist", shown(&name)));
+            self.fault(format!("property {} should not exist", safe_name(&name)));
         }
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
     }
 }
 
 /// Returns the name if it looks like one, because a misplaced value may be personal.
-pub(super) fn shown(name: &str) -> &str {
+pub(super) fn safe_name(name: &str) -> &str {
     let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_name { name } else { "(which is no name)" }
 }
@@ -105,7 +105,7 @@ pub(super) fn shown(name: &str) -> &str {
 /// The parsed query of a list of calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListQuery {
-    pub(super) filter: Filter,
+    pub(super) filter: ListingFilter,
     pub(super) limit: i64,
     pub(super) min_position: Option<i64>,
 }
@@ -117,7 +117,7 @@ impl ListQuery {
     /// Every fault, with the name of its parameter.
     pub(super) fn parse(mut params: Params) -> Result<Self, Vec<String>> {
         let query = Self {
-            filter: Filter {
+            filter: ListingFilter {
                 provider_call_id: params.text("id").as_deref().map(fact_id),
                 agent_id: params.text("assistantId").as_deref().map(fact_id),
                 phone_number_id: params.text("phoneNumberId").as_deref().map(fact_id),
@@ -134,18 +134,18 @@ impl ListQuery {
         if query.limit < 0 {
             params.fault("limit must not be less than 0");
         }
-        params.finish()?;
+        params.reject_unknown()?;
         Ok(query)
     }
 }
 
 /// Combines four bounds into a span. Times are compared as they are displayed, in milliseconds: a call
 /// displayed with a time is not after that time.
-fn span(params: &mut Params, name: &str) -> Span {
+fn span(params: &mut Params, name: &str) -> TimeWindow {
     let mut bound = |end: &str| params.time(&format!("{name}{end}"));
     let (after, from) = (bound("Gt").map(next_milli), bound("Ge").map(this_or_next_milli));
     let (before, to) = (bound("Lt").map(this_or_next_milli), bound("Le").map(next_milli));
-    Span { from: after.max(from), until: before.into_iter().chain(to).min() }
+    TimeWindow { from: after.max(from), until: before.into_iter().chain(to).min() }
 }
 
 const MILLI: TimeDelta = TimeDelta::milliseconds(1);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn nothing_asked_is_the_newest_hundred() {
         let query = parsed("").expect("a query");
-        let filter = Filter { is_test: Some(false), ..Filter::default() };
+        let filter = ListingFilter { is_test: Some(false), ..ListingFilter::default() };
         let wanted = ListQuery { filter, limit: 100, min_position: None };
         assert_eq!(query, wanted);
         assert_eq!(parsed("assistantId=&limit=").expect("a query"), wanted);

@@ -5,13 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
 use ledger_core::json::fact_id;
-use projections::calls::dialect::find;
+use projections::calls::provider_listing::find;
 
 use super::error::{VapiError, refused};
-use super::open::Look;
 use super::query::Params;
+use super::response::AuditedAccess;
 use super::view::VapiCall;
-use crate::api::begin_read;
+use crate::api::begin_consistent_read;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::ApiError;
@@ -45,13 +45,13 @@ pub async fn handler(
     caller.require(&app, Scope::Read, "vapi.calls.show").await?;
     let mut params = Params::of(&uri);
     let min_position = params.number("min_position");
-    params.finish().map_err(refused)?;
+    params.reject_unknown().map_err(refused)?;
     let not_found = || ApiError::not_found("call-not-found", "call");
     // No stored text contains a NUL character, and an id that is not valid text identifies no call.
     let id = id.ok().map(|Path(id)| id).filter(|id| !id.contains('\0')).ok_or_else(not_found)?;
-    let (mut tx, reached) = begin_read(&app, &caller, "calls", min_position).await?;
+    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let row = find(&mut tx, &fact_id(&id)).await?.ok_or_else(not_found)?;
     drop(tx);
     let resource = Some(row.call_id);
-    Look { app, caller, action: "vapi.calls.show", resource }.show(row, reached).await
+    AuditedAccess { app, caller, action: "vapi.calls.show", resource }.show(row, reached).await
 }

@@ -4,14 +4,16 @@ use ledger_core::event::{Direction, Status};
 use ledger_core::ids::TenantId;
 use ledger_core::money::Cost;
 use ledger_core::personal::mask_phone;
-use projections::calls::dialect::Row;
+use projections::calls::provider_listing::CallListing;
 use projections::calls::{direction_name, status_name};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::number::Number;
-use super::said::{Analysis, Artifact, Message, Messages, Said, ToldFields};
+use super::conversation::{
+    Analysis, Artifact, Messages, ReportedFields, VapiConversation, VapiMessage,
+};
+use super::number::DecimalNumber;
 use super::time::Time;
 use crate::api::calls::personal::Parties;
 use crate::api::words::{VapiCallStatus, VapiCallType};
@@ -52,7 +54,7 @@ pub struct VapiCall {
     /// Total cost in USD, exact; absent for other currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
-    cost: Option<Number>,
+    cost: Option<DecimalNumber>,
     /// Parts of the cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_breakdown: Option<VapiCostBreakdown>,
@@ -73,7 +75,7 @@ pub struct VapiCall {
     artifact: Option<Artifact>,
     /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Message>>)]
+    #[schema(value_type = Option<Vec<VapiMessage>>)]
     messages: Option<Messages>,
     /// Copy of the field in `artifact`, where older scripts read it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +93,7 @@ pub struct VapiCall {
     /// `squadId`, `workflowId`, `metadata` and others.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
-    told: ToldFields,
+    reported: ReportedFields,
 }
 
 /// Parts of a cost in USD, exact. Their sum is the total.
@@ -99,31 +101,31 @@ pub struct VapiCall {
 pub struct VapiCostBreakdown {
     /// Cost of telephony.
     #[schema(value_type = f64)]
-    transport: Number,
+    transport: DecimalNumber,
     /// Cost of speech to text.
     #[schema(value_type = f64)]
-    stt: Number,
+    stt: DecimalNumber,
     /// Cost of the language model.
     #[schema(value_type = f64)]
-    llm: Number,
+    llm: DecimalNumber,
     /// Cost of text to speech.
     #[schema(value_type = f64)]
-    tts: Number,
+    tts: DecimalNumber,
     /// Fee of Vapi.
     #[schema(value_type = f64)]
-    vapi: Number,
+    vapi: DecimalNumber,
     /// Difference between the total and the other parts, which Vapi reports in fields of its own; may be
     /// negative through rounding.
     #[schema(value_type = f64)]
-    other: Number,
+    other: DecimalNumber,
     /// Total cost, the sum of all parts.
     #[schema(value_type = f64)]
-    total: Number,
+    total: DecimalNumber,
     /// Further fields of Vapi's breakdown, unchanged: counts of tokens and characters,
     /// `analysisCostBreakdown`.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
-    told: ToldFields,
+    reported: ReportedFields,
 }
 
 /// The other party of a call. Without scope `personal` only the last two digits of the number are included.
@@ -154,17 +156,18 @@ pub struct VapiCustomer {
 }
 
 impl VapiCall {
-    /// Builds the view of a call. `said` is `None` without scope `personal`.
+    /// Builds the view of a call. `conversation` is `None` without scope `personal`.
     pub(super) fn of(
         tenant_id: TenantId,
-        row: &Row,
+        row: &CallListing,
         parties: &Parties,
-        said: Option<Said<'_>>,
+        conversation: Option<VapiConversation<'_>>,
     ) -> Self {
         let call = &row.call;
         let cost = call.cost().filter(|cost| cost.currency == "USD");
-        let analysis = Analysis::of(call, said);
-        let artifact = said.and_then(|said| Artifact::of(said, call.told_start()));
+        let analysis = Analysis::of(call, conversation);
+        let artifact =
+            conversation.and_then(|conversation| Artifact::of(conversation, call.reported_start()));
         let left = artifact.as_ref();
         Self {
             id: call.provider_call_id.clone(),
@@ -174,13 +177,13 @@ impl VapiCall {
             ended_reason: call.ended_reason().map(str::to_owned),
             created_at: Time(row.created_at),
             updated_at: Time(row.updated_at),
-            started_at: call.told_start().map(Time),
+            started_at: call.reported_start().map(Time),
             ended_at: call.ended_at().map(Time),
             cost: cost.map(|cost| cost.total_nanos.into()),
-            cost_breakdown: cost.map(|cost| VapiCostBreakdown::of(cost, said)),
+            cost_breakdown: cost.map(|cost| VapiCostBreakdown::of(cost, conversation)),
             assistant_id: call.agent_id().map(str::to_owned),
             phone_number_id: call.phone_number_id().map(str::to_owned),
-            customer: VapiCustomer::of(parties, said.is_some()),
+            customer: VapiCustomer::of(parties, conversation.is_some()),
             messages: left.and_then(|left| left.messages.clone()),
             transcript: left.and_then(|left| left.transcript.clone()),
             summary: analysis.as_ref().and_then(|analysis| analysis.summary.clone()),
@@ -188,13 +191,15 @@ impl VapiCall {
             stereo_recording_url: left.and_then(|left| left.stereo_recording_url.clone()),
             analysis,
             artifact,
-            told: said.map(|said| said.fields(|told| &told.call)).unwrap_or_default(),
+            reported: conversation
+                .map(|conversation| conversation.fields(|reported| &reported.call))
+                .unwrap_or_default(),
         }
     }
 }
 
 impl VapiCostBreakdown {
-    fn of(cost: &Cost, said: Option<Said<'_>>) -> Self {
+    fn of(cost: &Cost, conversation: Option<VapiConversation<'_>>) -> Self {
         let parts = &cost.parts;
         Self {
             transport: parts.transport_nanos.into(),
@@ -204,7 +209,9 @@ impl VapiCostBreakdown {
             vapi: parts.platform_nanos.into(),
             other: parts.other_nanos.into(),
             total: cost.total_nanos.into(),
-            told: said.map(|said| said.fields(|told| &told.cost_breakdown)).unwrap_or_default(),
+            reported: conversation
+                .map(|conversation| conversation.fields(|reported| &reported.cost_breakdown))
+                .unwrap_or_default(),
         }
     }
 }
@@ -212,18 +219,18 @@ impl VapiCostBreakdown {
 impl VapiCustomer {
     fn of(parties: &Parties, is_personal: bool) -> Option<Self> {
         let party = &parties.merged;
-        let shown = |value: &Option<String>| value.clone().filter(|_| is_personal);
+        let when_personal = |value: &Option<String>| value.clone().filter(|_| is_personal);
         let masked = party.phone.as_deref().map(mask_phone);
         let customer = if parties.is_erased {
             Self { erased: true, ..Self::default() }
         } else {
             Self {
                 number: if is_personal { party.phone.clone() } else { masked },
-                extension: shown(&party.extension),
-                name: shown(&party.name),
-                email: shown(&party.email),
-                sip_uri: shown(&party.sip_uri),
-                external_id: shown(&party.external_id),
+                extension: when_personal(&party.extension),
+                name: when_personal(&party.name),
+                email: when_personal(&party.email),
+                sip_uri: when_personal(&party.sip_uri),
+                external_id: when_personal(&party.external_id),
                 erased: false,
             }
         };

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::QuarantineId;
-use ledger_store::quarantine::{Entry, Filter};
+use ledger_store::quarantine::{Entry, EntryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ impl From<Entry> for DeadLetterView {
 
 /// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct DeadLetterCursor {
     q: QuarantineId,
 }
 
@@ -87,16 +87,17 @@ pub async fn handler(
 ) -> Result<Json<DeadLetterPage>, ApiError> {
     caller.require(&app, Scope::Admin, "webhook_metrics.dead_letter_queue").await?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &Place| true)).transpose()?;
-    params.finish()?;
-    let before = before.map(|place| place.q);
-    let filter = Filter { is_waiting: Some(true), before, limit: limit + 1 };
+    let cursor = params.optional("cursor")?;
+    let before =
+        cursor.map(|cursor| decode_cursor(&cursor, |_: &DeadLetterCursor| true)).transpose()?;
+    params.reject_unknown()?;
+    let before = before.map(|last| last.q);
+    let filter = EntryFilter { is_waiting: Some(true), before, limit: limit + 1 };
     let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
     let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
     entries.truncate(usize::try_from(limit).expect("at most 200"));
     let last = entries.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&Place { q: last.quarantine_id }));
+    let next_cursor = last.map(|last| encode_cursor(&DeadLetterCursor { q: last.quarantine_id }));
     let data = entries.into_iter().map(DeadLetterView::from).collect();
     Ok(Json(DeadLetterPage { data, next_cursor }))
 }

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_store::TenantTx;
-use ledger_store::counts::{self, Hours};
+use ledger_store::webhook_counts::{self, Hours};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::Params;
-use crate::api::figures::{Figures, Sum, TypeFigures, hours};
+use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::ingest::hour_of;
@@ -25,12 +25,12 @@ pub struct DeliveryStats {
     to: DateTime<Utc>,
     /// Counts over all sources and types.
     #[serde(flatten)]
-    figures: Figures,
+    webhook_counts: WebhookCounts,
     /// Share of authenticated webhooks that were recorded, duplicate or ignored as telemetry, 0 to 1; null
     /// without any.
     success_rate: Option<f64>,
     /// Counts by message type.
-    by_type: Vec<TypeFigures>,
+    by_type: Vec<TypeCounts>,
     /// Counts by source; sources without webhooks are left out.
     by_source: Vec<SourceStats>,
 }
@@ -42,11 +42,11 @@ pub struct SourceStats {
     source_id: Uuid,
     /// Counts over all types.
     #[serde(flatten)]
-    figures: Figures,
+    webhook_counts: WebhookCounts,
     /// Success rate of this source, defined as for all sources.
     success_rate: Option<f64>,
     /// Counts by message type.
-    by_type: Vec<TypeFigures>,
+    by_type: Vec<TypeCounts>,
 }
 
 /// Returns the webhook counts of the caller's sources by outcome, type and source.
@@ -75,24 +75,27 @@ pub async fn handler(
 ) -> Result<Json<DeliveryStats>, ApiError> {
     caller.require(&app, Scope::Admin, "webhook_metrics.delivery_stats").await?;
     let (from, to) = last_day(hours(&mut params)?, app.store.clock().now())?;
-    params.finish()?;
+    params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let tallies = counts::tallies(&mut tx, None, Hours { from: Some(from), to: Some(to) }).await?;
-    let mut sum = Sum::default();
-    for tally in &tallies {
-        sum.add(tally);
+    let source_counts =
+        webhook_counts::source_counts(&mut tx, None, Hours { from: Some(from), to: Some(to) })
+            .await?;
+    let mut sum = CountSummary::default();
+    for source_count in &source_counts {
+        sum.add(source_count);
     }
-    let by_source = Sum::by_source(&tallies).into_iter().map(|(source_id, sum)| SourceStats {
-        source_id: source_id.0,
-        figures: sum.figures,
-        success_rate: sum.success_rate(),
-        by_type: sum.types(),
-    });
+    let by_source =
+        CountSummary::by_source(&source_counts).into_iter().map(|(source_id, sum)| SourceStats {
+            source_id: source_id.0,
+            webhook_counts: sum.webhook_counts,
+            success_rate: sum.success_rate(),
+            by_type: sum.types(),
+        });
     Ok(Json(DeliveryStats {
         from,
         to,
-        figures: sum.figures,
+        webhook_counts: sum.webhook_counts,
         success_rate: sum.success_rate(),
         by_type: sum.types(),
         by_source: by_source.collect(),

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
-use ledger_store::counts::{self, Hours};
+use ledger_store::webhook_counts::{self, Hours};
 use ledger_store::{TenantTx, read};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::figures::Sum;
+use crate::api::webhook_counts::CountSummary;
 use crate::api::words::{HealthReason, HealthWord};
-use crate::api::{Params, begin_read};
+use crate::api::{Params, begin_consistent_read};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::ingest::hour_of;
@@ -75,7 +75,7 @@ pub async fn handler(
     params: Params,
 ) -> Result<Json<QueueHealth>, ApiError> {
     caller.require(&app, Scope::Admin, "webhook_metrics.queue_health").await?;
-    params.finish()?;
+    params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let is_installation = caller.tenant_id() == TenantId::INSTALLATION;
     let (quarantine_waiting, oldest_waiting_at) =
@@ -84,11 +84,11 @@ pub async fn handler(
         if is_installation { lag_of_all(&app).await? } else { lag(&app, &caller).await? };
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let this_hour = Hours { from: Some(hour_of(app.store.clock().now())), to: None };
-    let mut sum = Sum::default();
-    for tally in counts::tallies(&mut tx, None, this_hour).await? {
-        sum.add(&tally);
+    let mut sum = CountSummary::default();
+    for source_count in webhook_counts::source_counts(&mut tx, None, this_hour).await? {
+        sum.add(&source_count);
     }
-    let last_received_at = counts::last_proven(&mut tx).await?;
+    let last_received_at = webhook_counts::last_authenticated_at(&mut tx).await?;
     let is_behind = projections.iter().any(|one| one.lag_events > MAX_LAG);
     let reasons: Vec<_> =
         [(quarantine_waiting > 0, "quarantine-waiting"), (is_behind, "read-model-behind")]
@@ -103,14 +103,14 @@ pub async fn handler(
         waiting_appends: is_installation.then(|| app.store.appender().waiting()),
         projections,
         last_received_at,
-        failed_this_hour: sum.proven_failed(),
+        failed_this_hour: sum.authenticated_failed(),
     }))
 }
 
 /// Lag over the caller's own log. A tenant's key does not see the lag of others, which would reveal how busy
 /// they are.
 async fn lag(app: &App, caller: &Caller) -> Result<Vec<ProjectionLag>, ApiError> {
-    let (mut tx, reached) = begin_read(app, caller, "calls", None).await?;
+    let (mut tx, reached) = begin_consistent_read(app, caller, "calls", None).await?;
     let head = read::head(&mut tx).await?;
     let lag_events = (head.0 - reached.0).max(0);
     Ok(vec![ProjectionLag { projection: "calls".to_owned(), lag_events }])

@@ -5,13 +5,13 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::SourceId;
 use ledger_store::TenantTx;
-use ledger_store::counts::{self, Hours, NotTaken, Outcome};
+use ledger_store::webhook_counts::{self, Hours, Outcome, RejectedCount};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::delivery_stats::last_day;
-use crate::api::figures::hours;
+use crate::api::webhook_counts::hours;
 use crate::api::words::FailureOutcome;
 use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
@@ -47,8 +47,8 @@ pub struct FailureView {
     count: i64,
 }
 
-impl From<NotTaken> for FailureView {
-    fn from(one: NotTaken) -> Self {
+impl From<RejectedCount> for FailureView {
+    fn from(one: RejectedCount) -> Self {
         Self {
             last_at: one.last_at,
             hour: one.hour,
@@ -63,7 +63,7 @@ impl From<NotTaken> for FailureView {
 
 /// Cursor of the page: the complete key of its last group.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct FailureCursor {
     l: DateTime<Utc>,
     h: DateTime<Utc>,
     s: SourceId,
@@ -72,8 +72,8 @@ struct Place {
     r: String,
 }
 
-impl Place {
-    fn of(one: &NotTaken) -> Self {
+impl FailureCursor {
+    fn of(one: &RejectedCount) -> Self {
         Self {
             l: one.last_at,
             h: one.hour,
@@ -89,8 +89,8 @@ impl Place {
         is_rfc3339(self.l) && is_rfc3339(self.h) && is_word(&self.k) && is_word(&self.r)
     }
 
-    fn place(self) -> Option<NotTaken> {
-        Some(NotTaken {
+    fn into_key(self) -> Option<RejectedCount> {
+        Some(RejectedCount {
             last_at: self.l,
             hour: self.h,
             source_id: self.s,
@@ -133,19 +133,20 @@ pub async fn handler(
     caller.require(&app, Scope::Admin, "webhook_metrics.recent_failures").await?;
     let (from, to) = last_day(hours(&mut params)?, app.store.clock().now())?;
     let limit = params.limit()?;
-    let cursor = params.take("cursor")?;
-    let is_possible = |place: &Place| place.is_possible() && Outcome::parse(&place.o).is_some();
+    let cursor = params.optional("cursor")?;
+    let is_possible =
+        |last: &FailureCursor| last.is_possible() && Outcome::parse(&last.o).is_some();
     let after = cursor.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
-    params.finish()?;
+    params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let hours = Hours { from: Some(from), to: Some(to) };
-    let after = after.and_then(Place::place);
-    let mut found = counts::not_taken(&mut tx, hours, after.as_ref(), limit + 1).await?;
+    let after = after.and_then(FailureCursor::into_key);
+    let mut found = webhook_counts::rejected(&mut tx, hours, after.as_ref(), limit + 1).await?;
     let has_more = i64::try_from(found.len()).is_ok_and(|len| len > limit);
     found.truncate(usize::try_from(limit).expect("at most 200"));
     let last = found.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&Place::of(last)));
+    let next_cursor = last.map(|last| encode_cursor(&FailureCursor::of(last)));
     let data = found.into_iter().map(FailureView::from).collect();
     Ok(Json(FailurePage { data, next_cursor }))
 }

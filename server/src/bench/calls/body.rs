@@ -5,8 +5,8 @@ use std::fmt::Write;
 use chrono::{DateTime, SecondsFormat, Utc};
 use fastrand::Rng;
 
-use super::story::{Route, Step, Story, TOOLS};
-use super::timeline::Message;
+use super::call_model::{CallModel, CallRoute, MessageKind, TOOLS};
+use super::timeline::TimedMessage;
 
 const BOT: [&str; 8] = [
     "Thank you for calling. This is the front desk assistant, how can I help you today?",
@@ -40,17 +40,19 @@ const NAMES: [&str; 8] = [
 ];
 
 /// Builds the body of a message.
-pub(super) fn body(message: &Message) -> String {
-    let Message { story, place, sent_at } = message;
+pub(super) fn body(message: &TimedMessage) -> String {
+    let TimedMessage { call_model, place, sent_at } = message;
     let mut out = String::with_capacity(6_000);
-    let written = match story.steps[*place] {
-        Step::Started => started(&mut out, *sent_at),
-        Step::Said(nth) => said(&mut out, story, nth, *sent_at),
-        Step::Tool(tool) => tool_calls(&mut out, story, tool, *place, *sent_at),
-        Step::Ended => ended(&mut out, story, *sent_at),
-        Step::Report => report(&mut out, story, *sent_at),
+    let written = match call_model.steps[*place] {
+        MessageKind::Started => started(&mut out, *sent_at),
+        MessageKind::Turn(nth) => turn(&mut out, call_model, nth, *sent_at),
+        MessageKind::Tool(tool) => tool_calls(&mut out, call_model, tool, *place, *sent_at),
+        MessageKind::Ended => ended(&mut out, call_model, *sent_at),
+        MessageKind::Report => report(&mut out, call_model, *sent_at),
     };
-    written.and_then(|()| closing(&mut out, story)).expect("a text takes what is written to it");
+    written
+        .and_then(|()| closing(&mut out, call_model))
+        .expect("a text takes what is written to it");
     out
 }
 
@@ -68,8 +70,8 @@ fn started(out: &mut String, at: DateTime<Utc>) -> std::fmt::Result {
     out.write_str(r#","status":"in-progress""#)
 }
 
-fn said(out: &mut String, story: &Story, nth: u32, at: DateTime<Utc>) -> std::fmt::Result {
-    let (role, line) = line(story, nth);
+fn turn(out: &mut String, call_model: &CallModel, nth: u32, at: DateTime<Utc>) -> std::fmt::Result {
+    let (role, line) = line(call_model, nth);
     opening(out, "transcript", at)?;
     write!(
         out,
@@ -80,60 +82,69 @@ fn said(out: &mut String, story: &Story, nth: u32, at: DateTime<Utc>) -> std::fm
 
 fn tool_calls(
     out: &mut String,
-    story: &Story,
+    call_model: &CallModel,
     tool: usize,
     place: usize,
     at: DateTime<Utc>,
 ) -> std::fmt::Result {
     opening(out, "tool-calls", at)?;
     out.write_str(r#","toolCallList":["#)?;
-    tool_call(out, story, tool, place)?;
+    tool_call(out, call_model, tool, place)?;
     out.write_str("]")
 }
 
-fn tool_call(out: &mut String, story: &Story, tool: usize, place: usize) -> std::fmt::Result {
+fn tool_call(
+    out: &mut String,
+    call_model: &CallModel,
+    tool: usize,
+    place: usize,
+) -> std::fmt::Result {
     let name = TOOLS[tool];
-    let day = story.words % 28 + 1;
+    let day = call_model.words % 28 + 1;
     write!(
         out,
         r#"{{"id":"call_{place}{:08x}","type":"function","function":{{"name":"{name}","arguments":{{"service":"check-up","date":"2026-11-{day:02}","time":"10:15","notes":"first visit, prefers mornings"}}}}}}"#,
-        story.words & 0xffff_ffff
+        call_model.words & 0xffff_ffff
     )
 }
 
-fn ended(out: &mut String, story: &Story, at: DateTime<Utc>) -> std::fmt::Result {
+fn ended(out: &mut String, call_model: &CallModel, at: DateTime<Utc>) -> std::fmt::Result {
     opening(out, "status-update", at)?;
-    write!(out, r#","status":"ended","endedReason":"{}""#, story.reason)
+    write!(out, r#","status":"ended","endedReason":"{}""#, call_model.reason)
 }
 
-fn report(out: &mut String, story: &Story, at: DateTime<Utc>) -> std::fmt::Result {
+fn report(out: &mut String, call_model: &CallModel, at: DateTime<Utc>) -> std::fmt::Result {
     opening(out, "end-of-call-report", at)?;
-    write!(out, r#","endedReason":"{}""#, story.reason)?;
-    if let Some(from) = story.answered_at {
-        let (from, to) = (time(from), time(story.ended_at));
-        write!(out, r#","startedAt":"{from}","endedAt":"{to}","durationMs":{}"#, story.talk_ms())?;
-        analysis(out, story)?;
-        artifact(out, story)?;
+    write!(out, r#","endedReason":"{}""#, call_model.reason)?;
+    if let Some(from) = call_model.answered_at {
+        let (from, to) = (time(from), time(call_model.ended_at));
+        write!(
+            out,
+            r#","startedAt":"{from}","endedAt":"{to}","durationMs":{}"#,
+            call_model.talk_ms()
+        )?;
+        analysis(out, call_model)?;
+        artifact(out, call_model)?;
     }
-    costs(out, story)
+    costs(out, call_model)
 }
 
-fn analysis(out: &mut String, story: &Story) -> std::fmt::Result {
+fn analysis(out: &mut String, call_model: &CallModel) -> std::fmt::Result {
     write!(
         out,
         r#","analysis":{{"summary":"The caller asked for an appointment and was offered two openings. The assistant answered questions about length, parking and cost, and the call ended as {}.","successEvaluation":"{}","structuredData":{{"intent":"appointment","service":"check-up","followUpNeeded":{}}}}}"#,
-        story.reason, story.success, !story.success
+        call_model.reason, call_model.success, !call_model.success
     )
 }
 
 /// The conversation, with the tool calls in its middle.
-fn artifact(out: &mut String, story: &Story) -> std::fmt::Result {
-    let from = story.answered_at.unwrap_or(story.created_at).timestamp_millis();
-    let turns = 4 + u32::try_from(story.words % 7).unwrap_or(0);
-    let step = story.talk_ms() / i64::from(turns);
+fn artifact(out: &mut String, call_model: &CallModel) -> std::fmt::Result {
+    let from = call_model.answered_at.unwrap_or(call_model.created_at).timestamp_millis();
+    let turns = 4 + u32::try_from(call_model.words % 7).unwrap_or(0);
+    let step = call_model.talk_ms() / i64::from(turns);
     out.write_str(r#","artifact":{"messages":["#)?;
     for nth in 0..turns {
-        let (role, line) = line(story, nth);
+        let (role, line) = line(call_model, nth);
         let at = step * i64::from(nth);
         let comma = if nth == 0 { "" } else { "," };
         write!(
@@ -145,50 +156,54 @@ fn artifact(out: &mut String, story: &Story) -> std::fmt::Result {
             step / 2
         )?;
         if nth == turns / 2 {
-            tools_used(out, story, from + at)?;
+            tools_used(out, call_model, from + at)?;
         }
     }
     out.write_str(r#"],"transcript":""#)?;
     for nth in 0..turns {
-        let (role, line) = line(story, nth);
+        let (role, line) = line(call_model, nth);
         write!(out, r"{}: {line}\n", if role == "bot" { "AI" } else { "User" })?;
     }
-    let (id, latency) = (story.id, 600 + story.words % 1_300);
+    let (id, latency) = (call_model.id, 600 + call_model.words % 1_300);
     write!(
         out,
         r#"","recordingUrl":"https://recordings.example.com/{id}-mono.wav","stereoRecordingUrl":"https://recordings.example.com/{id}-stereo.wav","performanceMetrics":{{"turnLatencyAverage":{latency}.25,"numUserInterrupted":{},"numAssistantInterrupted":{}}}}}"#,
-        story.words % 3,
-        story.words % 4
+        call_model.words % 3,
+        call_model.words % 4
     )
 }
 
-fn tools_used(out: &mut String, story: &Story, at: i64) -> std::fmt::Result {
-    let told = (0..).zip(&story.steps).filter_map(|(place, step)| match step {
-        Step::Tool(tool) => Some((place, *tool)),
+fn tools_used(out: &mut String, call_model: &CallModel, at: i64) -> std::fmt::Result {
+    let events = (0..).zip(&call_model.steps).filter_map(|(place, step)| match step {
+        MessageKind::Tool(tool) => Some((place, *tool)),
         _ => None,
     });
-    let told: Vec<(usize, usize)> = told.collect();
+    let events: Vec<(usize, usize)> = events.collect();
     // A report without preceding tool messages contains the tool calls too.
-    let used: Vec<(usize, usize)> =
-        if told.is_empty() { story.tools.iter().copied().enumerate().collect() } else { told };
+    let used: Vec<(usize, usize)> = if events.is_empty() {
+        call_model.tools.iter().copied().enumerate().collect()
+    } else {
+        events
+    };
     for (place, tool) in used {
         write!(out, r#",{{"role":"tool_calls","message":"","time":{at},"toolCalls":["#)?;
-        tool_call(out, story, tool, place)?;
+        tool_call(out, call_model, tool, place)?;
         write!(
             out,
             r#"]}},{{"role":"tool_call_result","time":{at},"name":"{}","toolCallId":"call_{place}{:08x}","result":"done, reference {:06x}"}}"#,
             TOOLS[tool],
-            story.words & 0xffff_ffff,
-            story.words & 0xff_ffff
+            call_model.words & 0xffff_ffff,
+            call_model.words & 0xff_ffff
         )?;
     }
     Ok(())
 }
 
-fn costs(out: &mut String, story: &Story) -> std::fmt::Result {
-    let [transport, stt, llm, tts, platform, analysis] = story.cost.map(|nanos| Decimal(nanos, 9));
-    let total = Decimal(story.cost_nanos(), 9);
-    let minutes = Decimal(story.talk_ms() / 6, 4);
+fn costs(out: &mut String, call_model: &CallModel) -> std::fmt::Result {
+    let [transport, stt, llm, tts, platform, analysis] =
+        call_model.cost.map(|nanos| Decimal(nanos, 9));
+    let total = Decimal(call_model.cost_nanos(), 9);
+    let minutes = Decimal(call_model.talk_ms() / 6, 4);
     write!(
         out,
         r#","cost":{total},"costBreakdown":{{"transport":{transport},"stt":{stt},"llm":{llm},"tts":{tts},"vapi":{platform},"total":{total},"llmPromptTokens":4210,"llmCompletionTokens":388,"ttsCharacters":911,"analysisCostBreakdown":{{"summary":{analysis}}}}},"costs":[{{"type":"transport","provider":"twilio","minutes":{minutes},"cost":{transport}}},{{"type":"transcriber","transcriber":{{"provider":"deepgram","model":"nova-2"}},"minutes":{minutes},"cost":{stt}}},{{"type":"model","model":{{"provider":"openai","model":"gpt-4o"}},"promptTokens":4210,"completionTokens":388,"cost":{llm}}},{{"type":"voice","voice":{{"provider":"11labs","voiceId":"sarah"}},"characters":911,"cost":{tts}}},{{"type":"vapi","subType":"normal","minutes":{minutes},"cost":{platform}}}]"#
@@ -196,31 +211,31 @@ fn costs(out: &mut String, story: &Story) -> std::fmt::Result {
 }
 
 /// The snapshots at the end of every message, with the state at the start of the call.
-fn closing(out: &mut String, story: &Story) -> std::fmt::Result {
-    let created_at = time(story.created_at);
-    let (kind, provider) = match story.route {
-        Route::Inbound => ("inboundPhoneCall", "twilio"),
-        Route::Outbound => ("outboundPhoneCall", "vapi"),
-        Route::Web => ("webCall", "daily"),
+fn closing(out: &mut String, call_model: &CallModel) -> std::fmt::Result {
+    let created_at = time(call_model.created_at);
+    let (kind, provider) = match call_model.route {
+        CallRoute::Inbound => ("inboundPhoneCall", "twilio"),
+        CallRoute::Outbound => ("outboundPhoneCall", "vapi"),
+        CallRoute::Web => ("webCall", "daily"),
     };
     write!(
         out,
         r#","assistant":{{"id":"{0}","name":"Front desk","firstMessage":"{1}","model":{{"provider":"openai","model":"gpt-4o","temperature":0.4}},"voice":{{"provider":"11labs","voiceId":"sarah"}},"transcriber":{{"provider":"deepgram","model":"nova-2","language":"en"}}}},"call":{{"id":"{2}","orgId":"6f1f3a52-4b1c-4f0f-8a77-6a4a0c6b8a11","createdAt":"{created_at}","updatedAt":"{created_at}","type":"{kind}","status":"queued","cost":0,"transport":{{"provider":"{provider}","conversationType":"voice"}},"assistantId":"{0}""#,
-        story.assistant, BOT[0], story.id
+        call_model.assistant, BOT[0], call_model.id
     )?;
-    if story.is_test {
+    if call_model.is_test {
         out.write_str(r#","metadata":{"is_test":true}"#)?;
     }
-    if story.route == Route::Web {
+    if call_model.route == CallRoute::Web {
         return out.write_str("}}}");
     }
-    write!(out, r#","phoneNumberId":"{}"}},"customer":{{"#, story.number)?;
-    customer(out, story)?;
+    write!(out, r#","phoneNumberId":"{}"}},"customer":{{"#, call_model.number)?;
+    customer(out, call_model)?;
     out.write_str("}}}")
 }
 
-fn customer(out: &mut String, story: &Story) -> std::fmt::Result {
-    let Some(caller) = story.caller.filter(|_| !story.is_withheld) else {
+fn customer(out: &mut String, call_model: &CallModel) -> std::fmt::Result {
+    let Some(caller) = call_model.caller.filter(|_| !call_model.is_withheld) else {
         return out.write_str(r#""number":"anonymous""#);
     };
     write!(out, r#""number":"{}""#, number(caller))?;
@@ -234,8 +249,8 @@ fn customer(out: &mut String, story: &Story) -> std::fmt::Result {
 }
 
 /// Speaker and text of the nth turn.
-fn line(story: &Story, nth: u32) -> (&'static str, &'static str) {
-    let mut rng = Rng::with_seed(story.words ^ u64::from(nth));
+fn line(call_model: &CallModel, nth: u32) -> (&'static str, &'static str) {
+    let mut rng = Rng::with_seed(call_model.words ^ u64::from(nth));
     match nth % 2 {
         0 => ("bot", BOT[rng.usize(..BOT.len())]),
         _ => ("user", PERSON[rng.usize(..PERSON.len())]),
@@ -264,63 +279,64 @@ mod tests {
     use ledger_core::event::Event;
     use ledger_core::provider::Provider;
 
-    use super::super::story::Terms;
+    use super::super::call_model::CallInputs;
     use super::*;
 
-    fn told(events_per_call: u32, calls: u64) -> Vec<(Arc<Story>, Step, Event)> {
+    fn events(events_per_call: u32, calls: u64) -> Vec<(Arc<CallModel>, MessageKind, Event)> {
         let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        let terms = Terms { seed: 7, events_per_call, people: 50 };
-        let mut told = Vec::new();
+        let terms = CallInputs { seed: 7, events_per_call, people: 50 };
+        let mut events = Vec::new();
         for nth in 0..calls {
-            let story = Arc::new(terms.story(nth, 0, at));
-            for (place, step) in story.steps.iter().enumerate() {
-                let sent_at = story.sent_at(place);
-                let body = body(&Message { story: Arc::clone(&story), place, sent_at });
+            let call_model = Arc::new(terms.call_model(nth, 0, at));
+            for (place, step) in call_model.steps.iter().enumerate() {
+                let sent_at = call_model.sent_at(place);
+                let body =
+                    body(&TimedMessage { call_model: Arc::clone(&call_model), place, sent_at });
                 let translation = Provider::Vapi.adapter().translate(body.as_bytes(), None);
                 let mut translation = translation.unwrap_or_else(|_| panic!("{body}"));
                 assert!(!translation.is_telemetry);
-                assert_eq!(translation.provider_call_id, Some(story.id.to_string()));
+                assert_eq!(translation.provider_call_id, Some(call_model.id.to_string()));
                 assert_eq!(translation.drafts.len(), 1, "an event a message");
-                told.push((Arc::clone(&story), *step, translation.drafts.remove(0).event));
+                events.push((Arc::clone(&call_model), *step, translation.drafts.remove(0).event));
             }
         }
-        told
+        events
     }
 
     #[test]
     fn the_adapter_reads_each_body_as_what_it_is() {
-        for (story, step, event) in told(8, 300) {
+        for (call_model, step, event) in events(8, 300) {
             let is_meant = match (step, &event) {
-                (Step::Started, Event::CallStarted(_))
-                | (Step::Said(_), Event::CallMessageReceived(_)) => true,
-                (Step::Tool(tool), Event::CallToolCalled(called)) => {
+                (MessageKind::Started, Event::CallStarted(_))
+                | (MessageKind::Turn(_), Event::CallMessageReceived(_)) => true,
+                (MessageKind::Tool(tool), Event::CallToolCalled(called)) => {
                     called.tool.tool == TOOLS[tool]
                 }
-                (Step::Ended, Event::CallEnded(ended)) => !ended.report,
-                (Step::Report, Event::CallEnded(ended)) => ended.report,
+                (MessageKind::Ended, Event::CallEnded(ended)) => !ended.report,
+                (MessageKind::Report, Event::CallEnded(ended)) => ended.report,
                 _ => false,
             };
-            assert!(is_meant, "{story:?}: {event:?}");
+            assert!(is_meant, "{call_model:?}: {event:?}");
         }
     }
 
     #[test]
     fn a_report_tells_cost_length_tools_and_verdict_to_the_digit() {
         let mut reports = 0;
-        for (story, _, event) in told(2, 300) {
+        for (call_model, _, event) in events(2, 300) {
             let Event::CallEnded(ended) = event else { continue };
             if !ended.report {
                 continue;
             }
             reports += 1;
-            assert_eq!(ended.cost.map(|cost| cost.total_nanos.0), Some(story.cost_nanos()));
-            assert_eq!(ended.ended_reason.as_deref(), Some(story.reason));
+            assert_eq!(ended.cost.map(|cost| cost.total_nanos.0), Some(call_model.cost_nanos()));
+            assert_eq!(ended.ended_reason.as_deref(), Some(call_model.reason));
             let tools: Vec<&str> = ended.tools.iter().map(|tool| tool.tool.as_str()).collect();
-            let used: Vec<&str> = story.tools.iter().map(|tool| TOOLS[*tool]).collect();
+            let used: Vec<&str> = call_model.tools.iter().map(|tool| TOOLS[*tool]).collect();
             assert_eq!(tools, used);
-            assert_eq!(ended.duration_ms.unwrap_or(0), story.talk_ms());
-            assert_eq!(ended.call.is_test, story.is_test);
-            assert_eq!(ended.success, story.answered_at.map(|_| story.success));
+            assert_eq!(ended.duration_ms.unwrap_or(0), call_model.talk_ms());
+            assert_eq!(ended.call.is_test, call_model.is_test);
+            assert_eq!(ended.success, call_model.answered_at.map(|_| call_model.success));
         }
         assert!((200..300).contains(&reports), "{reports}");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
-use super::story::{Story, Terms};
+use super::call_model::{CallInputs, CallModel};
 
 /// Relative number of calls for each hour of the local day.
 const HOURS: [u64; 24] =
@@ -18,60 +18,68 @@ const BEHIND: i64 = 5;
 
 /// A message: a call and the index of its step.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
-    pub(super) story: Arc<Story>,
+pub(super) struct TimedMessage {
+    pub(super) call_model: Arc<CallModel>,
     pub(super) place: usize,
     pub(super) sent_at: DateTime<Utc>,
 }
 
 /// The remaining messages.
 pub(super) struct Timeline {
-    terms: Terms,
+    terms: CallInputs,
     starts: Starts,
     /// Index of each call's tenant.
     owners: Vec<u16>,
-    next: Option<Story>,
-    told: u64,
+    next: Option<CallModel>,
+    begun: u64,
     /// Messages of calls that have begun, ordered by time of sending, then by start of the call.
-    waiting: BTreeMap<(DateTime<Utc>, u64, usize), Arc<Story>>,
+    pending: BTreeMap<(DateTime<Utc>, u64, usize), Arc<CallModel>>,
 }
 
 impl Timeline {
     /// Creates the messages of calls within `days` before `until`; `owners[n]` is the tenant of the nth call.
-    pub(super) fn new(terms: Terms, owners: Vec<u16>, days: u32, until: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        terms: CallInputs,
+        owners: Vec<u16>,
+        days: u32,
+        until: DateTime<Utc>,
+    ) -> Self {
         let starts = Starts::new(owners.len() as u64, days, until, terms.seed);
-        let waiting = BTreeMap::new();
-        let mut timeline = Self { terms, starts, owners, next: None, told: 0, waiting };
+        let pending = BTreeMap::new();
+        let mut timeline = Self { terms, starts, owners, next: None, begun: 0, pending };
         timeline.next = timeline.begin();
         timeline
     }
 
     /// Generates the next call.
-    fn begin(&mut self) -> Option<Story> {
-        let nth = self.told;
+    fn begin(&mut self) -> Option<CallModel> {
+        let nth = self.begun;
         let owner = *self.owners.get(usize::try_from(nth).ok()?)?;
         let created_at = self.starts.next()?;
-        self.told += 1;
-        Some(self.terms.story(nth, usize::from(owner), created_at))
+        self.begun += 1;
+        Some(self.terms.call_model(nth, usize::from(owner), created_at))
     }
 }
 
 impl Iterator for Timeline {
-    type Item = Message;
+    type Item = TimedMessage;
 
-    fn next(&mut self) -> Option<Message> {
+    fn next(&mut self) -> Option<TimedMessage> {
         loop {
-            let first = self.waiting.first_key_value().map(|((sent_at, ..), _)| *sent_at);
-            let begins = |story: &mut Story| first.is_none_or(|first| story.created_at <= first);
-            let Some(story) = self.next.take_if(begins) else { break };
-            let (story, nth) = (Arc::new(story), self.told);
-            for place in 0..story.steps.len() {
-                self.waiting.insert((story.sent_at(place), nth, place), Arc::clone(&story));
+            let first = self.pending.first_key_value().map(|((sent_at, ..), _)| *sent_at);
+            let begins = |call_model: &mut CallModel| {
+                first.is_none_or(|first| call_model.created_at <= first)
+            };
+            let Some(call_model) = self.next.take_if(begins) else { break };
+            let (call_model, nth) = (Arc::new(call_model), self.begun);
+            for place in 0..call_model.steps.len() {
+                self.pending
+                    .insert((call_model.sent_at(place), nth, place), Arc::clone(&call_model));
             }
             self.next = self.begin();
         }
-        let ((sent_at, _, place), story) = self.waiting.pop_first()?;
-        Some(Message { story, place, sent_at })
+        let ((sent_at, _, place), call_model) = self.pending.pop_first()?;
+        Some(TimedMessage { call_model, place, sent_at })
     }
 }
 
@@ -134,23 +142,24 @@ mod tests {
 
     fn timeline(seed: u64) -> Timeline {
         let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        let terms = Terms { seed, events_per_call: 8, people: 50 };
+        let terms = CallInputs { seed, events_per_call: 8, people: 50 };
         Timeline::new(terms, vec![0; 500], 7, until)
     }
 
     #[test]
-    fn every_call_is_told_once_in_the_order_of_time_and_several_are_under_way_at_once() {
-        let messages: Vec<Message> = timeline(7).collect();
-        let terms = Terms { seed: 7, events_per_call: 8, people: 50 };
+    fn every_call_has_its_messages_once_in_order_of_time_interleaved_with_other_calls() {
+        let messages: Vec<TimedMessage> = timeline(7).collect();
+        let terms = CallInputs { seed: 7, events_per_call: 8, people: 50 };
         assert_eq!(messages.len(), (0..500).map(|nth| terms.count(nth)).sum::<usize>());
         assert!(messages.iter().map(|message| message.sent_at).is_sorted());
-        let switches = messages.windows(2).filter(|two| two[0].story.id != two[1].story.id);
+        let switches =
+            messages.windows(2).filter(|two| two[0].call_model.id != two[1].call_model.id);
         assert!(switches.count() > 600, "calls are interleaved");
     }
 
     #[test]
-    fn the_same_seed_tells_the_same_and_another_one_does_not() {
-        let ids = |seed| timeline(seed).map(|message| message.story.id).collect::<Vec<_>>();
+    fn equal_seeds_give_equal_calls_and_other_seeds_do_not() {
+        let ids = |seed| timeline(seed).map(|message| message.call_model.id).collect::<Vec<_>>();
         assert_eq!(ids(7), ids(7));
         assert_ne!(ids(7), ids(8));
     }

@@ -19,21 +19,21 @@ use sqlx::PgPool;
 use self::processes::Processes;
 use self::wal::Wal;
 use super::Server;
-use crate::bench::report::{Cost, StageCost, as_f64};
+use crate::bench::report::{StageCost, WebhookCost, as_f64};
 
 /// Name of the cost outside the stages: HTTP, counting and upkeep; PostgreSQL's background processes and other
 /// connections.
 const REST: &str = "rest";
 
 /// All counters at one moment.
-pub(super) struct Look {
+pub(super) struct CostSnapshot {
     server: Duration,
     stages: BTreeMap<String, Duration>,
     postgres: Processes,
     wal: Wal,
 }
 
-impl Look {
+impl CostSnapshot {
     /// Reads all counters.
     ///
     /// # Errors
@@ -48,13 +48,13 @@ impl Look {
     /// The cost since this moment, divided by the number of webhooks.
     ///
     /// # Errors
-    /// As for [`Look::take`].
+    /// As for [`CostSnapshot::take`].
     pub(super) async fn cost(
         self,
         pool: &PgPool,
         server: &Server,
         (what, webhooks): (&str, u64),
-    ) -> anyhow::Result<Cost> {
+    ) -> anyhow::Result<WebhookCost> {
         let now = Self::take(pool, server).await?;
         let wal = self.wal.by_stage(&now.wal, pool).await?;
         let mut postgres = now.postgres.since(&self.postgres);
@@ -65,7 +65,7 @@ impl Look {
         let mut stages = Vec::new();
         for stage in Stage::ALL {
             let name = stage.as_str();
-            let until = |look: &BTreeMap<String, Duration>| look.get(name).copied();
+            let until = |snapshot: &BTreeMap<String, Duration>| snapshot.get(name).copied();
             let server = until(&now.stages).unwrap_or_default();
             let server = server.saturating_sub(until(&self.stages).unwrap_or_default());
             rest = rest.saturating_sub(server);
@@ -84,7 +84,7 @@ impl Look {
             wal_bytes: bytes(REST),
         });
         let wal_bytes = as_f64(self.wal.until(&now.wal)) / count;
-        Ok(Cost::new(what, webhooks, stages, wal_bytes))
+        Ok(WebhookCost::new(what, webhooks, stages, wal_bytes))
     }
 }
 

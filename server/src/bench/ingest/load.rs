@@ -10,15 +10,15 @@ use reqwest::Client;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use super::follow::Recorded;
-use crate::bench::tenants::Tenant;
+use super::visibility_probe::Recorded;
+use crate::bench::tenants::BenchTenant;
 use crate::bench::{Latencies, Measured, Scratch};
-use crate::demo::traffic::{Delivery, Plan, traffic};
+use crate::demo::traffic::{DemoDelivery, TrafficPlan, traffic};
 
 /// Calls generated at once for a pair of clinics.
 const CALLS: u32 = 250;
 /// Timeout of a request, after which it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit of requests in flight. A larger number means that the rate is not sustained, and would only fill
 /// this process.
 const IN_FLIGHT: usize = 4_000;
@@ -33,7 +33,7 @@ struct Webhook {
 pub(super) struct Load {
     client: Client,
     url: Arc<str>,
-    targets: Arc<[Tenant]>,
+    targets: Arc<[BenchTenant]>,
     seed: u64,
     until: DateTime<Utc>,
     /// Generated webhooks that are not sent yet.
@@ -44,15 +44,15 @@ pub(super) struct Load {
 
 /// Result of one webhook.
 #[derive(Clone, Copy)]
-enum Answered {
+enum SendResult {
     /// Latency of a successful answer, and the event if a new one was recorded.
-    Well(Duration, Option<Recorded>),
-    Otherwise,
+    Accepted(Duration, Option<Recorded>),
+    Failed,
 }
 
 impl Load {
-    pub(super) fn new(url: &str, targets: Vec<Tenant>) -> anyhow::Result<Self> {
-        let client = Client::builder().timeout(PATIENCE).pool_max_idle_per_host(512).build()?;
+    pub(super) fn new(url: &str, targets: Vec<BenchTenant>) -> anyhow::Result<Self> {
+        let client = Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(512).build()?;
         let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
         Ok(Self {
             client,
@@ -80,13 +80,13 @@ impl Load {
     /// Webhooks of calls of two clinics, in order.
     fn of_pair(&mut self, nth: usize, half: usize) -> VecDeque<Webhook> {
         self.seed += 1;
-        let plan = Plan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
+        let plan = TrafficPlan { calls: CALLS, days: 30, seed: self.seed, until: self.until };
         let adapter = Provider::Vapi.adapter();
         let recorded = traffic(&plan).deliveries.into_iter().filter(|delivery| {
             let translated = adapter.translate(&delivery.body, None);
             translated.is_ok_and(|translation| !translation.is_telemetry)
         });
-        let webhook = |delivery: Delivery| Webhook {
+        let webhook = |delivery: DemoDelivery| Webhook {
             target: delivery.clinic * half + nth,
             body: delivery.body,
         };
@@ -105,14 +105,14 @@ impl Load {
         let wal = scratch.wal_bytes().await?;
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
         let mut under_way = JoinSet::new();
-        let mut tally = Tally::default();
+        let mut counts = LoadCounts::default();
         let began = Instant::now();
         for nth in 0..u32::try_from(count)? {
             let due = began + Duration::from_secs(1) * nth / rate;
             tokio::time::sleep_until(due.into()).await;
             let Some(webhook) = self.ready.pop_front() else { break };
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-                tally.errors += 1;
+                counts.errors += 1;
                 continue;
             };
             let (client, url, targets) =
@@ -122,15 +122,15 @@ impl Load {
                 send(&client, &url, &targets[webhook.target], webhook.body, due).await
             });
             while let Some(answered) = under_way.try_join_next() {
-                tally.count(answered?);
+                counts.count(answered?);
             }
         }
         while let Some(answered) = under_way.join_next().await {
-            tally.count(answered?);
+            counts.count(answered?);
         }
         let wal = scratch.wal_bytes().await? - wal;
-        self.recorded = std::mem::take(&mut tally.recorded);
-        Ok(tally.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
+        self.recorded = std::mem::take(&mut counts.recorded);
+        Ok(counts.measured(&format!("{rate} webhooks a second, open loop"), 0, began, wal))
     }
 
     /// Generates the webhooks of a closed loop, so that the CPUs are free during the measurement.
@@ -195,21 +195,21 @@ impl Load {
                 next.clone(),
             );
             under_way.spawn(async move {
-                let mut tally = Tally::default();
+                let mut counts = LoadCounts::default();
                 while began.elapsed() < round
                     && let Some(webhook) = next().await
                 {
                     let target = &targets[webhook.target];
-                    tally.count(send(&client, &url, target, webhook.body, Instant::now()).await);
+                    counts.count(send(&client, &url, target, webhook.body, Instant::now()).await);
                 }
-                tally
+                counts
             });
         }
-        let mut all = Tally::default();
-        while let Some(tally) = under_way.join_next().await {
-            let tally = tally?;
-            all.latencies.extend(&tally.latencies);
-            all.errors += tally.errors;
+        let mut all = LoadCounts::default();
+        while let Some(counts) = under_way.join_next().await {
+            let counts = counts?;
+            all.latencies.extend(&counts.latencies);
+            all.errors += counts.errors;
         }
         let wal = scratch.wal_bytes().await? - wal;
         Ok(all.measured(what, callers, began, wal))
@@ -218,20 +218,20 @@ impl Load {
 
 /// Counts of a measurement in progress.
 #[derive(Default)]
-struct Tally {
+struct LoadCounts {
     latencies: Latencies,
     recorded: Vec<Recorded>,
     errors: u64,
 }
 
-impl Tally {
-    fn count(&mut self, answered: Answered) {
+impl LoadCounts {
+    fn count(&mut self, answered: SendResult) {
         match answered {
-            Answered::Well(took, recorded) => {
+            SendResult::Accepted(took, recorded) => {
                 self.latencies.record(took);
                 self.recorded.extend(recorded);
             }
-            Answered::Otherwise => self.errors += 1,
+            SendResult::Failed => self.errors += 1,
         }
     }
 
@@ -249,10 +249,10 @@ impl Tally {
 async fn send(
     client: &Client,
     url: &str,
-    target: &Tenant,
+    target: &BenchTenant,
     body: Vec<u8>,
     due: Instant,
-) -> Answered {
+) -> SendResult {
     let sent = client
         .post(format!("{url}/ingest/{}", target.source_id))
         .header("x-vapi-secret", &target.secret)
@@ -263,22 +263,22 @@ async fn send(
     match sent {
         // The body is read to its end, so that the connection can be reused.
         Ok(response) if response.status().as_u16() == 200 => match response.bytes().await {
-            Ok(body) => Answered::Well(due.elapsed(), recorded(target, &body, due)),
-            Err(_) => Answered::Otherwise,
+            Ok(body) => SendResult::Accepted(due.elapsed(), recorded(target, &body, due)),
+            Err(_) => SendResult::Failed,
         },
-        Ok(_) | Err(_) => Answered::Otherwise,
+        Ok(_) | Err(_) => SendResult::Failed,
     }
 }
 
 /// The event that an answer reports as newly recorded. Duplicates are in the read model already, and answers
 /// to tool calls contain no position.
-fn recorded(target: &Tenant, body: &[u8], due: Instant) -> Option<Recorded> {
+fn recorded(target: &BenchTenant, body: &[u8], due: Instant) -> Option<Recorded> {
     #[derive(serde::Deserialize)]
-    struct Told<'a> {
+    struct IngestAnswer<'a> {
         status: &'a str,
         position: i64,
     }
-    let told: Told<'_> = serde_json::from_slice(body).ok()?;
-    let Tenant { tenant_id, .. } = *target;
-    (told.status == "recorded").then_some(Recorded { tenant_id, position: told.position, due })
+    let answer: IngestAnswer<'_> = serde_json::from_slice(body).ok()?;
+    let BenchTenant { tenant_id, .. } = *target;
+    (answer.status == "recorded").then_some(Recorded { tenant_id, position: answer.position, due })
 }

@@ -18,22 +18,22 @@ pub(super) struct Scans(BTreeMap<String, i64>);
 
 impl Scans {
     /// Reads the statistics. A connection's statistics are complete only after it has ended.
-    pub(super) async fn look(pool: &PgPool) -> anyhow::Result<Self> {
+    pub(super) async fn snapshot(pool: &PgPool) -> anyhow::Result<Self> {
         let rows: Vec<(String, i64)> = sqlx::query_as(SCANS).fetch_all(pool).await?;
         Ok(Self(rows.into_iter().collect()))
     }
 
     /// Goal of no sequential scan since `self`; names the tables with any.
     pub(super) async fn since(&self, pool: &PgPool) -> anyhow::Result<Goal> {
-        let now = Self::look(pool).await?;
+        let now = Self::snapshot(pool).await?;
         let more = now
             .0
             .iter()
             .map(|(table, count)| (table, count - self.0.get(table).copied().unwrap_or(0)));
         let more: Vec<(&String, i64)> = more.filter(|(_, count)| *count > 0).collect();
-        let told: Vec<String> =
+        let names: Vec<String> =
             more.iter().map(|(table, count)| format!(", {table} {count}")).collect();
-        let what = format!("tables read from end to end{}", told.concat());
+        let what = format!("tables read from end to end{}", names.concat());
         let scans: i64 = more.iter().map(|(_, count)| count).sum();
         Ok(Goal::at_most(what, as_f64(scans.cast_unsigned()), 0.0))
     }

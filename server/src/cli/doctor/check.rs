@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Severity of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum Severity {
     Ok,
     /// Works, but needs attention.
     Warning,
@@ -21,7 +21,7 @@ pub(super) struct Check {
     /// Stable name of the check, for scripts.
     pub(super) check: &'static str,
     /// Severity of the result.
-    pub(super) state: State,
+    pub(super) state: Severity,
     /// Checked object, such as a path or an address.
     pub(super) place: String,
     /// Observed condition of the object.
@@ -37,7 +37,7 @@ impl Check {
         found: impl Into<String>,
     ) -> Self {
         let (place, found) = (place.into(), found.into());
-        Self { check, state: State::Ok, place, found, todo: None }
+        Self { check, state: Severity::Ok, place, found, todo: None }
     }
 
     pub(super) fn warning(
@@ -47,7 +47,7 @@ impl Check {
         todo: impl Into<String>,
     ) -> Self {
         let todo = Some(todo.into());
-        Self { state: State::Warning, todo, ..Self::ok(check, place, found) }
+        Self { state: Severity::Warning, todo, ..Self::ok(check, place, found) }
     }
 
     pub(super) fn failed(
@@ -56,7 +56,7 @@ impl Check {
         found: impl Into<String>,
         todo: impl Into<String>,
     ) -> Self {
-        Self { state: State::Failed, ..Self::warning(check, place, found, todo) }
+        Self { state: Severity::Failed, ..Self::warning(check, place, found, todo) }
     }
 }
 
@@ -64,9 +64,9 @@ impl Check {
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Failed => "failed",
+            Severity::Ok => "ok",
+            Severity::Warning => "warning",
+            Severity::Failed => "failed",
         };
         let line = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(" | ");
         write!(f, "{state:<8}{:<18}{}: {}", self.check, line(&self.place), line(&self.found))?;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use ledger_store::examine::{self, Ages, Facts, Migrations, Role};
+use ledger_store::diagnostics::{self, Migrations, Role, ServerFacts, TransactionAges};
 use sqlx::{Connection, PgConnection};
 
 use super::check::Check;
 use crate::config::Config;
-use crate::instance::{Instance, refusal};
+use crate::instance::{Instance, database_error};
 
 /// Timeout of the whole database check.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const OLDEST_SERVER: i32 = 150_000;
 /// Webhook signatures are valid for five minutes, so a larger clock difference rejects them.
 const CLOCK_FAILED_S: i64 = 60;
@@ -42,11 +42,13 @@ pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec
         Some(_) => "DATABASE_URL".to_owned(),
         None => "private PostgreSQL".to_owned(),
     };
-    let examined = tokio::time::timeout(PATIENCE, examine(config, instance, &place, checks)).await;
+    let examined = tokio::time::timeout(TIMEOUT, examine(config, instance, &place, checks)).await;
     let found = match examined {
         Ok(Ok(schema)) => return schema,
-        Ok(Err(error)) => format!("{:#}", refusal::explain(&error.into(), &instance.database)),
-        Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
+        Ok(Err(error)) => {
+            format!("{:#}", database_error::explain(&error.into(), &instance.database))
+        }
+        Err(_) => format!("no answer in {} s", TIMEOUT.as_secs()),
     };
     let todo = "check that the server runs, and that this login may connect to the database";
     checks.push(Check::failed("database", place, found, todo));
@@ -61,10 +63,10 @@ async fn examine(
 ) -> sqlx::Result<Schema> {
     let mut conn = PgConnection::connect_with(&instance.database).await?;
     let clock = instance.store.clock();
-    let asked = clock.now();
-    let facts = examine::facts(&mut conn).await?;
+    let requested_at = clock.now();
+    let facts = diagnostics::facts(&mut conn).await?;
     let answered = clock.now();
-    let skew = facts.now - (asked + (answered - asked) / 2);
+    let skew = facts.now - (requested_at + (answered - requested_at) / 2);
     checks.extend([
         server(&facts, place),
         durability(&facts, config.database_url.is_none()),
@@ -72,10 +74,10 @@ async fn examine(
         time(skew),
         connections(&facts, config),
     ]);
-    checks.push(roles(&examine::roles(&mut conn).await?, &facts));
-    let ages = examine::ages(&mut conn).await?;
+    checks.push(roles(&diagnostics::roles(&mut conn).await?, &facts));
+    let ages = diagnostics::ages(&mut conn).await?;
     checks.extend([transactions(&ages), wraparound(&ages)]);
-    let applied = examine::migrations(&mut conn).await?;
+    let applied = diagnostics::migrations(&mut conn).await?;
     checks.push(migrations(&applied, &facts));
     conn.close().await?;
     Ok(match &applied {
@@ -89,7 +91,7 @@ async fn examine(
     })
 }
 
-fn server(facts: &Facts, place: &str) -> Check {
+fn server(facts: &ServerFacts, place: &str) -> Check {
     let found = format!("version {}, database {}", facts.version, facts.database);
     if facts.version_num < OLDEST_SERVER {
         return Check::failed("database", place, found, "version 15 is the oldest that works");
@@ -101,7 +103,7 @@ fn server(facts: &Facts, place: &str) -> Check {
     Check::ok("database", place, found)
 }
 
-fn durability(facts: &Facts, is_private: bool) -> Check {
+fn durability(facts: &ServerFacts, is_private: bool) -> Check {
     let (name, place) = ("durability", "server settings");
     let found = format!(
         "fsync {}, synchronous_commit {}, full_page_writes {}, data_checksums {}",
@@ -125,7 +127,7 @@ fn durability(facts: &Facts, is_private: bool) -> Check {
     Check::ok(name, place, found)
 }
 
-fn encoding(facts: &Facts) -> Check {
+fn encoding(facts: &ServerFacts) -> Check {
     let (name, place) = ("encoding", format!("database {}", facts.database));
     let found = format!("{}, collation {}", facts.encoding, facts.collation);
     if facts.encoding != "UTF8" {
@@ -154,12 +156,13 @@ fn time(skew: TimeDelta) -> Check {
     }
 }
 
-fn connections(facts: &Facts, config: &Config) -> Check {
+fn connections(facts: &ServerFacts, config: &Config) -> Check {
     let (name, place) = ("connections", "server");
     let left = i64::from(facts.connections) - facts.connected;
-    let lanes = i64::try_from(config.append_lanes).unwrap_or(i64::MAX);
-    let wanted =
-        i64::from(config.connections).saturating_add(lanes).saturating_add(OTHER_CONNECTIONS);
+    let append_workers = i64::try_from(config.append_lanes).unwrap_or(i64::MAX);
+    let wanted = i64::from(config.connections)
+        .saturating_add(append_workers)
+        .saturating_add(OTHER_CONNECTIONS);
     let found = format!(
         "{} of {} in use; one server takes up to {wanted}",
         facts.connected, facts.connections
@@ -171,7 +174,7 @@ fn connections(facts: &Facts, config: &Config) -> Check {
     Check::ok(name, place, found)
 }
 
-fn roles(roles: &[Role], facts: &Facts) -> Check {
+fn roles(roles: &[Role], facts: &ServerFacts) -> Check {
     let (name, place) = ("roles", format!("login {}", facts.login));
     let names = |matching: &dyn Fn(&&Role) -> bool| {
         roles.iter().filter(matching).map(|role| role.name.clone()).collect::<Vec<_>>().join(", ")
@@ -195,7 +198,7 @@ fn roles(roles: &[Role], facts: &Facts) -> Check {
     Check::ok(name, place, "row security binds the three roles, and the login may take each")
 }
 
-fn transactions(ages: &Ages) -> Check {
+fn transactions(ages: &TransactionAges) -> Check {
     let (name, place) = ("transactions", "server");
     let found = format!(
         "oldest open for {} s, oldest snapshot {} transactions ago, {} prepared",
@@ -213,7 +216,7 @@ fn transactions(ages: &Ages) -> Check {
     Check::ok(name, place, found)
 }
 
-fn wraparound(ages: &Ages) -> Check {
+fn wraparound(ages: &TransactionAges) -> Check {
     let (name, place) = ("wraparound", "server");
     let age = ages.wraparound_age.max(ages.multixact_age);
     let found = format!("{} million of 2000", age / 1_000_000);
@@ -225,31 +228,31 @@ fn wraparound(ages: &Ages) -> Check {
     }
 }
 
-fn migrations(found: &Migrations, facts: &Facts) -> Check {
+fn migrations(found: &Migrations, facts: &ServerFacts) -> Check {
     let (name, place) = ("migrations", format!("database {}", facts.database));
     let list = |numbers: &[i64]| {
         numbers.iter().map(|number| format!("{number:04}")).collect::<Vec<_>>().join(", ")
     };
     if !found.altered.is_empty() {
-        let said = format!("{} were applied with another text", list(&found.altered));
+        let found_text = format!("{} were applied with another text", list(&found.altered));
         return Check::failed(
             name,
             place,
-            said,
+            found_text,
             "this database was not made by this product's builds",
         );
     }
     if !found.unknown.is_empty() {
-        let said = format!("{} are of a newer build", list(&found.unknown));
-        return Check::failed(name, place, said, "run that build, or a newer one");
+        let found_text = format!("{} are of a newer build", list(&found.unknown));
+        return Check::failed(name, place, found_text, "run that build, or a newer one");
     }
     if found.applied == 0 {
         let todo = "call-ledger migrate, or serve, applies them";
         return Check::warning(name, place, "none is applied: the ledger is not set up", todo);
     }
     if !found.missing.is_empty() {
-        let said = format!("{} are not applied", list(&found.missing));
-        return Check::failed(name, place, said, "call-ledger migrate");
+        let found_text = format!("{} are not applied", list(&found.missing));
+        return Check::failed(name, place, found_text, "call-ledger migrate");
     }
     Check::ok(name, place, format!("all {} are applied", found.applied))
 }

@@ -93,7 +93,7 @@ async fn read_models(instance: &Instance) -> Check {
     let lag: i64 = shown.iter().map(|one| one.lag_events).sum();
     let found = format!("{lag} events behind the logs");
     let now = instance.store.clock().now();
-    if let Some(stuck) = shown.iter().find(|one| one.is_stuck(now)) {
+    if let Some(stuck) = shown.iter().find(|one| one.has_stalled(now)) {
         let found = format!("{found}; {} has not moved for {} s", stuck.name(), stuck.lag_seconds);
         let todo = "start a server if none runs; docs/operations/alerts/read-model-stuck.md";
         return Check::warning(name, place, found, todo);

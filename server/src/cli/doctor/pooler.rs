@@ -6,5 +6,5 @@ use sqlx::postgres::PgConnectOptions;
 
 pub(super) async fn check(database: &PgConnectOptions) -> Option<Check> {
     let found = pooler::find(database).await.ok()?;
-    found.then(|| Check::failed("pooler", "DATABASE_URL", pooler::FOUND, pooler::TODO))
+    found.then(|| Check::failed("pooler", "DATABASE_URL", pooler::PROBLEM, pooler::REMEDY))
 }

@@ -4,7 +4,7 @@ use ledger_store::Store;
 use projections::versions::{self, Version, VersionError, named};
 use serde_json::json;
 
-use super::super::{Done, output, usage};
+use super::super::{ExitStatus, output, usage_error};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
@@ -56,7 +56,7 @@ pub(in crate::cli) struct DiffArgs {
     limit: i64,
 }
 
-pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<Done> {
+pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<ExitStatus> {
     let name = named(&args.name)?.name();
     let shown = Instance::run(config, async |instance| {
         let store = &instance.store;
@@ -76,7 +76,7 @@ pub(super) async fn promote(config: &Config, args: &Promote) -> anyhow::Result<D
     })
     .await?;
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Returns the version under construction: of the named tenant, otherwise of all tenants, otherwise
@@ -94,7 +94,7 @@ async fn building(store: &Store, name: &str, tenant: Option<&str>) -> anyhow::Re
     Ok(building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() })?)
 }
 
-pub(super) async fn rollback(config: &Config, args: &Rollback) -> anyhow::Result<Done> {
+pub(super) async fn rollback(config: &Config, args: &Rollback) -> anyhow::Result<ExitStatus> {
     let name = named(&args.name)?.name();
     let version = Instance::run(config, async |instance| {
         Ok(versions::rollback(instance.store.owner(), name).await?)
@@ -102,12 +102,12 @@ pub(super) async fn rollback(config: &Config, args: &Rollback) -> anyhow::Result
     .await?;
     let shown = json!({ "name": name, "version": version, "state": "active" });
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-pub(super) async fn cancel(config: &Config, args: &Cancel) -> anyhow::Result<Done> {
+pub(super) async fn cancel(config: &Config, args: &Cancel) -> anyhow::Result<ExitStatus> {
     if !args.yes {
-        return usage("what was filled is thrown away: say so with --yes");
+        return usage_error("what was filled is thrown away: say so with --yes");
     }
     let name = named(&args.name)?.name();
     let version = Instance::run(config, async |instance| {
@@ -117,10 +117,10 @@ pub(super) async fn cancel(config: &Config, args: &Cancel) -> anyhow::Result<Don
     .await?;
     let gone = json!({ "name": name, "version": version, "state": "cancelled" });
     output::object(config.output, &gone)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-pub(super) async fn diff(config: &Config, args: &DiffArgs) -> anyhow::Result<Done> {
+pub(super) async fn diff(config: &Config, args: &DiffArgs) -> anyhow::Result<ExitStatus> {
     let name = named(&args.name)?.name();
     let diff = Instance::run(config, async |instance| {
         let pool = instance.store.projector();
@@ -129,8 +129,8 @@ pub(super) async fn diff(config: &Config, args: &DiffArgs) -> anyhow::Result<Don
     })
     .await?;
     if config.output == Output::Json {
-        output::say(serde_json::to_string(&diff)?)?;
-        return Ok(Done::Well);
+        output::print_line(serde_json::to_string(&diff)?)?;
+        return Ok(ExitStatus::Success);
     }
     let rows: Vec<_> = diff
         .differences
@@ -143,9 +143,9 @@ pub(super) async fn diff(config: &Config, args: &DiffArgs) -> anyhow::Result<Don
     if !rows.is_empty() {
         output::list(config.output, &["table", "key", "how", "columns"], &rows)?;
     }
-    output::say(format_args!(
+    output::print_line(format_args!(
         "{} rows differ between version {} (here) and {} (there) of {name}, over {} tenants; {} stand elsewhere and were not compared",
         diff.rows, diff.here, diff.there, diff.tenants, diff.not_compared
     ))?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }

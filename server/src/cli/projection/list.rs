@@ -4,7 +4,7 @@ use projections::versions::{Checksum, checksum};
 use projections::{Progress, progress};
 use serde_json::{Value, json};
 
-use super::super::{Done, output};
+use super::super::{ExitStatus, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
@@ -30,7 +30,7 @@ const COLUMNS: &[&str] = &[
     "tenant_id",
 ];
 
-pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     let rows = Instance::run(config, async |instance| {
         let pool = instance.store.projector();
         let mut rows = Vec::new();
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
         &COLUMNS[..COLUMNS.len() - 1]
     };
     output::list(config.output, columns, &rows)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn row(one: &Progress, sum: Option<Checksum>) -> Value {

@@ -12,18 +12,18 @@ use projections::versions::{self, State, Version, VersionError, checksum, named,
 use projections::{Progress, Runner, progress_within};
 use serde_json::{Value, json};
 
-use self::display::Display;
-use super::super::{Done, output};
+use self::display::ProgressDisplay;
+use super::super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::service::shutdown_signal;
 
 /// Time between two checks of the progress.
-const PAUSE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum time to wait for an unresponsive database.
-const SILENCE: Duration = Duration::from_mins(1);
+const DATABASE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Maximum time to wait for halted tenants while nothing else moves.
-const HALTED: Duration = Duration::from_secs(15);
+const HALTED_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -51,7 +51,7 @@ enum Ended {
     CaughtUp,
 }
 
-pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
+pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     named(&args.name)?;
     let instance = Instance::open(config).await?;
     let rebuilt = rebuild(&instance, args).await;
@@ -59,7 +59,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<Done> {
     let rebuilt = rebuilt?;
     closed?;
     output::object(config.output, &rebuilt)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Runs the rebuild with an engine of its own. Ctrl-C ends it between two transactions; the version
@@ -68,7 +68,7 @@ async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
     let store = &instance.store;
     let runner = Runner::start(store, projections::all());
     let rebuilt = tokio::select! {
-        rebuilt = see_through(store, args) => rebuilt,
+        rebuilt = run_to_end(store, args) => rebuilt,
         signal = shutdown_signal() => Err(match signal {
             Ok(()) => interrupted(store, args).await,
             Err(error) => error.into(),
@@ -79,7 +79,7 @@ async fn rebuild(instance: &Instance, args: &Args) -> anyhow::Result<Value> {
 }
 
 async fn interrupted(store: &Store, args: &Args) -> anyhow::Error {
-    let (name, tenant) = (&args.name, of_tenant(args));
+    let (name, tenant) = (&args.name, tenant_option(args));
     match building(store, args).await {
         Ok(Some(version)) => anyhow!(
             "interrupted; version {} of {name} stays, and servers go on filling it; go on here with: \
@@ -91,11 +91,11 @@ async fn interrupted(store: &Store, args: &Args) -> anyhow::Error {
     }
 }
 
-async fn see_through(store: &Store, args: &Args) -> anyhow::Result<Value> {
+async fn run_to_end(store: &Store, args: &Args) -> anyhow::Result<Value> {
     let began = Instant::now();
     let version = begin(store, args).await?;
     let name = version.name.as_str();
-    let display = Display::new(&version);
+    let display = ProgressDisplay::new(&version);
     let first = (!args.resume).then_some(0);
     let (ended, first, last) = watch(store, &version, args.yes, first, display).await?;
     let seconds = began.elapsed().as_secs_f64();
@@ -138,7 +138,7 @@ async fn begin(store: &Store, args: &Args) -> anyhow::Result<Version> {
             Err(error @ VersionError::Running { .. }) => bail!(
                 "{error}; go on with it: projection rebuild {name}{tenant} --resume, or give it up: \
                  projection cancel {name}{tenant} --yes",
-                tenant = of_tenant(args),
+                tenant = tenant_option(args),
             ),
             begun => begun?,
         };
@@ -176,7 +176,7 @@ async fn only(store: &Store, args: &Args) -> anyhow::Result<Option<TenantId>> {
 }
 
 /// Returns the `--tenant` option to print in a suggested command.
-fn of_tenant(args: &Args) -> String {
+fn tenant_option(args: &Args) -> String {
     args.tenant.as_ref().map_or_else(String::new, |tenant| format!(" --tenant {tenant}"))
 }
 
@@ -193,53 +193,53 @@ async fn watch(
     version: &Version,
     with_parked: bool,
     mut first: Option<i64>,
-    mut display: Display,
+    mut display: ProgressDisplay,
 ) -> anyhow::Result<(Ended, i64, i64)> {
     let mut last = None::<Progress>;
     let mut done = None::<Instant>;
     let mut answered = Instant::now();
     loop {
-        match look(store, version, with_parked).await {
-            Ok(Look::Ended(ended, now)) => {
+        match check_progress(store, version, with_parked).await {
+            Ok(RebuildStatus::Ended(ended, now)) => {
                 let events = now.or(last).map_or(0, |now| now.events);
                 return Ok((ended, first.unwrap_or(0), events));
             }
-            Ok(Look::Gone) if was_swapped(version, last.as_ref()) => {
+            Ok(RebuildStatus::Gone) if was_swapped(version, last.as_ref()) => {
                 let events = last.map_or(0, |last| last.events);
                 return Ok((Ended::Shown, first.unwrap_or(0), events));
             }
-            Ok(Look::Gone) => bail!(
+            Ok(RebuildStatus::Gone) => bail!(
                 "version {} of {} is gone: somebody gave it up",
                 version.version,
                 version.name
             ),
-            Ok(Look::Under(now, left)) => {
+            Ok(RebuildStatus::Under(now, left)) => {
                 first.get_or_insert(now.events);
                 let has_moved = last.as_ref().is_none_or(|last| last.events != now.events);
-                done = if left == Left::Halted && !has_moved {
+                done = if left == Pending::Halted && !has_moved {
                     done.or_else(|| Some(Instant::now()))
                 } else {
                     None
                 };
-                if done.is_some_and(|done| done.elapsed() > HALTED) {
+                if done.is_some_and(|done| done.elapsed() > HALTED_TIMEOUT) {
                     bail!(halted(&now));
                 }
                 display.show(&now);
                 last = Some(now);
                 answered = Instant::now();
             }
-            Err(error) if is_passing(&error) && answered.elapsed() < SILENCE => {
-                display.say("the database does not answer");
+            Err(error) if is_transient(&error) && answered.elapsed() < DATABASE_TIMEOUT => {
+                display.message("the database does not answer");
             }
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 /// The reason why a version is not ready yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Pending {
     /// Progress is still possible: events to apply, indexes to build, or the promotion.
     Work,
     /// Only halted tenants remain.
@@ -248,41 +248,45 @@ enum Left {
 
 /// Returns what a version with indexes waits for: `behind` tenants are behind the served version,
 /// and `halted` tenants of all are halted.
-fn left(behind: i64, halted: i64) -> Left {
-    if behind <= halted { Left::Halted } else { Left::Work }
+fn left(behind: i64, halted: i64) -> Pending {
+    if behind <= halted { Pending::Halted } else { Pending::Work }
 }
 
 /// Result of one check of the progress.
-enum Look {
-    Under(Progress, Left),
+enum RebuildStatus {
+    Under(Progress, Pending),
     Ended(Ended, Option<Progress>),
     Gone,
 }
 
-async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Result<Look> {
+async fn check_progress(
+    store: &Store,
+    version: &Version,
+    with_parked: bool,
+) -> anyhow::Result<RebuildStatus> {
     let all = progress_within(store.projector(), version.only).await?;
     let is_it =
         |one: &Progress| one.name() == version.name && one.version.version == version.version;
-    let Some(now) = all.into_iter().find(is_it) else { return Ok(Look::Gone) };
+    let Some(now) = all.into_iter().find(is_it) else { return Ok(RebuildStatus::Gone) };
     if now.version.state != State::Building {
-        return Ok(Look::Ended(Ended::Shown, Some(now)));
+        return Ok(RebuildStatus::Ended(Ended::Shown, Some(now)));
     }
     let is_filled = now.version.indexed_at.is_some() || version.only.is_some();
     if !is_filled {
         // Halted tenants do not delay the indexes, so these are still to be built. A version of a
         // single tenant has none.
-        return Ok(Look::Under(now, Left::Work));
+        return Ok(RebuildStatus::Under(now, Pending::Work));
     }
     let obstacles = obstacles(store.projector(), &now.version).await?;
     if obstacles.behind > 0 {
         let left = left(obstacles.behind, now.halted);
-        return Ok(Look::Under(now, left));
+        return Ok(RebuildStatus::Under(now, left));
     }
     if !version.promotes_itself {
-        return Ok(Look::Ended(Ended::CaughtUp, Some(now)));
+        return Ok(RebuildStatus::Ended(Ended::CaughtUp, Some(now)));
     }
     if obstacles.parked == 0 {
-        return Ok(Look::Under(now, Left::Work));
+        return Ok(RebuildStatus::Under(now, Pending::Work));
     }
     let name = version.name.as_str();
     if !with_parked {
@@ -295,10 +299,10 @@ async fn look(store: &Store, version: &Version, with_parked: bool) -> anyhow::Re
         );
     }
     match versions::promote_version(store.owner(), &now.version, true).await {
-        Ok(_) => Ok(Look::Ended(Ended::Shown, Some(now))),
+        Ok(_) => Ok(RebuildStatus::Ended(Ended::Shown, Some(now))),
         // Another process promoted it, or it fell behind again; the next check decides.
         Err(VersionError::Behind { .. } | VersionError::NoneBuilding { .. }) => {
-            Ok(Look::Under(now, Left::Work))
+            Ok(RebuildStatus::Under(now, Pending::Work))
         }
         Err(error) => Err(error.into()),
     }
@@ -320,14 +324,14 @@ fn halted(now: &Progress) -> String {
 }
 
 /// Returns whether a retry may help.
-fn is_passing(error: &anyhow::Error) -> bool {
+fn is_transient(error: &anyhow::Error) -> bool {
     let database = error.downcast_ref::<sqlx::Error>();
     let version = error.downcast_ref::<VersionError>();
     database.is_some() || matches!(version, Some(VersionError::Database(_)))
 }
 
 /// Returns the tenant of a version as a suffix for messages.
-fn whose(only: Option<TenantId>) -> String {
+fn tenant_suffix(only: Option<TenantId>) -> String {
     only.map_or_else(String::new, |tenant| format!(" of tenant {tenant}"))
 }
 
@@ -336,10 +340,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_else_is_left_only_when_whoever_is_behind_is_halted() {
-        assert_eq!(left(2, 2), Left::Halted);
-        assert_eq!(left(1, 2), Left::Halted, "what is shown of the other is no further");
-        assert_eq!(left(3, 2), Left::Work, "a long turn");
-        assert_eq!(left(1, 0), Left::Work);
+    fn a_rebuild_only_waits_for_halted_tenants_when_all_tenants_behind_are_halted() {
+        assert_eq!(left(2, 2), Pending::Halted);
+        assert_eq!(left(1, 2), Pending::Halted, "what is shown of the other is no further");
+        assert_eq!(left(3, 2), Pending::Work, "a long turn");
+        assert_eq!(left(1, 0), Pending::Work);
     }
 }

@@ -4,18 +4,18 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::check_secret;
-use ledger_store::source::list::Listed;
+use ledger_store::source::list::SourceInfo;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::api::sources::rotate_secret::{MAX_OVERLAP_S, old_secret_until};
-use crate::cli::{Done, duration, key, output, usage};
+use crate::cli::{ExitStatus, duration, key, output, usage_error};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct List {
+pub(in crate::cli) struct ListSources {
     /// Slug or id of a tenant [default: all sources, shared ones too]
     #[arg(long)]
     tenant: Option<String>,
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Switch {
     source_id: Uuid,
 }
 
-pub(super) async fn run_list(config: &Config, list: &List) -> anyhow::Result<Done> {
+pub(super) async fn run_list(config: &Config, list: &ListSources) -> anyhow::Result<ExitStatus> {
     let rows: Vec<_> = Instance::run(config, async |instance| {
         let store = &instance.store;
         let slugs = key::slugs(store).await?;
@@ -57,10 +57,15 @@ pub(super) async fn run_list(config: &Config, list: &List) -> anyhow::Result<Don
     .await?;
     let columns = ["tenant", "provider", "name", "state", "old_secret_until", "path"];
     output::list(config.output, &columns, &rows)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
-fn row(slug: Option<&String>, tenant_id: TenantId, source: &Listed, now: DateTime<Utc>) -> Value {
+fn row(
+    slug: Option<&String>,
+    tenant_id: TenantId,
+    source: &SourceInfo,
+    now: DateTime<Utc>,
+) -> Value {
     json!({
         "source_id": source.source_id,
         "tenant_id": tenant_id,
@@ -78,14 +83,14 @@ fn row(slug: Option<&String>, tenant_id: TenantId, source: &Listed, now: DateTim
     })
 }
 
-pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Result<Done> {
+pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Result<ExitStatus> {
     let overlap = rotate.overlap.map_or(0, |overlap| overlap.num_seconds());
     if overlap > MAX_OVERLAP_S {
-        return usage("--overlap: two secrets are accepted for at most 30d");
+        return usage_error("--overlap: two secrets are accepted for at most 30d");
     }
     let secret = rotate.secret.clone().unwrap_or_else(fresh_secret);
     if let Err(weak) = check_secret(&secret) {
-        return usage(format!("--secret: {weak}"));
+        return usage_error(format!("--secret: {weak}"));
     }
     let source_id = SourceId(rotate.source_id);
     let until = Instance::run(config, async |instance| {
@@ -99,14 +104,14 @@ pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Resu
     .await?;
     let shown = json!({ "source_id": source_id, "secret": secret, "old_secret_until": until });
     output::object(config.output, &shown)?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 pub(super) async fn run_switch(
     config: &Config,
     switch: &Switch,
     is_enabled: bool,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<ExitStatus> {
     let source_id = SourceId(switch.source_id);
     Instance::run(config, async |instance| {
         let store = &instance.store;
@@ -120,7 +125,7 @@ pub(super) async fn run_switch(
     .await?;
     let state = if is_enabled { "enabled" } else { "disabled" };
     output::object(config.output, &json!({ "source_id": source_id, "state": state }))?;
-    Ok(Done::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn no_source(source_id: SourceId) -> String {

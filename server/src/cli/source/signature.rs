@@ -2,7 +2,7 @@
 
 use ledger_core::provider::signature::{Algorithm, Encoding, SignatureScheme};
 
-use crate::cli::usage;
+use crate::cli::usage_error;
 
 /// Signature scheme of the requests. The defaults are the platform's.
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,7 @@ impl Signature {
         };
         match scheme.check(secret) {
             Ok(()) => Ok(Some(scheme)),
-            Err(refused) => usage(format!("--hmac: {refused}")),
+            Err(refused) => usage_error(format!("--hmac: {refused}")),
         }
     }
 }

@@ -12,32 +12,33 @@ use crate::config::Config;
 use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Plan {
+pub(in crate::cli) struct PlanArgs {
     /// Slug or id of the tenant
     #[arg(long)]
     tenant: String,
     /// Calls included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
-    calls: Option<Change>,
+    calls: Option<LimitChange>,
     /// Minutes of calls included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
-    minutes: Option<Change>,
+    minutes: Option<LimitChange>,
     /// Cost of calls included in a billing month, in US dollars, or none
     #[arg(long, value_name = "D", value_parser = dollars, allow_negative_numbers = true)]
-    cost_usd: Option<Change>,
+    cost_usd: Option<LimitChange>,
     /// Events included in a billing month, or none
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
-    events: Option<Change>,
+    events: Option<LimitChange>,
 }
 
 /// New value of a limit; `None` removes it.
 #[derive(Debug, Clone, Copy)]
-struct Change(Option<Limit>);
+struct LimitChange(Option<Limit>);
 
-impl Plan {
+impl PlanArgs {
     /// Returns the plan with the given options applied; other limits stay unchanged.
     fn on(&self, plan: PlanLimits) -> PlanLimits {
-        let changed = |change: Option<Change>, stays| change.map_or(stays, |Change(limit)| limit);
+        let changed =
+            |change: Option<LimitChange>, stays| change.map_or(stays, |LimitChange(limit)| limit);
         PlanLimits {
             calls: changed(self.calls, plan.calls),
             minutes: changed(self.minutes, plan.minutes),
@@ -47,7 +48,7 @@ impl Plan {
     }
 }
 
-pub(super) async fn run(config: &Config, args: &Plan) -> anyhow::Result<()> {
+pub(super) async fn run(config: &Config, args: &PlanArgs) -> anyhow::Result<()> {
     let shown = Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
@@ -80,20 +81,20 @@ fn view(tenant_id: TenantId, plan: PlanLimits) -> Value {
     })
 }
 
-fn whole(text: &str) -> Result<Change, &'static str> {
+fn whole(text: &str) -> Result<LimitChange, &'static str> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let amount = text.parse().ok().filter(|_| is_plain);
     change(text, amount).ok_or("use a whole number above zero, or none")
 }
 
-fn dollars(text: &str) -> Result<Change, &'static str> {
+fn dollars(text: &str) -> Result<LimitChange, &'static str> {
     change(text, Nanos::parse_exact(text).map(|Nanos(nanos)| nanos))
         .ok_or("use an amount above zero with at most nine decimals, such as 99.50, or none")
 }
 
-fn change(text: &str, amount: Option<i64>) -> Option<Change> {
+fn change(text: &str, amount: Option<i64>) -> Option<LimitChange> {
     match text {
-        "none" => Some(Change(None)),
-        _ => Limit::new(amount?).map(|limit| Change(Some(limit))),
+        "none" => Some(LimitChange(None)),
+        _ => Limit::new(amount?).map(|limit| LimitChange(Some(limit))),
     }
 }

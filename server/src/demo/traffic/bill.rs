@@ -6,9 +6,9 @@
 
 use super::decimal::{FOURTH_DECIMAL, dollars, minutes};
 use super::dialogue::{Act, Dialogue};
-use super::dice::Dice;
 use super::json::{Json, object};
-use super::practice::{AssistantProfile, Carrier};
+use super::rng::SeededRng;
+use super::seeded_clinic::{AssistantProfile, Carrier};
 
 /// Field of the breakdown to which an entry is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ struct Entry {
 
 /// Quantities that are charged by usage.
 #[derive(Debug, Clone, Copy, Default)]
-struct Usage {
+struct UsageTotals {
     prompt_tokens: i64,
     completion_tokens: i64,
     characters: i64,
@@ -46,7 +46,7 @@ struct Usage {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bill {
     entries: Vec<Entry>,
-    usage: Usage,
+    usage: UsageTotals,
 }
 
 /// Inputs of a bill other than the dialogue.
@@ -70,7 +70,7 @@ const ANALYSIS_COMPLETION_TOKEN: i64 = 600;
 impl Bill {
     /// Computes the costs of a call from its dialogue.
     pub(super) fn new(terms: Terms, dialogue: &Dialogue) -> Self {
-        let usage = Usage::of(terms.assistant, dialogue);
+        let usage = UsageTotals::of(terms.assistant, dialogue);
         let mut bill = Self { entries: Vec::new(), usage };
         bill.charge_transport(terms);
         bill.charge_assistant(terms);
@@ -93,13 +93,13 @@ impl Bill {
 
     /// Returns a corrected bill, with an additional analysis or fewer platform minutes. The total
     /// differs from this bill's for every call of ten seconds or more.
-    pub(super) fn revised(&self, dice: &mut Dice) -> Self {
+    pub(super) fn revised(&self, rng: &mut SeededRng) -> Self {
         let mut revised = self.clone();
-        if dice.chance(60) {
-            let prompt_tokens = dice.between(4_000..=19_000);
+        if rng.chance(60) {
+            let prompt_tokens = rng.between(4_000..=19_000);
             revised.charge_analysis(Part::StructuredData, "structuredData", prompt_tokens, 180);
         } else {
-            let kept = dice.between(55..=80);
+            let kept = rng.between(55..=80);
             for entry in revised.entries.iter_mut().filter(|entry| entry.part == Part::Vapi) {
                 entry.nanos = entry.nanos * kept / 100;
             }
@@ -182,15 +182,16 @@ impl Bill {
 
     fn charge_assistant(&mut self, terms: Terms) {
         let AssistantProfile { model, voice, transcriber, .. } = terms.assistant;
-        let heard = object! { "provider" => transcriber.provider, "model" => transcriber.model };
+        let recognizer =
+            object! { "provider" => transcriber.provider, "model" => transcriber.model };
         self.charge(
             Part::Stt,
             by_the_minute(transcriber.minute_nanos, terms.talk_ms),
             object! {
-                "type" => "transcriber", "transcriber" => heard, "minutes" => minutes(terms.talk_ms),
+                "type" => "transcriber", "transcriber" => recognizer, "minutes" => minutes(terms.talk_ms),
             },
         );
-        let Usage { prompt_tokens, completion_tokens, characters } = self.usage;
+        let UsageTotals { prompt_tokens, completion_tokens, characters } = self.usage;
         self.charge(
             Part::Llm,
             prompt_tokens * model.prompt_nanos + completion_tokens * model.completion_nanos,
@@ -250,7 +251,7 @@ impl Bill {
     }
 }
 
-impl Usage {
+impl UsageTotals {
     /// Counts tokens and characters. Before each turn the model reads the prompt and the whole
     /// dialogue so far; a token is about four letters.
     fn of(assistant: &AssistantProfile, dialogue: &Dialogue) -> Self {
@@ -258,13 +259,13 @@ impl Usage {
         let mut read = letters(assistant.prompt);
         for turn in &dialogue.turns {
             match &turn.act {
-                Act::Bot(said) => {
+                Act::Bot(utterance) => {
                     usage.prompt_tokens += read / 4;
-                    usage.completion_tokens += letters(said) / 4;
-                    usage.characters += letters(said);
-                    read += letters(said);
+                    usage.completion_tokens += letters(utterance) / 4;
+                    usage.characters += letters(utterance);
+                    read += letters(utterance);
                 }
-                Act::User(said) => read += letters(said),
+                Act::User(utterance) => read += letters(utterance),
                 Act::Tools(uses) => {
                     read += uses.iter().map(|each| letters(&each.result)).sum::<i64>();
                 }

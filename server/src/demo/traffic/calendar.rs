@@ -3,8 +3,8 @@
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
 
-use super::dice::Dice;
-use super::story::Route;
+use super::rng::SeededRng;
+use super::scenario::Channel;
 
 /// Relative number of inbound calls by local hour of a weekday, with peaks mid-morning and after
 /// lunch.
@@ -31,7 +31,7 @@ pub(super) struct Calendar {
 impl Calendar {
     /// Weighs every hour of `[from, from + hours)` by the clinic's local time, which includes
     /// daylight saving.
-    pub(super) fn new(from: DateTime<Utc>, hours: u32, timezone: Tz, route: Route) -> Self {
+    pub(super) fn new(from: DateTime<Utc>, hours: u32, timezone: Tz, route: Channel) -> Self {
         let mut sum = 0;
         let rising = (0..hours)
             .map(|hour| {
@@ -44,21 +44,21 @@ impl Calendar {
     }
 
     /// Draws a start time from the distribution, with millisecond precision.
-    pub(super) fn moment(&self, dice: &mut Dice) -> DateTime<Utc> {
+    pub(super) fn draw_start(&self, rng: &mut SeededRng) -> DateTime<Utc> {
         let total = self.rising.last().copied().unwrap_or(1);
-        let drawn = dice.between(0..=total - 1);
+        let drawn = rng.between(0..=total - 1);
         let hour = self.rising.partition_point(|sum| *sum <= drawn);
         let hour = i64::try_from(hour).expect("a plan has fewer hours than an i64 counts");
-        self.from + TimeDelta::milliseconds(hour * HOUR_MS + dice.between(0..=HOUR_MS - 1))
+        self.from + TimeDelta::milliseconds(hour * HOUR_MS + rng.between(0..=HOUR_MS - 1))
     }
 }
 
 /// Returns the weight of an hour; at least 1, so that any window has an hour to draw.
-fn weight(route: Route, day: Weekday, hour: u32) -> i64 {
+fn weight(route: Channel, day: Weekday, hour: u32) -> i64 {
     let (curve, saturday, sunday) = match route {
-        Route::Inbound => (&INBOUND, 26, 8),
-        Route::Outbound => (&OUTBOUND, 12, 0),
-        Route::Web => (&WEB, 70, 55),
+        Channel::Inbound => (&INBOUND, 26, 8),
+        Channel::Outbound => (&OUTBOUND, 12, 0),
+        Channel::Web => (&WEB, 70, 55),
     };
     let share = match day {
         Weekday::Sat => saturday,

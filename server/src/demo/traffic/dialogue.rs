@@ -2,11 +2,11 @@
 //!
 //! All times are milliseconds after the call was answered.
 
-use super::dice::Dice;
+use super::context::CallContext;
 use super::json::Json;
-use super::lines::{Script, Step};
-use super::practice::Model;
-use super::scene::Scene;
+use super::rng::SeededRng;
+use super::scripts::{Script, ScriptStep};
+use super::seeded_clinic::Model;
 use super::tools::Tool;
 
 /// An utterance or a group of tool calls in a dialogue.
@@ -45,30 +45,34 @@ const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Builds a dialogue by performing the steps of scripts one after another.
 pub(super) struct Performance<'a> {
-    scene: &'a Scene,
+    context: &'a CallContext,
     model: &'static Model,
-    dice: &'a mut Dice,
+    rng: &'a mut SeededRng,
     /// Duration of speech relative to the average, in percent.
     pace: i64,
     /// Probability of a long pause of the caller, in percent.
     distraction: u32,
     now_ms: i64,
-    asked: u8,
+    tool_call_count: u8,
     dialogue: Dialogue,
 }
 
 impl<'a> Performance<'a> {
-    pub(super) fn new(scene: &'a Scene, model: &'static Model, dice: &'a mut Dice) -> Self {
-        let pace = dice.between(85..=165);
-        let distraction = dice.weighted(&[(60, 4), (24, 14), (10, 45), (6, 95)]);
+    pub(super) fn new(
+        context: &'a CallContext,
+        model: &'static Model,
+        rng: &'a mut SeededRng,
+    ) -> Self {
+        let pace = rng.between(85..=165);
+        let distraction = rng.weighted(&[(60, 4), (24, 14), (10, 45), (6, 95)]);
         Self {
-            scene,
+            context,
             model,
-            dice,
+            rng,
             pace,
             distraction,
             now_ms: 0,
-            asked: 0,
+            tool_call_count: 0,
             dialogue: Dialogue::default(),
         }
     }
@@ -84,17 +88,17 @@ impl<'a> Performance<'a> {
         }
     }
 
-    pub(super) fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: ScriptStep) {
         match step {
-            Step::Bot(lines) => {
-                let line = self.dice.one(lines);
+            ScriptStep::Bot(lines) => {
+                let line = self.rng.one(lines);
                 self.bot(line);
             }
-            Step::User(lines) => {
-                let line = self.dice.one(lines);
+            ScriptStep::User(lines) => {
+                let line = self.rng.one(lines);
                 self.user(line);
             }
-            Step::Tools(tools) => self.tools(tools),
+            ScriptStep::Tools(tools) => self.tools(tools),
         }
     }
 
@@ -103,32 +107,32 @@ impl<'a> Performance<'a> {
     }
 
     fn bot(&mut self, line: &str) {
-        self.now_ms += self.dice.between(700..=1_900);
-        let said = self.scene.fill(line);
-        let took_ms = self.speech_ms(&said);
-        self.push(took_ms, Act::Bot(said));
+        self.now_ms += self.rng.between(700..=1_900);
+        let utterance = self.context.fill(line);
+        let took_ms = self.speech_ms(&utterance);
+        self.push(took_ms, Act::Bot(utterance));
     }
 
     fn user(&mut self, line: &str) {
-        let distracted = self.dice.chance(self.distraction);
-        self.now_ms += self.dice.between(if distracted { 6_000..=29_000 } else { 400..=1_700 });
-        let said = self.scene.fill(line);
-        let took_ms = self.speech_ms(&said);
-        self.push(took_ms, Act::User(said));
+        let distracted = self.rng.chance(self.distraction);
+        self.now_ms += self.rng.between(if distracted { 6_000..=29_000 } else { 400..=1_700 });
+        let utterance = self.context.fill(line);
+        let took_ms = self.speech_ms(&utterance);
+        self.push(took_ms, Act::User(utterance));
     }
 
     fn tools(&mut self, tools: &[Tool]) {
-        self.now_ms += self.dice.between(250..=900);
+        self.now_ms += self.rng.between(250..=900);
         let uses = tools
             .iter()
             .map(|tool| ToolUse {
                 id: self.tool_call_id(),
                 tool: *tool,
-                arguments: tool.arguments(self.scene),
-                result: tool.result(self.scene),
+                arguments: tool.arguments(self.context),
+                result: tool.result(self.context),
             })
             .collect();
-        let took_ms = self.dice.between(380..=2_600);
+        let took_ms = self.rng.between(380..=2_600);
         self.push(took_ms, Act::Tools(uses));
     }
 
@@ -136,13 +140,13 @@ impl<'a> Performance<'a> {
     /// calls; the last letter makes them unique within this call.
     fn tool_call_id(&mut self) -> String {
         let length = if self.model.provider == "groq" { 3 } else { 23 };
-        let last = char::from(b'a' + self.asked % 26);
-        self.asked += 1;
-        format!("call_{}{last}", self.dice.word(length, ALPHANUMERIC))
+        let last = char::from(b'a' + self.tool_call_count % 26);
+        self.tool_call_count += 1;
+        format!("call_{}{last}", self.rng.word(length, ALPHANUMERIC))
     }
 
-    fn speech_ms(&self, said: &str) -> i64 {
-        let letters = i64::try_from(said.chars().count()).expect("a line is short");
+    fn speech_ms(&self, utterance: &str) -> i64 {
+        let letters = i64::try_from(utterance.chars().count()).expect("a line is short");
         (letters * 68 * self.pace / 100).max(500)
     }
 
@@ -169,8 +173,8 @@ impl Dialogue {
         let mut out = String::new();
         for turn in &self.turns {
             match &turn.act {
-                Act::Bot(said) => out.extend(["AI: ", said, "\n"]),
-                Act::User(said) => out.extend(["User: ", said, "\n"]),
+                Act::Bot(utterance) => out.extend(["AI: ", utterance, "\n"]),
+                Act::User(utterance) => out.extend(["User: ", utterance, "\n"]),
                 Act::Tools(_) => {}
             }
         }

@@ -3,7 +3,7 @@
 //! Numbers are 555-0100 to 555-0199 in North America, and Ofcom's 07700 900000 to 900999 in the
 //! United Kingdom. E-mail addresses end in `example.com` (RFC 2606).
 
-use super::dice::Dice;
+use super::rng::SeededRng;
 
 /// A caller, who may call more than once.
 #[derive(Debug, Clone)]
@@ -39,18 +39,18 @@ pub(super) enum Numbering {
 const AREAS: [u32; 12] = [415, 510, 628, 650, 408, 707, 925, 831, 916, 209, 530, 341];
 
 /// Number of values at the end of each range that are reserved for the clinics.
-const KEPT_FOR_CLINICS: u32 = 10;
+const RESERVED_FOR_CLINICS: u32 = 10;
 
 impl Numbering {
     fn all(self) -> Vec<String> {
         match self {
             Self::NorthAmerica => AREAS
                 .iter()
-                .flat_map(|area| (0..100 - KEPT_FOR_CLINICS).map(move |n| (area, n)))
+                .flat_map(|area| (0..100 - RESERVED_FOR_CLINICS).map(move |n| (area, n)))
                 .map(|(area, n)| format!("+1{area}55501{n:02}"))
                 .collect(),
             Self::UnitedKingdom => {
-                (0..1000 - KEPT_FOR_CLINICS).map(|n| format!("+447700900{n:03}")).collect()
+                (0..1000 - RESERVED_FOR_CLINICS).map(|n| format!("+447700900{n:03}")).collect()
             }
         }
     }
@@ -123,21 +123,21 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn new(numbering: Numbering, dice: &mut Dice) -> Self {
+    pub(super) fn new(numbering: Numbering, rng: &mut SeededRng) -> Self {
         let mut numbers = numbering.all();
-        dice.shuffle(&mut numbers);
+        rng.shuffle(&mut numbers);
         let people = numbers
             .into_iter()
-            .map(|number| Person { first: dice.one(&FIRST), last: dice.one(&LAST), number })
+            .map(|number| Person { first: rng.one(&FIRST), last: rng.one(&LAST), number })
             .collect();
         Self { people, seen: 0 }
     }
 
     /// Draws the next caller: a returning one with a probability of 18 %, otherwise a new one.
-    pub(super) fn caller(&mut self, dice: &mut Dice) -> Person {
-        let returns = self.seen > 0 && dice.chance(18);
+    pub(super) fn caller(&mut self, rng: &mut SeededRng) -> Person {
+        let returns = self.seen > 0 && rng.chance(18);
         if returns || self.seen == self.people.len() {
-            return self.people[dice.index(self.seen)].clone();
+            return self.people[rng.index(self.seen)].clone();
         }
         self.seen += 1;
         self.people[self.seen - 1].clone()

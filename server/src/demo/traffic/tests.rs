@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{Delivery, Plan, Traffic, Truth, clinics, traffic};
-use reading::{Message, list, members, moment, nanos, walk};
+use super::{DemoDelivery, Traffic, TrafficPlan, Truth, clinics, traffic};
+use reading::{ParsedMessage, list, members, moment, nanos, walk};
 
 mod reading;
 
-fn plan() -> Plan {
+fn plan() -> TrafficPlan {
     let until = DateTime::parse_from_rfc3339("2026-08-20T21:30:00.123Z").unwrap().to_utc();
-    Plan { calls: 400, days: 30, seed: 7, until }
+    TrafficPlan { calls: 400, days: 30, seed: 7, until }
 }
 
-fn messages(traffic: &Traffic) -> impl Iterator<Item = (&Delivery, Message<'_>)> {
-    traffic.deliveries.iter().map(|delivery| (delivery, Message::read(&delivery.body)))
+fn messages(traffic: &Traffic) -> impl Iterator<Item = (&DemoDelivery, ParsedMessage<'_>)> {
+    traffic.deliveries.iter().map(|delivery| (delivery, ParsedMessage::read(&delivery.body)))
 }
 
 /// Visits every named value of every body.
@@ -34,7 +34,7 @@ fn the_same_plan_gives_the_same_bytes() {
 
 #[test]
 fn another_seed_gives_other_bytes() {
-    assert_ne!(traffic(&plan()), traffic(&Plan { seed: 8, ..plan() }));
+    assert_ne!(traffic(&plan()), traffic(&TrafficPlan { seed: 8, ..plan() }));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn every_body_is_a_message_of_the_type_the_delivery_names() {
 #[test]
 fn a_plan_has_exactly_as_many_calls_as_it_says() {
     for calls in [0, 1, 2, 7, 31, 400] {
-        let traffic = traffic(&Plan { calls, ..plan() });
+        let traffic = traffic(&TrafficPlan { calls, ..plan() });
         let ids: BTreeSet<String> = messages(&traffic).map(|(_, m)| m.call_id()).collect();
         assert_eq!(ids.len(), calls as usize);
     }
@@ -65,7 +65,7 @@ fn a_call_belongs_to_one_clinic() {
 #[test]
 fn the_truth_is_what_an_independent_reader_finds() {
     for seed in [7, 8, 9] {
-        let traffic = traffic(&Plan { seed, ..plan() });
+        let traffic = traffic(&TrafficPlan { seed, ..plan() });
         let read = [0, 1].map(|clinic| reading::truth(&traffic.deliveries, clinic));
         assert_eq!(traffic.truth, read);
         assert!(read.iter().all(|truth| truth.cost_nanos > 0));
@@ -105,7 +105,7 @@ fn a_cost_is_the_sum_of_its_entries_rounded_to_four_decimals() {
 
 #[test]
 fn a_correction_is_later_and_states_another_cost() {
-    let traffic = traffic(&Plan { calls: 1_000, ..plan() });
+    let traffic = traffic(&TrafficPlan { calls: 1_000, ..plan() });
     let mut reports: BTreeMap<String, BTreeSet<(DateTime<Utc>, i64)>> = BTreeMap::new();
     for (_, message) in messages(&traffic).filter(|(d, _)| d.kind == "end-of-call-report") {
         let stated = (message.timestamp(), message.cost_nanos());
@@ -122,7 +122,7 @@ fn a_correction_is_later_and_states_another_cost() {
 #[test]
 fn nothing_is_sent_or_stamped_outside_the_plan() {
     for (calls, days) in [(400, 30), (200, 1)] {
-        let plan = Plan { calls, days, ..plan() };
+        let plan = TrafficPlan { calls, days, ..plan() };
         let from = plan.until - TimeDelta::days(plan.days.into());
         let traffic = traffic(&plan);
         for (delivery, message) in messages(&traffic) {
@@ -174,7 +174,7 @@ fn every_mail_address_is_at_example_com() {
 
 #[test]
 fn no_line_keeps_the_name_of_a_blank() {
-    visit_all(&traffic(&Plan { calls: 1_000, ..plan() }), |name, value| {
+    visit_all(&traffic(&TrafficPlan { calls: 1_000, ..plan() }), |name, value| {
         if let (false, Value::String(text)) = (name == "arguments", value) {
             assert!(!text.contains('{') && !text.contains('}'), "{text}");
         }
@@ -183,7 +183,7 @@ fn no_line_keeps_the_name_of_a_blank() {
 
 #[test]
 fn bodies_are_of_the_size_the_platform_sends() {
-    for (delivery, message) in messages(&traffic(&Plan { calls: 1_000, ..plan() })) {
+    for (delivery, message) in messages(&traffic(&TrafficPlan { calls: 1_000, ..plan() })) {
         let least = if message.is_telemetry() { 500 } else { 1_200 };
         let (kind, bytes) = (delivery.kind, delivery.body.len());
         assert!((least..=12_288).contains(&bytes), "{kind} of {bytes} bytes");
@@ -222,17 +222,17 @@ fn the_snapshot_of_a_call_is_stale() {
 }
 
 #[test]
-fn a_small_or_empty_plan_is_no_trouble() {
-    let nothing = traffic(&Plan { calls: 0, days: 0, ..plan() });
+fn a_small_or_empty_plan_is_valid() {
+    let nothing = traffic(&TrafficPlan { calls: 0, days: 0, ..plan() });
     assert_eq!(nothing, Traffic { deliveries: Vec::new(), truth: [Truth::default(); 2] });
     for seed in 0..50 {
-        let traffic = traffic(&Plan { calls: 5, days: 1, seed, ..plan() });
+        let traffic = traffic(&TrafficPlan { calls: 5, days: 1, seed, ..plan() });
         assert_eq!(traffic.truth.map(|truth| truth.calls), [3, 2]);
     }
 }
 
 #[test]
-fn the_clinics_are_told_apart_by_slug_zone_and_country() {
+fn the_clinics_differ_in_slug_zone_and_country() {
     let [first, second] = clinics();
     assert_ne!(first.slug, second.slug);
     assert_ne!(first.timezone, second.timezone);

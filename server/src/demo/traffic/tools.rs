@@ -1,7 +1,7 @@
 //! Functions the assistants call: names, schemas, arguments and results.
 
+use super::context::CallContext;
 use super::json::{Json, object};
-use super::scene::Scene;
 
 /// A function the clinic offers its assistants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,48 +55,53 @@ impl Tool {
     }
 
     /// Returns the arguments. Dates and times are the clinic's local ones.
-    pub(super) fn arguments(self, scene: &Scene) -> Json {
+    pub(super) fn arguments(self, context: &CallContext) -> Json {
         match self {
-            Self::LookupCaller => {
-                object! { "name" => scene.name.as_str() }.with_some("phone", scene.phone.as_deref())
-            }
+            Self::LookupCaller => object! { "name" => context.name.as_str() }
+                .with_some("phone", context.phone.as_deref()),
             Self::CheckAvailability => object! {
-                "service" => scene.service.code,
-                "date" => scene.slot.date.as_str(),
-                "staff" => scene.staff,
+                "service" => context.service.code,
+                "date" => context.slot.date.as_str(),
+                "staff" => context.staff,
             },
             Self::BookAppointment => object! {
-                "patientName" => scene.name.as_str(),
-                "service" => scene.service.code,
-                "date" => scene.slot.date.as_str(),
-                "time" => scene.slot.clock.as_str(),
-                "staff" => scene.staff,
+                "patientName" => context.name.as_str(),
+                "service" => context.service.code,
+                "date" => context.slot.date.as_str(),
+                "time" => context.slot.clock.as_str(),
+                "staff" => context.staff,
             }
-            .with_some("phone", scene.phone.as_deref()),
+            .with_some("phone", context.phone.as_deref()),
             Self::RescheduleAppointment => object! {
-                "appointmentId" => scene.appointment.as_str(),
-                "newDate" => scene.slot.date.as_str(),
-                "newTime" => scene.slot.clock.as_str(),
+                "appointmentId" => context.appointment.as_str(),
+                "newDate" => context.slot.date.as_str(),
+                "newTime" => context.slot.clock.as_str(),
             },
             Self::CancelAppointment => object! {
-                "appointmentId" => scene.appointment.as_str(),
-                "reason" => scene.excuse,
+                "appointmentId" => context.appointment.as_str(),
+                "reason" => context.excuse,
             },
         }
     }
 
     /// Returns the result of the clinic's system, in one line.
-    pub(super) fn result(self, scene: &Scene) -> String {
+    pub(super) fn result(self, context: &CallContext) -> String {
         match self {
-            Self::LookupCaller => format!("Found {}, last visit on record.", scene.name),
+            Self::LookupCaller => format!("Found {}, last visit on record.", context.name),
             Self::CheckAvailability => {
-                format!("Free on {}: {} with {}.", scene.slot.date, scene.slot.clock, scene.staff)
+                format!(
+                    "Free on {}: {} with {}.",
+                    context.slot.date, context.slot.clock, context.staff
+                )
             }
-            Self::BookAppointment => format!("Booked, reference {}.", scene.appointment),
+            Self::BookAppointment => format!("Booked, reference {}.", context.appointment),
             Self::RescheduleAppointment => {
-                format!("Moved {} to {} {}.", scene.appointment, scene.slot.date, scene.slot.clock)
+                format!(
+                    "Moved {} to {} {}.",
+                    context.appointment, context.slot.date, context.slot.clock
+                )
             }
-            Self::CancelAppointment => format!("Cancelled {}.", scene.appointment),
+            Self::CancelAppointment => format!("Cancelled {}.", context.appointment),
         }
     }
 

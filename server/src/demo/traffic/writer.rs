@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 
 use super::decimal::decimal;
 use super::json::{Json, object};
-use super::practice::{Carrier, Line, Practice};
-use super::story::{Route, Story};
+use super::scenario::{Channel, Scenario};
+use super::seeded_clinic::{Carrier, PhoneLine, SeededClinic};
 
 mod artifact;
-mod moments;
+mod call_messages;
 mod report;
 
-pub(super) use moments::said;
+pub(super) use call_messages::utterance;
 
 /// Placeholder for a clinic's credentials, so that the demo shows how they are removed.
 pub(super) const PLANTED_SECRET: &str = "example-secret-do-not-store";
@@ -22,14 +22,14 @@ pub(super) const PLANTED_SECRET: &str = "example-secret-do-not-store";
 /// Writes the messages about one call.
 #[derive(Clone, Copy)]
 pub(super) struct Writer<'a> {
-    pub(super) practice: &'a Practice,
-    pub(super) story: &'a Story,
+    pub(super) seeded_clinic: &'a SeededClinic,
+    pub(super) scenario: &'a Scenario,
 }
 
 impl Writer<'_> {
     /// Returns the first members of a message. In the format of 2024 the time is ISO text.
     pub(super) fn head(self, kind: &'static str, at: DateTime<Utc>) -> Json {
-        if self.story.older {
+        if self.scenario.older {
             object! { "timestamp" => at, "type" => kind }
         } else {
             object! { "timestamp" => at.timestamp_millis(), "type" => kind }
@@ -52,39 +52,39 @@ impl Writer<'_> {
 
     /// Returns the snapshot of the call at its creation.
     pub(super) fn call(self) -> Json {
-        let Self { practice, story } = self;
-        let created_at = story.times.created_at;
-        let (kind, status) = match story.route {
-            Route::Inbound => ("inboundPhoneCall", "ringing"),
-            Route::Outbound => ("outboundPhoneCall", "queued"),
-            Route::Web => ("webCall", "queued"),
+        let Self { seeded_clinic, scenario } = self;
+        let created_at = scenario.times.created_at;
+        let (kind, status) = match scenario.route {
+            Channel::Inbound => ("inboundPhoneCall", "ringing"),
+            Channel::Outbound => ("outboundPhoneCall", "queued"),
+            Channel::Web => ("webCall", "queued"),
         };
         let mut call = object! {
-            "id" => story.id,
-            "orgId" => practice.org_id,
+            "id" => scenario.id,
+            "orgId" => seeded_clinic.org_id,
             "createdAt" => created_at,
             "updatedAt" => created_at,
             "type" => kind,
         };
-        if !story.older {
+        if !scenario.older {
             call = call.with("cost", 0).with("monitor", self.monitor());
         }
         call.with("transport", self.transport())
-            .with_some("phoneCallProvider", story.line(practice).map(provider))
+            .with_some("phoneCallProvider", scenario.line(seeded_clinic).map(provider))
             .with_some(
                 "phoneCallProviderId",
-                story.line(practice).map(|_| story.carrier_call_id.as_str()),
+                scenario.line(seeded_clinic).map(|_| scenario.carrier_call_id.as_str()),
             )
-            .with_some("phoneCallTransport", story.line(practice).map(|_| "pstn"))
+            .with_some("phoneCallTransport", scenario.line(seeded_clinic).map(|_| "pstn"))
             .with("status", status)
-            .with("assistantId", practice.assistant(story.role).0)
-            .with_some("phoneNumberId", story.line(practice).map(|line| line.id))
+            .with("assistantId", seeded_clinic.assistant(scenario.role).0)
+            .with_some("phoneNumberId", scenario.line(seeded_clinic).map(|line| line.id))
             .with_some("customer", self.customer())
     }
 
     /// Returns the monitor URLs; the control URL gives control over the call to its holder.
     fn monitor(self) -> Json {
-        let id = self.story.id;
+        let id = self.scenario.id;
         object! {
             "listenUrl" => format!("wss://calls.example.com/{id}/listen"),
             "controlUrl" => format!("https://calls.example.com/{id}/control"),
@@ -92,26 +92,26 @@ impl Writer<'_> {
     }
 
     fn transport(self) -> Json {
-        match self.story.line(self.practice) {
+        match self.scenario.line(self.seeded_clinic) {
             Some(line) => object! {
                 "provider" => provider(line),
                 "conversationType" => "voice",
-                "callSid" => self.story.carrier_call_id.as_str(),
+                "callSid" => self.scenario.carrier_call_id.as_str(),
             },
             None => object! {
                 "provider" => "daily",
                 "assistantVideoEnabled" => false,
-                "callUrl" => format!("https://rooms.example.com/{}", self.story.id.simple()),
+                "callUrl" => format!("https://rooms.example.com/{}", self.scenario.id.simple()),
             },
         }
     }
 
     fn phone_number(self) -> Option<Json> {
-        let line = self.story.line(self.practice)?;
-        let since = self.practice.since;
+        let line = self.scenario.line(self.seeded_clinic)?;
+        let since = self.seeded_clinic.since;
         let number = object! {
             "id" => line.id,
-            "orgId" => self.practice.org_id,
+            "orgId" => self.seeded_clinic.org_id,
             "number" => line.number,
             "name" => line.name,
             "createdAt" => since,
@@ -122,13 +122,13 @@ impl Writer<'_> {
         Some(match line.carrier {
             Carrier::Platform => number,
             Carrier::Twilio => number
-                .with("twilioAccountSid", self.practice.account_sid.as_str())
+                .with("twilioAccountSid", self.seeded_clinic.account_sid.as_str())
                 .with("twilioAuthToken", PLANTED_SECRET),
         })
     }
 
     fn customer(self) -> Option<Json> {
-        let customer = self.story.customer.as_ref()?;
+        let customer = self.scenario.customer.as_ref()?;
         Some(
             object! { "number" => customer.number.as_str() }
                 .with_some("name", customer.name.as_deref())
@@ -138,24 +138,24 @@ impl Writer<'_> {
 
     /// Returns the configuration of the assistant.
     pub(super) fn assistant(self) -> Json {
-        let (id, assistant) = self.practice.assistant(self.story.role);
+        let (id, assistant) = self.seeded_clinic.assistant(self.scenario.role);
         let system = object! { "role" => "system", "content" => assistant.prompt };
         object! {
             "id" => id,
-            "orgId" => self.practice.org_id,
+            "orgId" => self.seeded_clinic.org_id,
             "name" => assistant.name,
             "voice" => object! {
                 "provider" => assistant.voice.provider, "voiceId" => assistant.voice.id,
             },
-            "createdAt" => self.practice.since,
-            "updatedAt" => self.practice.since,
+            "createdAt" => self.seeded_clinic.since,
+            "updatedAt" => self.seeded_clinic.since,
             "model" => object! {
                 "provider" => assistant.model.provider,
                 "model" => assistant.model.name,
                 "messages" => vec![system],
                 "temperature" => decimal(4, 1),
             },
-            "firstMessage" => self.story.scene.fill(assistant.first_message),
+            "firstMessage" => self.scenario.context.fill(assistant.first_message),
             "endCallMessage" => "Goodbye.",
             "transcriber" => object! {
                 "provider" => assistant.transcriber.provider,
@@ -169,7 +169,7 @@ impl Writer<'_> {
     }
 }
 
-fn provider(line: &Line) -> &'static str {
+fn provider(line: &PhoneLine) -> &'static str {
     match line.carrier {
         Carrier::Twilio => "twilio",
         Carrier::Platform => "vapi",

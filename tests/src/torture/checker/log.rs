@@ -8,9 +8,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::follower::fingerprint;
-use super::super::history::{Answer, Entry};
+use super::super::history::{Acknowledgement, Entry};
 use super::super::report::Check;
-use super::super::workload::Wish;
+use super::super::workload::RequiredResult;
 use super::{Checker, Entries, Subject};
 
 const PAGE: i64 = 2_000;
@@ -21,7 +21,7 @@ pub(super) struct Log {
     /// By digest of the webhook: the number of its events, the first and the last position.
     contents: HashMap<[u8; 32], Stored>,
     /// Events without a webhook that are not in the stream of the tenant.
-    nameless: usize,
+    without_webhook: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -42,11 +42,11 @@ pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow
         }
         events.extend(page);
     }
-    let mut log = Log { events, contents: HashMap::new(), nameless: 0 };
+    let mut log = Log { events, contents: HashMap::new(), without_webhook: 0 };
     for (position, content) in contents(conn, tenant_id).await? {
         let digest = content.and_then(|text| hex::decode(text).ok()?.try_into().ok());
         let Some(digest) = digest else {
-            log.nameless += 1;
+            log.without_webhook += 1;
             continue;
         };
         let stored = log.contents.entry(digest);
@@ -119,8 +119,8 @@ pub(super) fn check_followed(checker: &Checker, nth: usize, log: &Log) {
 pub(super) fn check_contents(checker: &Checker, nth: usize, log: &Log, entries: &Entries) {
     let add =
         |check, detail: String| checker.findings.add(check, || format!("tenant {nth}: {detail}"));
-    if log.nameless > 0 {
-        add(Check::Leaked, format!("{} events came with no webhook", log.nameless));
+    if log.without_webhook > 0 {
+        add(Check::Leaked, format!("{} events came with no webhook", log.without_webhook));
     }
     for (digest, stored) in &log.contents {
         if !entries.contains_key(&(Some(nth), *digest)) {
@@ -131,16 +131,16 @@ pub(super) fn check_contents(checker: &Checker, nth: usize, log: &Log, entries: 
     }
     let ours = entries.iter().filter(|((tenant, _), _)| *tenant == Some(nth));
     for ((_, digest), entry) in ours {
-        if let Some((check, detail)) = judge(entry, log.contents.get(digest)) {
+        if let Some((check, detail)) = violation(entry, log.contents.get(digest)) {
             add(check, detail);
         }
     }
 }
 
 /// Returns the violation in what is stored of one webhook, if there is one.
-fn judge(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> {
+fn violation(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> {
     let found = stored.map_or(0, |stored| stored.events);
-    if entry.wish != Wish::Stored {
+    if entry.required != RequiredResult::Stored {
         let detail = format!("{found} events of what was not to be stored");
         return (found > 0).then_some((Check::StoredThoughRefused, detail));
     }
@@ -151,7 +151,7 @@ fn judge(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> {
         let is_torn = found != 0 && found != entry.events;
         return is_torn.then(|| (Check::Torn, format!("{found} events of {}", entry.events)));
     };
-    let Answer::Stored { first, last } = answer else {
+    let Acknowledgement::Stored { first, last } = answer else {
         return Some((Check::Lost, format!("it was answered {answer:?}")));
     };
     let Some(stored) = stored.filter(|stored| stored.events == entry.events) else {

@@ -5,8 +5,8 @@ use anyhow::Context;
 use ledger_core::clock::LogTime;
 use ledger_core::ids::TenantId;
 use projections::calendar::zone as zone_named;
-use projections::engine::show_path;
-use projections::{LogEvent, Prepared, Projector, Tenant, TenantKeys, Way};
+use projections::engine::set_search_path;
+use projections::{LogEvent, Precomputed, Projector, TenantContext, TenantKeys, WriteMode};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 
@@ -70,19 +70,19 @@ pub(super) async fn check(
             sqlx::query(empty).bind(tenant_id.0).execute(&mut *conn).await?;
         }
         let tenant = tenant(conn, tenant_id).await?;
-        show_path(conn, name, version).await?;
+        set_search_path(conn, name, version).await?;
         let mut time = LogTime::default();
         for batch in log.events.chunks(BATCH) {
-            let timed = batch.iter().map(|event| (event, time.pass(event.recorded_at)));
-            let wanted = timed.filter(|(event, _)| projector.wants(&event.stream_kind));
+            let timed = batch.iter().map(|event| (event, time.advance(event.recorded_at)));
+            let wanted = timed.filter(|(event, _)| projector.handles(&event.stream_kind));
             let events: Vec<LogEvent> =
                 wanted.map(|(event, at)| LogEvent::new(event.clone(), at)).collect();
             let wanted = [TenantKeys::of(tenant, events.iter())];
-            let mut fold = projector.load(conn, &wanted, Prepared::default()).await?;
+            let mut fold = projector.load(conn, &wanted, Precomputed::default()).await?;
             for event in &events {
-                fold.take(tenant_id, event)?;
+                fold.apply(tenant_id, event)?;
             }
-            fold.write(conn, Way::Statements).await?;
+            fold.write(conn, WriteMode::Upsert).await?;
         }
         for (table, live) in tables.iter().zip(live) {
             let folded = rows(conn, table, tenant_id).await?;
@@ -122,14 +122,14 @@ async fn version(conn: &mut PgConnection, projector: &dyn Projector) -> sqlx::Re
     .await
 }
 
-async fn tenant(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow::Result<Tenant> {
+async fn tenant(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow::Result<TenantContext> {
     let zone: String =
         sqlx::query_scalar("select timezone from ledger.tenants where tenant_id = $1")
             .bind(tenant_id.0)
             .fetch_one(conn)
             .await?;
     let zone = zone_named(&zone).context("a tenant without a time zone")?;
-    Ok(Tenant { tenant_id, zone })
+    Ok(TenantContext { tenant_id, zone })
 }
 
 /// Returns the rows of a tenant as text, sorted by their bytes.

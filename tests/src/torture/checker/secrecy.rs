@@ -7,11 +7,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ledger_core::ids::EventId;
 use ledger_store::read::at_positions;
 use ledger_store::seal::{Opened, SectionName};
-use ledger_store::vault::Shelf;
+use ledger_store::vault::SectionColumn;
 use ledger_store::{TenantTx, read::StoredEvent};
 use sqlx::Executor;
 
-use super::super::history::Answer;
+use super::super::history::Acknowledgement;
 use super::super::report::Check;
 use super::super::workload::CANARIES;
 use super::{Checker, log};
@@ -21,7 +21,7 @@ use crate::scan::Scanner;
 const SAMPLE: usize = 40;
 
 /// A fact stored in the clear: a positive control for the search.
-const CONTROL: &str = "customer-ended-call";
+const POSITIVE_CONTROL: &str = "customer-ended-call";
 
 /// Opens the sections of some webhooks and compares them with what was sent.
 pub(super) async fn check_sections(
@@ -35,7 +35,7 @@ pub(super) async fn check_sections(
         let mut sent: Vec<([u8; 32], [u8; 32])> = entries
             .iter()
             .filter(|((whose, _), entry)| {
-                *whose == Some(nth) && matches!(entry.answer, Some(Answer::Stored { .. }))
+                *whose == Some(nth) && matches!(entry.answer, Some(Acknowledgement::Stored { .. }))
             })
             .filter_map(|((_, name), entry)| Some((*name, entry.kept?)))
             .collect();
@@ -66,7 +66,7 @@ async fn raw(
 ) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(bulk) = &event.bulk else { return Ok(None) };
     let world = checker.world();
-    let column = (Shelf::Bulk(EventId(event.event_id)), bulk.as_slice());
+    let column = (SectionColumn::Bulk(EventId(event.event_id)), bulk.as_slice());
     let opened = world.store.vault().open(world.tenants[nth].tenant_id, &[column]).await?;
     let raw = opened.into_iter().flatten().find(|section| section.name == SectionName::Raw);
     Ok(raw.and_then(|section| match section.plain {
@@ -84,11 +84,12 @@ pub(super) async fn check_files(checker: &Checker) -> anyhow::Result<()> {
         .await?;
     let database = path.split('/').nth(1).context("base/<database>/<file>")?.to_owned();
     let dir = checker.world().dir.clone();
-    let texts: Vec<String> = CANARIES.iter().chain([&CONTROL]).map(ToString::to_string).collect();
-    let search = move || look_through(&dir, &database, &texts);
+    let texts: Vec<String> =
+        CANARIES.iter().chain([&POSITIVE_CONTROL]).map(ToString::to_string).collect();
+    let search = move || search_files(&dir, &database, &texts);
     let found = tokio::task::spawn_blocking(search).await?;
     let (allowed, found): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|found| found.starts_with(CONTROL));
+        found.into_iter().partition(|found| found.starts_with(POSITIVE_CONTROL));
     anyhow::ensure!(!allowed.is_empty(), "the search finds not even what may be found");
     for found in found {
         checker.findings.add(Check::PersonalInClear, || found);
@@ -96,7 +97,7 @@ pub(super) async fn check_files(checker: &Checker) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn look_through(dir: &Path, database: &str, texts: &[String]) -> Vec<String> {
+fn search_files(dir: &Path, database: &str, texts: &[String]) -> Vec<String> {
     let base: PathBuf = dir.join("data/pg/base");
     // The other databases of the cluster are templates.
     let skip = |path: &Path| path.parent() == Some(base.as_path()) && !path.ends_with(database);

@@ -27,7 +27,7 @@ const HOSTILE: usize = 0;
 /// Webhooks of the other tenants, sent before the fault and again during it.
 const PROBES: usize = 24;
 /// A median latency above this multiple of the normal one is a finding.
-const TIMES: u32 = 5;
+const MAX_SLOWDOWN: u32 = 5;
 /// Tolerance for the jitter of a busy machine.
 const NOISE: Duration = Duration::from_millis(120);
 /// Time from the injection until the fault is in effect.
@@ -41,12 +41,12 @@ const LISTS: usize = 12;
 impl Nemesis {
     /// Makes one tenant misbehave at a server and measures the latency of the others during the
     /// fault.
-    pub(super) async fn misbehave(&mut self, fault: Fault) {
+    pub(super) async fn inject_hostile(&mut self, fault: Fault) {
         let server = self.any_server();
         let Some(sending) = self.sending.clone() else { return };
         let Some(before) = probe(&sending, server).await else { return };
         let mut hostile = JoinSet::new();
-        hostile.spawn(tokio::time::timeout(HELD, act(fault, Arc::clone(&sending), server)));
+        hostile.spawn(tokio::time::timeout(HELD, run_hostile(fault, Arc::clone(&sending), server)));
         sleep(BEGIN).await;
         let during = probe(&sending, server).await;
         hostile.shutdown().await;
@@ -57,7 +57,7 @@ impl Nemesis {
                 format!("{refused} of {PROBES} webhooks of others, by {}", fault.name())
             });
         }
-        if during.median > TIMES * before + NOISE {
+        if during.median > MAX_SLOWDOWN * before + NOISE {
             self.findings.add(Check::OthersSlowed, || {
                 format!("from {before:?} to {:?}, by {}", during.median, fault.name())
             });
@@ -66,13 +66,13 @@ impl Nemesis {
 }
 
 /// The measurements of the other tenants.
-struct Faring {
+struct ProbeResult {
     median: Duration,
     refused: usize,
 }
 
 /// Sends some webhooks of every tenant but the hostile one. Returns `None` if none could be made.
-async fn probe(sending: &Sending, server: usize) -> Option<Faring> {
+async fn probe(sending: &Sending, server: usize) -> Option<ProbeResult> {
     let client = Client::builder().timeout(Duration::from_secs(10)).build().ok()?;
     let (mut times, mut refused) = (Vec::new(), 0);
     let others = sending.world.tenants.len() - 1;
@@ -86,23 +86,23 @@ async fn probe(sending: &Sending, server: usize) -> Option<Faring> {
         times.push(since.elapsed());
     }
     times.sort();
-    Some(Faring { median: times[times.len() / 2], refused })
+    Some(ProbeResult { median: times[times.len() / 2], refused })
 }
 
 /// Runs the requests of the hostile tenant until the task is aborted.
-async fn act(fault: Fault, sending: Arc<Sending>, server: usize) {
+async fn run_hostile(fault: Fault, sending: Arc<Sending>, server: usize) {
     let world = &sending.world;
     match fault {
-        Fault::HostileHeaders => again(|| headers(world, server)).await,
+        Fault::HostileHeaders => repeat(|| headers(world, server)).await,
         Fault::SlowBodies => slow_bodies(world, server).await,
-        Fault::AbsurdValues => again(|| absurd(&sending, server)).await,
+        Fault::AbsurdValues => repeat(|| absurd(&sending, server)).await,
         Fault::HugePages => huge_pages(world, server).await,
         Fault::SilentPeer => silent_peer(world, server).await,
         _ => hold_row(world).await,
     }
 }
 
-async fn again<F: Future<Output = ()>>(act: impl Fn() -> F) {
+async fn repeat<F: Future<Output = ()>>(act: impl Fn() -> F) {
     loop {
         act().await;
         sleep(Duration::from_millis(20)).await;

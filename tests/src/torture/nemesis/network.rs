@@ -3,30 +3,34 @@
 use std::time::Duration;
 
 use super::{Fault, Nemesis};
-use crate::proxy::{Proxy, Weather};
+use crate::proxy::{NetworkMode, Proxy};
 
 /// One way to disturb a network.
 #[derive(Clone, Copy)]
 enum Disturbance {
     Cut,
     Reset,
-    Weather(Weather),
+    NetworkMode(NetworkMode),
 }
 
 impl Nemesis {
     pub(super) async fn disturb(&mut self, fault: Fault) {
-        let slow = Weather::Slow(Duration::from_millis(self.dice.u64(20..400)));
+        let slow = NetworkMode::Delayed(Duration::from_millis(self.dice.u64(20..400)));
         let (at_database, how) = match fault {
             Fault::DatabaseCut => (true, Disturbance::Cut),
             Fault::DatabaseReset => (true, Disturbance::Reset),
-            Fault::DatabaseBlackHole => (true, Disturbance::Weather(Weather::BlackHole)),
-            Fault::DatabaseSlow => (true, Disturbance::Weather(slow)),
-            Fault::DatabaseAnswersLost => (true, Disturbance::Weather(Weather::AnswersLost)),
+            Fault::DatabaseBlackHole => (true, Disturbance::NetworkMode(NetworkMode::BlackHole)),
+            Fault::DatabaseSlow => (true, Disturbance::NetworkMode(slow)),
+            Fault::DatabaseAnswersLost => {
+                (true, Disturbance::NetworkMode(NetworkMode::DropResponses))
+            }
             Fault::ClientCut => (false, Disturbance::Cut),
             Fault::ClientReset => (false, Disturbance::Reset),
-            Fault::ClientBlackHole => (false, Disturbance::Weather(Weather::BlackHole)),
-            Fault::ClientAnswersLost => (false, Disturbance::Weather(Weather::AnswersLost)),
-            _ => (false, Disturbance::Weather(slow)),
+            Fault::ClientBlackHole => (false, Disturbance::NetworkMode(NetworkMode::BlackHole)),
+            Fault::ClientAnswersLost => {
+                (false, Disturbance::NetworkMode(NetworkMode::DropResponses))
+            }
+            _ => (false, Disturbance::NetworkMode(slow)),
         };
         let nth = self.any_server();
         let world = std::sync::Arc::clone(&self.world);
@@ -35,14 +39,14 @@ impl Nemesis {
         match how {
             Disturbance::Cut => proxy.cut(),
             Disturbance::Reset => proxy.reset(),
-            Disturbance::Weather(weather) => {
-                proxy.set(weather);
+            Disturbance::NetworkMode(mode) => {
+                proxy.set(mode);
                 self.hold().await;
                 // A client that waits for a lost response would wait forever.
-                if weather != slow {
+                if mode != slow {
                     proxy.reset();
                 }
-                proxy.set(Weather::Clear);
+                proxy.set(NetworkMode::Normal);
             }
         }
     }

@@ -11,9 +11,9 @@ use super::super::world::new_tenant;
 use super::{Fault, Nemesis};
 
 /// A second database of the same server.
-const ELSEWHERE: &str = "elsewhere";
+const OTHER_DATABASE: &str = "elsewhere";
 /// Highest allowed delay of a follower, on a busy machine.
-const KEEP_UP: Duration = Duration::from_secs(10);
+const MAX_FOLLOWER_DELAY: Duration = Duration::from_secs(10);
 const HOUR_MS: i64 = 3_600_000;
 
 impl Nemesis {
@@ -84,7 +84,7 @@ impl Nemesis {
     }
 
     /// Checks that a follower of the log is not delayed by open transactions or locks.
-    pub(super) async fn keep_up(&mut self, fault: Fault) {
+    pub(super) async fn check_follower(&mut self, fault: Fault) {
         self.hold().await;
         let world = std::sync::Arc::clone(&self.world);
         for (nth, tenant) in world.tenants.iter().enumerate() {
@@ -95,7 +95,7 @@ impl Nemesis {
             let Ok(head) = head.map(|head| usize::try_from(head).unwrap_or(0)) else { return };
             let since = Instant::now();
             while self.follower.seen()[nth].len() < head {
-                if since.elapsed() > KEEP_UP {
+                if since.elapsed() > MAX_FOLLOWER_DELAY {
                     self.findings.add(Check::FollowerHeldUp, || format!("by {}", fault.name()));
                     return;
                 }
@@ -126,7 +126,7 @@ impl Nemesis {
             let Ok(mut conn) = PgConnection::connect_with(&database).await else { return };
             // The database may exist already.
             let _ = conn.execute("create database elsewhere").await;
-            let Ok(mut conn) = PgConnection::connect_with(&database.database(ELSEWHERE)).await
+            let Ok(mut conn) = PgConnection::connect_with(&database.database(OTHER_DATABASE)).await
             else {
                 return;
             };

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use projections::analytics::{Answer, Dimension, Extremes, Question, Sums};
-use projections::calls::history;
+use projections::analytics::{AnalyticsQuery, AnalyticsRow, Dimension, MinMax, Sums};
+use projections::calls::measurements;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::range::TimeRange;
 use super::request::{Column, Group, Operation, Query, Verb};
-use crate::api::vapi::number::Number;
+use crate::api::vapi::number::DecimalNumber;
 use crate::api::vapi::time::Time;
 use crate::api::vapi::view::{status_of, type_of};
 use crate::api::words::VapiStep;
@@ -30,7 +30,7 @@ pub(super) struct VapiAnalyticsResult {
     time_range: VapiTimeRange,
     /// One row for each step and group that has calls.
     #[schema(value_type = Vec<HashMap<String, VapiFigure>>)]
-    result: Vec<Row>,
+    result: Vec<ResultRow>,
 }
 
 /// Time range of an answer.
@@ -73,7 +73,7 @@ impl ToSchema for VapiFigure {
 
 /// Names and values, in the order they are told.
 #[derive(Debug)]
-pub(super) struct Row(Vec<(String, Value)>);
+pub(super) struct ResultRow(Vec<(String, Value)>);
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -81,10 +81,10 @@ enum Value {
     None,
     Text(String),
     Time(Time),
-    Number(Number),
+    DecimalNumber(DecimalNumber),
 }
 
-impl Serialize for Row {
+impl Serialize for ResultRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
@@ -96,7 +96,7 @@ impl Serialize for Row {
 
 impl VapiAnalyticsResult {
     /// The answer to a query, from its rows.
-    pub(super) fn of(query: Query, result: Vec<Row>) -> Self {
+    pub(super) fn of(query: Query, result: Vec<ResultRow>) -> Self {
         let TimeRange { span, zone, steps } = query.range;
         let time_range = VapiTimeRange {
             start: Time(span.from),
@@ -109,16 +109,16 @@ impl VapiAnalyticsResult {
 }
 
 /// The query over call sums that answers everything but `history`.
-pub(super) fn question(query: &Query) -> Question {
+pub(super) fn question(query: &Query) -> AnalyticsQuery {
     let buckets = match &query.range.steps {
         Some(steps) => steps.slices.iter().map(|slice| slice.span).collect(),
         None => vec![query.range.span],
     };
-    Question {
+    AnalyticsQuery {
         buckets,
-        filter: projections::analytics::Filter {
+        filter: projections::analytics::AnalyticsFilter {
             is_test: query.is_test,
-            ..projections::analytics::Filter::default()
+            ..projections::analytics::AnalyticsFilter::default()
         },
         group_by: dimensions(query),
         clock: query.range.zone,
@@ -132,17 +132,17 @@ fn dimensions(query: &Query) -> Vec<Dimension> {
 }
 
 /// The query over single calls that answers `history`.
-pub(super) fn history_question(query: &Query) -> history::Question {
+pub(super) fn history_question(query: &Query) -> measurements::MeasurementQuery {
     let measure = |operation: &Operation| match operation.column {
-        Column::Id | Column::Minutes => history::Measure::DurationMs,
-        Column::Cost => history::Measure::CostNanos,
-        Column::Transport => history::Measure::TransportNanos,
-        Column::Stt => history::Measure::SttNanos,
-        Column::Llm => history::Measure::LlmNanos,
-        Column::Tts => history::Measure::TtsNanos,
-        Column::Vapi => history::Measure::PlatformNanos,
+        Column::Id | Column::Minutes => measurements::Measure::DurationMs,
+        Column::Cost => measurements::Measure::CostNanos,
+        Column::Transport => measurements::Measure::TransportNanos,
+        Column::Stt => measurements::Measure::SttNanos,
+        Column::Llm => measurements::Measure::LlmNanos,
+        Column::Tts => measurements::Measure::TtsNanos,
+        Column::Vapi => measurements::Measure::PlatformNanos,
     };
-    history::Question {
+    measurements::MeasurementQuery {
         span: query.range.span,
         is_test: query.is_test,
         keys: dimensions(query),
@@ -152,18 +152,18 @@ pub(super) fn history_question(query: &Query) -> history::Question {
 
 /// Converts sums to rows, ordered by time and then by group. A whole range without groups has exactly one
 /// row, even without calls.
-pub(super) fn rows(query: &Query, mut answers: Vec<Answer>) -> Vec<Row> {
+pub(super) fn rows(query: &Query, mut answers: Vec<AnalyticsRow>) -> Vec<ResultRow> {
     let is_whole = query.range.steps.is_none() && query.group_by.is_empty();
     if is_whole && answers.is_empty() {
-        answers.push(Answer { bucket: 0, keys: Vec::new(), sums: Sums::default() });
+        answers.push(AnalyticsRow { bucket: 0, keys: Vec::new(), sums: Sums::default() });
     }
     answers.sort_by(|one, other| (one.bucket, &one.keys).cmp(&(other.bucket, &other.keys)));
-    let row = |answer: Answer| {
+    let row = |answer: AnalyticsRow| {
         let steps = query.range.steps.as_ref();
         let slice = steps.and_then(|steps| steps.slices.get(answer.bucket));
-        let mut row = Row(Vec::new());
+        let mut row = ResultRow(Vec::new());
         row.0.extend(slice.map(|slice| ("date".to_owned(), Value::Time(Time(slice.starts_at)))));
-        row.tell_keys(&query.group_by, answer.keys);
+        row.push_keys(&query.group_by, answer.keys);
         for operation in &query.operations {
             row.0.push((operation.alias.clone(), figure(operation, &answer.sums)));
         }
@@ -173,20 +173,24 @@ pub(super) fn rows(query: &Query, mut answers: Vec<Answer>) -> Vec<Row> {
 }
 
 /// Converts single calls to rows.
-pub(super) fn history_rows(query: &Query, moments: Vec<history::Moment>) -> Vec<Row> {
-    let row = |moment: history::Moment| {
-        let mut row = Row(vec![("date".to_owned(), Value::Time(Time(moment.started_at)))]);
-        row.tell_keys(&query.group_by, moment.keys);
-        for (operation, value) in query.operations.iter().zip(moment.values) {
+pub(super) fn history_rows(
+    query: &Query,
+    measurements: Vec<measurements::Measurement>,
+) -> Vec<ResultRow> {
+    let row = |measurement: measurements::Measurement| {
+        let mut row =
+            ResultRow(vec![("date".to_owned(), Value::Time(Time(measurement.started_at)))]);
+        row.push_keys(&query.group_by, measurement.keys);
+        for (operation, value) in query.operations.iter().zip(measurement.values) {
             row.0.push((operation.alias.clone(), number(operation.column, value.map(i128::from))));
         }
         row
     };
-    moments.into_iter().map(row).collect()
+    measurements.into_iter().map(row).collect()
 }
 
-impl Row {
-    fn tell_keys(&mut self, group_by: &[Group], keys: Vec<Option<String>>) {
+impl ResultRow {
+    fn push_keys(&mut self, group_by: &[Group], keys: Vec<Option<String>>) {
         for ((word, dimension), key) in group_by.iter().zip(keys) {
             let key = key.map(|key| match dimension {
                 Dimension::Direction => type_of(&key).to_owned(),
@@ -205,7 +209,7 @@ fn figure(operation: &Operation, sums: &Sums) -> Value {
         Verb::Count => Value::Text(known.to_string()),
         Verb::Sum => number(operation.column, Some(sum)),
         Verb::Avg => {
-            scaled(operation.column, sum).shared_by(known).map_or(Value::None, Value::Number)
+            scaled(operation.column, sum).shared_by(known).map_or(Value::None, Value::DecimalNumber)
         }
         Verb::Min => number(operation.column, extreme(operation.column, sums, |(min, _)| min)),
         Verb::Max => number(operation.column, extreme(operation.column, sums, |(_, max)| max)),
@@ -234,7 +238,7 @@ fn total(column: Column, sums: &Sums) -> (i64, i128) {
 
 /// Minimum or maximum of a column; `None` for money unless all costs are in USD.
 fn extreme(column: Column, sums: &Sums, pick: impl Fn((i64, i64)) -> i64) -> Option<i128> {
-    let Extremes {
+    let MinMax {
         duration_ms, total_nanos, transport_nanos, stt_nanos, llm_nanos, tts_nanos, ..
     } = sums.extremes?;
     let platform_nanos = sums.extremes?.platform_nanos;
@@ -253,14 +257,14 @@ fn extreme(column: Column, sums: &Sums, pick: impl Fn((i64, i64)) -> i64) -> Opt
 }
 
 fn number(column: Column, value: Option<i128>) -> Value {
-    value.map_or(Value::None, |value| Value::Number(scaled(column, value)))
+    value.map_or(Value::None, |value| Value::DecimalNumber(scaled(column, value)))
 }
 
 /// Converts a value to Vapi's unit of the column: minutes or dollars.
-fn scaled(column: Column, value: i128) -> Number {
+fn scaled(column: Column, value: i128) -> DecimalNumber {
     match column {
-        Column::Id => Number::whole(value),
-        Column::Minutes => Number::minutes(value),
-        _ => Number::dollars(value),
+        Column::Id => DecimalNumber::whole(value),
+        Column::Minutes => DecimalNumber::minutes(value),
+        _ => DecimalNumber::dollars(value),
     }
 }

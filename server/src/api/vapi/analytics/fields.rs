@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::api::vapi::query::shown;
+use crate::api::vapi::query::safe_name;
 use crate::api::vapi::time;
 
 /// Maximum number of items in a list.
@@ -12,14 +12,14 @@ const MAX_ITEMS: usize = 50;
 const MAX_NAME: usize = 40;
 
 /// The fields of an object that were not read yet.
-pub(super) struct Fields<'f> {
+pub(super) struct ObjectFields<'f> {
     /// Path of the object with a dot at its end; empty for the body itself.
     path: String,
     left: Map<String, Value>,
     pub(super) faults: &'f mut Vec<String>,
 }
 
-impl<'f> Fields<'f> {
+impl<'f> ObjectFields<'f> {
     /// Takes a value that must be an object, or reports a fault.
     pub(super) fn of(value: Value, path: &str, faults: &'f mut Vec<String>) -> Option<Self> {
         let Value::Object(left) = value else {
@@ -112,9 +112,9 @@ impl<'f> Fields<'f> {
     }
 
     /// Reports every remaining field.
-    pub(super) fn finish(self) {
+    pub(super) fn reject_unknown(self) {
         for name in self.left.keys() {
-            self.faults.push(format!("{}property {} should not exist", self.path, shown(name)));
+            self.faults.push(format!("{}property {} should not exist", self.path, safe_name(name)));
         }
     }
 }

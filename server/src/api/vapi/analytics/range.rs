@@ -6,8 +6,8 @@ use projections::analytics::{MAX_BUCKETS, Span};
 use projections::calendar;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::step::{STEPS, Slice, Step};
+use super::fields::ObjectFields;
+use super::step::{INTERVALS, Slice, VapiInterval};
 
 /// Default length of a range that ends now, in days.
 const DEFAULT_DAYS: i64 = 7;
@@ -32,10 +32,10 @@ pub(super) struct Steps {
 
 impl TimeRange {
     /// Parses `timeRange`; absent fields have Vapi's defaults. Faults are reported to `outer`.
-    pub(super) fn take(outer: &mut Fields<'_>, now: DateTime<Utc>) -> Option<Self> {
+    pub(super) fn take(outer: &mut ObjectFields<'_>, now: DateTime<Utc>) -> Option<Self> {
         let path = outer.path_of("timeRange");
         let value = outer.take("timeRange").unwrap_or_else(|| Value::Object(Map::new()));
-        let mut fields = Fields::of(value, &path, outer.faults)?;
+        let mut fields = ObjectFields::of(value, &path, outer.faults)?;
         let before = fields.faults.len();
         let end = fields.time("end").unwrap_or(now);
         let week_ago = now - TimeDelta::days(DEFAULT_DAYS);
@@ -64,16 +64,16 @@ impl TimeRange {
             }
             slices.map(|slices| Steps { word, slices })
         });
-        fields.finish();
+        fields.reject_unknown();
         Some(Self { span, zone: zone?, steps })
     }
 }
 
-fn take_step(fields: &mut Fields<'_>) -> Option<(&'static str, Step)> {
+fn take_step(fields: &mut ObjectFields<'_>) -> Option<(&'static str, VapiInterval)> {
     let word = fields.take("step")?;
-    let found = STEPS.iter().find(|(known, _)| word.as_str() == Some(known)).copied();
+    let found = INTERVALS.iter().find(|(known, _)| word.as_str() == Some(known)).copied();
     if found.is_none() {
-        fields.fault("step", &super::fields::one_of(&STEPS));
+        fields.fault("step", &super::fields::one_of(&INTERVALS));
     }
     found
 }

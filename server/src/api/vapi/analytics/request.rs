@@ -5,7 +5,7 @@ use ledger_core::json::without_bom;
 use projections::analytics::Dimension;
 use serde_json::Value;
 
-use super::fields::{Fields, one_of};
+use super::fields::{ObjectFields, one_of};
 use super::range::TimeRange;
 
 /// A parsed query.
@@ -121,7 +121,7 @@ impl Query {
         now: DateTime<Utc>,
         faults: &mut Vec<String>,
     ) -> Option<Self> {
-        let mut fields = Fields::of(value, path, faults)?;
+        let mut fields = ObjectFields::of(value, path, faults)?;
         match fields.take("table").as_ref().and_then(Value::as_str) {
             Some("call") => {}
             Some("subscription") => {
@@ -148,7 +148,7 @@ impl Query {
         for (path, value) in fields.list("operations") {
             operations.extend(Operation::read(value, &path, fields.faults));
         }
-        fields.finish();
+        fields.reject_unknown();
         let query = Self { name: name?, group_by, operations, range: range?, is_test: is_test? };
         query.check_together(path, faults);
         Some(query)
@@ -172,7 +172,7 @@ impl Query {
 
 impl Operation {
     fn read(value: Value, path: &str, faults: &mut Vec<String>) -> Option<Self> {
-        let mut fields = Fields::of(value, path, faults)?;
+        let mut fields = ObjectFields::of(value, path, faults)?;
         let verb = fields.word("operation", &VERBS);
         let column = take_column(&mut fields);
         if let Some(((word, verb), (_, column))) = verb.zip(column) {
@@ -189,7 +189,7 @@ impl Operation {
         }
         let default = verb.zip(column).map(|((verb, _), (column, _))| default_alias(verb, column));
         let alias = fields.name_or("alias", default);
-        fields.finish();
+        fields.reject_unknown();
         let ((_, verb), (_, column)) = verb.zip(column)?;
         Some(Self { verb, column, alias: alias? })
     }
@@ -206,16 +206,16 @@ pub(super) fn parse(body: &[u8], now: DateTime<Utc>) -> Result<Vec<Query>, Vec<S
     })?;
     let mut faults = Vec::new();
     let mut queries = Vec::new();
-    if let Some(mut fields) = Fields::of(body, "", &mut faults) {
+    if let Some(mut fields) = ObjectFields::of(body, "", &mut faults) {
         for (path, value) in fields.list("queries") {
             queries.extend(Query::read(value, &path, now, fields.faults));
         }
-        fields.finish();
+        fields.reject_unknown();
     }
     if faults.is_empty() { Ok(queries) } else { Err(faults) }
 }
 
-fn group_by(fields: &mut Fields<'_>) -> Vec<Group> {
+fn group_by(fields: &mut ObjectFields<'_>) -> Vec<Group> {
     let mut group_by = Vec::new();
     for (_, value) in fields.optional_list("groupBy") {
         let known = GROUPS.iter().find(|(word, _)| value.as_str() == Some(word));
@@ -230,7 +230,7 @@ fn group_by(fields: &mut Fields<'_>) -> Vec<Group> {
     group_by
 }
 
-fn take_column(fields: &mut Fields<'_>) -> Option<(&'static str, Column)> {
+fn take_column(fields: &mut ObjectFields<'_>) -> Option<(&'static str, Column)> {
     let value = fields.take("column").unwrap_or_default();
     let column = value.as_str().unwrap_or_default();
     let known = COLUMNS.iter().find(|(word, _)| *word == column).copied();

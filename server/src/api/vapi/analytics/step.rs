@@ -7,7 +7,7 @@ use projections::calendar::{day_of, day_start};
 
 /// Length of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum VapiInterval {
     Second,
     Minute,
     Of(Interval),
@@ -19,18 +19,18 @@ pub(super) enum Step {
 }
 
 /// Vapi's names of the steps.
-pub(super) const STEPS: [(&str, Step); 11] = [
-    ("second", Step::Second),
-    ("minute", Step::Minute),
-    ("hour", Step::Of(Interval::Hour)),
-    ("day", Step::Of(Interval::Day)),
-    ("week", Step::Of(Interval::Week)),
-    ("month", Step::Of(Interval::Month)),
-    ("quarter", Step::Quarter),
-    ("year", Step::Year),
-    ("decade", Step::Decade),
-    ("century", Step::Century),
-    ("millennium", Step::Millennium),
+pub(super) const INTERVALS: [(&str, VapiInterval); 11] = [
+    ("second", VapiInterval::Second),
+    ("minute", VapiInterval::Minute),
+    ("hour", VapiInterval::Of(Interval::Hour)),
+    ("day", VapiInterval::Of(Interval::Day)),
+    ("week", VapiInterval::Of(Interval::Week)),
+    ("month", VapiInterval::Of(Interval::Month)),
+    ("quarter", VapiInterval::Quarter),
+    ("year", VapiInterval::Year),
+    ("decade", VapiInterval::Decade),
+    ("century", VapiInterval::Century),
+    ("millennium", VapiInterval::Millennium),
 ];
 
 /// A step of a range: its start, and the part of the range within it.
@@ -40,7 +40,7 @@ pub(super) struct Slice {
     pub(super) span: Span,
 }
 
-impl Step {
+impl VapiInterval {
     /// Start of the step that contains `at`.
     fn start(self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         let local = at.with_timezone(&zone);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn starts(step: &str, zone: Tz, from: &str, to: &str) -> Vec<String> {
-        let (_, step) = STEPS.iter().find(|(name, _)| *name == step).expect("a step");
+        let (_, step) = INTERVALS.iter().find(|(name, _)| *name == step).expect("a step");
         let slices = step.slices(Span::new(at(from), at(to)), zone, 100).expect("few");
         for pair in slices.windows(2) {
             assert_eq!(
@@ -241,11 +241,14 @@ mod tests {
     #[test]
     fn a_range_that_would_make_too_many_is_refused_before_it_does() {
         let day = Span::new(at("2026-11-02T00:00:00Z"), at("2026-11-03T00:00:00Z"));
-        assert_eq!(Step::Minute.slices(day, Tz::UTC, 1439), None);
-        assert_eq!(Step::Minute.slices(day, Tz::UTC, 1440).map(|all| all.len()), Some(1440));
+        assert_eq!(VapiInterval::Minute.slices(day, Tz::UTC, 1439), None);
+        assert_eq!(
+            VapiInterval::Minute.slices(day, Tz::UTC, 1440).map(|all| all.len()),
+            Some(1440)
+        );
         let first = Span::new(at("0000-01-01T00:00:00Z"), at("0000-01-02T00:00:00Z"));
         assert_eq!(
-            Step::Millennium.slices(first, America::New_York, 9).map(|all| all.len()),
+            VapiInterval::Millennium.slices(first, America::New_York, 9).map(|all| all.len()),
             Some(1)
         );
     }

@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::{Delivery, Truth};
+use super::super::{DemoDelivery, Truth};
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The `message` of a body.
-pub(super) struct Message<'a>(Members<'a>);
+pub(super) struct ParsedMessage<'a>(Members<'a>);
 
-impl<'a> Message<'a> {
+impl<'a> ParsedMessage<'a> {
     pub(super) fn read(body: &'a [u8]) -> Self {
         let body: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap();
         assert_eq!(body.len(), 1);
@@ -99,13 +99,13 @@ pub(super) fn walk<'v>(name: &'v str, value: &'v Value, visit: &mut impl FnMut(&
 }
 
 /// Computes the expected figures of one clinic from the bodies alone.
-pub(super) fn truth(deliveries: &[Delivery], clinic: usize) -> Truth {
+pub(super) fn truth(deliveries: &[DemoDelivery], clinic: usize) -> Truth {
     let mut truth = Truth::default();
     let (mut calls, mut ended) = (BTreeSet::new(), BTreeSet::new());
     let (mut tools, mut bodies) = (BTreeSet::new(), BTreeSet::new());
     let mut last_reports = BTreeMap::new();
     for delivery in deliveries.iter().filter(|delivery| delivery.clinic == clinic) {
-        let message = Message::read(&delivery.body);
+        let message = ParsedMessage::read(&delivery.body);
         let call = message.call_id();
         calls.insert(call.clone());
         truth.duplicates += u64::from(!bodies.insert(&delivery.body));

@@ -18,15 +18,19 @@ impl Writer<'_> {
     pub(super) fn messages(self, upto_ms: i64) -> Vec<Json> {
         let system = object! {
             "role" => "system",
-            "message" => self.practice.assistant(self.story.role).1.prompt,
-            "time" => self.story.at(0).timestamp_millis(),
+            "message" => self.seeded_clinic.assistant(self.scenario.role).1.prompt,
+            "time" => self.scenario.at(0).timestamp_millis(),
             "secondsFromStart" => 0,
         };
         let mut messages = vec![system];
-        for turn in &self.story.dialogue.turns {
+        for turn in &self.scenario.dialogue.turns {
             match &turn.act {
-                Act::Bot(said) if turn.to_ms <= upto_ms => messages.push(self.bot(turn, said)),
-                Act::User(said) if turn.to_ms <= upto_ms => messages.push(self.user(turn, said)),
+                Act::Bot(utterance) if turn.to_ms <= upto_ms => {
+                    messages.push(self.bot(turn, utterance));
+                }
+                Act::User(utterance) if turn.to_ms <= upto_ms => {
+                    messages.push(self.user(turn, utterance));
+                }
                 Act::Tools(uses) if turn.from_ms <= upto_ms => {
                     messages.push(self.tool_calls(turn, uses));
                     if turn.to_ms <= upto_ms {
@@ -41,20 +45,21 @@ impl Writer<'_> {
 
     /// Returns `messagesOpenAIFormatted`: the messages in the model's format.
     pub(super) fn model_messages(self, upto_ms: i64) -> Vec<Json> {
-        let prompt = self.practice.assistant(self.story.role).1.prompt;
+        let prompt = self.seeded_clinic.assistant(self.scenario.role).1.prompt;
         let mut messages = vec![object! { "role" => "system", "content" => prompt }];
-        for turn in &self.story.dialogue.turns {
+        for turn in &self.scenario.dialogue.turns {
             match &turn.act {
-                Act::Bot(said) if turn.to_ms <= upto_ms => {
-                    messages.push(object! { "role" => "assistant", "content" => said.as_str() });
+                Act::Bot(utterance) if turn.to_ms <= upto_ms => {
+                    messages
+                        .push(object! { "role" => "assistant", "content" => utterance.as_str() });
                 }
-                Act::User(said) if turn.to_ms <= upto_ms => {
-                    messages.push(object! { "role" => "user", "content" => said.as_str() });
+                Act::User(utterance) if turn.to_ms <= upto_ms => {
+                    messages.push(object! { "role" => "user", "content" => utterance.as_str() });
                 }
                 Act::Tools(uses) if turn.from_ms <= upto_ms => {
-                    let asked: Vec<Json> = uses.iter().map(in_text).collect();
+                    let requested: Vec<Json> = uses.iter().map(in_text).collect();
                     messages.push(
-                        object! { "role" => "assistant", "content" => "", "tool_calls" => asked },
+                        object! { "role" => "assistant", "content" => "", "tool_calls" => requested },
                     );
                     if turn.to_ms <= upto_ms {
                         messages.extend(uses.iter().map(|each| {
@@ -72,33 +77,34 @@ impl Writer<'_> {
         messages
     }
 
-    fn bot(self, turn: &Turn, said: &str) -> Json {
-        let spoken = self.spoken("bot", turn, said);
-        let spoken = if self.story.older { spoken } else { self.lasting(spoken, turn) };
-        spoken.with("source", "")
+    fn bot(self, turn: &Turn, utterance: &str) -> Json {
+        let turn_message = self.turn_message("bot", turn, utterance);
+        let turn_message =
+            if self.scenario.older { turn_message } else { self.lasting(turn_message, turn) };
+        turn_message.with("source", "")
     }
 
-    fn user(self, turn: &Turn, said: &str) -> Json {
-        self.lasting(self.spoken("user", turn, said), turn)
+    fn user(self, turn: &Turn, utterance: &str) -> Json {
+        self.lasting(self.turn_message("user", turn, utterance), turn)
     }
 
-    fn spoken(self, role: &str, turn: &Turn, said: &str) -> Json {
+    fn turn_message(self, role: &str, turn: &Turn, utterance: &str) -> Json {
         object! {
             "role" => role,
-            "message" => said,
-            "time" => self.story.at(turn.from_ms).timestamp_millis(),
-            "endTime" => self.story.at(turn.to_ms).timestamp_millis(),
+            "message" => utterance,
+            "time" => self.scenario.at(turn.from_ms).timestamp_millis(),
+            "endTime" => self.scenario.at(turn.to_ms).timestamp_millis(),
             "secondsFromStart" => seconds(turn.from_ms),
         }
     }
 
     /// Adds the duration: in seconds in the format of 2024, in milliseconds otherwise.
-    fn lasting(self, spoken: Json, turn: &Turn) -> Json {
+    fn lasting(self, turn_message: Json, turn: &Turn) -> Json {
         let took_ms = turn.to_ms - turn.from_ms;
-        if self.story.older {
-            spoken.with("duration", seconds(took_ms))
+        if self.scenario.older {
+            turn_message.with("duration", seconds(took_ms))
         } else {
-            spoken.with("duration", took_ms)
+            turn_message.with("duration", took_ms)
         }
     }
 
@@ -107,7 +113,7 @@ impl Writer<'_> {
             "role" => "tool_calls",
             "message" => "",
             "toolCalls" => uses.iter().map(in_text).collect::<Vec<_>>(),
-            "time" => self.story.at(turn.from_ms).timestamp_millis(),
+            "time" => self.scenario.at(turn.from_ms).timestamp_millis(),
             "secondsFromStart" => seconds(turn.from_ms),
         }
     }
@@ -115,7 +121,7 @@ impl Writer<'_> {
     fn tool_result(self, turn: &Turn, each: &ToolUse) -> Json {
         object! {
             "role" => "tool_call_result",
-            "time" => self.story.at(turn.to_ms).timestamp_millis(),
+            "time" => self.scenario.at(turn.to_ms).timestamp_millis(),
             "secondsFromStart" => seconds(turn.to_ms),
             "name" => each.tool.name(),
             "result" => each.result.as_str(),

@@ -2,7 +2,7 @@
 
 use super::super::decimal::{dollars, minutes, seconds};
 use super::super::json::{Json, object};
-use super::super::story::{Ending, Report};
+use super::super::scenario::{Ending, Report};
 use super::Writer;
 
 const KIND: &str = "end-of-call-report";
@@ -10,12 +10,12 @@ const KIND: &str = "end-of-call-report";
 impl Writer<'_> {
     /// Returns the report of an ended call.
     pub(in super::super) fn report(self, report: &Report) -> String {
-        if self.story.older { self.older_report(report) } else { self.modern_report(report) }
+        if self.scenario.older { self.older_report(report) } else { self.modern_report(report) }
     }
 
     /// Returns a report with times and costs at message level and a stale snapshot of the call.
     fn modern_report(self, report: &Report) -> String {
-        let times = self.story.times;
+        let times = self.scenario.times;
         let talk_ms = times.talk_ms();
         let message =
             self.analysed(self.head(KIND, report.at)).with("artifact", self.full_artifact());
@@ -41,12 +41,12 @@ impl Writer<'_> {
     /// Returns a report in the format of 2024: conversation and recordings at message level, costs
     /// inside the call, no times, and empty lists in the artifact.
     fn older_report(self, report: &Report) -> String {
-        let end_ms = self.story.dialogue.end_ms();
+        let end_ms = self.scenario.dialogue.end_ms();
         let empty = object! { "messages" => Vec::new(), "messagesOpenAIFormatted" => Vec::new() };
         let message = self
             .analysed(self.ending(self.head(KIND, report.at)))
-            .with("transcript", self.story.dialogue.transcript())
-            .with("summary", self.story.summary.as_str())
+            .with("transcript", self.scenario.dialogue.transcript())
+            .with("summary", self.scenario.summary.as_str())
             .with("messages", self.messages(end_ms))
             .with("artifact", empty);
         let message = self.recorded(message).with("assistant", self.assistant());
@@ -59,21 +59,21 @@ impl Writer<'_> {
     }
 
     fn ending(self, message: Json) -> Json {
-        let destination = (self.story.ending == Ending::Forwarded).then(|| self.desk());
+        let destination = (self.scenario.ending == Ending::Forwarded).then(|| self.desk());
         message
-            .with_some("endedReason", self.story.ending.reason())
+            .with_some("endedReason", self.scenario.ending.reason())
             .with_some("destination", destination)
     }
 
     /// Adds the `analysis`; empty if there was no conversation.
     fn analysed(self, message: Json) -> Json {
-        let story = self.story;
-        if story.summary.is_empty() {
+        let scenario = self.scenario;
+        if scenario.summary.is_empty() {
             return message.with("analysis", Json::Object(Vec::new()));
         }
         // The specification says text; the platform also sends booleans.
-        let is_success = story.ending.is_complete() && story.topic.code != "wrong_number";
-        let verdict = if story.arguments_as_text && !story.older {
+        let is_success = scenario.ending.is_complete() && scenario.topic.code != "wrong_number";
+        let verdict = if scenario.arguments_as_text && !scenario.older {
             Json::from(is_success)
         } else {
             Json::from(if is_success { "true" } else { "false" })
@@ -81,7 +81,7 @@ impl Writer<'_> {
         message.with(
             "analysis",
             object! {
-                "summary" => story.summary.as_str(),
+                "summary" => scenario.summary.as_str(),
                 "successEvaluation" => verdict,
                 "structuredData" => self.structured_data(),
             },
@@ -89,28 +89,28 @@ impl Writer<'_> {
     }
 
     fn structured_data(self) -> Json {
-        let (story, scene) = (self.story, &self.story.scene);
-        let appointment = story.change().map(|change| {
-            let slot = if change == "cancelled" { &scene.other } else { &scene.slot };
+        let (scenario, context) = (self.scenario, &self.scenario.context);
+        let appointment = scenario.change().map(|change| {
+            let slot = if change == "cancelled" { &context.other } else { &context.slot };
             object! {
                 "change" => change,
                 "date" => slot.date.as_str(),
                 "time" => slot.clock.as_str(),
-                "staff" => scene.staff,
+                "staff" => context.staff,
             }
         });
         object! {
-            "intent" => story.topic.code,
-            "patientName" => scene.name.as_str(),
-            "service" => scene.service.code,
-            "followUpNeeded" => !story.ending.is_complete(),
+            "intent" => scenario.topic.code,
+            "patientName" => context.name.as_str(),
+            "service" => context.service.code,
+            "followUpNeeded" => !scenario.ending.is_complete(),
         }
         .with_some("appointment", appointment)
     }
 
     fn full_artifact(self) -> Json {
-        let end_ms = self.story.dialogue.end_ms();
-        if self.story.dialogue.turns.is_empty() {
+        let end_ms = self.scenario.dialogue.end_ms();
+        if self.scenario.dialogue.turns.is_empty() {
             return object! { "messages" => Vec::new(), "messagesOpenAIFormatted" => Vec::new() };
         }
         let mono = self.recording("mono");
@@ -120,20 +120,20 @@ impl Writer<'_> {
         };
         // The model's copy of a long conversation is omitted, because it would double the size of
         // the body.
-        let artifact = if self.story.dialogue.turns.len() > 14 {
+        let artifact = if self.scenario.dialogue.turns.len() > 14 {
             object! { "messages" => self.messages(end_ms) }
         } else {
             self.artifact(end_ms)
         };
         self.recorded(artifact)
-            .with("transcript", self.story.dialogue.transcript())
+            .with("transcript", self.scenario.dialogue.transcript())
             .with("recording", recording)
             .with("nodes", Vec::new())
             .with("variableValues", Json::Object(Vec::new()))
     }
 
     fn recorded(self, holder: Json) -> Json {
-        if self.story.dialogue.turns.is_empty() {
+        if self.scenario.dialogue.turns.is_empty() {
             return holder;
         }
         holder
@@ -142,6 +142,6 @@ impl Writer<'_> {
     }
 
     fn recording(self, channels: &str) -> String {
-        format!("https://recordings.example.com/{}-{channels}.wav", self.story.id)
+        format!("https://recordings.example.com/{}-{channels}.wav", self.scenario.id)
     }
 }

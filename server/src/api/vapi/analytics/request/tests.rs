@@ -68,7 +68,7 @@ fn a_range_is_cut_in_its_zone() {
 }
 
 #[test]
-fn every_fault_is_told_by_its_path() {
+fn every_fault_has_its_path() {
     let faults = |fields: Value| one(&query(&fields)).expect_err("it is at fault");
     let operation = |operation: &str, column: &str| json!({ "operations": [{ "operation": operation, "column": column }] });
     for (fields, wanted) in [

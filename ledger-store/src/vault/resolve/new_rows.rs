@@ -1,0 +1,200 @@
+//! The rows that a batch of messages adds to the vault, determined message by message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger_core::event::PersonFacts;
+use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
+use ledger_core::ids::{HandleId, Ids, SubjectId};
+use uuid::Uuid;
+
+use super::super::keys::ResolvedPerson;
+use super::lookup::{HandleKey, Lookup};
+use super::read::{Known, KnownHandle};
+use super::{NewestKeys, is_fenced};
+
+/// A contact's handle, with the name given with it.
+pub(super) type Holding = (HandleId, SubjectId, Option<NameIndex>);
+
+/// The known rows, and the rows to write before the batch is answered. All of them are sorted, so
+/// that concurrent processes lock in the same order and do not deadlock.
+#[derive(Default)]
+pub(super) struct NewRows {
+    known: Known,
+    pub(super) handles: BTreeMap<HandleKey, HandleId>,
+    /// New contacts, each with the contact it may be a duplicate of.
+    pub(super) contacts: BTreeMap<SubjectId, Option<SubjectId>>,
+    pub(super) holdings: BTreeSet<Holding>,
+    /// Names for existing contacts without one.
+    pub(super) names: BTreeMap<SubjectId, NameIndex>,
+    /// The calls' own subjects, by the blind index of the stream.
+    pub(super) own: BTreeMap<[u8; 16], SubjectId>,
+}
+
+impl NewRows {
+    pub(super) fn new(known: Known) -> Self {
+        Self { known, ..Self::default() }
+    }
+
+    /// Every existing subject that may be the result for a message.
+    pub(super) fn subjects(&self) -> Vec<Uuid> {
+        let Known { contacts, own, first, .. } = &self.known;
+        let all = contacts.keys().chain(own.values()).chain(first.values());
+        let all: BTreeSet<Uuid> = all.map(|subject| subject.0).collect();
+        all.into_iter().collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.handles.is_empty()
+            && self.holdings.is_empty()
+            && self.names.is_empty()
+            && self.own.is_empty()
+    }
+
+    /// The name of a contact, known or created in this batch.
+    pub(super) fn name_of(&self, contact: SubjectId) -> Option<NameIndex> {
+        self.known.contacts.get(&contact).and_then(|contact| contact.name)
+    }
+
+    /// Determines the subject of a message and plans the rows for it.
+    pub(super) fn decide(
+        &mut self,
+        lookup: &Lookup,
+        latest: &NewestKeys,
+        ids: &dyn Ids,
+    ) -> ResolvedPerson {
+        let given: Vec<identity::HandleContacts> =
+            lookup.handles.iter().map(|handle| self.contacts_of(handle)).collect();
+        let resolution = identity::resolve(&given, lookup.name);
+        // If the subject of the call is fenced, neither a name nor a key is created.
+        let first = self.known.first.get(&lookup.stream).copied();
+        let fenced = first.filter(|subject| is_fenced(latest, *subject));
+        match (resolution, fenced) {
+            (Resolution::Contact { contact_id, .. }, _) if is_fenced(latest, contact_id) => {
+                self.person(lookup, contact_id, true, Vec::new())
+            }
+            (Resolution::Contact { contact_id, takes_name }, _) => {
+                self.hold(lookup, contact_id, takes_name, ids);
+                self.person(lookup, contact_id, true, Vec::new())
+            }
+            (Resolution::New { .. } | Resolution::Own { .. }, Some(subject_id)) => {
+                ResolvedPerson { subject_id, facts: PersonFacts::default() }
+            }
+            (Resolution::New { possible_duplicate_of }, None) => {
+                let contact_id = SubjectId(ids.random());
+                self.contacts.insert(contact_id, possible_duplicate_of);
+                let strongest = lookup.handles.first().map_or(HandleKind::Email, |(kind, _)| *kind);
+                let contact = Contact { contact_id, name: lookup.name, strongest };
+                self.known.contacts.insert(contact_id, contact);
+                self.hold(lookup, contact_id, false, ids);
+                self.person(lookup, contact_id, true, Vec::new())
+            }
+            (Resolution::Own { candidates }, None) => {
+                for handle in &lookup.handles {
+                    self.handle(handle, ids);
+                }
+                let known = self.known.own.get(&lookup.stream).copied();
+                let subject_id = known.unwrap_or_else(|| {
+                    let own = SubjectId(ids.random());
+                    self.own.insert(lookup.stream, own);
+                    self.known.own.insert(lookup.stream, own);
+                    own
+                });
+                self.person(lookup, subject_id, false, candidates)
+            }
+        }
+    }
+
+    fn contacts_of(&self, handle: &HandleKey) -> identity::HandleContacts {
+        let contacts = self.known.handles.get(handle).map(|known| known.contacts.as_slice());
+        let contacts = contacts.unwrap_or_default().iter();
+        identity::HandleContacts {
+            kind: handle.0,
+            contacts: contacts.map(|contact_id| self.known.contacts[contact_id]).collect(),
+        }
+    }
+
+    /// Returns a handle, creating its id when it is new.
+    fn handle(&mut self, key: &HandleKey, ids: &dyn Ids) -> &mut KnownHandle {
+        let made = &mut self.handles;
+        self.known.handles.entry(*key).or_insert_with(|| {
+            let handle_id = HandleId(ids.random());
+            made.insert(*key, handle_id);
+            KnownHandle { handle_id, contacts: Vec::new() }
+        })
+    }
+
+    /// Adds the missing handles of a message to a contact, and its name if it has none.
+    fn hold(&mut self, lookup: &Lookup, contact_id: SubjectId, takes_name: bool, ids: &dyn Ids) {
+        for key in &lookup.handles {
+            self.hold_one(*key, contact_id, lookup.name, ids);
+        }
+        let contact = self.known.contacts.get_mut(&contact_id).expect("it is known");
+        let strongest = lookup.handles.first().map_or(contact.strongest, |(kind, _)| *kind);
+        contact.strongest = contact.strongest.max(strongest);
+        if takes_name {
+            contact.name = lookup.name;
+            if let Some(name) = lookup.name.filter(|_| !self.contacts.contains_key(&contact_id)) {
+                self.names.insert(contact_id, name);
+            }
+        }
+    }
+
+    /// Gives a contact a handle. The first contact with a handle and a name holds the pair, another contact
+    /// of that name the handle alone. A message without a name does not prove that a handle of another
+    /// contact is this contact's too: the handle stays as it is.
+    fn hold_one(
+        &mut self,
+        key: HandleKey,
+        contact_id: SubjectId,
+        name: Option<NameIndex>,
+        ids: &dyn Ids,
+    ) {
+        let handle = self.handle(&key, ids);
+        let handle_id = handle.handle_id;
+        let is_new = !handle.contacts.contains(&contact_id);
+        if is_new && name.is_none() && !handle.contacts.is_empty() {
+            return;
+        }
+        if is_new {
+            handle.contacts.push(contact_id);
+        }
+        let given = name.filter(|name| !self.known.holders.contains_key(&(key, *name)));
+        if let Some(name) = given {
+            self.known.holders.insert((key, name), contact_id);
+        }
+        if is_new || given.is_some() {
+            self.holdings.insert((handle_id, contact_id, given));
+        }
+    }
+
+    fn person(
+        &self,
+        lookup: &Lookup,
+        subject_id: SubjectId,
+        contact: bool,
+        candidates: Vec<SubjectId>,
+    ) -> ResolvedPerson {
+        let has_name = contact && lookup.name.is_some();
+        let mut facts = PersonFacts { contact, candidates, has_name, ..PersonFacts::default() };
+        for key in &lookup.handles {
+            let Some(handle) = self.known.handles.get(key) else { continue };
+            *match key.0 {
+                HandleKind::ExternalId => &mut facts.external_id,
+                HandleKind::Phone => &mut facts.phone,
+                HandleKind::Sip => &mut facts.sip,
+                HandleKind::Email => &mut facts.email,
+            } = Some(handle.handle_id);
+            if let Some(name) = lookup.name.filter(|_| has_name) {
+                let holder = self.known.holders.get(&(*key, name)).copied();
+                facts.holders.push(holder.unwrap_or(subject_id));
+            }
+        }
+        if facts.holders.iter().all(|holder| *holder == subject_id) {
+            facts.holders.clear();
+        }
+        ResolvedPerson { subject_id, facts }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! `analysis`: what a model made of the call.
+
+use ledger_core::call::Call;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{ReportedFields, VapiConversation};
+
+/// What somebody's model made of the call: claims, never evidence.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api::vapi) struct Analysis {
+    /// A summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::api::vapi) summary: Option<String>,
+    /// What was extracted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    structured_data: Option<Value>,
+    /// What was extracted, by several definitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    structured_data_multi: Option<Value>,
+    /// The verdict; without scope `personal` only a plain one, `true` or `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success_evaluation: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    reported: ReportedFields,
+}
+
+impl Analysis {
+    /// What is known of it; `None` when nothing is.
+    pub(in crate::api::vapi) fn of(
+        call: &Call,
+        conversation: Option<VapiConversation<'_>>,
+    ) -> Option<Self> {
+        let extracted = conversation
+            .and_then(|conversation| conversation.extracted())
+            .filter(|reported| !is_outputs(reported));
+        let (multi, single) = match extracted.cloned() {
+            Some(many @ Value::Array(_)) => (Some(many), None),
+            one => (None, one),
+        };
+        let plain = call.success().map(|success| success.to_string());
+        let reported = conversation
+            .map(|conversation| conversation.fields(|reported| &reported.analysis))
+            .unwrap_or_default();
+        let analysis = Self {
+            summary: conversation.and_then(|conversation| conversation.summary()),
+            structured_data: single.filter(|_| !reported.has("structuredData")),
+            structured_data_multi: multi.filter(|_| !reported.has("structuredDataMulti")),
+            success_evaluation: conversation
+                .and_then(|conversation| conversation.evaluation())
+                .or(plain),
+            reported,
+        };
+        let is_known = !analysis.reported.is_empty()
+            || analysis.summary.is_some()
+            || analysis.success_evaluation.is_some()
+            || analysis.structured_data.is_some()
+            || analysis.structured_data_multi.is_some();
+        is_known.then_some(analysis)
+    }
+}
+
+/// Vapi's structured outputs are objects with a name and a result, by id.
+pub(super) fn is_outputs(extracted: &Value) -> bool {
+    let is_output =
+        |reported: &Value| reported.get("name").is_some() && reported.get("result").is_some();
+    extracted.as_object().is_some_and(|all| !all.is_empty() && all.values().all(is_output))
+}

@@ -1,0 +1,279 @@
+//! Admission of a webhook: finds the source, reserves memory for the body and authenticates the
+//! sender. Does not interpret the message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use ledger_core::event::AccessDenied;
+use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::provider::{Provider, Reply, VerificationError, WebhookRequest};
+use ledger_store::compute::compute;
+use ledger_store::source::Source;
+use ledger_store::stage::{self, Stage};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::admission::{BodyPermit, SMALL_BODY, Sender};
+use super::counts::OutcomeRecorder;
+use super::response::Told;
+use super::{WebhookDelivery, body, overloaded, response, unavailable};
+use crate::app::App;
+use crate::connections;
+use crate::problem::ApiError;
+
+/// Timeout of the source lookup; a caller may be waiting on the line.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of a body in the reserve, which holds small bodies only.
+const RESERVED_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Stands for the value of a header that is not visible ASCII: no secret, no signature and no time.
+const NO_TEXT: &str = "\u{fffd}";
+
+/// A request of which only the head was read.
+pub(super) struct IngestRequest<'a> {
+    app: &'a App,
+    request_id: Uuid,
+    /// On which it came.
+    connection: Option<Arc<connections::Place>>,
+    headers: &'a HeaderMap,
+    /// As text, for proofs. What is no text is counted and proves nothing.
+    texts: Vec<(String, String)>,
+}
+
+impl<'a> IngestRequest<'a> {
+    pub(super) fn new(
+        app: &'a App,
+        request_id: Uuid,
+        connection: Option<Arc<connections::Place>>,
+        headers: &'a HeaderMap,
+    ) -> Self {
+        let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+            (name.as_str().to_owned(), value.to_str().unwrap_or(NO_TEXT).to_owned())
+        };
+        let texts = headers.iter().map(text).collect();
+        Self { app, request_id, connection, headers, texts }
+    }
+
+    /// Looks up the source, with a timeout.
+    ///
+    /// # Errors
+    /// 503 if the lookup failed or timed out; the caller then continues with
+    /// [`IngestRequest::fallback_response`].
+    pub(super) async fn find_source(
+        &self,
+        source_id: SourceId,
+    ) -> Result<Option<Source>, ApiError> {
+        match timeout(SOURCE_TIMEOUT, self.app.store.find_source(source_id)).await {
+            Ok(found) => Ok(found?),
+            Err(_) => {
+                tracing::warn!("ingest.source_timed_out");
+                Err(unavailable())
+            }
+        }
+    }
+
+    /// Reads the body within limits, authenticates the sender and processes the message.
+    ///
+    /// # Errors
+    /// Every rejection of a webhook, as documented for the route.
+    pub(super) async fn handle(&self, source: &Source, body: Body) -> Result<Response, ApiError> {
+        let mut recorder = self.app.counts.start(source, self.app.store.clock().now());
+        let answered = self.authenticate_and_read(source, body, &mut recorder).await;
+        if let Err(refused) = &answered {
+            recorder.set_rejected(refused);
+        }
+        answered
+    }
+
+    async fn authenticate_and_read(
+        &self,
+        source: &Source,
+        body: Body,
+        recorder: &mut OutcomeRecorder<'_>,
+    ) -> Result<Response, ApiError> {
+        // A secret in a header is verified before the body is read, a signature only with the body.
+        // A request that no body can authenticate takes no memory budget and no time.
+        let is_authenticated = match self.verify_sender(source, None).await {
+            Ok(()) => true,
+            Err(VerificationError::BodyRequired) => false,
+            Err(unproven) => {
+                body::discard(body, &self.app.limits).await;
+                recorder.set_unauthenticated(unproven.code());
+                return Err(self.refuse_proof(source, unproven).await);
+            }
+        };
+        if is_authenticated {
+            recorder.set_authenticated();
+            self.prove_connection();
+        }
+        let sender = Sender { tenant_id: source.tenant_id, source_id: source.source_id };
+        let (permit, body) = self.read(body, sender, is_authenticated).await?;
+        if !is_authenticated && let Err(unproven) = self.verify_sender(source, Some(&body)).await {
+            recorder.set_unauthenticated(unproven.code());
+            return Err(self.refuse_proof(source, unproven).await);
+        }
+        self.prove_connection();
+        recorder.set_read();
+        let delivery =
+            WebhookDelivery { store: &self.app.store, source, request_id: self.request_id };
+        let understood = delivery
+            .translate(&body, source.country.as_deref())
+            .await
+            .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
+        let (translation, _) = &understood;
+        recorder.set_kind(&translation.kind);
+        if permit.is_reserved && translation.reply == Reply::Acknowledge {
+            return Err(overloaded());
+        }
+        let body = delivery.needs_body(translation).then_some(body);
+        delivery.answer(body, understood, recorder).await
+    }
+
+    /// Fallback when the source cannot be looked up: tool calls are answered "nothing was done".
+    /// This reveals nothing, so it needs no authentication.
+    ///
+    /// # Errors
+    /// `failed`, if the message needs no response for a waiting caller, or the body cannot be read.
+    pub(super) async fn fallback_response(
+        &self,
+        source_id: SourceId,
+        body: Body,
+        failed: ApiError,
+    ) -> Result<Response, ApiError> {
+        let content_length = body::announced_length(self.headers).unwrap_or(SMALL_BODY);
+        let sender = Sender { tenant_id: TenantId::INSTALLATION, source_id };
+        let read = match self
+            .app
+            .body_budgets
+            .of(false)
+            .try_acquire(sender, Some(content_length), SMALL_BODY)
+            .await
+        {
+            Some(permit) if content_length <= SMALL_BODY => {
+                body::read(body, permit.max_body, RESERVED_TIMEOUT).await
+            }
+            _ => {
+                body::discard(body, &self.app.limits).await;
+                return Err(failed);
+            }
+        };
+        let body = read?;
+        let adapters = Provider::ALL.iter().map(|provider| provider.adapter());
+        let mut replies =
+            adapters.filter_map(|adapter| Some(adapter.translate(&body, None).ok()?.reply));
+        let find = || replies.find(|reply| *reply != Reply::Acknowledge);
+        match compute(body.len(), find).await {
+            Some(reply) => Ok(response::provider_response(&reply, None, Told::Failed(&[]))),
+            None => Err(failed),
+        }
+    }
+
+    /// Reads the body. Returns it with its memory permit, which is held while the message is
+    /// processed.
+    async fn read(
+        &self,
+        body: Body,
+        sender: Sender,
+        is_authenticated: bool,
+    ) -> Result<(BodyPermit, Vec<u8>), ApiError> {
+        let limits = &self.app.limits;
+        let content_length = body::announced_length(self.headers);
+        let acquired = match content_length {
+            Some(bytes) if bytes > limits.max_body => Err(body::too_large(limits.max_body)),
+            _ => {
+                let permit = self
+                    .app
+                    .body_budgets
+                    .of(is_authenticated)
+                    .try_acquire(sender, content_length, limits.max_body)
+                    .await;
+                permit.ok_or_else(overloaded)
+            }
+        };
+        let permit = match acquired {
+            Ok(permit) => permit,
+            Err(refused) => {
+                body::discard(body, limits).await;
+                return Err(refused);
+            }
+        };
+        let max_wait = if permit.is_reserved { RESERVED_TIMEOUT } else { limits.body_timeout };
+        match body::read(body, permit.max_body, max_wait).await {
+            Ok(body) => Ok((permit, body)),
+            // The body is within the general limit and only exceeds the reserve's, so the sender
+            // should retry.
+            Err(refused)
+                if permit.is_reserved && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
+            {
+                Err(overloaded())
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// The connection leaves the share of its address.
+    fn prove_connection(&self) {
+        if let Some(connection) = &self.connection {
+            connection.prove();
+        }
+    }
+
+    /// Whether the body is said to be compressed. Some proxies take it apart and leave the header, so
+    /// this is only asked when a body cannot be read.
+    fn is_encoded(&self) -> bool {
+        let encodings = self.headers.get_all(header::CONTENT_ENCODING).iter();
+        encodings.into_iter().any(|encoding| encoding != "identity")
+    }
+
+    /// Verifies the sender's secret against the headers and, if read, the body.
+    async fn verify_sender(
+        &self,
+        source: &Source,
+        body: Option<&[u8]>,
+    ) -> Result<(), VerificationError> {
+        let now = self.app.store.clock().now();
+        let proof = WebhookRequest { headers: &self.texts, body, now_unix: now.timestamp() };
+        let verify_sender = |secret: &str| match &source.signature {
+            Some(scheme) => scheme.verify(secret, &proof),
+            None => source.provider.adapter().verify(secret, &proof),
+        };
+        let verify_all = || {
+            let mut verified = Err(VerificationError::Missing);
+            // During a rotation there are two secrets. A missing signature is missing for both.
+            for secret in source.secrets(now) {
+                verified = verify_sender(secret);
+                if verified != Err(VerificationError::Invalid) {
+                    break;
+                }
+            }
+            verified
+        };
+        let verify = || stage::run(Stage::Verify, verify_all);
+        compute(body.map_or(0, <[u8]>::len), verify).await
+    }
+
+    /// Returns the 401 response and records an access event for the source's tenant.
+    async fn refuse_proof(&self, source: &Source, unproven: VerificationError) -> ApiError {
+        let denied = AccessDenied {
+            action: "ingest".into(),
+            reason: unproven.code().into(),
+            source_id: Some(source.source_id.0),
+            key_id: None,
+            suppressed: 0,
+        };
+        let Self { app, request_id, .. } = self;
+        app.denials.record(&app.store, source.tenant_id, *request_id, denied).await;
+        let detail = format!("{unproven}; send the secret this source was created with");
+        ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
+    }
+}
+
+/// Returns the 415 response. Compressed bodies are not accepted: a few bytes can expand to any
+/// size, and no voice platform compresses.
+fn encoded() -> ApiError {
+    let detail = "the body is compressed (content-encoding), and no compression is taken here";
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-encoded", detail)
+}
