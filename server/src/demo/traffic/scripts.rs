@@ -1,6 +1,6 @@
 //! Scripts of callers and assistants, combined at random for every call.
 //!
-//! A line may contain placeholders such as `{day}` or `{staff}`, which `scene::Scene::fill`
+//! A line may contain placeholders such as `{day}` or `{staff}`, which `context::CallContext::fill`
 //! replaces.
 
 use super::tools::Tool;
