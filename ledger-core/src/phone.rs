@@ -64,15 +64,15 @@ pub fn parse_phone(raw: &str, region: Option<&str>) -> Option<Phone> {
     is_one_number.then_some(number)
 }
 
-/// Whether there is a country of this code: ISO 3166-1 alpha-2, upper case, and the codes beside it
-/// that have telephone numbers (`AC`, `TA`, `XK`).
+/// Returns whether the code is a country of ISO 3166-1 alpha-2 in upper case, or one of the other
+/// codes with telephone numbers (`AC`, `TA`, `XK`).
 #[must_use]
 pub fn is_country(code: &str) -> bool {
     has_numbers(code) || WITHOUT_NUMBERS.contains(&code)
 }
 
-/// Whether the country of this code has telephone numbers of its own. National digits of one that has
-/// none are no number.
+/// Returns whether the country has a numbering plan of its own. Without one, national digits are
+/// not read as a number.
 #[must_use]
 pub fn has_numbers(code: &str) -> bool {
     let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -80,7 +80,7 @@ pub fn has_numbers(code: &str) -> bool {
     region.is_some_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
 }
 
-/// The code of the country that a code is commonly written for, when the code itself is none.
+/// Returns the country code that a common wrong code stands for; `None` for any other code.
 #[must_use]
 pub fn country_meant(code: &str) -> Option<&'static str> {
     MISTAKEN_CODES.iter().find(|(mistaken, _)| *mistaken == code).map(|(_, meant)| *meant)

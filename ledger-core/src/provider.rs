@@ -70,8 +70,9 @@ impl<'a> WebhookRequest<'a> {
     /// `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`VerificationError::Repeated`]: each further value would be one more pass over the body, for a sender
-    /// that has proved nothing. [`VerificationError::Invalid`]: the value is not ASCII, as no signature and no time is.
+    /// [`VerificationError::Repeated`]: each further value would cost one more pass over the body
+    /// before the sender is authenticated. [`VerificationError::Invalid`]: the value is not ASCII,
+    /// and signatures and times always are.
     pub fn single(&self, name: &str) -> Result<Option<&'a str>, VerificationError> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
         let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());

@@ -84,8 +84,8 @@ impl StoredEvent {
     }
 }
 
-/// The events of a tenant after a position, in order, without large sections. For projectors:
-/// `conn` sees every tenant.
+/// Returns the events of a tenant after a position, in order, without large sections. For
+/// projectors: `conn` sees every tenant.
 ///
 /// # Errors
 /// The database did not answer.
@@ -117,7 +117,7 @@ pub async fn events_after(
 const YIELD_EVERY: usize = 128;
 
 /// Streams the events of a tenant after a position, in order, without large sections, until `take`
-/// breaks. For readers that bound their memory.
+/// breaks. For readers with bounded memory.
 ///
 /// # Errors
 /// The database did not answer.
@@ -187,7 +187,8 @@ pub async fn stream_between(
     .await
 }
 
-/// A page of one stream after a version, without any sections. Its bytes are those of the facts.
+/// Returns a page of one stream after a version, without any sections. The bytes of the page are
+/// those of the facts.
 ///
 /// # Errors
 /// The database did not answer.
@@ -291,7 +292,7 @@ pub async fn find_existing(
     Ok(rows.into_iter().map(|row| (EventId(row.event_id), Position(row.position))).collect())
 }
 
-/// The last position of the transaction's tenant; 0 when its log is empty.
+/// Returns the last position of the transaction's tenant; 0 if its log is empty.
 ///
 /// # Errors
 /// The database did not answer.

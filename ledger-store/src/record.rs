@@ -99,9 +99,10 @@ struct Meta<'a> {
 }
 
 impl Store {
-    /// Records one delivery: all of its drafts in one append. `canonical` is what names its content.
-    /// All drafts of a delivery belong to one stream. A lone draft that is handed over is dropped when it
-    /// is sealed: waiting for the append it would take as much memory as its body.
+    /// Records one delivery: all of its drafts in one append. `canonical` is the digest that
+    /// identifies its content. All drafts of a delivery belong to one stream. A single owned draft
+    /// is freed as soon as it is sealed, because during the append it would take as much memory as
+    /// its body.
     ///
     /// # Errors
     /// [`RecordError`]: ask the sender to try again, except when the append was refused.
@@ -121,7 +122,7 @@ impl Store {
         for _ in 0..MAX_ATTEMPTS {
             let sealed = || stage::run(Stage::Seal, || self.request(&named, &fresh));
             let request = compute(sealed_bytes(&fresh), sealed).await;
-            // One event is known or it is not.
+            // A single event needs no partial removal: it exists in the log or it does not.
             let is_single = fresh.len() == 1;
             if is_single {
                 fresh = Cow::Borrowed(&[]);
@@ -386,8 +387,8 @@ fn existing_positions(known: &HashMap<EventId, Position>) -> Appended {
     Appended { first, last, duplicate: true }
 }
 
-/// Hands over the sections of a draft as the bytes to be sealed, one after the other: a second one is not
-/// made before the first is sealed.
+/// Passes the sections of a draft to `take` as the bytes to be sealed, one after the other: each
+/// plaintext is freed before the next is made.
 fn each_plaintext(draft: &Draft, mut take: impl FnMut(SectionName, &[u8])) {
     let sections = &draft.sections;
     let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");

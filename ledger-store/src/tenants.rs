@@ -178,8 +178,9 @@ impl Store {
         Ok(tenant.collect())
     }
 
-    /// Records that a read model leaves an event out, and makes it so: both or neither. `false` when that
-    /// was decided before: the first decision stands.
+    /// Records that a read model leaves an event out, and stores the decision for projections, in
+    /// one transaction. Returns `false` if the event was dropped before; the first decision is
+    /// kept.
     ///
     /// # Errors
     /// The database did not answer; the append was refused.

@@ -150,8 +150,8 @@ impl CallUpdate<'_> {
     }
 }
 
-/// What a call contributed to the sums before, nothing when it is new, and what it does now, nothing
-/// when it is removed.
+/// Change of the contribution of one call: `before` is `None` for a new call, `now` is `None` for a
+/// removed one.
 #[derive(Debug, PartialEq, Eq)]
 struct RollupChange {
     key: CallKey,

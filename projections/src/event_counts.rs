@@ -60,23 +60,23 @@ impl Projector for EventCounts {
     }
 }
 
-/// The billing month of an event.
+/// Returns the billing month of an event.
 fn month_of(zone: Tz, recorded_at: DateTime<Utc>) -> NaiveDate {
     first_of_month(recorded_at.with_timezone(&zone).date_naive())
 }
 
-/// Counts the events of a month that are of the type of one that is left out: those that the version has
-/// reached, without what was dropped and what waits.
+/// Counts the events of a month that have the type of the dropped event: those up to the version's
+/// checkpoint, without dropped and parked ones.
 async fn count(
     conn: &mut PgConnection,
     one: LeftOut<'_>,
     month: NaiveDate,
 ) -> Result<i64, ProjectError> {
-    // No zone is more than a day from UTC. What lies outside the month is told apart below.
+    // No zone is more than a day from UTC; events outside the month are filtered below.
     let around = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
     let from = around(month) - TimeDelta::days(1);
     let to = around(month + Months::new(1)) + TimeDelta::days(1);
-    // Offsets of zones are whole minutes, so all events of a minute are of the same month.
+    // Offsets of zones are whole minutes, so all events of a minute are in the same month.
     let minutes = sqlx::query!(
         r#"
         select date_trunc('minute', e.recorded_at, 'UTC') as "minute!", count(*) as "events!"

@@ -96,7 +96,7 @@ pub(crate) async fn times(
     let mut known: Option<(Position, LogTime)> = None;
     for position in order {
         let before = Position(position - 1);
-        // Far from the one before, a mark is nearer.
+        // If the known position is far away, a mark is nearer.
         let from = match known {
             Some((at, time)) if position - at.0 <= MARK_INTERVAL => (at, time),
             _ => (before, compute(conn, tenant_id, before).await?),

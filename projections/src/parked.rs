@@ -45,8 +45,8 @@ pub struct Parked {
     pub followers: i64,
 }
 
-/// Why an event is dropped, in the words of the one who decides it: it is kept in the log, readable, and
-/// holds no personal data.
+/// The reason for a drop, as given by the operator. It is stored readable in the log and must not
+/// contain personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(String);
 
@@ -70,7 +70,7 @@ pub enum ParkedError {
     /// No entry has this id.
     #[error("nothing is parked under this id")]
     Missing,
-    /// There is no such event.
+    /// The tenant's log has no event with this id.
     #[error("the tenant has no event of this id")]
     NoEvent,
     /// The read model never folds events of this kind.
@@ -174,7 +174,7 @@ pub async fn retry(
     Ok(is_resolved)
 }
 
-/// Folds the events of a parked key from the parked one on. `false` when it is parked again.
+/// Folds the events of a parked key, from the parked one on. Returns `false` if it is parked again.
 async fn fold_waiting(
     conn: &mut PgConnection,
     target: VersionTarget<'_>,
@@ -207,7 +207,7 @@ async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     Ok(tx)
 }
 
-/// The checkpoint of a tenant in a version, which only the transaction that holds it moves.
+/// The locked checkpoint of a tenant in a version; no other transaction can move it.
 struct Held {
     tenant_id: TenantId,
     until: Position,
@@ -216,8 +216,8 @@ struct Held {
 }
 
 impl Held {
-    /// What events are folded into. `None` when the tenant's time zone is unknown to this build, or the
-    /// version is of another one's shape.
+    /// Returns the version to fold events into. `None` if this build does not know the tenant's
+    /// time zone, or the version has another schema version.
     fn target<'p>(&self, projector: &'p dyn Projector, version: i32) -> Option<VersionTarget<'p>> {
         let zone =
             calendar::zone(&self.timezone).filter(|_| self.shape == projector.schema_version())?;
@@ -226,8 +226,8 @@ impl Held {
     }
 }
 
-/// Locks a checkpoint, and leads table names to its version when that is of this build's shape. `None`
-/// when the version is gone, or does not know the tenant.
+/// Locks a checkpoint, and sets the search path to its version if this build can fill it. `None` if
+/// the version was removed or does not include the tenant.
 async fn hold(
     conn: &mut PgConnection,
     tenant_id: TenantId,

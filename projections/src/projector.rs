@@ -113,7 +113,7 @@ impl LogEvent {
         self.recorded.as_ref().map_err(|error| ProjectError::Poison(reason(error)))
     }
 
-    /// The read model and the position of the event that it decides to drop.
+    /// Returns the read model and the position of the event that this event decides to drop.
     #[must_use]
     pub fn drops(&self) -> Option<(&str, Position)> {
         match &self.recorded {
@@ -180,11 +180,11 @@ pub trait Projector: Send + Sync {
         precomputed: Precomputed,
     ) -> Result<Box<dyn ProjectionBatch<'e> + 'e>, ProjectError>;
 
-    /// Takes out of the rows what an event has come to. The same again changes nothing more, and an event
-    /// that was never folded is left out as well as one that was.
+    /// Removes the contribution of an event from the rows. Idempotent, also for an event that was
+    /// never folded.
     ///
     /// # Errors
-    /// [`ProjectError`]; nothing of it is kept.
+    /// [`ProjectError`]; the savepoint is rolled back.
     async fn leave_out(
         &self,
         conn: &mut PgConnection,
@@ -210,25 +210,25 @@ impl Precomputed {
     }
 }
 
-/// An event that is left out of a version from now on, perhaps after it was folded.
+/// An event that a version leaves out, whether it has folded it or not.
 #[derive(Clone, Copy)]
 pub struct LeftOut<'a> {
-    /// The tenant that the event is of.
+    /// The tenant of the event.
     pub tenant: TenantContext,
-    /// The version that the search path leads to.
+    /// The version that the search path selects.
     pub version: i32,
-    /// Up to where that version is filled.
+    /// The position up to which that version is filled.
     pub until: Position,
-    /// The event.
+    /// The dropped event.
     pub event: &'a LogEvent,
 }
 
-/// What is folded again after an event was left out.
+/// The events to fold again after an event was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// All other events of its key: what the rows held of the key is removed.
+    /// All other events of its key, because the rows of the key were deleted.
     Key,
-    /// Nothing: the rows are what they are without the event.
+    /// None, because the rows are already correct without the event.
     Nothing,
 }
 

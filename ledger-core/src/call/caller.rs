@@ -1,4 +1,4 @@
-//! The handles and the name of a call's person: the input of a count of people.
+//! The handles and the name of a call's person, as the input of the count of people.
 
 use uuid::Uuid;
 
@@ -6,17 +6,18 @@ use crate::event::PersonFacts;
 use crate::identity::HandleKind;
 use crate::ids::{HandleId, SubjectId};
 
-/// The combination of handles and name that a call carries. The order in which calls arrive does not
-/// enter it, so a count of people over it does not depend on that order.
+/// The combination of handles and name of a call. It does not depend on the order in which calls
+/// arrive, so neither does a count of people over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The id of this combination: equal for calls that carry the same.
+    /// Id of this combination; equal for all calls with the same combination.
     pub caller_id: Uuid,
-    /// The handles, strongest first. Empty when the call has none by id.
+    /// The handles, strongest first. Empty if the call has no handle with an id.
     pub handles: Vec<HandleId>,
-    /// With a name: for each handle the first contact with the handle and this name. Otherwise empty.
+    /// If there is a name: for each handle, the first contact with the handle and this name.
+    /// Otherwise empty.
     pub holders: Vec<SubjectId>,
-    /// The first handle is an external id.
+    /// Whether the first handle is an external id.
     pub has_external_id: bool,
 }
 
@@ -34,7 +35,7 @@ impl Caller {
             ([strongest, ..], _) => {
                 let rest = handles[1..].iter().map(|handle| handle.0);
                 let of_names = holders.iter().map(|holder| holder.0);
-                // The prefix keeps one list apart from two lists of half its length.
+                // The prefix distinguishes one list from two lists of half its length.
                 let bytes: Vec<u8> = rest.chain(of_names).flat_map(Uuid::into_bytes).collect();
                 let kind: &[u8] = if holders.is_empty() { b"nameless" } else { b"named" };
                 Uuid::new_v5(&strongest.0, &[kind, &bytes].concat())

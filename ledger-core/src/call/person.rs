@@ -239,7 +239,7 @@ impl Call {
         person.resolved.contact.then_some(person.subject_id.0)
     }
 
-    /// The handles and the name of the call's person, for a count of people.
+    /// Returns the handles and the name of the call's person, for a count of people.
     #[must_use]
     pub fn caller(&self) -> Option<Caller> {
         let person = self.person.as_ref()?;

@@ -103,17 +103,17 @@ pub struct PersonFacts {
     /// Contacts that share the handle, if the message had no name to choose between them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<SubjectId>,
-    /// The message has handles and a name. A placeholder is no name.
+    /// Whether the message has handles and a name; a placeholder does not count as a name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_name: bool,
-    /// With a name: for each handle, strongest first, the first contact that had the handle with this
-    /// name. Empty when it is the event's subject for all handles.
+    /// If there is a name: for each handle, strongest first, the first contact that had the handle
+    /// with this name. Empty if that contact is the event's subject for all handles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<SubjectId>,
 }
 
 impl PersonFacts {
-    /// The handles, strongest first.
+    /// Returns the handles, strongest first.
     pub fn handles(&self) -> impl Iterator<Item = (HandleKind, HandleId)> {
         let handles = [
             (HandleKind::ExternalId, self.external_id),
@@ -124,7 +124,7 @@ impl PersonFacts {
         handles.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
     }
 
-    /// The strongest handle.
+    /// Returns the strongest handle.
     #[must_use]
     pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
         self.handles().next()

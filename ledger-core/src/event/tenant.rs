@@ -129,7 +129,7 @@ pub struct QuarantineReplayed {
     pub key_id: Option<Uuid>,
 }
 
-/// `projection.event_dropped`. A read model leaves an event out, whether it was folded before or not.
+/// `projection.event_dropped`: a read model leaves an event out, whether it has folded it or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventDropped {
     /// Name of the read model.

@@ -71,7 +71,7 @@ fn resolve_named(handles: &[HandleContacts], name: NameIndex) -> Resolution {
     {
         return contact;
     }
-    // A known handle with the same name is that contact, unless their external ids differ.
+    // A known handle with the same name determines the contact, unless the external ids differ.
     let same_name = handles.iter().find_map(|handle| by_name_and_id(handle, name, strongest));
     if let Some(contact) = same_name {
         return contact;
@@ -130,8 +130,9 @@ fn contact_by_name(handle: &HandleContacts, name: NameIndex) -> Option<Resolutio
     Some(Resolution::Contact { contact_id: found.contact_id, takes_name: false })
 }
 
-/// The contact of a handle that has the name. A contact with an external id never takes a message with
-/// another id; if several contacts have the name, it takes no message without an id either.
+/// Returns the contact with the handle and the name. A contact with an external id is never matched
+/// by a message with another id. If several contacts have the name, it is not matched by a message
+/// without an id either.
 fn by_name_and_id(
     handle: &HandleContacts,
     name: NameIndex,

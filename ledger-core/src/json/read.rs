@@ -17,9 +17,9 @@ pub(super) fn read(text: &str) -> Result<Json<'_>, TranslateError> {
     Ok(Reader { text, at: 0 }.value())
 }
 
-/// Counts depth and values outside strings, before anything recurses into them or takes memory for
-/// them: a value may be one byte of text and is fifty of memory. A bracket with something in it holds
-/// one value more than commas.
+/// Checks depth and number of values before the parser recurses or allocates, because a value of
+/// one byte of text takes about fifty bytes of memory. Brackets and commas inside strings are not
+/// counted. A bracket that is not empty holds one value more than it has commas.
 fn within_bounds(bytes: &[u8]) -> Result<(), TranslateError> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);

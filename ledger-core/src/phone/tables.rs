@@ -72,9 +72,10 @@ pub(super) const WITHHELD_WORDS: &[&str] = &[
     "withheld",
 ];
 
-/// Countries of ISO 3166-1 without a numbering plan: whoever lives there has numbers of another country.
+/// Countries of ISO 3166-1 without a numbering plan; their residents have numbers of other
+/// countries.
 pub(super) const WITHOUT_NUMBERS: &[&str] = &["AQ", "BV", "GS", "HM", "PN", "TF", "UM"];
 
-/// Codes that are no country's in ISO 3166-1, and the country's own: `UK` is only reserved, `EL` is
-/// the European Union's for Greece.
+/// Codes that ISO 3166-1 does not assign to a country, and the country's own code: `UK` is only
+/// reserved, `EL` is the European Union's code for Greece.
 pub(super) const MISTAKEN_CODES: &[(&str, &str)] = &[("UK", "GB"), ("EL", "GR")];

@@ -215,7 +215,7 @@ fn every_country_of_iso_3166_is_one_with_numbers_of_its_own_or_without() {
     for no_country in ["UK", "EL", "ZZ", "XX", "001", "gb", "", "G", "Germany"] {
         assert!(!is_country(no_country), "{no_country}");
     }
-    // In a country without numbers of its own, national digits are no number.
+    // In a country without a numbering plan, national digits are not a number.
     assert_eq!(normalise_phone("7700900123", Some("AQ")), None);
     assert_eq!(normalise_phone("+44 7700 900123", Some("AQ")).as_deref(), Some("+447700900123"));
 }

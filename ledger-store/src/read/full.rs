@@ -1,4 +1,4 @@
-//! Whole rows of the log, for export and verification.
+//! Complete rows of the log with hash and meta data, for export and verification.
 
 use ledger_core::ids::{EventId, Position, StreamId, SubjectId, TenantId};
 use ledger_core::leaf::Leaf;
@@ -6,19 +6,19 @@ use ledger_core::leaf::Leaf;
 use super::{PageSize, StoredEvent};
 use crate::tenant_tx::TenantTx;
 
-/// A whole row.
+/// A complete row of the log.
 #[derive(Debug, Clone)]
 pub struct FullEvent {
-    /// The row.
+    /// The event with all its sections.
     pub event: StoredEvent,
-    /// The meta data's exact text.
+    /// The exact text of the meta data, as it was hashed.
     pub meta: String,
-    /// The stored hash.
+    /// The leaf hash that was stored at the append.
     pub leaf_hash: Vec<u8>,
 }
 
 impl FullEvent {
-    /// What the stored bytes hash to.
+    /// Computes the leaf hash of the stored bytes; an unaltered row has the same one stored.
     #[must_use]
     pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
         let subjects: Vec<SubjectId> =
@@ -42,8 +42,8 @@ impl FullEvent {
     }
 }
 
-/// Whole rows after a position, as many as a page holds: none when there are none, else one at least. The
-/// database adds up what is stored and sends no more than that.
+/// Returns complete rows after a position, as many as fit into a page: at least one, unless there
+/// are none. The database adds up the stored sizes and sends only the rows of the page.
 ///
 /// # Errors
 /// The database did not answer.

@@ -1,4 +1,4 @@
-//! The latest messages of streams, for readers of what no report tells.
+//! The latest messages of streams, for calls without a report.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::tenant_tx::TenantTx;
 
-/// Where the latest messages of each stream lie that hold large sections: at most `limit`, the latest
-/// by the source's clock first.
+/// Returns, for each stream, the positions of at most `limit` messages with large sections, latest
+/// by the provider's clock first.
 ///
 /// # Errors
 /// The database did not answer.

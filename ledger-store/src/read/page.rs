@@ -1,37 +1,39 @@
-//! Pages that end by rows and by bytes, so that what a reader holds is bounded whatever the rows are.
+//! Pages that are limited by rows and by bytes, so that a reader's memory is bounded for rows of
+//! any size.
 
 use futures_util::{Stream, TryStreamExt};
 
-/// How large a page may be. One that begins with a larger row holds that row alone.
+/// Maximum size of a page. A first row larger than `bytes` is returned as a page of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize {
-    /// Rows.
+    /// Maximum number of rows.
     pub rows: usize,
-    /// Bytes in them.
+    /// Maximum sum of the rows' sizes in bytes.
     pub bytes: usize,
 }
 
 impl PageSize {
-    /// How many rows to ask for: one more, which tells whether the page is the last.
+    /// Returns the number of rows to query: one more than the page holds, to detect whether it is
+    /// the last page.
     #[must_use]
     pub fn limit(self) -> i64 {
         i64::try_from(self.rows).unwrap_or(i64::MAX).saturating_add(1)
     }
 }
 
-/// Some rows, and whether there are more after them.
+/// Rows of one page, and whether more rows follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows, in the order of the query.
     pub rows: Vec<T>,
-    /// Whether the page ended before the rows did.
+    /// Whether rows follow that did not fit.
     pub has_more: bool,
 }
 
-/// Takes rows as they arrive until the page is full.
+/// Collects rows as they arrive until the page is full.
 ///
 /// # Errors
-/// As the rows have them.
+/// Those of the stream of rows.
 pub async fn page_of<T, E>(
     mut rows: impl Stream<Item = Result<T, E>> + Unpin,
     size: PageSize,

@@ -1,4 +1,5 @@
-//! What tool calls of the log were answered with: for a delivery that repeats them and is not recorded.
+//! Looks up the first answers of tool calls in the log, for a delivery that repeats them and is not
+//! recorded.
 
 use std::ops::ControlFlow;
 
@@ -15,23 +16,24 @@ use crate::seal::{Opened, SectionName};
 use crate::tenant_tx::TenantTx;
 use crate::vault::SectionColumn;
 
-/// What the log says of a tool call that is told again.
+/// The stored answer to a tool call that is sent again.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FirstAnswer {
-    /// It is not in the log.
+    /// The tool call is not in the log.
     Unknown,
-    /// It is, with this answer.
+    /// The tool call is in the log, with this answer.
     Answered(Value),
-    /// It is, and its answer cannot be read: the key is destroyed, or the section damaged.
+    /// The tool call is in the log, but its answer cannot be opened: the key is destroyed, or the
+    /// section is damaged.
     Unreadable,
 }
 
 impl Store {
-    /// The first answers of the tool calls among some drafts of one stream, in their order. Nothing is
-    /// written.
+    /// Returns the first answer of each tool call among the drafts of one stream, in their order.
+    /// Writes nothing.
     ///
-    /// A tool call is known by its id, its name and its arguments, as calls are folded; by its id alone
-    /// too, unless that is only the name of its tool, which some models send in place of one.
+    /// A tool call is identified by id, name and arguments, as in the fold of a call. Its id alone
+    /// also suffices, unless the id is only the name of the tool, which some models send instead.
     ///
     /// # Errors
     /// [`RecordError`]: the database or the keys cannot be reached.
@@ -42,7 +44,7 @@ impl Store {
     ) -> Result<Vec<FirstAnswer>, RecordError> {
         let named = drafts.first().map(|draft| &draft.correlation);
         if !matches!(named, Some(Correlation::Named(..))) {
-            // A stream of its own: it holds this delivery or nothing.
+            // Such a delivery is a stream of its own, without earlier events to compare with.
             return Ok(vec![FirstAnswer::Unknown; drafts.len()]);
         }
         let key = self.keyring.digest_key(origin.tenant_id).await?;
@@ -95,13 +97,13 @@ impl Store {
     }
 }
 
-/// A tool call of the log.
+/// A tool call of the log that matches one of the drafts.
 struct Known {
     tool: ToolFact,
     stored: StoredEvent,
 }
 
-/// How a tool call is recognised, the surest last.
+/// How a stored tool call matches, in increasing order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
     Id,
@@ -125,7 +127,7 @@ fn likeness(asked: &ToolFact, known: &ToolFact) -> Option<Likeness> {
     is_whole.then_some(Likeness::Whole).or(is_same_id.then_some(Likeness::Id))
 }
 
-/// The first of the known ones that are most alike; they come in the order of the stream.
+/// Returns the first stored tool call with the best match, in the order of the stream.
 fn first<'k>(asked: &ToolFact, known: &'k [Known]) -> Option<&'k Known> {
     let alike = |kind| known.iter().find(|known| likeness(asked, &known.tool) == Some(kind));
     alike(Likeness::Whole).or_else(|| alike(Likeness::Id))

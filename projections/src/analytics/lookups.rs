@@ -1,4 +1,4 @@
-//! What is asked beside the sums: when there are calls at all, and how many calls are on the line.
+//! Queries that need no sums: the range of call starts, and the number of live calls.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -66,8 +66,8 @@ pub async fn first_and_last_start(
     Ok(row.first.zip(row.last))
 }
 
-/// How many calls are on the line `now`, whenever they began: no end was told, and something was
-/// told within [`STALE_AFTER`].
+/// Returns the number of live calls at `now`, whatever their start: calls without an end, with an
+/// event within [`STALE_AFTER`].
 ///
 /// # Errors
 /// Fails if the database does not answer.

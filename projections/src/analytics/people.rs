@@ -1,4 +1,5 @@
-//! How many people some calls are of: a function of the set of calls, whichever arrived first.
+//! Counts the people of a set of calls. The count depends on the set only, not on the order of
+//! arrival.
 
 use std::collections::HashMap;
 
@@ -7,32 +8,38 @@ use uuid::Uuid;
 
 use super::{AnalyticsFilter, Range};
 
-/// A handle with a name: the handle, and the contact that stands for it with this name.
+/// A pair of handle and name: the handle, and the first contact with both, which stands for the
+/// pair.
 type Named = (Uuid, Uuid);
 
-/// The combinations of handles and name of some calls.
+/// Combinations of handles and name of the selected calls, as the query returns them.
 struct Combined {
-    /// The combinations of handles and name.
+    /// Number of distinct combinations.
     all: i64,
-    /// Those of them that share a handle with another; the following is of these.
+    /// Number of those that share a handle with another combination. All following fields are about
+    /// these.
     sharing: i64,
-    /// Strongest handles of calls without a name that are in no call with a name or a stronger handle.
+    /// Number of strongest handles of calls without a name that no other call has with a name or
+    /// with a stronger handle.
     nameless: i64,
-    /// The strongest handles of calls with a name, each once with each name.
+    /// Number of distinct pairs of strongest handle and name.
     named: i64,
-    /// Those among the named that share another handle of the same name, once for each such handle.
+    /// Named combinations that share another handle under the same name: one row per shared handle.
+    /// Five arrays of equal length.
     strongest: Vec<Uuid>,
     strongest_holders: Vec<Uuid>,
     have_external_id: Vec<bool>,
-    /// The handles they share.
+    /// The shared handle of each row.
     shared: Vec<Uuid>,
     shared_holders: Vec<Uuid>,
 }
 
-/// How many people called or were called: exactly. Calls of one name that share a handle are of one
-/// person, and so are those that such calls connect; but each external id is another person. A call
-/// without a name counts as its strongest handle, unless another of the calls has that handle with a
-/// name or with a stronger one. A call without a handle counts as itself.
+/// Counts exactly the people who called or were called.
+///
+/// Calls with the same name that share a handle are of one person, directly or through a chain of
+/// such calls; but each external id is a person of its own. A call without a name counts as its
+/// strongest handle, unless another of the calls has that handle with a name or with a stronger
+/// handle. A call without a handle counts as itself.
 ///
 /// # Errors
 /// The database did not answer.
@@ -48,7 +55,8 @@ pub async fn contacts(
     Ok(if filter.contact_id.is_some() { people.min(1) } else { people })
 }
 
-/// By how many the strongest handles of calls with a name are more than the people.
+/// Returns the number of named strongest handles in excess of people: connected handles are one
+/// person, found by union-find.
 fn surplus(combined: &Combined) -> i64 {
     let strongest =
         combined.strongest.iter().copied().zip(combined.strongest_holders.iter().copied());
@@ -67,7 +75,7 @@ fn surplus(combined: &Combined) -> i64 {
         let (root, other) = (root(&mut parents, place), root(&mut parents, other));
         parents[root] = other;
     }
-    // Of each connected group: how many there are, and how many of them are external ids.
+    // For each connected group: its handles, and how many of them are external ids.
     let mut groups: HashMap<usize, (i64, i64)> = HashMap::new();
     for (place, has_id) in have_id.into_iter().enumerate() {
         let group = groups.entry(root(&mut parents, place)).or_default();
@@ -76,7 +84,7 @@ fn surplus(combined: &Combined) -> i64 {
     groups.into_values().map(|(all, external_ids)| all - external_ids.max(1)).sum()
 }
 
-/// The representative of a group; the way to it is shortened.
+/// Returns the representative of a group, with path halving.
 fn root(parents: &mut [usize], mut place: usize) -> usize {
     while parents[place] != place {
         parents[place] = parents[parents[place]];
@@ -85,7 +93,8 @@ fn root(parents: &mut [usize], mut place: usize) -> usize {
     place
 }
 
-/// Reads the combinations: those of all calls of a tenant from `callers`, those of a tool from `call_tools`.
+/// Reads the combinations: for all calls of a tenant from `callers`, for those of a tool from
+/// `call_tools`, otherwise from the filtered calls.
 async fn combined(
     tx: &mut TenantTx,
     range: Range,
@@ -127,7 +136,7 @@ async fn combined(
 mod tests {
     use super::*;
 
-    /// Rows of strongest handle, whether it is an external id, and a handle that others share.
+    /// Builds rows of strongest handle, whether it is an external id, and a shared handle.
     fn shared(rows: &[(u128, bool, u128)]) -> Combined {
         let ids = |of: fn(&(u128, bool, u128)) -> u128| -> Vec<Uuid> {
             rows.iter().map(|row| Uuid::from_u128(of(row))).collect()

@@ -1,6 +1,7 @@
-//! The combinations of handles and name that calls carry, each once, with its number of calls. A
-//! combination that shares no handle with another is one person; a count of people compares only the
-//! others.
+//! Stores each combination of handles and name of the calls once, with its number of calls.
+//!
+//! A combination that shares no handle with another is one person, so a count of people compares
+//! only the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +13,10 @@ use uuid::Uuid;
 use super::RollupChange;
 use crate::projector::ProjectError;
 
-/// A tenant, whether the calls are tests, and the combination.
+/// Key of a combination: tenant, whether the calls are test calls, and the id of the combination.
 type CallerKey = (TenantId, bool, Uuid);
 
-/// The change of the number of calls of each combination.
+/// Change of the number of calls per combination.
 type Differences<'c> = BTreeMap<CallerKey, (i64, &'c Caller)>;
 
 pub(super) async fn write(
@@ -54,7 +55,7 @@ fn differences(calls: &[RollupChange]) -> Differences<'_> {
     differences
 }
 
-/// Adds the differences, and returns the combinations that are new.
+/// Adds the changes to the stored counts, and returns the combinations that are new.
 async fn add(
     conn: &mut PgConnection,
     differences: &Differences<'_>,
@@ -70,7 +71,8 @@ async fn add(
             })
         })
         .collect();
-    // A row that existed has the number of the transaction that locked it for the update, a new one 0.
+    // `xmax` is 0 for an inserted row, and for an updated one the id of the transaction that locked
+    // it.
     let rows = sqlx::query!(
         r#"
         insert into callers
@@ -91,7 +93,7 @@ async fn add(
     Ok(new.map(|row| (TenantId(row.tenant_id), row.is_test, row.person_id)).collect())
 }
 
-/// Removes those of the combinations that have no call left, and returns them.
+/// Deletes those of the combinations that have no call left, and returns them.
 async fn remove_unused(
     conn: &mut PgConnection,
     differences: &Differences<'_>,
@@ -121,7 +123,7 @@ async fn remove_unused(
     Ok(rows.map(|row| (TenantId(row.tenant_id), row.is_test, row.person_id)).collect())
 }
 
-/// The handles of some combinations, as columns.
+/// Pairs of handle and combination as column arrays.
 #[derive(Default)]
 struct Handles {
     tenants: Vec<Uuid>,
@@ -134,7 +136,7 @@ fn handles_of(differences: &Differences<'_>, keys: &[CallerKey]) -> Handles {
         let (_, caller) = differences[key];
         caller.handles.iter().map(move |handle| (key.0.0, handle.0, key.2))
     });
-    // Test calls and others may carry the same combination.
+    // Test calls and other calls may have the same combination.
     let rows: BTreeSet<(Uuid, Uuid, Uuid)> = rows.collect();
     let mut of = Handles::default();
     for (tenant, handle, person) in rows {
@@ -145,7 +147,8 @@ fn handles_of(differences: &Differences<'_>, keys: &[CallerKey]) -> Handles {
     of
 }
 
-/// Stores the combinations of each handle, and marks those of a handle with several.
+/// Stores the pairs of handle and combination, and marks all pairs of a handle with several
+/// combinations.
 async fn add_handles(conn: &mut PgConnection, of: &Handles) -> Result<(), ProjectError> {
     if of.handles.is_empty() {
         return Ok(());
@@ -179,7 +182,7 @@ async fn add_handles(conn: &mut PgConnection, of: &Handles) -> Result<(), Projec
     Ok(())
 }
 
-/// Deletes the combinations of handles, and unmarks the last one of a handle.
+/// Deletes the pairs of removed combinations, and unmarks a pair that is the last of its handle.
 async fn remove_handles(conn: &mut PgConnection, of: &Handles) -> Result<(), ProjectError> {
     sqlx::query!(
         "delete from caller_handles h

@@ -22,7 +22,7 @@ pub(super) struct Contribution {
     pub(super) currency: String,
     pub(super) duration_class: &'static str,
     pub(super) duration_bucket: Option<i16>,
-    /// The handles and the name of its person.
+    /// Handles and name of the call's person; `None` if the call has no person.
     pub(super) caller: Option<Caller>,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
@@ -30,7 +30,7 @@ pub(super) struct Contribution {
 }
 
 impl Contribution {
-    /// The id of the combination of handles and name.
+    /// Returns the id of the combination of handles and name.
     pub(super) fn person_id(&self) -> Option<Uuid> {
         self.caller.as_ref().map(|caller| caller.caller_id)
     }

@@ -1,5 +1,5 @@
-//! What is kept beside the calls: the tools of each, to page through the calls that used one and
-//! to count their people.
+//! Tables derived from calls: the tools of each call, to page through the calls of a tool and to
+//! count their people.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

@@ -1,4 +1,4 @@
-//! Removing a call from the rows, for the rest of its events to be folded again.
+//! Removes a call from the rows and sums, so that its remaining events can be folded again.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use super::contribution::Contribution;
 use super::{RollupChange, derived_tables, load, rollup};
 use crate::projector::{ProjectError, TenantContext, TenantKeys, WriteMode};
 
-/// Removes the row of a call, what is kept beside it, and what it contributes to the sums.
+/// Deletes the row of a call and its rows in the derived tables, and subtracts its contribution
+/// from the sums.
 pub(super) async fn remove(
     conn: &mut PgConnection,
     tenant: TenantContext,

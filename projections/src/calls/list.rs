@@ -23,7 +23,7 @@ pub struct CallRow {
     pub party: Option<Vec<u8>>,
 }
 
-/// One row as it is stored.
+/// One row of `read.calls` in stored, compressed form.
 #[derive(Debug, Clone)]
 pub struct StoredCall {
     call_id: Uuid,
@@ -33,16 +33,16 @@ pub struct StoredCall {
 }
 
 impl StoredCall {
-    /// How many bytes it opens to.
+    /// Returns the size of the opened row in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         state::weight(&self.state) + self.party.as_ref().map_or(0, Vec::len)
     }
 
-    /// The row.
+    /// Decodes the row.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    /// [`StoreError::Corrupt`] when the stored state cannot be decoded.
     pub fn open(self) -> Result<CallRow, StoreError> {
         let Self { call_id, started_at, state, party } = self;
         Ok(CallRow { call_id, started_at, call: state::unpack(&state)?, party })
@@ -92,7 +92,7 @@ pub struct After {
     pub call_id: Uuid,
 }
 
-/// A page of calls, newest first. Its bytes are those that the rows open to.
+/// Returns a page of calls, newest first. The bytes of the page are those of the opened rows.
 ///
 /// # Errors
 /// The database did not answer.

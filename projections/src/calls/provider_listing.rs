@@ -52,10 +52,12 @@ pub struct ListingFilter {
     pub is_test: Option<bool>,
 }
 
-/// Bytes of stored rows that one list holds; the rows after them are read again when it is their turn.
+/// Maximum bytes of stored rows that one list holds; later rows are read again when the list
+/// reaches them.
 const HELD: usize = 8 << 20;
 
-/// The newest calls that a filter leaves, as they are stored: all of one instant, in little memory.
+/// Returns the newest calls that match a filter, in stored form, from one snapshot and in bounded
+/// memory.
 ///
 /// # Errors
 /// Fails if the database does not answer.
@@ -107,7 +109,7 @@ pub async fn list(
     Ok(list)
 }
 
-/// Reads what a list did not hold of some of its rows, as it is now.
+/// Reads the current state of those rows that the list does not hold.
 ///
 /// # Errors
 /// The database did not answer.
@@ -132,7 +134,7 @@ pub async fn complete(tx: &mut TenantTx, rows: &mut Vec<CompressedListing>) -> s
     for row in rows.iter_mut().filter(|row| row.stored.is_none()) {
         row.stored = read.remove(&row.call_id);
     }
-    // A call whose event was parked since has no row.
+    // A call that has been parked or removed in the meantime has no row.
     rows.retain(|row| row.stored.is_some());
     Ok(())
 }
@@ -166,7 +168,7 @@ pub async fn find(
     found.map(Stored::open).transpose()
 }
 
-/// A row of a list, or where it is found.
+/// A row of a list, or its key if the list does not hold it.
 #[derive(Debug, Clone)]
 pub struct CompressedListing {
     call_id: Uuid,
@@ -175,22 +177,22 @@ pub struct CompressedListing {
 }
 
 impl CompressedListing {
-    /// How many bytes it opens to.
+    /// Returns the size of the opened row in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight
     }
 
-    /// Whether the list holds it: see [`complete`].
+    /// Returns whether the list holds the row; if not, [`complete`] reads it.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.stored.is_some()
     }
 
-    /// The row; `None` when the list does not hold it.
+    /// Decodes the row; `None` if the list does not hold it.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when it is not what the projector wrote.
+    /// [`StoreError::Corrupt`] if the stored state cannot be decoded.
     pub fn open(self) -> Result<Option<CallListing>, StoreError> {
         self.stored.map(Stored::open).transpose()
     }

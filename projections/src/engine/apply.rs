@@ -125,17 +125,17 @@ async fn attempt(
     Ok(Some(fault))
 }
 
-/// What a projector did, or why it will never do it.
+/// Separates errors of the event from errors of the database: the inner error is permanent.
 ///
 /// # Errors
-/// The database did not answer: it may do it another time.
+/// The database did not answer; the projector may succeed later.
 pub(super) fn outcome<T>(
     done: Result<Result<T, ProjectError>, String>,
 ) -> sqlx::Result<Result<T, String>> {
     match done {
         Ok(Ok(done)) => Ok(Ok(done)),
         Ok(Err(ProjectError::Poison(reason))) => Ok(Err(reason)),
-        // A value PostgreSQL refuses will be refused again.
+        // A value that PostgreSQL refuses is refused at every attempt.
         Ok(Err(ProjectError::Database(error))) if is_about_data(&error) => {
             Ok(Err(crate::projector::reason(&without_values(&error))))
         }

@@ -84,7 +84,7 @@ pub(super) async fn apply_for_all(
     Ok(())
 }
 
-/// Takes out what these events, all of them folded, decide to drop.
+/// Removes the events that these events, all of them folded, decide to drop.
 async fn leave_out_decided(
     conn: &mut PgConnection,
     target: VersionTarget<'_>,

@@ -1,6 +1,8 @@
-//! Dropped events: taken out of versions that may have folded them, with the rest of their keys folded
-//! again. Each version does so at the event that records the decision, so that it is done even when the
-//! process that decided it is gone; to do it once more makes no difference.
+//! Removes dropped events from versions that may have folded them, and folds the rest of their keys
+//! again.
+//!
+//! Each version does so when it reads the event that records the decision, so a drop is completed
+//! even if the process that decided it has ended. The operation is idempotent.
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::read::{events_after, stream_between};
@@ -13,17 +15,17 @@ use crate::marks;
 use crate::panic_guard::catch_panic;
 use crate::projector::{Again, LeftOut, LogEvent, Precomputed, WriteMode};
 
-/// The events that a part of the log decides to drop from a read model.
+/// Returns the positions that these events decide to drop from a read model.
 pub(super) fn decided(events: &[LogEvent], projection: &str) -> Vec<Position> {
     let drops = events.iter().filter_map(LogEvent::drops);
     drops.filter(|(name, _)| *name == projection).map(|(_, position)| position).collect()
 }
 
-/// Takes dropped events out of the version that the search path leads to, which is filled up to `until`,
-/// and folds the other events of their keys again. `false` when one of these keys waits.
+/// Removes dropped events from the version in the search path, which is filled up to `until`, and
+/// folds the other events of their keys again. Returns `false` if one of these keys is parked.
 ///
 /// # Errors
-/// The database did not answer; what was done is undone with the caller's transaction.
+/// The database did not answer; the caller's transaction rolls everything back.
 pub(crate) async fn leave_out(
     conn: &mut PgConnection,
     target: VersionTarget<'_>,
@@ -40,7 +42,7 @@ pub(crate) async fn leave_out(
     Ok(goes_on)
 }
 
-/// The event at a position.
+/// Returns the event at a position, without large sections.
 ///
 /// # Errors
 /// The database did not answer.
@@ -77,7 +79,7 @@ async fn leave_out_one(
         Err(reason) => {
             savepoint.rollback().await?;
             let waiting = ParkedKeys::load(conn, &[tenant_id]).await?;
-            // A key that waits already does so for an earlier event.
+            // A key that is parked already waits for an earlier event.
             if waiting.since(tenant_id, name, version, key).is_none_or(|since| since.0 > position) {
                 park(conn, tenant_id, name, version, event, &reason).await?;
             }
@@ -99,7 +101,8 @@ async fn leave_out_one(
     Ok(waiting.since(tenant_id, name, version, key).is_none())
 }
 
-/// Removes the entry of an event that does not hold its key back any more, if there is one.
+/// Deletes the parked entry of an event that no longer blocks its key. Returns whether there was
+/// one.
 async fn free(
     conn: &mut PgConnection,
     tenant_id: TenantId,
@@ -119,8 +122,10 @@ async fn free(
     Ok(gone.rows_affected() > 0)
 }
 
-/// The events of a key in a part of the log, for a read model to fold: at the log's own time, and not
-/// before the last decision about the key in that part, because its row changed there, too.
+/// Returns the events of a key between two positions, for a read model to fold.
+///
+/// Each has its log time, but at least the time of the last drop decision about the key in that
+/// range, because the decision changed the row as well.
 ///
 /// # Errors
 /// The database did not answer.
@@ -144,16 +149,16 @@ pub(crate) async fn events_of(
     Ok(events.collect())
 }
 
-/// An event of a key that a read model leaves out.
+/// A dropped event of a key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DroppedEvent {
-    /// Where it is.
+    /// Position of the dropped event.
     pub(crate) position: i64,
-    /// Where the decision is; `None` for those of older builds.
+    /// Position of the decision; `None` for decisions of older builds.
     pub(crate) decided: Option<i64>,
 }
 
-/// The events of a key, up to a position, that a read model leaves out.
+/// Returns the dropped events of a key up to a position.
 ///
 /// # Errors
 /// The database did not answer.

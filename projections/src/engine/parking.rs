@@ -76,7 +76,7 @@ impl ParkedKeys {
             && !self.dropped.contains(&(tenant_id, projection, position))
     }
 
-    /// The event that a key waits at.
+    /// Returns the position of the event that a parked key waits for.
     pub(super) fn since(
         &self,
         tenant_id: TenantId,

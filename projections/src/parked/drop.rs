@@ -1,4 +1,4 @@
-//! Dropping events from a read model, whether they are parked, folded, or not reached yet.
+//! Drops events from a read model, whether they are parked, folded, or not reached yet.
 
 use ledger_core::ids::{EventId, KeyId, Position, TenantId};
 use ledger_store::{Store, TenantTx, read};
@@ -10,28 +10,28 @@ use crate::engine::{event_at, leave_out};
 use crate::projector::{LogEvent, Projector};
 use crate::versions::{named, versions};
 
-/// An event that a read model leaves out.
+/// Result of a drop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// The tenant that the event is of.
+    /// The tenant of the event.
     pub tenant_id: TenantId,
-    /// The read model.
+    /// Name of the read model.
     pub name: String,
-    /// The event.
+    /// Id of the dropped event.
     pub event_id: Uuid,
-    /// Its position.
+    /// Position of the dropped event in the tenant's log.
     pub position: Position,
-    /// Whether it had been dropped before: nothing was recorded now.
+    /// Whether the event had been dropped before; nothing was recorded in that case.
     pub already: bool,
-    /// Whether the rest of its stream is folded; `false` while something of it waits.
+    /// Whether the rest of the stream is folded; `false` while some of it is parked.
     pub goes_on: bool,
 }
 
-/// The reason, and the key and the request that decide it; without a key it is the operator.
+/// The reason, and the key and request that decided; without a key it is the operator.
 type Decision<'a> = (&'a Reason, Option<(KeyId, Uuid)>);
 
-/// Leaves a parked event out, in every version of its read model and for good, and folds what waited
-/// behind it. The decision and its author, a key or else the operator, are recorded in the tenant's log.
+/// Drops a parked event from every version of its read model and folds the events behind it. The
+/// decision and its author, a key or the operator, are recorded in the tenant's log.
 ///
 /// # Errors
 /// Those of [`retry`].
@@ -51,13 +51,13 @@ pub async fn drop_parked(
     drop_one(store, parked.tenant_id, &*projector, &event, decision).await
 }
 
-/// The same with any event of a tenant. One that was folded is taken out, with all it has come to, and
-/// one that is not reached yet is passed over; what waited behind it is tried again. Once more changes
-/// nothing.
+/// Drops any event of a tenant from a read model. A folded event is removed with everything it
+/// contributed, one that is not reached yet will be skipped, and events parked after it are
+/// retried. Idempotent.
 ///
 /// # Errors
-/// [`ParkedError::NoEvent`], for another tenant's as well; [`ParkedError::NotFolded`];
-/// [`ParkedError::Version`]: there is no such read model.
+/// [`ParkedError::NoEvent`], also for an event of another tenant; [`ParkedError::NotFolded`];
+/// [`ParkedError::Version`] if the read model does not exist.
 pub async fn drop_event(
     store: &Store,
     tenant_id: TenantId,
@@ -86,8 +86,8 @@ async fn drop_one(
 ) -> Result<Dropped, ParkedError> {
     let (pool, name) = (store.projector(), projector.name());
     let position = Position(event.stored.position);
-    // Once this is committed, every fold that begins passes the event over. One that is under way holds the
-    // checkpoint, and is waited for below.
+    // Every fold that begins after this commit skips the event. A fold in progress holds the
+    // checkpoint, and the code below waits for it.
     let is_new = store.record_event_drop(tenant_id, name, position, &reason.0, by).await?;
     let mut all = versions(&mut *pool.acquire().await?).await?;
     all.retain(|one| one.name == name && one.only.is_none_or(|only| only == tenant_id));
@@ -106,8 +106,8 @@ async fn drop_one(
     })
 }
 
-/// Takes an event out of a version, as far as that is filled. A version of another shape is left to the
-/// build that fills it.
+/// Removes an event from a version, if the version has reached it. A version with another schema
+/// version is left to the build that fills it.
 async fn leave_out_of(
     pool: &PgPool,
     tenant_id: TenantId,
@@ -126,7 +126,7 @@ async fn leave_out_of(
     Ok(goes_on)
 }
 
-/// Tries again what is parked behind an event: it may have been that event's fault.
+/// Retries the keys that are parked after an event, because that event may have caused the failure.
 async fn retry_behind(
     pool: &PgPool,
     tenant_id: TenantId,
@@ -138,7 +138,7 @@ async fn retry_behind(
     behind.sort_unstable_by_key(|one| one.position);
     for one in behind {
         match retry(pool, one.parked_id, Some(tenant_id)).await {
-            // Another server was faster, or another build folds it.
+            // Another server was faster, or another build folds the version.
             Ok(_) | Err(ParkedError::Missing | ParkedError::Version(_)) => {}
             Err(error) => return Err(error),
         }

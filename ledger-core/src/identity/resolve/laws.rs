@@ -1,4 +1,4 @@
-//! Laws over histories that no table lists.
+//! Properties of resolution over generated histories, which the table of cases does not list.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use super::*;
 const ANNA: NameIndex = [1; 16];
 const BEN: NameIndex = [2; 16];
 
-/// What a message tells: handles by kind and number, and a name.
+/// The handles of a message, by kind and number, and its name.
 #[derive(Debug, Clone, PartialEq)]
 struct Message {
     handles: BTreeMap<HandleKind, u8>,
     name: Option<NameIndex>,
 }
 
-/// Contacts as a vault keeps them.
+/// Contacts in memory, with the rules of the vault.
 #[derive(Default)]
 struct Vault {
-    /// The name of each, in the order they were made.
+    /// The name of each contact, in the order of creation.
     contacts: Vec<Option<NameIndex>>,
     handles: BTreeMap<(HandleKind, u8), Vec<usize>>,
 }

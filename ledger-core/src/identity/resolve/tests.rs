@@ -1,4 +1,4 @@
-//! A row for every rule.
+//! Table of cases with one row per rule.
 
 use HandleKind::{Email, ExternalId, Phone, Sip};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ fn own(candidates: &[u128]) -> Resolution {
     Resolution::Own { candidates: candidates.iter().copied().map(id).collect() }
 }
 
-/// Somebody without a name, whose strongest handle is of this kind.
+/// A contact without a name, with a strongest handle of this kind.
 fn nameless_by(kind: HandleKind) -> Contact {
     contact(1, None, kind)
 }

@@ -139,9 +139,9 @@ impl NewRows {
         }
     }
 
-    /// Gives a contact a handle. The first contact with a handle and a name holds the pair, another contact
-    /// of that name the handle alone. A message without a name does not prove that a handle of another
-    /// contact is this contact's too: the handle stays as it is.
+    /// Gives a contact a handle. The first contact with a handle and a name holds the pair; another
+    /// contact of that name holds the handle without it. A message without a name does not prove
+    /// that a handle of another contact also belongs to this one, so the handle is left unchanged.
     fn hold_one(
         &mut self,
         key: HandleKey,

@@ -27,7 +27,7 @@ pub(super) struct KnownHandle {
 pub(super) struct Known {
     pub(super) handles: HashMap<HandleKey, KnownHandle>,
     pub(super) contacts: HashMap<SubjectId, Contact>,
-    /// The first contact of each handle and name.
+    /// The first contact of each pair of handle and name.
     pub(super) holders: HashMap<(HandleKey, NameIndex), SubjectId>,
     /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: HashMap<[u8; 16], SubjectId>,

@@ -86,7 +86,7 @@ async fn insert(
     Ok(usize::try_from(written).expect("a count"))
 }
 
-/// The columns of new handles.
+/// New handles as column arrays, for one insert.
 struct Handles {
     ids: Vec<Uuid>,
     kinds: Vec<&'static str>,
@@ -103,7 +103,7 @@ impl Handles {
     }
 }
 
-/// The columns of new contacts.
+/// New contacts as column arrays, for one insert.
 struct Contacts {
     ids: Vec<Uuid>,
     names: Vec<Option<Vec<u8>>>,
@@ -125,7 +125,7 @@ impl Contacts {
     }
 }
 
-/// The columns of new holdings. No name is an empty one.
+/// New pairs of handle and contact as column arrays. An empty name stands for no name.
 struct Holdings {
     handles: Vec<Uuid>,
     contacts: Vec<Uuid>,
