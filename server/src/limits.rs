@@ -19,7 +19,7 @@ pub struct Limits {
     /// How long a large body waits for room in the budget, before it is read and answered 503.
     pub body_budget_timeout: Duration,
     /// Open connections; one beyond them is answered 503, or takes the place of a silent one. Of those
-    /// that have proved nothing each address has a quarter.
+    /// that have proved nothing each address has at most as many as are free.
     pub connections: usize,
     /// Timeout of the request head, and of an idle connection.
     pub head_timeout: Duration,

@@ -3,6 +3,10 @@
 //! A connection waits while none of its requests is under way: its head has not arrived, or it rests
 //! between two requests. Only a waiting connection is closed early, first those on which no request has
 //! shown a credential.
+//!
+//! The share of a peer is a dynamic threshold: its unproven connections never outnumber the places that are
+//! free. One peer alone can have half of all places, so a platform that sends a burst from one address is
+//! served; of n peers that open all they can, each has one of n + 1 parts, and the last part stays free.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,9 +16,7 @@ use tokio::sync::Notify;
 
 use crate::config::Network;
 
-/// One address has a quarter of all places for connections that have proved nothing.
-const PART: usize = 4;
-/// The least that it has.
+/// Minimum share of a peer, whatever is free.
 const LEAST: usize = 8;
 /// Connections that are being closed to make a place; more are not closed at once.
 const CLOSING: usize = 64;
@@ -46,7 +48,7 @@ pub(super) struct Places {
 #[derive(Debug)]
 struct Table {
     limit: usize,
-    share: usize,
+    has_shares: bool,
     proxies: Arc<[Network]>,
     /// Orders connections by since when they wait.
     clock: u64,
@@ -104,18 +106,17 @@ pub(super) struct UnderWay(Arc<Place>);
 impl Places {
     /// So many places; connections of `proxies` count against no share.
     pub(super) fn new(limit: usize, proxies: Arc<[Network]>) -> Self {
-        let share = (limit / PART).max(LEAST).min(limit);
-        Self::with_share(limit, share, proxies)
+        Self::with_shares(limit, true, proxies)
     }
 
     /// Places without shares.
     pub(super) fn unshared(limit: usize) -> Self {
-        Self::with_share(limit, limit, Arc::default())
+        Self::with_shares(limit, false, Arc::default())
     }
 
-    fn with_share(limit: usize, share: usize, proxies: Arc<[Network]>) -> Self {
+    fn with_shares(limit: usize, has_shares: bool, proxies: Arc<[Network]>) -> Self {
         let peers = HashMap::new();
-        let table = Table { limit, share, proxies, clock: 0, open: 0, closing: 0, peers };
+        let table = Table { limit, has_shares, proxies, clock: 0, open: 0, closing: 0, peers };
         Self { table: Arc::new(Mutex::new(table)), emptied: Arc::default() }
     }
 
@@ -129,14 +130,14 @@ impl Places {
         let mut table = self.table();
         let is_proxy = table.proxies.iter().any(|network| network.contains(address));
         let unproven = table.peers.get(&peer).map_or(0, |of_peer| of_peer.unproven);
-        if !is_proxy && unproven >= table.share {
+        let share = if is_proxy { table.limit } else { table.share() };
+        if unproven >= share {
             table.close_silent(peer)?;
         } else if table.open >= table.limit {
             let peer = table.peer_with_most()?;
             table.close_silent(peer).or_else(|| table.close_resting(peer))?;
         }
-        let is_hurried =
-            2 * table.open >= table.limit || (!is_proxy && 2 * unproven >= table.share);
+        let is_hurried = 2 * table.open >= table.limit || 2 * unproven >= share;
         table.open += 1;
         let of_peer = table.peers.entry(peer).or_default();
         of_peer.is_proxy = is_proxy;
@@ -165,6 +166,12 @@ impl Places {
 }
 
 impl Table {
+    /// Maximum number of unproven connections of a peer at this moment.
+    fn share(&self) -> usize {
+        let free = self.limit.saturating_sub(self.open);
+        if self.has_shares { free.max(LEAST).min(self.limit) } else { self.limit }
+    }
+
     /// The peer whose connection makes way: the one with most silent connections, then the one with most
     /// that rest, and a proxy last.
     fn peer_with_most(&self) -> Option<Peer> {
@@ -341,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_oldest_silent_connection_of_an_address_beyond_its_share_makes_way() {
-        let places = Places::new(32, Arc::default());
+        let places = Places::new(16, Arc::default());
         let seats = fill(&places, 1, 8);
         let _under_way = seats[0].begin().expect("it is open");
         let _new = fill(&places, 1, 1);
@@ -364,6 +371,20 @@ mod tests {
         let _other = new[0].begin().expect("it is open");
         let _newest = fill(&places, 3, 1);
         assert_eq!(closing(&seats), [true, true]);
+    }
+
+    #[test]
+    fn peers_that_open_all_they_can_leave_a_part_of_the_places_free() {
+        let places = Places::new(400, Arc::default());
+        let mut seats = Vec::new();
+        for round in 0..400 {
+            for nth in 0..3 {
+                seats.extend(places.enter(address(nth)).map(|admitted| admitted.seat));
+            }
+            assert!(places.table().open <= 300, "round {round}");
+        }
+        assert_eq!(places.table().open, 300);
+        assert!(places.enter(address(9)).is_some());
     }
 
     #[tokio::test]
