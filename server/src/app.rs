@@ -34,7 +34,8 @@ use crate::{api, contract, headers, ingest, ops};
 
 /// Lifetime of a CORS preflight answer in the browser's cache.
 const CORS_LIFETIME: Duration = Duration::from_mins(10);
-/// In the place of a route: there is none, a browser asked whether it may call, a head could not be read.
+/// Labels used in place of a route pattern: for a path without a route, a CORS preflight request,
+/// and a head that cannot be parsed.
 const UNMATCHED: &str = "unmatched";
 const PREFLIGHT: &str = "preflight";
 const UNREAD: &str = "unread";
@@ -280,11 +281,11 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// The pattern of the route that answered.
+/// Pattern of the route that produced the response.
 #[derive(Clone)]
 struct Route(String);
 
-/// Runs the route in time, and finishes its problem document.
+/// Runs the route with the shutdown deadline, and completes problem documents.
 async fn answer(
     axum::extract::State(app): axum::extract::State<App>,
     request: Request,
@@ -309,8 +310,10 @@ async fn answer(
     response
 }
 
-/// Names the request, measures it, sets the headers of every answer, and logs one line about it. What
-/// answers a browser's preflight comes from no route.
+/// Assigns the request id, measures the request, sets the common response headers, and logs one
+/// line.
+///
+/// A response without a route is that of the CORS layer to a preflight request.
 async fn request_middleware(
     axum::extract::State(app): axum::extract::State<App>,
     mut request: Request,
@@ -328,7 +331,8 @@ async fn request_middleware(
     response
 }
 
-/// The answer to a head that cannot be read, which reaches no route: its headers.
+/// Returns the function that counts a request with an unparsable head and makes the headers of its
+/// response. No route sees such a request.
 pub(crate) fn unread(app: &App) -> Unread {
     let app = app.clone();
     Arc::new(move |status| {
@@ -340,7 +344,7 @@ pub(crate) fn unread(app: &App) -> Unread {
     })
 }
 
-/// Sets the headers of every answer, counts it, and logs it.
+/// Sets the common response headers, records the metric, and logs one line.
 fn complete(
     response: &mut Response,
     request_id: Uuid,

@@ -93,7 +93,7 @@ pub struct Config {
     /// Origins of web pages that may read the API from a browser.
     #[serde(deserialize_with = "cors::list")]
     pub cors_origins: Vec<String>,
-    /// At which addresses reverse proxies in front of `serve` are.
+    /// Addresses and networks of reverse proxies in front of `serve`.
     #[serde(deserialize_with = "proxies::list")]
     pub proxies: Vec<Network>,
     /// The PostgreSQL server's binaries.

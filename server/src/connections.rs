@@ -1,8 +1,8 @@
-//! Accepts connections: bounds their number, applies the read and write timeouts, and closes them at
-//! shutdown.
+//! Accepts connections: limits their number, applies the read and write timeouts, and closes them
+//! at shutdown.
 //!
-//! Knows nothing of routes but that some serve every request, and some those of connections that find no
-//! place: probes, and a refusal that says when to come again.
+//! It serves two routers without knowledge of their routes: the full one, and one for connections
+//! above the limit, with the probes and a 503 with `Retry-After`.
 
 mod answered;
 mod completed;
@@ -36,29 +36,29 @@ pub(crate) use self::places::Place;
 
 /// Places for connections that find all taken, to be stopped so.
 const OVERFLOW_CONNECTIONS: usize = 64;
-/// How long a head may take to arrive when places run short.
+/// Timeout of a request head while at least half of the places, or of a peer's share, are in use.
 const HURRIED_PATIENCE: Duration = Duration::from_secs(5);
 /// The largest head of a request; each connection may hold this much while its head arrives.
 const MAX_HEAD: usize = 64 << 10;
 /// Pause after a failed `accept`, for instance when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// What a connection receives when not even a refusal by a route can be served.
+/// Response to a connection for which no place of the overflow router is free either.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n\
                           connection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// What is served on which connections.
+/// The routers, by whether the connection has a place.
 #[derive(Clone)]
 pub(crate) struct Routes {
-    /// On those that have a place.
+    /// Router for connections with a place.
     pub(crate) all: Router,
-    /// On those that have none.
+    /// Router for connections without a place.
     pub(crate) when_full: Router,
-    /// The headers of an answer to a head that cannot be read.
+    /// Makes the headers of a response to a head that cannot be parsed.
     pub(crate) unread: Unread,
 }
 
-/// Serves until stopped to stop; then takes no new connection, lets requests under way finish, and
-/// returns when every connection has ended. Connections of `proxies` count against no share.
+/// Serves until `stop` is set. Then it accepts no new connection, lets requests in progress finish,
+/// and returns when every connection has ended. No share applies to connections of `proxies`.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -120,8 +120,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     }
 }
 
-/// Refuses a connection without waiting for anything. What has arrived of a head is read, because the
-/// system would otherwise discard the answer.
+/// Refuses a connection without waiting. The received part of the head is read first, because
+/// closing a socket with unread data discards the response.
 fn turn_away(stream: TcpStream) {
     let Ok(mut stream) = stream.into_std() else { return };
     let mut head = [0; 4_096];
@@ -164,7 +164,7 @@ async fn drive_connection(
         () = seat.closed() => return,
         ended = conn.as_mut() => ended,
         () = stopped(&mut stop) => {
-            // A connection without a request is owed nothing.
+            // A connection on which no request has begun is closed at once.
             if !seat.has_asked() {
                 return;
             }

@@ -144,7 +144,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether a schema says nothing of the objects it describes, itself or in its items.
+    /// Returns whether a schema, or the schema of its items, has object type without any
+    /// description of its fields.
     fn is_bare(schema: &RefOr<Schema>) -> bool {
         match schema {
             RefOr::T(Schema::Object(object)) => {

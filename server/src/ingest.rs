@@ -62,9 +62,10 @@ const NO_SINGLE_ROUTE: &str = "no-single-route";
 /// Timeout of tool calls: the caller is waiting on the line, so the response is sent in time even
 /// if the ledger fails.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Part of it: how long the first answer of a tool call is looked for that is not recorded again.
+/// Timeout of the look-up of first answers for tool calls that are not recorded; part of
+/// [`TOOL_TIMEOUT`].
 const FIRST_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
-/// Refusals of the log after which it can still be asked for first answers.
+/// Codes of refusals after which the log can still be read for first answers.
 const LEAVES_ANSWERS: [&str; 2] = ["tenant-not-active", "overloaded"];
 
 /// Returns the ingest route with its OpenAPI description.
@@ -157,8 +158,8 @@ struct WebhookDelivery<'a> {
 }
 
 impl WebhookDelivery<'_> {
-    /// What a body says, and what names its content. The canonical text is as long as the body and
-    /// serves nothing else, so it is dropped here.
+    /// Translates a body, and computes the digest that identifies its content. The canonical text
+    /// is as long as the body and has no other use, so it is freed here.
     async fn translate(
         &self,
         body: &[u8],
@@ -223,7 +224,7 @@ impl WebhookDelivery<'_> {
         }
         let outcome = match &taken {
             Ok(IngestOutcome::Recorded(appended)) => Told::Recorded(*appended),
-            // What was only quarantined is no better for the voice.
+            // A quarantined message gives the assistant no result either.
             Ok(IngestOutcome::Ignored | IngestOutcome::Quarantined) | Err(_) => {
                 Told::Failed(&first_answers)
             }
@@ -231,7 +232,8 @@ impl WebhookDelivery<'_> {
         Ok(response::provider_response(&reply, self.source.assistant_id.as_deref(), outcome))
     }
 
-    /// Whether a body is read once more when its tenant is known: as that tenant's country means numbers.
+    /// Returns whether a body is translated again when its tenant is known, because national
+    /// numbers depend on the tenant's country.
     fn needs_body(&self, translation: &Translation) -> bool {
         self.source.tenant_id == TenantId::INSTALLATION && translation.needs_region
     }
@@ -264,7 +266,8 @@ impl WebhookDelivery<'_> {
         recorded.map(IngestOutcome::Recorded)
     }
 
-    /// What the log answers to tool calls that it does not take now; nothing when it does not say in time.
+    /// Returns the first answers in the log for tool calls that are not recorded now; empty if the
+    /// look-up fails or times out.
     async fn first_answers(&self, tenant_id: TenantId, drafts: &[Draft]) -> Vec<FirstAnswer> {
         let origin = self.origin(tenant_id);
         let asked = self.store.first_answers(&origin, drafts);
@@ -355,7 +358,6 @@ fn refuse_record(error: RecordError) -> ApiError {
     }
 }
 
-/// Returns whether a draft is a tool call.
 /// Copies the tool calls with their arguments, without the body and the conversation.
 fn tool_calls_of(drafts: &[Draft]) -> Vec<Draft> {
     let copy = |draft: &Draft| Draft {

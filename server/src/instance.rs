@@ -86,11 +86,11 @@ impl Instance {
         Self { store: Arc::new(store), migrated: 0, database, cluster }
     }
 
-    /// Opens the ledger, runs `body`, and closes the ledger whether `body` succeeded or not. Ctrl-C cancels
-    /// `body`; its committed changes remain.
+    /// Opens the ledger, runs `body`, and closes the ledger whether `body` succeeded or not. Ctrl-C
+    /// cancels `body`; its committed changes remain.
     ///
     /// # Errors
-    /// Those of opening, of `body`, then of closing.
+    /// The first error of opening, of `body`, and of closing.
     pub async fn run<T>(
         config: &Config,
         body: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,

@@ -18,8 +18,9 @@ pub struct Limits {
     pub body_budget_kib: usize,
     /// How long a large body waits for room in the budget, before it is read and answered 503.
     pub body_budget_timeout: Duration,
-    /// Open connections; one beyond them is answered 503, or takes the place of a silent one. Of those
-    /// that have proved nothing each address has at most as many as are free.
+    /// Maximum number of open connections. A further one replaces a silent connection, otherwise it
+    /// is answered 503. Each address can have at most as many unauthenticated connections as are
+    /// free.
     pub connections: usize,
     /// Timeout of the request head, and of an idle connection.
     pub head_timeout: Duration,
@@ -40,10 +41,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 5_000_000,
-            // Three of the largest, thousands of usual ones: a body takes about seven times its length until
-            // it is stored, and others wait for it.
+            // Three bodies of the maximum size, or thousands of the usual size. A body takes about
+            // seven times its length in memory until it is stored; further bodies wait.
             body_budget_kib: 16 << 10,
-            // Platforms wait 20 seconds for an answer.
+            // Platforms wait 20 seconds for a response.
             body_budget_timeout: Duration::from_secs(10),
             connections: 4_000,
             head_timeout: Duration::from_secs(30),
@@ -58,8 +59,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The usual bounds around bodies of at most `max_body` bytes. A sender that has proved nothing finds
-    /// room for one of them, too.
+    /// Returns the default limits with bodies of at most `max_body` bytes. The budget for
+    /// unauthenticated senders holds at least one such body.
     #[must_use]
     pub fn with_max_body(max_body: usize) -> Self {
         let usual = Self::default();

@@ -14,7 +14,7 @@ use crate::problem::ApiError;
 
 /// Maximum plaintext opened for one call or one page, in bytes: three of the largest webhooks.
 pub const BUDGET: usize = 15 << 20;
-/// Plaintext or facts in one page of events, in bytes, unless its first event holds more.
+/// Maximum bytes of plaintext or facts in one page of events, unless its first event is larger.
 pub const PAGE: usize = 4 << 20;
 /// Kilobytes of answers that are made or on their way.
 const TOTAL_KIB: usize = 56 << 10;

@@ -38,7 +38,7 @@ pub struct NetworkSettings {
     pub ops_listen: Option<SocketAddr>,
     /// Exact origins of pages that may read the API.
     pub cors_origins: Vec<String>,
-    /// At which addresses reverse proxies are: they have no share of the connections.
+    /// Addresses and networks of reverse proxies, to which no share of connections applies.
     pub proxies: Vec<Network>,
     /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,

@@ -37,7 +37,8 @@ async fn tool_answer(tenant: &TestTenant, call: &str) -> String {
     received(tenant, call, tool_call(call)).await
 }
 
-/// What the voice of a call hears about the tool of this body, in time.
+/// Returns the text that the platform receives as the result of the tool in this body, within its
+/// timeout.
 async fn received(tenant: &TestTenant, call: &str, body: String) -> String {
     let asked = Instant::now();
     let (status, answer) = tenant.post(body).await;

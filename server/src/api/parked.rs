@@ -30,22 +30,22 @@ impl OutcomeView {
     }
 }
 
-/// An event that a read model leaves out.
+/// Result of a drop.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DroppedView {
-    /// The tenant that the event is of.
+    /// The tenant of the event.
     tenant_id: Uuid,
-    /// The read model.
+    /// Name of the read model that leaves the event out.
     name: String,
-    /// The event.
+    /// Id of the dropped event.
     event_id: Uuid,
-    /// Its position in the log.
+    /// Position of the event in the tenant's log.
     position: i64,
-    /// `folded`: all other events of its stream are in the read model, or will be when it reaches them;
-    /// `parked`: some of them wait.
+    /// `folded`: all other events of its stream are in the read model, or will be when it reaches
+    /// them; `parked`: some of them wait.
     #[schema(value_type = ParkedOutcome)]
     state: &'static str,
-    /// Whether it had been dropped before: the first decision and its reason stand.
+    /// Whether the event had been dropped before; the first decision and its reason are kept.
     already_dropped: bool,
 }
 

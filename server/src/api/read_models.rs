@@ -106,7 +106,10 @@ async fn changeable_rebuild(
     building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
 }
 
-/// A tenant the key may name; another's is missing to it.
+/// Parses a tenant id that the key may name.
+///
+/// # Errors
+/// 404 `tenant-not-found`, also for a tenant outside the key's scope; 422 for a malformed id.
 pub(super) async fn named_tenant(
     app: &App,
     caller: &Caller,

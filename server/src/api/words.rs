@@ -72,9 +72,9 @@ words! {
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
-    /// What became of an informational message.
+    /// Result of an informational message.
     WebhookStatus = "recorded" | "duplicate" | "ignored";
-    /// A message waits until its tenant can be told.
+    /// The only status of a message that waits in quarantine.
     QuarantinedWord = "quarantined";
     /// What became of a webhook, as deliveries list it.
     DeliveryOutcome = "recorded" | "refused" | "quarantined";

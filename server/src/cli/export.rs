@@ -19,7 +19,7 @@ use super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 
-/// What is held at a time.
+/// Page size of the export, which bounds its memory.
 const PAGE: PageSize = PageSize { rows: 1_000, bytes: 4 << 20 };
 
 #[derive(Debug, clap::Subcommand)]

@@ -178,7 +178,7 @@ async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<ExitStatus
     Ok(if dropped.goes_on { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-/// Drops a parked event by its entry, or any event by its own id.
+/// Drops a parked event by the id of its entry, or any event by its own id.
 async fn drop_named(store: &Store, args: &DropArgs, reason: &Reason) -> anyhow::Result<Dropped> {
     let decision = (reason, None);
     let Some((projection, tenant)) = args.projection.as_ref().zip(args.tenant.as_ref()) else {

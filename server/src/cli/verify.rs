@@ -13,7 +13,7 @@ use super::{ExitStatus, output};
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
-/// What is held at a time.
+/// Page size of the verification, which bounds its memory.
 const PAGE: PageSize = PageSize { rows: 2_000, bytes: 4 << 20 };
 
 #[derive(Debug, clap::Args)]

@@ -1,21 +1,22 @@
-//! The URL of a PostgreSQL of its own. It may hold a password, so no refusal repeats any of it but the
-//! scheme.
+//! Validates the URL of an external PostgreSQL.
+//!
+//! The URL may contain a password, so an error message repeats no part of it except the scheme.
 
 use std::str::FromStr;
 
 use anyhow::anyhow;
 use sqlx::postgres::PgConnectOptions;
 
-/// What is taken.
+/// Start of every error message: the expected form.
 const FORM: &str = "database_url must be a PostgreSQL URL, postgres://LOGIN@HOST/DATABASE";
 const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
-/// The longest scheme that is repeated in a refusal.
+/// A longer scheme is not repeated in an error message.
 const LONGEST_SCHEME: usize = 20;
 
-/// How to connect to the database that a URL names.
+/// Parses the URL into connection options.
 ///
 /// # Errors
-/// It is no URL of PostgreSQL: the message names the form that is taken and what is wrong.
+/// The URL is not a PostgreSQL URL; the message contains the expected form and the fault.
 pub fn parse(url: &str) -> anyhow::Result<PgConnectOptions> {
     if url.trim().is_empty() {
         return Err(anyhow!("{FORM}: it is empty; without the setting there is a private one"));
@@ -26,7 +27,8 @@ pub fn parse(url: &str) -> anyhow::Result<PgConnectOptions> {
         None => return Err(anyhow!("{FORM}: it has no scheme")),
     }
     let address = url.split_once('?').map_or(url, |(address, _)| address);
-    // Faults of an option repeat its value, those of an address nothing of it.
+    // sqlx repeats the value of a faulty option in its error, but no part of a faulty address. The
+    // address is therefore parsed separately.
     let fault = PgConnectOptions::from_str(address).err();
     match (fault, PgConnectOptions::from_str(url)) {
         (_, Ok(options)) => Ok(options),
@@ -43,7 +45,7 @@ pub fn parse(url: &str) -> anyhow::Result<PgConnectOptions> {
     }
 }
 
-/// What stands before `://`, when it can be a scheme.
+/// Returns the text before `://` if it is a syntactically valid scheme.
 fn scheme(url: &str) -> Option<&str> {
     let (scheme, _) = url.split_once("://")?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -1,4 +1,4 @@
-//! The setting `proxies`: at which addresses the reverse proxies in front of the server are.
+//! The setting `proxies`: addresses and networks of the reverse proxies in front of the server.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-/// The addresses that begin with the same bits.
+/// A network in CIDR notation, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
@@ -15,7 +15,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether an address is one of them. An IPv4 address inside IPv6 is the IPv4 address.
+    /// Returns whether the network contains an address. An IPv4-mapped IPv6 address is treated as
+    /// IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -24,7 +25,7 @@ impl Network {
     }
 }
 
-/// An address as its bits, the first of them leftmost.
+/// Returns the bits of an address, left-aligned in 128 bits.
 fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(short) => u128::from(short.to_bits()) << 96,
@@ -75,7 +76,7 @@ impl Serialize for Network {
     }
 }
 
-/// A list, or one text with commas as the environment has it.
+/// Deserializes a list, or a text with commas as in an environment variable.
 pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
     struct List;
 

@@ -1,4 +1,4 @@
-//! An answer with the end of its body known.
+//! A response body that marks the end of its request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::places::UnderWay;
 
-/// A body that ends its request when it is sent or dropped.
+/// Ends the request (drops its guard) when the body is sent completely or dropped.
 pub(super) struct Answered {
     pub(super) body: Body,
     pub(super) _request: UnderWay,

@@ -1,7 +1,8 @@
-//! Answers that hyper makes itself, completed with the headers of every answer.
+//! Adds the common response headers to responses that hyper writes itself.
 //!
-//! A head that cannot be read (400, 431) reaches no route: hyper writes a status and closes. Such an
-//! answer is the only one without `x-request-id`.
+//! A head that cannot be parsed (400, 431) reaches no route: hyper writes a bare status line and
+//! closes the connection. Only such a response lacks `x-request-id`, by which it is recognized in
+//! the written bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -11,14 +12,14 @@ use std::task::{Context, Poll, ready};
 use axum::http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counts a request whose head could not be read, and returns the headers of its answer.
+/// Counts a request with an unparsable head, and returns the headers of its response.
 pub(crate) type Unread = Arc<dyn Fn(StatusCode) -> HeaderMap + Send + Sync>;
 
-/// A stream whose refusals of unreadable heads are completed.
+/// A stream that adds headers to hyper's bare error responses.
 pub(super) struct Completed<S> {
     stream: S,
     unread: Unread,
-    /// The rest of a completed answer.
+    /// The part of a completed response that is not written yet.
     rest: Vec<u8>,
 }
 
@@ -39,7 +40,7 @@ impl<S: AsyncWrite + Unpin> Completed<S> {
     }
 }
 
-/// The status of an answer that lacks our headers; `None` for everything else that is written.
+/// Returns the status of a bare error response; `None` for all other written bytes.
 fn bare_refusal(written: &[u8]) -> Option<StatusCode> {
     if !written.starts_with(b"HTTP/1.1 4") || !written.ends_with(b"\r\n\r\n") {
         return None;

@@ -1,12 +1,14 @@
-//! Places for connections: a bounded table by peer, and which connection makes way for a new one.
+//! Admission of connections: a bounded table by peer, and the choice of the connection that is
+//! closed for a new one.
 //!
-//! A connection waits while none of its requests is under way: its head has not arrived, or it rests
-//! between two requests. Only a waiting connection is closed early, first those on which no request has
-//! shown a credential.
+//! A connection is waiting while no request of it is in progress: its head has not arrived, or it
+//! is idle between two requests. Only waiting connections are closed early, those without an
+//! authenticated request first.
 //!
-//! The share of a peer is a dynamic threshold: its unproven connections never outnumber the places that are
-//! free. One peer alone can have half of all places, so a platform that sends a burst from one address is
-//! served; of n peers that open all they can, each has one of n + 1 parts, and the last part stays free.
+//! The share of a peer is a dynamic threshold: its unauthenticated connections never outnumber the
+//! free places. A single peer can have half of all places, so a platform that sends a burst from
+//! one address is served. Of n peers that open as many as they can, each has one of n + 1 equal
+//! parts, and the last part stays free.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,11 +20,11 @@ use crate::config::Network;
 
 /// Minimum share of a peer, whatever is free.
 const LEAST: usize = 8;
-/// Connections that are being closed to make a place; more are not closed at once.
+/// Maximum number of connections that are being closed for new ones at the same time.
 const CLOSING: usize = 64;
 
-/// Where connections come from: an IPv4 address, or a network of IPv6 with a prefix of 64 bits, which one
-/// sender usually has to itself.
+/// Origin of a connection: an IPv4 address, or an IPv6 network with a prefix of 64 bits, which
+/// usually belongs to one sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Peer(IpAddr);
 
@@ -50,11 +52,11 @@ struct Table {
     limit: usize,
     has_shares: bool,
     proxies: Arc<[Network]>,
-    /// Orders connections by since when they wait.
+    /// Logical clock that orders waiting connections by the start of their wait.
     clock: u64,
-    /// Connections that have a place.
+    /// Number of connections that have a place.
     open: usize,
-    /// Connections that have lost theirs and are being closed.
+    /// Number of connections that have lost their place and are being closed.
     closing: usize,
     peers: HashMap<Peer, OfPeer>,
 }
@@ -65,12 +67,13 @@ struct OfPeer {
     is_proxy: bool,
     open: usize,
     unproven: usize,
-    /// Those that wait, by since when: on which nothing was proved, and the others.
+    /// Waiting connections by the start of their wait: `silent` without an authenticated request,
+    /// `resting` with one.
     silent: BTreeMap<u64, Arc<Place>>,
     resting: BTreeMap<u64, Arc<Place>>,
 }
 
-/// What is known of one connection; changed under the lock of the table.
+/// State of one connection; changed only while the table is locked.
 #[derive(Debug, Default)]
 struct State {
     is_proven: bool,
@@ -80,7 +83,7 @@ struct State {
     is_closing: bool,
 }
 
-/// The place of one connection.
+/// The place of one connection, shared by its driver and its requests.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Places,
@@ -89,27 +92,27 @@ pub(crate) struct Place {
     close: Notify,
 }
 
-/// A place that was found.
+/// Result of an admission.
 pub(super) struct Admitted {
-    /// Freed when this is dropped.
+    /// Releases the place on drop.
     pub(super) seat: Seat,
-    /// Places run short: a head has to arrive soon.
+    /// Whether the short head timeout applies, because places are scarce.
     pub(super) is_hurried: bool,
 }
 
-/// Holds a place until it is dropped.
+/// Guard of a place; releases it on drop.
 pub(super) struct Seat(Arc<Place>);
 
-/// A request under way, until this is dropped.
+/// Guard of a request in progress; ends it on drop.
 pub(super) struct UnderWay(Arc<Place>);
 
 impl Places {
-    /// So many places; connections of `proxies` count against no share.
+    /// Creates the places of a listener. No share applies to connections of `proxies`.
     pub(super) fn new(limit: usize, proxies: Arc<[Network]>) -> Self {
         Self::with_shares(limit, true, proxies)
     }
 
-    /// Places without shares.
+    /// Creates places without shares per peer.
     pub(super) fn unshared(limit: usize) -> Self {
         Self::with_shares(limit, false, Arc::default())
     }
@@ -124,7 +127,8 @@ impl Places {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection from an address; `None` when there is none and no connection can make way.
+    /// Admits a connection from an address. Returns `None` if no place is free and no connection
+    /// can be closed for it.
     pub(super) fn enter(&self, address: IpAddr) -> Option<Admitted> {
         let peer = Peer::of(address);
         let mut table = self.table();
@@ -149,7 +153,7 @@ impl Places {
         Some(Admitted { seat: Seat(place), is_hurried })
     }
 
-    /// Resolves when no connection is left.
+    /// Resolves when all connections have ended.
     pub(super) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -172,8 +176,8 @@ impl Table {
         if self.has_shares { free.max(LEAST).min(self.limit) } else { self.limit }
     }
 
-    /// The peer whose connection makes way: the one with most silent connections, then the one with most
-    /// that rest, and a proxy last.
+    /// Returns the peer that loses a connection: the one with the most silent connections, then the
+    /// one with the most resting ones. Proxies rank last.
     fn peer_with_most(&self) -> Option<Peer> {
         let rank =
             |of_peer: &OfPeer| (!of_peer.is_proxy, of_peer.silent.len(), of_peer.resting.len());
@@ -186,7 +190,7 @@ impl Table {
         self.close_oldest(peer, false)
     }
 
-    /// The same with a connection that proved itself and rests.
+    /// Closes the oldest resting connection of a peer; its place is free at once.
     fn close_resting(&mut self, peer: Peer) -> Option<()> {
         self.close_oldest(peer, true)
     }
@@ -244,7 +248,7 @@ impl Place {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request of this connection showed a valid credential.
+    /// Marks the connection as authenticated, after a request with a valid credential.
     pub(crate) fn prove(&self) {
         let mut table = self.places.table();
         let mut state = self.state();
@@ -259,7 +263,7 @@ impl Place {
 }
 
 impl Seat {
-    /// Begins a request; `None` when the connection is being closed.
+    /// Begins a request. Returns `None` if the connection is being closed.
     pub(super) fn begin(&self) -> Option<UnderWay> {
         let mut table = self.0.places.table();
         let mut state = self.0.state();
@@ -274,17 +278,17 @@ impl Seat {
         Some(UnderWay(Arc::clone(&self.0)))
     }
 
-    /// Resolves when the connection has to make way.
+    /// Resolves when the connection has to be closed for a new one.
     pub(super) async fn closed(&self) {
         self.0.close.notified().await;
     }
 
-    /// Whether a request has begun at any time.
+    /// Returns whether a request has begun on this connection so far.
     pub(super) fn has_asked(&self) -> bool {
         self.0.state().has_asked
     }
 
-    /// For handlers, which may find that a request is proved.
+    /// Returns the place for handlers, which mark it as authenticated.
     pub(super) fn place(&self) -> Arc<Place> {
         Arc::clone(&self.0)
     }

@@ -16,9 +16,10 @@ use crate::limits::Limits;
 
 /// Larger than any tool call seen; the largest of them carries its conversation in 64 KB.
 pub(super) const SMALL_BODY: usize = 512 << 10;
-/// Bodies of one tenant that wait for room; more of the large ones are refused at once.
+/// Maximum number of bodies of one tenant that wait for memory; further large ones are refused at
+/// once.
 const WAITING: usize = 64;
-/// How long a small body waits for them: it may find room in the reserve.
+/// Time a small body waits for the budget before it tries the reserve.
 const SMALL_SHARE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Maximum time a small body waits for the reserve, where permits are released soon.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,8 +34,9 @@ pub struct BodyBudgets {
 }
 
 impl BodyBudgets {
-    /// Room for the bodies of proven senders, and a third of that for senders that still have to prove
-    /// themselves, by a signature over the body. A share has room for the largest body.
+    /// Creates a budget for authenticated senders, and one of a third of its size for senders that
+    /// are authenticated by a signature over the body. Every share holds at least one body of the
+    /// maximum size.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let Limits { body_budget_kib: budget, max_body, body_budget_timeout, .. } = *limits;
@@ -63,7 +65,7 @@ pub(super) struct BodyBudget {
     all: Budget,
     reserve: Budget,
     waiting: Shares<TenantId>,
-    /// How long a large body waits, before it is read, for those that came before it.
+    /// Maximum time a large body waits for memory before it is read.
     max_wait: Duration,
 }
 

@@ -29,17 +29,18 @@ const SOURCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Timeout of a body in the reserve, which holds small bodies only.
 const RESERVED_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Stands for the value of a header that is not visible ASCII: no secret, no signature and no time.
+/// Replaces a header value that is not visible ASCII; it matches no secret, signature or time.
 const NO_TEXT: &str = "\u{fffd}";
 
 /// A request of which only the head was read.
 pub(super) struct IngestRequest<'a> {
     app: &'a App,
     request_id: Uuid,
-    /// On which it came.
+    /// The connection of the request, which leaves the share of its address after verification.
     connection: Option<Arc<connections::Place>>,
     headers: &'a HeaderMap,
-    /// As text, for proofs. What is no text is counted and proves nothing.
+    /// The headers as text, for verification. A value that is not text still counts as a header,
+    /// but never verifies.
     texts: Vec<(String, String)>,
 }
 
@@ -214,7 +215,7 @@ impl<'a> IngestRequest<'a> {
         }
     }
 
-    /// The connection leaves the share of its address.
+    /// Exempts the connection from the share of its address.
     fn prove_connection(&self) {
         if let Some(connection) = &self.connection {
             connection.prove();

@@ -28,7 +28,7 @@ pub const NOT_CONFIGURED: &str =
 pub(super) const FAILED: &str =
     "The system cannot be reached at the moment. Nothing was done. Please try again later.";
 
-/// What a voice says when a tool call is in the log and its answer cannot be read any more.
+/// Text for the assistant when a tool call is in the log and its answer cannot be opened.
 const UNREADABLE: &str =
     "This was asked before, and its answer cannot be read any more. Please take a message instead.";
 
@@ -99,12 +99,13 @@ pub(super) fn acknowledge(taken: &IngestOutcome) -> Response {
     }
 }
 
-/// What is known of a message that wants an answer in the platform's own shape.
+/// State of a message that needs a response in the platform's format.
 #[derive(Clone, Copy)]
 pub(super) enum Told<'a> {
-    /// It is in the log.
+    /// The message is in the log.
     Recorded(Appended),
-    /// It is not; this was answered to the tool calls that are, one entry for each, or nothing is known.
+    /// The message is not in the log. Contains the first answer of each of its tool calls, or
+    /// nothing if the look-up was not made or failed.
     Failed(&'a [FirstAnswer]),
 }
 
@@ -116,7 +117,7 @@ impl Told<'_> {
         }
     }
 
-    /// The result and the error of one of the tool calls.
+    /// Returns the result and the error of the nth tool call; one of them is set.
     fn of_tool(self, nth: usize) -> (Option<String>, Option<String>) {
         let first = match self {
             Self::Recorded(_) => None,
@@ -133,7 +134,7 @@ impl Told<'_> {
     }
 }
 
-/// The answer to a message that wants one in the platform's own shape.
+/// Builds the response in the platform's format.
 pub(super) fn provider_response(
     reply: &Reply,
     assistant_id: Option<&str>,
@@ -181,7 +182,7 @@ fn tool_result(
     WebhookToolResult { tool_call_id, name: request.tool.clone(), result, error }
 }
 
-/// Text as it is, anything else as JSON.
+/// Returns text unchanged and any other value as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

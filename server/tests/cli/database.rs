@@ -63,7 +63,7 @@ async fn a_login_without_a_right_gets_the_name_of_the_right_and_the_grant() {
     let grant = "grant ledger_owner, ledger_app, ledger_projector to plain";
     assert!(ran.code == 1 && ran.stderr.contains(grant), "{}", ran.stderr);
     assert!(is_plain(&ran.stderr), "{}", ran.stderr);
-    // What the page on installing says.
+    // The grant is that of the installation page.
     for login in ["plain", "second"] {
         direct
             .execute(&format!("grant ledger_owner, ledger_app, ledger_projector to {login}"))

@@ -314,7 +314,7 @@ async fn a_parked_key_prevents_promotion_until_a_retry_or_drop() {
     );
     assert_eq!(test_dir.json(&["parked", "list"]), json!([]));
     until("it is shown", || shows(&test_dir, "calls", 4));
-    // It was folded in the version before, and is taken out of that, too.
+    // The previous version had folded the event, and has to remove it as well.
     until("both have it", || test_dir.json(&["projection", "diff", "calls"])["rows"] == 0);
     let event = text(&dropped, "event_id");
     let by_event = ["parked", "drop", event, "--projection", "calls", "--tenant", "acme"];

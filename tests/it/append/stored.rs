@@ -1,4 +1,4 @@
-//! What is stored is what was sent.
+//! The stored content equals the sent content.
 
 use chrono::{DateTime, Utc};
 use ledger_store::append::NewEvent;

@@ -6,11 +6,11 @@ use ledger_tests::{TestLedger, TestTenant, messages, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// Every order of three calls; the first two are those of two.
+/// All orders of three calls; the first two are those of two calls.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [1, 0, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// The customers of the calls: numbers, a SIP address, an e-mail address, external ids and names. `nth`
-/// keeps the sets apart.
+/// The customers of the calls: numbers, a SIP address, an e-mail address, external ids and names.
+/// `nth` makes the values of each set unique.
 fn universe(nth: usize) -> Vec<Value> {
     let number = |of: usize| format!("+1555{:07}", 100_000 + 2 * nth + of);
     let sip = format!("sip:user{nth}@pbx.example.com");
@@ -36,10 +36,10 @@ fn universe(nth: usize) -> Vec<Value> {
     ]
 }
 
-/// Of the sets of three, one in so many is played: all of them take two minutes.
+/// One in this many sets of three is tested, because all of them take two minutes.
 const ONE_IN: usize = 5;
 
-/// The places in the universe of the calls of every set of two, and of some of three.
+/// Returns indices into the universe for every set of two calls and for some sets of three.
 fn sets() -> Vec<Vec<usize>> {
     let len = universe(0).len();
     let pairs = (0..len).flat_map(|a| (a + 1..len).map(move |b| vec![a, b]));
@@ -49,7 +49,7 @@ fn sets() -> Vec<Vec<usize>> {
     pairs.chain(of_three.step_by(ONE_IN)).collect()
 }
 
-/// A call of a set. Its assistant is the name of the set.
+/// A call of a set, with the name of the set as its assistant.
 fn call(nth: usize, place: usize, customer: &Value) -> String {
     let mut body = messages::report(&format!("call-{nth}-{place}"));
     body["message"]["call"]["customer"] = customer.clone();
@@ -67,7 +67,8 @@ fn taken(sent: Option<Result<reqwest::Result<reqwest::Response>, tokio::task::Jo
     assert_eq!(answer.status(), 200);
 }
 
-/// The count of people of each set when its calls arrive in an order, and of all sets together.
+/// Returns the count of people of each set when its calls arrive in an order, and the count over
+/// all sets.
 async fn counted(sets: &[Vec<usize>], order: [usize; 3]) -> (Vec<i64>, i64) {
     let tenant = TestLedger::shared().await.tenant().await;
     for place in order {
@@ -102,7 +103,7 @@ fn the_count_of_people_is_the_same_in_every_order_of_arrival() {
         let mut differ = Vec::new();
         for order in ORDERS {
             let (counts, all) = counted(&sets, order).await;
-            // No two sets share a handle: the whole is the sum of the sets.
+            // No two sets share a handle, so the total is the sum over the sets.
             assert_eq!(all, counts.iter().sum::<i64>(), "{order:?}");
             for (nth, count) in counts.into_iter().enumerate() {
                 let first = *known.entry(nth).or_insert(count);

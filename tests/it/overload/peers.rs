@@ -1,5 +1,5 @@
-//! Peers with many connections: each address has a share of those that have proved nothing, and a silent
-//! connection makes way for a new one.
+//! Peers with many connections: each address has a share of the unauthenticated connections, and a
+//! silent connection is closed for a new one.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,19 +17,19 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The share of an address among twice as many places.
 const SHARE: usize = 8;
 
-/// The nth address of this machine.
+/// The nth loopback address of this machine.
 fn address(nth: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, nth)
 }
 
-/// A connection from one of them.
+/// Opens a connection from one of these addresses.
 async fn open_from(nth: u8, to: SocketAddr) -> Raw {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::from((address(nth), 0))).expect("an address of this machine");
     Raw(socket.connect(to).await.expect("a connection"))
 }
 
-/// Connections that have sent the first byte of a head, in the order of their opening.
+/// Opens connections that have sent the first byte of a head, in order.
 async fn silent_from(nth: u8, to: SocketAddr, count: usize) -> Vec<Raw> {
     let mut silent = Vec::new();
     for _ in 0..count {
@@ -58,7 +58,7 @@ async fn count_open(silent: &mut [Raw]) -> usize {
     open
 }
 
-/// Asks with a key, and leaves the connection open.
+/// Sends a request with a key, and leaves the connection open.
 async fn ask(raw: &mut Raw, tenant: &TestTenant) {
     let key = &tenant.key;
     raw.write_text(&format!(
@@ -81,7 +81,7 @@ fn silent_connections_of_one_address_leave_the_places_to_all_others() {
         assert_eq!(get_from(2, ledger.address, "/v1/calls").await.status(), 401);
         assert_eq!(count_open(&mut silent).await, SHARE, "its share and no more");
         assert!(is_open(&mut silent[5 * SHARE - 1]).await, "the newest");
-        // Of the same address, too, a request is served in the place of a silent connection.
+        // A request from the same address is served as well; it replaces a silent connection.
         assert_eq!(get(&ledger, "/v1/calls").await.status(), 401);
         ledger.stop().await;
     });
@@ -127,7 +127,8 @@ fn an_address_whose_requests_are_all_under_way_is_refused_with_the_time_to_come_
         let tenant = ledger.tenant().await;
         let mut slow = Vec::new();
         for _ in 0..SHARE {
-            // A wrong secret: the body is read and dropped, and the answer waits for its end.
+            // With a wrong secret the body is read and dropped, so the request stays in progress
+            // until its end.
             slow.push(Raw::begin(&tenant, "guessed-secret-00", 400_000).await);
         }
         tokio::time::sleep(SHORT).await;

@@ -162,7 +162,7 @@ fn hundreds_of_waiting_reads_cost_little_and_delay_no_other() {
     });
 }
 
-/// Calls whose rows are large, because each has so many tools.
+/// Records calls with large rows: each has many tools.
 async fn calls_with_tools(tenant: &TestTenant, calls: usize, tools: usize) {
     for call in 0..calls {
         let tool = |nth: usize| {
@@ -180,7 +180,7 @@ async fn calls_with_tools(tenant: &TestTenant, calls: usize, tools: usize) {
     tenant.settle().await;
 }
 
-/// Every page of a list: how many bytes each has, and the ids in all of them.
+/// Reads every page of a list: returns the bytes of each page, and the ids of all of them.
 async fn pages_of(tenant: &TestTenant, path: &str, id: &str) -> (Vec<usize>, Vec<String>) {
     let (mut sizes, mut seen, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {

@@ -84,7 +84,7 @@ fn beyond_the_connection_limit_requests_get_retry_after_and_probes_are_answered(
         let tenant = ledger.tenant().await;
         let slow = || Raw::begin(&tenant, &tenant.secret, 400_000);
         let held = (slow().await, slow().await);
-        // Until its head is read a connection is silent, and makes way.
+        // A connection is silent, and may be closed, until its head is read.
         tokio::time::sleep(SHORT).await;
         assert_eq!(refused(get(&ledger, "/v1/calls").await).await, "too-many-connections");
         assert_eq!(get(&ledger, "/healthz").await.status(), 200, "the process lives");

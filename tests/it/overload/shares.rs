@@ -18,7 +18,7 @@ fn large(call: &str) -> String {
     messages::message(call, "hang", &json!({ "x": "x".repeat(600_000) })).to_string()
 }
 
-/// A server that refuses a large body soon: a slow body keeps its room for four seconds.
+/// A server that refuses a large body early, because a slow body holds its memory for four seconds.
 async fn impatient() -> TestLedger {
     let body_budget_timeout = Duration::from_millis(500);
     TestLedger::start_with_limits(Limits { body_budget_timeout, ..Limits::default() }).await

@@ -1,5 +1,5 @@
-//! Events that are dropped after they were folded: what is shown, what is summed and what a rebuild
-//! gives is what the log comes to without them.
+//! Events dropped after they were folded: rows, sums and rebuilds equal those of the log without
+//! these events.
 
 mod alone;
 
@@ -27,7 +27,7 @@ use super::history::{TenantHistory, more, post_some_concurrently, tenants_with_h
 use super::sums::assert_sums;
 use crate::bad_input::problem;
 
-/// What a tenant's events are named by.
+/// Identifiers of one event of a tenant.
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Named {
     event_id: Uuid,
@@ -47,7 +47,7 @@ async fn events(conn: &mut PgConnection, tenant_id: TenantId, kind: &str) -> Vec
     .expect("the log answers")
 }
 
-/// The events of one call.
+/// Returns the events of one call.
 async fn events_of(conn: &mut PgConnection, tenant_id: TenantId, call: &str) -> Vec<Named> {
     let mut all = events(conn, tenant_id, "call").await;
     let stream = tenant_id.stream_of("call", "vapi", call).0;
@@ -82,14 +82,15 @@ impl Dropping {
     }
 }
 
-/// A report of a cost.
+/// A report with this cost.
 fn report(call: &str, cost: f64) -> String {
     let mut report = messages::report(call);
     report["message"]["cost"] = json!(cost);
     report.to_string()
 }
 
-/// From now on no sum of costs is 1,000 or more: a call that would make it so is parked.
+/// Constraint that refuses a sum of costs of 1,000 or more, so that a call that exceeds it is
+/// parked.
 const NARROW: &str = "alter table calls_v2.call_rollups add constraint narrow
                       check (cost_nanos < 1000000000000) not valid";
 
@@ -145,8 +146,8 @@ fn calls_that_a_folded_event_hides_are_listed_and_summed_after_it_is_dropped() {
     });
 }
 
-/// Drops about a third of the events of each tenant, of calls and of what else is counted, at two
-/// servers while more is told. Rows and sums are those of a rebuild.
+/// Drops about a third of the events of each tenant, of `calls` and of `usage`, through two
+/// servers, while more events arrive. Rows and sums equal those of a rebuild.
 fn any_history(seed: u64) {
     run(async {
         let own = OwnDatabase::create().await;
@@ -179,7 +180,7 @@ fn any_history(seed: u64) {
         }
         here.stop().await;
         there.stop().await;
-        // The same, cut into other batches.
+        // A rebuild with other batch sizes has the same result.
         let batches = Batches { read: rng.usize(1..50), fold: rng.usize(1..100), close: 0 };
         let engine = Engine::start(&own, batches);
         assert_rebuilds_to_the_same(&engine.store).await;
@@ -197,7 +198,7 @@ fn after_any_folded_events_are_dropped_what_is_live_is_what_a_rebuild_gives_2() 
     any_history(12);
 }
 
-/// How many drops a tenant's log holds.
+/// Returns the number of drop decisions in a tenant's log.
 async fn decisions(conn: &mut PgConnection, tenant: &TestTenant) -> usize {
     let all: Vec<Uuid> = sqlx::query_scalar(
         "select event_id from ledger.events

@@ -225,7 +225,8 @@ pub(super) async fn assert_sums(
     assert_eq!(listed, used.collect());
 }
 
-/// Which callers tell a handle is kept, and whether several do.
+/// Asserts that the pairs of handle and caller are stored, and whether several callers have the
+/// handle.
 async fn assert_handles(
     conn: &mut PgConnection,
     version: i32,

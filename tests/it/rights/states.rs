@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{command, send, set_state, vault_rows};
 use crate::bad_input::problem;
 
-/// When tools are called, in milliseconds.
+/// Time of the tool calls, in milliseconds since the Unix epoch.
 const AT: i64 = 1_764_500_000_000;
 
 fn tool_call(call: &str, tool_call_id: &str) -> String {
@@ -77,7 +77,8 @@ fn a_frozen_tenant_answers_repetitions_and_accepts_no_new_event() {
     });
 }
 
-/// A message that asks for the results of these tool calls, each an id and a time of its arguments.
+/// A message that requests the results of these tool calls, each given by its id and the `time`
+/// argument.
 fn asked(call: &str, tool_calls: &[(&str, &str)], timestamp: i64) -> String {
     let listed = tool_calls.iter().map(|(id, starts_at)| {
         json!({ "id": id, "type": "function",
@@ -116,7 +117,7 @@ fn a_known_tool_call_in_another_body_gets_its_first_answer_in_every_state() {
             let refused = mixed["results"][0]["error"].as_str().expect("a refusal");
             assert!(refused.contains("Nothing was done"), "{refused}");
             assert_ne!(mixed["results"][0]["error"], one["error"], "nothing is recorded of it");
-            // The platform's id is the tool call's name, whatever a model makes of its arguments.
+            // The platform's id identifies the tool call, even if the model sends other arguments.
             let other_words = tenant.post_ok(asked("c-1", &[("t-1", "9 o'clock")], AT + 3)).await;
             assert_eq!(other_words, json!({ "results": [one] }));
             let elsewhere = tenant.post_ok(asked("c-2", &[("t-1", "nine")], AT + 4)).await;

@@ -35,7 +35,7 @@ pub(super) const DIR: &str = "LEDGER_TORTURE_DIR";
 pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
 /// Variable with the bug to inject, as `ledger_store::injected_faults` reads it.
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
-/// How many connections a server takes: few enough for one fault to want all of them.
+/// Connection limit of a server, small enough for a single fault to use it up.
 pub(super) const CONNECTIONS: usize = 512;
 /// What a server prints before its address.
 pub(super) const LISTENING: &str = "listening ";

@@ -138,7 +138,7 @@ impl Serving {
         Ok(())
     }
 
-    /// Where it listens itself.
+    /// Address on which the server itself listens.
     pub(super) fn address(&self) -> SocketAddr {
         *self.address.lock().expect("nothing panics while holding it")
     }

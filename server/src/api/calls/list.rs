@@ -22,10 +22,10 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// Bytes of JSON that the rows of one page open to, unless its first row opens to more. An open row takes
-/// a few times as much.
+/// Maximum bytes of JSON in the opened rows of one page, unless its first row is larger. The
+/// decoded rows take a few times as much memory.
 const ROWS: usize = 2 << 20;
-/// A page that opens to no more needs no room of its own.
+/// A page with at most this many bytes needs no memory reservation.
 const SMALL: usize = 512 << 10;
 
 /// A page of calls, newest first.

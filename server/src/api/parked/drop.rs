@@ -17,32 +17,34 @@ use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
 
-/// The reason, and the read model when the path names an event.
+/// The reason, and the read model if the path contains an event id.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct DropRequest {
-    /// Why the event is left out, in one line of 1 to 200 characters. It is kept in the log, readable: no
+    /// Reason of the drop, in one line of 1 to 200 characters. It is stored readable in the log: no
     /// personal data.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
-    /// The read model that leaves the event out. With it, the id in the path is an event's.
+    /// The read model that leaves the event out. With it, the id in the path is that of an event,
+    /// otherwise that of a parked entry.
     projection: Option<String>,
-    /// The tenant of the event: a key of the installation names it, with `projection`. A tenant's key may
-    /// name its own only.
+    /// The tenant of the event; required with `projection` and a key of the installation. A
+    /// tenant's key may name only its own tenant.
     tenant_id: Option<Uuid>,
 }
 
-/// Leaves an event out of a read model, in every version and for good: a parked one by the id of its entry,
-/// or any event of the tenant by its own id and `projection`. What the event has come to is taken out of
-/// rows and sums, an event that is not reached yet is passed over, and what waited behind it is folded.
-/// The event stays in the log, which also records the decision and its reason. Dropping an event again
-/// changes nothing.
+/// Drops an event from a read model, in every version and for good.
+///
+/// The path contains the id of a parked entry or, with `projection`, the id of any event of the
+/// tenant. A folded event is removed from rows and sums, an event that is not reached yet will be
+/// skipped, and events that wait behind it are folded. The event stays in the log, which also
+/// records the decision and its reason. Dropping an event again changes nothing.
 ///
 /// # Errors
-/// 404 `parked-not-found`, `event-not-found`, for another tenant's as well; 404 `projection-not-found`,
-/// `tenant-not-found`; 409 `event-not-folded`: the read model folds no events of this kind; 403
-/// `tenant-not-active`; 422 for a field, by name.
+/// 404 `parked-not-found` or `event-not-found`, also for an event of another tenant; 404
+/// `projection-not-found`, `tenant-not-found`; 409 `event-not-folded` if the read model folds no
+/// events of this kind; 403 `tenant-not-active`; 422 for a field, by name.
 #[utoipa::path(
     post, path = "/v1/parked/{parked_id}/drop", operation_id = "drop_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The parked entry; with `projection` in the body, the event")),

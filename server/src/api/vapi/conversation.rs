@@ -26,8 +26,8 @@ pub(super) struct VapiConversation<'a> {
     pub(super) call: &'a Call,
     pub(super) opened: &'a BTreeMap<i64, OpenedEvent>,
     pub(super) report_fields: &'a BTreeMap<i64, ReportFields>,
-    /// Where the messages lie that the call is reported by, the weightiest first: its reports, else the
-    /// latest messages.
+    /// Positions of the messages that report the call, in descending precedence: its reports,
+    /// otherwise its latest messages.
     pub(super) told_at: &'a [i64],
 }
 
@@ -117,7 +117,7 @@ impl ReportedFields {
     }
 }
 
-/// Text as it is, anything else as JSON.
+/// Returns text unchanged and any other value as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

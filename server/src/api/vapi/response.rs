@@ -32,8 +32,8 @@ use crate::read_budget::BUDGET;
 const MAX_BATCH_CALLS: usize = 100;
 const MAX_BATCH_ROW_BYTES: usize = 2 << 20;
 const MAX_BATCH_SEALED_BYTES: usize = 1 << 20;
-/// How many messages a call without a report is told by. Each repeats most of what the one before it
-/// told of the call.
+/// Number of latest messages that replace the report of a call without one. Few suffice, because
+/// each message repeats most of the previous one.
 const MESSAGES_READ: i64 = 5;
 /// What is written of a list before it is handed over.
 const MIN_CHUNK: usize = 256 << 10;
@@ -47,17 +47,17 @@ pub(super) struct AuditedAccess {
     pub(super) resource: Option<Uuid>,
 }
 
-/// One call, with what is sealed about it.
+/// One call with its sealed data.
 struct Sealed {
     row: CallListing,
     parties: Parties,
-    /// Where the messages lie that it is told by, the weightiest first.
+    /// Positions of the messages that report the call, in descending precedence.
     told_at: Vec<i64>,
-    /// The events it is written from, as far as they are read already.
+    /// The events to open for the call, as far as they have been read.
     events: Vec<StoredEvent>,
 }
 
-/// Some calls, and whose what is sealed about them is.
+/// Calls that are opened together, and the subjects of their sealed data.
 #[derive(Default)]
 struct CallBatch {
     calls: std::vec::IntoIter<Sealed>,
@@ -179,7 +179,7 @@ impl AuditedAccess {
         caller.audit_personal_read(app, action, *resource, count, subjects).await
     }
 
-    /// The next calls that are opened together; none after the last.
+    /// Returns the next calls that are opened together; an empty batch after the last call.
     async fn next_batch(
         &self,
         rows: &mut (impl Iterator<Item = CompressedListing> + Send),
@@ -259,7 +259,7 @@ impl AuditedAccess {
     async fn write(&self, to: &mut Vec<u8>, call: Sealed) -> Result<(), ApiError> {
         let Sealed { row, parties, told_at, mut events } = call;
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
-        // What is sealed is read in the turn, too: it takes as much memory as what is opened.
+        // The permit also covers reading, because sealed data takes as much memory as opened data.
         let _permit = app.read_budget.open_permit().await;
         if self.is_personal() && events.is_empty() {
             events = read_within_budget(app, tenant_id, &event_positions(&row, &told_at)).await?;
@@ -321,7 +321,7 @@ fn reports_of(row: &CallListing) -> Vec<i64> {
     row.call.reports().into_iter().map(|Position(at)| at).collect()
 }
 
-/// Finds the latest messages of the calls that have no report.
+/// Finds the latest messages of the calls without a report.
 async fn find_messages(
     tx: &mut TenantTx,
     rows: &[CallListing],

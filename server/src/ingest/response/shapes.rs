@@ -1,4 +1,4 @@
-//! The shapes of answers to webhooks, as they are written and as the served document describes them.
+//! Response bodies of webhooks, for serialization and for the OpenAPI document.
 
 use std::borrow::Cow;
 
@@ -10,92 +10,92 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::words::{QuarantinedWord, WebhookStatus};
 
-/// What a webhook is answered with.
+/// Body of the response to a webhook, by kind of message.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum WebhookAnswer {
-    /// An informational message.
+    /// Response to an informational message.
     Acknowledged(WebhookAcknowledged),
-    /// `tool-calls`.
+    /// Response to `tool-calls`.
     ToolResults(WebhookToolResults),
-    /// `function-call`.
+    /// Response to `function-call`.
     Function(WebhookFunctionResult),
-    /// `assistant-request`.
+    /// Response to `assistant-request`.
     Assistant(WebhookAssistant),
-    /// A request that nothing is set up for.
+    /// Response to a request for which nothing is configured.
     Refused(WebhookRefusal),
-    /// `knowledge-base-request`.
+    /// Response to `knowledge-base-request`.
     Documents(WebhookDocuments),
 }
 
-/// The answer to an informational message.
+/// Response to an informational message.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookAcknowledged {
-    /// Whether it is in the log since, was in it before, or is not meant to be there.
+    /// Whether it was recorded now, was recorded before, or is not recorded by design.
     #[schema(value_type = WebhookStatus)]
     pub(super) status: &'static str,
-    /// The position of the first of its events; absent when it was ignored.
+    /// Position of the message's first event; absent if the message was ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) position: Option<i64>,
 }
 
-/// A message that waits until its tenant can be told.
+/// Response to a message that waits in quarantine because no single tenant was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookQuarantined {
-    /// Always the same word.
+    /// Always `quarantined`.
     #[schema(value_type = QuarantinedWord)]
     pub(super) status: &'static str,
 }
 
-/// The results of tool calls, in the order they were asked for.
+/// Results of tool calls, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookToolResults {
-    /// One for each tool call.
+    /// One result for each tool call of the request.
     pub(super) results: Vec<WebhookToolResult>,
 }
 
-/// The result of a tool call: `result` or `error`.
+/// Result of one tool call: either `result` or `error` is set.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookToolResult {
-    /// The id as it came.
+    /// Id of the tool call as received; null if the request had none.
     pub(super) tool_call_id: Option<String>,
-    /// The tool.
+    /// Name of the tool.
     pub(super) name: String,
-    /// What it gave back, as a voice can speak it.
+    /// Result as text that the assistant can say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) result: Option<String>,
-    /// Why it was refused, as a voice can speak it.
+    /// Reason of the refusal as text that the assistant can say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) error: Option<String>,
 }
 
-/// The result of the one function of an older message.
+/// Result of the single function of an older message.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookFunctionResult {
-    /// What it gave back, as a voice can speak it.
+    /// Result or error as text that the assistant can say.
     pub(super) result: String,
 }
 
-/// Which assistant answers a call.
+/// The assistant that answers a call.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookAssistant {
-    /// Its id on the platform.
+    /// Id of the assistant on the platform.
     pub(super) assistant_id: String,
 }
 
-/// Why a request is refused.
+/// Refusal of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookRefusal {
-    /// A sentence that a voice can speak.
+    /// Reason as a sentence that the assistant can say.
     pub(super) error: String,
 }
 
-/// Documents of a knowledge base, in the platform's shape.
+/// Documents of a knowledge base, in the platform's format.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct WebhookDocuments(pub(super) Value);

@@ -1,4 +1,4 @@
-//! Drops without a server: what the engine makes of decisions by itself.
+//! Drop decisions without a server: the engine applies them when it reads them from the log.
 
 use ledger_core::ids::Position;
 use ledger_tests::{OwnDatabase, messages, run};
@@ -90,7 +90,7 @@ fn an_event_that_cannot_be_taken_out_parks_its_call_until_it_can() {
         tenant.post_ok(messages::report("other").to_string()).await;
         tenant.settle().await;
         let (store, id) = (&ledger.store, tenant.tenant_id);
-        // Sums cannot be made smaller.
+        // A constraint that prevents the removal, because no sum can decrease.
         let stuck =
             "alter table calls_v2.call_rollups add constraint stuck check (calls > 1) not valid";
         sqlx::raw_sql(stuck).execute(&mut conn).await.expect("stuck");
@@ -133,7 +133,7 @@ fn events_of_a_call_that_waits_may_be_dropped_in_any_order() {
         let engine = Engine::start(&own, Batches::default());
         until("it is projected", async || is_current(&engine.store, tenant_id).await).await;
         let store = &engine.store;
-        // The first was folded, the last waits behind the one that cannot be read.
+        // The first event is folded; the last one waits behind the event that cannot be read.
         for event in [&events[2], &events[0]] {
             assert!(!dropped(store, tenant_id, event).await.goes_on, "it waits");
         }

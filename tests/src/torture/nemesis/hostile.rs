@@ -1,5 +1,6 @@
-//! Faults of one tenant or one address: it sends and asks what no other would, or its row is held. The other tenants must not
-//! notice: none of their webhooks is refused, and their median stays within five times what it was.
+//! Faults of one tenant or one address: unusual requests, unusual load, or a locked row. The other
+//! tenants must not notice: none of their webhooks is refused, and their median latency stays
+//! within five times its earlier value.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -153,8 +154,8 @@ async fn slow_bodies(world: &World, server: usize) {
     }
 }
 
-/// More connections than a server takes, all of one address, with the first byte of a head each. Those that
-/// the server closes are opened again.
+/// Opens more connections from one address than a server accepts, each with the first byte of a
+/// head. Connections that the server closes are opened again.
 async fn silent_peer(world: &World, server: usize) {
     let to = world.servers[server].address();
     let mut silent = Vec::new();

@@ -1,4 +1,4 @@
-//! What messages make new in an empty vault, decided one after the other.
+//! New rows for messages that an empty vault resolves one after the other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use super::*;
 const ANNA: Option<NameIndex> = Some([1; 16]);
 const BEN: Option<NameIndex> = Some([2; 16]);
 
-/// Ids that count up.
+/// An id source that counts up.
 #[derive(Default)]
 struct Counted(AtomicU64);
 
@@ -33,7 +33,7 @@ struct Vault {
 }
 
 impl Vault {
-    /// A message of a new call with handles, strongest first, and perhaps a name.
+    /// Resolves a message of a new call with handles, strongest first, and perhaps a name.
     fn take(&mut self, handles: &[(HandleKind, u8)], name: Option<NameIndex>) -> ResolvedPerson {
         self.calls += 1;
         let question = Lookup {
@@ -85,7 +85,7 @@ fn a_handle_and_a_name_are_held_by_one_contact() {
     assert_eq!(both.facts.holders, [by_number.subject_id, by_sip.subject_id]);
     assert!(both.facts.has_name && by_sip.facts.holders.is_empty());
     assert_eq!(vault.take(&[(Sip, 1)], ANNA).facts.holders.len(), 0);
-    // The number with another name is held by another.
+    // The pair of the number and the other name has another contact.
     let ben = vault.take(&[(Phone, 1), (Sip, 1)], BEN);
     assert!(ben.facts.holders.is_empty() && ben.subject_id != both.subject_id);
 }
@@ -96,7 +96,7 @@ fn two_external_ids_of_one_name_and_number_are_two_contacts() {
     let first = vault.take(&[(ExternalId, 1), (Phone, 1)], ANNA).subject_id;
     let second = vault.take(&[(ExternalId, 2), (Phone, 1)], ANNA).subject_id;
     assert_ne!(first, second);
-    // A call without an id is of neither.
+    // A call without an external id is about neither of the two contacts.
     let neither = vault.take(&[(Phone, 1)], ANNA).subject_id;
     assert!(![first, second].contains(&neither));
     assert_eq!(vault.take(&[(Phone, 1)], ANNA).subject_id, neither);

@@ -51,7 +51,8 @@ pub(super) struct VapiTimeRange {
     timezone: &'static str,
 }
 
-/// A value of a row: counts, keys and dates are text, sums and averages numbers, what is not known null.
+/// A value in a row: counts, keys and dates are text, sums and averages are numbers, unknown values
+/// are null.
 pub(super) struct VapiFigure;
 
 impl PartialSchema for VapiFigure {

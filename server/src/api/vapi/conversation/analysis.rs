@@ -1,4 +1,4 @@
-//! `analysis`: what a model made of the call.
+//! `analysis`: the results of a model's analysis of the call.
 
 use ledger_core::call::Call;
 use serde::Serialize;
@@ -7,22 +7,22 @@ use utoipa::ToSchema;
 
 use super::{ReportedFields, VapiConversation};
 
-/// What somebody's model made of the call: claims, never evidence.
+/// Results of the platform's analysis of the call. They are claims of a model, not evidence.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::vapi) struct Analysis {
-    /// A summary.
+    /// Summary of the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::api::vapi) summary: Option<String>,
-    /// What was extracted.
+    /// Data extracted by a single definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     structured_data: Option<Value>,
-    /// What was extracted, by several definitions.
+    /// Data extracted by several definitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     structured_data_multi: Option<Value>,
-    /// The verdict; without scope `personal` only a plain one, `true` or `false`.
+    /// The verdict as text; without scope `personal` only a plain verdict, `true` or `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     success_evaluation: Option<String>,
     #[serde(flatten)]
@@ -31,7 +31,8 @@ pub(in crate::api::vapi) struct Analysis {
 }
 
 impl Analysis {
-    /// What is known of it; `None` when nothing is.
+    /// Builds the analysis from the known facts and the opened sections; `None` if nothing is
+    /// known.
     pub(in crate::api::vapi) fn of(
         call: &Call,
         conversation: Option<VapiConversation<'_>>,
@@ -65,7 +66,7 @@ impl Analysis {
     }
 }
 
-/// Vapi's structured outputs are objects with a name and a result, by id.
+/// Returns whether the data are Vapi's structured outputs: objects with name and result, by id.
 pub(super) fn is_outputs(extracted: &Value) -> bool {
     let is_output =
         |reported: &Value| reported.get("name").is_some() && reported.get("result").is_some();

@@ -1,4 +1,4 @@
-//! `artifact`: what a call left behind.
+//! `artifact`: the recorded content of a call.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,75 +9,75 @@ use super::analysis::is_outputs;
 use super::messages::{Messages, ModelMessage, VapiMessage, messages, model_messages, moments};
 use super::{ReportedFields, VapiConversation};
 
-/// What the call left behind.
+/// Recorded content of a call: messages, transcript, recordings and extracted data.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::vapi) struct Artifact {
-    /// What was said and which tools were called. Left out unless the time of every turn is known.
+    /// Turns and tool calls. Absent unless the time of every turn is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<VapiMessage>>)]
     pub(in crate::api::vapi) messages: Option<Messages>,
-    /// The same, as language models read it.
+    /// The same messages in the format of language models.
     #[serde(rename = "messagesOpenAIFormatted", skip_serializing_if = "Vec::is_empty")]
     messages_open_ai_formatted: Vec<ModelMessage>,
-    /// The transcript.
+    /// Transcript of the whole call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::api::vapi) transcript: Option<String>,
-    /// Both sides in one channel.
+    /// URL of the recording with both sides in one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::api::vapi) recording_url: Option<String>,
-    /// A channel for each side.
+    /// URL of the recording with one channel per side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::api::vapi) stereo_recording_url: Option<String>,
-    /// With pictures.
+    /// URL of the video recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_recording_url: Option<String>,
-    /// The same recordings, by channel.
+    /// URLs of the same recordings by channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<Recording>,
-    /// What was extracted, by the id of its definition.
+    /// Extracted data, by the id of their definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     structured_outputs: Option<Value>,
-    /// Everything else Vapi told of it, in its place: `variableValues`, `nodes`, `transfers`,
-    /// `performanceMetrics`, `logUrl` and others.
+    /// All other fields that Vapi reported for the artifact: `variableValues`, `nodes`,
+    /// `transfers`, `performanceMetrics`, `logUrl` and others.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     reported: ReportedFields,
 }
 
-/// Recordings by channel.
+/// URLs of recordings by channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::vapi) struct Recording {
-    /// A channel for each side.
+    /// Recording with one channel per side.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_url: Option<String>,
-    /// With pictures.
+    /// Recording with video.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_url: Option<String>,
-    /// In one channel.
+    /// Recordings with one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     mono: Option<Mono>,
 }
 
-/// Recordings in one channel.
+/// URLs of recordings with one channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::vapi) struct Mono {
-    /// Both sides.
+    /// Recording of both sides.
     #[serde(skip_serializing_if = "Option::is_none")]
     combined_url: Option<String>,
-    /// The assistant alone.
+    /// Recording of the assistant only.
     #[serde(skip_serializing_if = "Option::is_none")]
     assistant_url: Option<String>,
-    /// The person alone.
+    /// Recording of the customer only.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_url: Option<String>,
 }
 
 impl Artifact {
-    /// What is known of it; `None` when nothing is.
+    /// Builds the artifact from the opened sections; `None` if nothing is known.
     pub(in crate::api::vapi) fn of(
         conversation: VapiConversation<'_>,
         started_at: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-//! What was said and done in order: `messages`, and the same as language models read it.
+//! Turns and tool calls in order: `messages`, and the same in the format of language models.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{VapiConversation, text};
 use crate::api::vapi::number::DecimalNumber;
 
-/// One thing that was said or done, in order.
+/// A turn or a tool call of the conversation.
 pub(super) enum Moment<'a> {
     Turn(&'a Turn),
     Tool(&'a ToolCall),
@@ -29,51 +29,53 @@ impl Moment<'_> {
     }
 }
 
-/// Messages as JSON, shared by the places that show them.
+/// Messages as JSON; shared by `messages` and `artifact.messages`.
 pub(in crate::api::vapi) type Messages = Arc<[Box<RawValue>]>;
 
 /// One message of the conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::vapi) struct VapiMessage {
-    /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; others as Vapi told them.
+    /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; other values as Vapi reported
+    /// them.
     #[schema(value_type = String)]
     role: &'static str,
-    /// What was said; empty for tool calls, and absent from results of tools as Vapi tells them.
+    /// Text of the turn; empty for tool calls, absent from results of tools as in Vapi's messages.
     #[schema(required = false)]
     message: String,
-    /// Tool calls, in the form language models use.
+    /// Tool calls in the format of language models.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     tool_calls: Option<Value>,
-    /// Milliseconds since the Unix epoch.
+    /// Start of the message in milliseconds since the Unix epoch.
     time: i64,
-    /// When it was over; where that was not told, when it began. Of turns only.
+    /// End of a turn; its start if Vapi did not report the end. Absent from other messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<i64>,
-    /// As Vapi told it; else counted from `startedAt`, or from the first message when that was not told.
+    /// Seconds as reported by Vapi; otherwise counted from `startedAt`, or from the first message
+    /// if that is unknown.
     #[schema(value_type = f64)]
     seconds_from_start: DecimalNumber,
 }
 
-/// The same, as language models read it.
+/// One message in the format of language models.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct ModelMessage {
     /// `assistant`, `user` or `tool`.
     role: String,
-    /// What was said, or what the tool gave back.
+    /// Text of the turn, or result of the tool.
     content: Option<String>,
-    /// Tool calls.
+    /// Tool calls of an assistant's message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     tool_calls: Option<Value>,
-    /// Which of them `content` is the result of.
+    /// Id of the tool call with `content` as its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<String>,
 }
 
-/// Turns with the tool calls between them. Where the time of something is not known, nobody can say
-/// what was between what: then the turns alone, in their order.
+/// Returns turns and tool calls by time. If any time is unknown, their order is unknown too: the
+/// turns alone are returned, in recorded order.
 pub(super) fn moments<'a>(
     conversation: &VapiConversation<'a>,
     tools: &'a [ToolCall],
@@ -87,8 +89,8 @@ pub(super) fn moments<'a>(
     all
 }
 
-/// As Vapi told them, in its order: those of the report whose messages count. Without a report and
-/// without turns of their own, those of the latest message with any.
+/// Returns Vapi's own messages in their order: those of the report with the highest precedence.
+/// Without a report and without recorded turns, those of the latest message that lists any.
 fn reported_messages(conversation: &VapiConversation<'_>) -> Option<Messages> {
     let texts = match conversation.call.conversation().get("messages") {
         Some(Position(at)) => conversation.report_fields.get(at)?.messages.as_ref()?,
@@ -100,8 +102,8 @@ fn reported_messages(conversation: &VapiConversation<'_>) -> Option<Messages> {
     texts.iter().map(|text| RawValue::from_string(text.clone()).ok()).collect()
 }
 
-/// The messages as Vapi told them, else as it would tell them, as far as they can be told: a message of
-/// Vapi's has a time.
+/// Returns Vapi's own messages, otherwise messages built from the recorded turns and tool calls.
+/// `None` if a time is unknown, because a message in Vapi's format requires one.
 pub(super) fn messages(
     conversation: &VapiConversation<'_>,
     moments: &[Moment<'_>],
@@ -157,7 +159,8 @@ pub(super) fn model_messages(
 }
 
 impl VapiConversation<'_> {
-    /// One tool call as language models write it: its arguments are JSON inside a string.
+    /// Returns one tool call in the format of language models, with its arguments as JSON inside a
+    /// string.
     fn tool_calls(&self, tool: &ToolCall) -> Value {
         let arguments = self.reported(tool, |io| io.arguments.as_ref()).map(text);
         let function = json!({ "name": tool.tool, "arguments": arguments.unwrap_or_default() });
