@@ -156,12 +156,12 @@ pub async fn retry(
     let mut tx = begin(pool).await?;
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let projector = named(&parked.name)?;
-    // The engine waits: what it would fold next comes after what we fold.
+    // The engine waits for this lock, so the events it folds next follow those folded here.
     let held = hold(&mut tx, parked.tenant_id, &*projector, parked.version).await?;
-    // Its version went meanwhile, and it with it.
+    // The version was removed since, and its parked entries with it.
     let held = held.ok_or(ParkedError::Missing)?;
     ensure_schema_version(&*projector, held.shape)?;
-    // Whoever retried it meanwhile is done now.
+    // A concurrent retry of the entry has finished by now.
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let Some(target) = held.target(&*projector, parked.version) else { return Ok(false) };
     let key = (projector.name(), parked.key);

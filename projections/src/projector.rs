@@ -124,8 +124,8 @@ impl LogEvent {
         }
     }
 
-    /// Why only a newer build can read it, when that is so: what it means cannot even be guessed, so
-    /// nobody who wants it goes on.
+    /// Returns why only a newer build can read the event, if so. Its meaning is unknown, so every
+    /// read model that handles it halts here.
     #[must_use]
     pub fn requires_newer_build(&self) -> Option<String> {
         match &self.recorded {

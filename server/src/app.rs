@@ -291,7 +291,8 @@ async fn answer(
     request: Request,
     next: Next,
 ) -> Response {
-    // The pattern, not the path: paths may one day hold what somebody should not read in a log.
+    // The pattern instead of the path, because a path may contain values that do not belong in a
+    // log.
     let route = request
         .extensions()
         .get::<MatchedPath>()

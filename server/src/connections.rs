@@ -129,7 +129,7 @@ fn turn_away(stream: TcpStream) {
     let _ = stream.write(TOO_MANY);
 }
 
-/// One connection, to its end.
+/// Serves one connection until its end.
 async fn drive_connection(
     stream: TcpStream,
     routes: Router,

@@ -327,9 +327,9 @@ impl WebhookDelivery<'_> {
     }
 }
 
-/// What names the content of a message as it was sent. The quarantine can keep it without keeping
-/// the provider secrets that were in the body, so that a message it gave to a tenant is known again
-/// when the platform repeats it.
+/// Computes the digest that identifies the content of a message as it was sent. The quarantine
+/// stores the digest without the provider secrets of the body, so that a replayed message is
+/// recognized when the platform sends it again.
 fn name_content(canonical: &[u8]) -> ContentDigest {
     digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }

@@ -16,7 +16,7 @@ pub struct Limits {
     /// Memory budget for webhook bodies in flight from authenticated senders, in KiB. Unauthenticated senders
     /// have a third of it, and each budget has a reserve for small bodies: see [`crate::ingest::BodyBudgets`].
     pub body_budget_kib: usize,
-    /// How long a large body waits for room in the budget, before it is read and answered 503.
+    /// How long a large body waits for the budget before it is read; after that it is answered 503.
     pub body_budget_timeout: Duration,
     /// Maximum number of open connections. A further one replaces a silent connection, otherwise it
     /// is answered 503. Each address can have at most as many unauthenticated connections as are

@@ -27,7 +27,7 @@ pub enum Status {
     Queued,
     /// Ringing at the called party.
     Ringing,
-    /// Answered, with the conversation under way.
+    /// Answered, with the conversation in progress.
     InProgress,
     /// Being forwarded to another party.
     Forwarding,
@@ -131,8 +131,9 @@ impl PersonFacts {
     }
 }
 
-/// Facts that any message about a call may have besides its own; part of the facts of each call
-/// event. Their source is the provider's snapshot of the call, which is as old as the call itself.
+/// Facts about the call that any of its messages may contain, whatever its type; part of the facts
+/// of each call event. Their source is the provider's snapshot of the call, which is as old as the
+/// call itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallFacts {

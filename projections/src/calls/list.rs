@@ -49,7 +49,7 @@ impl StoredCall {
     }
 }
 
-/// What a page is narrowed to. Every filter has a typed column; absent ones narrow nothing.
+/// Filter of a page. Every filter has a typed column; absent ones do not restrict the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFilter {
     /// Earliest start of a call (inclusive).

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::state;
 
-/// One call, with the timestamps such an API shows.
+/// One call with the timestamps of a provider's API.
 #[derive(Debug, Clone)]
 pub struct CallListing {
     /// Id of the call in this product.

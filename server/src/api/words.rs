@@ -76,7 +76,7 @@ words! {
     WebhookStatus = "recorded" | "duplicate" | "ignored";
     /// The only status of a message that waits in quarantine.
     QuarantinedWord = "quarantined";
-    /// What became of a webhook, as deliveries list it.
+    /// Result of a webhook, as listed by deliveries.
     DeliveryOutcome = "recorded" | "refused" | "quarantined";
     /// Outcome of a webhook that is not in the log.
     FailureOutcome = "refused" | "failed" | "quarantined";

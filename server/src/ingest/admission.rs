@@ -81,7 +81,7 @@ pub(super) struct BodyPermit {
 
 impl BodyBudget {
     fn new(kilobytes: usize, max_body: usize, max_wait: Duration) -> Self {
-        // Of use only when several of the small find room in it.
+        // Large enough for several small bodies.
         let reserve = (kilobytes / 6).max(4 * SMALL_BODY / 1024);
         Self {
             all: Budget::new(kilobytes, max_body),
@@ -92,7 +92,7 @@ impl BodyBudget {
     }
 
     /// Acquires a permit for the announced length, or for `max_body` if none is announced. Returns
-    /// `None` if neither the budget nor the reserve has room in time.
+    /// `None` if neither the budget nor the reserve has enough memory in time.
     pub(super) async fn try_acquire(
         &self,
         sender: Sender,

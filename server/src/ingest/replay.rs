@@ -63,7 +63,7 @@ pub async fn replay(
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
     // The body has lost its secrets, so it does not name itself as the sender's did.
     let content = content.unwrap_or(named);
-    // What the voice heard when it asked.
+    // The text that the assistant received when the message arrived.
     response::fill_tool_results(&mut translation.drafts, response::FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);

@@ -222,8 +222,8 @@ impl<'a> IngestRequest<'a> {
         }
     }
 
-    /// Whether the body is said to be compressed. Some proxies take it apart and leave the header, so
-    /// this is only asked when a body cannot be read.
+    /// Returns whether a header declares the body as compressed. Some proxies decompress the body
+    /// and keep the header, so this is checked only if a body cannot be parsed.
     fn is_encoded(&self) -> bool {
         let encodings = self.headers.get_all(header::CONTENT_ENCODING).iter();
         encodings.into_iter().any(|encoding| encoding != "identity")

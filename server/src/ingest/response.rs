@@ -20,7 +20,7 @@ use super::{IngestOutcome, is_tool_call};
 
 pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
 
-/// What a voice says when the ledger has no such tool. One line, and no promise in anybody's name.
+/// Text for the assistant when the ledger has no such tool. One line, without any promise.
 pub const NOT_CONFIGURED: &str =
     "This tool is not configured here. Nothing was done. Please take a message instead.";
 
@@ -32,7 +32,7 @@ pub(super) const FAILED: &str =
 const UNREADABLE: &str =
     "This was asked before, and its answer cannot be read any more. Please take a message instead.";
 
-/// What a voice says when nobody told which assistant shall answer.
+/// Text for the assistant when no assistant is configured for the call.
 const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call again later.";
 
 /// Text for the assistant when no transfer destination is configured.
@@ -154,7 +154,8 @@ pub(super) fn provider_response(
             let result = result.or(error).unwrap_or_default();
             WebhookAnswer::Function(WebhookFunctionResult { result })
         }
-        // Which assistant answers is no claim about the log: it is told even when the ledger failed.
+        // The choice of the assistant is independent of the log, so it is sent even if the ledger
+        // failed.
         Reply::Assistant => match assistant_id {
             Some(assistant_id) => {
                 let assistant_id = assistant_id.to_owned();

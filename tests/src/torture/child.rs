@@ -37,7 +37,7 @@ pub(super) const DATABASE: &str = "LEDGER_TORTURE_DATABASE";
 pub(super) const BUG: &str = "LEDGER_PLANTED_BUG";
 /// Connection limit of a server, small enough for a single fault to use it up.
 pub(super) const CONNECTIONS: usize = 512;
-/// What a server prints before its address.
+/// Start of the line in which a server prints its address.
 pub(super) const LISTENING: &str = "listening ";
 
 /// Runs the role that the environment names; `None` in the harness.

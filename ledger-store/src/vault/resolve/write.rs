@@ -125,7 +125,7 @@ impl Contacts {
     }
 }
 
-/// New pairs of handle and contact as column arrays. An empty name stands for no name.
+/// New pairs of handle and contact as column arrays. A pair without a name has an empty one.
 struct Holdings {
     handles: Vec<Uuid>,
     contacts: Vec<Uuid>,

@@ -32,7 +32,7 @@ pub(super) struct VapiConversation<'a> {
 }
 
 impl<'a> VapiConversation<'a> {
-    /// What is reported in Vapi's own words, the weightiest first.
+    /// Returns the fields of Vapi's messages, in descending precedence of the messages.
     fn report_fields(&self) -> impl Iterator<Item = &'a ReportFields> + use<'a> {
         let report_fields = self.report_fields;
         self.told_at.iter().filter_map(move |at| report_fields.get(at))
@@ -65,7 +65,7 @@ impl<'a> VapiConversation<'a> {
         self.part("transcript")?.transcript.clone()
     }
 
-    /// Where a recording of a kind lies.
+    /// Returns the URL of a recording of this kind.
     fn recording(&self, kind: &str) -> Option<String> {
         let recordings = &self.part("recordings")?.recordings;
         recordings.iter().find(|one| one.kind == kind).map(|one| one.url.clone())

@@ -35,7 +35,7 @@ const MAX_BATCH_SEALED_BYTES: usize = 1 << 20;
 /// Number of latest messages that replace the report of a call without one. Few suffice, because
 /// each message repeats most of the previous one.
 const MESSAGES_READ: i64 = 5;
-/// What is written of a list before it is handed over.
+/// Size of a chunk of the list in bytes before it is sent.
 const MIN_CHUNK: usize = 256 << 10;
 
 /// An authorized access to calls, as it is audited.
@@ -316,7 +316,8 @@ impl Listing {
     }
 }
 
-/// Where the reports of a call lie: their bodies tell more than is kept of them apart.
+/// Returns the positions of a call's reports, because their bodies contain fields that are not
+/// stored separately.
 fn reports_of(row: &CallListing) -> Vec<i64> {
     row.call.reports().into_iter().map(|Position(at)| at).collect()
 }

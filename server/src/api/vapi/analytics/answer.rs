@@ -72,7 +72,7 @@ impl ToSchema for VapiFigure {
     }
 }
 
-/// Names and values, in the order they are told.
+/// Names and values, in the order of the query's operations.
 #[derive(Debug)]
 pub(super) struct ResultRow(Vec<(String, Value)>);
 
