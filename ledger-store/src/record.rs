@@ -32,8 +32,7 @@ pub use answers::FirstAnswer;
 
 /// How often a delivery of several events is tried while others record some of them.
 const MAX_ATTEMPTS: usize = 5;
-/// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of
-/// the SQL function.
+/// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of the SQL function.
 pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
 
 /// The reason for which a delivery was not recorded.
@@ -99,10 +98,9 @@ struct Meta<'a> {
 }
 
 impl Store {
-    /// Records one delivery: all of its drafts in one append. `canonical` is the digest that
-    /// identifies its content. All drafts of a delivery belong to one stream. A single owned draft
-    /// is freed as soon as it is sealed, because during the append it would take as much memory as
-    /// its body.
+    /// Records one delivery: all of its drafts in one append. `canonical` is the digest that identifies its content.
+    /// All drafts of a delivery belong to one stream. A single owned draft is freed as soon as it is sealed, because
+    /// during the append it would take as much memory as its body.
     ///
     /// # Errors
     /// [`RecordError`]: ask the sender to try again, except when the append was refused.
@@ -328,8 +326,7 @@ impl Store {
     }
 }
 
-/// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from
-/// the content.
+/// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from the content.
 fn stream_of(
     origin: &DeliveryContext,
     digest: &[u8; 32],

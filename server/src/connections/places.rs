@@ -1,14 +1,11 @@
-//! Admission of connections: a bounded table by peer, and the choice of the connection that is
-//! closed for a new one.
+//! Admission of connections: a bounded table by peer, and the choice of the connection that is closed for a new one.
 //!
-//! A connection is waiting while no request of it is in progress: its head has not arrived, or it
-//! is idle between two requests. Only waiting connections are closed early, those without an
-//! authenticated request first.
+//! A connection is waiting while no request of it is in progress: its head has not arrived, or it is idle between two
+//! requests. Only waiting connections are closed early, those without an authenticated request first.
 //!
-//! The share of a peer is a dynamic threshold: its unauthenticated connections never outnumber the
-//! free places. A single peer can have half of all places, so a platform that sends a burst from
-//! one address is served. Of n peers that open as many as they can, each has one of n + 1 equal
-//! parts, and the last part stays free.
+//! The share of a peer is a dynamic threshold: its unauthenticated connections never outnumber the free places. A
+//! single peer can have half of all places, so a platform that sends a burst from one address is served. Of n peers
+//! that open as many as they can, each has one of n + 1 equal parts, and the last part stays free.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -67,8 +64,7 @@ struct OfPeer {
     is_proxy: bool,
     open: usize,
     unproven: usize,
-    /// Waiting connections by the start of their wait: `silent` without an authenticated request,
-    /// `resting` with one.
+    /// Waiting connections by the start of their wait: `silent` without an authenticated request, `resting` with one.
     silent: BTreeMap<u64, Arc<Place>>,
     resting: BTreeMap<u64, Arc<Place>>,
 }
