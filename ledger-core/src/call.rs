@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use caller::Caller;
+pub use caller::CallerIdentity;
 pub use outcome::Outcome;
 pub use person::{PartyReference, ReportedPerson};
 pub use reported::{Authority, Precedence, Reported};

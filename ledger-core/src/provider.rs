@@ -112,11 +112,11 @@ impl VerificationError {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Missing => "proof-missing",
-            Self::Invalid => "proof-wrong",
-            Self::Expired => "proof-stale",
-            Self::Repeated => "proof-repeated",
-            Self::BodyRequired => "proof-unread",
+            Self::Missing => "signature-missing",
+            Self::Invalid => "signature-invalid",
+            Self::Expired => "signature-expired",
+            Self::Repeated => "signature-repeated",
+            Self::BodyRequired => "signature-unchecked",
         }
     }
 }

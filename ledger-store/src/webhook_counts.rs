@@ -14,7 +14,7 @@ use crate::tenant_tx::TenantTx;
 
 /// The type of a webhook without a valid signature. Anyone with the URL can send one, so figures
 /// about the provider exclude this type.
-pub const UNAUTHENTICATED: &str = "unproven";
+pub const UNAUTHENTICATED: &str = "unauthenticated";
 
 /// The outcome of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -115,7 +115,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let given = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Query(given) = given.map_err(|_| {
-            ApiError::new(StatusCode::BAD_REQUEST, "query-broken", "the query cannot be read")
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", "the query cannot be read")
         })?;
         let mut params = BTreeMap::new();
         for (name, value) in given {

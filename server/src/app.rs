@@ -133,7 +133,7 @@ impl App {
                 tracing::warn!("request.timed_out");
                 ApiError::unavailable("unavailable", "the ledger cannot answer now; try again")
             }
-            () = closed => ApiError::unavailable("stopping", "this server stops; try again"),
+            () = closed => ApiError::unavailable("shutting-down", "this server stops; try again"),
         }
     }
 }

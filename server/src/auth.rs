@@ -121,7 +121,7 @@ impl Caller {
     /// the tenant's log.
     ///
     /// # Errors
-    /// 403 `installation-key-needed`.
+    /// 403 `installation-key-required`.
     pub async fn require_installation(
         &self,
         app: &App,
@@ -131,7 +131,7 @@ impl Caller {
             return Ok(());
         }
         let detail = "this changes what every tenant sees: it needs a key of the installation";
-        Err(self.deny(app, action, "installation-key-needed", detail.to_owned()).await)
+        Err(self.deny(app, action, "installation-key-required", detail.to_owned()).await)
     }
 
     /// Requires that the key itself has each of these scopes, because a key may only grant scopes it has. A

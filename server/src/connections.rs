@@ -176,6 +176,6 @@ async fn drive_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, "connection.broke_off");
+        tracing::debug!(error = %error, "connection.aborted");
     }
 }

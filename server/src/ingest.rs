@@ -177,8 +177,8 @@ impl WebhookDelivery<'_> {
                 TranslateError::NotUtf8 { .. } => "body-not-utf8",
                 TranslateError::NotJson { .. } => "body-not-json",
                 TranslateError::TooDeep { .. } => "body-too-deep",
-                TranslateError::TooMany { .. } => "body-too-many-values",
-                TranslateError::UnrecognizedMessage(_) => "body-wrong-shape",
+                TranslateError::TooMany { .. } => "body-too-complex",
+                TranslateError::UnrecognizedMessage(_) => "unrecognized-message",
             };
             ApiError::new(StatusCode::BAD_REQUEST, code, refused.to_string())
         })

@@ -88,7 +88,7 @@ struct ReadModel {
     /// Tenants with a lag and no progress for 30 seconds.
     stalled: i64,
     /// Reason of a stall or halt; null while the projection makes progress.
-    why: Option<String>,
+    reason: Option<String>,
 }
 
 impl ReadModel {
@@ -104,7 +104,7 @@ impl ReadModel {
             lag_seconds: one.lag_seconds,
             parked: one.parked,
             stalled: one.stalled,
-            why: (one.stalled > 0 || one.halted > 0).then(|| why.to_owned()),
+            reason: (one.stalled > 0 || one.halted > 0).then(|| why.to_owned()),
         }
     }
 }

@@ -217,7 +217,7 @@ impl Service {
             tracing::warn!("audit.denials_not_recorded");
         }
         if counts.is_err() {
-            tracing::warn!("counts.not_added_in_time");
+            tracing::warn!("webhook_counts.add_timed_out");
         }
         self.metrics_upkeep.abort();
         if let Some(operations) = self.operations {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 pub fn notify(state: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(&socket, state) {
-        tracing::warn!(error = %error, state, "supervisor.not_told");
+        tracing::warn!(error = %error, state, "systemd.notify_failed");
     }
 }
 

@@ -69,12 +69,12 @@ pub fn metrics() -> PrometheusHandle {
 /// Initializes counters to zero: a counter that first appears with its first fault has no rate to alert on.
 fn init_counters() {
     for reason in [
-        "proof-missing",
-        "proof-wrong",
-        "proof-stale",
-        "proof-repeated",
+        "signature-missing",
+        "signature-invalid",
+        "signature-expired",
+        "signature-repeated",
         "scope-missing",
-        "installation-key-needed",
+        "installation-key-required",
     ] {
         ::metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }

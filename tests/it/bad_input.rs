@@ -64,21 +64,25 @@ fn a_body_that_is_no_message_is_refused_with_a_code_and_not_stored() {
                 400,
                 "body-not-utf8",
             ),
-            (json!([{ "message": PLANTED }]).to_string().into(), 400, "body-wrong-shape"),
-            (json!({ "message": PLANTED }).to_string().into(), 400, "body-wrong-shape"),
-            (json!({ PLANTED: { "type": "hang" } }).to_string().into(), 400, "body-wrong-shape"),
+            (json!([{ "message": PLANTED }]).to_string().into(), 400, "unrecognized-message"),
+            (json!({ "message": PLANTED }).to_string().into(), 400, "unrecognized-message"),
+            (
+                json!({ PLANTED: { "type": "hang" } }).to_string().into(),
+                400,
+                "unrecognized-message",
+            ),
             (
                 json!({ "message": { "type": 7, "call": {} } }).to_string().into(),
                 400,
-                "body-wrong-shape",
+                "unrecognized-message",
             ),
-            (json!(PLANTED).to_string().into(), 400, "body-wrong-shape"),
-            (b"null".into(), 400, "body-wrong-shape"),
-            (b"7".into(), 400, "body-wrong-shape"),
+            (json!(PLANTED).to_string().into(), 400, "unrecognized-message"),
+            (b"null".into(), 400, "unrecognized-message"),
+            (b"7".into(), 400, "unrecognized-message"),
             (
                 json!({ "message": { "toolCalls": tools } }).to_string().into(),
                 400,
-                "body-wrong-shape",
+                "unrecognized-message",
             ),
             (deep("[", "]").into(), 400, "body-too-deep"),
             (deep("{\"a\":", "}").into(), 400, "body-too-deep"),
@@ -121,13 +125,13 @@ fn a_request_without_the_secret_is_refused_and_the_refusal_is_in_the_log() {
             let url = tenant.url(&format!("/ingest/{}", tenant.source_id));
             reqwest::Client::new().post(url).body(body.clone())
         };
-        refused(bare(), 401, "proof-missing").await;
-        refused(bare().header("x-vapi-secret", "another"), 401, "proof-wrong").await;
+        refused(bare(), 401, "signature-missing").await;
+        refused(bare().header("x-vapi-secret", "another"), 401, "signature-invalid").await;
         let signed = signed(bare(), &tenant, stale, &body);
-        refused(signed, 401, "proof-stale").await;
+        refused(signed, 401, "signature-expired").await;
         let denied = tenant.facts_of("access.denied").await;
         let reasons: Vec<_> = denied.iter().map(|fact| &fact["reason"]).collect();
-        assert_eq!(reasons, ["proof-missing", "proof-wrong", "proof-stale"]);
+        assert_eq!(reasons, ["signature-missing", "signature-invalid", "signature-expired"]);
         for fact in &denied {
             assert_eq!(fact["action"], "ingest");
             assert_eq!(fact["source_id"], tenant.source_id.to_string());

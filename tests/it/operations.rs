@@ -36,7 +36,7 @@ fn the_probes_report_liveness_and_readiness() {
         let model = |name: &str, version| {
             serde_json::json!({
                 "name": name, "version": version, "state": "current", "lag_events": 0,
-                "lag_seconds": 0, "parked": 0, "stalled": 0, "why": null,
+                "lag_seconds": 0, "parked": 0, "stalled": 0, "reason": null,
             })
         };
         let expected = serde_json::json!({
@@ -96,7 +96,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             ("end-of-call-report", "recorded"),
             ("end-of-call-report", "duplicate"),
             ("other", "recorded"),
-            ("unreadable", "refused"),
+            ("unparsable", "refused"),
         ] {
             let is_it = |labels: &&str| {
                 labels.contains(&format!("kind=\"{kind}\""))

@@ -157,8 +157,8 @@ fn an_impossible_command_is_refused_with_a_code() {
         }
         for (path, status, code) in [
             ("/v1/projections/cals/diff", 404, "projection-not-found"),
-            ("/v1/projections/calls/diff", 409, "nothing-to-compare"),
-            ("/v1/projections/calls/diff?against=7", 409, "nothing-to-compare"),
+            ("/v1/projections/calls/diff", 409, "no-version-to-compare"),
+            ("/v1/projections/calls/diff?against=7", 409, "no-version-to-compare"),
             ("/v1/projections/calls/diff?against=x", 400, "invalid-parameter"),
             ("/v1/projections/calls/diff?limit=0", 400, "invalid-parameter"),
             ("/v1/projections?state=building", 400, "unknown-parameter"),
@@ -193,7 +193,7 @@ fn a_tenants_key_reads_and_rebuilds_its_own_rows_only() {
         for path in ["promote", "cancel", "rollback"] {
             let path = format!("/v1/projections/calls/{path}");
             let refused = operated.post(key, &path, "").await;
-            problem(refused, 403, "installation-key-needed").await;
+            problem(refused, 403, "installation-key-required").await;
         }
         let theirs = json!({ "tenant_id": other.tenant_id }).to_string();
         let refused = operated.post(key, "/v1/projections/calls/rebuild", theirs).await;
@@ -213,10 +213,10 @@ fn a_tenants_key_reads_and_rebuilds_its_own_rows_only() {
         for path in ["promote", "cancel"] {
             let path = format!("/v1/projections/calls/{path}");
             let refused = operated.post(&other_key, &path, "").await;
-            problem(refused, 403, "installation-key-needed").await;
+            problem(refused, 403, "installation-key-required").await;
         }
         let unseen = other.request(&other_key, "/v1/projections/calls/diff?against=3").send().await;
-        problem(unseen.expect("an answer"), 409, "nothing-to-compare").await;
+        problem(unseen.expect("an answer"), 409, "no-version-to-compare").await;
         let promoted_version = loop {
             let promoted = operated.post(key, "/v1/projections/calls/promote", "").await;
             match promoted.status().as_u16() {

@@ -273,7 +273,7 @@ fn a_shared_source_requires_its_secret() {
         let shared = Shared::new().await;
         let request = shared.one.webhook_at(shared.source_id, "wrong", message("c-1").body());
         let response = request.send().await.expect("an answer");
-        super::bad_input::problem(response, 401, "proof-wrong").await;
+        super::bad_input::problem(response, 401, "signature-invalid").await;
         assert!(shared.quarantined().await.is_empty());
     });
 }

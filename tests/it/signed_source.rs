@@ -67,11 +67,11 @@ fn a_source_with_a_scheme_accepts_signed_requests_only() {
         let old = now - chrono::TimeDelta::minutes(6);
         let other = messages::report("other").to_string();
         for (request, code) in [
-            (post(&tenant, source_id, &body), "proof-missing"),
-            (post(&tenant, source_id, &body).header("x-vapi-secret", SECRET), "proof-missing"),
-            (post(&tenant, source_id, &body).bearer_auth(SECRET), "proof-missing"),
-            (with(signed(&other, now)), "proof-wrong"),
-            (with(signed(&body, old)), "proof-stale"),
+            (post(&tenant, source_id, &body), "signature-missing"),
+            (post(&tenant, source_id, &body).header("x-vapi-secret", SECRET), "signature-missing"),
+            (post(&tenant, source_id, &body).bearer_auth(SECRET), "signature-missing"),
+            (with(signed(&other, now)), "signature-invalid"),
+            (with(signed(&body, old)), "signature-expired"),
         ] {
             problem(request.send().await.expect("an answer"), 401, code).await;
         }

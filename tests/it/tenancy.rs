@@ -211,7 +211,7 @@ fn a_secret_of_another_tenants_source_is_refused() {
         let mut thief = one.through(ledger);
         thief.secret.clone_from(&two.secret);
         let (status, problem) = thief.post(messages::report("stolen").to_string()).await;
-        assert_eq!((status, &problem["code"]), (401, &"proof-wrong".into()));
+        assert_eq!((status, &problem["code"]), (401, &"signature-invalid".into()));
         assert_eq!(one.calls().await.len(), 0);
     });
 }

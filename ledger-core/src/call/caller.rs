@@ -9,7 +9,7 @@ use crate::ids::{HandleId, SubjectId};
 /// The combination of handles and name of a call. It does not depend on the order in which calls
 /// arrive, so neither does a count of people over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerIdentity {
     /// Id of this combination; equal for all calls with the same combination.
     pub caller_id: Uuid,
     /// The handles, strongest first. Empty if the call has no handle with an id.
@@ -21,7 +21,7 @@ pub struct Caller {
     pub has_external_id: bool,
 }
 
-impl Caller {
+impl CallerIdentity {
     pub(super) fn of(subject_id: SubjectId, told: &PersonFacts) -> Self {
         let handles: Vec<HandleId> = told.handles().map(|(_, id)| id).collect();
         let holders: Vec<SubjectId> = if told.has_name {

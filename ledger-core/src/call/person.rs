@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Call, Caller, Precedence, SealedSections};
+use super::{Call, CallerIdentity, Precedence, SealedSections};
 use crate::envelope::Recorded;
 use crate::event::{CallFacts, PartyFacts, PersonFacts, Presence};
 use crate::identity::HandleKind;
@@ -241,9 +241,9 @@ impl Call {
 
     /// Returns the handles and the name of the call's person, for a count of people.
     #[must_use]
-    pub fn caller(&self) -> Option<Caller> {
+    pub fn caller(&self) -> Option<CallerIdentity> {
         let person = self.person.as_ref()?;
-        Some(Caller::of(person.subject_id, &person.resolved))
+        Some(CallerIdentity::of(person.subject_id, &person.resolved))
     }
 
     /// Returns all references to sealed parties, strongest evidence first.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub struct AccessDenied {
     /// Requested operation: `ingest`, or an API operation such as `calls.list`.
     pub action: String,
-    /// Reason of the rejection: `proof-missing`, `proof-wrong`, `proof-stale`, `scope-missing`.
+    /// Reason of the rejection: `signature-missing`, `signature-invalid`, `signature-expired`, `scope-missing`.
     pub reason: String,
     /// The webhook source; absent for an API request.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_core::call::Caller;
+use ledger_core::call::CallerIdentity;
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::projector::ProjectError;
 type CallerKey = (TenantId, bool, Uuid);
 
 /// Change of the number of calls per combination.
-type Differences<'c> = BTreeMap<CallerKey, (i64, &'c Caller)>;
+type Differences<'c> = BTreeMap<CallerKey, (i64, &'c CallerIdentity)>;
 
 pub(super) async fn write(
     conn: &mut PgConnection,

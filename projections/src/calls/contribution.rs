@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ledger_core::call::{Call, Caller, Outcome};
+use ledger_core::call::{Call, CallerIdentity, Outcome};
 use uuid::Uuid;
 
 use super::direction_name;
@@ -23,7 +23,7 @@ pub(super) struct Contribution {
     pub(super) duration_class: &'static str,
     pub(super) duration_bucket: Option<i16>,
     /// Handles and name of the call's person; `None` if the call has no person.
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<CallerIdentity>,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
     pub(super) measures: Measures,

@@ -73,9 +73,9 @@ impl From<VersionError> for ApiError {
             VersionError::Filling { .. } | VersionError::Behind { .. } => "projection-behind",
             VersionError::Parked { .. } => "projection-parked",
             VersionError::NonePrevious { .. } => "no-previous-version",
-            VersionError::UnsupportedSchema { .. } => "projection-of-another-build",
+            VersionError::UnsupportedSchema { .. } => "projection-schema-mismatch",
             VersionError::NothingToCompare { .. } | VersionError::SchemaMismatch { .. } => {
-                "nothing-to-compare"
+                "no-version-to-compare"
             }
         };
         Self::new(StatusCode::CONFLICT, code, error.to_string())

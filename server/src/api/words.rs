@@ -83,7 +83,7 @@ words! {
     /// State of the webhook pipeline.
     HealthWord = "ok" | "attention";
     /// Reason why the webhook pipeline needs attention.
-    HealthReason = "quarantine-waiting" | "read-model-behind";
+    HealthReason = "quarantine-waiting" | "projection-behind";
     /// Kind of a dead letter.
     DeadLetterKind = "quarantine";
     /// State of a message in quarantine.

@@ -153,7 +153,7 @@ mod tests {
     fn denied() -> AccessDenied {
         AccessDenied {
             action: "ingest".into(),
-            reason: "proof-wrong".into(),
+            reason: "signature-invalid".into(),
             source_id: Some(Uuid::nil()),
             key_id: None,
             suppressed: 0,

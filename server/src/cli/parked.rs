@@ -101,7 +101,7 @@ async fn run_list(config: &Config, args: &ListParked) -> anyhow::Result<ExitStat
         "version",
         "position",
         "event_type",
-        "followers",
+        "waiting_events",
         "attempts",
         "parked_at",
         "reason",
@@ -122,7 +122,7 @@ fn row(one: &Parked) -> Value {
         "reason": one.reason,
         "attempts": one.attempts,
         "parked_at": one.parked_at,
-        "followers": one.followers,
+        "waiting_events": one.followers,
     })
 }
 

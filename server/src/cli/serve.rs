@@ -51,7 +51,7 @@ async fn serve(config: &Config, instance: &Instance) -> anyhow::Result<()> {
     let printed = output::object(config.output, &shown);
     if let Err(error) = printed {
         // Standard output is closed; the server still serves its clients.
-        tracing::warn!(error = %error, "serve.not_said");
+        tracing::warn!(error = %error, "serve.address_not_printed");
     }
     systemd::notify("READY=1");
     shutdown_signal().await?;

@@ -64,7 +64,7 @@ async fn each_frame(
             Ok(None) => return Ok(()),
             Ok(Some(Err(_))) => {
                 let detail = "the body broke off";
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, "body-broken", detail));
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "body-incomplete", detail));
             }
             Err(_) => {
                 let detail = "the body did not arrive in time";

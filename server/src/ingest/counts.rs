@@ -35,11 +35,11 @@ const MAX_WAITING: usize = 20_000;
 /// Kind of a message with an unlisted type.
 const OTHER: &str = "other";
 /// Kind when the sender is authenticated but the body was not read completely.
-const UNREAD: &str = "unread";
+const INCOMPLETE: &str = "incomplete";
 /// Kind when the sender is authenticated but the body is no valid message.
-const UNREADABLE: &str = "unreadable";
+const UNPARSABLE: &str = "unparsable";
 /// Reason when the client disconnected before the response.
-const UNANSWERED: &str = "unanswered";
+const DISCONNECTED: &str = "client-disconnected";
 
 /// The counts of this process that are not stored yet.
 pub struct OutcomeCounter {
@@ -93,7 +93,7 @@ impl OutcomeCounter {
             at,
             kind: UNAUTHENTICATED,
             outcome: Outcome::Refused,
-            reason: UNANSWERED,
+            reason: DISCONNECTED,
         }
     }
 
@@ -102,12 +102,12 @@ impl OutcomeCounter {
     pub async fn run_flush_loop(&self, store: &Store, mut stop: watch::Receiver<bool>) {
         while timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
             if let Err(error) = self.flush(store).await {
-                tracing::warn!(error = %error, "counts.not_added");
+                tracing::warn!(error = %error, "webhook_counts.add_failed");
             }
         }
         if let Err(error) = self.flush(store).await {
             let webhooks = self.left().await;
-            tracing::error!(error = %error, webhooks, "counts.lost");
+            tracing::error!(error = %error, webhooks, "webhook_counts.lost");
         }
     }
 
@@ -189,7 +189,7 @@ impl OutcomeRecorder<'_> {
     /// Records that the sender is authenticated. From here on, an unfinished request counts as a
     /// failure of this server.
     pub(super) fn set_authenticated(&mut self) {
-        self.kind = UNREAD;
+        self.kind = INCOMPLETE;
         self.outcome = Outcome::Failed;
     }
 
@@ -202,7 +202,7 @@ impl OutcomeRecorder<'_> {
 
     /// Records that the whole body was read and authenticated.
     pub(super) fn set_read(&mut self) {
-        self.kind = UNREADABLE;
+        self.kind = UNPARSABLE;
         self.outcome = Outcome::Failed;
     }
 
@@ -292,15 +292,15 @@ mod tests {
         read.set_kind("hang");
         drop(read);
         let mut forged = recorder();
-        forged.set_kind("unproven");
+        forged.set_kind("unauthenticated");
         drop(forged);
         assert_eq!(
             counted(&counts),
             [
-                ("hang", Outcome::Failed, UNANSWERED, 1),
-                ("other", Outcome::Refused, UNANSWERED, 1),
-                ("unproven", Outcome::Refused, UNANSWERED, 1),
-                ("unread", Outcome::Failed, UNANSWERED, 1),
+                ("hang", Outcome::Failed, DISCONNECTED, 1),
+                ("other", Outcome::Refused, DISCONNECTED, 1),
+                ("unauthenticated", Outcome::Refused, DISCONNECTED, 1),
+                ("incomplete", Outcome::Failed, DISCONNECTED, 1),
             ]
         );
         assert!(counted(&counts).is_empty(), "nothing is counted twice");

@@ -276,5 +276,5 @@ impl<'a> IngestRequest<'a> {
 /// size, and no voice platform compresses.
 fn encoded() -> ApiError {
     let detail = "the body is compressed (content-encoding), and no compression is taken here";
-    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-encoded", detail)
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding", detail)
 }

@@ -59,7 +59,7 @@ fn doctor_in_an_empty_directory_fails_nothing_and_creates_nothing() {
     let test_dir = TestDir::new();
     let (code, report) = doctor(&test_dir, &[]);
     assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
-    assert!(text(check(&report, "database"), "found").contains("nothing is there yet"));
+    assert!(text(check(&report, "database"), "observed").contains("nothing is there yet"));
     assert_eq!(fs::read_dir(test_dir.dir()).expect("our own directory").count(), 0);
 }
 
@@ -70,7 +70,7 @@ fn an_unreachable_database_fails_without_its_password_in_the_output() {
     let (code, report) = doctor(&test_dir, &["--database-url", url]);
     assert_eq!((code, &report["ok"]), (1, &json!(false)));
     assert_eq!(check(&report, "database")["state"], "failed");
-    assert!(check(&report, "database")["todo"].is_string());
+    assert!(check(&report, "database")["hint"].is_string());
     assert!(!report.to_string().contains("hush-hush"), "{report}");
     assert_eq!(fs::read_dir(test_dir.dir()).expect("our own directory").count(), 0);
 }
@@ -87,9 +87,9 @@ async fn doctor_passes_a_sound_ledger_and_detects_every_fault() {
     assert_eq!(names, CHECKS, "scripts know them by these names");
     for check in checks(&report) {
         let fields: Vec<_> = check.as_object().expect("a check").keys().collect();
-        assert_eq!(fields, ["check", "found", "place", "state", "todo"]);
+        assert_eq!(fields, ["check", "hint", "observed", "state", "target"]);
         if !OF_THE_MACHINE.contains(&text(check, "check")) {
-            assert_eq!((&check["state"], &check["todo"]), (&json!("ok"), &Value::Null), "{check}");
+            assert_eq!((&check["state"], &check["hint"]), (&json!("ok"), &Value::Null), "{check}");
         }
     }
 
@@ -146,7 +146,7 @@ async fn doctor_passes_a_sound_ledger_and_detects_every_fault() {
         direct.execute(fault).await;
         let (code, report) = doctor(&test_dir, &[]);
         assert_eq!(check(&report, name)["state"], state, "{fault}: {report}");
-        assert!(check(&report, name)["todo"].is_string(), "{fault}");
+        assert!(check(&report, name)["hint"].is_string(), "{fault}");
         assert_eq!(code, i32::from(state == "failed"), "{fault}");
         direct.execute(mended).await;
     }
@@ -164,7 +164,7 @@ fn assert_file_faults_are_detected(test_dir: &TestDir, tenant: &str) {
     set_mode("root.key", 0o644);
     let (code, report) = doctor(test_dir, &[]);
     assert_eq!((code, &check(&report, "root_key")["state"]), (1, &json!("failed")), "{report}");
-    assert!(text(check(&report, "root_key"), "todo").contains("chmod 600"));
+    assert!(text(check(&report, "root_key"), "hint").contains("chmod 600"));
     set_mode("root.key", 0o600);
 
     let usual = fs::metadata(test_dir.data()).expect("it is there").permissions().mode();
@@ -178,10 +178,10 @@ fn assert_file_faults_are_detected(test_dir: &TestDir, tenant: &str) {
     fs::copy(installation, &key).expect("another tenant's key in its place");
     let (code, report) = doctor(test_dir, &[]);
     assert_eq!((code, &check(&report, "keyring")["state"]), (1, &json!("failed")));
-    assert!(text(check(&report, "keyring"), "found").contains(tenant), "{report}");
+    assert!(text(check(&report, "keyring"), "observed").contains(tenant), "{report}");
     fs::remove_file(&key).expect("it goes");
     let report = doctor(test_dir, &[]).1;
-    assert!(text(check(&report, "keyring"), "found").contains("is missing"), "{report}");
+    assert!(text(check(&report, "keyring"), "observed").contains("is missing"), "{report}");
     fs::write(&key, kept).expect("it comes back");
     assert_eq!(doctor(test_dir, &[]).0, 0, "all is mended");
 }

@@ -275,7 +275,7 @@ async fn a_parked_key_prevents_promotion_until_a_retry_or_drop() {
     let parked = test_dir.json(&["parked", "list", "--tenant", "acme"]);
     assert_eq!(parked.as_array().map(Vec::len), Some(1), "{parked}");
     assert_eq!(
-        (&parked[0]["version"], &parked[0]["position"], &parked[0]["followers"]),
+        (&parked[0]["version"], &parked[0]["position"], &parked[0]["waiting_events"]),
         (&json!(3), &json!(position), &json!(0)),
         "{parked}"
     );

@@ -134,8 +134,12 @@ async fn assert_summary(tenant: &TestTenant, asked: &str, found: &[Value]) {
     let summary = summary(tenant, asked).await;
     assert_eq!(Sum::of_row(&summary), Sum::of(found), "summary of {asked}");
     let count = |is: &dyn Fn(&Value) -> bool| found.iter().filter(|call| is(call)).count();
-    assert_eq!(summary["timed_calls"], count(&|call| call["duration_ms"].is_i64()), "{asked}");
-    assert_eq!(summary["priced_calls"], count(&|call| call["cost_nanos"].is_i64()), "{asked}");
+    assert_eq!(
+        summary["calls_with_duration"],
+        count(&|call| call["duration_ms"].is_i64()),
+        "{asked}"
+    );
+    assert_eq!(summary["calls_with_cost"], count(&|call| call["cost_nanos"].is_i64()), "{asked}");
     assert_eq!(summary["booked"], count(&|call| call["has_appointment"] == true), "{asked}");
     let judged = count(&|call| call["success"].is_boolean());
     let rate = summary["success_rate"].as_f64();

@@ -88,7 +88,7 @@ async fn post_result(response: reqwest::Response, body: &[u8]) -> PostResult {
             }
         }
         400 => {
-            assert_eq!(answer["code"], "body-wrong-shape", "{body}");
+            assert_eq!(answer["code"], "unrecognized-message", "{body}");
             PostResult::Refused
         }
         _ => panic!("{status} {answer} {body}"),

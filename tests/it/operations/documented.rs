@@ -57,7 +57,7 @@ fn failure_counters_start_at_zero() {
         let metrics = get(ledger, "/metrics").await.text().await.expect("a text");
         for counter in [
             "ledger_corrupt_sections_total{section=\"party\"}",
-            "ledger_access_denied_total{reason=\"proof-stale\"}",
+            "ledger_access_denied_total{reason=\"signature-expired\"}",
             "ledger_projected_events_total{projection=\"calls\"}",
         ] {
             assert!(metrics.contains(counter), "no {counter} in {metrics}");

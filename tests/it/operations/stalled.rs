@@ -77,7 +77,7 @@ fn a_stalled_read_model_is_not_ready_and_reports_the_reason() {
         assert_eq!((status, &calls["state"]), (503, &"stuck".into()), "{ready}");
         assert_eq!((&calls["stalled"], &ready["status"]), (&1.into(), &"not_ready".into()));
         assert!(calls["lag_seconds"].as_i64() >= Some(60), "{ready}");
-        assert!(calls["why"].as_str().is_some_and(|why| why.contains("no worker")), "{ready}");
+        assert!(calls["reason"].as_str().is_some_and(|why| why.contains("no worker")), "{ready}");
         assert!((gauge(&ledger, "ledger_projection_stalled_tenants").await - 1.0).abs() < 0.5);
         assert!(gauge(&ledger, "ledger_projection_lag_seconds").await >= 60.0);
 
@@ -111,7 +111,7 @@ fn a_halted_tenant_does_not_make_the_server_unready() {
         // This build knows the event, so its next attempt succeeds.
         if calls["state"] != "current" {
             assert_eq!((status, &calls["state"]), (200, &"halted".into()), "{ready}");
-            assert!(calls["why"].as_str().is_some_and(|why| why.contains("x.y")), "{ready}");
+            assert!(calls["reason"].as_str().is_some_and(|why| why.contains("x.y")), "{ready}");
         }
         tenant.settle().await;
         assert_eq!(model(&readiness(&ledger).await.1, "calls")["state"], "current");

@@ -39,12 +39,12 @@ fn repeated_signature_headers_are_refused_before_the_body_is_read_and_delay_no_r
         for answer in [one, two] {
             assert_eq!(answer.status(), 401);
             let problem: serde_json::Value = answer.json().await.expect("a problem document");
-            assert_eq!(problem["code"], "proof-repeated");
+            assert_eq!(problem["code"], "signature-repeated");
         }
         assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
         assert!(longest < Duration::from_secs(1), "{longest:?} for a probe");
         let denied = tenant.facts_of("access.denied").await;
-        assert_eq!(denied[0]["reason"], "proof-repeated");
+        assert_eq!(denied[0]["reason"], "signature-repeated");
         ledger.stop().await;
     });
 }
@@ -100,8 +100,8 @@ fn a_signature_that_is_no_text_is_counted_and_refused_before_the_body_is_read() 
         let tenant = ledger.tenant().await;
         let now = SystemClock.now().timestamp();
         for (signatures, code) in [
-            (&b"x-signature: \xe4\r\nx-signature: 00\r\n"[..], "proof-repeated"),
-            (&b"x-signature: \xe4\r\n"[..], "proof-wrong"),
+            (&b"x-signature: \xe4\r\nx-signature: 00\r\n"[..], "signature-repeated"),
+            (&b"x-signature: \xe4\r\n"[..], "signature-invalid"),
         ] {
             let mut raw = Raw::open(&ledger).await;
             raw.write_text(&format!(

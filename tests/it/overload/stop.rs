@@ -22,7 +22,7 @@ fn requests_unfinished_at_a_stop_are_answered() {
 
         let stopped = tokio::spawn(ledger.stop());
         let answer = posted.await.expect("a task").expect("an answer");
-        assert_eq!(refused(answer).await, "stopping");
+        assert_eq!(refused(answer).await, "shutting-down");
         held.rollback().await.expect("let go");
         stopped.await.expect("it stopped");
 

@@ -42,7 +42,7 @@ fn a_parked_call_is_reported_everywhere_and_continues_in_order_after_a_retry() {
             (&json!("calls"), &json!(2), &json!(operated.tenant.tenant_id)),
             "{entry}"
         );
-        assert!(entry["followers"].as_i64() >= Some(1), "the report waits: {entry}");
+        assert!(entry["waiting_events"].as_i64() >= Some(1), "the report waits: {entry}");
         assert!(entry["reason"].as_str().is_some_and(|why| why.contains("23514")), "{entry}");
         let shown = &operated.versions(&operated.own_key).await[0];
         assert_eq!(shown["parked"], 1, "{shown}");

@@ -100,7 +100,8 @@ fn a_flood_of_wrong_proofs_is_counted_and_causes_no_writes_of_its_own() {
                 .await
                 .expect("a number");
         assert!(u64::try_from(batches).is_ok_and(|batches| batches <= flushes), "{batches}");
-        let expected = Figures::from([((setup.shared, "unproven".to_owned(), "refused"), 400)]);
+        let expected =
+            Figures::from([((setup.shared, "unauthenticated".to_owned(), "refused"), 400)]);
         assert_eq!(setup.figures("").await, expected);
         ledger.stop().await;
     });

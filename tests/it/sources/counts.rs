@@ -53,16 +53,16 @@ impl Sent {
         let name = &samples[dice.usize(..samples.len())];
         match dice.u32(..12) {
             0 => {
-                self.count(own, "unreadable", "refused");
+                self.count(own, "unparsable", "refused");
                 let broken = ["{", "", "[1]", "{\"message\":7}", "null"];
                 tenant.webhook(broken[dice.usize(..broken.len())])
             }
             1 => {
-                self.count(own, "unproven", "refused");
+                self.count(own, "unauthenticated", "refused");
                 tenant.webhook_at(own, "wrong", fixtures::bytes(name))
             }
             2 => {
-                self.count(own, "unread", "refused");
+                self.count(own, "incomplete", "refused");
                 tenant.webhook(" ".repeat(MAX_BODY + 1))
             }
             3 => {
@@ -171,7 +171,7 @@ fn the_metric_equals_the_counts() {
         sent.count(setup.tenant.source_id, "end-of-call-report", "recorded");
         sent.expected
             .insert((setup.tenant.source_id, "end-of-call-report".to_owned(), "duplicate"), 2);
-        sent.expected.insert((setup.tenant.source_id, "unproven".to_owned(), "refused"), 3);
+        sent.expected.insert((setup.tenant.source_id, "unauthenticated".to_owned(), "refused"), 3);
         assert_eq!(setup.figures("").await, sent.expected);
         let url = setup.tenant.url("/metrics");
         let metrics = reqwest::get(url).await.expect("an answer").text().await.expect("a text");
@@ -244,7 +244,7 @@ fn a_disconnected_webhook_is_counted_once_and_may_be_recorded() {
         let key = |kind: &str, outcome| (tenant.source_id, kind.to_owned(), outcome);
         let figures = setup.figures("").await;
         assert_eq!(figures.values().sum::<i64>(), 3, "{figures:?}");
-        let unread = ["refused", "failed"].map(|outcome| figures.get(&key("unread", outcome)));
+        let unread = ["refused", "failed"].map(|outcome| figures.get(&key("incomplete", outcome)));
         assert!(unread.contains(&Some(&1)), "{figures:?}");
         assert_eq!(figures[&key("end-of-call-report", "failed")], 1);
         assert_eq!(again, "duplicate", "it was recorded, though nobody heard so");
@@ -278,7 +278,7 @@ fn a_webhook_beyond_the_body_budget_is_counted_as_failed() {
         let mut expected = Sent::default();
         expected.count(tenant.source_id, "end-of-call-report", "failed");
         expected.count(tenant.source_id, "tool-calls", "recorded");
-        expected.count(tenant.source_id, "unread", "failed");
+        expected.count(tenant.source_id, "incomplete", "failed");
         assert_eq!(setup.figures("").await, expected.expected);
         ledger.stop().await;
     });

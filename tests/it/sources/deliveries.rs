@@ -49,7 +49,7 @@ fn a_tenant_lists_recorded_and_refused_deliveries_newest_first() {
             let expected: Vec<_> = expected.iter().map(|(kind, outcome)| (kind, outcome)).collect();
             assert_eq!(shown, expected, "{limit} to a page");
             assert_eq!(seen[0]["request_id"], request_id);
-            assert_eq!(seen[1]["reason"], "proof-wrong");
+            assert_eq!(seen[1]["reason"], "signature-invalid");
             assert_eq!(seen[2]["position"], first["position"]);
             assert!(seen[2]["call_id"].is_string());
             let is_ours = |one: &Value| one["source_id"] == json!(tenant.source_id);

@@ -51,9 +51,9 @@ fn every_failure_is_listed_with_its_reason() {
             });
             like.map(|one| one["count"].as_i64().expect("a number")).sum()
         };
-        assert_eq!(sum("unreadable", "refused", "body-not-json"), 60);
-        assert_eq!(sum("unreadable", "refused", "body-wrong-shape"), 1);
-        assert_eq!(sum("unproven", "refused", "proof-wrong"), 2);
+        assert_eq!(sum("unparsable", "refused", "body-not-json"), 60);
+        assert_eq!(sum("unparsable", "refused", "unrecognized-message"), 1);
+        assert_eq!(sum("unauthenticated", "refused", "signature-invalid"), 2);
         let all: i64 = seen.iter().map(|one| one["count"].as_i64().expect("a number")).sum();
         assert_eq!(all, 63, "{seen:?}");
 

@@ -54,7 +54,7 @@ pub struct CallFigures {
     #[schema(value_type = i64)]
     duration_ms: i128,
     /// Calls with a known duration.
-    timed_calls: i64,
+    calls_with_duration: i64,
     /// Sum of the reported costs in 1e-9 of the currency, exact; null with several currencies.
     #[schema(value_type = Option<i64>)]
     cost_nanos: Option<i128>,
@@ -63,7 +63,7 @@ pub struct CallFigures {
     /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
     /// Calls with a known cost.
-    priced_calls: i64,
+    calls_with_cost: i64,
     /// Average cost over the calls with a cost, in 1e-9 of the currency.
     #[schema(value_type = Option<i64>)]
     cost_per_call_nanos: Option<i128>,
@@ -99,11 +99,11 @@ impl CallFigures {
             calls: sums.calls,
             minutes: minutes(sums.duration_ms),
             duration_ms: sums.duration_ms,
-            timed_calls: sums.timed_calls,
+            calls_with_duration: sums.timed_calls,
             cost_nanos: sums.cost_nanos(),
             currency: sums.currency().map(str::to_owned),
             costs: CostView::all_of(sums),
-            priced_calls: sums.priced_calls(),
+            calls_with_cost: sums.priced_calls(),
             cost_per_call_nanos: sums.avg_cost_nanos(),
             avg_duration_ms: sums.avg_duration_ms(),
             p50_duration_ms: sums.durations.percentile(50),

@@ -46,7 +46,7 @@ pub struct ParkedView {
     /// Time at which the event was parked.
     parked_at: DateTime<Utc>,
     /// Number of later events of the stream that wait.
-    followers: i64,
+    waiting_events: i64,
 }
 
 impl From<Parked> for ParkedView {
@@ -62,7 +62,7 @@ impl From<Parked> for ParkedView {
             reason: one.reason,
             attempts: one.attempts,
             parked_at: one.parked_at,
-            followers: one.followers,
+            waiting_events: one.followers,
         }
     }
 }

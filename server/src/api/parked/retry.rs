@@ -13,7 +13,7 @@ use crate::problem::{ApiError, Problem};
 /// Applies a parked event again, and then the events that wait behind it, in order.
 ///
 /// # Errors
-/// 404 `parked-not-found`, for another tenant's too; 409 `projection-of-another-build`.
+/// 404 `parked-not-found`, for another tenant's too; 409 `projection-schema-mismatch`.
 #[utoipa::path(
     post, path = "/v1/parked/{parked_id}/retry", operation_id = "retry_parked_event", tag = "operations", security(("api_key" = [])),
     params(("parked_id" = String, Path, description = "The entry")),

@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 /// own rows.
 ///
 /// # Errors
-/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`.
+/// 403 `installation-key-required`; 404 `projection-not-found`; 409 `rebuild-not-running`.
 #[utoipa::path(
     post, path = "/v1/projections/{name}/cancel", operation_id = "cancel_projection_rebuild", tag = "operations", security(("api_key" = [])),
     params(("name" = String, Path, description = "The read model")),

@@ -69,7 +69,7 @@ impl From<Diff> for DiffView {
 /// Every row of both is read, so a large ledger is better compared on the command line.
 ///
 /// # Errors
-/// 404 `projection-not-found`; 409 `nothing-to-compare`; 400 for a parameter, named in the answer.
+/// 404 `projection-not-found`; 409 `no-version-to-compare`; 400 for a parameter, named in the answer.
 #[utoipa::path(
     get, path = "/v1/projections/{name}/diff", operation_id = "diff_projection", tag = "operations", security(("api_key" = [])),
     params(

@@ -48,7 +48,7 @@ pub struct ProjectionView {
     /// Tenants with a lag and no progress for 30 seconds.
     stalled: i64,
     /// Reason of a halt; null otherwise.
-    why: Option<String>,
+    reason: Option<String>,
     /// The only tenant with rows in the version; null for all tenants.
     tenant_id: Option<Uuid>,
     /// True if the version is promoted automatically when it has caught up.
@@ -68,7 +68,7 @@ impl From<Progress> for ProjectionView {
             parked: one.parked,
             halted: one.halted,
             stalled: one.stalled,
-            why: one.why,
+            reason: one.why,
             tenant_id: one.version.only.map(|only| only.0),
             promotes_itself: one.version.promotes_itself,
             began_at: one.version.began_at,

@@ -27,7 +27,7 @@ pub struct PromoteRequest {
 /// rows.
 ///
 /// # Errors
-/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `rebuild-not-running`, `projection-behind`
+/// 403 `installation-key-required`; 404 `projection-not-found`; 409 `rebuild-not-running`, `projection-behind`
 /// or `projection-parked`; 422 for a field, named in the answer.
 #[utoipa::path(
     post, path = "/v1/projections/{name}/promote", operation_id = "promote_projection", tag = "operations", security(("api_key" = [])),

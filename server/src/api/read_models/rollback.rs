@@ -13,7 +13,7 @@ use crate::problem::{ApiError, Problem};
 /// Swaps the served version and the previous one; a second rollback restores the first state.
 ///
 /// # Errors
-/// 403 `installation-key-needed`; 404 `projection-not-found`; 409 `no-previous-version` or
+/// 403 `installation-key-required`; 404 `projection-not-found`; 409 `no-previous-version` or
 /// `projection-behind`.
 #[utoipa::path(
     post, path = "/v1/projections/{name}/rollback", operation_id = "rollback_projection", tag = "operations", security(("api_key" = [])),

@@ -136,7 +136,7 @@ impl AuditedAccess {
         let pieces = stream::once(async { Ok(first) }).chain(rest);
         let pieces = pieces.map(|next_chunk| {
             next_chunk.map_err(|failed| {
-                tracing::warn!(code = failed.code, "vapi.list_broke_off");
+                tracing::warn!(code = failed.code, "vapi.list_aborted");
                 std::io::Error::other(failed.code)
             })
         });

@@ -26,7 +26,7 @@ pub struct QueueHealth {
     /// `ok`, or `attention` if `reasons` is not empty.
     #[schema(value_type = HealthWord)]
     status: &'static str,
-    /// `quarantine-waiting`, `read-model-behind`.
+    /// `quarantine-waiting`, `projection-behind`.
     #[schema(value_type = Vec<HealthReason>)]
     reasons: Vec<&'static str>,
     /// Messages in quarantine; zero for a tenant's key, since they have no tenant.
@@ -91,7 +91,7 @@ pub async fn handler(
     let last_received_at = webhook_counts::last_authenticated_at(&mut tx).await?;
     let is_behind = projections.iter().any(|one| one.lag_events > MAX_LAG);
     let reasons: Vec<_> =
-        [(quarantine_waiting > 0, "quarantine-waiting"), (is_behind, "read-model-behind")]
+        [(quarantine_waiting > 0, "quarantine-waiting"), (is_behind, "projection-behind")]
             .into_iter()
             .filter_map(|(is_so, reason)| is_so.then_some(reason))
             .collect();

@@ -23,40 +23,40 @@ pub(super) struct Check {
     /// Severity of the result.
     pub(super) state: Severity,
     /// Checked object, such as a path or an address.
-    pub(super) place: String,
+    pub(super) target: String,
     /// Observed condition of the object.
-    pub(super) found: String,
+    pub(super) observed: String,
     /// Recommended action; null if none is needed.
-    pub(super) todo: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Check {
     pub(super) fn ok(
         check: &'static str,
-        place: impl Into<String>,
-        found: impl Into<String>,
+        target: impl Into<String>,
+        observed: impl Into<String>,
     ) -> Self {
-        let (place, found) = (place.into(), found.into());
-        Self { check, state: Severity::Ok, place, found, todo: None }
+        let (target, observed) = (target.into(), observed.into());
+        Self { check, state: Severity::Ok, target, observed, hint: None }
     }
 
     pub(super) fn warning(
         check: &'static str,
-        place: impl Into<String>,
-        found: impl Into<String>,
-        todo: impl Into<String>,
+        target: impl Into<String>,
+        observed: impl Into<String>,
+        hint: impl Into<String>,
     ) -> Self {
-        let todo = Some(todo.into());
-        Self { state: Severity::Warning, todo, ..Self::ok(check, place, found) }
+        let hint = Some(hint.into());
+        Self { state: Severity::Warning, hint, ..Self::ok(check, target, observed) }
     }
 
     pub(super) fn failed(
         check: &'static str,
-        place: impl Into<String>,
-        found: impl Into<String>,
-        todo: impl Into<String>,
+        target: impl Into<String>,
+        observed: impl Into<String>,
+        hint: impl Into<String>,
     ) -> Self {
-        Self { state: Severity::Failed, ..Self::warning(check, place, found, todo) }
+        Self { state: Severity::Failed, ..Self::warning(check, target, observed, hint) }
     }
 }
 
@@ -69,9 +69,9 @@ impl fmt::Display for Check {
             Severity::Failed => "failed",
         };
         let line = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(" | ");
-        write!(f, "{state:<8}{:<18}{}: {}", self.check, line(&self.place), line(&self.found))?;
-        match &self.todo {
-            Some(todo) => write!(f, " -> {}", line(todo)),
+        write!(f, "{state:<8}{:<18}{}: {}", self.check, line(&self.target), line(&self.observed))?;
+        match &self.hint {
+            Some(hint) => write!(f, " -> {}", line(hint)),
             None => Ok(()),
         }
     }

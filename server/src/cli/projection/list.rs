@@ -71,7 +71,7 @@ fn row(one: &Progress, sum: Option<Checksum>) -> Value {
         "parked": one.parked,
         "halted": one.halted,
         "stalled": one.stalled,
-        "why": one.why,
+        "reason": one.why,
         "rows": sum.map(|sum| sum.rows),
         "checksum": sum,
     });
