@@ -1,6 +1,7 @@
 //! The cost of a call is the decimal text of the provider, to the last digit, and sums are exact.
 
 use ledger_tests::fixtures::{self, Message};
+use ledger_tests::ledger::status_and_json;
 use ledger_tests::{TestLedger, TestTenant, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -185,11 +186,13 @@ fn the_sum_over_two_thousand_calls_is_the_exact_decimal_sum() {
             sum += nanos(text);
             let request =
                 tenant.webhook(Message::report(&format!("c-{nth}")).field("cost", text).body());
-            posts.spawn(async move { request.send().await.expect("an answer").status().as_u16() });
+            posts.spawn(
+                async move { status_and_json(request.send().await.expect("an answer")).await },
+            );
         }
-        let statuses = posts.join_all().await;
-        let refused: Vec<_> = statuses.iter().filter(|status| **status != 200).collect();
-        assert!(refused.is_empty(), "refused: {refused:?}");
+        let answers = posts.join_all().await;
+        let refused: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
+        assert!(refused.is_empty(), "{} refused: {:?}", refused.len(), refused.first());
         tenant.settle().await;
         let (mut shown, mut count, mut next) = (0, 0, String::new());
         loop {

@@ -3,9 +3,9 @@
 //! A connection is waiting while no request of it is in progress: its head has not arrived, or it is idle between two
 //! requests. Only waiting connections are closed early, those without an authenticated request first.
 //!
-//! The share of a peer is a dynamic threshold: its unauthenticated connections never outnumber the free places. A
-//! single peer can have half of all places, so a platform that sends a burst from one address is served. Of n peers
-//! that open as many as they can, each has one of n + 1 equal parts, and the last part stays free.
+//! The share of a peer is a dynamic threshold: it may have at most twice as many unproven connections as
+//! there are free places. One peer alone can have two thirds of all places, so a platform that sends a burst
+//! from one address is served; n peers that open all they can leave one of 2n + 1 parts free.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 
 use crate::config::Network;
 
+/// Unproven connections of a peer for each place that is free.
+const FACTOR: usize = 2;
 /// Minimum share of a peer, whatever is free.
 const LEAST: usize = 8;
 /// Maximum number of connections that are being closed for new ones at the same time.
@@ -169,7 +171,11 @@ impl Table {
     /// Maximum number of unproven connections of a peer at this moment.
     fn share(&self) -> usize {
         let free = self.limit.saturating_sub(self.open);
-        if self.has_shares { free.max(LEAST).min(self.limit) } else { self.limit }
+        if self.has_shares {
+            (FACTOR * free).clamp(LEAST, self.limit.max(LEAST))
+        } else {
+            self.limit
+        }
     }
 
     /// Returns the peer that loses a connection: the one with the most silent connections, then the

