@@ -1,5 +1,7 @@
 //! The SQL side of an append: turns a batch of requests into arrays and calls `ledger.append` once.
 
+mod rejection;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -9,6 +11,8 @@ use ledger_core::leaf::Leaf;
 use sqlx::PgConnection;
 
 use crate::compute::compute;
+
+pub use rejection::AppendRejection;
 
 /// The optimistic concurrency check of an append on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +116,8 @@ pub enum AppendOutcome {
     Appended(Appended),
     /// The stream has this version instead of the expected one.
     Conflict(StreamVersion),
-    /// The request breaks a rule of the log; holds the name of the rule.
-    Refused(String),
+    /// The request breaks this rule of the log.
+    Rejected(AppendRejection),
 }
 
 /// Appends a batch in one statement and one commit, and returns an answer per request, in order.
@@ -170,7 +174,9 @@ pub async fn append(
         "appended" => positions(row.first_position, row.last_position, false),
         "duplicate" => positions(row.first_position, row.last_position, true),
         "conflict" => AppendOutcome::Conflict(StreamVersion(row.actual.unwrap_or(0))),
-        _ => AppendOutcome::Refused(row.reason.unwrap_or_default()),
+        _ => AppendOutcome::Rejected(AppendRejection::parse(
+            row.reason.as_deref().unwrap_or_default(),
+        )),
     });
     Ok(answers.collect())
 }

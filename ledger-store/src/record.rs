@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ledger_core::actor::Actor;
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
 use ledger_core::event::{Event, PersonFacts};
 use ledger_core::identity::PersonIdentifiers;
@@ -17,7 +18,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
+use crate::admin_events::Attribution;
+use crate::append::{AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
 use crate::compute::compute;
 use crate::error::StoreError;
@@ -32,9 +34,6 @@ pub use answers::FirstAnswer;
 
 /// How often a delivery of several events is tried while others record some of them.
 const MAX_ATTEMPTS: usize = 5;
-/// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of
-/// the SQL function.
-pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
 
 /// The reason for which a delivery was not recorded.
 ///
@@ -88,7 +87,7 @@ struct Meta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<SourceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<&'a str>,
+    actor: Option<Actor>,
     request_id: Uuid,
     /// Keyed digest of the body: separates a duplicate from a changed message, and reveals nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +126,7 @@ impl Store {
                 fresh = Cow::Borrowed(&[]);
             }
             match stage::drive(Stage::Append, self.appender.append(request)).await {
-                Err(AppendError::Refused { reason }) if reason == "partly_known" && !is_single => {}
+                Err(AppendError::Rejected(AppendRejection::PartlyKnown)) if !is_single => {}
                 appended => return Ok(appended?),
             }
             let known = self.find_existing(&named, &fresh).await?;
@@ -174,7 +173,7 @@ impl Store {
         if !ids.is_empty() && known.len() == ids.len() {
             return Ok(existing_positions(&known));
         }
-        Err(AppendError::Refused { reason: TENANT_NOT_ACTIVE.into() }.into())
+        Err(AppendError::Rejected(AppendRejection::TenantNotActive).into())
     }
 
     /// Resolves the stream, the digest and the subject of a delivery.
@@ -284,12 +283,11 @@ impl Store {
     pub async fn record_tenant_event(
         &self,
         tenant_id: TenantId,
-        actor: &str,
-        request_id: Uuid,
+        by: Attribution,
         event: &Event,
         subjects: Vec<SubjectId>,
     ) -> Result<Appended, AppendError> {
-        let request = self.tenant_event_request(tenant_id, actor, request_id, event, subjects);
+        let request = self.tenant_event_request(tenant_id, by, event, subjects);
         self.appender.append(request).await
     }
 
@@ -297,14 +295,18 @@ impl Store {
     pub(crate) fn tenant_event_request(
         &self,
         tenant_id: TenantId,
-        actor: &str,
-        request_id: Uuid,
+        by: Attribution,
         event: &Event,
         subjects: Vec<SubjectId>,
     ) -> AppendRequest {
         let now = self.clock.now_micros();
-        let meta =
-            Meta { source_id: None, actor: Some(actor), request_id, content: None, erased: false };
+        let meta = Meta {
+            source_id: None,
+            actor: Some(by.actor),
+            request_id: by.request_id,
+            content: None,
+            erased: false,
+        };
         let new = NewEvent {
             event_id: EventId(self.ids.ordered()),
             event_type: event.event_type(),

@@ -14,7 +14,7 @@ use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::settings_cache::{SETTINGS_TTL, TenantFacts};
 use crate::tenant_tx::begin;
@@ -118,7 +118,7 @@ impl Store {
         Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
     }
 
-    /// Creates a source in the name of `actor`. Returns its id and the position of the event;
+    /// Creates a source attributed to `by`. Returns its id and the position of the event;
     /// `None` for a source of the installation, which has no log.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Store {
     /// accepts no events.
     pub async fn create_source_by(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
     ) -> Result<(SourceId, Option<Position>), StoreError> {
@@ -146,7 +146,7 @@ impl Store {
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, &created).await?),
         };
         sqlx::query!(
             "insert into ledger.sources

@@ -15,7 +15,7 @@ pub use plan::{Limit, PlanLimits, plan_limits};
 pub use state::TenantState;
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::begin;
@@ -212,8 +212,9 @@ impl Store {
             reason: reason.to_owned(),
             key_id: by.map(|(key_id, _)| key_id.0),
         });
-        let actor = by.map_or_else(|| self.operator(), |(key, request)| Actor::key(key, request));
-        let decided = self.record_admin_event_by(&actor, &mut tx, tenant_id, &event).await?;
+        let by =
+            by.map_or_else(|| self.operator(), |(key, request)| Attribution::key(key, request));
+        let decided = self.record_admin_event_by(&by, &mut tx, tenant_id, &event).await?;
         sqlx::query!(
             "update projection.dropped set decided = $4
               where tenant_id = $1 and projection = $2 and position = $3",

@@ -24,6 +24,7 @@ use ledger_core::event::Event;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Reply, TranslateError, Translation};
 use ledger_store::Store;
+use ledger_store::append::AppendRejection;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::compute::compute;
@@ -333,7 +334,7 @@ fn name_content(canonical: &[u8]) -> ContentDigest {
 
 fn refuse_record(error: RecordError) -> ApiError {
     match error {
-        RecordError::Append(AppendError::Refused { reason }) if reason == "tenant_not_active" => {
+        RecordError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
             ApiError::tenant_not_active()
         }
         RecordError::Append(AppendError::Overloaded)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::TenantId;
+use ledger_core::scope::Scope;
 use ledger_store::api_keys::NewKey;
 use ledger_store::tenants::TenantState;
 use ledger_tests::{TestLedger, TestTenant, run};
@@ -27,7 +28,8 @@ async fn key_until(
     end: DateTime<Utc>,
 ) -> String {
     let key = new_key(tenant.tenant_id);
-    let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let scopes: Vec<Scope> =
+        scopes.iter().map(|name| Scope::parse(name).expect("a scope")).collect();
     let new = NewKey { scopes: &scopes, name: None, expires_at: Some(end) };
     let author = ledger.store.operator();
     ledger.store.create_api_key_by(&author, tenant.tenant_id, &key, &new).await.expect("a key");
