@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::event::Event;
+use crate::event::{CallEvent, Event};
 use crate::ids::{EventId, Position, StreamId, StreamVersion};
 use crate::personal::{Conversation, Party, ToolIo};
 
@@ -66,7 +66,7 @@ pub struct Draft {
     /// The provider's time of the event; `None` if the message had none.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The facts, which are stored in the clear.
-    pub event: Event,
+    pub event: CallEvent,
     /// The personal data of the event, which are stored sealed.
     pub sections: Sections,
 }
@@ -101,9 +101,10 @@ impl Sections {
     }
 }
 
-/// A decoded event from the log. Its sections stay sealed and are read separately.
+/// A decoded event from the log, of any stream or of one kind of stream. Its sections stay sealed
+/// and are read separately.
 #[derive(Debug, Clone)]
-pub struct Recorded {
+pub struct Recorded<E = Event> {
     /// Position in the tenant's log.
     pub position: Position,
     /// Stream that the event is part of.
@@ -117,5 +118,36 @@ pub struct Recorded {
     /// Recording time by the clock of this installation.
     pub recorded_at: DateTime<Utc>,
     /// The facts, upcast to the current schema version.
-    pub event: Event,
+    pub event: E,
+}
+
+impl<E> Recorded<E> {
+    /// Returns the same envelope around another event.
+    fn with<F>(&self, event: F) -> Recorded<F> {
+        Recorded {
+            position: self.position,
+            stream_id: self.stream_id,
+            stream_version: self.stream_version,
+            event_id: self.event_id,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            event,
+        }
+    }
+
+    /// Returns the envelope with a reference to its event.
+    pub fn by_ref(&self) -> Recorded<&E> {
+        self.with(&self.event)
+    }
+}
+
+impl Recorded {
+    /// Returns the event if it is about a call; `None` for the event of another stream.
+    #[must_use]
+    pub fn as_call(&self) -> Option<Recorded<&CallEvent>> {
+        match &self.event {
+            Event::Call(event) => Some(self.with(event)),
+            _ => None,
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl Store {
         &self,
         conn: &mut PgConnection,
         tenant_id: TenantId,
-        event: &Event,
+        event: impl Into<Event>,
     ) -> Result<Position, StoreError> {
         self.record_admin_event_by(&self.operator(), conn, tenant_id, event).await
     }
@@ -53,9 +53,9 @@ impl Store {
         by: &Attribution,
         conn: &mut PgConnection,
         tenant_id: TenantId,
-        event: &Event,
+        event: impl Into<Event>,
     ) -> Result<Position, StoreError> {
-        let request = self.tenant_event_request(tenant_id, *by, event, Vec::new());
+        let request = self.tenant_event_request(tenant_id, *by, &event.into(), Vec::new());
         match append(conn, &[&request]).await?.pop() {
             Some(AppendOutcome::Appended(appended)) => Ok(appended.last),
             Some(AppendOutcome::Rejected(why)) => Err(AppendError::Rejected(why).into()),

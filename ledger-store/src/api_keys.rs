@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, KeyCreated, KeyRevoked};
+use ledger_core::event::{KeyCreated, KeyRevoked, TenantEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use ledger_core::scope::Scope;
 
@@ -90,14 +90,14 @@ impl Store {
         let hash = digest(&SHA256, key.as_bytes());
         let scopes: Vec<String> = new.scopes.iter().map(Scope::to_string).collect();
         let mut tx = begin(&self.owner).await?;
-        let created = Event::KeyCreated(KeyCreated {
+        let created = TenantEvent::KeyCreated(KeyCreated {
             key_id: key_id.0,
             scopes: scopes.clone(),
             expires_at: new.expires_at,
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, created).await?),
         };
         sqlx::query!(
             "insert into ledger.api_keys
@@ -167,10 +167,10 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let revoked = Event::KeyRevoked(KeyRevoked { key_id: key_id.0 });
+        let revoked = TenantEvent::KeyRevoked(KeyRevoked { key_id: key_id.0 });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, &revoked).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, revoked).await?),
         };
         tx.commit().await?;
         self.settings_cache.invalidate(tenant_id);

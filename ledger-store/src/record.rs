@@ -187,7 +187,7 @@ impl Store {
         let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let told = drafts.first().map_or_else(PersonIdentifiers::default, |draft| {
-            let facts = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
+            let facts = draft.event.call().party;
             let party = draft.sections.party.as_ref();
             party.map_or_else(PersonIdentifiers::default, |party| {
                 PersonIdentifiers::of(party, facts.unwrap_or_default())
@@ -241,15 +241,13 @@ impl Store {
         let erased = has_sections && subject.sealing_key().is_none();
         let mut event = draft.event.clone();
         let occurred_at = remove_implausible(&mut event, draft.occurred_at.unwrap_or(now), now);
-        if let Some(facts) = event.call_facts_mut() {
-            let person = &resolved.person;
-            let is_told = facts.party.is_some() || *person != PersonFacts::default();
-            facts.person = is_told.then(|| person.clone());
-            if erased {
-                // The facts would refer to a section that is not stored, and hide earlier ones that
-                // are.
-                facts.party = None;
-            }
+        let facts = event.call_mut();
+        let person = &resolved.person;
+        let is_reported = facts.party.is_some() || *person != PersonFacts::default();
+        facts.person = is_reported.then(|| person.clone());
+        if erased {
+            // The facts would refer to a section that is not stored, and hide earlier ones that are.
+            facts.party = None;
         }
         if !erased {
             tool_digests::fill(&named.digest_key, named.stream_id, &mut event, &draft.sections);
@@ -284,10 +282,10 @@ impl Store {
         &self,
         tenant_id: TenantId,
         by: Attribution,
-        event: &Event,
+        event: impl Into<Event>,
         subjects: Vec<SubjectId>,
     ) -> Result<Appended, AppendError> {
-        let request = self.tenant_event_request(tenant_id, by, event, subjects);
+        let request = self.tenant_event_request(tenant_id, by, &event.into(), subjects);
         self.appender.append(request).await
     }
 

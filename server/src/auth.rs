@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use ledger_core::event::{AccessDenied, Event};
+use ledger_core::event::{AccessDenied, AccessEvent};
 use ledger_core::ids::{SubjectId, TenantId};
 use ledger_store::admin_events::Attribution;
 use ledger_store::tenants::ApiKey;
@@ -172,9 +172,9 @@ impl Caller {
             count: u32::try_from(count).unwrap_or(u32::MAX),
         };
         let by = Attribution::key(self.key.key_id, self.request_id);
-        let event = Event::PersonalDataRead(read);
+        let event = AccessEvent::PersonalDataRead(read);
         app.store
-            .record_tenant_event(self.tenant_id(), by, &event, subjects)
+            .record_tenant_event(self.tenant_id(), by, event, subjects)
             .await
             .map(|_| ())
             .map_err(|error| {

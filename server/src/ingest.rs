@@ -20,7 +20,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger_core::envelope::{Draft, Sections};
-use ledger_core::event::Event;
+use ledger_core::event::CallEvent;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Reply, TranslateError, Translation};
 use ledger_store::Store;
@@ -370,5 +370,5 @@ fn tool_calls_of(drafts: &[Draft]) -> Vec<Draft> {
 }
 
 fn is_tool_call(draft: &Draft) -> bool {
-    matches!(draft.event, Event::CallToolCalled(_))
+    matches!(draft.event, CallEvent::ToolCalled(_))
 }

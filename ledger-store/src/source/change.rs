@@ -2,7 +2,7 @@
 //! of a tenant's source is an event in the tenant's log; changes of a shared source are not logged.
 
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, SourceChanged, SourceSecretRotated, SourceSwitched};
+use ledger_core::event::{SourceChanged, SourceSecretRotated, SourceSwitched, TenantEvent};
 use ledger_core::ids::{Position, SourceId, TenantId};
 use sqlx::PgConnection;
 
@@ -69,11 +69,11 @@ impl Store {
         .await?;
         let switched = SourceSwitched { source_id: source_id.0 };
         let event = if is_enabled {
-            Event::SourceEnabled(switched)
+            TenantEvent::SourceEnabled(switched)
         } else {
-            Event::SourceDisabled(switched)
+            TenantEvent::SourceDisabled(switched)
         };
-        self.finish(by, tx, locked, &event).await.map(Some)
+        self.finish(by, tx, locked, event).await.map(Some)
     }
 
     /// Changes settings of a tenant's source. Returns `None` when the tenant has no such source.
@@ -106,7 +106,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        self.finish(by, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
+        self.finish(by, tx, locked, TenantEvent::SourceChanged(fact)).await.map(Some)
     }
 
     /// Replaces the secret of a source. With `tenant_id` the source must be of this tenant.
@@ -148,7 +148,7 @@ impl Store {
         .await?;
         locked.listed.old_secret_until = old_secret_until;
         let rotated = SourceSecretRotated { source_id: source_id.0, old_secret_until };
-        self.finish(by, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
+        self.finish(by, tx, locked, TenantEvent::SourceSecretRotated(rotated)).await.map(Some)
     }
 
     /// Records the event, commits, and invalidates the caches of this process.
@@ -157,7 +157,7 @@ impl Store {
         by: &Attribution,
         mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
         locked: Locked,
-        event: &Event,
+        event: TenantEvent,
     ) -> Result<Changed, StoreError> {
         let Locked { tenant_id, listed: source } = locked;
         let position = match tenant_id {

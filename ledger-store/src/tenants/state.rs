@@ -1,6 +1,6 @@
 //! The state of a tenant and the operations it permits.
 
-use ledger_core::event::{Event, StateChanged};
+use ledger_core::event::{StateChanged, TenantEvent};
 use ledger_core::ids::{Position, TenantId};
 
 use crate::Store;
@@ -73,8 +73,8 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let changed = Event::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
-        let position = self.record_admin_event_by(by, &mut tx, tenant_id, &changed).await?;
+        let changed = TenantEvent::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
+        let position = self.record_admin_event_by(by, &mut tx, tenant_id, changed).await?;
         tx.commit().await?;
         self.settings_cache.invalidate(tenant_id);
         self.notifier.notify([tenant_id]);
