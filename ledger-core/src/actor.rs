@@ -4,11 +4,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::ids::KeyId;
+use crate::ids::{KeyId, StreamId, TenantId};
 
 /// Prefix of the stored text of an API key.
 const KEY_PREFIX: &str = "key:";
@@ -34,10 +35,12 @@ pub enum Actor {
 pub struct UnknownActor;
 
 impl Actor {
-    /// Returns the holder of the key, or the operator if there is no key.
+    /// Returns the stream of the actor's accesses to the data of a tenant on one UTC day. An access
+    /// that a read model cannot apply holds up the later ones of its stream only.
     #[must_use]
-    pub fn key_or_operator(key_id: Option<KeyId>) -> Self {
-        key_id.map_or(Self::Operator, Self::Key)
+    pub fn access_stream(self, tenant_id: TenantId, day: NaiveDate) -> StreamId {
+        let (actor, day) = (self.to_string(), day.to_string());
+        StreamId(tenant_id.derive(&[b"access", actor.as_bytes(), day.as_bytes()]))
     }
 }
 
@@ -88,6 +91,23 @@ mod tests {
             assert_eq!(actor.to_string(), text);
             assert_eq!(text.parse(), Ok(actor));
             assert_eq!(serde_json::to_value(actor).expect("a text"), text);
+        }
+    }
+
+    #[test]
+    fn each_actor_has_a_stream_of_accesses_for_each_day() {
+        let (tenant, other) = (TenantId::INSTALLATION, TenantId(Uuid::from_u128(1)));
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
+        let key = Actor::Key(KeyId(Uuid::from_u128(2)));
+        let stream = key.access_stream(tenant, day(1));
+        assert_eq!(key.access_stream(tenant, day(1)), stream);
+        for another in [
+            key.access_stream(tenant, day(2)),
+            Actor::Unauthenticated.access_stream(tenant, day(1)),
+            key.access_stream(other, day(1)),
+            tenant.tenant_stream(),
+        ] {
+            assert_ne!(another, stream);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Each kind of stream has a file with its facts and its enum. Facts are small and stored in the
 //! clear: no personal data, no floats. Personal data of an event is kept in
-//! [`Sections`](crate::envelope::Sections) and sealed. A new shape of a fact is a new schema
+//! [`Sections`](crate::section::Sections) and sealed. A new shape of a fact is a new schema
 //! version with an [`upcast`] step; a new meaning is a new variant.
 
 use serde::Serialize;

@@ -20,3 +20,4 @@ pub mod phone;
 pub mod plausible;
 pub mod provider;
 pub mod scope;
+pub mod section;

@@ -7,10 +7,11 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
+use ledger_core::leaf::{Leaf, LeafSections};
 use sqlx::PgConnection;
 
 use crate::compute::compute;
+use crate::seal::section_digests;
 
 pub use rejection::AppendRejection;
 
@@ -137,7 +138,7 @@ pub async fn append(
     let rows = sqlx::query!(
         r#"
         select status as "status!", first_position, last_position, actual, reason
-          from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+          from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          order by request
         "#,
         &columns.tenants,
@@ -158,6 +159,7 @@ pub async fn append(
         &columns.subjects as _,
         &columns.meta as _,
         &columns.leaf_hash as _,
+        &columns.section_digests as _,
     )
     .fetch_all(conn)
     .await?;
@@ -202,6 +204,7 @@ struct Columns<'a> {
     subjects: Vec<Option<String>>,
     meta: Vec<&'a str>,
     leaf_hash: Vec<Vec<u8>>,
+    section_digests: Vec<Vec<u8>>,
 }
 
 impl<'a> Columns<'a> {
@@ -254,12 +257,19 @@ impl<'a> Columns<'a> {
             self.bulk.push(event.bulk.as_deref());
             self.subjects.push(uuid_array(&event.subjects));
             self.meta.push(&event.meta);
-            self.leaf_hash.push(leaf(tenant_id, stream, event).hash().to_vec());
+            let digests = section_digests(event.sections.as_deref(), event.bulk.as_deref());
+            self.leaf_hash.push(leaf(tenant_id, stream, event, &digests).hash().to_vec());
+            self.section_digests.push(digests);
         }
     }
 }
 
-fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> Leaf<'a> {
+fn leaf<'a>(
+    tenant_id: TenantId,
+    stream: &StreamAppend,
+    event: &'a NewEvent,
+    digests: &'a [u8],
+) -> Leaf<'a> {
     Leaf {
         tenant_id,
         stream_id: stream.stream_id,
@@ -270,8 +280,7 @@ fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> 
         occurred_at: event.occurred_at,
         recorded_at: event.recorded_at,
         facts: &event.facts,
-        sections: event.sections.as_deref(),
-        bulk: event.bulk.as_deref(),
+        sections: LeafSections::Digests(digests),
         subjects: &event.subjects,
         meta: &event.meta,
     }

@@ -1,6 +1,7 @@
 //! From drafts to the log: resolves the subject, derives event ids, seals, hashes and appends.
 
 mod answers;
+mod tenant_events;
 mod tool_digests;
 
 use std::borrow::Cow;
@@ -9,23 +10,22 @@ use std::sync::Arc;
 
 use ledger_core::actor::Actor;
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{Event, PersonFacts};
+use ledger_core::event::PersonFacts;
 use ledger_core::identity::PersonIdentifiers;
-use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
+use ledger_core::ids::{EventId, Position, SourceId, StreamId, TenantId};
 use ledger_core::plausible::remove_implausible;
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::admin_events::Attribution;
 use crate::append::{AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
 use crate::compute::compute;
 use crate::error::StoreError;
 use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
-use crate::seal::{SectionContext, SectionName, add, seal};
+use crate::seal::{SealedSections, SectionContext};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
@@ -218,27 +218,23 @@ impl Store {
 
     fn seal_draft(&self, named: &ResolvedDelivery<'_>, draft: &Draft) -> NewEvent {
         let ResolvedDelivery { origin, digest, resolved, .. } = named;
-        let subject = &resolved.subject;
         let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
-        let context = |name| SectionContext {
-            tenant_id: origin.tenant_id,
-            subject_id: subject.subject_id,
-            generation: subject.generation,
-            event_id,
-            event_type: draft.event.event_type(),
-            schema_version: draft.event.schema_version(),
-            name,
-        };
-        let (mut small, mut bulk) = (None, None);
-        if let Some(key) = subject.sealing_key() {
-            each_plaintext(draft, |name, plain| {
-                let section = seal(key, &context(name), plain);
-                add(if name.is_bulk() { &mut bulk } else { &mut small }, &section);
-            });
+        let mut sealed = SealedSections::default();
+        for section in draft.sections.iter() {
+            let subject = resolved.subject_of(section.subject);
+            let context = SectionContext {
+                tenant_id: origin.tenant_id,
+                subject_id: subject.subject_id,
+                generation: subject.generation,
+                event_id,
+                event_type: draft.event.event_type(),
+                schema_version: draft.event.schema_version(),
+                name: section.name,
+            };
+            sealed.seal(subject.sealing_key(), &context, &section.plain);
         }
-        let has_sections = !draft.sections.is_empty();
-        let erased = has_sections && subject.sealing_key().is_none();
+        let erased = sealed.is_erased;
         let mut event = draft.event.clone();
         let occurred_at = remove_implausible(&mut event, draft.occurred_at.unwrap_or(now), now);
         let facts = event.call_mut();
@@ -266,64 +262,11 @@ impl Store {
             occurred_at,
             recorded_at: now,
             facts: event.to_facts(),
-            sections: small,
-            bulk,
-            subjects: if has_sections { vec![subject.subject_id] } else { Vec::new() },
+            sections: sealed.small,
+            bulk: sealed.bulk,
+            subjects: sealed.subjects,
             meta: serde_json::to_string(&meta).expect("plain strings and ids"),
         }
-    }
-
-    /// Records an event about the tenant itself, or about access to its data, in the tenant's own
-    /// stream. `subjects` are the ids of the persons concerned.
-    ///
-    /// # Errors
-    /// [`AppendError`]; an access that could not be recorded must not be granted.
-    pub async fn record_tenant_event(
-        &self,
-        tenant_id: TenantId,
-        by: Attribution,
-        event: impl Into<Event>,
-        subjects: Vec<SubjectId>,
-    ) -> Result<Appended, AppendError> {
-        let request = self.tenant_event_request(tenant_id, by, &event.into(), subjects);
-        self.appender.append(request).await
-    }
-
-    /// Builds the append request of [`Store::record_tenant_event`].
-    pub(crate) fn tenant_event_request(
-        &self,
-        tenant_id: TenantId,
-        by: Attribution,
-        event: &Event,
-        subjects: Vec<SubjectId>,
-    ) -> AppendRequest {
-        let now = self.clock.now_micros();
-        let meta = Meta {
-            source_id: None,
-            actor: Some(by.actor),
-            request_id: by.request_id,
-            content: None,
-            erased: false,
-        };
-        let new = NewEvent {
-            event_id: EventId(self.ids.ordered()),
-            event_type: event.event_type(),
-            schema_version: event.schema_version(),
-            occurred_at: now,
-            recorded_at: now,
-            facts: event.to_facts(),
-            sections: None,
-            bulk: None,
-            subjects,
-            meta: serde_json::to_string(&meta).expect("plain strings and ids"),
-        };
-        let stream = StreamAppend {
-            stream_id: tenant_id.tenant_stream(),
-            kind: StreamKind::Tenant,
-            expected: Expected::Any,
-            events: vec![new],
-        };
-        AppendRequest { tenant_id, streams: vec![stream] }
     }
 }
 
@@ -384,23 +327,4 @@ fn existing_positions(known: &HashMap<EventId, Position>) -> Appended {
     let first = known.values().min().copied().unwrap_or_default();
     let last = known.values().max().copied().unwrap_or_default();
     Appended { first, last, duplicate: true }
-}
-
-/// Hands over the sections of a draft as the bytes to be sealed, one after the other: a second one is not
-/// made before the first is sealed.
-fn each_plaintext(draft: &Draft, mut take: impl FnMut(SectionName, &[u8])) {
-    let sections = &draft.sections;
-    let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");
-    if let Some(party) = &sections.party {
-        take(SectionName::Party, &json(serde_json::to_vec(party)));
-    }
-    if !sections.tool_io.is_empty() {
-        take(SectionName::ToolIo, &json(serde_json::to_vec(&sections.tool_io)));
-    }
-    if let Some(conversation) = &sections.conversation {
-        take(SectionName::Conversation, &json(serde_json::to_vec(conversation)));
-    }
-    if let Some(raw) = &sections.raw {
-        take(SectionName::Raw, raw);
-    }
 }

@@ -335,7 +335,7 @@ impl TestTenant {
     pub async fn recorded(&self) -> Vec<(String, String)> {
         sqlx::query_as(
             "select stream_kind, event_type from ledger.events
-              where tenant_id = $1 and stream_kind <> 'tenant' order by position",
+              where tenant_id = $1 and stream_kind not in ('tenant', 'access') order by position",
         )
         .bind(self.tenant_id.0)
         .fetch_all(&mut cluster::superuser().await)
