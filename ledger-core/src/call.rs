@@ -27,7 +27,7 @@ pub use reported::{Authority, Precedence, Reported};
 pub use tools::{IoRef, ToolCall, ToolCalls};
 
 use crate::envelope::Recorded;
-use crate::event::{CallEnded, CallFacts, Direction, Event, Status, ToolFact};
+use crate::event::{CallEnded, CallEvent, CallFacts, Direction, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
 
@@ -118,33 +118,12 @@ pub struct SealedSections {
 }
 
 impl Call {
-    /// Folds one event of this call's stream. Events that are not about a call change nothing.
-    /// `sealed` describes the sections sealed with the event.
-    pub fn evolve(&mut self, recorded: &Recorded, sealed: SealedSections) {
-        let (facts, authority) = match &recorded.event {
-            Event::CallStarted(started) => (&started.call, Authority::Status),
-            Event::CallStatusChanged(changed) => (&changed.call, Authority::Status),
-            Event::CallToolCalled(called) => (&called.call, Authority::Status),
-            Event::CallTransferred(transferred) => (&transferred.call, Authority::Status),
-            Event::CallRecordingAvailable(available) => (&available.call, Authority::Status),
-            Event::CallMessageReceived(received) => (&received.call, Authority::Status),
-            Event::CallEnded(ended) if ended.report => (&ended.call, Authority::Report),
-            Event::CallEnded(ended) => (&ended.call, Authority::Status),
-            Event::TenantCreated(_)
-            | Event::KeyCreated(_)
-            | Event::KeyRevoked(_)
-            | Event::SourceCreated(_)
-            | Event::SourceChanged(_)
-            | Event::SourceDisabled(_)
-            | Event::SourceEnabled(_)
-            | Event::SourceSecretRotated(_)
-            | Event::StateChanged(_)
-            | Event::RouteAdded(_)
-            | Event::PlanLimitsSet(_)
-            | Event::AccessDenied(_)
-            | Event::QuarantineReplayed(_)
-            | Event::EventDropped(_)
-            | Event::PersonalDataRead(_) => return,
+    /// Folds one event of this call's stream. `sealed` describes the sections sealed with the event.
+    pub fn evolve(&mut self, recorded: &Recorded<&CallEvent>, sealed: SealedSections) {
+        let facts = recorded.event.call();
+        let authority = match recorded.event {
+            CallEvent::Ended(ended) if ended.report => Authority::Report,
+            _ => Authority::Status,
         };
         let precedence = Precedence::of(authority, facts.untimed, recorded);
         self.apply_call_facts(facts, precedence, recorded);
@@ -154,7 +133,12 @@ impl Call {
     }
 
     /// Applies the facts common to all call events.
-    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
+    fn apply_call_facts(
+        &mut self,
+        facts: &CallFacts,
+        precedence: Precedence,
+        recorded: &Recorded<&CallEvent>,
+    ) {
         if self.provider.is_empty() {
             self.provider.clone_from(&facts.provider);
             self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
@@ -174,28 +158,28 @@ impl Call {
         self.last_recorded = self.last_recorded.max(Some(recorded_at));
     }
 
-    fn apply_event(&mut self, precedence: Precedence, recorded: &Recorded) {
-        match &recorded.event {
-            Event::CallStarted(started) => {
+    fn apply_event(&mut self, precedence: Precedence, recorded: &Recorded<&CallEvent>) {
+        match recorded.event {
+            CallEvent::Started(started) => {
                 self.advance_status(Some(Status::InProgress));
                 self.start(started.started_at, precedence);
             }
-            Event::CallStatusChanged(changed) => self.advance_status(changed.status),
-            Event::CallToolCalled(called) => {
+            CallEvent::StatusChanged(changed) => self.advance_status(changed.status),
+            CallEvent::ToolCalled(called) => {
                 self.advance_status(Some(Status::InProgress));
                 self.add_tool_names([&called.tool]);
                 self.tool_calls.apply_live(&called.tool, precedence, recorded);
             }
             // A handoff: another assistant continues the conversation.
-            Event::CallTransferred(transferred) if transferred.is_handoff() => {
+            CallEvent::Transferred(transferred) if transferred.is_handoff() => {
                 self.advance_status(Some(Status::InProgress));
             }
-            Event::CallTransferred(_) => {
+            CallEvent::Transferred(_) => {
                 self.advance_status(Some(Status::Forwarding));
                 self.is_transfer_reported = true;
             }
-            Event::CallEnded(ended) => self.apply_end(ended, precedence, recorded),
-            Event::CallMessageReceived(received) => {
+            CallEvent::Ended(ended) => self.apply_end(ended, precedence, recorded),
+            CallEvent::MessageReceived(received) => {
                 self.advance_status(received.status);
                 if received.kind.starts_with(TRANSCRIPT) {
                     self.turns.insert(TurnRef {
@@ -205,11 +189,16 @@ impl Call {
                     });
                 }
             }
-            _ => {}
+            CallEvent::RecordingAvailable(_) => {}
         }
     }
 
-    fn apply_end(&mut self, ended: &CallEnded, precedence: Precedence, recorded: &Recorded) {
+    fn apply_end(
+        &mut self,
+        ended: &CallEnded,
+        precedence: Precedence,
+        recorded: &Recorded<&CallEvent>,
+    ) {
         self.advance_status(Some(Status::Ended));
         self.start(ended.started_at, precedence);
         Reported::merge(&mut self.ended_at, ended.ended_at, precedence);

@@ -1,13 +1,12 @@
 //! Events before and after storage: a [`Draft`] is not yet sealed, a [`Recorded`] event was read
 //! back.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 
-use crate::event::Event;
+use crate::event::{CallEvent, Event};
 use crate::ids::{EventId, Position, StreamId, StreamVersion};
-use crate::personal::{Conversation, Party, ToolIo};
+
+pub use crate::section::Sections;
 
 /// Kind of the object that a stream is the history of. Stored as its lower-case name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,8 +19,10 @@ pub enum StreamKind {
     Session,
     /// A webhook without the id of a call, chat or session.
     Delivery,
-    /// The tenant's own settings and accesses.
+    /// The tenant's own settings.
     Tenant,
+    /// The accesses of one actor on one UTC day.
+    Access,
 }
 
 impl StreamKind {
@@ -34,6 +35,7 @@ impl StreamKind {
             Self::Session => "session",
             Self::Delivery => "delivery",
             Self::Tenant => "tenant",
+            Self::Access => "access",
         }
     }
 }
@@ -66,44 +68,15 @@ pub struct Draft {
     /// The provider's time of the event; `None` if the message had none.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The facts, which are stored in the clear.
-    pub event: Event,
+    pub event: CallEvent,
     /// The personal data of the event, which are stored sealed.
     pub sections: Sections,
 }
 
-/// Personal data of an event, to be sealed under the subject's key. `Debug` prints no values.
-#[derive(Clone, Default)]
-pub struct Sections {
-    /// Name, number and addresses of the person on the line.
-    pub party: Option<Party>,
-    /// Transcript, summary and other content of the conversation.
-    pub conversation: Option<Conversation>,
-    /// Arguments and results of tool calls.
-    pub tool_io: Vec<ToolIo>,
-    /// The body as received, with provider secrets removed.
-    pub raw: Option<Vec<u8>>,
-}
-
-impl fmt::Debug for Sections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sections(..)")
-    }
-}
-
-impl Sections {
-    /// Returns true if the event has no personal data to seal.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.party.is_none()
-            && self.conversation.is_none()
-            && self.tool_io.is_empty()
-            && self.raw.is_none()
-    }
-}
-
-/// A decoded event from the log. Its sections stay sealed and are read separately.
+/// A decoded event from the log, of any stream or of one kind of stream. Its sections stay sealed
+/// and are read separately.
 #[derive(Debug, Clone)]
-pub struct Recorded {
+pub struct Recorded<E = Event> {
     /// Position in the tenant's log.
     pub position: Position,
     /// Stream that the event is part of.
@@ -117,5 +90,36 @@ pub struct Recorded {
     /// Recording time by the clock of this installation.
     pub recorded_at: DateTime<Utc>,
     /// The facts, upcast to the current schema version.
-    pub event: Event,
+    pub event: E,
+}
+
+impl<E> Recorded<E> {
+    /// Returns the same envelope around another event.
+    fn with<F>(&self, event: F) -> Recorded<F> {
+        Recorded {
+            position: self.position,
+            stream_id: self.stream_id,
+            stream_version: self.stream_version,
+            event_id: self.event_id,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            event,
+        }
+    }
+
+    /// Returns the envelope with a reference to its event.
+    pub fn by_ref(&self) -> Recorded<&E> {
+        self.with(&self.event)
+    }
+}
+
+impl Recorded {
+    /// Returns the event if it is about a call; `None` for the event of another stream.
+    #[must_use]
+    pub fn as_call(&self) -> Option<Recorded<&CallEvent>> {
+        match &self.event {
+            Event::Call(event) => Some(self.with(event)),
+            _ => None,
+        }
+    }
 }

@@ -1,39 +1,32 @@
-//! The events of the ledger, and the decoding of stored events.
+//! The events of the ledger, grouped by the kind of stream, and the decoding of stored events.
 //!
-//! Facts are small and stored in the clear: no personal data, no floats. Personal data of an event
-//! is kept in [`Sections`](crate::envelope::Sections) and sealed. A new shape of a fact is a new
-//! schema version with an [`upcast`] step; a new meaning is a new variant.
-
-mod access;
-mod call;
-mod tenant;
-pub mod upcast;
+//! Each kind of stream has a file with its facts and its enum. Facts are small and stored in the
+//! clear: no personal data, no floats. Personal data of an event is kept in
+//! [`Sections`](crate::section::Sections) and sealed. A new shape of a fact is a new schema
+//! version with an [`upcast`] step; a new meaning is a new variant.
 
 use serde::Serialize;
 
-pub use access::{AccessDenied, PersonalDataRead};
-pub use call::{
-    ArtifactUploaded, CallEnded, CallFacts, CallMessageReceived, CallRecordingAvailable,
-    CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Direction, PartyFacts,
-    PersonFacts, Presence, Status, ToolAnswer, ToolFact,
-};
-pub use tenant::{
-    EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,
-    SourceChanged, SourceCreated, SourceSecretRotated, SourceSwitched, StateChanged, TenantCreated,
-};
-pub use upcast::DecodeError;
-
+/// Defines the events of one kind of stream: the enum, and the stored name, schema version and
+/// decoding of each event.
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident($facts:ty) = $text:literal v $version:literal;)*) => {
-        /// A recorded event. The stored type name is dotted and never changes; the name of the
-        /// variant may.
+    (
+        $(#[$about:meta])*
+        $events:ident {
+            $($(#[$doc:meta])* $name:ident($facts:ty) = $text:literal v $version:literal;)*
+        }
+    ) => {
+        $(#[$about])*
+        ///
+        /// The stored type name is dotted and never changes; the name of the variant may.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum Event {
+        pub enum $events {
             $($(#[$doc])* $name($facts),)*
         }
 
-        impl Event {
-            /// All event types that this build writes, with their current schema versions.
+        impl $events {
+            /// The event types of the stream that this build writes, with their current schema
+            /// versions.
             pub const TYPES: &'static [(&'static str, i16)] = &[$(($text, $version)),*];
 
             /// Returns the stored type name, such as `call.ended`.
@@ -51,11 +44,14 @@ macro_rules! events {
             /// Returns the facts as the JSON text that is stored and hashed.
             #[must_use]
             pub fn to_facts(&self) -> String {
-                match self { $(Self::$name(facts) => facts_text(facts),)* }
+                match self { $(Self::$name(facts) => super::facts_text(facts),)* }
             }
 
-            /// Parses facts of the current version. `None` if this build does not know the type.
-            fn parse_current(event_type: &str, facts: &str) -> Option<serde_json::Result<Self>> {
+            /// Parses facts of the current version. `None` if the type is not one of this stream.
+            pub(super) fn parse_current(
+                event_type: &str,
+                facts: &str,
+            ) -> Option<serde_json::Result<Self>> {
                 match event_type {
                     $($text => Some(serde_json::from_str(facts).map(Self::$name)),)*
                     _ => None,
@@ -65,81 +61,86 @@ macro_rules! events {
     };
 }
 
-events! {
-    /// The provider opened a media session.
-    CallStarted(CallStarted) = "call.started" v 1;
-    /// The provider reported a status that neither starts nor ends the call.
-    CallStatusChanged(CallStatusChanged) = "call.status_changed" v 1;
-    /// The assistant called a tool.
-    CallToolCalled(CallToolCalled) = "call.tool_called" v 1;
-    /// The call was transferred, to a person or to another assistant.
-    CallTransferred(CallTransferred) = "call.transferred" v 1;
-    /// A recording or a log was uploaded, or its upload failed.
-    CallRecordingAvailable(CallRecordingAvailable) = "call.recording_available" v 1;
-    /// The call ended, as reported by a bare status or by the end-of-call report.
-    CallEnded(CallEnded) = "call.ended" v 1;
-    /// A message about a call without an event type of its own; stored whole, sealed.
-    CallMessageReceived(CallMessageReceived) = "call.message_received" v 1;
-    /// A tenant was created.
-    TenantCreated(TenantCreated) = "tenant.created" v 1;
-    /// An API key was issued.
-    KeyCreated(KeyCreated) = "tenant.key_created" v 1;
-    /// An API key was revoked; requests with it are rejected.
-    KeyRevoked(KeyRevoked) = "tenant.key_revoked" v 1;
-    /// A webhook source was created.
-    SourceCreated(SourceCreated) = "tenant.source_created" v 1;
-    /// Settings of a webhook source were changed.
-    SourceChanged(SourceChanged) = "tenant.source_changed" v 1;
-    /// A webhook source was disabled; its webhooks are rejected.
-    SourceDisabled(SourceSwitched) = "tenant.source_disabled" v 1;
-    /// A disabled webhook source was enabled again.
-    SourceEnabled(SourceSwitched) = "tenant.source_enabled" v 1;
-    /// The secret of a webhook source was replaced.
-    SourceSecretRotated(SourceSecretRotated) = "tenant.source_secret_rotated" v 1;
-    /// The tenant was set to active, frozen or closed.
-    StateChanged(StateChanged) = "tenant.state_changed" v 1;
-    /// Messages of a shared source that carry an id were assigned to this tenant.
-    RouteAdded(RouteAdded) = "tenant.route_added" v 1;
-    /// The limits of the tenant's plan were set.
-    PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
-    /// A message from quarantine was recorded in this tenant's log.
-    QuarantineReplayed(QuarantineReplayed) = "quarantine.replayed" v 1;
-    /// An operator decided that a read model skips an event that could not be applied.
-    EventDropped(EventDropped) = "projection.event_dropped" v 1;
-    /// A request without a valid signature, or without the required scope, was rejected.
-    AccessDenied(AccessDenied) = "access.denied" v 1;
-    /// Personal data was read in the clear.
-    PersonalDataRead(PersonalDataRead) = "access.personal_data_read" v 1;
+mod access;
+mod call;
+mod projection;
+mod quarantine;
+mod tenant;
+pub mod upcast;
+
+pub use access::*;
+pub use call::*;
+pub use projection::*;
+pub use quarantine::*;
+pub use tenant::*;
+pub use upcast::DecodeError;
+
+/// Defines [`Event`] from the kinds of streams.
+macro_rules! streams {
+    ($($(#[$doc:meta])* $name:ident($events:ident);)*) => {
+        /// A recorded event of any stream.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "nearly every event is about a call, and a box would be one allocation for each"
+        )]
+        pub enum Event {
+            $($(#[$doc])* $name($events),)*
+        }
+
+        impl Event {
+            /// Returns all event types that this build writes, with their current schema versions.
+            pub fn types() -> impl Iterator<Item = (&'static str, i16)> {
+                [$($events::TYPES),*].into_iter().flatten().copied()
+            }
+
+            /// Returns the stored type name, such as `call.ended`.
+            #[must_use]
+            pub const fn event_type(&self) -> &'static str {
+                match self { $(Self::$name(event) => event.event_type(),)* }
+            }
+
+            /// Returns the schema version that this build writes for the type.
+            #[must_use]
+            pub const fn schema_version(&self) -> i16 {
+                match self { $(Self::$name(event) => event.schema_version(),)* }
+            }
+
+            /// Returns the facts as the JSON text that is stored and hashed.
+            #[must_use]
+            pub fn to_facts(&self) -> String {
+                match self { $(Self::$name(event) => event.to_facts(),)* }
+            }
+
+            /// Parses facts of the current version. `None` if this build does not know the type.
+            fn parse_current(event_type: &str, facts: &str) -> Option<serde_json::Result<Self>> {
+                None
+                    $(.or_else(|| {
+                        let parsed = $events::parse_current(event_type, facts)?;
+                        Some(parsed.map(Self::$name))
+                    }))*
+            }
+        }
+
+        $(impl From<$events> for Event {
+            fn from(event: $events) -> Self {
+                Self::$name(event)
+            }
+        })*
+    };
 }
 
-impl Event {
-    /// Returns the call facts of the event; `None` for an event that is not about a call.
-    pub fn call_facts_mut(&mut self) -> Option<&mut CallFacts> {
-        match self {
-            Self::CallStarted(facts) => Some(&mut facts.call),
-            Self::CallStatusChanged(facts) => Some(&mut facts.call),
-            Self::CallToolCalled(facts) => Some(&mut facts.call),
-            Self::CallTransferred(facts) => Some(&mut facts.call),
-            Self::CallRecordingAvailable(facts) => Some(&mut facts.call),
-            Self::CallEnded(facts) => Some(&mut facts.call),
-            Self::CallMessageReceived(facts) => Some(&mut facts.call),
-            Self::TenantCreated(_)
-            | Self::KeyCreated(_)
-            | Self::KeyRevoked(_)
-            | Self::SourceCreated(_)
-            | Self::SourceChanged(_)
-            | Self::SourceDisabled(_)
-            | Self::SourceEnabled(_)
-            | Self::SourceSecretRotated(_)
-            | Self::StateChanged(_)
-            | Self::RouteAdded(_)
-            | Self::PlanLimitsSet(_)
-            | Self::AccessDenied(_)
-            | Self::QuarantineReplayed(_)
-            | Self::EventDropped(_)
-            | Self::PersonalDataRead(_) => None,
-        }
-    }
+streams! {
+    /// An event of a call, a chat, a session, or a webhook without such an object.
+    Call(CallEvent);
+    /// A change to the tenant's configuration.
+    Tenant(TenantEvent);
+    /// An event about a quarantined message.
+    Quarantine(QuarantineEvent);
+    /// An operator's decision on a read model.
+    Projection(ProjectionEvent);
+    /// An access to the tenant's data, or a rejected one.
+    Access(AccessEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

@@ -113,7 +113,7 @@ impl TenantId {
         StreamId(self.derive(&[kind.as_bytes(), provider.as_bytes(), name.as_bytes()]))
     }
 
-    /// Returns the stream of the tenant's own settings, sources, keys and accesses.
+    /// Returns the stream of the tenant's own settings, sources and keys.
     #[must_use]
     pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))

@@ -1,10 +1,25 @@
 //! The leaf hash of an event: a digest of its stored bytes. It covers the ciphertext, so the log
-//! can still be verified after keys are destroyed.
+//! can still be verified after keys are destroyed. The second format covers sections by their
+//! digests, so the log can also be verified after the bytes of a section are removed.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
 
 use crate::ids::{EventId, StreamId, SubjectId, TenantId};
+
+/// The sections of a [`Leaf`], as its format covers them.
+#[derive(Debug, Clone, Copy)]
+pub enum LeafSections<'a> {
+    /// Format `leaf/1`, of rows without digests: the columns as stored.
+    Columns {
+        /// Ciphertext of the small sections; `None` is SQL null.
+        sections: Option<&'a [u8]>,
+        /// Ciphertext of the large sections; `None` is SQL null.
+        bulk: Option<&'a [u8]>,
+    },
+    /// Format `leaf/2`: the digests of the sections, as stored beside them. Empty without sections.
+    Digests(&'a [u8]),
+}
 
 /// The stored fields of an event. `position` and `stream_version` are not included: the append
 /// assigns them, and `verify` checks that they are dense.
@@ -28,10 +43,8 @@ pub struct Leaf<'a> {
     pub recorded_at: DateTime<Utc>,
     /// The exact JSON text of the facts.
     pub facts: &'a str,
-    /// Ciphertext of the small sections; `None` is SQL null.
-    pub sections: Option<&'a [u8]>,
-    /// Ciphertext of the large sections; `None` is SQL null.
-    pub bulk: Option<&'a [u8]>,
+    /// The sealed sections, and with them the format of the hash.
+    pub sections: LeafSections<'a>,
     /// Subjects of the sections, in stored order.
     pub subjects: &'a [SubjectId],
     /// The exact JSON text of the metadata.
@@ -49,7 +62,10 @@ impl Leaf<'_> {
             hasher.update(&(bytes.len() as u64).to_be_bytes());
             hasher.update(bytes);
         };
-        put(b"call-ledger/leaf/1");
+        put(match self.sections {
+            LeafSections::Columns { .. } => b"call-ledger/leaf/1",
+            LeafSections::Digests(_) => b"call-ledger/leaf/2",
+        });
         put(self.tenant_id.0.as_bytes());
         put(self.stream_id.0.as_bytes());
         put(self.stream_kind.as_bytes());
@@ -63,13 +79,18 @@ impl Leaf<'_> {
         let subjects: Vec<u8> =
             self.subjects.iter().flat_map(|subject| *subject.0.as_bytes()).collect();
         put(&subjects);
-        for column in [self.sections, self.bulk] {
-            match column {
-                Some(bytes) => {
-                    hasher.update(&(bytes.len() as u64).to_be_bytes());
-                    hasher.update(bytes);
+        match self.sections {
+            LeafSections::Digests(digests) => put(digests),
+            LeafSections::Columns { sections, bulk } => {
+                for column in [sections, bulk] {
+                    match column {
+                        Some(bytes) => {
+                            hasher.update(&(bytes.len() as u64).to_be_bytes());
+                            hasher.update(bytes);
+                        }
+                        None => hasher.update(&u64::MAX.to_be_bytes()),
+                    }
                 }
-                None => hasher.update(&u64::MAX.to_be_bytes()),
             }
         }
         hasher.finish().as_ref().try_into().expect("SHA-256 is 32 bytes")
@@ -93,8 +114,7 @@ mod tests {
             occurred_at: DateTime::UNIX_EPOCH,
             recorded_at: DateTime::UNIX_EPOCH,
             facts: "{}",
-            sections: None,
-            bulk: None,
+            sections: LeafSections::Columns { sections: None, bulk: None },
             subjects: &[],
             meta: "{}",
         }
@@ -113,8 +133,10 @@ mod tests {
             Leaf { occurred_at: DateTime::from_timestamp_micros(1).expect("a time"), ..leaf() },
             Leaf { recorded_at: DateTime::from_timestamp_micros(1).expect("a time"), ..leaf() },
             Leaf { facts: "{ }", ..leaf() },
-            Leaf { sections: Some(&[]), ..leaf() },
-            Leaf { bulk: Some(&[]), ..leaf() },
+            Leaf { sections: LeafSections::Columns { sections: Some(&[]), bulk: None }, ..leaf() },
+            Leaf { sections: LeafSections::Columns { sections: None, bulk: Some(&[]) }, ..leaf() },
+            Leaf { sections: LeafSections::Digests(&[]), ..leaf() },
+            Leaf { sections: LeafSections::Digests(&[1]), ..leaf() },
             Leaf { subjects: &subjects, ..leaf() },
             Leaf { meta: "{ }", ..leaf() },
         ];

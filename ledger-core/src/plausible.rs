@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::event::Event;
+use crate::event::CallEvent;
 use crate::money::{Cost, CostParts, Nanos};
 
 /// Maximum duration of a call in milliseconds: one day. Platforms end calls after hours.
@@ -122,7 +122,7 @@ fn is_amount(nanos: Nanos) -> bool {
 /// recorded.
 #[must_use]
 pub fn remove_implausible(
-    event: &mut Event,
+    event: &mut CallEvent,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
 ) -> DateTime<Utc> {
@@ -131,9 +131,9 @@ pub fn remove_implausible(
     let mut implausible = Vec::new();
     let mut check = PlausibilityCheck { latest, implausible: &mut implausible };
     match event {
-        Event::CallStarted(started) => check.time("started_at", &mut started.started_at),
-        Event::CallToolCalled(called) => check.millis(&mut called.tool.at_ms),
-        Event::CallEnded(ended) => {
+        CallEvent::Started(started) => check.time("started_at", &mut started.started_at),
+        CallEvent::ToolCalled(called) => check.millis(&mut called.tool.at_ms),
+        CallEvent::Ended(ended) => {
             let lasted = ended.ended_at.zip(ended.started_at);
             let lasted =
                 lasted.map(|(ended_at, started_at)| (ended_at - started_at).num_milliseconds());
@@ -155,7 +155,7 @@ pub fn remove_implausible(
         }
         _ => {}
     }
-    let Some(call) = event.call_facts_mut() else { return occurred_at };
+    let call = event.call_mut();
     let mut check = PlausibilityCheck { latest, implausible: &mut implausible };
     check.time("created_at", &mut call.created_at);
     let mut occurred = Some(occurred_at);

@@ -3,11 +3,12 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, KeyCreated, KeyRevoked};
+use ledger_core::event::{KeyCreated, KeyRevoked, TenantEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
+use ledger_core::scope::Scope;
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::tenant_tx::{TenantTx, begin};
 
@@ -21,8 +22,8 @@ pub struct ApiKey {
     pub tenant_id: TenantId,
     /// The public id of the key.
     pub key_id: KeyId,
-    /// The granted scopes, such as `read`.
-    pub scopes: Vec<String>,
+    /// The granted scopes, without those that this build does not know.
+    pub scopes: Vec<Scope>,
     /// Expiry time; `None` if the key does not expire.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the tenant is closed: then the key can revoke credentials and read nothing.
@@ -33,7 +34,7 @@ pub struct ApiKey {
 #[derive(Debug, Clone, Copy)]
 pub struct NewKey<'a> {
     /// The scopes to grant.
-    pub scopes: &'a [String],
+    pub scopes: &'a [Scope],
     /// A label chosen by the operator.
     pub name: Option<&'a str>,
     /// Expiry time; `None` if the key does not expire.
@@ -47,8 +48,8 @@ pub struct ApiKeyInfo {
     pub key_id: KeyId,
     /// The label chosen by the operator.
     pub name: Option<String>,
-    /// The granted scopes.
-    pub scopes: Vec<String>,
+    /// The granted scopes, without those that this build does not know.
+    pub scopes: Vec<Scope>,
     /// Time of issue.
     pub created_at: DateTime<Utc>,
     /// Time of revocation; `None` while the key is not revoked.
@@ -80,22 +81,23 @@ impl Store {
     /// The database did not answer, or the tenant's log does not accept events.
     pub async fn create_api_key_by(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: TenantId,
         key: &str,
         new: &NewKey<'_>,
     ) -> Result<(KeyId, Option<Position>), StoreError> {
         let key_id = KeyId(self.ids.ordered());
         let hash = digest(&SHA256, key.as_bytes());
+        let scopes: Vec<String> = new.scopes.iter().map(Scope::to_string).collect();
         let mut tx = begin(&self.owner).await?;
-        let created = Event::KeyCreated(KeyCreated {
+        let created = TenantEvent::KeyCreated(KeyCreated {
             key_id: key_id.0,
-            scopes: new.scopes.to_vec(),
+            scopes: scopes.clone(),
             expires_at: new.expires_at,
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, created).await?),
         };
         sqlx::query!(
             "insert into ledger.api_keys
@@ -105,7 +107,7 @@ impl Store {
             key_id.0,
             hash.as_ref(),
             new.name,
-            new.scopes,
+            &scopes,
             self.clock.now_micros(),
             new.expires_at,
         )
@@ -124,7 +126,7 @@ impl Store {
         &self,
         tenant_id: TenantId,
         key: &str,
-        scopes: &[String],
+        scopes: &[Scope],
         name: Option<&str>,
     ) -> Result<KeyId, StoreError> {
         let new = NewKey { scopes, name, expires_at: None };
@@ -139,7 +141,7 @@ impl Store {
     /// The database did not answer.
     pub async fn revoke_api_key(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: Option<TenantId>,
         key_id: KeyId,
     ) -> Result<Option<Revocation>, StoreError> {
@@ -165,10 +167,10 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let revoked = Event::KeyRevoked(KeyRevoked { key_id: key_id.0 });
+        let revoked = TenantEvent::KeyRevoked(KeyRevoked { key_id: key_id.0 });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &revoked).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, revoked).await?),
         };
         tx.commit().await?;
         self.settings_cache.invalidate(tenant_id);
@@ -217,7 +219,7 @@ impl Store {
         let found = ApiKey {
             tenant_id,
             key_id: KeyId(row.key_id),
-            scopes: row.scopes,
+            scopes: Scope::known_among(&row.scopes),
             expires_at: row.expires_at,
             is_tenant_closed: row.is_closed,
         };
@@ -252,7 +254,7 @@ impl Store {
             let key = ApiKeyInfo {
                 key_id: KeyId(row.key_id),
                 name: row.name,
-                scopes: row.scopes,
+                scopes: Scope::known_among(&row.scopes),
                 created_at: row.created_at,
                 revoked_at: row.revoked_at,
                 expires_at: row.expires_at,
@@ -304,7 +306,7 @@ pub async fn list(
     let listed = rows.into_iter().map(|row| ApiKeyInfo {
         key_id: KeyId(row.key_id),
         name: row.name,
-        scopes: row.scopes,
+        scopes: Scope::known_among(&row.scopes),
         created_at: row.created_at,
         revoked_at: row.revoked_at,
         expires_at: row.expires_at,

@@ -1,14 +1,19 @@
 //! The SQL side of an append: turns a batch of requests into arrays and calls `ledger.append` once.
 
+mod rejection;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
+use ledger_core::leaf::{Leaf, LeafSections};
 use sqlx::PgConnection;
 
 use crate::compute::compute;
+use crate::seal::section_digests;
+
+pub use rejection::AppendRejection;
 
 /// The optimistic concurrency check of an append on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +117,8 @@ pub enum AppendOutcome {
     Appended(Appended),
     /// The stream has this version instead of the expected one.
     Conflict(StreamVersion),
-    /// The request breaks a rule of the log; holds the name of the rule.
-    Refused(String),
+    /// The request breaks this rule of the log.
+    Rejected(AppendRejection),
 }
 
 /// Appends a batch in one statement and one commit, and returns an answer per request, in order.
@@ -133,7 +138,7 @@ pub async fn append(
     let rows = sqlx::query!(
         r#"
         select status as "status!", first_position, last_position, actual, reason
-          from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+          from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          order by request
         "#,
         &columns.tenants,
@@ -154,6 +159,7 @@ pub async fn append(
         &columns.subjects as _,
         &columns.meta as _,
         &columns.leaf_hash as _,
+        &columns.section_digests as _,
     )
     .fetch_all(conn)
     .await?;
@@ -170,7 +176,9 @@ pub async fn append(
         "appended" => positions(row.first_position, row.last_position, false),
         "duplicate" => positions(row.first_position, row.last_position, true),
         "conflict" => AppendOutcome::Conflict(StreamVersion(row.actual.unwrap_or(0))),
-        _ => AppendOutcome::Refused(row.reason.unwrap_or_default()),
+        _ => AppendOutcome::Rejected(AppendRejection::parse(
+            row.reason.as_deref().unwrap_or_default(),
+        )),
     });
     Ok(answers.collect())
 }
@@ -196,6 +204,7 @@ struct Columns<'a> {
     subjects: Vec<Option<String>>,
     meta: Vec<&'a str>,
     leaf_hash: Vec<Vec<u8>>,
+    section_digests: Vec<Vec<u8>>,
 }
 
 impl<'a> Columns<'a> {
@@ -248,12 +257,19 @@ impl<'a> Columns<'a> {
             self.bulk.push(event.bulk.as_deref());
             self.subjects.push(uuid_array(&event.subjects));
             self.meta.push(&event.meta);
-            self.leaf_hash.push(leaf(tenant_id, stream, event).hash().to_vec());
+            let digests = section_digests(event.sections.as_deref(), event.bulk.as_deref());
+            self.leaf_hash.push(leaf(tenant_id, stream, event, &digests).hash().to_vec());
+            self.section_digests.push(digests);
         }
     }
 }
 
-fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> Leaf<'a> {
+fn leaf<'a>(
+    tenant_id: TenantId,
+    stream: &StreamAppend,
+    event: &'a NewEvent,
+    digests: &'a [u8],
+) -> Leaf<'a> {
     Leaf {
         tenant_id,
         stream_id: stream.stream_id,
@@ -264,8 +280,7 @@ fn leaf<'a>(tenant_id: TenantId, stream: &StreamAppend, event: &'a NewEvent) -> 
         occurred_at: event.occurred_at,
         recorded_at: event.recorded_at,
         facts: &event.facts,
-        sections: event.sections.as_deref(),
-        bulk: event.bulk.as_deref(),
+        sections: LeafSections::Digests(digests),
         subjects: &event.subjects,
         meta: &event.meta,
     }

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::apart::Apart;
-use crate::append::{AppendOutcome, AppendRequest, Appended, append};
+use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
 use crate::notifier::CommitNotifier;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
@@ -55,12 +55,8 @@ pub enum AppendError {
         actual: StreamVersion,
     },
     /// The request breaks a rule of the log; a retry fails in the same way.
-    #[error("the append was refused: {reason}")]
-    Refused {
-        /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`,
-        /// `no_events`, `stream_repeated` or `data`.
-        reason: String,
-    },
+    #[error("the append was rejected: {0}")]
+    Rejected(AppendRejection),
     /// The queue is full. Nothing was stored; try again in a moment.
     #[error("too many appends are waiting")]
     Overloaded,
@@ -131,11 +127,11 @@ impl Appender {
     /// [`AppendError`]; only `Unavailable` leaves open whether the request was appended.
     pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
         if request.is_empty() {
-            return Err(AppendError::Refused { reason: "no_events".into() });
+            return Err(AppendError::Rejected(AppendRejection::NoEvents));
         }
         // The version that the second part expects would depend on the other requests of the batch.
         if request.repeats_a_stream() {
-            return Err(AppendError::Refused { reason: "stream_repeated".into() });
+            return Err(AppendError::Rejected(AppendRejection::StreamRepeated));
         }
         let budget = self.reserve(&request).ok_or(AppendError::Overloaded)?;
         let mut hasher = DefaultHasher::new();
@@ -331,7 +327,7 @@ impl AppendWorker {
                     Ok(done)
                 }
                 AppendOutcome::Conflict(actual) => Err(AppendError::Conflict { actual }),
-                AppendOutcome::Refused(reason) => Err(AppendError::Refused { reason }),
+                AppendOutcome::Rejected(why) => Err(AppendError::Rejected(why)),
             };
             // If the caller is gone, its answer is dropped; the event stays appended.
             let _ = waiting.reply.send(answer);
@@ -348,7 +344,7 @@ fn refuse(batch: Vec<PendingAppend>, error: sqlx::Error) {
     let error = Arc::new(error);
     for waiting in batch {
         let refusal = if about_data {
-            AppendError::Refused { reason: "data".into() }
+            AppendError::Rejected(AppendRejection::Data)
         } else {
             AppendError::Unavailable(Some(Arc::clone(&error)))
         };

@@ -23,6 +23,10 @@ impl Vector {
         self.0.get(field).unwrap_or_else(|| panic!("no {field} in {}", self.0))
     }
 
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.0.get(field).is_some()
+    }
+
     pub(crate) fn text(&self, field: &str) -> &str {
         self.value(field).as_str().unwrap_or_else(|| panic!("{field} is no text in {}", self.0))
     }

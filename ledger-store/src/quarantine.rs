@@ -5,7 +5,7 @@
 //! Entries are never deleted, since the installation has no log that could record the deletion.
 
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, QuarantineReplayed};
+use ledger_core::event::{QuarantineEvent, QuarantineReplayed};
 use ledger_core::ids::{KeyId, Position, QuarantineId, SourceId, TenantId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -235,7 +235,7 @@ impl Store {
             position: position.0,
             key_id: key_id.map(|key_id| key_id.0),
         };
-        self.record_admin_event(&mut tx, tenant_id, &Event::QuarantineReplayed(replayed)).await?;
+        self.record_admin_event(&mut tx, tenant_id, QuarantineEvent::Replayed(replayed)).await?;
         tx.commit().await?;
         self.notifier.notify([tenant_id]);
         Ok(true)

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use ledger_core::envelope::Recorded;
+use ledger_core::event::Event;
 use ledger_core::event::upcast::decode;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, SubjectId, TenantId};
 use ledger_core::plausible::remove_implausible;
@@ -65,7 +66,10 @@ impl StoredEvent {
         let mut event = decode(&self.event_type, self.schema_version, &self.facts)
             .map_err(|source| StoreError::Decode { position, source })?;
         // Removes implausible values that older builds stored.
-        let occurred_at = remove_implausible(&mut event, self.occurred_at, self.recorded_at);
+        let occurred_at = match &mut event {
+            Event::Call(event) => remove_implausible(event, self.occurred_at, self.recorded_at),
+            _ => self.occurred_at,
+        };
         Ok(Recorded {
             position,
             stream_id: StreamId(self.stream_id),

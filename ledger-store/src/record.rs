@@ -1,29 +1,31 @@
 //! From drafts to the log: resolves the subject, derives event ids, seals, hashes and appends.
 
 mod answers;
+mod tenant_events;
 mod tool_digests;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ledger_core::actor::Actor;
 use ledger_core::envelope::{Correlation, Dedupe, Draft, StreamKind};
-use ledger_core::event::{Event, PersonFacts};
+use ledger_core::event::PersonFacts;
 use ledger_core::identity::PersonIdentifiers;
-use ledger_core::ids::{EventId, Position, SourceId, StreamId, SubjectId, TenantId};
+use ledger_core::ids::{EventId, Position, SourceId, StreamId, TenantId};
 use ledger_core::plausible::remove_implausible;
 use serde::Serialize;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
+use crate::append::{AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::appender::AppendError;
 use crate::compute::compute;
 use crate::error::StoreError;
 use crate::keyring::{DigestKey, KeyringError};
 use crate::read;
-use crate::seal::{SectionContext, SectionName, add, seal};
+use crate::seal::{SealedSections, SectionContext};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Resolved, VaultError};
@@ -32,8 +34,6 @@ pub use answers::FirstAnswer;
 
 /// How often a delivery of several events is tried while others record some of them.
 const MAX_ATTEMPTS: usize = 5;
-/// The reason for which the log of a frozen or closed tenant rejects an event; equal to the word of the SQL function.
-pub const TENANT_NOT_ACTIVE: &str = "tenant_not_active";
 
 /// The reason for which a delivery was not recorded.
 ///
@@ -87,7 +87,7 @@ struct Meta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<SourceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<&'a str>,
+    actor: Option<Actor>,
     request_id: Uuid,
     /// Keyed digest of the body: separates a duplicate from a changed message, and reveals nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ impl Store {
                 fresh = Cow::Borrowed(&[]);
             }
             match stage::drive(Stage::Append, self.appender.append(request)).await {
-                Err(AppendError::Refused { reason }) if reason == "partly_known" && !is_single => {}
+                Err(AppendError::Rejected(AppendRejection::PartlyKnown)) if !is_single => {}
                 appended => return Ok(appended?),
             }
             let known = self.find_existing(&named, &fresh).await?;
@@ -173,7 +173,7 @@ impl Store {
         if !ids.is_empty() && known.len() == ids.len() {
             return Ok(existing_positions(&known));
         }
-        Err(AppendError::Refused { reason: TENANT_NOT_ACTIVE.into() }.into())
+        Err(AppendError::Rejected(AppendRejection::TenantNotActive).into())
     }
 
     /// Resolves the stream, the digest and the subject of a delivery.
@@ -187,7 +187,7 @@ impl Store {
         let digest = compute(canonical.len(), || digest_key.digest(canonical)).await;
         let (stream_id, kind) = stream_of(origin, &digest, drafts);
         let told = drafts.first().map_or_else(PersonIdentifiers::default, |draft| {
-            let facts = draft.event.clone().call_facts_mut().and_then(|facts| facts.party);
+            let facts = draft.event.call().party;
             let party = draft.sections.party.as_ref();
             party.map_or_else(PersonIdentifiers::default, |party| {
                 PersonIdentifiers::of(party, facts.unwrap_or_default())
@@ -218,38 +218,32 @@ impl Store {
 
     fn seal_draft(&self, named: &ResolvedDelivery<'_>, draft: &Draft) -> NewEvent {
         let ResolvedDelivery { origin, digest, resolved, .. } = named;
-        let subject = &resolved.subject;
         let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
-        let context = |name| SectionContext {
-            tenant_id: origin.tenant_id,
-            subject_id: subject.subject_id,
-            generation: subject.generation,
-            event_id,
-            event_type: draft.event.event_type(),
-            schema_version: draft.event.schema_version(),
-            name,
-        };
-        let (mut small, mut bulk) = (None, None);
-        if let Some(key) = subject.sealing_key() {
-            each_plaintext(draft, |name, plain| {
-                let section = seal(key, &context(name), plain);
-                add(if name.is_bulk() { &mut bulk } else { &mut small }, &section);
-            });
+        let mut sealed = SealedSections::default();
+        for section in draft.sections.iter() {
+            let subject = resolved.subject_of(section.subject);
+            let context = SectionContext {
+                tenant_id: origin.tenant_id,
+                subject_id: subject.subject_id,
+                generation: subject.generation,
+                event_id,
+                event_type: draft.event.event_type(),
+                schema_version: draft.event.schema_version(),
+                name: section.name,
+            };
+            sealed.seal(subject.sealing_key(), &context, &section.plain);
         }
-        let has_sections = !draft.sections.is_empty();
-        let erased = has_sections && subject.sealing_key().is_none();
+        let erased = sealed.is_erased;
         let mut event = draft.event.clone();
         let occurred_at = remove_implausible(&mut event, draft.occurred_at.unwrap_or(now), now);
-        if let Some(facts) = event.call_facts_mut() {
-            let person = &resolved.person;
-            let is_told = facts.party.is_some() || *person != PersonFacts::default();
-            facts.person = is_told.then(|| person.clone());
-            if erased {
-                // The facts would refer to a section that is not stored, and hide earlier ones that
-                // are.
-                facts.party = None;
-            }
+        let facts = event.call_mut();
+        let person = &resolved.person;
+        let is_reported = facts.party.is_some() || *person != PersonFacts::default();
+        facts.person = is_reported.then(|| person.clone());
+        if erased {
+            // The facts would refer to a section that is not stored, and hide earlier ones that are.
+            facts.party = None;
         }
         if !erased {
             tool_digests::fill(&named.digest_key, named.stream_id, &mut event, &draft.sections);
@@ -268,61 +262,11 @@ impl Store {
             occurred_at,
             recorded_at: now,
             facts: event.to_facts(),
-            sections: small,
-            bulk,
-            subjects: if has_sections { vec![subject.subject_id] } else { Vec::new() },
+            sections: sealed.small,
+            bulk: sealed.bulk,
+            subjects: sealed.subjects,
             meta: serde_json::to_string(&meta).expect("plain strings and ids"),
         }
-    }
-
-    /// Records an event about the tenant itself, or about access to its data, in the tenant's own
-    /// stream. `subjects` are the ids of the persons concerned.
-    ///
-    /// # Errors
-    /// [`AppendError`]; an access that could not be recorded must not be granted.
-    pub async fn record_tenant_event(
-        &self,
-        tenant_id: TenantId,
-        actor: &str,
-        request_id: Uuid,
-        event: &Event,
-        subjects: Vec<SubjectId>,
-    ) -> Result<Appended, AppendError> {
-        let request = self.tenant_event_request(tenant_id, actor, request_id, event, subjects);
-        self.appender.append(request).await
-    }
-
-    /// Builds the append request of [`Store::record_tenant_event`].
-    pub(crate) fn tenant_event_request(
-        &self,
-        tenant_id: TenantId,
-        actor: &str,
-        request_id: Uuid,
-        event: &Event,
-        subjects: Vec<SubjectId>,
-    ) -> AppendRequest {
-        let now = self.clock.now_micros();
-        let meta =
-            Meta { source_id: None, actor: Some(actor), request_id, content: None, erased: false };
-        let new = NewEvent {
-            event_id: EventId(self.ids.ordered()),
-            event_type: event.event_type(),
-            schema_version: event.schema_version(),
-            occurred_at: now,
-            recorded_at: now,
-            facts: event.to_facts(),
-            sections: None,
-            bulk: None,
-            subjects,
-            meta: serde_json::to_string(&meta).expect("plain strings and ids"),
-        };
-        let stream = StreamAppend {
-            stream_id: tenant_id.tenant_stream(),
-            kind: StreamKind::Tenant,
-            expected: Expected::Any,
-            events: vec![new],
-        };
-        AppendRequest { tenant_id, streams: vec![stream] }
     }
 }
 
@@ -382,23 +326,4 @@ fn existing_positions(known: &HashMap<EventId, Position>) -> Appended {
     let first = known.values().min().copied().unwrap_or_default();
     let last = known.values().max().copied().unwrap_or_default();
     Appended { first, last, duplicate: true }
-}
-
-/// Passes the sections of a draft to `take` as the bytes to be sealed, one after the other: each
-/// plaintext is freed before the next is made.
-fn each_plaintext(draft: &Draft, mut take: impl FnMut(SectionName, &[u8])) {
-    let sections = &draft.sections;
-    let json = |value: serde_json::Result<Vec<u8>>| value.expect("sections are plain data");
-    if let Some(party) = &sections.party {
-        take(SectionName::Party, &json(serde_json::to_vec(party)));
-    }
-    if !sections.tool_io.is_empty() {
-        take(SectionName::ToolIo, &json(serde_json::to_vec(&sections.tool_io)));
-    }
-    if let Some(conversation) = &sections.conversation {
-        take(SectionName::Conversation, &json(serde_json::to_vec(conversation)));
-    }
-    if let Some(raw) = &sections.raw {
-        take(SectionName::Raw, raw);
-    }
 }

@@ -16,6 +16,7 @@
 //! The associated data is `CLS1`, the tenant id, and everything above the salt.
 
 mod codec;
+mod columns;
 mod unlock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -26,6 +27,8 @@ use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use columns::{SealedSections, add, pack, section_digests, unpack};
+pub use ledger_core::section::SectionName;
 pub use unlock::{Unlocked, unlock};
 
 /// A 32-byte key, overwritten when dropped.
@@ -35,44 +38,6 @@ const VERSION: u8 = 1;
 const KIND_SUBJECT: u8 = 1;
 const SALT: usize = 32;
 const COMMITMENT: usize = 32;
-
-/// The sections that an event may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SectionName {
-    /// Name, number, e-mail address and external id of the person.
-    Party,
-    /// Arguments and results of tool calls.
-    ToolIo,
-    /// The transcript and messages of the call.
-    Conversation,
-    /// The webhook body as received, without provider secrets.
-    Raw,
-}
-
-impl SectionName {
-    /// The name stored and authenticated in the section.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Party => "party",
-            Self::ToolIo => "tool_io",
-            Self::Conversation => "conversation",
-            Self::Raw => "raw",
-        }
-    }
-
-    fn parse(name: &[u8]) -> Option<Self> {
-        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw]
-            .into_iter()
-            .find(|known| known.as_str().as_bytes() == name)
-    }
-
-    /// Whether sections of this name are large and stored in the log's `bulk` column.
-    #[must_use]
-    pub const fn is_bulk(self) -> bool {
-        matches!(self, Self::Conversation | Self::Raw)
-    }
-}
 
 /// The context of a section, authenticated as associated data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,42 +185,6 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Packs sections into one column, each after its length (four bytes, big endian). Returns `None`
-/// for no sections, stored as null.
-#[must_use]
-pub fn pack(sections: &[Vec<u8>]) -> Option<Vec<u8>> {
-    let mut column = None;
-    for section in sections {
-        add(&mut column, section);
-    }
-    column
-}
-
-/// Adds a section to a column.
-///
-/// # Panics
-/// Never: sections are far below 4 GB.
-pub fn add(column: &mut Option<Vec<u8>>, section: &[u8]) {
-    let len = u32::try_from(section.len()).expect("sections are far below 4 GB");
-    let column = column.get_or_insert_default();
-    column.reserve_exact(section.len() + 4);
-    column.extend_from_slice(&len.to_be_bytes());
-    column.extend_from_slice(section);
-}
-
-/// Splits a column into its sections.
-///
-/// # Errors
-/// [`Corrupt`] when the lengths do not match the column.
-pub fn unpack(mut column: &[u8]) -> Result<Vec<&[u8]>, Corrupt> {
-    let mut sections = Vec::new();
-    while !column.is_empty() {
-        let len: [u8; 4] = take(&mut column, 4)?.try_into().map_err(|_| Corrupt)?;
-        sections.push(take(&mut column, u32::from_be_bytes(len) as usize)?);
-    }
-    Ok(sections)
-}
-
 fn header(context: &SectionContext<'_>, codec: u8) -> Vec<u8> {
     let mut header = Vec::with_capacity(128);
     header.extend_from_slice(&[VERSION, KIND_SUBJECT]);
@@ -365,14 +294,5 @@ mod tests {
     #[test]
     fn the_same_text_sealed_twice_is_different_bytes() {
         assert_ne!(seal(&key(1), &context(), b"same"), seal(&key(1), &context(), b"same"));
-    }
-
-    #[test]
-    fn packed_sections_come_apart_again() {
-        let sections = [vec![1, 2], vec![], vec![3]];
-        let column = pack(&sections).expect("there are some");
-        assert_eq!(unpack(&column), Ok(vec![&[1, 2][..], &[], &[3]]));
-        assert_eq!(unpack(&column[..column.len() - 1]), Err(Corrupt));
-        assert_eq!(pack(&[]), None);
     }
 }

@@ -7,14 +7,14 @@ mod secret;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, RouteAdded, SourceCreated};
+use ledger_core::event::{RouteAdded, SourceCreated, TenantEvent};
 use ledger_core::ids::{Position, SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::provider::{Provider, Routing};
 use zeroize::Zeroizing;
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::settings_cache::{SETTINGS_TTL, TenantFacts};
 use crate::tenant_tx::begin;
@@ -118,7 +118,7 @@ impl Store {
         Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
     }
 
-    /// Creates a source in the name of `actor`. Returns its id and the position of the event;
+    /// Creates a source attributed to `by`. Returns its id and the position of the event;
     /// `None` for a source of the installation, which has no log.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Store {
     /// accepts no events.
     pub async fn create_source_by(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
     ) -> Result<(SourceId, Option<Position>), StoreError> {
@@ -139,14 +139,14 @@ impl Store {
         let aad = secret_aad(tenant_id, source_id);
         let sealed = epoch.seal_secret(&aad, new.secret.as_bytes());
         let mut tx = begin(&self.owner).await?;
-        let created = Event::SourceCreated(SourceCreated {
+        let created = TenantEvent::SourceCreated(SourceCreated {
             source_id: source_id.0,
             provider: new.provider.as_str().to_owned(),
             record_all: new.record_all,
         });
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, &created).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, created).await?),
         };
         sqlx::query!(
             "insert into ledger.sources
@@ -257,7 +257,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = begin(&self.owner).await?;
         let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
-        self.record_admin_event(&mut tx, tenant_id, &Event::RouteAdded(added)).await?;
+        self.record_admin_event(&mut tx, tenant_id, TenantEvent::RouteAdded(added)).await?;
         sqlx::query!(
             "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
              values ($1, $2, $3, $4, $5) on conflict do nothing",

@@ -5,7 +5,7 @@
 mod plan;
 mod state;
 
-use ledger_core::event::{Event, EventDropped, TenantCreated};
+use ledger_core::event::{EventDropped, ProjectionEvent, TenantCreated, TenantEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ pub use plan::{Limit, PlanLimits, plan_limits};
 pub use state::TenantState;
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::begin;
@@ -122,7 +122,7 @@ impl Store {
             timezone: new.timezone.clone(),
             country: new.country.clone(),
         };
-        self.record_admin_event(&mut tx, tenant_id, &Event::TenantCreated(created)).await?;
+        self.record_admin_event(&mut tx, tenant_id, TenantEvent::Created(created)).await?;
         tx.commit().await?;
         self.notifier.notify([tenant_id]);
         Ok(tenant_id)
@@ -207,14 +207,15 @@ impl Store {
         if dropped.rows_affected() == 0 {
             return Ok(false);
         }
-        let event = Event::EventDropped(EventDropped {
+        let event = ProjectionEvent::EventDropped(EventDropped {
             projection: projection.to_owned(),
             position: position.0,
             reason: reason.to_owned(),
             key_id: by.map(|(key_id, _)| key_id.0),
         });
-        let actor = by.map_or_else(|| self.operator(), |(key, request)| Actor::key(key, request));
-        let decided = self.record_admin_event_by(&actor, &mut tx, tenant_id, &event).await?;
+        let by =
+            by.map_or_else(|| self.operator(), |(key, request)| Attribution::key(key, request));
+        let decided = self.record_admin_event_by(&by, &mut tx, tenant_id, event).await?;
         sqlx::query!(
             "update projection.dropped set decided = $4
               where tenant_id = $1 and projection = $2 and position = $3",

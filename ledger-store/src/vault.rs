@@ -18,6 +18,7 @@ use ledger_core::event::PersonFacts;
 use ledger_core::identity::{Handle, PersonIdentifiers};
 use ledger_core::ids::{EventId, HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
+use ledger_core::section::SectionSubject;
 use moka::sync::Cache;
 use sqlx::PgPool;
 use thiserror::Error;
@@ -82,6 +83,16 @@ pub struct Resolved {
     pub subject: Subject,
     /// The subject as facts of an event: which handles were given, by their ids.
     pub person: PersonFacts,
+}
+
+impl Resolved {
+    /// The subject whose key seals a section.
+    #[must_use]
+    pub fn subject_of(&self, section: SectionSubject) -> &Subject {
+        match section {
+            SectionSubject::Person => &self.subject,
+        }
+    }
 }
 
 /// The result of a look-up of a handle.

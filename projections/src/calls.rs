@@ -174,7 +174,9 @@ impl CallState {
     fn fold(&mut self, recorded: &Recorded, event: &StoredEvent) {
         let parties: Vec<_> = parties(event.sections.as_deref()).collect();
         let sealed = SealedSections { subject: event.subject(), has_party: !parties.is_empty() };
-        self.call.evolve(recorded, sealed);
+        if let Some(recorded) = recorded.as_call() {
+            self.call.evolve(&recorded, sealed);
+        }
         self.parties.extend(parties);
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ledger_core::envelope::Recorded;
-use ledger_core::event::{DecodeError, Event};
+use ledger_core::event::{DecodeError, Event, ProjectionEvent};
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::StoreError;
 use ledger_store::read::StoredEvent;
@@ -117,9 +117,9 @@ impl LogEvent {
     #[must_use]
     pub fn drops(&self) -> Option<(&str, Position)> {
         match &self.recorded {
-            Ok(Recorded { event: Event::EventDropped(one), .. }) => {
-                Some((&one.projection, Position(one.position)))
-            }
+            Ok(Recorded {
+                event: Event::Projection(ProjectionEvent::EventDropped(one)), ..
+            }) => Some((&one.projection, Position(one.position))),
             _ => None,
         }
     }

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use ledger_core::event::{AccessDenied, Event};
+use ledger_core::event::{AccessDenied, AccessEvent};
 use ledger_core::ids::{SubjectId, TenantId};
+use ledger_store::admin_events::Attribution;
 use ledger_store::tenants::ApiKey;
-use serde::Deserialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::{App, RequestId};
@@ -23,50 +22,11 @@ use crate::read_admission::ReadPermit;
 use crate::system::fresh_secret;
 
 pub use denials::Denials;
+pub use ledger_core::scope::Scope;
 pub use lookups::LookupLimiter;
 
 /// Prefix of every API key, so that secret scanners can find a leaked one.
 const PREFIX: &str = "clg_";
-
-/// A right of an API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Reads facts; personal fields are masked.
-    Read,
-    /// Reads personal fields in the clear, each read audited. Includes `read`.
-    Personal,
-    /// Executes commands that append events.
-    Write,
-    /// Reads the audit trail and proofs, and handles the rights of data subjects.
-    Compliance,
-    /// Manages sources, keys, projections, quarantine and other operations.
-    Admin,
-}
-
-impl Scope {
-    /// All scopes, in the order of the documentation.
-    pub const ALL: &'static [Self] =
-        &[Self::Read, Self::Personal, Self::Write, Self::Compliance, Self::Admin];
-
-    /// Returns the scope with this name, or `None` for an unknown name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|known| known.as_str() == name)
-    }
-
-    /// The name as it is stored and typed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Personal => "personal",
-            Self::Write => "write",
-            Self::Compliance => "compliance",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// The authenticated caller of a request.
 #[derive(Debug, Clone)]
@@ -90,7 +50,7 @@ impl Caller {
     /// True if the key has the scope; `personal` includes `read`.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
-        let named = |scope: Scope| self.key.scopes.iter().any(|known| known == scope.as_str());
+        let named = |scope: Scope| self.key.scopes.contains(&scope);
         named(scope) || (scope == Scope::Read && named(Scope::Personal))
     }
 
@@ -113,7 +73,7 @@ impl Caller {
         if self.has(scope) {
             return Ok(());
         }
-        let detail = format!("this needs a key with scope {}", scope.as_str());
+        let detail = format!("this needs a key with scope {scope}");
         Err(self.deny(app, action, "scope-missing", detail).await)
     }
 
@@ -146,10 +106,8 @@ impl Caller {
         action: &'static str,
     ) -> Result<(), ApiError> {
         let Some(lacking) = scopes.iter().find(|scope| !self.has(**scope)) else { return Ok(()) };
-        let detail = format!(
-            "a key grants only scopes that it has itself, and this one lacks {}",
-            lacking.as_str()
-        );
+        let detail =
+            format!("a key grants only scopes that it has itself, and this one lacks {lacking}");
         Err(self.deny(app, action, "scope-missing", detail).await)
     }
 
@@ -213,10 +171,10 @@ impl Caller {
             resource,
             count: u32::try_from(count).unwrap_or(u32::MAX),
         };
-        let actor = format!("key:{}", self.key.key_id);
-        let event = Event::PersonalDataRead(read);
+        let by = Attribution::key(self.key.key_id, self.request_id);
+        let event = AccessEvent::PersonalDataRead(read);
         app.store
-            .record_tenant_event(self.tenant_id(), &actor, self.request_id, &event, subjects)
+            .record_tenant_event(self.tenant_id(), by, event, subjects)
             .await
             .map(|_| ())
             .map_err(|error| {

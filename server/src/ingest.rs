@@ -20,10 +20,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger_core::envelope::{Draft, Sections};
-use ledger_core::event::Event;
+use ledger_core::event::CallEvent;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Reply, TranslateError, Translation};
 use ledger_store::Store;
+use ledger_store::append::AppendRejection;
 use ledger_store::append::Appended;
 use ledger_store::appender::AppendError;
 use ledger_store::compute::compute;
@@ -336,7 +337,7 @@ fn name_content(canonical: &[u8]) -> ContentDigest {
 
 fn refuse_record(error: RecordError) -> ApiError {
     match error {
-        RecordError::Append(AppendError::Refused { reason }) if reason == "tenant_not_active" => {
+        RecordError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
             ApiError::tenant_not_active()
         }
         RecordError::Append(AppendError::Overloaded)
@@ -371,5 +372,5 @@ fn tool_calls_of(drafts: &[Draft]) -> Vec<Draft> {
 }
 
 fn is_tool_call(draft: &Draft) -> bool {
-    matches!(draft.event, Event::CallToolCalled(_))
+    matches!(draft.event, CallEvent::ToolCalled(_))
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger_store::StoreError;
+use ledger_store::append::AppendRejection;
 use ledger_store::appender::AppendError;
 use ledger_store::keyring::KeyringError;
 use ledger_store::vault::VaultError;
@@ -128,9 +129,7 @@ impl From<StoreError> for ApiError {
         match &error {
             StoreError::Keyring(error) => return keys_unavailable(error),
             StoreError::Vault(VaultError::Keyring(error)) => return keys_unavailable(error),
-            StoreError::Append(AppendError::Refused { reason })
-                if reason == "tenant_not_active" =>
-            {
+            StoreError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
                 return Self::tenant_not_active();
             }
             StoreError::WeakSecret { detail } => return Self::field("secret", detail.clone()),

@@ -12,7 +12,9 @@ use std::task::Poll;
 use chrono::DateTime;
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, TenantId};
-use ledger_store::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
+use ledger_store::append::{
+    AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend,
+};
 use ledger_store::appender::AppendError;
 use ledger_store::read::{FullEvent, PageSize, full_after};
 use ledger_store::tenants::NewTenant;
@@ -87,9 +89,9 @@ fn conflict(answer: Result<Appended, AppendError>) -> i64 {
     }
 }
 
-fn refusal(answer: Result<Appended, AppendError>) -> String {
+fn refusal(answer: Result<Appended, AppendError>) -> AppendRejection {
     match answer {
-        Err(AppendError::Refused { reason }) => reason,
+        Err(AppendError::Rejected(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -168,10 +170,7 @@ fn a_request_with_a_repeated_stream_is_refused_with_a_code() {
         let streams =
             vec![stream(1, exactly(0), vec![event(1)]), stream(1, exactly(1), vec![event(2)])];
         let refused = store.appender().append(AppendRequest { tenant_id, streams }).await;
-        assert!(
-            matches!(&refused, Err(AppendError::Refused { reason }) if reason == "stream_repeated"),
-            "{refused:?}"
-        );
+        assert_eq!(refusal(refused), AppendRejection::StreamRepeated);
         assert_eq!(log(&store, tenant_id).await.len(), 1, "only the tenant's own event");
     });
 }
@@ -241,7 +240,7 @@ fn an_inactive_tenant_accepts_only_audit_events_and_repetitions() {
                     appended_at(2, 2, true)
                 );
                 for refused in answers.filter(Result::is_err) {
-                    assert_eq!(refusal(refused), "tenant_not_active");
+                    assert_eq!(refusal(refused), AppendRejection::TenantNotActive);
                 }
             }
             assert_eq!(log(&store, tenant).await.len(), 2 + 4);
@@ -263,14 +262,17 @@ fn one_bad_request_never_fails_its_neighbours() {
         let facts = |facts: &str, id| NewEvent { facts: facts.into(), ..event(id) };
         let meta = |meta: &str, id| NewEvent { meta: meta.into(), ..event(id) };
         let bad = vec![
-            (one(tenant, vec![facts("{", 101)]), "data"),
-            (one(tenant, vec![facts("{\"a\":\"\0\"}", 102)]), "data"),
-            (one(tenant, vec![event(103), facts("", 104)]), "data"),
-            (one(tenant, vec![meta("not json", 105)]), "data"),
-            (one(tenant, vec![NewEvent { event_type: "nul\0", ..event(106) }]), "data"),
-            (one(nobody, vec![event(107)]), "tenant_not_active"),
-            (one(frozen, vec![event(108)]), "tenant_not_active"),
-            (one(tenant, vec![event(109), event(109)]), "event_id_repeated"),
+            (one(tenant, vec![facts("{", 101)]), AppendRejection::Data),
+            (one(tenant, vec![facts("{\"a\":\"\0\"}", 102)]), AppendRejection::Data),
+            (one(tenant, vec![event(103), facts("", 104)]), AppendRejection::Data),
+            (one(tenant, vec![meta("not json", 105)]), AppendRejection::Data),
+            (
+                one(tenant, vec![NewEvent { event_type: "nul\0", ..event(106) }]),
+                AppendRejection::Data,
+            ),
+            (one(nobody, vec![event(107)]), AppendRejection::TenantNotActive),
+            (one(frozen, vec![event(108)]), AppendRejection::TenantNotActive),
+            (one(tenant, vec![event(109), event(109)]), AppendRejection::EventIdRepeated),
         ];
         let mut requests = Vec::new();
         let mut expected = Vec::new();
@@ -306,14 +308,17 @@ fn a_partly_known_request_is_refused_with_a_code() {
         let tenant = a_tenant(&store, "partly").await;
         let append = |events| store.appender().append(one(tenant, events));
         append(vec![event(1)]).await.expect("new");
-        assert_eq!(refusal(append(vec![event(1), event(2)]).await), "partly_known");
-        assert_eq!(refusal(append(vec![event(2), event(1)]).await), "partly_known");
-        assert_eq!(refusal(append(vec![event(3), event(3)]).await), "event_id_repeated");
+        assert_eq!(refusal(append(vec![event(1), event(2)]).await), AppendRejection::PartlyKnown);
+        assert_eq!(refusal(append(vec![event(2), event(1)]).await), AppendRejection::PartlyKnown);
+        assert_eq!(
+            refusal(append(vec![event(3), event(3)]).await),
+            AppendRejection::EventIdRepeated
+        );
         // Known only from an earlier request of the same batch.
         let requests = vec![one(tenant, vec![event(4)]), one(tenant, vec![event(4), event(5)])];
         let mut answers = together(&store, requests).await.into_iter();
         assert_eq!(answers.next().expect("the first").expect("new"), appended_at(3, 3, false));
-        assert_eq!(refusal(answers.next().expect("the second")), "partly_known");
+        assert_eq!(refusal(answers.next().expect("the second")), AppendRejection::PartlyKnown);
         store.close().await;
     });
 }

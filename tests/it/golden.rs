@@ -35,11 +35,10 @@ fn samples() -> Vec<(String, i16, String)> {
 fn every_event_type_and_version_has_a_sample_and_no_other_exists() {
     let found: BTreeSet<(String, i16)> =
         samples().into_iter().map(|(event_type, version, _)| (event_type, version)).collect();
-    let written: BTreeSet<(String, i16)> = Event::TYPES
-        .iter()
+    let written: BTreeSet<(String, i16)> = Event::types()
         .flat_map(|(event_type, current)| {
             let oldest = 1;
-            (oldest..=*current).map(|version| ((*event_type).to_owned(), version))
+            (oldest..=current).map(move |version| (event_type.to_owned(), version))
         })
         .collect();
     assert_eq!(found, written, "samples are added, never removed");

@@ -106,6 +106,7 @@ async fn export(own: &OwnDatabase, tenant: &TestTenant) -> Value {
                     (extract(epoch from recorded_at) * 1000000)::bigint as recorded_at_micros,
                     facts::text as facts, meta::text as meta, subjects,
                     encode(sections, 'hex') as sections, encode(bulk, 'hex') as bulk,
+                    encode(section_digests, 'hex') as section_digests,
                     encode(leaf_hash, 'hex') as leaf_hash
                from ledger.events where tenant_id = $1 order by position").await,
     })

@@ -216,11 +216,38 @@ def column(data):
 # --- leaves -------------------------------------------------------------------------------------
 
 
+def section_digests(row):
+    """Returns for each section the byte of its column and the SHA-256 of its bytes. A column that
+    does not split into sections has one digest, with 0x80 added to its byte."""
+    digests = b""
+    for place, name in ((1, "sections"), (2, "bulk")):
+        if row[name] is None:
+            continue
+        data = bytes.fromhex(row[name])
+        try:
+            sections = column(data)
+        except Refused:
+            place, sections = place | 0x80, [data]
+        for section in sections:
+            digests += bytes([place]) + hashlib.sha256(section).digest()
+    return digests
+
+
 def leaf_hash(row):
-    """Returns SHA-256 over the stored bytes of a row, with the length before each field."""
+    """Returns SHA-256 over the stored fields of a row, with the length before each field. A row
+    without digests has the first format, over the bytes of its sections."""
+    stored = row.get("section_digests")
+    sections = [
+        None if row["sections"] is None else bytes.fromhex(row["sections"]),
+        None if row["bulk"] is None else bytes.fromhex(row["bulk"]),
+    ]
+    if stored is not None:
+        sections = [section_digests(row)]
+        if bytes.fromhex(stored) != sections[0]:
+            raise Refused("the sections do not have their digests")
     micros = lambda name: int(row[name]).to_bytes(8, "big", signed=True)
     fields = [
-        b"call-ledger/leaf/1",
+        b"call-ledger/leaf/1" if stored is None else b"call-ledger/leaf/2",
         UUID(row["tenant_id"]).bytes,
         UUID(row["stream_id"]).bytes,
         row["stream_kind"].encode(),
@@ -232,8 +259,7 @@ def leaf_hash(row):
         row["facts"].encode(),
         row["meta"].encode(),
         b"".join(UUID(subject).bytes for subject in row["subjects"] or []),
-        None if row["sections"] is None else bytes.fromhex(row["sections"]),
-        None if row["bulk"] is None else bytes.fromhex(row["bulk"]),
+        *sections,
     ]
     digest = hashlib.sha256()
     for field in fields:

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::clock::Clock;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
+use ledger_core::scope::Scope;
 use ledger_store::keyring::Keyring;
 use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
@@ -201,7 +202,8 @@ impl TestLedger {
     /// If the key cannot be created.
     pub async fn key(&self, tenant_id: TenantId, scopes: &[&str]) -> String {
         let key = new_key(tenant_id);
-        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let scopes: Vec<Scope> =
+            scopes.iter().map(|name| Scope::parse(name).expect("a scope")).collect();
         self.store.create_api_key(tenant_id, &key, &scopes, None).await.expect("a key");
         key
     }
@@ -333,7 +335,7 @@ impl TestTenant {
     pub async fn recorded(&self) -> Vec<(String, String)> {
         sqlx::query_as(
             "select stream_kind, event_type from ledger.events
-              where tenant_id = $1 and stream_kind <> 'tenant' order by position",
+              where tenant_id = $1 and stream_kind not in ('tenant', 'access') order by position",
         )
         .bind(self.tenant_id.0)
         .fetch_all(&mut cluster::superuser().await)

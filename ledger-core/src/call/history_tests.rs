@@ -169,30 +169,30 @@ fn ended() -> impl Strategy<Value = CallEnded> {
     )
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = CallEvent> {
     let status = maybe(&STATUSES);
     prop_oneof![
         1 => (call_facts(), prop::option::of(time()))
-            .prop_map(|(call, started_at)| Event::CallStarted(CallStarted { call, started_at })),
+            .prop_map(|(call, started_at)| CallEvent::Started(CallStarted { call, started_at })),
         1 => (call_facts(), status.clone()).prop_map(|(call, status)| {
             let provider_status = "other".into();
-            Event::CallStatusChanged(CallStatusChanged { call, status, provider_status })
+            CallEvent::StatusChanged(CallStatusChanged { call, status, provider_status })
         }),
         3 => (call_facts(), tool()).prop_map(|(call, tool)| {
-            Event::CallToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
+            CallEvent::ToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
         }),
         1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
-            Event::CallTransferred(CallTransferred { call, destination_kind })
+            CallEvent::Transferred(CallTransferred { call, destination_kind })
         }),
         1 => call_facts().prop_map(|call| {
             let artifacts = vec![ArtifactUploaded { kind: "log".into(), success: true }];
-            Event::CallRecordingAvailable(CallRecordingAvailable { call, artifacts })
+            CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts })
         }),
-        3 => ended().prop_map(Event::CallEnded),
+        3 => ended().prop_map(CallEvent::Ended),
         1 => (call_facts(), select(vec!["hang", "transcript"]), status).prop_map(
             |(call, kind, status)| {
                 let kind = kind.into();
-                Event::CallMessageReceived(CallMessageReceived { call, kind, status })
+                CallEvent::MessageReceived(CallMessageReceived { call, kind, status })
             }
         ),
     ]
@@ -204,7 +204,7 @@ fn time_of_recording(nth: i64) -> DateTime<Utc> {
 
 /// A stored event of a call, and the description of its sealed sections.
 #[derive(Debug, Clone)]
-struct Stored(Recorded, SealedSections);
+struct Stored(Recorded<CallEvent>, SealedSections);
 
 /// Generates a log in the order of its positions.
 fn log() -> impl Strategy<Value = Vec<Stored>> {
@@ -218,7 +218,7 @@ fn log() -> impl Strategy<Value = Vec<Stored>> {
     })
 }
 
-fn stored(event: Event, at: DateTime<Utc>, sealed: (Option<u128>, bool), nth: i64) -> Stored {
+fn stored(event: CallEvent, at: DateTime<Utc>, sealed: (Option<u128>, bool), nth: i64) -> Stored {
     let recorded = Recorded {
         position: Position(nth),
         stream_id: StreamId(Uuid::nil()),
@@ -237,7 +237,7 @@ fn stored(event: Event, at: DateTime<Utc>, sealed: (Option<u128>, bool), nth: i6
 fn fold<'s>(events: impl IntoIterator<Item = &'s Stored>) -> Call {
     let mut call = Call::default();
     for Stored(recorded, sealed) in events {
-        call.evolve(recorded, *sealed);
+        call.evolve(&recorded.by_ref(), *sealed);
     }
     call
 }
@@ -295,7 +295,7 @@ proptest! {
         let state = serde_json::to_string(&fold(first)).expect("plain data");
         let mut call: Call = serde_json::from_str(&state).expect("what was written");
         for Stored(recorded, sealed) in rest {
-            call.evolve(recorded, *sealed);
+            call.evolve(&recorded.by_ref(), *sealed);
         }
         prop_assert_eq!(call, fold(&log));
     }
@@ -308,7 +308,7 @@ proptest! {
         // times differ.
         let mut log = log;
         for (Stored(recorded, _), nth) in log.iter_mut().zip(10..) {
-            if let Event::CallEnded(ended) = &mut recorded.event && ended.report {
+            if let CallEvent::Ended(ended) = &mut recorded.event && ended.report {
                 ended.call.untimed = false;
                 recorded.occurred_at = at(nth);
             }

@@ -109,11 +109,11 @@ fn strength_of(facts: PartyFacts) -> Option<HandleKind> {
 }
 
 impl Call {
-    pub(super) fn apply_person(
+    pub(super) fn apply_person<E>(
         &mut self,
         facts: &CallFacts,
         precedence: Precedence,
-        recorded: &Recorded,
+        recorded: &Recorded<E>,
         sealed: SealedSections,
     ) {
         let party = facts.party.unwrap_or_default();

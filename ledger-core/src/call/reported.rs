@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Precedence {
 impl Precedence {
     /// Returns the precedence of the values in `recorded`.
     #[must_use]
-    pub fn of(authority: Authority, untimed: bool, recorded: &Recorded) -> Self {
+    pub fn of<E>(authority: Authority, untimed: bool, recorded: &Recorded<E>) -> Self {
         let reported_at = (!untimed).then_some(recorded.occurred_at);
         let position = if authority == Authority::Report { recorded.position } else { Position(0) };
         Self { authority, reported_at, position }

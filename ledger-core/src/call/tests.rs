@@ -21,27 +21,27 @@ fn facts() -> CallFacts {
     }
 }
 
-fn started(second: i64) -> (i64, Event) {
-    (second, Event::CallStarted(CallStarted { call: facts(), started_at: Some(at(second)) }))
+fn started(second: i64) -> (i64, CallEvent) {
+    (second, CallEvent::Started(CallStarted { call: facts(), started_at: Some(at(second)) }))
 }
 
-fn status(second: i64, status: Status) -> (i64, Event) {
+fn status(second: i64, status: Status) -> (i64, CallEvent) {
     let changed =
         CallStatusChanged { call: facts(), status: Some(status), provider_status: "other".into() };
-    (second, Event::CallStatusChanged(changed))
+    (second, CallEvent::StatusChanged(changed))
 }
 
-fn hung_up(second: i64) -> (i64, Event) {
+fn hung_up(second: i64) -> (i64, CallEvent) {
     let ended = CallEnded {
         call: facts(),
         ended_reason: Some("customer-ended-call".into()),
         ended_at: Some(at(second)),
         ..CallEnded::default()
     };
-    (second, Event::CallEnded(ended))
+    (second, CallEvent::Ended(ended))
 }
 
-fn report(second: i64, nanos: i64) -> (i64, Event) {
+fn report(second: i64, nanos: i64) -> (i64, CallEvent) {
     let total = Nanos(nanos);
     let ended = CallEnded {
         call: facts(),
@@ -57,11 +57,11 @@ fn report(second: i64, nanos: i64) -> (i64, Event) {
         }),
         ..CallEnded::default()
     };
-    (second, Event::CallEnded(ended))
+    (second, CallEvent::Ended(ended))
 }
 
 /// Folds the messages in the given order; each is recorded at the position of its arrival.
-fn fold(messages: &[(i64, Event)]) -> Call {
+fn fold(messages: &[(i64, CallEvent)]) -> Call {
     let mut call = Call::default();
     for (position, (second, event)) in (1..).zip(messages) {
         let recorded = Recorded {
@@ -71,7 +71,7 @@ fn fold(messages: &[(i64, Event)]) -> Call {
             event_id: EventId(Uuid::from_u128(u128::try_from(*second).expect("positive"))),
             occurred_at: at(*second),
             recorded_at: at(1_000),
-            event: event.clone(),
+            event,
         };
         call.evolve(
             &recorded,
@@ -124,7 +124,7 @@ fn a_status_after_the_report_does_not_reopen_the_call() {
 #[test]
 fn the_status_of_the_snapshot_counts_only_without_a_reported_one() {
     let hang = CallMessageReceived { call: facts(), kind: "hang".into(), status: None };
-    let silent = fold(&[(5, Event::CallMessageReceived(hang))]);
+    let silent = fold(&[(5, CallEvent::MessageReceived(hang))]);
     assert_eq!(silent.status(), Some(Status::Queued));
     assert_eq!(fold(&[started(3)]).status(), Some(Status::InProgress));
 }
@@ -137,7 +137,7 @@ fn a_call_without_a_reported_start_began_at_the_earliest_known_time() {
 }
 
 /// A report with measurements of its turns.
-fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (i64, Event) {
+fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (i64, CallEvent) {
     let ended = CallEnded {
         call: facts(),
         report: true,
@@ -146,7 +146,7 @@ fn measured(second: i64, latency_ms: Option<i64>, interrupted: Option<u32>) -> (
         assistant_interruptions: interrupted.map(|count| count + 1),
         ..CallEnded::default()
     };
-    (second, Event::CallEnded(ended))
+    (second, CallEvent::Ended(ended))
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_correction_replaces_only_the_measurements_it_has() {
 #[test]
 fn a_call_is_transferred_if_a_transfer_or_its_reason_reports_it() {
     let transferred =
-        (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind: None }));
+        (4, CallEvent::Transferred(CallTransferred { call: facts(), destination_kind: None }));
     assert!(fold(std::slice::from_ref(&transferred)).is_transferred());
     // Whatever the reason: here the person hangs up on the other party.
     assert!(fold(&[hung_up(61), transferred]).is_transferred());
@@ -172,22 +172,22 @@ fn a_call_is_transferred_if_a_transfer_or_its_reason_reports_it() {
         ended_reason: Some("assistant-forwarded-call".into()),
         ..CallEnded::default()
     };
-    assert!(fold(&[(61, Event::CallEnded(forwarded))]).is_transferred());
+    assert!(fold(&[(61, CallEvent::Ended(forwarded))]).is_transferred());
     assert!(!fold(&[started(3), hung_up(61)]).is_transferred());
 }
 
-fn transferred(kind: &str) -> (i64, Event) {
+fn transferred(kind: &str) -> (i64, CallEvent) {
     let destination_kind = Some(kind.to_owned());
-    (4, Event::CallTransferred(CallTransferred { call: facts(), destination_kind }))
+    (4, CallEvent::Transferred(CallTransferred { call: facts(), destination_kind }))
 }
 
-fn ended_by(reason: &str) -> (i64, Event) {
+fn ended_by(reason: &str) -> (i64, CallEvent) {
     let ended =
         CallEnded { call: facts(), ended_reason: Some(reason.into()), ..CallEnded::default() };
-    (400, Event::CallEnded(ended))
+    (400, CallEvent::Ended(ended))
 }
 
-fn ended_after(reason: &str, duration_ms: i64) -> (i64, Event) {
+fn ended_after(reason: &str, duration_ms: i64) -> (i64, CallEvent) {
     let ended = CallEnded {
         call: facts(),
         report: true,
@@ -195,7 +195,7 @@ fn ended_after(reason: &str, duration_ms: i64) -> (i64, Event) {
         duration_ms: Some(duration_ms),
         ..CallEnded::default()
     };
-    (400, Event::CallEnded(ended))
+    (400, CallEvent::Ended(ended))
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_transfer_that_failed_by_the_ended_reason_is_none() {
 
 #[test]
 fn a_call_was_last_recorded_when_the_last_of_its_events_was() {
-    let recorded = |position, event: Event, at| Recorded {
+    let recorded = |position, event: CallEvent, at| Recorded {
         position: Position(position),
         stream_id: StreamId(Uuid::nil()),
         stream_version: StreamVersion(position),
@@ -269,7 +269,7 @@ fn a_call_was_last_recorded_when_the_last_of_its_events_was() {
     for order in [[0_usize, 1], [1, 0]] {
         let mut call = Call::default();
         for nth in order {
-            call.evolve(&events[nth], SealedSections::default());
+            call.evolve(&events[nth].by_ref(), SealedSections::default());
         }
         assert_eq!(call.last_recorded(), Some(at(500)), "clocks may go back: {order:?}");
     }

@@ -122,11 +122,11 @@ impl ToolCalls {
         self.entries.is_empty()
     }
 
-    pub(super) fn apply_live(
+    pub(super) fn apply_live<E>(
         &mut self,
         fact: &ToolFact,
         precedence: Precedence,
-        recorded: &Recorded,
+        recorded: &Recorded<E>,
     ) {
         let io = IoRef { precedence, position: recorded.position, nth: 0 };
         let mut key = ToolCallKey::of(fact, fact.nth);
@@ -135,11 +135,11 @@ impl ToolCalls {
         self.add(key, fact, io);
     }
 
-    pub(super) fn apply_report(
+    pub(super) fn apply_report<E>(
         &mut self,
         facts: &[ToolFact],
         precedence: Precedence,
-        recorded: &Recorded,
+        recorded: &Recorded<E>,
     ) {
         if facts.is_empty() {
             return;

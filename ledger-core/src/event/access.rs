@@ -1,7 +1,17 @@
-//! Facts of access events. They hold no personal data: subjects are ids.
+//! Access events. Their facts hold no personal data: subjects are ids.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+events! {
+    /// An access to the tenant's data, or a rejected one.
+    AccessEvent {
+        /// A request without a valid signature, or without the required scope, was rejected.
+        Denied(AccessDenied) = "access.denied" v 1;
+        /// Personal data was read in the clear.
+        PersonalDataRead(PersonalDataRead) = "access.personal_data_read" v 1;
+    }
+}
 
 /// Facts of `access.denied`: a rejected request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

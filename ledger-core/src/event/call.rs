@@ -1,11 +1,62 @@
-//! Facts of call events.
+//! Call events and their facts.
+
+mod party;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::HandleKind;
-use crate::ids::{HandleId, SubjectId};
 use crate::money::Cost;
+
+pub use party::{PartyFacts, PersonFacts, Presence};
+
+events! {
+    /// An event of a call, a chat, a session, or a webhook without such an object.
+    CallEvent {
+        /// The provider opened a media session.
+        Started(CallStarted) = "call.started" v 1;
+        /// The provider reported a status that neither starts nor ends the call.
+        StatusChanged(CallStatusChanged) = "call.status_changed" v 1;
+        /// The assistant called a tool.
+        ToolCalled(CallToolCalled) = "call.tool_called" v 1;
+        /// The call was transferred, to a person or to another assistant.
+        Transferred(CallTransferred) = "call.transferred" v 1;
+        /// A recording or a log was uploaded, or its upload failed.
+        RecordingAvailable(CallRecordingAvailable) = "call.recording_available" v 1;
+        /// The call ended, as reported by a bare status or by the end-of-call report.
+        Ended(CallEnded) = "call.ended" v 1;
+        /// A message about a call without an event type of its own; stored whole, sealed.
+        MessageReceived(CallMessageReceived) = "call.message_received" v 1;
+    }
+}
+
+impl CallEvent {
+    /// Returns the facts common to all call events.
+    #[must_use]
+    pub const fn call(&self) -> &CallFacts {
+        match self {
+            Self::Started(facts) => &facts.call,
+            Self::StatusChanged(facts) => &facts.call,
+            Self::ToolCalled(facts) => &facts.call,
+            Self::Transferred(facts) => &facts.call,
+            Self::RecordingAvailable(facts) => &facts.call,
+            Self::Ended(facts) => &facts.call,
+            Self::MessageReceived(facts) => &facts.call,
+        }
+    }
+
+    /// Returns the facts common to all call events, for a change.
+    pub const fn call_mut(&mut self) -> &mut CallFacts {
+        match self {
+            Self::Started(facts) => &mut facts.call,
+            Self::StatusChanged(facts) => &mut facts.call,
+            Self::ToolCalled(facts) => &mut facts.call,
+            Self::Transferred(facts) => &mut facts.call,
+            Self::RecordingAvailable(facts) => &mut facts.call,
+            Self::Ended(facts) => &mut facts.call,
+            Self::MessageReceived(facts) => &mut facts.call,
+        }
+    }
+}
 
 /// Direction of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,105 +86,8 @@ pub enum Status {
     Ended,
 }
 
-/// Validity of a contact value that the message had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Presence {
-    /// Not a valid number or address; kept sealed as given.
-    Invalid,
-    /// Valid; the person can be identified by it.
-    Valid,
-}
-
-/// Kinds of values in a `party` section, without the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each says whether one value came")]
-pub struct PartyFacts {
-    /// Validity of the phone number; absent if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone: Option<Presence>,
-    /// Validity of the e-mail address; absent if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<Presence>,
-    /// True if the section has a name.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub name: bool,
-    /// True if the section has the id of the person in the customer's systems.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub external_id: bool,
-    /// True if the section has a SIP address.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub sip_uri: bool,
-    /// True if the section has an extension behind the number.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub extension: bool,
-}
-
-impl PartyFacts {
-    /// Returns true if the person can be identified by the values: a valid number or address, or an
-    /// external id.
-    #[must_use]
-    pub fn identifies(self) -> bool {
-        let valid = Some(Presence::Valid);
-        self.phone == valid || self.email == valid || self.external_id
-    }
-}
-
-/// The person a message is about, by random ids, as resolved by the vault. Written when the event
-/// is sealed; empty in events recorded before handles had ids.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PersonFacts {
-    /// True if the event's subject is a contact, false if it is the call's own subject.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub contact: bool,
-    /// Handle of the external id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<HandleId>,
-    /// Handle of the number with its extension; a SIP address may contain the number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone: Option<HandleId>,
-    /// Handle of a SIP address without a number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sip: Option<HandleId>,
-    /// Handle of the e-mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<HandleId>,
-    /// Contacts that share the handle, if the message had no name to choose between them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub candidates: Vec<SubjectId>,
-    /// Whether the message has handles and a name; a placeholder does not count as a name.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub has_name: bool,
-    /// If there is a name: for each handle, strongest first, the first contact that had the handle
-    /// with this name. Empty if that contact is the event's subject for all handles.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub holders: Vec<SubjectId>,
-}
-
-impl PersonFacts {
-    /// Returns the handles, strongest first.
-    pub fn handles(&self) -> impl Iterator<Item = (HandleKind, HandleId)> {
-        let handles = [
-            (HandleKind::ExternalId, self.external_id),
-            (HandleKind::Phone, self.phone),
-            (HandleKind::Sip, self.sip),
-            (HandleKind::Email, self.email),
-        ];
-        handles.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
-    }
-
-    /// Returns the strongest handle.
-    #[must_use]
-    pub fn strongest(&self) -> Option<(HandleKind, HandleId)> {
-        self.handles().next()
-    }
-}
-
-/// Facts about the call that any of its messages may contain, whatever its type; part of the facts
-/// of each call event. Their source is the provider's snapshot of the call, which is as old as the
-/// call itself.
+/// Facts that any message about a call may have besides its own; part of the facts of each call
+/// event. Their source is the provider's snapshot of the call, which is as old as the call itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallFacts {

@@ -1,10 +1,38 @@
-//! Facts of tenant events: settings, sources, keys, routes and operator decisions.
+//! Tenant events: settings, sources, keys, routes and limits.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::money::Nanos;
+
+events! {
+    /// A change to the tenant's configuration.
+    TenantEvent {
+        /// A tenant was created.
+        Created(TenantCreated) = "tenant.created" v 1;
+        /// An API key was issued.
+        KeyCreated(KeyCreated) = "tenant.key_created" v 1;
+        /// An API key was revoked; requests with it are rejected.
+        KeyRevoked(KeyRevoked) = "tenant.key_revoked" v 1;
+        /// A webhook source was created.
+        SourceCreated(SourceCreated) = "tenant.source_created" v 1;
+        /// Settings of a webhook source were changed.
+        SourceChanged(SourceChanged) = "tenant.source_changed" v 1;
+        /// A webhook source was disabled; its webhooks are rejected.
+        SourceDisabled(SourceSwitched) = "tenant.source_disabled" v 1;
+        /// A disabled webhook source was enabled again.
+        SourceEnabled(SourceSwitched) = "tenant.source_enabled" v 1;
+        /// The secret of a webhook source was replaced.
+        SourceSecretRotated(SourceSecretRotated) = "tenant.source_secret_rotated" v 1;
+        /// The tenant was set to active, frozen or closed.
+        StateChanged(StateChanged) = "tenant.state_changed" v 1;
+        /// Messages of a shared source that carry an id were assigned to this tenant.
+        RouteAdded(RouteAdded) = "tenant.route_added" v 1;
+        /// The limits of the tenant's plan were set.
+        PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
+    }
+}
 
 /// Facts of `tenant.created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,33 +140,4 @@ pub struct PlanLimitsSet {
     /// Maximum number of events in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<i64>,
-}
-
-/// Facts of `quarantine.replayed`. Recorded in the log of the tenant that the message was assigned
-/// to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineReplayed {
-    /// Id of the quarantine entry.
-    pub quarantine_id: Uuid,
-    /// Id of the shared source that received the message.
-    pub source_id: Uuid,
-    /// Position of the message in this log.
-    pub position: i64,
-    /// Installation key of the request; absent for the command line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_id: Option<Uuid>,
-}
-
-/// `projection.event_dropped`: a read model leaves an event out, whether it has folded it or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventDropped {
-    /// Name of the read model.
-    pub projection: String,
-    /// Position of the skipped event.
-    pub position: i64,
-    /// Reason given with the decision.
-    pub reason: String,
-    /// API key of the request; absent for the command line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_id: Option<Uuid>,
 }

@@ -72,10 +72,9 @@ fn decode_with(
     version: i16,
     facts: &str,
 ) -> Result<Event, DecodeError> {
-    let current = Event::TYPES
-        .iter()
+    let current = Event::types()
         .find(|(known, _)| *known == event_type)
-        .map(|(_, current)| *current)
+        .map(|(_, current)| current)
         .ok_or_else(|| DecodeError::UnknownType { event_type: event_type.to_owned() })?;
     let malformed =
         |source| DecodeError::Malformed { event_type: event_type.to_owned(), version, source };
@@ -117,6 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::CallEvent;
 
     /// A made-up retired version 0 of `call.transferred`, with another field name.
     const RETIRED: &[UpcastStep] = &[UpcastStep {
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_retired_shape_reads_as_the_current_one() {
         let event = decode_with(RETIRED, "call.transferred", 0, r#"{"kind":"sip"}"#);
-        let Ok(Event::CallTransferred(facts)) = event else { panic!("{event:?}") };
+        let Ok(Event::Call(CallEvent::Transferred(facts))) = event else { panic!("{event:?}") };
         assert_eq!(facts.destination_kind.as_deref(), Some("sip"));
     }
 
@@ -139,7 +139,7 @@ mod tests {
     fn an_end_of_a_build_without_turn_metrics_has_none() {
         let stored = r#"{"provider":"vapi","report":true,"duration_ms":5}"#;
         let event = decode("call.ended", 1, stored).expect("its version is current");
-        let Event::CallEnded(ended) = &event else { panic!("{event:?}") };
+        let Event::Call(CallEvent::Ended(ended)) = &event else { panic!("{event:?}") };
         assert_eq!(
             (ended.turn_latency_ms, ended.turns, ended.user_interruptions),
             (None, None, None)
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn each_type_has_exactly_the_steps_its_version_promises() {
-        for (event_type, current) in Event::TYPES {
-            let steps = STEPS.iter().filter(|step| step.event_type == *event_type).count();
-            assert_eq!(usize::try_from(*current).expect("small"), steps + 1, "{event_type}");
+        for (event_type, current) in Event::types() {
+            let steps = STEPS.iter().filter(|step| step.event_type == event_type).count();
+            assert_eq!(usize::try_from(current).expect("small"), steps + 1, "{event_type}");
         }
     }
 }

@@ -14,9 +14,9 @@ fn at(text: &str) -> DateTime<Utc> {
 const NOW: &str = "2026-11-30T12:00:00Z";
 
 fn settled(ended: CallEnded) -> CallEnded {
-    let mut event = Event::CallEnded(ended);
+    let mut event = CallEvent::Ended(ended);
     let _ = remove_implausible(&mut event, at(NOW), at(NOW));
-    let Event::CallEnded(ended) = event else { panic!("the same event") };
+    let CallEvent::Ended(ended) = event else { panic!("the same event") };
     ended
 }
 
@@ -101,9 +101,9 @@ fn an_event_of_no_possible_time_is_untimed_and_occurred_when_it_was_recorded() {
         ("1970-01-21T12:00:00Z", true),
         ("9999-01-01T00:00:00Z", true),
     ] {
-        let mut event = Event::CallEnded(CallEnded::default());
+        let mut event = CallEvent::Ended(CallEnded::default());
         assert_eq!(remove_implausible(&mut event, at(stated), at(NOW)), at(NOW), "{stated}");
-        let Event::CallEnded(ended) = event else { panic!("the same event") };
+        let CallEvent::Ended(ended) = event else { panic!("the same event") };
         assert!(ended.call.untimed);
         assert_eq!(ended.call.implausible.contains(&"occurred_at".to_owned()), named, "{stated}");
     }
@@ -156,7 +156,7 @@ proptest! {
         let ended = CallEnded { call, report: true, started_at: times.1, ended_at: times.2, duration_ms, cost, ..CallEnded::default() };
         let now = at(NOW);
         let mut fold = Call::default();
-        for (nth, event) in (1..).zip([Event::CallStarted(started), Event::CallEnded(ended)]) {
+        for (nth, event) in (1..).zip([CallEvent::Started(started), CallEvent::Ended(ended)]) {
             let mut event = event;
             let occurred_at = remove_implausible(&mut event, times.3.unwrap_or(now), now);
             let once = event.clone();
@@ -171,7 +171,7 @@ proptest! {
                 recorded_at: now,
                 event,
             };
-            fold.evolve(&recorded, SealedSections::default());
+            fold.evolve(&recorded.by_ref(), SealedSections::default());
         }
         let possible = |at: DateTime<Utc>| at >= at_second(EARLIEST) && at <= now + TimeDelta::days(60);
         prop_assert!(fold.started_at().is_none_or(possible));

@@ -1,9 +1,10 @@
 //! Complete rows of the log with hash and meta data, for export and verification.
 
 use ledger_core::ids::{EventId, Position, StreamId, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
+use ledger_core::leaf::{Leaf, LeafSections};
 
 use super::{PageSize, StoredEvent};
+use crate::seal::section_digests;
 use crate::tenant_tx::TenantTx;
 
 /// A complete row of the log.
@@ -13,14 +14,29 @@ pub struct FullEvent {
     pub event: StoredEvent,
     /// The exact text of the meta data, as it was hashed.
     pub meta: String,
-    /// The leaf hash that was stored at the append.
+    /// The stored digests of the sections; `None` if the hash has the format `leaf/1`.
+    pub section_digests: Option<Vec<u8>>,
+    /// The stored hash.
     pub leaf_hash: Vec<u8>,
 }
 
 impl FullEvent {
-    /// Computes the leaf hash of the stored bytes; an unaltered row has the same one stored.
+    /// Whether the sections have their stored digests, and the row has its stored hash.
+    #[must_use]
+    pub fn is_intact(&self, tenant_id: TenantId) -> bool {
+        let stored = self.section_digests.as_ref();
+        stored.is_none_or(|stored| *stored == self.computed_digests())
+            && self.computed_hash(tenant_id).as_slice() == self.leaf_hash
+    }
+
+    fn computed_digests(&self) -> Vec<u8> {
+        section_digests(self.event.sections.as_deref(), self.event.bulk.as_deref())
+    }
+
+    /// The hash of the stored bytes, in the format of the row.
     #[must_use]
     pub fn computed_hash(&self, tenant_id: TenantId) -> [u8; 32] {
+        let digests = self.section_digests.as_ref().map(|_| self.computed_digests());
         let subjects: Vec<SubjectId> =
             self.event.subjects.iter().flatten().copied().map(SubjectId).collect();
         Leaf {
@@ -33,8 +49,13 @@ impl FullEvent {
             occurred_at: self.event.occurred_at,
             recorded_at: self.event.recorded_at,
             facts: &self.event.facts,
-            sections: self.event.sections.as_deref(),
-            bulk: self.event.bulk.as_deref(),
+            sections: match &digests {
+                Some(digests) => LeafSections::Digests(digests),
+                None => LeafSections::Columns {
+                    sections: self.event.sections.as_deref(),
+                    bulk: self.event.bulk.as_deref(),
+                },
+            },
             subjects: &subjects,
             meta: &self.meta,
         }
@@ -58,7 +79,7 @@ pub async fn full_after(
         r#"
         select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
                occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects,
-               meta::text as "meta!", leaf_hash
+               meta::text as "meta!", section_digests, leaf_hash
           from ledger.events
          where tenant_id = $1 and position > $2
            and position <= (
@@ -99,6 +120,7 @@ pub async fn full_after(
             subjects: row.subjects,
         },
         meta: row.meta,
+        section_digests: row.section_digests,
         leaf_hash: row.leaf_hash,
     });
     Ok(full.collect())

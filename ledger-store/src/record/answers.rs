@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use ledger_core::envelope::{Correlation, Draft};
-use ledger_core::event::{Event, ToolFact};
+use ledger_core::event::{CallEvent, Event, ToolFact};
 use ledger_core::ids::EventId;
 use ledger_core::personal::ToolIo;
 use serde_json::Value;
@@ -52,7 +52,7 @@ impl Store {
         let asked = drafts.iter().filter_map(|draft| {
             let mut event = draft.event.clone();
             tool_digests::fill(&key, stream_id, &mut event, &draft.sections);
-            tool_of(event)
+            tool_of(Event::Call(event))
         });
         let asked: Vec<ToolFact> = asked.collect();
         let mut known: Vec<Known> = Vec::new();
@@ -112,7 +112,7 @@ enum Likeness {
 
 fn tool_of(event: Event) -> Option<ToolFact> {
     match event {
-        Event::CallToolCalled(called) => Some(called.tool),
+        Event::Call(CallEvent::ToolCalled(called)) => Some(called.tool),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 //! reveals nothing of the arguments, not even that two calls have equal ones.
 
 use ledger_core::envelope::Sections;
-use ledger_core::event::{Event, ToolFact};
+use ledger_core::event::{CallEvent, ToolFact};
 use ledger_core::ids::StreamId;
 use serde_json::Value;
 
@@ -15,10 +15,15 @@ use crate::keyring::DigestKey;
 const DIGEST_BYTES: usize = 8;
 
 /// Sets the digest of the arguments in each tool fact of an event.
-pub(super) fn fill(key: &DigestKey, stream_id: StreamId, event: &mut Event, sections: &Sections) {
+pub(super) fn fill(
+    key: &DigestKey,
+    stream_id: StreamId,
+    event: &mut CallEvent,
+    sections: &Sections,
+) {
     let facts: &mut [ToolFact] = match event {
-        Event::CallToolCalled(called) => std::slice::from_mut(&mut called.tool),
-        Event::CallEnded(ended) => &mut ended.tools,
+        CallEvent::ToolCalled(called) => std::slice::from_mut(&mut called.tool),
+        CallEvent::Ended(ended) => &mut ended.tools,
         _ => return,
     };
     for (fact, io) in facts.iter_mut().zip(&sections.tool_io) {

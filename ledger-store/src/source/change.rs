@@ -2,14 +2,14 @@
 //! of a tenant's source is an event in the tenant's log; changes of a shared source are not logged.
 
 use chrono::{DateTime, Utc};
-use ledger_core::event::{Event, SourceChanged, SourceSecretRotated, SourceSwitched};
+use ledger_core::event::{SourceChanged, SourceSecretRotated, SourceSwitched, TenantEvent};
 use ledger_core::ids::{Position, SourceId, TenantId};
 use sqlx::PgConnection;
 
 use super::list::SourceInfo;
 use super::secret_aad;
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::tenant_tx::begin;
 
@@ -48,7 +48,7 @@ impl Store {
     /// tenant accepts no events.
     pub async fn switch_source(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: Option<TenantId>,
         source_id: SourceId,
         is_enabled: bool,
@@ -69,11 +69,11 @@ impl Store {
         .await?;
         let switched = SourceSwitched { source_id: source_id.0 };
         let event = if is_enabled {
-            Event::SourceEnabled(switched)
+            TenantEvent::SourceEnabled(switched)
         } else {
-            Event::SourceDisabled(switched)
+            TenantEvent::SourceDisabled(switched)
         };
-        self.finish(actor, tx, locked, &event).await.map(Some)
+        self.finish(by, tx, locked, event).await.map(Some)
     }
 
     /// Changes settings of a tenant's source. Returns `None` when the tenant has no such source.
@@ -83,7 +83,7 @@ impl Store {
     /// The database did not answer; [`StoreError::Append`] when the tenant's log accepts no events.
     pub async fn update_source(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: TenantId,
         source_id: SourceId,
         patch: SourcePatch,
@@ -106,7 +106,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        self.finish(actor, tx, locked, &Event::SourceChanged(fact)).await.map(Some)
+        self.finish(by, tx, locked, TenantEvent::SourceChanged(fact)).await.map(Some)
     }
 
     /// Replaces the secret of a source. With `tenant_id` the source must be of this tenant.
@@ -119,7 +119,7 @@ impl Store {
     /// when the source's signature scheme cannot use the secret; the database did not answer.
     pub async fn rotate_source_secret(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: Option<TenantId>,
         source_id: SourceId,
         secret: &str,
@@ -148,21 +148,21 @@ impl Store {
         .await?;
         locked.listed.old_secret_until = old_secret_until;
         let rotated = SourceSecretRotated { source_id: source_id.0, old_secret_until };
-        self.finish(actor, tx, locked, &Event::SourceSecretRotated(rotated)).await.map(Some)
+        self.finish(by, tx, locked, TenantEvent::SourceSecretRotated(rotated)).await.map(Some)
     }
 
     /// Records the event, commits, and invalidates the caches of this process.
     async fn finish(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
         locked: Locked,
-        event: &Event,
+        event: TenantEvent,
     ) -> Result<Changed, StoreError> {
         let Locked { tenant_id, listed: source } = locked;
         let position = match tenant_id {
             TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(actor, &mut tx, tenant_id, event).await?),
+            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, event).await?),
         };
         tx.commit().await?;
         self.settings_cache.invalidate(tenant_id);

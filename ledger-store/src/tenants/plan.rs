@@ -1,7 +1,7 @@
 //! The limits of a tenant's plan per billing month. Usage is compared with them; nothing is
 //! enforced.
 
-use ledger_core::event::{Event, PlanLimitsSet};
+use ledger_core::event::{PlanLimitsSet, TenantEvent};
 use ledger_core::ids::TenantId;
 use ledger_core::money::Nanos;
 use sqlx::PgConnection;
@@ -71,8 +71,8 @@ impl Store {
         }
         // Locks the log until the commit, so after concurrent changes the last event matches the
         // row.
-        let event = Event::PlanLimitsSet(limits.to_fact());
-        self.record_admin_event(&mut tx, tenant_id, &event).await?;
+        let event = TenantEvent::PlanLimitsSet(limits.to_fact());
+        self.record_admin_event(&mut tx, tenant_id, event).await?;
         sqlx::query!(
             "insert into ledger.plan_limits (tenant_id, calls, minutes, cost_nanos, events, updated_at)
              values ($1, $2, $3, $4, $5, $6)

@@ -1,10 +1,10 @@
 //! The state of a tenant and the operations it permits.
 
-use ledger_core::event::{Event, StateChanged};
+use ledger_core::event::{StateChanged, TenantEvent};
 use ledger_core::ids::{Position, TenantId};
 
 use crate::Store;
-use crate::admin_events::Actor;
+use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::settings_cache::TenantFacts;
 use crate::tenant_tx::{TenantTx, begin};
@@ -51,7 +51,7 @@ impl Store {
     /// The database did not answer.
     pub async fn set_tenant_state(
         &self,
-        actor: &Actor,
+        by: &Attribution,
         tenant_id: TenantId,
         to: TenantState,
     ) -> Result<Option<Option<Position>>, StoreError> {
@@ -73,8 +73,8 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let changed = Event::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
-        let position = self.record_admin_event_by(actor, &mut tx, tenant_id, &changed).await?;
+        let changed = TenantEvent::StateChanged(StateChanged { from, to: to.as_str().to_owned() });
+        let position = self.record_admin_event_by(by, &mut tx, tenant_id, changed).await?;
         tx.commit().await?;
         self.settings_cache.invalidate(tenant_id);
         self.notifier.notify([tenant_id]);

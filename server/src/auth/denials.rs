@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use ledger_core::event::{AccessDenied, Event};
-use ledger_core::ids::TenantId;
+use ledger_core::actor::Actor;
+use ledger_core::event::{AccessDenied, AccessEvent};
+use ledger_core::ids::{KeyId, TenantId};
 use ledger_store::Store;
+use ledger_store::admin_events::Attribution;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -131,10 +133,11 @@ impl RecentDenial {
 }
 
 async fn append(store: &Store, tenant_id: TenantId, request_id: Uuid, denied: AccessDenied) {
-    let actor = denied.key_id.map_or_else(|| "unproven".to_owned(), |key| format!("key:{key}"));
+    let actor = denied.key_id.map_or(Actor::Unauthenticated, |key_id| Actor::Key(KeyId(key_id)));
+    let by = Attribution { actor, request_id };
     let suppressed = denied.suppressed;
-    let event = Event::AccessDenied(denied);
-    let recorded = store.record_tenant_event(tenant_id, &actor, request_id, &event, Vec::new());
+    let event = AccessEvent::Denied(denied);
+    let recorded = store.record_tenant_event(tenant_id, by, event, Vec::new());
     match timeout(TIMEOUT, recorded).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {

@@ -21,6 +21,7 @@ use super::server::Server;
 use super::tenants::tenants;
 use super::throttled_progress::ThrottledProgress;
 use super::{Goal, Measured, Report, Scratch};
+use crate::auth::Scope;
 use crate::auth::new_key;
 use crate::config::Config;
 
@@ -147,12 +148,12 @@ impl SizedLedger<'_> {
         results.measured.push(self.sized(made));
         let tenant_id = tenants[0].tenant_id;
         let api_key = new_key(tenant_id);
-        let scopes = ["read", "admin"].map(String::from);
+        let scopes = [Scope::Read, Scope::Admin];
         store.create_api_key(tenant_id, &api_key, &scopes, Some("bench")).await?;
         let mut people_keys = Vec::new();
         for _ in 0..PEOPLE_KEYS {
             let key = new_key(tenant_id);
-            let scopes = ["read", "personal"].map(String::from);
+            let scopes = [Scope::Read, Scope::Personal];
             store.create_api_key(tenant_id, &key, &scopes, Some("bench")).await?;
             people_keys.push(key);
         }

@@ -9,6 +9,7 @@ use chrono::{DurationRound, TimeDelta};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
+use ledger_core::scope::Scope;
 use ledger_store::Store;
 use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
@@ -144,7 +145,7 @@ async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Dem
         })
         .await?;
     let api_key = new_key(tenant_id);
-    let scopes = ["read", "personal", "admin"].map(String::from);
+    let scopes = [Scope::Read, Scope::Personal, Scope::Admin];
     store.create_api_key(tenant_id, &api_key, &scopes, Some("demo")).await?;
     let target = WebhookTarget { url: format!("{base}/ingest/{source_id}"), secret };
     Ok(DemoTenant { clinic, tenant_id, is_new, api_key, target })

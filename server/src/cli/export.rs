@@ -67,6 +67,9 @@ struct ExportLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subjects: Option<&'a [Uuid]>,
     meta: &'a RawValue,
+    /// Digests of the sections; absent if the hash has the format leaf/1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section_digests: Option<String>,
     leaf_hash: String,
 }
 
@@ -124,6 +127,7 @@ fn write_line(out: &mut dyn Write, tenant_id: TenantId, row: &FullEvent) -> anyh
         bulk: row.event.bulk.as_ref().map(|bytes| STANDARD.encode(bytes)),
         subjects: row.event.subjects.as_deref(),
         meta: serde_json::from_str(&row.meta)?,
+        section_digests: row.section_digests.as_ref().map(hex::encode),
         leaf_hash: hex::encode(&row.leaf_hash),
     };
     let mut text = serde_json::to_vec(&line)?;

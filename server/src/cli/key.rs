@@ -77,13 +77,15 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
 }
 
 async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<ExitStatus> {
-    for scope in &create.scopes {
-        if Scope::parse(scope).is_none() {
+    let mut scopes = Vec::with_capacity(create.scopes.len());
+    for name in &create.scopes {
+        let Some(scope) = Scope::parse(name) else {
             let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
-            return usage_error(format!("--scopes: {scope} is not one of {}", known.join(", ")));
-        }
+            return usage_error(format!("--scopes: {name} is not one of {}", known.join(", ")));
+        };
+        scopes.push(scope);
     }
-    if create.installation && create.scopes.iter().any(|scope| scope != Scope::Admin.as_str()) {
+    if create.installation && scopes.iter().any(|scope| *scope != Scope::Admin) {
         return usage_error("--scopes: a key of the installation has scope admin and no other");
     }
     let made = Instance::run(config, async |instance| {
@@ -94,7 +96,7 @@ async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<Exit
         };
         let api_key = new_key(tenant_id);
         let expires_at = create.expires.map(|length| store.clock().now_micros() + length);
-        let new = NewKey { scopes: &create.scopes, name: create.name.as_deref(), expires_at };
+        let new = NewKey { scopes: &scopes, name: create.name.as_deref(), expires_at };
         let author = store.operator();
         let (key_id, _) = store
             .create_api_key_by(&author, tenant_id, &api_key, &new)
@@ -146,7 +148,7 @@ fn row(
         "tenant_id": tenant_id,
         "tenant": slugs.get(&tenant_id),
         "name": key.name,
-        "scopes": key.scopes,
+        "scopes": key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "state": state,
         "created_at": key.created_at,
         "expires_at": key.expires_at,

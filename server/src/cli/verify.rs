@@ -80,7 +80,7 @@ async fn verify(store: &Store, tenant_id: TenantId) -> anyhow::Result<Verified> 
             *version += 1;
             let is_sound = row.event.position == size + 1
                 && row.event.stream_version == *version
-                && row.computed_hash(tenant_id).as_slice() == row.leaf_hash;
+                && row.is_intact(tenant_id);
             if !is_sound {
                 return Ok(Verified { size, first_bad: Some(size + 1) });
             }

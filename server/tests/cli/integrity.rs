@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{EventId, StreamId, SubjectId, TenantId};
-use ledger_core::leaf::Leaf;
+use ledger_core::leaf::{Leaf, LeafSections};
 use ledger_store::embedded::{Cluster, Durability, Settings};
+use ledger_store::seal::section_digests;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -33,6 +34,7 @@ struct Line<'a> {
     #[serde(default)]
     subjects: Vec<SubjectId>,
     meta: &'a RawValue,
+    section_digests: Option<&'a str>,
     leaf_hash: &'a str,
 }
 
@@ -40,6 +42,8 @@ impl Line<'_> {
     fn computed_hash(&self) -> String {
         let decode = |text: Option<&str>| text.map(|text| STANDARD.decode(text).expect("base64"));
         let (sections, bulk) = (decode(self.sections), decode(self.bulk));
+        let digests = section_digests(sections.as_deref(), bulk.as_deref());
+        assert_eq!(self.section_digests, Some(hex::encode(&digests).as_str()));
         let leaf = Leaf {
             tenant_id: self.tenant_id,
             stream_id: StreamId(self.stream_id),
@@ -50,8 +54,7 @@ impl Line<'_> {
             occurred_at: self.occurred_at,
             recorded_at: self.recorded_at,
             facts: self.facts.get(),
-            sections: sections.as_deref(),
-            bulk: bulk.as_deref(),
+            sections: LeafSections::Digests(&digests),
             subjects: &self.subjects,
             meta: self.meta.get(),
         };

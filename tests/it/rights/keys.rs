@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::TenantId;
+use ledger_core::scope::Scope;
 use ledger_store::api_keys::NewKey;
 use ledger_store::tenants::TenantState;
-use ledger_tests::{TestLedger, TestTenant, run};
+use ledger_tests::{TestLedger, TestTenant, cluster, run};
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::auth::new_key;
@@ -27,7 +28,8 @@ async fn key_until(
     end: DateTime<Utc>,
 ) -> String {
     let key = new_key(tenant.tenant_id);
-    let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let scopes: Vec<Scope> =
+        scopes.iter().map(|name| Scope::parse(name).expect("a scope")).collect();
     let new = NewKey { scopes: &scopes, name: None, expires_at: Some(end) };
     let author = ledger.store.operator();
     ledger.store.create_api_key_by(&author, tenant.tenant_id, &key, &new).await.expect("a key");
@@ -67,6 +69,35 @@ fn a_key_grants_no_scope_that_it_lacks() {
         }
         let denied = tenant.facts_of("access.denied").await;
         assert!(denied.iter().any(|fact| fact["action"] == "keys.create"), "{denied:?}");
+    });
+}
+
+#[test]
+fn the_accesses_of_each_key_are_a_stream_apart_from_the_settings() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        for _ in 0..2 {
+            let key = ledger.key(tenant.tenant_id, &["read"]).await;
+            for path in ["/v1/keys", "/v1/sources"] {
+                assert_eq!(tenant.get_with(&key, path).await.0, 403, "{path}");
+            }
+        }
+        let streams: Vec<(String, bool, i64)> = sqlx::query_as(
+            "select stream_kind, event_type like 'access.%', count(*) from ledger.events
+              where tenant_id = $1 group by stream_kind, stream_id, 2 order by 1, 2",
+        )
+        .bind(tenant.tenant_id.0)
+        .fetch_all(&mut cluster::superuser().await)
+        .await
+        .expect("the log answers");
+        let accesses: Vec<_> = streams.iter().filter(|(kind, ..)| kind == "access").collect();
+        // A day may end between the requests of a key.
+        assert!(accesses.len() >= 2, "{streams:?}");
+        assert_eq!(accesses.iter().map(|(.., events)| events).sum::<i64>(), 4, "{streams:?}");
+        for (kind, is_access, _) in &streams {
+            assert_eq!(*is_access, kind == "access", "{streams:?}");
+        }
     });
 }
 

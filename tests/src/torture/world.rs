@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
+use ledger_core::scope::Scope;
 use ledger_store::keyring::Keyring;
 use ledger_store::source::{NewSource, RouteKind};
 use ledger_store::tenants::NewTenant;
@@ -95,7 +96,7 @@ impl World {
             tenants.push(tenant(&store, &shared, nth).await?);
         }
         let hostile_key = new_key(tenants[0].tenant_id);
-        let scopes = ["read", "personal"].map(str::to_owned);
+        let scopes = [Scope::Read, Scope::Personal];
         store.create_api_key(tenants[0].tenant_id, &hostile_key, &scopes, None).await?;
         if let Some(plant) = plant {
             plant

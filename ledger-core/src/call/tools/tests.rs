@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::event::{CallFacts, CallToolCalled, Event, ToolAnswer};
+use crate::event::{CallEvent, CallFacts, CallToolCalled, ToolAnswer};
 use crate::ids::{StreamId, StreamVersion};
 
 /// A tool call with an id, a tool and a digest of the arguments. Empty values are absent.
@@ -34,7 +34,7 @@ fn report(facts: &[(&str, &str, &str)]) -> ToolMessage {
 
 fn apply(calls: &mut ToolCalls, message: &ToolMessage, nth: i64, position: i64) {
     let at = chrono::DateTime::from_timestamp(1_750_000_000 + nth, 0).expect("a time");
-    let event = Event::CallToolCalled(CallToolCalled {
+    let event = CallEvent::ToolCalled(CallToolCalled {
         call: CallFacts::default(),
         tool: ToolFact::default(),
         answer: ToolAnswer::NotConfigured,

@@ -223,7 +223,7 @@ mod tests {
     fn parts_and_the_rest_add_up_to_the_total() {
         for (name, body) in messages() {
             for draft in translate(&body).drafts {
-                let crate::event::Event::CallEnded(ended) = draft.event else { continue };
+                let crate::event::CallEvent::Ended(ended) = draft.event else { continue };
                 let Some(Cost { total_nanos, parts, .. }) = ended.cost else { continue };
                 let sum = parts.transport_nanos.0
                     + parts.stt_nanos.0

@@ -8,8 +8,8 @@ use super::tools::ToolCall;
 use super::{conversation, facts, report, tools};
 use crate::envelope::{Dedupe, Sections};
 use crate::event::{
-    ArtifactUploaded, CallFacts, CallMessageReceived, CallRecordingAvailable, CallStarted,
-    CallStatusChanged, CallToolCalled, CallTransferred, Event, Status, ToolAnswer,
+    ArtifactUploaded, CallEvent, CallFacts, CallMessageReceived, CallRecordingAvailable,
+    CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Status, ToolAnswer,
 };
 use crate::json::{Json, fact_text};
 use crate::provider::{Reply, TranslateError};
@@ -20,12 +20,12 @@ const MAX_ARTIFACTS: usize = 50;
 /// An event of a message, without the data common to all its events.
 pub(super) struct EventDraft {
     pub(super) dedupe: Dedupe,
-    pub(super) event: Event,
+    pub(super) event: CallEvent,
     pub(super) sections: Sections,
 }
 
 impl EventDraft {
-    fn new(event: Event) -> Self {
+    fn new(event: CallEvent) -> Self {
         Self { dedupe: Dedupe::Content(0), event, sections: Sections::default() }
     }
 }
@@ -113,23 +113,23 @@ fn implied_status(kind: &str) -> Option<Status> {
 fn received(message: &Message<'_>, call: CallFacts) -> EventDraft {
     let status = implied_status(message.base_kind());
     let kind = message.kind.clone();
-    EventDraft::new(Event::CallMessageReceived(CallMessageReceived { call, kind, status }))
+    EventDraft::new(CallEvent::MessageReceived(CallMessageReceived { call, kind, status }))
 }
 
 fn started(message: &Message<'_>, mut call: CallFacts, at: Option<DateTime<Utc>>) -> EventDraft {
     let started_at = report::time(message, "startedAt", "started_at", &mut call).or(at);
-    EventDraft::new(Event::CallStarted(CallStarted { call, started_at }))
+    EventDraft::new(CallEvent::Started(CallStarted { call, started_at }))
 }
 
 fn ended(message: &Message<'_>, call: CallFacts) -> EventDraft {
     let (ended, sections) = report::report(message, call);
-    EventDraft { sections, ..EventDraft::new(Event::CallEnded(ended)) }
+    EventDraft { sections, ..EventDraft::new(CallEvent::Ended(ended)) }
 }
 
 fn status_update(message: &Message<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> EventDraft {
     match message.message_field("status", text) {
         Some("in-progress") => started(message, call, at),
-        Some("ended") => EventDraft::new(Event::CallEnded(report::ended(message, call, at))),
+        Some("ended") => EventDraft::new(CallEvent::Ended(report::ended(message, call, at))),
         Some(word) => status_changed(word, call),
         None => received(message, call),
     }
@@ -147,7 +147,7 @@ fn call_object(message: &Message<'_>, call: CallFacts) -> EventDraft {
 
 fn status_changed(word: &str, call: CallFacts) -> EventDraft {
     let (status, provider_status) = (facts::status(word), fact_text(word));
-    EventDraft::new(Event::CallStatusChanged(CallStatusChanged { call, status, provider_status }))
+    EventDraft::new(CallEvent::StatusChanged(CallStatusChanged { call, status, provider_status }))
 }
 
 fn transferred(message: &Message<'_>, call: CallFacts) -> EventDraft {
@@ -169,7 +169,7 @@ fn transferred(message: &Message<'_>, call: CallFacts) -> EventDraft {
     let to = |key, kind| message.message_field(key, object).map(|_| kind);
     let to_assistant = || to("toAssistant", "assistant").or_else(|| to("toStepRecord", "step"));
     let destination_kind = from_destination.or_else(to_assistant).map(fact_text);
-    EventDraft::new(Event::CallTransferred(CallTransferred { call, destination_kind }))
+    EventDraft::new(CallEvent::Transferred(CallTransferred { call, destination_kind }))
 }
 
 fn artifacts(message: &Message<'_>, call: CallFacts) -> EventDraft {
@@ -184,7 +184,7 @@ fn artifacts(message: &Message<'_>, call: CallFacts) -> EventDraft {
     if artifacts.is_empty() {
         return received(message, call);
     }
-    EventDraft::new(Event::CallRecordingAvailable(CallRecordingAvailable { call, artifacts }))
+    EventDraft::new(CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts }))
 }
 
 fn tool_calls(
@@ -224,6 +224,6 @@ fn tool_called(tool_call: &ToolCall<'_>, call: CallFacts, at: Option<DateTime<Ut
     let sections = Sections { tool_io: tool_call.io(), ..Sections::default() };
     EventDraft {
         sections,
-        ..EventDraft::new(Event::CallToolCalled(CallToolCalled { call, tool, answer }))
+        ..EventDraft::new(CallEvent::ToolCalled(CallToolCalled { call, tool, answer }))
     }
 }

@@ -10,6 +10,7 @@ use super::mutants::{REPLACEMENTS, descendants, keys_to, put};
 use super::redact;
 use crate::call::{Call, SealedSections};
 use crate::envelope::{Draft, Recorded};
+use crate::event::Event;
 use crate::ids::{EventId, Position, StreamId, StreamVersion, SubjectId};
 use crate::json::Json;
 use crate::provider::{TranslateError, Translation};
@@ -138,7 +139,7 @@ fn fold(call: &mut Call, draft: &Draft, position: i64, case: &impl Fn() -> Strin
     let (event_type, version) = (draft.event.event_type(), draft.event.schema_version());
     let event = crate::event::upcast::decode(event_type, version, &facts)
         .unwrap_or_else(|error| panic!("{}: {error}", case()));
-    assert_eq!(event, draft.event, "{}", case());
+    assert_eq!(event, Event::Call(draft.event.clone()), "{}", case());
     let recorded = Recorded {
         position: Position(position),
         stream_id: StreamId(Uuid::nil()),
@@ -149,5 +150,6 @@ fn fold(call: &mut Call, draft: &Draft, position: i64, case: &impl Fn() -> Strin
         event,
     };
     let subject = Some(SubjectId(Uuid::nil()));
+    let recorded = recorded.as_call().expect("an event of a call");
     call.evolve(&recorded, SealedSections { subject, has_party: draft.sections.party.is_some() });
 }

@@ -5,7 +5,7 @@ use std::{fs, str};
 
 use super::Vapi;
 use crate::envelope::Draft;
-use crate::event::{CallEnded, CallFacts, Event};
+use crate::event::{CallEnded, CallEvent, CallFacts};
 use crate::provider::{Adapter, TranslateError, Translation};
 
 /// Fixtures that are not messages; the adapter rejects them.
@@ -52,28 +52,14 @@ pub(super) fn only_draft(body: &str) -> Draft {
     drafts.remove(0)
 }
 
-/// Returns the call facts of an event.
-pub(super) fn call_of(event: &Event) -> &CallFacts {
-    match event {
-        Event::CallStarted(facts) => &facts.call,
-        Event::CallStatusChanged(facts) => &facts.call,
-        Event::CallToolCalled(facts) => &facts.call,
-        Event::CallTransferred(facts) => &facts.call,
-        Event::CallRecordingAvailable(facts) => &facts.call,
-        Event::CallEnded(facts) => &facts.call,
-        Event::CallMessageReceived(facts) => &facts.call,
-        other => panic!("{} is no fact of a call", other.event_type()),
-    }
-}
-
 pub(super) fn call_facts(body: &str) -> CallFacts {
-    call_of(&translate(body).drafts[0].event).clone()
+    translate(body).drafts[0].event.call().clone()
 }
 
 /// Returns the `call.ended` facts of a body.
 pub(super) fn ended(body: &str) -> CallEnded {
     match only_draft(body).event {
-        Event::CallEnded(ended) => ended,
+        CallEvent::Ended(ended) => ended,
         other => panic!("{} is no end", other.event_type()),
     }
 }

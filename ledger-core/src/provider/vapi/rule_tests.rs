@@ -2,10 +2,10 @@
 
 use super::fixtures::{call_facts, ended, only_draft, read, translate};
 use crate::envelope::{Correlation, Dedupe, StreamKind};
-use crate::event::{Direction, Event, PartyFacts, Presence, Status};
+use crate::event::{CallEvent, Direction, PartyFacts, Presence, Status};
 use crate::provider::{Adapter, Reply, Routing};
 
-fn event(body: &str) -> Event {
+fn event(body: &str) -> CallEvent {
     only_draft(body).event
 }
 
@@ -42,7 +42,7 @@ fn an_empty_list_of_messages_does_not_hide_the_real_one() {
 fn the_status_in_the_snapshot_is_never_the_status_of_the_call() {
     let report = call_facts(&read("vapi/end-of-call-report.webcall-with-costs.json"));
     assert_eq!(report.snapshot_status, Some(Status::Queued));
-    let Event::CallStarted(started) = event(&read("vapi/status-update.in-progress.webcall.json"))
+    let CallEvent::Started(started) = event(&read("vapi/status-update.in-progress.webcall.json"))
     else {
         panic!("a start");
     };
@@ -54,7 +54,7 @@ fn the_status_in_the_snapshot_is_never_the_status_of_the_call() {
 fn a_call_object_is_current_as_of_its_updated_at() {
     let draft = only_draft(&read("vapi/api-create-call-response.outbound.json"));
     assert_eq!(draft.occurred_at.map(|at| at.timestamp_millis()), Some(1_763_563_615_100));
-    let Event::CallStatusChanged(changed) = draft.event else { panic!("a status") };
+    let CallEvent::StatusChanged(changed) = draft.event else { panic!("a status") };
     assert_eq!(changed.status, Some(Status::Queued));
     assert_eq!(changed.call.snapshot_status, None);
     assert_eq!(changed.call.direction, Some(Direction::Outbound));
@@ -67,7 +67,7 @@ fn a_status_becomes_the_event_it_means() {
         let body = format!(r#"{{"message":{{"type":"status-update","status":{status}}}}}"#);
         let event = event(&body);
         let result = match &event {
-            Event::CallStatusChanged(changed) => {
+            CallEvent::StatusChanged(changed) => {
                 Some((changed.status, changed.provider_status.clone()))
             }
             _ => None,
@@ -276,7 +276,7 @@ fn a_person_is_taken_from_customer_field_by_field() {
     assert_eq!(party.email.as_deref(), Some("nope"));
     assert_eq!(party.external_id.as_deref(), Some("x-1"));
     assert_eq!(party.sip_uri.as_deref(), Some("sip:a@example.com"));
-    let facts = super::fixtures::call_of(&result.drafts[0].event).party;
+    let facts = result.drafts[0].event.call().party;
     let valid = Some(Presence::Valid);
     let email = Some(Presence::Invalid);
     let expected = PartyFacts {
@@ -382,7 +382,7 @@ fn a_final_transcript_is_one_turn_and_a_partial_one_is_telemetry() {
 fn an_unknown_type_is_kept_under_its_own_name() {
     let draft = only_draft(r#"{"message":{"type":"brand\u0000-new","call":{"id":"c"}}}"#);
     assert_eq!(draft.dedupe, Dedupe::Content(0));
-    let Event::CallMessageReceived(received) = draft.event else { panic!("kept") };
+    let CallEvent::MessageReceived(received) = draft.event else { panic!("kept") };
     assert_eq!((received.kind.as_str(), received.status), ("brand-new", None));
     let predial = translate(r#"{"message":{"type":"campaign.predial","campaignId":"x"}}"#);
     assert_eq!(predial.reply, Reply::Acknowledge);
@@ -391,7 +391,7 @@ fn an_unknown_type_is_kept_under_its_own_name() {
 #[test]
 fn a_transfer_has_the_kind_of_destination_and_seals_the_rest() {
     let kind = |fields: &str| match event(&format!(r#"{{"type":"transfer-update",{fields}}}"#)) {
-        Event::CallTransferred(transferred) => transferred.destination_kind,
+        CallEvent::Transferred(transferred) => transferred.destination_kind,
         other => panic!("{} is no transfer", other.event_type()),
     };
     let number = r#""destination":{"type":"number","number":"+15550100001"}"#;

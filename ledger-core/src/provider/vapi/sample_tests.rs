@@ -1,6 +1,6 @@
 //! Tests of every captured body with its expected translation.
 
-use super::fixtures::{REJECTED, all, call_of, kept_text, messages, translate, try_translate};
+use super::fixtures::{REJECTED, all, kept_text, messages, translate, try_translate};
 use crate::envelope::{Correlation, StreamKind};
 use crate::json::Json;
 use crate::provider::{Reply, TranslateError};
@@ -203,7 +203,7 @@ fn facts_are_small_and_name_no_person() {
             for personal in ["+1555", "+1202", "@example.com", "Jordan", "Smith", "https://"] {
                 assert!(!facts.contains(personal), "{name}: {facts}");
             }
-            assert_eq!(draft.sections.party.is_some(), call_of(&draft.event).party.is_some());
+            assert_eq!(draft.sections.party.is_some(), draft.event.call().party.is_some());
         }
     }
 }

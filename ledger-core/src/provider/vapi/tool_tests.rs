@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{ended, only_draft, read, translate};
 use crate::envelope::Dedupe;
-use crate::event::Event;
+use crate::event::CallEvent;
 use crate::provider::{Reply, ToolRequest, TranslateError};
 
 /// Arguments and result of each tool call in the only event of a body.
@@ -51,7 +51,7 @@ fn each_listed_tool_call_is_one_event_and_one_answer_in_order() {
         .collect();
     let one = [Some(json!({"x":1})), Some(json!({"y":2})), None, Some(json!({"z":3}))];
     assert_eq!(arguments, one);
-    let Event::CallToolCalled(called) = &translation.drafts[1].event else { panic!("a tool call") };
+    let CallEvent::ToolCalled(called) = &translation.drafts[1].event else { panic!("a tool call") };
     assert_eq!(called.tool.at_ms, Some(1_700_000_000_000));
     let has_raw: Vec<_> =
         translation.drafts.iter().map(|draft| draft.sections.raw.is_some()).collect();
@@ -225,7 +225,7 @@ fn equal_tool_calls_of_one_message_are_distinct() {
         {"id":"a","name":"a"},{"id":"a","name":"a","arguments":{"x":1}},{"id":"a","name":"a"}]}}"#,
     );
     let numbers = translation.drafts.iter().map(|draft| {
-        let Event::CallToolCalled(called) = &draft.event else { panic!("a tool call") };
+        let CallEvent::ToolCalled(called) = &draft.event else { panic!("a tool call") };
         (called.tool.place, called.tool.nth)
     });
     assert_eq!(numbers.collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 1)]);

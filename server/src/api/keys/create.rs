@@ -1,14 +1,18 @@
 //! `POST /v1/keys`: issues an API key.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
-use ledger_store::admin_events::Actor;
+use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::NewKey;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::api::fields::BodyFields;
@@ -23,13 +27,33 @@ use crate::problem::{ApiError, Problem};
 #[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct KeyRequest {
     /// Scopes of the key, each once. A key of the installation has `admin` and no other.
-    #[schema(min_items = 1)]
-    scopes: Vec<Scope>,
+    #[schema(min_items = 1, value_type = Vec<ScopeSchema>)]
+    scopes: Vec<String>,
     /// Name of the key; must not be a person's name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// Expiry, not later than that of the key that issues it; default: that key's expiry.
     expires_at: Option<DateTime<Utc>>,
+}
+
+/// The names of all scopes, in the contract.
+pub struct ScopeSchema;
+
+impl PartialSchema for ScopeSchema {
+    fn schema() -> RefOr<Schema> {
+        let names = Scope::ALL.iter().map(|scope| scope.as_str());
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A right of an API key."))
+            .enum_values(Some(names));
+        RefOr::T(Schema::Object(schema.build()))
+    }
+}
+
+impl ToSchema for ScopeSchema {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Scope")
+    }
 }
 
 /// A new API key. The secret is returned only this once.
@@ -87,9 +111,9 @@ pub async fn handler(
     caller.require_to_grant(&app, &granted, "keys.create").await?;
     let expires_at = check_end(&caller, expires_at, app.store.clock().now())?;
     let api_key = new_key(tenant_id);
-    let actor = Actor::key(caller.key.key_id, caller.request_id);
-    let new = NewKey { scopes: &scopes, name: name.as_deref(), expires_at };
-    let (key_id, position) = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await?;
+    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let new = NewKey { scopes: &granted, name: name.as_deref(), expires_at };
+    let (key_id, position) = app.store.create_api_key_by(&by, tenant_id, &api_key, &new).await?;
     tracing::info!(%key_id, "key.created");
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }
@@ -117,7 +141,7 @@ fn check_scopes(tenant_id: TenantId, scopes: &[String]) -> Result<Vec<Scope>, Ap
         let detail = format!("name at least one of {}, and no other", known.join(", "));
         return Err(ApiError::field("scopes", detail));
     };
-    if tenant_id == TenantId::INSTALLATION && scopes != [Scope::Admin.as_str()] {
+    if tenant_id == TenantId::INSTALLATION && granted != [Scope::Admin] {
         let detail = "a key of the installation has scope admin and no other";
         return Err(ApiError::field("scopes", detail));
     }

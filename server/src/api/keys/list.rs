@@ -48,7 +48,7 @@ impl From<ApiKeyInfo> for KeyView {
         Self {
             key_id: key.key_id.0,
             name: key.name,
-            scopes: key.scopes,
+            scopes: key.scopes.iter().map(ToString::to_string).collect(),
             created_at: key.created_at,
             revoked_at: key.revoked_at,
             expires_at: key.expires_at,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ledger_core::ids::KeyId;
-use ledger_store::admin_events::Actor;
+use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::Revocation;
 
 use crate::api::{NoQuery, PathId, with_write_position};
@@ -43,8 +43,8 @@ pub async fn handler(
     caller.require(&app, Scope::Admin, "keys.revoke").await?;
     let not_found = || ApiError::not_found("key-not-found", "API key");
     let key_id = KeyId(key_id.ok_or_else(not_found)?);
-    let actor = Actor::key(caller.key.key_id, caller.request_id);
-    let revoked = app.store.revoke_api_key(&actor, caller.revocation_scope(), key_id).await?;
+    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let revoked = app.store.revoke_api_key(&by, caller.revocation_scope(), key_id).await?;
     let position = match revoked.ok_or_else(not_found)? {
         Revocation::Revoked(position) => position,
         Revocation::AlreadyRevoked => None,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
-use ledger_store::admin_events::Actor;
+use ledger_store::admin_events::Attribution;
 use ledger_store::source::{NewSource, check_secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -105,8 +105,8 @@ pub async fn handler(
         record_all,
         assistant_id: assistant_id.as_deref(),
     };
-    let actor = Actor::key(caller.key.key_id, caller.request_id);
-    let (source_id, position) = app.store.create_source_by(&actor, &new, None).await?;
+    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let (source_id, position) = app.store.create_source_by(&by, &new, None).await?;
     tracing::info!(%source_id, "source.created");
     let body = CreatedSource {
         source_id: source_id.0,

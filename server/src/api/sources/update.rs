@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
-use ledger_store::admin_events::Actor;
+use ledger_store::admin_events::Attribution;
 use ledger_store::source::change::SourcePatch;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -72,8 +72,8 @@ pub async fn handler(
     };
     fields.reject_unknown()?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let actor = Actor::key(caller.key.key_id, caller.request_id);
-    let changed = app.store.update_source(&actor, caller.tenant_id(), source_id, patch).await?;
+    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let changed = app.store.update_source(&by, caller.tenant_id(), source_id, patch).await?;
     let changed = changed.ok_or_else(not_found)?;
     tracing::info!(%source_id, "source.changed");
     Ok(answer(changed, app.store.clock().now()))

@@ -276,13 +276,13 @@ impl std::fmt::Display for Decimal {
 mod tests {
     use std::sync::Arc;
 
-    use ledger_core::event::Event;
+    use ledger_core::event::CallEvent;
     use ledger_core::provider::Provider;
 
     use super::super::call_model::CallInputs;
     use super::*;
 
-    fn events(events_per_call: u32, calls: u64) -> Vec<(Arc<CallModel>, MessageKind, Event)> {
+    fn events(events_per_call: u32, calls: u64) -> Vec<(Arc<CallModel>, MessageKind, CallEvent)> {
         let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         let terms = CallInputs { seed: 7, events_per_call, people: 50 };
         let mut events = Vec::new();
@@ -307,13 +307,13 @@ mod tests {
     fn the_adapter_reads_each_body_as_what_it_is() {
         for (call_model, step, event) in events(8, 300) {
             let is_meant = match (step, &event) {
-                (MessageKind::Started, Event::CallStarted(_))
-                | (MessageKind::Turn(_), Event::CallMessageReceived(_)) => true,
-                (MessageKind::Tool(tool), Event::CallToolCalled(called)) => {
+                (MessageKind::Started, CallEvent::Started(_))
+                | (MessageKind::Turn(_), CallEvent::MessageReceived(_)) => true,
+                (MessageKind::Tool(tool), CallEvent::ToolCalled(called)) => {
                     called.tool.tool == TOOLS[tool]
                 }
-                (MessageKind::Ended, Event::CallEnded(ended)) => !ended.report,
-                (MessageKind::Report, Event::CallEnded(ended)) => ended.report,
+                (MessageKind::Ended, CallEvent::Ended(ended)) => !ended.report,
+                (MessageKind::Report, CallEvent::Ended(ended)) => ended.report,
                 _ => false,
             };
             assert!(is_meant, "{call_model:?}: {event:?}");
@@ -324,7 +324,7 @@ mod tests {
     fn a_report_tells_cost_length_tools_and_verdict_to_the_digit() {
         let mut reports = 0;
         for (call_model, _, event) in events(2, 300) {
-            let Event::CallEnded(ended) = event else { continue };
+            let CallEvent::Ended(ended) = event else { continue };
             if !ended.report {
                 continue;
             }

@@ -57,14 +57,14 @@ pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow
     Ok(log)
 }
 
-/// Returns the webhook of each event, except for events of the tenant stream.
+/// Returns the webhook of each event, except for events of the tenant and access streams.
 pub(super) async fn contents(
     conn: &mut PgConnection,
     tenant_id: TenantId,
 ) -> sqlx::Result<Vec<(i64, Option<String>)>> {
     sqlx::query_as(
         "select position, meta->>'content' from ledger.events
-          where tenant_id = $1 and stream_kind <> 'tenant' order by position",
+          where tenant_id = $1 and stream_kind not in ('tenant', 'access') order by position",
     )
     .bind(tenant_id.0)
     .fetch_all(conn)
