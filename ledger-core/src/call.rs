@@ -131,6 +131,7 @@ impl Call {
             Event::CallEnded(ended) if ended.report => (&ended.call, Authority::Report),
             Event::CallEnded(ended) => (&ended.call, Authority::Status),
             Event::TenantCreated(_)
+            | Event::TenantUpdated(_)
             | Event::KeyCreated(_)
             | Event::KeyRevoked(_)
             | Event::SourceCreated(_)

@@ -20,6 +20,7 @@ pub use call::{
 pub use tenant::{
     EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,
     SourceChanged, SourceCreated, SourceSecretRotated, SourceSwitched, StateChanged, TenantCreated,
+    TenantUpdated,
 };
 pub use upcast::DecodeError;
 
@@ -82,6 +83,8 @@ events! {
     CallMessageReceived(CallMessageReceived) = "call.message_received" v 1;
     /// A tenant was created.
     TenantCreated(TenantCreated) = "tenant.created" v 1;
+    /// The name or the country of the tenant was changed.
+    TenantUpdated(TenantUpdated) = "tenant.updated" v 1;
     /// An API key was issued.
     KeyCreated(KeyCreated) = "tenant.key_created" v 1;
     /// An API key was revoked; requests with it are rejected.
@@ -124,6 +127,7 @@ impl Event {
             Self::CallEnded(facts) => Some(&mut facts.call),
             Self::CallMessageReceived(facts) => Some(&mut facts.call),
             Self::TenantCreated(_)
+            | Self::TenantUpdated(_)
             | Self::KeyCreated(_)
             | Self::KeyRevoked(_)
             | Self::SourceCreated(_)

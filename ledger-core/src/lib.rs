@@ -5,6 +5,7 @@
 //! no HTTP and no ambient clock. Every function depends on its arguments only and never fails for
 //! another reason.
 
+pub mod aggregate;
 pub mod call;
 pub mod clock;
 pub mod envelope;
@@ -18,3 +19,5 @@ pub mod personal;
 pub mod phone;
 pub mod plausible;
 pub mod provider;
+pub mod settings;
+pub mod tenant;

@@ -58,7 +58,7 @@ pub enum AppendError {
     #[error("the append was refused: {reason}")]
     Refused {
         /// `tenant_not_active`, `partly_known`, `event_id_repeated`, `several_tenants`,
-        /// `no_events`, `stream_repeated` or `data`.
+        /// `no_events`, `stream_without_events`, `stream_repeated` or `data`.
         reason: String,
     },
     /// The queue is full. Nothing was stored; try again in a moment.
@@ -132,6 +132,11 @@ impl Appender {
     pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
         if request.is_empty() {
             return Err(AppendError::Refused { reason: "no_events".into() });
+        }
+        // The database checks versions of streams that get an event. A check of another one would be
+        // left out without notice: `Store::execute` makes such checks.
+        if request.checks_without_events() {
+            return Err(AppendError::Refused { reason: "stream_without_events".into() });
         }
         // The version that the second part expects would depend on the other requests of the batch.
         if request.repeats_a_stream() {

@@ -17,6 +17,16 @@ pub struct TenantCreated {
     pub country: String,
 }
 
+/// Facts of `tenant.updated`. Absent settings are unchanged; the name is not repeated here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TenantUpdated {
+    /// Names of the changed settings: `name`, `country`.
+    pub changed: Vec<String>,
+    /// New country; empty for none, absent if unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+}
+
 /// Facts of `tenant.key_created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCreated {
