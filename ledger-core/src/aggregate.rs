@@ -143,6 +143,7 @@ where
 
 /// A given/when/then harness for tests of [`Aggregate::decide`].
 #[cfg(any(test, feature = "test-util"))]
+#[expect(clippy::needless_pass_by_value, reason = "a test writes commands and events in place")]
 pub mod testing {
     use std::fmt::Debug;
 
@@ -170,7 +171,6 @@ pub mod testing {
     impl<A: Aggregate> Given<A> {
         /// Decides on the command.
         #[must_use]
-        #[expect(clippy::needless_pass_by_value, reason = "a test writes its command in place")]
         pub fn when(self, command: A::Command) -> When<A> {
             When(A::decide(&self.0, &command))
         }

@@ -150,8 +150,7 @@ impl Store {
         self.ensure_installation().await?;
         let tenant_id = new.tenant_id;
         let derived = |id: CommandId| tenant_id.derive(&[b"source of command", id.0.as_bytes()]);
-        let source_id =
-            SourceId(actor.command_id.map_or_else(|| self.ids.random(), derived));
+        let source_id = SourceId(actor.command_id.map_or_else(|| self.ids.random(), derived));
         let epoch = self.vault.epoch(tenant_id).await?;
         let aad = secret_aad(tenant_id, source_id);
         let sealed = epoch.seal_secret(&aad, new.secret.as_bytes());

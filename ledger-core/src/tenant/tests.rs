@@ -72,8 +72,7 @@ fn an_update_to_the_same_values_records_nothing() {
 
 #[test]
 fn a_country_can_be_removed() {
-    let fact =
-        TenantUpdated { changed: vec!["country".to_owned()], country: Some(String::new()) };
+    let fact = TenantUpdated { changed: vec!["country".to_owned()], country: Some(String::new()) };
     given(TenantState::Active)
         .when(update(None, Some("")))
         .then(Ok(vec![Event::TenantUpdated(fact)]));
