@@ -126,6 +126,18 @@ macro_rules! streams {
             fn from(event: $events) -> Self {
                 Self::$name(event)
             }
+        }
+
+        impl TryFrom<Event> for $events {
+            /// The event of another kind of stream.
+            type Error = Event;
+
+            fn try_from(event: Event) -> Result<Self, Event> {
+                match event {
+                    Event::$name(event) => Ok(event),
+                    other => Err(other),
+                }
+            }
         })*
     };
 }

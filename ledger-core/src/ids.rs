@@ -62,6 +62,10 @@ uuid_id! {
     KeyId
 }
 uuid_id! {
+    /// A command. Sending a command again under the same id gives the first answer again.
+    CommandId
+}
+uuid_id! {
     /// A webhook in quarantine, or one that was replayed from there.
     QuarantineId
 }
@@ -113,7 +117,14 @@ impl TenantId {
         StreamId(self.derive(&[kind.as_bytes(), provider.as_bytes(), name.as_bytes()]))
     }
 
-    /// Returns the stream of the tenant's own settings, sources and keys.
+    /// Returns the id of an event that a command decided, by its place among the events of the
+    /// command.
+    #[must_use]
+    pub fn command_event(self, command_id: CommandId, nth: u16) -> EventId {
+        EventId(self.derive(&[b"command", command_id.0.as_bytes(), &nth.to_be_bytes()]))
+    }
+
+    /// Returns the stream of the tenant's own settings, sources, keys and accesses.
     #[must_use]
     pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))

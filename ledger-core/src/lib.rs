@@ -6,6 +6,7 @@
 //! another reason.
 
 pub mod actor;
+pub mod aggregate;
 pub mod call;
 pub mod clock;
 pub mod envelope;
@@ -21,3 +22,5 @@ pub mod plausible;
 pub mod provider;
 pub mod scope;
 pub mod section;
+pub mod settings;
+pub mod tenant;

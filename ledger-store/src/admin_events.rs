@@ -3,7 +3,7 @@
 
 use ledger_core::actor::Actor;
 use ledger_core::event::Event;
-use ledger_core::ids::{KeyId, Position, TenantId};
+use ledger_core::ids::{CommandId, KeyId, Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -19,13 +19,22 @@ pub struct Attribution {
     pub actor: Actor,
     /// Id of the request.
     pub request_id: Uuid,
+    /// The command; `None` for a request that cannot be repeated.
+    pub command_id: Option<CommandId>,
 }
 
 impl Attribution {
     /// A request with an API key.
     #[must_use]
     pub const fn key(key_id: KeyId, request_id: Uuid) -> Self {
-        Self { actor: Actor::Key(key_id), request_id }
+        Self { actor: Actor::Key(key_id), request_id, command_id: None }
+    }
+
+    /// The same attribution for a command that may be repeated. The ids of the events, and of what the
+    /// command creates, are derived from the command, so a repetition records and creates nothing.
+    #[must_use]
+    pub fn with_command(self, command_id: Option<CommandId>) -> Self {
+        Self { command_id, ..self }
     }
 }
 
@@ -33,7 +42,8 @@ impl Store {
     /// The operator as actor, with a new request id.
     #[must_use]
     pub fn operator(&self) -> Attribution {
-        Attribution { actor: Actor::Operator, request_id: self.ids.ordered() }
+        let request_id = self.ids.ordered();
+        Attribution { actor: Actor::Operator, request_id, command_id: None }
     }
 
     /// Records a change made by the operator.
@@ -55,12 +65,34 @@ impl Store {
         tenant_id: TenantId,
         event: impl Into<Event>,
     ) -> Result<Position, StoreError> {
-        let request = self.tenant_event_request(tenant_id, *by, &event.into(), Vec::new());
+        let mut request = self.tenant_event_request(tenant_id, *by, &event.into(), Vec::new());
+        if let Some(command_id) = by.command_id {
+            request.streams[0].events[0].event_id = tenant_id.command_event(command_id, 0);
+        }
         match append(conn, &[&request]).await?.pop() {
             Some(AppendOutcome::Appended(appended)) => Ok(appended.last),
             Some(AppendOutcome::Rejected(why)) => Err(AppendError::Rejected(why).into()),
             Some(AppendOutcome::Conflict(actual)) => Err(AppendError::Conflict { actual }.into()),
             None => Err(AppendError::Unavailable(None).into()),
         }
+    }
+
+    /// The position of the event that an earlier run of the command recorded; `None` when
+    /// there is none, or when the command cannot be repeated.
+    pub(crate) async fn recorded_by_command(
+        &self,
+        by: &Attribution,
+        conn: &mut PgConnection,
+        tenant_id: TenantId,
+    ) -> Result<Option<Position>, StoreError> {
+        let Some(command_id) = by.command_id else { return Ok(None) };
+        let position = sqlx::query_scalar!(
+            "select position from ledger.events where tenant_id = $1 and event_id = $2",
+            tenant_id.0,
+            tenant_id.command_event(command_id, 0).0,
+        )
+        .fetch_optional(conn)
+        .await?;
+        Ok(position.map(Position))
     }
 }

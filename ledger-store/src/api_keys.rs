@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::event::{KeyCreated, KeyRevoked, TenantEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use ledger_core::scope::Scope;
+use sqlx::PgConnection;
 
 use crate::Store;
 use crate::admin_events::Attribution;
@@ -70,6 +71,20 @@ pub enum Revocation {
     AlreadyRevoked,
 }
 
+/// Whether an earlier run of the same command issued the key.
+async fn is_issued(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    key_id: KeyId,
+) -> Result<bool, StoreError> {
+    let issued = sqlx::query_scalar!(
+        r#"select exists (select from ledger.api_keys where tenant_id = $1 and key_id = $2) as "issued!""#,
+        tenant_id.0,
+        key_id.0,
+    );
+    Ok(issued.fetch_one(conn).await?)
+}
+
 impl Store {
     /// Stores the hash of a new API key and records the issue, with its actor, in the tenant's
     /// log. Returns the key's id and the event's position.
@@ -86,10 +101,14 @@ impl Store {
         key: &str,
         new: &NewKey<'_>,
     ) -> Result<(KeyId, Option<Position>), StoreError> {
-        let key_id = KeyId(self.ids.ordered());
+        // The id of a command is time-ordered, like the id of any key.
+        let key_id = KeyId(by.command_id.map_or_else(|| self.ids.ordered(), |id| id.0));
         let hash = digest(&SHA256, key.as_bytes());
         let scopes: Vec<String> = new.scopes.iter().map(Scope::to_string).collect();
         let mut tx = begin(&self.owner).await?;
+        if by.command_id.is_some() && is_issued(&mut tx, tenant_id, key_id).await? {
+            return Ok((key_id, self.recorded_by_command(by, &mut tx, tenant_id).await?));
+        }
         let created = TenantEvent::KeyCreated(KeyCreated {
             key_id: key_id.0,
             scopes: scopes.clone(),

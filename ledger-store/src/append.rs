@@ -20,7 +20,9 @@ pub use rejection::AppendRejection;
 pub enum Expected {
     /// No check: the events are appended at the stream's current version.
     Any,
-    /// The stream must have exactly this version; 0 means that it must not exist yet.
+    /// The stream must have exactly this version; 0 means that it must have no event yet. The check
+    /// is made under the lock of the tenant's log, so of several appends that expect the same version
+    /// one is appended and the others conflict.
     Exactly(StreamVersion),
 }
 
@@ -76,6 +78,14 @@ impl AppendRequest {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.iter().all(|stream| stream.events.is_empty())
+    }
+
+    /// Whether the request expects a version of a stream that gets no event.
+    #[must_use]
+    pub fn checks_without_events(&self) -> bool {
+        let is_unwritten =
+            |stream: &StreamAppend| stream.events.is_empty() && stream.expected != Expected::Any;
+        self.streams.iter().any(is_unwritten)
     }
 
     /// Whether the request names a stream more than once.

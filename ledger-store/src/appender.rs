@@ -129,6 +129,11 @@ impl Appender {
         if request.is_empty() {
             return Err(AppendError::Rejected(AppendRejection::NoEvents));
         }
+        // The database checks versions of streams that get an event. A check of another one would be
+        // left out without notice: `Store::execute` makes such checks.
+        if request.checks_without_events() {
+            return Err(AppendError::Rejected(AppendRejection::StreamWithoutEvents));
+        }
         // The version that the second part expects would depend on the other requests of the batch.
         if request.repeats_a_stream() {
             return Err(AppendError::Rejected(AppendRejection::StreamRepeated));

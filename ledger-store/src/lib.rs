@@ -10,11 +10,13 @@ pub mod admin_events;
 pub mod api_keys;
 pub mod append;
 pub mod appender;
+pub mod command_answers;
 pub mod compute;
 pub mod deliveries;
 pub mod diagnostics;
 pub mod embedded;
 pub mod error;
+pub mod execute;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "fault-injection")]
@@ -48,6 +50,7 @@ pub use error::StoreError;
 pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
+use execute::StreamLocks;
 use keyring::Keyring;
 use notifier::CommitNotifier;
 use pool::pool;
@@ -95,6 +98,8 @@ pub struct Store {
     settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
+    /// Serializes the commands of this process on each stream.
+    stream_locks: StreamLocks,
 }
 
 impl Store {
@@ -167,6 +172,7 @@ impl Store {
             notifier,
             settings_cache,
             lookups: Shares::default(),
+            stream_locks: StreamLocks::default(),
         }
     }
 

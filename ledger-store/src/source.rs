@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::event::{RouteAdded, SourceCreated, TenantEvent};
-use ledger_core::ids::{Position, SourceId, TenantId};
+use ledger_core::ids::{CommandId, Position, SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::provider::{Provider, Routing};
+use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use crate::Store;
@@ -18,7 +19,7 @@ use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::settings_cache::{SETTINGS_TTL, TenantFacts};
 use crate::tenant_tx::begin;
-use crate::tenants::TenantState;
+use crate::tenants::stored_state;
 
 pub use secret::{MAX_SECRET, MIN_SECRET, WeakSecret, check_secret};
 
@@ -96,6 +97,20 @@ impl RouteKind {
     }
 }
 
+/// Whether an earlier run of the same command created the source.
+async fn is_created(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    source_id: SourceId,
+) -> Result<bool, StoreError> {
+    let created = sqlx::query_scalar!(
+        r#"select exists (select from ledger.sources where tenant_id = $1 and source_id = $2) as "created!""#,
+        tenant_id.0,
+        source_id.0,
+    );
+    Ok(created.fetch_one(conn).await?)
+}
+
 impl Store {
     /// Creates a webhook source with the operator as actor. The secret is sealed under the tenant's
     /// keys.
@@ -134,11 +149,15 @@ impl Store {
             .map(|scheme| serde_json::to_string(scheme).expect("a scheme is plain strings"));
         self.ensure_installation().await?;
         let tenant_id = new.tenant_id;
-        let source_id = SourceId(self.ids.random());
+        let derived = |id: CommandId| tenant_id.derive(&[b"source of command", id.0.as_bytes()]);
+        let source_id = SourceId(by.command_id.map_or_else(|| self.ids.random(), derived));
         let epoch = self.vault.epoch(tenant_id).await?;
         let aad = secret_aad(tenant_id, source_id);
         let sealed = epoch.seal_secret(&aad, new.secret.as_bytes());
         let mut tx = begin(&self.owner).await?;
+        if by.command_id.is_some() && is_created(&mut tx, tenant_id, source_id).await? {
+            return Ok((source_id, self.recorded_by_command(by, &mut tx, tenant_id).await?));
+        }
         let created = TenantEvent::SourceCreated(SourceCreated {
             source_id: source_id.0,
             provider: new.provider.as_str().to_owned(),
@@ -236,7 +255,7 @@ impl Store {
         };
         let facts = match (&source.country, row.state) {
             (Some(country), Some(state)) => {
-                Some(TenantFacts { country: country.clone(), state: TenantState::stored(&state)? })
+                Some(TenantFacts { country: country.clone(), state: stored_state(&state)? })
             }
             _ => None,
         };

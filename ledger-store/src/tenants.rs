@@ -2,17 +2,22 @@
 //!
 //! Creation runs as the owner of the schema; each change is also an event in the tenant's log.
 
+mod administer;
 mod plan;
 mod state;
 
-use ledger_core::event::{EventDropped, ProjectionEvent, TenantCreated, TenantEvent};
+use ledger_core::aggregate::Aggregate;
+use ledger_core::event::{EventDropped, ProjectionEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
+use ledger_core::tenant::{Tenant, TenantCommand};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use crate::api_keys::ApiKey;
-pub use plan::{Limit, PlanLimits, plan_limits};
-pub use state::TenantState;
+pub(crate) use administer::stored_state;
+pub use administer::{TenantChanged, TenantError, TenantView, tenant_view};
+pub use ledger_core::tenant::{Limit, NewTenant, PlanLimits, TenantState};
+pub use plan::plan_limits;
 
 use crate::Store;
 use crate::admin_events::Attribution;
@@ -37,19 +42,6 @@ pub struct TenantInfo {
     pub state: String,
     /// Number of events in its log.
     pub events: i64,
-}
-
-/// The properties of a tenant to create, validated by the caller.
-#[derive(Debug, Clone)]
-pub struct NewTenant {
-    /// Short name, unique in the installation.
-    pub slug: String,
-    /// Name of the business.
-    pub name: String,
-    /// Name of an IANA time zone.
-    pub timezone: String,
-    /// Country code, ISO 3166-1 alpha-2; empty when none was given.
-    pub country: String,
 }
 
 impl Store {
@@ -117,12 +109,10 @@ impl Store {
             _ => error.into(),
         })?;
         self.insert_epoch(&mut tx, tenant_id, &epoch).await?;
-        let created = TenantCreated {
-            slug: new.slug.clone(),
-            timezone: new.timezone.clone(),
-            country: new.country.clone(),
-        };
-        self.record_admin_event(&mut tx, tenant_id, TenantEvent::Created(created)).await?;
+        let decided = Tenant::decide(&None, &TenantCommand::Create(new.clone()));
+        for created in decided.map_err(|_| exists())? {
+            self.record_admin_event(&mut tx, tenant_id, created.event).await?;
+        }
         tx.commit().await?;
         self.notifier.notify([tenant_id]);
         Ok(tenant_id)

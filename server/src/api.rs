@@ -10,7 +10,9 @@ pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
+pub mod settings;
 pub mod sources;
+pub mod tenant;
 pub mod times;
 pub mod usage;
 pub mod vapi;
@@ -88,6 +90,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(read_models::rollback::handler))
         .routes(routes!(read_models::cancel::handler))
         .routes(routes!(usage::handler))
+        .routes(routes!(tenant::show::handler, tenant::update::handler))
+        .routes(routes!(settings::show::handler, settings::replace::handler))
         .merge(vapi::routes())
 }
 

@@ -30,7 +30,7 @@ use crate::limits::Limits;
 use crate::problem::{self, ApiError};
 use crate::read_admission::ReadAdmission;
 use crate::read_budget::ReadBudget;
-use crate::{api, contract, headers, ingest, ops};
+use crate::{api, contract, headers, idempotency, ingest, ops};
 
 /// Lifetime of a CORS preflight answer in the browser's cache.
 const CORS_LIFETIME: Duration = Duration::from_mins(10);
@@ -183,6 +183,7 @@ pub fn router(app: App, operations: Operations, cors_origins: &[HeaderValue]) ->
             let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
             ApiError::new(status, "method-not-allowed", "this route does not take this method")
         })
+        .layer(from_fn_with_state(app.clone(), idempotency::layer))
         .layer(DefaultBodyLimit::max(app.limits.max_body))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             ApiError::internal(&"a handler panicked").into_response()

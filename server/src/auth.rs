@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use ledger_core::event::{AccessDenied, AccessEvent};
 use ledger_core::ids::{SubjectId, TenantId};
 use ledger_store::admin_events::Attribution;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::app::{App, RequestId};
 use crate::connections::Place;
+use crate::idempotency::RunningCommand;
 use crate::problem::ApiError;
 use crate::read_admission::ReadPermit;
 use crate::system::fresh_secret;
@@ -38,6 +39,8 @@ pub struct Caller {
     /// The request's permit among the concurrent reads of its tenant; released while the request waits for a
     /// projection.
     pub read_permit: ReadPermit,
+    /// The command, for a request with an `Idempotency-Key`.
+    pub command: Option<RunningCommand>,
 }
 
 impl Caller {
@@ -45,6 +48,19 @@ impl Caller {
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         self.key.tenant_id
+    }
+
+    /// The actor of a change that this request makes.
+    #[must_use]
+    pub fn actor(&self) -> Attribution {
+        let command_id = self.command.as_ref().map(RunningCommand::id);
+        Attribution::key(self.key.key_id, self.request_id).with_command(command_id)
+    }
+
+    /// A new secret; the same one if the same command runs again.
+    #[must_use]
+    pub fn new_secret(&self) -> String {
+        self.command.as_ref().map_or_else(fresh_secret, RunningCommand::secret)
     }
 
     /// True if the key has the scope; `personal` includes `read`.
@@ -210,17 +226,19 @@ impl FromRequestParts<App> for RevocationCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
-        let key = bearer(parts).ok_or_else(unauthorized)?;
+        let key = bearer(&parts.headers).ok_or_else(unauthorized)?;
         let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
         if let Some(place) = parts.extensions.get::<Arc<Place>>() {
             place.prove();
         }
-        Ok(Self(Caller { key, request_id, read_permit: ReadPermit::default() }))
+        let command = parts.extensions.get::<RunningCommand>().cloned();
+        Ok(Self(Caller { key, request_id, read_permit: ReadPermit::default(), command }))
     }
 }
 
-fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+/// The API key in a request's headers.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
@@ -234,7 +252,12 @@ fn unauthorized() -> ApiError {
 /// row-level security.
 #[must_use]
 pub fn new_key(tenant_id: TenantId) -> String {
-    format!("{PREFIX}{}_{}", tenant_id.0.simple(), fresh_secret())
+    key_of(tenant_id, &fresh_secret())
+}
+
+/// The API key of a tenant with this secret.
+pub(crate) fn key_of(tenant_id: TenantId, secret: &str) -> String {
+    format!("{PREFIX}{}_{secret}", tenant_id.0.simple())
 }
 
 /// The tenant named in an API key; `None` if the text does not have the form of one.

@@ -18,6 +18,7 @@ mod probe;
 mod projection;
 mod quarantine;
 mod serve;
+mod settings;
 mod source;
 mod tenant;
 mod verify;
@@ -65,6 +66,9 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// Show and change the settings of a tenant
+    #[command(subcommand)]
+    Settings(settings::Command),
     /// List, rebuild, compare and promote read models
     #[command(subcommand)]
     Projection(projection::Command),
@@ -184,6 +188,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Settings(command) => settings::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
         Command::Parked(command) => parked::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,

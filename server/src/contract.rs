@@ -2,13 +2,14 @@
 //! linters accept it (`docs/decisions/0024-clients.md`).
 
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::Response;
-use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, RefOr};
+use utoipa::openapi::{OpenApi as Document, RefOr, Required};
 
 use crate::api::words;
+use crate::idempotency::MAX_KEY;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -48,13 +49,53 @@ pub fn declared() -> Document {
 /// Adds to each operation the parts that are the same for all: security, descriptions, shared schemas.
 #[must_use]
 pub fn completed(mut document: Document) -> Document {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        if path.starts_with("/v1/")
+            && let Some(post) = &mut item.post
+        {
+            add_idempotency_key(post);
+        }
         for operation in operations(item) {
             complete(operation);
         }
     }
     document.components.get_or_insert_default().schemas.extend(words::schemas());
     document
+}
+
+/// Adds the `Idempotency-Key` of a POST, with the answers that only a request with it gets.
+fn add_idempotency_key(operation: &mut Operation) {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(MAX_KEY))
+        .pattern(Some("^[!-~]+$"));
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The same key and request within a day get the first successful answer again, with \
+             `Idempotent-Replayed: true`; the same key for another request is refused",
+        ))
+        .schema(Some(key));
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter.build()));
+    let responses = &mut operation.responses.responses;
+    let Some(problem) = responses.get("401").cloned() else { return };
+    for status in ["400", "409", "422"] {
+        responses.entry(status.to_owned()).or_insert_with(|| {
+            let mut problem = problem.clone();
+            if let RefOr::T(response) = &mut problem {
+                let about = match status {
+                    "400" => "The Idempotency-Key is malformed.",
+                    "409" => "The request with this Idempotency-Key still runs.",
+                    _ => "The Idempotency-Key was used for another request.",
+                };
+                about.clone_into(&mut response.description);
+            }
+            problem
+        });
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -10,6 +10,7 @@ mod connections;
 pub mod contract;
 pub mod demo;
 mod headers;
+mod idempotency;
 pub mod ingest;
 pub mod instance;
 pub mod limits;

@@ -11,6 +11,8 @@ events! {
     TenantEvent {
         /// A tenant was created.
         Created(TenantCreated) = "tenant.created" v 1;
+        /// The name or the country of the tenant was changed.
+        Updated(TenantUpdated) = "tenant.updated" v 1;
         /// An API key was issued.
         KeyCreated(KeyCreated) = "tenant.key_created" v 1;
         /// An API key was revoked; requests with it are rejected.
@@ -43,6 +45,16 @@ pub struct TenantCreated {
     pub timezone: String,
     /// ISO 3166-1 alpha-2 code of the region of national phone numbers. Empty if none was given.
     pub country: String,
+}
+
+/// Facts of `tenant.updated`. Absent settings are unchanged; the name is not repeated here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TenantUpdated {
+    /// Names of the changed settings: `name`, `country`.
+    pub changed: Vec<String>,
+    /// New country; empty for none, absent if unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// Facts of `tenant.key_created`.

@@ -17,6 +17,8 @@ pub enum AppendRejection {
     SeveralTenants,
     /// The request has no event.
     NoEvents,
+    /// A stream of the request has no event, so its version would not be checked.
+    StreamWithoutEvents,
     /// The request names a stream twice.
     StreamRepeated,
     /// PostgreSQL does not accept a value of the request.
@@ -26,12 +28,13 @@ pub enum AppendRejection {
 }
 
 impl AppendRejection {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::TenantNotActive,
         Self::PartlyKnown,
         Self::EventIdRepeated,
         Self::SeveralTenants,
         Self::NoEvents,
+        Self::StreamWithoutEvents,
         Self::StreamRepeated,
         Self::Data,
         Self::Unknown,
@@ -46,6 +49,7 @@ impl AppendRejection {
             Self::EventIdRepeated => "event_id_repeated",
             Self::SeveralTenants => "several_tenants",
             Self::NoEvents => "no_events",
+            Self::StreamWithoutEvents => "stream_without_events",
             Self::StreamRepeated => "stream_repeated",
             Self::Data => "data",
             Self::Unknown => "unknown",

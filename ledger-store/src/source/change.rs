@@ -133,7 +133,24 @@ impl Store {
             return Err(StoreError::WeakSecret { detail: refused.to_string() });
         }
         let epoch = self.vault.epoch(locked.tenant_id).await?;
-        let sealed = epoch.seal_secret(&secret_aad(locked.tenant_id, source_id), secret.as_bytes());
+        let aad = secret_aad(locked.tenant_id, source_id);
+        if by.command_id.is_some() {
+            let current = sqlx::query_scalar!(
+                "select secret_sealed from ledger.sources where tenant_id = $1 and source_id = $2",
+                locked.tenant_id.0,
+                source_id.0,
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            let current = epoch.open_secret(&aad, &current);
+            // An earlier run of the same command stored this secret: a second rotation would end
+            // the overlap with the secret before it.
+            if current.is_some_and(|current| current.as_slice() == secret.as_bytes()) {
+                let position = self.recorded_by_command(by, &mut tx, locked.tenant_id).await?;
+                return Ok(Some(Changed { source: locked.listed, position }));
+            }
+        }
+        let sealed = epoch.seal_secret(&aad, secret.as_bytes());
         sqlx::query!(
             "update ledger.sources
                 set secret_sealed = $3, old_secret_until = $4,

@@ -19,9 +19,9 @@ use crate::ingest::read_body;
 use crate::problem::ApiError;
 
 /// Maximum size of a body, in bytes; no command needs more.
-const MAX_BODY: usize = 64 << 10;
+pub(crate) const MAX_BODY: usize = 64 << 10;
 /// Timeout of the body.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of a name or id, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -143,6 +143,13 @@ impl BodyFields {
             return Ok(Some(None));
         }
         Ok(self.text(name)?.map(Some))
+    }
+
+    /// Returns the remaining fields, for a parser with a schema of its own. Those with the value null are
+    /// left out.
+    #[must_use]
+    pub fn into_values(self) -> BTreeMap<String, Value> {
+        self.0
     }
 
     /// Rejects remaining fields.

@@ -70,6 +70,10 @@ words! {
     ProviderName = "vapi";
     /// Limit of a plan.
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
+    /// State of a tenant.
+    TenantStateName = "active" | "frozen" | "closed";
+    /// Name of a setting.
+    SettingWord = "plan";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.

@@ -134,7 +134,7 @@ impl RecentDenial {
 
 async fn append(store: &Store, tenant_id: TenantId, request_id: Uuid, denied: AccessDenied) {
     let actor = denied.key_id.map_or(Actor::Unauthenticated, |key_id| Actor::Key(KeyId(key_id)));
-    let by = Attribution { actor, request_id };
+    let by = Attribution { actor, request_id, command_id: None };
     let suppressed = denied.suppressed;
     let event = AccessEvent::Denied(denied);
     let recorded = store.record_tenant_event(tenant_id, by, event, Vec::new());

@@ -1,10 +1,11 @@
-//! `tenant create`, `tenant list`, `tenant plan`, `tenant freeze|thaw|close`.
+//! `tenant create`, `tenant list`, `tenant update`, `tenant plan`, `tenant freeze|thaw|close`.
 
 mod plan;
 
 use anyhow::Context;
 use ledger_core::phone::{country_meant, has_numbers, is_country};
-use ledger_store::tenants::{NewTenant, TenantState};
+use ledger_core::tenant::{TenantCommand, TenantPatch};
+use ledger_store::tenants::{NewTenant, TenantInfo, TenantState};
 use serde_json::json;
 
 use super::{ExitStatus, output, usage_error};
@@ -19,6 +20,14 @@ pub(super) enum Command {
     Create(NewTenantArgs),
     /// List the tenants with their state and number of events
     List,
+    /// Change the name or the country of a tenant
+    #[command(after_help = "Examples:
+  call-ledger tenant update acme --name 'Acme Dental'
+  call-ledger tenant update acme --country GB
+  call-ledger tenant update acme --country none     only international numbers are recognized
+
+A running server acts on it at once, five seconds later at the latest. Calls in the log stay as they are.")]
+    Update(UpdateArgs),
     /// Show the limits of a tenant's plan, or set them
     #[command(after_help = "Examples:
   call-ledger tenant plan --tenant acme
@@ -52,6 +61,19 @@ pub(super) struct Named {
     /// Slug or id of the tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct UpdateArgs {
+    /// Slug or id of the tenant
+    #[arg(value_name = "TENANT")]
+    tenant: String,
+    /// The business's name
+    #[arg(long)]
+    name: Option<String>,
+    /// ISO 3166-1 alpha-2 country of national phone numbers, or none
+    #[arg(long)]
+    country: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -106,12 +128,39 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
             let columns = ["slug", "name", "timezone", "state", "events", "tenant_id"];
             output::list(config.output, &columns, &rows)?;
         }
+        Command::Update(args) => update(config, args).await?,
         Command::Plan(args) => plan::run(config, args).await?,
         Command::Freeze(named) => set_state(config, named, TenantState::Frozen).await?,
         Command::Thaw(named) => set_state(config, named, TenantState::Active).await?,
         Command::Close(named) => set_state(config, named, TenantState::Closed).await?,
     }
     Ok(ExitStatus::Success)
+}
+
+async fn update(config: &Config, args: &UpdateArgs) -> anyhow::Result<()> {
+    let none = |country: String| if country == "none" { String::new() } else { country };
+    let patch = match TenantPatch::new(args.name.clone(), args.country.clone().map(none)) {
+        Ok(patch) if patch.is_empty() => return usage_error("name what to change"),
+        Ok(patch) => patch,
+        Err(invalid) => return usage_error(format!("--{}: {invalid}", invalid.field)),
+    };
+    let shown = Instance::run(config, async |instance| {
+        let store = &instance.store;
+        let TenantInfo { tenant_id, slug, .. } = output::find_tenant(store, &args.tenant).await?;
+        let command = TenantCommand::Update(patch);
+        let changed = store.administer_tenant(&store.operator(), tenant_id, &command).await;
+        let profile = changed.context("the tenant stays as it is")?.profile;
+        Ok(json!({
+            "tenant_id": tenant_id,
+            "slug": slug,
+            "name": profile.name,
+            "timezone": profile.timezone,
+            "country": profile.country,
+            "state": profile.state.as_str(),
+        }))
+    })
+    .await?;
+    output::object(config.output, &shown)
 }
 
 async fn set_state(config: &Config, named: &Named, state: TenantState) -> anyhow::Result<()> {

@@ -40,6 +40,10 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/webhook-metrics/dead-letter-queue", "admin"),
     ("post", "/v1/webhook-metrics/retry-failed/{id}", "admin"),
     ("get", "/v1/usage", "read"),
+    ("get", "/v1/tenant", "admin"),
+    ("patch", "/v1/tenant", "admin"),
+    ("get", "/v1/settings/{name}", "admin"),
+    ("put", "/v1/settings/{name}", "admin"),
 ];
 
 /// Routes without a key: probes, and webhooks, which have their own authentication.

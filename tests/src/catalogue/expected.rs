@@ -37,6 +37,10 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
 /// Functions with `security definer`, which run with the rights of their owner.
 pub(super) const DEFINERS: &[Exception] = &[
     exception(
+        "ledger.lock_tenant",
+        "locks the order of a log, which needs a right to change the tenant; checks that it is the transaction's own",
+    ),
+    exception(
         "ledger.append",
         "the only way into the log; locks and numbers every tenant's events",
     ),
@@ -96,11 +100,13 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.source_routes", "ledger_app: select"),
     ("table ledger.quarantine", "ledger_app: select insert"),
     ("table ledger.plan_limits", "ledger_app: select"),
+    ("table ledger.command_answers", "ledger_app: select insert update delete"),
     ("table ledger.source_counts", "ledger_app: select"),
     ("table ledger.count_batches", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
     ("function ledger.refuse_change", "public: execute"),
     ("function ledger.append", "ledger_app: execute"),
+    ("function ledger.lock_tenant", "ledger_app: execute"),
     ("function ledger.free_tenants", "ledger_app: execute"),
     ("function ledger.find_source", "ledger_app: execute"),
     ("function ledger.find_routes", "ledger_app: execute"),

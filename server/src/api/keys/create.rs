@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
-use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::NewKey;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 use crate::api::fields::BodyFields;
 use crate::api::{NoQuery, created};
 use crate::app::App;
-use crate::auth::{Caller, Scope, new_key};
+use crate::auth::{Caller, Scope, key_of};
 use crate::problem::{ApiError, Problem};
 
 /// Properties of the API key to issue.
@@ -110,10 +109,10 @@ pub async fn handler(
     let granted = check_scopes(tenant_id, &scopes)?;
     caller.require_to_grant(&app, &granted, "keys.create").await?;
     let expires_at = check_end(&caller, expires_at, app.store.clock().now())?;
-    let api_key = new_key(tenant_id);
-    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let api_key = key_of(tenant_id, &caller.new_secret());
+    let actor = caller.actor();
     let new = NewKey { scopes: &granted, name: name.as_deref(), expires_at };
-    let (key_id, position) = app.store.create_api_key_by(&by, tenant_id, &api_key, &new).await?;
+    let (key_id, position) = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await?;
     tracing::info!(%key_id, "key.created");
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }

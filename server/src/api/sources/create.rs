@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
-use ledger_store::admin_events::Attribution;
 use ledger_store::source::{NewSource, check_secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +16,6 @@ use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
-use crate::system::fresh_secret;
 
 /// Settings of the source to create.
 #[derive(Deserialize, ToSchema)]
@@ -94,7 +92,7 @@ pub async fn handler(
     let name = fields.text("name")?;
     let record_all = fields.flag("record_all")?.unwrap_or(false);
     let assistant_id = fields.text("assistant_id")?;
-    let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
+    let secret = fields.text("secret")?.unwrap_or_else(|| caller.new_secret());
     fields.reject_unknown()?;
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let new = NewSource {
@@ -105,8 +103,8 @@ pub async fn handler(
         record_all,
         assistant_id: assistant_id.as_deref(),
     };
-    let by = Attribution::key(caller.key.key_id, caller.request_id);
-    let (source_id, position) = app.store.create_source_by(&by, &new, None).await?;
+    let actor = caller.actor();
+    let (source_id, position) = app.store.create_source_by(&actor, &new, None).await?;
     tracing::info!(%source_id, "source.created");
     let body = CreatedSource {
         source_id: source_id.0,

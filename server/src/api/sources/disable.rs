@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
-use ledger_store::admin_events::Attribution;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::api::{NoQuery, PathId};
@@ -39,7 +38,7 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.disable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let by = caller.actor();
     let tenant_id = caller.revocation_scope();
     let changed = app.store.switch_source(&by, tenant_id, source_id, false).await?;
     let changed = changed.ok_or_else(not_found)?;

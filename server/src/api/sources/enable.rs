@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
-use ledger_store::admin_events::Attribution;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::api::{NoQuery, PathId};
@@ -37,7 +36,7 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.enable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let by = caller.actor();
     let tenant_id = Some(caller.tenant_id());
     let changed = app.store.switch_source(&by, tenant_id, source_id, true).await?;
     let changed = changed.ok_or_else(not_found)?;

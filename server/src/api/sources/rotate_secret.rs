@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::SourceId;
-use ledger_store::admin_events::Attribution;
 use ledger_store::source::check_secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +17,6 @@ use crate::api::{PathId, with_write_position};
 use crate::app::App;
 use crate::auth::{RevocationCaller, Scope};
 use crate::problem::{ApiError, Problem};
-use crate::system::fresh_secret;
 
 /// Maximum time during which two secrets are accepted, in seconds: 30 days.
 pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
@@ -84,18 +82,22 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "sources.rotate_secret").await?;
     let mut fields = BodyFields::read_any(body).await?;
-    let secret = fields.text("secret")?.unwrap_or_else(fresh_secret);
+    let secret = fields.text("secret")?.unwrap_or_else(|| caller.new_secret());
     let overlap = fields.number("overlap_seconds", 0..=MAX_OVERLAP_S)?.unwrap_or(0);
     fields.reject_unknown()?;
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
-    let by = Attribution::key(caller.key.key_id, caller.request_id);
+    let by = caller.actor();
     let until = old_secret_until(app.store.clock().now_micros(), overlap);
     let tenant_id = Some(caller.tenant_id());
     let rotated = app.store.rotate_source_secret(&by, tenant_id, source_id, &secret, until);
     let changed = rotated.await?.ok_or_else(not_found)?;
     tracing::info!(%source_id, "source.secret_rotated");
-    let body = RotatedSecret { source_id: source_id.0, secret, old_secret_until: until };
+    let body = RotatedSecret {
+        source_id: source_id.0,
+        secret,
+        old_secret_until: changed.source.old_secret_until,
+    };
     Ok(with_write_position(Json(body).into_response(), changed.position))
 }
 

@@ -1,0 +1,64 @@
+//! `PUT /v1/settings/{name}`: sets a setting.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use ledger_core::settings::{InvalidSetting, Setting};
+use ledger_core::tenant::TenantCommand;
+
+use super::{PlanSetting, setting_name};
+use crate::api::fields::BodyFields;
+use crate::api::tenant::refused;
+use crate::api::words::SettingWord;
+use crate::api::{NoQuery, with_write_position};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Sets a setting of the tenant. The value is replaced as a whole: an absent field gets its default.
+///
+/// # Errors
+/// 404 `setting-not-found` for an unknown name, with the known ones; 422 for an unknown or malformed field,
+/// named in the answer; 403 `tenant-not-active` for a frozen tenant.
+#[utoipa::path(
+    put, path = "/v1/settings/{name}", operation_id = "replace_setting", tag = "operations", security(("api_key" = [])),
+    params(("name" = SettingWord, Path, description = "The setting")),
+    request_body(content = PlanSetting, content_type = "application/json"),
+    responses(
+        (status = 200, body = PlanSetting, description = "The value as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON object"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin, or the tenant takes no events"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such setting, or the key is of the installation"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body did not arrive in time"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or not of its form"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
+    ),
+)]
+#[tracing::instrument(name = "api.settings.replace", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    _: NoQuery,
+    body: Body,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "settings.replace").await?;
+    let name = setting_name(&name)?;
+    let fields = BodyFields::read(body).await?.into_values();
+    let setting = Setting::parse(name, fields).map_err(invalid)?;
+    let command = match setting {
+        Setting::Plan(limits) => TenantCommand::SetPlan(limits),
+    };
+    let changed = app.store.administer_tenant(&caller.actor(), caller.tenant_id(), &command).await;
+    let changed = changed.map_err(refused)?;
+    tracing::info!(name = name.as_str(), "setting.replaced");
+    Ok(with_write_position(Json(setting.to_json()).into_response(), changed.position))
+}
+
+fn invalid(invalid: InvalidSetting) -> ApiError {
+    let error = ApiError::field(&invalid.field, invalid.detail);
+    if invalid.is_unknown { ApiError { code: "unknown-field", ..error } } else { error }
+}

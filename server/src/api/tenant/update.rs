@@ -1,0 +1,80 @@
+//! `PATCH /v1/tenant`: changes the profile of the tenant.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use ledger_core::tenant::{TenantCommand, TenantPatch};
+use ledger_store::TenantTx;
+use ledger_store::tenants::tenant_view;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{TenantView, not_found, refused};
+use crate::api::fields::BodyFields;
+use crate::api::{NoQuery, with_write_position};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::problem::{ApiError, Problem};
+
+/// Profile fields to change. An absent field keeps its value. Slug and time zone cannot be changed: months of
+/// usage are counted in the time zone.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
+pub struct TenantChanges {
+    /// Name of the business.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// ISO 3166-1 alpha-2 country of national phone numbers from now on; null for none.
+    #[schema(min_length = 2, max_length = 2)]
+    country: Option<String>,
+}
+
+/// Changes the profile of the tenant.
+///
+/// This server applies the change to the next webhook, others within five seconds. Calls that are in the log
+/// stay as they are. Equal values are no change and record nothing.
+///
+/// # Errors
+/// 404 `tenant-not-found` for a key of the installation; 422 for an unknown or malformed field, named in the
+/// answer; 403 `tenant-not-active` for a frozen tenant.
+#[utoipa::path(
+    patch, path = "/v1/tenant", operation_id = "update_tenant", tag = "operations", security(("api_key" = [])),
+    request_body(content = TenantChanges, content_type = "application/json"),
+    responses(
+        (status = 200, body = TenantView, description = "The tenant as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON object"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin, or the tenant takes no events"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The key is of the installation"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body did not arrive in time"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or not of its form"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
+    ),
+)]
+#[tracing::instrument(name = "api.tenant.update", skip_all)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    _: NoQuery,
+    body: Body,
+) -> Result<Response, ApiError> {
+    caller.require(&app, Scope::Admin, "tenant.update").await?;
+    let mut fields = BodyFields::read(body).await?;
+    let name = fields.text("name")?;
+    let country = fields.change("country")?.map(Option::unwrap_or_default);
+    fields.reject_unknown()?;
+    let patch = TenantPatch::new(name, country)
+        .map_err(|invalid| ApiError::field(invalid.field, invalid.detail))?;
+    let tenant_id = caller.tenant_id();
+    let command = TenantCommand::Update(patch);
+    let changed = app.store.administer_tenant(&caller.actor(), tenant_id, &command).await;
+    let changed = changed.map_err(refused)?;
+    let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
+    let slug = tenant_view(&mut tx).await?.ok_or_else(not_found)?.slug;
+    tracing::info!("tenant.updated");
+    let view = TenantView::new(tenant_id.0, slug, changed.profile);
+    Ok(with_write_position(Json(view).into_response(), changed.position))
+}
