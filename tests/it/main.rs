@@ -24,6 +24,7 @@ mod overload;
 mod phone_numbers;
 mod plan_limits;
 mod plausible;
+mod previous_release;
 mod projection;
 mod quarantine;
 mod read_models;
