@@ -22,6 +22,7 @@ pub mod injected_faults;
 pub mod keyring;
 pub mod migrations;
 pub mod notifier;
+pub mod placement;
 mod pool;
 pub mod quarantine;
 pub mod read;
@@ -51,7 +52,8 @@ pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
 use keyring::Keyring;
-use notifier::CommitNotifier;
+use notifier::{CommitNotifier, Notifiers};
+use placement::Placement;
 use pool::pool;
 use settings_cache::SettingsCache;
 use shares::Shares;
@@ -90,7 +92,7 @@ pub struct Store {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    notifier: CommitNotifier,
+    notifier: Notifiers,
     settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
@@ -145,7 +147,7 @@ impl Store {
             "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
         );
         let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
-        let notifier = CommitNotifier::new(&ids.random().to_string());
+        let notifier = Notifiers::new(&ids.random().to_string());
         let settings_cache = Arc::new(SettingsCache::new());
         notifier.spawn(&projector, &settings_cache);
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
@@ -208,10 +210,10 @@ impl Store {
         &self.keyring
     }
 
-    /// The commit notifications of this database.
+    /// The commit notifications of a placement.
     #[must_use]
-    pub fn notifier(&self) -> &CommitNotifier {
-        &self.notifier
+    pub fn notifier(&self, placement: Placement) -> &CommitNotifier {
+        self.notifier.of(placement)
     }
 
     /// The clock this store was opened with.
