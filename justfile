@@ -10,6 +10,10 @@ check:
 test:
     cargo test --workspace -- --skip overload:: --skip embedded:: --skip torture:: --skip rebuild::kills --skip tenancy::pool
 
+# The fast tier with cargo-nextest: one process per test, one PostgreSQL.
+nextest:
+    cargo nextest run --workspace
+
 # All tests.
 test-all:
     cargo test --workspace
@@ -25,6 +29,14 @@ bless-docs:
 # A server on the private PostgreSQL below ./data.
 run:
     cargo run --release -- serve
+
+# Licences, sources and duplicates of dependencies (cargo-deny); advisories need the network.
+deny:
+    cargo deny check licenses bans sources
+
+# Migrations that a data directory lacks, and the tables they lock.
+pending:
+    cargo run -- migrate --dry-run
 
 # Measures of language and of import circles.
 measures:

@@ -14,6 +14,7 @@ use crate::compute::compute;
 use crate::seal::section_digests;
 
 pub use rejection::AppendRejection;
+use crate::placement::Placements;
 
 /// The optimistic concurrency check of an append on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,11 +139,15 @@ pub enum AppendOutcome {
 ///
 /// # Errors
 /// A failed statement appends nothing. After a broken connection the outcome is unknown: sending
-/// the same batch again is safe, because events already appended answer `duplicate`.
+/// the same batch again is safe, because events already appended answer `duplicate`. A batch with
+/// tenants of two placements fails before it is sent.
 pub async fn append(
     conn: &mut PgConnection,
     requests: &[&AppendRequest],
 ) -> sqlx::Result<Vec<AppendOutcome>> {
+    Placements::CURRENT
+        .common(requests.iter().map(|request| request.tenant_id))
+        .map_err(|error| sqlx::Error::Configuration(error.into()))?;
     let bytes = requests.iter().map(|request| request.size()).sum();
     let columns = compute(bytes, || Columns::of(requests)).await;
     let rows = sqlx::query!(

@@ -1,8 +1,8 @@
 //! Group commit: append requests that queue up while a batch commits form the next batch. Each
 //! caller gets its own answer after the commit.
 //!
-//! There is no timer, so a single request is never delayed. Tenants are distributed over workers by
-//! hash, so two batches never wait for each other's tenant locks; two workers measured best (see
+//! There is no timer, so a single request is never delayed. Each placement has workers of its own.
+//! Its tenants are distributed over them by hash, so two batches never wait for each other's tenant locks; two workers measured best (see
 //! `docs/decisions/0003-append.md`). A tenant with a row that another session has locked is set
 //! apart, so that the lock delays only this tenant (`docs/decisions/0022-resource-isolation.md`).
 
@@ -23,7 +23,8 @@ use tokio::time::timeout;
 
 use self::apart::Apart;
 use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
-use crate::notifier::CommitNotifier;
+use crate::notifier::{CommitNotifier, Notifiers};
+use crate::placement::Placements;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
 
@@ -84,7 +85,8 @@ struct PendingAppend {
 /// Accepts append requests from any number of callers and distributes them over the workers.
 #[derive(Clone)]
 pub struct Appender {
-    workers: Arc<[mpsc::Sender<PendingAppend>]>,
+    /// The workers of each placement.
+    workers: Arc<[Vec<mpsc::Sender<PendingAppend>>]>,
     budget: Arc<Semaphore>,
     queued: Shares<TenantId>,
     kilobytes: Shares<TenantId>,
@@ -96,19 +98,23 @@ impl Appender {
     pub(crate) fn start(
         (pool, apart): (&PgPool, &PgPool),
         workers: usize,
-        notifier: &CommitNotifier,
+        notifiers: &Notifiers,
     ) -> Self {
-        let apart = Apart::new(apart, notifier);
-        let start = |_| {
-            let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-            tokio::spawn(stage::drive(
-                Stage::Append,
-                AppendWorker::new(pool, notifier).run(receiver, apart.clone()),
-            ));
-            sender
+        let start = |placement| {
+            let notifier = notifiers.of(placement);
+            let apart = Apart::new(apart, notifier);
+            let start = |_| {
+                let (sender, receiver) = mpsc::channel(MAX_QUEUED);
+                tokio::spawn(stage::drive(
+                    Stage::Append,
+                    AppendWorker::new(pool, notifier).run(receiver, apart.clone()),
+                ));
+                sender
+            };
+            (0..workers.max(1)).map(start).collect()
         };
         Self {
-            workers: (0..workers.max(1)).map(start).collect(),
+            workers: Placements::CURRENT.all().map(start).collect(),
             budget: Arc::new(Semaphore::new(MAX_QUEUED_KILOBYTES)),
             queued: Shares::default(),
             kilobytes: Shares::default(),
@@ -118,7 +124,7 @@ impl Appender {
     /// Number of requests in this process that are queued and not yet in a batch.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.workers.iter().map(|worker| worker.max_capacity() - worker.capacity()).sum()
+        self.workers.iter().flatten().map(|worker| worker.max_capacity() - worker.capacity()).sum()
     }
 
     /// Appends a request durably and returns its positions.
@@ -141,8 +147,9 @@ impl Appender {
         let budget = self.reserve(&request).ok_or(AppendError::Overloaded)?;
         let mut hasher = DefaultHasher::new();
         request.tenant_id.hash(&mut hasher);
-        let nth = hasher.finish() % self.workers.len() as u64;
-        let worker = &self.workers[usize::try_from(nth).expect("less than the number of workers")];
+        let workers = &self.workers[Placements::CURRENT.of(request.tenant_id).index()];
+        let nth = hasher.finish() % workers.len() as u64;
+        let worker = &workers[usize::try_from(nth).expect("less than the number of workers")];
         let (reply, answer) = oneshot::channel();
         worker
             .try_send(PendingAppend { request, reply, since: Instant::now(), _permits: budget })

@@ -13,9 +13,34 @@ pub enum StoreError {
     /// The database did not answer in time. Try again; nothing was partly written.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// A migration failed, or the database was migrated by a newer build.
+    /// A migration failed.
     #[error("the migrations could not be applied")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A newer build migrated the database; this one does not know its tables.
+    #[error(
+        "the database is of a newer build: its migration {version:04} ({name}) is unknown to this \
+         one ({unknown} unknown in all); install that build or a newer one, or restore the backup \
+         from before the upgrade"
+    )]
+    NewerSchema {
+        /// Number of the newest unknown migration.
+        version: i64,
+        /// Name of that migration.
+        name: String,
+        /// Number of unknown migrations.
+        unknown: usize,
+    },
+    /// A migration with this number was applied with other statements.
+    #[error(
+        "migration {version:04} ({name}) was applied with other statements than this build has: \
+         another program or a modified build migrated the database; use the build that did"
+    )]
+    AlteredMigration {
+        /// Number of the migration.
+        version: i64,
+        /// Name of this build's migration.
+        name: String,
+    },
     /// The keys of a tenant are missing, unreadable or the wrong ones.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),

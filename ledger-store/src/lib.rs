@@ -22,7 +22,9 @@ mod golden;
 #[cfg(feature = "fault-injection")]
 pub mod injected_faults;
 pub mod keyring;
+pub mod migrations;
 pub mod notifier;
+pub mod placement;
 mod pool;
 pub mod quarantine;
 pub mod read;
@@ -44,23 +46,22 @@ use std::time::Duration;
 use ledger_core::clock::Clock;
 use ledger_core::ids::{Ids, TenantId};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Executor, PgPool};
+use sqlx::{Executor, PgPool};
 
 pub use error::StoreError;
+pub use migrations::{MIGRATOR, migrate};
 pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
 use execute::StreamLocks;
 use keyring::Keyring;
-use notifier::CommitNotifier;
+use notifier::{CommitNotifier, Notifiers};
+use placement::Placement;
 use pool::pool;
 use settings_cache::SettingsCache;
 use shares::Shares;
 use stage::Stage;
 use vault::Vault;
-
-/// The migrations of the schema, applied in order; a merged migration is never edited.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// How long [`Store::close`] waits for work in progress before it gives up on a pool.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,7 +95,7 @@ pub struct Store {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    notifier: CommitNotifier,
+    notifier: Notifiers,
     settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
@@ -151,7 +152,7 @@ impl Store {
             "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
         );
         let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
-        let notifier = CommitNotifier::new(&ids.random().to_string());
+        let notifier = Notifiers::new(&ids.random().to_string());
         let settings_cache = Arc::new(SettingsCache::new());
         notifier.spawn(&projector, &settings_cache);
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
@@ -215,10 +216,10 @@ impl Store {
         &self.keyring
     }
 
-    /// The commit notifications of this database.
+    /// The commit notifications of a placement.
     #[must_use]
-    pub fn notifier(&self) -> &CommitNotifier {
-        &self.notifier
+    pub fn notifier(&self, placement: Placement) -> &CommitNotifier {
+        self.notifier.of(placement)
     }
 
     /// The clock this store was opened with.
@@ -241,7 +242,7 @@ impl Store {
         let mut tx = tenant_tx::begin(&self.app).await?;
         // The login owns the list of migrations; the application's role cannot read it.
         tx.execute("set local role none").await?;
-        let applied = applied(&mut tx).await;
+        let applied = migrations::applied(&mut tx).await;
         Ok(usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATOR.iter().count()))
     }
 
@@ -295,28 +296,4 @@ impl Store {
 /// The `application_name` of the connections of a stage.
 fn name_of(stage: Stage) -> &'static str {
     stage.connection().unwrap_or("call-ledger")
-}
-
-/// Applies the missing migrations and returns how many were applied.
-///
-/// # Errors
-/// [`StoreError::Migrate`] when a migration fails or the database was migrated by a newer build.
-pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
-    let mut conn = sqlx::PgConnection::connect_with(database).await?;
-    // PostgreSQL's default search path starts with a schema named like the login. If the login is
-    // called `ledger`, the list of migrations would be looked up there.
-    conn.execute("set search_path = public").await?;
-    let before = applied(&mut conn).await;
-    MIGRATOR.run(&mut conn).await?;
-    let after = applied(&mut conn).await;
-    conn.close().await?;
-    Ok(usize::try_from(after - before).unwrap_or(0))
-}
-
-/// Number of applied migrations; 0 before the first one, and when the list cannot be read.
-async fn applied(conn: &mut sqlx::PgConnection) -> i64 {
-    sqlx::query_scalar("select count(*) from public._sqlx_migrations where success")
-        .fetch_one(conn)
-        .await
-        .unwrap_or(0)
 }

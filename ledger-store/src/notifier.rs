@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::placement::{Placement, Placements};
 use crate::settings_cache::SettingsCache;
 
 use crate::stage::{self, Stage};
@@ -45,6 +46,33 @@ pub struct CommitNotifier {
     pending: Arc<Mutex<PendingTenants>>,
     /// Name of this process in notifications, to ignore its own.
     name: Arc<str>,
+}
+
+/// The notifiers of all placements.
+#[derive(Debug, Clone)]
+pub(crate) struct Notifiers(Arc<[CommitNotifier]>);
+
+impl Notifiers {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(Placements::CURRENT.all().map(|_| CommitNotifier::new(name)).collect())
+    }
+
+    /// Starts the tasks of each notifier. They run until the store is closed.
+    pub(crate) fn spawn(&self, pool: &PgPool, settings_cache: &Arc<SettingsCache>) {
+        self.0.iter().for_each(|one| one.spawn(pool, settings_cache));
+    }
+
+    /// Returns the notifier of a placement.
+    pub(crate) fn of(&self, placement: Placement) -> &CommitNotifier {
+        &self.0[placement.index()]
+    }
+
+    /// Notifies of a commit to these tenants' logs, each in its placement.
+    pub(crate) fn notify(&self, tenants: impl IntoIterator<Item = TenantId>) {
+        for tenant_id in tenants {
+            self.of(Placements::CURRENT.of(tenant_id)).notify([tenant_id]);
+        }
+    }
 }
 
 /// The tenants with new events.

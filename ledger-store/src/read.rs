@@ -3,6 +3,7 @@
 mod event_size;
 mod full;
 mod latest;
+mod meta;
 mod page;
 
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 pub use event_size::{EventSize, event_sizes};
 pub use full::{FullEvent, full_after};
 pub use latest::latest;
+pub use meta::{EventMeta, metadata};
 pub use page::{Page, PageSize, page_of};
 
 use crate::error::StoreError;

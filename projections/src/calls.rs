@@ -84,7 +84,7 @@ impl Projector for Calls {
         conn: &mut PgConnection,
         one: LeftOut<'_>,
     ) -> Result<Again, ProjectError> {
-        left_out::remove(conn, one.tenant, one.event.key()).await?;
+        left_out::remove(conn, one.tenant, one.event.stream()).await?;
         Ok(Again::Key)
     }
 }
@@ -107,7 +107,7 @@ struct CallBatch<'e> {
 impl<'e> ProjectionBatch<'e> for CallBatch<'e> {
     fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         let recorded = event.recorded()?;
-        self.events.entry((tenant_id, event.key())).or_default().push((recorded, event));
+        self.events.entry((tenant_id, event.stream())).or_default().push((recorded, event));
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 mod apply;
 mod backoff;
+mod batches;
 mod checkpoint;
 mod claim;
 mod cycle;
@@ -25,14 +26,15 @@ use std::time::Duration;
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
+use ledger_store::placement::Placements;
 use ledger_store::stage::{self, Stage};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 pub use apply::{Applied, VersionTarget, apply, set_search_path};
+pub use batches::Batches;
 pub use claim::Lane;
-pub use cycle::Batches;
 pub use health::Health;
 pub(crate) use left_out::{dropped_of, event_at, events_of, leave_out};
 pub use parking::ParkedKeys;
@@ -66,7 +68,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts the workers for all versions of these read models with this build's schema version.
+    /// Starts the workers of each placement for all versions of these read models with this build's
+    /// schema version.
     #[must_use]
     pub fn start(store: &Arc<Store>, projectors: Vec<Arc<dyn Projector>>) -> Self {
         Self::start_with(store, projectors, Batches::default())
@@ -82,25 +85,27 @@ impl Runner {
         let stop = watch::Sender::new(false);
         let health = Health::default();
         let projectors: Arc<[Arc<dyn Projector>]> = projectors.into();
-        let (live, rebuild) = (Backoff::default(), Backoff::default());
-        let worker = |lane, postponed: &Backoff| {
-            let (store, projectors) = (Arc::clone(store), Arc::clone(&projectors));
-            Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
-        };
-        let mut tasks = vec![
-            spawn(process_notifications(worker(Lane::Live, &live), stop.subscribe())),
-            spawn(sweep(worker(Lane::Live, &live), stop.subscribe())),
-        ];
-        for _ in 0..REBUILDERS {
-            tasks.push(spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
+        let mut tasks = Vec::new();
+        for placement in Placements::CURRENT.all() {
+            let (live, rebuild) = (Backoff::default(), Backoff::default());
+            let worker = |lane, postponed: &Backoff| {
+                let store = (Arc::clone(store), placement);
+                let projectors = Arc::clone(&projectors);
+                Worker::new(store, projectors, (lane, batches), &health, postponed.clone())
+            };
+            tasks.push(spawn(process_notifications(worker(Lane::Live, &live), stop.subscribe())));
+            tasks.push(spawn(sweep(worker(Lane::Live, &live), stop.subscribe())));
+            for _ in 0..REBUILDERS {
+                tasks.push(spawn(sweep(worker(Lane::Rebuild, &rebuild), stop.subscribe())));
+            }
+            let promotion_worker = promotion_worker::watch(
+                Arc::clone(store),
+                Arc::clone(&projectors),
+                batches.close,
+                stop.subscribe(),
+            );
+            tasks.push(spawn(promotion_worker));
         }
-        let promotion_worker = promotion_worker::watch(
-            Arc::clone(store),
-            Arc::clone(&projectors),
-            batches.close,
-            stop.subscribe(),
-        );
-        tasks.push(spawn(promotion_worker));
         Self { stop, tasks, health }
     }
 
@@ -129,7 +134,7 @@ fn spawn(worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
 /// Processes commit notifications. Only notified tenants are read, so the cost of a cycle does not
 /// depend on the number of tenants.
 async fn process_notifications(mut worker: Worker, mut stop: watch::Receiver<bool>) {
-    let notifier = worker.store().notifier().clone();
+    let notifier = worker.notifier().clone();
     let mut commits = notifier.subscribe();
     let mut later: Vec<TenantId> = Vec::new();
     while !*stop.borrow() {
@@ -204,7 +209,7 @@ async fn attempt(worker: &mut Worker, tenants: Option<&[TenantId]>) -> CycleOutc
             Ok(Ok(Ok(moved))) => {
                 worker.health().recovered(worker.lane());
                 if moved > 0 {
-                    worker.store().notifier().notify_read_models();
+                    worker.notifier().notify_read_models();
                 }
                 return CycleOutcome::Moved(moved);
             }

@@ -1,8 +1,6 @@
 //! `usage`: number of recorded events by tenant, billing month and event type. Calls and minutes
 //! are in the rollups of `calls`.
 
-use std::collections::{BTreeMap, HashMap};
-
 use async_trait::async_trait;
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -12,16 +10,17 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calendar::first_of_month;
-use crate::projector::{
-    Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantKeys,
-    WriteMode,
-};
+use crate::projector::{Again, LeftOut, LogEvent, ProjectError, TenantContext};
+use crate::simple::{RowProjector, Rows};
 
 /// The projector of the `usage` read model.
 pub struct EventCounts;
 
 #[async_trait]
-impl Projector for EventCounts {
+impl RowProjector for EventCounts {
+    type Key = (NaiveDate, String);
+    type Row = i64;
+
     fn name(&self) -> &'static str {
         "usage"
     }
@@ -38,14 +37,39 @@ impl Projector for EventCounts {
         false
     }
 
-    async fn load<'e>(
+    fn project(
         &self,
-        _: &mut PgConnection,
-        wanted: &[TenantKeys],
-        _: Precomputed,
-    ) -> Result<Box<dyn ProjectionBatch<'e> + 'e>, ProjectError> {
-        let zones = wanted.iter().map(|one| (one.tenant.tenant_id, one.tenant.zone)).collect();
-        Ok(Box::new(CountBatch { zones, counts: BTreeMap::new() }))
+        tenant: TenantContext,
+        event: &LogEvent,
+        rows: &mut Rows<'_, Self::Key, i64>,
+    ) -> Result<(), ProjectError> {
+        let month = month_of(tenant.zone, event.stored.recorded_at);
+        *rows.entry((month, event.stored.event_type.clone())).or_default() += 1;
+        Ok(())
+    }
+
+    async fn upsert(
+        &self,
+        conn: &mut PgConnection,
+        rows: Vec<(TenantId, Self::Key, i64)>,
+    ) -> Result<(), ProjectError> {
+        let tenants: Vec<Uuid> = rows.iter().map(|(tenant, ..)| tenant.0).collect();
+        let months: Vec<NaiveDate> = rows.iter().map(|(_, (month, _), _)| *month).collect();
+        let counts: Vec<i64> = rows.iter().map(|(.., count)| *count).collect();
+        let types: Vec<String> = rows.into_iter().map(|(_, (_, kind), _)| kind).collect();
+        sqlx::query!(
+            "insert into usage (tenant_id, month, event_type, events)
+             select * from unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[])
+                 on conflict (tenant_id, month, event_type) do update
+                set events = usage.events + excluded.events",
+            &tenants,
+            &months,
+            &types,
+            &counts,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 
     async fn leave_out(
@@ -139,42 +163,6 @@ async fn set(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// A batch: numbers of events by tenant, billing month and type.
-struct CountBatch {
-    zones: HashMap<TenantId, Tz>,
-    counts: BTreeMap<(TenantId, NaiveDate, String), i64>,
-}
-
-#[async_trait]
-impl<'e> ProjectionBatch<'e> for CountBatch {
-    fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
-        let month = month_of(self.zones[&tenant_id], event.stored.recorded_at);
-        let key = (tenant_id, month, event.stored.event_type.clone());
-        *self.counts.entry(key).or_default() += 1;
-        Ok(())
-    }
-
-    async fn write(&mut self, conn: &mut PgConnection, _: WriteMode) -> Result<(), ProjectError> {
-        let tenants: Vec<Uuid> = self.counts.keys().map(|(tenant, ..)| tenant.0).collect();
-        let months: Vec<NaiveDate> = self.counts.keys().map(|(_, month, _)| *month).collect();
-        let types: Vec<String> = self.counts.keys().map(|(.., kind)| kind.clone()).collect();
-        let counts: Vec<i64> = self.counts.values().copied().collect();
-        sqlx::query!(
-            "insert into usage (tenant_id, month, event_type, events)
-             select * from unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[])
-                 on conflict (tenant_id, month, event_type) do update
-                set events = usage.events + excluded.events",
-            &tenants,
-            &months,
-            &types,
-            &counts,
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
 }
 
 /// Returns the number of events of a billing month by type, for the transaction's tenant.

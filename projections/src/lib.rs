@@ -1,7 +1,7 @@
 //! Read models, each folded from the log and rebuildable at any time.
 //!
 //! Projections never write the log and hold no keys, and no decision reads a projection. A new read
-//! model is a file here, a migration, and a line in [`all`].
+//! model is a file here, a migration, and a line in [`all`]; most are row-wise ([`simple`]).
 
 pub mod analytics;
 pub mod calendar;
@@ -17,6 +17,9 @@ pub mod position_watch;
 pub mod positions;
 pub mod progress;
 pub mod projector;
+pub mod simple;
+#[cfg(feature = "test-util")]
+pub mod testing;
 pub mod versions;
 
 use std::sync::Arc;
@@ -33,5 +36,5 @@ pub use projector::{
 /// Returns every projector of this build.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(calls::Calls), Arc::new(event_counts::EventCounts)]
+    vec![Arc::new(calls::Calls), simple::projector(event_counts::EventCounts)]
 }

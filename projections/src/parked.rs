@@ -29,7 +29,7 @@ pub struct Parked {
     pub name: String,
     /// Version of the read model.
     pub version: i32,
-    /// Id of the stream that waits.
+    /// The key that waits: a stream, unless the read model chooses its keys.
     pub key: Uuid,
     /// Position of the event that could not be applied.
     pub position: Position,
@@ -41,7 +41,7 @@ pub struct Parked {
     pub attempts: i32,
     /// Time at which the key was parked.
     pub parked_at: DateTime<Utc>,
-    /// Number of later events of the stream that wait behind it.
+    /// Number of later events of the stream that wait behind it; 0 if the key is not a stream.
     pub followers: i64,
 }
 
@@ -164,7 +164,7 @@ pub async fn retry(
     // A concurrent retry of the entry has finished by now.
     let parked = find(&mut tx, parked_id, only).await?.ok_or(ParkedError::Missing)?;
     let Some(target) = held.target(&*projector, parked.version) else { return Ok(false) };
-    let key = (projector.name(), parked.key);
+    let key = (&*projector, parked.key);
     let dropped = dropped_of(&mut tx, parked.tenant_id, key, held.until).await?;
     let dropped: Vec<Position> = dropped.iter().map(|one| Position(one.position)).collect();
     let is_folded = dropped.contains(&parked.position)
@@ -182,7 +182,7 @@ async fn fold_waiting(
     until: Position,
 ) -> Result<bool, ParkedError> {
     let projector = target.projector;
-    let key = (projector.name(), parked.key);
+    let key = (projector, parked.key);
     let events = events_of(conn, parked.tenant_id, key, parked.position, until).await?;
     let mut parked_keys = ParkedKeys::load(conn, &[parked.tenant_id]).await?;
     parked_keys.free(parked.tenant_id, &parked.name, parked.version, parked.key);

@@ -1,6 +1,6 @@
 //! Waits until a read model of a tenant has reached a log position.
 //!
-//! One task per process polls the positions of all waiting readers in one query: after each cycle
+//! One task per placement polls the positions of all waiting readers in one query: after each cycle
 //! of this process's projection engine, and periodically for progress made by other processes. No
 //! query runs while there are no waiters, and a waiter costs one list entry.
 
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::Store;
+use ledger_store::placement::Placements;
 use sqlx::PgPool;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -23,9 +24,9 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
 const POLL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Registers readers that wait for a position. Cheap to clone; dropping the last clone ends the
-/// polling task.
+/// polling tasks.
 #[derive(Clone)]
-pub struct PositionWatch(Arc<Waiters>);
+pub struct PositionWatch(Arc<[Arc<Waiters>]>);
 
 struct Waiters {
     all: Mutex<Vec<Waiter>>,
@@ -52,14 +53,18 @@ impl Waiters {
 }
 
 impl PositionWatch {
-    /// Starts the polling task. Polls run only while readers wait.
+    /// Starts the polling tasks. Polls run only while readers wait.
     #[must_use]
     pub fn start(store: &Store) -> Self {
-        let wakeup = Arc::new(Notify::new());
-        let waiters = Arc::new(Waiters { all: Mutex::default(), wakeup: Arc::clone(&wakeup) });
-        let (pool, moves) = (store.projector().clone(), store.notifier().subscribe_read_models());
-        tokio::spawn(poll_positions(Arc::downgrade(&waiters), wakeup, pool, moves));
-        Self(waiters)
+        let start = |placement| {
+            let wakeup = Arc::new(Notify::new());
+            let waiters = Arc::new(Waiters { all: Mutex::default(), wakeup: Arc::clone(&wakeup) });
+            let moves = store.notifier(placement).subscribe_read_models();
+            let pool = store.projector().clone();
+            tokio::spawn(poll_positions(Arc::downgrade(&waiters), wakeup, pool, moves));
+            waiters
+        };
+        Self(Placements::CURRENT.all().map(start).collect())
     }
 
     /// Waits at most `max_wait` until a read model of a tenant has reached `wanted`. Returns
@@ -72,8 +77,9 @@ impl PositionWatch {
         max_wait: Duration,
     ) -> bool {
         let (done, arrived) = oneshot::channel();
-        self.0.all().push(Waiter { tenant_id, name: name.to_owned(), wanted, done });
-        self.0.wakeup.notify_one();
+        let waiters = &self.0[Placements::CURRENT.of(tenant_id).index()];
+        waiters.all().push(Waiter { tenant_id, name: name.to_owned(), wanted, done });
+        waiters.wakeup.notify_one();
         matches!(timeout(max_wait, arrived).await, Ok(Ok(())))
     }
 }

@@ -1,7 +1,7 @@
 //! The interface between the engine and a read model: which events it handles, what it loads for
 //! their keys, and how it writes rows.
 //!
-//! A key is the stream of an event. The engine owns transaction, order, checkpoint and the
+//! A key is the stream of an event, unless a projector chooses another. The engine owns transaction, order, checkpoint and the
 //! parking of keys; a projector owns its rows.
 
 use std::any::Any;
@@ -13,7 +13,7 @@ use ledger_core::envelope::Recorded;
 use ledger_core::event::{DecodeError, Event, ProjectionEvent};
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::StoreError;
-use ledger_store::read::StoredEvent;
+use ledger_store::read::{EventMeta, StoredEvent};
 use sqlx::PgConnection;
 use thiserror::Error;
 use uuid::Uuid;
@@ -72,8 +72,12 @@ pub struct TenantKeys {
 impl TenantKeys {
     /// Returns the distinct keys of these events.
     #[must_use]
-    pub fn of<'e>(tenant: TenantContext, events: impl Iterator<Item = &'e LogEvent>) -> Self {
-        let mut keys: Vec<Uuid> = events.map(LogEvent::key).collect();
+    pub fn of<'e>(
+        projector: &dyn Projector,
+        tenant: TenantContext,
+        events: impl Iterator<Item = &'e LogEvent>,
+    ) -> Self {
+        let mut keys: Vec<Uuid> = events.map(|event| projector.key(event)).collect();
         keys.sort_unstable();
         keys.dedup();
         Self { tenant, keys }
@@ -89,20 +93,49 @@ pub struct LogEvent {
     /// this event.
     pub updated_at: DateTime<Utc>,
     recorded: Result<Recorded, StoreError>,
+    /// The stored metadata, if a projector of the engine reads it.
+    meta: Option<String>,
 }
 
 impl LogEvent {
     /// Decodes a row, with the log time of its position.
     #[must_use]
     pub fn new(stored: StoredEvent, updated_at: DateTime<Utc>) -> Self {
-        Self { recorded: stored.decode(), stored, updated_at }
+        Self { recorded: stored.decode(), stored, updated_at, meta: None }
     }
 
-    /// Returns the parking key: the event's stream. If the event cannot be applied, later events of
-    /// this stream wait too.
+    /// Returns the event with its stored metadata.
     #[must_use]
-    pub fn key(&self) -> Uuid {
+    pub fn with_meta(self, meta: Option<String>) -> Self {
+        Self { meta, ..self }
+    }
+
+    /// Sets the stored metadata.
+    pub(crate) fn set_meta(&mut self, meta: Option<String>) {
+        self.meta = meta;
+    }
+
+    /// Returns the position of the event.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position(self.stored.position)
+    }
+
+    /// Returns the event's stream, the default of [`Projector::key`].
+    #[must_use]
+    pub fn stream(&self) -> Uuid {
         self.stored.stream_id
+    }
+
+    /// Returns source, actor and request of the event.
+    ///
+    /// # Errors
+    /// [`ProjectError::Poison`] if the stored metadata cannot be parsed, or was not read because no
+    /// projector asks for it ([`Projector::reads_meta`]).
+    pub fn meta(&self) -> Result<EventMeta, ProjectError> {
+        let poison = |reason: &str| ProjectError::Poison(reason.to_owned());
+        let text = self.meta.as_deref().ok_or_else(|| poison("the metadata was not read"))?;
+        serde_json::from_str(text).map_err(|_| poison("the metadata cannot be parsed"))
     }
 
     /// Returns the decoded event.
@@ -157,6 +190,23 @@ pub trait Projector: Send + Sync {
     /// it.
     fn reads_facts(&self) -> bool {
         true
+    }
+
+    /// Returns whether [`LogEvent::meta`] is needed. It costs a statement per batch and tenant.
+    fn reads_meta(&self) -> bool {
+        false
+    }
+
+    /// Returns the key of an event. Stored rows are loaded by key, and if an event cannot be
+    /// applied, later events of its key wait.
+    fn key(&self, event: &LogEvent) -> Uuid {
+        event.stream()
+    }
+
+    /// Returns whether [`Projector::key`] differs from the stream. The events of such a key are
+    /// found by a scan of the log when a parked one is retried or an event is dropped.
+    fn has_own_keys(&self) -> bool {
+        false
     }
 
     /// Precomputes a batch independently of stored rows. During a rebuild this runs while the

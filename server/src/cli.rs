@@ -56,7 +56,7 @@ enum Command {
     /// Apply migrations, then serve HTTP and run the workers
     Serve(serve::Args),
     /// Apply the database migrations and exit
-    Migrate,
+    Migrate(migrate::Args),
     /// Create, list and change tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -184,7 +184,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
     match command {
         Command::Demo(args) => demo::run(config, &args).await,
         Command::Serve(args) => serve::run(config, &args).await,
-        Command::Migrate => migrate::run(config).await,
+        Command::Migrate(args) => migrate::run(config, &args).await,
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,

@@ -16,6 +16,8 @@ mod doctor;
 mod drill;
 #[path = "cli/integrity.rs"]
 mod integrity;
+#[path = "cli/migrations.rs"]
+mod migrations;
 #[path = "cli/pipes.rs"]
 mod pipes;
 #[path = "cli/plan.rs"]

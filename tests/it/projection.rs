@@ -4,6 +4,7 @@
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, StreamId, TenantId};
 use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
+use ledger_store::placement::Placements;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, fixtures, messages, run};
 use reqwest::Client;
 use serde_json::Value;
@@ -265,7 +266,7 @@ fn a_checkpoint_moved_by_another_worker_is_not_overwritten() {
         tenant.settle().await;
         let before = position(&mut conn, &tenant).await;
         post_calls(&tenant, "meddled", 1).await;
-        let mut woken = ledger.store.notifier().subscribe();
+        let mut woken = ledger.store.notifier(Placements::CURRENT.of(tenant.tenant_id)).subscribe();
         post_calls(&tenant, "again", 1).await;
         woken.changed().await.expect("the store lives");
         assert_eq!(calls(&mut conn).await, 0);

@@ -31,7 +31,8 @@ impl OwnDatabase {
     /// If the database or the keyring cannot be created.
     pub async fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("own_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("own_{}_{nth}", std::process::id());
         let mut conn = superuser().await;
         sqlx::raw_sql(AssertSqlSafe(format!("create database {name}")))
             .execute(&mut conn)

@@ -20,7 +20,7 @@ impl Prefolded {
     pub(super) fn of<'e>(tenant_id: TenantId, events: impl Iterator<Item = &'e LogEvent>) -> Self {
         let mut reported: HashMap<Uuid, Option<Vec<_>>> = HashMap::new();
         for event in events {
-            let reported = reported.entry(event.key()).or_insert_with(|| Some(Vec::new()));
+            let reported = reported.entry(event.stream()).or_insert_with(|| Some(Vec::new()));
             match (event.recorded(), &mut *reported) {
                 (Ok(recorded), Some(events)) => events.push((recorded, event)),
                 _ => *reported = None,

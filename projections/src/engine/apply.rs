@@ -70,10 +70,11 @@ pub async fn apply(
 ) -> sqlx::Result<Applied> {
     let VersionTarget { version, tenant, .. } = target;
     let (tenant_id, name) = (tenant.tenant_id, target.projector.name());
+    let keyed = |event| (target.projector.key(event), event);
     let mut applied = Applied { parked: 0 };
     let mut parts = vec![events];
     while let Some(mut part) = parts.pop() {
-        part.retain(|event| parked_keys.is_applicable(tenant_id, name, version, event));
+        part.retain(|event| parked_keys.is_applicable(tenant_id, name, version, keyed(event)));
         if part.is_empty() {
             continue;
         }
@@ -89,9 +90,9 @@ pub async fn apply(
                 }
             };
         let event = part[nth];
-        park(conn, tenant_id, name, version, event, &reason).await?;
+        park(conn, tenant_id, name, version, keyed(event), &reason).await?;
         let position = ledger_core::ids::Position(event.stored.position);
-        parked_keys.add(tenant_id, name, version, event.key(), position);
+        parked_keys.add(tenant_id, name, version, keyed(event).0, position);
         applied.parked += 1;
         // Later events may fail as well. The remainder is halved, so that a batch full of failing
         // events is not retried as a whole for each of them.
@@ -109,7 +110,7 @@ async fn attempt(
     events: &[&LogEvent],
     precomputed: Precomputed,
 ) -> sqlx::Result<Option<Fault>> {
-    let keys = TenantKeys::of(target.tenant, events.iter().copied());
+    let keys = TenantKeys::of(target.projector, target.tenant, events.iter().copied());
     let mut savepoint = conn.begin().await?;
     let fault = match outcome(
         catch_panic(fold(&mut savepoint, target, keys, events, precomputed)).await,
@@ -159,7 +160,10 @@ pub(super) async fn apply_together(
     projector: &dyn Projector,
     parts: &[TenantEvents<'_>],
 ) -> sqlx::Result<()> {
-    let all = parts.iter().map(|part| TenantKeys::of(part.tenant, part.events.iter().copied()));
+    let keys = |part: &TenantEvents<'_>| {
+        TenantKeys::of(projector, part.tenant, part.events.iter().copied())
+    };
+    let all = parts.iter().map(keys);
     let all: Vec<TenantKeys> = all.collect();
     let folded = async {
         let mut fold = projector.load(conn, &all, Precomputed::default()).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -88,9 +89,13 @@ impl CycleResult {
         tenants
     }
 
-    /// Writes the checkpoints and halts, and counts the applied events.
-    pub(super) async fn write(self, conn: &mut PgConnection) -> sqlx::Result<()> {
-        move_checkpoints(conn, &self.moves).await?;
+    /// Writes the checkpoints, as moved at `now`, and halts, and counts the applied events.
+    pub(super) async fn write(
+        self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        move_checkpoints(conn, &self.moves, now).await?;
         for halted in &self.halts {
             halt(conn, halted).await?;
         }
@@ -104,7 +109,11 @@ impl CycleResult {
 
 /// Moves checkpoints by compare-and-set. Fails if a checkpoint was moved by another worker since it
 /// was read; the transaction must then roll back.
-async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Result<()> {
+async fn move_checkpoints(
+    conn: &mut PgConnection,
+    moves: &[Move],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     if moves.is_empty() {
         return Ok(());
     }
@@ -115,7 +124,7 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
     let to: Vec<i64> = moves.iter().map(|one| one.to.0).collect();
     let updated = sqlx::query!(
         "update projection.checkpoints c
-            set position = m.to_position, halted = null, updated_at = clock_timestamp()
+            set position = m.to_position, halted = null, updated_at = $6
            from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bigint[])
              as m (tenant_id, projection, version, from_position, to_position)
           where c.tenant_id = m.tenant_id and c.projection = m.projection
@@ -125,6 +134,7 @@ async fn move_checkpoints(conn: &mut PgConnection, moves: &[Move]) -> sqlx::Resu
         &versions,
         &from,
         &to,
+        now,
     )
     .execute(conn)
     .await?;

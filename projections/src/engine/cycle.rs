@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use ledger_core::ids::{Position, TenantId};
 use ledger_store::Store;
+use ledger_store::notifier::CommitNotifier;
+use ledger_store::placement::Placement;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 use tokio::time::{Duration, Instant};
 
 use super::apply::{is_caused_by_events, set_search_path};
 use super::backoff::Backoff;
+use super::batches::Batches;
 use super::checkpoint::CycleResult;
 use super::claim::{
     Claim, ClaimFilter, FULL_CYCLE, Lane, SchemaVersions, TenantClaims, claim, create_checkpoints,
@@ -19,27 +22,8 @@ use super::claim::{
 use super::fold::{Work, apply_for_all, apply_for_tenant};
 use super::health::Health;
 use super::parking::ParkedKeys;
-use super::read::{EventBatch, MAX_BATCH_BYTES, ReadAhead, read};
-use crate::marks::LogTimes;
+use super::read::{EventBatch, MAX_BATCH_BYTES, ReadAhead, Reader, read};
 use crate::projector::{LogEvent, Projector, TenantContext};
-
-/// Sizes of the engine's batches. Results do not depend on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batches {
-    /// Number of events of a tenant read and applied at once.
-    pub read: usize,
-    /// Approximate number of events applied per transaction; a cycle commits at this size, so that
-    /// its results become visible and its memory is released.
-    pub fold: usize,
-    /// Maximum lag, over all logs together, at which a version gets its indexes.
-    pub close: i64,
-}
-
-impl Default for Batches {
-    fn default() -> Self {
-        Self { read: 8_000, fold: 8_000, close: 5_000 }
-    }
-}
 
 /// Maximum time a worker stays with one tenant before it checks the others.
 const TENANT_TIME_SLICE: Duration = Duration::from_secs(5);
@@ -49,6 +33,7 @@ const HALTED_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Runs the cycles of a lane. One per task.
 pub(super) struct Worker {
     store: Arc<Store>,
+    placement: Placement,
     projectors: Arc<[Arc<dyn Projector>]>,
     shapes: SchemaVersions,
     lane: Lane,
@@ -65,12 +50,12 @@ pub(super) struct Worker {
     time_slice_start: Option<Instant>,
     halted_retry_at: Option<Instant>,
     backlog: Vec<TenantId>,
-    times: LogTimes,
+    reader: Reader,
 }
 
 impl Worker {
     pub(super) fn new(
-        store: Arc<Store>,
+        (store, placement): (Arc<Store>, Placement),
         projectors: Arc<[Arc<dyn Projector>]>,
         (lane, batches): (Lane, Batches),
         health: &Health,
@@ -78,8 +63,10 @@ impl Worker {
     ) -> Self {
         let shapes = SchemaVersions::of(&projectors);
         let health = health.clone();
+        let reader = Reader::of(&projectors);
         Self {
             store,
+            placement,
             projectors,
             shapes,
             lane,
@@ -93,17 +80,22 @@ impl Worker {
             time_slice_start: None,
             halted_retry_at: None,
             backlog: Vec::new(),
-            times: LogTimes::default(),
+            reader,
         }
     }
 
     #[cfg(feature = "fault-injection")]
-    pub(super) fn times(&self) -> &LogTimes {
-        &self.times
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
+    #[cfg(feature = "fault-injection")]
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(super) fn notifier(&self) -> &CommitNotifier {
+        self.store.notifier(self.placement)
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -321,11 +313,11 @@ impl Worker {
         self.current_tenant = None;
         tx.execute("set local search_path to default").await?;
         if self.is_combined {
-            cycle_result.write(&mut tx).await?;
+            cycle_result.write(&mut tx, self.store.clock().now()).await?;
         } else {
             for (tenant_id, cycle_result) in cycle_result.by_tenant() {
                 self.current_tenant = Some(tenant_id);
-                cycle_result.write(&mut tx).await?;
+                cycle_result.write(&mut tx, self.store.clock().now()).await?;
             }
             self.current_tenant = None;
         }
@@ -388,7 +380,7 @@ impl Worker {
         self.backlog.push(tenant.tenant_id);
         let Some(last) = last else { return };
         let (pool, after) = (self.store.projector(), Position(last.stored.position));
-        let (pool, limit) = ((pool, &self.times), self.batches.read);
+        let (pool, limit) = ((pool, &self.reader), self.batches.read);
         self.ahead = Some(ReadAhead::start(pool, tenant, after, limit, claims));
         self.time_slice_start.get_or_insert_with(Instant::now);
     }
@@ -401,7 +393,7 @@ impl Worker {
     ) -> sqlx::Result<EventBatch> {
         match self.ahead.take_if(|ahead| ahead.tenant_id == tenant_id) {
             Some(ahead) if ahead.after == after => ahead.finish().await,
-            _ => read(conn, &self.times, (tenant_id, after), self.batches.read).await,
+            _ => read(conn, &self.reader, (tenant_id, after), self.batches.read).await,
         }
     }
 }

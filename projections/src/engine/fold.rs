@@ -61,7 +61,10 @@ pub(super) async fn apply_for_all(
         let Some(claim) = one.claims.iter().find(|claim| claim.key() == version) else { continue };
         let (tenant, tenant_id) = (one.tenant, one.tenant.tenant_id);
         let (mut events, reached) = readable(&*claim.projector, &one.batch);
-        events.retain(|event| parked_keys.is_applicable(tenant_id, version.0, version.1, event));
+        let keyed = |event| (claim.projector.key(event), event);
+        events.retain(|event| {
+            parked_keys.is_applicable(tenant_id, version.0, version.1, keyed(event))
+        });
         if !events.is_empty() {
             parts.push(TenantEvents { tenant, events });
         }

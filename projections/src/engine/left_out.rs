@@ -4,8 +4,10 @@
 //! Each version does so when it reads the event that records the decision, so a drop is completed
 //! even if the process that decided it has ended. The operation is idempotent.
 
+use std::collections::HashSet;
+
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::{events_after, stream_between};
+use ledger_store::read::{StoredEvent, events_after, metadata, stream_between};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use super::apply::{VersionTarget, apply, outcome};
 use super::parking::{ParkedKeys, park};
 use crate::marks;
 use crate::panic_guard::catch_panic;
-use crate::projector::{Again, LeftOut, LogEvent, Precomputed, WriteMode};
+use crate::projector::{Again, LeftOut, LogEvent, Precomputed, Projector, WriteMode};
 
 /// Returns the positions that these events decide to drop from a read model.
 pub(super) fn decided(events: &[LogEvent], projection: &str) -> Vec<Position> {
@@ -36,6 +38,9 @@ pub(crate) async fn leave_out(
     for position in dropped.iter().filter(|position| **position <= until) {
         let event = event_at(conn, target.tenant.tenant_id, *position).await?;
         if let Some(event) = event.filter(|one| target.projector.handles(&one.stored.stream_kind)) {
+            let mut event = [event];
+            fill_meta(conn, target.projector, target.tenant.tenant_id, &mut event).await?;
+            let [event] = event;
             goes_on &= leave_out_one(conn, target, &event, until).await?;
         }
     }
@@ -66,7 +71,7 @@ async fn leave_out_one(
     until: Position,
 ) -> sqlx::Result<bool> {
     let VersionTarget { projector, version, tenant, .. } = target;
-    let (tenant_id, name, key) = (tenant.tenant_id, projector.name(), event.key());
+    let (tenant_id, name, key) = (tenant.tenant_id, projector.name(), projector.key(event));
     let position = event.stored.position;
     let mut savepoint = conn.begin().await?;
     let one = LeftOut { tenant, version, until, event };
@@ -81,7 +86,7 @@ async fn leave_out_one(
             let waiting = ParkedKeys::load(conn, &[tenant_id]).await?;
             // A key that is parked already waits for an earlier event.
             if waiting.since(tenant_id, name, version, key).is_none_or(|since| since.0 > position) {
-                park(conn, tenant_id, name, version, event, &reason).await?;
+                park(conn, tenant_id, name, version, (key, event), &reason).await?;
             }
             return Ok(false);
         }
@@ -93,7 +98,7 @@ async fn leave_out_one(
         Again::Nothing => return Ok(true),
     };
     let mut waiting = ParkedKeys::load(conn, &[tenant_id]).await?;
-    let events = events_of(conn, tenant_id, (name, key), from, until).await?;
+    let events = events_of(conn, tenant_id, (projector, key), from, until).await?;
     let wanted =
         events.iter().filter(|event| projector.handles(&event.stored.stream_kind)).collect();
     let target = VersionTarget { mode: WriteMode::Upsert, ..target };
@@ -132,12 +137,16 @@ async fn free(
 pub(crate) async fn events_of(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    (projection, key): (&str, Uuid),
+    (projector, key): (&dyn Projector, Uuid),
     from: Position,
     until: Position,
 ) -> sqlx::Result<Vec<LogEvent>> {
-    let stored = stream_between(conn, tenant_id, key, from, until).await?;
-    let dropped = dropped_of(conn, tenant_id, (projection, key), until).await?;
+    let stored = if projector.has_own_keys() {
+        scan_key(conn, tenant_id, (projector, key), from, until).await?
+    } else {
+        stream_between(conn, tenant_id, key, from, until).await?
+    };
+    let dropped = dropped_of(conn, tenant_id, (projector, key), until).await?;
     let decided = dropped.iter().filter_map(|one| one.decided.filter(|at| *at <= until.0)).max();
     let positions: Vec<i64> = stored.iter().map(|event| event.position).chain(decided).collect();
     let times = marks::times(conn, tenant_id, &positions).await?;
@@ -146,7 +155,57 @@ pub(crate) async fn events_of(
         let at = times.get(&event.position).copied().unwrap_or(event.recorded_at);
         LogEvent::new(event, changed.map_or(at, |changed| at.max(changed)))
     });
-    Ok(events.collect())
+    let mut events: Vec<LogEvent> = events.collect();
+    fill_meta(conn, projector, tenant_id, &mut events).await?;
+    Ok(events)
+}
+
+/// Reads the metadata of events, if the projector asks for it.
+async fn fill_meta(
+    conn: &mut PgConnection,
+    projector: &dyn Projector,
+    tenant_id: TenantId,
+    events: &mut [LogEvent],
+) -> sqlx::Result<()> {
+    if projector.reads_meta() {
+        let positions: Vec<i64> = events.iter().map(|event| event.stored.position).collect();
+        let mut all = metadata(conn, tenant_id, &positions).await?;
+        for event in events {
+            event.set_meta(all.remove(&event.stored.position));
+        }
+    }
+    Ok(())
+}
+
+/// Number of events that a scan for a key reads at once.
+const SCAN_PAGE: i64 = 1_000;
+
+/// Returns the events of a key that is not a stream, by a scan of the log.
+async fn scan_key(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    (projector, key): (&dyn Projector, Uuid),
+    from: Position,
+    until: Position,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let (mut found, mut after) = (Vec::new(), Position(from.0 - 1));
+    loop {
+        let page = events_after(conn, tenant_id, after, SCAN_PAGE).await?;
+        let Some(last) = page.last().map(|event| Position(event.position)) else { break };
+        let mut events: Vec<LogEvent> = page
+            .into_iter()
+            .filter(|event| event.position <= until.0 && projector.handles(&event.stream_kind))
+            .map(|event| LogEvent::new(event.clone(), event.recorded_at))
+            .collect();
+        fill_meta(conn, projector, tenant_id, &mut events).await?;
+        events.retain(|event| projector.key(event) == key);
+        found.extend(events.into_iter().map(|event| event.stored));
+        if last >= until {
+            break;
+        }
+        after = last;
+    }
+    Ok(found)
 }
 
 /// A dropped event of a key.
@@ -165,9 +224,15 @@ pub(crate) struct DroppedEvent {
 pub(crate) async fn dropped_of(
     conn: &mut PgConnection,
     tenant_id: TenantId,
-    (projection, key): (&str, Uuid),
+    (projector, key): (&dyn Projector, Uuid),
     until: Position,
 ) -> sqlx::Result<Vec<DroppedEvent>> {
+    if projector.has_own_keys() {
+        let all = all_dropped(conn, tenant_id, projector.name(), until).await?;
+        let events = scan_key(conn, tenant_id, (projector, key), Position(1), until).await?;
+        let of_key: HashSet<i64> = events.iter().map(|event| event.position).collect();
+        return Ok(all.into_iter().filter(|one| of_key.contains(&one.position)).collect());
+    }
     sqlx::query_as!(
         DroppedEvent,
         "select d.position, d.decided
@@ -176,8 +241,28 @@ pub(crate) async fn dropped_of(
           where d.tenant_id = $1 and d.projection = $2 and d.position <= $4 and e.stream_id = $3
           order by d.position",
         tenant_id.0,
-        projection,
+        projector.name(),
         key,
+        until.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Returns the events of a tenant that a read model leaves out, up to a position.
+async fn all_dropped(
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
+    projection: &str,
+    until: Position,
+) -> sqlx::Result<Vec<DroppedEvent>> {
+    sqlx::query_as!(
+        DroppedEvent,
+        "select position, decided from projection.dropped
+          where tenant_id = $1 and projection = $2 and position <= $3
+          order by position",
+        tenant_id.0,
+        projection,
         until.0,
     )
     .fetch_all(conn)

@@ -63,7 +63,7 @@ impl ParkedKeys {
         tenant_id: TenantId,
         projection: &str,
         version: i32,
-        event: &LogEvent,
+        (key, event): (Uuid, &LogEvent),
     ) -> bool {
         if self.parked.is_empty() && self.dropped.is_empty() {
             return true;
@@ -71,7 +71,7 @@ impl ParkedKeys {
         let projection = projection.to_owned();
         let position = event.stored.position;
         let parked = self.parked.get(&(tenant_id, projection.clone(), version));
-        let waits_since = parked.and_then(|keys| keys.get(&event.key()));
+        let waits_since = parked.and_then(|keys| keys.get(&key));
         waits_since.is_none_or(|since| position < since.0)
             && !self.dropped.contains(&(tenant_id, projection, position))
     }
@@ -116,7 +116,7 @@ pub(super) async fn park(
     tenant_id: TenantId,
     projection: &'static str,
     version: i32,
-    event: &LogEvent,
+    (key, event): (Uuid, &LogEvent),
     reason: &str,
 ) -> sqlx::Result<()> {
     let position = event.stored.position;
@@ -132,7 +132,7 @@ pub(super) async fn park(
         tenant_id.0,
         projection,
         version,
-        event.key(),
+        key,
         position,
         event.stored.event_type,
         reason,

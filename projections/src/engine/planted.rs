@@ -29,13 +29,13 @@ impl Worker {
             let Some(tenant) = one.tenant else { continue };
             for claim in one.claims {
                 let after = (one.tenant_id, claim.position);
-                let batch = read(&mut tx, self.times(), after, self.batches().read).await?;
+                let batch = read(&mut tx, self.reader(), after, self.batches().read).await?;
                 let reached = BatchProgress { len: batch.events.len(), undecodable: None };
                 cycle_result.reached(one.tenant_id, &claim, &batch, reached);
                 late.push((tenant, claim, batch));
             }
         }
-        cycle_result.write(&mut tx).await?;
+        cycle_result.write(&mut tx, self.store().clock().now()).await?;
         tx.commit().await?;
         tokio::time::sleep(LATE).await;
         let mut tx = self.store().projector().begin().await?;

@@ -176,10 +176,11 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, Ver
         tx.execute(AssertSqlSafe(analyze)).await?;
     }
     sqlx::query!(
-        "update projection.versions set indexed_at = clock_timestamp()
+        "update projection.versions set indexed_at = $3
           where projection = $1 and version = $2",
         name,
         number,
+        store.clock().now(),
     )
     .execute(&mut *tx)
     .await?;

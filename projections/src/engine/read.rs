@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::{StoredEvent, scan_after};
+use ledger_store::read::{StoredEvent, metadata, scan_after};
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 
@@ -50,10 +50,25 @@ impl EventBatch {
     }
 }
 
+/// Reads the log for the projectors of a worker.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) times: LogTimes,
+    /// Whether a projector reads the metadata of events.
+    pub(super) with_meta: bool,
+}
+
+impl Reader {
+    pub(super) fn of(projectors: &[Arc<dyn Projector>]) -> Self {
+        let with_meta = projectors.iter().any(|projector| projector.reads_meta());
+        Self { times: LogTimes::default(), with_meta }
+    }
+}
+
 /// Reads and decodes events, computes their log times and stores the marks.
 pub(super) async fn read(
     conn: &mut PgConnection,
-    times: &LogTimes,
+    Reader { times, with_meta }: &Reader,
     (tenant_id, after): (TenantId, Position),
     limit: usize,
 ) -> sqlx::Result<EventBatch> {
@@ -72,6 +87,13 @@ pub(super) async fn read(
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
     mark(conn, tenant_id, &marks).await?;
+    if *with_meta {
+        let positions: Vec<i64> = events.iter().map(|event| event.stored.position).collect();
+        let mut all = metadata(conn, tenant_id, &positions).await?;
+        for event in &mut events {
+            event.set_meta(all.remove(&event.stored.position));
+        }
+    }
     if let Some(last) = events.last() {
         times.keep(tenant_id, Position(last.stored.position), time);
     }
@@ -90,18 +112,18 @@ pub(super) struct ReadAhead {
 impl ReadAhead {
     /// Starts reading after a position. Projectors of `claims` that fill new versions precompute.
     pub(super) fn start(
-        (pool, times): (&PgPool, &LogTimes),
+        (pool, reader): (&PgPool, &Reader),
         tenant: TenantContext,
         after: Position,
         limit: usize,
         claims: &[Claim],
     ) -> Self {
-        let (pool, times, tenant_id) = (pool.clone(), times.clone(), tenant.tenant_id);
+        let (pool, reader, tenant_id) = (pool.clone(), reader.clone(), tenant.tenant_id);
         let filled = claims.iter().filter(|claim| claim.mode == WriteMode::Copy);
         let filled: Vec<_> = filled.map(|claim| Arc::clone(&claim.projector)).collect();
         let task = tokio::spawn(async move {
             let mut conn = pool.acquire().await?;
-            let mut batch = read(&mut conn, &times, (tenant_id, after), limit).await?;
+            let mut batch = read(&mut conn, &reader, (tenant_id, after), limit).await?;
             drop(conn);
             if filled.is_empty() {
                 return Ok(batch);

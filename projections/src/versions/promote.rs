@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
@@ -90,7 +91,7 @@ async fn promote_once(
     if let Some(retired) = retired {
         delete_version(&mut tx, name, retired).await?;
     }
-    set_state(&mut tx, name, active, State::Previous).await?;
+    set_state(&mut tx, name, active, State::Previous, None).await?;
     serve_version(tx, name, building).await?;
     tracing::info!(projection = name, version = building, "projection.promoted");
     if let Some(retired) = retired {
@@ -129,7 +130,7 @@ async fn rollback_once(owner: &PgPool, name: &str) -> Result<i32, VersionError> 
     let previous = previous.version;
     let active = in_state(&all, State::Active).ok_or(sqlx::Error::RowNotFound)?.version;
     stop_and_catch_up(&mut tx, name, active, previous).await?;
-    set_state(&mut tx, name, active, State::Previous).await?;
+    set_state(&mut tx, name, active, State::Previous, None).await?;
     serve_version(tx, name, previous).await?;
     tracing::info!(projection = name, version = previous, "projection.rolled_back");
     Ok(previous)
@@ -260,21 +261,27 @@ pub(super) async fn newly_parked(
     .await
 }
 
+/// Returns the time by the database's clock, to be written as a parameter.
+pub(super) async fn database_time(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(conn).await
+}
+
+/// Sets the state of a version. The first promotion keeps its time.
 async fn set_state(
     conn: &mut PgConnection,
     name: &str,
     version: i32,
     state: State,
+    promoted_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update projection.versions
-            set state = $3,
-                promoted_at = case when $3 = 'active' then coalesce(promoted_at, clock_timestamp())
-                                   else promoted_at end
+            set state = $3, promoted_at = coalesce(promoted_at, $4)
           where projection = $1 and version = $2",
         name,
         version,
         state.as_str(),
+        promoted_at,
     )
     .execute(conn)
     .await?;
@@ -286,7 +293,8 @@ async fn serve_version(
     name: &str,
     version: i32,
 ) -> sqlx::Result<()> {
-    set_state(&mut tx, name, version, State::Active).await?;
+    let now = database_time(&mut tx).await?;
+    set_state(&mut tx, name, version, State::Active, Some(now)).await?;
     // A reader that did not query the position first may lock one view and wait for another that is
     // locked here. The short timeout ends this transaction before PostgreSQL's deadlock check; it
     // is then retried.

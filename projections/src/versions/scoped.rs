@@ -6,7 +6,7 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 use tokio::time::Instant;
 
-use super::promote::newly_parked;
+use super::promote::{database_time, newly_parked};
 use super::{State, Version, VersionError, delete_version, drop_schema, in_state, lock, tables};
 
 /// Maximum time the tenant's served rows are stopped while the new version catches up.
@@ -147,13 +147,15 @@ async fn move_state(
     )
     .execute(&mut *conn)
     .await?;
+    let now = database_time(conn).await?;
     sqlx::query!(
-        "update projection.checkpoints set position = $4, halted = null, updated_at = clock_timestamp()
+        "update projection.checkpoints set position = $4, halted = null, updated_at = $5
           where tenant_id = $1 and projection = $2 and version = $3",
         tenant_id.0,
         name,
         to,
         position,
+        now,
     )
     .execute(conn)
     .await?;

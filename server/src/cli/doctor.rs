@@ -85,6 +85,6 @@ async fn examine(config: &Config) -> Vec<Check> {
 }
 
 /// Returns whether the private PostgreSQL has been set up in this directory.
-fn has_data(data_dir: &Path) -> bool {
+pub(super) fn has_data(data_dir: &Path) -> bool {
     data_dir.join("pg").exists()
 }

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ledger_core::ids::TenantId;
+use ledger_store::placement::Placements;
 use ledger_tests::proxy::{NetworkMode, Proxy, Upstream};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use server::limits::Limits;
@@ -57,7 +59,8 @@ async fn assert_reports_outage(ledger: &TestLedger, tenant: &TestTenant) {
 
 /// An external commit notification arrives: the listening connection has been restored.
 async fn assert_listens(own: &OwnDatabase, ledger: &TestLedger) {
-    let mut received = ledger.store.notifier().subscribe();
+    let mut received =
+        ledger.store.notifier(Placements::CURRENT.of(TenantId::INSTALLATION)).subscribe();
     received.mark_unchanged();
     let mut conn = own.superuser().await;
     until(async || {

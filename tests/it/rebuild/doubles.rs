@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use projections::calls::Calls;
 use projections::event_counts::EventCounts;
+use projections::simple;
 use projections::{
     Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantContext,
     TenantKeys, WriteMode,
@@ -56,7 +57,7 @@ impl Gate {
 
 /// Returns the read models with a double in place of `calls`.
 pub(super) fn with(double: Double) -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(double), Arc::new(EventCounts)]
+    vec![Arc::new(double), simple::projector(EventCounts)]
 }
 
 #[async_trait]
@@ -127,7 +128,7 @@ struct Batch<'e> {
 impl<'e> ProjectionBatch<'e> for Batch<'e> {
     fn apply(&mut self, tenant_id: TenantId, event: &'e LogEvent) -> Result<(), ProjectError> {
         if let Some((key, when)) = self.panics
-            && key == event.key()
+            && key == event.stream()
         {
             assert!(when != Panics::Folding, "on purpose");
             self.is_loaded = true;

@@ -77,7 +77,7 @@ pub(super) async fn check(
             let wanted = timed.filter(|(event, _)| projector.handles(&event.stream_kind));
             let events: Vec<LogEvent> =
                 wanted.map(|(event, at)| LogEvent::new(event.clone(), at)).collect();
-            let wanted = [TenantKeys::of(tenant, events.iter())];
+            let wanted = [TenantKeys::of(&*projector, tenant, events.iter())];
             let mut fold = projector.load(conn, &wanted, Precomputed::default()).await?;
             for event in &events {
                 fold.apply(tenant_id, event)?;

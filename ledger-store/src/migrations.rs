@@ -1,0 +1,153 @@
+//! Migrations: applying them, listing those that are missing, and refusing a database that another
+//! build has changed.
+
+mod locks;
+
+use sqlx::migrate::Migration;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection};
+
+pub use locks::TableLock;
+
+use crate::diagnostics;
+use crate::error::StoreError;
+
+/// The migrations of this build, as in `migrations/`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// A migration of this build that is not applied to a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// The number of the migration, from 1.
+    pub version: i64,
+    /// The name, such as `log time`.
+    pub name: String,
+    /// The path of its statements in the repository.
+    pub file: String,
+    /// SHA-384 of the statements in hexadecimal, as recorded when it is applied.
+    pub checksum: String,
+    /// Locks on tables that exist before it; held until its transaction ends.
+    pub locks: Vec<TableLock>,
+    /// Whether it runs statements that are composed while it runs. Their locks are not in `locks`.
+    pub has_dynamic_statements: bool,
+}
+
+/// Returns every migration of this build, as pending on an empty database.
+#[must_use]
+pub fn all() -> Vec<PendingMigration> {
+    with_locks(MIGRATOR.iter())
+}
+
+/// Returns the migrations that [`migrate`] would apply, in order. Changes nothing.
+///
+/// # Errors
+/// As [`migrate`], for a database that it refuses.
+pub async fn pending(database: &PgConnectOptions) -> Result<Vec<PendingMigration>, StoreError> {
+    let mut conn = PgConnection::connect_with(database).await?;
+    let found = diagnostics::migrations(&mut conn).await?;
+    refuse_other_builds(&mut conn, &found).await?;
+    conn.close().await?;
+    Ok(with_locks(MIGRATOR.iter().filter(|one| found.missing.contains(&one.version))))
+}
+
+/// Applies the missing migrations and returns how many were applied.
+///
+/// # Errors
+/// [`StoreError::NewerSchema`] and [`StoreError::AlteredMigration`] when another build migrated the
+/// database; [`StoreError::Migrate`] when a migration fails.
+pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
+    let mut conn = PgConnection::connect_with(database).await?;
+    // PostgreSQL's default search path starts with a schema named like the login. If the login is
+    // called `ledger`, the list of migrations would be looked up there.
+    conn.execute("set search_path = public").await?;
+    let before = diagnostics::migrations(&mut conn).await?;
+    refuse_other_builds(&mut conn, &before).await?;
+    MIGRATOR.run(&mut conn).await?;
+    let after = applied(&mut conn).await;
+    conn.close().await?;
+    Ok(usize::try_from(after).unwrap_or(0).saturating_sub(before.applied))
+}
+
+/// Number of applied migrations; 0 before the first one, and when the list cannot be read.
+pub(crate) async fn applied(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar("select count(*) from public._sqlx_migrations where success")
+        .fetch_one(conn)
+        .await
+        .unwrap_or(0)
+}
+
+/// Fails with the name of the first migration that another build applied.
+async fn refuse_other_builds(
+    conn: &mut PgConnection,
+    found: &diagnostics::Migrations,
+) -> Result<(), StoreError> {
+    if let Some(version) = found.altered.first().copied() {
+        let ours = MIGRATOR.iter().find(|one| one.version == version);
+        let name = ours.map(|one| one.description.to_string()).unwrap_or_default();
+        return Err(StoreError::AlteredMigration { version, name });
+    }
+    let Some(version) = found.unknown.last().copied() else { return Ok(()) };
+    let name =
+        sqlx::query_scalar("select description from public._sqlx_migrations where version = $1")
+            .bind(version)
+            .fetch_one(conn)
+            .await?;
+    Err(StoreError::NewerSchema { version, name, unknown: found.unknown.len() })
+}
+
+/// Describes migrations that run one after the other: tables that one of them creates are not
+/// counted as locked by it or by a later one.
+fn with_locks<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Vec<PendingMigration> {
+    let mut created = locks::Created::default();
+    let describe = |one: &Migration| {
+        let found = created.locks_of(one.sql.as_str());
+        PendingMigration {
+            version: one.version,
+            name: one.description.to_string(),
+            file: format!(
+                "migrations/{:04}_{}.sql",
+                one.version,
+                one.description.replace(' ', "_")
+            ),
+            checksum: hex::encode(&one.checksum),
+            locks: found.locks,
+            has_dynamic_statements: found.is_dynamic,
+        }
+    };
+    migrations.map(describe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_is_described_by_the_file_it_comes_from() {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let all = all();
+        assert_eq!(all.len(), MIGRATOR.iter().count());
+        for one in &all {
+            let text = std::fs::read_to_string(dir.join(&one.file)).unwrap();
+            let ours = MIGRATOR.iter().find(|ours| ours.version == one.version).unwrap();
+            assert_eq!(text, ours.sql.as_str(), "{}", one.file);
+            assert_eq!(one.checksum.len(), 96, "{}", one.file);
+        }
+    }
+
+    #[test]
+    fn an_empty_database_has_no_table_to_lock() {
+        for one in all() {
+            assert_eq!(one.locks, [], "{}", one.file);
+        }
+    }
+
+    #[test]
+    fn a_later_migration_names_the_tables_that_servers_use_meanwhile() {
+        let last = with_locks(MIGRATOR.iter().filter(|one| one.version == 17));
+        let lock = |table: &str, mode| TableLock { table: table.into(), mode };
+        assert!(
+            last[0].locks.contains(&lock("projection.dropped", "access exclusive")),
+            "{last:?}"
+        );
+    }
+}
