@@ -9,7 +9,6 @@
 
 mod accessors;
 mod caller;
-mod outcome;
 mod person;
 mod reported;
 mod tools;
@@ -21,15 +20,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use caller::Caller;
-pub use outcome::Outcome;
 pub use person::{PartyReference, ReportedPerson};
 pub use reported::{Authority, Precedence, Reported};
 pub use tools::{IoRef, ToolCall, ToolCalls};
+
+pub use crate::outcome::Outcome;
 
 use crate::envelope::Recorded;
 use crate::event::{CallEnded, CallFacts, Direction, Event, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
+use crate::provider::{Adapter, Provider};
 
 /// State of a call, folded from the events recorded so far. Serialised as the `state` column of the
 /// read model. Holds no personal data, only references to the sealed sections.
@@ -92,11 +93,13 @@ pub struct Call {
     conversation: BTreeMap<String, Reported<Position>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     turns: BTreeSet<TurnRef>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    recordings: BTreeSet<TurnRef>,
     /// Position of the last folded event.
     pub position: Position,
 }
 
-/// Reference to an event with a single spoken turn. The order is that of the provider's times.
+/// Reference to an event with a single spoken turn or a link to a recording. The order is that of the provider's times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct TurnRef {
     #[serde(rename = "told_at")]
@@ -105,8 +108,15 @@ struct TurnRef {
     position: Position,
 }
 
-/// Message kind of a single spoken turn. Old configurations append a parameter to it.
-const TRANSCRIPT: &str = "transcript";
+impl TurnRef {
+    fn of(precedence: Precedence, recorded: &Recorded) -> Self {
+        Self {
+            reported_at: precedence.reported_at,
+            event_id: recorded.event_id,
+            position: recorded.position,
+        }
+    }
+}
 
 /// Properties of the sections that are sealed with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,19 +156,31 @@ impl Call {
             | Event::EventDropped(_)
             | Event::PersonalDataRead(_) => return,
         };
+        let adapter = Provider::parse(&facts.provider).map(Provider::adapter);
+        let is_carrier = adapter.is_some_and(Adapter::is_carrier);
+        let authority = if is_carrier { Authority::Snapshot } else { authority };
         let precedence = Precedence::of(authority, facts.untimed, recorded);
+        self.set_provider(facts, is_carrier);
         self.apply_call_facts(facts, precedence, recorded);
         self.apply_person(facts, precedence, recorded, sealed);
         self.apply_event(precedence, recorded);
         self.position = self.position.max(recorded.position);
     }
 
-    /// Applies the facts common to all call events.
-    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
-        if self.provider.is_empty() {
+    /// Sets the provider of the call: the platform, or the carrier while no platform reported the call.
+    fn set_provider(&mut self, facts: &CallFacts, is_carrier: bool) {
+        let is_weaker = || {
+            let known = Provider::parse(&self.provider);
+            known.is_some_and(|known| known.adapter().is_carrier())
+        };
+        if self.provider.is_empty() || (!is_carrier && is_weaker()) {
             self.provider.clone_from(&facts.provider);
             self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
         }
+    }
+
+    /// Applies the facts common to all call events.
+    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
         Reported::merge(&mut self.direction, facts.direction, precedence);
         Reported::merge(&mut self.agent_id, facts.agent_id.clone(), precedence);
         Reported::merge(&mut self.phone_number_id, facts.phone_number_id.clone(), precedence);
@@ -195,14 +217,14 @@ impl Call {
                 self.is_transfer_reported = true;
             }
             Event::CallEnded(ended) => self.apply_end(ended, precedence, recorded),
+            Event::CallRecordingAvailable(available) if available.has_link => {
+                self.recordings.insert(TurnRef::of(precedence, recorded));
+            }
             Event::CallMessageReceived(received) => {
                 self.advance_status(received.status);
-                if received.kind.starts_with(TRANSCRIPT) {
-                    self.turns.insert(TurnRef {
-                        reported_at: precedence.reported_at,
-                        event_id: recorded.event_id,
-                        position: recorded.position,
-                    });
+                let provider = Provider::parse(&received.call.provider);
+                if provider.is_some_and(|known| known.adapter().is_turn(&received.kind)) {
+                    self.turns.insert(TurnRef::of(precedence, recorded));
                 }
             }
             _ => {}

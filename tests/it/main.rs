@@ -25,6 +25,7 @@ mod phone_numbers;
 mod plan_limits;
 mod plausible;
 mod projection;
+mod providers;
 mod quarantine;
 mod read_models;
 mod reaper;

@@ -186,7 +186,11 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         1 => call_facts().prop_map(|call| {
             let artifacts = vec![ArtifactUploaded { kind: "log".into(), success: true }];
-            Event::CallRecordingAvailable(CallRecordingAvailable { call, artifacts })
+            Event::CallRecordingAvailable(CallRecordingAvailable {
+                call,
+                artifacts,
+                has_link: true,
+            })
         }),
         3 => ended().prop_map(Event::CallEnded),
         1 => (call_facts(), select(vec!["hang", "transcript"]), status).prop_map(

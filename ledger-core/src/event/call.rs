@@ -279,6 +279,9 @@ pub struct CallRecordingAvailable {
     pub call: CallFacts,
     /// Artifacts that were uploaded, or failed to be.
     pub artifacts: Vec<ArtifactUploaded>,
+    /// True if the event has a sealed link to a recording.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_link: bool,
 }
 
 /// An artifact of a call, such as a recording.
@@ -337,7 +340,7 @@ pub struct CallEnded {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assistant_interruptions: Option<u32>,
     /// Sealed parts of the conversation: `transcript`, `summary`, `messages`, `structured_data`,
-    /// `evaluation`, `recordings`.
+    /// `evaluation`, `recordings`, `analysis`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conversation: Vec<String>,
 }

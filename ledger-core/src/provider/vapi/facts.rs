@@ -10,7 +10,7 @@ use crate::json::{Json, fact_id};
 use crate::personal::Party;
 use crate::phone::{Phone, normalise_phone};
 use crate::plausible::{FieldValue, add_implausible};
-use crate::provider::Routing;
+use crate::provider::{Routing, field};
 
 /// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
@@ -71,9 +71,19 @@ pub(super) fn correlation(message: &Message<'_>) -> Correlation {
     let named = match message.kind.split('.').next() {
         Some("chat") => chat,
         Some("session") => session,
-        _ => call.or(chat).or(session),
+        _ => match carried(message) {
+            Some(carried) if call.is_some() => return carried,
+            _ => call.or(chat).or(session),
+        },
     };
     named.map_or(Correlation::None, |(kind, id)| Correlation::Named(kind, id.to_owned()))
+}
+
+/// Returns the correlation by the carrier's id of the call, from the platform's own call object. All
+/// messages of a call have the same snapshot of it.
+fn carried(message: &Message<'_>) -> Option<Correlation> {
+    let carrier = message.call_field("phoneCallProvider", text)?;
+    field::carried(carrier, message.call_field("phoneCallProviderId", id)?)
 }
 
 /// Returns the ids by which a shared source finds the tenant, from the platform's own objects.

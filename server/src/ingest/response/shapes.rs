@@ -1,31 +1,60 @@
 //! The shapes of answers to webhooks, as they are written and as the served document describes them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use ledger_core::provider::Provider;
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{OneOfBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::words::{QuarantinedWord, WebhookStatus};
 
-/// What a webhook is answered with.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub(crate) enum WebhookAnswer {
-    /// An informational message.
-    Acknowledged(WebhookAcknowledged),
-    /// `tool-calls`.
-    ToolResults(WebhookToolResults),
-    /// `function-call`.
-    Function(WebhookFunctionResult),
-    /// `assistant-request`.
-    Assistant(WebhookAssistant),
-    /// A request that nothing is set up for.
-    Refused(WebhookRefusal),
-    /// `knowledge-base-request`.
-    Documents(WebhookDocuments),
+/// The answer to a webhook: an acknowledgement, or the reply in the format of a platform.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct WebhookAnswer(pub(super) Value);
+
+impl WebhookAnswer {
+    /// Returns the schemas of the replies, as the adapters describe them.
+    fn replies() -> Vec<(String, RefOr<Schema>)> {
+        let of_adapter = |provider: &Provider| {
+            let text = provider.adapter().reply_schemas();
+            let schemas: BTreeMap<String, Schema> =
+                serde_json::from_str(text).expect("an adapter's schemas are valid");
+            schemas.into_iter().map(|(name, schema)| (name, RefOr::T(schema)))
+        };
+        Provider::ALL.iter().flat_map(of_adapter).collect()
+    }
+}
+
+impl PartialSchema for WebhookAnswer {
+    fn schema() -> RefOr<Schema> {
+        let mut answers = vec![WebhookAcknowledged::name().into_owned()];
+        // A schema that another one refers to is a part of a reply, and no reply.
+        let replies = Self::replies();
+        let text = serde_json::to_string(&replies.iter().map(|it| &it.1).collect::<Vec<_>>());
+        let text = text.expect("a schema is plain data");
+        let is_part = |name: &str| text.contains(&format!("#/components/schemas/{name}\""));
+        answers.extend(replies.into_iter().map(|(name, _)| name).filter(|name| !is_part(name)));
+        let choice = answers.iter().map(Ref::from_schema_name);
+        let one_of = choice.fold(OneOfBuilder::new(), OneOfBuilder::item);
+        one_of.description(Some("The answer to a webhook.")).into()
+    }
+}
+
+impl ToSchema for WebhookAnswer {
+    fn name() -> Cow<'static, str> {
+        "WebhookAnswer".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((WebhookAcknowledged::name().into_owned(), WebhookAcknowledged::schema()));
+        WebhookAcknowledged::schemas(schemas);
+        schemas.extend(Self::replies());
+    }
 }
 
 /// The answer to an informational message.
@@ -46,76 +75,4 @@ pub(crate) struct WebhookQuarantined {
     /// Always the same word.
     #[schema(value_type = QuarantinedWord)]
     pub(super) status: &'static str,
-}
-
-/// The results of tool calls, in the order they were asked for.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WebhookToolResults {
-    /// One for each tool call.
-    pub(super) results: Vec<WebhookToolResult>,
-}
-
-/// The result of a tool call: `result` or `error`.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WebhookToolResult {
-    /// The id as it came.
-    pub(super) tool_call_id: Option<String>,
-    /// The tool.
-    pub(super) name: String,
-    /// What it gave back, as a voice can speak it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(super) result: Option<String>,
-    /// Why it was refused, as a voice can speak it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(super) error: Option<String>,
-}
-
-/// The result of the one function of an older message.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WebhookFunctionResult {
-    /// What it gave back, as a voice can speak it.
-    pub(super) result: String,
-}
-
-/// Which assistant answers a call.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WebhookAssistant {
-    /// Its id on the platform.
-    pub(super) assistant_id: String,
-}
-
-/// Why a request is refused.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WebhookRefusal {
-    /// A sentence that a voice can speak.
-    pub(super) error: String,
-}
-
-/// Documents of a knowledge base, in the platform's shape.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(crate) struct WebhookDocuments(pub(super) Value);
-
-impl PartialSchema for WebhookDocuments {
-    fn schema() -> RefOr<Schema> {
-        let document = ObjectBuilder::new().schema_type(Type::Object);
-        let documents = ArrayBuilder::new()
-            .items(document)
-            .description(Some("What fits the question; none is kept here."));
-        ObjectBuilder::new()
-            .description(Some("Documents of a knowledge base, in the platform's shape."))
-            .property("documents", documents)
-            .required("documents")
-            .into()
-    }
-}
-
-impl ToSchema for WebhookDocuments {
-    fn name() -> Cow<'static, str> {
-        "WebhookDocuments".into()
-    }
 }
