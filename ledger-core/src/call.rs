@@ -30,7 +30,7 @@ use crate::envelope::Recorded;
 use crate::event::{CallEnded, CallFacts, Direction, Event, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
-use crate::provider::{Adapter, Provider};
+use crate::provider::Provider;
 
 /// State of a call, folded from the events recorded so far. Serialised as the `state` column of the
 /// read model. Holds no personal data, only references to the sealed sections.
@@ -156,31 +156,19 @@ impl Call {
             | Event::EventDropped(_)
             | Event::PersonalDataRead(_) => return,
         };
-        let adapter = Provider::parse(&facts.provider).map(Provider::adapter);
-        let is_carrier = adapter.is_some_and(Adapter::is_carrier);
-        let authority = if is_carrier { Authority::Snapshot } else { authority };
         let precedence = Precedence::of(authority, facts.untimed, recorded);
-        self.set_provider(facts, is_carrier);
         self.apply_call_facts(facts, precedence, recorded);
         self.apply_person(facts, precedence, recorded, sealed);
         self.apply_event(precedence, recorded);
         self.position = self.position.max(recorded.position);
     }
 
-    /// Sets the provider of the call: the platform, or the carrier while no platform reported the call.
-    fn set_provider(&mut self, facts: &CallFacts, is_carrier: bool) {
-        let is_weaker = || {
-            let known = Provider::parse(&self.provider);
-            known.is_some_and(|known| known.adapter().is_carrier())
-        };
-        if self.provider.is_empty() || (!is_carrier && is_weaker()) {
+    /// Applies the facts common to all call events.
+    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
+        if self.provider.is_empty() {
             self.provider.clone_from(&facts.provider);
             self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
         }
-    }
-
-    /// Applies the facts common to all call events.
-    fn apply_call_facts(&mut self, facts: &CallFacts, precedence: Precedence, recorded: &Recorded) {
         Reported::merge(&mut self.direction, facts.direction, precedence);
         Reported::merge(&mut self.agent_id, facts.agent_id.clone(), precedence);
         Reported::merge(&mut self.phone_number_id, facts.phone_number_id.clone(), precedence);

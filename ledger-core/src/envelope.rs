@@ -43,9 +43,6 @@ impl StreamKind {
 pub enum Correlation {
     /// The id that the provider gave to the call, chat or session.
     Named(StreamKind, String),
-    /// The id that the telephone carrier of the call gave to it. The carrier is a provider of its
-    /// own, given by its stored name: what it reports itself is part of the same call.
-    Carried(&'static str, String),
     /// No id. The delivery becomes a stream of its own and is part of no call.
     None,
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 pub use access::{AccessDenied, PersonalDataRead};
 pub use call::{
     ArtifactUploaded, CallEnded, CallFacts, CallMessageReceived, CallRecordingAvailable,
-    CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, Direction, PartyFacts,
-    PersonFacts, Presence, Status, ToolAnswer, ToolFact,
+    CallStarted, CallStatusChanged, CallToolCalled, CallTransferred, CarrierCall, Direction,
+    PartyFacts, PersonFacts, Presence, Status, ToolAnswer, ToolFact,
 };
 pub use tenant::{
     EventDropped, KeyCreated, KeyRevoked, PlanLimitsSet, QuarantineReplayed, RouteAdded,

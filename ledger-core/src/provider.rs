@@ -217,13 +217,13 @@ pub trait Adapter: Send + Sync {
     }
 
     /// Returns true if the provider is a telephone carrier, which other platforms use for their
-    /// calls. What a platform reports of a call has precedence over what its carrier reports.
+    /// calls.
     fn is_carrier(&self) -> bool {
         false
     }
 
     /// Returns true if a text has the form of the provider's call ids. Only such an id of a carrier
-    /// correlates the call of a platform.
+    /// is a fact of the call of a platform.
     fn is_call_id(&self, id: &str) -> bool {
         let _ = id;
         true

@@ -338,10 +338,6 @@ fn stream_of(
         Some(Correlation::Named(kind, name)) => {
             (origin.tenant_id.stream_of(kind.as_str(), origin.provider, name), *kind)
         }
-        Some(Correlation::Carried(carrier, name)) => {
-            let kind = StreamKind::Call;
-            (origin.tenant_id.stream_of(kind.as_str(), carrier, name), kind)
-        }
         Some(Correlation::None) | None => {
             let name = hex::encode(digest);
             let kind = StreamKind::Delivery;

@@ -86,12 +86,9 @@ impl Call {
     pub fn outcome(&self) -> Option<Outcome> {
         let of_reason = || {
             let reason = self.ended_reason().unwrap_or_default();
-            // A reason that the platform does not know may be that of its carrier.
-            let carriers = Provider::ALL.iter().map(|known| known.adapter());
-            let adapters = self.adapter().into_iter().chain(carriers.filter(|it| it.is_carrier()));
-            let mut outcomes =
-                adapters.map(|adapter| adapter.outcome_of_reason(reason, self.was_answered()));
-            outcomes.find(|outcome| *outcome != Outcome::Unknown).unwrap_or(Outcome::Unknown)
+            self.adapter().map_or(Outcome::Unknown, |adapter| {
+                adapter.outcome_of_reason(reason, self.was_answered())
+            })
         };
         (self.status() == Some(Status::Ended)).then(of_reason)
     }

@@ -1,8 +1,7 @@
 //! Readers of fields that several providers have.
 
 use super::Provider;
-use crate::envelope::Correlation;
-use crate::event::{PartyFacts, Presence};
+use crate::event::{CarrierCall, PartyFacts, Presence};
 use crate::identity::{Handle, is_placeholder_id, read_number};
 use crate::json::Json;
 use crate::personal::Party;
@@ -17,14 +16,14 @@ pub(super) fn id<'m>(place: &'m Json<'m>, key: &str) -> Option<&'m str> {
     text(place, key).filter(|id| !id.contains(char::is_control) && !is_placeholder_id(id))
 }
 
-/// Returns the correlation by the id of a call at its carrier; `None` if the carrier is not a provider
+/// Returns the facts of a call at its carrier; `None` if the carrier is not a provider
 /// of this build, or the id is not of its form.
-pub(super) fn carried(carrier: &str, call_id: &str) -> Option<Correlation> {
+pub(super) fn carrier_call(carrier: &str, call_id: &str) -> Option<CarrierCall> {
     let carrier = Provider::parse(carrier).filter(|known| known.adapter().is_carrier())?;
     carrier
         .adapter()
         .is_call_id(call_id)
-        .then(|| Correlation::Carried(carrier.as_str(), call_id.to_owned()))
+        .then(|| CarrierCall { provider: carrier.as_str().to_owned(), call_id: call_id.to_owned() })
 }
 
 /// Returns the person behind an address: a phone number or a SIP address.

@@ -41,7 +41,7 @@ impl Store {
         drafts: &[Draft],
     ) -> Result<Vec<FirstAnswer>, RecordError> {
         let named = drafts.first().map(|draft| &draft.correlation);
-        if !matches!(named, Some(Correlation::Named(..) | Correlation::Carried(..))) {
+        if !matches!(named, Some(Correlation::Named(..))) {
             // A stream of its own: it holds this delivery or nothing.
             return Ok(vec![FirstAnswer::Unknown; drafts.len()]);
         }

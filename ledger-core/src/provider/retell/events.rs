@@ -11,7 +11,7 @@ use crate::event::{
 use crate::json::{Json, fact_id, fact_text};
 use crate::personal::ToolIo;
 use crate::plausible::FieldValue;
-use crate::provider::field::{carried, id, text};
+use crate::provider::field::{id, text};
 use crate::provider::redact::redact;
 use crate::provider::{Reply, ToolRequest, TranslateError, Translation};
 
@@ -126,20 +126,8 @@ impl<'m> Message<'m> {
     fn correlation(&self) -> Correlation {
         let chat = || self.root.get("chat").and_then(|chat| id(chat, "chat_id"));
         let call = id(self.call, "call_id").map(|id| (StreamKind::Call, id));
-        if let Some(carried) = call.and_then(|_| self.carried()) {
-            return carried;
-        }
         let named = call.or_else(|| chat().map(|id| (StreamKind::Chat, id)));
         named.map_or(Correlation::None, |(kind, id)| Correlation::Named(kind, id.to_owned()))
-    }
-
-    /// Returns the correlation by the carrier's id of the call: the field is named after the carrier.
-    fn carried(&self) -> Option<Correlation> {
-        let Json::Object(fields) = self.call.get("telephony_identifier")? else { return None };
-        fields.iter().find_map(|(key, _)| {
-            let carrier = key.strip_suffix("_call_sid")?;
-            carried(carrier, id(self.call.get("telephony_identifier")?, key)?)
-        })
     }
 
     /// Returns Retell's time of the message. Only the start and the end of a call have one.

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::event::{CallFacts, Direction, PartyFacts};
+use crate::event::{CallFacts, CarrierCall, Direction, PartyFacts};
 use crate::json::{Json, fact_id};
 use crate::personal::{Party, normalise_phone};
 use crate::plausible::{FieldValue, add_implausible};
 use crate::provider::Routing;
-use crate::provider::field::{id, person, text};
+use crate::provider::field::{carrier_call, id, person, text};
 
 /// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
@@ -24,6 +24,7 @@ pub(super) fn call_facts(
         provider_call_id: id(call, "call_id").map(fact_id),
         direction: direction(call),
         agent_id: id(call, "agent_id").map(fact_id),
+        carrier: carrier(call),
         is_test: is_test(call),
         party,
         untimed: occurred_at.plausible().is_none(),
@@ -40,6 +41,15 @@ pub(super) fn direction(call: &Json<'_>) -> Option<Direction> {
         (_, Some("outbound")) => Some(Direction::Outbound),
         _ => None,
     }
+}
+
+/// Returns the call at its carrier: the field of its id is named after the carrier.
+fn carrier(call: &Json<'_>) -> Option<CarrierCall> {
+    let identifiers = call.get("telephony_identifier")?;
+    let Json::Object(fields) = identifiers else { return None };
+    fields
+        .iter()
+        .find_map(|(key, _)| carrier_call(key.strip_suffix("_call_sid")?, id(identifiers, key)?))
 }
 
 fn is_test(call: &Json<'_>) -> bool {

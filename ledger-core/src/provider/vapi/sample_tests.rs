@@ -100,7 +100,6 @@ fn line(name: &str, body: &str) -> String {
             "call"
         }
         Correlation::Named(kind, _) => kind.as_str(),
-        Correlation::Carried(..) => "call",
         Correlation::None => "none",
     };
     let reply = match &translation.reply {
