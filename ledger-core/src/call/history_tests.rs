@@ -78,6 +78,7 @@ fn call_facts() -> BoxedStrategy<CallFacts> {
         .prop_map(|((agent_id, phone_number_id), direction, times, is_test, (party, person))| {
             CallFacts {
                 provider: "vapi".into(),
+                carrier: None,
                 provider_call_id: Some("c-1".into()),
                 direction,
                 agent_id,
