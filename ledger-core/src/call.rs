@@ -9,7 +9,6 @@
 
 mod accessors;
 mod caller;
-mod outcome;
 mod person;
 mod reported;
 mod tools;
@@ -21,15 +20,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use caller::CallerIdentity;
-pub use outcome::Outcome;
 pub use person::{PartyReference, ReportedPerson};
 pub use reported::{Authority, Precedence, Reported};
 pub use tools::{IoRef, ToolCall, ToolCalls};
+
+pub use crate::outcome::Outcome;
 
 use crate::envelope::Recorded;
 use crate::event::{CallEnded, CallEvent, CallFacts, Direction, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
+use crate::provider::Provider;
 
 /// State of a call, folded from the events recorded so far. Serialised as the `state` column of the
 /// read model. Holds no personal data, only references to the sealed sections.
@@ -92,11 +93,13 @@ pub struct Call {
     conversation: BTreeMap<String, Reported<Position>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     turns: BTreeSet<TurnRef>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    recordings: BTreeSet<TurnRef>,
     /// Position of the last folded event.
     pub position: Position,
 }
 
-/// Reference to an event with a single spoken turn. The order is that of the provider's times.
+/// Reference to an event with a single spoken turn or a link to a recording. The order is that of the provider's times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct TurnRef {
     #[serde(rename = "told_at")]
@@ -105,8 +108,15 @@ struct TurnRef {
     position: Position,
 }
 
-/// Message kind of a single spoken turn. Old configurations append a parameter to it.
-const TRANSCRIPT: &str = "transcript";
+impl TurnRef {
+    fn of(precedence: Precedence, recorded: &Recorded<&CallEvent>) -> Self {
+        Self {
+            reported_at: precedence.reported_at,
+            event_id: recorded.event_id,
+            position: recorded.position,
+        }
+    }
+}
 
 /// Properties of the sections that are sealed with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,14 +189,14 @@ impl Call {
                 self.is_transfer_reported = true;
             }
             CallEvent::Ended(ended) => self.apply_end(ended, precedence, recorded),
+            CallEvent::RecordingAvailable(available) if available.has_link => {
+                self.recordings.insert(TurnRef::of(precedence, recorded));
+            }
             CallEvent::MessageReceived(received) => {
                 self.advance_status(received.status);
-                if received.kind.starts_with(TRANSCRIPT) {
-                    self.turns.insert(TurnRef {
-                        reported_at: precedence.reported_at,
-                        event_id: recorded.event_id,
-                        position: recorded.position,
-                    });
+                let provider = Provider::parse(&received.call.provider);
+                if provider.is_some_and(|known| known.adapter().is_turn(&received.kind)) {
+                    self.turns.insert(TurnRef::of(precedence, recorded));
                 }
             }
             CallEvent::RecordingAvailable(_) => {}

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod json;
 pub mod leaf;
 pub mod money;
+pub mod outcome;
 pub mod personal;
 pub mod phone;
 pub mod plausible;

@@ -92,6 +92,45 @@ pub struct Conversation {
     /// Links to recordings. A link to a voice is personal data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recordings: Vec<Recording>,
+    /// The provider's analysis, without the summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+}
+
+impl Conversation {
+    /// Returns the names of the present parts, for the facts.
+    #[must_use]
+    pub fn parts(&self) -> Vec<String> {
+        let parts = [
+            ("transcript", self.transcript.is_some()),
+            ("summary", self.summary.is_some()),
+            ("messages", !self.messages.is_empty()),
+            ("structured_data", self.structured_data.is_some()),
+            ("evaluation", self.evaluation.is_some()),
+            ("recordings", !self.recordings.is_empty()),
+            ("analysis", self.analysis.is_some()),
+        ];
+        parts
+            .into_iter()
+            .filter(|(_, is_present)| *is_present)
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+}
+
+/// Analysis of a call by a model of the provider, as reported. Claims, not evidence.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Analysis {
+    /// Sentiment of the person in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentiment: Option<String>,
+    /// Intent of the person in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// Model that made the analysis, with its version as far as reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
 }
 
 /// A single turn of a conversation.
@@ -138,7 +177,7 @@ macro_rules! hide_debug {
         }
     )*};
 }
-hide_debug!(Party, Conversation, Turn, Recording, ToolIo);
+hide_debug!(Party, Conversation, Analysis, Turn, Recording, ToolIo);
 
 /// Normalises an e-mail address for comparison: NFKC, lower case, the domain in its ASCII form. All
 /// spellings of an address have the same normal form. Returns `None` if the text is no address by

@@ -1,123 +1,82 @@
-//! Voice platforms: verification of their webhooks, and translation of their messages to events.
+//! Voice platforms: verification of their webhooks, translation of their messages to events, and
+//! the replies. A provider is one folder and its line in `providers!`.
 //!
 //! An adapter is a pure function of the request. It has no access to tenants, keys or the database,
 //! and fails only because of the request itself.
 
+mod field;
+pub mod form;
+#[cfg(test)]
+mod history;
+mod redact;
+mod reply;
+mod request;
+pub mod retell;
+mod secret_text;
 pub mod signature;
+pub mod twilio;
 pub mod vapi;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
 use thiserror::Error;
 
+pub use reply::{Reply, ReplyContent, ToolReply, ToolRequest};
+pub use request::{VerificationError, WebhookRequest};
+
 use crate::envelope::Draft;
+use crate::outcome::Outcome;
 use crate::personal::Party;
 
-/// A voice platform with an adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Provider {
+macro_rules! providers {
+    ($($(#[$doc:meta])* $name:ident($adapter:expr) = $text:literal;)*) => {
+        /// A voice platform with an adapter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Provider {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Provider {
+            /// All providers with an adapter in this build.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Returns the name stored in the database.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Returns the adapter of the provider.
+            #[must_use]
+            pub fn adapter(self) -> &'static dyn Adapter {
+                match self { $(Self::$name => &$adapter,)* }
+            }
+        }
+    };
+}
+
+providers! {
     /// Vapi (vapi.ai).
-    Vapi,
+    Vapi(vapi::Vapi) = "vapi";
+    /// Retell AI (retellai.com).
+    Retell(retell::Retell) = "retell";
+    /// Twilio Voice (twilio.com).
+    Twilio(twilio::Twilio) = "twilio";
 }
 
 impl Provider {
-    /// All providers with an adapter in this build.
-    pub const ALL: &'static [Self] = &[Self::Vapi];
-
-    /// Returns the name stored in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vapi => "vapi",
-        }
-    }
-
     /// Returns the provider with a stored or typed name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|provider| provider.as_str() == name)
-    }
-
-    /// Returns the adapter of the provider.
-    #[must_use]
-    pub fn adapter(self) -> &'static dyn Adapter {
-        match self {
-            Self::Vapi => &vapi::Vapi,
-        }
     }
 }
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// A webhook request as far as verification needs it. Header names are lower case.
-#[derive(Debug, Clone, Copy)]
-pub struct WebhookRequest<'a> {
-    /// All headers of the request, in order, with repetitions.
-    pub headers: &'a [(String, String)],
-    /// The exact bytes of the body; `None` while the body is not read.
-    pub body: Option<&'a [u8]>,
-    /// Current time in seconds since the Unix epoch, for signatures with a time limit.
-    pub now_unix: i64,
-}
-
-impl<'a> WebhookRequest<'a> {
-    /// Returns the value of a header that a signature depends on, without surrounding blanks;
-    /// `None` if it is absent or empty.
-    ///
-    /// # Errors
-    /// [`VerificationError::Repeated`]: each further value would cost one more pass over the body
-    /// before the sender is authenticated. [`VerificationError::Invalid`]: the value is not ASCII,
-    /// and signatures and times always are.
-    pub fn single(&self, name: &str) -> Result<Option<&'a str>, VerificationError> {
-        let named = self.headers.iter().filter(|(known, _)| known == name);
-        let mut values = named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty());
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(VerificationError::Repeated);
-        }
-        match value {
-            Some(value) if !value.is_ascii() => Err(VerificationError::Invalid),
-            value => Ok(value),
-        }
-    }
-}
-
-/// Reason why a webhook is not authenticated. The request is answered with 401 and audited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum VerificationError {
-    /// The request has neither a secret nor a signature.
-    #[error("the request carries no proof")]
-    Missing,
-    /// The secret or the signature is invalid.
-    #[error("the proof is wrong")]
-    Invalid,
-    /// The signature is valid, but its time is more than five minutes away.
-    #[error("the signed time is more than five minutes away")]
-    Expired,
-    /// The signature or its time is repeated. No signature is computed in this case.
-    #[error("the signature or its time is given more than once")]
-    Repeated,
-    /// The request has a signature over the body, and the body is not read yet.
-    #[error("the proof is a signature over the body, which was not read")]
-    BodyRequired,
-}
-
-impl VerificationError {
-    /// Returns the stable code for audit events and metrics.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Missing => "signature-missing",
-            Self::Invalid => "signature-invalid",
-            Self::Expired => "signature-expired",
-            Self::Repeated => "signature-repeated",
-            Self::BodyRequired => "signature-unchecked",
-        }
     }
 }
 
@@ -168,33 +127,6 @@ pub struct Routing {
     pub phone_number: Option<String>,
 }
 
-/// A tool call that the provider wants a result for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolRequest {
-    /// The provider's id, returned unchanged in the reply.
-    pub tool_call_id: Option<String>,
-    /// Name of the function.
-    pub tool: String,
-}
-
-/// Form of the response that the provider expects once the message is recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// An empty success.
-    Acknowledge,
-    /// One result for each tool call, in this order. The drafts have an entry for each, in the same
-    /// order.
-    ToolResults(Vec<ToolRequest>),
-    /// One result without an id (the old single-function shape).
-    FunctionResult(ToolRequest),
-    /// The assistant that takes the call.
-    Assistant,
-    /// A destination for a transfer; there is none to give.
-    Destination,
-    /// A fixed body in the provider's own shape that means "nothing".
-    Fixed(Value),
-}
-
 /// A translated message. `Debug` prints its kind and its events, and no personal data.
 #[derive(Clone)]
 pub struct Translation {
@@ -229,7 +161,7 @@ impl fmt::Debug for Translation {
     }
 }
 
-/// Verifies and translates the webhooks of one voice platform.
+/// Everything that depends on one voice platform.
 pub trait Adapter: Send + Sync {
     /// Verifies that the sender has the secret, in constant time. For each signature form of the
     /// provider, at most one pass over the body is made, whatever the headers are.
@@ -239,9 +171,67 @@ pub trait Adapter: Send + Sync {
     /// [`VerificationError::BodyRequired`], the caller reads the body and verifies again.
     fn verify(&self, secret: &str, request: &WebhookRequest<'_>) -> Result<(), VerificationError>;
 
-    /// Translates a body. `region` (ISO 3166-1 alpha-2) is the country of national phone numbers.
+    /// Decodes the message of a request to JSON, the input of [`Adapter::translate`]. The default is
+    /// the body of a POST, unchanged.
     ///
     /// # Errors
     /// [`TranslateError`]: the request is answered with 400 and nothing of it is stored.
-    fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, TranslateError>;
+    fn decode<'a>(&self, request: &WebhookRequest<'a>) -> Result<Cow<'a, [u8]>, TranslateError> {
+        if request.is_get() {
+            return Err(TranslateError::UnrecognizedMessage(
+                "expected a POST: this provider sends no message in a URL",
+            ));
+        }
+        Ok(Cow::Borrowed(request.body.unwrap_or_default()))
+    }
+
+    /// Translates a message in JSON. `region` (ISO 3166-1 alpha-2) is the country of national phone
+    /// numbers.
+    ///
+    /// # Errors
+    /// [`TranslateError`]: the request is answered with 400 and nothing of it is stored.
+    fn translate(
+        &self,
+        message: &[u8],
+        region: Option<&str>,
+    ) -> Result<Translation, TranslateError>;
+
+    /// Writes the reply of a message in the provider's format.
+    fn respond(&self, reply: &Reply, content: &ReplyContent<'_>) -> Value;
+
+    /// Returns the JSON Schemas of the replies: the text of an object with a name for each. A name
+    /// is unique among the providers.
+    fn reply_schemas(&self) -> &'static str;
+
+    /// Returns the kinds of messages that are counted separately.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Classifies a reason for the end of a call. Some reasons end an unanswered call as well as a
+    /// completed one; for these, `answered` decides.
+    fn outcome_of_reason(&self, reason: &str, answered: bool) -> Outcome;
+
+    /// Returns true if the reason means that a transfer did not reach its destination.
+    fn is_failed_transfer(&self, reason: &str) -> bool {
+        let _ = reason;
+        false
+    }
+
+    /// Returns true if the provider is a telephone carrier, which other platforms use for their
+    /// calls.
+    fn is_carrier(&self) -> bool {
+        false
+    }
+
+    /// Returns true if a text has the form of the provider's call ids. Only such an id of a carrier
+    /// is a fact of the call of a platform.
+    fn is_call_id(&self, id: &str) -> bool {
+        let _ = id;
+        true
+    }
+
+    /// Returns true if messages of this kind have a single spoken turn.
+    fn is_turn(&self, kind: &str) -> bool {
+        let _ = kind;
+        false
+    }
 }

@@ -13,8 +13,8 @@ use sqlx::PgConnection;
 use crate::compute::compute;
 use crate::seal::section_digests;
 
-pub use rejection::AppendRejection;
 use crate::placement::Placements;
+pub use rejection::AppendRejection;
 
 /// The optimistic concurrency check of an append on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

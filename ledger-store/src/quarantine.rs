@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use ledger_core::event::{QuarantineEvent, QuarantineReplayed};
 use ledger_core::ids::{KeyId, Position, QuarantineId, SourceId, TenantId};
+use ledger_core::provider::Provider;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -48,6 +49,8 @@ pub struct Replayed {
 pub struct OpenEntry {
     /// The fields that are not sealed.
     pub entry: Entry,
+    /// The platform of the source, whether or not the source is still enabled.
+    pub provider: Provider,
     /// The message body, with provider secrets removed.
     pub body: Zeroizing<Vec<u8>>,
     /// Digest of the content; `None` for entries of builds that did not store it.
@@ -165,9 +168,11 @@ impl Store {
     ) -> Result<Option<OpenEntry>, StoreError> {
         let mut tx = TenantTx::begin(&self.app, viewer).await?;
         let row = sqlx::query!(
-            "select quarantine_id, source_id, reason, received_at, replayed_at, replayed_to,
-                    replayed_position, body_sealed, content_sealed
-               from ledger.quarantine where tenant_id = $1 and quarantine_id = $2",
+            "select q.quarantine_id, q.source_id, q.reason, q.received_at, q.replayed_at,
+                    q.replayed_to, q.replayed_position, q.body_sealed, q.content_sealed, s.provider
+               from ledger.quarantine q
+               join ledger.sources s on s.tenant_id = q.tenant_id and s.source_id = q.source_id
+              where q.tenant_id = $1 and q.quarantine_id = $2",
             viewer.0,
             quarantine_id.0,
         )
@@ -176,6 +181,8 @@ impl Store {
         drop(tx);
         let Some(row) = row else { return Ok(None) };
         let corrupt = |column| StoreError::Corrupt { table: "ledger.quarantine", column };
+        let provider = Provider::parse(&row.provider)
+            .ok_or(StoreError::Corrupt { table: "ledger.sources", column: "provider" })?;
         let epoch = self.vault.epoch(viewer).await?;
         let open = || epoch.open_secret(&body_aad(quarantine_id), &row.body_sealed);
         let body = compute(row.body_sealed.len(), open).await;
@@ -198,7 +205,7 @@ impl Store {
             replayed_to: row.replayed_to,
             replayed_position: row.replayed_position,
         });
-        Ok(Some(OpenEntry { entry, body, content }))
+        Ok(Some(OpenEntry { entry, provider, body, content }))
     }
 
     /// Marks an entry as replayed and records the replay, with its actor, in the tenant's log, in

@@ -28,6 +28,7 @@ use crate::connections::Unread;
 use crate::ingest::{BodyBudgets, OutcomeCounter};
 use crate::limits::Limits;
 use crate::problem::{self, ApiError};
+use crate::public_url::PublicUrl;
 use crate::read_admission::ReadAdmission;
 use crate::read_budget::ReadBudget;
 use crate::{api, contract, headers, idempotency, ingest, ops};
@@ -65,6 +66,8 @@ pub struct App {
     pub read_budget: ReadBudget,
     /// Wakes requests that wait for a projection to reach a position.
     pub position_watch: PositionWatch,
+    /// The public address of the server, for signatures over URLs.
+    pub(crate) public_url: PublicUrl,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
     /// Becomes true during shutdown when the drain time for requests is over.
@@ -104,6 +107,7 @@ impl App {
             read_admission,
             read_budget: ReadBudget::default(),
             position_watch,
+            public_url: PublicUrl::default(),
             data_dir: None,
             shutdown,
         }

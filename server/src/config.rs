@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use origin::{EffectiveSetting, Origin, Variable};
 pub use proxies::Network;
 
+use crate::public_url;
+
 /// The config file that is read when no other is given.
 const FILE: &str = "call-ledger.toml";
 
@@ -96,6 +98,9 @@ pub struct Config {
     /// Addresses and networks of reverse proxies in front of `serve`.
     #[serde(deserialize_with = "proxies::list")]
     pub proxies: Vec<Network>,
+    /// The URL under which senders of webhooks reach the server, without the path of a route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// The PostgreSQL server's binaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_bin: Option<PathBuf>,
@@ -178,7 +183,14 @@ impl Setting {
             "proxies",
             "CALL_LEDGER_PROXIES",
             "Addresses and networks of reverse proxies in front of `serve`, such as `10.0.0.0/8`: the \
-             share of connections that each address has does not apply to them.",
+             share of connections that each address has does not apply to them, and their \
+             `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted.",
+        ),
+        setting(
+            "public_url",
+            "CALL_LEDGER_PUBLIC_URL",
+            "URL under which senders of webhooks reach the server, such as `https://ledger.example.com`: \
+             Twilio signs it. Without it the URL is taken from each request.",
         ),
         Self {
             flag: Some("--output"),
@@ -255,6 +267,7 @@ impl Default for Config {
             ops_listen: None,
             cors_origins: Vec::new(),
             proxies: Vec::new(),
+            public_url: None,
             pg_bin: None,
             pg_user: None,
             root_key: None,
@@ -288,6 +301,7 @@ impl Config {
             "ops_listen",
             "cors_origins",
             "proxies",
+            "public_url",
             "append_lanes",
             "connections",
             "max_body_bytes",
@@ -319,6 +333,9 @@ impl Config {
         }
         for origin in &config.cors_origins {
             cors::check(origin).map_err(|why| anyhow!("a setting cannot be used: {why}"))?;
+        }
+        if let Some(base) = &config.public_url {
+            public_url::check(base).map_err(|why| anyhow!("a setting cannot be used: {why}"))?;
         }
         if config.max_body_bytes > LARGEST_BODY {
             bail!("a setting cannot be used: max_body_bytes must be at most {LARGEST_BODY}");

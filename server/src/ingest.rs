@@ -1,4 +1,4 @@
-//! `POST /ingest/{source_id}`: authenticate, translate, record, respond. The response follows the
+//! `POST` and `GET /ingest/{source_id}`: authenticate, translate, record, respond. The response follows the
 //! commit.
 //!
 //! One webhook is one atomic append. A repeated delivery gets the response of the first one.
@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Extension;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use ledger_core::envelope::{Draft, Sections};
 use ledger_core::event::CallEvent;
@@ -71,7 +70,7 @@ const LEAVES_ANSWERS: [&str; 2] = ["tenant-not-active", "overloaded"];
 
 /// Returns the ingest route with its OpenAPI description.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(handler))
+    OpenApiRouter::new().routes(routes!(post_handler, get_handler))
 }
 
 /// Receive a webhook of a voice platform.
@@ -83,7 +82,10 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post, path = "/ingest/{source_id}", operation_id = "receive_webhook", tag = "ingest",
     params(("source_id" = String, Path, description = "The webhook source")),
-    request_body(content = Object, content_type = "application/json", description = "The platform's message"),
+    request_body(description = "The platform's message", content(
+        (Object = "application/json"),
+        (Object = "application/x-www-form-urlencoded"),
+    )),
     responses(
         (status = 200, body = WebhookAnswer, description = "Recorded, known, ignored, or the platform's own answer"),
         (status = 202, body = WebhookQuarantined, description = "Quarantined: the tenant could not be told"),
@@ -97,23 +99,83 @@ pub fn routes() -> OpenApiRouter<App> {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
-async fn handler(
+async fn post_handler(
     State(app): State<App>,
     Extension(RequestId(request_id)): Extension<RequestId>,
-    connection: Option<Extension<Arc<Place>>>,
+    connection: Connection,
+    source_id: PathId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    receive(app, request_id, connection, source_id, request).await
+}
+
+/// Receive a webhook in a URL.
+///
+/// The message is in the query, as some platforms send it if the callback is configured with the
+/// method GET. It is answered as a message in a body.
+#[utoipa::path(
+    get, path = "/ingest/{source_id}", operation_id = "receive_webhook_query", tag = "ingest",
+    params(("source_id" = String, Path, description = "The webhook source")),
+    responses(
+        (status = 200, body = WebhookAnswer, description = "Recorded, known, ignored, or the platform's own answer"),
+        (status = 202, body = WebhookQuarantined, description = "Quarantined: the tenant could not be told"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant takes no events any more"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is compressed"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn get_handler(
+    State(app): State<App>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    connection: Connection,
+    source_id: PathId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    // The router passes HEAD to handlers of GET.
+    if request.method() != Method::GET {
+        let detail = "this route does not take this method";
+        return Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
+    }
+    receive(app, request_id, connection, source_id, request).await
+}
+
+async fn receive(
+    app: App,
+    request_id: Uuid,
+    connection: Connection,
     PathId(source_id): PathId,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::not_found("source-not-found", "webhook source");
     let source_id = SourceId(source_id.ok_or_else(unknown)?);
     let connection = connection.map(|Extension(place)| place);
-    let request = IngestRequest::new(&app, request_id, connection, &headers);
+    let (parts, body) = request.into_parts();
+    let request = IngestRequest::new(&app, request_id, connection, &parts);
     match request.find_source(source_id).await {
         Ok(Some(source)) => request.handle(&source, body).await,
         Ok(None) => Err(unknown()),
         Err(failed) => request.fallback_response(source_id, body, failed).await,
     }
+}
+
+/// The connection of a request; absent in tests of the router alone.
+type Connection = Option<Extension<Arc<Place>>>;
+
+/// Returns the 400 response to a body that is no message of the provider.
+fn translate_error(refused: &TranslateError) -> ApiError {
+    let code = match refused {
+        TranslateError::NotUtf8 { .. } => "body-not-utf8",
+        TranslateError::NotJson { .. } => "body-not-json",
+        TranslateError::TooDeep { .. } => "body-too-deep",
+        TranslateError::TooMany { .. } => "body-too-complex",
+        TranslateError::UnrecognizedMessage(_) => "unrecognized-message",
+    };
+    ApiError::new(StatusCode::BAD_REQUEST, code, refused.to_string())
 }
 
 fn overloaded() -> ApiError {
@@ -173,16 +235,7 @@ impl WebhookDelivery<'_> {
             Ok::<_, TranslateError>((translation, content))
         };
         let translated = compute(body.len(), || stage::run(Stage::Translate, translate)).await;
-        translated.map_err(|refused| {
-            let code = match refused {
-                TranslateError::NotUtf8 { .. } => "body-not-utf8",
-                TranslateError::NotJson { .. } => "body-not-json",
-                TranslateError::TooDeep { .. } => "body-too-deep",
-                TranslateError::TooMany { .. } => "body-too-complex",
-                TranslateError::UnrecognizedMessage(_) => "unrecognized-message",
-            };
-            ApiError::new(StatusCode::BAD_REQUEST, code, refused.to_string())
-        })
+        translated.map_err(|refused| translate_error(&refused))
     }
 
     /// Returns the source's tenant or, for a shared source, the only tenant with a route for an id
@@ -230,7 +283,9 @@ impl WebhookDelivery<'_> {
                 Told::Failed(&first_answers)
             }
         };
-        Ok(response::provider_response(&reply, self.source.assistant_id.as_deref(), outcome))
+        let adapter = self.source.provider.adapter();
+        let assistant_id = self.source.assistant_id.as_deref();
+        Ok(response::provider_response(adapter, &reply, assistant_id, outcome))
     }
 
     /// Returns whether a body is translated again when its tenant is known, because national

@@ -16,6 +16,7 @@ pub mod instance;
 pub mod limits;
 pub mod ops;
 pub mod problem;
+mod public_url;
 pub mod read_admission;
 pub mod read_budget;
 pub mod service;

@@ -19,6 +19,7 @@ use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
 use crate::problem::chain;
+use crate::public_url::PublicUrl;
 use crate::telemetry;
 
 /// Time to send the 503 answers after the drain time.
@@ -40,6 +41,8 @@ pub struct NetworkSettings {
     pub cors_origins: Vec<String>,
     /// Addresses and networks of reverse proxies, to which no share of connections applies.
     pub proxies: Vec<Network>,
+    /// The URL under which senders reach the server; `None` takes it from each request.
+    pub public_url: Option<String>,
     /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,
 }
@@ -53,6 +56,7 @@ impl NetworkSettings {
             ops_listen: None,
             cors_origins: Vec::new(),
             proxies: Vec::new(),
+            public_url: None,
             data_dir: None,
         }
     }
@@ -64,6 +68,7 @@ impl NetworkSettings {
             ops_listen: config.ops_listen,
             cors_origins: config.cors_origins.clone(),
             proxies: config.proxies.clone(),
+            public_url: config.public_url.clone(),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
             ..Self::at(config.listen)
         }
@@ -144,6 +149,7 @@ impl Service {
         let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
         let mut app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
         app.engine = runner.health();
+        app.public_url = PublicUrl::new(network.public_url.as_deref());
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
         let metrics_upkeep = tokio::spawn(telemetry::metrics_upkeep(telemetry::metrics()));
         let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());

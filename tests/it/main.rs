@@ -30,6 +30,7 @@ mod plausible;
 mod previous_release;
 mod projection;
 mod projectors;
+mod providers;
 mod quarantine;
 mod read_models;
 mod reaper;

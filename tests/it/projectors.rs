@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use ledger_core::envelope::StreamKind;
 use ledger_core::event::Event;
 use ledger_core::event::upcast::decode;
-use ledger_core::ids::{Position, StreamId, TenantId};
+use ledger_core::ids::{KeyId, Position, StreamId, TenantId};
+use ledger_store::admin_events::Attribution;
 use ledger_store::tenants::NewTenant;
 use ledger_tests::{OwnDatabase, cluster, run};
 use projections::engine::{ParkedKeys, VersionTarget, apply, set_search_path};
@@ -204,9 +205,9 @@ fn the_engine_passes_the_actor_of_an_event_to_a_projector_that_asks_for_it() {
             timezone: "UTC".to_owned(),
         };
         let tenant_id = store.create_tenant(&new).await.expect("a tenant");
-        let (event, request_id) = (revoked(Uuid::nil()), Uuid::new_v4());
-        let recorded =
-            store.record_tenant_event(tenant_id, "key:7", request_id, &event, Vec::new()).await;
+        let by = Attribution::key(KeyId(Uuid::from_u128(7)), Uuid::nil());
+        let event = revoked(Uuid::nil());
+        let recorded = store.record_tenant_event(tenant_id, by, event, Vec::new()).await;
         let head = recorded.expect("it is appended").last;
         let mut conn = own.superuser().await;
         let begun = Instant::now();
@@ -218,7 +219,10 @@ fn the_engine_passes_the_actor_of_an_event_to_a_projector_that_asks_for_it() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{rows:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        assert_eq!(rows, [("key:7".to_owned(), 1), ("operator".to_owned(), head.0 - 1)]);
+        assert_eq!(
+            rows,
+            [(format!("key:{}", Uuid::from_u128(7)), 1), ("operator".to_owned(), head.0 - 1)]
+        );
         runner.stop().await;
         store.close().await;
     });

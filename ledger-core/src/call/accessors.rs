@@ -11,6 +11,7 @@ use crate::event::{Direction, Status};
 use crate::ids::Position;
 use crate::money::Cost;
 use crate::plausible;
+use crate::provider::{Adapter, Provider};
 
 impl Call {
     /// Returns the direction of the call.
@@ -83,8 +84,19 @@ impl Call {
     /// Returns the coarse outcome; `None` while the call has not ended.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
-        (self.status() == Some(Status::Ended))
-            .then(|| Outcome::of(self.ended_reason().unwrap_or_default(), self.was_answered()))
+        let of_reason = || {
+            let reason = self.ended_reason().unwrap_or_default();
+            self.adapter().map_or(Outcome::Unknown, |adapter| {
+                adapter.outcome_of_reason(reason, self.was_answered())
+            })
+        };
+        (self.status() == Some(Status::Ended)).then(of_reason)
+    }
+
+    /// Returns the adapter of the platform, which classifies its reasons. `None` for a platform
+    /// without an adapter in this build.
+    fn adapter(&self) -> Option<&'static dyn Adapter> {
+        Provider::parse(&self.provider).map(Provider::adapter)
     }
 
     /// Returns true if the assistant talked to a person: a message of the conversation was
@@ -128,7 +140,10 @@ impl Call {
     /// the reason for the end does not contradict it, or the reason itself is a transfer.
     #[must_use]
     pub fn is_transferred(&self) -> bool {
-        let has_failed = self.ended_reason().is_some_and(Outcome::is_failed_transfer);
+        let has_failed = self
+            .ended_reason()
+            .zip(self.adapter())
+            .is_some_and(|(reason, adapter)| adapter.is_failed_transfer(reason));
         (self.is_transfer_reported && !has_failed) || self.outcome() == Some(Outcome::Transferred)
     }
 
@@ -193,6 +208,13 @@ impl Call {
     #[must_use]
     pub fn turns(&self) -> Vec<Position> {
         self.turns.iter().map(|turn| turn.position).collect()
+    }
+
+    /// Returns the positions of the events with a link to a recording, in order of their times. The
+    /// recordings of a report are a part of its conversation instead.
+    #[must_use]
+    pub fn recordings(&self) -> Vec<Position> {
+        self.recordings.iter().map(|recording| recording.position).collect()
     }
 
     /// Returns the position of the event that has each part of the conversation.

@@ -78,6 +78,7 @@ fn call_facts() -> BoxedStrategy<CallFacts> {
         .prop_map(|((agent_id, phone_number_id), direction, times, is_test, (party, person))| {
             CallFacts {
                 provider: "vapi".into(),
+                carrier: None,
                 provider_call_id: Some("c-1".into()),
                 direction,
                 agent_id,
@@ -186,7 +187,7 @@ fn event() -> impl Strategy<Value = CallEvent> {
         }),
         1 => call_facts().prop_map(|call| {
             let artifacts = vec![ArtifactUploaded { kind: "log".into(), success: true }];
-            CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts })
+            CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts, has_link: true })
         }),
         3 => ended().prop_map(CallEvent::Ended),
         1 => (call_facts(), select(vec!["hang", "transcript"]), status).prop_map(

@@ -105,6 +105,9 @@ pub struct CallFacts {
     /// Id of the business's number at the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
+    /// The call at its telephone carrier, if the platform reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<CarrierCall>,
     /// Creation time of the call object at the platform: a lower bound of the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<DateTime<Utc>>,
@@ -127,6 +130,15 @@ pub struct CallFacts {
     /// the facts omit it (`plausible.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<String>,
+}
+
+/// The call at its telephone carrier, which is a provider of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierCall {
+    /// Stored name of the carrier.
+    pub provider: String,
+    /// Id of the call at the carrier.
+    pub call_id: String,
 }
 
 /// Facts of `call.started`.
@@ -234,6 +246,9 @@ pub struct CallRecordingAvailable {
     pub call: CallFacts,
     /// Artifacts that were uploaded, or failed to be.
     pub artifacts: Vec<ArtifactUploaded>,
+    /// True if the event has a sealed link to a recording.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_link: bool,
 }
 
 /// An artifact of a call, such as a recording.
@@ -292,7 +307,7 @@ pub struct CallEnded {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assistant_interruptions: Option<u32>,
     /// Sealed parts of the conversation: `transcript`, `summary`, `messages`, `structured_data`,
-    /// `evaluation`, `recordings`.
+    /// `evaluation`, `recordings`, `analysis`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conversation: Vec<String>,
 }

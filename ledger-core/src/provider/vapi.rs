@@ -8,16 +8,19 @@ mod conversation;
 mod cost;
 mod events;
 mod facts;
+mod kinds;
 mod message;
+mod outcome;
 mod performance;
-mod redact;
 mod report;
 pub mod report_fields;
-mod secret_text;
+mod response;
 mod tool_log;
 mod tools;
 mod verify;
 
+#[cfg(test)]
+mod carrier_tests;
 #[cfg(test)]
 mod field_tests;
 #[cfg(test)]
@@ -35,11 +38,32 @@ mod sample_tests;
 #[cfg(test)]
 mod tool_tests;
 
-use super::{Adapter, TranslateError, Translation, VerificationError, WebhookRequest};
+use serde_json::Value;
+
+use super::redact::{LinkNames, redact};
+use super::{
+    Adapter, Reply, ReplyContent, TranslateError, Translation, VerificationError, WebhookRequest,
+};
 use crate::envelope::{Draft, Sections};
 use crate::event::Presence;
 use crate::json::{Json, fact_id};
+use crate::outcome::Outcome;
 use message::Message;
+
+/// Fields with links to recordings and logs.
+const LINKS: LinkNames = &[
+    "recordingUrl",
+    "stereoRecordingUrl",
+    "videoRecordingUrl",
+    "combinedUrl",
+    "assistantUrl",
+    "customerUrl",
+    "stereoUrl",
+    "videoUrl",
+    "monoUrl",
+    "logUrl",
+    "pcapUrl",
+];
 
 /// The adapter for Vapi.
 pub struct Vapi;
@@ -53,12 +77,36 @@ impl Adapter for Vapi {
         let mut tree = Json::parse(body)?;
         // Canonical form of the body as sent: a body with another secret is another delivery.
         let canonical = tree.to_canonical();
-        redact::redact(&mut tree);
+        redact(&mut tree, LINKS);
         let raw = tree.to_compact();
         let quoted = tools::quoted_lists(&tree);
         let mut unquoted = tree;
         tools::unquote_lists(&mut unquoted, &quoted);
         translate(&unquoted, canonical, raw, region)
+    }
+
+    fn respond(&self, reply: &Reply, content: &ReplyContent<'_>) -> Value {
+        response::respond(reply, content)
+    }
+
+    fn reply_schemas(&self) -> &'static str {
+        include_str!("vapi/replies.json")
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        kinds::KINDS
+    }
+
+    fn outcome_of_reason(&self, reason: &str, answered: bool) -> Outcome {
+        outcome::of_reason(reason, answered)
+    }
+
+    fn is_failed_transfer(&self, reason: &str) -> bool {
+        outcome::is_failed_transfer(reason)
+    }
+
+    fn is_turn(&self, kind: &str) -> bool {
+        kinds::is_turn(kind)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use ledger_core::provider::Provider;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -21,7 +22,7 @@ macro_rules! words {
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                enumeration(concat!($($about),+).trim(), Self::ALL)
+                enumeration(concat!($($about),+).trim(), Self::ALL.iter().copied())
             }
         }
 
@@ -36,7 +37,8 @@ macro_rules! words {
         /// document here.
         #[must_use]
         pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
-            vec![$(($name::name().into_owned(), $name::schema())),+]
+            let provider = (ProviderName::name().into_owned(), ProviderName::schema());
+            vec![provider, $(($name::name().into_owned(), $name::schema())),+]
         }
     };
 }
@@ -66,8 +68,6 @@ words! {
     RecordingKind = "mono" | "stereo" | "assistant" | "customer" | "video";
     /// Kind of an agent.
     AgentKind = "assistant";
-    /// Name of a voice platform.
-    ProviderName = "vapi";
     /// Limit of a plan.
     PlanLimitName = "calls" | "minutes" | "cost_nanos" | "events";
     /// State of a tenant.
@@ -128,7 +128,24 @@ words! {
         | "decade" | "century" | "millennium";
 }
 
-fn enumeration(about: &str, all: &'static [&'static str]) -> RefOr<Schema> {
+/// Name of a voice platform with an adapter.
+#[derive(Debug)]
+pub struct ProviderName;
+
+impl PartialSchema for ProviderName {
+    fn schema() -> RefOr<Schema> {
+        let all = Provider::ALL.iter().map(|provider| provider.as_str());
+        enumeration("Name of a voice platform.", all)
+    }
+}
+
+impl ToSchema for ProviderName {
+    fn name() -> Cow<'static, str> {
+        "ProviderName".into()
+    }
+}
+
+fn enumeration(about: &str, all: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
     let schema = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
-    schema.enum_values(Some(all.iter().copied())).into()
+    schema.enum_values(Some(all)).into()
 }

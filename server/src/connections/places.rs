@@ -86,6 +86,7 @@ struct State {
 pub(crate) struct Place {
     places: Places,
     peer: Peer,
+    is_of_proxy: bool,
     state: Mutex<State>,
     close: Notify,
 }
@@ -146,7 +147,8 @@ impl Places {
         of_peer.open += 1;
         of_peer.unproven += 1;
         let (state, close) = (Mutex::default(), Notify::new());
-        let place = Arc::new(Place { places: self.clone(), peer, state, close });
+        let place =
+            Arc::new(Place { places: self.clone(), peer, is_of_proxy: is_proxy, state, close });
         table.begin_to_wait(&place);
         Some(Admitted { seat: Seat(place), is_hurried })
     }
@@ -248,6 +250,11 @@ impl OfPeer {
 impl Place {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true if the connection is from one of the configured proxies.
+    pub(crate) fn is_of_proxy(&self) -> bool {
+        self.is_of_proxy
     }
 
     /// Marks the connection as authenticated, after a request with a valid credential.

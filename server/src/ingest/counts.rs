@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{IngestOutcome, NO_SINGLE_ROUTE, response};
+use super::{IngestOutcome, NO_SINGLE_ROUTE};
 use crate::problem::ApiError;
 
 /// Interval between two writes of the counts.
@@ -208,7 +208,8 @@ impl OutcomeRecorder<'_> {
 
     /// Records the message type. Types are open text, so only listed ones are counted separately.
     pub(super) fn set_kind(&mut self, kind: &str) {
-        let known = response::KNOWN_KINDS.iter().copied().find(|known| *known == kind);
+        let kinds = self.source.provider.adapter().kinds();
+        let known = kinds.iter().copied().find(|known| *known == kind);
         self.kind = known.unwrap_or(OTHER);
     }
 

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use ledger_core::envelope::Draft;
 use ledger_core::ids::{KeyId, Position, QuarantineId, TenantId};
-use ledger_core::provider::{Provider, Routing};
+use ledger_core::provider::Routing;
 use ledger_store::Store;
 use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
@@ -51,7 +51,7 @@ pub async fn replay(
     key_id: Option<KeyId>,
     request_id: Uuid,
 ) -> Result<Replay, ApiError> {
-    let OpenEntry { entry, body, content } = open(store, viewer, quarantine_id).await?;
+    let OpenEntry { entry, body, content, .. } = open(store, viewer, quarantine_id).await?;
     if let Some(replayed) = &entry.replayed {
         let (tenant_id, position) = (replayed.tenant_id, replayed.position);
         return Ok(Replay { quarantine_id, tenant_id, position, was_known: true });
@@ -84,9 +84,7 @@ pub async fn routing_candidates(
     viewer: TenantId,
     quarantine_id: QuarantineId,
 ) -> Result<(Entry, RoutingCandidates), ApiError> {
-    let OpenEntry { entry, body, .. } = open(store, viewer, quarantine_id).await?;
-    let source = store.find_source(entry.source_id).await?;
-    let provider = source.map_or(Provider::Vapi, |source| source.provider);
+    let OpenEntry { entry, provider, body, .. } = open(store, viewer, quarantine_id).await?;
     let translated = compute(body.len(), || provider.adapter().translate(&body, None)).await;
     let translation = translated.map_err(|refused| {
         ApiError::internal(&format_args!("a quarantined body cannot be read: {refused}"))

@@ -1,15 +1,19 @@
 //! Admission of a webhook: finds the source, reserves memory for the body and authenticates the
 //! sender. Does not interpret the message.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::OriginalUri;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use ledger_core::event::AccessDenied;
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_core::provider::{Provider, Reply, VerificationError, WebhookRequest};
+use ledger_core::provider::{Provider, Reply, TranslateError, VerificationError, WebhookRequest};
 use ledger_store::compute::compute;
 use ledger_store::source::Source;
 use ledger_store::stage::{self, Stage};
@@ -19,7 +23,7 @@ use uuid::Uuid;
 use super::admission::{BodyPermit, SMALL_BODY, Sender};
 use super::counts::OutcomeRecorder;
 use super::response::Told;
-use super::{WebhookDelivery, body, overloaded, response, unavailable};
+use super::{WebhookDelivery, body, overloaded, response, translate_error, unavailable};
 use crate::app::App;
 use crate::connections;
 use crate::problem::ApiError;
@@ -42,6 +46,9 @@ pub(super) struct IngestRequest<'a> {
     /// The headers as text, for verification. A value that is not text still counts as a header,
     /// but never verifies.
     texts: Vec<(String, String)>,
+    method: &'a Method,
+    /// The URL as the sender has it.
+    url: String,
 }
 
 impl<'a> IngestRequest<'a> {
@@ -49,13 +56,18 @@ impl<'a> IngestRequest<'a> {
         app: &'a App,
         request_id: Uuid,
         connection: Option<Arc<connections::Place>>,
-        headers: &'a HeaderMap,
+        parts: &'a Parts,
     ) -> Self {
+        let headers = &parts.headers;
         let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
             (name.as_str().to_owned(), value.to_str().unwrap_or(NO_TEXT).to_owned())
         };
         let texts = headers.iter().map(text).collect();
-        Self { app, request_id, connection, headers, texts }
+        let is_of_proxy = connection.as_ref().is_some_and(|connection| connection.is_of_proxy());
+        // As received: the path may have lost a slash since.
+        let target = parts.extensions.get().map_or(&parts.uri, |OriginalUri(target)| target);
+        let url = app.public_url.of(target, headers, is_of_proxy);
+        Self { app, request_id, connection, headers, texts, method: &parts.method, url }
     }
 
     /// Looks up the source, with a timeout.
@@ -118,6 +130,7 @@ impl<'a> IngestRequest<'a> {
         }
         self.prove_connection();
         recorder.set_read();
+        let body = self.decode(source, body).map_err(|refused| translate_error(&refused))?;
         let delivery =
             WebhookDelivery { store: &self.app.store, source, request_id: self.request_id };
         let understood = delivery
@@ -131,6 +144,15 @@ impl<'a> IngestRequest<'a> {
         }
         let body = delivery.needs_body(translation).then_some(body);
         delivery.answer(body, understood, recorder).await
+    }
+
+    /// Decodes the message to JSON. A body that is JSON already is not copied.
+    fn decode(&self, source: &Source, body: Vec<u8>) -> Result<Vec<u8>, TranslateError> {
+        let request = self.webhook(Some(&body), self.app.store.clock().now());
+        match source.provider.adapter().decode(&request)? {
+            Cow::Borrowed(same) if same.len() == body.len() => Ok(body),
+            other => Ok(other.into_owned()),
+        }
     }
 
     /// Fallback when the source cannot be looked up: tool calls are answered "nothing was done".
@@ -163,11 +185,13 @@ impl<'a> IngestRequest<'a> {
         };
         let body = read?;
         let adapters = Provider::ALL.iter().map(|provider| provider.adapter());
-        let mut replies =
-            adapters.filter_map(|adapter| Some(adapter.translate(&body, None).ok()?.reply));
-        let find = || replies.find(|reply| *reply != Reply::Acknowledge);
+        let mut replies = adapters
+            .filter_map(|adapter| Some((adapter, adapter.translate(&body, None).ok()?.reply)));
+        let find = || replies.find(|(_, reply)| *reply != Reply::Acknowledge);
         match compute(body.len(), find).await {
-            Some(reply) => Ok(response::provider_response(&reply, None, Told::Failed(&[]))),
+            Some((adapter, reply)) => {
+                Ok(response::provider_response(adapter, &reply, None, Told::Failed(&[])))
+            }
             None => Err(failed),
         }
     }
@@ -229,6 +253,17 @@ impl<'a> IngestRequest<'a> {
         encodings.into_iter().any(|encoding| encoding != "identity")
     }
 
+    /// Returns the request for the adapter.
+    fn webhook<'b>(&'b self, body: Option<&'b [u8]>, now: DateTime<Utc>) -> WebhookRequest<'b> {
+        WebhookRequest {
+            method: self.method.as_str(),
+            url: &self.url,
+            headers: &self.texts,
+            body,
+            now_unix: now.timestamp(),
+        }
+    }
+
     /// Verifies the sender's secret against the headers and, if read, the body.
     async fn verify_sender(
         &self,
@@ -236,7 +271,7 @@ impl<'a> IngestRequest<'a> {
         body: Option<&[u8]>,
     ) -> Result<(), VerificationError> {
         let now = self.app.store.clock().now();
-        let proof = WebhookRequest { headers: &self.texts, body, now_unix: now.timestamp() };
+        let proof = self.webhook(body, now);
         let verify_sender = |secret: &str| match &source.signature {
             Some(scheme) => scheme.verify(secret, &proof),
             None => source.provider.adapter().verify(secret, &proof),

@@ -1,4 +1,4 @@
-//! Responses in the platform's format. Tool calls and requests are answered with 200 even if the
+//! Responses to webhooks. The adapter writes those in the platform's format. Tool calls and requests are answered with 200 even if the
 //! ledger failed: the platform ignores other status codes, and the assistant needs text to say.
 
 mod shapes;
@@ -7,15 +7,12 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ledger_core::envelope::Draft;
-use ledger_core::provider::{Reply, ToolRequest};
+use ledger_core::provider::{Adapter, Reply, ReplyContent, ToolReply};
 use ledger_store::append::Appended;
 use ledger_store::record::FirstAnswer;
 use serde_json::{Value, json};
 
-use self::shapes::{
-    WebhookAcknowledged, WebhookAssistant, WebhookDocuments, WebhookFunctionResult, WebhookRefusal,
-    WebhookToolResult, WebhookToolResults,
-};
+use self::shapes::WebhookAcknowledged;
 use super::{IngestOutcome, is_tool_call};
 
 pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
@@ -37,41 +34,6 @@ const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call 
 
 /// Text for the assistant when no transfer destination is configured.
 const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
-
-/// Message types counted separately; also the values of the metric label `kind`.
-pub(super) const KNOWN_KINDS: &[&str] = &[
-    "assistant-request",
-    "assistant.speechStarted",
-    "assistant.started",
-    "call-object",
-    "call.artifact.upload",
-    "call.delete.failed",
-    "call.deleted",
-    "chat.created",
-    "chat.deleted",
-    "conversation-update",
-    "end-of-call-report",
-    "function-call",
-    "handoff-destination-request",
-    "hang",
-    "knowledge-base-request",
-    "language-change-detected",
-    "model-output",
-    "phone-call-control",
-    "session.created",
-    "session.deleted",
-    "session.updated",
-    "speech-update",
-    "status-update",
-    "tool-calls",
-    "transcript",
-    "transfer-destination-request",
-    "transfer-update",
-    "untyped",
-    "user-interrupted",
-    "voice-input",
-    "voice-request",
-];
 
 /// Writes the response into each tool call draft, before it is sealed.
 pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
@@ -117,73 +79,47 @@ impl Told<'_> {
         }
     }
 
-    /// Returns the result and the error of the nth tool call; one of them is set.
-    fn of_tool(self, nth: usize) -> (Option<String>, Option<String>) {
+    /// Returns the result of one of the tool calls.
+    fn of_tool(self, nth: usize) -> ToolReply {
         let first = match self {
             Self::Recorded(_) => None,
             Self::Failed(first_answers) => first_answers.get(nth),
         };
         match first {
-            None | Some(FirstAnswer::Unknown) => (None, Some(self.error_text(NOT_CONFIGURED))),
-            Some(FirstAnswer::Unreadable) => (None, Some(UNREADABLE.to_owned())),
+            None | Some(FirstAnswer::Unknown) => Err(self.error_text(NOT_CONFIGURED)),
+            Some(FirstAnswer::Unreadable) => Err(UNREADABLE.to_owned()),
             Some(FirstAnswer::Answered(answer)) => match answer.get("error") {
-                Some(error) => (None, Some(text(error))),
-                None => (Some(text(answer.get("result").unwrap_or(answer))), None),
+                Some(error) => Err(text(error)),
+                None => Ok(text(answer.get("result").unwrap_or(answer))),
             },
         }
     }
 }
 
-/// Builds the response in the platform's format.
+/// Returns the reply to a message, written by the adapter.
 pub(super) fn provider_response(
+    adapter: &dyn Adapter,
     reply: &Reply,
     assistant_id: Option<&str>,
     told: Told<'_>,
 ) -> Response {
-    let body = match reply {
-        Reply::Acknowledge => {
-            WebhookAnswer::Acknowledged(WebhookAcknowledged { status: "recorded", position: None })
-        }
-        Reply::ToolResults(requests) => {
-            let results = requests.iter().enumerate();
-            let results = results.map(|(nth, request)| tool_result(request, told.of_tool(nth)));
-            WebhookAnswer::ToolResults(WebhookToolResults { results: results.collect() })
-        }
-        Reply::FunctionResult(_) => {
-            let (result, error) = told.of_tool(0);
-            let result = result.or(error).unwrap_or_default();
-            WebhookAnswer::Function(WebhookFunctionResult { result })
-        }
-        // The choice of the assistant is independent of the log, so it is sent even if the ledger
-        // failed.
-        Reply::Assistant => match assistant_id {
-            Some(assistant_id) => {
-                let assistant_id = assistant_id.to_owned();
-                WebhookAnswer::Assistant(WebhookAssistant { assistant_id })
-            }
-            None => WebhookAnswer::Refused(WebhookRefusal { error: told.error_text(NO_ASSISTANT) }),
-        },
-        Reply::Destination => {
-            WebhookAnswer::Refused(WebhookRefusal { error: told.error_text(NO_DESTINATION) })
-        }
-        Reply::Fixed(body) => WebhookAnswer::Documents(WebhookDocuments(body.clone())),
+    let tools: Vec<ToolReply> = (0..reply.tool_calls()).map(|nth| told.of_tool(nth)).collect();
+    let when_recorded = match reply {
+        Reply::Assistant => NO_ASSISTANT,
+        _ => NO_DESTINATION,
     };
-    let response = Json(body).into_response();
+    let error = told.error_text(when_recorded);
+    // Which assistant takes the call is no statement about the log, so it is sent even if the ledger
+    // failed.
+    let content = ReplyContent { assistant_id, tools: &tools, error: &error };
+    let response = Json(WebhookAnswer(adapter.respond(reply, &content))).into_response();
     match told {
         Told::Recorded(appended) => with_position(response, &appended),
         Told::Failed(_) => response,
     }
 }
 
-fn tool_result(
-    request: &ToolRequest,
-    (result, error): (Option<String>, Option<String>),
-) -> WebhookToolResult {
-    let tool_call_id = request.tool_call_id.clone();
-    WebhookToolResult { tool_call_id, name: request.tool.clone(), result, error }
-}
-
-/// Returns text unchanged and any other value as JSON.
+/// Text as it is, anything else as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

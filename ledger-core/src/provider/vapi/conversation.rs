@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::cost;
 use super::message::{Message, filled, object, text};
 use super::tools::filled_text;
 use crate::json::Json;
-use crate::personal::{Conversation, Recording, Turn};
+use crate::personal::{Analysis, Conversation, Recording, Turn};
 
 /// Returns the parts of the conversation in the message.
 pub(super) fn conversation(message: &Message<'_>) -> Conversation {
@@ -16,24 +17,9 @@ pub(super) fn conversation(message: &Message<'_>) -> Conversation {
         structured_data: structured_data(message),
         evaluation: message.lookup("successEvaluation", filled).map(Json::to_value),
         recordings: recordings(message),
+        analysis: cost::summary_model(message)
+            .map(|model| Analysis { model_version: Some(model), ..Analysis::default() }),
     }
-}
-
-/// Returns the names of the present parts, for the facts.
-pub(super) fn parts(conversation: &Conversation) -> Vec<String> {
-    let parts = [
-        ("transcript", conversation.transcript.is_some()),
-        ("summary", conversation.summary.is_some()),
-        ("messages", !conversation.messages.is_empty()),
-        ("structured_data", conversation.structured_data.is_some()),
-        ("evaluation", conversation.evaluation.is_some()),
-        ("recordings", !conversation.recordings.is_empty()),
-    ];
-    parts
-        .into_iter()
-        .filter(|(_, is_present)| *is_present)
-        .map(|(name, _)| name.to_owned())
-        .collect()
 }
 
 /// Returns the single turn of a `transcript` message.

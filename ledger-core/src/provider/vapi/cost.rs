@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::message::Message;
 use super::report::unreadable;
-use crate::json::Json;
+use crate::json::{Json, fact_text};
 use crate::money::{Cost, CostParts, Nanos};
 use crate::plausible::{self, FieldValue, add_implausible};
 
@@ -124,6 +124,18 @@ fn parts<'m>(place: &'m Json<'m>) -> impl Iterator<Item = CostParts> + 'm {
         })
     });
     named.chain(listed).flatten()
+}
+
+/// Returns the model of the summary, which is only stated with its cost.
+pub(super) fn summary_model(message: &Message<'_>) -> Option<String> {
+    let places = message.cost_objects().into_iter().flatten();
+    let is_summary = |entry: &&Json<'_>| {
+        is_of_type(entry, "analysis")
+            && entry.get("analysisType").and_then(Json::as_str) == Some("summary")
+    };
+    let entry = places.flat_map(entries).flatten().find(is_summary)?;
+    let model = entry.path(&["model", "model"]).and_then(Json::as_str);
+    model.filter(|model| !model.trim().is_empty()).map(fact_text)
 }
 
 /// Returns `costBreakdown` and `costs` where they are objects (`{"total": …, "stt": …}`).

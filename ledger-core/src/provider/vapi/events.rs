@@ -184,7 +184,8 @@ fn artifacts(message: &Message<'_>, call: CallFacts) -> EventDraft {
     if artifacts.is_empty() {
         return received(message, call);
     }
-    EventDraft::new(CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts }))
+    let available = CallRecordingAvailable { call, artifacts, has_link: false };
+    EventDraft::new(CallEvent::RecordingAvailable(available))
 }
 
 fn tool_calls(

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 
 use super::message::{Message, direction_word, id, id_of, object, text};
 use crate::envelope::{Correlation, StreamKind};
-use crate::event::{CallFacts, PartyFacts, Presence, Status};
+use crate::event::{CallFacts, CarrierCall, PartyFacts, Presence, Status};
 use crate::identity::{self, Handle, normal_name, read_number};
 use crate::json::{Json, fact_id};
 use crate::personal::Party;
 use crate::phone::{Phone, normalise_phone};
 use crate::plausible::{FieldValue, add_implausible};
-use crate::provider::Routing;
+use crate::provider::{Routing, field};
 
 /// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
@@ -34,6 +34,7 @@ pub(super) fn call_facts(
         direction: message.call_field("type", |value| direction_word(value.as_str()?)),
         agent_id: in_facts(assistant_id(message)),
         phone_number_id: in_facts(phone_number_id(message)),
+        carrier: carrier_call(message),
         created_at: created_at.plausible(),
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
@@ -74,6 +75,12 @@ pub(super) fn correlation(message: &Message<'_>) -> Correlation {
         _ => call.or(chat).or(session),
     };
     named.map_or(Correlation::None, |(kind, id)| Correlation::Named(kind, id.to_owned()))
+}
+
+/// Returns the call at its carrier, from the platform's own call object.
+fn carrier_call(message: &Message<'_>) -> Option<CarrierCall> {
+    let carrier = message.call_field("phoneCallProvider", text)?;
+    field::carrier_call(carrier, message.call_field("phoneCallProviderId", id)?)
 }
 
 /// Returns the ids by which a shared source finds the tenant, from the platform's own objects.

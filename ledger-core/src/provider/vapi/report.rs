@@ -33,7 +33,7 @@ pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, 
         turns: performance::turns(message),
         user_interruptions: performance::user_interruptions(message),
         assistant_interruptions: performance::assistant_interruptions(message),
-        conversation: conversation::parts(&conversation),
+        conversation: conversation.parts(),
     };
     let conversation = Some(conversation).filter(|_| !ended.conversation.is_empty());
     let sections = Sections { conversation, tool_io, ..Sections::default() };

@@ -104,7 +104,16 @@ mod tests {
     fn verify_with(secret: &str, headers: &[(&str, &str)]) -> Result<(), VerificationError> {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        verify(secret, &WebhookRequest { headers: &headers, body: Some(BODY), now_unix: NOW })
+        verify(
+            secret,
+            &WebhookRequest {
+                method: "POST",
+                url: "",
+                headers: &headers,
+                body: Some(BODY),
+                now_unix: NOW,
+            },
+        )
     }
 
     fn tag(timestamp: &str) -> hmac::Tag {
@@ -235,7 +244,16 @@ mod tests {
         let unread = |headers: &[(&str, &str)]| {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-            verify(SECRET, &WebhookRequest { headers: &headers, body: None, now_unix: NOW })
+            verify(
+                SECRET,
+                &WebhookRequest {
+                    method: "POST",
+                    url: "",
+                    headers: &headers,
+                    body: None,
+                    now_unix: NOW,
+                },
+            )
         };
         let (signed, timed) = (("x-signature", "00"), ("x-timestamp", "1790000000"));
         assert_eq!(unread(&[signed, timed]), Err(VerificationError::BodyRequired));

@@ -210,8 +210,12 @@ pub fn section_positions(call: &Call) -> Vec<i64> {
     let tools = call.tool_calls();
     let done = tools.iter().flat_map(|tool| tool.io.iter().map(|io| io.position));
     let turns = turn_positions(call).into_iter();
-    let mut positions: Vec<i64> =
-        conversation.chain(done).chain(turns).map(|Position(position)| position).collect();
+    let mut positions: Vec<i64> = conversation
+        .chain(done)
+        .chain(turns)
+        .chain(call.recordings())
+        .map(|Position(position)| position)
+        .collect();
     positions.sort_unstable();
     positions.dedup();
     positions

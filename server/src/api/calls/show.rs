@@ -8,6 +8,7 @@ use axum::response::Response;
 use chrono::DateTime;
 use ledger_core::call::Call;
 use ledger_core::ids::Position;
+use ledger_core::personal::Conversation;
 use ledger_store::compute::compute;
 use ledger_store::read;
 use projections::calls::find;
@@ -17,7 +18,9 @@ use super::personal::{
     OpenedEvent, open_events, open_parties, read_within_budget, remove_raw_body, section_positions,
     turn_positions,
 };
-use super::view::{CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView};
+use super::view::{
+    AnalysisView, CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView,
+};
 use crate::api::{Params, PathId, begin_consistent_read, opened_page, times, whole_number};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -133,7 +136,9 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         kind: one.kind.clone(),
         url: one.url.clone(),
     };
+    let source = view.provider.clone();
     CallDetail {
+        analysis: analysis(source, part("analysis"), part("summary")),
         call: view,
         summary: part("summary").and_then(|section| section.summary.clone()),
         transcript: part("transcript").and_then(|section| section.transcript.clone()),
@@ -146,8 +151,11 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         structured_data: part("structured_data")
             .and_then(|section| section.structured_data.clone()),
         recordings: opened.map(|_| {
-            part("recordings")
-                .into_iter()
+            let reported = part("recordings").into_iter();
+            let positions = call.recordings();
+            let single = positions.iter().filter_map(|Position(at)| opened?.get(at));
+            reported
+                .chain(single.filter_map(|event| event.conversation.as_ref()))
                 .flat_map(|section| &section.recordings)
                 .map(recording)
                 .collect()
@@ -155,6 +163,24 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         notes: Vec::new(),
         tool_calls: call.tool_calls().iter().map(|tool| tool_view(tool, opened)).collect(),
     }
+}
+
+/// Returns the analysis: the summary, and the section with the rest of it.
+fn analysis(
+    source: String,
+    analysis: Option<&Conversation>,
+    summary: Option<&Conversation>,
+) -> Option<AnalysisView> {
+    let rest = analysis.and_then(|section| section.analysis.clone()).unwrap_or_default();
+    let summary = summary.and_then(|section| section.summary.clone());
+    let is_reported = summary.is_some() || rest.sentiment.is_some() || rest.intent.is_some();
+    is_reported.then_some(AnalysisView {
+        sentiment: rest.sentiment,
+        intent: rest.intent,
+        summary,
+        source,
+        model_version: rest.model_version,
+    })
 }
 
 /// A tool call with the arguments and the result of highest precedence.

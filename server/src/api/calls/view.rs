@@ -233,10 +233,27 @@ pub struct CallDetail {
     pub structured_data: Option<Value>,
     /// Links to recordings.
     pub recordings: Option<Vec<RecordingView>>,
+    /// Analysis by the platform's model: claims, not evidence. Null if it reported none.
+    pub analysis: Option<AnalysisView>,
     /// Notes on the call; always empty today.
     pub notes: Vec<Value>,
     /// Tool calls in the order they were made.
     pub tool_calls: Vec<ToolCallView>,
+}
+
+/// Analysis of a call by the platform, as reported. Unknown fields are null.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AnalysisView {
+    /// Sentiment of the person, in the platform's words.
+    pub sentiment: Option<String>,
+    /// Intent of the person, in the platform's words.
+    pub intent: Option<String>,
+    /// Summary of the call.
+    pub summary: Option<String>,
+    /// The platform that reported the analysis.
+    pub source: String,
+    /// Model that made the analysis, with its version as far as reported.
+    pub model_version: Option<String>,
 }
 
 /// A turn of the conversation.

@@ -20,15 +20,19 @@ const MAX_NESTING: usize = 4;
 /// Ids that are returned to the platform unchanged. Their form is not checked for secrets.
 const KEPT_IDS: [&str; 2] = ["id", "toolCallId"];
 
+/// Names of a provider's fields with links to recordings and logs. The query string of such a link is
+/// the permission to open it, so it stays; a password in it is removed.
+pub(super) type LinkNames = &'static [&'static str];
+
 /// Removes all secrets from a tree.
-pub(super) fn redact(tree: &mut Json<'_>) {
-    redact_value(tree, MAX_NESTING);
+pub(super) fn redact(tree: &mut Json<'_>, links: LinkNames) {
+    redact_value(tree, MAX_NESTING, links);
 }
 
 /// Redacts a value. Returns true if anything was removed.
-fn redact_value(value: &mut Json<'_>, nesting: usize) -> bool {
+fn redact_value(value: &mut Json<'_>, nesting: usize, links: LinkNames) -> bool {
     match value {
-        Json::String(text) => match redacted_text(text, nesting) {
+        Json::String(text) => match redacted_text(text, nesting, links) {
             Some(redacted) => {
                 *text = Cow::Owned(redacted);
                 true
@@ -36,49 +40,41 @@ fn redact_value(value: &mut Json<'_>, nesting: usize) -> bool {
             None => false,
         },
         Json::Array(items) => {
-            items.iter_mut().fold(false, |cut, item| redact_value(item, nesting) | cut)
+            items.iter_mut().fold(false, |cut, item| redact_value(item, nesting, links) | cut)
         }
-        Json::Object(fields) => redact_fields(fields, nesting),
+        Json::Object(fields) => redact_fields(fields, nesting, links),
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 
-fn redact_fields(fields: &mut [(Cow<'_, str>, Json<'_>)], nesting: usize) -> bool {
+fn redact_fields(
+    fields: &mut [(Cow<'_, str>, Json<'_>)],
+    nesting: usize,
+    links: LinkNames,
+) -> bool {
     let is_secret_pair = is_secret_header(fields);
     fields.iter_mut().fold(false, |cut, (key, value)| {
         let is_secret =
             is_secret_name(key) || (is_secret_pair && key.eq_ignore_ascii_case("value"));
         let was_cut = if is_secret {
             remove(value)
-        } else if let Some(link) = link(key, value) {
+        } else if let Some(link) = link(key, value, links) {
             cut_password(link)
         } else if KEPT_IDS.contains(&key.as_ref()) && value.as_str().is_some() {
             false
         } else {
-            redact_value(value, nesting)
+            redact_value(value, nesting, links)
         };
         was_cut | cut
     })
 }
 
-/// Fields with links to recordings and logs. The query string of such a link is the permission to
-/// open it.
-const LINKS: [&str; 11] = [
-    "recordingUrl",
-    "stereoRecordingUrl",
-    "videoRecordingUrl",
-    "combinedUrl",
-    "assistantUrl",
-    "customerUrl",
-    "stereoUrl",
-    "videoUrl",
-    "monoUrl",
-    "logUrl",
-    "pcapUrl",
-];
-
-fn link<'t, 'v>(key: &str, value: &'t mut Json<'v>) -> Option<&'t mut Cow<'v, str>> {
-    let is_link = LINKS.contains(&key) || (key.starts_with("presigned") && key.ends_with("Url"));
+fn link<'t, 'v>(
+    key: &str,
+    value: &'t mut Json<'v>,
+    links: LinkNames,
+) -> Option<&'t mut Cow<'v, str>> {
+    let is_link = links.contains(&key) || (key.starts_with("presigned") && key.ends_with("Url"));
     match value {
         Json::String(text) if is_link && text.trim_start().starts_with("http") => Some(text),
         _ => None,
@@ -112,10 +108,10 @@ fn remove(value: &mut Json<'_>) -> bool {
 }
 
 /// Returns the text without its secrets; `None` if it has none.
-fn redacted_text(text: &str, nesting: usize) -> Option<String> {
+fn redacted_text(text: &str, nesting: usize, links: LinkNames) -> Option<String> {
     let may_be_json = nesting > 0 && text.trim_start().starts_with(['{', '[']);
     match Some(text).filter(|_| may_be_json).map(|text| Json::parse(text.as_bytes())) {
-        Some(Ok(mut inner)) => redact_value(&mut inner, nesting - 1)
+        Some(Ok(mut inner)) => redact_value(&mut inner, nesting - 1, links)
             .then(|| String::from_utf8_lossy(&inner.to_compact()).into_owned()),
         _ => secret_text::redact(text),
     }
@@ -165,7 +161,7 @@ mod tests {
 
     fn redacted(text: &str) -> String {
         let mut tree = Json::parse(text.as_bytes()).expect("JSON");
-        redact(&mut tree);
+        redact(&mut tree, &[]);
         String::from_utf8(tree.to_compact()).expect("UTF-8")
     }
 
