@@ -28,6 +28,8 @@ mod quarantine;
 mod rights;
 #[path = "cli/serve.rs"]
 mod serve;
+#[path = "cli/tenant.rs"]
+mod tenant;
 #[path = "cli/test_dir.rs"]
 mod test_dir;
 
@@ -213,6 +215,9 @@ fn every_command_has_a_help_text() {
         &["serve", "--help"],
         &["tenant", "create", "--help"],
         &["tenant", "plan", "--help"],
+        &["tenant", "update", "--help"],
+        &["settings", "show", "--help"],
+        &["settings", "set", "--help"],
         &["tenant", "freeze", "--help"],
         &["tenant", "thaw", "--help"],
         &["tenant", "close", "--help"],
