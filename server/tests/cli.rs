@@ -30,6 +30,8 @@ mod quarantine;
 mod rights;
 #[path = "cli/serve.rs"]
 mod serve;
+#[path = "cli/tenant.rs"]
+mod tenant;
 #[path = "cli/test_dir.rs"]
 mod test_dir;
 
@@ -215,6 +217,9 @@ fn every_command_has_a_help_text() {
         &["serve", "--help"],
         &["tenant", "create", "--help"],
         &["tenant", "plan", "--help"],
+        &["tenant", "update", "--help"],
+        &["settings", "show", "--help"],
+        &["settings", "set", "--help"],
         &["tenant", "freeze", "--help"],
         &["tenant", "thaw", "--help"],
         &["tenant", "close", "--help"],

@@ -1,8 +1,11 @@
 //! Row security under the application's role, for queries without a tenant condition.
 
-use ledger_core::ids::TenantId;
+use std::time::Duration;
+
+use ledger_core::ids::{KeyId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_store::TenantTx;
+use ledger_store::command_answers::RepeatableRequest;
 use ledger_store::source::RouteKind;
 use ledger_store::tenants::{Limit, PlanLimits};
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
@@ -10,6 +13,18 @@ use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use uuid::Uuid;
+
+/// Claims an Idempotency-Key of a tenant.
+async fn claim_command(ledger: &TestLedger, tenant: &TestTenant) {
+    let request = RepeatableRequest {
+        tenant_id: tenant.tenant_id,
+        key_id: KeyId(tenant.tenant_id.0),
+        idempotency_key: b"town",
+        content: b"",
+    };
+    let lease = Duration::from_mins(1);
+    ledger.store.claim_command(&request, &[7; 32], lease).await.expect("a claim");
+}
 
 /// Two tenants with rows in every table, in a separate database.
 struct TwoTenants {
@@ -33,6 +48,7 @@ impl TwoTenants {
                 .expect("a route");
             let limits = PlanLimits { calls: Limit::new(1000), ..PlanLimits::default() };
             ledger.store.set_plan_limits(tenant.tenant_id, limits).await.expect("a plan");
+            claim_command(&ledger, tenant).await;
             // First a call without a person, then with one: this creates a link.
             tenant.post_ok(messages::status("town", "in-progress").to_string()).await;
             let report = messages::from(
