@@ -144,10 +144,10 @@ fn one_slot_is_taken_once_and_every_free_slot_is_taken_on_two_servers() {
             }
         }
         accepted.sort();
-        let mut stored = taken(&own, tenant_id, "monday").await;
-        stored.sort();
-        assert_eq!(stored, accepted);
-        assert_eq!((stored.len(), refused), (31, 29));
+        let mut slots = taken(&own, tenant_id, "monday").await;
+        slots.sort();
+        assert_eq!(slots, accepted);
+        assert_eq!((slots.len(), refused), (31, 29));
     });
 }
 
@@ -200,10 +200,10 @@ fn a_repeated_command_gets_its_first_answer_through_kills_on_two_servers() {
             let first = answers.iter().find(|(other, ..)| other == command).expect("itself");
             assert_eq!(position, &first.2, "one decision, one position");
         }
-        let mut stored = taken(&own, tenant_id, "monday").await;
-        stored.sort();
-        stored.dedup();
-        assert_eq!(stored.len(), 20);
+        let mut slots = taken(&own, tenant_id, "monday").await;
+        slots.sort();
+        slots.dedup();
+        assert_eq!(slots.len(), 20);
         assert_eq!(taken(&own, tenant_id, "monday").await.len(), 20, "each decision once");
     });
 }
