@@ -138,7 +138,7 @@ fn one_slot_is_taken_once_and_every_free_slot_is_taken_on_two_servers() {
             match done.expect("no panic") {
                 (wanted, Ok(1)) => accepted.push(wanted),
                 (wanted, Err(ExecuteError::Rejected(Refused::Taken))) if wanted == "9:00" => {
-                    refused += 1
+                    refused += 1;
                 }
                 other => panic!("{other:?}"),
             }
