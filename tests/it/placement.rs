@@ -126,8 +126,8 @@ async fn tables() -> BTreeSet<String> {
 fn statements() -> Vec<String> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.sqlx");
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        let one: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
+        let one: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         one["query"].as_str().expect("a statement").split_whitespace().collect::<Vec<_>>().join(" ")
     };
     std::fs::read_dir(dir).expect("the checked statements").map(read).collect()

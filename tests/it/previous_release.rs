@@ -115,8 +115,8 @@ fn own_statements() -> Vec<String> {
     let mut all: Vec<String> = std::fs::read_dir(dir)
         .expect("the checked statements")
         .map(|entry| {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            let one: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
+            let one: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             one["query"].as_str().expect("a statement").to_owned()
         })
         .collect();

@@ -204,7 +204,7 @@ fn the_engine_passes_the_actor_of_an_event_to_a_projector_that_asks_for_it() {
             timezone: "UTC".to_owned(),
         };
         let tenant_id = store.create_tenant(&new).await.expect("a tenant");
-        let (event, request_id) = (revoked(Uuid::nil()), Uuid::new_v4());
+        let (event, request_id) = (revoked(Uuid::nil()), Uuid::from_u128(7));
         let recorded =
             store.record_tenant_event(tenant_id, "key:7", request_id, &event, Vec::new()).await;
         let head = recorded.expect("it is appended").last;
