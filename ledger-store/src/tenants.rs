@@ -169,8 +169,8 @@ impl Store {
     }
 
     /// Records that a read model leaves an event out, and stores the decision for projections, in
-    /// one transaction. Returns `false` if the event was dropped before; the first decision is
-    /// kept.
+    /// one transaction. Returns the position of the decision; `None` if the event was dropped
+    /// before, and the first decision is kept.
     ///
     /// # Errors
     /// The database did not answer; the append was refused.
@@ -181,7 +181,7 @@ impl Store {
         position: Position,
         reason: &str,
         by: Option<(KeyId, Uuid)>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Position>, StoreError> {
         let mut tx = begin(&self.owner).await?;
         let dropped = sqlx::query!(
             "insert into projection.dropped (tenant_id, projection, position, reason, dropped_at)
@@ -195,7 +195,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if dropped.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let event = ProjectionEvent::EventDropped(EventDropped {
             projection: projection.to_owned(),
@@ -218,7 +218,7 @@ impl Store {
         .await?;
         tx.commit().await?;
         self.notifier.notify([tenant_id]);
-        Ok(true)
+        Ok(Some(decided))
     }
 }
 

@@ -146,6 +146,18 @@ impl Params {
         }
     }
 
+    /// Removes and returns a parameter that must not be empty: an empty value
+    /// is usually an unset variable of a script, and would select every call.
+    ///
+    /// # Errors
+    /// 400 if it is empty.
+    pub fn not_empty(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        if self.0.get(name).is_some_and(String::is_empty) {
+            return Err(ApiError::parameter(name, "it is empty"));
+        }
+        self.optional(name)
+    }
+
     /// Removes and parses a parameter. `form` describes the expected form in the error.
     ///
     /// # Errors

@@ -159,12 +159,12 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
 fn status_in_words(status: &str) -> &'static str {
     match status {
         "200" => "The answer.",
-        "201" => "It was made.",
-        "202" => "It was begun.",
-        "204" => "It was done; there is nothing to tell.",
+        "201" => "Created.",
+        "202" => "Accepted; the work continues in the background.",
+        "204" => "Done; the answer has no body.",
         "400" => "The request cannot be read, or a parameter is unknown or not of its form.",
-        "401" => "There is no valid API key.",
-        "403" => "The key may not ask this.",
+        "401" => "The request has no valid API key; a webhook, no valid secret or signature.",
+        "403" => "The key lacks the scope, or the state of the tenant forbids it.",
         "404" => "There is no such object, or it is another tenant's.",
         "405" => "The route does not take the method.",
         "408" => "The body did not arrive in time.",

@@ -21,8 +21,9 @@ pub struct Dropped {
     pub event_id: Uuid,
     /// Position of the dropped event in the tenant's log.
     pub position: Position,
-    /// Whether the event had been dropped before; nothing was recorded in that case.
-    pub already: bool,
+    /// Position of the decision in the tenant's log; `None` if the event had been dropped before, and
+    /// nothing was recorded.
+    pub decided: Option<Position>,
     /// Whether the rest of the stream is folded; `false` while some of it is parked.
     pub goes_on: bool,
 }
@@ -88,7 +89,7 @@ async fn drop_one(
     let position = Position(event.stored.position);
     // Every fold that begins after this commit skips the event. A fold in progress holds the
     // checkpoint, and the code below waits for it.
-    let is_new = store.record_event_drop(tenant_id, name, position, &reason.0, by).await?;
+    let decided = store.record_event_drop(tenant_id, name, position, &reason.0, by).await?;
     let mut all = versions(&mut *pool.acquire().await?).await?;
     all.retain(|one| one.name == name && one.only.is_none_or(|only| only == tenant_id));
     let mut goes_on = true;
@@ -101,7 +102,7 @@ async fn drop_one(
         name: name.to_owned(),
         event_id: event.stored.event_id,
         position,
-        already: !is_new,
+        decided,
         goes_on,
     })
 }

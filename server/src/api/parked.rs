@@ -57,7 +57,7 @@ impl From<Dropped> for DroppedView {
             event_id: one.event_id,
             position: one.position.0,
             state: if one.goes_on { "folded" } else { "parked" },
-            already_dropped: one.already,
+            already_dropped: one.decided.is_none(),
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct WebhookCounts {
 /// Webhook counts of one message type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TypeCounts {
-    /// The platform's message type if known, otherwise `other`. Without a readable type: `unproven` (not
-    /// authenticated), `unread` (authenticated, body incomplete), `unreadable` (authenticated, body
+    /// The platform's message type if known, otherwise `other`. Without a readable type: `unauthenticated` (not
+    /// authenticated), `incomplete` (authenticated, body incomplete), `unparsable` (authenticated, body
     /// unparsable).
     r#type: String,
     /// Counts by outcome.

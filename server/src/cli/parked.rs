@@ -172,7 +172,7 @@ async fn run_drop(config: &Config, args: &DropArgs) -> anyhow::Result<ExitStatus
         "event_id": dropped.event_id,
         "position": dropped.position,
         "state": state(dropped.goes_on),
-        "already_dropped": dropped.already,
+        "already_dropped": dropped.decided.is_none(),
     });
     output::object(config.output, &shown)?;
     Ok(if dropped.goes_on { ExitStatus::Success } else { ExitStatus::Failure })

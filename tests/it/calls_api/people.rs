@@ -179,3 +179,21 @@ fn a_search_by_number_is_a_read_of_personal_data() {
         }
     });
 }
+
+#[test]
+fn an_empty_filter_by_person_is_refused_and_selects_no_call() {
+    run(async {
+        let (tenant, _) = tenant_with_person().await;
+        for filter in ["phone", "email", "contact_id"] {
+            for empty in [format!("{filter}="), filter.to_owned()] {
+                let path = format!("/v1/calls?{empty}");
+                let (status, problem) = tenant.get_with(&tenant.key, &path).await;
+                assert_eq!(
+                    (status, &problem["code"]),
+                    (400, &json!("invalid-parameter")),
+                    "{path}"
+                );
+            }
+        }
+    });
+}

@@ -52,7 +52,7 @@ pub async fn parse_filter(
         agent_id: params.optional("agent_id")?.as_deref().map(fact_id),
         tool: params.optional("tool")?,
         min_cost_nanos: params.number("min_cost_nanos")?,
-        contact_id: params.parse("contact_id", "the id of a contact")?,
+        contact_id: contact_id(params)?,
         phone: None,
         email: None,
         is_test: params.parse("is_test", "true or false")?,
@@ -103,6 +103,14 @@ fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     })
 }
 
+fn contact_id(params: &mut Params) -> Result<Option<Uuid>, ApiError> {
+    let id = params.not_empty("contact_id")?;
+    let parse = |id: String| id.parse();
+    id.map(parse)
+        .transpose()
+        .map_err(|_| ApiError::parameter("contact_id", "it is not the id of a contact"))
+}
+
 /// Resolves the phone number or e-mail address of the query. An unknown one matches no call.
 async fn search(
     app: &App,
@@ -110,7 +118,7 @@ async fn search(
     params: &mut Params,
     filter: &mut CallFilter,
 ) -> Result<Option<Vec<SubjectId>>, ApiError> {
-    let (phone, email) = (params.optional("phone")?, params.optional("email")?);
+    let (phone, email) = (params.not_empty("phone")?, params.not_empty("email")?);
     if phone.is_none() && email.is_none() {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use ledger_core::ids::EventId;
 use projections::parked::{Reason, drop_event, drop_parked};
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::DroppedView;
 use crate::api::fields::BodyFields;
 use crate::api::read_models::named_tenant;
-use crate::api::{Params, PathId};
+use crate::api::{Params, PathId, with_write_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{ApiError, Problem};
@@ -50,7 +51,7 @@ pub struct DropRequest {
     params(("parked_id" = String, Path, description = "The parked entry; with `projection` in the body, the event")),
     request_body = DropRequest,
     responses(
-        (status = 200, body = DroppedView),
+        (status = 200, body = DroppedView, headers(("ledger-position" = i64, description = "Position of the decision; absent if the event was dropped before"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -69,7 +70,7 @@ pub async fn handler(
     PathId(id): PathId,
     params: Params,
     body: Body,
-) -> Result<Json<DroppedView>, ApiError> {
+) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Admin, "parked.drop").await?;
     params.reject_unknown()?;
     let mut fields = BodyFields::read(body).await?;
@@ -94,5 +95,6 @@ pub async fn handler(
         }
         None => drop_parked(&app.store, id, only, decision).await?,
     };
-    Ok(Json(dropped.into()))
+    let decided = dropped.decided;
+    Ok(with_write_position(Json(DroppedView::from(dropped)).into_response(), decided))
 }

@@ -41,7 +41,7 @@ pub struct FailureView {
     /// `refused`, `failed` or `quarantined`.
     #[schema(value_type = FailureOutcome)]
     outcome: &'static str,
-    /// Error code of the answer, `no-single-route`, or `unanswered` if the client disconnected.
+    /// Error code of the answer, `no-single-route`, or `client-disconnected`.
     reason: String,
     /// Number of webhooks.
     count: i64,

@@ -1,15 +1,18 @@
 //! Drop decisions without a server: the engine applies them when it reads them from the log.
 
 use ledger_core::ids::Position;
-use ledger_tests::{OwnDatabase, messages, run};
+use ledger_tests::cluster::superuser;
+use ledger_tests::{OwnDatabase, TestLedger, messages, run};
 use projections::{Batches, parked, versions};
+use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::super::engine::{
     Engine, assert_rebuilds_to_the_same, assert_same, begin, caught_up, is_current, new_tenant,
     record, tamper, until,
 };
-use super::{dropped, events_of};
+use super::{Dropping, dropped, events_of, report};
 
 async fn statuses(conn: &mut PgConnection, version: i32) -> Vec<(String, Option<String>)> {
     let rows = format!("select provider_call_id, status from calls_v{version}.calls order by 1");
@@ -28,10 +31,10 @@ fn an_event_that_a_read_model_has_not_reached_is_passed_over_when_it_does() {
         let tenant_id = new_tenant(&quiet, "acme").await;
         record(&quiet, tenant_id, &messages::status("call", "ringing")).await;
         record(&quiet, tenant_id, &messages::report("call")).await;
-        let report = events_of(&mut conn, tenant_id, "call").await.pop().expect("a report");
-        let decided = dropped(&quiet, tenant_id, &report).await;
-        assert!(decided.goes_on && !decided.already, "{decided:?}");
-        assert!(dropped(&quiet, tenant_id, &report).await.already);
+        let last = events_of(&mut conn, tenant_id, "call").await.pop().expect("a report");
+        let decided = dropped(&quiet, tenant_id, &last).await;
+        assert!(decided.goes_on && decided.decided.is_some(), "{decided:?}");
+        assert!(dropped(&quiet, tenant_id, &last).await.decided.is_none());
         record(&quiet, tenant_id, &messages::report("other")).await;
         quiet.close().await;
         let engine = Engine::start(&own, Batches::default());
@@ -94,12 +97,12 @@ fn an_event_that_cannot_be_taken_out_parks_its_call_until_it_can() {
         let stuck =
             "alter table calls_v2.call_rollups add constraint stuck check (calls > 1) not valid";
         sqlx::raw_sql(stuck).execute(&mut conn).await.expect("stuck");
-        let report = events_of(&mut conn, id, "call").await.pop().expect("a report");
-        assert!(!dropped(store, id, &report).await.goes_on);
+        let last = events_of(&mut conn, id, "call").await.pop().expect("a report");
+        assert!(!dropped(store, id, &last).await.goes_on);
         tenant.settle().await;
         let waiting = parked::list(store.projector(), None, 10).await.expect("a list");
         assert_eq!(waiting.len(), 1, "{waiting:?}");
-        assert_eq!((waiting[0].position.0, waiting[0].version), (report.position, 2));
+        assert_eq!((waiting[0].position.0, waiting[0].version), (last.position, 2));
         tenant.post_ok(messages::status("other", "ringing").to_string()).await;
         tenant.settle().await;
         let mend = "alter table calls_v2.call_rollups drop constraint stuck";
@@ -148,5 +151,36 @@ fn events_of_a_call_that_waits_may_be_dropped_in_any_order() {
         assert_rebuilds_to_the_same(store).await;
         engine.stop().await;
         quiet.close().await;
+    });
+}
+
+#[test]
+fn the_answer_to_a_drop_names_the_position_of_the_decision() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        tenant.post_ok(report("c-1", 0.5)).await;
+        tenant.settle().await;
+        let event_id: Uuid = sqlx::query_scalar(
+            "select event_id from ledger.events where tenant_id = $1 and event_type = 'call.ended'",
+        )
+        .bind(tenant.tenant_id.0)
+        .fetch_one(&mut superuser().await)
+        .await
+        .expect("the report");
+        let dropping = Dropping::new(ledger, tenant.tenant_id).await;
+        let body = json!({ "projection": "calls", "reason": "a test" });
+        let first = dropping.sent(event_id, &body).await;
+        let decided: i64 = sqlx::query_scalar(
+            "select position from ledger.events
+              where tenant_id = $1 and event_type = 'projection.event_dropped'",
+        )
+        .bind(tenant.tenant_id.0)
+        .fetch_one(&mut superuser().await)
+        .await
+        .expect("the decision");
+        assert_eq!(first.headers()["ledger-position"], decided.to_string().as_str());
+        let second = dropping.sent(event_id, &body).await;
+        assert!(second.headers().get("ledger-position").is_none(), "nothing was recorded");
     });
 }
