@@ -87,7 +87,8 @@ fn fixes_a_tenant(words: &[String], tables: &BTreeSet<String>) -> bool {
             let table = if at(nth + 1) == "only" { nth + 2 } else { nth + 1 };
             named += usize::from(tables.contains(at(table)));
             // `insert into table (tenant_id, …) values ($1, …)`, or `select $1, …`.
-            if at(nth) == "into" && at(table + 1) == "(" && at(table + 2) == "tenant_id" {
+            let columns = if at(table + 1) == "as" { table + 3 } else { table + 1 };
+            if at(nth) == "into" && at(columns) == "(" && at(columns + 1) == "tenant_id" {
                 fixed += 1;
                 is_parameter |= words.windows(3).any(|three| three == ["values", "(", "$1"]);
                 is_parameter |= words.windows(2).any(|two| two == ["select", "$1"]);
@@ -195,6 +196,7 @@ fn a_statement_without_a_tenant_is_found_in_every_form() {
             true,
         ),
         ("insert into calls (tenant_id, call_id) values ($1, $2)", true),
+        ("insert into calls as c (tenant_id, call_id) values ($1, $2)", true),
         ("insert into calls (tenant_id, call_id) select $1, * from unnest($2::uuid[])", true),
         (
             "insert into calls (tenant_id, call_id) select * from unnest($1::uuid[], $2::uuid[])",
