@@ -147,7 +147,9 @@ fn given_events_the_rows_of_a_projector_are_the_same_in_every_batch() {
 #[test]
 fn an_event_counts_in_the_billing_month_of_the_tenants_zone() {
     run(async {
-        let mut conn = cluster::superuser().await;
+        // Rebuilds of other tests replace the version of the shared database.
+        let own = OwnDatabase::create().await;
+        let mut conn = own.superuser().await;
         conn.execute("set search_path = usage_v1").await.expect("a version");
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
         let usage = simple::projector(EventCounts);
