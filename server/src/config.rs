@@ -380,6 +380,7 @@ mod tests {
         let whole = Config {
             database_url: Some(Secret(String::new())),
             ops_listen: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+            public_url: Some(String::new()),
             pg_bin: Some(PathBuf::new()),
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),
