@@ -18,7 +18,7 @@ const OPERATOR: &str = "operator";
 /// Stored text of [`Actor::Unauthenticated`]; part of every log ever written.
 const UNAUTHENTICATED: &str = "unproven";
 
-/// What made a change or an access. Its text is stored in the metadata of events and never changes.
+/// Originator of a change or an access. Its text is stored in the metadata of events and is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The holder of an API key; text `key:<id>`.

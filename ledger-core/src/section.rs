@@ -52,7 +52,7 @@ impl SectionName {
     }
 }
 
-/// The subject whose key opens a section.
+/// Subject that holds the key of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SectionSubject {
     /// The person that the message is about: a contact, or the call's own subject.

@@ -12,7 +12,7 @@ pub const MAX_FIELDS: usize = 500;
 pub type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// Parses a form or a query into its fields, in order, with repetitions and blank values. A percent
-/// sign that begins no escape stands for itself.
+/// sign that begins no escape is kept as it is.
 ///
 /// # Errors
 /// [`TranslateError::TooMany`] beyond [`MAX_FIELDS`].
