@@ -20,13 +20,10 @@ use crate::app::{App, RequestId};
 use crate::connections::Place;
 use crate::problem::ApiError;
 use crate::read_admission::ReadPermit;
-use crate::system::fresh_secret;
 
 pub use denials::Denials;
+pub use ledger_app::api_key::{new_key, tenant_of_key};
 pub use lookups::LookupLimiter;
-
-/// Prefix of every API key, so that secret scanners can find a leaked one.
-const PREFIX: &str = "clg_";
 
 /// A right of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -270,34 +267,4 @@ fn bearer(parts: &Parts) -> Option<&str> {
 fn unauthorized() -> ApiError {
     let detail = "send a valid API key: Authorization: Bearer <key>";
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-}
-
-/// Generates an API key. The key names its tenant, so that it can be looked up under the tenant's own
-/// row-level security.
-#[must_use]
-pub fn new_key(tenant_id: TenantId) -> String {
-    format!("{PREFIX}{}_{}", tenant_id.0.simple(), fresh_secret())
-}
-
-/// The tenant named in an API key; `None` if the text does not have the form of one.
-#[must_use]
-pub fn tenant_of_key(key: &str) -> Option<TenantId> {
-    let (tenant, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
-    let is_ours = secret.len() == 43 && tenant.len() == 32;
-    is_ours.then(|| Uuid::try_parse(tenant).ok().map(TenantId)).flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_names_its_tenant_and_nothing_else_is_a_key() {
-        let tenant_id = TenantId(Uuid::from_u128(7));
-        let key = new_key(tenant_id);
-        assert_eq!(tenant_of_key(&key), Some(tenant_id));
-        for other in ["", "clg_", "clg_x_y", &key[1..], &key[..key.len() - 1]] {
-            assert_eq!(tenant_of_key(other), None, "{other}");
-        }
-    }
 }

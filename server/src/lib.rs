@@ -3,21 +3,19 @@
 pub mod api;
 pub mod app;
 pub mod auth;
-pub mod bench;
 pub mod cli;
-pub mod config;
 mod connections;
 pub mod contract;
 pub mod demo;
 mod headers;
 pub mod ingest;
-pub mod instance;
 pub mod limits;
 pub mod ops;
 pub mod problem;
 pub mod read_admission;
 pub mod read_budget;
 pub mod service;
-pub mod system;
 pub mod systemd;
 pub mod telemetry;
+
+pub use ledger_app::{config, instance, system};

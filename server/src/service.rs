@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::app::{self, App, Operations, operations_router, overflow_router, router};
+pub use ledger_app::shutdown::shutdown_signal;
+
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
@@ -233,23 +235,4 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
     TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
-}
-
-/// Resolves at Ctrl-C or SIGTERM. A second Ctrl-C exits the process at once with status 130.
-///
-/// # Errors
-/// Signal handlers cannot be installed.
-pub async fn shutdown_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        interrupt.recv().await;
-        std::process::exit(130);
-    });
-    Ok(())
 }

@@ -9,8 +9,9 @@ use super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::service::{NetworkSettings, Service, shutdown_signal};
+use crate::service::{NetworkSettings, Service};
 use crate::systemd;
+use ledger_app::shutdown::shutdown_signal;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

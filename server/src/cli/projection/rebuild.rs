@@ -16,7 +16,7 @@ use self::display::ProgressDisplay;
 use super::super::{ExitStatus, output};
 use crate::config::Config;
 use crate::instance::Instance;
-use crate::service::shutdown_signal;
+use ledger_app::shutdown::shutdown_signal;
 
 /// Time between two checks of the progress.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
