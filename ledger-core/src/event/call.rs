@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::HandleKind;
+use crate::identity::handle_kind::HandleKind;
 use crate::ids::{HandleId, SubjectId};
 use crate::money::Cost;
 
