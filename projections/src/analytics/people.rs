@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use ledger_store::TenantTx;
 use uuid::Uuid;
 
-use super::{AnalyticsFilter, Range};
+use super::question::AnalyticsFilter;
+use super::range::Range;
 
 /// A handle with a name: the handle, and the contact that stands for it with this name.
 type Named = (Uuid, Uuid);

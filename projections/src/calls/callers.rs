@@ -9,7 +9,7 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::RollupChange;
+use super::update::RollupChange;
 use crate::projector::ProjectError;
 
 /// A tenant, whether the calls are tests, and the combination.

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::contribution::Contribution;
-use super::{RollupChange, derived_tables, load, rollup};
+use super::update::{RollupChange, load};
+use super::{derived_tables, rollup};
 use crate::projector::{ProjectError, TenantContext, TenantKeys, WriteMode};
 
 /// Removes the row of a call, what is kept beside it, and what it contributes to the sums.
