@@ -1,8 +1,8 @@
 //! Authentication and authorization: an API key names its tenant and carries scopes. Refusals are recorded in
 //! the tenant's log.
 
-mod denials;
-mod lookups;
+pub mod denials;
+pub mod lookups;
 
 use std::sync::Arc;
 

@@ -7,7 +7,8 @@ use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::{Config, Output};
 use ledger_bench::report::StageCost;
 use ledger_bench::{self as bench, Report};

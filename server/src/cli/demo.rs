@@ -14,7 +14,8 @@ use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
 use serde_json::{Value, json};
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::auth::new_key;
 use crate::config::{Config, Output};
 use crate::demo::sender::{WebhookTarget, play, read_back};

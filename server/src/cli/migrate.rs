@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 

@@ -7,7 +7,8 @@ use ledger_core::phone::{country_meant, has_numbers, is_country};
 use ledger_store::tenants::{NewTenant, TenantState};
 use serde_json::json;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 

@@ -1,4 +1,4 @@
-//! Reads the body of a webhook within limits of size, time and rate.
+//! Reads the body of a request within limits of size, time and rate.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const START_GRACE: Duration = Duration::from_secs(4);
 const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// Returns the content length the sender announced.
-pub(super) fn announced_length(headers: &HeaderMap) -> Option<usize> {
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reads and discards the rest of a body, because a client that is still sending does not read the
 /// response. Stops at a size limit or at the minimum rate.
-pub(super) async fn discard(body: Body, limits: &Limits) {
+pub(crate) async fn discard(body: Body, limits: &Limits) {
     let limit = 4 * limits.max_body;
     // Complete or not, nothing more is read.
     let _ = each_frame(body, limit, limits.body_timeout, |_| ()).await;
@@ -33,7 +33,7 @@ pub(super) async fn discard(body: Body, limits: &Limits) {
 ///
 /// # Errors
 /// 413 if it is too large, 408 if it is late or slow, 400 if the connection broke.
-pub(crate) async fn read(
+pub(crate) async fn read_body(
     body: Body,
     limit: usize,
     max_wait: Duration,
@@ -86,7 +86,7 @@ fn due(began: Instant, seen: usize, max_wait: Duration) -> Instant {
     began + paced.max(START_GRACE).min(max_wait)
 }
 
-pub(super) fn too_large(limit: usize) -> ApiError {
+pub(crate) fn too_large(limit: usize) -> ApiError {
     let detail = format!("the body is larger than {limit} bytes");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
@@ -116,8 +116,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_whole_or_too_large() {
         let body = || Body::from(vec![b'x'; 300_000]);
-        assert_eq!(read(body(), 300_000, TIMEOUT).await.expect("it comes").len(), 300_000);
-        let refused = read(body(), 299_999, TIMEOUT).await.expect_err("it is too large");
+        assert_eq!(read_body(body(), 300_000, TIMEOUT).await.expect("it comes").len(), 300_000);
+        let refused = read_body(body(), 299_999, TIMEOUT).await.expect_err("it is too large");
         assert_eq!(refused.code, "body-too-large");
     }
 }

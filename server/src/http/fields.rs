@@ -14,8 +14,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::api::is_rfc3339;
-use crate::ingest::read_body;
+use crate::http::body::read_body;
+use crate::http::times::is_rfc3339;
 use crate::problem::ApiError;
 
 /// Maximum size of a body, in bytes; no command needs more.

@@ -1,7 +1,7 @@
 //! Lenient parser for times in requests. RFC 3339 requires seconds, a colon in the offset and a `T`; date
 //! libraries of Java, Python and databases omit them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 /// Parses a time with an offset; `None` without one.
 #[must_use]
@@ -44,6 +44,19 @@ fn normalized(text: &str) -> String {
         text.replace_range(at..=at, sign);
     }
     text.replace("++", "+").replace("+-", "-")
+}
+
+/// True for times in the years 0 to 9999. Others can be parsed, but not stored or compared.
+#[must_use]
+pub fn is_rfc3339(time: DateTime<Utc>) -> bool {
+    (0..=9999).contains(&time.year())
+}
+
+/// Returns the full hour (UTC) that contains a time.
+#[must_use]
+pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    let seconds = at.timestamp();
+    DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::fields::BodyFields;
-use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope, new_key};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::response::created;
 use crate::problem::{ApiError, Problem};
 
 /// Properties of the API key to issue.

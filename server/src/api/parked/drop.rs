@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::DroppedView;
-use crate::api::fields::BodyFields;
 use crate::api::read_models::named_tenant;
-use crate::api::{Params, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::{Params, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// The reason, and the read model when the path names an event.

@@ -6,9 +6,9 @@ use ledger_core::ids::SourceId;
 use ledger_store::admin_events::Actor;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{RevocationCaller, Scope};
+use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Disables a webhook source, which then answers 404 `source-not-found` like an unknown one. Idempotent.

@@ -6,9 +6,9 @@ use ledger_core::ids::SourceId;
 use ledger_store::admin_events::Actor;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Enables a disabled webhook source. Idempotent.

@@ -10,10 +10,10 @@ use super::{ReportedFields, VapiConversation};
 /// What somebody's model made of the call: claims, never evidence.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Analysis {
+pub(crate) struct Analysis {
     /// A summary.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) summary: Option<String>,
+    pub(crate) summary: Option<String>,
     /// What was extracted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -32,10 +32,7 @@ pub(in crate::api::vapi) struct Analysis {
 
 impl Analysis {
     /// What is known of it; `None` when nothing is.
-    pub(in crate::api::vapi) fn of(
-        call: &Call,
-        conversation: Option<VapiConversation<'_>>,
-    ) -> Option<Self> {
+    pub(crate) fn of(call: &Call, conversation: Option<VapiConversation<'_>>) -> Option<Self> {
         let extracted = conversation
             .and_then(|conversation| conversation.extracted())
             .filter(|reported| !is_outputs(reported));

@@ -12,23 +12,23 @@ use super::{ReportedFields, VapiConversation};
 /// What the call left behind.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Artifact {
+pub(crate) struct Artifact {
     /// What was said and which tools were called. Left out unless the time of every turn is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<VapiMessage>>)]
-    pub(in crate::api::vapi) messages: Option<Messages>,
+    pub(crate) messages: Option<Messages>,
     /// The same, as language models read it.
     #[serde(rename = "messagesOpenAIFormatted", skip_serializing_if = "Vec::is_empty")]
     messages_open_ai_formatted: Vec<ModelMessage>,
     /// The transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) transcript: Option<String>,
+    pub(crate) transcript: Option<String>,
     /// Both sides in one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) recording_url: Option<String>,
+    pub(crate) recording_url: Option<String>,
     /// A channel for each side.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) stereo_recording_url: Option<String>,
+    pub(crate) stereo_recording_url: Option<String>,
     /// With pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_recording_url: Option<String>,
@@ -49,7 +49,7 @@ pub(in crate::api::vapi) struct Artifact {
 /// Recordings by channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Recording {
+pub(crate) struct Recording {
     /// A channel for each side.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_url: Option<String>,
@@ -64,7 +64,7 @@ pub(in crate::api::vapi) struct Recording {
 /// Recordings in one channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Mono {
+pub(crate) struct Mono {
     /// Both sides.
     #[serde(skip_serializing_if = "Option::is_none")]
     combined_url: Option<String>,
@@ -78,7 +78,7 @@ pub(in crate::api::vapi) struct Mono {
 
 impl Artifact {
     /// What is known of it; `None` when nothing is.
-    pub(in crate::api::vapi) fn of(
+    pub(crate) fn of(
         conversation: VapiConversation<'_>,
         started_at: Option<DateTime<Utc>>,
     ) -> Option<Self> {
