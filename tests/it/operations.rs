@@ -128,6 +128,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "section",
             "stage",
             "status",
+            "worker",
         ]);
         assert!(names.is_subset(&known), "is a new label free of personal data? {names:?}");
     });
