@@ -16,7 +16,7 @@
 //! | `start.lock`, `users.lock` | the locks of processes that start or stop the server, and that use it |
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,6 +33,7 @@ use self::{
 
 mod binaries;
 mod by_hand;
+mod cluster_settings;
 mod error;
 mod identity;
 mod initdb;
@@ -45,39 +46,8 @@ mod watch;
 
 pub use binaries::{Installed, installed};
 pub use by_hand::{StoppedByHand, stop as stop_by_hand, url as url_of};
+pub use cluster_settings::{Durability, Settings};
 pub use error::Error;
-
-/// The oldest supported major version of PostgreSQL.
-const MINIMUM_MAJOR: u32 = 15;
-
-/// Configuration of the private server.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Directory of the cluster, which may also hold other files of this product. Created when
-    /// missing.
-    pub data_dir: PathBuf,
-    /// The directory of `initdb` and `postgres`, and then the only one searched; `None` searches
-    /// the usual ones.
-    pub binaries: Option<PathBuf>,
-    /// The user that runs the server when this process is root; `None` is the owner of existing
-    /// data, else `postgres`, else `nobody`.
-    pub user: Option<String>,
-    /// Whether a confirmed commit is on disk.
-    pub durability: Durability,
-    /// Connection limit of the server, shared by all of its processes. Takes effect at the server's
-    /// next start.
-    pub max_connections: u16,
-}
-
-/// Whether the server may lose confirmed commits in a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A commit is on disk before it is confirmed, and pages carry checksums.
-    Durable,
-    /// Nothing is flushed: for tests, which need speed and do not need to survive a crash of the
-    /// machine.
-    Disposable,
-}
 
 /// The state of the server after [`Cluster::stop`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,6 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::rand;
 use ledger_core::ids::TenantId;
@@ -27,13 +26,11 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use self::derived::{DigestKey, EpochKeys};
+use crate::caches;
 use crate::root_key::{FileRootKey, RootKey, RootKeyError, read_small, write_new};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
-/// Cache time of keys read from disk. The vault caches derived keys for as long again, so a deleted
-/// key file is out of use after a minute.
-pub(crate) const KEY_FILE_TTL: Duration = Duration::from_secs(30);
 
 /// The reason why a tenant's keys are not available. Until it is resolved, no webhook of the tenant
 /// is accepted.
@@ -106,8 +103,8 @@ impl Keyring {
         Self {
             dir,
             root_path,
-            epochs: Cache::builder().max_capacity(10_000).time_to_live(KEY_FILE_TTL).build(),
-            digests: Cache::builder().max_capacity(10_000).time_to_live(KEY_FILE_TTL).build(),
+            epochs: caches::KEY_FILES.build(),
+            digests: caches::DIGEST_KEYS.build(),
         }
     }
 

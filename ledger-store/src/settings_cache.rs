@@ -2,23 +2,17 @@
 //! query for them.
 //!
 //! A change made by this process invalidates the entries at once, a change made elsewhere when its
-//! notification arrives. Without a notification entries expire after [`SETTINGS_TTL`].
+//! notification arrives. Without a notification entries expire: see [`caches`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ledger_core::ids::{SourceId, TenantId};
 use moka::sync::Cache;
 
+use crate::caches;
 use crate::source::Source;
 use crate::tenants::{ApiKey, TenantState};
-
-/// Maximum time until a change to a source, a key or a tenant's settings takes effect in every
-/// process.
-pub(crate) const SETTINGS_TTL: Duration = Duration::from_secs(5);
-
-/// Maximum age of a cached source, used while the database does not answer.
-const SOURCES_TTL: Duration = Duration::from_mins(10);
 
 /// The settings of a tenant that the intake of a webhook needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +39,10 @@ pub(crate) struct SettingsCache {
 
 impl SettingsCache {
     pub(crate) fn new() -> Self {
-        let brief = || Cache::builder().time_to_live(SETTINGS_TTL).max_capacity(100_000);
         Self {
-            sources: Cache::builder().time_to_live(SOURCES_TTL).max_capacity(10_000).build(),
-            tenants: brief().build(),
-            keys: Cache::builder().time_to_live(SETTINGS_TTL).max_capacity(10_000).build(),
+            sources: caches::SOURCES.build(),
+            tenants: caches::TENANT_FACTS.build(),
+            keys: caches::API_KEYS.build(),
             changes: AtomicU64::new(0),
         }
     }

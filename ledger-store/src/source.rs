@@ -16,8 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::admin_events::Attribution;
+use crate::caches;
 use crate::error::StoreError;
-use crate::settings_cache::{SETTINGS_TTL, TenantFacts};
+use crate::settings_cache::TenantFacts;
 use crate::tenant_tx::begin;
 use crate::tenants::stored_state;
 
@@ -202,7 +203,7 @@ impl Store {
         let Some((known, read_at)) = known else {
             return self.read_source(source_id).await;
         };
-        if read_at.elapsed() < SETTINGS_TTL {
+        if read_at.elapsed() < caches::TENANT_FACTS.lifetime {
             return Ok(Some(known));
         }
         match tokio::time::timeout(STALE_TIMEOUT, self.read_source(source_id)).await {

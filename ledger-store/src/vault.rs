@@ -11,7 +11,6 @@ mod resolve;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::event::PersonFacts;
@@ -19,23 +18,20 @@ use ledger_core::identity::{Handle, PersonIdentifiers};
 use ledger_core::ids::{EventId, HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
 use ledger_core::section::SectionSubject;
-use moka::sync::Cache;
 use sqlx::PgPool;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
+use crate::caches;
 use crate::compute::compute;
-use crate::keyring::{EpochKeys, KEY_FILE_TTL, Keyring, KeyringError};
+use crate::keyring::{EpochKeys, Keyring, KeyringError};
 use crate::seal::{self, KeyBytes, Opened, Sealed, SectionName};
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 
 const MAX_QUEUED: usize = 4_096;
-/// Cache time of keys after they were read; a fence set by another process takes effect within it.
-const KEY_TTL: Duration = Duration::from_mins(1);
-const KEY_CACHE_CAPACITY: u64 = 10_000;
 
 /// The reason why a subject is not available.
 #[derive(Debug, Error)]
@@ -174,14 +170,10 @@ impl Vault {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        let cache = || Cache::builder().max_capacity(KEY_CACHE_CAPACITY).time_to_live(KEY_TTL);
         let keys = Keys {
-            subjects: cache().build(),
-            found: Cache::builder().max_capacity(KEY_CACHE_CAPACITY).time_to_live(KEY_TTL).build(),
-            epochs: Cache::builder()
-                .max_capacity(KEY_CACHE_CAPACITY)
-                .time_to_live(KEY_FILE_TTL)
-                .build(),
+            subjects: caches::SUBJECT_KEYS.build(),
+            found: caches::RESOLVED_PERSONS.build(),
+            epochs: caches::CURRENT_EPOCHS.build(),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
         let vault = Self { pool, intake, keyring, keys, resolver };

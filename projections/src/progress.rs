@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
 use sqlx::{PgConnection, PgPool};
 
-use crate::versions::{State, Version, versions};
+use crate::versions::catalogue::{State, Version, versions};
 
 /// Seconds without progress after which a version that is behind counts as stalled.
 const STALLED_SECONDS: i32 = 30;

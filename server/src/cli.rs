@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod doctor;
 mod duration;
+mod exit;
 mod export;
 mod key;
 mod man;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use exit::{ExitStatus, UsageError};
 
 use crate::config::{Config, GlobalArgs};
 use crate::telemetry;
@@ -102,27 +105,6 @@ enum Command {
     Man(man::Args),
 }
 
-/// Result of a command that ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// Success: exit code 0.
-    Success,
-    /// Failure: exit code 1; the command ran and found a problem.
-    Failure,
-    /// Tampering found by verification: exit code 3.
-    TamperingFound,
-}
-
-/// Invalid value of an option. Exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
-
-/// Returns a usage error with this message.
-fn usage_error<T>(message: impl Into<String>) -> anyhow::Result<T> {
-    Err(UsageError(message.into()).into())
-}
-
 /// Returns the definition of the command line, for completions, manual pages and the reference.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -151,8 +133,8 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitStatus> {
     let form = cli.global.output.unwrap_or_default();
     // These commands need no configuration and run before it is loaded.
     match &cli.command {
-        Command::Completions(args) => return completions::run(form, args),
-        Command::Man(args) => return man::run(form, args),
+        Command::Completions(args) => return completions::run(form, args, &mut command()),
+        Command::Man(args) => return man::run(form, args, command()),
         _ => {}
     }
     let listen = match &cli.command {

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_answer_of_json_has_a_schema_with_fields() {
-        let (_, document) = crate::app::router_and_openapi();
+        let (_, document) = crate::router::router_and_openapi();
         let mut checked = 0;
         for (path, mut item) in document.paths.paths {
             for operation in operations(&mut item) {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn every_answer_of_every_operation_is_described_in_its_own_words() {
-        let (_, document) = crate::app::router_and_openapi();
+        let (_, document) = crate::router::router_and_openapi();
         let mut statuses = 0;
         for item in document.paths.paths.into_values() {
             let mut item = item;

@@ -4,4 +4,3 @@
 //! secret, and the reported figures are read back through the API.
 
 pub mod sender;
-pub mod traffic;

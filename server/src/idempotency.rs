@@ -20,10 +20,10 @@ use ledger_store::tenants::ApiKey;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::api::fields::{MAX_BODY, TIMEOUT};
 use crate::app::App;
 use crate::auth::bearer;
-use crate::ingest::read_body;
+use crate::http::body::read_body;
+use crate::http::fields::{MAX_BODY, TIMEOUT};
 use crate::problem::ApiError;
 use crate::system::{derived_secret, fresh_seed};
 

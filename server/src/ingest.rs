@@ -4,7 +4,6 @@
 //! One webhook is one atomic append. A repeated delivery gets the response of the first one.
 
 mod admission;
-mod body;
 mod counts;
 mod replay;
 mod request;
@@ -37,9 +36,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::api::PathId;
 use crate::app::{App, RequestId};
 use crate::connections::Place;
+use crate::http::params::PathId;
 use crate::problem::{ApiError, Problem, keys_unavailable};
 
 use self::counts::OutcomeRecorder;
@@ -47,8 +46,7 @@ use self::request::IngestRequest;
 use self::response::{Told, WebhookAnswer, WebhookQuarantined};
 
 pub use admission::BodyBudgets;
-pub(crate) use body::read as read_body;
-pub use counts::{OutcomeCounter, hour_of};
+pub use counts::OutcomeCounter;
 pub use replay::{Replay, RoutingCandidates, replay, routing_candidates};
 pub use response::NOT_CONFIGURED;
 

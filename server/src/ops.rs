@@ -17,7 +17,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::words::{HealthStatus, ReadModelState, ReadinessWord};
+use ledger_app::workers::WorkerState;
+
+use crate::api::words::{HealthStatus, ReadModelState, ReadinessWord, WorkerWord};
 use crate::app::App;
 use crate::problem::chain;
 use crate::telemetry::Form;
@@ -71,6 +73,19 @@ struct Readiness {
     parked: Option<i64>,
     /// State of each served projection.
     projections: Vec<ReadModel>,
+    /// State of each background task.
+    workers: Vec<WorkerView>,
+}
+
+/// State of a background task.
+#[derive(Serialize, ToSchema)]
+struct WorkerView {
+    name: &'static str,
+    /// `running`, `restarting`, `died` or `stopped`.
+    #[schema(value_type = WorkerWord)]
+    state: &'static str,
+    /// Number of restarts since the start of the process.
+    restarts: u64,
 }
 
 /// State of a served projection.
@@ -121,7 +136,7 @@ async fn healthz() -> Json<Health> {
 }
 
 /// Returns 200 if webhooks can be accepted: database, migrations, keyring and lag are checked. Otherwise 503
-/// with the fault.
+/// with the fault. A background task that died and cannot be restarted is one.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operations",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
@@ -142,7 +157,10 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         progress.iter().flat_map(|all| active_versions(all)).map(model).collect();
     let is_moving = projections.iter().all(|one| one.state != "stuck");
     let keyring = check_keyring(&app.store, migrated.is_some()).await;
+    let workers = app.workers.all();
+    let is_listening = workers.iter().all(|one| one.state != WorkerState::Died);
     let is_ready = migrated == Some(true)
+        && is_listening
         && keyring.is_ok()
         && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG)
         && is_moving;
@@ -166,6 +184,14 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         halted,
         parked,
         projections,
+        workers: workers
+            .iter()
+            .map(|one| WorkerView {
+                name: one.name,
+                state: one.state.as_str(),
+                restarts: one.restarts,
+            })
+            .collect(),
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))

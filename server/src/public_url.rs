@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Uri, header};
 pub(crate) struct PublicUrl(Option<String>);
 
 impl PublicUrl {
-    /// Creates it from the setting, which [`check`] accepts. A slash at the end is ignored.
+    /// Creates it from the setting, which the configuration has checked. A slash at the end is ignored.
     pub(crate) fn new(base: Option<&str>) -> Self {
         Self(base.map(|base| base.trim_end_matches('/').to_owned()))
     }
@@ -36,23 +36,6 @@ impl PublicUrl {
 fn last_value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     line.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
-}
-
-/// Checks the setting `public_url`: scheme, host, and possibly a port and a path.
-///
-/// # Errors
-/// A sentence that describes the mistake.
-pub(crate) fn check(base: &str) -> Result<(), String> {
-    let refuse = |why: &str| Err(format!("public_url: {base:?}: {why}"));
-    let Ok(url) = base.parse::<Uri>() else { return refuse("this is not a URL") };
-    match (url.scheme_str(), url.authority()) {
-        (Some("https" | "http"), Some(authority)) if !authority.as_str().contains('@') => {}
-        _ => return refuse("write scheme and host, such as https://ledger.example.com"),
-    }
-    if url.query().is_some() || base.contains('#') {
-        return refuse("a query or a fragment cannot be a part of it");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -94,23 +77,5 @@ mod tests {
         let url = PublicUrl::default();
         assert_eq!(url.of(&target, &sent, true), "https://ledger.example.com/ingest/x");
         assert_eq!(url.of(&target, &sent, false), "http://internal:8080/ingest/x");
-    }
-
-    #[test]
-    fn a_setting_that_is_no_base_of_urls_is_refused() {
-        for base in ["https://ledger.example.com", "http://10.0.0.1:8080/ledger/"] {
-            assert_eq!(check(base), Ok(()), "{base}");
-        }
-        for base in [
-            "",
-            "ledger.example.com",
-            "ftp://ledger.example.com",
-            "https://",
-            "https://user:word@ledger.example.com",
-            "https://ledger.example.com/?a=1",
-            "https://ledger.example.com/#a",
-        ] {
-            assert!(check(base).is_err(), "{base}");
-        }
     }
 }

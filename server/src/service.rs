@@ -5,27 +5,37 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use ledger_store::Store;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use crate::app::{self, App, Operations, operations_router, overflow_router, router};
+pub use ledger_app::shutdown::shutdown_signal;
+use ledger_app::workers::{WaitResult, WorkerHealth, WorkerState, Workers};
+
+use crate::app::App;
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
 use crate::problem::chain;
 use crate::public_url::PublicUrl;
+use crate::router::{Operations, operations_router, overflow_router, router, unread};
 use crate::telemetry;
 
 /// Time to send the 503 answers after the drain time.
 const FINAL_ANSWERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time to record buffered refusals and webhook counts at shutdown.
 const FINAL_RECORDS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Names of the background tasks.
+pub(crate) const API: &str = "api";
+const OPERATIONS: &str = "operations";
+const DENIALS: &str = "denials";
+const COUNTS: &str = "counts";
+const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
 const OPERATIONS_CONNECTIONS: usize = 64;
@@ -83,15 +93,9 @@ pub struct Service {
     pub ops_address: Option<SocketAddr>,
     runner: Runner,
     drain: Duration,
-    stop: watch::Sender<bool>,
+    /// Becomes true when requests in flight must be answered 503.
     close: watch::Sender<bool>,
-    server: JoinHandle<()>,
-    denials: JoinHandle<()>,
-    /// Becomes true after the last request was answered.
-    ended: watch::Sender<bool>,
-    counts: JoinHandle<()>,
-    metrics_upkeep: JoinHandle<()>,
-    operations: Option<JoinHandle<()>>,
+    workers: Workers,
 }
 
 impl Service {
@@ -146,89 +150,73 @@ impl Service {
         // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
-        let (stop, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let mut app = App::new(Arc::clone(&store), telemetry::metrics(), limits, close.subscribe());
+        let close = watch::Sender::new(false);
+        let mut workers = Workers::default();
+        let mut app = App::new(store, telemetry::metrics(), limits, close.subscribe());
         app.engine = runner.health();
         app.public_url = PublicUrl::new(network.public_url.as_deref());
+        app.workers = workers.health();
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
-        let metrics_upkeep = tokio::spawn(telemetry::metrics_upkeep(telemetry::metrics()));
-        let (denials, closed) = (Arc::clone(&app.denials), close.subscribe());
-        let kept = Arc::clone(&store);
-        let denials = tokio::spawn(async move { denials.run_flush_loop(&kept, closed).await });
-        let ended = watch::Sender::new(false);
-        let (counts, is_over) = (Arc::clone(&app.counts), ended.subscribe());
-        let counts = tokio::spawn(async move { counts.run_flush_loop(&store, is_over).await });
+        start_recorders(&mut workers, &app);
         let proxies: Arc<[Network]> = network.proxies.clone().into();
-        let unread = app::unread(&app);
-        let operations = ops_listener.map(|listener| {
-            let all = operations_router(app.clone());
-            let routes = Routes { when_full: all.clone(), all, unread: Arc::clone(&unread) };
-            let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits };
-            let (proxies, stop) = (Arc::clone(&proxies), stop.subscribe());
-            tokio::spawn(connections::serve(listener, routes, limits, proxies, stop))
-        });
-        let at = if operations.is_some() {
+        let unread = unread(&app);
+        let at = if ops_listener.is_some() {
             Operations::SeparateAddress
         } else {
             Operations::SameAddress
         };
+        if let Some(listener) = ops_listener {
+            let all = operations_router(app.clone());
+            let routes = Routes { when_full: all.clone(), all, unread: Arc::clone(&unread) };
+            let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits };
+            let proxies = Arc::clone(&proxies);
+            workers.start_once(OPERATIONS, move |stop| {
+                connections::serve(listener, routes, limits, proxies, stop)
+            });
+        }
         let all = router(app.clone(), at, &cors_origins);
         let routes = Routes { all, when_full: overflow_router(app, at), unread };
-        let stopped = stop.subscribe();
-        let server = tokio::spawn(connections::serve(listener, routes, limits, proxies, stopped));
+        workers.start_once(API, move |stop| {
+            connections::serve(listener, routes, limits, proxies, stop)
+        });
         tracing::info!(%address, ops_address = ops_address.map(tracing::field::display), "server.listening");
-        let drain = limits.drain;
-        Ok(Self {
-            address,
-            ops_address,
-            runner,
-            drain,
-            stop,
-            close,
-            server,
-            denials,
-            ended,
-            counts,
-            metrics_upkeep,
-            operations,
-        })
+        Ok(Self { address, ops_address, runner, drain: limits.drain, close, workers })
     }
 
     /// Stops accepting requests, drains those in flight or answers them 503, records buffered refusals and
     /// counts, then stops the workers.
     ///
     /// # Errors
-    /// The server task panicked.
+    /// The task of the API listener panicked.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.stop.send_replace(true);
-        let mut ended = timeout(self.drain, &mut self.server).await;
-        if ended.is_err() {
+        let health = self.workers.health();
+        self.workers.cancel(API);
+        self.workers.cancel(OPERATIONS);
+        if self.workers.wait(API, self.drain).await == WaitResult::TimedOut {
             self.close.send_replace(true);
-            ended = timeout(FINAL_ANSWERS_TIMEOUT, &mut self.server).await;
-        }
-        match ended {
-            Ok(ended) => ended.context("the server task died")?,
-            Err(_) => {
+            if self.workers.wait(API, FINAL_ANSWERS_TIMEOUT).await == WaitResult::TimedOut {
                 tracing::warn!("server.drain_timed_out");
-                self.server.abort();
+                self.workers.abort(API);
             }
         }
+        let has_died = |one: &WorkerHealth| one.name == API && one.state == WorkerState::Died;
+        if health.all().iter().any(has_died) {
+            bail!("the server task died");
+        }
         self.close.send_replace(true);
-        self.ended.send_replace(true);
-        let (denials, counts) = tokio::join!(
-            timeout(FINAL_RECORDS_TIMEOUT, self.denials),
-            timeout(FINAL_RECORDS_TIMEOUT, self.counts)
-        );
-        if denials.is_err() {
+        // The last request was answered: what it left to record is complete.
+        let final_records = Instant::now() + FINAL_RECORDS_TIMEOUT;
+        self.workers.cancel(DENIALS);
+        self.workers.cancel(COUNTS);
+        let left = || final_records.saturating_duration_since(Instant::now());
+        if self.workers.wait(DENIALS, left()).await == WaitResult::TimedOut {
             tracing::warn!("audit.denials_not_recorded");
         }
-        if counts.is_err() {
+        if self.workers.wait(COUNTS, left()).await == WaitResult::TimedOut {
             tracing::warn!("webhook_counts.add_timed_out");
         }
-        self.metrics_upkeep.abort();
-        if let Some(operations) = self.operations {
-            operations.abort();
-        }
+        self.workers.abort(METRICS);
+        self.workers.abort(OPERATIONS);
         self.runner.stop().await;
         tracing::info!("server.stopped");
         Ok(())
@@ -241,21 +229,17 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Resolves at Ctrl-C or SIGTERM. A second Ctrl-C exits the process at once with status 130.
-///
-/// # Errors
-/// Signal handlers cannot be installed.
-pub async fn shutdown_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        interrupt.recv().await;
-        std::process::exit(130);
+/// Starts the workers that record refusals and webhook counts, and the upkeep of the metrics.
+fn start_recorders(workers: &mut Workers, app: &App) {
+    workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
+    let (denials, store) = (Arc::clone(&app.denials), Arc::clone(&app.store));
+    workers.start(DENIALS, move |stop| {
+        let (denials, store) = (Arc::clone(&denials), Arc::clone(&store));
+        async move { denials.run_flush_loop(&store, stop).await }
     });
-    Ok(())
+    let (counts, store) = (Arc::clone(&app.counts), Arc::clone(&app.store));
+    workers.start(COUNTS, move |stop| {
+        let (counts, store) = (Arc::clone(&counts), Arc::clone(&store));
+        async move { counts.run_flush_loop(&store, stop).await }
+    });
 }

@@ -39,10 +39,13 @@ fn the_probes_report_liveness_and_readiness() {
                 "lag_seconds": 0, "parked": 0, "stalled": 0, "reason": null,
             })
         };
+        let workers = ["metrics", "denials", "counts", "api"]
+            .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
         let expected = serde_json::json!({
             "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok",
             "lag_events": 0, "halted": 0, "parked": 0,
             "projections": [model("calls", 2), model("usage", 1)],
+            "workers": workers,
         });
         assert_eq!(json(ready).await, expected);
         ledger.stop().await;
@@ -125,6 +128,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "section",
             "stage",
             "status",
+            "worker",
         ]);
         assert!(names.is_subset(&known), "is a new label free of personal data? {names:?}");
     });

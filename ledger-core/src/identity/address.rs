@@ -1,6 +1,6 @@
 //! Normal forms of SIP addresses, and extensions of phone numbers.
 
-use super::is_placeholder;
+use super::placeholder::is_placeholder;
 use crate::phone::{Phone, normalise_phone, parse_phone};
 
 /// Maximum number of digits of an extension.

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::is_placeholder;
+use super::placeholder::is_placeholder;
 use crate::phone::is_invisible;
 
 /// Forms of address before a name, in normal form.

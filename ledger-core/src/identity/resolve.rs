@@ -1,7 +1,7 @@
 //! The decision which contact a message is about, as one pure function. The reasons for the order
 //! of its rules are in `docs/decisions/0018-who-is-one-person.md`.
 
-use super::HandleKind;
+use super::handle_kind::HandleKind;
 use crate::ids::SubjectId;
 
 /// Blind index of the normal form of a name.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{Error, MINIMUM_MAJOR};
+use super::{cluster_settings::MINIMUM_MAJOR, error::Error};
 
 /// Directories with one installation per version: parent, prefix of the entry, path below it.
 const PACKAGED: [(&str, &str, &str); 7] = [

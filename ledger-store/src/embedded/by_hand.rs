@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cluster, Error, Settings, lock::StartLock, lock::UserLock, paths::ClusterPaths, process, server,
+    Cluster, cluster_settings::Settings, error::Error, lock::StartLock, lock::UserLock,
+    paths::ClusterPaths, process, server,
 };
 
 /// File with the process id of the server to keep running. An id of an ended server has no effect.

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
-use super::MINIMUM_MAJOR;
+use super::cluster_settings::MINIMUM_MAJOR;
 
 /// The reason why the private PostgreSQL could not be started, adopted or stopped.
 ///

@@ -11,7 +11,7 @@ use std::{
 use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 
-use super::{Error, binaries::Binaries, paths};
+use super::{binaries::Binaries, error::Error, paths};
 
 /// Default users in the order tried; packages create the first, and every system has the second.
 const DEFAULT_USERS: [&str; 2] = ["postgres", "nobody"];

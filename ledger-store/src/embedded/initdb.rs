@@ -9,8 +9,8 @@ use std::{
 use nix::libc::O_NOFOLLOW;
 
 use super::{
-    Durability, Error, binaries::Binaries, identity::ServerUser, lock::StartLock, paths,
-    paths::ClusterPaths, settings,
+    binaries::Binaries, cluster_settings::Durability, error::Error, identity::ServerUser,
+    lock::StartLock, paths, paths::ClusterPaths, settings,
 };
 
 /// The major version of the data in `paths`, or `None` when there is no data yet.

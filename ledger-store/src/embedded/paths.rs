@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use nix::unistd::geteuid;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::{Error, identity::ServerUser};
+use super::{error::Error, identity::ServerUser};
 
 /// Part of the socket file's name; the server opens no TCP port.
 pub(super) const PORT: u16 = 5432;

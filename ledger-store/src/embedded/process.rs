@@ -6,7 +6,7 @@ use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
 use super::{
-    Error,
+    error::Error,
     paths::{ClusterPaths, PORT},
 };
 

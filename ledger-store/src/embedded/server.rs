@@ -23,8 +23,15 @@ use tokio::{
 };
 
 use super::{
-    Durability, Error, Settings, binaries::Binaries, identity::ServerUser, initdb, lock::StartLock,
-    paths, paths::ClusterPaths, process, settings,
+    binaries::Binaries,
+    cluster_settings::{Durability, Settings},
+    error::Error,
+    identity::ServerUser,
+    initdb,
+    lock::StartLock,
+    paths,
+    paths::ClusterPaths,
+    process, settings,
 };
 
 /// Starts are retried, because children of a killed server may hold its shared memory for up to a

@@ -12,7 +12,11 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
-use super::{Durability, Error, Settings, paths::ClusterPaths};
+use super::{
+    cluster_settings::{Durability, Settings},
+    error::Error,
+    paths::ClusterPaths,
+};
 
 const FILE: &str = "call-ledger.conf";
 /// The line added to `postgresql.conf`. Not `include_if_exists`: without our file the server would

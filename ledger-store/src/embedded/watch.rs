@@ -15,7 +15,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Error, Settings, lock::StartLock, paths::ClusterPaths, process, server};
+use super::{
+    cluster_settings::Settings, error::Error, lock::StartLock, paths::ClusterPaths, process, server,
+};
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);

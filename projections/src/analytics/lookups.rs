@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
 
-use super::AnalyticsFilter;
+use super::question::AnalyticsFilter;
 use crate::calendar;
 
 /// A call without an event for this long does not count as live, even if its end was never

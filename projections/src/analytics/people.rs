@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use ledger_store::TenantTx;
 use uuid::Uuid;
 
-use super::{AnalyticsFilter, Range};
+use super::question::AnalyticsFilter;
+use super::range::Range;
 
 /// A pair of handle and name: the handle, and the first contact with both, which stands for the
 /// pair.

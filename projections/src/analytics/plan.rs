@@ -2,8 +2,8 @@
 
 use super::clock::split_at_offset_changes;
 use super::decompose::{RangePart, decompose};
+use super::question::{AnalyticsFilter, AnalyticsQuery, Dimension};
 use super::range::Span;
-use super::{AnalyticsFilter, AnalyticsQuery, Dimension};
 use crate::calendar::Granularity;
 use crate::calls::RollupSet;
 

@@ -11,7 +11,8 @@ use ledger_store::{StoreError, TenantTx};
 
 use super::lookups::zone_of;
 use super::plan::QueryPlan;
-use super::{AnalyticsQuery, AnalyticsRow, CostSums, Dimension, MinMax, Sums};
+use super::question::{AnalyticsQuery, AnalyticsRow, Dimension};
+use super::sums::{CostSums, MinMax, Sums};
 use crate::calls::RollupSet;
 use crate::histogram::Histogram;
 

@@ -10,7 +10,7 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::RollupChange;
+use super::update::RollupChange;
 use crate::projector::ProjectError;
 
 /// Key of a combination: tenant, whether the calls are test calls, and the id of the combination.

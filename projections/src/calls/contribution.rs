@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use ledger_core::call::{Call, CallerIdentity, Outcome};
 use uuid::Uuid;
 
-use super::direction_name;
 use super::measures::Measures;
+use super::names::direction_name;
 use crate::histogram::{bucket_of, class_of};
 
 /// Dimensions and measures of one call. An unknown dimension is an empty string.

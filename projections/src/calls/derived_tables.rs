@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::callers;
 use super::contribution::Contribution;
-use super::{CallKey, RollupChange, callers};
+use super::update::{CallKey, RollupChange};
 use crate::copy::{MIN_COPY_ROWS, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 

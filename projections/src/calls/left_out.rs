@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::contribution::Contribution;
-use super::{RollupChange, derived_tables, load, rollup};
+use super::update::{RollupChange, load};
+use super::{derived_tables, rollup};
 use crate::projector::{ProjectError, TenantContext, TenantKeys, WriteMode};
 
 /// Deletes the row of a call and its rows in the derived tables, and subtracts its contribution

@@ -8,7 +8,7 @@ use ledger_core::ids::{Position, StreamId};
 use ledger_store::{StoreError, TenantTx, read};
 use uuid::Uuid;
 
-use super::CallState;
+use super::update::CallState;
 use crate::marks::known_at;
 
 /// A point in the past.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use ledger_core::ids::TenantId;
 use uuid::Uuid;
 
-use super::CallUpdate;
 use super::row::EncodedRow;
+use super::update::CallUpdate;
 use crate::projector::LogEvent;
 
 /// Encoded rows by call id, with the number of folded events.

@@ -13,9 +13,9 @@ use chrono_tz::Tz;
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
-use super::RollupChange;
 use super::contribution::Contribution;
 use super::measures::Measures;
+use super::update::RollupChange;
 use crate::calendar::Granularity;
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, WriteMode};

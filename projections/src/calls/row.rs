@@ -7,8 +7,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::contribution::Contribution;
+use super::names::{direction_name, status_name};
 use super::prefolded::Prefolded;
-use super::{CallKey, CallState, CallUpdate, RollupChange, direction_name, state, status_name};
+use super::state;
+use super::update::{CallKey, CallState, CallUpdate, RollupChange};
 use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use super::pause;
 use crate::panic_guard::catch_panic;
 use crate::projector::Projector;
-use crate::versions::{State, Version, VersionError, lock_checkpoints, promote_version, versions};
+use crate::versions::catalogue::{State, Version, lock_checkpoints, versions};
+use crate::versions::error::VersionError;
+use crate::versions::promote::promote_version;
 
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -153,7 +155,7 @@ async fn index(store: &Store, version: &Version, close: i64) -> Result<bool, Ver
     }
     let active = active_version(&mut tx, &version.name).await?;
     let (name, number) = (&version.name, version.version);
-    let tables = crate::versions::tables(&mut tx, name, number).await?;
+    let tables = crate::versions::catalogue::tables(&mut tx, name, number).await?;
     // Locks are taken before the long work. Enabling row security needs an exclusive lock on each
     // table; a worker that had read a table by then would wait for this transaction, and this one
     // for the worker.

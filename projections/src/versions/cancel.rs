@@ -2,7 +2,9 @@
 
 use sqlx::PgPool;
 
-use super::{State, Version, VersionError, building, delete_version, drop_schema, lock};
+use super::catalogue::{State, Version, building, lock};
+use super::deletion::{delete_version, drop_schema};
+use super::error::VersionError;
 
 /// Deletes the version under construction that [`building`] returns. Returns its number.
 ///

@@ -5,7 +5,8 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use super::{State, VersionError, in_state, tables, versions};
+use super::catalogue::{State, in_state, tables, versions};
+use super::error::VersionError;
 
 /// Order-independent checksum of the rows of a version, 128 bits. Not cryptographic: it detects
 /// errors, not manipulation, which is what the leaf hashes of the log are for.
@@ -150,7 +151,8 @@ pub async fn pair(
     let other = match against {
         Some(version) => all.iter().find(|one| one.version == version && *one != shown),
         None => {
-            let is_own = |one: &&super::Version| one.state == State::Building && one.only == only;
+            let is_own =
+                |one: &&super::catalogue::Version| one.state == State::Building && one.only == only;
             let own = all.iter().find(is_own);
             own.or(in_state(&all, State::Building)).or(in_state(&all, State::Previous))
         }

@@ -8,10 +8,12 @@ use ledger_core::ids::TenantId;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::Instant;
 
-use super::{
-    State, Version, VersionError, building, building_of, delete_version, drop_schema, in_state,
-    lock, lock_checkpoints, swap, versions,
+use super::catalogue::{
+    State, Version, building, building_of, in_state, lock, lock_checkpoints, versions,
 };
+use super::deletion::{delete_version, drop_schema};
+use super::error::VersionError;
+use super::scoped::swap;
 
 /// Maximum time the served version is stopped while the other one catches up.
 const MAX_STOP: Duration = Duration::from_secs(3);

@@ -6,8 +6,10 @@ use ledger_core::ids::TenantId;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 use tokio::time::Instant;
 
+use super::catalogue::{State, Version, in_state, lock, tables};
+use super::deletion::{delete_version, drop_schema};
+use super::error::VersionError;
 use super::promote::{database_time, newly_parked};
-use super::{State, Version, VersionError, delete_version, drop_schema, in_state, lock, tables};
 
 /// Maximum time the tenant's served rows are stopped while the new version catches up.
 const MAX_STOP: Duration = Duration::from_secs(3);

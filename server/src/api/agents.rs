@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 use super::analytics::{AnalyticsRequest, CostView, SumParams};
 use super::words::AgentKind;
-use super::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
 /// Agents with their call sums, most calls first. Human agents are not included, since no platform reports

@@ -17,9 +17,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::calls::filter::{Search, audit_search, parse_filter};
 use super::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
-use super::{Params, begin_analytics_read};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::http::consistency::begin_analytics_read;
+use crate::http::params::Params;
 use crate::problem::ApiError;
 
 /// Query parameters of every analytics endpoint.

@@ -13,9 +13,12 @@ use utoipa::ToSchema;
 
 use super::analytics::{CostView, parse_is_test};
 use super::words::{LimitLevel, PlanLimitName, TestCalls};
-use super::{Params, begin_analytics_read, is_rfc3339, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_analytics_read;
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
+use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
 /// Usage of a billing month, which begins and ends in the tenant's time zone.

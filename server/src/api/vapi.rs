@@ -19,31 +19,6 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// First path segments of Vapi's API. Errors below them have Vapi's form, also for endpoints that do not
-/// exist here.
-const RESOURCES: [&str; 20] = [
-    "analytics",
-    "assistant",
-    "call",
-    "campaign",
-    "chat",
-    "eval",
-    "file",
-    "insight",
-    "knowledge-base",
-    "log",
-    "logs",
-    "phone-number",
-    "provider",
-    "reporting",
-    "session",
-    "squad",
-    "structured-output",
-    "tool",
-    "v2",
-    "workflow",
-];
-
 /// Routes of the Vapi API.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

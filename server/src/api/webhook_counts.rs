@@ -8,7 +8,7 @@ use ledger_store::webhook_counts::{Hours, Outcome, SourceCount, UNAUTHENTICATED}
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Params;
+use crate::http::params::Params;
 use crate::problem::ApiError;
 
 /// Number of webhooks by outcome. `received` is the sum of the other fields: each webhook to a known source

@@ -104,6 +104,8 @@ words! {
     ReadinessWord = "ready" | "not_ready";
     /// State of a served projection.
     ReadModelState = "current" | "catching_up" | "halted" | "stuck";
+    /// State of a background task.
+    WorkerWord = "running" | "restarting" | "died" | "stopped";
     /// State of the process.
     HealthStatus = "ok";
     /// Direction of a call in Vapi's words.

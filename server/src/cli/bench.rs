@@ -7,11 +7,12 @@ use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{ExitStatus, output};
-use crate::bench::report::StageCost;
-use crate::bench::{self, Report};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::{Config, Output};
-use crate::demo::traffic::{TrafficPlan, traffic};
+use ledger_bench::report::StageCost;
+use ledger_bench::{self as bench, Report};
+use webhook_traffic::{TrafficPlan, traffic};
 
 #[derive(Debug, clap::Subcommand)]
 #[command(

@@ -3,7 +3,8 @@
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Output;
 
 #[derive(Debug, clap::Args)]
@@ -16,9 +17,13 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(
+    form: Output,
+    args: &Args,
+    command: &mut clap::Command,
+) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::command(), "call-ledger", &mut script);
+    clap_complete::generate(args.shell, command, "call-ledger", &mut script);
     let script = String::from_utf8(script)?;
     match form {
         Output::Json => {

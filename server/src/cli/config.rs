@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{ExitStatus, UsageError, output};
+use super::exit::{ExitStatus, UsageError};
+use super::output;
 use crate::config::{Config, GlobalArgs, Output, Setting};
 
 /// Known environment variables that are not settings of the config file.

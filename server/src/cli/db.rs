@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use ledger_store::embedded::{Durability, StoppedByHand, installed, stop_by_hand, url_of};
 use serde_json::json;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::{cluster_settings, start};
 

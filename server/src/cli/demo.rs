@@ -15,14 +15,16 @@ use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
 use serde_json::{Value, json};
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::auth::new_key;
 use crate::config::{Config, Output};
 use crate::demo::sender::{WebhookTarget, play, read_back};
-use crate::demo::traffic::{Clinic, TrafficPlan, Truth, clinics, traffic};
 use crate::instance::Instance;
-use crate::service::{Service, shutdown_signal};
+use crate::service::Service;
 use crate::system::fresh_secret;
+use ledger_app::shutdown::shutdown_signal;
+use webhook_traffic::{Clinic, TrafficPlan, Truth, clinics, traffic};
 
 const CATCH_UP: Duration = Duration::from_mins(2);
 

@@ -16,7 +16,8 @@ use serde_json::json;
 
 use self::check::{Check, Severity};
 use self::database::Schema;
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 

@@ -10,7 +10,8 @@ use ledger_store::api_keys::{ApiKeyInfo, NewKey, Revocation};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ExitStatus, duration, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::{duration, output};
 use crate::auth::{Scope, new_key};
 use crate::config::Config;
 use crate::instance::Instance;

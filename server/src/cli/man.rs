@@ -7,7 +7,8 @@ use anyhow::Context;
 use clap_mangen::Man;
 use serde_json::json;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Output;
 
 #[derive(Debug, clap::Args)]
@@ -20,12 +21,12 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(form: Output, args: &Args, command: clap::Command) -> anyhow::Result<ExitStatus> {
     match &args.dir {
-        Some(dir) => write_all(form, dir)?,
+        Some(dir) => write_all(form, dir, command)?,
         None => {
             let mut page = Vec::new();
-            Man::new(super::command()).render(&mut page)?;
+            Man::new(command).render(&mut page)?;
             let page = String::from_utf8(page)?;
             match form {
                 Output::Json => output::print_line(json!({ "page": page }))?,
@@ -36,10 +37,10 @@ pub(super) fn run(form: Output, args: &Args) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-fn write_all(form: Output, dir: &Path) -> anyhow::Result<()> {
+fn write_all(form: Output, dir: &Path, command: clap::Command) -> anyhow::Result<()> {
     let cannot = || format!("the pages cannot be written to {}", dir.display());
     fs::create_dir_all(dir).with_context(cannot)?;
-    clap_mangen::generate_to(super::command(), dir).with_context(cannot)?;
+    clap_mangen::generate_to(command, dir).with_context(cannot)?;
     let mut pages: Vec<String> = fs::read_dir(dir)
         .with_context(cannot)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -4,7 +4,8 @@ use ledger_store::migrations::{self, PendingMigration, TableLock};
 use serde_json::{Value, json};
 
 use super::doctor::has_data;
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::{Config, Output};
 use crate::instance::{Instance, database_error};
 

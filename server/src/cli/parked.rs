@@ -6,7 +6,8 @@ use projections::parked::{self, Dropped, Parked, Reason, drop_event, drop_parked
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 

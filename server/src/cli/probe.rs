@@ -7,7 +7,8 @@ use anyhow::Context;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Config;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

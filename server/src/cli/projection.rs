@@ -5,7 +5,7 @@ mod change;
 mod list;
 mod rebuild;
 
-use super::ExitStatus;
+use super::exit::ExitStatus;
 use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]

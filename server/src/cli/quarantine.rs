@@ -7,7 +7,8 @@ use ledger_store::quarantine::{Entry, EntryFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Config;
 use crate::ingest::{replay, routing_candidates};
 use crate::instance::Instance;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::service::{NetworkSettings, Service, shutdown_signal};
+use crate::service::{NetworkSettings, Service};
 use crate::systemd;
+use ledger_app::shutdown::shutdown_signal;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

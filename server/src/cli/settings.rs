@@ -6,7 +6,8 @@ use ledger_core::tenant::TenantCommand;
 use ledger_store::TenantTx;
 use ledger_store::tenants::plan_limits;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 

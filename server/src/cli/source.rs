@@ -11,7 +11,8 @@ use ledger_store::source::{NewSource, RouteKind, check_secret};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;

@@ -8,7 +8,8 @@ use ledger_core::tenant::{TenantCommand, TenantPatch};
 use ledger_store::tenants::{NewTenant, TenantInfo, TenantState};
 use serde_json::json;
 
-use super::{ExitStatus, output, usage_error};
+use super::exit::{ExitStatus, usage_error};
+use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 

@@ -9,7 +9,8 @@ use ledger_store::{Store, TenantTx};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ExitStatus, output};
+use super::exit::ExitStatus;
+use super::output;
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 

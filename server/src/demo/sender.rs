@@ -7,7 +7,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::traffic::DemoDelivery;
+use webhook_traffic::DemoDelivery;
 
 /// Maximum number of concurrent requests. More would only queue in front of two append workers.
 const IN_FLIGHT: usize = 16;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{IngestOutcome, NO_SINGLE_ROUTE};
+use crate::http::times::hour_of;
 use crate::problem::ApiError;
 
 /// Interval between two writes of the counts.
@@ -247,13 +248,6 @@ impl Drop for OutcomeRecorder<'_> {
         let (tenant_id, source_id) = (source.tenant_id, source.source_id);
         counts.add(CountKey { hour, tenant_id, source_id, kind, outcome, reason }, at);
     }
-}
-
-/// Returns the full hour (UTC) that contains a time.
-#[must_use]
-pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
-    let seconds = at.timestamp();
-    DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -23,9 +23,10 @@ use uuid::Uuid;
 use super::admission::{BodyPermit, SMALL_BODY, Sender};
 use super::counts::OutcomeRecorder;
 use super::response::Told;
-use super::{WebhookDelivery, body, overloaded, response, translate_error, unavailable};
+use super::{WebhookDelivery, overloaded, response, translate_error, unavailable};
 use crate::app::App;
 use crate::connections;
+use crate::http::body;
 use crate::problem::ApiError;
 
 /// Timeout of the source lookup; a caller may be waiting on the line.
@@ -176,7 +177,7 @@ impl<'a> IngestRequest<'a> {
             .await
         {
             Some(permit) if content_length <= SMALL_BODY => {
-                body::read(body, permit.max_body, RESERVED_TIMEOUT).await
+                body::read_body(body, permit.max_body, RESERVED_TIMEOUT).await
             }
             _ => {
                 body::discard(body, &self.app.limits).await;
@@ -226,7 +227,7 @@ impl<'a> IngestRequest<'a> {
             }
         };
         let max_wait = if permit.is_reserved { RESERVED_TIMEOUT } else { limits.body_timeout };
-        match body::read(body, permit.max_body, max_wait).await {
+        match body::read_body(body, permit.max_body, max_wait).await {
             Ok(body) => Ok((permit, body)),
             // The body is within the general limit and only exceeds the reserve's, so the sender
             // should retry.

@@ -1,5 +1,6 @@
 //! Gauges measured at the time of a scrape: readiness, projection lag, disk space, quarantine.
 
+use ledger_app::workers::WorkerState;
 use ledger_store::Store;
 use ledger_store::stage;
 use nix::sys::statvfs::statvfs;
@@ -14,6 +15,7 @@ pub(super) async fn measure(app: &App) {
     let store: &Store = &app.store;
     disks(app);
     stages();
+    workers(app);
     let migrated = in_time(store.is_migrated()).await;
     ready("database", migrated.is_some());
     ready("migrations", migrated == Some(true));
@@ -63,6 +65,18 @@ fn read_models(all: &[Progress]) {
             as_f64(building.events) / as_f64((building.events + building.lag_events).max(1))
         });
         set("ledger_projection_rebuild_ratio", ratio);
+    }
+}
+
+/// Whether each background task runs.
+fn workers(app: &App) {
+    for one in app.workers.all() {
+        let is_running = one.state == WorkerState::Running;
+        metrics::gauge!("ledger_worker_running", "worker" => one.name).set(if is_running {
+            1.0
+        } else {
+            0.0
+        });
     }
 }
 

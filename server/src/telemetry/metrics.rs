@@ -92,6 +92,12 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Connections refused because all places, or those of their address, were taken.",
     ),
+    ("ledger_worker_running", Gauge, "Whether a background task runs (1) or not (0)."),
+    (
+        "ledger_worker_restarts_total",
+        Counter,
+        "Restarts of a background task that ended unexpectedly.",
+    ),
     ("ledger_disk_free_bytes", Gauge, "Free space of the file system that holds a directory."),
     ("ledger_disk_size_bytes", Gauge, "Size of the file system that holds a directory."),
 ];

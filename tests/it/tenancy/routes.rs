@@ -92,7 +92,7 @@ impl Route {
 /// # Panics
 /// If the document has a route without an entry here, or an entry has no route.
 pub(super) fn v1_routes() -> Vec<Route> {
-    let (_, document) = server::app::router_and_openapi();
+    let (_, document) = server::router::router_and_openapi();
     let document = serde_json::to_value(document).expect("a document is plain data");
     let paths = document["paths"].as_object().expect("a document has paths");
     let mut routes = Vec::new();

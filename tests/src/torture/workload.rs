@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use serde_json::{Value, json};
-use server::demo::traffic::{TrafficPlan, traffic};
+use webhook_traffic::{TrafficPlan, traffic};
 
 use super::history::{Acknowledgement, Name};
 use super::world::{Source, World};

@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 
 use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams};
 use crate::api::words::BreakdownBy;
-use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
 const WEEKDAYS: [&str; 7] =

@@ -8,9 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AnalyticsRequest, SumParams};
-use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
 /// Outcomes of calls that no person answered, and of those with an unknown end.

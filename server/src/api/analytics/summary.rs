@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams, minutes};
 use crate::api::words::ComparedWith;
-use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
 /// Sums over the calls of a range. A field without data is null.

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 
 use super::{AnalyticsRequest, CostView, SumParams};
 use crate::api::words::{SeriesGroup, SeriesInterval};
-use crate::api::{Params, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
+use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
 /// Maximum number of points in an answer, over all groups.

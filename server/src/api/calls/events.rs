@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::personal::{OpenedEvent, OpenedEvents, open_events, read_within_budget};
 use super::show::not_found;
-use crate::api::{
-    Params, PathId, begin_consistent_read, decode_cursor, encode_cursor, opened_page,
-};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_consistent_read;
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::{Params, PathId};
+use crate::http::response::opened_page;
 use crate::problem::{ApiError, Problem};
 use crate::read_budget::PAGE;
 

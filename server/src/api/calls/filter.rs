@@ -8,10 +8,10 @@ use ledger_store::vault::HandleMatches;
 use projections::calls::CallFilter;
 use uuid::Uuid;
 
-use crate::api::Params;
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::http::params::Params;
 use crate::problem::ApiError;
 
 /// Maximum number of contacts named in the audit event of a search; its count includes all.

@@ -14,12 +14,13 @@ use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
 use super::view::{CallView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
-use crate::api::{
-    Params, begin_consistent_read, decode_cursor, encode_cursor, is_rfc3339, opened_page,
-    with_read_position,
-};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_consistent_read;
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::Params;
+use crate::http::response::{opened_page, with_read_position};
+use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
 /// Maximum bytes of JSON in the opened rows of one page, unless its first row is larger. The

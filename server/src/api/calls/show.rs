@@ -21,9 +21,12 @@ use super::personal::{
 use super::view::{
     AnalysisView, CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView,
 };
-use crate::api::{Params, PathId, begin_consistent_read, opened_page, times, whole_number};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_consistent_read;
+use crate::http::params::{Params, PathId, whole_number};
+use crate::http::response::opened_page;
+use crate::http::times;
 use crate::problem::{ApiError, Problem};
 use crate::read_budget::BUDGET;
 

@@ -14,10 +14,11 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use crate::api::fields::BodyFields;
-use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope, key_of};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::response::created;
 use crate::problem::{ApiError, Problem};
 
 /// Properties of the API key to issue.

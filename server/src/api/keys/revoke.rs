@@ -7,9 +7,10 @@ use ledger_core::ids::KeyId;
 use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::Revocation;
 
-use crate::api::{NoQuery, PathId, with_write_position};
 use crate::app::App;
 use crate::auth::{RevocationCaller, Scope};
+use crate::http::params::{NoQuery, PathId};
+use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// Revokes an API key permanently. Idempotent.

@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::DroppedView;
-use crate::api::fields::BodyFields;
 use crate::api::read_models::named_tenant;
-use crate::api::{Params, PathId, with_write_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::{Params, PathId};
+use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// The reason, and the read model if the path contains an event id.

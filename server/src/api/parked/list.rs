@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::Params;
+use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
 /// A page of parked events, oldest first, which is the order to resolve them in.

@@ -5,9 +5,9 @@ use axum::extract::State;
 use projections::parked::retry;
 
 use super::OutcomeView;
-use crate::api::{Params, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::{Params, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Applies a parked event again, and then the events that wait behind it, in order.

@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::words::QuarantineState;
-use crate::api::{Params, decode_cursor, encode_cursor};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// A page of the quarantine, newest first.

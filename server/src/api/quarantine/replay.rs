@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::PathId;
 use crate::api::words::ReplayStatus;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::PathId;
 use crate::ingest::{self, Replay};
 use crate::problem::{ApiError, Problem};
 

@@ -5,9 +5,9 @@ use axum::extract::State;
 use projections::versions;
 
 use super::{PathName, VersionView, changeable_rebuild};
-use crate::api::Params;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Cancels the rebuild and deletes the rows of the new version. A tenant's key may cancel a rebuild of its

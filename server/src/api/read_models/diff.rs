@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::PathName;
-use crate::api::Params;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Differences between the served version and another one.

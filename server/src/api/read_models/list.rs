@@ -8,10 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::Params;
 use crate::api::words::ProjectionState;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Every version of every read model.

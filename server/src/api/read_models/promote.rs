@@ -8,10 +8,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{PathName, VersionView, changeable_rebuild};
-use crate::api::Params;
-use crate::api::fields::BodyFields;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Options of a promotion; without a body, newly parked keys prevent it.

@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{PathName, VersionView, named_tenant};
-use crate::api::Params;
-use crate::api::fields::BodyFields;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Extent of the rebuild; without a body every tenant's rows, or those of the key's tenant.

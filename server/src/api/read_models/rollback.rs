@@ -5,9 +5,9 @@ use axum::extract::State;
 use projections::versions;
 
 use super::{PathName, VersionView};
-use crate::api::Params;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
 /// Swaps the served version and the previous one; a second rollback restores the first state.

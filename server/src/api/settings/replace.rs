@@ -8,12 +8,13 @@ use ledger_core::settings::{InvalidSetting, Setting};
 use ledger_core::tenant::TenantCommand;
 
 use super::{PlanSetting, setting_name};
-use crate::api::fields::BodyFields;
 use crate::api::tenant::refused;
 use crate::api::words::SettingWord;
-use crate::api::{NoQuery, with_write_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// Sets a setting of the tenant. The value is replaced as a whole: an absent field gets its default.

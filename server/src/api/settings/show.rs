@@ -8,11 +8,11 @@ use ledger_store::tenants::tenant_view;
 use serde_json::Value;
 
 use super::{PlanSetting, setting_name};
-use crate::api::NoQuery;
 use crate::api::tenant::not_found;
 use crate::api::words::SettingWord;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
 
 /// Returns a setting of the tenant with all its fields.

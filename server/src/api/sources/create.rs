@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::fields::BodyFields;
 use crate::api::words::ProviderName;
-use crate::api::{NoQuery, created};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::response::created;
 use crate::problem::{ApiError, Problem};
 
 /// Settings of the source to create.

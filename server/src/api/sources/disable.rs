@@ -5,9 +5,9 @@ use axum::response::Response;
 use ledger_core::ids::SourceId;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{RevocationCaller, Scope};
+use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Disables a webhook source, which then answers 404 `source-not-found` like an unknown one. Idempotent.

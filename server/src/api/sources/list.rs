@@ -11,9 +11,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
-use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::Params;
+use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
 /// A page of webhook sources, newest first.

@@ -12,10 +12,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::settings::not_found;
-use crate::api::{NoQuery, fields::BodyFields};
-use crate::api::{PathId, with_write_position};
 use crate::app::App;
 use crate::auth::{RevocationCaller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::params::PathId;
+use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// Maximum time during which two secrets are accepted, in seconds: 30 days.

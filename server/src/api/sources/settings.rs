@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::with_write_position;
+use crate::http::response::with_write_position;
 use crate::problem::ApiError;
 
 /// Settings of a webhook source.

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::settings::{SourceSettings, answer, not_found};
-use crate::api::fields::BodyFields;
-use crate::api::{NoQuery, PathId};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Settings to change. An absent field keeps its value.

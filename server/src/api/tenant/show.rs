@@ -6,9 +6,9 @@ use ledger_store::TenantTx;
 use ledger_store::tenants::tenant_view;
 
 use super::{TenantView, not_found};
-use crate::api::NoQuery;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
 
 /// Returns the tenant of the API key.

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{TenantView, not_found, refused};
-use crate::api::fields::BodyFields;
-use crate::api::{NoQuery, with_write_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::fields::BodyFields;
+use crate::http::params::NoQuery;
+use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// Profile fields to change. An absent field keeps its value. Slug and time zone cannot be changed: months of

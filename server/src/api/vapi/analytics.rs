@@ -26,10 +26,11 @@ use self::request::{Query, parse};
 use super::error::{VapiError, refused};
 use super::query::Params;
 use crate::api::words::{AllCalls, VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
-use crate::api::{begin_analytics_read, with_read_position};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::ingest::read_body;
+use crate::http::body::read_body;
+use crate::http::consistency::begin_analytics_read;
+use crate::http::response::with_read_position;
 use crate::problem::ApiError;
 
 /// Maximum size of a request body, in bytes.

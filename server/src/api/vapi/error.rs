@@ -6,8 +6,32 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::RESOURCES;
 use crate::problem::{ApiError, FieldError, set_headers};
+
+/// First path segments of Vapi's API. Errors below them have Vapi's form, also for endpoints that do not
+/// exist here.
+const RESOURCES: [&str; 20] = [
+    "analytics",
+    "assistant",
+    "call",
+    "campaign",
+    "chat",
+    "eval",
+    "file",
+    "insight",
+    "knowledge-base",
+    "log",
+    "logs",
+    "phone-number",
+    "provider",
+    "reporting",
+    "session",
+    "squad",
+    "structured-output",
+    "tool",
+    "v2",
+    "workflow",
+];
 
 /// An error in Vapi's form.
 #[derive(Debug, Serialize, ToSchema)]

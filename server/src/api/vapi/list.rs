@@ -9,10 +9,10 @@ use super::error::{VapiError, refused};
 use super::query::{ListQuery, Params};
 use super::response::AuditedAccess;
 use super::view::VapiCall;
-use crate::api::begin_consistent_read;
 use crate::api::words::TestCalls;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_consistent_read;
 use crate::problem::ApiError;
 
 /// Lists calls, newest first, in Vapi's form.

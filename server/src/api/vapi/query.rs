@@ -9,7 +9,7 @@ use ledger_core::json::fact_id;
 use projections::calls::provider_listing::{ListingFilter, TimeWindow};
 
 use super::time;
-use crate::api::whole_number;
+use crate::http::params::whole_number;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;

@@ -11,9 +11,9 @@ use super::error::{VapiError, refused};
 use super::query::Params;
 use super::response::AuditedAccess;
 use super::view::VapiCall;
-use crate::api::begin_consistent_read;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::consistency::begin_consistent_read;
 use crate::problem::ApiError;
 
 /// Returns a call by Vapi's id, in Vapi's form.

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::api::{is_rfc3339, times};
+use crate::http::times;
+use crate::http::times::is_rfc3339;
 
 /// A time written with exactly three decimals of a second and a `Z`, because scripts parse this form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,11 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::Params;
 use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::ingest::hour_of;
+use crate::http::params::Params;
+use crate::http::times::hour_of;
 use crate::problem::{ApiError, Problem};
 
 /// Webhook counts over a time range.

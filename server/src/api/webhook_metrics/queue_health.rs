@@ -11,10 +11,11 @@ use utoipa::ToSchema;
 
 use crate::api::webhook_counts::CountSummary;
 use crate::api::words::{HealthReason, HealthWord};
-use crate::api::{Params, begin_consistent_read};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::ingest::hour_of;
+use crate::http::consistency::begin_consistent_read;
+use crate::http::params::Params;
+use crate::http::times::hour_of;
 use crate::problem::{ApiError, Problem};
 
 /// A projection with a larger lag, in events, needs attention.

@@ -13,9 +13,11 @@ use uuid::Uuid;
 use super::delivery_stats::last_day;
 use crate::api::webhook_counts::hours;
 use crate::api::words::FailureOutcome;
-use crate::api::{Params, decode_cursor, encode_cursor, is_rfc3339};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::params::Params;
+use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
 /// A page of failures, newest first.

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::api::PathId;
 use crate::api::quarantine::replay::{self, ReplayView};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::http::params::PathId;
 use crate::problem::{ApiError, Problem};
 
 /// Retries a dead letter: assigns a quarantined message to the tenant with a matching route. Idempotent.

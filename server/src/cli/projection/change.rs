@@ -4,12 +4,13 @@ use ledger_store::Store;
 use projections::versions::{self, Version, VersionError, named};
 use serde_json::json;
 
-use super::super::{ExitStatus, output, usage_error};
+use super::super::exit::{ExitStatus, usage_error};
+use super::super::output;
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Promote {
+pub(crate) struct Promote {
     /// Name of the read model
     name: String,
     /// Only the version of this tenant (slug or id) [default: that of all tenants, otherwise of a
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Promote {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Rollback {
+pub(crate) struct Rollback {
     /// Name of the read model
     name: String,
     /// Accepted for symmetry; not required, because another rollback reverts it
@@ -31,7 +32,7 @@ pub(in crate::cli) struct Rollback {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Cancel {
+pub(crate) struct Cancel {
     /// Name of the read model
     name: String,
     /// Only the version of this tenant (slug or id) [default: that of all tenants, otherwise of a
@@ -44,7 +45,7 @@ pub(in crate::cli) struct Cancel {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// Name of the read model
     name: String,
     /// The version to compare with [default: the one under construction, otherwise the previous

@@ -4,12 +4,13 @@ use projections::versions::{Checksum, checksum};
 use projections::{Progress, progress};
 use serde_json::{Value, json};
 
-use super::super::{ExitStatus, output};
+use super::super::exit::ExitStatus;
+use super::super::output;
 use crate::config::{Config, Output};
 use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Skip the row count and checksum, which read every row
     #[arg(long)]
     no_checksum: bool,

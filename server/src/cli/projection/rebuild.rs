@@ -13,10 +13,11 @@ use projections::{Progress, Runner, progress_within};
 use serde_json::{Value, json};
 
 use self::display::ProgressDisplay;
-use super::super::{ExitStatus, output};
+use super::super::exit::ExitStatus;
+use super::super::output;
 use crate::config::Config;
 use crate::instance::Instance;
-use crate::service::shutdown_signal;
+use ledger_app::shutdown::shutdown_signal;
 
 /// Time between two checks of the progress.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -26,7 +27,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_mins(1);
 const HALTED_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Name of the read model
     name: String,
     /// Rebuild only this tenant (slug or id); its rows replace the served ones

@@ -9,20 +9,21 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::api::sources::rotate_secret::{MAX_OVERLAP_S, old_secret_until};
-use crate::cli::{ExitStatus, duration, key, output, usage_error};
+use crate::cli::exit::{ExitStatus, usage_error};
+use crate::cli::{duration, key, output};
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct ListSources {
+pub(crate) struct ListSources {
     /// Slug or id of a tenant [default: all sources, shared ones too]
     #[arg(long)]
     tenant: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Rotate {
+pub(crate) struct Rotate {
     /// Id of the source, as printed by source list
     #[arg(value_name = "ID")]
     source_id: Uuid,
@@ -35,7 +36,7 @@ pub(in crate::cli) struct Rotate {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Switch {
+pub(crate) struct Switch {
     /// Id of the source, as printed by source list
     #[arg(value_name = "ID")]
     source_id: Uuid,

@@ -2,7 +2,7 @@
 
 use ledger_core::provider::signature::{Algorithm, Encoding, SignatureScheme};
 
-use crate::cli::usage_error;
+use crate::cli::exit::usage_error;
 
 /// Signature scheme of the requests. The defaults are the platform's.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// Slug or id of the tenant
     #[arg(long)]
     tenant: String,

@@ -10,10 +10,10 @@ use super::{ReportedFields, VapiConversation};
 /// Results of the platform's analysis of the call. They are claims of a model, not evidence.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Analysis {
+pub(crate) struct Analysis {
     /// Summary of the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) summary: Option<String>,
+    pub(crate) summary: Option<String>,
     /// Data extracted by a single definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -33,10 +33,7 @@ pub(in crate::api::vapi) struct Analysis {
 impl Analysis {
     /// Builds the analysis from the known facts and the opened sections; `None` if nothing is
     /// known.
-    pub(in crate::api::vapi) fn of(
-        call: &Call,
-        conversation: Option<VapiConversation<'_>>,
-    ) -> Option<Self> {
+    pub(crate) fn of(call: &Call, conversation: Option<VapiConversation<'_>>) -> Option<Self> {
         let extracted = conversation
             .and_then(|conversation| conversation.extracted())
             .filter(|reported| !is_outputs(reported));

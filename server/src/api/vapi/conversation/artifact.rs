@@ -12,23 +12,23 @@ use super::{ReportedFields, VapiConversation};
 /// Recorded content of a call: messages, transcript, recordings and extracted data.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Artifact {
+pub(crate) struct Artifact {
     /// Turns and tool calls. Absent unless the time of every turn is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<VapiMessage>>)]
-    pub(in crate::api::vapi) messages: Option<Messages>,
+    pub(crate) messages: Option<Messages>,
     /// The same messages in the format of language models.
     #[serde(rename = "messagesOpenAIFormatted", skip_serializing_if = "Vec::is_empty")]
     messages_open_ai_formatted: Vec<ModelMessage>,
     /// Transcript of the whole call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) transcript: Option<String>,
+    pub(crate) transcript: Option<String>,
     /// URL of the recording with both sides in one channel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) recording_url: Option<String>,
+    pub(crate) recording_url: Option<String>,
     /// URL of the recording with one channel per side.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::api::vapi) stereo_recording_url: Option<String>,
+    pub(crate) stereo_recording_url: Option<String>,
     /// URL of the video recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     video_recording_url: Option<String>,
@@ -49,7 +49,7 @@ pub(in crate::api::vapi) struct Artifact {
 /// URLs of recordings by channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Recording {
+pub(crate) struct Recording {
     /// Recording with one channel per side.
     #[serde(skip_serializing_if = "Option::is_none")]
     stereo_url: Option<String>,
@@ -64,7 +64,7 @@ pub(in crate::api::vapi) struct Recording {
 /// URLs of recordings with one channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct Mono {
+pub(crate) struct Mono {
     /// Recording of both sides.
     #[serde(skip_serializing_if = "Option::is_none")]
     combined_url: Option<String>,
@@ -78,7 +78,7 @@ pub(in crate::api::vapi) struct Mono {
 
 impl Artifact {
     /// Builds the artifact from the opened sections; `None` if nothing is known.
-    pub(in crate::api::vapi) fn of(
+    pub(crate) fn of(
         conversation: VapiConversation<'_>,
         started_at: Option<DateTime<Utc>>,
     ) -> Option<Self> {

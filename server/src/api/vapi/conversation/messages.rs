@@ -30,12 +30,12 @@ impl Moment<'_> {
 }
 
 /// Messages as JSON; shared by `messages` and `artifact.messages`.
-pub(in crate::api::vapi) type Messages = Arc<[Box<RawValue>]>;
+pub(crate) type Messages = Arc<[Box<RawValue>]>;
 
 /// One message of the conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api::vapi) struct VapiMessage {
+pub(crate) struct VapiMessage {
     /// `bot`, `user`, `system`, `tool_calls` or `tool_call_result`; other values as Vapi reported
     /// them.
     #[schema(value_type = String)]

@@ -1,0 +1,107 @@
+//! Bounds of every cache of a process: what it holds, for how long, how much, and what invalidates it.
+//!
+//! No other module builds a cache, so this list is complete. A cached value is valid until it expires or is
+//! invalidated. An erasure of a person has to reach the two caches of the vault that hold a person's data:
+//! [`SUBJECT_KEYS`] and [`RESOLVED_PERSONS`].
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+/// Size and lifetime of a cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CacheBounds {
+    /// Maximum number of entries; the least used one is removed first.
+    pub(crate) capacity: u64,
+    /// Maximum age of an entry.
+    pub(crate) lifetime: Duration,
+}
+
+/// Unwrapped subject keys, by tenant, subject and generation, with the state of the key.
+///
+/// Invalidation: none. A fence set by any process takes effect when the entry expires.
+pub(crate) const SUBJECT_KEYS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
+
+/// Subjects that messages were resolved to, by tenant and hash of the handles and the name.
+///
+/// Invalidation: none. A change of the contacts takes effect when the entry expires.
+pub(crate) const RESOLVED_PERSONS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
+
+/// Current key epoch of a tenant, checked against the key file.
+///
+/// Invalidation: none. The value was derived from a cached key file ([`KEY_FILES`]), so a deleted key file is out of
+/// use after the sum of both lifetimes.
+pub(crate) const CURRENT_EPOCHS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(30) };
+
+/// Keys derived from the key files, by tenant and epoch.
+///
+/// Invalidation: an entry with another check value than the database's is removed. Any other change of the file
+/// takes effect when the entry expires.
+pub(crate) const KEY_FILES: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(30) };
+
+/// Keys of content digests, by tenant, derived from the key files.
+///
+/// Invalidation: none. A change of the key file takes effect when the entry expires.
+pub(crate) const DIGEST_KEYS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(30) };
+
+/// Sources, by id. A source older than [`TENANT_FACTS`] allows is used only while the database does not answer.
+///
+/// Invalidation: a change of the tenant's settings, at once in this process, and in others when the
+/// notification arrives.
+pub(crate) const SOURCES: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(10) };
+
+/// State and country of a tenant.
+///
+/// Invalidation: as for [`SOURCES`]. The lifetime is the maximum time until a change takes effect in every
+/// process, notified or not.
+pub(crate) const TENANT_FACTS: CacheBounds =
+    CacheBounds { capacity: 100_000, lifetime: Duration::from_secs(5) };
+
+/// API keys, by the hash of their text.
+///
+/// Invalidation: as for [`TENANT_FACTS`].
+pub(crate) const API_KEYS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
+
+impl CacheBounds {
+    /// Builds an empty cache with these bounds.
+    pub(crate) fn build<K, V>(self) -> Cache<K, V>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        Cache::builder().max_capacity(self.capacity).time_to_live(self.lifetime).build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    fn sources(dir: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).expect("a directory of the crate");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn every_cache_of_the_store_is_built_from_bounds_listed_here() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let builds = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).expect("a source file");
+            text.contains("Cache::builder")
+        };
+        let other: Vec<_> = sources(&root)
+            .into_iter()
+            .filter(|path| !path.ends_with("caches.rs") && builds(path))
+            .collect();
+        assert!(other.is_empty(), "{other:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! A call in a batch: its stored state, its new events, and the change to the rollups.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::call::{Call, SealedSections};
+use ledger_core::envelope::Recorded;
+use ledger_core::ids::{EventId, TenantId};
+use ledger_store::read::StoredEvent;
+use ledger_store::seal::{Sealed, SectionName, pack, unpack};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::contribution::Contribution;
+use super::state::unpack as unpack_call;
+use crate::projector::{LogEvent, ProjectError, TenantKeys};
+
+/// Key of a call: tenant id and call id.
+pub(super) type CallKey = (TenantId, Uuid);
+
+/// A call with its stored state and the new events of a batch.
+pub(super) struct CallUpdate<'e> {
+    pub(super) key: CallKey,
+    pub(super) before: Option<CallState>,
+    pub(super) events: Vec<(&'e Recorded, &'e LogEvent)>,
+}
+
+impl CallUpdate<'_> {
+    /// Folds the events into the state and returns it with the change to the rollups.
+    pub(super) fn fold(self) -> (CallState, RollupChange) {
+        let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
+        let mut folded = self.before.unwrap_or_default();
+        for (recorded, event) in self.events {
+            folded.fold(recorded, &event.stored);
+            folded.updated_at = folded.updated_at.max(Some(event.updated_at));
+        }
+        let now = Some(Contribution::of(&folded.call));
+        (folded, RollupChange { key: self.key, before, now })
+    }
+}
+
+/// Change of the contribution of one call: `before` is `None` for a new call, `now` is `None` for a
+/// removed one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RollupChange {
+    pub(super) key: CallKey,
+    pub(super) before: Option<Contribution>,
+    pub(super) now: Option<Contribution>,
+}
+
+/// State of a call after folding, with the sealed `party` sections it refers to.
+#[derive(Default)]
+pub struct CallState {
+    /// The state without personal data.
+    pub call: Call,
+    pub(super) parties: HashMap<EventId, Vec<u8>>,
+    /// Log time of the last event folded since loading; `None` if there was none.
+    pub(super) updated_at: Option<DateTime<Utc>>,
+}
+
+impl CallState {
+    /// Folds one stored event of the call's stream.
+    pub(super) fn fold(&mut self, recorded: &Recorded, event: &StoredEvent) {
+        let parties: Vec<_> = parties(event.sections.as_deref()).collect();
+        let sealed = SealedSections { subject: event.subject(), has_party: !parties.is_empty() };
+        if let Some(recorded) = recorded.as_call() {
+            self.call.evolve(&recorded, sealed);
+        }
+        self.parties.extend(parties);
+    }
+
+    /// Returns the sealed `party` sections in use, by descending precedence, packed as in the log.
+    #[must_use]
+    pub fn party(&self) -> Option<Vec<u8>> {
+        let claims = self.call.parties().iter();
+        let sections: Vec<Vec<u8>> =
+            claims.filter_map(|claim| self.parties.get(&claim.event_id).cloned()).collect();
+        pack(&sections)
+    }
+}
+
+/// Returns the `party` sections of a column, with the ids of the events they were sealed for.
+pub(super) fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
+    let sections = column.and_then(|column| unpack(column).ok()).unwrap_or_default();
+    sections.into_iter().filter_map(|bytes| {
+        let sealed = Sealed::parse(bytes).ok()?;
+        (sealed.name == SectionName::Party).then(|| (sealed.event_id, bytes.to_vec()))
+    })
+}
+
+/// Loads the stored states of these calls.
+pub(super) async fn load(
+    conn: &mut PgConnection,
+    wanted: &[TenantKeys],
+) -> Result<HashMap<CallKey, CallState>, ProjectError> {
+    let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
+    let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
+    let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
+    // `offset 0` forces one index lookup per key. A table that is being filled has no statistics,
+    // and the planner would read all rows of the tenant for each batch.
+    let rows = sqlx::query!(
+        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party
+             from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
+            cross join lateral (select tenant_id, call_id, state, party from calls
+                                 where tenant_id = k.tenant_id and call_id = k.call_id
+                                offset 0) c"#,
+        &tenants,
+        &calls,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut loaded = HashMap::with_capacity(calls.len());
+    for row in rows {
+        let call = unpack_call(&row.state)?;
+        let parties = parties(row.party.as_deref()).collect();
+        let folded = CallState { call, parties, updated_at: None };
+        loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
+    }
+    Ok(loaded)
+}

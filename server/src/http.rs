@@ -1,0 +1,10 @@
+//! Parts that the endpoints share: parameters, bodies, cursors, consistent reads and answers. They know no
+//! endpoint.
+
+pub mod body;
+pub mod consistency;
+pub mod cursor;
+pub mod fields;
+pub mod params;
+pub mod response;
+pub mod times;
