@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::Store;
+use crate::append::AppendError;
 use crate::append::{AppendOutcome, append};
-use crate::appender::AppendError;
 use crate::error::StoreError;
 
 /// The actor of a change and the request that made it.

@@ -1,5 +1,6 @@
 //! The SQL side of an append: turns a batch of requests into arrays and calls `ledger.append` once.
 
+mod error;
 mod rejection;
 
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use crate::compute::compute;
 use crate::seal::section_digests;
 
 use crate::placement::Placements;
+pub use error::AppendError;
 pub use rejection::AppendRejection;
 
 /// The optimistic concurrency check of an append on one stream.

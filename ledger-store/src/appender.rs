@@ -14,15 +14,14 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ledger_core::ids::{StreamVersion, TenantId};
+use ledger_core::ids::TenantId;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
-use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::apart::Apart;
-use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
+use crate::append::{AppendError, AppendOutcome, AppendRejection, AppendRequest, Appended, append};
 use crate::notifier::{CommitNotifier, Notifiers};
 use crate::placement::Placements;
 use crate::shares::Shares;
@@ -45,35 +44,6 @@ const MAX_QUEUED_PER_TENANT: usize = MAX_QUEUED / 2;
 const MAX_KILOBYTES_PER_TENANT: usize = MAX_QUEUED_KILOBYTES / 2;
 /// Connections for tenants that are set apart.
 pub(crate) const APART_CONNECTIONS: u32 = 4;
-
-/// The reason for which a request was not appended.
-#[derive(Debug, Error)]
-pub enum AppendError {
-    /// The stream is not at the expected version: read it and decide again.
-    #[error("the stream is at version {}", .actual.0)]
-    Conflict {
-        /// Current version of the stream.
-        actual: StreamVersion,
-    },
-    /// The request breaks a rule of the log; a retry fails in the same way.
-    #[error("the append was rejected: {0}")]
-    Rejected(AppendRejection),
-    /// The queue is full. Nothing was stored; try again in a moment.
-    #[error("too many appends are waiting")]
-    Overloaded,
-    /// The database did not answer. The request may have been appended or not: sending it again is
-    /// safe.
-    #[error("the log could not be reached")]
-    Unavailable(#[source] Option<Arc<sqlx::Error>>),
-}
-
-impl AppendError {
-    /// Whether a later retry can succeed.
-    #[must_use]
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::Unavailable(_))
-    }
-}
 
 struct PendingAppend {
     request: AppendRequest,

@@ -80,7 +80,7 @@ pub enum StoreError {
     },
     /// The event that records this change could not be appended, so the change was not made.
     #[error("the change could not be recorded")]
-    Append(#[from] crate::appender::AppendError),
+    Append(#[from] crate::append::AppendError),
 }
 
 impl StoreError {

@@ -20,11 +20,11 @@ use uuid::Uuid;
 use self::load::Loaded;
 use crate::Store;
 use crate::admin_events::Attribution;
+use crate::append::AppendError;
 use crate::append::{
     AppendOutcome, AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend,
     append,
 };
-use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};

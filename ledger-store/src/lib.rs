@@ -272,7 +272,7 @@ impl Store {
     }
 
     /// Closes every connection after work in progress has finished. Appends still queued fail with
-    /// [`appender::AppendError::Unavailable`]. Gives up after 10 seconds, with a warning in the
+    /// [`append::AppendError::Unavailable`]. Gives up after 10 seconds, with a warning in the
     /// log.
     pub async fn close(&self) {
         let Self { append, apart, intake, app, projector, owner, .. } = self;

@@ -19,8 +19,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::Store;
+use crate::append::AppendError;
 use crate::append::{AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend};
-use crate::appender::AppendError;
 use crate::compute::compute;
 use crate::error::StoreError;
 use crate::keyring::{DigestKey, KeyringError};

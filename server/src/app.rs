@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::auth::denials::Denials;
 use crate::auth::lookups::LookupLimiter;
-use crate::ingest::{BodyBudgets, OutcomeCounter};
+use crate::ingest::admission::BodyBudgets;
+use crate::ingest::counts::OutcomeCounter;
 use crate::limits::Limits;
 use crate::problem::ApiError;
 use crate::public_url::PublicUrl;

@@ -12,10 +12,10 @@ use std::task::Poll;
 use chrono::DateTime;
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, Position, StreamId, StreamVersion, TenantId};
+use ledger_store::append::AppendError;
 use ledger_store::append::{
     AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend,
 };
-use ledger_store::appender::AppendError;
 use ledger_store::read::{FullEvent, PageSize, full_after};
 use ledger_store::tenants::NewTenant;
 use ledger_store::{Store, TenantTx};

@@ -7,8 +7,8 @@ use ledger_core::ids::{EventId, SubjectId, TenantId};
 use super::Meta;
 use crate::Store;
 use crate::admin_events::Attribution;
+use crate::append::AppendError;
 use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
-use crate::appender::AppendError;
 
 impl Store {
     /// Records an event about the tenant itself, or about access to its data. `subjects` are the

@@ -5,8 +5,8 @@ use ledger_core::tenant::{Limit, PlanLimits, TenantCommand, TenantRejection};
 use sqlx::PgConnection;
 
 use crate::Store;
+use crate::append::AppendError;
 use crate::append::AppendRejection;
-use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
 use crate::tenants::TenantError;

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{IngestOutcome, NO_SINGLE_ROUTE};
+use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use crate::http::times::hour_of;
 use crate::problem::ApiError;
 

@@ -10,7 +10,9 @@ use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
 use uuid::Uuid;
 
-use super::{WebhookDelivery, response};
+use super::delivery::WebhookDelivery;
+use super::outcome::NO_SINGLE_ROUTE;
+use super::response;
 use crate::problem::ApiError;
 
 /// Result of a replay: the log position of the message.
@@ -111,7 +113,7 @@ async fn open(
 fn no_single_route() -> ApiError {
     let detail = "no tenant claims an id in it, or several do; call-ledger quarantine show names the \
                   ids, call-ledger source route gives one to a tenant";
-    ApiError::new(StatusCode::CONFLICT, super::NO_SINGLE_ROUTE, detail)
+    ApiError::new(StatusCode::CONFLICT, NO_SINGLE_ROUTE, detail)
 }
 
 fn source_gone(entry: &Entry) -> ApiError {

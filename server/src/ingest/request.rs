@@ -22,8 +22,9 @@ use uuid::Uuid;
 
 use super::admission::{BodyPermit, SMALL_BODY, Sender};
 use super::counts::OutcomeRecorder;
-use super::response::Told;
-use super::{WebhookDelivery, overloaded, response, translate_error, unavailable};
+use super::delivery::WebhookDelivery;
+use super::refusal::{overloaded, translate_error, unavailable};
+use super::response::{self, Told};
 use crate::app::App;
 use crate::connections;
 use crate::http::body;

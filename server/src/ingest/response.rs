@@ -7,13 +7,14 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ledger_core::envelope::Draft;
+use ledger_core::event::CallEvent;
 use ledger_core::provider::{Adapter, Reply, ReplyContent, ToolReply};
 use ledger_store::append::Appended;
 use ledger_store::record::FirstAnswer;
 use serde_json::{Value, json};
 
 use self::shapes::WebhookAcknowledged;
-use super::{IngestOutcome, is_tool_call};
+use super::outcome::IngestOutcome;
 
 pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
 
@@ -34,6 +35,11 @@ const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call 
 
 /// Text for the assistant when no transfer destination is configured.
 const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
+
+/// Whether a draft is a tool call.
+pub(super) fn is_tool_call(draft: &Draft) -> bool {
+    matches!(draft.event, CallEvent::ToolCalled(_))
+}
 
 /// Writes the response into each tool call draft, before it is sealed.
 pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {

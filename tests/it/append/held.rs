@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
+use ledger_store::append::AppendError;
 use ledger_store::append::AppendRequest;
-use ledger_store::appender::AppendError;
 use ledger_tests::{OwnDatabase, run};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use uuid::Uuid;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ledger_core::ids::{StreamVersion, TenantId};
 use ledger_store::Store;
+use ledger_store::append::AppendError;
 use ledger_store::append::{AppendRequest, Appended, Expected};
-use ledger_store::appender::AppendError;
 use ledger_tests::{OwnDatabase, run};
 use sqlx::{Executor, PgConnection};
 use tokio::task::JoinSet;

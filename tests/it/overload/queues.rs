@@ -3,8 +3,8 @@
 use chrono::DateTime;
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{EventId, StreamId, TenantId};
+use ledger_store::append::AppendError;
 use ledger_store::append::{AppendRequest, Expected, NewEvent, StreamAppend};
-use ledger_store::appender::AppendError;
 use ledger_tests::{OwnDatabase, TestLedger, run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::HandleKind;
+use crate::identity::handle_kind::HandleKind;
 use crate::ids::{HandleId, SubjectId};
 
 /// Validity of a contact value that the message had.
