@@ -1,14 +1,19 @@
 //! `calls`: one row per call, and rollups over them.
 //!
+//! A row of `calls` is a record: the call of a platform, or of a carrier if no platform names it. A
+//! carrier's call that a platform names is a part of that record ([`carriers`]).
+//!
 //! A row is the folded state ([`Call`]) with derived columns to filter and sort by; the caller's
 //! personal data is a copy of sealed bytes. Rollups are updated by the difference between the old
 //! and the new contribution of a call, so a late, repeated or corrected report counts once.
 
 mod callers;
+mod carriers;
 mod contribution;
 mod derived_tables;
+mod handles;
 mod left_out;
-mod list;
+pub(crate) mod list;
 pub mod measurements;
 mod measures;
 pub mod point_in_time;
@@ -53,7 +58,7 @@ impl Projector for Calls {
     }
 
     fn schema_version(&self) -> i32 {
-        3
+        4
     }
 
     fn handles(&self, stream_kind: &str) -> bool {
@@ -124,6 +129,7 @@ impl<'e> ProjectionBatch<'e> for CallBatch<'e> {
         }
         let prefolded = std::mem::take(&mut self.prefolded);
         let changes = row::write(conn, (new, prefolded), known, mode).await?;
+        let changes = carriers::join(conn, changes, mode).await?;
         derived_tables::write(conn, &changes, mode).await?;
         rollup::write(conn, &self.zones, &changes, mode).await
     }
@@ -139,14 +145,16 @@ struct CallUpdate<'e> {
 impl CallUpdate<'_> {
     /// Folds the events into the state and returns it with the change to the rollups.
     fn fold(self) -> (CallState, RollupChange) {
-        let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
+        let tenant_id = self.key.0;
+        let was_part = self.before.as_ref().is_some_and(|before| before.is_part);
+        let before = self.before.as_ref().map(|before| Contribution::of(tenant_id, &before.call));
         let mut folded = self.before.unwrap_or_default();
         for (recorded, event) in self.events {
             folded.fold(recorded, &event.stored);
             folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
-        let now = Some(Contribution::of(&folded.call));
-        (folded, RollupChange { key: self.key, before, now })
+        let now = Some(Contribution::of(tenant_id, &folded.call));
+        (folded, RollupChange { key: self.key, before, now, was_part })
     }
 }
 
@@ -157,6 +165,8 @@ struct RollupChange {
     key: CallKey,
     before: Option<Contribution>,
     now: Option<Contribution>,
+    /// True if the row was one of `carrier_calls`, which contributes nothing.
+    was_part: bool,
 }
 
 /// State of a call after folding, with the sealed `party` sections it refers to.
@@ -165,6 +175,8 @@ pub struct CallState {
     /// The state without personal data.
     pub call: Call,
     parties: HashMap<EventId, Vec<u8>>,
+    /// True if the row is one of `carrier_calls`.
+    is_part: bool,
     /// Log time of the last event folded since loading; `None` if there was none.
     updated_at: Option<DateTime<Utc>>,
 }
@@ -203,15 +215,30 @@ async fn load(
     conn: &mut PgConnection,
     wanted: &[TenantKeys],
 ) -> Result<HashMap<CallKey, CallState>, ProjectError> {
-    let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
-    let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
-    let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
+    let all = wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant.tenant_id, *key)));
+    load_keys(conn, all.collect()).await
+}
+
+/// Returns the stored states of calls, whether they are records or parts of one.
+async fn load_keys(
+    conn: &mut PgConnection,
+    keys: Vec<CallKey>,
+) -> Result<HashMap<CallKey, CallState>, ProjectError> {
+    let (tenants, calls): (Vec<Uuid>, Vec<Uuid>) =
+        keys.into_iter().map(|(tenant_id, call_id)| (tenant_id.0, call_id)).unzip();
+    if calls.is_empty() {
+        return Ok(HashMap::new());
+    }
     // `offset 0` forces one index lookup per key. A table that is being filled has no statistics,
     // and the planner would read all rows of the tenant for each batch.
     let rows = sqlx::query!(
-        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party
+        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party,
+                  c.is_part as "is_part!"
              from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
-            cross join lateral (select tenant_id, call_id, state, party from calls
+            cross join lateral (select tenant_id, call_id, state, party, false as is_part from calls
+                                 where tenant_id = k.tenant_id and call_id = k.call_id
+                                 union all
+                                select tenant_id, call_id, state, party, true from carrier_calls
                                  where tenant_id = k.tenant_id and call_id = k.call_id
                                 offset 0) c"#,
         &tenants,
@@ -223,7 +250,7 @@ async fn load(
     for row in rows {
         let call = state::unpack(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
-        let folded = CallState { call, parties, updated_at: None };
+        let folded = CallState { call, parties, is_part: row.is_part, updated_at: None };
         loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
     }
     Ok(loaded)

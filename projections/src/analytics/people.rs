@@ -7,6 +7,7 @@ use ledger_store::TenantTx;
 use uuid::Uuid;
 
 use super::{AnalyticsFilter, Range};
+use crate::calls::list::carrier_call_ids;
 
 /// A pair of handle and name: the handle, and the first contact with both, which stands for the
 /// pair.
@@ -127,6 +128,7 @@ async fn combined(
         filter.email.as_deref(),
         is_all,
         is_of_tool,
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch_one(tx.conn())
     .await
