@@ -48,7 +48,7 @@ async fn listed(tenant: &TestTenant, filter: &str) -> Vec<String> {
 }
 
 async fn counted(tenant: &TestTenant, filter: &str) -> Value {
-    tenant.get(&format!("/v1/analytics/summary?{filter}")).await["total_calls"].clone()
+    tenant.get(&format!("/v1/analytics/summary?{filter}")).await["calls"].clone()
 }
 
 #[test]
@@ -93,7 +93,13 @@ fn a_call_of_vapi_and_its_call_at_twilio_are_one_record_with_the_facts_of_both()
                 assert_eq!(listed(&tenant, filter).await, ["call"], "{filter}");
                 assert_eq!(counted(&tenant, filter).await, 1, "{filter}");
             }
-            assert_eq!(tenant.get("/v1/usage").await["used"]["calls"], 1);
+            assert_eq!(tenant.get("/v1/usage?month=2026-11").await["calls"], 1);
+            let sums = tenant.get("/v1/analytics/timeseries?interval=month").await;
+            let calls = sums["data"].as_array().unwrap_or_else(|| panic!("{sums}")).iter();
+            assert_eq!(calls.filter_map(|one| one["calls"].as_i64()).sum::<i64>(), 1);
+            let parts = tenant.get("/v1/analytics/breakdown?by=direction").await;
+            let rows = parts["data"].as_array().unwrap_or_else(|| panic!("{parts}")).iter();
+            assert_eq!(rows.filter_map(|one| one["calls"].as_i64()).sum::<i64>(), 1);
             assert_eq!(tenant.get("/call").await.as_array().map(Vec::len), Some(1));
 
             // The carrier's call keeps its id.

@@ -62,7 +62,7 @@ async fn comparable(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String>
            union all
            select 'handles ' || count(*) from calls_v2.call_handles where tenant_id = $1
            union all
-           select 'callers ' || sum(calls) from calls_v2.callers where tenant_id = $1
+           select 'callers ' || coalesce(sum(calls), 0) from calls_v2.callers where tenant_id = $1
            union all
            select 'sum ' || to_jsonb(r)::text from calls_v2.call_rollups r where tenant_id = $1
          ) as all_rows (t) order by t"
@@ -244,6 +244,10 @@ fn any_history(seed: u64) {
         projected(&engine, &tenants).await;
         for tenant_id in &tenants {
             assert_joined(&mut conn, *tenant_id).await;
+            // All events of a tenant may have been dropped.
+            if !comparable(&mut conn, *tenant_id).await.iter().any(|row| row.starts_with("call ")) {
+                continue;
+            }
             assert_sums(&mut conn, version, *tenant_id, chrono_tz::Tz::UTC).await;
         }
         assert_rebuilds_to_the_same(&engine.store).await;
