@@ -35,7 +35,9 @@ pub(super) async fn join(
     let names: BTreeSet<CallKey> = rows::names(conn, &reported).await?.into_iter().collect();
     let unread = names.into_iter().filter(|key| !groups.contains(key));
     groups.add_stored(load_keys(conn, unread.collect()).await?);
-    reported.into_iter().for_each(|carrier| groups.join(carrier));
+    for carrier in reported {
+        groups.join(carrier);
+    }
     let (changes, moves) = groups.finish();
     rows::hide(conn, &moves.to_hide).await?;
     rows::show(conn, &moves.to_show).await?;

@@ -32,7 +32,9 @@ pub(super) struct Moves {
 impl Groups {
     pub(super) fn new(changes: Vec<RollupChange>) -> Self {
         let mut groups = Self::default();
-        changes.into_iter().for_each(|change| groups.add(change));
+        for change in changes {
+            groups.add(change);
+        }
         groups
     }
 
