@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub use caller::CallerIdentity;
 pub use person::{PartyReference, ReportedPerson};
@@ -27,7 +28,7 @@ pub use tools::{IoRef, ToolCall, ToolCalls};
 pub use crate::outcome::Outcome;
 
 use crate::envelope::Recorded;
-use crate::event::{CallEnded, CallEvent, CallFacts, Direction, Status, ToolFact};
+use crate::event::{CallEnded, CallEvent, CallFacts, CarrierCall, Direction, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
 use crate::money::Cost;
 use crate::provider::Provider;
@@ -47,6 +48,8 @@ pub struct Call {
     agent_id: Option<Reported<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_number_id: Option<Reported<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier: Option<Reported<CarrierCall>>,
     #[serde(rename = "told_status", skip_serializing_if = "Option::is_none")]
     reported_status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +92,8 @@ pub struct Call {
     person: Option<ReportedPerson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parties: Vec<PartyReference>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    handles: BTreeSet<Uuid>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     conversation: BTreeMap<String, Reported<Position>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -156,6 +161,7 @@ impl Call {
         Reported::merge(&mut self.direction, facts.direction, precedence);
         Reported::merge(&mut self.agent_id, facts.agent_id.clone(), precedence);
         Reported::merge(&mut self.phone_number_id, facts.phone_number_id.clone(), precedence);
+        Reported::merge(&mut self.carrier, facts.carrier.clone(), precedence);
         self.snapshot_status = self.snapshot_status.max(facts.snapshot_status);
         self.is_test |= facts.is_test;
         self.lower_earliest(facts.created_at);

@@ -1,14 +1,19 @@
 //! `calls`: one row per call, and rollups over them.
 //!
+//! A row of `calls` is a record: the call of a platform, or of a carrier if no platform names it. A
+//! carrier's call that a platform names is a part of that record ([`carriers`]).
+//!
 //! A row is the folded state ([`Call`](ledger_core::call::Call)) with derived columns to filter and sort by; the caller's
 //! personal data is a copy of sealed bytes. Rollups are updated by the difference between the old
 //! and the new contribution of a call, so a late, repeated or corrected report counts once.
 
 mod callers;
+mod carriers;
 mod contribution;
 mod derived_tables;
+mod handles;
 mod left_out;
-mod list;
+pub(crate) mod list;
 pub mod measurements;
 mod measures;
 mod names;
@@ -51,7 +56,7 @@ impl Projector for Calls {
     }
 
     fn schema_version(&self) -> i32 {
-        3
+        4
     }
 
     fn handles(&self, stream_kind: &str) -> bool {
@@ -119,6 +124,7 @@ impl<'e> ProjectionBatch<'e> for CallBatch<'e> {
         }
         let prefolded = std::mem::take(&mut self.prefolded);
         let changes = row::write(conn, (new, prefolded), known, mode).await?;
+        let changes = carriers::join(conn, changes, mode).await?;
         derived_tables::write(conn, &changes, mode).await?;
         rollup::write(conn, &self.zones, &changes, mode).await
     }

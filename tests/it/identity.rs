@@ -144,10 +144,95 @@ fn a_call_with_handles_of_two_contacts_gets_one_and_links_neither() {
                                 "email": null });
             assert_eq!(customer, shown);
             assert_eq!(found(&tenant, "phone=%2B15550100101").await, ["both"]);
-            assert_eq!(found(&tenant, "phone=%2B15550100100").await, ["later"]);
+            assert_eq!(found(&tenant, "phone=%2B15550100100").await, ["both", "later"]);
             assert_ne!(contact(&tenant, "both").await, contact(&tenant, "later").await);
         });
     }
+}
+
+#[test]
+fn a_call_is_found_by_every_number_and_address_of_its_messages_in_any_order() {
+    let anna = json!({ "number": number(0), "email": "anna@example.com", "name": "Anna Example" });
+    let ben = json!({ "number": number(1), "name": "Ben Example" });
+    let desk = json!({ "number": number(2), "email": "desk@example.com" });
+    let sip = json!({ "sipUri": "sip:alice@pbx.example.com" });
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]];
+    for (nth, order) in orders.into_iter().enumerate() {
+        run(async {
+            let tenant = TestLedger::shared().await.tenant().await;
+            // Ben is a contact already, Anna is met later, the desk's number is shared.
+            call(&tenant, "ben-before", &ben).await;
+            call(&tenant, "desk-1", &json!({ "number": number(2), "name": "Carla Example" })).await;
+            let statuses = ["ringing", "in-progress", "forwarding", "ended"];
+            let all = [&anna, &ben, &desk, &sip];
+            for message in order.into_iter().chain([order[nth]]) {
+                let observed = messages::status("call", statuses[message]);
+                tenant.post_ok(messages::from(observed, all[message]).to_string()).await;
+            }
+            call(&tenant, "anna-after", &anna).await;
+            call(&tenant, "other", &json!({ "number": number(3) })).await;
+            tenant.settle().await;
+            for (filter, calls) in [
+                ("phone=%2B15550100100", vec!["anna-after", "call"]),
+                ("phone=%2B15550100101", vec!["ben-before", "call"]),
+                ("phone=%2B15550100102", vec!["call", "desk-1"]),
+                ("phone=%2B15550100103", vec!["other"]),
+                ("email=anna@example.com", vec!["anna-after", "call"]),
+                ("email=desk@example.com", vec!["call"]),
+                ("phone=%2B15550100101&email=anna@example.com", vec!["call"]),
+                ("phone=%2B15550100101&email=other@example.com", vec![]),
+                ("phone=%2B15550100101&status=ended&limit=1", vec!["call"]),
+            ] {
+                let found = found(&tenant, filter).await;
+                if filter.ends_with("limit=1") {
+                    assert_eq!(found.len(), 1, "{order:?} {filter}");
+                    continue;
+                }
+                assert_eq!(found, calls, "{order:?} {filter}");
+                let summary = tenant.get(&format!("/v1/analytics/summary?{filter}")).await;
+                assert_eq!(summary["calls"], calls.len(), "{order:?} {filter}");
+            }
+            // The shown person is chosen by the messages, not by whom the vault knew first.
+            let page = tenant.get("/v1/calls?provider_call_id=call").await;
+            let customer = &page["data"][0]["customer"];
+            let shown = (&customer["name"], &customer["phone"]);
+            let first = tenant.get("/call/call").await["customer"]["number"].clone();
+            assert_eq!(&first, shown.1, "{order:?}");
+            assert!(
+                shown == (&json!("Anna Example"), &json!(number(0)))
+                    || shown == (&json!("Ben Example"), &json!(number(1))),
+                "{order:?}: {customer}"
+            );
+        });
+    }
+}
+
+#[test]
+fn the_calls_of_a_number_are_listed_in_pages_without_gaps() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        for nth in 0..7 {
+            let mut body = messages::report(&format!("call-{nth}"));
+            body["message"]["startedAt"] = format!("2026-11-02T09:00:0{}.000Z", nth / 2).into();
+            let customer = json!({ "number": number(nth % 2), "email": "desk@example.com" });
+            tenant.post_ok(messages::from(body, &customer).to_string()).await;
+        }
+        tenant.settle().await;
+        for (filter, calls) in [("email=desk@example.com", 7), ("phone=%2B15550100100", 4)] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = tenant.get(&format!("/v1/calls?{filter}&limit=2{cursor}")).await;
+                let calls = page["data"].as_array().expect("calls").iter();
+                seen.extend(
+                    calls.map(|call| (call["started_at"].to_string(), call["call_id"].to_string())),
+                );
+                let Some(next) = page["next_cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert!(seen.windows(2).all(|two| two[0] > two[1]), "{seen:?}");
+            assert_eq!(seen.len(), calls, "{filter}");
+        }
+    });
 }
 
 #[test]

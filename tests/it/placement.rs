@@ -17,6 +17,15 @@ const INSTALLATION: &str = "belongs to the installation";
 const ACROSS_TENANTS: &[(&str, &str)] = &[
     // Live cycles write all tenants together (docs/decisions/0025-cost-of-a-webhook.md).
     ("select c.tenant_id as \"tenant_id!\", c.call_id as \"call_id!\", c.state", BATCH),
+    ("delete from call_handles where ctid = any", BATCH),
+    ("insert into call_handles (tenant_id, handle_id", BATCH),
+    ("delete from call_carriers where ctid = any", BATCH),
+    ("insert into call_carriers (tenant_id, carrier_call_id", BATCH),
+    ("select n.tenant_id as \"tenant_id!\", n.call_id", BATCH),
+    ("delete from carrier_calls where ctid = any", BATCH),
+    ("insert into carrier_calls select * from json_populate_recordset", BATCH),
+    ("with moved as ( delete from calls where ctid = any", BATCH),
+    ("with moved as ( delete from carrier_calls where ctid = any", BATCH),
     ("delete from callers where ctid = any", BATCH),
     ("select c.tenant_id, c.projection, c.version, c.position, c.halted, t.timezone", BATCH),
     ("select r.tenant_id, r.cut, r.grain", BATCH),

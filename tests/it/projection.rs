@@ -34,11 +34,14 @@ async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> 
 }
 
 /// The tables of the read models.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 9] = [
     "calls_v2.calls",
     "calls_v2.call_tools",
     "calls_v2.callers",
     "calls_v2.caller_handles",
+    "calls_v2.carrier_calls",
+    "calls_v2.call_carriers",
+    "calls_v2.call_handles",
     "calls_v2.call_rollups",
     "usage_v1.usage",
 ];

@@ -1,5 +1,6 @@
 //! Webhooks of Retell and Twilio over HTTP, in every form they are sent in.
 
+mod carrier;
 mod public_url;
 mod retell;
 mod twilio;

@@ -5,10 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{Authority, Call, Outcome, ToolCall};
-use crate::event::{Direction, Status};
-use crate::ids::Position;
+use crate::envelope::StreamKind;
+use crate::event::{CarrierCall, Direction, Status};
+use crate::ids::{Position, TenantId};
 use crate::money::Cost;
 use crate::plausible;
 use crate::provider::{Adapter, Provider};
@@ -30,6 +32,31 @@ impl Call {
     #[must_use]
     pub fn phone_number_id(&self) -> Option<&str> {
         self.phone_number_id.as_ref().map(|reported| reported.value.as_str())
+    }
+
+    /// Returns the call at the telephone carrier, as the platform stated it.
+    #[must_use]
+    pub fn carrier(&self) -> Option<&CarrierCall> {
+        self.carrier.as_ref().map(|reported| &reported.value)
+    }
+
+    /// Returns the id that the carrier's call has in the log of `tenant_id`, whether the carrier
+    /// reported the call or not. `None` if no carrier's call is stated, if the stated id does not
+    /// have the form of the carrier's ids, and for the call of a carrier.
+    #[must_use]
+    pub fn carrier_call_id(&self, tenant_id: TenantId) -> Option<Uuid> {
+        let CarrierCall { provider, call_id } =
+            self.carrier().filter(|_| !self.is_carrier_call())?;
+        let carrier = Provider::parse(provider)?.adapter();
+        let is_named = carrier.is_carrier() && carrier.is_call_id(call_id);
+        let kind = StreamKind::Call.as_str();
+        is_named.then(|| tenant_id.stream_of(kind, provider, call_id).0)
+    }
+
+    /// Returns whether the provider of the call is a telephone carrier.
+    #[must_use]
+    pub fn is_carrier_call(&self) -> bool {
+        Provider::parse(&self.provider).is_some_and(|provider| provider.adapter().is_carrier())
     }
 
     /// Returns the status. The snapshot's status is used only if no message reported a status.

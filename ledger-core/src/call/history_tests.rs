@@ -69,29 +69,40 @@ fn person() -> impl Strategy<Value = Option<PersonFacts>> {
     prop::option::of(facts)
 }
 
+/// The call at the carrier. The second one is stated by a misconfigured platform.
+fn carrier() -> impl Strategy<Value = Option<CarrierCall>> {
+    let call = |nth: char| CarrierCall {
+        provider: "twilio".into(),
+        call_id: format!("CA{}", nth.to_string().repeat(32)),
+    };
+    maybe(&[call('1'), call('2')])
+}
+
 /// Boxed: the strategies of whole events are otherwise too large for the stack of a test.
 fn call_facts() -> BoxedStrategy<CallFacts> {
-    let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]));
+    let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]), carrier());
     let direction = maybe(&[Direction::Inbound, Direction::Outbound, Direction::Web]);
     let times = (prop::option::of(time()), any::<bool>(), maybe(&STATUSES));
     (ids, direction, times, prop::bool::weighted(0.1), (party(), person()))
-        .prop_map(|((agent_id, phone_number_id), direction, times, is_test, (party, person))| {
-            CallFacts {
-                provider: "vapi".into(),
-                carrier: None,
-                provider_call_id: Some("c-1".into()),
-                direction,
-                agent_id,
-                phone_number_id,
-                created_at: times.0,
-                snapshot_status: times.2,
-                is_test,
-                party,
-                person,
-                untimed: times.1,
-                implausible: Vec::new(),
-            }
-        })
+        .prop_map(
+            |((agent_id, phone_number_id, carrier), direction, times, is_test, (party, person))| {
+                CallFacts {
+                    provider: "vapi".into(),
+                    carrier,
+                    provider_call_id: Some("c-1".into()),
+                    direction,
+                    agent_id,
+                    phone_number_id,
+                    created_at: times.0,
+                    snapshot_status: times.2,
+                    is_test,
+                    party,
+                    person,
+                    untimed: times.1,
+                    implausible: Vec::new(),
+                }
+            },
+        )
         .boxed()
 }
 
@@ -259,6 +270,7 @@ fn comparable(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.direction(), call.agent_id().map(str::to_owned)),
         (call.phone_number_id().map(str::to_owned), call.subject_id(), call.contact_id()),
         (call.phone_id(), call.email_id(), call.caller()),
+        (call.handles().clone(), call.carrier().cloned()),
         (call.tools_used(), tools),
         call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
         call.parties()
@@ -286,6 +298,28 @@ proptest! {
         repeated.extend(again.iter().map(|nth| some[nth.index(some.len())]));
         let order = shuffled.iter().filter(|nth| **nth < repeated.len());
         prop_assert_eq!(fold(order.map(|nth| repeated[*nth])), expected);
+    }
+
+    #[test]
+    fn the_person_is_chosen_by_the_messages_and_not_by_the_contacts_that_the_vault_knew(
+        log in log(), others in prop::collection::vec((0..3_u128, any::<bool>()), 14)
+    ) {
+        let mut resolved_otherwise = log.clone();
+        for (Stored(recorded, sealed), (subject, is_contact)) in
+            resolved_otherwise.iter_mut().zip(others)
+        {
+            sealed.subject = sealed.subject.map(|_| SubjectId(Uuid::from_u128(subject)));
+            if let Some(person) = &mut recorded.event.call_mut().person {
+                person.contact = is_contact;
+            }
+        }
+        let chosen = |log: &[Stored]| {
+            fold(log).person().map(|person| {
+                let resolved = &person.resolved;
+                (resolved.external_id, resolved.phone, resolved.email, resolved.has_name)
+            })
+        };
+        prop_assert_eq!(chosen(&log), chosen(&resolved_otherwise));
     }
 
     #[test]

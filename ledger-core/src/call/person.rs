@@ -1,10 +1,12 @@
 //! The person on the line, and the sealed sections that describe this person.
 //!
-//! Each message proposes a person. Proposals are compared by the strength of their evidence, not by
-//! their order of arrival, and the sections of all proposals are kept. The messages of a call
-//! therefore give the same person and the same sections in any order.
+//! Each message proposes a person. Proposals are compared by the strength of their evidence and then
+//! by the ids of their events, which are digests of the messages: neither depends on the order of
+//! arrival or on the contacts that the vault knew. The sections of all proposals are kept. The
+//! messages of a call therefore give the same person and the same sections in any order.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -44,6 +46,8 @@ pub struct ReportedPerson {
     strength: Option<u8>,
     #[serde(rename = "w")]
     precedence: Precedence,
+    /// Event of the message. Orders proposals with equal evidence.
+    event_id: EventId,
 }
 
 /// Reference to an event with a `party` section. At most one per person and set of values.
@@ -89,6 +93,9 @@ impl PartyReference {
 impl Evidence {
     fn new(is_named: bool, strength: Option<u8>, precedence: Precedence) -> Self {
         let strength = strength.and_then(|nth| HandleKind::ALL.get(usize::from(nth)).copied());
+        // A position is an order of arrival. A second report with the same time corrects values of
+        // the call, and says nothing about which of two persons was on the line.
+        let precedence = Precedence { position: Position(0), ..precedence };
         Self { has_handle: strength.is_some(), is_named, strength, precedence }
     }
 }
@@ -129,21 +136,16 @@ impl Call {
         let strength = kind.map(|kind| kind as u8);
         let handle = resolved.strongest().map(|(_, id)| id);
         let (phone, email) = (resolved.phone.or(resolved.sip), resolved.email);
+        let stated = [resolved.phone, resolved.sip, resolved.email].into_iter().flatten();
+        self.handles.extend(stated.map(|handle| handle.0));
+        if resolved.contact && handle.is_none() {
+            self.handles.extend(sealed.subject.map(|contact| contact.0));
+        }
         if let Some(subject_id) = sealed.subject {
+            let (named, event_id) = (party.name, recorded.event_id);
             let candidate =
-                ReportedPerson { subject_id, resolved, named: party.name, strength, precedence };
-            let key = |candidate: &ReportedPerson| {
-                let PersonFacts { contact, external_id, phone, sip, email, has_name, .. } =
-                    candidate.resolved;
-                let resolved = (external_id, phone, sip, email, has_name);
-                (
-                    candidate.evidence(),
-                    contact,
-                    candidate.subject_id,
-                    resolved,
-                    candidate.resolved.holders.clone(),
-                )
-            };
+                ReportedPerson { subject_id, resolved, named, strength, precedence, event_id };
+            let key = |candidate: &ReportedPerson| (candidate.evidence(), candidate.event_id);
             if self.person.as_ref().is_none_or(|known| key(known) < key(&candidate)) {
                 self.person = Some(candidate);
             }
@@ -205,9 +207,16 @@ impl Call {
             .map(|candidate| candidate.subject_id)
     }
 
-    /// Returns the id by which a filter for phone numbers finds the call: the handle of the number,
-    /// or of the SIP address, in the visible parties. For events recorded before handles had ids,
-    /// this is the contact.
+    /// Returns the ids by which a filter for a number or an address finds the call: the handles of
+    /// the numbers, SIP addresses and e-mail addresses of all its messages, shown or not. A message
+    /// recorded before handles had ids adds its contact.
+    #[must_use]
+    pub fn handles(&self) -> &BTreeSet<Uuid> {
+        &self.handles
+    }
+
+    /// Returns the handle of the shown number or SIP address; of events recorded before handles had
+    /// ids, the contact. The previous release filters by it.
     #[must_use]
     pub fn phone_id(&self) -> Option<Uuid> {
         let resolved = &self.person.as_ref()?.resolved;
@@ -219,8 +228,7 @@ impl Call {
             .or_else(|| self.contact_without_handles())
     }
 
-    /// Returns the id by which a filter for e-mail addresses finds the call; see
-    /// [`Call::phone_id`].
+    /// Returns the handle of the shown e-mail address; see [`Call::phone_id`].
     #[must_use]
     pub fn email_id(&self) -> Option<Uuid> {
         let resolved = &self.person.as_ref()?.resolved;

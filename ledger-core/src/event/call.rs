@@ -133,7 +133,7 @@ pub struct CallFacts {
 }
 
 /// The call at its telephone carrier, which is a provider of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CarrierCall {
     /// Stored name of the carrier.
     pub provider: String,

@@ -7,6 +7,7 @@ use sqlx::Executor;
 
 use super::question::AnalyticsFilter;
 use crate::calendar;
+use crate::calls::list::carrier_call_ids;
 
 /// A call without an event for this long does not count as live, even if its end was never
 /// reported.
@@ -91,12 +92,20 @@ pub async fn live_calls(
            and ($7::text is null or c.ended_reason = $7)
            and ($8::text is null or $8 = any (c.tools_used))
            and ($9::text is null or a.status = $9)
-           and ($10::text is null or c.provider_call_id = $10)
+           and ($10::text is null or c.provider_call_id = $10
+                or c.call_id = any (array (select n.call_id from read.call_carriers n
+                                          where n.tenant_id = $1 and n.carrier_call_id = any ($16::uuid[]))))
            and ($11::text is null or c.phone_number_id = $11)
            and ($12::bigint is null or c.cost_nanos >= $12)
            and ($13::uuid is null or (c.subject_id = $13 and c.contact_id is not null))
-           and ($14::uuid[] is null or c.phone_id = any ($14))
-           and ($15::uuid[] is null or c.email_id = any ($15))
+           and ($14::uuid[] is null
+                or exists (select from read.call_handles h
+                            where h.tenant_id = $1 and h.handle_id = any ($14)
+                              and h.call_id = a.call_id))
+           and ($15::uuid[] is null
+                or exists (select from read.call_handles h
+                            where h.tenant_id = $1 and h.handle_id = any ($15)
+                              and h.call_id = a.call_id))
         "#,
         tenant_id.0,
         now - STALE_AFTER,
@@ -113,6 +122,7 @@ pub async fn live_calls(
         filter.contact_id,
         filter.phone.as_deref(),
         filter.email.as_deref(),
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch_one(tx.conn())
     .await

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::question::AnalyticsFilter;
 use super::range::Range;
+use crate::calls::list::carrier_call_ids;
 
 /// A pair of handle and name: the handle, and the first contact with both, which stands for the
 /// pair.
@@ -128,6 +129,7 @@ async fn combined(
         filter.email.as_deref(),
         is_all,
         is_of_tool,
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch_one(tx.conn())
     .await

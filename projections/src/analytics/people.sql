@@ -16,12 +16,20 @@ with seen as materialized (
      and ($8::text is null or ended_reason = $8)
      and ($9::text is null or $9 = any (tools_used))
      and ($10::text is null or status = $10)
-     and ($11::text is null or provider_call_id = $11)
+     and ($11::text is null or provider_call_id = $11
+          or call_id = any (array (select n.call_id from read.call_carriers n
+                                    where n.tenant_id = $1 and n.carrier_call_id = any ($19::uuid[]))))
      and ($12::text is null or phone_number_id = $12)
      and ($13::bigint is null or cost_nanos >= $13)
      and ($14::uuid is null or (subject_id = $14 and contact_id is not null))
-     and ($15::uuid[] is null or phone_id = any ($15))
-     and ($16::uuid[] is null or email_id = any ($16))
+     and ($15::uuid[] is null
+          or call_id = any (array (select h.call_id from read.call_handles h
+                                    where h.tenant_id = $1 and h.handle_id = any ($15)
+                                      and h.started_at >= $2 and h.started_at < $3)))
+     and ($16::uuid[] is null
+          or call_id = any (array (select h.call_id from read.call_handles h
+                                    where h.tenant_id = $1 and h.handle_id = any ($16)
+                                      and h.started_at >= $2 and h.started_at < $3)))
    group by person_id
   union all
   select person_id, bool_or(is_test)

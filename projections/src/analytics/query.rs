@@ -14,6 +14,7 @@ use super::plan::QueryPlan;
 use super::question::{AnalyticsQuery, AnalyticsRow, Dimension};
 use super::sums::{CostSums, MinMax, Sums};
 use crate::calls::RollupSet;
+use crate::calls::list::carrier_call_ids;
 use crate::histogram::Histogram;
 
 /// Maximum number of rows of one query: one row for each bucket, group and currency.
@@ -259,12 +260,20 @@ async fn select(
                 and ($19::text is null or k.ended_reason = $19)
                 and ($20::text is null or $20 = any (k.tools_used))
                 and ($21::text is null or k.status = $21)
-                and ($22::text is null or k.provider_call_id = $22)
+                and ($22::text is null or k.provider_call_id = $22
+                     or k.call_id = any (array (select n.call_id from read.call_carriers n
+                                               where n.tenant_id = $1 and n.carrier_call_id = any ($29::uuid[]))))
                 and ($23::text is null or k.phone_number_id = $23)
                 and ($24::bigint is null or k.cost_nanos >= $24)
                 and ($25::uuid is null or (k.subject_id = $25 and k.contact_id is not null))
-                and ($27::uuid[] is null or k.phone_id = any ($27))
-                and ($28::uuid[] is null or k.email_id = any ($28))
+                and ($27::uuid[] is null
+                     or k.call_id = any (array (select h.call_id from read.call_handles h
+                                               where h.tenant_id = $1 and h.handle_id = any ($27)
+                                                 and h.started_at >= s.from_at and h.started_at < s.to_at)))
+                and ($28::uuid[] is null
+                     or k.call_id = any (array (select h.call_id from read.call_handles h
+                                               where h.tenant_id = $1 and h.handle_id = any ($28)
+                                                 and h.started_at >= s.from_at and h.started_at < s.to_at)))
              offset 0) c
            cross join lateral (
              select '' as tool, c.tool_calls as calls
@@ -368,6 +377,7 @@ async fn select(
         MAX_ROWS + 1,
         filter.phone.as_deref(),
         filter.email.as_deref(),
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch_all(tx.conn())
     .await

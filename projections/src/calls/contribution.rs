@@ -1,9 +1,10 @@
 //! The contribution of one call to the rollups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::{Call, CallerIdentity, Outcome};
+use ledger_core::ids::TenantId;
 use uuid::Uuid;
 
 use super::measures::Measures;
@@ -24,6 +25,13 @@ pub(super) struct Contribution {
     pub(super) duration_bucket: Option<i16>,
     /// Handles and name of the call's person; `None` if the call has no person.
     pub(super) caller: Option<CallerIdentity>,
+    /// The handles by which the call is found; with those of its carrier's call after
+    /// [`carriers::join`](super::carriers::join).
+    pub(super) handles: BTreeSet<Uuid>,
+    /// Id of the carrier's call that the platform names.
+    pub(super) carrier_call_id: Option<Uuid>,
+    /// True for the call of a carrier, which a platform may name.
+    pub(super) is_carrier_call: bool,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
     pub(super) measures: Measures,
@@ -35,7 +43,7 @@ impl Contribution {
         self.caller.as_ref().map(|caller| caller.caller_id)
     }
 
-    pub(super) fn of(call: &Call) -> Self {
+    pub(super) fn of(tenant_id: TenantId, call: &Call) -> Self {
         let duration_ms = call.duration_ms();
         let cost = call.cost();
         let parts = cost.map(|cost| cost.parts).unwrap_or_default();
@@ -80,6 +88,9 @@ impl Contribution {
             duration_class: duration_ms.map_or("", class_of),
             duration_bucket: duration_ms.map(bucket_of),
             caller: call.caller(),
+            handles: call.handles().clone(),
+            carrier_call_id: call.carrier_call_id(tenant_id),
+            is_carrier_call: call.is_carrier_call(),
             tools,
             measures,
         }

@@ -1,13 +1,13 @@
 //! Tables derived from calls: the tools of each call, to page through the calls of a tool and to
-//! count their people.
+//! count their people; the combinations of handles and name; and the handles of each call.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::callers;
 use super::contribution::Contribution;
 use super::update::{CallKey, RollupChange};
+use super::{callers, handles};
 use crate::copy::{MIN_COPY_ROWS, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 
@@ -17,6 +17,7 @@ pub(super) async fn write(
     mode: WriteMode,
 ) -> Result<(), ProjectError> {
     write_tools(conn, calls, mode).await?;
+    handles::write(conn, calls, mode).await?;
     callers::write(conn, calls).await
 }
 

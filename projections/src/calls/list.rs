@@ -1,9 +1,13 @@
 //! Reads `calls`: one call, or a page of calls.
 
+mod by_handle;
 mod by_tool;
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
+use ledger_core::envelope::StreamKind;
+use ledger_core::ids::TenantId;
+use ledger_core::provider::Provider;
 use ledger_store::read::{Page, PageSize, page_of};
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
@@ -21,6 +25,11 @@ pub struct CallRow {
     pub call: Call,
     /// Sealed `party` sections, packed.
     pub party: Option<Vec<u8>>,
+    /// Folded state of the carrier's call, if the carrier reported it: a part of this record.
+    pub carrier: Option<Call>,
+    /// For the call of a carrier that is a part: its record. If several calls name it, the one that
+    /// started first, then the one with the smallest id.
+    pub part_of: Option<Uuid>,
 }
 
 /// One row of `read.calls` in stored, compressed form.
@@ -30,13 +39,16 @@ pub struct StoredCall {
     started_at: DateTime<Utc>,
     state: Vec<u8>,
     party: Option<Vec<u8>>,
+    carrier_state: Option<Vec<u8>>,
+    part_of: Option<Uuid>,
 }
 
 impl StoredCall {
     /// Returns the size of the opened row in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        state::weight(&self.state) + self.party.as_ref().map_or(0, Vec::len)
+        let carrier = self.carrier_state.as_deref().map_or(0, state::weight);
+        state::weight(&self.state) + self.party.as_ref().map_or(0, Vec::len) + carrier
     }
 
     /// Decodes the row.
@@ -44,8 +56,9 @@ impl StoredCall {
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored state cannot be decoded.
     pub fn open(self) -> Result<CallRow, StoreError> {
-        let Self { call_id, started_at, state, party } = self;
-        Ok(CallRow { call_id, started_at, call: state::unpack(&state)?, party })
+        let Self { call_id, started_at, state, party, carrier_state, part_of } = self;
+        let carrier = carrier_state.as_deref().map(state::unpack).transpose()?;
+        Ok(CallRow { call_id, started_at, call: state::unpack(&state)?, party, carrier, part_of })
     }
 }
 
@@ -56,7 +69,7 @@ pub struct CallFilter {
     pub from: Option<DateTime<Utc>>,
     /// Latest start of a call (exclusive).
     pub to: Option<DateTime<Utc>>,
-    /// The provider's id of the call.
+    /// The provider's id of the call, or the id of its part at a carrier.
     pub provider_call_id: Option<String>,
     /// Direction: `inbound`, `outbound` or `web`.
     pub direction: Option<String>,
@@ -74,8 +87,9 @@ pub struct CallFilter {
     pub min_cost_nanos: Option<i64>,
     /// Subject id of the contact.
     pub contact_id: Option<Uuid>,
-    /// Ids that match a phone number: its handle, and the contacts with that number. The contacts
-    /// find calls recorded before handles had ids. An empty list matches no call.
+    /// Ids that match a phone number: its handle, and the contacts with that number. A call matches
+    /// if any of its messages, or of its carrier's, states the number; the contacts find calls
+    /// recorded before handles had ids. An empty list matches no call.
     pub phone: Option<Vec<Uuid>>,
     /// Ids that match an e-mail address, like `phone`. An empty list matches no call.
     pub email: Option<Vec<Uuid>>,
@@ -105,16 +119,30 @@ pub async fn list(
     if let Some(tool) = &filter.tool {
         return by_tool::list(tx, filter, tool, after, size).await;
     }
+    match (filter.phone.as_deref(), filter.email.as_deref()) {
+        (Some(handles), other) | (other @ None, Some(handles)) => {
+            return by_handle::list(tx, filter, (handles, other), after, size).await;
+        }
+        (None, None) => {}
+    }
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query_as!(
         StoredCall,
         r#"
-        select call_id as "call_id!", started_at as "started_at!", state as "state!", party
-          from read.calls
+        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
+               k.state as "carrier_state?", null::uuid as part_of
+          from read.calls c
+          left join lateral (
+           select state from read.carrier_calls
+            where tenant_id = $1 and call_id = c.carrier_call_id
+           offset 0) k on true
          where tenant_id = $1
            and ($2::timestamptz is null or started_at >= $2)
            and ($3::timestamptz is null or started_at < $3)
-           and ($4::text is null or provider_call_id = $4)
+           and ($4::text is null or provider_call_id = $4
+                or call_id = any (array (select n.call_id from read.call_carriers n
+                                          where n.tenant_id = $1
+                                            and n.carrier_call_id = any ($16::uuid[]))))
            and ($5::text is null or direction = $5)
            and ($6::text is null or status = $6)
            and ($7::text is null or outcome = $7)
@@ -122,8 +150,6 @@ pub async fn list(
            and ($9::text is null or agent_id = $9)
            and ($10::bigint is null or cost_nanos >= $10)
            and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
-           and ($16::uuid[] is null or phone_id = any ($16))
-           and ($17::uuid[] is null or email_id = any ($17))
            and ($12::boolean is null or is_test = $12)
            and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
@@ -144,14 +170,25 @@ pub async fn list(
         after.map(|after| after.started_at),
         after.map(|after| after.call_id),
         size.limit(),
-        filter.phone.as_deref(),
-        filter.email.as_deref(),
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await
 }
 
-/// Returns one call of the transaction's tenant, or `None`.
+/// Returns the ids that carriers' calls with this provider's id have in the log, reported or not.
+pub(crate) fn carrier_call_ids(tenant_id: TenantId, provider_call_id: Option<&str>) -> Vec<Uuid> {
+    let Some(id) = provider_call_id else { return Vec::new() };
+    let carriers = Provider::ALL.iter().filter(|provider| {
+        let adapter = provider.adapter();
+        adapter.is_carrier() && adapter.is_call_id(id)
+    });
+    let kind = StreamKind::Call.as_str();
+    carriers.map(|carrier| tenant_id.stream_of(kind, carrier.as_str(), id).0).collect()
+}
+
+/// Returns one call of the transaction's tenant, or `None`. The call of a carrier that is a part of
+/// a record is returned as well.
 ///
 /// # Errors
 /// [`StoreError::Database`]; [`StoreError::Corrupt`] when the row is not what the projector wrote.
@@ -160,9 +197,23 @@ pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, S
     let row = sqlx::query_as!(
         StoredCall,
         r#"
-        select call_id as "call_id!", started_at as "started_at!", state as "state!", party
-          from read.calls
-         where tenant_id = $1 and call_id = $2
+        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
+               k.state as "carrier_state?",
+               (select r.call_id
+                  from read.call_carriers n
+                  join read.calls r on r.tenant_id = n.tenant_id and r.call_id = n.call_id
+                 where n.tenant_id = $1 and n.carrier_call_id = c.call_id
+                 order by r.started_at, r.call_id
+                 limit 1) as part_of
+          from (select call_id, started_at, state, party, carrier_call_id
+                  from read.calls where tenant_id = $1 and call_id = $2
+                 union all
+                select call_id, started_at, state, party, carrier_call_id
+                  from read.carrier_calls where tenant_id = $1 and call_id = $2) c
+          left join lateral (
+           select state from read.carrier_calls
+            where tenant_id = $1 and call_id = c.carrier_call_id
+           offset 0) k on true
         "#,
         tenant_id.0,
         call_id,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::contribution::Contribution;
 use super::names::{direction_name, status_name};
 use super::prefolded::Prefolded;
-use super::state;
 use super::update::{CallKey, CallState, CallUpdate, RollupChange};
+use super::{carriers, state};
 use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 
@@ -59,6 +59,7 @@ struct CallColumns<'a> {
     person_id: Option<Uuid>,
     phone_id: Option<Uuid>,
     email_id: Option<Uuid>,
+    carrier_call_id: Option<Uuid>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -108,6 +109,7 @@ impl<'a> CallColumns<'a> {
             person_id: now.person_id(),
             phone_id: call.phone_id(),
             email_id: call.email_id(),
+            carrier_call_id: now.carrier_call_id,
         }
     }
 
@@ -154,6 +156,7 @@ impl<'a> CallColumns<'a> {
         rows.plain(self.person_id);
         rows.plain(self.phone_id);
         rows.plain(self.email_id);
+        rows.plain(self.carrier_call_id);
     }
 }
 
@@ -184,7 +187,8 @@ impl EncodedRow {
 }
 
 /// Folds and writes calls. Many new calls are written by `COPY`: each is taken from `prefolded` or
-/// folded while the database reads the previous rows. All others are upserted by key.
+/// folded while the database reads the previous rows. All others are written by key, each into the
+/// table that has its row; new ones into `calls`.
 pub(super) async fn write(
     conn: &mut PgConnection,
     (mut new, mut prefolded): (Vec<CallUpdate<'_>>, Prefolded),
@@ -203,24 +207,45 @@ pub(super) async fn write(
         .await?;
     }
     let known: Vec<(CallState, RollupChange)> = known.into_iter().map(CallUpdate::fold).collect();
-    upsert(conn, &known).await?;
+    if let Some(rows) = json_of(known.iter().filter(|(_, change)| !change.was_part)) {
+        upsert(conn, rows).await?;
+    }
+    if let Some(rows) = json_of(known.iter().filter(|(_, change)| change.was_part)) {
+        let parts = known.iter().map(|(_, change)| change).filter(|change| change.was_part);
+        let parts: Vec<CallKey> = parts.map(|change| change.key).collect();
+        carriers::delete_parts(conn, &parts).await?;
+        insert_parts(conn, rows).await?;
+    }
     changes.extend(known.into_iter().map(|(_, change)| change));
     Ok(changes)
 }
 
-async fn upsert(
-    conn: &mut PgConnection,
-    calls: &[(CallState, RollupChange)],
-) -> Result<(), ProjectError> {
-    if calls.is_empty() {
-        return Ok(());
-    }
+/// A folded call with its change.
+type Folded = (CallState, RollupChange);
+
+/// Returns the rows as JSON, or `None` if there are none.
+fn json_of<'c>(calls: impl Iterator<Item = &'c Folded>) -> Option<String> {
     let rows: Vec<CallColumns<'_>> = calls
-        .iter()
         .filter_map(|(folded, change)| {
             Some(CallColumns::of(folded, change.key, change.now.as_ref()?))
         })
         .collect();
+    let json = || serde_json::to_string(&rows).expect("rows are plain data");
+    (!rows.is_empty()).then(json)
+}
+
+async fn insert_parts(conn: &mut PgConnection, rows: String) -> Result<(), ProjectError> {
+    sqlx::query!(
+        "insert into carrier_calls
+         select * from json_populate_recordset(null::carrier_calls, $1::text::json)",
+        rows,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn upsert(conn: &mut PgConnection, rows: String) -> Result<(), ProjectError> {
     sqlx::query!(
         "insert into calls
          select * from json_populate_recordset(null::calls, $1::text::json)
@@ -245,8 +270,9 @@ async fn upsert(
                 turn_latency_ms = excluded.turn_latency_ms, subject_id = excluded.subject_id,
                 party = excluded.party, position = excluded.position, state = excluded.state,
                 contact_id = excluded.contact_id, person_id = excluded.person_id,
-                phone_id = excluded.phone_id, email_id = excluded.email_id",
-        serde_json::to_string(&rows).expect("rows are plain data"),
+                phone_id = excluded.phone_id, email_id = excluded.email_id,
+                carrier_call_id = excluded.carrier_call_id",
+        rows,
     )
     .execute(conn)
     .await?;

@@ -28,14 +28,16 @@ pub(super) struct CallUpdate<'e> {
 impl CallUpdate<'_> {
     /// Folds the events into the state and returns it with the change to the rollups.
     pub(super) fn fold(self) -> (CallState, RollupChange) {
-        let before = self.before.as_ref().map(|before| Contribution::of(&before.call));
+        let tenant_id = self.key.0;
+        let was_part = self.before.as_ref().is_some_and(|before| before.is_part);
+        let before = self.before.as_ref().map(|before| Contribution::of(tenant_id, &before.call));
         let mut folded = self.before.unwrap_or_default();
         for (recorded, event) in self.events {
             folded.fold(recorded, &event.stored);
             folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
-        let now = Some(Contribution::of(&folded.call));
-        (folded, RollupChange { key: self.key, before, now })
+        let now = Some(Contribution::of(tenant_id, &folded.call));
+        (folded, RollupChange { key: self.key, before, now, was_part })
     }
 }
 
@@ -46,6 +48,8 @@ pub(super) struct RollupChange {
     pub(super) key: CallKey,
     pub(super) before: Option<Contribution>,
     pub(super) now: Option<Contribution>,
+    /// True if the row was one of `carrier_calls`, which contributes nothing.
+    pub(super) was_part: bool,
 }
 
 /// State of a call after folding, with the sealed `party` sections it refers to.
@@ -54,6 +58,8 @@ pub struct CallState {
     /// The state without personal data.
     pub call: Call,
     pub(super) parties: HashMap<EventId, Vec<u8>>,
+    /// True if the row is one of `carrier_calls`.
+    pub(super) is_part: bool,
     /// Log time of the last event folded since loading; `None` if there was none.
     pub(super) updated_at: Option<DateTime<Utc>>,
 }
@@ -93,15 +99,30 @@ pub(super) async fn load(
     conn: &mut PgConnection,
     wanted: &[TenantKeys],
 ) -> Result<HashMap<CallKey, CallState>, ProjectError> {
-    let all = || wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant, key)));
-    let tenants: Vec<Uuid> = all().map(|(tenant, _)| tenant.tenant_id.0).collect();
-    let calls: Vec<Uuid> = all().map(|(_, key)| *key).collect();
+    let all = wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant.tenant_id, *key)));
+    load_keys(conn, all.collect()).await
+}
+
+/// Returns the stored states of calls, whether they are records or parts of one.
+pub(super) async fn load_keys(
+    conn: &mut PgConnection,
+    keys: Vec<CallKey>,
+) -> Result<HashMap<CallKey, CallState>, ProjectError> {
+    let (tenants, calls): (Vec<Uuid>, Vec<Uuid>) =
+        keys.into_iter().map(|(tenant_id, call_id)| (tenant_id.0, call_id)).unzip();
+    if calls.is_empty() {
+        return Ok(HashMap::new());
+    }
     // `offset 0` forces one index lookup per key. A table that is being filled has no statistics,
     // and the planner would read all rows of the tenant for each batch.
     let rows = sqlx::query!(
-        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party
+        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party,
+                  c.is_part as "is_part!"
              from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
-            cross join lateral (select tenant_id, call_id, state, party from calls
+            cross join lateral (select tenant_id, call_id, state, party, false as is_part from calls
+                                 where tenant_id = k.tenant_id and call_id = k.call_id
+                                 union all
+                                select tenant_id, call_id, state, party, true from carrier_calls
                                  where tenant_id = k.tenant_id and call_id = k.call_id
                                 offset 0) c"#,
         &tenants,
@@ -113,7 +134,7 @@ pub(super) async fn load(
     for row in rows {
         let call = unpack_call(&row.state)?;
         let parties = parties(row.party.as_deref()).collect();
-        let folded = CallState { call, parties, updated_at: None };
+        let folded = CallState { call, parties, is_part: row.is_part, updated_at: None };
         loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
     }
     Ok(loaded)

@@ -179,14 +179,23 @@ pub(super) async fn assert_contiguous(conn: &mut PgConnection) {
     assert_eq!(gaps, Vec::<String>::new());
 }
 
-/// Records a message of a provider without a server.
+/// Records a message of Vapi without a server.
 pub(super) async fn record(store: &Store, tenant_id: TenantId, body: &Value) {
-    let adapter = Provider::Vapi.adapter();
+    record_of(store, tenant_id, Provider::Vapi, body).await;
+}
+
+/// Records a message of a provider without a server.
+pub(super) async fn record_of(
+    store: &Store,
+    tenant_id: TenantId,
+    provider: Provider,
+    body: &Value,
+) {
+    let adapter = provider.adapter();
     let translation =
         adapter.translate(body.to_string().as_bytes(), Some("US")).expect("a message");
     let (source_id, request_id) = (SourceId(Uuid::nil()), Uuid::nil());
-    let origin =
-        DeliveryContext { tenant_id, provider: Provider::Vapi.as_str(), source_id, request_id };
+    let origin = DeliveryContext { tenant_id, provider: provider.as_str(), source_id, request_id };
     store.record(&origin, &translation.canonical, &translation.drafts).await.expect("recorded");
 }
 

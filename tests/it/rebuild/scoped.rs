@@ -18,7 +18,9 @@ use super::engine::{
 /// Returns the rows of a tenant with their physical location: a rewritten row has another one.
 async fn row_locations(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
     let mut all = Vec::new();
-    for table in ["calls", "call_tools", "callers", "caller_handles", "call_rollups"] {
+    let tables =
+        ["calls", "call_tools", "callers", "caller_handles", "call_rollups", "call_handles"];
+    for table in tables {
         let rows = format!(
             "select ctid::text || xmin::text || t::text from calls_v2.{table} t
               where tenant_id = $1 order by t::text"

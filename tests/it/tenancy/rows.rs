@@ -87,6 +87,11 @@ async fn insert_exceptional_rows(superuser: &mut PgConnection, tenant_id: Tenant
          values ($1, 'town', 1, 1)",
         // Marks exist for few positions only.
         "insert into projection.marks (tenant_id, updated_at, position) values ($1, now(), 1000000)",
+        // Rows of calls that a carrier reports as well.
+        "insert into calls_v2.call_carriers values ($1, gen_random_uuid(), gen_random_uuid())",
+        "insert into calls_v2.call_handles values ($1, gen_random_uuid(), gen_random_uuid(), now())",
+        "insert into calls_v2.carrier_calls
+         select * from calls_v2.calls where tenant_id = $1 limit 1",
         // The product creates no links any more and keeps the old ones.
         "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
     ] {

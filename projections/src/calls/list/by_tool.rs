@@ -6,7 +6,7 @@
 use ledger_store::TenantTx;
 use ledger_store::read::{Page, PageSize, page_of};
 
-use super::{After, CallFilter, StoredCall};
+use super::{After, CallFilter, StoredCall, carrier_call_ids};
 
 pub(super) async fn list(
     tx: &mut TenantTx,
@@ -19,13 +19,17 @@ pub(super) async fn list(
     let rows = sqlx::query_as!(
         StoredCall,
         r#"
-        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party
+        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
+               k.state as "carrier_state?", null::uuid as part_of
           from read.call_tools t
          cross join lateral (
-           select call_id, started_at, state, party
+           select call_id, started_at, state, party, carrier_call_id
              from read.calls
             where tenant_id = $1 and call_id = t.call_id
-              and ($4::text is null or provider_call_id = $4)
+              and ($4::text is null or provider_call_id = $4
+                   or call_id = any (array (select n.call_id from read.call_carriers n
+                                             where n.tenant_id = $1
+                                               and n.carrier_call_id = any ($19::uuid[]))))
               and ($5::text is null or direction = $5)
               and ($6::text is null or status = $6)
               and ($7::text is null or outcome = $7)
@@ -33,10 +37,20 @@ pub(super) async fn list(
               and ($9::text is null or agent_id = $9)
               and ($10::bigint is null or cost_nanos >= $10)
               and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
-              and ($17::uuid[] is null or phone_id = any ($17))
-              and ($18::uuid[] is null or email_id = any ($18))
+              and ($17::uuid[] is null
+                   or exists (select from read.call_handles h
+                               where h.tenant_id = $1 and h.handle_id = any ($17)
+                                 and h.call_id = t.call_id))
+              and ($18::uuid[] is null
+                   or exists (select from read.call_handles h
+                               where h.tenant_id = $1 and h.handle_id = any ($18)
+                                 and h.call_id = t.call_id))
               and ($12::boolean is null or is_test = $12)
            offset 0) c
+          left join lateral (
+           select state from read.carrier_calls
+            where tenant_id = $1 and call_id = c.carrier_call_id
+           offset 0) k on true
          where t.tenant_id = $1 and t.tool = $16
            and ($2::timestamptz is null or t.started_at >= $2)
            and ($3::timestamptz is null or t.started_at < $3)
@@ -62,6 +76,7 @@ pub(super) async fn list(
         tool,
         filter.phone.as_deref(),
         filter.email.as_deref(),
+        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
-use super::view::{CallView, Customer};
+use super::view::{CallView, CarrierView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -54,7 +54,7 @@ struct CallCursor {
     params(
         ("from" = Option<String>, Query, format = DateTime, description = "Began at or after (RFC 3339)"),
         ("to" = Option<String>, Query, format = DateTime, description = "Began before (RFC 3339), not before `from`"),
-        ("provider_call_id" = Option<String>, Query, description = "The platform's own id"),
+        ("provider_call_id" = Option<String>, Query, description = "The platform's own id, or that of the call at its carrier"),
         ("direction" = Option<CallDirection>, Query, description = "inbound, outbound or web"),
         ("status" = Option<CallStatus>, Query, description = "queued, ringing, in_progress, forwarding or ended"),
         ("outcome" = Option<CallOutcome>, Query, description = "completed, customer_hung_up, no_answer, voicemail, busy, transferred, silence, failed or unknown"),
@@ -62,8 +62,8 @@ struct CallCursor {
         ("agent_id" = Option<String>, Query, description = "The assistant"),
         ("tool" = Option<String>, Query, description = "Called this tool"),
         ("min_cost_nanos" = Option<i64>, Query, description = "Cost at least this many nano-dollars"),
-        ("phone" = Option<String>, Query, min_length = 1, description = "From this number, in any form of it, with its extension if it has one; needs scope personal"),
-        ("email" = Option<String>, Query, min_length = 1, description = "With this e-mail address; needs scope personal"),
+        ("phone" = Option<String>, Query, min_length = 1, description = "A message of the call states this number, in any form of it, with its extension if it has one; needs scope personal"),
+        ("email" = Option<String>, Query, min_length = 1, description = "A message of the call states this e-mail address; needs scope personal"),
         ("contact_id" = Option<Uuid>, Query, description = "With this contact"),
         ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
@@ -123,7 +123,8 @@ pub async fn handler(
         caller.audit_personal_read(&app, "calls.list", None, rows.len(), subjects).await?;
     }
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
-        CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal))
+        let carrier = CarrierView::of(caller.tenant_id(), &row.call, row.carrier.as_ref());
+        CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal), carrier)
     };
     let write = || {
         let data = rows.iter().zip(&parties).map(view).collect();

@@ -19,7 +19,8 @@ use super::personal::{
     turn_positions,
 };
 use super::view::{
-    AnalysisView, CallDetail, CallView, Customer, MessageView, RecordingView, ToolCallView,
+    AnalysisView, CallDetail, CallView, CarrierView, Customer, MessageView, RecordingView,
+    ToolCallView,
 };
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -31,6 +32,9 @@ use crate::problem::{ApiError, Problem};
 use crate::read_budget::BUDGET;
 
 /// Returns a call with its conversation, now or as it was known at an earlier point.
+///
+/// The call of a carrier that is a part of a record is returned by its own id, with `part_of`. With `as_of`, a call is
+/// folded from its own events: `carrier` has only the ids that the platform states.
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's.
@@ -63,16 +67,16 @@ pub async fn handler(
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
-    let (call, party, reached) = match as_of {
+    let (call, party, carrier, part_of, reached) = match as_of {
         Some(AsOf(moment)) => {
             let folded =
                 point_in_time::find(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
-            (folded.call, party, position)
+            (folded.call, party, None, None, position)
         }
         None => {
             let row = find(&mut tx, call_id).await?.ok_or_else(not_found)?;
-            (row.call, row.party, reached)
+            (row.call, row.party, row.carrier, row.part_of, reached)
         }
     };
 
@@ -100,7 +104,9 @@ pub async fn handler(
     let opened = open_events(vault, tenant_id, &events, BUDGET).await?;
     let write = || {
         let section = is_personal.then_some(&opened.events);
-        let detail = detail(CallView::of(call_id, &call, customer), &call, section);
+        let carrier = CarrierView::of(tenant_id, &call, carrier.as_ref());
+        let view = CallView::of(call_id, &call, customer, carrier);
+        let detail = CallDetail { part_of, ..detail(view, &call, section) };
         serde_json::to_vec(&detail)
     };
     opened_page(reservation, compute(opened.bytes, write).await, reached)
@@ -143,6 +149,7 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
     CallDetail {
         analysis: analysis(source, part("analysis"), part("summary")),
         call: view,
+        part_of: None,
         summary: part("summary").and_then(|section| section.summary.clone()),
         transcript: part("transcript").and_then(|section| section.transcript.clone()),
         messages: opened.map(|opened| {
