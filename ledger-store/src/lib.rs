@@ -126,7 +126,7 @@ impl Store {
         let intake = pool(
             &database,
             name_of(Stage::Vault),
-            4,
+            5,
             "set role ledger_app; set statement_timeout = '5s'; \
              set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
              set enable_hashjoin = off; set enable_mergejoin = off; \

@@ -62,6 +62,9 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("ledger.append", BATCH),
     ("ledger.free_tenants", BATCH),
     ("ledger.add_source_counts", BATCH),
+    ("vault.find_subjects", BATCH),
+    ("vault.find_keys", BATCH),
+    ("vault.add_subjects", BATCH),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes", INSTALLATION),
 ];

@@ -1,5 +1,6 @@
 //! People in the vault: identity, keys, and the remaining data after a key is destroyed.
 
+mod batches;
 mod key_files;
 mod keyring;
 mod tampering;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ledger_core::event::PersonFacts;
 use ledger_core::ids::{SubjectId, TenantId};
 use moka::sync::Cache;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{VaultError, database};
@@ -67,6 +68,17 @@ pub(super) async fn current_epoch(
     Ok(epoch)
 }
 
+/// A stored key, with the check value of its epoch.
+struct KeyRow {
+    tenant_id: Uuid,
+    subject_id: Uuid,
+    generation: i32,
+    state: String,
+    epoch: i32,
+    wrapped: Option<Vec<u8>>,
+    check_value: Option<Vec<u8>>,
+}
+
 /// Reads every generation of these subjects' keys into the cache, and passes each to `each`.
 pub(super) async fn load_keys(
     keys: &Keys,
@@ -75,23 +87,59 @@ pub(super) async fn load_keys(
     subjects: &[Uuid],
     mut each: impl FnMut((SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        KeyRow,
         r#"
-        select k.subject_id, k.generation, k.state, k.epoch, k.wrapped, e.check_value as "check_value?"
+        select k.tenant_id, k.subject_id, k.generation, k.state, k.epoch, k.wrapped,
+               e.check_value as "check_value?"
           from vault.subject_keys k
           left join vault.epochs e on e.tenant_id = k.tenant_id and e.epoch = k.epoch
          where k.tenant_id = $1 and k.subject_id = any ($2)
          order by k.subject_id, k.generation
         "#,
-        tenant_id.0,
+        tx.tenant_id().0,
         subjects,
     )
     .fetch_all(tx.conn())
     .await
     .map_err(database)?;
+    unwrap_keys(keys, keyring, rows, |_, key, state| each(key, state)).await
+}
+
+/// Reads the keys of subjects of many tenants like [`load_keys`].
+pub(super) async fn load_keys_of_many(
+    keys: &Keys,
+    keyring: &Keyring,
+    conn: &mut PgConnection,
+    subjects: &[(TenantId, SubjectId)],
+    each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
+) -> Result<(), VaultError> {
+    let tenants: Vec<Uuid> = subjects.iter().map(|(tenant_id, _)| tenant_id.0).collect();
+    let subjects: Vec<Uuid> = subjects.iter().map(|(_, subject_id)| subject_id.0).collect();
+    let rows = sqlx::query_as!(
+        KeyRow,
+        r#"
+        select tenant_id as "tenant_id!", subject_id as "subject_id!", generation as "generation!",
+               state as "state!", epoch as "epoch!", wrapped, check_value
+          from vault.find_keys($1, $2)
+        "#,
+        &tenants,
+        &subjects,
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(database)?;
+    unwrap_keys(keys, keyring, rows, each).await
+}
+
+async fn unwrap_keys(
+    keys: &Keys,
+    keyring: &Keyring,
+    rows: Vec<KeyRow>,
+    mut each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
+) -> Result<(), VaultError> {
     for row in rows {
-        let subject_id = SubjectId(row.subject_id);
+        let (tenant_id, subject_id) = (TenantId(row.tenant_id), SubjectId(row.subject_id));
         let generation = row.generation.cast_unsigned();
         let state = match (row.state.as_str(), row.wrapped, row.check_value) {
             // Epochs are never deleted, so an unknown epoch means that the row was altered.
@@ -115,7 +163,7 @@ pub(super) async fn load_keys(
         if !matches!(*state, KeyState::Corrupt) {
             keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
         }
-        each((subject_id, generation), state);
+        each(tenant_id, (subject_id, generation), state);
     }
     Ok(())
 }

@@ -1,33 +1,37 @@
-//! The worker that finds or creates subjects: many messages at a time, one commit per tenant.
+//! The worker that finds or creates subjects: all messages that wait, of every tenant, in one
+//! transaction. Tenants for which that is not possible have transactions of their own.
 
+mod batch;
 mod lookup;
 mod new_rows;
 mod read;
+mod together;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
-use lookup::Lookup;
-use new_rows::NewRows;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use uuid::Uuid;
 
-use super::keys::{KeyState, Keys, ResolvedPerson, current_epoch, load_keys};
+use self::batch::TenantBatch;
+use self::lookup::Lookup;
+use self::together::{Together, Waiting};
+use super::keys::{KeyState, Keys, current_epoch};
 use super::{Resolved, Subject, VaultError, database};
 use crate::keyring::Keyring;
 use crate::stage;
 use crate::tenant_tx::TenantTx;
 
 const MAX_BATCH: usize = 256;
-/// Tenants resolved concurrently. The intake pool has one connection more, for looking up sources.
+/// Tenants resolved concurrently in transactions of their own. The intake pool has two connections
+/// more: for the transaction of all tenants, and for looking up sources.
 const TENANTS_AT_ONCE: usize = 3;
 /// Timeout of one tenant's transaction, so that a database that stopped responding does not block
 /// the worker.
@@ -66,10 +70,11 @@ fn is_fenced(latest: &NewestKeys, subject: SubjectId) -> bool {
 /// Runs until the vault is dropped.
 pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<PendingResolution>) {
     let worker = Arc::new(worker);
+    let mut together = Together::new(&worker);
     let permits = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
     let mut running = JoinSet::new();
-    while let Some(first) = queue.recv().await {
-        let mut batch: BTreeMap<TenantId, Vec<PendingResolution>> = BTreeMap::new();
+    while let Some(first) = together.next(&mut queue).await {
+        let mut batch = Waiting::new();
         let mut len = 1;
         batch.entry(first.tenant_id).or_default().push(first);
         while len < MAX_BATCH
@@ -78,9 +83,10 @@ pub(super) async fn run(worker: Worker, mut queue: mpsc::Receiver<PendingResolut
             batch.entry(next.tenant_id).or_default().push(next);
             len += 1;
         }
-        // Each tenant has its own concurrent transaction, so that a blocked tenant delays no other.
-        // While all permits are taken, the next batch gathers in the queue.
-        for (tenant_id, waiting) in batch {
+        let alone = together.resolve(batch).await;
+        // Each tenant that is left has its own concurrent transaction, so that a blocked tenant
+        // delays no other. While all permits are taken, the next batch gathers in the queue.
+        for (tenant_id, waiting) in alone {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
             running.spawn(stage::in_current_stage(async move {
@@ -174,54 +180,13 @@ impl Worker {
     ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let lookups: Vec<Lookup> =
-            waiting.iter().map(|one| Lookup::of(one.stream_id, &one.given, &epoch)).collect();
-        let mut new_rows = NewRows::new(read::known(&mut tx, &lookups).await?);
-        let mut latest = NewestKeys::new();
-        self.load_latest(&mut tx, new_rows.subjects(), &mut latest).await?;
-        let people: Vec<ResolvedPerson> =
-            lookups.iter().map(|one| new_rows.decide(one, &latest, &*self.ids)).collect();
-        if !new_rows.is_empty() {
-            let Some(made) = write::write(&new_rows, &mut tx, &epoch, &*self.clock).await? else {
-                return Ok(None);
-            };
-            tx.commit().await.map_err(database)?;
-            for (subject_id, key) in made {
-                self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
-                latest.insert(subject_id, (1, key));
-            }
-        }
-        let resolve = |lookup: &Lookup, person: ResolvedPerson| {
-            let subject_id = person.subject_id;
-            // A missing row is not a new person: a row is kept as fence and has been removed by
-            // another program.
-            let (generation, state) =
-                latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
-            let subject = subject(subject_id, *generation, state)?;
-            if !is_fenced(&latest, subject_id) {
-                let key = lookup.cache_key(person.facts.contact);
-                self.keys.found.insert((tenant_id, key), Arc::new(person.clone()));
-            }
-            Ok(Resolved { subject, person: person.facts })
+        let batch = [TenantBatch::of(tenant_id, waiting, epoch)];
+        let decided = self.decide(tx.conn(), &batch).await?;
+        let Some(decision) = decided.and_then(|mut decided| decided.pop().flatten()) else {
+            return Ok(None);
         };
-        let people = lookups.iter().zip(people);
-        Ok(Some(people.map(|(lookup, person)| resolve(lookup, person)).collect()))
-    }
-
-    /// Loads the newest keys of some subjects.
-    async fn load_latest(
-        &self,
-        tx: &mut TenantTx,
-        subjects: Vec<Uuid>,
-        latest: &mut NewestKeys,
-    ) -> Result<(), VaultError> {
-        if subjects.is_empty() {
-            return Ok(());
-        }
-        load_keys(&self.keys, &self.keyring, tx, &subjects, |(subject_id, generation), state| {
-            latest.insert(subject_id, (generation, state));
-        })
-        .await
+        tx.commit().await.map_err(database)?;
+        Ok(Some(self.finish(&batch[0], decision)))
     }
 }
 

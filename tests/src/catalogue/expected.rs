@@ -49,6 +49,9 @@ pub(super) const DEFINERS: &[Exception] = &[
     exception("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
     exception("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
     exception("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
+    exception("vault.find_subjects", "a batch is of many tenants; answers for given blind indexes"),
+    exception("vault.find_keys", "a batch is of many tenants; keys are wrapped"),
+    exception("vault.add_subjects", "a batch is of many tenants; it can only add"),
 ];
 
 /// The roles of this product. No other role may have a name with their prefix.
@@ -122,6 +125,9 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table vault.contact_handles", "ledger_app: select insert"),
     ("table vault.call_subjects", "ledger_app: select insert"),
     ("table vault.links", "ledger_app: select"),
+    ("function vault.find_subjects", "ledger_app: execute"),
+    ("function vault.find_keys", "ledger_app: execute"),
+    ("function vault.add_subjects", "ledger_app: execute"),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger_core::event::PersonFacts;
 use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
 use ledger_core::ids::{HandleId, Ids, SubjectId};
-use uuid::Uuid;
 
 use super::super::keys::ResolvedPerson;
 use super::lookup::{HandleKey, Lookup};
@@ -36,18 +35,14 @@ impl NewRows {
     }
 
     /// Every existing subject that may be the result for a message.
-    pub(super) fn subjects(&self) -> Vec<Uuid> {
+    pub(super) fn subjects(&self) -> BTreeSet<SubjectId> {
         let Known { contacts, own, first, .. } = &self.known;
-        let all = contacts.keys().chain(own.values()).chain(first.values());
-        let all: BTreeSet<Uuid> = all.map(|subject| subject.0).collect();
-        all.into_iter().collect()
+        contacts.keys().chain(own.values()).chain(first.values()).copied().collect()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.handles.is_empty()
-            && self.holdings.is_empty()
-            && self.names.is_empty()
-            && self.own.is_empty()
+    /// Number of rows of which a concurrent process may have written one first.
+    pub(super) fn len(&self) -> usize {
+        self.handles.len() + self.holdings.len() + self.names.len() + self.own.len()
     }
 
     /// The name of a contact, known or created in this batch.

@@ -1,14 +1,15 @@
-//! Reads the known handles, contacts and subjects of a batch in one query.
+//! Reads the known handles, contacts and subjects of the batches of many tenants in one query.
 
 use std::collections::HashMap;
 
 use ledger_core::identity::{Contact, HandleKind, NameIndex};
 use ledger_core::ids::{HandleId, SubjectId};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::{VaultError, database};
+use super::batch::{TenantBatch, sql_index};
 use super::lookup::{HandleKey, Lookup};
-use crate::tenant_tx::TenantTx;
 
 /// Maximum number of contacts considered per handle: first those with the given name, then those
 /// without a name, then the oldest. More than one is ambiguous anyway, and the limit keeps the
@@ -35,7 +36,8 @@ pub(super) struct Known {
     pub(super) first: HashMap<[u8; 16], SubjectId>,
 }
 
-struct MatchRow {
+struct FoundRow {
+    part: String,
     nth: i64,
     handle_id: Option<Uuid>,
     holder_id: Option<Uuid>,
@@ -46,29 +48,52 @@ struct MatchRow {
     first_id: Option<Uuid>,
 }
 
-pub(super) async fn known(tx: &mut TenantTx, lookups: &[Lookup]) -> Result<Known, VaultError> {
-    let searched: Vec<(HandleKey, Option<NameIndex>)> = lookups
+/// Locks the vault of each tenant to the end of the transaction, and reads what is known about its
+/// messages. Returns an entry per tenant: `None` if another transaction has the lock.
+pub(super) async fn known(
+    conn: &mut PgConnection,
+    batches: &[TenantBatch],
+) -> Result<Vec<Option<Known>>, VaultError> {
+    let searched: Vec<Searched> = batches.iter().enumerate().flat_map(Searched::of).collect();
+    let calls: Vec<(usize, &Lookup)> = batches
         .iter()
-        .flat_map(|one| one.handles.iter().map(|handle| (*handle, one.name)))
+        .enumerate()
+        .flat_map(|(tenant, batch)| batch.lookups.iter().map(move |one| (tenant, one)))
         .collect();
-    let rows = select(tx, lookups, &searched).await.map_err(database)?;
-    let nth = |nth: i64| usize::try_from(nth.abs() - 1).expect("ordinality counts from 1");
-    let mut known = Known::default();
+    let rows = select(conn, batches, &searched, &calls).await.map_err(database)?;
+    let mut all: Vec<Option<Known>> = batches.iter().map(|_| Some(Known::default())).collect();
     for row in rows {
-        let Some(handle_id) = row.handle_id else {
-            let stream = lookups[nth(row.nth)].stream;
-            known.own.extend(row.own_id.map(|id| (stream, SubjectId(id))));
-            known.first.extend(row.first_id.map(|id| (stream, SubjectId(id))));
-            continue;
-        };
-        let (key, name) = searched[nth(row.nth)];
+        let nth = usize::try_from(row.nth - 1).expect("ordinality counts from 1");
+        match row.part.as_str() {
+            "busy" => all[nth] = None,
+            "call" => {
+                let (tenant, lookup) = calls[nth];
+                let Some(known) = &mut all[tenant] else { continue };
+                let id = |id: Option<Uuid>| id.map(|id| (lookup.stream, SubjectId(id)));
+                known.own.extend(id(row.own_id));
+                known.first.extend(id(row.first_id));
+            }
+            _ => {
+                let one = &searched[nth];
+                let Some(known) = &mut all[one.tenant] else { continue };
+                known.add(one.key, one.name, row);
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Known {
+    /// Adds a handle that was found, with one of its contacts.
+    fn add(&mut self, key: HandleKey, name: Option<NameIndex>, row: FoundRow) {
+        let Some(handle_id) = row.handle_id else { return };
         let holder = name.zip(row.holder_id);
-        known.holders.extend(holder.map(|(name, holder)| ((key, name), SubjectId(holder))));
-        let handle = known.handles.entry(key).or_insert_with(|| KnownHandle {
+        self.holders.extend(holder.map(|(name, holder)| ((key, name), SubjectId(holder))));
+        let handle = self.handles.entry(key).or_insert_with(|| KnownHandle {
             handle_id: HandleId(handle_id),
             contacts: Vec::new(),
         });
-        let Some(contact_id) = row.contact_id.map(SubjectId) else { continue };
+        let Some(contact_id) = row.contact_id.map(SubjectId) else { return };
         if !handle.contacts.contains(&contact_id) {
             handle.contacts.push(contact_id);
         }
@@ -79,80 +104,58 @@ pub(super) async fn known(tx: &mut TenantTx, lookups: &[Lookup]) -> Result<Known
             name: row.name_index.and_then(|index| index.try_into().ok()),
             strongest: strongest.unwrap_or(key.0),
         };
-        known.contacts.insert(contact_id, contact);
+        self.contacts.insert(contact_id, contact);
     }
-    Ok(known)
+}
+
+/// A handle of a message, with the name given with it.
+struct Searched {
+    /// Index of the tenant in the batches.
+    tenant: usize,
+    key: HandleKey,
+    name: Option<NameIndex>,
+}
+
+impl Searched {
+    fn of((tenant, batch): (usize, &TenantBatch)) -> impl Iterator<Item = Self> {
+        batch.lookups.iter().flat_map(move |one| {
+            one.handles.iter().map(move |key| Self { tenant, key: *key, name: one.name })
+        })
+    }
 }
 
 async fn select(
-    tx: &mut TenantTx,
-    lookups: &[Lookup],
-    searched: &[(HandleKey, Option<NameIndex>)],
-) -> sqlx::Result<Vec<MatchRow>> {
-    let tenant_id = tx.tenant_id();
-    let kinds: Vec<&str> = searched.iter().map(|((kind, _), _)| kind.as_str()).collect();
-    let indexes: Vec<Vec<u8>> = searched.iter().map(|((_, index), _)| index.to_vec()).collect();
+    conn: &mut PgConnection,
+    batches: &[TenantBatch],
+    searched: &[Searched],
+    calls: &[(usize, &Lookup)],
+) -> sqlx::Result<Vec<FoundRow>> {
+    let tenants: Vec<Uuid> = batches.iter().map(|batch| batch.tenant_id.0).collect();
+    let handle_tenants: Vec<i32> = searched.iter().map(|one| sql_index(one.tenant)).collect();
+    let kinds: Vec<&str> = searched.iter().map(|one| one.key.0.as_str()).collect();
+    let indexes: Vec<Vec<u8>> = searched.iter().map(|one| one.key.1.to_vec()).collect();
     let names: Vec<Option<Vec<u8>>> =
-        searched.iter().map(|(_, name)| name.map(|name| name.to_vec())).collect();
-    let streams: Vec<Vec<u8>> = lookups.iter().map(|one| one.stream.to_vec()).collect();
-    let stream_ids: Vec<Uuid> = lookups.iter().map(|one| one.stream_id.0).collect();
-    // One index look-up per handle and stream: without statistics the planner would scan all rows
-    // of the tenant.
+        searched.iter().map(|one| one.name.map(|name| name.to_vec())).collect();
+    let call_tenants: Vec<i32> = calls.iter().map(|(tenant, _)| sql_index(*tenant)).collect();
+    let streams: Vec<Vec<u8>> = calls.iter().map(|(_, one)| one.stream.to_vec()).collect();
+    let stream_ids: Vec<Uuid> = calls.iter().map(|(_, one)| one.stream_id.0).collect();
     sqlx::query_as!(
-        MatchRow,
+        FoundRow,
         r#"
-        (select w.nth as "nth!", h.handle_id as "handle_id?", o.contact_id as "holder_id?", c.contact_id as "contact_id?",
-                c.name_index as "name_index?", c.kinds as "kinds?: Vec<String>",
-                null::uuid as "own_id?", null::uuid as "first_id?"
-           from unnest($2::text[], $3::bytea[], $4::bytea[]) with ordinality
-             as w (kind, blind_index, name_index, nth)
-          cross join lateral (
-             select handle_id from vault.handles
-              where tenant_id = $1 and kind = w.kind and blind_index = w.blind_index
-             offset 0) h
-           left join lateral (
-             select x.contact_id from vault.contact_handles x
-              where x.tenant_id = $1 and x.handle_id = h.handle_id
-                and x.name_index = w.name_index and x.name_index <> ''
-             offset 0) o on true
-           left join lateral (
-             select k.contact_id, k.name_index, k.created_at,
-                    array(select distinct o.kind
-                            from vault.contact_handles x
-                            join vault.handles o
-                              on o.tenant_id = x.tenant_id and o.handle_id = x.handle_id
-                           where x.tenant_id = $1 and x.contact_id = k.contact_id) as kinds
-               from vault.contacts k
-              where k.tenant_id = $1
-                and k.contact_id in (select x.contact_id from vault.contact_handles x
-                                      where x.tenant_id = $1 and x.handle_id = h.handle_id
-                                        and x.until is null)
-              order by (k.name_index = w.name_index) desc nulls last, (k.name_index is null) desc,
-                       k.created_at, k.contact_id
-              limit $7) c on true
-          order by c.created_at, c.contact_id)
-        union all
-        select -w.nth, null, null, null, null, null, s.subject_id, e.subject_id
-          from unnest($5::bytea[], $6::uuid[]) with ordinality as w (blind_index, stream_id, nth)
-          left join lateral (
-            select subject_id from vault.call_subjects
-             where tenant_id = $1 and blind_index = w.blind_index
-            offset 0) s on true
-          left join lateral (
-            select v.subjects[1] as subject_id
-              from ledger.events v
-             where v.tenant_id = $1 and v.stream_id = w.stream_id and v.subjects[1] is not null
-             order by v.stream_version
-             limit 1) e on true
+        select part as "part!", nth as "nth!", handle_id, holder_id, contact_id, name_index,
+               kinds as "kinds: Vec<String>", own_id, first_id
+          from vault.find_subjects($1, $2, $3, $4, $5, $6, $7, $8, $9)
         "#,
-        tenant_id.0,
+        &tenants,
+        &handle_tenants,
         &kinds as _,
         &indexes,
         &names as _,
+        &call_tenants,
         &streams,
         &stream_ids,
         MAX_CONTACTS,
     )
-    .fetch_all(tx.conn())
+    .fetch_all(conn)
     .await
 }

@@ -1,144 +1,158 @@
-//! Writes the new rows of a batch in one statement.
+//! Writes the new rows of the batches of many tenants in one statement.
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use ledger_core::clock::Clock;
-use ledger_core::identity::NameIndex;
 use ledger_core::ids::{SubjectId, TenantId};
+use sqlx::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::keys::{KeyState, wrap_aad};
 use super::super::{VaultError, database};
+use super::batch::{CreatedKeys, TenantBatch, sql_index};
 use super::new_rows::NewRows;
 use crate::keyring::EpochKeys;
 use crate::root_key;
 use crate::seal::KeyBytes;
-use crate::tenant_tx::TenantTx;
 
-/// Writes the rows and returns the keys created. Returns `None` when another process wrote one of the
-/// rows first; the transaction must then be rolled back.
+/// A tenant's batch with the rows that it adds.
+pub(super) type Addition<'a> = (&'a TenantBatch, &'a NewRows);
+
+/// Writes the rows and returns the keys created for each tenant. Returns `None` when another process
+/// wrote one of the rows first; the transaction must then be rolled back.
 pub(super) async fn write(
-    new_rows: &NewRows,
-    tx: &mut TenantTx,
-    epoch: &EpochKeys,
+    additions: &[Addition<'_>],
+    conn: &mut PgConnection,
     clock: &dyn Clock,
-) -> Result<Option<Vec<(SubjectId, Arc<KeyState>)>>, VaultError> {
-    let new = new_rows.contacts.keys().chain(new_rows.own.values());
-    let keys: Vec<NewKey> =
-        new.map(|subject| NewKey::make(tx.tenant_id(), *subject, epoch)).collect();
-    let planned = new_rows.handles.len()
-        + new_rows.holdings.len()
-        + new_rows.names.len()
-        + new_rows.own.len();
-    if insert(new_rows, tx, epoch, clock, &keys).await.map_err(database)? != planned {
+) -> Result<Option<Vec<CreatedKeys>>, VaultError> {
+    let keys: Vec<Vec<NewKey>> = additions.iter().map(NewKey::all_of).collect();
+    let planned = additions.iter().map(|(_, new_rows)| new_rows.len()).sum::<usize>();
+    if planned > 0 && insert(additions, &keys, conn, clock).await.map_err(database)? != planned {
         return Ok(None);
     }
     let usable = |key: NewKey| (key.subject, Arc::new(KeyState::Usable(key.key)));
-    Ok(Some(keys.into_iter().map(usable).collect()))
+    Ok(Some(keys.into_iter().map(|keys| keys.into_iter().map(usable).collect()).collect()))
 }
 
 /// Returns the number of new handles, holdings, names and own subjects.
 async fn insert(
-    new_rows: &NewRows,
-    tx: &mut TenantTx,
-    epoch: &EpochKeys,
+    additions: &[Addition<'_>],
+    keys: &[Vec<NewKey>],
+    conn: &mut PgConnection,
     clock: &dyn Clock,
-    keys: &[NewKey],
 ) -> sqlx::Result<usize> {
-    let tenant_id = tx.tenant_id();
-    let handles = Handles::of(new_rows);
-    let contacts = Contacts::of(new_rows);
-    let holdings = Holdings::of(new_rows);
-    let takers: Vec<Uuid> = new_rows.names.keys().map(|contact| contact.0).collect();
-    let first_names: Vec<Vec<u8>> = new_rows.names.values().map(|name| name.to_vec()).collect();
-    let streams: Vec<Vec<u8>> = new_rows.own.keys().map(|stream| stream.to_vec()).collect();
-    let of_calls: Vec<Uuid> = new_rows.own.values().map(|subject| subject.0).collect();
-    let keyed: Vec<Uuid> = keys.iter().map(|key| key.subject.0).collect();
-    let wrapped: Vec<Vec<u8>> = keys.iter().map(|key| key.wrapped.clone()).collect();
-    let fingerprints: Vec<Vec<u8>> = keys.iter().map(|key| key.fingerprint.clone()).collect();
-    let written = sqlx::query_file_scalar!(
-        "src/vault/resolve/write.sql",
-        tenant_id.0,
-        epoch.epoch,
+    let tenants: Vec<Uuid> = additions.iter().map(|(batch, _)| batch.tenant_id.0).collect();
+    let epochs: Vec<i32> = additions.iter().map(|(batch, _)| batch.epoch.epoch).collect();
+    let rows = Columns::of(additions, keys);
+    let added = sqlx::query_scalar!(
+        r#"
+        select vault.add_subjects($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                                  $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) as "added!"
+        "#,
+        &tenants,
+        &epochs,
         clock.now_micros(),
-        &handles.ids,
-        &handles.kinds as _,
-        &handles.indexes,
-        &contacts.ids,
-        &contacts.names as _,
-        &contacts.duplicates as _,
-        &holdings.handles,
-        &holdings.contacts,
-        &holdings.names,
-        &takers,
-        &first_names,
-        &streams,
-        &of_calls,
-        &keyed,
-        &wrapped,
-        &fingerprints,
+        &rows.handle_tenant,
+        &rows.handle_id,
+        &rows.kind as _,
+        &rows.blind_index,
+        &rows.contact_tenant,
+        &rows.contact_id,
+        &rows.contact_name as _,
+        &rows.duplicate_of as _,
+        &rows.holding_tenant,
+        &rows.held_handle,
+        &rows.holder,
+        &rows.held_name,
+        &rows.named_tenant,
+        &rows.named_contact,
+        &rows.first_name,
+        &rows.call_tenant,
+        &rows.call_index,
+        &rows.call_subject,
+        &rows.key_tenant,
+        &rows.key_subject,
+        &rows.wrapped,
+        &rows.fingerprint,
     )
-    .fetch_one(tx.conn())
+    .fetch_one(conn)
     .await?;
-    Ok(usize::try_from(written).expect("a count"))
+    Ok(usize::try_from(added).expect("a count"))
 }
 
-/// New handles as column arrays, for one insert.
-struct Handles {
-    ids: Vec<Uuid>,
-    kinds: Vec<&'static str>,
-    indexes: Vec<Vec<u8>>,
+/// The rows as parallel arrays, for one statement. A holding without a name has an empty one.
+#[derive(Default)]
+struct Columns {
+    handle_tenant: Vec<i32>,
+    handle_id: Vec<Uuid>,
+    kind: Vec<&'static str>,
+    blind_index: Vec<Vec<u8>>,
+    contact_tenant: Vec<i32>,
+    contact_id: Vec<Uuid>,
+    contact_name: Vec<Option<Vec<u8>>>,
+    duplicate_of: Vec<Option<Uuid>>,
+    holding_tenant: Vec<i32>,
+    held_handle: Vec<Uuid>,
+    holder: Vec<Uuid>,
+    held_name: Vec<Vec<u8>>,
+    named_tenant: Vec<i32>,
+    named_contact: Vec<Uuid>,
+    first_name: Vec<Vec<u8>>,
+    call_tenant: Vec<i32>,
+    call_index: Vec<Vec<u8>>,
+    call_subject: Vec<Uuid>,
+    key_tenant: Vec<i32>,
+    key_subject: Vec<Uuid>,
+    wrapped: Vec<Vec<u8>>,
+    fingerprint: Vec<Vec<u8>>,
 }
 
-impl Handles {
-    fn of(new_rows: &NewRows) -> Self {
-        Self {
-            ids: new_rows.handles.values().map(|handle| handle.0).collect(),
-            kinds: new_rows.handles.keys().map(|(kind, _)| kind.as_str()).collect(),
-            indexes: new_rows.handles.keys().map(|(_, index)| index.to_vec()).collect(),
+impl Columns {
+    fn of(additions: &[Addition<'_>], keys: &[Vec<NewKey>]) -> Self {
+        let mut columns = Self::default();
+        for (nth, ((_, new_rows), keys)) in additions.iter().zip(keys).enumerate() {
+            columns.push(sql_index(nth), new_rows, keys);
         }
+        columns
     }
-}
 
-/// New contacts as column arrays, for one insert.
-struct Contacts {
-    ids: Vec<Uuid>,
-    names: Vec<Option<Vec<u8>>>,
-    duplicates: Vec<Option<Uuid>>,
-}
-
-impl Contacts {
-    fn of(new_rows: &NewRows) -> Self {
-        let name = |contact: &SubjectId| new_rows.name_of(*contact).map(|name| name.to_vec());
-        Self {
-            ids: new_rows.contacts.keys().map(|contact| contact.0).collect(),
-            names: new_rows.contacts.keys().map(name).collect(),
-            duplicates: new_rows
-                .contacts
-                .values()
-                .map(|other| other.map(|other| other.0))
-                .collect(),
+    fn push(&mut self, tenant: i32, new_rows: &NewRows, keys: &[NewKey]) {
+        for ((kind, index), handle) in &new_rows.handles {
+            self.handle_tenant.push(tenant);
+            self.handle_id.push(handle.0);
+            self.kind.push(kind.as_str());
+            self.blind_index.push(index.to_vec());
         }
-    }
-}
-
-/// New pairs of handle and contact as column arrays. A pair without a name has an empty one.
-struct Holdings {
-    handles: Vec<Uuid>,
-    contacts: Vec<Uuid>,
-    names: Vec<Vec<u8>>,
-}
-
-impl Holdings {
-    fn of(new_rows: &NewRows) -> Self {
-        let name = |name: &Option<NameIndex>| name.map(|name| name.to_vec()).unwrap_or_default();
-        Self {
-            handles: new_rows.holdings.iter().map(|(handle, ..)| handle.0).collect(),
-            contacts: new_rows.holdings.iter().map(|(_, contact, _)| contact.0).collect(),
-            names: new_rows.holdings.iter().map(|(.., told)| name(told)).collect(),
+        for (contact, other) in &new_rows.contacts {
+            self.contact_tenant.push(tenant);
+            self.contact_id.push(contact.0);
+            self.contact_name.push(new_rows.name_of(*contact).map(|name| name.to_vec()));
+            self.duplicate_of.push(other.map(|other| other.0));
+        }
+        for (handle, contact, name) in &new_rows.holdings {
+            self.holding_tenant.push(tenant);
+            self.held_handle.push(handle.0);
+            self.holder.push(contact.0);
+            self.held_name.push(name.map(|name| name.to_vec()).unwrap_or_default());
+        }
+        for (contact, name) in &new_rows.names {
+            self.named_tenant.push(tenant);
+            self.named_contact.push(contact.0);
+            self.first_name.push(name.to_vec());
+        }
+        for (stream, subject) in &new_rows.own {
+            self.call_tenant.push(tenant);
+            self.call_index.push(stream.to_vec());
+            self.call_subject.push(subject.0);
+        }
+        for key in keys {
+            self.key_tenant.push(tenant);
+            self.key_subject.push(key.subject.0);
+            self.wrapped.push(key.wrapped.clone());
+            self.fingerprint.push(key.fingerprint.clone());
         }
     }
 }
@@ -152,6 +166,11 @@ struct NewKey {
 }
 
 impl NewKey {
+    fn all_of((batch, new_rows): &Addition<'_>) -> Vec<Self> {
+        let new = new_rows.contacts.keys().chain(new_rows.own.values());
+        new.map(|subject| Self::make(batch.tenant_id, *subject, &batch.epoch)).collect()
+    }
+
     fn make(tenant_id: TenantId, subject: SubjectId, epoch: &EpochKeys) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");

@@ -116,7 +116,7 @@ fn keys(keys: &[CallKey]) -> (Vec<Uuid>, Vec<Uuid>) {
 }
 
 /// Deletes rows of `carrier_calls`.
-pub(in crate::calls) async fn delete_parts(
+pub(crate) async fn delete_parts(
     conn: &mut PgConnection,
     parts: &[CallKey],
 ) -> Result<(), ProjectError> {

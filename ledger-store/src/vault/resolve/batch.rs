@@ -1,0 +1,142 @@
+//! The messages of one tenant in a transaction, and the subjects determined for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger_core::ids::{SubjectId, TenantId};
+use sqlx::PgConnection;
+
+use super::super::VaultError;
+use super::super::keys::{KeyState, ResolvedPerson, load_keys_of_many};
+use super::lookup::Lookup;
+use super::new_rows::NewRows;
+use super::{NewestKeys, PendingResolution, Worker, is_fenced, read, subject, write};
+use crate::keyring::EpochKeys;
+use crate::vault::Resolved;
+
+/// The keys that a transaction created for a tenant.
+pub(super) type CreatedKeys = Vec<(SubjectId, Arc<KeyState>)>;
+
+/// The messages of one tenant.
+pub(super) struct TenantBatch {
+    pub(super) tenant_id: TenantId,
+    pub(super) epoch: Arc<EpochKeys>,
+    pub(super) lookups: Vec<Lookup>,
+}
+
+impl TenantBatch {
+    pub(super) fn of(
+        tenant_id: TenantId,
+        waiting: &[PendingResolution],
+        epoch: Arc<EpochKeys>,
+    ) -> Self {
+        let lookup = |one: &PendingResolution| Lookup::of(one.stream_id, &one.given, &epoch);
+        let lookups = waiting.iter().map(lookup).collect();
+        Self { tenant_id, epoch, lookups }
+    }
+}
+
+/// The subjects of the messages of a tenant, valid after the commit.
+pub(super) struct Decision {
+    people: Vec<ResolvedPerson>,
+    latest: NewestKeys,
+    created: CreatedKeys,
+}
+
+impl Worker {
+    /// Determines the subjects of all messages and writes the new rows. An entry is `None` if another
+    /// transaction has the tenant's lock.
+    ///
+    /// Returns `None` after a conflict with another process; the transaction must be rolled back.
+    pub(super) async fn decide(
+        &self,
+        conn: &mut PgConnection,
+        batches: &[TenantBatch],
+    ) -> Result<Option<Vec<Option<Decision>>>, VaultError> {
+        let known = read::known(conn, batches).await?;
+        let mut free: Vec<(&TenantBatch, NewRows)> = batches
+            .iter()
+            .zip(known)
+            .filter_map(|(batch, known)| Some((batch, NewRows::new(known?))))
+            .collect();
+        let mut latest = self.newest_keys(conn, &free).await?;
+        let mut people: Vec<Vec<ResolvedPerson>> = Vec::with_capacity(free.len());
+        for (batch, new_rows) in &mut free {
+            let latest = latest.entry(batch.tenant_id).or_default();
+            let lookups = batch.lookups.iter();
+            people.push(lookups.map(|one| new_rows.decide(one, latest, &*self.ids)).collect());
+        }
+        let additions: Vec<write::Addition> =
+            free.iter().map(|(batch, new_rows)| (*batch, new_rows)).collect();
+        let Some(created) = write::write(&additions, conn, &*self.clock).await? else {
+            return Ok(None);
+        };
+        let tenants = free.iter().map(|(batch, _)| batch.tenant_id);
+        let mut decided: HashMap<TenantId, Decision> = tenants
+            .zip(people.into_iter().zip(created))
+            .map(|(tenant_id, (people, created))| {
+                let latest = latest.remove(&tenant_id).unwrap_or_default();
+                (tenant_id, Decision { people, latest, created })
+            })
+            .collect();
+        Ok(Some(batches.iter().map(|batch| decided.remove(&batch.tenant_id)).collect()))
+    }
+
+    /// Loads the newest keys of the existing subjects.
+    async fn newest_keys(
+        &self,
+        conn: &mut PgConnection,
+        batches: &[(&TenantBatch, NewRows)],
+    ) -> Result<HashMap<TenantId, NewestKeys>, VaultError> {
+        let subjects: Vec<(TenantId, SubjectId)> = batches
+            .iter()
+            .flat_map(|(batch, new_rows)| {
+                new_rows.subjects().into_iter().map(|subject| (batch.tenant_id, subject))
+            })
+            .collect();
+        let mut latest: HashMap<TenantId, NewestKeys> = HashMap::new();
+        if subjects.is_empty() {
+            return Ok(latest);
+        }
+        load_keys_of_many(&self.keys, &self.keyring, conn, &subjects, |tenant_id, key, state| {
+            latest.entry(tenant_id).or_default().insert(key.0, (key.1, state));
+        })
+        .await?;
+        Ok(latest)
+    }
+
+    /// Adds the committed subjects to the caches and returns a result for each message. A corrupt
+    /// key fails only the messages of its subject.
+    pub(super) fn finish(
+        &self,
+        batch: &TenantBatch,
+        decision: Decision,
+    ) -> Vec<Result<Resolved, VaultError>> {
+        let Decision { people, mut latest, created } = decision;
+        let tenant_id = batch.tenant_id;
+        for (subject_id, key) in created {
+            self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
+            latest.insert(subject_id, (1, key));
+        }
+        let resolve = |lookup: &Lookup, person: ResolvedPerson| {
+            let subject_id = person.subject_id;
+            // A missing row is not a new person: a row is kept as fence and has been removed by
+            // another program.
+            let (generation, state) =
+                latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
+            let subject = subject(subject_id, *generation, state)?;
+            if !is_fenced(&latest, subject_id) {
+                let key = lookup.cache_key(person.facts.contact);
+                self.keys.found.insert((tenant_id, key), Arc::new(person.clone()));
+            }
+            Ok(Resolved { subject, person: person.facts })
+        };
+        let people = batch.lookups.iter().zip(people);
+        people.map(|(lookup, person)| resolve(lookup, person)).collect()
+    }
+}
+
+/// The one-based SQL index of an entry.
+pub(super) fn sql_index(nth: usize) -> i32 {
+    i32::try_from(nth + 1).expect("a batch holds far fewer entries")
+}
