@@ -64,6 +64,15 @@ use shares::Shares;
 use stage::Stage;
 use vault::Vault;
 
+/// Connections that take in webhooks: sources, and the transactions of the vault.
+const INTAKE_CONNECTIONS: u32 = 5;
+const PROJECTOR_CONNECTIONS: u32 = 12;
+const OWNER_CONNECTIONS: u32 = 3;
+/// Connections of a [`Store`] beyond [`Settings::connections`] and [`Settings::append_workers`]; one
+/// of each placement receives the notifications of commits.
+pub const OTHER_CONNECTIONS: u32 =
+    INTAKE_CONNECTIONS + APART_CONNECTIONS + PROJECTOR_CONNECTIONS + OWNER_CONNECTIONS + 1;
+
 /// How long [`Store::close`] waits for work in progress before it gives up on a pool.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -126,7 +135,7 @@ impl Store {
         let intake = pool(
             &database,
             name_of(Stage::Vault),
-            5,
+            INTAKE_CONNECTIONS,
             "set role ledger_app; set statement_timeout = '5s'; \
              set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
              set enable_hashjoin = off; set enable_mergejoin = off; \
@@ -149,10 +158,11 @@ impl Store {
         let projector = pool(
             &database,
             name_of(Stage::Project),
-            12,
+            PROJECTOR_CONNECTIONS,
             "set role ledger_projector; set statement_timeout = '60s'; set enable_seqscan = off",
         );
-        let owner = pool(&database, "call-ledger owner", 3, "set role ledger_owner");
+        let owner =
+            pool(&database, "call-ledger owner", OWNER_CONNECTIONS, "set role ledger_owner");
         let notifier = Notifiers::new(&ids.random().to_string());
         let settings_cache = Arc::new(SettingsCache::new());
         notifier.spawn(&projector, &settings_cache);

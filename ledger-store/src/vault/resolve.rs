@@ -4,27 +4,29 @@
 mod batch;
 mod lookup;
 mod new_rows;
+mod newest;
 mod read;
+mod tenant_batch;
 mod together;
 mod write;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
 use ledger_core::identity::PersonIdentifiers;
-use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
+use ledger_core::ids::{Ids, StreamId, TenantId};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::batch::TenantBatch;
 use self::lookup::Lookup;
+use self::newest::subject;
+use self::tenant_batch::TenantBatch;
 use self::together::{Together, Waiting};
-use super::keys::{KeyState, Keys, current_epoch};
-use super::{Resolved, Subject, VaultError, database};
+use super::keys::{Keys, current_epoch};
+use super::{Resolved, VaultError, database};
 use crate::keyring::Keyring;
 use crate::stage;
 use crate::tenant_tx::TenantTx;
@@ -58,13 +60,9 @@ pub(super) struct Worker {
 /// prevents that, except with servers older than this lock.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The newest key of each subject, with its generation.
-type NewestKeys = HashMap<SubjectId, (u32, Arc<KeyState>)>;
-
-/// Whether nothing new may be sealed for a subject.
-fn is_fenced(latest: &NewestKeys, subject: SubjectId) -> bool {
-    let state = latest.get(&subject).map(|(_, state)| state.as_ref());
-    matches!(state, Some(KeyState::Gone | KeyState::Restricted(_)))
+/// The streams of messages, with the identifiers that they state.
+fn messages(waiting: &[PendingResolution]) -> impl Iterator<Item = (StreamId, &PersonIdentifiers)> {
+    waiting.iter().map(|one| (one.stream_id, &one.given))
 }
 
 /// Runs until the vault is dropped.
@@ -180,7 +178,7 @@ impl Worker {
     ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
-        let batch = [TenantBatch::of(tenant_id, waiting, epoch)];
+        let batch = [TenantBatch::of(tenant_id, messages(waiting), epoch)];
         let decided = self.decide(tx.conn(), &batch).await?;
         let Some(decision) = decided.and_then(|mut decided| decided.pop().flatten()) else {
             return Ok(None);
@@ -206,17 +204,4 @@ pub(super) fn known(
     let subject = subject(person.subject_id, 1, &state).ok()?;
     subject.sealing_key()?;
     Some(Resolved { subject, person: person.facts.clone() })
-}
-
-fn subject(
-    subject_id: SubjectId,
-    generation: u32,
-    state: &Arc<KeyState>,
-) -> Result<Subject, VaultError> {
-    let key = match state.as_ref() {
-        KeyState::Usable(key) => Some(Arc::clone(key)),
-        KeyState::Restricted(_) | KeyState::Gone => None,
-        KeyState::Corrupt => return Err(VaultError::Corrupt { subject_id }),
-    };
-    Ok(Subject { subject_id, generation, key })
 }

@@ -93,8 +93,10 @@ mod tests {
         // One event was dropped or is parked.
         assert!(Prefolded::of(TENANT, events.iter()).remove(&update(&events[..1])).is_none());
         // The call has stored state already.
-        let known =
-            CallUpdate { before: Some(crate::calls::update::CallState::default()), ..update(&events) };
+        let known = CallUpdate {
+            before: Some(crate::calls::update::CallState::default()),
+            ..update(&events)
+        };
         assert!(Prefolded::of(TENANT, events.iter()).remove(&known).is_none());
         // One event cannot be decoded.
         let unread = [reported(1, "ringing"), event(2, "{}")];

@@ -1,4 +1,4 @@
-//! The messages of one tenant in a transaction, and the subjects determined for them.
+//! Determines the subjects of the messages of tenants in a transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,34 +7,13 @@ use ledger_core::ids::{SubjectId, TenantId};
 use sqlx::PgConnection;
 
 use super::super::VaultError;
-use super::super::keys::{KeyState, ResolvedPerson, load_keys_of_many};
+use super::super::keys::{ResolvedPerson, load_keys_of_many};
 use super::lookup::Lookup;
 use super::new_rows::NewRows;
-use super::{NewestKeys, PendingResolution, Worker, is_fenced, read, subject, write};
-use crate::keyring::EpochKeys;
+use super::newest::{NewestKeys, is_fenced, subject};
+use super::tenant_batch::{CreatedKeys, TenantBatch};
+use super::{Worker, read, write};
 use crate::vault::Resolved;
-
-/// The keys that a transaction created for a tenant.
-pub(super) type CreatedKeys = Vec<(SubjectId, Arc<KeyState>)>;
-
-/// The messages of one tenant.
-pub(super) struct TenantBatch {
-    pub(super) tenant_id: TenantId,
-    pub(super) epoch: Arc<EpochKeys>,
-    pub(super) lookups: Vec<Lookup>,
-}
-
-impl TenantBatch {
-    pub(super) fn of(
-        tenant_id: TenantId,
-        waiting: &[PendingResolution],
-        epoch: Arc<EpochKeys>,
-    ) -> Self {
-        let lookup = |one: &PendingResolution| Lookup::of(one.stream_id, &one.given, &epoch);
-        let lookups = waiting.iter().map(lookup).collect();
-        Self { tenant_id, epoch, lookups }
-    }
-}
 
 /// The subjects of the messages of a tenant, valid after the commit.
 pub(super) struct Decision {
@@ -134,9 +113,4 @@ impl Worker {
         let people = batch.lookups.iter().zip(people);
         people.map(|(lookup, person)| resolve(lookup, person)).collect()
     }
-}
-
-/// The one-based SQL index of an entry.
-pub(super) fn sql_index(nth: usize) -> i32 {
-    i32::try_from(nth + 1).expect("a batch holds far fewer entries")
 }

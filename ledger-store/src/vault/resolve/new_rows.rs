@@ -8,8 +8,8 @@ use ledger_core::ids::{HandleId, Ids, SubjectId};
 
 use super::super::keys::ResolvedPerson;
 use super::lookup::{HandleKey, Lookup};
+use super::newest::{NewestKeys, is_fenced};
 use super::read::{Known, KnownHandle};
-use super::{NewestKeys, is_fenced};
 
 /// A contact's handle, with the name given with it.
 pub(super) type Holding = (HandleId, SubjectId, Option<NameIndex>);

@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::{VaultError, database};
-use super::batch::{TenantBatch, sql_index};
 use super::lookup::{HandleKey, Lookup};
+use super::tenant_batch::{TenantBatch, sql_index};
 
 /// Maximum number of contacts considered per handle: first those with the given name, then those
 /// without a name, then the oldest. More than one is ambiguous anyway, and the limit keeps the

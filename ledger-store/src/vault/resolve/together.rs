@@ -13,8 +13,9 @@ use sqlx::{Connection, Postgres};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::batch::{Decision, TenantBatch};
-use super::{PendingResolution, TIMEOUT, Worker, answer};
+use super::batch::Decision;
+use super::tenant_batch::TenantBatch;
+use super::{PendingResolution, TIMEOUT, Worker, answer, messages};
 use crate::vault::{VaultError, database};
 
 /// Idle time after which the connection is returned to the pool, which checks it before reuse.
@@ -56,7 +57,7 @@ impl Together {
     pub(super) async fn resolve(&mut self, mut waiting: Waiting) -> Waiting {
         let epochs = &self.worker.keys.epochs;
         let epoch = |(tenant_id, waiting): (&TenantId, &Vec<PendingResolution>)| {
-            Some(TenantBatch::of(*tenant_id, waiting, epochs.get(tenant_id)?))
+            Some(TenantBatch::of(*tenant_id, messages(waiting), epochs.get(tenant_id)?))
         };
         // A tenant with an epoch that is not cached reads it in its own transaction.
         let batches: Vec<TenantBatch> = waiting.iter().filter_map(epoch).collect();

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::super::keys::{KeyState, wrap_aad};
 use super::super::{VaultError, database};
-use super::batch::{CreatedKeys, TenantBatch, sql_index};
 use super::new_rows::NewRows;
+use super::tenant_batch::{CreatedKeys, TenantBatch, sql_index};
 use crate::keyring::EpochKeys;
 use crate::root_key;
 use crate::seal::KeyBytes;

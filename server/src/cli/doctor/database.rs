@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use ledger_store::OTHER_CONNECTIONS;
 use ledger_store::diagnostics::{self, Migrations, Role, ServerFacts, TransactionAges};
 use sqlx::{Connection, PgConnection};
 
@@ -16,9 +17,6 @@ const OLDEST_SERVER: i32 = 150_000;
 /// Webhook signatures are valid for five minutes, so a larger clock difference rejects them.
 const CLOCK_FAILED_S: i64 = 60;
 const CLOCK_WARNING_S: i64 = 2;
-/// Connections of ingest, projector, owner and commit notifications, in addition to the configured
-/// ones.
-const OTHER_CONNECTIONS: i64 = 11;
 const LONG_TRANSACTION_S: i64 = 600;
 const OLD_SNAPSHOT: i64 = 10_000_000;
 /// PostgreSQL starts to freeze rows at 200 million transactions and stops at 2,000 million.
@@ -162,7 +160,7 @@ fn connections(facts: &ServerFacts, config: &Config) -> Check {
     let append_workers = i64::try_from(config.append_lanes).unwrap_or(i64::MAX);
     let wanted = i64::from(config.connections)
         .saturating_add(append_workers)
-        .saturating_add(OTHER_CONNECTIONS);
+        .saturating_add(i64::from(OTHER_CONNECTIONS));
     let found = format!(
         "{} of {} in use; one server takes up to {wanted}",
         facts.connected, facts.connections

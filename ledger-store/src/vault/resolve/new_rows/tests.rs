@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use HandleKind::{Email, ExternalId, Phone, Sip};
 use ledger_core::ids::StreamId;
+use uuid::Uuid;
 
 use super::*;
 
