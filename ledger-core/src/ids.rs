@@ -70,6 +70,19 @@ uuid_id! {
     QuarantineId
 }
 
+uuid_id! {
+    /// An appointment; also the id of its stream.
+    AppointmentId
+}
+uuid_id! {
+    /// A slot that is held for a short time.
+    HoldId
+}
+uuid_id! {
+    /// A period in which a resource is closed.
+    ClosureId
+}
+
 /// Place of an event in the tenant's commit order, dense from 1. Checkpoints store a position; 0
 /// means "before the first event".
 #[derive(
@@ -128,6 +141,13 @@ impl TenantId {
     #[must_use]
     pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))
+    }
+
+    /// Returns the stream of the tenant's settings for bookings. Its version is the version of the
+    /// settings.
+    #[must_use]
+    pub fn settings_stream(self) -> StreamId {
+        StreamId(self.derive(&[b"settings"]))
     }
 }
 

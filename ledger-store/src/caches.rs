@@ -70,6 +70,12 @@ pub(crate) const TENANT_FACTS: CacheBounds =
 pub(crate) const API_KEYS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
 
+/// Settings of a tenant for bookings, read from its settings stream.
+///
+/// Invalidation: as for [`TENANT_FACTS`].
+pub(crate) const BOOKING_SETTINGS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
+
 impl CacheBounds {
     /// Builds an empty cache with these bounds.
     pub(crate) fn build<K, V>(self) -> Cache<K, V>
