@@ -35,7 +35,7 @@
 //!
 //!     fn streams(tenant_id: TenantId, command: &Turn) -> Vec<Stream> {
 //!         let name = tenant_id.derive(&[b"switch", command.switch.as_bytes()]);
-//!         vec![Stream { stream_id: StreamId(name), kind: StreamKind::Tenant }]
+//!         vec![Stream::new(StreamId(name), StreamKind::Tenant)]
 //!     }
 //!
 //!     fn decide(side: &String, command: &Turn) -> Result<Vec<Decided<TenantEvent>>, Refused> {
@@ -70,6 +70,7 @@
 use crate::envelope::StreamKind;
 use crate::event::Event;
 use crate::ids::{StreamId, TenantId};
+use crate::section::Sections;
 
 /// A stream that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,21 +79,46 @@ pub struct Stream {
     pub stream_id: StreamId,
     /// Kind of the object that the stream is the history of.
     pub kind: StreamKind,
+    /// The alternative that the stream belongs to; 0 for none. Streams of an alternative must be
+    /// unchanged at the append only if the decision appends to one of them, those of group 0 always.
+    pub group: u16,
+}
+
+impl Stream {
+    /// A stream that must be unchanged at the append.
+    #[must_use]
+    pub const fn new(stream_id: StreamId, kind: StreamKind) -> Self {
+        Self { stream_id, kind, group: 0 }
+    }
+
+    /// The same stream in an alternative.
+    #[must_use]
+    pub const fn in_group(self, group: u16) -> Self {
+        Self { group, ..self }
+    }
 }
 
 /// A new event and the stream it is appended to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Decided<E> {
-    /// Index of the stream in the list of [`Aggregate::streams`].
+    /// Index of the stream in the list of [`Aggregate::streams`], continued by that of
+    /// [`Aggregate::further_streams`].
     pub stream: usize,
     /// The event.
     pub event: E,
+    /// The personal data of the event, which are stored sealed for the subject of the command.
+    pub sections: Sections,
 }
 
 impl<E> Decided<E> {
+    /// An event without sections.
+    pub fn new(stream: usize, event: E) -> Self {
+        Self { stream, event, sections: Sections::default() }
+    }
+
     /// An event of the first stream, which is the only one of most aggregates.
     pub fn first(event: E) -> Self {
-        Self { stream: 0, event }
+        Self::new(0, event)
     }
 }
 
@@ -110,11 +136,19 @@ pub trait Aggregate {
     /// The reason for which a command is rejected. A rejected command records nothing.
     type Rejection;
 
-    /// Returns the streams that the decision depends on: the first is that of the object. Every
-    /// stream is named once, and [`Aggregate::decide`] returns at least one event for each of them
-    /// or no event at all, because the log checks the version of a stream only when it appends to
-    /// it.
+    /// Returns the streams that the decision depends on, each once: the first is that of the object.
     fn streams(tenant_id: TenantId, command: &Self::Command) -> Vec<Stream>;
+
+    /// Returns the streams that the decision depends on in addition, given the state of those of
+    /// [`Aggregate::streams`], such as the days of an appointment that is to be cancelled. None of
+    /// them is named there. The default is none.
+    fn further_streams(
+        _tenant_id: TenantId,
+        _state: &Self::State,
+        _command: &Self::Command,
+    ) -> Vec<Stream> {
+        Vec::new()
+    }
 
     /// Decides on a command. An empty list means that nothing changes.
     ///

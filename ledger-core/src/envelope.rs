@@ -23,6 +23,10 @@ pub enum StreamKind {
     Tenant,
     /// The accesses of one actor on one UTC day.
     Access,
+    /// An appointment.
+    Appointment,
+    /// One resource on one UTC day.
+    Schedule,
 }
 
 impl StreamKind {
@@ -36,6 +40,8 @@ impl StreamKind {
             Self::Delivery => "delivery",
             Self::Tenant => "tenant",
             Self::Access => "access",
+            Self::Appointment => "appointment",
+            Self::Schedule => "schedule",
         }
     }
 }

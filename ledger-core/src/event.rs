@@ -62,16 +62,20 @@ macro_rules! events {
 }
 
 mod access;
+mod appointment;
 mod call;
 mod projection;
 mod quarantine;
+mod schedule;
 mod tenant;
 pub mod upcast;
 
 pub use access::*;
+pub use appointment::*;
 pub use call::*;
 pub use projection::*;
 pub use quarantine::*;
+pub use schedule::*;
 pub use tenant::*;
 pub use upcast::DecodeError;
 
@@ -153,6 +157,10 @@ streams! {
     Projection(ProjectionEvent);
     /// An access to the tenant's data, or a rejected one.
     Access(AccessEvent);
+    /// A change of an appointment.
+    Appointment(AppointmentEvent);
+    /// A change of what occupies one resource on one UTC day.
+    Schedule(ScheduleEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

@@ -70,6 +70,19 @@ uuid_id! {
     QuarantineId
 }
 
+uuid_id! {
+    /// An appointment; also the id of its stream.
+    AppointmentId
+}
+uuid_id! {
+    /// A slot that is held for a short time.
+    HoldId
+}
+uuid_id! {
+    /// A period in which a resource is closed.
+    ClosureId
+}
+
 /// Place of an event in the tenant's commit order, dense from 1. Checkpoints store a position; 0
 /// means "before the first event".
 #[derive(

@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod booking;
 pub mod call;
 pub mod clock;
 pub mod envelope;

@@ -1,6 +1,7 @@
 //! Types of personal data. `Personal<T>` neither prints nor serialises by accident. The other types
 //! are the plaintext of sealed sections; only the sealing code turns them into bytes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,26 @@ pub struct ToolIo {
     pub result: Option<Value>,
 }
 
+/// Section `details` of an appointment: what was said about it.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppointmentDetails {
+    /// Notes for the appointment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Reason of the visit, or of the cancellation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Further values about the person by name, such as a date of birth.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// Section `names` of the setting of resources: their names by id. A resource may be a person.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceNames(pub BTreeMap<String, String>);
+
 macro_rules! hide_debug {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {
@@ -177,7 +198,16 @@ macro_rules! hide_debug {
         }
     )*};
 }
-hide_debug!(Party, Conversation, Analysis, Turn, Recording, ToolIo);
+hide_debug!(
+    Party,
+    Conversation,
+    Analysis,
+    Turn,
+    Recording,
+    ToolIo,
+    AppointmentDetails,
+    ResourceNames
+);
 
 /// Normalises an e-mail address for comparison: NFKC, lower case, the domain in its ASCII form. All
 /// spellings of an address have the same normal form. Returns `None` if the text is no address by

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::personal::{Conversation, Party, ToolIo};
+use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
 
 /// The sections that an event may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,11 +22,22 @@ pub enum SectionName {
     Conversation,
     /// The webhook body as received, without provider secrets.
     Raw,
+    /// Notes and further values about an appointment.
+    Details,
+    /// Names of resources.
+    Names,
 }
 
 impl SectionName {
     /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 4] = [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw];
+    pub const ALL: [Self; 6] = [
+        Self::Party,
+        Self::ToolIo,
+        Self::Conversation,
+        Self::Raw,
+        Self::Details,
+        Self::Names,
+    ];
 
     /// The name stored and authenticated in the section.
     #[must_use]
@@ -36,6 +47,8 @@ impl SectionName {
             Self::ToolIo => "tool_io",
             Self::Conversation => "conversation",
             Self::Raw => "raw",
+            Self::Details => "details",
+            Self::Names => "names",
         }
     }
 
@@ -55,7 +68,7 @@ impl SectionName {
 /// Subject that holds the key of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SectionSubject {
-    /// The person that the message is about: a contact, or the call's own subject.
+    /// The person that the event is about: a contact, or the stream's own subject.
     Person,
 }
 
@@ -86,6 +99,10 @@ pub struct Sections {
     pub tool_io: Vec<ToolIo>,
     /// The body as received, with provider secrets removed.
     pub raw: Option<Vec<u8>>,
+    /// Notes and further values about an appointment.
+    pub details: Option<AppointmentDetails>,
+    /// Names of resources.
+    pub names: Option<ResourceNames>,
 }
 
 impl fmt::Debug for Sections {
@@ -102,6 +119,8 @@ impl Sections {
             && self.conversation.is_none()
             && self.tool_io.is_empty()
             && self.raw.is_none()
+            && self.details.is_none()
+            && self.names.is_none()
     }
 
     /// Returns the sections that are present, in the order of [`SectionName::ALL`]. The plaintext of
@@ -118,6 +137,8 @@ impl Sections {
             SectionName::ToolIo => (!self.tool_io.is_empty()).then(|| json(&self.tool_io)),
             SectionName::Conversation => self.conversation.as_ref().map(json),
             SectionName::Raw => self.raw.as_deref().map(Cow::Borrowed),
+            SectionName::Details => self.details.as_ref().map(json),
+            SectionName::Names => self.names.as_ref().map(json),
         }
     }
 }

@@ -3,10 +3,16 @@
 //! A new setting is a variant of [`SettingName`] and of [`Setting`]; the compiler then names every
 //! place that needs it.
 
+pub(crate) mod fields;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::booking::settings::hours::Hours;
+use crate::booking::settings::resources::Resources;
+use crate::booking::settings::rules::Rules;
+use crate::booking::settings::services::Services;
 use crate::tenant::{Limit, PlanLimits};
 
 /// Name of a setting.
@@ -14,17 +20,30 @@ use crate::tenant::{Limit, PlanLimits};
 pub enum SettingName {
     /// The limits of the tenant's plan per billing month.
     Plan,
+    /// Opening hours.
+    Hours,
+    /// What appointments occupy.
+    Resources,
+    /// Types of services, with lengths, buffers and prices.
+    Services,
+    /// Notice, limits and lengths of all bookings.
+    Bookings,
 }
 
 impl SettingName {
     /// All names, in the order of the documentation.
-    pub const ALL: &'static [Self] = &[Self::Plan];
+    pub const ALL: &'static [Self] =
+        &[Self::Plan, Self::Hours, Self::Resources, Self::Services, Self::Bookings];
 
     /// The name in paths and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
+            Self::Hours => "hours",
+            Self::Resources => "resources",
+            Self::Services => "services",
+            Self::Bookings => "bookings",
         }
     }
 
@@ -43,17 +62,33 @@ impl SettingName {
 }
 
 /// A setting with its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     /// The limits of the tenant's plan per billing month.
     Plan(PlanLimits),
+    /// A setting of bookings.
+    Booking(BookingSetting),
+}
+
+/// A setting of bookings with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BookingSetting {
+    /// Opening hours.
+    Hours(Hours),
+    /// What appointments occupy.
+    Resources(Resources),
+    /// Types of services.
+    Services(Services),
+    /// Rules of all bookings.
+    Rules(Rules),
 }
 
 /// A value that does not fit the schema of its setting. Names the field and never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {detail}")]
 pub struct InvalidSetting {
-    /// The field; empty if it does not look like a name.
+    /// The field: a JSON pointer without its first `/`. Empty for a field at the top that does not
+    /// look like a name.
     pub field: String,
     /// Description of the fault.
     pub detail: String,
@@ -71,28 +106,45 @@ impl Setting {
         name: SettingName,
         fields: BTreeMap<String, Value>,
     ) -> Result<Self, InvalidSetting> {
-        match name {
-            SettingName::Plan => parse_plan(fields).map(Self::Plan),
-        }
+        Ok(match name {
+            SettingName::Plan => Self::Plan(parse_plan(fields)?),
+            SettingName::Hours => Self::Booking(BookingSetting::Hours(Hours::parse(fields)?)),
+            SettingName::Resources => {
+                Self::Booking(BookingSetting::Resources(Resources::parse(fields)?))
+            }
+            SettingName::Services => {
+                Self::Booking(BookingSetting::Services(Services::parse(fields)?))
+            }
+            SettingName::Bookings => Self::Booking(BookingSetting::Rules(Rules::parse(fields)?)),
+        })
     }
 
     /// The value as a JSON object with every field.
     #[must_use]
-    pub fn to_json(self) -> Value {
+    pub fn to_json(&self) -> Value {
+        let plain = "settings are plain data";
         match self {
-            Self::Plan(limits) => serde_json::to_value(limits).expect("limits are integers"),
+            Self::Plan(limits) => serde_json::to_value(limits).expect(plain),
+            Self::Booking(BookingSetting::Hours(hours)) => {
+                serde_json::to_value(hours).expect(plain)
+            }
+            Self::Booking(BookingSetting::Resources(resources)) => resources.to_json(),
+            Self::Booking(BookingSetting::Services(services)) => services.to_json(),
+            Self::Booking(BookingSetting::Rules(rules)) => {
+                serde_json::to_value(rules).expect(plain)
+            }
         }
     }
 }
 
-fn parse_plan(mut fields: BTreeMap<String, Value>) -> Result<PlanLimits, InvalidSetting> {
-    let mut limit = |name: &str| match fields.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let detail = "it is not a whole number above zero".to_owned();
-            let invalid = InvalidSetting { field: name.to_owned(), detail, is_unknown: false };
-            value.as_i64().and_then(Limit::new).map(Some).ok_or(invalid)
-        }
+fn parse_plan(fields: BTreeMap<String, Value>) -> Result<PlanLimits, InvalidSetting> {
+    let mut fields = fields::Fields::root(fields);
+    let mut limit = |name: &str| {
+        let limit = fields.take(name).map(|field| {
+            let limit = field.as_i64().and_then(Limit::new);
+            limit.ok_or_else(|| field.invalid("it is not a whole number above zero"))
+        });
+        limit.transpose()
     };
     let limits = PlanLimits {
         calls: limit("calls")?,
@@ -100,17 +152,8 @@ fn parse_plan(mut fields: BTreeMap<String, Value>) -> Result<PlanLimits, Invalid
         cost_nanos: limit("cost_nanos")?,
         events: limit("events")?,
     };
-    reject_unknown(fields)?;
+    fields.finish()?;
     Ok(limits)
-}
-
-/// Rejects remaining fields. The name is repeated only if it looks like one.
-fn reject_unknown(fields: BTreeMap<String, Value>) -> Result<(), InvalidSetting> {
-    let Some(name) = fields.into_keys().next() else { return Ok(()) };
-    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let field = if is_name { name } else { String::new() };
-    let detail = "the setting has no such field".to_owned();
-    Err(InvalidSetting { field, detail, is_unknown: true })
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ impl Aggregate for Tenant {
     type Rejection = TenantRejection;
 
     fn streams(tenant_id: TenantId, _: &TenantCommand) -> Vec<Stream> {
-        vec![Stream { stream_id: tenant_id.tenant_stream(), kind: StreamKind::Tenant }]
+        vec![Stream::new(tenant_id.tenant_stream(), StreamKind::Tenant)]
     }
 
     fn decide(

@@ -4,6 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::booking::settings::hours::Hours;
+use crate::booking::settings::resources::Resources;
+use crate::booking::settings::rules::Rules;
+use crate::booking::settings::services::Services;
 use crate::money::Nanos;
 
 events! {
@@ -33,6 +37,14 @@ events! {
         RouteAdded(RouteAdded) = "tenant.route_added" v 1;
         /// The limits of the tenant's plan were set.
         PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
+        /// The opening hours were set.
+        HoursSet(HoursSet) = "tenant.hours_set" v 1;
+        /// The resources were set; their names are in the section `names`.
+        ResourcesSet(ResourcesSet) = "tenant.resources_set" v 1;
+        /// The services were set.
+        ServicesSet(ServicesSet) = "tenant.services_set" v 1;
+        /// The rules of bookings were set.
+        BookingRulesSet(BookingRulesSet) = "tenant.booking_rules_set" v 1;
     }
 }
 
@@ -153,3 +165,27 @@ pub struct PlanLimitsSet {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<i64>,
 }
+
+/// Facts of `tenant.hours_set`: all opening hours from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoursSet(pub Hours);
+
+/// Facts of `tenant.resources_set`: all resources from then on, without their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourcesSet {
+    /// The resources, in the tenant's order.
+    pub resources: Resources,
+}
+
+/// Facts of `tenant.services_set`: all services from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicesSet {
+    /// The services, in the tenant's order.
+    pub services: Services,
+}
+
+/// Facts of `tenant.booking_rules_set`: all rules from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BookingRulesSet(pub Rules);
