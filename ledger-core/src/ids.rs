@@ -142,6 +142,13 @@ impl TenantId {
     pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))
     }
+
+    /// Returns the stream of the tenant's settings for bookings. Its version is the version of the
+    /// settings.
+    #[must_use]
+    pub fn settings_stream(self) -> StreamId {
+        StreamId(self.derive(&[b"settings"]))
+    }
 }
 
 /// Source of fresh ids. The server's implementation draws from the operating system; tests may

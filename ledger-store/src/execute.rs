@@ -4,6 +4,7 @@
 //! another one, finds its own events and gets its first answer. Only accepted commands are found
 //! again: a rejection, and a decision without events, record nothing and are decided again.
 
+mod decided;
 mod load;
 
 use std::sync::Arc;
@@ -11,24 +12,20 @@ use std::time::Duration;
 
 use ledger_core::aggregate::{Aggregate, Decided, Stream};
 use ledger_core::event::Event;
-use ledger_core::ids::{CommandId, EventId, Position, StreamId, StreamVersion, TenantId};
-use serde::Serialize;
+use ledger_core::ids::{CommandId, Position, StreamId, StreamVersion, TenantId};
 use thiserror::Error;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
-use uuid::Uuid;
 
-use self::load::Loaded;
 use crate::Store;
 use crate::admin_events::Attribution;
-use crate::append::{
-    AppendOutcome, AppendRejection, AppendRequest, Appended, Expected, NewEvent, StreamAppend,
-    append,
-};
+use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
 use crate::appender::AppendError;
 use crate::error::StoreError;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
+use crate::vault::Subject;
 
 /// Time after which a command that could not be decided is answered with [`ExecuteError::Busy`].
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -52,6 +49,9 @@ pub struct CommandContext {
     /// Keyed digest of the command's content. The same id with another digest is another command
     /// and is refused; without a digest the content is not compared.
     pub content: Option<[u8; 32]>,
+    /// The subject whose key seals the sections of the events; its key is durable. `None` for a
+    /// command without personal data.
+    pub subject: Option<Subject>,
 }
 
 /// An accepted command.
@@ -78,8 +78,8 @@ pub enum ExecuteError<R> {
     /// The streams changed too often to decide before the deadline. Nothing was recorded.
     #[error("the streams of the command changed too often")]
     Busy,
-    /// The decision has more events than one command may have, or names a stream that is not in its
-    /// list. A fault of the aggregate.
+    /// The decision has more events than one command may have, names a stream that is not in its
+    /// list, or has sections without a subject. A fault of the aggregate or its caller.
     #[error("the decision does not fit its streams")]
     Misplaced,
     /// The log refused the events, or was not reachable. After
@@ -97,26 +97,45 @@ impl<R> From<sqlx::Error> for ExecuteError<R> {
     }
 }
 
-/// Stored metadata of an event that a command decided.
-#[derive(Serialize)]
-struct Meta<'a> {
-    actor: &'a str,
-    request_id: Uuid,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
+/// A decision that does not fit its streams or its subject.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault;
+
+/// A command with its identity and its streams, as far as they are known.
+struct Run<'a, A: Aggregate> {
+    context: &'a CommandContext,
+    command_id: CommandId,
+    command: &'a A::Command,
+    streams: Vec<Stream>,
+    /// Number of streams that follow from the command alone; they are the first.
+    first: usize,
+}
+
+/// A command after loading and deciding.
+enum Prepared<E> {
+    /// Nothing is to be appended.
+    Done(Executed<E>),
+    /// The decision depends on these streams too, which were not loaded.
+    Further(Vec<Stream>),
+    /// The decision, its append and the streams to check besides.
+    Decided(Vec<Event>, AppendRequest, Vec<(StreamId, StreamVersion)>),
 }
 
 /// One attempt: done, or to be decided again.
 enum Attempt<T> {
     Done(T),
     Again,
+    Further(Vec<Stream>),
 }
 
 impl Store {
     /// Executes a command: loads the streams it depends on, decides, and appends all events in one
-    /// append that fails if one of the streams has changed since, also one that gets no event.
-    /// After a conflict it first looks for events of the same command, and then decides again,
-    /// until the deadline.
+    /// append that fails if one of the streams has changed since, also one that gets no event;
+    /// except for streams of an alternative that was not chosen ([`Stream::group`]).
+    ///
+    /// After a conflict, which another process caused, the command is decided under the lock of the
+    /// tenant's log, so that it conflicts once at most. It looks for events of the same command
+    /// before each decision.
     ///
     /// # Errors
     /// [`ExecuteError`]; repeating the command with the same id is safe in every case.
@@ -128,26 +147,37 @@ impl Store {
         let fresh = || CommandId(self.ids.ordered());
         let command_id = context.by.command_id.unwrap_or_else(fresh);
         let streams = A::streams(context.tenant_id, command);
+        let first = streams.len();
+        let mut run = Run::<A> { context, command_id, command, streams, first };
         let deadline = Instant::now() + DEADLINE;
-        let mut locked: Vec<_> = streams.iter().map(|stream| stream.stream_id).collect();
-        // One order for all commands, so that two of them never wait for each other.
-        locked.sort_unstable();
-        locked.dedup();
-        let mut locks = Vec::with_capacity(locked.len());
-        for stream_id in locked {
-            let stream = (context.tenant_id, stream_id);
-            let lock = self.stream_locks.take(&stream, 1, 1);
-            locks.push(timeout_at(deadline, lock).await.map_err(|_| ExecuteError::Busy)?);
-        }
+        let mut locks = self.lock_streams(&run, deadline).await?;
         let mut pause = Duration::from_millis(1);
+        let mut had_conflict = false;
         loop {
-            let attempt = self.attempt::<A>(context, command_id, &streams, command);
-            let failed = match attempt.await {
-                Ok(Attempt::Done(executed)) => return Ok(executed),
-                Ok(Attempt::Again) => None,
+            let attempt = if had_conflict {
+                timeout_at(deadline, self.attempt_locked(&run)).await
+            } else {
+                Ok(self.attempt(&run).await)
+            };
+            let failed = match attempt {
+                Ok(Ok(Attempt::Done(executed))) => return Ok(executed),
+                Ok(Ok(Attempt::Further(streams))) => {
+                    // All locks are taken in one order, so the ones that are held go first.
+                    drop(locks);
+                    run.streams.truncate(first);
+                    run.streams.extend(streams);
+                    locks = self.lock_streams(&run, deadline).await?;
+                    continue;
+                }
+                Ok(Ok(Attempt::Again)) => {
+                    had_conflict = true;
+                    None
+                }
                 // The events may be in the log: the next attempt looks for them.
-                Err(ExecuteError::Append(error @ AppendError::Unavailable(_))) => Some(error),
-                Err(error) => return Err(error),
+                Ok(Err(ExecuteError::Append(error @ AppendError::Unavailable(_)))) => Some(error),
+                Ok(Err(error)) => return Err(error),
+                // Its commit may have been sent.
+                Err(_) => return Err(AppendError::Unavailable(None).into()),
             };
             if Instant::now() + pause >= deadline {
                 return Err(failed.map_or(ExecuteError::Busy, ExecuteError::Append));
@@ -157,117 +187,110 @@ impl Store {
         }
     }
 
+    /// Takes the locks of a command's streams, in one order for all commands, so that two of them
+    /// never wait for each other.
+    async fn lock_streams<A: Aggregate>(
+        &self,
+        run: &Run<'_, A>,
+        deadline: Instant,
+    ) -> Result<Vec<OwnedSemaphorePermit>, ExecuteError<A::Rejection>> {
+        let mut locked: Vec<_> = run.streams.iter().map(|stream| stream.stream_id).collect();
+        locked.sort_unstable();
+        locked.dedup();
+        let mut locks = Vec::with_capacity(locked.len());
+        for stream_id in locked {
+            let stream = (run.context.tenant_id, stream_id);
+            let lock = self.stream_locks.take(&stream, 1, 1);
+            locks.push(timeout_at(deadline, lock).await.map_err(|_| ExecuteError::Busy)?);
+        }
+        Ok(locks)
+    }
+
+    /// Decides and appends with the group commit, if the versions still are those that were loaded.
     async fn attempt<A: Aggregate>(
         &self,
-        context: &CommandContext,
-        command_id: CommandId,
-        streams: &[Stream],
-        command: &A::Command,
+        run: &Run<'_, A>,
     ) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
-        let tenant_id = context.tenant_id;
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
-        let loaded = load::streams(&mut tx, streams).await?;
+        let mut tx = TenantTx::begin(&self.app, run.context.tenant_id).await?;
+        let prepared = self.prepare(&mut tx, run).await?;
+        drop(tx);
+        let (events, request, unwritten) = match prepared {
+            Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
+            Prepared::Further(streams) => return Ok(Attempt::Further(streams)),
+            Prepared::Decided(events, request, unwritten) => (events, request, unwritten),
+        };
+        let appended = if unwritten.is_empty() {
+            stage::drive(Stage::Append, self.appender.append(request)).await
+        } else {
+            self.append_checked(&request, &unwritten).await
+        };
+        outcome(events, appended)
+    }
+
+    /// Loads, decides and appends under the lock of the tenant's log: nothing comes between.
+    async fn attempt_locked<A: Aggregate>(
+        &self,
+        run: &Run<'_, A>,
+    ) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
+        let tenant_id = run.context.tenant_id;
+        let mut tx = TenantTx::begin(&self.apart, tenant_id).await?;
+        lock_log(&mut tx).await?;
+        let (events, request) = match self.prepare(&mut tx, run).await? {
+            Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
+            Prepared::Further(streams) => return Ok(Attempt::Further(streams)),
+            Prepared::Decided(events, request, _) => (events, request),
+        };
+        let appended = self.append_and_commit(tx, &request).await;
+        outcome(events, appended)
+    }
+
+    /// Loads the streams, looks for an earlier run of the command, and decides.
+    async fn prepare<A: Aggregate>(
+        &self,
+        tx: &mut TenantTx,
+        run: &Run<'_, A>,
+    ) -> Result<Prepared<A::Event>, ExecuteError<A::Rejection>> {
+        let Run { context, command_id, command, streams, first } = run;
+        let loaded = load::streams(tx, streams).await?;
         // After the load: an earlier run of this command is either found here, or its events are in
         // none of the loaded streams.
-        if let Some(earlier) = load::earlier(&mut tx, command_id).await? {
+        if let Some(earlier) = load::earlier(tx, *command_id).await? {
             let is_other = context.content.is_some_and(|content| {
                 earlier.content.as_deref() != Some(hex::encode(content).as_str())
             });
             if is_other {
                 return Err(ExecuteError::Reused);
             }
-            return Ok(Attempt::Done(executed(earlier.events, true)));
+            return Ok(Prepared::Done(executed(earlier.events, true)));
         }
-        drop(tx);
         let mut state = A::State::default();
         for event in loaded.events::<A::Event>() {
             A::evolve(&mut state, &event);
         }
+        let further = A::further_streams(context.tenant_id, &state, command);
+        if further != streams[*first..] {
+            return Ok(Prepared::Further(further));
+        }
         let decided = A::decide(&state, command).map_err(ExecuteError::Rejected)?;
         if decided.is_empty() {
-            return Ok(Attempt::Done(Executed {
-                events: Vec::new(),
-                position: None,
-                is_repeated: false,
-            }));
+            return Ok(Prepared::Done(executed(Vec::new(), false)));
         }
-        if decided.len() > MAX_EVENTS || decided.iter().any(|one| one.stream >= streams.len()) {
+        if decided.len() > MAX_EVENTS {
             return Err(ExecuteError::Misplaced);
         }
-        let decided = decided
+        let decided: Vec<Decided<Event>> = decided
             .into_iter()
-            .map(|Decided { stream, event }| Decided { stream, event: event.into() });
-        let decided: Vec<Decided<Event>> = decided.collect();
-        let request = self.decided_request(context, command_id, streams, &loaded, &decided);
-        let unwritten = loaded.unwritten(&request);
-        let appended = if unwritten.is_empty() {
-            stage::drive(Stage::Append, self.appender.append(request)).await
-        } else {
-            self.append_checked(&request, &unwritten).await
-        };
-        match appended {
-            Ok(Appended { last, duplicate: false, .. }) => {
-                let events = decided.into_iter().map(|one| (last, one.event)).collect();
-                Ok(Attempt::Done(executed(events, false)))
-            }
-            Ok(Appended { duplicate: true, .. }) | Err(AppendError::Conflict { .. }) => {
-                Ok(Attempt::Again)
-            }
-            Err(AppendError::Rejected(AppendRejection::PartlyKnown)) => Ok(Attempt::Again),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Builds the append of a decision. Each stream must have the version that was loaded.
-    fn decided_request(
-        &self,
-        context: &CommandContext,
-        command_id: CommandId,
-        streams: &[Stream],
-        loaded: &Loaded,
-        decided: &[Decided<Event>],
-    ) -> AppendRequest {
-        let mut appends: Vec<StreamAppend> = streams
-            .iter()
-            .map(|stream| StreamAppend {
-                stream_id: stream.stream_id,
-                kind: stream.kind,
-                expected: Expected::Exactly(loaded.version(stream.stream_id)),
-                events: Vec::new(),
+            .map(|Decided { stream, event, sections }| Decided {
+                stream,
+                event: event.into(),
+                sections,
             })
             .collect();
-        for (nth, Decided { stream, event }) in (0..).zip(decided) {
-            let event_id = context.tenant_id.command_event(command_id, nth);
-            appends[*stream].events.push(self.decided_event(context, event_id, event));
-        }
-        appends.retain(|append| !append.events.is_empty());
-        AppendRequest { tenant_id: context.tenant_id, streams: appends }
-    }
-
-    fn decided_event(
-        &self,
-        context: &CommandContext,
-        event_id: EventId,
-        event: &Event,
-    ) -> NewEvent {
-        let now = self.clock.now_micros();
-        let meta = Meta {
-            actor: &context.by.actor.to_string(),
-            request_id: context.by.request_id,
-            content: context.content.map(hex::encode),
-        };
-        NewEvent {
-            event_id,
-            event_type: event.event_type(),
-            schema_version: event.schema_version(),
-            occurred_at: now,
-            recorded_at: now,
-            facts: event.to_facts(),
-            sections: None,
-            bulk: None,
-            subjects: Vec::new(),
-            meta: serde_json::to_string(&meta).expect("plain strings and ids"),
-        }
+        let request = self.decided_request(context, *command_id, streams, &loaded, &decided);
+        let request = request.map_err(|Fault| ExecuteError::Misplaced)?;
+        let unwritten = loaded.unwritten(&request);
+        let events = decided.into_iter().map(|decided| decided.event).collect();
+        Ok(Prepared::Decided(events, request, unwritten))
     }
 
     /// Appends a request after checking the versions of streams that get no event. The tenant's row
@@ -280,10 +303,7 @@ impl Store {
         let failed = |error: sqlx::Error| AppendError::Unavailable(Some(Arc::new(error)));
         let tenant_id = request.tenant_id;
         let mut tx = TenantTx::begin(&self.apart, tenant_id).await.map_err(failed)?;
-        sqlx::query!("select ledger.lock_tenant($1)", tenant_id.0)
-            .execute(tx.conn())
-            .await
-            .map_err(failed)?;
+        lock_log(&mut tx).await.map_err(failed)?;
         let ids: Vec<_> = unwritten.iter().map(|(stream_id, _)| *stream_id).collect();
         let actual = load::versions(&mut tx, &ids).await.map_err(failed)?;
         for (stream_id, expected) in unwritten {
@@ -292,6 +312,17 @@ impl Store {
                 return Err(AppendError::Conflict { actual });
             }
         }
+        self.append_and_commit(tx, request).await
+    }
+
+    /// Appends in a transaction that has the lock of the tenant's log, and commits it.
+    async fn append_and_commit(
+        &self,
+        mut tx: TenantTx,
+        request: &AppendRequest,
+    ) -> Result<Appended, AppendError> {
+        let failed = |error: sqlx::Error| AppendError::Unavailable(Some(Arc::new(error)));
+        let tenant_id = request.tenant_id;
         let outcome = append(tx.conn(), &[request]).await.map_err(failed)?.pop();
         tx.commit().await.map_err(failed)?;
         match outcome {
@@ -303,6 +334,39 @@ impl Store {
             Some(AppendOutcome::Rejected(why)) => Err(AppendError::Rejected(why)),
             None => Err(AppendError::Unavailable(None)),
         }
+    }
+}
+
+/// Loads the events of streams that an aggregate folds, in the order of the log.
+pub(crate) async fn load_streams<E: TryFrom<Event>>(
+    tx: &mut TenantTx,
+    streams: &[Stream],
+) -> Result<Vec<E>, StoreError> {
+    Ok(load::streams(tx, streams).await?.events().collect())
+}
+
+/// Locks the tenant's log until the end of the transaction: no append of the tenant comes between.
+async fn lock_log(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!("select ledger.lock_tenant($1)", tenant_id.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The result of an append of a decision.
+fn outcome<E: TryFrom<Event>, R>(
+    events: Vec<Event>,
+    appended: Result<Appended, AppendError>,
+) -> Result<Attempt<Executed<E>>, ExecuteError<R>> {
+    match appended {
+        Ok(Appended { last, duplicate: false, .. }) => {
+            let events = events.into_iter().map(|event| (last, event)).collect();
+            Ok(Attempt::Done(executed(events, false)))
+        }
+        Ok(Appended { duplicate: true, .. })
+        | Err(
+            AppendError::Conflict { .. } | AppendError::Rejected(AppendRejection::PartlyKnown),
+        ) => Ok(Attempt::Again),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod admin_events;
 pub mod api_keys;
 pub mod append;
 pub mod appender;
+pub mod bookings;
 pub mod command_answers;
 pub mod compute;
 pub mod deliveries;

@@ -4,9 +4,11 @@
 //! A change made by this process invalidates the entries at once, a change made elsewhere when its
 //! notification arrives. Without a notification entries expire after [`SETTINGS_TTL`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ledger_core::booking::BookingSettings;
 use ledger_core::ids::{SourceId, TenantId};
 use moka::sync::Cache;
 
@@ -40,6 +42,7 @@ pub(crate) struct SettingsCache {
     sources: Cache<SourceId, (Source, Instant)>,
     tenants: Cache<TenantId, TenantFacts>,
     keys: Cache<[u8; 32], ApiKey>,
+    bookings: Cache<TenantId, Arc<BookingSettings>>,
     changes: AtomicU64,
 }
 
@@ -50,6 +53,7 @@ impl SettingsCache {
             sources: Cache::builder().time_to_live(SOURCES_TTL).max_capacity(10_000).build(),
             tenants: brief().build(),
             keys: Cache::builder().time_to_live(SETTINGS_TTL).max_capacity(10_000).build(),
+            bookings: Cache::builder().time_to_live(SETTINGS_TTL).max_capacity(10_000).build(),
             changes: AtomicU64::new(0),
         }
     }
@@ -68,6 +72,7 @@ impl SettingsCache {
     pub(crate) fn invalidate(&self, tenant_id: TenantId) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.tenants.invalidate(&tenant_id);
+        self.bookings.invalidate(&tenant_id);
         for (id, _) in self.sources.iter().filter(|(_, (one, _))| one.tenant_id == tenant_id) {
             self.sources.invalidate(&*id);
         }
@@ -110,6 +115,21 @@ impl SettingsCache {
     ) {
         if self.is_current(version) {
             self.tenants.insert(tenant_id, facts.clone());
+        }
+    }
+
+    pub(crate) fn bookings(&self, tenant_id: TenantId) -> Option<Arc<BookingSettings>> {
+        self.bookings.get(&tenant_id)
+    }
+
+    pub(crate) fn insert_bookings(
+        &self,
+        version: CacheVersion,
+        tenant_id: TenantId,
+        settings: &Arc<BookingSettings>,
+    ) {
+        if self.is_current(version) {
+            self.bookings.insert(tenant_id, Arc::clone(settings));
         }
     }
 

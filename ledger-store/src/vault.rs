@@ -10,6 +10,7 @@ mod keys;
 mod resolve;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,12 @@ pub struct Subject {
     /// Generation of its key, from 1.
     pub generation: u32,
     key: Option<Arc<KeyBytes>>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({}, ..)", self.subject_id)
+    }
 }
 
 impl Subject {

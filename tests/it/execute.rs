@@ -44,8 +44,7 @@ impl Aggregate for Slots {
     type Rejection = Refused;
 
     fn streams(tenant_id: TenantId, command: &Take) -> Vec<Stream> {
-        let stream =
-            |day: &str| Stream { stream_id: day_stream(tenant_id, day), kind: StreamKind::Tenant };
+        let stream = |day: &str| Stream::new(day_stream(tenant_id, day), StreamKind::Tenant);
         [command.day].into_iter().chain(command.checked).map(stream).collect()
     }
 
@@ -83,7 +82,8 @@ fn take(slot: &str) -> Take {
 
 fn context(store: &Store, tenant_id: TenantId, command: Option<u128>) -> CommandContext {
     let command_id = command.map(|id| CommandId(Uuid::from_u128(id)));
-    CommandContext { tenant_id, by: store.operator().with_command(command_id), content: None }
+    let by = store.operator().with_command(command_id);
+    CommandContext { tenant_id, by, content: None, subject: None }
 }
 
 async fn a_tenant(store: &Store) -> TenantId {

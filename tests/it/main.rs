@@ -3,6 +3,7 @@
 mod analytics;
 mod append;
 mod bad_input;
+mod bookings;
 mod calls_api;
 mod canaries;
 mod catalogue;

@@ -1,6 +1,7 @@
 //! The tenant's settings for bookings: opening hours, resources, services and rules, with one schema
 //! each. The defaults are one resource with capacity 1, always open, and appointments of 30 minutes.
 
+pub mod change;
 pub mod hours;
 pub mod resources;
 pub mod rules;

@@ -1,6 +1,6 @@
 //! Reads for the command path: the streams of a command, and the events that it recorded before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ledger_core::aggregate::Stream;
 use ledger_core::event::Event;
@@ -15,7 +15,7 @@ use crate::tenant_tx::TenantTx;
 
 /// The events of the streams of a command, with the version of each stream.
 pub(super) struct Loaded {
-    streams: Vec<StreamId>,
+    streams: Vec<Stream>,
     versions: HashMap<StreamId, StreamVersion>,
     events: Vec<Event>,
 }
@@ -31,20 +31,23 @@ impl Loaded {
         self.events.iter().filter_map(|event| event.clone().try_into().ok())
     }
 
-    /// The loaded streams that get no event of the request, with their versions.
+    /// The loaded streams that get no event of the request and must not have changed, with their
+    /// versions: those outside alternatives, and those of the alternatives that the request writes.
     pub(super) fn unwritten(&self, request: &AppendRequest) -> Vec<(StreamId, StreamVersion)> {
-        let is_written =
-            |id: &StreamId| request.streams.iter().any(|append| append.stream_id == *id);
-        let unwritten = self.streams.iter().filter(|id| !is_written(id));
-        unwritten.map(|id| (*id, self.version(*id))).collect()
+        let written: HashSet<_> = request.streams.iter().map(|append| append.stream_id).collect();
+        let is_written = |stream: &&Stream| written.contains(&stream.stream_id);
+        let chosen: HashSet<u16> =
+            self.streams.iter().filter(is_written).map(|stream| stream.group).collect();
+        let must_stay = |stream: &&Stream| stream.group == 0 || chosen.contains(&stream.group);
+        let unwritten = self.streams.iter().filter(|stream| !is_written(stream)).filter(must_stay);
+        unwritten.map(|stream| (stream.stream_id, self.version(stream.stream_id))).collect()
     }
 }
 
 /// Loads all events of the streams, without their sections.
 pub(super) async fn streams(tx: &mut TenantTx, streams: &[Stream]) -> Result<Loaded, StoreError> {
     let tenant_id = tx.tenant_id();
-    let streams: Vec<StreamId> = streams.iter().map(|stream| stream.stream_id).collect();
-    let ids: Vec<_> = streams.iter().map(|id| id.0).collect();
+    let ids: Vec<_> = streams.iter().map(|stream| stream.stream_id.0).collect();
     let rows = sqlx::query_as!(
         StoredEvent,
         r#"
@@ -60,7 +63,7 @@ pub(super) async fn streams(tx: &mut TenantTx, streams: &[Stream]) -> Result<Loa
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut loaded = Loaded { streams, versions: HashMap::new(), events: Vec::new() };
+    let mut loaded = Loaded { streams: streams.to_vec(), versions: HashMap::new(), events: Vec::new() };
     for row in rows {
         let recorded = row.decode()?;
         loaded.versions.insert(recorded.stream_id, recorded.stream_version);

@@ -1,33 +1,15 @@
 //! The settings of the tenant, each with a typed schema (`ledger_core::settings`).
 
 pub mod replace;
+mod schemas;
 pub mod show;
 
 use axum::http::StatusCode;
 use ledger_core::settings::SettingName;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::problem::ApiError;
 
-/// Limits of the tenant's plan per billing month; null is unlimited. Usage is compared with them, and nothing
-/// is refused.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlanSetting {
-    /// Number of calls.
-    #[schema(minimum = 1)]
-    calls: Option<i64>,
-    /// Minutes of all calls.
-    #[schema(minimum = 1)]
-    minutes: Option<i64>,
-    /// Cost of the calls, in nano-dollars.
-    #[schema(minimum = 1)]
-    cost_nanos: Option<i64>,
-    /// Number of events in the log.
-    #[schema(minimum = 1)]
-    events: Option<i64>,
-}
+pub use schemas::*;
 
 /// Parses the name in a path.
 ///

@@ -73,7 +73,7 @@ words! {
     /// State of a tenant.
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
-    SettingWord = "plan";
+    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.

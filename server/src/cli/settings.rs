@@ -26,7 +26,7 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan
+    /// Name of the setting: plan, hours, resources, services or bookings
     name: String,
     /// Slug or id of the tenant
     #[arg(long)]
@@ -35,7 +35,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan
+    /// Name of the setting: plan, hours, resources, services or bookings
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it
     #[arg(value_name = "JSON")]
@@ -59,9 +59,18 @@ async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<Setting> {
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
-        let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
         match name {
-            SettingName::Plan => Ok(Setting::Plan(plan_limits(&mut tx).await?)),
+            SettingName::Plan => {
+                let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
+                Ok(Setting::Plan(plan_limits(&mut tx).await?))
+            }
+            SettingName::Hours
+            | SettingName::Resources
+            | SettingName::Services
+            | SettingName::Bookings => {
+                let values = store.booking_settings_in_full(tenant_id).await?;
+                values.setting(name).context("it is a setting of bookings")
+            }
         }
     })
     .await
@@ -76,14 +85,20 @@ async fn set(config: &Config, args: &SetArgs) -> anyhow::Result<Setting> {
         Ok(setting) => setting,
         Err(invalid) => return usage_error(invalid.to_string()),
     };
-    let command = match setting {
-        Setting::Plan(limits) => TenantCommand::SetPlan(limits),
-    };
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
-        let set = store.administer_tenant(&store.operator(), tenant_id, &command).await;
-        set.context("the setting stays as it is")?;
+        let by = store.operator();
+        let unchanged = "the setting stays as it is";
+        match setting.clone() {
+            Setting::Plan(limits) => {
+                let command = TenantCommand::SetPlan(limits);
+                store.administer_tenant(&by, tenant_id, &command).await.context(unchanged)?;
+            }
+            Setting::Booking(setting) => {
+                store.set_booking_setting(&by, tenant_id, setting).await.context(unchanged)?;
+            }
+        }
         Ok(setting)
     })
     .await

@@ -21,7 +21,7 @@ fn a_profile_and_a_setting_are_changed_and_wrong_values_are_usage_errors() {
     for wrong in [
         &["tenant", "update", "acme"][..],
         &["tenant", "update", "acme", "--country", "Atlantis"],
-        &["settings", "show", "hours", "--tenant", "acme"],
+        &["settings", "show", "colours", "--tenant", "acme"],
         &["settings", "set", "plan", "[]", "--tenant", "acme"],
         &["settings", "set", "plan", r#"{"kalls": 7}"#, "--tenant", "acme"],
     ] {

@@ -90,6 +90,12 @@ impl Resources {
         ResourceNames(self.0.iter().filter_map(name).collect())
     }
 
+    /// The same resources without their names, as facts hold them.
+    #[must_use]
+    pub fn without_names(self) -> Self {
+        self.with_names(&ResourceNames::default())
+    }
+
     /// The same resources with names from a sealed section.
     #[must_use]
     pub fn with_names(mut self, names: &ResourceNames) -> Self {

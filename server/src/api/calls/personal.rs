@@ -249,6 +249,8 @@ impl OpenedEvent {
             SectionName::Conversation => parse(&plain, &mut self.conversation),
             SectionName::ToolIo => parse(&plain, &mut self.tool_io),
             SectionName::Raw => parse(&plain, &mut self.raw),
+            // No event of a call has these.
+            SectionName::Details | SectionName::Names => false,
         };
         if !is_read {
             self.is_corrupt = true;

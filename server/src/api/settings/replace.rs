@@ -4,12 +4,17 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use ledger_core::booking::settings::change::Never;
 use ledger_core::settings::{InvalidSetting, Setting};
 use ledger_core::tenant::TenantCommand;
+use ledger_store::StoreError;
+use ledger_store::append::AppendRejection;
+use ledger_store::appender::AppendError;
+use ledger_store::execute::ExecuteError;
 
-use super::{PlanSetting, setting_name};
+use super::{SettingValue, setting_name};
 use crate::api::fields::BodyFields;
-use crate::api::tenant::refused;
+use crate::api::tenant::{not_found, refused};
 use crate::api::words::SettingWord;
 use crate::api::{NoQuery, with_write_position};
 use crate::app::App;
@@ -24,9 +29,9 @@ use crate::problem::{ApiError, Problem};
 #[utoipa::path(
     put, path = "/v1/settings/{name}", operation_id = "replace_setting", tag = "operations", security(("api_key" = [])),
     params(("name" = SettingWord, Path, description = "The setting")),
-    request_body(content = PlanSetting, content_type = "application/json"),
+    request_body(content = SettingValue, content_type = "application/json"),
     responses(
-        (status = 200, body = PlanSetting, description = "The value as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed"))),
+        (status = 200, body = SettingValue, description = "The value as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed"))),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON object"),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin, or the tenant takes no events"),
@@ -49,13 +54,38 @@ pub async fn handler(
     let name = setting_name(&name)?;
     let fields = BodyFields::read(body).await?.into_values();
     let setting = Setting::parse(name, fields).map_err(invalid)?;
-    let command = match setting {
-        Setting::Plan(limits) => TenantCommand::SetPlan(limits),
+    let answer = Json(setting.to_json()).into_response();
+    let (store, tenant_id) = (&app.store, caller.tenant_id());
+    let position = match setting {
+        Setting::Plan(limits) => {
+            let command = TenantCommand::SetPlan(limits);
+            let changed = store.administer_tenant(&caller.actor(), tenant_id, &command).await;
+            changed.map_err(refused)?.position
+        }
+        Setting::Booking(setting) => {
+            // The installation's key is no tenant's.
+            store.booking_settings(tenant_id).await?.ok_or_else(not_found)?;
+            let set = store.set_booking_setting(&caller.actor(), tenant_id, setting).await;
+            set.map_err(not_set)?
+        }
     };
-    let changed = app.store.administer_tenant(&caller.actor(), caller.tenant_id(), &command).await;
-    let changed = changed.map_err(refused)?;
     tracing::info!(name = name.as_str(), "setting.replaced");
-    Ok(with_write_position(Json(setting.to_json()).into_response(), changed.position))
+    Ok(with_write_position(answer, position))
+}
+
+/// The answer for a setting of bookings that was not recorded.
+fn not_set(error: ExecuteError<Never>) -> ApiError {
+    match error {
+        ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
+            ApiError::tenant_not_active()
+        }
+        ExecuteError::Append(error) => StoreError::from(error).into(),
+        ExecuteError::Store(error) => error.into(),
+        ExecuteError::Rejected(never) => match never {},
+        ExecuteError::Busy | ExecuteError::Reused | ExecuteError::Misplaced => {
+            ApiError::unavailable("unavailable", "the setting could not be recorded")
+        }
+    }
 }
 
 fn invalid(invalid: InvalidSetting) -> ApiError {

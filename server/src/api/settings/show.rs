@@ -7,7 +7,7 @@ use ledger_store::TenantTx;
 use ledger_store::tenants::tenant_view;
 use serde_json::Value;
 
-use super::{PlanSetting, setting_name};
+use super::{SettingValue, setting_name};
 use crate::api::NoQuery;
 use crate::api::tenant::not_found;
 use crate::api::words::SettingWord;
@@ -24,7 +24,7 @@ use crate::problem::{ApiError, Problem};
     get, path = "/v1/settings/{name}", operation_id = "get_setting", tag = "operations", security(("api_key" = [])),
     params(("name" = SettingWord, Path, description = "The setting")),
     responses(
-        (status = 200, body = PlanSetting, description = "The value"),
+        (status = 200, body = SettingValue, description = "The value"),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "A query parameter was sent"),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid API key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope admin"),
@@ -43,8 +43,16 @@ pub async fn handler(
     let name = setting_name(&name)?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let view = tenant_view(&mut tx).await?.ok_or_else(not_found)?;
+    drop(tx);
     let setting = match name {
         SettingName::Plan => Setting::Plan(view.profile.plan),
+        SettingName::Hours
+        | SettingName::Resources
+        | SettingName::Services
+        | SettingName::Bookings => {
+            let values = app.store.booking_settings_in_full(caller.tenant_id()).await?;
+            values.setting(name).ok_or_else(not_found)?
+        }
     };
     Ok(Json(setting.to_json()))
 }

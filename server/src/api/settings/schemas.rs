@@ -1,0 +1,190 @@
+//! Schemas of the settings, for the OpenAPI document. `ledger_core::settings` parses the values.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Value of a setting, by its name.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// `plan`
+    Plan(PlanSetting),
+    /// `hours`
+    Hours(HoursSetting),
+    /// `resources`
+    Resources(ResourcesSetting),
+    /// `services`
+    Services(ServicesSetting),
+    /// `bookings`
+    Bookings(BookingsSetting),
+}
+
+/// Limits of the tenant's plan per billing month; null is unlimited. Usage is compared with them, and nothing
+/// is refused.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSetting {
+    /// Number of calls.
+    #[schema(minimum = 1)]
+    calls: Option<i64>,
+    /// Minutes of all calls.
+    #[schema(minimum = 1)]
+    minutes: Option<i64>,
+    /// Cost of the calls, in nano-dollars.
+    #[schema(minimum = 1)]
+    cost_nanos: Option<i64>,
+    /// Number of events in the log.
+    #[schema(minimum = 1)]
+    events: Option<i64>,
+}
+
+/// Opening hours in the tenant's time zone.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoursSetting {
+    /// Intervals of the weekdays; null for always open. A day that is not named is closed.
+    weekdays: Option<WeekdaysSetting>,
+    /// Dates with other hours, each once.
+    #[schema(max_items = 400)]
+    exceptions: Option<Vec<DateSetting>>,
+}
+
+/// Intervals of each weekday.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names of the days say it")]
+pub struct WeekdaysSetting {
+    monday: Option<Vec<OpeningSetting>>,
+    tuesday: Option<Vec<OpeningSetting>>,
+    wednesday: Option<Vec<OpeningSetting>>,
+    thursday: Option<Vec<OpeningSetting>>,
+    friday: Option<Vec<OpeningSetting>>,
+    saturday: Option<Vec<OpeningSetting>>,
+    sunday: Option<Vec<OpeningSetting>>,
+}
+
+/// An interval of the clock.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpeningSetting {
+    /// Start, from 00:00 to 23:59.
+    #[schema(pattern = "^[0-2][0-9]:[0-5][0-9]$")]
+    from: String,
+    /// End, up to 24:00. An end before the start is on the next day.
+    #[schema(pattern = "^[0-2][0-9]:[0-5][0-9]$")]
+    to: String,
+}
+
+/// A date with hours of its own.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DateSetting {
+    /// The local date.
+    date: NaiveDate,
+    /// Its intervals; none for closed.
+    intervals: Option<Vec<OpeningSetting>>,
+}
+
+/// What appointments occupy; one resource `main` by default.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesSetting {
+    /// The resources.
+    #[schema(min_items = 1, max_items = 100)]
+    resources: Option<Vec<ResourceSetting>>,
+}
+
+/// A resource.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceSetting {
+    /// Id of lower-case letters, digits, `-` and `_`.
+    #[schema(pattern = "^[a-z0-9_-]{1,40}$")]
+    id: String,
+    /// Name for people; stored sealed.
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// Maximum number of appointments at the same time; 1 by default.
+    #[schema(minimum = 1, maximum = 1000)]
+    capacity: Option<u32>,
+    /// Opening hours of its own.
+    hours: Option<HoursSetting>,
+}
+
+/// Types of services; none by default.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServicesSetting {
+    /// The services.
+    #[schema(max_items = 200)]
+    services: Option<Vec<ServiceSetting>>,
+}
+
+/// A type of service.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSetting {
+    /// Id of lower-case letters, digits, `-` and `_`.
+    #[schema(pattern = "^[a-z0-9_-]{1,40}$")]
+    id: String,
+    /// Name for people.
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// Words by which a request for the service is recognized.
+    #[schema(max_items = 30)]
+    keywords: Option<Vec<String>>,
+    /// Length of an appointment.
+    #[schema(minimum = 1, maximum = 1440)]
+    minutes: u32,
+    /// Time that is blocked before an appointment.
+    #[schema(maximum = 180)]
+    buffer_before_minutes: Option<u32>,
+    /// Time that is blocked after an appointment.
+    #[schema(maximum = 180)]
+    buffer_after_minutes: Option<u32>,
+    /// Price in hundredths of the currency.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    price_cents: Option<i64>,
+    /// ISO 4217 code; with a price only.
+    #[schema(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
+    /// Resources that it takes place on; none for all.
+    #[schema(max_items = 100)]
+    resources: Option<Vec<String>>,
+}
+
+/// Rules of all bookings.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BookingsSetting {
+    /// Least time between the booking and the start; 0 by default.
+    #[schema(maximum = 129_600)]
+    minimum_notice_minutes: Option<u32>,
+    /// Longest time between the booking and the start; 730 by default.
+    #[schema(minimum = 1, maximum = 1095)]
+    horizon_days: Option<u32>,
+    /// Maximum number of appointments of one resource on one local day; null for no limit.
+    #[schema(minimum = 1, maximum = 10_000)]
+    daily_limit: Option<u32>,
+    /// Length of an appointment without a service; 30 by default.
+    #[schema(minimum = 1, maximum = 1440)]
+    default_minutes: Option<u32>,
+    /// Distance of offered starts; 15 by default.
+    #[schema(minimum = 5, maximum = 720)]
+    step_minutes: Option<u32>,
+    /// What a closure must not overlap: `appointment` (the default) or `buffers`.
+    closures: Option<ClosureWord>,
+    /// Whether a new appointment is pending until it is confirmed.
+    requires_confirmation: Option<bool>,
+}
+
+/// What a closure must not overlap.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosureWord {
+    /// The appointment.
+    Appointment,
+    /// The appointment and its buffers.
+    Buffers,
+}
