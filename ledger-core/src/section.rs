@@ -30,14 +30,8 @@ pub enum SectionName {
 
 impl SectionName {
     /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 6] = [
-        Self::Party,
-        Self::ToolIo,
-        Self::Conversation,
-        Self::Raw,
-        Self::Details,
-        Self::Names,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw, Self::Details, Self::Names];
 
     /// The name stored and authenticated in the section.
     #[must_use]

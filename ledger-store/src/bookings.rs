@@ -93,7 +93,8 @@ impl Store {
         let opened = self.vault.open(tenant_id, &[column]).await?;
         for section in opened.into_iter().flatten() {
             if let (SectionName::Names, Opened::Clear(plain)) = (section.name, section.plain) {
-                let corrupt = |_| StoreError::Corrupt { table: "ledger.events", column: "sections" };
+                let corrupt =
+                    |_| StoreError::Corrupt { table: "ledger.events", column: "sections" };
                 let names: ResourceNames =
                     serde_json::from_slice(&plain.reveal()).map_err(corrupt)?;
                 values.resources = values.resources.with_names(&names);

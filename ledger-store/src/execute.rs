@@ -167,6 +167,9 @@ impl Store {
                     run.streams.truncate(first);
                     run.streams.extend(streams);
                     locks = self.lock_streams(&run, deadline).await?;
+                    if Instant::now() >= deadline {
+                        return Err(ExecuteError::Busy);
+                    }
                     continue;
                 }
                 Ok(Ok(Attempt::Again)) => {
@@ -363,9 +366,9 @@ fn outcome<E: TryFrom<Event>, R>(
             Ok(Attempt::Done(executed(events, false)))
         }
         Ok(Appended { duplicate: true, .. })
-        | Err(
-            AppendError::Conflict { .. } | AppendError::Rejected(AppendRejection::PartlyKnown),
-        ) => Ok(Attempt::Again),
+        | Err(AppendError::Conflict { .. } | AppendError::Rejected(AppendRejection::PartlyKnown)) => {
+            Ok(Attempt::Again)
+        }
         Err(error) => Err(error.into()),
     }
 }

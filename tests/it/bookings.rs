@@ -1,5 +1,6 @@
 //! Bookings on the command path: one appointment for each time, whatever runs at the same time.
 
+mod races;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -231,44 +232,6 @@ fn random_bookings_moves_and_cancellations_at_once_never_overlap() {
 }
 
 #[test]
-fn a_cancellation_and_a_move_at_once_end_in_one_of_both() {
-    // (23)
-    run(async {
-        let own = OwnDatabase::create().await;
-        let stores = [Arc::new(own.store(2)), Arc::new(own.store(2))];
-        let tenant_id = a_tenant(&stores[0]).await;
-        for number in 1..=12_u32 {
-            let starts_at = start() + TimeDelta::days(i64::from(number));
-            let book = booking(u128::from(number), starts_at);
-            let id = book.appointment_id;
-            send(&stores[0], tenant_id, Action::Book(book)).await.expect("it is free");
-            let change = Change { appointment_id: id, call_id: None, sections: Sections::default() };
-            let moved = Reschedule {
-                appointment_id: id,
-                from: None,
-                starts_at: starts_at + TimeDelta::hours(3),
-                minutes: None,
-                resource: None,
-                call_id: None,
-            };
-            let (cancelled, moved) = tokio::join!(
-                send(&stores[0], tenant_id, Action::Cancel(change)),
-                send(&stores[1], tenant_id, Action::Reschedule(moved)),
-            );
-            cancelled.expect("it is to take place, moved or not");
-            let is_refused = matches!(
-                moved,
-                Err(ExecuteError::Rejected(Refusal::InvalidTransition { .. }))
-            );
-            assert!(moved.is_ok() || is_refused, "{moved:?}");
-        }
-        let live = count(&own, tenant_id, "schedule.slot_taken").await
-            - count(&own, tenant_id, "schedule.slot_freed").await;
-        assert_eq!(live, 0, "what was taken is free again");
-    });
-}
-
-#[test]
 fn any_resource_is_booked_until_none_is_free() {
     run(async {
         let own = OwnDatabase::create().await;
@@ -295,11 +258,8 @@ fn any_resource_is_booked_until_none_is_free() {
         resources.sort();
         let expected: Vec<_> = (0..5).map(|n| format!("chair-{n}")).collect();
         assert_eq!(resources.iter().map(ResourceId::as_str).collect::<Vec<_>>(), expected);
-        let query = Query {
-            kind: Kind::default(),
-            from: start(),
-            until: start() + TimeDelta::hours(1),
-        };
+        let query =
+            Query { kind: Kind::default(), from: start(), until: start() + TimeDelta::hours(1) };
         let settings = settings_of(&stores[0], tenant_id).await;
         let offers = stores[0].availability(tenant_id, &settings, &query, 50).await;
         let offers = offers.expect("it answers");

@@ -58,7 +58,8 @@ fn check<'s>(settings: &'s BookingSettings, query: &Query) -> Result<Checked<'s>
     let shape = Shape::of(settings, &query.kind)?;
     let starts = Interval::new(query.from, query.until).ok_or(Refusal::InvalidPeriod)?;
     let days = (query.until - query.from).num_days() + 1;
-    let resource_days = usize::try_from(days).unwrap_or(usize::MAX).saturating_mul(shape.resources.len());
+    let resource_days =
+        usize::try_from(days).unwrap_or(usize::MAX).saturating_mul(shape.resources.len());
     if query.until - query.from > TimeDelta::days(MAX_DAYS) || resource_days > MAX_RESOURCE_DAYS {
         return Err(Refusal::InvalidPeriod);
     }
@@ -130,8 +131,8 @@ fn candidates(
     for occupancy in occupancies {
         candidates.extend(occupancy.starts_after(shape).filter(is_in_range));
         let open = settings.hours_of(occupancy.resource);
-        for opening in hours::dates(settings.zone, starts)
-            .flat_map(|date| open.on(settings.zone, date))
+        for opening in
+            hours::dates(settings.zone, starts).flat_map(|date| open.on(settings.zone, date))
         {
             candidates.extend(steps(settings, opening).filter(is_in_range));
         }

@@ -70,7 +70,9 @@ impl Aggregate for Bookings {
             Action::Complete(change) => decision.change(change, Completed)?,
             Action::NoShow(change) => decision.change(change, NoShow)?,
             Action::Hold(hold) => decision.hold(hold)?,
-            Action::ReleaseHold { hold_id, resource, .. } => decision.release(*hold_id, resource)?,
+            Action::ReleaseHold { hold_id, resource, .. } => {
+                decision.release(*hold_id, resource)?
+            }
             Action::Close { closure_id, resource, period } => {
                 decision.close(*closure_id, resource, *period)?;
             }
@@ -135,7 +137,8 @@ impl<'c> Decision<'c> {
         let shape = Shape::of(settings, &book.kind)?;
         let person = (book.contact_id, book.is_known_person);
         let wish = wish(person, book.call_id, book.starts_at, book.kind.service.as_ref());
-        if let Some(earlier) = same_wish(&self.state.schedule, &shape.resources, &wish, self.now()) {
+        if let Some(earlier) = same_wish(&self.state.schedule, &shape.resources, &wish, self.now())
+        {
             return Err(Refusal::AlreadyBooked(earlier));
         }
         let slot = match book.hold {
@@ -184,7 +187,14 @@ impl<'c> Decision<'c> {
         let is_hold = matches!(entry.occupant, Occupant::Hold { .. });
         let slot = entry.slot.as_ref().filter(|slot| is_hold && slot.starts_at == book.starts_at);
         let slot = slot.ok_or(Refusal::HoldNotFound)?;
-        if entry.is_live(self.now()) { Ok(slot.clone()) } else { Err(Refusal::HoldExpired) }
+        if !entry.is_live(self.now()) {
+            return Err(Refusal::HoldExpired);
+        }
+        match check_start(&self.command.settings, self.now(), slot.starts_at) {
+            // The notice was kept when the slot was held.
+            Ok(()) | Err(Refusal::TooShortNotice) => Ok(slot.clone()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The slot at a start on the resource that is chosen for it.

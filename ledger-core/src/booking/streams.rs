@@ -65,9 +65,8 @@ impl Keys {
             Action::Book(book) => {
                 let id = book.hold.map(|hold| hold.0);
                 let resource = book.kind.resource.as_ref();
-                let held = id.zip(resource).and_then(|(id, resource)| {
-                    state.schedule.find(resource, id)
-                });
+                let held =
+                    id.zip(resource).and_then(|(id, resource)| state.schedule.find(resource, id));
                 keys.entry(resource, held);
             }
             Action::Reschedule(change) => {

@@ -151,7 +151,11 @@ impl Diary {
         self.book_kind(starts_at, Kind::default())
     }
 
-    fn book_kind(&mut self, starts_at: DateTime<Utc>, kind: Kind) -> Result<AppointmentId, Refusal> {
+    fn book_kind(
+        &mut self,
+        starts_at: DateTime<Utc>,
+        kind: Kind,
+    ) -> Result<AppointmentId, Refusal> {
         let book = Book { kind, ..self.new_booking(starts_at) };
         let id = book.appointment_id;
         self.execute(Action::Book(book)).map(|_| id)
@@ -204,7 +208,14 @@ fn change(appointment_id: AppointmentId) -> Change {
 }
 
 fn moving(appointment_id: AppointmentId, starts_at: DateTime<Utc>) -> Reschedule {
-    Reschedule { appointment_id, from: None, starts_at, minutes: None, resource: None, call_id: None }
+    Reschedule {
+        appointment_id,
+        from: None,
+        starts_at,
+        minutes: None,
+        resource: None,
+        call_id: None,
+    }
 }
 
 fn hold(hold_id: HoldId, starts_at: DateTime<Utc>, until: DateTime<Utc>) -> Action {

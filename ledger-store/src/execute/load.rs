@@ -63,7 +63,8 @@ pub(super) async fn streams(tx: &mut TenantTx, streams: &[Stream]) -> Result<Loa
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut loaded = Loaded { streams: streams.to_vec(), versions: HashMap::new(), events: Vec::new() };
+    let mut loaded =
+        Loaded { streams: streams.to_vec(), versions: HashMap::new(), events: Vec::new() };
     for row in rows {
         let recorded = row.decode()?;
         loaded.versions.insert(recorded.stream_id, recorded.stream_version);

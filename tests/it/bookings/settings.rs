@@ -34,9 +34,7 @@ fn the_names_of_resources_are_sealed_and_read_back() {
         let store = own.store(1);
         let tenant_id = a_tenant(&store).await;
         let by = store.operator();
-        let named = |name: &str| {
-            json!({ "resources": [{ "id": "chair", "name": name, "capacity": 1, "hours": null }] })
-        };
+        let named = |name: &str| json!({ "resources": [{ "id": "chair", "name": name, "capacity": 1, "hours": null }] });
         for (name, changes) in [("Canary One", true), ("Canary One", false), ("Canary Two", true)] {
             let value = setting("resources", named(name));
             let set = store.set_booking_setting(&by, tenant_id, value).await.expect("it is set");

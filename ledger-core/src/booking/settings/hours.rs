@@ -50,8 +50,7 @@ impl Opening {
     /// Times that the clock shows twice are included both times.
     fn on(self, zone: Tz, date: NaiveDate) -> Option<Interval> {
         let at = |minutes: u16| {
-            date.and_time(NaiveTime::MIN)
-                .checked_add_signed(TimeDelta::minutes(i64::from(minutes)))
+            date.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(i64::from(minutes)))
         };
         Interval::new(first_instant(zone, at(self.from)?), last_instant(zone, at(self.to)?))
     }
@@ -173,10 +172,7 @@ impl Hours {
 }
 
 /// The local dates whose openings can touch a range.
-pub(in crate::booking) fn dates(
-    zone: Tz,
-    range: Interval,
-) -> impl Iterator<Item = NaiveDate> {
+pub(in crate::booking) fn dates(zone: Tz, range: Interval) -> impl Iterator<Item = NaiveDate> {
     let date = |at: DateTime<Utc>| crate::booking::local::date(zone, at);
     let first = date(range.start()).checked_sub_days(Days::new(2)).unwrap_or(NaiveDate::MIN);
     let last = date(range.end());

@@ -121,8 +121,7 @@ fn read(entry: Field, seen: &mut BTreeSet<ResourceId>) -> Result<Resource, Inval
     }
     let name = fields.take("name").map(|name| name.text(MAX_NAME)).transpose()?;
     let capacity = fields.take("capacity").map(|field| field.whole(1..=1000)).transpose()?;
-    let hours =
-        fields.take("hours").map(|hours| Hours::read(hours.object()?)).transpose()?;
+    let hours = fields.take("hours").map(|hours| Hours::read(hours.object()?)).transpose()?;
     fields.finish()?;
     let name = name.map(Personal::new);
     Ok(Resource { id, name, capacity: capacity.unwrap_or(1), hours })

@@ -23,20 +23,29 @@ fn hours() -> Value {
 fn samples() -> Vec<(&'static str, Value)> {
     vec![
         ("hours", hours()),
-        ("resources", json!({ "resources": [
-            { "id": "chair-1", "name": "Example Person", "capacity": 2, "hours": hours() },
-            { "id": "chair-2", "name": null, "capacity": 1, "hours": null },
-        ]})),
-        ("services", json!({ "services": [{
-            "id": "cut", "name": "Cut", "keywords": ["hair", "trim"], "minutes": 45,
-            "buffer_before_minutes": 5, "buffer_after_minutes": 10,
-            "price_cents": 4500, "currency": "EUR", "resources": ["chair-1"],
-        }]})),
-        ("bookings", json!({
-            "minimum_notice_minutes": 60, "horizon_days": 90, "daily_limit": 8,
-            "default_minutes": 20, "step_minutes": 10, "closures": "buffers",
-            "requires_confirmation": true,
-        })),
+        (
+            "resources",
+            json!({ "resources": [
+                { "id": "chair-1", "name": "Example Person", "capacity": 2, "hours": hours() },
+                { "id": "chair-2", "name": null, "capacity": 1, "hours": null },
+            ]}),
+        ),
+        (
+            "services",
+            json!({ "services": [{
+                "id": "cut", "name": "Cut", "keywords": ["hair", "trim"], "minutes": 45,
+                "buffer_before_minutes": 5, "buffer_after_minutes": 10,
+                "price_cents": 4500, "currency": "EUR", "resources": ["chair-1"],
+            }]}),
+        ),
+        (
+            "bookings",
+            json!({
+                "minimum_notice_minutes": 60, "horizon_days": 90, "daily_limit": 8,
+                "default_minutes": 20, "step_minutes": 10, "closures": "buffers",
+                "requires_confirmation": true,
+            }),
+        ),
     ]
 }
 
@@ -55,20 +64,27 @@ fn the_defaults_are_one_resource_always_open_and_half_an_hour() {
     }
     let defaults = BookingSettings::defaults(chrono_tz::Tz::UTC);
     assert_eq!(defaults.resources.as_slice().len(), 1);
-    assert_eq!((defaults.resources.as_slice()[0].capacity, defaults.rules.default_minutes), (1, 30));
+    assert_eq!(
+        (defaults.resources.as_slice()[0].capacity, defaults.rules.default_minutes),
+        (1, 30)
+    );
     assert_eq!(defaults.hours.weekdays, None);
 }
 
 #[test]
 fn facts_hold_every_value_but_the_names_of_resources() {
     for (name, value) in samples() {
-        let Setting::Booking(setting) = parse(name, value).expect("a value") else { panic!("{name}") };
+        let Setting::Booking(setting) = parse(name, value).expect("a value") else {
+            panic!("{name}")
+        };
         let event = match setting.clone() {
             BookingSetting::Hours(hours) => TenantEvent::HoursSet(HoursSet(hours)),
             BookingSetting::Resources(resources) => {
                 TenantEvent::ResourcesSet(ResourcesSet { resources })
             }
-            BookingSetting::Services(services) => TenantEvent::ServicesSet(ServicesSet { services }),
+            BookingSetting::Services(services) => {
+                TenantEvent::ServicesSet(ServicesSet { services })
+            }
             BookingSetting::Rules(rules) => TenantEvent::BookingRulesSet(BookingRulesSet(rules)),
         };
         let facts = event.to_facts();
@@ -76,7 +92,9 @@ fn facts_hold_every_value_but_the_names_of_resources() {
         let read = crate::event::upcast::decode(event.event_type(), 1, &facts).expect("facts");
         let Event::Tenant(read) = read else { panic!("{facts}") };
         match (read, setting) {
-            (TenantEvent::HoursSet(read), BookingSetting::Hours(hours)) => assert_eq!(read.0, hours),
+            (TenantEvent::HoursSet(read), BookingSetting::Hours(hours)) => {
+                assert_eq!(read.0, hours)
+            }
             (TenantEvent::ResourcesSet(read), BookingSetting::Resources(resources)) => {
                 let names = resources.names();
                 assert_eq!(read.resources.with_names(&names), resources);
@@ -155,7 +173,11 @@ fn an_unknown_field_is_named_where_it_is() {
         ("hours", json!({ "opening": 1 }), "opening"),
         ("hours", json!({ "weekdays": { "funday": [] } }), "weekdays/funday"),
         ("resources", json!({ "resources": [{ "id": "a", "size": 1 }] }), "resources/0/size"),
-        ("services", json!({ "services": [{ "id": "a", "minutes": 1, "Dr. X": 1 }] }), "services/0"),
+        (
+            "services",
+            json!({ "services": [{ "id": "a", "minutes": 1, "Dr. X": 1 }] }),
+            "services/0",
+        ),
         ("bookings", json!({ "notice": 1 }), "notice"),
     ] {
         let refused = parse(name, value).expect_err("no field");

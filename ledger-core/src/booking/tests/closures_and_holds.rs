@@ -56,7 +56,8 @@ fn a_closure_leaves_appointments_and_refuses_new_ones() {
 
 #[test]
 fn buffers_may_be_in_a_closure_unless_the_rule_says_otherwise() {
-    let services = json!({ "services": [{ "id": "cut", "minutes": 30, "buffer_after_minutes": 30 }] });
+    let services =
+        json!({ "services": [{ "id": "cut", "minutes": 30, "buffer_after_minutes": 30 }] });
     for (rule, expected) in [("appointment", Ok(())), ("buffers", Err(Refusal::Closed))] {
         let rules = json!({ "closures": rule });
         let mut diary =
@@ -139,4 +140,17 @@ fn a_hold_is_confirmed_at_its_own_start_only() {
         let refused = diary.execute(hold(HoldId(Uuid::from_u128(76)), monday("12:00"), until));
         assert_eq!(refused.map(|_| ()), Err(Refusal::InvalidPeriod), "an hour is the longest");
     }
+}
+
+#[test]
+fn the_notice_of_a_held_slot_is_that_of_the_hold() {
+    let mut diary = Diary::new(settings(&[("bookings", json!({ "minimum_notice_minutes": 30 }))]));
+    diary.now = monday("08:00");
+    diary.execute(hold(HOLD, monday("08:30"), monday("09:00"))).expect("it is half an hour ahead");
+    let book = held(&mut diary, monday("08:30"));
+    diary.now = monday("08:31");
+    let late = diary.execute(Action::Book(book.clone())).map(|_| ());
+    assert_eq!(late, Err(Refusal::Past));
+    diary.now = monday("08:20");
+    diary.execute(Action::Book(book)).expect("its notice was kept");
 }

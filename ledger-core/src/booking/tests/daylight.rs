@@ -13,8 +13,7 @@ fn offered_in(zone: Tz, hours: Value, step: u32, date: &str) -> Vec<String> {
     let rules = json!({ "step_minutes": step });
     let diary = Diary::new(settings_in(zone, &[("hours", hours), ("bookings", rules)]));
     let day = local_day(zone, date);
-    let query =
-        availability::Query { kind: Kind::default(), from: day.start(), until: day.end() };
+    let query = availability::Query { kind: Kind::default(), from: day.start(), until: day.end() };
     let shown = |at: DateTime<Utc>| at.with_timezone(&zone).format("%H:%M%:::z").to_string();
     diary.offers(&query).into_iter().map(|offer| shown(offer.starts_at)).collect()
 }
@@ -47,7 +46,8 @@ fn a_day_has_as_many_slots_as_hours() {
 fn the_last_slot_of_a_changed_day_can_be_booked() {
     // (27)
     for date in ["2026-03-08", "2026-11-01"] {
-        let mut diary = Diary::new(settings_in(NEW_YORK, &[("hours", every_day("00:00", "24:00"))]));
+        let mut diary =
+            Diary::new(settings_in(NEW_YORK, &[("hours", every_day("00:00", "24:00"))]));
         let day = local_day(NEW_YORK, date);
         diary.book(day.end() - minutes(30)).expect("the last one");
         diary.book(day.start()).expect("the first one");
@@ -79,10 +79,8 @@ fn notice_is_elapsed_time_also_on_the_day_of_a_change() {
 #[test]
 fn the_hours_of_the_tenant_hold_whatever_the_zone_of_the_server() {
     // (28) (29)
-    let mut diary = Diary::new(settings_in(
-        Tz::Pacific__Auckland,
-        &[("hours", every_day("09:00", "17:00"))],
-    ));
+    let mut diary =
+        Diary::new(settings_in(Tz::Pacific__Auckland, &[("hours", every_day("09:00", "17:00"))]));
     // 9:00 on Monday in Auckland is Sunday evening in UTC.
     diary.now = at("2026-03-01T19:00:00Z");
     diary.book(at("2026-03-01T20:00:00Z")).expect("it opens at nine");

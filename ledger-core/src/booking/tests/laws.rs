@@ -45,11 +45,17 @@ fn variant(number: u8) -> BookingSettings {
     let zone = [Tz::UTC, Tz::America__New_York, Tz::Asia__Kolkata][usize::from(number % 3)];
     let buffer = u32::from(number % 4) * 10;
     let mut values = vec![
-        ("resources", json!({ "resources": [{ "id": "a", "capacity": 1 }, { "id": "b", "capacity": 2 }] })),
-        ("services", json!({ "services": [
-            { "id": "s1", "minutes": 45, "buffer_before_minutes": buffer },
-            { "id": "s2", "minutes": 20, "buffer_after_minutes": buffer },
-        ]})),
+        (
+            "resources",
+            json!({ "resources": [{ "id": "a", "capacity": 1 }, { "id": "b", "capacity": 2 }] }),
+        ),
+        (
+            "services",
+            json!({ "services": [
+                { "id": "s1", "minutes": 45, "buffer_before_minutes": buffer },
+                { "id": "s2", "minutes": 20, "buffer_after_minutes": buffer },
+            ]}),
+        ),
     ];
     if number % 5 == 1 {
         values.push(("bookings", json!({ "daily_limit": 3, "minimum_notice_minutes": 30 })));

@@ -27,8 +27,7 @@ fn overlapping_times_are_refused_in_both_orders() {
 #[test]
 fn a_pending_appointment_takes_its_time() {
     // (3)
-    let mut diary =
-        Diary::new(settings(&[("bookings", json!({ "requires_confirmation": true }))]));
+    let mut diary = Diary::new(settings(&[("bookings", json!({ "requires_confirmation": true }))]));
     let id = diary.book(monday("09:00")).expect("it is free");
     assert_eq!(diary.book(monday("09:00")), Err(Refusal::SlotTaken));
     let BookingEvent::Appointment(AppointmentEvent::Booked(booked)) = &diary.log[0].1 else {
@@ -58,7 +57,7 @@ fn buffers_block_their_time_once_on_each_side() {
     assert_eq!(clock(diary.offers(&query)[0].starts_at), "09:25");
     diary.book_kind(monday("09:35"), of_service("wash")).expect("the buffers touch");
     assert_eq!(
-        diary.book_kind(monday("08:40"), of_service("cut")).map(|_| ()),
+        diary.book_kind(monday("08:35"), of_service("cut")).map(|_| ()),
         Ok(()),
         "its buffer ends where the other appointment begins"
     );
@@ -114,10 +113,7 @@ fn a_service_takes_place_on_its_resources_only() {
     assert_eq!(diary.book_kind(monday("09:00"), of_service("cut")), Err(Refusal::SlotTaken));
     let on_a = Kind { resource: Some(resource("a")), ..of_service("cut") };
     assert_eq!(diary.book_kind(monday("12:00"), on_a), Err(Refusal::UnfitResource));
-    assert_eq!(
-        diary.book_kind(monday("12:00"), of_service("gone")),
-        Err(Refusal::UnfitResource)
-    );
+    assert_eq!(diary.book_kind(monday("12:00"), of_service("gone")), Err(Refusal::UnfitResource));
 }
 
 #[test]

@@ -149,9 +149,8 @@ fn a_moved_appointment_frees_its_old_time_and_takes_the_new_one() {
             json!({ "requires_confirmation": from == Pending }),
         )]));
         let id = diary.book(monday("09:00")).expect("it is free");
-        let events = diary
-            .execute(Action::Reschedule(moving(id, monday("11:00"))))
-            .expect("it is free");
+        let events =
+            diary.execute(Action::Reschedule(moving(id, monday("11:00")))).expect("it is free");
         let BookingEvent::Appointment(AppointmentEvent::Rescheduled(moved)) = &events[0] else {
             panic!("{events:?}");
         };
@@ -166,10 +165,8 @@ fn a_moved_appointment_frees_its_old_time_and_takes_the_new_one() {
         assert!(matches!(events[2], BookingEvent::Schedule(ScheduleEvent::SlotTaken(_))));
         diary.book(monday("09:00")).expect("the old time is free (19)");
         assert_eq!(diary.book(monday("11:00")), Err(Refusal::SlotTaken));
-        let status = diary.state(&[Stream::new(
-            StreamId(id.0),
-            crate::envelope::StreamKind::Appointment,
-        )]);
+        let status =
+            diary.state(&[Stream::new(StreamId(id.0), crate::envelope::StreamKind::Appointment)]);
         assert_eq!(status.appointment.expect("it exists").status, from);
     }
 }

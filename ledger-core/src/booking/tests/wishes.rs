@@ -24,9 +24,12 @@ fn the_same_wish_of_one_person_gets_the_existing_appointment() {
 #[test]
 fn the_same_wish_of_one_call_gets_the_existing_appointment_also_if_the_person_is_told_later() {
     for is_known_first in [false, true] {
-        let mut diary = Diary::new(settings(&[("resources", json!({
-            "resources": [{ "id": "main", "capacity": 2 }]
-        }))]));
+        let mut diary = Diary::new(settings(&[(
+            "resources",
+            json!({
+                "resources": [{ "id": "main", "capacity": 2 }]
+            }),
+        )]));
         let mut first = diary.new_booking(monday("09:00"));
         (first.call_id, first.is_known_person) = (call(1), is_known_first);
         diary.execute(Action::Book(first.clone())).expect("it is free");
@@ -39,9 +42,12 @@ fn the_same_wish_of_one_call_gets_the_existing_appointment_also_if_the_person_is
 
 #[test]
 fn two_known_people_of_one_call_get_two_appointments() {
-    let mut diary = Diary::new(settings(&[("resources", json!({
-        "resources": [{ "id": "main", "capacity": 2 }]
-    }))]));
+    let mut diary = Diary::new(settings(&[(
+        "resources",
+        json!({
+            "resources": [{ "id": "main", "capacity": 2 }]
+        }),
+    )]));
     for _ in 0..2 {
         let mut book = diary.new_booking(monday("09:00"));
         book.call_id = call(1);

@@ -99,7 +99,7 @@ pub struct ResourcesSetting {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceSetting {
-    /// Id of lower-case letters, digits, `-` and `_`.
+    /// Id of lower-case letters, digits, `-` and `_`. It is stored in the clear: use no name of a person.
     #[schema(pattern = "^[a-z0-9_-]{1,40}$")]
     id: String,
     /// Name for people; stored sealed.
