@@ -6,6 +6,7 @@
 
 mod decided;
 mod load;
+mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::run::Run;
 use crate::Store;
 use crate::admin_events::Attribution;
 use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
@@ -26,6 +28,8 @@ use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::Subject;
+
+pub(crate) use self::run::Contended;
 
 /// Time after which a command that could not be decided is answered with [`ExecuteError::Busy`].
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -101,16 +105,6 @@ impl<R> From<sqlx::Error> for ExecuteError<R> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault;
 
-/// A command with its identity and its streams, as far as they are known.
-struct Run<'a, A: Aggregate> {
-    context: &'a CommandContext,
-    command_id: CommandId,
-    command: &'a A::Command,
-    streams: Vec<Stream>,
-    /// Number of streams that follow from the command alone; they are the first.
-    first: usize,
-}
-
 /// A command after loading and deciding.
 enum Prepared<E> {
     /// Nothing is to be appended.
@@ -134,7 +128,8 @@ impl Store {
     /// except for streams of an alternative that was not chosen ([`Stream::group`]).
     ///
     /// After a conflict, which another process caused, the command is decided under the lock of the
-    /// tenant's log, so that it conflicts once at most. It looks for events of the same command
+    /// tenant's log, so that it conflicts once at most; for a short time so are later commands on
+    /// the same streams. Each looks for events of the same command
     /// before each decision.
     ///
     /// # Errors
@@ -152,7 +147,7 @@ impl Store {
         let deadline = Instant::now() + DEADLINE;
         let mut locks = self.lock_streams(&run, deadline).await?;
         let mut pause = Duration::from_millis(1);
-        let mut had_conflict = false;
+        let mut had_conflict = self.contended.has(&run);
         loop {
             let attempt = if had_conflict {
                 self.attempt_locked(&run, deadline).await
@@ -167,6 +162,7 @@ impl Store {
                     run.streams.truncate(first);
                     run.streams.extend(streams);
                     locks = self.lock_streams(&run, deadline).await?;
+                    had_conflict |= self.contended.has(&run);
                     if Instant::now() >= deadline {
                         return Err(ExecuteError::Busy);
                     }
@@ -174,6 +170,7 @@ impl Store {
                 }
                 Ok(Attempt::Again) => {
                     had_conflict = true;
+                    self.contended.mark(&run);
                     None
                 }
                 // The events may be in the log: the next attempt looks for them.

@@ -169,9 +169,9 @@ fn every_different_free_time_of_one_day_is_booked_on_two_servers() {
         let mut tasks = JoinSet::new();
         for number in 0..120_u32 {
             let store = Arc::clone(&stores[number as usize % 2]);
-            let starts_at = start() + TimeDelta::minutes(5 * i64::from(number));
+            let starts_at = start() + TimeDelta::minutes(4 * i64::from(number));
             let mut book = booking(u128::from(number) + 1, starts_at);
-            book.kind.minutes = Some(5);
+            book.kind.minutes = Some(4);
             tasks.spawn(async move { send(&store, tenant_id, Action::Book(book)).await });
         }
         while let Some(answer) = tasks.join_next().await {
@@ -195,10 +195,11 @@ fn random_bookings_moves_and_cancellations_at_once_never_overlap() {
             tasks.spawn(async move {
                 // Around UTC midnight, so that appointments of one and of two days meet.
                 let around = |step: u32| {
-                    let minutes = i64::from((number * 37 + step * 53) % 240);
+                    let minutes = i64::from((number * 37 + step * 53) % 480);
                     start() + TimeDelta::hours(13) + TimeDelta::minutes(minutes)
                 };
-                let book = booking(u128::from(number), around(0));
+                let mut book = booking(u128::from(number), around(0));
+                book.kind.minutes = Some(10);
                 let id = book.appointment_id;
                 let mut answers = vec![send(&store, tenant_id, Action::Book(book)).await];
                 let moved = Reschedule {
