@@ -6,6 +6,7 @@
 
 mod decided;
 mod load;
+mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +18,18 @@ use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::run::Run;
 use crate::Store;
 use crate::admin_events::Attribution;
-use crate::append::{AppendError, AppendOutcome, AppendRejection, AppendRequest, Appended, append};
+use crate::append::AppendError;
+use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
 use crate::error::StoreError;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::Subject;
+
+pub(crate) use self::run::Contended;
 
 /// Time after which a command that could not be decided is answered with [`ExecuteError::Busy`].
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -100,16 +105,6 @@ impl<R> From<sqlx::Error> for ExecuteError<R> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault;
 
-/// A command with its identity and its streams, as far as they are known.
-struct Run<'a, A: Aggregate> {
-    context: &'a CommandContext,
-    command_id: CommandId,
-    command: &'a A::Command,
-    streams: Vec<Stream>,
-    /// Number of streams that follow from the command alone; they are the first.
-    first: usize,
-}
-
 /// A command after loading and deciding.
 enum Prepared<E> {
     /// Nothing is to be appended.
@@ -133,7 +128,8 @@ impl Store {
     /// except for streams of an alternative that was not chosen ([`Stream::group`]).
     ///
     /// After a conflict, which another process caused, the command is decided under the lock of the
-    /// tenant's log, so that it conflicts once at most. It looks for events of the same command
+    /// tenant's log, so that it conflicts once at most; for a short time so are later commands on
+    /// the same streams. Each looks for events of the same command
     /// before each decision.
     ///
     /// # Errors
@@ -151,35 +147,35 @@ impl Store {
         let deadline = Instant::now() + DEADLINE;
         let mut locks = self.lock_streams(&run, deadline).await?;
         let mut pause = Duration::from_millis(1);
-        let mut had_conflict = false;
+        let mut had_conflict = self.contended.has(&run);
         loop {
             let attempt = if had_conflict {
-                timeout_at(deadline, self.attempt_locked(&run)).await
+                self.attempt_locked(&run, deadline).await
             } else {
-                Ok(self.attempt(&run).await)
+                self.attempt(&run).await
             };
             let failed = match attempt {
-                Ok(Ok(Attempt::Done(executed))) => return Ok(executed),
-                Ok(Ok(Attempt::Further(streams))) => {
+                Ok(Attempt::Done(executed)) => return Ok(executed),
+                Ok(Attempt::Further(streams)) => {
                     // All locks are taken in one order, so the ones that are held go first.
                     drop(locks);
                     run.streams.truncate(first);
                     run.streams.extend(streams);
                     locks = self.lock_streams(&run, deadline).await?;
+                    had_conflict |= self.contended.has(&run);
                     if Instant::now() >= deadline {
                         return Err(ExecuteError::Busy);
                     }
                     continue;
                 }
-                Ok(Ok(Attempt::Again)) => {
+                Ok(Attempt::Again) => {
                     had_conflict = true;
+                    self.contended.mark(&run);
                     None
                 }
                 // The events may be in the log: the next attempt looks for them.
-                Ok(Err(ExecuteError::Append(error @ AppendError::Unavailable(_)))) => Some(error),
-                Ok(Err(error)) => return Err(error),
-                // Its commit may have been sent.
-                Err(_) => return Err(AppendError::Unavailable(None).into()),
+                Err(ExecuteError::Append(error @ AppendError::Unavailable(_))) => Some(error),
+                Err(error) => return Err(error),
             };
             if Instant::now() + pause >= deadline {
                 return Err(failed.map_or(ExecuteError::Busy, ExecuteError::Append));
@@ -233,10 +229,15 @@ impl Store {
     async fn attempt_locked<A: Aggregate>(
         &self,
         run: &Run<'_, A>,
+        deadline: Instant,
     ) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
-        let tenant_id = run.context.tenant_id;
-        let mut tx = TenantTx::begin(&self.apart, tenant_id).await?;
-        lock_log(&mut tx).await?;
+        let locked = async {
+            let mut tx = TenantTx::begin(&self.apart, run.context.tenant_id).await?;
+            lock_log(&mut tx).await?;
+            Ok::<_, sqlx::Error>(tx)
+        };
+        // Nothing is appended before the lock is held.
+        let mut tx = timeout_at(deadline, locked).await.map_err(|_| ExecuteError::Busy)??;
         let (events, request) = match self.prepare(&mut tx, run).await? {
             Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
             Prepared::Further(streams) => return Ok(Attempt::Further(streams)),

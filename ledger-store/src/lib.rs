@@ -55,7 +55,7 @@ pub use migrations::{MIGRATOR, migrate};
 pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
-use execute::StreamLocks;
+use execute::{Contended, StreamLocks};
 use keyring::Keyring;
 use notifier::{CommitNotifier, Notifiers};
 use placement::Placement;
@@ -112,6 +112,8 @@ pub struct Store {
     lookups: Shares<TenantId>,
     /// Serializes the commands of this process on each stream.
     stream_locks: StreamLocks,
+    /// Streams that another process writes to as well.
+    contended: Contended,
 }
 
 impl Store {
@@ -186,6 +188,7 @@ impl Store {
             settings_cache,
             lookups: Shares::default(),
             stream_locks: StreamLocks::default(),
+            contended: Contended::new(),
         }
     }
 

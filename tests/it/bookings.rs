@@ -4,7 +4,7 @@ mod races;
 mod settings;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,13 +29,17 @@ use ledger_store::vault::SectionColumn;
 use ledger_store::{Store, TenantTx};
 use ledger_tests::{OwnDatabase, run};
 use serde_json::{Value, json};
+use server::system::SystemClock;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const START: &str = "2030-03-04T09:00:00Z";
-
+/// Nine in the morning, UTC, of a day to come.
 fn start() -> DateTime<Utc> {
-    START.parse().expect("a time")
+    static START: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+        let day = SystemClock.now().date_naive() + TimeDelta::days(30);
+        day.and_hms_opt(9, 0, 0).expect("a time").and_utc()
+    });
+    *START
 }
 
 async fn a_tenant(store: &Store) -> TenantId {
@@ -90,7 +94,7 @@ async fn send(store: &Store, tenant_id: TenantId, action: Action) -> Answer {
 
 async fn send_as(store: &Store, context: &CommandContext, action: Action) -> Answer {
     let settings = settings_of(store, context.tenant_id).await;
-    let now = server::system::SystemClock.now();
+    let now = SystemClock.now();
     store.execute::<Bookings>(context, &BookingCommand { settings, now, action }).await
 }
 
@@ -165,9 +169,9 @@ fn every_different_free_time_of_one_day_is_booked_on_two_servers() {
         let mut tasks = JoinSet::new();
         for number in 0..120_u32 {
             let store = Arc::clone(&stores[number as usize % 2]);
-            let starts_at = start() + TimeDelta::minutes(5 * i64::from(number));
+            let starts_at = start() + TimeDelta::minutes(4 * i64::from(number));
             let mut book = booking(u128::from(number) + 1, starts_at);
-            book.kind.minutes = Some(5);
+            book.kind.minutes = Some(4);
             tasks.spawn(async move { send(&store, tenant_id, Action::Book(book)).await });
         }
         while let Some(answer) = tasks.join_next().await {
@@ -191,10 +195,11 @@ fn random_bookings_moves_and_cancellations_at_once_never_overlap() {
             tasks.spawn(async move {
                 // Around UTC midnight, so that appointments of one and of two days meet.
                 let around = |step: u32| {
-                    let minutes = i64::from((number * 37 + step * 53) % 240);
+                    let minutes = i64::from((number * 37 + step * 53) % 480);
                     start() + TimeDelta::hours(13) + TimeDelta::minutes(minutes)
                 };
-                let book = booking(u128::from(number), around(0));
+                let mut book = booking(u128::from(number), around(0));
+                book.kind.minutes = Some(10);
                 let id = book.appointment_id;
                 let mut answers = vec![send(&store, tenant_id, Action::Book(book)).await];
                 let moved = Reschedule {

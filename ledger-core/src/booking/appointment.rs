@@ -1,10 +1,10 @@
 //! The state of an appointment and its transitions.
 //!
-//! | from \ to | confirmed | completed | cancelled | no_show | moved |
+//! | from \ to | confirmed | completed | cancelled | `no_show` | moved |
 //! |---|---|---|---|---|---|
 //! | pending | yes | after the start | yes | after the start | yes |
 //! | confirmed | – | after the start | yes | after the start | yes |
-//! | completed, cancelled, no_show | no | no | no | no | no |
+//! | completed, cancelled, `no_show` | no | no | no | no | no |
 //!
 //! A change to the status that it has records nothing.
 

@@ -71,7 +71,7 @@ impl Aggregate for Bookings {
             Action::NoShow(change) => decision.change(change, NoShow)?,
             Action::Hold(hold) => decision.hold(hold)?,
             Action::ReleaseHold { hold_id, resource, .. } => {
-                decision.release(*hold_id, resource)?
+                decision.release(*hold_id, resource)?;
             }
             Action::Close { closure_id, resource, period } => {
                 decision.close(*closure_id, resource, *period)?;

@@ -93,7 +93,7 @@ fn facts_hold_every_value_but_the_names_of_resources() {
         let Event::Tenant(read) = read else { panic!("{facts}") };
         match (read, setting) {
             (TenantEvent::HoursSet(read), BookingSetting::Hours(hours)) => {
-                assert_eq!(read.0, hours)
+                assert_eq!(read.0, hours);
             }
             (TenantEvent::ResourcesSet(read), BookingSetting::Resources(resources)) => {
                 let names = resources.names();

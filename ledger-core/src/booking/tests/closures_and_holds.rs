@@ -32,7 +32,7 @@ fn a_closed_local_day_is_closed_in_every_zone_until_it_is_opened() {
         let date = monday("00:00").date_naive();
         let day = crate::booking::local::day(zone, date).expect("a day");
         diary.execute(close(day.start(), day.end())).expect("it is open");
-        assert_eq!(diary.offered(day.start(), day.end()), [String::new(); 0], "{zone}");
+        assert!(diary.offered(day.start(), day.end()).is_empty(), "{zone}");
         assert_eq!(diary.book(day.start()), Err(Refusal::Closed));
         assert_eq!(diary.book(day.end() - minutes(30)), Err(Refusal::Closed));
         diary.book(day.start() - minutes(30)).expect("it is the day before");

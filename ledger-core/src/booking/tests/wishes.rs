@@ -2,9 +2,7 @@
 
 use super::*;
 
-fn call(number: u128) -> Option<StreamId> {
-    Some(StreamId(Uuid::from_u128(5000 + number)))
-}
+const CALL: Option<StreamId> = Some(StreamId(Uuid::from_u128(5000)));
 
 #[test]
 fn the_same_wish_of_one_person_gets_the_existing_appointment() {
@@ -31,10 +29,10 @@ fn the_same_wish_of_one_call_gets_the_existing_appointment_also_if_the_person_is
             }),
         )]));
         let mut first = diary.new_booking(monday("09:00"));
-        (first.call_id, first.is_known_person) = (call(1), is_known_first);
+        (first.call_id, first.is_known_person) = (CALL, is_known_first);
         diary.execute(Action::Book(first.clone())).expect("it is free");
         let mut again = diary.new_booking(monday("09:00"));
-        (again.call_id, again.is_known_person) = (call(1), !is_known_first);
+        (again.call_id, again.is_known_person) = (CALL, !is_known_first);
         let answer = diary.execute(Action::Book(again)).map(|_| ());
         assert_eq!(answer, Err(Refusal::AlreadyBooked(first.appointment_id)));
     }
@@ -50,7 +48,7 @@ fn two_known_people_of_one_call_get_two_appointments() {
     )]));
     for _ in 0..2 {
         let mut book = diary.new_booking(monday("09:00"));
-        book.call_id = call(1);
+        book.call_id = CALL;
         diary.execute(Action::Book(book)).expect("there are two seats");
     }
 }
