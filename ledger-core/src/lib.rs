@@ -9,6 +9,7 @@ pub mod actor;
 pub mod aggregate;
 pub mod call;
 pub mod clock;
+pub mod dates;
 pub mod envelope;
 pub mod event;
 pub mod identity;

@@ -4,6 +4,7 @@
 mod bench;
 mod completions;
 mod config;
+mod dates;
 mod db;
 mod demo;
 mod doctor;
@@ -86,6 +87,9 @@ enum Command {
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Show what the voice tools understand of a spoken date
+    #[command(subcommand)]
+    Dates(dates::Command),
     /// Start, stop and connect to the private PostgreSQL
     #[command(subcommand)]
     Db(db::Command),
@@ -153,6 +157,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitStatus> {
     match &cli.command {
         Command::Completions(args) => return completions::run(form, args),
         Command::Man(args) => return man::run(form, args),
+        Command::Dates(command) => return dates::run(form, command),
         _ => {}
     }
     let listen = match &cli.command {
@@ -198,7 +203,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Bench(command) => bench::run(config, &command).await,
         Command::Probe(args) => probe::run(config, &args).await,
-        Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Dates(_) => {
             unreachable!("they ran before the ledger was looked at")
         }
     }
