@@ -264,14 +264,14 @@ pub fn read_arguments(date: &str, time: &str, context: &DateContext<'_>) -> Outc
 /// Drops the midnight of a written date: platforms send a date as `2026-12-24T00:00:00Z`, and mean
 /// that day in the tenant's zone.
 fn without_midnight(items: Vec<Item>) -> Vec<Item> {
+    let midnight = Clock::Exact(NaiveTime::MIN);
     match items.as_slice() {
-        [
+        [Item::Day(day @ Day::Written(_)), Item::Clock(clock)]
+        | [
             Item::Day(day @ Day::Written(_)),
-            Item::Clock(Clock::Exact(NaiveTime::MIN)),
-            rest @ ..,
-        ] if matches!(rest, [] | [Item::Zone(Zone::Offset(_) | Zone::Exact(_))]) => {
-            vec![Item::Day(day.clone())]
-        }
+            Item::Clock(clock),
+            Item::Zone(Zone::Offset(_) | Zone::Exact(_)),
+        ] if *clock == midnight => vec![Item::Day(day.clone())],
         _ => items,
     }
 }

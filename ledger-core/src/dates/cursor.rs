@@ -12,7 +12,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn new(tokens: Vec<Token>) -> Self {
+    pub(super) fn new(tokens: &[Token]) -> Self {
         Self { tokens: without_hyphens(tokens), at: 0 }
     }
 
@@ -149,7 +149,7 @@ impl Cursor {
 }
 
 /// Drops hyphens between words: `day-after-tomorrow`.
-fn without_hyphens(tokens: Vec<Token>) -> Vec<Token> {
+fn without_hyphens(tokens: &[Token]) -> Vec<Token> {
     let is_word = |token: Option<&Token>| token.is_some_and(|token| token.kind == Kind::Word);
     let is_hyphen = |nth: usize| {
         let is_between = nth > 0 && is_word(tokens.get(nth - 1)) && is_word(tokens.get(nth + 1));

@@ -35,12 +35,12 @@ pub(super) enum Place {
 /// [`Refusal::Unreadable`] if a word belongs to no item; [`Refusal::Recurrence`] if a word means a
 /// repetition.
 pub(super) fn items(text: &str, place: Place) -> Result<Vec<Item>, Refusal> {
-    let (text, bracket) = zone::bracketed(text);
+    let (text, bracket) = zone::bracketed(text)?;
     let tokens = token::tokens(text).ok_or(Refusal::Unreadable)?;
     if tokens.iter().any(|token| RECURRENCES.contains(&token.text.as_str())) {
         return Err(Refusal::Recurrence);
     }
-    let mut cursor = Cursor::new(tokens);
+    let mut cursor = Cursor::new(&tokens);
     let mut items = Vec::new();
     if let Some(instant) = numeric::instant(&mut cursor) {
         return instant.map(|instant| vec![instant]);
@@ -49,11 +49,7 @@ pub(super) fn items(text: &str, place: Place) -> Result<Vec<Item>, Refusal> {
         item(&mut cursor, place, &mut items)?;
     }
     items.retain(|item| *item != Item::Filler);
-    match bracket {
-        None => {}
-        Some(Some(zone)) => items.push(Item::Zone(Zone::Exact(zone))),
-        Some(None) => return Err(Refusal::Unreadable),
-    }
+    items.extend(bracket.map(|zone| Item::Zone(Zone::Exact(zone))));
     Ok(items)
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc, Weekday};
 
+use super::words::Holiday;
 use super::{Question, Refusal};
 
 /// One part of a phrase.
@@ -18,8 +19,7 @@ pub(super) enum Item {
     Wish(Wish),
     /// A week, month or year without a day.
     Period,
-    /// A holiday, with month and day if they are the same every year.
-    Holiday(Option<(u32, u32)>),
+    Holiday(Holiday),
     /// Minutes from now.
     Elapsed(i64),
     Instant(DateTime<Utc>),
@@ -48,12 +48,14 @@ pub(super) enum Day {
         unit: Unit,
         from: Box<Day>,
     },
-    MonthDay {
+    /// A day of a month, in a year or in the next that comes.
+    OfYear {
         month: u32,
         day: u32,
         year: Option<i32>,
     },
-    DayOfMonth {
+    /// A day of a month that may not have been named.
+    OfMonth {
         day: u32,
         of: Option<MonthRef>,
     },
@@ -73,7 +75,7 @@ pub(super) enum Day {
 impl Day {
     /// Returns whether a bare number after the day can only be an hour: "Friday 3" may be a date.
     pub(super) const fn is_complete(&self) -> bool {
-        !matches!(self, Self::Weekday(..) | Self::DayOfMonth { .. } | Self::Past)
+        !matches!(self, Self::Weekday(..) | Self::OfMonth { .. } | Self::Past)
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn joined(tokens: Vec<Token>) -> Vec<Token> {
             out.push(token);
         }
     }
-    join_thousands(out)
+    join_thousands(&out)
 }
 
 fn word(text: &str) -> Option<Number> {
@@ -103,7 +103,7 @@ fn join_unit(out: &mut Vec<Token>, token: &Token) -> bool {
 }
 
 /// `two thousand`, and what follows it. The result has four digits, as a written year has.
-fn join_thousands(tokens: Vec<Token>) -> Vec<Token> {
+fn join_thousands(tokens: &[Token]) -> Vec<Token> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {

@@ -23,7 +23,8 @@ pub(super) fn sentence(starts_at: DateTime<Tz>, context: &DateContext<'_>) -> St
     });
     // The clock shows this time twice: the offset says which one.
     if matches!(local.and_local_timezone(context.zone), MappedLocalTime::Ambiguous(..)) {
-        text.push_str(&format!(" UTC{}", starts_at.offset().fix()));
+        text.push_str(" UTC");
+        text.push_str(&starts_at.offset().fix().to_string());
     }
     text
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike};
 use chrono_tz::Tz;
 
 use super::item::{Clock, Day, Hint, Item};
+use super::words::Holiday;
 use super::zones::{self, Placed};
 use super::{
     Ambiguous, Candidate, DateContext, Known, Missing, Outcome, Part, Question, Refusal, Refused,
@@ -245,17 +246,13 @@ fn offered(dates: &[NaiveDate], now: Now<'_>) -> Vec<Candidate> {
 }
 
 /// Names of holidays are not read; the date of a fixed one is offered.
-fn holiday_choice(
-    parts: &Parts,
-    holiday: Option<(u32, u32)>,
-    now: Now<'_>,
-) -> Result<Outcome, Refusal> {
+fn holiday_choice(parts: &Parts, holiday: Holiday, now: Now<'_>) -> Result<Outcome, Refusal> {
     let question = Question::Holiday;
-    let Some((month, day)) = holiday.filter(|_| parts.days.is_empty()) else {
+    let Some((month, day)) = holiday.date.filter(|_| parts.days.is_empty()) else {
         return Ok(Outcome::Ambiguous(Ambiguous { question, candidates: Vec::new() }));
     };
     let mut dated = parts.clone();
-    dated.days = vec![Day::MonthDay { month, day, year: None }];
+    dated.days = vec![Day::OfYear { month, day, year: None }];
     dated.holiday = None;
     Ok(match resolved(&dated, now)? {
         Outcome::Missing(Missing { date: Some(date), .. }) => {

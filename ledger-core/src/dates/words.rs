@@ -110,47 +110,66 @@ const MONTHS: [&[&str]; 12] = [
 pub(super) const TOMORROW: &[&str] =
     &["tomorrow", "tommorow", "tommorrow", "tomorow", "tomorrows", "tmrw"];
 
-/// Holidays, with month and day where the date is the same every year.
-pub(super) const HOLIDAYS: &[(&[&str], Option<(u32, u32)>)] = &[
-    (&["christmas", "eve"], Some((12, 24))),
-    (&["xmas", "eve"], Some((12, 24))),
-    (&["christmas", "day"], Some((12, 25))),
-    (&["christmas"], Some((12, 25))),
-    (&["xmas", "day"], Some((12, 25))),
-    (&["xmas"], Some((12, 25))),
-    (&["boxing", "day"], Some((12, 26))),
-    (&["new", "year's", "eve"], Some((12, 31))),
-    (&["new", "years", "eve"], Some((12, 31))),
-    (&["new", "year's", "day"], Some((1, 1))),
-    (&["new", "years", "day"], Some((1, 1))),
-    (&["new", "year's"], Some((1, 1))),
-    (&["new", "years"], Some((1, 1))),
-    (&["new", "year"], Some((1, 1))),
-    (&["valentine's", "day"], Some((2, 14))),
-    (&["valentines", "day"], Some((2, 14))),
-    (&["saint", "patrick's", "day"], Some((3, 17))),
-    (&["halloween"], Some((10, 31))),
-    (&["independence", "day"], None),
-    (&["thanksgiving", "day"], None),
-    (&["thanksgiving"], None),
-    (&["black", "friday"], None),
-    (&["easter", "sunday"], None),
-    (&["easter", "monday"], None),
-    (&["easter"], None),
-    (&["good", "friday"], None),
-    (&["whit", "monday"], None),
-    (&["labor", "day"], None),
-    (&["labour", "day"], None),
-    (&["memorial", "day"], None),
-    (&["veterans", "day"], None),
-    (&["columbus", "day"], None),
-    (&["presidents", "day"], None),
-    (&["mother's", "day"], None),
-    (&["father's", "day"], None),
-    (&["hanukkah"], None),
-    (&["ramadan"], None),
-    (&["diwali"], None),
-    (&["eid"], None),
+/// A holiday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holiday {
+    /// The words of its name.
+    pub(super) words: &'static [&'static str],
+    /// Month and day, if they are the same every year.
+    pub(super) date: Option<(u32, u32)>,
+}
+
+impl Holiday {
+    const fn fixed(words: &'static [&'static str], month: u32, day: u32) -> Self {
+        Self { words, date: Some((month, day)) }
+    }
+
+    const fn movable(words: &'static [&'static str]) -> Self {
+        Self { words, date: None }
+    }
+}
+
+/// Holidays; a name that begins with another one is before it.
+pub(super) const HOLIDAYS: &[Holiday] = &[
+    Holiday::fixed(&["christmas", "eve"], 12, 24),
+    Holiday::fixed(&["xmas", "eve"], 12, 24),
+    Holiday::fixed(&["christmas", "day"], 12, 25),
+    Holiday::fixed(&["christmas"], 12, 25),
+    Holiday::fixed(&["xmas", "day"], 12, 25),
+    Holiday::fixed(&["xmas"], 12, 25),
+    Holiday::fixed(&["boxing", "day"], 12, 26),
+    Holiday::fixed(&["new", "year's", "eve"], 12, 31),
+    Holiday::fixed(&["new", "years", "eve"], 12, 31),
+    Holiday::fixed(&["new", "year's", "day"], 1, 1),
+    Holiday::fixed(&["new", "years", "day"], 1, 1),
+    Holiday::fixed(&["new", "year's"], 1, 1),
+    Holiday::fixed(&["new", "years"], 1, 1),
+    Holiday::fixed(&["new", "year"], 1, 1),
+    Holiday::fixed(&["valentine's", "day"], 2, 14),
+    Holiday::fixed(&["valentines", "day"], 2, 14),
+    Holiday::fixed(&["saint", "patrick's", "day"], 3, 17),
+    Holiday::fixed(&["halloween"], 10, 31),
+    Holiday::movable(&["independence", "day"]),
+    Holiday::movable(&["thanksgiving", "day"]),
+    Holiday::movable(&["thanksgiving"]),
+    Holiday::movable(&["black", "friday"]),
+    Holiday::movable(&["easter", "sunday"]),
+    Holiday::movable(&["easter", "monday"]),
+    Holiday::movable(&["easter"]),
+    Holiday::movable(&["good", "friday"]),
+    Holiday::movable(&["whit", "monday"]),
+    Holiday::movable(&["labor", "day"]),
+    Holiday::movable(&["labour", "day"]),
+    Holiday::movable(&["memorial", "day"]),
+    Holiday::movable(&["veterans", "day"]),
+    Holiday::movable(&["columbus", "day"]),
+    Holiday::movable(&["presidents", "day"]),
+    Holiday::movable(&["mother's", "day"]),
+    Holiday::movable(&["father's", "day"]),
+    Holiday::movable(&["hanukkah"]),
+    Holiday::movable(&["ramadan"]),
+    Holiday::movable(&["diwali"]),
+    Holiday::movable(&["eid"]),
 ];
 
 /// Returns the weekday of a word.

@@ -28,7 +28,7 @@ pub(super) fn month_day(cursor: &mut Cursor) -> Option<Item> {
         })
     };
     let year = year.or_else(dashed);
-    Some(Item::Day(Day::MonthDay { month, day, year }))
+    Some(Item::Day(Day::OfYear { month, day, year }))
 }
 
 fn day_then_month(cursor: &mut Cursor) -> Option<(u32, u32)> {
@@ -92,7 +92,7 @@ pub(super) fn day_of_month(cursor: &mut Cursor) -> Option<Item> {
     };
     // "The third Thursday" is not Thursday the third.
     let is_nth = cursor.looks_at(Cursor::weekday);
-    (!is_nth).then_some(Item::Day(Day::DayOfMonth { day, of }))
+    (!is_nth).then_some(Item::Day(Day::OfMonth { day, of }))
 }
 
 fn this_or_next_month(cursor: &mut Cursor) -> Option<MonthRef> {

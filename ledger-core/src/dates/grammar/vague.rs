@@ -163,15 +163,16 @@ fn limit(cursor: &mut Cursor) -> Option<bool> {
 }
 
 fn one_sided(is_after: bool, clock: Clock) -> Wish {
-    match is_after {
-        true => Wish { from: Some(clock), to: None },
-        false => Wish { from: None, to: Some(clock) },
+    if is_after {
+        Wish { from: Some(clock), to: None }
+    } else {
+        Wish { from: None, to: Some(clock) }
     }
 }
 
 pub(super) fn holiday(cursor: &mut Cursor) -> Option<Item> {
-    let (_, date) = HOLIDAYS.iter().find(|(words, _)| cursor.words(words).is_some())?;
-    Some(Item::Holiday(*date))
+    let holiday = HOLIDAYS.iter().find(|holiday| cursor.words(holiday.words).is_some())?;
+    Some(Item::Holiday(*holiday))
 }
 
 /// A comma, and a full stop or a question mark between sentences.

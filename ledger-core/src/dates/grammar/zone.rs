@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
+use super::super::Refusal;
 use super::super::cursor::Cursor;
 use super::super::item::{Clock, Day, Item, Zone};
 use super::super::zones;
@@ -12,14 +13,15 @@ use super::numeric;
 /// Regions of North America, and of Australia for "eastern", "central" and "western".
 const REGIONS: &[&str] = &["eastern", "central", "mountain", "pacific", "atlantic", "western"];
 
-/// Divides `2026-12-24T14:00[Europe/Berlin]` into the text and its zone. The inner `None` is a zone
-/// that does not exist.
-pub(super) fn bracketed(text: &str) -> (&str, Option<Option<Tz>>) {
+/// Divides `2026-12-24T14:00[Europe/Berlin]` into the text and its zone.
+///
+/// # Errors
+/// [`Refusal::Unreadable`] for a zone that does not exist.
+pub(super) fn bracketed(text: &str) -> Result<(&str, Option<Tz>), Refusal> {
     let inner = text.trim_end().strip_suffix(']').and_then(|text| text.split_once('['));
-    match inner {
-        Some((text, name)) => (text, Some(Tz::from_str(name).ok())),
-        None => (text, None),
-    }
+    let Some((text, name)) = inner else { return Ok((text, None)) };
+    let zone = Tz::from_str(name).map_err(|_| Refusal::Unreadable)?;
+    Ok((text, Some(zone)))
 }
 
 pub(super) fn zone(cursor: &mut Cursor, items: &[Item]) -> Option<Vec<Item>> {

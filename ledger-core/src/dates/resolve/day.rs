@@ -82,9 +82,9 @@ fn dates(day: &Day, time: Option<NaiveTime>, now: Now<'_>) -> Result<Choice<Naiv
         Day::Written(date) => one(*date),
         Day::Weekday(weekday, which) => week_day(*weekday, *which, time, now),
         Day::Shift { count, unit, from } => shifted(*count, *unit, from, now),
-        Day::MonthDay { month, day, year } => month_day(*month, *day, *year, time, now),
-        Day::DayOfMonth { day, of: None } => day_of_month(*day, now),
-        Day::DayOfMonth { day, of: Some(month) } => {
+        Day::OfYear { month, day, year } => month_day(*month, *day, *year, time, now),
+        Day::OfMonth { day, of: None } => day_of_month(*day, now),
+        Day::OfMonth { day, of: Some(month) } => {
             let first = first_of(*month, now).ok_or(Refusal::Impossible)?;
             one(first.with_day(*day))
         }

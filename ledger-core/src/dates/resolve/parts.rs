@@ -4,10 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::grammar::made;
 use super::super::item::{Clock, Day, DayPart, Hint, Item, Numeric, Wish, Zone};
+use super::super::words::Holiday;
 use super::super::{Question, Refusal};
 
 /// The items of a phrase by kind. Several days or clocks must agree, unless they are alternatives.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about the phrase")]
 pub(super) struct Parts {
     pub(super) days: Vec<Day>,
     pub(super) clocks: Vec<Clock>,
@@ -20,7 +22,7 @@ pub(super) struct Parts {
     pub(super) wish: Option<Wish>,
     pub(super) is_period: bool,
     pub(super) is_any_day: bool,
-    pub(super) holiday: Option<Option<(u32, u32)>>,
+    pub(super) holiday: Option<Holiday>,
     pub(super) length: Option<u32>,
     pub(super) zone: Option<Zone>,
     elapsed: Option<i64>,
@@ -100,7 +102,7 @@ impl Parts {
             Item::Wish(wish) => self.wish = Some(wish),
             Item::Period => self.is_period = true,
             Item::AnyDay => self.is_any_day = true,
-            Item::Holiday(date) => set(&mut self.holiday, date)?,
+            Item::Holiday(holiday) => set(&mut self.holiday, holiday)?,
             Item::Elapsed(minutes) => set(&mut self.elapsed, minutes)?,
             Item::Instant(instant) => set(&mut self.fixed, instant)?,
             Item::Length(minutes) => set(&mut self.length, minutes)?,

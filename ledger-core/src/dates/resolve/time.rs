@@ -90,7 +90,7 @@ fn exact(time: NaiveTime, part: Option<DayPart>) -> Result<Choice<Time>, Refusal
         Some(DayPart::Morning) => hour < 12,
         Some(DayPart::Afternoon) => (12..19).contains(&hour),
         Some(DayPart::Evening) => hour >= 16,
-        Some(DayPart::Night) => hour >= 17 || hour < 6,
+        Some(DayPart::Night) => !(6..17).contains(&hour),
     };
     if !is_within {
         return Err(Refusal::Contradiction);
