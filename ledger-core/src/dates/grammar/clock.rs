@@ -3,7 +3,7 @@
 use chrono::{NaiveTime, TimeDelta};
 
 use super::super::cursor::Cursor;
-use super::super::item::{Clock, Hint, Item, Meridiem};
+use super::super::item::{Clock, Hint, Item, Meridiem, Wish};
 use super::super::{Question, Refusal};
 use super::day;
 
@@ -111,8 +111,8 @@ fn negative(cursor: &mut Cursor) -> Option<Clock> {
 fn digits(cursor: &mut Cursor, is_bare_hour: bool) -> Option<Clock> {
     cursor
         .attempt(hundreds)
-        .or_else(|| cursor.attempt(separated))
-        .or_else(|| cursor.attempt(spoken_minutes))
+        .or_else(|| cursor.attempt(leading_zero))
+        .or_else(|| cursor.attempt(with_minutes))
         .or_else(|| cursor.attempt(|cursor| run_together(cursor, is_bare_hour)))
         .or_else(|| cursor.attempt(|cursor| whole_hour(cursor, is_bare_hour)))
 }
@@ -128,6 +128,18 @@ fn hundreds(cursor: &mut Cursor) -> Option<Clock> {
     cursor.word("hundred")?;
     let _ = cursor.any(&["hours", "hrs"]);
     Some(made(number.value, true, 0, 0, None))
+}
+
+/// "Oh nine thirty", "zero eight fifteen".
+fn leading_zero(cursor: &mut Cursor) -> Option<Clock> {
+    if cursor.any(&["oh", "o"]).is_none() {
+        cursor.cardinal().filter(|zero| zero.value == 0 && zero.digits == 0)?;
+    }
+    let hour = cursor.cardinal().filter(|hour| hour.value < 10 && hour.digits == 0)?;
+    let minute = cursor.cardinal().filter(|minute| (10..=59).contains(&minute.value))?;
+    let meridiem = cursor.attempt(meridiem);
+    let _ = cursor.any(&["hours", "hrs"]);
+    Some(made(hour.value, true, minute.value, 0, meridiem))
 }
 
 /// `14:30`, `14:30:00`, `2.30 pm`, `14h30`, `14h`.
@@ -218,12 +230,13 @@ fn whole_hour(cursor: &mut Cursor, is_bare_hour: bool) -> Option<Clock> {
     Some(made(number.value, is_padded, 0, 0, meridiem))
 }
 
-/// "From 2 to 3 pm", "10:00-11:00", "2 pm until 3 pm".
+/// "From 2 to 3 pm", "10:00-11:00"; a wish if it may be one.
 pub(super) fn range(cursor: &mut Cursor) -> Option<Vec<Item>> {
     let is_announced = cursor.word("from").is_some();
     let _ = cursor.any(super::TIME_PREPOSITIONS);
     let before = cursor.position();
     let is_count = cursor.looks_at(minutes_before_hour);
+    let is_start_precise = cursor.looks_at(with_minutes);
     let start = range_end(cursor)?;
     // `14:00:00-05:00` has an offset.
     let has_seconds = cursor.position() >= before + 5;
@@ -232,13 +245,26 @@ pub(super) fn range(cursor: &mut Cursor) -> Option<Vec<Item>> {
         cursor.any(&["to", "until", "till", "til", "through"])?;
     }
     let before = cursor.position();
+    let is_precise = is_start_precise || cursor.looks_at(with_minutes);
     let end = range_end(cursor)?;
     let is_marked = cursor.position() > before + 1;
     let is_backwards =
         on_24_hour_clock(start).zip(on_24_hour_clock(end)).is_some_and(|(start, end)| end <= start);
     let is_offset = is_dash && (has_seconds || is_backwards);
     let is_range = is_announced || is_marked && !is_offset && !is_count;
-    is_range.then(|| vec![Item::Range(sharing(start, cursor), end)])
+    let start = sharing(start, cursor);
+    // Whole hours without "from" may be a wish: "tomorrow, 2 to 4 pm".
+    let is_wish = !is_announced && !is_precise;
+    let item = if is_wish {
+        Item::Wish(Wish { from: Some(start), to: Some(end) })
+    } else {
+        Item::Range(start, end)
+    };
+    is_range.then(|| vec![item])
+}
+
+fn with_minutes(cursor: &mut Cursor) -> Option<Clock> {
+    cursor.attempt(separated).or_else(|| cursor.attempt(spoken_minutes))
 }
 
 /// The start of two times of which the second, directly before the position, may have an "am" or

@@ -92,7 +92,9 @@ fn iso_time(cursor: &mut Cursor) -> Option<Clock> {
         cursor.glued_sign('.').or_else(|| cursor.glued_sign(','))?;
         cursor.glued_number()
     });
-    Some(match clock::made(hour, true, minute, second, None) {
+    // Some models write `T2:00 PM`.
+    let meridiem = cursor.attempt(clock::meridiem);
+    Some(match clock::made(hour, true, minute, second, meridiem) {
         Clock::Written(time) => Clock::Exact(time),
         other => other,
     })

@@ -69,7 +69,7 @@ impl Parts {
             }
         }
         for pair in pairs {
-            parts.add_pair(pair)?;
+            parts.add_pair(pair);
         }
         parts.settle_written();
         Ok(parts)
@@ -116,8 +116,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Two numbers are a date if there is no other, and a time or a range beside one.
-    fn add_pair(&mut self, pair: Numeric) -> Result<(), Refusal> {
+    /// Two numbers are a date if there is no other, and a time or a wish beside one.
+    fn add_pair(&mut self, pair: Numeric) {
         let clock = |hour: u32, is_24_hour, minute: u32| {
             made(u64::from(hour), is_24_hour, u64::from(minute), 0, None)
         };
@@ -129,12 +129,11 @@ impl Parts {
                 self.clocks.push(clock(pair.first, pair.first_digits == 2, pair.second));
             }
             '-' if is_beside_day && self.clocks.is_empty() => {
-                self.clocks.push(clock(pair.first, false, 0));
-                set(&mut self.until, clock(pair.second, false, 0))?;
+                let (from, to) = (clock(pair.first, false, 0), clock(pair.second, false, 0));
+                self.wish = Some(Wish { from: Some(from), to: Some(to) });
             }
             _ => self.days.push(Day::Numeric(pair)),
         }
-        Ok(())
     }
 
     /// The question that remains whatever is resolved: a guess, or a correction without a value.

@@ -25,7 +25,7 @@ fn two_numbers_with_a_dot_or_hyphen_beside_a_date_are_a_time() {
         ("tomorrow 12.10", "12-01 12:10"),
         ("14.30", "missing date 14:30"),
         ("24.12", "missing time 12-24"),
-        ("tomorrow 2-3", "12-01 14:00 for 60"),
+        ("tomorrow 2-3", "missing time 12-01 from 14:00 to 15:00"),
         ("12-24 at 2 pm", "12-24 14:00"),
     ]);
 }
@@ -65,6 +65,8 @@ fn two_written_digits_are_the_24_hour_clock() {
         ("tomorrow 1430", "12-01 14:30"),
         ("tomorrow at 14h30", "12-01 14:30"),
         ("tomorrow at oh nine hundred", "12-01 09:00"),
+        ("tomorrow at zero nine thirty", "12-01 09:30"),
+        ("2026-12-24T2:00 PM", "12-24 14:00"),
         ("tomorrow at twenty one hundred hours", "12-01 21:00"),
         ("tomorrow at 900", "am-pm? 12-01 09:00, 12-01 21:00"),
         ("Dec 24 1430", "12-24 14:30"),
@@ -113,7 +115,9 @@ fn a_time_that_no_clock_shows_is_refused() {
 #[test]
 fn a_range_has_a_length_and_a_wish_has_no_time() {
     NEW_YORK.check(&[
-        ("tomorrow 2-3 pm", "12-01 14:00 for 60"),
+        ("tomorrow 2-4 pm", "missing time 12-01 from 14:00 to 16:00"),
+        ("tomorrow from 2 to 3 pm", "12-01 14:00 for 60"),
+        ("tomorrow 2:00-2:45 pm", "12-01 14:00 for 45"),
         ("tomorrow 14:00-15:30", "12-01 14:00 for 90"),
         ("tomorrow from 11 to 1 pm", "12-01 11:00 for 120"),
         ("tomorrow from 10 pm to 2 am", "12-01 22:00 for 240"),
