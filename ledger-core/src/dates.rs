@@ -80,7 +80,8 @@ pub struct Missing {
 pub struct Ambiguous {
     /// What the readings differ in.
     pub question: Question,
-    /// At most three readings that can be offered, the likeliest first. Empty if none can be named.
+    /// At most three readings that can be offered; of more, those by day are kept. Empty if none can
+    /// be named.
     pub candidates: Vec<Candidate>,
 }
 

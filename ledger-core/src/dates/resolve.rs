@@ -20,6 +20,9 @@ use time::Time;
 /// Farthest start, in days. Beyond it the number is a mistake.
 const MAX_DAYS_AHEAD: i64 = 36_525;
 
+/// Hours whose readings are offered first if there are too many.
+const DAYTIME: std::ops::Range<u32> = 7..20;
+
 /// Most candidates that can be offered in one sentence.
 const MAX_CANDIDATES: usize = 3;
 
@@ -119,25 +122,30 @@ fn with_time(parts: &Parts, now: Now<'_>) -> Result<Outcome, Refusal> {
         let length = parts.length.or_else(|| time::length(parts, time));
         return Ok(placed(parts, date, time, length, now));
     };
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut instants: Vec<DateTime<Tz>> = Vec::new();
     for (date, time) in &readings {
-        let found = match zones::place(date.and_time(*time), parts.zone.as_ref(), now.context.zone)
-        {
+        let local = date.and_time(*time);
+        let found = match zones::place(local, parts.zone.as_ref(), now.context.zone) {
             Placed::At(instant) => vec![instant],
             Placed::Doubtful(instants) => instants,
             Placed::Gap(_) => Vec::new(),
         };
         for instant in found.into_iter().filter(|instant| !is_past(instant, now)) {
-            if !candidates.contains(&Candidate::At(instant)) {
-                candidates.push(Candidate::At(instant));
+            if !instants.contains(&instant) {
+                instants.push(instant);
             }
         }
     }
-    if candidates.is_empty() && readings.iter().all(|(date, time)| now.is_gone(*date, Some(*time)))
-    {
+    let is_gone = |(date, time): &(NaiveDate, NaiveTime)| now.is_gone(*date, Some(*time));
+    if instants.is_empty() && readings.iter().all(is_gone) {
         return Err(Refusal::Past);
     }
-    candidates.truncate(MAX_CANDIDATES);
+    if instants.len() > MAX_CANDIDATES {
+        // Two questions at once: most appointments are by day.
+        instants.sort_by_key(|instant| !DAYTIME.contains(&instant.hour()));
+        instants.truncate(MAX_CANDIDATES);
+    }
+    let candidates = instants.into_iter().map(Candidate::At).collect();
     Ok(Outcome::Ambiguous(Ambiguous { question, candidates }))
 }
 

@@ -44,6 +44,7 @@ fn an_hour_without_its_half_of_the_day_needs_hours_or_a_part_of_the_day() {
         ("tonight at 11:30", "11-30 23:30"),
         ("tomorrow at 09:00 in the evening", "12-01 21:00"),
         ("the evening of December 5th at 12:30", "am-pm? 12-05 00:30, 12-05 12:30"),
+        ("next Tuesday at half past three", "am-pm? 12-01 15:30, 12-08 15:30, 12-01 03:30"),
         ("tomorrow at 11 in the afternoon", "contradiction"),
         ("tomorrow at 9 pm in the morning", "contradiction"),
     ]);
