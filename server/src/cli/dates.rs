@@ -61,10 +61,11 @@ pub(super) fn run(form: Output, command: &Command) -> anyhow::Result<ExitStatus>
     };
     let outcome = match &args.phrase {
         Some(phrase) => read_phrase(phrase, &context),
-        None => {
-            let text = |arg: &Option<String>| arg.clone().unwrap_or_default();
-            read_arguments(&text(&args.date), &text(&args.time), &context)
-        }
+        None => read_arguments(
+            args.date.as_deref().unwrap_or_default(),
+            args.time.as_deref().unwrap_or_default(),
+            &context,
+        ),
     };
     output::object(form, &explanation(&outcome, &context))?;
     Ok(ExitStatus::Success)
