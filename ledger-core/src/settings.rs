@@ -4,11 +4,13 @@
 //! place that needs it.
 
 pub(crate) mod fields;
+pub(crate) mod invalid;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use self::invalid::InvalidSetting;
 use crate::booking::settings::hours::Hours;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
@@ -81,19 +83,6 @@ pub enum BookingSetting {
     Services(Services),
     /// Rules of all bookings.
     Rules(Rules),
-}
-
-/// A value that does not fit the schema of its setting. Names the field and never the value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {detail}")]
-pub struct InvalidSetting {
-    /// The field: a JSON pointer without its first `/`. Empty for a field at the top that does not
-    /// look like a name.
-    pub field: String,
-    /// Description of the fault.
-    pub detail: String,
-    /// Whether the schema has no such field.
-    pub is_unknown: bool,
 }
 
 impl Setting {

@@ -15,8 +15,9 @@ pub(super) use clock::made;
 
 use super::cursor::Cursor;
 use super::item::{Clock, Item, Zone};
+use super::outcome::{Question, Refusal};
+use super::token;
 use super::words::{FILLERS, RECURRENCES, TIME_PREPOSITIONS};
-use super::{Question, Refusal, token};
 
 /// Where a text was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc, Weekday};
 
+use super::outcome::{Question, Refusal};
 use super::words::Holiday;
-use super::{Question, Refusal};
 
 /// One part of a phrase.
 #[derive(Debug, Clone, PartialEq)]

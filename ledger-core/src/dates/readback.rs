@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, MappedLocalTime, Offset, Timelike};
 use chrono_tz::Tz;
 
-use super::DateContext;
+use super::outcome::DateContext;
 use super::resolve::MAX_DAYS_WITHOUT_YEAR;
 
 /// "Thursday, December 24 at 2:30 pm".

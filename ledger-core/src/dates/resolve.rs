@@ -8,11 +8,11 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike};
 use chrono_tz::Tz;
 
 use super::item::{Clock, Day, Hint, Item};
-use super::words::Holiday;
-use super::zones::{self, Placed};
-use super::{
+use super::outcome::{
     Ambiguous, Candidate, DateContext, Known, Missing, Outcome, Part, Question, Refusal, Refused,
 };
+use super::words::Holiday;
+use super::zones::{self, Placed};
 pub(super) use day::MAX_DAYS_WITHOUT_YEAR;
 use parts::Parts;
 use time::Time;

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::InvalidSetting;
+use super::invalid::InvalidSetting;
 
 /// A JSON object whose fields are taken one by one.
 pub(crate) struct Fields {

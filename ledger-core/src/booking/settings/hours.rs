@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::booking::interval::{Interval, Spans};
 use crate::booking::local::{first_instant, last_instant};
-use crate::settings::InvalidSetting;
 use crate::settings::fields::{Field, Fields};
+use crate::settings::invalid::InvalidSetting;
 
 /// Minutes of a day on the clock.
 const DAY: u16 = 24 * 60;
@@ -172,7 +172,7 @@ impl Hours {
 }
 
 /// The local dates whose openings can touch a range.
-pub(in crate::booking) fn dates(zone: Tz, range: Interval) -> impl Iterator<Item = NaiveDate> {
+pub(crate) fn dates(zone: Tz, range: Interval) -> impl Iterator<Item = NaiveDate> {
     let date = |at: DateTime<Utc>| crate::booking::local::date(zone, at);
     let first = date(range.start()).checked_sub_days(Days::new(2)).unwrap_or(NaiveDate::MIN);
     let last = date(range.end());

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::hours::Hours;
 use crate::booking::ResourceId;
 use crate::personal::{Personal, ResourceNames};
-use crate::settings::InvalidSetting;
 use crate::settings::fields::{Field, Fields};
+use crate::settings::invalid::InvalidSetting;
 
 /// Maximum number of resources.
 pub const MAX_RESOURCES: usize = 100;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::MAX_MINUTES;
-use crate::settings::InvalidSetting;
 use crate::settings::fields::Fields;
+use crate::settings::invalid::InvalidSetting;
 
 /// What a closure must not overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

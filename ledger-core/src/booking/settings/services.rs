@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::MAX_MINUTES;
 use crate::booking::{ResourceId, ServiceId};
-use crate::settings::InvalidSetting;
 use crate::settings::fields::{Field, Fields};
+use crate::settings::invalid::InvalidSetting;
 
 /// Description of an id, for faults.
 pub(super) const ID: &str = "an id of 1 to 40 lower-case letters, digits, - and _";

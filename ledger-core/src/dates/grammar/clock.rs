@@ -4,7 +4,8 @@ use chrono::{NaiveTime, TimeDelta};
 
 use super::super::cursor::Cursor;
 use super::super::item::{Clock, Hint, Item, Meridiem, Wish};
-use super::super::{Question, Refusal};
+use super::super::outcome::{Question, Refusal};
+use super::super::words::TIME_PREPOSITIONS;
 use super::day;
 
 const PAST: &[&str] = &["past", "after"];
@@ -233,7 +234,7 @@ fn whole_hour(cursor: &mut Cursor, is_bare_hour: bool) -> Option<Clock> {
 /// "From 2 to 3 pm", "10:00-11:00"; a wish if it may be one.
 pub(super) fn range(cursor: &mut Cursor) -> Option<Vec<Item>> {
     let is_announced = cursor.word("from").is_some();
-    let _ = cursor.any(super::TIME_PREPOSITIONS);
+    let _ = cursor.any(TIME_PREPOSITIONS);
     let before = cursor.position();
     let is_count = cursor.looks_at(minutes_before_hour);
     let is_start_precise = cursor.looks_at(with_minutes);
@@ -338,7 +339,7 @@ pub(super) fn meridiem(cursor: &mut Cursor) -> Option<Meridiem> {
 
 /// Returns the time of an hour, a minute and what was said about the half of the day.
 /// `is_24_hour`: the hour was written as one of the 24-hour clock.
-pub(in super::super) fn made(
+pub(crate) fn made(
     hour: u64,
     is_24_hour: bool,
     minute: u64,

@@ -1,9 +1,10 @@
 //! Days by name: today, weekdays, parts of a day, and periods without a day.
 
 use super::super::cursor::Cursor;
+use super::super::item::Unit;
 use super::super::item::{Day, DayPart, Item, Which};
+use super::super::outcome::Question;
 use super::super::words::TOMORROW;
-use super::super::{Question, item::Unit};
 use super::{month, relative};
 
 const PERIODS: &[&str] = &["week", "month", "year", "weekend"];

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use super::super::Refusal;
 use super::super::cursor::Cursor;
 use super::super::item::{Clock, Day, Hint, Item, Numeric, Zone};
+use super::super::outcome::Refusal;
 use super::super::token::Number;
 use super::clock;
 

@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-use super::super::Refusal;
 use super::super::cursor::Cursor;
 use super::super::item::{Clock, Day, Item, Zone};
+use super::super::outcome::Refusal;
 use super::super::zones;
 use super::numeric;
 

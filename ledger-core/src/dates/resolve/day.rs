@@ -3,12 +3,12 @@
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Weekday};
 
 use super::super::item::{Day, MonthRef, Numeric, Unit, Which};
-use super::super::{Question, Refusal};
+use super::super::outcome::{Question, Refusal};
 use super::parts::Parts;
 use super::{Choice, Now};
 
 /// A day without a year that is further away is asked for its year.
-pub(in super::super) const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
+pub(crate) const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
 
 /// Years without the day that are passed over; eight years have at least one leap day.
 const MAX_YEARS: i32 = 8;

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::grammar::made;
 use super::super::item::{Clock, Day, DayPart, Hint, Item, Numeric, Wish, Zone};
+use super::super::outcome::{Question, Refusal};
 use super::super::words::Holiday;
-use super::super::{Question, Refusal};
 
 /// The items of a phrase by kind. Several days or clocks must agree, unless they are alternatives.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use chrono::{NaiveTime, TimeDelta, Timelike};
 
 use super::super::item::{Clock, DayPart, Meridiem};
-use super::super::{Question, Refusal};
+use super::super::outcome::{Question, Refusal};
 use super::parts::Parts;
 use super::{Choice, Now, day, is_exact};
 
