@@ -1,21 +1,32 @@
 //! `PUT /v1/settings/{name}`: sets a setting.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ledger_core::settings::{InvalidSetting, Setting};
 use ledger_core::tenant::TenantCommand;
+use serde_json::Value;
 
-use super::{PlanSetting, setting_name};
+use super::{PathSetting, PlanSetting};
 use crate::api::tenant::refused;
 use crate::api::words::SettingWord;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    ReplaceSetting {
+        id: "replace_setting",
+        action: "settings.replace",
+        access: Admin,
+        audit: Administers,
+    }
+}
 
 /// Sets a setting of the tenant. The value is replaced as a whole: an absent field gets its default.
 ///
@@ -23,7 +34,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 `setting-not-found` for an unknown name, with the known ones; 422 for an unknown or malformed field,
 /// named in the answer; 403 `tenant-not-active` for a frozen tenant.
 #[utoipa::path(
-    put, path = "/v1/settings/{name}", operation_id = "replace_setting", tag = "operations", security(("api_key" = [])),
+    put, path = "/v1/settings/{name}", tag = "operations",
     params(("name" = SettingWord, Path, description = "The setting")),
     request_body(content = PlanSetting, content_type = "application/json"),
     responses(
@@ -40,23 +51,19 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.settings.replace", skip_all)]
 pub async fn handler(
+    caller: Authorized<ReplaceSetting>,
     State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
+    PathSetting(name): PathSetting,
     _: NoQuery,
-    body: Body,
+    JsonBody(fields): JsonBody<BTreeMap<String, Value>>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "settings.replace").await?;
-    let name = setting_name(&name)?;
-    let fields = BodyFields::read(body).await?.into_values();
     let setting = Setting::parse(name, fields).map_err(invalid)?;
-    let command = match setting {
-        Setting::Plan(limits) => TenantCommand::SetPlan(limits),
-    };
+    let Setting::Plan(limits) = setting;
+    let command = TenantCommand::SetPlan(limits);
     let changed = app.store.administer_tenant(&caller.actor(), caller.tenant_id(), &command).await;
     let changed = changed.map_err(refused)?;
     tracing::info!(name = name.as_str(), "setting.replaced");
-    Ok(with_write_position(Json(setting.to_json()).into_response(), changed.position))
+    Ok(with_write_position(Json(PlanSetting::from(limits)).into_response(), changed.position))
 }
 
 fn invalid(invalid: InvalidSetting) -> ApiError {
