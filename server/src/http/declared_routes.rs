@@ -36,16 +36,11 @@ declared!(A, B, C);
 declared!(A, B, C, D);
 declared!(A, B, C, D, E);
 
-/// Routes with a declared operation each.
+/// Routes with a declared operation each. `declared_routes!` fills a table.
+#[derive(Default)]
 pub struct DeclaredRoutes(OpenApiRouter<App>);
 
 impl DeclaredRoutes {
-    /// Creates an empty table. `declared_routes!` fills one.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(OpenApiRouter::new())
-    }
-
     /// Adds the route of a handler. `routes` are those that `routes!` makes of this handler. The id, the
     /// required scope and the audit kind in the OpenAPI document are those of the operation.
     #[must_use]
@@ -76,7 +71,7 @@ impl DeclaredRoutes {
 /// Makes a table of the routes of these handlers.
 macro_rules! declared_routes {
     ($($module:ident $(:: $part:ident)*),* $(,)?) => {
-        $crate::http::declared_routes::DeclaredRoutes::new()
+        $crate::http::declared_routes::DeclaredRoutes::default()
             $(.route($module $(:: $part)*, utoipa_axum::routes!($module $(:: $part)*)))*
     };
 }

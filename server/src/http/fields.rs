@@ -31,12 +31,34 @@ pub fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Er
     text.map(|text| checked(text).map_err(D::Error::custom)).transpose()
 }
 
-/// Deserializes a short text that can be reset: the inner `None` is a `null`. An absent field is the default.
-///
-/// # Errors
-/// Those of [`text`].
-pub fn change<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
-    text(field).map(Some)
+/// A change of a short text. An absent field is the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Change {
+    /// The field is absent: the text stays.
+    #[default]
+    Keep,
+    /// The field is null: the text is removed.
+    Remove,
+    /// The new text.
+    Set(String),
+}
+
+impl Change {
+    /// Returns `None` for no change, and the inner `None` for a removal.
+    #[must_use]
+    pub fn into_option(self) -> Option<Option<String>> {
+        match self {
+            Self::Keep => None,
+            Self::Remove => Some(None),
+            Self::Set(text) => Some(Some(text)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        Ok(text(field)?.map_or(Self::Remove, Self::Set))
+    }
 }
 
 /// Deserializes an optional list of distinct texts.

@@ -70,7 +70,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::http::fields;
+    use crate::http::fields::{self, Change};
 
     /// A request with a field of each form.
     #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -78,8 +78,8 @@ mod tests {
     struct Sample {
         #[serde(default, deserialize_with = "fields::text")]
         name: Option<String>,
-        #[serde(default, deserialize_with = "fields::change")]
-        alias: Option<Option<String>>,
+        #[serde(default)]
+        alias: Change,
         #[serde(default, deserialize_with = "fields::texts")]
         list: Option<Vec<String>>,
         #[serde(default, deserialize_with = "fields::flag")]
@@ -119,10 +119,10 @@ mod tests {
     fn null_counts_as_absent_except_where_it_resets() {
         let nulls = r#"{"name":null,"list":null,"flag":null,"time":null,"id":null,"other":null}"#;
         assert_eq!(sample(nulls).expect("a request"), Sample::default());
-        assert_eq!(sample("{}").expect("a request").alias, None);
-        assert_eq!(sample(r#"{"alias":null}"#).expect("a request").alias, Some(None));
+        assert_eq!(sample("{}").expect("a request").alias, Change::Keep);
+        assert_eq!(sample(r#"{"alias":null}"#).expect("a request").alias, Change::Remove);
         let set = sample(r#"{"alias":"x"}"#).expect("a request").alias;
-        assert_eq!(set, Some(Some("x".to_owned())));
+        assert_eq!(set, Change::Set("x".to_owned()));
     }
 
     #[test]

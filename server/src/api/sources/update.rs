@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
-use crate::http::fields;
+use crate::http::fields::{self, Change};
 use crate::http::json_body::JsonBody;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
@@ -21,16 +21,16 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub struct SourceChanges {
     /// Name of the source; must not be a person's name. Null removes the name.
-    #[serde(default, deserialize_with = "fields::change")]
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
-    name: Option<Option<String>>,
+    name: Change,
     /// True to record streaming telemetry too, which the end-of-call report repeats.
     #[serde(default, deserialize_with = "fields::flag")]
     record_all: Option<bool>,
     /// Assistant to return when the platform requests one for a call; null for none.
-    #[serde(default, deserialize_with = "fields::change")]
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
-    assistant_id: Option<Option<String>>,
+    assistant_id: Change,
 }
 
 operation! {
@@ -71,9 +71,10 @@ pub async fn handler(
     State(app): State<App>,
     PathId(source_id): PathId,
     _: NoQuery,
-    JsonBody(changes): JsonBody<SourceChanges>,
+    JsonBody(request): JsonBody<SourceChanges>,
 ) -> Result<Response, ApiError> {
-    let SourceChanges { name, record_all, assistant_id } = changes;
+    let SourceChanges { name, record_all, assistant_id } = request;
+    let (name, assistant_id) = (name.into_option(), assistant_id.into_option());
     let patch = SourcePatch { name, record_all, assistant_id };
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);

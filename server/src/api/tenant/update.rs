@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{TenantView, not_found, refused};
 use crate::app::App;
-use crate::http::fields;
+use crate::http::fields::{self, Change};
 use crate::http::json_body::JsonBody;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
@@ -28,9 +28,9 @@ pub struct TenantChanges {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// ISO 3166-1 alpha-2 country of national phone numbers from now on; null for none.
-    #[serde(default, deserialize_with = "fields::change")]
+    #[serde(default)]
     #[schema(min_length = 2, max_length = 2, value_type = Option<String>)]
-    country: Option<Option<String>>,
+    country: Change,
 }
 
 operation! {
@@ -65,10 +65,10 @@ pub async fn handler(
     caller: Authorized<UpdateTenant>,
     State(app): State<App>,
     _: NoQuery,
-    JsonBody(changes): JsonBody<TenantChanges>,
+    JsonBody(request): JsonBody<TenantChanges>,
 ) -> Result<Response, ApiError> {
-    let country = changes.country.map(Option::unwrap_or_default);
-    let patch = TenantPatch::new(changes.name, country)
+    let country = request.country.into_option().map(Option::unwrap_or_default);
+    let patch = TenantPatch::new(request.name, country)
         .map_err(|invalid| ApiError::field(invalid.field, invalid.detail))?;
     let tenant_id = caller.tenant_id();
     let command = TenantCommand::Update(patch);
