@@ -1,5 +1,5 @@
-//! The `/v1` API, and the read-only part of Vapi's API. Each endpoint has its own file, and each handler
-//! names the scope it requires.
+//! The `/v1` API, and the read-only part of Vapi's API. Each endpoint has its own file, which
+//! declares its operation: id, required scope and audit kind (`http/operation.rs`).
 
 pub mod agents;
 pub mod analytics;
@@ -18,48 +18,50 @@ pub mod webhook_counts;
 pub mod webhook_metrics;
 pub mod words;
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-use crate::app::App;
+use crate::http::declared_routes::{DeclaredRoutes, declared_routes};
 
 /// Routes of `/v1` and of the Vapi API.
-pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(agents::handler))
-        .routes(routes!(analytics::breakdown::handler))
-        .routes(routes!(analytics::funnel::handler))
-        .routes(routes!(analytics::summary::handler))
-        .routes(routes!(analytics::timeseries::handler))
-        .routes(routes!(calls::list::handler))
-        .routes(routes!(calls::show::handler))
-        .routes(routes!(calls::events::handler))
-        .routes(routes!(parked::list::handler))
-        .routes(routes!(parked::retry::handler))
-        .routes(routes!(parked::drop::handler))
-        .routes(routes!(quarantine::list::handler))
-        .routes(routes!(quarantine::replay::handler))
-        .routes(routes!(sources::list::handler, sources::create::handler))
-        .routes(routes!(sources::update::handler))
-        .routes(routes!(sources::rotate_secret::handler))
-        .routes(routes!(sources::disable::handler))
-        .routes(routes!(sources::enable::handler))
-        .routes(routes!(keys::list::handler, keys::create::handler))
-        .routes(routes!(keys::revoke::handler))
-        .routes(routes!(deliveries::incoming::handler))
-        .routes(routes!(webhook_metrics::queue_health::handler))
-        .routes(routes!(webhook_metrics::delivery_stats::handler))
-        .routes(routes!(webhook_metrics::recent_failures::handler))
-        .routes(routes!(webhook_metrics::dead_letter_queue::handler))
-        .routes(routes!(webhook_metrics::retry_failed::handler))
-        .routes(routes!(read_models::list::handler))
-        .routes(routes!(read_models::diff::handler))
-        .routes(routes!(read_models::rebuild::handler))
-        .routes(routes!(read_models::promote::handler))
-        .routes(routes!(read_models::rollback::handler))
-        .routes(routes!(read_models::cancel::handler))
-        .routes(routes!(usage::handler))
-        .routes(routes!(tenant::show::handler, tenant::update::handler))
-        .routes(routes!(settings::show::handler, settings::replace::handler))
-        .merge(vapi::routes())
+pub fn routes() -> DeclaredRoutes {
+    let routes = declared_routes![
+        agents::handler,
+        analytics::breakdown::handler,
+        analytics::funnel::handler,
+        analytics::summary::handler,
+        analytics::timeseries::handler,
+        calls::list::handler,
+        calls::show::handler,
+        calls::events::handler,
+        parked::list::handler,
+        parked::retry::handler,
+        parked::drop::handler,
+        quarantine::list::handler,
+        quarantine::replay::handler,
+        sources::list::handler,
+        sources::create::handler,
+        sources::update::handler,
+        sources::rotate_secret::handler,
+        sources::disable::handler,
+        sources::enable::handler,
+        keys::list::handler,
+        keys::create::handler,
+        keys::revoke::handler,
+        deliveries::incoming::handler,
+        webhook_metrics::queue_health::handler,
+        webhook_metrics::delivery_stats::handler,
+        webhook_metrics::recent_failures::handler,
+        webhook_metrics::dead_letter_queue::handler,
+        webhook_metrics::retry_failed::handler,
+        read_models::list::handler,
+        read_models::diff::handler,
+        read_models::rebuild::handler,
+        read_models::promote::handler,
+        read_models::rollback::handler,
+        read_models::cancel::handler,
+        usage::handler,
+        tenant::show::handler,
+        tenant::update::handler,
+        settings::show::handler,
+        settings::replace::handler,
+    ];
+    routes.merge(vapi::routes())
 }

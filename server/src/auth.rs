@@ -6,7 +6,6 @@ pub mod lookups;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use ledger_app::system::fresh_secret;
@@ -27,9 +26,12 @@ pub use ledger_app::api_key::{key_of, new_key, tenant_of_key};
 pub use ledger_core::scope::Scope;
 pub use lookups::LookupLimiter;
 
-/// The authenticated caller of a request.
+/// The authenticated caller of a request. Handlers get it with the operation it is authorized for
+/// (`http::operation::Authorized`).
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// Name of the operation in audit events, such as `keys.create`.
+    pub action: &'static str,
     /// The API key, valid at the start of the request.
     pub key: ApiKey,
     /// The server's id of the request, also recorded in the audit events.
@@ -42,6 +44,39 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Identifies the key of a request. The tenant of the key may be in any state, and the caller has no reader
+    /// permit yet.
+    ///
+    /// # Errors
+    /// 401 `unauthorized` without a valid key.
+    pub(crate) async fn identify(
+        parts: &Parts,
+        app: &App,
+        action: &'static str,
+    ) -> Result<Self, ApiError> {
+        let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
+        let key = bearer(&parts.headers).ok_or_else(unauthorized)?;
+        let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
+        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+            place.prove();
+        }
+        let command = parts.extensions.get::<RunningCommand>().cloned();
+        Ok(Self { action, key, request_id, read_permit: ReadPermit::default(), command })
+    }
+
+    /// Rejects the keys of a closed tenant, then waits for a reader permit.
+    ///
+    /// # Errors
+    /// 403 `tenant-closed`; 503 if no permit becomes free in time.
+    pub(crate) async fn admit(&mut self, app: &App) -> Result<(), ApiError> {
+        if self.key.is_tenant_closed {
+            let detail = "this tenant is closed: its keys open nothing";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "tenant-closed", detail));
+        }
+        self.read_permit = app.read_admission.acquire(self.tenant_id()).await?;
+        Ok(())
+    }
+
     /// The tenant of the key. All data of the request is read as this tenant.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
@@ -78,7 +113,7 @@ impl Caller {
     ///
     /// # Errors
     /// 403 `scope-missing`.
-    pub async fn require(
+    pub(crate) async fn require(
         &self,
         app: &App,
         scope: Scope,
@@ -96,16 +131,12 @@ impl Caller {
     ///
     /// # Errors
     /// 403 `installation-key-required`.
-    pub async fn require_installation(
-        &self,
-        app: &App,
-        action: &'static str,
-    ) -> Result<(), ApiError> {
+    pub async fn require_installation(&self, app: &App) -> Result<(), ApiError> {
         if self.tenant_scope().is_none() {
             return Ok(());
         }
         let detail = "this changes what every tenant sees: it needs a key of the installation";
-        Err(self.deny(app, action, "installation-key-required", detail.to_owned()).await)
+        Err(self.deny(app, self.action, "installation-key-required", detail.to_owned()).await)
     }
 
     /// Requires that the key itself has each of these scopes, because a key may only grant scopes it has. A
@@ -113,16 +144,11 @@ impl Caller {
     ///
     /// # Errors
     /// 403 `scope-missing`.
-    pub async fn require_to_grant(
-        &self,
-        app: &App,
-        scopes: &[Scope],
-        action: &'static str,
-    ) -> Result<(), ApiError> {
+    pub async fn require_to_grant(&self, app: &App, scopes: &[Scope]) -> Result<(), ApiError> {
         let Some(lacking) = scopes.iter().find(|scope| !self.has(**scope)) else { return Ok(()) };
         let detail =
             format!("a key grants only scopes that it has itself, and this one lacks {lacking}");
-        Err(self.deny(app, action, "scope-missing", detail).await)
+        Err(self.deny(app, self.action, "scope-missing", detail).await)
     }
 
     /// The tenant of which the key may revoke credentials; `None` means every tenant, for a key of the
@@ -195,42 +221,6 @@ impl Caller {
                 tracing::error!(error = %error, "audit.failed");
                 ApiError::unavailable("audit-unavailable", "personal data is not shown unaudited")
             })
-    }
-}
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    /// Rejects the keys of a closed tenant with 403, then waits for a reader permit; see [`RevocationCaller`] for
-    /// the exception.
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let RevocationCaller(mut caller) = RevocationCaller::from_request_parts(parts, app).await?;
-        if caller.key.is_tenant_closed {
-            let detail = "this tenant is closed: its keys open nothing";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "tenant-closed", detail));
-        }
-        caller.read_permit = app.read_admission.acquire(caller.tenant_id()).await?;
-        Ok(caller)
-    }
-}
-
-/// The caller of a request that revokes a credential. The tenant may be in any state, and the request needs
-/// no reader permit, so revocation works under load too.
-#[derive(Debug, Clone)]
-pub struct RevocationCaller(pub Caller);
-
-impl FromRequestParts<App> for RevocationCaller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let request_id = parts.extensions.get::<RequestId>().map_or(Uuid::nil(), |id| id.0);
-        let key = bearer(&parts.headers).ok_or_else(unauthorized)?;
-        let key = app.find_key(key).await?.ok_or_else(unauthorized)?;
-        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
-            place.prove();
-        }
-        let command = parts.extensions.get::<RunningCommand>().cloned();
-        Ok(Self(Caller { key, request_id, read_permit: ReadPermit::default(), command }))
     }
 }
 

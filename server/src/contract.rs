@@ -2,13 +2,14 @@
 //! linters accept it (`docs/decisions/0024-clients.md`).
 
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, RefOr, Required};
 
 use crate::api::words;
+use crate::http::declared_routes::operations;
 use crate::idempotency::MAX_KEY;
 
 #[derive(OpenApi)]
@@ -96,11 +97,6 @@ fn add_idempotency_key(operation: &mut Operation) {
             problem
         });
     }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().flatten()
 }
 
 fn complete(operation: &mut Operation) {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use crate::app::App;
 use crate::auth::bearer;
 use crate::http::body::read_body;
-use crate::http::fields::{MAX_BODY, TIMEOUT};
+use crate::http::json_body::{MAX_BODY, TIMEOUT};
 use crate::problem::ApiError;
 use crate::system::{derived_secret, fresh_seed};
 

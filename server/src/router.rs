@@ -34,7 +34,7 @@ const UNREAD: &str = "unread";
 pub fn router_and_openapi() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
         .merge(ingest::routes())
-        .merge(api::routes())
+        .merge(api::routes().into_router())
         .merge(ops::routes())
         .split_for_parts();
     (routes, contract::completed(document))
@@ -56,7 +56,7 @@ fn routes_for(operations: Operations) -> (Router<App>, utoipa::openapi::OpenApi)
         Operations::SeparateAddress => {
             let (routes, document) = OpenApiRouter::with_openapi(contract::declared())
                 .merge(ingest::routes())
-                .merge(api::routes())
+                .merge(api::routes().into_router())
                 .merge(ops::public_routes())
                 .split_for_parts();
             (routes, contract::completed(document))

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::analytics::{AnalyticsRequest, CostView, SumParams};
 use super::words::AgentKind;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
@@ -98,12 +98,16 @@ impl Agent {
     }
 }
 
+operation! {
+    ListAgents { id: "list_agents", action: "agents.list", access: Read, audit: ReadsFacts }
+}
+
 /// Lists the agents with their call sums.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/agents", operation_id = "list_agents", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/agents", tag = "analytics",
     params(SumParams),
     responses(
         (status = 200, body = Agents),
@@ -116,11 +120,10 @@ impl Agent {
 )]
 #[tracing::instrument(name = "api.agents", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<ListAgents>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "agents.list").await?;
     let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
     params.reject_unknown()?;
 

@@ -86,12 +86,7 @@ impl From<VersionError> for ApiError {
 ///
 /// A tenant's key reaches only a rebuild of its own rows. For a key of the installation, a rebuild of all
 /// tenants precedes that of a single tenant.
-async fn changeable_rebuild(
-    app: &App,
-    caller: &Caller,
-    name: &str,
-    action: &'static str,
-) -> Result<Version, ApiError> {
+async fn changeable_rebuild(app: &App, caller: &Caller, name: &str) -> Result<Version, ApiError> {
     let mut conn = app.store.projector().acquire().await?;
     let own = versions::building_of(&mut conn, name, caller.tenant_scope()).await?;
     let building = match own {
@@ -101,23 +96,20 @@ async fn changeable_rebuild(
     drop(conn);
     let is_own = building.as_ref().is_some_and(|version| version.only == caller.tenant_scope());
     if !is_own {
-        caller.require_installation(app, action).await?;
+        caller.require_installation(app).await?;
     }
     building.ok_or_else(|| VersionError::NoneBuilding { name: name.to_owned() }.into())
 }
 
-/// Parses a tenant id that the key may name.
+/// Checks that the key may name the tenant, and returns its id.
 ///
 /// # Errors
-/// 404 `tenant-not-found`, also for a tenant outside the key's scope; 422 for a malformed id.
+/// 404 `tenant-not-found`, also for a tenant outside the key's scope.
 pub(super) async fn named_tenant(
     app: &App,
     caller: &Caller,
-    text: &str,
+    tenant_id: TenantId,
 ) -> Result<TenantId, ApiError> {
-    let tenant_id =
-        Uuid::try_parse(text).map_err(|_| ApiError::field("tenant_id", "it is not an id"))?;
-    let tenant_id = TenantId(tenant_id);
     let is_known = match caller.tenant_scope() {
         Some(own) => own == tenant_id,
         None => app.store.tenants().await?.iter().any(|known| known.tenant_id == tenant_id),

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::analytics::{CostView, parse_is_test};
 use super::words::{LimitLevel, PlanLimitName, TestCalls};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
 use crate::http::consistency::begin_analytics_read;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::http::times::is_rfc3339;
@@ -95,12 +95,16 @@ pub struct WarningView {
     allowed: i64,
 }
 
+operation! {
+    GetUsage { id: "get_usage", action: "usage.show", access: Read, audit: ReadsFacts }
+}
+
 /// Returns the usage of a billing month and the plan's limits.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/usage", operation_id = "get_usage", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/usage", tag = "analytics",
     params(
         ("month" = Option<String>, Query, pattern = "^([0-9]{4}-(0[1-9]|1[0-2]))?$", description = "The month, such as 2026-11; the current one in the tenant's time zone when nothing is said"),
         ("is_test" = Option<TestCalls>, Query, description = "true: only calls marked as tests; false: none of them, as when nothing is said; any: both"),
@@ -116,11 +120,10 @@ pub struct WarningView {
 )]
 #[tracing::instrument(name = "api.usage", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetUsage>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "usage.show").await?;
     let month = params.optional("month")?.map(|month| parse_month(&month)).transpose()?;
     let is_test = parse_is_test(&mut params)?;
     let min_position = params.number("min_position")?;

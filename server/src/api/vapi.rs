@@ -14,15 +14,9 @@ pub mod show;
 mod time;
 pub mod view;
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-use crate::app::App;
+use crate::http::declared_routes::{DeclaredRoutes, declared_routes};
 
 /// Routes of the Vapi API.
-pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(list::handler))
-        .routes(routes!(show::handler))
-        .routes(routes!(analytics::handler))
+pub fn routes() -> DeclaredRoutes {
+    declared_routes![list::handler, show::handler, analytics::handler]
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-/// The required scope of each route. A route without an entry fails the tests.
+/// The required scope of each route, which its declaration must equal. A route without an entry fails the tests.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/agents", "read"),
     ("get", "/v1/analytics/breakdown", "read"),
@@ -115,6 +115,7 @@ fn route(method: &str, template: &str, operation: &Value) -> Route {
         panic!("{method} {template} is new: say in tests/it/tenancy/routes.rs how it is called");
     };
     assert_eq!(operation["security"], serde_json::json!([{ "api_key": [] }]), "{template}");
+    assert_eq!(operation["x-required-scope"], *scope, "{template}");
     Route {
         method: method.to_uppercase().parse().expect("a method"),
         template: template.to_owned(),

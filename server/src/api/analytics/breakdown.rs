@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams};
 use crate::api::words::BreakdownBy;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
@@ -122,12 +122,21 @@ impl BreakdownGroup {
     }
 }
 
+operation! {
+    GetAnalyticsBreakdown {
+        id: "get_analytics_breakdown",
+        action: "analytics.breakdown",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns call sums by one dimension.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/analytics/breakdown", operation_id = "get_analytics_breakdown", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/breakdown", tag = "analytics",
     params(
         ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
         SumParams,
@@ -143,11 +152,10 @@ impl BreakdownGroup {
 )]
 #[tracing::instrument(name = "api.analytics.breakdown", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetAnalyticsBreakdown>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "analytics.breakdown").await?;
     let by = By::take(&mut params)?;
     let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
     params.reject_unknown()?;

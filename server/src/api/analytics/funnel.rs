@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{AnalyticsRequest, SumParams};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
@@ -39,12 +39,21 @@ pub struct FunnelStage {
     rate: Option<f64>,
 }
 
+operation! {
+    GetAnalyticsFunnel {
+        id: "get_analytics_funnel",
+        action: "analytics.funnel",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns how many calls reached each stage.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/analytics/funnel", operation_id = "get_analytics_funnel", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/funnel", tag = "analytics",
     params(SumParams),
     responses(
         (status = 200, body = Funnel),
@@ -57,11 +66,10 @@ pub struct FunnelStage {
 )]
 #[tracing::instrument(name = "api.analytics.funnel", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetAnalyticsFunnel>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "analytics.funnel").await?;
     let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
     params.reject_unknown()?;
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams, minutes};
 use crate::api::words::ComparedWith;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
@@ -121,12 +121,21 @@ impl CallFigures {
     }
 }
 
+operation! {
+    GetAnalyticsSummary {
+        id: "get_analytics_summary",
+        action: "analytics.summary",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns totals and averages over the calls of a range.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/analytics/summary", operation_id = "get_analytics_summary", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/summary", tag = "analytics",
     params(
         SumParams,
         ("compare" = Option<ComparedWith>, Query, description = "previous: the same of the range before as well"),
@@ -142,11 +151,10 @@ impl CallFigures {
 )]
 #[tracing::instrument(name = "api.analytics.summary", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetAnalyticsSummary>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "analytics.summary").await?;
     let compare = params.one_of("compare", &["previous"])?;
     let request = AnalyticsRequest::take(&app, &caller, &mut params).await?;
     params.reject_unknown()?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{AnalyticsRequest, CostView, SumParams};
 use crate::api::words::{SeriesGroup, SeriesInterval};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
@@ -57,12 +57,21 @@ pub struct SeriesPoint {
     booked: i64,
 }
 
+operation! {
+    GetAnalyticsTimeseries {
+        id: "get_analytics_timeseries",
+        action: "analytics.timeseries",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns call sums for each interval of a range.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/analytics/timeseries", operation_id = "get_analytics_timeseries", tag = "analytics", security(("api_key" = [])),
+    get, path = "/v1/analytics/timeseries", tag = "analytics",
     params(
         SumParams,
         ("interval" = Option<SeriesInterval>, Query, description = "hour, day (as when nothing is said), week (from Monday) or month; at most 10,000 of them"),
@@ -79,11 +88,10 @@ pub struct SeriesPoint {
 )]
 #[tracing::instrument(name = "api.analytics.timeseries", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetAnalyticsTimeseries>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "analytics.timeseries").await?;
     let interval = params.one_of("interval", &Interval::NAMES)?;
     let interval = interval.and_then(|name| name.parse().ok()).unwrap_or(Interval::Day);
     let group_by = parse_group_by(&mut params)?;

@@ -14,9 +14,10 @@ use uuid::Uuid;
 use super::personal::{OpenedEvent, OpenedEvents, open_events, read_within_budget};
 use super::show::not_found;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::{next_cursor, page_params};
 use crate::http::params::{Params, PathId};
 use crate::http::response::opened_page;
 use crate::problem::{ApiError, Problem};
@@ -59,12 +60,21 @@ pub struct EventView {
     personal: Option<OpenedEvent>,
 }
 
+operation! {
+    ListCallEvents {
+        id: "list_call_events",
+        action: "calls.events",
+        access: Read,
+        audit: ReadsPersonalData,
+    }
+}
+
 /// Lists the recorded events of a call, oldest first.
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/v1/calls/{call_id}/events", operation_id = "list_call_events", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls/{call_id}/events", tag = "calls",
     params(
         ("call_id" = String, Path, description = "The call"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
@@ -82,22 +92,19 @@ pub struct EventView {
 )]
 #[tracing::instrument(name = "api.calls.events", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<ListCallEvents>,
     State(app): State<App>,
     PathId(call_id): PathId,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "calls.events").await?;
-    let limit = params.limit()?;
+    let (limit, after) = page_params(&mut params, |last: &EventCursor| last.v > 0)?;
+    let after = after.map_or(0, |last| last.v);
     let min_position = params.number("min_position")?;
-    let cursor = params.optional("cursor")?;
-    let after = cursor.map(|cursor| decode_cursor(&cursor, |last: &EventCursor| last.v > 0));
-    let after = after.transpose()?.map_or(0, |last| last.v);
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let is_personal = caller.has(Scope::Personal);
-    let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: PAGE };
+    let size = PageSize { rows: limit.rows(), bytes: PAGE };
     let page = read::stream_after(&mut tx, StreamId(call_id), after, size).await?;
     let (mut events, mut has_more) = (page.rows, page.has_more);
     events.retain(|event| event.stream_kind == "call");
@@ -116,7 +123,7 @@ pub async fn handler(
         subjects.sort_unstable();
         subjects.dedup();
         let count = events.len();
-        caller.audit_personal_read(&app, "calls.events", Some(call_id), count, subjects).await?;
+        caller.audit_personal_read(&app, caller.action, Some(call_id), count, subjects).await?;
     }
     let _permit = app.read_budget.open_permit().await;
     let mut opened = OpenedEvents::default();
@@ -126,8 +133,7 @@ pub async fn handler(
         has_more |= opened.events.len() < events.len();
         events.truncate(opened.events.len());
     }
-    let last = events.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&EventCursor { v: last.stream_version }));
+    let next_cursor = next_cursor(&events, has_more, |last| EventCursor { v: last.stream_version });
     let facts: usize = events.iter().map(|event| event.facts.len()).sum();
     let write = || {
         let view = |event: StoredEvent| {

@@ -15,9 +15,10 @@ use super::personal::open_parties;
 use super::view::{CallView, CarrierView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::{next_cursor, page_params};
 use crate::http::params::Params;
 use crate::http::response::{opened_page, with_read_position};
 use crate::http::times::is_rfc3339;
@@ -45,12 +46,16 @@ struct CallCursor {
     c: Uuid,
 }
 
+operation! {
+    ListCalls { id: "list_calls", action: "calls.list", access: Read, audit: ReadsPersonalData }
+}
+
 /// Lists calls that match a filter, newest first.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/calls", operation_id = "list_calls", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls", tag = "calls",
     params(
         ("from" = Option<String>, Query, format = DateTime, description = "Began at or after (RFC 3339)"),
         ("to" = Option<String>, Query, format = DateTime, description = "Began before (RFC 3339), not before `from`"),
@@ -81,23 +86,19 @@ struct CallCursor {
 )]
 #[tracing::instrument(name = "api.calls.list", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<ListCalls>,
     State(app): State<App>,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "calls.list").await?;
-    let limit = params.limit()?;
-    let is_possible = |last: &CallCursor| is_rfc3339(last.s);
-    let cursor =
-        params.optional("cursor")?.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
-    let after = cursor.map(|last| After { started_at: last.s, call_id: last.c });
+    let (limit, after) = page_params(&mut params, |last: &CallCursor| is_rfc3339(last.s))?;
+    let after = after.map(|last| After { started_at: last.s, call_id: last.c });
     let min_position = params.number("min_position")?;
     let search = parse_filter(&app, &caller, &mut params).await?;
     params.reject_unknown()?;
     audit_search(&app, &caller, &search).await?;
 
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
-    let size = PageSize { rows: usize::try_from(limit).expect("at most 200"), bytes: ROWS };
+    let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
     drop(tx);
     let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
@@ -108,10 +109,9 @@ pub async fn handler(
     };
     let open = || page.rows.into_iter().map(StoredCall::open).collect::<Result<Vec<_>, _>>();
     let rows = compute(weight, open).await?;
-    let next_cursor = rows
-        .last()
-        .filter(|_| page.has_more)
-        .map(|last| encode_cursor(&CallCursor { s: last.started_at, c: last.call_id }));
+    let cursor_of =
+        |last: &projections::calls::CallRow| CallCursor { s: last.started_at, c: last.call_id };
+    let next_cursor = next_cursor(&rows, page.has_more, cursor_of);
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
     let parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
@@ -120,7 +120,7 @@ pub async fn handler(
         let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();
         subjects.sort_unstable();
         subjects.dedup();
-        caller.audit_personal_read(&app, "calls.list", None, rows.len(), subjects).await?;
+        caller.audit_personal_read(&app, caller.action, None, rows.len(), subjects).await?;
     }
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
         let carrier = CarrierView::of(caller.tenant_id(), &row.call, row.carrier.as_ref());

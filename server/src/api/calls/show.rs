@@ -23,13 +23,18 @@ use super::view::{
     ToolCallView,
 };
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::{Params, PathId, whole_number};
 use crate::http::response::opened_page;
 use crate::http::times;
 use crate::problem::{ApiError, Problem};
 use crate::read_budget::BUDGET;
+
+operation! {
+    GetCall { id: "get_call", action: "calls.show", access: Read, audit: ReadsPersonalData }
+}
 
 /// Returns a call with its conversation, now or as it was known at an earlier point.
 ///
@@ -39,7 +44,7 @@ use crate::read_budget::BUDGET;
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/v1/calls/{call_id}", operation_id = "get_call", tag = "calls", security(("api_key" = [])),
+    get, path = "/v1/calls/{call_id}", tag = "calls",
     params(
         ("call_id" = String, Path, description = "The call"),
         ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then. A time means the log up to the first event that was recorded later"),
@@ -56,12 +61,11 @@ use crate::read_budget::BUDGET;
 )]
 #[tracing::instrument(name = "api.calls.show", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<GetCall>,
     State(app): State<App>,
     PathId(call_id): PathId,
     mut params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "calls.show").await?;
     let as_of = params.parse("as_of", "a position or an RFC 3339 time")?;
     let min_position = params.number("min_position")?;
     params.reject_unknown()?;
@@ -97,7 +101,7 @@ pub async fn handler(
         subjects.extend(&parties.subjects);
         subjects.sort_unstable();
         subjects.dedup();
-        caller.audit_personal_read(&app, "calls.show", Some(call_id), 1, subjects).await?;
+        caller.audit_personal_read(&app, caller.action, Some(call_id), 1, subjects).await?;
     }
     let customer = Customer::of(&call, &parties, is_personal);
     let _permit = app.read_budget.open_permit().await;

@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use crate::api::words::DeliveryOutcome;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::cursor::encode_cursor;
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::{PageLimit, page_params};
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
@@ -101,6 +102,15 @@ struct QuarantineLogCursor {
     q: QuarantineId,
 }
 
+operation! {
+    ListIncomingDeliveries {
+        id: "list_incoming_deliveries",
+        action: "deliveries.in",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists recent webhooks, newest first.
 ///
 /// A tenant's key lists the recorded webhooks of its log and those refused for a missing or invalid
@@ -114,7 +124,7 @@ struct QuarantineLogCursor {
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/deliveries/in", operation_id = "list_incoming_deliveries", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/deliveries/in", tag = "operations",
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -129,17 +139,21 @@ struct QuarantineLogCursor {
 )]
 #[tracing::instrument(name = "api.deliveries.in", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListIncomingDeliveries>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<DeliveryPage>, ApiError> {
-    caller.require(&app, Scope::Admin, "deliveries.in").await?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    params.reject_unknown()?;
     let page = match caller.tenant_id() {
-        TenantId::INSTALLATION => quarantined(&app, cursor, limit).await?,
-        tenant_id => recorded(&app, tenant_id, cursor, limit).await?,
+        TenantId::INSTALLATION => {
+            let (limit, before) = page_params(&mut params, |_: &QuarantineLogCursor| true)?;
+            params.reject_unknown()?;
+            quarantined(&app, before.map(|last| last.q), limit).await?
+        }
+        tenant_id => {
+            let (limit, before) = page_params(&mut params, |last: &LogCursor| last.p.0 > 0)?;
+            params.reject_unknown()?;
+            recorded(&app, tenant_id, before.map(|last| last.p), limit).await?
+        }
     };
     Ok(Json(page))
 }
@@ -147,14 +161,11 @@ pub async fn handler(
 async fn recorded(
     app: &App,
     tenant_id: TenantId,
-    cursor: Option<String>,
-    limit: i64,
+    before: Option<Position>,
+    limit: PageLimit,
 ) -> Result<DeliveryPage, ApiError> {
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |last: &LogCursor| last.p.0 > 0));
-    let before = before.transpose()?.map(|last| last.p);
     let mut tx = TenantTx::begin(app.store.app(), tenant_id).await?;
-    let limit = usize::try_from(limit).expect("at most 200");
-    let page = deliveries::before(&mut tx, before, limit).await?;
+    let page = deliveries::before(&mut tx, before, limit.rows()).await?;
     let next_cursor = page.next.map(|p| encode_cursor(&LogCursor { p }));
     let data = page.deliveries.into_iter().map(DeliveryView::from).collect();
     Ok(DeliveryPage { data, next_cursor })
@@ -162,18 +173,12 @@ async fn recorded(
 
 async fn quarantined(
     app: &App,
-    cursor: Option<String>,
-    limit: i64,
+    before: Option<QuarantineId>,
+    limit: PageLimit,
 ) -> Result<DeliveryPage, ApiError> {
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &QuarantineLogCursor| true));
-    let before = before.transpose()?.map(|last| last.q);
-    let filter = EntryFilter { is_waiting: None, before, limit: limit + 1 };
+    let filter = EntryFilter { is_waiting: None, before, limit: limit.rows_to_read() };
     let mut entries = app.store.quarantined(TenantId::INSTALLATION, filter).await?;
-    let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
-    entries.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = entries.last().filter(|_| has_more);
-    let next_cursor =
-        last.map(|last| encode_cursor(&QuarantineLogCursor { q: last.quarantine_id }));
+    let next_cursor = limit.cut(&mut entries, |last| QuarantineLogCursor { q: last.quarantine_id });
     let data = entries.into_iter().map(DeliveryView::from).collect();
     Ok(DeliveryPage { data, next_cursor })
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::TenantId;
 use ledger_store::api_keys::NewKey;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -16,7 +16,9 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Caller, Scope, key_of};
-use crate::http::fields::BodyFields;
+use crate::http::fields;
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::http::response::created;
 use crate::problem::{ApiError, Problem};
@@ -24,15 +26,17 @@ use crate::problem::{ApiError, Problem};
 /// Properties of the API key to issue.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct KeyRequest {
     /// Scopes of the key, each once. A key of the installation has `admin` and no other.
+    #[serde(deserialize_with = "scopes")]
     #[schema(min_items = 1, value_type = Vec<ScopeSchema>)]
-    scopes: Vec<String>,
+    scopes: Vec<Scope>,
     /// Name of the key; must not be a person's name.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// Expiry, not later than that of the key that issues it; default: that key's expiry.
+    #[serde(default, deserialize_with = "fields::time")]
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -71,6 +75,10 @@ pub struct CreatedKey {
     expires_at: Option<DateTime<Utc>>,
 }
 
+operation! {
+    CreateKey { id: "create_key", action: "keys.create", access: Admin, audit: Administers }
+}
+
 /// Issues an API key for the caller's tenant.
 ///
 /// A key grants only scopes it has itself, and not beyond its own expiry. A key of the installation issues
@@ -80,7 +88,7 @@ pub struct CreatedKey {
 /// 422 for an unknown or malformed field, named in the answer; 403 `scope-missing` for a scope that the key
 /// lacks; 403 `tenant-not-active` for a frozen or closed tenant.
 #[utoipa::path(
-    post, path = "/v1/keys", operation_id = "create_key", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/keys", tag = "operations",
     request_body(content = KeyRequest, content_type = "application/json"),
     responses(
         (status = 201, body = CreatedKey, headers(("ledger-position" = i64, description = "Where it is recorded; a key of the installation is in no log"))),
@@ -95,26 +103,25 @@ pub struct CreatedKey {
 )]
 #[tracing::instrument(name = "api.keys.create", skip_all)]
 pub async fn handler(
+    caller: Authorized<CreateKey>,
     State(app): State<App>,
-    caller: Caller,
     _: NoQuery,
-    body: Body,
+    JsonBody(request): JsonBody<KeyRequest>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "keys.create").await?;
-    let mut fields = BodyFields::read(body).await?;
-    let scopes = fields.texts("scopes")?.unwrap_or_default();
-    let name = fields.text("name")?;
-    let expires_at = fields.time("expires_at")?;
-    fields.reject_unknown()?;
+    let KeyRequest { scopes: granted, name, expires_at } = request;
     let tenant_id = caller.tenant_id();
-    let granted = check_scopes(tenant_id, &scopes)?;
-    caller.require_to_grant(&app, &granted, "keys.create").await?;
+    if tenant_id == TenantId::INSTALLATION && granted != [Scope::Admin] {
+        let detail = "a key of the installation has scope admin and no other";
+        return Err(ApiError::field("scopes", detail));
+    }
+    caller.require_to_grant(&app, &granted).await?;
     let expires_at = check_end(&caller, expires_at, app.store.clock().now())?;
     let api_key = key_of(tenant_id, &caller.new_secret());
     let actor = caller.actor();
     let new = NewKey { scopes: &granted, name: name.as_deref(), expires_at };
     let (key_id, position) = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await?;
     tracing::info!(%key_id, "key.created");
+    let scopes = granted.iter().map(ToString::to_string).collect();
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))
 }
 
@@ -134,16 +141,12 @@ fn check_end(
     }
 }
 
-fn check_scopes(tenant_id: TenantId, scopes: &[String]) -> Result<Vec<Scope>, ApiError> {
-    let known: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
-    let Some(granted) = known.filter(|known| !known.is_empty()) else {
+/// Deserializes the scopes of a key: at least one, and each once.
+fn scopes<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Scope>, D::Error> {
+    let names = fields::texts(field)?.unwrap_or_default();
+    let known: Option<Vec<Scope>> = names.iter().map(|name| Scope::parse(name)).collect();
+    known.filter(|known| !known.is_empty()).ok_or_else(|| {
         let known: Vec<_> = Scope::ALL.iter().map(|known| known.as_str()).collect();
-        let detail = format!("name at least one of {}, and no other", known.join(", "));
-        return Err(ApiError::field("scopes", detail));
-    };
-    if tenant_id == TenantId::INSTALLATION && granted != [Scope::Admin] {
-        let detail = "a key of the installation has scope admin and no other";
-        return Err(ApiError::field("scopes", detail));
-    }
-    Ok(granted)
+        D::Error::custom(format!("name at least one of {}, and no other", known.join(", ")))
+    })
 }

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
@@ -64,12 +64,16 @@ struct KeyCursor {
     k: KeyId,
 }
 
+operation! {
+    ListKeys { id: "list_keys", action: "keys.list", access: Admin, audit: ReadsFacts }
+}
+
 /// Lists the API keys of the caller's tenant, revoked ones included.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/keys", operation_id = "list_keys", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/keys", tag = "operations",
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -84,21 +88,15 @@ struct KeyCursor {
 )]
 #[tracing::instrument(name = "api.keys.list", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListKeys>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<KeyPage>, ApiError> {
-    caller.require(&app, Scope::Admin, "keys.list").await?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    let before = cursor.map(|cursor| decode_cursor(&cursor, |_: &KeyCursor| true)).transpose()?;
+    let (limit, before) = page_params(&mut params, |_: &KeyCursor| true)?;
     params.reject_unknown()?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let mut keys = api_keys::list(&mut tx, before.map(|last| last.k), limit + 1).await?;
-    let has_more = i64::try_from(keys.len()).is_ok_and(|len| len > limit);
-    keys.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = keys.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&KeyCursor { k: last.key_id }));
+    let mut keys = api_keys::list(&mut tx, before.map(|last| last.k), limit.rows_to_read()).await?;
+    let next_cursor = limit.cut(&mut keys, |last| KeyCursor { k: last.key_id });
     let data = keys.into_iter().map(KeyView::from).collect();
     Ok(Json(KeyPage { data, next_cursor }))
 }

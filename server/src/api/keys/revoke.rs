@@ -8,10 +8,14 @@ use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::Revocation;
 
 use crate::app::App;
-use crate::auth::{RevocationCaller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    RevokeKey { id: "revoke_key", action: "keys.revoke", access: Revocation, audit: Administers }
+}
 
 /// Revokes an API key permanently. Idempotent.
 ///
@@ -24,7 +28,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 `key-not-found`, the same for an unknown key and, unless the caller's key is the installation's, for
 /// another tenant's.
 #[utoipa::path(
-    delete, path = "/v1/keys/{key_id}", operation_id = "revoke_key", tag = "operations", security(("api_key" = [])),
+    delete, path = "/v1/keys/{key_id}", tag = "operations",
     params(("key_id" = String, Path, description = "The key's public name")),
     responses(
         (status = 204, headers(("ledger-position" = i64, description = "Where it is recorded, when it was revoked now; a key of the installation is in no log"))),
@@ -36,12 +40,11 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.keys.revoke", skip_all)]
 pub async fn handler(
+    caller: Authorized<RevokeKey>,
     State(app): State<App>,
-    RevocationCaller(caller): RevocationCaller,
     PathId(key_id): PathId,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "keys.revoke").await?;
     let not_found = || ApiError::not_found("key-not-found", "API key");
     let key_id = KeyId(key_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);

@@ -1,39 +1,51 @@
 //! `POST /v1/parked/{parked_id}/drop`: skips a parked event permanently.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ledger_core::ids::EventId;
+use ledger_core::ids::{EventId, TenantId};
 use projections::parked::{Reason, drop_event, drop_parked};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::DroppedView;
 use crate::api::read_models::named_tenant;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
-use crate::http::params::{Params, PathId};
+use crate::http::fields;
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::{NoQuery, PathId};
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
 /// The reason, and the read model if the path contains an event id.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct DropRequest {
     /// Reason of the drop, in one line of 1 to 200 characters. It is stored readable in the log: no
     /// personal data.
-    #[schema(min_length = 1, max_length = 200)]
-    reason: String,
+    #[serde(deserialize_with = "reason")]
+    #[schema(min_length = 1, max_length = 200, value_type = String)]
+    reason: Reason,
     /// The read model that leaves the event out. With it, the id in the path is that of an event,
     /// otherwise that of a parked entry.
+    #[serde(default, deserialize_with = "fields::text")]
     projection: Option<String>,
     /// The tenant of the event; required with `projection` and a key of the installation. A
     /// tenant's key may name only its own tenant.
+    #[serde(default, deserialize_with = "fields::id")]
     tenant_id: Option<Uuid>,
+}
+
+operation! {
+    DropParkedEvent {
+        id: "drop_parked_event",
+        action: "parked.drop",
+        access: Admin,
+        audit: Changes,
+    }
 }
 
 /// Drops an event from a read model, in every version and for good.
@@ -48,7 +60,7 @@ pub struct DropRequest {
 /// `projection-not-found`, `tenant-not-found`; 409 `event-not-folded` if the read model folds no
 /// events of this kind; 403 `tenant-not-active`; 422 for a field, by name.
 #[utoipa::path(
-    post, path = "/v1/parked/{parked_id}/drop", operation_id = "drop_parked_event", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/parked/{parked_id}/drop", tag = "operations",
     params(("parked_id" = String, Path, description = "The parked entry; with `projection` in the body, the event")),
     request_body = DropRequest,
     responses(
@@ -66,26 +78,17 @@ pub struct DropRequest {
 )]
 #[tracing::instrument(name = "api.parked.drop", skip_all)]
 pub async fn handler(
+    caller: Authorized<DropParkedEvent>,
     State(app): State<App>,
-    caller: Caller,
     PathId(id): PathId,
-    params: Params,
-    body: Body,
+    _: NoQuery,
+    JsonBody(request): JsonBody<DropRequest>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "parked.drop").await?;
-    params.reject_unknown()?;
-    let mut fields = BodyFields::read(body).await?;
-    let reason = fields.text("reason")?;
-    let projection = fields.text("projection")?;
-    let tenant_id = fields.text("tenant_id")?;
-    fields.reject_unknown()?;
-    let reason = reason.as_deref().and_then(Reason::parse);
-    let reason =
-        reason.ok_or_else(|| ApiError::field("reason", "say why, without personal data"))?;
+    let DropRequest { reason, projection, tenant_id } = request;
     let id = id.unwrap_or_default();
     let decision = (&reason, Some((caller.key.key_id, caller.request_id)));
     let only = match tenant_id {
-        Some(text) => Some(named_tenant(&app, &caller, &text).await?),
+        Some(id) => Some(named_tenant(&app, &caller, TenantId(id)).await?),
         None => caller.tenant_scope(),
     };
     let dropped = match projection {
@@ -98,4 +101,9 @@ pub async fn handler(
     };
     let decided = dropped.decided;
     Ok(with_write_position(Json(DroppedView::from(dropped)).into_response(), decided))
+}
+
+fn reason<'de, D: Deserializer<'de>>(field: D) -> Result<Reason, D::Error> {
+    let reason = fields::text(field)?.as_deref().and_then(Reason::parse);
+    reason.ok_or_else(|| D::Error::custom("say why, without personal data"))
 }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
@@ -76,6 +76,15 @@ struct ParkedCursor {
     p: Uuid,
 }
 
+operation! {
+    ListParkedEvents {
+        id: "list_parked_events",
+        action: "parked.list",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists parked events, oldest first.
 ///
 /// A tenant's key lists those of its own log.
@@ -83,7 +92,7 @@ struct ParkedCursor {
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/parked", operation_id = "list_parked_events", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/parked", tag = "operations",
     params(
         ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
@@ -98,25 +107,17 @@ struct ParkedCursor {
 )]
 #[tracing::instrument(name = "api.parked.list", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListParkedEvents>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<ParkedPage>, ApiError> {
-    caller.require(&app, Scope::Admin, "parked.list").await?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    let is_possible = |last: &ParkedCursor| is_rfc3339(last.t);
-    let after = cursor.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
+    let (limit, after) = page_params(&mut params, |last: &ParkedCursor| is_rfc3339(last.t))?;
     params.reject_unknown()?;
-    let after = after.map(|last: ParkedCursor| (last.t, last.p));
-    let mut parked = page(app.store.projector(), caller.tenant_scope(), after, limit + 1).await?;
-    let has_more = parked.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if has_more {
-        parked.pop();
-    }
-    let last = parked.last().filter(|_| has_more);
+    let after = after.map(|last| (last.t, last.p));
+    let mut parked =
+        page(app.store.projector(), caller.tenant_scope(), after, limit.rows_to_read()).await?;
     let next_cursor =
-        last.map(|one| encode_cursor(&ParkedCursor { t: one.parked_at, p: one.parked_id }));
+        limit.cut(&mut parked, |last| ParkedCursor { t: last.parked_at, p: last.parked_id });
     let data = parked.into_iter().map(ParkedView::from).collect();
     Ok(Json(ParkedPage { data, next_cursor }))
 }

@@ -6,16 +6,25 @@ use projections::parked::retry;
 
 use super::OutcomeView;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::params::{Params, PathId};
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    RetryParkedEvent {
+        id: "retry_parked_event",
+        action: "parked.retry",
+        access: Admin,
+        audit: Changes,
+    }
+}
 
 /// Applies a parked event again, and then the events that wait behind it, in order.
 ///
 /// # Errors
 /// 404 `parked-not-found`, for another tenant's too; 409 `projection-schema-mismatch`.
 #[utoipa::path(
-    post, path = "/v1/parked/{parked_id}/retry", operation_id = "retry_parked_event", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/parked/{parked_id}/retry", tag = "operations",
     params(("parked_id" = String, Path, description = "The entry")),
     responses(
         (status = 200, body = OutcomeView),
@@ -29,13 +38,11 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.parked.retry", skip_all)]
 pub async fn handler(
+    caller: Authorized<RetryParkedEvent>,
     State(app): State<App>,
-    caller: Caller,
     PathId(parked_id): PathId,
-    params: Params,
+    _: NoQuery,
 ) -> Result<Json<OutcomeView>, ApiError> {
-    caller.require(&app, Scope::Admin, "parked.retry").await?;
-    params.reject_unknown()?;
     let parked_id = parked_id.unwrap_or_default();
     let is_folded = retry(app.store.projector(), parked_id, caller.tenant_scope()).await?;
     Ok(Json(OutcomeView::new(parked_id, is_folded)))

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::api::words::QuarantineState;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
@@ -69,12 +69,21 @@ struct QuarantineCursor {
     q: QuarantineId,
 }
 
+operation! {
+    ListQuarantine {
+        id: "list_quarantine",
+        action: "quarantine.list",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists messages for which no tenant could be determined. Empty for every key but the installation's own.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/quarantine", tag = "operations",
     params(
         ("state" = Option<String>, Query, description = "waiting or replayed"),
         ("limit" = Option<i64>, Query, description = "1 to 200, default 50"),
@@ -90,28 +99,18 @@ struct QuarantineCursor {
 )]
 #[tracing::instrument(name = "api.quarantine.list", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListQuarantine>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<QuarantinePage>, ApiError> {
-    caller.require(&app, Scope::Admin, "quarantine.list").await?;
     let state = params.one_of("state", &["waiting", "replayed"])?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    let before = cursor
-        .map(|cursor| decode_cursor(&cursor, |_: &QuarantineCursor| true))
-        .transpose()?
-        .map(|last| last.q);
+    let (limit, before) = page_params(&mut params, |_: &QuarantineCursor| true)?;
+    let before = before.map(|last| last.q);
     params.reject_unknown()?;
     let is_waiting = state.map(|state| state == "waiting");
-    let filter = EntryFilter { is_waiting, before, limit: limit + 1 };
+    let filter = EntryFilter { is_waiting, before, limit: limit.rows_to_read() };
     let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
-    let has_more = entries.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if has_more {
-        entries.pop();
-    }
-    let last = entries.last().filter(|_| has_more);
-    let next_cursor = last.map(|entry| encode_cursor(&QuarantineCursor { q: entry.quarantine_id }));
+    let next_cursor = limit.cut(&mut entries, |last| QuarantineCursor { q: last.quarantine_id });
     let data = entries.into_iter().map(EntryView::from).collect();
     Ok(Json(QuarantinePage { data, next_cursor }))
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::api::words::ReplayStatus;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Caller;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::PathId;
 use crate::ingest::{self, Replay};
 use crate::problem::{ApiError, Problem};
@@ -39,13 +40,21 @@ impl From<Replay> for ReplayView {
     }
 }
 
+operation! {
+    ReplayQuarantinedMessage {
+        id: "replay_quarantined_message",
+        action: "quarantine.replay",
+        access: Admin,
+        audit: Changes,
+    }
+}
+
 /// Assigns a message to the tenant with a matching route and records it. Idempotent.
 ///
 /// # Errors
 /// 404 for every key but the installation's own; 409 `no-single-route` while no tenant or several match.
 #[utoipa::path(
-    post, path = "/v1/quarantine/{quarantine_id}/replay", operation_id = "replay_quarantined_message", tag = "operations",
-    security(("api_key" = [])),
+    post, path = "/v1/quarantine/{quarantine_id}/replay", tag = "operations",
     params(("quarantine_id" = String, Path, description = "The entry")),
     responses(
         (status = 200, body = ReplayView),
@@ -58,11 +67,10 @@ impl From<Replay> for ReplayView {
 )]
 #[tracing::instrument(name = "api.quarantine.replay", skip_all)]
 pub async fn handler(
+    caller: Authorized<ReplayQuarantinedMessage>,
     State(app): State<App>,
-    caller: Caller,
     PathId(quarantine_id): PathId,
 ) -> Result<Json<ReplayView>, ApiError> {
-    caller.require(&app, Scope::Admin, "quarantine.replay").await?;
     replay(&app, &caller, quarantine_id).await.map(Json)
 }
 

@@ -6,9 +6,18 @@ use projections::versions;
 
 use super::{PathName, VersionView, changeable_rebuild};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::params::Params;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    CancelProjectionRebuild {
+        id: "cancel_projection_rebuild",
+        action: "projections.cancel",
+        access: Admin,
+        audit: Administers,
+    }
+}
 
 /// Cancels the rebuild and deletes the rows of the new version. A tenant's key may cancel a rebuild of its
 /// own rows.
@@ -16,7 +25,7 @@ use crate::problem::{ApiError, Problem};
 /// # Errors
 /// 403 `installation-key-required`; 404 `projection-not-found`; 409 `rebuild-not-running`.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/cancel", operation_id = "cancel_projection_rebuild", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/cancel", tag = "operations",
     params(("name" = String, Path, description = "The read model")),
     responses(
         (status = 200, body = VersionView),
@@ -30,15 +39,13 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.projections.cancel", skip_all)]
 pub async fn handler(
+    caller: Authorized<CancelProjectionRebuild>,
     State(app): State<App>,
-    caller: Caller,
     name: PathName,
-    params: Params,
+    _: NoQuery,
 ) -> Result<Json<VersionView>, ApiError> {
-    caller.require(&app, Scope::Admin, "projections.cancel").await?;
-    params.reject_unknown()?;
     let name = name.named()?;
-    let building = changeable_rebuild(&app, &caller, name, "projections.cancel").await?;
+    let building = changeable_rebuild(&app, &caller, name).await?;
     let version = versions::cancel_version(app.store.owner(), &building).await?;
     let tenant_id = building.only.map(|only| only.0);
     Ok(Json(VersionView { name: name.to_owned(), version, state: "cancelled", tenant_id }))

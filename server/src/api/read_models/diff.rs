@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::PathName;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
@@ -64,6 +64,15 @@ impl From<Diff> for DiffView {
     }
 }
 
+operation! {
+    DiffProjection {
+        id: "diff_projection",
+        action: "projections.diff",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Compares the served version with the one being built, or with the previous one if none is, row by row.
 ///
 /// Every row of both is read, so a large ledger is better compared on the command line.
@@ -71,7 +80,7 @@ impl From<Diff> for DiffView {
 /// # Errors
 /// 404 `projection-not-found`; 409 `no-version-to-compare`; 400 for a parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/projections/{name}/diff", operation_id = "diff_projection", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/projections/{name}/diff", tag = "operations",
     params(
         ("name" = String, Path, description = "The read model"),
         ("against" = Option<i32>, Query, description = "The version to compare with"),
@@ -89,12 +98,11 @@ impl From<Diff> for DiffView {
 )]
 #[tracing::instrument(name = "api.projections.diff", skip_all)]
 pub async fn handler(
+    caller: Authorized<DiffProjection>,
     State(app): State<App>,
-    caller: Caller,
     name: PathName,
     mut params: Params,
 ) -> Result<Json<DiffView>, ApiError> {
-    caller.require(&app, Scope::Admin, "projections.diff").await?;
     let against = params.parse("against", "the number of a version")?;
     let limit = params.limit()?;
     params.reject_unknown()?;

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::api::words::ProjectionState;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::params::Params;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
 
 /// Every version of every read model.
@@ -78,13 +78,22 @@ impl From<Progress> for ProjectionView {
     }
 }
 
+operation! {
+    ListProjections {
+        id: "list_projections",
+        action: "projections.list",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists the versions of the read models and their progress. A tenant's key sees the progress over its own
 /// log only.
 ///
 /// # Errors
 /// 400 for an unknown parameter.
 #[utoipa::path(
-    get, path = "/v1/projections", operation_id = "list_projections", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/projections", tag = "operations",
     responses(
         (status = 200, body = ProjectionPage),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -95,12 +104,10 @@ impl From<Progress> for ProjectionView {
 )]
 #[tracing::instrument(name = "api.projections.list", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListProjections>,
     State(app): State<App>,
-    caller: Caller,
-    params: Params,
+    _: NoQuery,
 ) -> Result<Json<ProjectionPage>, ApiError> {
-    caller.require(&app, Scope::Admin, "projections.list").await?;
-    params.reject_unknown()?;
     let all = progress_within(app.store.projector(), caller.tenant_scope()).await?;
     let data = all.into_iter().map(ProjectionView::from).collect();
     Ok(Json(ProjectionPage { data, next_cursor: None }))

@@ -1,9 +1,9 @@
 //! `POST /v1/projections/{name}/rebuild`: starts a rebuild.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use ledger_core::ids::TenantId;
 use projections::versions;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,20 +11,31 @@ use uuid::Uuid;
 
 use super::{PathName, VersionView, named_tenant};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
-use crate::http::params::Params;
+use crate::http::fields;
+use crate::http::json_body::OptionalJsonBody;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
 
 /// Extent of the rebuild; without a body every tenant's rows, or those of the key's tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct RebuildRequest {
     /// The only tenant to rebuild. A tenant's key may name its own only.
+    #[serde(default, deserialize_with = "fields::id")]
     tenant_id: Option<Uuid>,
     /// False to wait for a manual promotion after the version has caught up; default: true.
+    #[serde(default, deserialize_with = "fields::flag")]
     promote: Option<bool>,
+}
+
+operation! {
+    RebuildProjection {
+        id: "rebuild_projection",
+        action: "projections.rebuild",
+        access: Admin,
+        audit: Administers,
+    }
 }
 
 /// Starts a new version; servers fill it, and promote it when it has caught up.
@@ -35,7 +46,7 @@ pub struct RebuildRequest {
 /// 404 `projection-not-found`, `tenant-not-found`; 409 `rebuild-running`; 422 for a field, named in the
 /// answer.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/rebuild", operation_id = "rebuild_projection", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/rebuild", tag = "operations",
     params(("name" = String, Path, description = "The read model")),
     request_body(content = Option<RebuildRequest>, content_type = "application/json"),
     responses(
@@ -53,21 +64,16 @@ pub struct RebuildRequest {
 )]
 #[tracing::instrument(name = "api.projections.rebuild", skip_all)]
 pub async fn handler(
+    caller: Authorized<RebuildProjection>,
     State(app): State<App>,
-    caller: Caller,
     name: PathName,
-    params: Params,
-    body: Body,
+    _: NoQuery,
+    OptionalJsonBody(request): OptionalJsonBody<RebuildRequest>,
 ) -> Result<(StatusCode, Json<VersionView>), ApiError> {
-    caller.require(&app, Scope::Admin, "projections.rebuild").await?;
-    params.reject_unknown()?;
-    let mut fields = BodyFields::read_any(body).await?;
-    let tenant_id = fields.text("tenant_id")?;
-    let promote = fields.flag("promote")?.unwrap_or(true);
-    fields.reject_unknown()?;
+    let promote = request.promote.unwrap_or(true);
     let projector = versions::named(name.named()?)?;
-    let only = match tenant_id {
-        Some(text) => Some(named_tenant(&app, &caller, &text).await?),
+    let only = match request.tenant_id {
+        Some(id) => Some(named_tenant(&app, &caller, TenantId(id)).await?),
         None => caller.tenant_scope(),
     };
     let version = versions::begin(app.store.owner(), &*projector, only, promote).await?;

@@ -6,9 +6,18 @@ use projections::versions;
 
 use super::{PathName, VersionView};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::params::Params;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    RollbackProjection {
+        id: "rollback_projection",
+        action: "projections.rollback",
+        access: Installation,
+        audit: Administers,
+    }
+}
 
 /// Swaps the served version and the previous one; a second rollback restores the first state.
 ///
@@ -16,7 +25,7 @@ use crate::problem::{ApiError, Problem};
 /// 403 `installation-key-required`; 404 `projection-not-found`; 409 `no-previous-version` or
 /// `projection-behind`.
 #[utoipa::path(
-    post, path = "/v1/projections/{name}/rollback", operation_id = "rollback_projection", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/projections/{name}/rollback", tag = "operations",
     params(("name" = String, Path, description = "The read model")),
     responses(
         (status = 200, body = VersionView),
@@ -30,15 +39,12 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.projections.rollback", skip_all)]
 pub async fn handler(
+    _: Authorized<RollbackProjection>,
     State(app): State<App>,
-    caller: Caller,
     name: PathName,
-    params: Params,
+    _: NoQuery,
 ) -> Result<Json<VersionView>, ApiError> {
-    caller.require(&app, Scope::Admin, "projections.rollback").await?;
-    params.reject_unknown()?;
     let name = name.named()?;
-    caller.require_installation(&app, "projections.rollback").await?;
     let version = versions::rollback(app.store.owner(), name).await?;
     Ok(Json(VersionView { name: name.to_owned(), version, state: "active", tenant_id: None }))
 }

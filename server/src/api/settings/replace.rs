@@ -1,26 +1,36 @@
 //! `PUT /v1/settings/{name}`: sets a setting.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ledger_core::booking::settings::change::Never;
 use ledger_core::settings::{InvalidSetting, Setting};
 use ledger_core::tenant::TenantCommand;
 use ledger_store::StoreError;
-use ledger_store::append::AppendError;
-use ledger_store::append::AppendRejection;
+use ledger_store::append::{AppendError, AppendRejection};
 use ledger_store::execute::ExecuteError;
+use serde_json::Value;
 
-use super::{SettingValue, setting_name};
+use super::{PathSetting, SettingValue};
 use crate::api::tenant::{not_found, refused};
 use crate::api::words::SettingWord;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    ReplaceSetting {
+        id: "replace_setting",
+        action: "settings.replace",
+        access: Admin,
+        audit: Administers,
+    }
+}
 
 /// Sets a setting of the tenant. The value is replaced as a whole: an absent field gets its default.
 ///
@@ -28,7 +38,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 `setting-not-found` for an unknown name, with the known ones; 422 for an unknown or malformed field,
 /// named in the answer; 403 `tenant-not-active` for a frozen tenant.
 #[utoipa::path(
-    put, path = "/v1/settings/{name}", operation_id = "replace_setting", tag = "operations", security(("api_key" = [])),
+    put, path = "/v1/settings/{name}", tag = "operations",
     params(("name" = SettingWord, Path, description = "The setting")),
     request_body(content = SettingValue, content_type = "application/json"),
     responses(
@@ -45,15 +55,12 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.settings.replace", skip_all)]
 pub async fn handler(
+    caller: Authorized<ReplaceSetting>,
     State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
+    PathSetting(name): PathSetting,
     _: NoQuery,
-    body: Body,
+    JsonBody(fields): JsonBody<BTreeMap<String, Value>>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "settings.replace").await?;
-    let name = setting_name(&name)?;
-    let fields = BodyFields::read(body).await?.into_values();
     let setting = Setting::parse(name, fields).map_err(invalid)?;
     let answer = Json(setting.to_json()).into_response();
     let (store, tenant_id) = (&app.store, caller.tenant_id());

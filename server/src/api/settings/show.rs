@@ -1,19 +1,23 @@
 //! `GET /v1/settings/{name}`: the value of a setting.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ledger_core::settings::{Setting, SettingName};
 use ledger_store::TenantTx;
 use ledger_store::tenants::tenant_view;
 use serde_json::Value;
 
-use super::{SettingValue, setting_name};
+use super::{PathSetting, SettingValue};
 use crate::api::tenant::not_found;
 use crate::api::words::SettingWord;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    GetSetting { id: "get_setting", action: "settings.show", access: Admin, audit: ReadsFacts }
+}
 
 /// Returns a setting of the tenant with all its fields.
 ///
@@ -21,7 +25,7 @@ use crate::problem::{ApiError, Problem};
 /// 404 `setting-not-found` for an unknown name, with the known ones; 404 `tenant-not-found` for a key of the
 /// installation.
 #[utoipa::path(
-    get, path = "/v1/settings/{name}", operation_id = "get_setting", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/settings/{name}", tag = "operations",
     params(("name" = SettingWord, Path, description = "The setting")),
     responses(
         (status = 200, body = SettingValue, description = "The value"),
@@ -34,13 +38,11 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.settings.show", skip_all)]
 pub async fn handler(
+    caller: Authorized<GetSetting>,
     State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
+    PathSetting(name): PathSetting,
     _: NoQuery,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require(&app, Scope::Admin, "settings.show").await?;
-    let name = setting_name(&name)?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let view = tenant_view(&mut tx).await?.ok_or_else(not_found)?;
     drop(tx);

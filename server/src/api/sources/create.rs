@@ -1,19 +1,20 @@
 //! `POST /v1/sources`: creates a webhook source.
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
 use ledger_store::source::{NewSource, check_secret};
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::words::ProviderName;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
+use crate::http::fields;
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::http::response::created;
 use crate::problem::{ApiError, Problem};
@@ -21,21 +22,25 @@ use crate::problem::{ApiError, Problem};
 /// Settings of the source to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct SourceRequest {
     /// Name of the voice platform: `vapi`.
+    #[serde(deserialize_with = "provider")]
     #[schema(value_type = ProviderName)]
-    provider: String,
+    provider: Provider,
     /// Name of the source; must not be a person's name.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// True to record streaming telemetry too, which the end-of-call report repeats; default: false.
+    #[serde(default, deserialize_with = "fields::flag")]
     record_all: Option<bool>,
     /// Assistant to return when the platform requests one for a call.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 1, max_length = 200)]
     assistant_id: Option<String>,
     /// Shared secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256
     /// random bits.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
     secret: Option<String>,
 }
@@ -60,6 +65,15 @@ pub struct CreatedSource {
     assistant_id: Option<String>,
 }
 
+operation! {
+    CreateSource {
+        id: "create_source",
+        action: "sources.create",
+        access: Admin,
+        audit: Administers,
+    }
+}
+
 /// Creates a webhook source.
 ///
 /// The installation's key creates a shared one; routes assign its messages to tenants.
@@ -67,7 +81,7 @@ pub struct CreatedSource {
 /// # Errors
 /// 422 for an unknown or malformed field, named in the answer; 403 for a frozen or closed tenant.
 #[utoipa::path(
-    post, path = "/v1/sources", operation_id = "create_source", tag = "operations", security(("api_key" = [])),
+    post, path = "/v1/sources", tag = "operations",
     request_body(content = SourceRequest, content_type = "application/json"),
     responses(
         (status = 201, body = CreatedSource, headers(("ledger-position" = i64, description = "Where it is recorded; a shared source is in no log"))),
@@ -82,19 +96,14 @@ pub struct CreatedSource {
 )]
 #[tracing::instrument(name = "api.sources.create", skip_all)]
 pub async fn handler(
+    caller: Authorized<CreateSource>,
     State(app): State<App>,
-    caller: Caller,
     _: NoQuery,
-    body: Body,
+    JsonBody(request): JsonBody<SourceRequest>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.create").await?;
-    let mut fields = BodyFields::read(body).await?;
-    let provider = provider(fields.text("provider")?)?;
-    let name = fields.text("name")?;
-    let record_all = fields.flag("record_all")?.unwrap_or(false);
-    let assistant_id = fields.text("assistant_id")?;
-    let secret = fields.text("secret")?.unwrap_or_else(|| caller.new_secret());
-    fields.reject_unknown()?;
+    let SourceRequest { provider, name, record_all, assistant_id, secret } = request;
+    let record_all = record_all.unwrap_or(false);
+    let secret = secret.unwrap_or_else(|| caller.new_secret());
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let new = NewSource {
         tenant_id: caller.tenant_id(),
@@ -124,10 +133,11 @@ pub(super) fn path(source_id: SourceId) -> String {
     format!("/ingest/{source_id}")
 }
 
-fn provider(name: Option<String>) -> Result<Provider, ApiError> {
-    let name = name.ok_or_else(|| ApiError::field("provider", "it is missing"))?;
+/// Deserializes the name of a voice platform.
+fn provider<'de, D: Deserializer<'de>>(field: D) -> Result<Provider, D::Error> {
+    let name = fields::text(field)?.ok_or_else(|| D::Error::missing_field("provider"))?;
     Provider::parse(&name).ok_or_else(|| {
         let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();
-        ApiError::field("provider", format!("this build speaks {}", known.join(", ")))
+        D::Error::custom(format!("this build speaks {}", known.join(", ")))
     })
 }

@@ -6,9 +6,18 @@ use ledger_core::ids::SourceId;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
-use crate::auth::{RevocationCaller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    DisableSource {
+        id: "disable_source",
+        action: "sources.disable",
+        access: Revocation,
+        audit: Administers,
+    }
+}
 
 /// Disables a webhook source, which then answers 404 `source-not-found` like an unknown one. Idempotent.
 ///
@@ -19,7 +28,6 @@ use crate::problem::{ApiError, Problem};
 /// 404 `source-not-found`, the same for an unknown source and for another tenant's.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/disable", tag = "operations",
-    operation_id = "disable_source", security(("api_key" = [])),
     params(("source_id" = String, Path, description = "The webhook source")),
     responses(
         (status = 200, body = SourceSettings, description = "The source, disabled", headers(("ledger-position" = i64, description = "Where it is recorded, when it was disabled now; a shared source is in no log"))),
@@ -31,12 +39,11 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.sources.disable", skip_all)]
 pub async fn handler(
+    caller: Authorized<DisableSource>,
     State(app): State<App>,
-    RevocationCaller(caller): RevocationCaller,
     PathId(source_id): PathId,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.disable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = caller.actor();
     let tenant_id = caller.revocation_scope();

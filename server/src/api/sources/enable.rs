@@ -6,9 +6,18 @@ use ledger_core::ids::SourceId;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
+
+operation! {
+    EnableSource {
+        id: "enable_source",
+        action: "sources.enable",
+        access: Admin,
+        audit: Administers,
+    }
+}
 
 /// Enables a disabled webhook source. Idempotent.
 ///
@@ -17,7 +26,6 @@ use crate::problem::{ApiError, Problem};
 /// for a frozen or closed tenant.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/enable", tag = "operations",
-    operation_id = "enable_source", security(("api_key" = [])),
     params(("source_id" = String, Path, description = "The webhook source")),
     responses(
         (status = 200, body = SourceSettings, description = "The source, enabled", headers(("ledger-position" = i64, description = "Where it is recorded, when it was enabled now; a shared source is in no log"))),
@@ -29,12 +37,11 @@ use crate::problem::{ApiError, Problem};
 )]
 #[tracing::instrument(name = "api.sources.enable", skip_all)]
 pub async fn handler(
+    caller: Authorized<EnableSource>,
     State(app): State<App>,
-    caller: Caller,
     PathId(source_id): PathId,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.enable").await?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = caller.actor();
     let tenant_id = Some(caller.tenant_id());

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
@@ -83,6 +83,10 @@ struct SourceCursor {
     s: SourceId,
 }
 
+operation! {
+    ListSources { id: "list_sources", action: "sources.list", access: Admin, audit: ReadsFacts }
+}
+
 /// Lists webhook sources with their counts.
 ///
 /// Counts are exact: each webhook is counted once, by its outcome. Counts of another server appear about a
@@ -92,7 +96,7 @@ struct SourceCursor {
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/sources", operation_id = "list_sources", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/sources", tag = "operations",
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Figures from this full hour on; default: from the beginning"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Figures until before this full hour; default: until now"),
@@ -109,26 +113,19 @@ struct SourceCursor {
 )]
 #[tracing::instrument(name = "api.sources.list", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListSources>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<SourcePage>, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.list").await?;
     let hours = hours(&mut params)?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    let after =
-        cursor.map(|cursor| decode_cursor(&cursor, |last: &SourceCursor| is_rfc3339(last.c)));
-    let after = after.transpose()?.map(|last| (last.c, last.s));
+    let (limit, after) = page_params(&mut params, |last: &SourceCursor| is_rfc3339(last.c))?;
+    let after = after.map(|last| (last.c, last.s));
     params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let mut sources = list::list(&mut tx, after, limit + 1).await?;
-    let has_more = i64::try_from(sources.len()).is_ok_and(|len| len > limit);
-    sources.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = sources.last().filter(|_| has_more);
+    let mut sources = list::list(&mut tx, after, limit.rows_to_read()).await?;
     let next_cursor =
-        last.map(|last| encode_cursor(&SourceCursor { c: last.created_at, s: last.source_id }));
+        limit.cut(&mut sources, |last| SourceCursor { c: last.created_at, s: last.source_id });
     let ids: Vec<SourceId> = sources.iter().map(|source| source.source_id).collect();
     let now = app.store.clock().now();
     let mut sums =

@@ -1,22 +1,21 @@
 //! `POST /v1/sources/{source_id}/rotate-secret`: replaces the shared secret.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::SourceId;
 use ledger_store::source::check_secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::settings::not_found;
 use crate::app::App;
-use crate::auth::{RevocationCaller, Scope};
-use crate::http::fields::BodyFields;
-use crate::http::params::NoQuery;
-use crate::http::params::PathId;
+use crate::http::fields;
+use crate::http::json_body::OptionalJsonBody;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::{NoQuery, PathId};
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
@@ -26,13 +25,14 @@ pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
 /// The new secret, and the time during which the previous one is also accepted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct RotationRequest {
     /// New secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256 random
     /// bits.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 16, max_length = 200, pattern = "^[!-~]*$")]
     secret: Option<String>,
     /// Seconds during which the previous secret is also accepted; 0 (default) refuses it at once.
+    #[serde(default, deserialize_with = "overlap_seconds")]
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,
 }
@@ -48,6 +48,15 @@ pub struct RotatedSecret {
     old_secret_until: Option<DateTime<Utc>>,
 }
 
+operation! {
+    RotateSourceSecret {
+        id: "rotate_source_secret",
+        action: "sources.rotate_secret",
+        access: Revocation,
+        audit: Administers,
+    }
+}
+
 /// Replaces the secret of a webhook source.
 ///
 /// With an overlap the previous secret is accepted together with the new one for that time; an older one is
@@ -59,7 +68,6 @@ pub struct RotatedSecret {
 /// malformed field, named in the answer.
 #[utoipa::path(
     post, path = "/v1/sources/{source_id}/rotate-secret", tag = "operations",
-    operation_id = "rotate_source_secret", security(("api_key" = [])),
     params(("source_id" = String, Path, description = "The webhook source")),
     request_body(content = Option<RotationRequest>, content_type = "application/json"),
     responses(
@@ -76,17 +84,14 @@ pub struct RotatedSecret {
 )]
 #[tracing::instrument(name = "api.sources.rotate_secret", skip_all)]
 pub async fn handler(
+    caller: Authorized<RotateSourceSecret>,
     State(app): State<App>,
-    RevocationCaller(caller): RevocationCaller,
     PathId(source_id): PathId,
     _: NoQuery,
-    body: Body,
+    OptionalJsonBody(request): OptionalJsonBody<RotationRequest>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.rotate_secret").await?;
-    let mut fields = BodyFields::read_any(body).await?;
-    let secret = fields.text("secret")?.unwrap_or_else(|| caller.new_secret());
-    let overlap = fields.number("overlap_seconds", 0..=MAX_OVERLAP_S)?.unwrap_or(0);
-    fields.reject_unknown()?;
+    let secret = request.secret.unwrap_or_else(|| caller.new_secret());
+    let overlap = request.overlap_seconds.unwrap_or(0);
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = caller.actor();
@@ -107,4 +112,8 @@ pub async fn handler(
 #[must_use]
 pub fn old_secret_until(now: DateTime<Utc>, overlap_s: i64) -> Option<DateTime<Utc>> {
     (overlap_s > 0).then(|| now + TimeDelta::seconds(overlap_s.min(MAX_OVERLAP_S)))
+}
+
+fn overlap_seconds<'de, D: Deserializer<'de>>(field: D) -> Result<Option<i64>, D::Error> {
+    fields::number(field, &(0..=MAX_OVERLAP_S))
 }

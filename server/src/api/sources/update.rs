@@ -1,6 +1,5 @@
 //! `PATCH /v1/sources/{source_id}`: changes settings of a source.
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
@@ -11,24 +10,36 @@ use utoipa::ToSchema;
 
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
+use crate::http::fields::{self, Change};
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Settings to change. An absent field keeps its value.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct SourceChanges {
     /// Name of the source; must not be a person's name. Null removes the name.
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    name: Change,
     /// True to record streaming telemetry too, which the end-of-call report repeats.
+    #[serde(default, deserialize_with = "fields::flag")]
     record_all: Option<bool>,
     /// Assistant to return when the platform requests one for a call; null for none.
-    #[schema(min_length = 1, max_length = 200)]
-    assistant_id: Option<String>,
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    assistant_id: Change,
+}
+
+operation! {
+    UpdateSource {
+        id: "update_source",
+        action: "sources.update",
+        access: Admin,
+        audit: Administers,
+    }
 }
 
 /// Changes settings of a webhook source.
@@ -40,7 +51,6 @@ pub struct SourceChanges {
 /// malformed field, named in the answer; 403 `tenant-not-active` for a frozen or closed tenant.
 #[utoipa::path(
     patch, path = "/v1/sources/{source_id}", tag = "operations",
-    operation_id = "update_source", security(("api_key" = [])),
     params(("source_id" = String, Path, description = "The webhook source")),
     request_body(content = SourceChanges, content_type = "application/json"),
     responses(
@@ -57,20 +67,15 @@ pub struct SourceChanges {
 )]
 #[tracing::instrument(name = "api.sources.update", skip_all)]
 pub async fn handler(
+    caller: Authorized<UpdateSource>,
     State(app): State<App>,
-    caller: Caller,
     PathId(source_id): PathId,
     _: NoQuery,
-    body: Body,
+    JsonBody(request): JsonBody<SourceChanges>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "sources.update").await?;
-    let mut fields = BodyFields::read(body).await?;
-    let patch = SourcePatch {
-        name: fields.change("name")?,
-        record_all: fields.flag("record_all")?,
-        assistant_id: fields.change("assistant_id")?,
-    };
-    fields.reject_unknown()?;
+    let SourceChanges { name, record_all, assistant_id } = request;
+    let (name, assistant_id) = (name.into_option(), assistant_id.into_option());
+    let patch = SourcePatch { name, record_all, assistant_id };
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);
     let changed = app.store.update_source(&by, caller.tenant_id(), source_id, patch).await?;

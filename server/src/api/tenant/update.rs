@@ -1,7 +1,6 @@
 //! `PATCH /v1/tenant`: changes the profile of the tenant.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ledger_core::tenant::{TenantCommand, TenantPatch};
@@ -12,8 +11,9 @@ use utoipa::ToSchema;
 
 use super::{TenantView, not_found, refused};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::fields::BodyFields;
+use crate::http::fields::{self, Change};
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
@@ -22,14 +22,19 @@ use crate::problem::{ApiError, Problem};
 /// usage are counted in the time zone.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "for the contract; what is sent is taken apart by `BodyFields`")]
 pub struct TenantChanges {
     /// Name of the business.
+    #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// ISO 3166-1 alpha-2 country of national phone numbers from now on; null for none.
-    #[schema(min_length = 2, max_length = 2)]
-    country: Option<String>,
+    #[serde(default)]
+    #[schema(min_length = 2, max_length = 2, value_type = Option<String>)]
+    country: Change,
+}
+
+operation! {
+    UpdateTenant { id: "update_tenant", action: "tenant.update", access: Admin, audit: Administers }
 }
 
 /// Changes the profile of the tenant.
@@ -41,7 +46,7 @@ pub struct TenantChanges {
 /// 404 `tenant-not-found` for a key of the installation; 422 for an unknown or malformed field, named in the
 /// answer; 403 `tenant-not-active` for a frozen tenant.
 #[utoipa::path(
-    patch, path = "/v1/tenant", operation_id = "update_tenant", tag = "operations", security(("api_key" = [])),
+    patch, path = "/v1/tenant", tag = "operations",
     request_body(content = TenantChanges, content_type = "application/json"),
     responses(
         (status = 200, body = TenantView, description = "The tenant as it is now", headers(("ledger-position" = i64, description = "Where it is recorded, when something changed"))),
@@ -57,17 +62,13 @@ pub struct TenantChanges {
 )]
 #[tracing::instrument(name = "api.tenant.update", skip_all)]
 pub async fn handler(
+    caller: Authorized<UpdateTenant>,
     State(app): State<App>,
-    caller: Caller,
     _: NoQuery,
-    body: Body,
+    JsonBody(request): JsonBody<TenantChanges>,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Admin, "tenant.update").await?;
-    let mut fields = BodyFields::read(body).await?;
-    let name = fields.text("name")?;
-    let country = fields.change("country")?.map(Option::unwrap_or_default);
-    fields.reject_unknown()?;
-    let patch = TenantPatch::new(name, country)
+    let country = request.country.into_option().map(Option::unwrap_or_default);
+    let patch = TenantPatch::new(request.name, country)
         .map_err(|invalid| ApiError::field(invalid.field, invalid.detail))?;
     let tenant_id = caller.tenant_id();
     let command = TenantCommand::Update(patch);

@@ -27,9 +27,9 @@ use super::error::{VapiError, refused};
 use super::query::Params;
 use crate::api::words::{AllCalls, VapiColumn, VapiGroup, VapiOperation, VapiStep, VapiTable};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
 use crate::http::body::read_body;
 use crate::http::consistency::begin_analytics_read;
+use crate::http::operation::{Authorized, operation};
 use crate::http::response::with_read_position;
 use crate::problem::ApiError;
 
@@ -40,12 +40,21 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of calls in an answer to `history`.
 const MAX_HISTORY: i64 = 10_000;
 
+operation! {
+    VapiQueryAnalytics {
+        id: "vapi_query_analytics",
+        action: "vapi.analytics",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
 /// Runs analytics queries over calls.
 ///
 /// # Errors
 /// 400 with every fault, each with the path of the field.
 #[utoipa::path(
-    post, path = "/analytics", operation_id = "vapi_query_analytics", tag = "vapi dialect", security(("api_key" = [])),
+    post, path = "/analytics", tag = "vapi dialect",
     params(
         ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
     ),
@@ -62,12 +71,11 @@ const MAX_HISTORY: i64 = 10_000;
 )]
 #[tracing::instrument(name = "api.vapi.analytics", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<VapiQueryAnalytics>,
     State(app): State<App>,
     uri: Uri,
     body: Body,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "vapi.analytics").await?;
     let mut params = Params::of(&uri);
     let min_position = params.number("min_position");
     params.reject_unknown().map_err(refused)?;

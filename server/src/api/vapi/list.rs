@@ -11,16 +11,25 @@ use super::response::AuditedAccess;
 use super::view::VapiCall;
 use crate::api::words::TestCalls;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
 use crate::http::consistency::begin_consistent_read;
+use crate::http::operation::{Authorized, operation};
 use crate::problem::ApiError;
+
+operation! {
+    VapiListCalls {
+        id: "vapi_list_calls",
+        action: "vapi.calls.list",
+        access: Read,
+        audit: ReadsPersonalData,
+    }
+}
 
 /// Lists calls, newest first, in Vapi's form.
 ///
 /// # Errors
 /// 400 with every fault, each with the name of its parameter.
 #[utoipa::path(
-    get, path = "/call", operation_id = "vapi_list_calls", tag = "vapi dialect", security(("api_key" = [])),
+    get, path = "/call", tag = "vapi dialect",
     params(
         ("id" = Option<String>, Query, description = "Vapi's id of the call"),
         ("assistantId" = Option<String>, Query, description = "The assistant"),
@@ -47,17 +56,14 @@ use crate::problem::ApiError;
 )]
 #[tracing::instrument(name = "api.vapi.list", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<VapiListCalls>,
     State(app): State<App>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "vapi.calls.list").await?;
     let query = ListQuery::parse(Params::of(&uri)).map_err(refused)?;
     let (mut tx, reached) =
         begin_consistent_read(&app, &caller, "calls", query.min_position).await?;
     let rows = list(&mut tx, &query.filter, query.limit).await?;
     drop(tx);
-    AuditedAccess { app, caller, action: "vapi.calls.list", resource: None }
-        .list(rows, reached)
-        .await
+    AuditedAccess { app, caller: caller.into_caller(), resource: None }.list(rows, reached).await
 }

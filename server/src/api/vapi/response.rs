@@ -43,7 +43,6 @@ const MIN_CHUNK: usize = 256 << 10;
 pub(super) struct AuditedAccess {
     pub(super) app: App,
     pub(super) caller: Caller,
-    pub(super) action: &'static str,
     pub(super) resource: Option<Uuid>,
 }
 
@@ -175,8 +174,8 @@ impl AuditedAccess {
         }
         subjects.sort_unstable();
         subjects.dedup();
-        let Self { app, caller, action, resource } = self;
-        caller.audit_personal_read(app, action, *resource, count, subjects).await
+        let Self { app, caller, resource } = self;
+        caller.audit_personal_read(app, caller.action, *resource, count, subjects).await
     }
 
     /// Returns the next calls that are opened together; an empty batch after the last call.

@@ -12,16 +12,25 @@ use super::query::Params;
 use super::response::AuditedAccess;
 use super::view::VapiCall;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
 use crate::http::consistency::begin_consistent_read;
+use crate::http::operation::{Authorized, operation};
 use crate::problem::ApiError;
+
+operation! {
+    VapiGetCall {
+        id: "vapi_get_call",
+        action: "vapi.calls.show",
+        access: Read,
+        audit: ReadsPersonalData,
+    }
+}
 
 /// Returns a call by Vapi's id, in Vapi's form.
 ///
 /// # Errors
 /// 404, the same for an unknown call and for another tenant's.
 #[utoipa::path(
-    get, path = "/call/{id}", operation_id = "vapi_get_call", tag = "vapi dialect", security(("api_key" = [])),
+    get, path = "/call/{id}", tag = "vapi dialect",
     params(
         ("id" = String, Path, description = "Vapi's id of the call"),
         ("min_position" = Option<i64>, Query, description = "Not Vapi's: wait until the read model has reached this position"),
@@ -37,12 +46,11 @@ use crate::problem::ApiError;
 )]
 #[tracing::instrument(name = "api.vapi.show", skip_all)]
 pub async fn handler(
-    caller: Caller,
+    caller: Authorized<VapiGetCall>,
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    caller.require(&app, Scope::Read, "vapi.calls.show").await?;
     let mut params = Params::of(&uri);
     let min_position = params.number("min_position");
     params.reject_unknown().map_err(refused)?;
@@ -53,5 +61,5 @@ pub async fn handler(
     let row = find(&mut tx, &fact_id(&id)).await?.ok_or_else(not_found)?;
     drop(tx);
     let resource = Some(row.call_id);
-    AuditedAccess { app, caller, action: "vapi.calls.show", resource }.show(row, reached).await
+    AuditedAccess { app, caller: caller.into_caller(), resource }.show(row, reached).await
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::api::words::DeadLetterKind;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
 
@@ -59,6 +59,15 @@ struct DeadLetterCursor {
     q: QuarantineId,
 }
 
+operation! {
+    ListDeadLetters {
+        id: "list_dead_letters",
+        action: "webhook_metrics.dead_letter_queue",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists messages in quarantine, which need a manual retry.
 ///
 /// Quarantined messages have no tenant, so the list is empty for every key but the installation's own. An
@@ -67,7 +76,7 @@ struct DeadLetterCursor {
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/dead-letter-queue", operation_id = "list_dead_letters", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/dead-letter-queue", tag = "operations",
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -82,23 +91,16 @@ struct DeadLetterCursor {
 )]
 #[tracing::instrument(name = "api.webhook_metrics.dead_letter_queue", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListDeadLetters>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<DeadLetterPage>, ApiError> {
-    caller.require(&app, Scope::Admin, "webhook_metrics.dead_letter_queue").await?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
-    let before =
-        cursor.map(|cursor| decode_cursor(&cursor, |_: &DeadLetterCursor| true)).transpose()?;
+    let (limit, before) = page_params(&mut params, |_: &DeadLetterCursor| true)?;
     params.reject_unknown()?;
     let before = before.map(|last| last.q);
-    let filter = EntryFilter { is_waiting: Some(true), before, limit: limit + 1 };
+    let filter = EntryFilter { is_waiting: Some(true), before, limit: limit.rows_to_read() };
     let mut entries = app.store.quarantined(caller.tenant_id(), filter).await?;
-    let has_more = i64::try_from(entries.len()).is_ok_and(|len| len > limit);
-    entries.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = entries.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&DeadLetterCursor { q: last.quarantine_id }));
+    let next_cursor = limit.cut(&mut entries, |last| DeadLetterCursor { q: last.quarantine_id });
     let data = entries.into_iter().map(DeadLetterView::from).collect();
     Ok(Json(DeadLetterPage { data, next_cursor }))
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::times::hour_of;
 use crate::problem::{ApiError, Problem};
@@ -49,12 +49,21 @@ pub struct SourceStats {
     by_type: Vec<TypeCounts>,
 }
 
+operation! {
+    GetDeliveryStats {
+        id: "get_delivery_stats",
+        action: "webhook_metrics.delivery_stats",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns the webhook counts of the caller's sources by outcome, type and source.
 ///
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/delivery-stats", operation_id = "get_delivery_stats", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/delivery-stats", tag = "operations",
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "From this full hour on; default: 24 hours before `to`"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Until before this full hour; default: with the current hour"),
@@ -69,11 +78,10 @@ pub struct SourceStats {
 )]
 #[tracing::instrument(name = "api.webhook_metrics.delivery_stats", skip_all)]
 pub async fn handler(
+    caller: Authorized<GetDeliveryStats>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<DeliveryStats>, ApiError> {
-    caller.require(&app, Scope::Admin, "webhook_metrics.delivery_stats").await?;
     let (from, to) = last_day(hours(&mut params)?, app.store.clock().now())?;
     params.reject_unknown()?;
     app.counts.flush(&app.store).await?;

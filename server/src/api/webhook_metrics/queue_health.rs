@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use crate::api::webhook_counts::CountSummary;
 use crate::api::words::{HealthReason, HealthWord};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Caller;
 use crate::http::consistency::begin_consistent_read;
+use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::http::times::hour_of;
 use crate::problem::{ApiError, Problem};
@@ -55,12 +56,21 @@ pub struct ProjectionLag {
     lag_events: i64,
 }
 
+operation! {
+    GetQueueHealth {
+        id: "get_queue_health",
+        action: "webhook_metrics.queue_health",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Returns whether webhooks are accepted, and how far the projections are behind.
 ///
 /// # Errors
 /// 400 for any parameter.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/queue-health", operation_id = "get_queue_health", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/queue-health", tag = "operations",
     responses(
         (status = 200, body = QueueHealth),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -71,11 +81,10 @@ pub struct ProjectionLag {
 )]
 #[tracing::instrument(name = "api.webhook_metrics.queue_health", skip_all)]
 pub async fn handler(
+    caller: Authorized<GetQueueHealth>,
     State(app): State<App>,
-    caller: Caller,
     params: Params,
 ) -> Result<Json<QueueHealth>, ApiError> {
-    caller.require(&app, Scope::Admin, "webhook_metrics.queue_health").await?;
     params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let is_installation = caller.tenant_id() == TenantId::INSTALLATION;

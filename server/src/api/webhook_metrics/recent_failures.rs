@@ -14,8 +14,8 @@ use super::delivery_stats::last_day;
 use crate::api::webhook_counts::hours;
 use crate::api::words::FailureOutcome;
 use crate::app::App;
-use crate::auth::{Caller, Scope};
-use crate::http::cursor::{decode_cursor, encode_cursor};
+use crate::http::operation::{Authorized, operation};
+use crate::http::page::page_params;
 use crate::http::params::Params;
 use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
@@ -104,6 +104,15 @@ impl FailureCursor {
     }
 }
 
+operation! {
+    ListRecentFailures {
+        id: "list_recent_failures",
+        action: "webhook_metrics.recent_failures",
+        access: Admin,
+        audit: ReadsFacts,
+    }
+}
+
 /// Lists webhooks that were refused, failed or quarantined, with the reason.
 ///
 /// Every such webhook is counted, without a limit on their number. Their content is not stored.
@@ -111,7 +120,7 @@ impl FailureCursor {
 /// # Errors
 /// 400 for an unknown or malformed parameter, named in the answer.
 #[utoipa::path(
-    get, path = "/v1/webhook-metrics/recent-failures", operation_id = "list_recent_failures", tag = "operations", security(("api_key" = [])),
+    get, path = "/v1/webhook-metrics/recent-failures", tag = "operations",
     params(
         ("from" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "From this full hour on; default: 24 hours before `to`"),
         ("to" = Option<String>, Query, pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z)?$", description = "Until before this full hour; default: with the current hour"),
@@ -128,27 +137,22 @@ impl FailureCursor {
 )]
 #[tracing::instrument(name = "api.webhook_metrics.recent_failures", skip_all)]
 pub async fn handler(
+    caller: Authorized<ListRecentFailures>,
     State(app): State<App>,
-    caller: Caller,
     mut params: Params,
 ) -> Result<Json<FailurePage>, ApiError> {
-    caller.require(&app, Scope::Admin, "webhook_metrics.recent_failures").await?;
     let (from, to) = last_day(hours(&mut params)?, app.store.clock().now())?;
-    let limit = params.limit()?;
-    let cursor = params.optional("cursor")?;
     let is_possible =
         |last: &FailureCursor| last.is_possible() && Outcome::parse(&last.o).is_some();
-    let after = cursor.map(|cursor| decode_cursor(&cursor, is_possible)).transpose()?;
+    let (limit, after) = page_params(&mut params, is_possible)?;
     params.reject_unknown()?;
     app.counts.flush(&app.store).await?;
     let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
     let hours = Hours { from: Some(from), to: Some(to) };
     let after = after.and_then(FailureCursor::into_key);
-    let mut found = webhook_counts::rejected(&mut tx, hours, after.as_ref(), limit + 1).await?;
-    let has_more = i64::try_from(found.len()).is_ok_and(|len| len > limit);
-    found.truncate(usize::try_from(limit).expect("at most 200"));
-    let last = found.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| encode_cursor(&FailureCursor::of(last)));
+    let mut found =
+        webhook_counts::rejected(&mut tx, hours, after.as_ref(), limit.rows_to_read()).await?;
+    let next_cursor = limit.cut(&mut found, FailureCursor::of);
     let data = found.into_iter().map(FailureView::from).collect();
     Ok(Json(FailurePage { data, next_cursor }))
 }
