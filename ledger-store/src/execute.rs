@@ -154,13 +154,13 @@ impl Store {
         let mut had_conflict = false;
         loop {
             let attempt = if had_conflict {
-                timeout_at(deadline, self.attempt_locked(&run)).await
+                self.attempt_locked(&run, deadline).await
             } else {
-                Ok(self.attempt(&run).await)
+                self.attempt(&run).await
             };
             let failed = match attempt {
-                Ok(Ok(Attempt::Done(executed))) => return Ok(executed),
-                Ok(Ok(Attempt::Further(streams))) => {
+                Ok(Attempt::Done(executed)) => return Ok(executed),
+                Ok(Attempt::Further(streams)) => {
                     // All locks are taken in one order, so the ones that are held go first.
                     drop(locks);
                     run.streams.truncate(first);
@@ -171,15 +171,13 @@ impl Store {
                     }
                     continue;
                 }
-                Ok(Ok(Attempt::Again)) => {
+                Ok(Attempt::Again) => {
                     had_conflict = true;
                     None
                 }
                 // The events may be in the log: the next attempt looks for them.
-                Ok(Err(ExecuteError::Append(error @ AppendError::Unavailable(_)))) => Some(error),
-                Ok(Err(error)) => return Err(error),
-                // Its commit may have been sent.
-                Err(_) => return Err(AppendError::Unavailable(None).into()),
+                Err(ExecuteError::Append(error @ AppendError::Unavailable(_))) => Some(error),
+                Err(error) => return Err(error),
             };
             if Instant::now() + pause >= deadline {
                 return Err(failed.map_or(ExecuteError::Busy, ExecuteError::Append));
@@ -233,10 +231,15 @@ impl Store {
     async fn attempt_locked<A: Aggregate>(
         &self,
         run: &Run<'_, A>,
+        deadline: Instant,
     ) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
-        let tenant_id = run.context.tenant_id;
-        let mut tx = TenantTx::begin(&self.apart, tenant_id).await?;
-        lock_log(&mut tx).await?;
+        let locked = async {
+            let mut tx = TenantTx::begin(&self.apart, run.context.tenant_id).await?;
+            lock_log(&mut tx).await?;
+            Ok::<_, sqlx::Error>(tx)
+        };
+        // Nothing is appended before the lock is held.
+        let mut tx = timeout_at(deadline, locked).await.map_err(|_| ExecuteError::Busy)??;
         let (events, request) = match self.prepare(&mut tx, run).await? {
             Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
             Prepared::Further(streams) => return Ok(Attempt::Further(streams)),

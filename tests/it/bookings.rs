@@ -4,7 +4,7 @@ mod races;
 mod settings;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,13 +29,17 @@ use ledger_store::vault::SectionColumn;
 use ledger_store::{Store, TenantTx};
 use ledger_tests::{OwnDatabase, run};
 use serde_json::{Value, json};
+use server::system::SystemClock;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const START: &str = "2030-03-04T09:00:00Z";
-
+/// Nine in the morning, UTC, of a day to come.
 fn start() -> DateTime<Utc> {
-    START.parse().expect("a time")
+    static START: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+        let day = SystemClock.now().date_naive() + TimeDelta::days(30);
+        day.and_hms_opt(9, 0, 0).expect("a time").and_utc()
+    });
+    *START
 }
 
 async fn a_tenant(store: &Store) -> TenantId {
@@ -90,7 +94,7 @@ async fn send(store: &Store, tenant_id: TenantId, action: Action) -> Answer {
 
 async fn send_as(store: &Store, context: &CommandContext, action: Action) -> Answer {
     let settings = settings_of(store, context.tenant_id).await;
-    let now = server::system::SystemClock.now();
+    let now = SystemClock.now();
     store.execute::<Bookings>(context, &BookingCommand { settings, now, action }).await
 }
 

@@ -99,11 +99,55 @@ fn a_setting_is_set_as_a_whole_and_unknown_names_are_refused_with_the_known_ones
         let (_, unknown) =
             change(&tenant, &admin, "/v1/settings/plan", &json!({ "kalls": 1 })).await;
         assert_eq!(unknown["code"], "unknown-field");
-        for name in ["hours", "PLAN", "%00", "plan%2F..", "x"] {
+        for name in ["hour", "PLAN", "%00", "plan%2F..", "x"] {
             let (status, refused) = tenant.get_with(&admin, &format!("/v1/settings/{name}")).await;
             assert_eq!((status, &refused["code"]), (404, &json!("setting-not-found")), "{name}");
             let detail = refused["detail"].as_str().expect("a sentence");
             assert!(detail.contains("plan"), "{detail}");
+        }
+    });
+}
+
+#[test]
+fn a_setting_of_bookings_is_shown_as_it_is_set_and_refused_by_its_pointer() {
+    run(async {
+        let ledger = TestLedger::shared().await;
+        let (tenant, other) = (ledger.tenant().await, ledger.tenant().await);
+        let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
+        let opening = json!([{ "from": "18:00", "to": "02:00" }]);
+        let resource = json!({ "id": "chair", "name": "Room 1", "capacity": 2, "hours": null });
+        for (name, event, body) in [
+            ("hours", "hours", json!({ "weekdays": { "saturday": opening } })),
+            ("resources", "resources", json!({ "resources": [resource] })),
+            ("services", "services", json!({ "services": [{ "id": "cut", "minutes": 45 }] })),
+            ("bookings", "booking_rules", json!({ "daily_limit": 8 })),
+        ] {
+            let path = format!("/v1/settings/{name}");
+            let (status, default) = tenant.get_with(&admin, &path).await;
+            assert_eq!(status, 200, "{default}");
+            let (status, set) = change(&tenant, &admin, &path, &body).await;
+            assert_eq!(status, 200, "{set}");
+            assert_eq!(tenant.get_with(&admin, &path).await, (200, set.clone()));
+            assert_eq!(change(&tenant, &admin, &path, &set).await, (200, set));
+            assert_eq!(tenant.facts_of(&format!("tenant.{event}_set")).await.len(), 1, "{name}");
+            let others = ledger.key(other.tenant_id, &["admin"]).await;
+            assert_eq!(other.get_with(&others, &path).await, (200, default));
+        }
+        for (name, body, code, pointer) in [
+            (
+                "hours",
+                json!({ "weekdays": { "monday": [{ "from": "25:00", "to": "26:00" }] } }),
+                "invalid-field",
+                "/weekdays/monday/0/from",
+            ),
+            ("resources", json!({ "resources": [] }), "invalid-field", "/resources"),
+            ("services", json!({ "list": [] }), "unknown-field", "/list"),
+            ("bookings", json!({ "step_minutes": 0 }), "invalid-field", "/step_minutes"),
+        ] {
+            let path = format!("/v1/settings/{name}");
+            let (status, refused) = change(&tenant, &admin, &path, &body).await;
+            assert_eq!((status, &refused["code"]), (422, &json!(code)), "{refused}");
+            assert_eq!(refused["errors"][0]["pointer"], pointer);
         }
     });
 }
@@ -121,6 +165,7 @@ fn a_frozen_tenant_is_read_and_not_changed() {
         for (path, body) in [
             ("/v1/tenant", json!({ "name": "Other" })),
             ("/v1/settings/plan", json!({ "calls": 1 })),
+            ("/v1/settings/bookings", json!({ "default_minutes": 1 })),
         ] {
             let (status, refused) = change(&tenant, &admin, path, &body).await;
             assert_eq!((status, &refused["code"]), (403, &json!("tenant-not-active")), "{path}");

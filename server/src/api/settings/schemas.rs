@@ -53,7 +53,6 @@ pub struct HoursSetting {
 /// Intervals of each weekday.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names of the days say it")]
 pub struct WeekdaysSetting {
     monday: Option<Vec<OpeningSetting>>,
     tuesday: Option<Vec<OpeningSetting>>,
