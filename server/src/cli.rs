@@ -4,6 +4,7 @@
 mod bench;
 mod completions;
 mod config;
+mod dates;
 mod db;
 mod demo;
 mod doctor;
@@ -89,6 +90,9 @@ enum Command {
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Show what the voice tools understand of a spoken date
+    #[command(subcommand)]
+    Dates(dates::Command),
     /// Start, stop and connect to the private PostgreSQL
     #[command(subcommand)]
     Db(db::Command),
@@ -135,6 +139,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitStatus> {
     match &cli.command {
         Command::Completions(args) => return completions::run(form, args, &mut command()),
         Command::Man(args) => return man::run(form, args, command()),
+        Command::Dates(command) => return dates::run(form, command),
         _ => {}
     }
     let listen = match &cli.command {
@@ -180,7 +185,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Bench(command) => bench::run(config, &command).await,
         Command::Probe(args) => probe::run(config, &args).await,
-        Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Dates(_) => {
             unreachable!("they ran before the ledger was looked at")
         }
     }

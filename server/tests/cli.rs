@@ -6,6 +6,8 @@ mod bench;
 mod config;
 #[path = "cli/database.rs"]
 mod database;
+#[path = "cli/dates.rs"]
+mod dates;
 #[path = "cli/deploy.rs"]
 mod deploy;
 #[path = "cli/docs.rs"]
@@ -210,6 +212,7 @@ fn every_command_has_a_help_text() {
     for args in [
         &["--help"][..],
         &["demo", "--help"],
+        &["dates", "explain", "--help"],
         &["db", "url", "--help"],
         &["db", "psql", "--help"],
         &["db", "start", "--help"],
