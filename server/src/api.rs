@@ -3,6 +3,8 @@
 
 pub mod agents;
 pub mod analytics;
+pub mod appointments;
+pub mod availability;
 pub mod calls;
 pub mod deliveries;
 pub mod keys;
@@ -34,6 +36,14 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::list::handler))
         .routes(routes!(calls::show::handler))
         .routes(routes!(calls::events::handler))
+        .routes(routes!(appointments::list::handler, appointments::book::handler))
+        .routes(routes!(appointments::show::handler))
+        .routes(routes!(appointments::confirm::handler))
+        .routes(routes!(appointments::complete::handler))
+        .routes(routes!(appointments::cancel::handler))
+        .routes(routes!(appointments::no_show::handler))
+        .routes(routes!(appointments::reschedule::handler))
+        .routes(routes!(availability::handler))
         .routes(routes!(parked::list::handler))
         .routes(routes!(parked::retry::handler))
         .routes(routes!(parked::drop::handler))

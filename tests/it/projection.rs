@@ -34,7 +34,8 @@ async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> 
 }
 
 /// The tables of the read models.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
+    "appointments_v1.appointments",
     "calls_v2.calls",
     "calls_v2.call_tools",
     "calls_v2.callers",

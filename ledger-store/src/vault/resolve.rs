@@ -243,7 +243,11 @@ pub(super) fn known(
     Some(Resolved { subject, person: person.facts.clone() })
 }
 
-fn subject(
+/// A subject with its key, unless it is fenced.
+///
+/// # Errors
+/// [`VaultError::Corrupt`] if the key does not open.
+pub(super) fn subject(
     subject_id: SubjectId,
     generation: u32,
     state: &Arc<KeyState>,

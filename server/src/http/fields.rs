@@ -13,6 +13,7 @@ use ledger_core::json::without_bom;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::http::body::read_body;
 use crate::http::times::is_rfc3339;
@@ -44,10 +45,14 @@ impl BodyFields {
             let detail = "send one JSON object that names each field once";
             ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)
         })?;
+        Ok(Self::of(fields))
+    }
+
+    fn of(fields: BTreeMap<String, Value>) -> Self {
         // Null counts as absent, except for [`BodyFields::change`], where it removes the value.
         let (null, given): (BTreeMap<_, _>, _) =
             fields.into_iter().partition(|(_, value)| value.is_null());
-        Ok(Self(given, null.into_keys().collect()))
+        Self(given, null.into_keys().collect())
     }
 
     /// Reads an optional body; an empty one has no fields.
@@ -72,6 +77,43 @@ impl BodyFields {
             Some(Value::String(text)) => text_of(name, text).map(Some),
             Some(_) => Err(ApiError::field(name, "it is not a text")),
         }
+    }
+
+    /// Removes a text of at most `longest` characters, which may have line breaks.
+    ///
+    /// # Errors
+    /// 422 for another type, or a text that is empty, too long or has other control characters.
+    pub fn long_text(&mut self, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                check_text(name, &text, longest, |c| c.is_control() && !"\n\r\t".contains(c))?;
+                Ok(Some(text))
+            }
+            Some(_) => Err(ApiError::field(name, "it is not a text")),
+        }
+    }
+
+    /// Removes an object, to be read by its fields. Their faults are those of [`ApiError::within`].
+    ///
+    /// # Errors
+    /// 422 for another type.
+    pub fn object(&mut self, name: &str) -> Result<Option<Self>, ApiError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self::of(fields.into_iter().collect()))),
+            Some(_) => Err(ApiError::field(name, "it is not an object")),
+        }
+    }
+
+    /// Removes an id.
+    ///
+    /// # Errors
+    /// 422 for a text that is no UUID, and for another type.
+    pub fn id(&mut self, name: &str) -> Result<Option<Uuid>, ApiError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let id = Uuid::try_parse(&text).map_err(|_| ApiError::field(name, "it is not an id"))?;
+        Ok(Some(id))
     }
 
     /// Removes a list of distinct texts.
@@ -171,16 +213,26 @@ impl BodyFields {
 }
 
 fn text_of(name: &str, text: String) -> Result<String, ApiError> {
+    check_text(name, &text, MAX_TEXT, char::is_control)?;
+    Ok(text)
+}
+
+fn check_text(
+    name: &str,
+    text: &str,
+    longest: usize,
+    is_refused: impl Fn(char) -> bool,
+) -> Result<(), ApiError> {
     if text.trim().is_empty() {
         return Err(ApiError::field(name, "it is empty"));
     }
-    if text.chars().count() > MAX_TEXT {
-        return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} characters")));
+    if text.chars().count() > longest {
+        return Err(ApiError::field(name, format!("it is longer than {longest} characters")));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(is_refused) {
         return Err(ApiError::field(name, "it holds a control character"));
     }
-    Ok(text)
+    Ok(())
 }
 
 /// A JSON object with distinct field names. A repeated name is rejected: silently choosing one value would
