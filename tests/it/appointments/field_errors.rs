@@ -93,7 +93,7 @@ fn an_impossible_booking_is_refused_by_its_field_and_records_nothing() {
                 .fetch_one(&mut ledger_tests::cluster::superuser().await)
                 .await
                 .expect("a count");
-        assert_eq!(contacts, 0, "a booking that the settings refuse makes no contact");
+        assert_eq!(contacts, 0, "a refused booking makes no contact");
     });
 }
 

@@ -1,15 +1,18 @@
 //! The answer to a booking or change: the appointment as the log has it after the command.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ledger_core::booking::{Action, BookingCommand, BookingEvent, BookingSettings, Bookings};
+use ledger_core::booking::{
+    Action, BookingCommand, BookingEvent, BookingSettings, Bookings, Refusal,
+};
 use ledger_core::ids::{AppointmentId, Position, StreamId};
-use ledger_store::execute::{CommandContext, Executed};
+use ledger_store::execute::{CommandContext, ExecuteError, Executed};
 use ledger_store::vault::Subject;
 use ledger_store::{StoreError, TenantTx};
 use projections::appointments::{ListedAppointment, up_to};
-use std::sync::Arc;
 
 use super::customers::open_customers;
 use super::not_found;
@@ -30,14 +33,29 @@ pub(super) async fn execute(
     subject: Option<Subject>,
     action: Action,
 ) -> Result<Executed<BookingEvent>, ApiError> {
+    decide(app, caller, settings, subject, action).await?.map_err(not_executed)
+}
+
+/// Decides a command and records it, within the tenant's share of commands.
+///
+/// # Errors
+/// 503 `schedule-busy` if the command got no place in time. The inner error is that of the command.
+pub(super) async fn decide(
+    app: &App,
+    caller: &Caller,
+    settings: Arc<BookingSettings>,
+    subject: Option<Subject>,
+    action: Action,
+) -> Result<Result<Executed<BookingEvent>, ExecuteError<Refusal>>, ApiError> {
     let context = CommandContext {
         tenant_id: caller.tenant_id(),
         by: caller.actor(),
         content: None,
         subject,
     };
+    let _permit = app.read_admission.command(caller.tenant_id()).await?;
     let command = BookingCommand { settings, now: app.store.clock().now(), action };
-    app.store.execute::<Bookings>(&context, &command).await.map_err(not_executed)
+    Ok(app.store.execute::<Bookings>(&context, &command).await)
 }
 
 /// Answers with the appointment after the command. It is folded from the log, so the answer does not wait for

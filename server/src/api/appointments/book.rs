@@ -6,21 +6,25 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
-use ledger_core::booking::slot::{Kind, Shape, check_start};
-use ledger_core::booking::{Action, Book, BookingSettings};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::booking::availability::Query;
+use ledger_core::booking::slot::Kind;
+use ledger_core::booking::{Action, Book, BookingEvent, BookingSettings};
 use ledger_core::envelope::StreamKind;
 use ledger_core::ids::{AppointmentId, StreamId, SubjectId};
 use ledger_core::personal::AppointmentDetails;
 use ledger_core::section::Sections;
+use ledger_store::bookings::AvailabilityError;
+use ledger_store::execute::{ExecuteError, Executed};
 use ledger_store::{TenantTx, read};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answer::{answer, execute};
+use super::answer::{answer, decide, execute};
 use super::kind::{resource_id, service_id};
-use super::person::{ContactRequest, Person, PersonRequest, contact, facts};
+use super::person::{ContactRequest, PersonRequest, contact, facts};
+use super::refused::not_executed;
 use super::view::AppointmentView;
 use crate::api::tenant;
 use crate::app::App;
@@ -103,6 +107,8 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.require(&app, Scope::Write, "appointments.book").await?;
     let fields = BodyFields::read(body).await?;
+    // Commands have a queue of their own.
+    caller.read_permit.release();
     let tenant_id = caller.tenant_id();
     let settings = app.store.booking_settings(tenant_id).await?;
     let settings = settings.ok_or_else(tenant::not_found)?;
@@ -116,10 +122,7 @@ pub async fn handler(
         contact(&app, &caller, "booked_by_contact_id", booked_by).await?;
     }
     let appointment_id = new_id(&app, &caller);
-    let (book, person) = prepare(&app, &caller, &settings, appointment_id, wanted).await?;
-    let subject = person.map(|person| person.subject);
-    let action = Action::Book(book);
-    let executed = execute(&app, &caller, settings, subject, action).await?;
+    let executed = book(&app, &caller, settings, appointment_id, wanted).await?;
     tracing::info!(%appointment_id, "appointment.booked");
     let created = (StatusCode::CREATED, executed.position);
     answer(&app, &caller, "appointments.book", appointment_id, created).await
@@ -133,46 +136,60 @@ fn new_id(app: &App, caller: &Caller) -> AppointmentId {
     AppointmentId(caller.command.as_ref().map_or_else(|| app.store.ids().random(), derive))
 }
 
-/// Resolves the person and builds the command.
+/// Resolves the person, and decides and records the booking.
 ///
-/// A request that the settings alone refuse makes no contact. It is decided all the same, since an
-/// interrupted run of the same command may have recorded it earlier.
-async fn prepare(
+/// A time that is not free makes no contact: the booking is decided without a subject. It can then only be
+/// refused, or be found recorded by an earlier run of the same command; accepted, it is misplaced, because
+/// its sections have no key.
+async fn book(
     app: &App,
     caller: &Caller,
-    settings: &Arc<BookingSettings>,
+    settings: Arc<BookingSettings>,
     appointment_id: AppointmentId,
     wanted: Wanted,
-) -> Result<(Book, Option<Person>), ApiError> {
-    let Wanted { person, booked_by, starts_at, kind, call_id, notes } = wanted;
-    let now = app.store.clock().now();
-    let is_possible =
-        Shape::of(settings, &kind).is_ok() && check_start(settings, now, starts_at).is_ok();
-    let person = if is_possible {
-        Some(person.resolve(app, caller, StreamId(appointment_id.0)).await?)
-    } else {
-        None
-    };
-    // Nothing is sealed for a fenced person, and the facts must not tell otherwise.
-    let is_sealed = person.as_ref().is_some_and(|one| one.subject.sealing_key().is_some());
-    let party = person.as_ref().and_then(|one| one.party.clone()).filter(|_| is_sealed);
-    let details = notes
-        .filter(|_| is_sealed)
+) -> Result<Executed<BookingEvent>, ApiError> {
+    if let PersonRequest::Party(party) = &wanted.person
+        && !is_free(app, caller, &settings, &wanted).await?
+    {
+        let sections = Sections { party: Some(party.clone()), ..Sections::default() };
+        let nobody = (SubjectId(Uuid::nil()), false);
+        let action = Action::Book(wanted.command(appointment_id, nobody, sections));
+        match decide(app, caller, Arc::clone(&settings), None, action).await? {
+            Err(ExecuteError::Misplaced) => {}
+            decided => return decided.map_err(not_executed),
+        }
+    }
+    let stream_id = StreamId(appointment_id.0);
+    let person = wanted.person.clone().resolve(app, caller, stream_id).await?;
+    let details = wanted
+        .notes
+        .clone()
         .map(|notes| AppointmentDetails { notes: Some(notes), ..AppointmentDetails::default() });
-    let contact_id = person.as_ref().map_or(SubjectId(Uuid::nil()), |one| one.subject.subject_id);
-    let book = Book {
-        appointment_id,
-        starts_at,
-        kind,
-        hold: None,
-        contact_id,
-        is_known_person: person.as_ref().is_some_and(|one| one.is_known),
-        booked_by_contact_id: booked_by.filter(|booked_by| *booked_by != contact_id),
-        call_id,
-        party: party.as_ref().map(facts),
-        sections: Sections { party, details, ..Sections::default() },
-    };
-    Ok((book, person))
+    let mut sections = Sections { party: person.party, details, ..Sections::default() };
+    if person.subject.sealing_key().is_none() {
+        // Nothing is sealed for a fenced person, and the facts must not tell otherwise.
+        sections = Sections::default();
+    }
+    let contact = (person.subject.subject_id, person.is_known);
+    let action = Action::Book(wanted.command(appointment_id, contact, sections));
+    execute(app, caller, settings, Some(person.subject), action).await
+}
+
+/// Whether the time is free, by the function that lists free times.
+async fn is_free(
+    app: &App,
+    caller: &Caller,
+    settings: &BookingSettings,
+    wanted: &Wanted,
+) -> Result<bool, ApiError> {
+    let from = wanted.starts_at;
+    let Some(until) = from.checked_add_signed(TimeDelta::minutes(1)) else { return Ok(false) };
+    let query = Query { kind: wanted.kind.clone(), from, until };
+    match app.store.availability(caller.tenant_id(), settings, &query, 1).await {
+        Ok(offers) => Ok(offers.first().is_some_and(|offer| offer.starts_at == from)),
+        Err(AvailabilityError::Refused(_)) => Ok(false),
+        Err(AvailabilityError::Store(error)) => Err(error.into()),
+    }
 }
 
 /// Checks that the tenant has the call.
@@ -186,6 +203,27 @@ async fn check_call(app: &App, caller: &Caller, call_id: Option<StreamId>) -> Re
 }
 
 impl Wanted {
+    /// The command for a contact, which is a known person or not.
+    fn command(
+        &self,
+        appointment_id: AppointmentId,
+        (contact_id, is_known_person): (SubjectId, bool),
+        sections: Sections,
+    ) -> Book {
+        Book {
+            appointment_id,
+            starts_at: self.starts_at,
+            kind: self.kind.clone(),
+            hold: None,
+            contact_id,
+            is_known_person,
+            booked_by_contact_id: self.booked_by.filter(|booked_by| *booked_by != contact_id),
+            call_id: self.call_id,
+            party: sections.party.as_ref().map(facts),
+            sections,
+        }
+    }
+
     fn read(
         mut fields: BodyFields,
         settings: &BookingSettings,

@@ -26,6 +26,8 @@ pub(super) async fn change(
     action: fn(Change) -> Action,
 ) -> Result<Response, ApiError> {
     BodyFields::read_any(body).await?.reject_unknown()?;
+    // Commands have a queue of their own.
+    caller.read_permit.release();
     let appointment_id = AppointmentId(appointment_id.ok_or_else(not_found)?);
     let settings = app.store.booking_settings(caller.tenant_id()).await?;
     let settings = settings.ok_or_else(tenant::not_found)?;

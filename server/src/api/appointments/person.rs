@@ -29,6 +29,7 @@ pub struct ContactRequest {
 }
 
 /// The person of a request, before it is resolved.
+#[derive(Clone)]
 pub(super) enum PersonRequest {
     /// A contact of the tenant.
     Contact(SubjectId),

@@ -8,15 +8,13 @@ use ledger_store::execute::ExecuteError;
 
 use super::not_found;
 use crate::problem::ApiError;
+use crate::read_admission::schedule_busy;
 
 /// The answer to a command that was not executed.
 pub(super) fn not_executed(error: ExecuteError<Refusal>) -> ApiError {
     match error {
         ExecuteError::Rejected(refusal) => refused(refusal),
-        ExecuteError::Busy => {
-            let detail = "too many bookings of these days run at the same time; nothing was recorded, try again";
-            ApiError::unavailable("schedule-busy", detail)
-        }
+        ExecuteError::Busy => schedule_busy(),
         ExecuteError::Reused => {
             let detail = "this Idempotency-Key was used for another request";
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)

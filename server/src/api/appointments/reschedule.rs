@@ -73,6 +73,8 @@ pub async fn handler(
     let minutes = fields.number("duration_minutes", 1..=MAX_MINUTES)?;
     let resource = fields.text("resource")?;
     fields.reject_unknown()?;
+    // Commands have a queue of their own.
+    caller.read_permit.release();
     let starts_at = starts_at.ok_or_else(|| ApiError::field("starts_at", "it is missing"))?;
     let resource = resource.map(|text| resource_id(&text)).transpose()?;
     let appointment_id = AppointmentId(appointment_id.ok_or_else(not_found)?);
