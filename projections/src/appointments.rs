@@ -14,20 +14,17 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 pub use list::{After, AppointmentFilter, ListedAppointment, find, list};
 pub use of_call::{LinkedAppointment, of_calls};
 pub use past::up_to;
 pub use row::{Appointment, HistoryEntry};
+use write::AppointmentKey;
 
 use crate::projector::{
     Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantKeys,
     WriteMode,
 };
-
-/// Key of an appointment: tenant id and appointment id.
-type AppointmentKey = (TenantId, Uuid);
 
 /// The projector of the `appointments` read model.
 pub struct Appointments;

@@ -32,6 +32,9 @@ pub async fn of_calls(
     call_ids: &[Uuid],
     until: Option<Position>,
 ) -> Result<HashMap<Uuid, LinkedAppointment>, StoreError> {
+    if call_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let tenant_id = tx.tenant_id();
     let until = until.map_or(i64::MAX, |position| position.0);
     let rows = sqlx::query!(

@@ -5,7 +5,7 @@ use ledger_core::ids::{Position, StreamId};
 use ledger_store::read::{metadata, stream_between};
 use ledger_store::{StoreError, TenantTx};
 
-use super::ListedAppointment;
+use super::list::ListedAppointment;
 use super::row::Appointment;
 use crate::calls::point_in_time::{self, PointInTime};
 use crate::projector::{LogEvent, ProjectError};

@@ -10,10 +10,12 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::AppointmentKey;
 use super::row::{Appointment, HistoryEntry};
 use crate::copy::bytea;
 use crate::projector::{ProjectError, TenantKeys};
+
+/// Key of an appointment: tenant id and appointment id.
+pub(super) type AppointmentKey = (TenantId, Uuid);
 
 /// A row, with the names of the columns.
 #[derive(Serialize)]

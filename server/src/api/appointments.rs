@@ -8,20 +8,11 @@ mod change;
 pub mod complete;
 pub mod confirm;
 mod customers;
-mod kind;
+pub(super) mod kind;
 pub mod list;
 pub mod no_show;
 pub mod person;
-pub mod refused;
+pub(super) mod refused;
 pub mod reschedule;
 pub mod show;
 pub mod view;
-
-use crate::problem::ApiError;
-
-pub(super) use kind::{resource_id, service_id};
-
-/// 404, the same for a missing appointment and for another tenant's.
-fn not_found() -> ApiError {
-    ApiError::not_found("appointment-not-found", "appointment")
-}

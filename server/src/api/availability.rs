@@ -10,8 +10,8 @@ use ledger_store::bookings::AvailabilityError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::appointments::kind::{resource_id, service_id};
 use super::appointments::refused::refused;
-use super::appointments::{resource_id, service_id};
 use super::tenant;
 use crate::app::App;
 use crate::auth::{Caller, Scope};

@@ -15,8 +15,7 @@ use ledger_store::{StoreError, TenantTx};
 use projections::appointments::{ListedAppointment, up_to};
 
 use super::customers::open_customers;
-use super::not_found;
-use super::refused::{not_executed, outcome_unknown};
+use super::refused::{not_executed, not_found, outcome_unknown};
 use super::view::AppointmentView;
 use crate::api::calls::personal::Parties;
 use crate::api::calls::view::Customer;

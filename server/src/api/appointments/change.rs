@@ -10,7 +10,7 @@ use ledger_core::section::Sections;
 use uuid::Uuid;
 
 use super::answer::{answer, execute};
-use super::not_found;
+use super::refused::not_found;
 use crate::api::tenant;
 use crate::app::App;
 use crate::auth::Caller;

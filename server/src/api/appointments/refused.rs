@@ -6,9 +6,13 @@ use ledger_store::StoreError;
 use ledger_store::append::{AppendError, AppendRejection};
 use ledger_store::execute::ExecuteError;
 
-use super::not_found;
 use crate::problem::ApiError;
 use crate::read_admission::schedule_busy;
+
+/// 404, the same for a missing appointment and for another tenant's.
+pub(super) fn not_found() -> ApiError {
+    ApiError::not_found("appointment-not-found", "appointment")
+}
 
 /// The answer to a command that was not executed.
 pub(super) fn not_executed(error: ExecuteError<Refusal>) -> ApiError {

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::answer::{answer, execute};
 use super::book::MAX_MINUTES;
 use super::kind::resource_id;
-use super::not_found;
+use super::refused::not_found;
 use super::view::AppointmentView;
 use crate::api::tenant;
 use crate::app::App;

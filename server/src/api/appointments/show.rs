@@ -10,7 +10,7 @@ use ledger_store::vault::{SectionColumn, Vault, VaultError};
 use projections::appointments::find;
 
 use super::customers::open_customers;
-use super::not_found;
+use super::refused::not_found;
 use super::view::{AppointmentDetail, AppointmentView};
 use crate::api::calls::personal::report_corrupt_section;
 use crate::api::calls::view::Customer;
