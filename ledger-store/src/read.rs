@@ -5,6 +5,7 @@ mod full;
 mod latest;
 mod meta;
 mod page;
+mod stream_kind;
 
 use std::ops::ControlFlow;
 
@@ -23,6 +24,7 @@ pub use full::{FullEvent, full_after};
 pub use latest::latest;
 pub use meta::{EventMeta, metadata};
 pub use page::{Page, PageSize, page_of};
+pub use stream_kind::has_stream;
 
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;

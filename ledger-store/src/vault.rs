@@ -4,6 +4,7 @@
 //! worker takes everything that waits into one transaction per tenant. A known caller needs no
 //! write.
 
+mod contact;
 #[cfg(test)]
 mod golden_tests;
 mod keys;

@@ -38,6 +38,7 @@ pub use measures::Measures;
 pub use names::{direction_name, status_name};
 pub use rollup::RollupSet;
 pub use update::CallState;
+pub(crate) use update::parties;
 
 use crate::projector::{
     Again, LeftOut, LogEvent, Precomputed, ProjectError, ProjectionBatch, Projector, TenantContext,

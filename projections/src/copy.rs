@@ -142,3 +142,11 @@ pub fn array_of_texts<T: AsRef<str>>(values: &[T]) -> String {
 pub fn array_of_numbers<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
     format!("{{{}}}", values.map(|value| value.to_string()).collect::<Vec<_>>().join(","))
 }
+
+/// Formats bytes as a hexadecimal `bytea` literal.
+pub(crate) fn bytea(bytes: &[u8]) -> String {
+    let mut text = vec![b'\\', b'x'];
+    text.resize(2 + 2 * bytes.len(), 0);
+    hex::encode_to_slice(bytes, &mut text[2..]).expect("two digits a byte");
+    String::from_utf8(text).expect("digits are ASCII")
+}

@@ -4,6 +4,7 @@
 //! model is a file here, a migration, and a line in [`all`]; most are row-wise ([`simple`]).
 
 pub mod analytics;
+pub mod appointments;
 pub mod calendar;
 pub mod calls;
 pub mod copy;
@@ -36,5 +37,9 @@ pub use projector::{
 /// Returns every projector of this build.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Projector>> {
-    vec![Arc::new(calls::Calls), simple::projector(event_counts::EventCounts)]
+    vec![
+        Arc::new(appointments::Appointments),
+        Arc::new(calls::Calls),
+        simple::projector(event_counts::EventCounts),
+    ]
 }

@@ -3,6 +3,8 @@
 
 pub mod agents;
 pub mod analytics;
+pub mod appointments;
+pub mod availability;
 pub mod calls;
 pub mod deliveries;
 pub mod keys;
@@ -31,6 +33,15 @@ pub fn routes() -> DeclaredRoutes {
         calls::list::handler,
         calls::show::handler,
         calls::events::handler,
+        appointments::list::handler,
+        appointments::book::handler,
+        appointments::show::handler,
+        appointments::confirm::handler,
+        appointments::complete::handler,
+        appointments::cancel::handler,
+        appointments::no_show::handler,
+        appointments::reschedule::handler,
+        availability::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

@@ -89,6 +89,17 @@ impl ApiError {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", sentence) }
     }
 
+    /// The same error about a field of an object in the body.
+    #[must_use]
+    pub fn within(mut self, object: &str) -> Self {
+        for error in &mut self.errors {
+            error.pointer = format!("/{object}{}", error.pointer);
+            self.detail =
+                format!("the field {} is not valid: {}", &error.pointer[1..], error.detail);
+        }
+        self
+    }
+
     /// 403 because the tenant is frozen or closed.
     #[must_use]
     pub fn tenant_not_active() -> Self {

@@ -78,7 +78,7 @@ fn init_counters() {
     ] {
         ::metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }
-    for section in ["party", "tool_io", "conversation", "raw"] {
+    for section in ["party", "tool_io", "conversation", "raw", "details"] {
         ::metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
     }
     for counter in [

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod append;
+mod appointments;
 mod bad_input;
 mod bookings;
 mod calls_api;

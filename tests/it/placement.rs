@@ -42,6 +42,8 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("delete from caller_handles h using unnest", BATCH),
     ("delete from call_rollups s using unnest", BATCH),
     ("insert into calls select * from json_populate_recordset", BATCH),
+    ("select k.tenant_id as \"tenant_id!\", a.appointment_id as", BATCH),
+    ("insert into appointments select * from json_populate_recordset", BATCH),
     ("insert into call_tools (tenant_id, call_id, tool", BATCH),
     ("insert into callers (tenant_id, is_test, person_id", BATCH),
     ("insert into usage (tenant_id, month, event_type, events) select", BATCH),

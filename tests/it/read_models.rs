@@ -51,7 +51,15 @@ impl Operated {
     async fn versions(&self, key: &str) -> Vec<Value> {
         let (status, page) = self.tenant.get_with(key, "/v1/projections").await;
         assert_eq!(status, 200, "{page}");
-        page["data"].as_array().expect("a page has data").clone()
+        // Only those that these tests fill: a further read model changes none of them.
+        let is_filled = |one: &&Value| one["name"] == "calls" || one["name"] == "usage";
+        page["data"]
+            .as_array()
+            .expect("a page has data")
+            .iter()
+            .filter(is_filled)
+            .cloned()
+            .collect()
     }
 
     /// Returns as soon as a version of `calls` is in the given state.

@@ -4,7 +4,7 @@
 mod batch;
 mod lookup;
 mod new_rows;
-mod newest;
+pub(super) mod newest;
 mod read;
 mod tenant_batch;
 mod together;

@@ -44,6 +44,12 @@ pub struct StoredCall {
 }
 
 impl StoredCall {
+    /// Returns the id of the call.
+    #[must_use]
+    pub fn call_id(&self) -> Uuid {
+        self.call_id
+    }
+
     /// Returns the size of the opened row in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {

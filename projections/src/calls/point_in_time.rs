@@ -21,6 +21,17 @@ pub enum PointInTime {
     Time(DateTime<Utc>),
 }
 
+/// Returns the last position of the log that was known at a point in the past.
+///
+/// # Errors
+/// [`StoreError::Database`] if a statement fails.
+pub async fn position_of(tx: &mut TenantTx, moment: PointInTime) -> Result<Position, StoreError> {
+    match moment {
+        PointInTime::Position(position) => Ok(Position(position)),
+        PointInTime::Time(time) => Ok(known_at(tx, time).await?),
+    }
+}
+
 /// Returns the call as it was known at a point in the past, or `None` if it had no events.
 ///
 /// Events that were dropped from the read model are skipped, and the first parked event ends the
@@ -33,10 +44,7 @@ pub async fn find(
     call_id: Uuid,
     moment: PointInTime,
 ) -> Result<Option<CallState>, StoreError> {
-    let until = match moment {
-        PointInTime::Position(position) => Position(position),
-        PointInTime::Time(time) => known_at(tx, time).await?,
-    };
+    let until = position_of(tx, moment).await?;
     let skipped = SkippedEvents::load(tx, call_id).await?;
     let mut folded: Option<CallState> = None;
     read::scan_stream(tx, StreamId(call_id), |event| {

@@ -11,7 +11,7 @@ use super::names::{direction_name, status_name};
 use super::prefolded::Prefolded;
 use super::update::{CallKey, CallState, CallUpdate, RollupChange};
 use super::{carriers, state};
-use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
+use crate::copy::{MIN_COPY_ROWS, RowText, bytea, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 
 /// A row, in the column order of the table.
@@ -158,14 +158,6 @@ impl<'a> CallColumns<'a> {
         rows.plain(self.email_id);
         rows.plain(self.carrier_call_id);
     }
-}
-
-/// Formats bytes as a hexadecimal `bytea` literal.
-fn bytea(bytes: &[u8]) -> String {
-    let mut text = vec![b'\\', b'x'];
-    text.resize(2 + 2 * bytes.len(), 0);
-    hex::encode_to_slice(bytes, &mut text[2..]).expect("two digits a byte");
-    String::from_utf8(text).expect("digits are ASCII")
 }
 
 /// An encoded row of a new call, and its change to the rollups.

@@ -86,7 +86,7 @@ impl CallState {
 }
 
 /// Returns the `party` sections of a column, with the ids of the events they were sealed for.
-pub(super) fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
+pub(crate) fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, Vec<u8>)> {
     let sections = column.and_then(|column| unpack(column).ok()).unwrap_or_default();
     sections.into_iter().filter_map(|bytes| {
         let sealed = Sealed::parse(bytes).ok()?;

@@ -54,25 +54,33 @@ impl EventBatch {
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) times: LogTimes,
-    /// Whether a projector reads the metadata of events.
-    pub(super) with_meta: bool,
+    /// The projectors that read the metadata of events.
+    meta_readers: Vec<Arc<dyn Projector>>,
 }
 
 impl Reader {
     pub(super) fn of(projectors: &[Arc<dyn Projector>]) -> Self {
-        let with_meta = projectors.iter().any(|projector| projector.reads_meta());
-        Self { times: LogTimes::default(), with_meta }
+        let reads_meta = |projector: &&Arc<dyn Projector>| projector.reads_meta();
+        let meta_readers = projectors.iter().filter(reads_meta).cloned().collect();
+        Self { times: LogTimes::default(), meta_readers }
+    }
+
+    /// Whether the metadata of an event is read. Most events are of calls, whose read models need
+    /// none.
+    fn needs_meta(&self, event: &LogEvent) -> bool {
+        let kind = event.stored.stream_kind.as_str();
+        self.meta_readers.iter().any(|projector| projector.handles(kind))
     }
 }
 
 /// Reads and decodes events, computes their log times and stores the marks.
 pub(super) async fn read(
     conn: &mut PgConnection,
-    Reader { times, with_meta }: &Reader,
+    reader: &Reader,
     (tenant_id, after): (TenantId, Position),
     limit: usize,
 ) -> sqlx::Result<EventBatch> {
-    let mut time = times.at(conn, tenant_id, after).await?;
+    let mut time = reader.times.at(conn, tenant_id, after).await?;
     let (mut events, mut marks) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     let take = |stored: StoredEvent| {
@@ -87,15 +95,16 @@ pub(super) async fn read(
     let rows = i64::try_from(limit).expect("some thousands");
     scan_after(conn, tenant_id, after, rows, take).await?;
     mark(conn, tenant_id, &marks).await?;
-    if *with_meta {
-        let positions: Vec<i64> = events.iter().map(|event| event.stored.position).collect();
+    let wanted = events.iter().filter(|event| reader.needs_meta(event));
+    let positions: Vec<i64> = wanted.map(|event| event.stored.position).collect();
+    if !positions.is_empty() {
         let mut all = metadata(conn, tenant_id, &positions).await?;
         for event in &mut events {
             event.set_meta(all.remove(&event.stored.position));
         }
     }
     if let Some(last) = events.last() {
-        times.keep(tenant_id, Position(last.stored.position), time);
+        reader.times.keep(tenant_id, Position(last.stored.position), time);
     }
     let is_full = events.len() == limit || bytes >= MAX_BATCH_BYTES;
     Ok(EventBatch { events, is_full, bytes, precomputed: HashMap::new() })

@@ -51,6 +51,11 @@ words! {
     /// Coarse result of a call.
     CallOutcome = "completed" | "customer_hung_up" | "no_answer" | "voicemail" | "busy"
         | "transferred" | "silence" | "failed" | "unknown";
+    /// Status of an appointment.
+    AppointmentStatusName = "pending" | "confirmed" | "completed" | "cancelled" | "no_show";
+    /// Change of an appointment.
+    AppointmentChangeName = "booked" | "confirmed" | "rescheduled" | "cancelled" | "completed"
+        | "no_show";
     /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.

@@ -31,6 +31,21 @@ pub async fn begin_consistent_read(
     Ok((tx, reached))
 }
 
+/// Begins a consistent read of a projection with parts of others, after all of them have reached
+/// `min_position`. Returns the transaction and the position of the first.
+///
+/// # Errors
+/// As [`begin_consistent_read`].
+pub async fn begin_joined_read(
+    app: &App,
+    caller: &Caller,
+    models: [&str; 2],
+    min_position: Option<i64>,
+) -> Result<(TenantTx, Position), ApiError> {
+    await_position(app, caller, models[1], min_position).await?;
+    begin_consistent_read(app, caller, models[0], min_position).await
+}
+
 /// Begins a read of sums over several projections, all in one snapshot. Returns the transaction and the
 /// lowest of their positions.
 ///

@@ -21,6 +21,7 @@ use crate::problem::ApiError;
 
 /// Maximum length of a name or id, in characters.
 const MAX_TEXT: usize = 200;
+const MISSING: &str = "it is missing";
 
 /// Deserializes an optional short text without control characters.
 ///
@@ -28,7 +29,36 @@ const MAX_TEXT: usize = 200;
 /// For another type, or a text that is empty, too long or has control characters.
 pub fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
     let text = value::<String, D>(field, "it is not a text")?;
-    text.map(|text| checked(text).map_err(D::Error::custom)).transpose()
+    let check = |text: String| {
+        checked(&text, MAX_TEXT, char::is_control).map_err(D::Error::custom)?;
+        Ok(text)
+    };
+    text.map(check).transpose()
+}
+
+/// Deserializes a short text that must be there, as [`text`].
+///
+/// # Errors
+/// Those of [`text`], and for null.
+pub fn required_text<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
+    text(field)?.ok_or_else(|| D::Error::custom(MISSING))
+}
+
+/// Deserializes an optional text of at most `longest` characters, which may have line breaks.
+///
+/// # Errors
+/// For another type, or a text that is empty, too long or has other control characters.
+pub fn long_text<'de, D: Deserializer<'de>>(
+    field: D,
+    longest: usize,
+) -> Result<Option<String>, D::Error> {
+    let text = value::<String, D>(field, "it is not a text")?;
+    let is_refused = |c: char| c.is_control() && !"\n\r\t".contains(c);
+    let check = |text: String| {
+        checked(&text, longest, is_refused).map_err(D::Error::custom)?;
+        Ok(text)
+    };
+    text.map(check).transpose()
 }
 
 /// A change of a short text. An absent field is the default.
@@ -94,6 +124,14 @@ pub fn time<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>
     text(field)?.map(|text| parse(text).ok_or_else(not_a_time)).transpose()
 }
 
+/// Deserializes an RFC 3339 time that must be there.
+///
+/// # Errors
+/// For a malformed time, and for null.
+pub fn required_time<'de, D: Deserializer<'de>>(field: D) -> Result<DateTime<Utc>, D::Error> {
+    time(field)?.ok_or_else(|| D::Error::custom(MISSING))
+}
+
 /// Deserializes an optional id.
 ///
 /// # Errors
@@ -129,17 +167,17 @@ fn value<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     Option::<T>::deserialize(field).map_err(|_| D::Error::custom(detail))
 }
 
-fn checked(text: String) -> Result<String, String> {
+fn checked(text: &str, longest: usize, is_refused: impl Fn(char) -> bool) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
-    if text.chars().count() > MAX_TEXT {
-        return Err(format!("it is longer than {MAX_TEXT} characters"));
+    if text.chars().count() > longest {
+        return Err(format!("it is longer than {longest} characters"));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(is_refused) {
         return Err("it holds a control character".to_owned());
     }
-    Ok(text)
+    Ok(())
 }
 
 /// A fault of a body. Contains the name of the field and never its value.
@@ -155,9 +193,10 @@ impl Fault {
         Self { field: field.to_owned(), detail: detail.into(), is_unknown: false }
     }
 
-    /// Sets the name of the field, unless a field has it already.
+    /// Sets the name of the field, or puts it before that of a field of the object in it.
     fn in_field(self, field: &str) -> Self {
-        if self.field.is_empty() { Self { field: field.to_owned(), ..self } } else { self }
+        let inner = if self.field.is_empty() { String::new() } else { format!("/{}", self.field) };
+        Self { field: format!("{field}{inner}"), ..self }
     }
 }
 
@@ -183,7 +222,7 @@ impl Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::of(field, "it is missing")
+        Self::of(field, MISSING)
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
@@ -326,13 +365,28 @@ impl<'de> Deserializer<'de> for FieldValue {
         }
     }
 
+    /// Deserializes a nested object, as [`Object`] does.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::Object(fields) => {
+                Object(fields.into_iter().collect()).deserialize_struct(name, names, visitor)
+            }
+            _ => Err(Fault::of("", "it is not an object")),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 

@@ -16,6 +16,8 @@ use crate::problem::ApiError;
 pub enum Access {
     /// Keys with scope `read`.
     Read,
+    /// Keys with scope `write`.
+    Write,
     /// Keys with scope `admin`.
     Admin,
     /// Keys of the installation with scope `admin`, for changes that affect every tenant.
@@ -31,6 +33,7 @@ impl Access {
     pub const fn scope(self) -> Scope {
         match self {
             Self::Read => Scope::Read,
+            Self::Write => Scope::Write,
             Self::Admin | Self::Installation | Self::Revocation => Scope::Admin,
         }
     }

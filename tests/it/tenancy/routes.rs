@@ -10,6 +10,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/analytics/funnel", "read"),
     ("get", "/v1/analytics/summary", "read"),
     ("get", "/v1/analytics/timeseries", "read"),
+    ("get", "/v1/appointments", "read"),
+    ("post", "/v1/appointments", "write"),
+    ("get", "/v1/appointments/{appointment_id}", "read"),
+    ("post", "/v1/appointments/{appointment_id}/cancel", "write"),
+    ("post", "/v1/appointments/{appointment_id}/complete", "write"),
+    ("post", "/v1/appointments/{appointment_id}/confirm", "write"),
+    ("post", "/v1/appointments/{appointment_id}/no-show", "write"),
+    ("post", "/v1/appointments/{appointment_id}/reschedule", "write"),
+    ("get", "/v1/availability", "read"),
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
@@ -64,8 +73,15 @@ pub(super) struct Route {
 impl Route {
     /// Returns the path, with the id of an object if it takes one.
     pub(super) fn path(&self, call_id: &str) -> String {
-        let ids =
-            ["{call_id}", "{quarantine_id}", "{parked_id}", "{key_id}", "{source_id}", "{id}"];
+        let ids = [
+            "{call_id}",
+            "{appointment_id}",
+            "{quarantine_id}",
+            "{parked_id}",
+            "{key_id}",
+            "{source_id}",
+            "{id}",
+        ];
         let path = self.template.replace("{name}", "calls");
         ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }
@@ -82,6 +98,7 @@ impl Route {
             // `personal` includes `read`.
             "read" => &SCOPES[2..],
             "admin" => &SCOPES[..4],
+            "write" => &["read", "personal", "compliance", "admin"],
             _ => panic!("which scopes do not open {}?", self.template),
         }
     }

@@ -61,6 +61,7 @@ impl TwoTenants {
             let tools = messages::message("town", "tool-calls", &json!({ "toolCallList": tool }));
             tenant.post_ok(tools.to_string()).await;
             tenant.post_ok(messages::status("live", "in-progress").to_string()).await;
+            book(&ledger, tenant).await;
             tenant.settle().await;
             insert_exceptional_rows(&mut own.superuser().await, tenant.tenant_id).await;
         }
@@ -74,6 +75,17 @@ impl TwoTenants {
         assert_eq!(Provider::ALL.len(), 3, "a new provider may bring new tables: fill them here");
         Self { own, ledger, one, two }
     }
+}
+
+/// Books an appointment.
+async fn book(ledger: &TestLedger, tenant: &TestTenant) {
+    let key = ledger.key(tenant.tenant_id, &["write"]).await;
+    let start = ledger.store.clock().now_micros().date_naive() + chrono::TimeDelta::days(30);
+    let contact = json!({ "name": "Town Person", "phone": "+15550100141" });
+    let body = json!({ "contact": contact, "starts_at": format!("{start}T09:00:00Z") });
+    let request = reqwest::Client::new().post(tenant.url("/v1/appointments"));
+    let answer = request.bearer_auth(key).body(body.to_string()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 201);
 }
 
 /// Inserts rows that exist only in exceptional states.
@@ -269,7 +281,7 @@ fn the_projector_role_can_read_no_key_and_no_secret() {
         let own = OwnDatabase::create().await;
         let mut superuser = own.superuser().await;
         let mut projector = as_role(&own.database, "ledger_projector").await;
-        let its_own = ["calls_v", "usage_v", "projection.", "read."];
+        let its_own = ["appointments_v", "calls_v", "usage_v", "projection.", "read."];
         for relation in relations(&mut superuser).await {
             let may = its_own.iter().any(|own| relation.starts_with(own))
                 || ["ledger.events", "ledger.tenants"].contains(&relation.as_str());

@@ -18,7 +18,7 @@ pub(super) fn is_fenced(latest: &NewestKeys, subject: SubjectId) -> bool {
 }
 
 /// Returns a subject with its key.
-pub(super) fn subject(
+pub(crate) fn subject(
     subject_id: SubjectId,
     generation: u32,
     state: &Arc<KeyState>,

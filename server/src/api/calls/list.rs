@@ -5,6 +5,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_store::compute::compute;
 use ledger_store::read::PageSize;
+use projections::appointments;
 use projections::calls::{After, StoredCall, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -100,6 +101,8 @@ pub async fn handler(
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
+    let call_ids: Vec<Uuid> = page.rows.iter().map(StoredCall::call_id).collect();
+    let booked = appointments::of_calls(&mut tx, &call_ids, None).await?;
     drop(tx);
     let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
     let room = if weight > SMALL {
@@ -125,6 +128,7 @@ pub async fn handler(
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
         let carrier = CarrierView::of(caller.tenant_id(), &row.call, row.carrier.as_ref());
         CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal), carrier)
+            .with_appointment(booked.get(&row.call_id))
     };
     let write = || {
         let data = rows.iter().zip(&parties).map(view).collect();

@@ -79,7 +79,8 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     parties
 }
 
-fn merge_party(known: &mut Party, other: Party) {
+/// Adds the fields of another section to those that are not known yet.
+pub(crate) fn merge_party(known: &mut Party, other: Party) {
     let Party { name, phone, email, sip_uri, external_id, extension } = other;
     // An extension is only valid with its own number.
     if known.phone.is_none() {
@@ -264,7 +265,7 @@ fn parse<T: DeserializeOwned>(plain: &[u8], place: &mut T) -> bool {
     serde_json::from_slice(plain).map(|value| *place = value).is_ok()
 }
 
-fn report_corrupt_section(section: &'static str) {
+pub(crate) fn report_corrupt_section(section: &'static str) {
     metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(1);
     tracing::error!(section, "seal.corrupt");
 }

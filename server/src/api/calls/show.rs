@@ -11,6 +11,7 @@ use ledger_core::ids::Position;
 use ledger_core::personal::Conversation;
 use ledger_store::compute::compute;
 use ledger_store::read;
+use projections::appointments;
 use projections::calls::find;
 use projections::calls::point_in_time::{self, PointInTime};
 
@@ -71,10 +72,10 @@ pub async fn handler(
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
-    let (call, party, carrier, part_of, reached) = match as_of {
+    let (call, party, carrier, part_of, reached) = match &as_of {
         Some(AsOf(moment)) => {
             let folded =
-                point_in_time::find(&mut tx, call_id, moment).await?.ok_or_else(not_found)?;
+                point_in_time::find(&mut tx, call_id, *moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
             (folded.call, party, None, None, position)
         }
@@ -83,6 +84,12 @@ pub async fn handler(
             (row.call, row.party, row.carrier, row.part_of, reached)
         }
     };
+
+    let until = match as_of {
+        Some(AsOf(moment)) => Some(point_in_time::position_of(&mut tx, moment).await?),
+        None => None,
+    };
+    let booked = appointments::of_calls(&mut tx, &[call_id], until).await?.remove(&call_id);
 
     let is_personal = caller.has(Scope::Personal);
     drop(tx);
@@ -109,7 +116,8 @@ pub async fn handler(
     let write = || {
         let section = is_personal.then_some(&opened.events);
         let carrier = CarrierView::of(tenant_id, &call, carrier.as_ref());
-        let view = CallView::of(call_id, &call, customer, carrier);
+        let view =
+            CallView::of(call_id, &call, customer, carrier).with_appointment(booked.as_ref());
         let detail = CallDetail { part_of, ..detail(view, &call, section) };
         serde_json::to_vec(&detail)
     };

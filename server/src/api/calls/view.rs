@@ -6,6 +6,7 @@ use ledger_core::identity::phone_of_sip;
 use ledger_core::ids::TenantId;
 use ledger_core::money::Nanos;
 use ledger_core::personal::mask_phone;
+use projections::appointments::LinkedAppointment;
 use projections::calls::{direction_name, status_name};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +14,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::personal::Parties;
-use crate::api::words::{CallDirection, CallOutcome, CallStatus, RecordingKind, Speaker};
+use crate::api::words::{
+    AppointmentStatusName, CallDirection, CallOutcome, CallStatus, RecordingKind, Speaker,
+};
 
 /// A call. Unknown fields are null; none are estimated.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -63,14 +66,15 @@ pub struct CallView {
     pub customer: Customer,
     /// The same call at its telephone carrier; null if the platform names none.
     pub carrier: Option<CarrierView>,
-    /// True if an appointment is linked; always false today.
+    /// True if an appointment was booked in the call.
     pub has_appointment: bool,
-    /// Id of the linked appointment.
+    /// Id of the linked appointment: the one booked last in the call.
     pub appointment_id: Option<Uuid>,
     /// Scheduled start of the linked appointment.
     pub appointment_scheduled_at: Option<DateTime<Utc>>,
     /// Status of the linked appointment.
-    pub appointment_status: Option<String>,
+    #[schema(value_type = Option<AppointmentStatusName>)]
+    pub appointment_status: Option<&'static str>,
     /// Service of the linked appointment.
     pub appointment_service_type: Option<String>,
     /// Tags of the call; always empty today.
@@ -190,7 +194,12 @@ impl Customer {
     /// Builds the view of the other party. `is_personal` states whether the caller has scope `personal`.
     #[must_use]
     pub fn of(call: &Call, parties: &Parties, is_personal: bool) -> Self {
-        let contact_id = call.contact_id().map(|contact| contact.0);
+        Self::known(call.contact_id().map(|contact| contact.0), parties, is_personal)
+    }
+
+    /// Builds the view of a person, from what the opened sections tell.
+    #[must_use]
+    pub fn known(contact_id: Option<Uuid>, parties: &Parties, is_personal: bool) -> Self {
         if parties.is_erased {
             return Self { contact_id, erased: true, ..Self::default() };
         }
@@ -264,6 +273,20 @@ impl CallView {
             tags: Vec::new(),
             disposition: None,
             position: call.position.0,
+        }
+    }
+
+    /// Adds the appointment that was booked in the call.
+    #[must_use]
+    pub fn with_appointment(self, linked: Option<&LinkedAppointment>) -> Self {
+        let Some(linked) = linked else { return self };
+        Self {
+            has_appointment: true,
+            appointment_id: Some(linked.appointment_id),
+            appointment_scheduled_at: Some(linked.scheduled_at),
+            appointment_status: Some(linked.status),
+            appointment_service_type: linked.service.clone(),
+            ..self
         }
     }
 }

@@ -1,0 +1,34 @@
+//! Service and resource of a request, by their ids in the settings.
+
+use ledger_core::booking::{BookingSettings, Refusal, ResourceId, ServiceId};
+
+use super::refused::refused;
+use crate::problem::ApiError;
+
+/// Returns the service with this id or name. The case of a name does not matter.
+///
+/// # Errors
+/// 422 for a text that is no id and no name of a service. An id is looked up by the decision.
+pub(in crate::api) fn service_id(
+    settings: &BookingSettings,
+    text: &str,
+) -> Result<ServiceId, ApiError> {
+    let wanted = text.trim();
+    let id = ServiceId::parse(wanted);
+    if let Some(id) = id.clone().filter(|id| settings.service(id).is_some()) {
+        return Ok(id);
+    }
+    let is_named = |name: &String| name.to_lowercase() == wanted.to_lowercase();
+    let mut services = settings.services.as_slice().iter();
+    let named = services.find(|service| service.name.as_ref().is_some_and(is_named));
+    let named = named.map(|service| service.id.clone());
+    named.or(id).ok_or_else(|| refused(Refusal::UnknownService))
+}
+
+/// Returns the resource with this id.
+///
+/// # Errors
+/// 422 for a text that is no id. An id is looked up by the decision.
+pub(in crate::api) fn resource_id(text: &str) -> Result<ResourceId, ApiError> {
+    ResourceId::parse(text.trim()).ok_or_else(|| refused(Refusal::UnknownResource))
+}

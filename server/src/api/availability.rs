@@ -1,0 +1,137 @@
+//! `GET /v1/availability`: times that can be booked.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::booking::Refusal;
+use ledger_core::booking::availability::{MAX_OFFERS, Offer, Query};
+use ledger_core::booking::slot::Kind;
+use ledger_store::bookings::AvailabilityError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::appointments::kind::{resource_id, service_id};
+use super::appointments::refused::refused;
+use super::tenant;
+use crate::app::App;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::Params;
+use crate::problem::{ApiError, Problem};
+
+/// Length of the range without `to`.
+const DEFAULT_DAYS: i64 = 7;
+/// Longest length of an appointment, in minutes.
+const MAX_MINUTES: i64 = 24 * 60;
+
+/// Free times.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Availability {
+    /// Times that can be booked, in order, each start once; at most 200.
+    data: Vec<FreeTime>,
+}
+
+/// A time that can be booked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FreeTime {
+    /// Start of the appointment.
+    starts_at: DateTime<Utc>,
+    /// End of the appointment.
+    ends_at: DateTime<Utc>,
+    /// Id of the resource that a booking without one would get.
+    resource: String,
+}
+
+operation! {
+    ListAvailability {
+        id: "list_availability",
+        action: "availability.list",
+        access: Read,
+        audit: ReadsFacts,
+    }
+}
+
+/// Lists times that can be booked, by the rules that decide a booking.
+///
+/// # Errors
+/// 400 for an unknown or malformed parameter, named in the answer.
+#[utoipa::path(
+    get, path = "/v1/availability", tag = "appointments",
+    params(
+        ("service_type" = Option<String>, Query, description = "Id or name of the service"),
+        ("resource" = Option<String>, Query, description = "Id of the resource; any when nothing is said"),
+        ("from" = Option<String>, Query, format = DateTime, description = "Earliest start (RFC 3339); now when nothing is said"),
+        ("to" = Option<String>, Query, format = DateTime, description = "Starts before (RFC 3339), at most 31 days after `from`; 7 days when nothing is said"),
+        ("duration_minutes" = Option<i64>, Query, minimum = 1, maximum = 1440, description = "Length; that of the service when nothing is said"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 200"),
+    ),
+    responses(
+        (status = 200, body = Availability),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The key is of the installation"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.availability", skip_all)]
+pub async fn handler(
+    caller: Authorized<ListAvailability>,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Json<Availability>, ApiError> {
+    let (service, resource) = (params.optional("service_type")?, params.optional("resource")?);
+    let (from, to) = (params.time("from")?, params.time("to")?);
+    let minutes = minutes(&mut params)?;
+    let limit = limit(&mut params)?;
+    params.reject_unknown()?;
+    let settings = app.store.booking_settings(caller.tenant_id()).await?;
+    let settings = settings.ok_or_else(tenant::not_found)?;
+    let kind = Kind {
+        service: service
+            .map(|text| service_id(&settings, &text))
+            .transpose()
+            .map_err(|_| of_query(Refusal::UnknownService))?,
+        resource: resource
+            .map(|text| resource_id(&text))
+            .transpose()
+            .map_err(|_| of_query(Refusal::UnknownResource))?,
+        minutes,
+    };
+    let from = from.unwrap_or_else(|| app.store.clock().now());
+    let default = || from.checked_add_signed(TimeDelta::days(DEFAULT_DAYS)).unwrap_or(from);
+    let query = Query { kind, from, until: to.unwrap_or_else(default) };
+    let offers = app.store.availability(caller.tenant_id(), &settings, &query, limit).await;
+    let offers = offers.map_err(|error| match error {
+        AvailabilityError::Refused(refusal) => of_query(refusal),
+        AvailabilityError::Store(error) => error.into(),
+    })?;
+    Ok(Json(Availability { data: offers.into_iter().map(FreeTime::of).collect() }))
+}
+
+impl FreeTime {
+    fn of(offer: Offer) -> Self {
+        let Offer { starts_at, ends_at, resource } = offer;
+        Self { starts_at, ends_at, resource: resource.as_str().to_owned() }
+    }
+}
+
+/// A refusal as a fault of the query parameter of the same name.
+fn of_query(refusal: Refusal) -> ApiError {
+    let error = refused(refusal);
+    let name = error.errors.first().map_or("from", |error| &error.pointer[1..]);
+    ApiError::parameter(name, refusal.to_string())
+}
+
+fn minutes(params: &mut Params) -> Result<Option<u32>, ApiError> {
+    let Some(minutes) = params.number("duration_minutes")? else { return Ok(None) };
+    let minutes = Some(minutes).filter(|minutes| (1..=MAX_MINUTES).contains(minutes));
+    let minutes = minutes.and_then(|minutes| u32::try_from(minutes).ok());
+    let refused = || ApiError::parameter("duration_minutes", format!("choose 1 to {MAX_MINUTES}"));
+    minutes.map(Some).ok_or_else(refused)
+}
+
+fn limit(params: &mut Params) -> Result<usize, ApiError> {
+    let Some(limit) = params.number("limit")? else { return Ok(MAX_OFFERS) };
+    let limit = usize::try_from(limit).ok().filter(|limit| (1..=MAX_OFFERS).contains(limit));
+    limit.ok_or_else(|| ApiError::parameter("limit", format!("choose 1 to {MAX_OFFERS}")))
+}
