@@ -32,7 +32,7 @@ use crate::problem::{ApiError, Problem};
 
 pub use admission::BodyBudgets;
 pub use counts::OutcomeCounter;
-pub use replay::{Replay, RoutingCandidates, replay, routing_candidates};
+pub use replay::{Replay, ReplayError, RoutingCandidates, replay, routing_candidates};
 pub use response::NOT_CONFIGURED;
 
 /// Returns the ingest route with its OpenAPI description.

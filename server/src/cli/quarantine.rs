@@ -1,6 +1,6 @@
 //! `quarantine list`, `quarantine show` and `quarantine replay`.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use ledger_core::ids::{QuarantineId, TenantId};
 use ledger_store::Store;
 use ledger_store::quarantine::{Entry, EntryFilter};
@@ -12,7 +12,6 @@ use super::output;
 use crate::config::Config;
 use crate::ingest::{replay, routing_candidates};
 use crate::instance::Instance;
-use crate::problem::ApiError;
 
 /// Number of entries per page.
 const PAGE: i64 = 200;
@@ -109,9 +108,7 @@ fn row(entry: &Entry) -> Value {
 }
 
 async fn show(store: &Store, id: QuarantineId) -> anyhow::Result<Value> {
-    let (entry, claims) = routing_candidates(store, TenantId::INSTALLATION, id)
-        .await
-        .map_err(|error| to_anyhow(&error))?;
+    let (entry, claims) = routing_candidates(store, TenantId::INSTALLATION, id).await?;
     let mut shown = row(&entry);
     shown["kind"] = claims.kind.into();
     shown["provider_call_id"] = claims.provider_call_id.into();
@@ -163,18 +160,14 @@ async fn replay_each(
             Err(error) => {
                 rows.push(json!({
                     "quarantine_id": id, "status": "waiting", "tenant_id": null,
-                    "position": null, "code": error.code,
+                    "position": null, "code": error.code(),
                 }));
-                let stays = is_all && error.code == "no-single-route";
+                let stays = is_all && error.code() == "no-single-route";
                 if !stays {
-                    refused.push((id, to_anyhow(&error)));
+                    refused.push((id, error.into()));
                 }
             }
         }
     }
     Ok((rows, refused))
-}
-
-fn to_anyhow(error: &ApiError) -> anyhow::Error {
-    anyhow!("{} ({})", error.detail, error.code)
 }

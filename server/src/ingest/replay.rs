@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use ledger_core::envelope::Draft;
 use ledger_core::ids::{KeyId, Position, QuarantineId, TenantId};
 use ledger_core::provider::Routing;
-use ledger_store::Store;
 use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
+use ledger_store::{Store, StoreError};
 use uuid::Uuid;
 
 use super::delivery::WebhookDelivery;
@@ -26,6 +26,37 @@ pub struct Replay {
     pub position: Position,
     /// Whether the message was in the log already: replayed before, or sent again by the platform.
     pub was_known: bool,
+}
+
+/// The reason for which a message stays in quarantine, or cannot be shown. Prints the public sentence with the
+/// code.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} ({})", .0.detail, .0.code)]
+pub struct ReplayError(ApiError);
+
+impl ReplayError {
+    /// The stable code, such as `no-single-route`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// Returns the answer of an endpoint.
+    pub(crate) fn into_answer(self) -> ApiError {
+        self.0
+    }
+}
+
+impl From<ApiError> for ReplayError {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for ReplayError {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
+    }
 }
 
 /// Routing information of a quarantine entry; contains no personal data.
@@ -52,7 +83,7 @@ pub async fn replay(
     quarantine_id: QuarantineId,
     key_id: Option<KeyId>,
     request_id: Uuid,
-) -> Result<Replay, ApiError> {
+) -> Result<Replay, ReplayError> {
     let OpenEntry { entry, body, content, .. } = open(store, viewer, quarantine_id).await?;
     if let Some(replayed) = &entry.replayed {
         let (tenant_id, position) = (replayed.tenant_id, replayed.position);
@@ -85,7 +116,7 @@ pub async fn routing_candidates(
     store: &Store,
     viewer: TenantId,
     quarantine_id: QuarantineId,
-) -> Result<(Entry, RoutingCandidates), ApiError> {
+) -> Result<(Entry, RoutingCandidates), ReplayError> {
     let OpenEntry { entry, provider, body, .. } = open(store, viewer, quarantine_id).await?;
     let translated = compute(body.len(), || provider.adapter().translate(&body, None)).await;
     let translation = translated.map_err(|refused| {

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::PathId;
-use crate::ingest::{self, Replay};
+use crate::ingest::{self, Replay, ReplayError};
 use crate::problem::{ApiError, Problem};
 
 /// Result of a replay.
@@ -83,6 +83,6 @@ pub async fn replay(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Repl
     let key_id = Some(caller.key.key_id);
     let tenant_id = caller.tenant_id();
     let replayed =
-        ingest::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await?;
-    Ok(replayed.into())
+        ingest::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await;
+    Ok(replayed.map_err(ReplayError::into_answer)?.into())
 }
