@@ -76,6 +76,13 @@ pub(crate) const API_KEYS: CacheBounds =
 pub(crate) const BOOKING_SETTINGS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
 
+/// Streams of recent conflicts. Commands on them are decided under the lock of the log at once,
+/// because another process writes to them.
+///
+/// Invalidation: none. An outdated entry costs time and changes no decision.
+pub(crate) const CONTENDED_STREAMS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_millis(500) };
+
 impl CacheBounds {
     /// Builds an empty cache with these bounds.
     pub(crate) fn build<K, V>(self) -> Cache<K, V>

@@ -1,16 +1,11 @@
 //! A command in progress, and the streams that other processes write to.
 
-use std::time::Duration;
-
 use ledger_core::aggregate::{Aggregate, Stream};
 use ledger_core::ids::{CommandId, StreamId, TenantId};
 use moka::sync::Cache;
 
 use super::CommandContext;
-
-/// Time after a conflict in which commands on its streams are decided under the lock of the log at
-/// once, because another process writes to them.
-const CONTENDED: Duration = Duration::from_millis(500);
+use crate::caches;
 
 /// A command with its identity and its streams, as far as they are known.
 pub(super) struct Run<'a, A: Aggregate> {
@@ -33,7 +28,7 @@ pub(crate) struct Contended(Cache<(TenantId, StreamId), ()>);
 
 impl Contended {
     pub(crate) fn new() -> Self {
-        Self(Cache::builder().time_to_live(CONTENDED).max_capacity(10_000).build())
+        Self(caches::CONTENDED_STREAMS.build())
     }
 
     pub(super) fn has<A: Aggregate>(&self, run: &Run<'_, A>) -> bool {

@@ -5,6 +5,7 @@
 //! senders leave the rest to others. Each budget keeps a reserve for small bodies, so that tool
 //! calls are answered even while reports use up the rest.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,8 @@ pub(super) const SMALL_BODY: usize = 512 << 10;
 /// Maximum number of bodies of one tenant that wait for memory; further large ones are refused at
 /// once.
 const WAITING: usize = 64;
-/// Time a small body waits for the budget before it tries the reserve.
+/// Time a small body waits for the budget before it tries the reserve too.
 const SMALL_SHARE_TIMEOUT: Duration = Duration::from_millis(250);
-/// Maximum time a small body waits for the reserve, where permits are released soon.
-const RESERVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Minimum cost of a body in kilobytes, because each also occupies a connection.
 const MIN_KILOBYTES: u32 = 8;
 
@@ -65,18 +64,40 @@ pub(super) struct BodyBudget {
     all: Budget,
     reserve: Budget,
     waiting: Shares<TenantId>,
-    /// Maximum time a large body waits for memory before it is read.
+    /// Maximum time a body waits for memory.
     max_wait: Duration,
 }
 
+/// Permits of a source, of its tenant and of the whole budget.
+type Held = [OwnedSemaphorePermit; 3];
+
 /// Permit for one body; released on drop.
-#[derive(Debug)]
 pub(super) struct BodyPermit {
     /// Maximum size of the body in bytes.
     pub(super) max_body: usize,
-    /// Whether it is from the reserve, which is for messages with a waiting caller only.
-    pub(super) is_reserved: bool,
-    _held: [OwnedSemaphorePermit; 3],
+    /// The place in the queue of the budget, for a permit from the reserve: the reserve is for
+    /// messages with a waiting caller only.
+    queued: Option<Pin<Box<dyn Future<Output = Held> + Send>>>,
+    _held: Held,
+}
+
+impl BodyPermit {
+    fn new(max_body: usize, held: Held) -> Self {
+        Self { max_body, queued: None, _held: held }
+    }
+
+    /// Returns whether it is from the reserve.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.queued.is_some()
+    }
+
+    /// Exchanges a permit from the reserve for one from the budget, in the order of arrival.
+    /// Returns `None` if none is free in time.
+    pub(super) async fn leave_reserve(self, max_wait: Duration) -> Option<Self> {
+        let Some(queued) = self.queued else { return Some(self) };
+        let held = tokio::time::timeout(max_wait, queued).await.ok()?;
+        Some(Self::new(self.max_body, held))
+    }
 }
 
 impl BodyBudget {
@@ -101,7 +122,7 @@ impl BodyBudget {
     ) -> Option<BodyPermit> {
         if let Some(held) = self.all.try_take(sender, kilobytes(content_length.unwrap_or(max_body)))
         {
-            return Some(BodyPermit { max_body, is_reserved: false, _held: held });
+            return Some(BodyPermit::new(max_body, held));
         }
         let small = content_length.unwrap_or(SMALL_BODY);
         let is_large = small > SMALL_BODY;
@@ -109,17 +130,28 @@ impl BodyBudget {
         if is_large && waiting.is_none() {
             return None;
         }
-        let max_wait = if is_large { self.max_wait } else { SMALL_SHARE_TIMEOUT };
-        let wait = self.all.take(sender, kilobytes(content_length.unwrap_or(max_body)));
-        if let Ok(held) = tokio::time::timeout(max_wait, wait).await {
-            return Some(BodyPermit { max_body, is_reserved: false, _held: held });
+        let (budget, wanted) = (self.all.clone(), kilobytes(content_length.unwrap_or(max_body)));
+        let mut queued = Box::pin(async move { budget.take(sender, wanted).await });
+        let first_wait = if is_large { self.max_wait } else { SMALL_SHARE_TIMEOUT };
+        if let Ok(held) = tokio::time::timeout(first_wait, &mut queued).await {
+            return Some(BodyPermit::new(max_body, held));
         }
         if is_large {
             return None;
         }
-        let wait = self.reserve.take(sender, kilobytes(small));
-        let held = tokio::time::timeout(RESERVE_TIMEOUT, wait).await.ok()?;
-        Some(BodyPermit { max_body: max_body.min(SMALL_BODY), is_reserved: true, _held: held })
+        let either = async {
+            tokio::select! {
+                biased;
+                held = &mut queued => (held, false),
+                held = self.reserve.take(sender, kilobytes(small)) => (held, true),
+            }
+        };
+        let (held, is_reserved) = tokio::time::timeout(self.max_wait, either).await.ok()?;
+        if !is_reserved {
+            return Some(BodyPermit::new(max_body, held));
+        }
+        let max_body = max_body.min(SMALL_BODY);
+        Some(BodyPermit { max_body, queued: Some(queued), _held: held })
     }
 }
 
@@ -215,15 +247,15 @@ mod tests {
         let try_acquire =
             async |content_length| budget.try_acquire(one, Some(content_length), 9_000_000).await;
         let large = try_acquire(9_000_000).await.expect("an empty room");
-        assert!(!large.is_reserved);
+        assert!(!large.is_reserved());
         assert!(try_acquire(2_000_000).await.is_none());
         let small =
             budget.try_acquire(sender(2, 1), Some(500_000), 9_000_000).await.expect("the rest");
-        assert!(!small.is_reserved);
+        assert!(!small.is_reserved());
         let voice = try_acquire(500_000).await.expect("the reserve");
-        assert!(voice.is_reserved);
+        assert!(voice.is_reserved());
         drop(large);
-        assert!(!try_acquire(2_000_000).await.expect("room again").is_reserved);
+        assert!(!try_acquire(2_000_000).await.expect("room again").is_reserved());
     }
 
     #[tokio::test]
@@ -256,7 +288,7 @@ mod tests {
             held.extend(fill(body_budgets.of(false), sender(tenant, 1), 5_000_000).await);
         }
         let known = body_budgets.of(true).try_acquire(sender(1, 1), None, 5_000_000).await;
-        assert!(!known.expect("room").is_reserved);
+        assert!(!known.expect("room").is_reserved());
     }
 
     #[tokio::test]
@@ -274,7 +306,7 @@ mod tests {
                 let permit =
                     budget.try_acquire(sender(tenant, 1), Some(4_900_000), 5_000_000).await;
                 held.push(permit.expect("room for its largest"));
-                assert!(!held.last().expect("it").is_reserved);
+                assert!(!held.last().expect("it").is_reserved());
             }
         }
     }
@@ -285,6 +317,6 @@ mod tests {
         let held = fill(&budget, sender(1, 1), 400_000).await;
         assert!(!held.is_empty());
         let other = budget.try_acquire(sender(1, 2), Some(400_000), 5_000_000).await;
-        assert!(!other.expect("room").is_reserved);
+        assert!(!other.expect("room").is_reserved());
     }
 }

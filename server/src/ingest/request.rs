@@ -141,9 +141,13 @@ impl<'a> IngestRequest<'a> {
             .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
         let (translation, _) = &understood;
         recorder.set_kind(&translation.kind);
-        if permit.is_reserved && translation.reply == Reply::Acknowledge {
-            return Err(overloaded());
-        }
+        // No caller waits for this reply, so the message waits for the budget.
+        let _permit = if translation.reply == Reply::Acknowledge {
+            let max_wait = self.app.limits.body_budget_timeout;
+            permit.leave_reserve(max_wait).await.ok_or_else(overloaded)?
+        } else {
+            permit
+        };
         let body = delivery.needs_body(translation).then_some(body);
         delivery.answer(body, understood, recorder).await
     }
@@ -227,13 +231,13 @@ impl<'a> IngestRequest<'a> {
                 return Err(refused);
             }
         };
-        let max_wait = if permit.is_reserved { RESERVED_TIMEOUT } else { limits.body_timeout };
+        let max_wait = if permit.is_reserved() { RESERVED_TIMEOUT } else { limits.body_timeout };
         match body::read_body(body, permit.max_body, max_wait).await {
             Ok(body) => Ok((permit, body)),
             // The body is within the general limit and only exceeds the reserve's, so the sender
             // should retry.
             Err(refused)
-                if permit.is_reserved && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
+                if permit.is_reserved() && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
             {
                 Err(overloaded())
             }
