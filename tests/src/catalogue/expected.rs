@@ -46,7 +46,8 @@ pub(super) const DEFINERS: &[Exception] = &[
     ),
     exception("ledger.free_tenants", "a batch is of many tenants; answers whose lock is free"),
     exception("ledger.find_source", "asked before a tenant is known; answers for one id"),
-    exception("ledger.find_routes", "asked before a tenant is known; answers with tenants only"),
+    exception("ledger.find_routes", "as find_routes_at, for servers of the previous release"),
+    exception("ledger.find_routes_at", "asked before a tenant is known; answers with tenants only"),
     exception("ledger.add_source_counts", "a batch is of many tenants; it can only add to counts"),
     exception("ledger.note_key_use", "keeps when a key was used; can change nothing else"),
 ];
@@ -110,6 +111,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function ledger.free_tenants", "ledger_app: execute"),
     ("function ledger.find_source", "ledger_app: execute"),
     ("function ledger.find_routes", "ledger_app: execute"),
+    ("function ledger.find_routes_at", "ledger_app: execute"),
     ("function ledger.add_source_counts", "ledger_app: execute"),
     ("function ledger.note_key_use", "ledger_app: execute"),
     ("function ledger.notify_change", "public: execute"),
