@@ -3,7 +3,10 @@
 //! The name of a tenant may contain a person's name, so no event has it. The store keeps it in the
 //! row of the tenant and decides over the row, which it locks together with the log.
 
+pub mod keys;
 mod plan;
+pub mod routes;
+pub mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +22,10 @@ pub use plan::{Limit, PlanLimits};
 pub const MAX_NAME: usize = 200;
 
 /// The state of a tenant, which decides on the permitted operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TenantState {
     /// Reads and writes are permitted.
+    #[default]
     Active,
     /// Permits reads, which are audited, and revoking credentials. Refuses webhooks and writes.
     Frozen,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::append::AppendError;
-use crate::append::{AppendOutcome, append};
+use crate::append::{AppendOutcome, AppendRequest, StreamAppend, append};
 use crate::error::StoreError;
 
 /// The actor of a change and the request that made it.
@@ -65,34 +65,40 @@ impl Store {
         tenant_id: TenantId,
         event: impl Into<Event>,
     ) -> Result<Position, StoreError> {
-        let mut request = self.tenant_event_request(tenant_id, *by, &event.into(), Vec::new());
-        if let Some(command_id) = by.command_id {
-            request.streams[0].events[0].event_id = tenant_id.command_event(command_id, 0);
+        self.record_admin_events(by, conn, tenant_id, &[event.into()]).await
+    }
+
+    /// Records the events of a change, of which there is at least one, in the transaction that makes
+    /// it. Returns the position of the last one.
+    pub(crate) async fn record_admin_events(
+        &self,
+        by: &Attribution,
+        conn: &mut PgConnection,
+        tenant_id: TenantId,
+        events: &[Event],
+    ) -> Result<Position, StoreError> {
+        let mut streams: Vec<StreamAppend> = Vec::new();
+        for event in events {
+            let request = self.tenant_event_request(tenant_id, *by, event, Vec::new());
+            for stream in request.streams {
+                match streams.iter_mut().find(|known| known.stream_id == stream.stream_id) {
+                    Some(known) => known.events.extend(stream.events),
+                    None => streams.push(stream),
+                }
+            }
         }
+        if let Some(command_id) = by.command_id {
+            let events = streams.iter_mut().flat_map(|stream| &mut stream.events);
+            for (nth, event) in (0..).zip(events) {
+                event.event_id = tenant_id.command_event(command_id, nth);
+            }
+        }
+        let request = AppendRequest { tenant_id, streams };
         match append(conn, &[&request]).await?.pop() {
             Some(AppendOutcome::Appended(appended)) => Ok(appended.last),
             Some(AppendOutcome::Rejected(why)) => Err(AppendError::Rejected(why).into()),
             Some(AppendOutcome::Conflict(actual)) => Err(AppendError::Conflict { actual }.into()),
             None => Err(AppendError::Unavailable(None).into()),
         }
-    }
-
-    /// The position of the event that an earlier run of the command recorded; `None` when
-    /// there is none, or when the command cannot be repeated.
-    pub(crate) async fn recorded_by_command(
-        &self,
-        by: &Attribution,
-        conn: &mut PgConnection,
-        tenant_id: TenantId,
-    ) -> Result<Option<Position>, StoreError> {
-        let Some(command_id) = by.command_id else { return Ok(None) };
-        let position = sqlx::query_scalar!(
-            "select position from ledger.events where tenant_id = $1 and event_id = $2",
-            tenant_id.0,
-            tenant_id.command_event(command_id, 0).0,
-        )
-        .fetch_optional(conn)
-        .await?;
-        Ok(position.map(Position))
     }
 }

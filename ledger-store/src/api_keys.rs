@@ -1,17 +1,23 @@
 //! API keys: issue, list, revoke, and look up when one is presented. Only the SHA-256 hash of a key
 //! is stored.
 
+mod rows;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use ledger_core::event::{KeyCreated, KeyRevoked, TenantEvent};
 use ledger_core::ids::{KeyId, Position, TenantId};
 use ledger_core::scope::Scope;
-use sqlx::PgConnection;
+use ledger_core::tenant::keys::{ApiKeys, CreateKey, KeyCommand};
 
 use crate::Store;
 use crate::admin_events::Attribution;
 use crate::error::StoreError;
-use crate::tenant_tx::{TenantTx, begin};
+use crate::execute::ChangeError;
+use crate::tenant_tx::TenantTx;
+
+pub use ledger_core::tenant::keys::KeyRejection;
+
+use rows::KeyRows;
 
 /// API key look-ups in the database that one tenant may have in progress.
 const LOOKUPS: usize = 2;
@@ -71,19 +77,8 @@ pub enum Revocation {
     AlreadyRevoked,
 }
 
-/// Whether an earlier run of the same command issued the key.
-async fn is_issued(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    key_id: KeyId,
-) -> Result<bool, StoreError> {
-    let issued = sqlx::query_scalar!(
-        r#"select exists (select from ledger.api_keys where tenant_id = $1 and key_id = $2) as "issued!""#,
-        tenant_id.0,
-        key_id.0,
-    );
-    Ok(issued.fetch_one(conn).await?)
-}
+/// The reason for which a key was not issued or revoked.
+pub type KeyError = ChangeError<KeyRejection>;
 
 impl Store {
     /// Stores the hash of a new API key and records the issue, with its actor, in the tenant's
@@ -93,48 +88,27 @@ impl Store {
     /// its issue is not recorded, since the installation has no log.
     ///
     /// # Errors
-    /// The database did not answer, or the tenant's log does not accept events.
+    /// [`KeyError`]; no key was issued.
     pub async fn create_api_key_by(
         &self,
         by: &Attribution,
         tenant_id: TenantId,
         key: &str,
         new: &NewKey<'_>,
-    ) -> Result<(KeyId, Option<Position>), StoreError> {
+    ) -> Result<(KeyId, Option<Position>), KeyError> {
         // The id of a command is time-ordered, like the id of any key.
         let key_id = KeyId(by.command_id.map_or_else(|| self.ids.ordered(), |id| id.0));
-        let hash = digest(&SHA256, key.as_bytes());
-        let scopes: Vec<String> = new.scopes.iter().map(Scope::to_string).collect();
-        let mut tx = begin(&self.owner).await?;
-        if by.command_id.is_some() && is_issued(&mut tx, tenant_id, key_id).await? {
-            return Ok((key_id, self.recorded_by_command(by, &mut tx, tenant_id).await?));
-        }
-        let created = TenantEvent::KeyCreated(KeyCreated {
-            key_id: key_id.0,
-            scopes: scopes.clone(),
+        let now = self.clock.now_micros();
+        let command = KeyCommand::Create(CreateKey {
+            key_id,
+            is_installation: tenant_id == TenantId::INSTALLATION,
+            scopes: new.scopes.to_vec(),
             expires_at: new.expires_at,
+            now,
         });
-        let position = match tenant_id {
-            TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, created).await?),
-        };
-        sqlx::query!(
-            "insert into ledger.api_keys
-               (tenant_id, key_id, key_hash, name, scopes, created_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-            tenant_id.0,
-            key_id.0,
-            hash.as_ref(),
-            new.name,
-            &scopes,
-            self.clock.now_micros(),
-            new.expires_at,
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.notifier.notify([tenant_id]);
-        Ok((key_id, position))
+        let rows = KeyRows { tenant_id, key_id, new: Some((key, new)), now };
+        let done = self.execute_over_rows::<ApiKeys, _>(by, tenant_id, &command, &rows).await?;
+        Ok((key_id, done.position))
     }
 
     /// Issues a key without expiry, with the operator as actor.
@@ -147,54 +121,39 @@ impl Store {
         key: &str,
         scopes: &[Scope],
         name: Option<&str>,
-    ) -> Result<KeyId, StoreError> {
+    ) -> Result<KeyId, KeyError> {
         let new = NewKey { scopes, name, expires_at: None };
         Ok(self.create_api_key_by(&self.operator(), tenant_id, key, &new).await?.0)
     }
 
     /// Revokes a key permanently, in any state of the tenant. With `tenant_id` the key must be of
-    /// this tenant. Returns `None` when there is no such key. This process refuses the key at once,
-    /// other processes within seconds.
+    /// this tenant. This process refuses the key at once, other processes within seconds.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// [`KeyRejection::NotFound`] when there is no such key; the database did not answer.
     pub async fn revoke_api_key(
         &self,
         by: &Attribution,
         tenant_id: Option<TenantId>,
         key_id: KeyId,
-    ) -> Result<Option<Revocation>, StoreError> {
-        let mut tx = begin(&self.owner).await?;
-        let row = sqlx::query!(
-            r#"select tenant_id, revoked_at is null as "is_live!" from ledger.api_keys
-                where key_id = $1 and ($2::uuid is null or tenant_id = $2) for update"#,
+    ) -> Result<Revocation, KeyError> {
+        let found = sqlx::query_scalar!(
+            "select tenant_id from ledger.api_keys
+              where key_id = $1 and ($2::uuid is null or tenant_id = $2)",
             key_id.0,
             tenant_id.map(|id| id.0),
         )
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&self.owner)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        if !row.is_live {
-            return Ok(Some(Revocation::AlreadyRevoked));
+        let tenant_id = TenantId(found.ok_or(KeyError::Rejected(KeyRejection::NotFound))?);
+        let now = self.clock.now_micros();
+        let rows = KeyRows { tenant_id, key_id, new: None, now };
+        let command = KeyCommand::Revoke(key_id);
+        let done = self.execute_over_rows::<ApiKeys, _>(by, tenant_id, &command, &rows).await?;
+        if done.events.is_empty() {
+            return Ok(Revocation::AlreadyRevoked);
         }
-        let tenant_id = TenantId(row.tenant_id);
-        sqlx::query!(
-            "update ledger.api_keys set revoked_at = $3 where tenant_id = $1 and key_id = $2",
-            tenant_id.0,
-            key_id.0,
-            self.clock.now_micros(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let revoked = TenantEvent::KeyRevoked(KeyRevoked { key_id: key_id.0 });
-        let position = match tenant_id {
-            TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, revoked).await?),
-        };
-        tx.commit().await?;
-        self.settings_cache.invalidate(tenant_id);
-        self.notifier.notify([tenant_id]);
-        Ok(Some(Revocation::Revoked(position)))
+        Ok(Revocation::Revoked(done.position))
     }
 
     /// Returns the valid key of this tenant for a presented secret, or `None`. The result is cached

@@ -72,12 +72,6 @@ pub enum StoreError {
         /// The name that is taken.
         name: String,
     },
-    /// The secret does not fit the source's signature scheme.
-    #[error("the secret cannot be used: {detail}")]
-    WeakSecret {
-        /// The requirement that is not met; never the secret.
-        detail: String,
-    },
     /// The event that records this change could not be appended, so the change was not made.
     #[error("the change could not be recorded")]
     Append(#[from] crate::append::AppendError),

@@ -6,6 +6,7 @@
 
 mod decided;
 mod load;
+mod rows;
 mod run;
 
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use crate::tenant_tx::TenantTx;
 use crate::vault::Subject;
 
 pub(crate) use self::run::Contended;
+pub use rows::ChangeError;
+pub(crate) use rows::Rows;
 
 /// Time after which a command that could not be decided is answered with [`ExecuteError::Busy`].
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -257,7 +260,7 @@ impl Store {
         let loaded = load::streams(tx, streams).await?;
         // After the load: an earlier run of this command is either found here, or its events are in
         // none of the loaded streams.
-        if let Some(earlier) = load::earlier(tx, *command_id).await? {
+        if let Some(earlier) = load::earlier(tx.conn(), context.tenant_id, *command_id).await? {
             let is_other = context.content.is_some_and(|content| {
                 earlier.content.as_deref() != Some(hex::encode(content).as_str())
             });

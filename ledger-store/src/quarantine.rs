@@ -70,7 +70,7 @@ pub struct EntryFilter {
 
 impl Store {
     /// Stores a message without a known tenant, sealed under the installation's keys. A message
-    /// with the same content waits only once.
+    /// with the same content waits only once, with the time of its first receipt.
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the installation's keys are not available.
@@ -80,6 +80,7 @@ impl Store {
         reason: &str,
         content: &ContentDigest,
         body: &[u8],
+        received_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let installation = TenantId::INSTALLATION;
         let digest = self.keyring.digest_key(installation).await?.digest(content);
@@ -101,7 +102,7 @@ impl Store {
             reason,
             body_sealed,
             content_sealed,
-            self.clock.now_micros(),
+            received_at,
         )
         .execute(tx.conn())
         .await?;

@@ -1,26 +1,32 @@
-//! Webhook sources, and the routes that assign messages of a shared source to tenants.
+//! Webhook sources, and ([`route`]) the routes that assign messages of a shared source to tenants.
 
 pub mod change;
 pub mod list;
+pub mod route;
+mod rows;
 mod secret;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ledger_core::event::{RouteAdded, SourceCreated, TenantEvent};
 use ledger_core::ids::{CommandId, Position, SourceId, TenantId};
+use ledger_core::provider::Provider;
 use ledger_core::provider::signature::SignatureScheme;
-use ledger_core::provider::{Provider, Routing};
-use sqlx::PgConnection;
+use ledger_core::tenant::sources::{SourceChange, SourceCommand, Sources};
 use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::admin_events::Attribution;
 use crate::caches;
 use crate::error::StoreError;
+use crate::execute::ChangeError;
 use crate::settings_cache::TenantFacts;
-use crate::tenant_tx::begin;
 use crate::tenants::stored_state;
+
+use rows::{SourceRows, Write};
+
+pub use ledger_core::tenant::routes::{Period, RouteKind, RouteRejection};
+pub use ledger_core::tenant::sources::SourceRejection;
 
 pub use secret::{MAX_SECRET, MIN_SECRET, WeakSecret, check_secret};
 
@@ -75,42 +81,8 @@ pub struct NewSource<'a> {
     pub assistant_id: Option<&'a str>,
 }
 
-/// The kind of id that a route matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteKind {
-    /// The platform's id of the assistant.
-    AssistantId,
-    /// The platform's id of the tenant's phone number.
-    PhoneNumberId,
-    /// The tenant's phone number in E.164 form.
-    PhoneNumber,
-}
-
-impl RouteKind {
-    /// The stored name of the kind.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AssistantId => "assistant_id",
-            Self::PhoneNumberId => "phone_number_id",
-            Self::PhoneNumber => "phone_number",
-        }
-    }
-}
-
-/// Whether an earlier run of the same command created the source.
-async fn is_created(
-    conn: &mut PgConnection,
-    tenant_id: TenantId,
-    source_id: SourceId,
-) -> Result<bool, StoreError> {
-    let created = sqlx::query_scalar!(
-        r#"select exists (select from ledger.sources where tenant_id = $1 and source_id = $2) as "created!""#,
-        tenant_id.0,
-        source_id.0,
-    );
-    Ok(created.fetch_one(conn).await?)
-}
+/// The reason for which a source was not created or changed.
+pub type SourceError = ChangeError<SourceRejection>;
 
 impl Store {
     /// Creates a webhook source with the operator as actor. The secret is sealed under the tenant's
@@ -118,7 +90,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Keyring`] when the tenant's keys are not available.
-    pub async fn create_source(&self, new: &NewSource<'_>) -> Result<SourceId, StoreError> {
+    pub async fn create_source(&self, new: &NewSource<'_>) -> Result<SourceId, SourceError> {
         self.create_signed_source(new, None).await
     }
 
@@ -130,7 +102,7 @@ impl Store {
         &self,
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
-    ) -> Result<SourceId, StoreError> {
+    ) -> Result<SourceId, SourceError> {
         Ok(self.create_source_by(&self.operator(), new, signature).await?.0)
     }
 
@@ -138,56 +110,31 @@ impl Store {
     /// `None` for a source of the installation, which has no log.
     ///
     /// # Errors
-    /// The errors of [`Store::create_source`], and [`StoreError::Append`] when the tenant's log
-    /// accepts no events.
+    /// The errors of [`Store::create_source`], and [`SourceRejection::NotActive`].
     pub async fn create_source_by(
         &self,
         by: &Attribution,
         new: &NewSource<'_>,
         signature: Option<&SignatureScheme>,
-    ) -> Result<(SourceId, Option<Position>), StoreError> {
-        let signature = signature
-            .map(|scheme| serde_json::to_string(scheme).expect("a scheme is plain strings"));
+    ) -> Result<(SourceId, Option<Position>), SourceError> {
         self.ensure_installation().await?;
         let tenant_id = new.tenant_id;
         let derived = |id: CommandId| tenant_id.derive(&[b"source of command", id.0.as_bytes()]);
         let source_id = SourceId(by.command_id.map_or_else(|| self.ids.random(), derived));
-        let epoch = self.vault.epoch(tenant_id).await?;
-        let aad = secret_aad(tenant_id, source_id);
-        let sealed = epoch.seal_secret(&aad, new.secret.as_bytes());
-        let mut tx = begin(&self.owner).await?;
-        if by.command_id.is_some() && is_created(&mut tx, tenant_id, source_id).await? {
-            return Ok((source_id, self.recorded_by_command(by, &mut tx, tenant_id).await?));
-        }
-        let created = TenantEvent::SourceCreated(SourceCreated {
-            source_id: source_id.0,
+        let rows = SourceRows {
+            epoch: self.vault.epoch(tenant_id).await.map_err(StoreError::from)?,
+            tenant_id,
+            source_id,
+            write: Write::Create(new, signature),
+            now: self.clock.now_micros(),
+        };
+        let change = SourceChange::Create {
             provider: new.provider.as_str().to_owned(),
             record_all: new.record_all,
-        });
-        let position = match tenant_id {
-            TenantId::INSTALLATION => None,
-            _ => Some(self.record_admin_event_by(by, &mut tx, tenant_id, created).await?),
         };
-        sqlx::query!(
-            "insert into ledger.sources
-               (tenant_id, source_id, provider, name, secret_sealed, record_all, assistant_id,
-                created_at, signature)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            tenant_id.0,
-            source_id.0,
-            new.provider.as_str(),
-            new.name,
-            sealed,
-            new.record_all,
-            new.assistant_id,
-            self.clock.now_micros(),
-            signature,
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.notifier.notify([tenant_id]);
-        Ok((source_id, position))
+        let command = SourceCommand { source_id, change };
+        let done = self.execute_over_rows::<Sources, _>(by, tenant_id, &command, &rows).await?;
+        Ok((source_id, done.position))
     }
 
     /// Returns the enabled source with this id, of any tenant; `None` when there is none.
@@ -262,58 +209,6 @@ impl Store {
         };
         self.settings_cache.insert_source(version, &source, facts);
         Ok(Some(source))
-    }
-
-    /// Adds a route: messages with this id at a shared source are assigned to the tenant.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn add_route(
-        &self,
-        tenant_id: TenantId,
-        source_id: SourceId,
-        kind: RouteKind,
-        value: &str,
-    ) -> Result<(), StoreError> {
-        let mut tx = begin(&self.owner).await?;
-        let added = RouteAdded { source_id: source_id.0, kind: kind.as_str().to_owned() };
-        self.record_admin_event(&mut tx, tenant_id, TenantEvent::RouteAdded(added)).await?;
-        sqlx::query!(
-            "insert into ledger.source_routes (tenant_id, source_id, kind, value, created_at)
-             values ($1, $2, $3, $4, $5) on conflict do nothing",
-            tenant_id.0,
-            source_id.0,
-            kind.as_str(),
-            value,
-            self.clock.now_micros(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.notifier.notify([tenant_id]);
-        Ok(())
-    }
-
-    /// Returns the tenants with a route for any of these ids at a shared source. A message is
-    /// assigned only if there is exactly one; otherwise the tenant is unknown.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn find_routes(
-        &self,
-        source_id: SourceId,
-        routing: &Routing,
-    ) -> Result<Vec<TenantId>, StoreError> {
-        let rows = sqlx::query_scalar!(
-            r#"select tenant_id as "tenant_id!" from ledger.find_routes($1, $2, $3, $4)"#,
-            source_id.0,
-            routing.assistant_id,
-            routing.phone_number_id,
-            routing.phone_number,
-        )
-        .fetch_all(&self.intake)
-        .await?;
-        Ok(rows.into_iter().map(TenantId).collect())
     }
 }
 

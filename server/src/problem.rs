@@ -143,7 +143,6 @@ impl From<StoreError> for ApiError {
             StoreError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
                 return Self::tenant_not_active();
             }
-            StoreError::WeakSecret { detail } => return Self::field("secret", detail.clone()),
             _ => {}
         }
         if error.is_unavailable() {

@@ -9,6 +9,7 @@ mod calls_api;
 mod canaries;
 mod catalogue;
 mod clients;
+mod configuration;
 mod contract;
 mod embedded;
 mod exactly_once;

@@ -57,6 +57,8 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("select exists (select from vault.epochs)", INSTALLATION),
     ("select t.tenant_id, t.slug, t.name", INSTALLATION),
     ("select exists (select from ledger.tenants where slug", INSTALLATION),
+    // The routes of one id at a source of the installation, of all tenants.
+    ("select tenant_id, route_id, valid_from, valid_until from ledger.source_routes", INSTALLATION),
 ];
 
 /// Functions that a statement calls without one tenant, and the reason.
@@ -68,7 +70,7 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("vault.find_keys", BATCH),
     ("vault.add_subjects", BATCH),
     ("ledger.find_source", INSTALLATION),
-    ("ledger.find_routes", INSTALLATION),
+    ("ledger.find_routes_at", INSTALLATION),
 ];
 
 /// A statement as words: names with their schema, parameters, and signs.

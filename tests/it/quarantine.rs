@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_store::source::RouteKind;
+use ledger_store::source::route::{RouteError, Routed};
+use ledger_store::source::{Period, RouteKind, RouteRejection};
 use ledger_tests::cluster::superuser;
 use ledger_tests::fixtures::Message;
 use ledger_tests::ledger::status_and_json;
@@ -301,5 +302,60 @@ fn the_quarantine_is_paged_newest_first_by_state() {
         let wrong = tenant.request(&key, "/v1/quarantine?state=lost").send().await;
         problem(wrong.expect("an answer"), 400, "invalid-parameter").await;
         ledger.stop().await;
+    });
+}
+
+#[test]
+fn an_id_that_changes_its_owner_routes_each_message_by_its_time_of_receipt() {
+    run(async {
+        let shared = Shared::new().await;
+        let buyer = shared.ledger.tenant().await;
+        let store = &shared.tenant.store;
+        let received = shared.quarantine(&report("before", "assistant-1")).await;
+        let change = store.clock().now_micros();
+        let route = async |tenant_id, period| {
+            let (source_id, kind) = (shared.source_id, RouteKind::AssistantId);
+            let routed = Routed { tenant_id, source_id, kind, value: "assistant-1" };
+            store.add_route_for(&store.operator(), routed, period).await
+        };
+        let since = Period::new(Some(change), None).expect("a period");
+        route(buyer.tenant_id, since).await.expect("a route");
+
+        // The new owner gets later messages, and not the one that waits.
+        assert_eq!(shared.send(&report("after", "assistant-1")).await.1["status"], "recorded");
+        assert_eq!(buyer.only_call().await["provider_call_id"], "after");
+        let refused = shared.replay(&received, &shared.key).send().await.expect("an answer");
+        problem(refused, 409, "no-single-route").await;
+
+        let overlapping = route(shared.tenant.tenant_id, Period::ALWAYS).await;
+        assert!(
+            matches!(&overlapping, Err(RouteError::Rejected(RouteRejection::Overlap { tenant_id, .. }))
+                if *tenant_id == buyer.tenant_id),
+            "{overlapping:?}"
+        );
+        let until = Period::new(None, Some(change)).expect("a period");
+        route(shared.tenant.tenant_id, until).await.expect("a route");
+        let replayed = shared.replayed(&received).await;
+        assert_eq!(replayed["tenant_id"], json!(shared.tenant.tenant_id));
+        assert_eq!(shared.tenant.only_call().await["provider_call_id"], "before");
+        assert_eq!(buyer.calls().await.len(), 1);
+    });
+}
+
+#[test]
+fn an_ended_route_assigns_no_later_message() {
+    run(async {
+        let shared = Shared::new().await;
+        shared.add_route("assistant-1").await;
+        assert_eq!(shared.send(&report("during", "assistant-1")).await.1["status"], "recorded");
+        let store = &shared.tenant.store;
+        let tenant_id = shared.tenant.tenant_id;
+        let (source_id, kind) = (shared.source_id, RouteKind::AssistantId);
+        let routed = Routed { tenant_id, source_id, kind, value: "assistant-1" };
+        let now = store.clock().now_micros();
+        store.end_route(&store.operator(), routed, now).await.expect("an end");
+        shared.quarantine(&report("after", "assistant-1")).await;
+        assert_eq!(shared.tenant.only_call().await["provider_call_id"], "during");
+        assert_eq!(shared.tenant.facts_of("tenant.route_ended").await.len(), 1);
     });
 }

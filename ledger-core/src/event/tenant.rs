@@ -35,6 +35,8 @@ events! {
         StateChanged(StateChanged) = "tenant.state_changed" v 1;
         /// Messages of a shared source that carry an id were assigned to this tenant.
         RouteAdded(RouteAdded) = "tenant.route_added" v 1;
+        /// A route of this tenant was ended, or cancelled before it began.
+        RouteEnded(RouteEnded) = "tenant.route_ended" v 1;
         /// The limits of the tenant's plan were set.
         PlanLimitsSet(PlanLimitsSet) = "tenant.plan_limits_set" v 1;
         /// The opening hours were set.
@@ -145,6 +147,28 @@ pub struct RouteAdded {
     pub source_id: Uuid,
     /// Kind of the routed id: `assistant_id`, `phone_number_id` or `phone_number`.
     pub kind: String,
+    /// Id of the route; absent in events of builds without validity periods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<Uuid>,
+    /// Time from which the route is valid; absent for a route without a beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<DateTime<Utc>>,
+    /// Time from which it is no longer valid; absent for a route without an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<DateTime<Utc>>,
+}
+
+/// Facts of `tenant.route_ended`. Messages that were recorded before stay in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEnded {
+    /// Id of the shared source.
+    pub source_id: Uuid,
+    /// Kind of the routed id: `assistant_id`, `phone_number_id` or `phone_number`.
+    pub kind: String,
+    /// Id of the route.
+    pub route_id: Uuid,
+    /// Time from which the route is no longer valid.
+    pub valid_until: DateTime<Utc>,
 }
 
 /// Facts of `tenant.plan_limits_set`: all four limits from then on, per billing month. An absent

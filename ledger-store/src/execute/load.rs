@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use ledger_core::aggregate::Stream;
 use ledger_core::event::Event;
-use ledger_core::ids::{CommandId, Position, StreamId, StreamVersion};
+use ledger_core::ids::{CommandId, Position, StreamId, StreamVersion, TenantId};
 use serde::Deserialize;
+use sqlx::PgConnection;
 
 use super::MAX_EVENTS;
 use crate::append::AppendRequest;
@@ -115,16 +116,16 @@ struct StoredMeta {
 /// Looks for the events of a command. The first one is looked up alone, because most commands are
 /// new.
 pub(super) async fn earlier(
-    tx: &mut TenantTx,
+    conn: &mut PgConnection,
+    tenant_id: TenantId,
     command_id: CommandId,
 ) -> Result<Option<Earlier>, StoreError> {
-    let tenant_id = tx.tenant_id();
     let meta = sqlx::query_scalar!(
         r#"select meta::text as "meta!" from ledger.events where tenant_id = $1 and event_id = $2"#,
         tenant_id.0,
         tenant_id.command_event(command_id, 0).0,
     )
-    .fetch_optional(tx.conn())
+    .fetch_optional(&mut *conn)
     .await?;
     let Some(meta) = meta else { return Ok(None) };
     let corrupt = |_| StoreError::Corrupt { table: "ledger.events", column: "meta" };
@@ -143,7 +144,7 @@ pub(super) async fn earlier(
         tenant_id.0,
         &ids,
     )
-    .fetch_all(tx.conn())
+    .fetch_all(conn)
     .await?;
     rows.sort_by_key(|row| ids.iter().position(|id| *id == row.event_id));
     let mut events = Vec::with_capacity(rows.len());

@@ -1,22 +1,20 @@
 //! Changes of a tenant, decided by [`Tenant`] over its rows.
 //!
-//! The rows are the state at the end of the log: they change only here, in the transaction that
-//! appends the event, and `ledger.append` itself decides by the state in them. The log of a tenant
-//! also has every access to its data, so folding it for each change would be slow.
+//! `ledger.append` itself decides by the state in them.
 
-use ledger_core::aggregate::Aggregate;
+use ledger_core::event::TenantEvent;
 use ledger_core::ids::{Position, TenantId};
 use ledger_core::tenant::{
     Limit, PlanLimits, Tenant, TenantCommand, TenantProfile, TenantRejection, TenantState,
 };
 use sqlx::PgConnection;
-use thiserror::Error;
 
 use super::plan;
 use crate::Store;
 use crate::admin_events::Attribution;
 use crate::error::StoreError;
-use crate::tenant_tx::{TenantTx, begin};
+use crate::execute::{ChangeError, Rows};
+use crate::tenant_tx::TenantTx;
 
 /// A tenant after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,21 +26,7 @@ pub struct TenantChanged {
 }
 
 /// The reason for which a tenant was not changed.
-#[derive(Debug, Error)]
-pub enum TenantError {
-    /// The change was rejected.
-    #[error("the change was rejected")]
-    Rejected(#[source] TenantRejection),
-    /// The database did not answer, or the log refused the event.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for TenantError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
+pub type TenantError = ChangeError<TenantRejection>;
 
 /// A tenant as its own keys see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +35,52 @@ pub struct TenantView {
     pub slug: String,
     /// The current profile.
     pub profile: TenantProfile,
+}
+
+/// The rows of a tenant.
+struct TenantRows<'a> {
+    store: &'a Store,
+    tenant_id: TenantId,
+    command: &'a TenantCommand,
+}
+
+impl Rows<Tenant> for TenantRows<'_> {
+    type Loaded = Option<TenantProfile>;
+
+    async fn load(
+        &self,
+        conn: &mut PgConnection,
+        tenant: Option<TenantState>,
+    ) -> Result<(Option<TenantProfile>, Option<TenantProfile>), StoreError> {
+        let row = sqlx::query!(
+            "select name, timezone, country from ledger.tenants where tenant_id = $1",
+            self.tenant_id.0,
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        let profile = match row.zip(tenant) {
+            None => None,
+            Some((row, state)) => Some(TenantProfile {
+                name: row.name,
+                timezone: row.timezone,
+                country: row.country,
+                state,
+                plan: plan::find(conn, self.tenant_id).await?,
+            }),
+        };
+        Ok((profile.clone(), profile))
+    }
+
+    async fn write(
+        &self,
+        conn: &mut PgConnection,
+        loaded: &mut Option<TenantProfile>,
+        _: &[TenantEvent],
+    ) -> Result<(), StoreError> {
+        let Some(profile) = loaded.take() else { return Ok(()) };
+        let profile = loaded.insert(changed(profile, self.command));
+        self.store.write_profile(conn, self.tenant_id, profile, self.command).await
+    }
 }
 
 impl Store {
@@ -65,44 +95,11 @@ impl Store {
         tenant_id: TenantId,
         command: &TenantCommand,
     ) -> Result<TenantChanged, TenantError> {
-        let mut tx = begin(&self.owner).await?;
-        // The lock that orders the log: no other change and no append comes between.
-        let row = sqlx::query!(
-            "select name, timezone, country, state from ledger.tenants
-              where tenant_id = $1 for no key update",
-            tenant_id.0,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let current = match row {
-            None => None,
-            Some(row) => Some(TenantProfile {
-                name: row.name,
-                timezone: row.timezone,
-                country: row.country,
-                state: stored_state(&row.state)?,
-                plan: plan::find(&mut tx, tenant_id).await?,
-            }),
-        };
-        let decided = Tenant::decide(&current, command).map_err(TenantError::Rejected)?;
-        let Some(profile) = current else {
-            return Err(TenantError::Rejected(TenantRejection::NotFound));
-        };
-        if decided.is_empty() {
-            return Ok(TenantChanged { profile, position: None });
-        }
-        let profile = changed(profile, command);
-        let mut position = None;
-        for decided in &decided {
-            let event = &decided.event;
-            position =
-                Some(self.record_admin_event_by(actor, &mut tx, tenant_id, event.clone()).await?);
-        }
-        self.write_profile(&mut tx, tenant_id, &profile, command).await?;
-        tx.commit().await?;
-        self.settings_cache.invalidate(tenant_id);
-        self.notifier.notify([tenant_id]);
-        Ok(TenantChanged { profile, position })
+        let rows = TenantRows { store: self, tenant_id, command };
+        let done = self.execute_over_rows::<Tenant, _>(actor, tenant_id, command, &rows).await?;
+        let not_found = TenantError::Rejected(TenantRejection::NotFound);
+        let profile = done.rows.ok_or(not_found)?;
+        Ok(TenantChanged { profile, position: done.position })
     }
 
     async fn write_profile(

@@ -10,3 +10,21 @@ pub mod list;
 pub mod rotate_secret;
 pub mod settings;
 pub mod update;
+
+use ledger_store::source::{SourceError, SourceRejection};
+
+use crate::problem::ApiError;
+
+/// The answer to a change that was not made.
+fn refused(error: SourceError) -> ApiError {
+    match error {
+        SourceError::Store(error) => error.into(),
+        SourceError::Rejected(rejection) => match rejection {
+            SourceRejection::NotFound => settings::not_found(),
+            SourceRejection::NotActive(_) => ApiError::tenant_not_active(),
+            SourceRejection::WeakSecret(fault) => ApiError::field("secret", fault.to_string()),
+            // The id of a source is random, or derived from its command.
+            SourceRejection::Exists => ApiError::internal(&rejection),
+        },
+    }
+}

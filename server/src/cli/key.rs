@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::{KeyId, TenantId};
 use ledger_store::Store;
-use ledger_store::api_keys::{ApiKeyInfo, NewKey, Revocation};
+use ledger_store::api_keys::{ApiKeyInfo, KeyError, KeyRejection, NewKey, Revocation};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -169,9 +169,12 @@ async fn run_revoke(config: &Config, key_id: KeyId) -> anyhow::Result<ExitStatus
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let revoked = store.revoke_api_key(&store.operator(), None, key_id).await;
-        match revoked.context("the key was not revoked")? {
-            Some(Revocation::Revoked(_) | Revocation::AlreadyRevoked) => Ok(()),
-            None => bail!("there is no key {key_id}; call-ledger key list shows those there are"),
+        match revoked {
+            Ok(Revocation::Revoked(_) | Revocation::AlreadyRevoked) => Ok(()),
+            Err(KeyError::Rejected(KeyRejection::NotFound)) => {
+                bail!("there is no key {key_id}; call-ledger key list shows those there are")
+            }
+            Err(error) => Err(error).context("the key was not revoked"),
         }
     })
     .await?;

@@ -1,15 +1,14 @@
-//! `source create`, `source route`, `source list`, `source rotate-secret`, `source disable|enable`.
+//! `source create`, `source route`, `source unroute`, `source list`, `source rotate-secret`, `source disable|enable`.
 
 mod change;
+mod route;
 mod signature;
 
-use anyhow::{Context, bail};
-use ledger_core::ids::{SourceId, TenantId};
-use ledger_core::personal::normalise_phone;
+use anyhow::Context;
+use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
-use ledger_store::source::{NewSource, RouteKind, check_secret};
+use ledger_store::source::{NewSource, check_secret};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::exit::{ExitStatus, usage_error};
 use super::output;
@@ -31,8 +30,20 @@ pub(super) enum Command {
     Create(Box<CreateArgs>),
     /// Assign messages of a shared source to a tenant, by an id of the platform's objects
     #[command(after_help = "Example:
-  call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…")]
-    Route(RouteArgs),
+  call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…
+  call-ledger source route --source 3f0e… --tenant acme --phone-number +15550100123 \\
+    --valid-from 2026-07-01T00:00:00Z
+
+The time of receipt of a message decides, also when it is replayed from the quarantine. An id belongs to one
+tenant at a time.")]
+    Route(route::RouteArgs),
+    /// End the routes of an id to a tenant; later messages are not assigned to it
+    #[command(after_help = "Example:
+  call-ledger source unroute --source 3f0e… --tenant acme --phone-number +15550100123 \\
+    --from 2026-07-01T00:00:00Z
+
+Routes that begin later are cancelled. Recorded messages stay in the log of the tenant.")]
+    Unroute(route::UnrouteArgs),
     /// List the webhook sources, without their secrets
     #[command(after_help = "Example:
   call-ledger source list --tenant acme")]
@@ -83,36 +94,11 @@ pub(super) struct CreateArgs {
     signature: Signature,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct RouteArgs {
-    /// Id of the shared source
-    #[arg(long)]
-    source: Uuid,
-    /// Slug or id of the tenant
-    #[arg(long)]
-    tenant: String,
-    #[command(flatten)]
-    by: RouteBy,
-}
-
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct RouteBy {
-    /// Match messages of this assistant
-    #[arg(long)]
-    assistant_id: Option<String>,
-    /// Match messages of this number, by the platform's id
-    #[arg(long)]
-    phone_number_id: Option<String>,
-    /// Match messages of this number, in E.164
-    #[arg(long)]
-    phone_number: Option<String>,
-}
-
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Create(create) => run_create(config, create).await,
-        Command::Route(route) => run_route(config, route).await,
+        Command::Route(route) => route::run_add(config, route).await,
+        Command::Unroute(unroute) => route::run_end(config, unroute).await,
         Command::List(list) => change::run_list(config, list).await,
         Command::RotateSecret(rotate) => change::run_rotate(config, rotate).await,
         Command::Disable(switch) => change::run_switch(config, switch, false).await,
@@ -150,36 +136,6 @@ async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<Exit
     .await?;
     let path = format!("/ingest/{source_id}");
     let shown = json!({ "source_id": source_id, "path": path, "secret": secret });
-    output::object(config.output, &shown)?;
-    Ok(ExitStatus::Success)
-}
-
-async fn run_route(config: &Config, route: &RouteArgs) -> anyhow::Result<ExitStatus> {
-    let RouteBy { assistant_id, phone_number_id, phone_number } = &route.by;
-    let (kind, value) = match (assistant_id, phone_number_id, phone_number) {
-        (Some(id), ..) => (RouteKind::AssistantId, id.clone()),
-        (_, Some(id), _) => (RouteKind::PhoneNumberId, id.clone()),
-        (_, _, Some(number)) => match normalise_phone(number, None) {
-            Some(number) => (RouteKind::PhoneNumber, number),
-            None => return usage_error("--phone-number: use E.164, such as +15550100123"),
-        },
-        (None, None, None) => {
-            return usage_error("say by what: an assistant, a number's id, a number");
-        }
-    };
-    let source_id = SourceId(route.source);
-    let tenant_id = Instance::run(config, async |instance| {
-        let store = &instance.store;
-        let source = store.find_source(source_id).await?;
-        if source.is_none_or(|source| source.tenant_id != TenantId::INSTALLATION) {
-            bail!("{source_id} is no shared source; source create --shared makes one");
-        }
-        let tenant_id = output::find_tenant(store, &route.tenant).await?.tenant_id;
-        store.add_route(tenant_id, source_id, kind, &value).await?;
-        Ok(tenant_id)
-    })
-    .await?;
-    let shown = json!({ "source_id": source_id, "tenant_id": tenant_id, "by": kind.as_str() });
     output::object(config.output, &shown)?;
     Ok(ExitStatus::Success)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use ledger_core::envelope::{Draft, Sections};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::{Reply, TranslateError, Translation};
@@ -42,6 +43,8 @@ pub(super) struct WebhookDelivery<'a> {
     pub(super) store: &'a Store,
     pub(super) source: &'a Source,
     pub(super) request_id: Uuid,
+    /// Time of receipt, by which routes are chosen; a replay has that of the first receipt.
+    pub(super) received_at: DateTime<Utc>,
 }
 
 impl WebhookDelivery<'_> {
@@ -63,7 +66,7 @@ impl WebhookDelivery<'_> {
     }
 
     /// Returns the source's tenant or, for a shared source, the only tenant with a route for an id
-    /// in the message. Returns `None` if there is no such tenant or more than one.
+    /// in the message that was valid when it was received. Returns `None` if there is no such tenant or more than one.
     pub(super) async fn tenant_of(
         &self,
         translation: &Translation,
@@ -71,8 +74,9 @@ impl WebhookDelivery<'_> {
         if self.source.tenant_id != TenantId::INSTALLATION {
             return Ok(Some(self.source.tenant_id));
         }
-        let claims = self.store.find_routes(self.source.source_id, &translation.routing).await?;
-        Ok(match claims.as_slice() {
+        let routes =
+            self.store.find_routes(self.source.source_id, &translation.routing, self.received_at);
+        Ok(match routes.await?.as_slice() {
             [only] => Some(*only),
             _ => None,
         })
@@ -204,7 +208,13 @@ impl WebhookDelivery<'_> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
         let source_id = self.source.source_id;
         self.store
-            .quarantine(source_id, NO_SINGLE_ROUTE, content, body.unwrap_or_default())
+            .quarantine(
+                source_id,
+                NO_SINGLE_ROUTE,
+                content,
+                body.unwrap_or_default(),
+                self.received_at,
+            )
             .await?;
         Ok(IngestOutcome::Quarantined)
     }

@@ -67,7 +67,7 @@ pub struct RoutingCandidates {
     pub provider_call_id: Option<String>,
     /// Ids in the message that a route can match.
     pub routing: Routing,
-    /// Tenants with a route for one of the ids now.
+    /// Tenants with a route for one of the ids that was valid when the message was received.
     pub tenants: Vec<TenantId>,
 }
 
@@ -90,7 +90,8 @@ pub async fn replay(
         return Ok(Replay { quarantine_id, tenant_id, position, was_known: true });
     }
     let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
-    let delivery = WebhookDelivery { store, source: &source, request_id };
+    let received_at = entry.received_at;
+    let delivery = WebhookDelivery { store, source: &source, request_id, received_at };
     let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
@@ -122,7 +123,8 @@ pub async fn routing_candidates(
     let translation = translated.map_err(|refused| {
         ApiError::internal(&format_args!("a quarantined body cannot be read: {refused}"))
     })?;
-    let tenants = store.find_routes(entry.source_id, &translation.routing).await?;
+    let tenants =
+        store.find_routes(entry.source_id, &translation.routing, entry.received_at).await?;
     let claims = RoutingCandidates {
         kind: translation.kind,
         provider_call_id: translation.provider_call_id,
@@ -142,8 +144,8 @@ async fn open(
 }
 
 fn no_single_route() -> ApiError {
-    let detail = "no tenant claims an id in it, or several do; call-ledger quarantine show names the \
-                  ids, call-ledger source route gives one to a tenant";
+    let detail = "no tenant had a route for an id in it when it was received, or several had; call-ledger \
+                  quarantine show names the ids, call-ledger source route assigns one to a tenant";
     ApiError::new(StatusCode::CONFLICT, NO_SINGLE_ROUTE, detail)
 }
 

@@ -133,8 +133,12 @@ impl<'a> IngestRequest<'a> {
         self.prove_connection();
         recorder.set_read();
         let body = self.decode(source, body).map_err(|refused| translate_error(&refused))?;
-        let delivery =
-            WebhookDelivery { store: &self.app.store, source, request_id: self.request_id };
+        let delivery = WebhookDelivery {
+            store: &self.app.store,
+            source,
+            request_id: self.request_id,
+            received_at: self.app.store.clock().now_micros(),
+        };
         let understood = delivery
             .translate(&body, source.country.as_deref())
             .await

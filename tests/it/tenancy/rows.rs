@@ -291,7 +291,11 @@ fn the_projector_role_can_read_no_key_and_no_secret() {
                 Err(error) => assert!(!may && sqlstate(&error) == "42501", "{relation}: {error}"),
             }
         }
-        for call in ["ledger.find_source(null)", "ledger.find_routes(null, null, null, null)"] {
+        for call in [
+            "ledger.find_source(null)",
+            "ledger.find_routes(null, null, null, null)",
+            "ledger.find_routes_at(null, null, null, null, null)",
+        ] {
             assert_eq!(refused(&mut projector, &format!("select * from {call}")).await, "42501");
         }
     });

@@ -14,6 +14,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use super::refused;
 use crate::app::App;
 use crate::auth::{Caller, Scope, key_of};
 use crate::http::fields;
@@ -119,7 +120,8 @@ pub async fn handler(
     let api_key = key_of(tenant_id, &caller.new_secret());
     let actor = caller.actor();
     let new = NewKey { scopes: &granted, name: name.as_deref(), expires_at };
-    let (key_id, position) = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await?;
+    let issued = app.store.create_api_key_by(&actor, tenant_id, &api_key, &new).await;
+    let (key_id, position) = issued.map_err(refused)?;
     tracing::info!(%key_id, "key.created");
     let scopes = granted.iter().map(ToString::to_string).collect();
     Ok(created(CreatedKey { key_id: key_id.0, api_key, scopes, name, expires_at }, position))

@@ -7,6 +7,7 @@ use ledger_core::ids::KeyId;
 use ledger_store::admin_events::Attribution;
 use ledger_store::api_keys::Revocation;
 
+use super::refused;
 use crate::app::App;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
@@ -48,8 +49,8 @@ pub async fn handler(
     let not_found = || ApiError::not_found("key-not-found", "API key");
     let key_id = KeyId(key_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);
-    let revoked = app.store.revoke_api_key(&by, caller.revocation_scope(), key_id).await?;
-    let position = match revoked.ok_or_else(not_found)? {
+    let revoked = app.store.revoke_api_key(&by, caller.revocation_scope(), key_id).await;
+    let position = match revoked.map_err(refused)? {
         Revocation::Revoked(position) => position,
         Revocation::AlreadyRevoked => None,
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::refused;
 use crate::api::words::ProviderName;
 use crate::app::App;
 use crate::http::fields;
@@ -114,7 +115,8 @@ pub async fn handler(
         assistant_id: assistant_id.as_deref(),
     };
     let actor = caller.actor();
-    let (source_id, position) = app.store.create_source_by(&actor, &new, None).await?;
+    let made = app.store.create_source_by(&actor, &new, None).await;
+    let (source_id, position) = made.map_err(refused)?;
     tracing::info!(%source_id, "source.created");
     let body = CreatedSource {
         source_id: source_id.0,

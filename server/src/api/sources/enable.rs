@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 
+use super::refused;
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
 use crate::http::operation::{Authorized, operation};
@@ -45,8 +46,8 @@ pub async fn handler(
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = caller.actor();
     let tenant_id = Some(caller.tenant_id());
-    let changed = app.store.switch_source(&by, tenant_id, source_id, true).await?;
-    let changed = changed.ok_or_else(not_found)?;
+    let changed = app.store.switch_source(&by, tenant_id, source_id, true).await;
+    let changed = changed.map_err(refused)?;
     tracing::info!(%source_id, "source.enabled");
     Ok(answer(changed, app.store.clock().now()))
 }

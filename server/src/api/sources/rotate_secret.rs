@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::refused;
 use super::settings::not_found;
 use crate::app::App;
 use crate::http::fields;
@@ -98,7 +99,7 @@ pub async fn handler(
     let until = old_secret_until(app.store.clock().now_micros(), overlap);
     let tenant_id = Some(caller.tenant_id());
     let rotated = app.store.rotate_source_secret(&by, tenant_id, source_id, &secret, until);
-    let changed = rotated.await?.ok_or_else(not_found)?;
+    let changed = rotated.await.map_err(refused)?;
     tracing::info!(%source_id, "source.secret_rotated");
     let body = RotatedSecret {
         source_id: source_id.0,

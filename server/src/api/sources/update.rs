@@ -8,6 +8,7 @@ use ledger_store::source::change::SourcePatch;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::refused;
 use super::settings::{SourceSettings, answer, not_found};
 use crate::app::App;
 use crate::http::fields::{self, Change};
@@ -78,8 +79,8 @@ pub async fn handler(
     let patch = SourcePatch { name, record_all, assistant_id };
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);
-    let changed = app.store.update_source(&by, caller.tenant_id(), source_id, patch).await?;
-    let changed = changed.ok_or_else(not_found)?;
+    let changed = app.store.update_source(&by, caller.tenant_id(), source_id, patch).await;
+    let changed = changed.map_err(refused)?;
     tracing::info!(%source_id, "source.changed");
     Ok(answer(changed, app.store.clock().now()))
 }

@@ -3,8 +3,9 @@
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::ids::{SourceId, TenantId};
-use ledger_store::source::check_secret;
+use ledger_store::source::change::Changed;
 use ledger_store::source::list::SourceInfo;
+use ledger_store::source::{SourceError, SourceRejection, check_secret};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Resu
         let until = old_secret_until(store.clock().now_micros(), overlap);
         let author = store.operator();
         let rotated = store.rotate_source_secret(&author, None, source_id, &secret, until).await;
-        rotated.context("the secret was not changed")?.with_context(|| no_source(source_id))?;
+        found(source_id, rotated)?.context("the secret was not changed")?;
         Ok(until)
     })
     .await?;
@@ -117,11 +118,7 @@ pub(super) async fn run_switch(
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let switched = store.switch_source(&store.operator(), None, source_id, is_enabled).await;
-        let todo = "it stays as it was";
-        match switched.context(todo)? {
-            Some(_) => Ok(()),
-            None => bail!(no_source(source_id)),
-        }
+        found(source_id, switched)?.context("it stays as it was").map(|_| ())
     })
     .await?;
     let state = if is_enabled { "enabled" } else { "disabled" };
@@ -129,6 +126,13 @@ pub(super) async fn run_switch(
     Ok(ExitStatus::Success)
 }
 
-fn no_source(source_id: SourceId) -> String {
-    format!("there is no source {source_id}; call-ledger source list shows those there are")
+/// Separates a change of an unknown source from other failures.
+fn found(
+    source_id: SourceId,
+    changed: Result<Changed, SourceError>,
+) -> anyhow::Result<Result<Changed, SourceError>> {
+    if matches!(changed, Err(SourceError::Rejected(SourceRejection::NotFound))) {
+        bail!("there is no source {source_id}; call-ledger source list shows those there are");
+    }
+    Ok(changed)
 }
