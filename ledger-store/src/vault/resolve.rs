@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
-use ledger_core::identity::PersonIdentifiers;
+use ledger_core::identity::{self, HandleContacts, PersonIdentifiers, Resolution};
 use ledger_core::ids::{Ids, StreamId, SubjectId, TenantId};
 use lookup::Lookup;
 use new_rows::NewRows;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::keys::{KeyState, Keys, ResolvedPerson, current_epoch, load_keys};
 use super::{Resolved, Subject, VaultError, database};
-use crate::keyring::Keyring;
+use crate::keyring::{EpochKeys, Keyring};
 use crate::stage;
 use crate::tenant_tx::TenantTx;
 
@@ -241,6 +241,27 @@ pub(super) fn known(
     let subject = subject(person.subject_id, 1, &state).ok()?;
     subject.sealing_key()?;
     Some(Resolved { subject, person: person.facts.clone() })
+}
+
+/// Decides about a message without writing.
+pub(super) async fn recognize(
+    tx: &mut TenantTx,
+    stream_id: StreamId,
+    given: &PersonIdentifiers,
+    epoch: &EpochKeys,
+) -> Result<Resolution, VaultError> {
+    let lookup = Lookup::of(stream_id, given, epoch);
+    let known = read::known(tx, std::slice::from_ref(&lookup)).await?;
+    let contacts = |handle: &lookup::HandleKey| {
+        let contacts = known.handles.get(handle).map(|known| known.contacts.as_slice());
+        let contacts = contacts.unwrap_or_default().iter();
+        HandleContacts {
+            kind: handle.0,
+            contacts: contacts.filter_map(|id| known.contacts.get(id).copied()).collect(),
+        }
+    };
+    let handles: Vec<_> = lookup.handles.iter().map(contacts).collect();
+    Ok(identity::resolve(&handles, lookup.name))
 }
 
 fn subject(
