@@ -11,6 +11,7 @@ mod refusal;
 mod replay;
 mod request;
 mod response;
+mod tools;
 
 use std::sync::Arc;
 
