@@ -39,6 +39,10 @@ use crate::tenant_tx::TenantTx;
 use crate::vault::{Subject, VaultError};
 use crate::{compute::compute, read};
 
+/// Maximum number of events of a tool call: its own, that of the appointment, and two on each of
+/// three days.
+const MAX_EVENTS: u16 = 8;
+
 /// A tool call of a delivery.
 pub struct ToolCall<'a> {
     /// The context of the delivery.
@@ -254,7 +258,7 @@ impl Store {
             }
         }
         // A search begins now; nobody wants an offer of an odd minute.
-        let is_whole = |at: DateTime<Utc>| at.minute() % 5 == 0 && at.second() == 0;
+        let is_whole = |at: DateTime<Utc>| at.minute().is_multiple_of(5) && at.second() == 0;
         offers.retain(|offer| is_whole(offer.starts_at) || Some(offer.starts_at) == wish.wanted);
         Ok(words::available(&offers, wish.wanted, &asked.dates()))
     }
@@ -280,9 +284,12 @@ impl Store {
     ) -> Result<Option<KnownAnswer>, ToolError> {
         let tenant_id = origin.tenant_id;
         let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
-        let event_id = tenant_id.command_event(command_id, 0);
-        let found = read::find_existing(&mut tx, &[event_id]).await?;
-        let Some((_, position)) = found.first().copied() else { return Ok(None) };
+        let ids: Vec<_> =
+            (0..MAX_EVENTS).map(|nth| tenant_id.command_event(command_id, nth)).collect();
+        let found = read::find_existing(&mut tx, &ids).await?;
+        let event = found.iter().find(|(event_id, _)| *event_id == ids[0]);
+        let Some((_, position)) = event.copied() else { return Ok(None) };
+        let last = found.iter().map(|(_, position)| *position).max().unwrap_or(position);
         let stored = read::at_positions(&mut tx, &[position.0]).await?;
         let meta = read::metadata(tx.conn(), tenant_id, &[position.0]).await?;
         drop(tx);
@@ -299,7 +306,7 @@ impl Store {
             },
             FirstAnswer::Unknown | FirstAnswer::Unreadable => Err(words::UNREADABLE.to_owned()),
         };
-        let appended = Appended { first: position, last: position, duplicate: true };
+        let appended = Appended { first: position, last, duplicate: true };
         Ok(Some(KnownAnswer { answered: ToolAnswered { reply, appended }, is_same_body }))
     }
 }

@@ -120,23 +120,29 @@ pub(super) fn when(
     }
 }
 
+/// The range of a search.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    pub(super) from: DateTime<Utc>,
+    pub(super) until: DateTime<Utc>,
+    /// The start that was asked for.
+    pub(super) wanted: Option<DateTime<Utc>>,
+}
+
 /// Reads the range of a search, and the start if it is complete.
 ///
 /// # Errors
 /// The question for the caller.
-pub(super) fn range(
-    arguments: &Arguments,
-    context: &ToolContext<'_>,
-) -> Result<(DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>), String> {
+pub(super) fn range(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Range, String> {
     let now = context.dates.reference;
-    let soon = (now, now + TimeDelta::days(SEARCHED_DAYS), None);
+    let soon = Range { from: now, until: now + TimeDelta::days(SEARCHED_DAYS), wanted: None };
     let zone = context.dates.zone;
     match read(arguments, WANTED, context)? {
         None => Ok(soon),
         Some(Outcome::Known(known)) => {
             let start = known.starts_at.to_utc();
             let day = local::day(zone, local::date(zone, start)).ok_or_else(words::no_such_time)?;
-            Ok((day.start().max(now), day.end(), Some(start)))
+            Ok(Range { from: day.start().max(now), until: day.end(), wanted: Some(start) })
         }
         Some(Outcome::Missing(missing)) => match missing.date {
             Some(date) => {
@@ -145,7 +151,7 @@ pub(super) fn range(
                 if part.end() <= now {
                     return Err(words::past());
                 }
-                Ok((part.start().max(now), part.end(), None))
+                Ok(Range { from: part.start().max(now), until: part.end(), wanted: None })
             }
             None if missing.time.is_none() => Ok(soon),
             None => Err(words::ask_back(&Outcome::Missing(missing), &context.dates)),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::arguments::Arguments;
 use super::names::{Field, Tool};
+use super::times::Range;
 use super::{times, words};
 use crate::booking::settings::resources::Resource;
 use crate::booking::settings::services::Service;
@@ -156,7 +157,7 @@ pub fn wish(
     match tool {
         Tool::Book => book(arguments, context).map(Box::new).map(Wish::Book),
         Tool::Availability => {
-            let (from, until, wanted) = times::range(arguments, context)?;
+            let Range { from, until, wanted } = times::range(arguments, context)?;
             let (kind, _) = kind(arguments, context, wanted)?;
             Ok(Wish::Search(SearchWish { kind, from, until, wanted }))
         }
@@ -240,12 +241,12 @@ fn look_up(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, St
 }
 
 fn person(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, String> {
-    let parts = [Field::FirstName, Field::LastName].map(|field| arguments.get(field));
-    let from_parts = || {
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| parts.join(" "))
+    let joined = || {
+        let names = [Field::FirstName, Field::LastName].into_iter();
+        let names: Vec<_> = names.filter_map(|field| arguments.get(field)).collect();
+        (!names.is_empty()).then(|| names.join(" "))
     };
-    let name = arguments.get(Field::Name).map(str::to_owned).or_else(from_parts);
+    let name = arguments.get(Field::Name).map(str::to_owned).or_else(joined);
     let mut party =
         Party { name: name.filter(|name| normal_name(name).is_some()), ..Party::default() };
     if let Some(number) = arguments.get(Field::Phone) {

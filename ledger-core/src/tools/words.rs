@@ -13,11 +13,10 @@ use crate::event::AppointmentStatus;
 /// Maximum number of times in a sentence.
 const MAX_OFFERS: usize = 3;
 
-/// The outcome of a command is not known.
-pub const UNCONFIRMED: &str = "I cannot confirm it right now. Please do not book it again; \
-                               the team will check it and call back.";
+/// The outcome of a command is not known. Asking again is safe: the same wish has one appointment.
+pub const UNCONFIRMED: &str = "I cannot confirm it right now. Please ask again in a moment.";
 /// Too much happens at once to decide. Nothing was recorded.
-pub const BUSY: &str = "The calendar is very busy at the moment and nothing was booked. \
+pub const BUSY: &str = "The calendar is very busy at the moment and nothing was changed. \
                         Please try again in a moment.";
 /// The answer was given before and cannot be read any more.
 pub const UNREADABLE: &str =
@@ -241,7 +240,9 @@ pub fn refused(refusal: Refusal, offers: &[Offer], context: &DateContext<'_>) ->
 }
 
 /// The answer to a question for free times. `wanted` is the start that was asked for.
-#[must_use]
+///
+/// # Errors
+/// The words for a time that is not free, or for a range without free times.
 pub fn available(
     offers: &[Offer],
     wanted: Option<DateTime<Utc>>,
@@ -276,7 +277,7 @@ fn spread(offers: &[Offer]) -> Vec<DateTime<Utc>> {
 /// "Thursday, December 24 is free at 9 am, 12:30 pm and 4 pm."
 fn listed(times: &[DateTime<Utc>], context: &DateContext<'_>) -> String {
     let local: Vec<_> = times.iter().map(|at| at.with_timezone(&context.zone)).collect();
-    let first = local.first().map(|at| at.date_naive());
+    let first = local.first().map(DateTime::date_naive);
     let is_one_day = local.iter().all(|at| Some(at.date_naive()) == first);
     if let (Some(date), true) = (first, is_one_day) {
         let clocks: Vec<_> = local.iter().map(|at| clock(at.time())).collect();

@@ -27,7 +27,7 @@ impl Store {
     ) -> Result<ToolAnswered, ToolError> {
         let contact_id = match self.known_person(asked, &wish.person).await? {
             Known::One(contact_id) => contact_id,
-            Known::Several => return self.tell(asked, Err(words::which_name())).await,
+            Known::Unnamed => return self.tell(asked, Err(words::which_name())).await,
             Known::Nobody => return self.tell(asked, Err(words::not_found())).await,
         };
         let found = match self.find_one(asked, contact_id, &wish).await? {
@@ -36,8 +36,9 @@ impl Store {
         };
         let caller = &asked.delivery.resolved.subject;
         // A reason of another person than the caller stays in the sealed arguments of the call.
-        let details = (caller.subject_id == contact_id && wish.details != AppointmentDetails::default())
-            .then_some(wish.details);
+        let details = (caller.subject_id == contact_id
+            && wish.details != AppointmentDetails::default())
+        .then_some(wish.details);
         let Found { appointment_id, appointment } = found;
         let call_id = asked.call_id();
         let action = match wish.starts_at {

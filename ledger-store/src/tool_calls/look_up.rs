@@ -1,7 +1,8 @@
 //! The tool that tells whether the caller is known.
 //!
 //! Of a person it tells the given name only, and nothing if several share the number. A name that is
-//! told is confirmed or not. Only for a confirmed name an appointment is read out.
+//! told is confirmed or not. Only for a confirmed name an appointment is read out. Of a number that
+//! is not the call's own, no name and no appointment is told.
 
 use std::ops::ControlFlow;
 
@@ -29,7 +30,8 @@ impl Store {
     ) -> Result<ToolReply, ToolError> {
         let mut given = asked.identifiers(named);
         let own = asked.identifiers(&Named::default());
-        if !own.handles.is_empty() {
+        let is_callers = !own.handles.is_empty();
+        if is_callers {
             // Only the number of the call is looked up, so nobody can try out numbers.
             given.handles = own.handles;
         }
@@ -53,7 +55,11 @@ impl Store {
             Resolution::Own { .. } => return Ok(Ok(words::new_caller())),
             Resolution::Contact { contact_id, .. } => contact_id,
         };
-        let found = self.appointments_of(asked, contact_id, When::Any).await?;
+        let found = if is_callers {
+            self.appointments_of(asked, contact_id, When::Any).await?
+        } else {
+            Vec::new()
+        };
         let next = found.first();
         if named.has_name() {
             let at = next.map(|found| found.appointment.slot.starts_at);

@@ -18,8 +18,8 @@ use crate::vault::Resolved;
 pub(super) enum Known {
     /// This one.
     One(SubjectId),
-    /// One of several who share the number.
-    Several,
+    /// One of several who share the number, or the number is not that of the call: the name decides.
+    Unnamed,
     /// Nobody is known.
     Nobody,
 }
@@ -73,6 +73,9 @@ impl Store {
     ) -> Result<Known, ToolError> {
         let given = asked.identifiers(named);
         let caller = &asked.delivery.resolved;
+        if !named.has_name() && given.handles != asked.identifiers(&Named::default()).handles {
+            return Ok(Known::Unnamed);
+        }
         if given.handles.is_empty() {
             return Ok(Known::One(caller.subject.subject_id));
         }
@@ -80,7 +83,7 @@ impl Store {
         let stream_id = asked.delivery.stream_id;
         Ok(match self.vault.recognize(tenant_id, stream_id, &given).await? {
             Resolution::Contact { contact_id, .. } => Known::One(contact_id),
-            Resolution::Own { candidates } if !candidates.is_empty() => Known::Several,
+            Resolution::Own { candidates } if !candidates.is_empty() => Known::Unnamed,
             Resolution::Own { .. } => Known::One(caller.subject.subject_id),
             Resolution::New { .. } => Known::Nobody,
         })

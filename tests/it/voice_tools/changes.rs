@@ -61,8 +61,8 @@ fn without_an_id_only_the_callers_own_single_appointment_is_cancelled() {
         let named = json!({ "patient_name": "Ann Example", "reason": "a cold" });
         let rest = said(&tenant, &cancel("c-6", "+15550100123", named)).await;
         assert_eq!(rest, Ok(format!("The appointment on {} at 11 am is cancelled.", spoken_day())));
-        let none = said(&tenant, &cancel("c-7", "+15550100123", json!({}))).await;
-        assert_eq!(none, Err(not_found.to_owned()));
+        let left = said(&tenant, &cancel("c-7", "+15550100123", json!({}))).await;
+        assert_eq!(left, Err(not_found.to_owned()));
         assert_eq!(tenant.facts_of("appointment.cancelled").await.len(), 2);
     });
 }
@@ -105,6 +105,11 @@ fn a_booking_for_somebody_else_has_both_people_and_links_nobody() {
         assert_ne!(booked[0]["contact_id"], booked[1]["contact_id"]);
         assert_eq!(booked[1]["booked_by_contact_id"], booked[0]["contact_id"]);
         assert_eq!(booked[0]["booked_by_contact_id"], Value::Null);
+        // His number without his name is not enough, neither of the two alone is proof.
+        let unnamed = json!({ "phone": "+15550100177" });
+        let unnamed = call("c", &[("t-3", "cancelAppointment", unnamed)]);
+        let asked = said(&tenant, &unnamed).await;
+        assert_eq!(asked, Err("What name is the appointment for?".to_owned()));
         // The number and the name of Ben find his contact, in a call of his own.
         let his = call("c-2", &[("t", "cancelAppointment", json!({ "name": "ben example" }))]);
         let his = said(&tenant, &from(his, "+15550100177")).await;
@@ -135,6 +140,10 @@ fn a_look_up_tells_a_given_name_and_none_of_several_people() {
         let other = from(look_up("c-3", other), "+15550100199");
         let other = said(&tenant, &other).await.expect("an answer");
         assert!(!other.contains("Ann"), "{other}");
+        let web = json!({ "phone": "+15550100123" });
+        let web = look_up("c-5", web).call_field("customer", json!({}));
+        let web = said(&tenant, &web).await;
+        assert_eq!(web, Ok("This number is known here. May I have your name?".to_owned()));
         let second = call("c", &[("t-2", "bookAppointment", at("11:00", "Ben Example"))]);
         said(&tenant, &second).await.expect("free");
         let shared = said(&tenant, &look_up("c-4", json!({}))).await;
