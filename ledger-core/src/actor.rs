@@ -9,10 +9,12 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::ids::{KeyId, StreamId, TenantId};
+use crate::ids::{KeyId, SourceId, StreamId, TenantId};
 
 /// Prefix of the stored text of an API key.
 const KEY_PREFIX: &str = "key:";
+/// Prefix of the stored text of a webhook source.
+const SOURCE_PREFIX: &str = "source:";
 /// Stored text of [`Actor::Operator`].
 const OPERATOR: &str = "operator";
 /// Stored text of [`Actor::Unauthenticated`]; part of every log ever written.
@@ -23,6 +25,8 @@ const UNAUTHENTICATED: &str = "unproven";
 pub enum Actor {
     /// The holder of an API key; text `key:<id>`.
     Key(KeyId),
+    /// A voice agent that called a tool through a webhook source; text `source:<id>`.
+    Source(SourceId),
     /// A person at the command line, without an API key; text `operator`.
     Operator,
     /// A sender without a valid signature or key; text `unproven`.
@@ -31,7 +35,7 @@ pub enum Actor {
 
 /// A text that is not the text of an [`Actor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not an actor: expected key:<id>, {OPERATOR} or {UNAUTHENTICATED}")]
+#[error("not an actor: expected key:<id>, source:<id>, {OPERATOR} or {UNAUTHENTICATED}")]
 pub struct UnknownActor;
 
 impl Actor {
@@ -48,6 +52,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key_id) => write!(f, "{KEY_PREFIX}{key_id}"),
+            Self::Source(source_id) => write!(f, "{SOURCE_PREFIX}{source_id}"),
             Self::Operator => f.write_str(OPERATOR),
             Self::Unauthenticated => f.write_str(UNAUTHENTICATED),
         }
@@ -62,9 +67,12 @@ impl FromStr for Actor {
             OPERATOR => Ok(Self::Operator),
             UNAUTHENTICATED => Ok(Self::Unauthenticated),
             _ => {
-                let key_id = text.strip_prefix(KEY_PREFIX).ok_or(UnknownActor)?;
-                let parsed = Uuid::try_parse(key_id).map_err(|_| UnknownActor)?;
-                Ok(Self::Key(KeyId(parsed)))
+                let id = |prefix| text.strip_prefix(prefix).map(Uuid::try_parse);
+                match (id(KEY_PREFIX), id(SOURCE_PREFIX)) {
+                    (Some(Ok(key_id)), _) => Ok(Self::Key(KeyId(key_id))),
+                    (_, Some(Ok(source_id))) => Ok(Self::Source(SourceId(source_id))),
+                    _ => Err(UnknownActor),
+                }
             }
         }
     }
@@ -85,6 +93,7 @@ mod tests {
         let key_id = KeyId(Uuid::from_u128(7));
         for (actor, text) in [
             (Actor::Key(key_id), "key:00000000-0000-0000-0000-000000000007"),
+            (Actor::Source(SourceId(key_id.0)), "source:00000000-0000-0000-0000-000000000007"),
             (Actor::Operator, "operator"),
             (Actor::Unauthenticated, "unproven"),
         ] {

@@ -27,3 +27,4 @@ pub mod scope;
 pub mod section;
 pub mod settings;
 pub mod tenant;
+pub mod tools;

@@ -4,12 +4,13 @@
 //! another one, finds its own events and gets its first answer. Only accepted commands are found
 //! again: a rejection, and a decision without events, record nothing and are decided again.
 
+mod append;
+mod companion;
 mod decided;
 mod load;
 mod rows;
 mod run;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::aggregate::{Aggregate, Decided, Stream};
@@ -19,18 +20,21 @@ use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use self::run::Run;
 use crate::Store;
 use crate::admin_events::Attribution;
-use crate::append::AppendError;
-use crate::append::{AppendOutcome, AppendRejection, AppendRequest, Appended, append};
+use crate::append::{
+    AppendError, AppendRejection, AppendRequest, Appended, Expected, StreamAppend,
+};
 use crate::error::StoreError;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::Subject;
 
+use self::append::lock_log;
+pub(crate) use self::companion::Companion;
 pub(crate) use self::run::Contended;
+use self::run::Run;
 pub use rows::ChangeError;
 pub(crate) use rows::Rows;
 
@@ -109,13 +113,23 @@ impl<R> From<sqlx::Error> for ExecuteError<R> {
 pub(crate) struct Fault;
 
 /// A command after loading and deciding.
-enum Prepared<E> {
+enum Prepared<A: Aggregate> {
     /// Nothing is to be appended.
-    Done(Executed<E>),
+    Done(Executed<A::Event>),
     /// The decision depends on these streams too, which were not loaded.
     Further(Vec<Stream>),
-    /// The decision, its append and the streams to check besides.
-    Decided(Vec<Event>, AppendRequest, Vec<(StreamId, StreamVersion)>),
+    /// The decision is to be appended.
+    Decided(Decision<A>),
+}
+
+/// A decision with its append.
+struct Decision<A: Aggregate> {
+    /// The events of an accepted command; the reason for a rejected one, of which only the event of
+    /// the companion is appended.
+    result: Result<Vec<Event>, A::Rejection>,
+    request: AppendRequest,
+    /// The streams to check besides.
+    unwritten: Vec<(StreamId, StreamVersion)>,
 }
 
 /// One attempt: done, or to be decided again.
@@ -131,8 +145,7 @@ impl Store {
     /// except for streams of an alternative that was not chosen ([`Stream::group`]).
     ///
     /// After a conflict, which another process caused, the command is decided under the lock of the
-    /// tenant's log, so that it conflicts once at most; for a short time so are later commands on
-    /// the same streams. Each looks for events of the same command
+    /// tenant's log, so that it conflicts once at most. It looks for events of the same command
     /// before each decision.
     ///
     /// # Errors
@@ -142,15 +155,32 @@ impl Store {
         context: &CommandContext,
         command: &A::Command,
     ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
+        self.execute_with::<A>(context, command, None).await
+    }
+
+    /// [`Store::execute`] with an event that is recorded in the same append, whatever the decision
+    /// is: also a rejection, and a decision that changes nothing. A rejection is returned after it
+    /// is recorded; when the command runs again, it is found like an accepted command, without
+    /// events of the aggregate.
+    ///
+    /// # Errors
+    /// As for [`Store::execute`].
+    pub(crate) async fn execute_with<A: Aggregate>(
+        &self,
+        context: &CommandContext,
+        command: &A::Command,
+        companion: Option<&dyn Companion<A>>,
+    ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
         let fresh = || CommandId(self.ids.ordered());
         let command_id = context.by.command_id.unwrap_or_else(fresh);
         let streams = A::streams(context.tenant_id, command);
         let first = streams.len();
-        let mut run = Run::<A> { context, command_id, command, streams, first };
+        let mut run = Run::<A> { context, command_id, command, streams, first, companion };
         let deadline = Instant::now() + DEADLINE;
         let mut locks = self.lock_streams(&run, deadline).await?;
         let mut pause = Duration::from_millis(1);
         let mut had_conflict = self.contended.has(&run);
+        let mut unknown = None;
         loop {
             let attempt = if had_conflict {
                 self.attempt_locked(&run, deadline).await
@@ -178,10 +208,15 @@ impl Store {
                 }
                 // The events may be in the log: the next attempt looks for them.
                 Err(ExecuteError::Append(error @ AppendError::Unavailable(_))) => Some(error),
-                Err(error) => return Err(error),
+                Err(error @ (ExecuteError::Rejected(_) | ExecuteError::Reused)) => {
+                    return Err(error);
+                }
+                // After an attempt with an unknown outcome, no later error makes it known.
+                Err(error) => return Err(unknown.map_or(error, ExecuteError::Append)),
             };
+            unknown = failed.or(unknown);
             if Instant::now() + pause >= deadline {
-                return Err(failed.map_or(ExecuteError::Busy, ExecuteError::Append));
+                return Err(unknown.map_or(ExecuteError::Busy, ExecuteError::Append));
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
@@ -215,17 +250,17 @@ impl Store {
         let mut tx = TenantTx::begin(&self.app, run.context.tenant_id).await?;
         let prepared = self.prepare(&mut tx, run).await?;
         drop(tx);
-        let (events, request, unwritten) = match prepared {
+        let Decision { result, request, unwritten } = match prepared {
             Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
             Prepared::Further(streams) => return Ok(Attempt::Further(streams)),
-            Prepared::Decided(events, request, unwritten) => (events, request, unwritten),
+            Prepared::Decided(decision) => decision,
         };
         let appended = if unwritten.is_empty() {
             stage::drive(Stage::Append, self.appender.append(request)).await
         } else {
             self.append_checked(&request, &unwritten).await
         };
-        outcome(events, appended)
+        outcome(run, result, appended)
     }
 
     /// Loads, decides and appends under the lock of the tenant's log: nothing comes between.
@@ -241,13 +276,13 @@ impl Store {
         };
         // Nothing is appended before the lock is held.
         let mut tx = timeout_at(deadline, locked).await.map_err(|_| ExecuteError::Busy)??;
-        let (events, request) = match self.prepare(&mut tx, run).await? {
+        let Decision { result, request, .. } = match self.prepare(&mut tx, run).await? {
             Prepared::Done(executed) => return Ok(Attempt::Done(executed)),
             Prepared::Further(streams) => return Ok(Attempt::Further(streams)),
-            Prepared::Decided(events, request, _) => (events, request),
+            Prepared::Decided(decision) => decision,
         };
         let appended = self.append_and_commit(tx, &request).await;
-        outcome(events, appended)
+        outcome(run, result, appended)
     }
 
     /// Loads the streams, looks for an earlier run of the command, and decides.
@@ -255,8 +290,8 @@ impl Store {
         &self,
         tx: &mut TenantTx,
         run: &Run<'_, A>,
-    ) -> Result<Prepared<A::Event>, ExecuteError<A::Rejection>> {
-        let Run { context, command_id, command, streams, first } = run;
+    ) -> Result<Prepared<A>, ExecuteError<A::Rejection>> {
+        let Run { context, command_id, command, streams, first, companion } = run;
         let loaded = load::streams(tx, streams).await?;
         // After the load: an earlier run of this command is either found here, or its events are in
         // none of the loaded streams.
@@ -277,11 +312,26 @@ impl Store {
         if further != streams[*first..] {
             return Ok(Prepared::Further(further));
         }
-        let decided = A::decide(&state, command).map_err(ExecuteError::Rejected)?;
-        if decided.is_empty() {
-            return Ok(Prepared::Done(executed(Vec::new(), false)));
-        }
-        if decided.len() > MAX_EVENTS {
+        let decided = A::decide(&state, command);
+        let accompanying = companion.map(|companion| {
+            let event_id = context.tenant_id.command_event(*command_id, 0);
+            let decision = decided.as_ref().map(Vec::as_slice);
+            let event = companion.event(event_id, &state, decision);
+            let (stream_id, kind) = companion.stream();
+            StreamAppend { stream_id, kind, expected: Expected::Any, events: vec![event] }
+        });
+        let (decided, rejection) = match decided {
+            Ok(decided) if decided.is_empty() && accompanying.is_none() => {
+                return Ok(Prepared::Done(executed(Vec::new(), false)));
+            }
+            Ok(decided) => (decided, None),
+            Err(rejection) if accompanying.is_none() => {
+                return Err(ExecuteError::Rejected(rejection));
+            }
+            Err(rejection) => (Vec::new(), Some(rejection)),
+        };
+        let first_event = usize::from(accompanying.is_some());
+        if decided.len() + first_event > MAX_EVENTS {
             return Err(ExecuteError::Misplaced);
         }
         let decided: Vec<Decided<Event>> = decided
@@ -292,54 +342,14 @@ impl Store {
                 sections,
             })
             .collect();
-        let request = self.decided_request(context, *command_id, streams, &loaded, &decided);
-        let request = request.map_err(|Fault| ExecuteError::Misplaced)?;
-        let unwritten = loaded.unwritten(&request);
+        let command = (*command_id, u16::try_from(first_event).unwrap_or_default());
+        let request = self.decided_request(context, command, streams, &loaded, &decided);
+        let mut request = request.map_err(|Fault| ExecuteError::Misplaced)?;
+        let unwritten = if decided.is_empty() { Vec::new() } else { loaded.unwritten(&request) };
+        request.streams.splice(0..0, accompanying);
         let events = decided.into_iter().map(|decided| decided.event).collect();
-        Ok(Prepared::Decided(events, request, unwritten))
-    }
-
-    /// Appends a request after checking the versions of streams that get no event. The tenant's row
-    /// is locked before the check, so no other append of the tenant comes between.
-    async fn append_checked(
-        &self,
-        request: &AppendRequest,
-        unwritten: &[(StreamId, StreamVersion)],
-    ) -> Result<Appended, AppendError> {
-        let failed = |error: sqlx::Error| AppendError::Unavailable(Some(Arc::new(error)));
-        let tenant_id = request.tenant_id;
-        let mut tx = TenantTx::begin(&self.apart, tenant_id).await.map_err(failed)?;
-        lock_log(&mut tx).await.map_err(failed)?;
-        let ids: Vec<_> = unwritten.iter().map(|(stream_id, _)| *stream_id).collect();
-        let actual = load::versions(&mut tx, &ids).await.map_err(failed)?;
-        for (stream_id, expected) in unwritten {
-            let actual = actual.get(stream_id).copied().unwrap_or_default();
-            if actual != *expected {
-                return Err(AppendError::Conflict { actual });
-            }
-        }
-        self.append_and_commit(tx, request).await
-    }
-
-    /// Appends in a transaction that has the lock of the tenant's log, and commits it.
-    async fn append_and_commit(
-        &self,
-        mut tx: TenantTx,
-        request: &AppendRequest,
-    ) -> Result<Appended, AppendError> {
-        let failed = |error: sqlx::Error| AppendError::Unavailable(Some(Arc::new(error)));
-        let tenant_id = request.tenant_id;
-        let outcome = append(tx.conn(), &[request]).await.map_err(failed)?.pop();
-        tx.commit().await.map_err(failed)?;
-        match outcome {
-            Some(AppendOutcome::Appended(appended)) => {
-                self.notifier.notify([tenant_id]);
-                Ok(appended)
-            }
-            Some(AppendOutcome::Conflict(actual)) => Err(AppendError::Conflict { actual }),
-            Some(AppendOutcome::Rejected(why)) => Err(AppendError::Rejected(why)),
-            None => Err(AppendError::Unavailable(None)),
-        }
+        let result = rejection.map_or(Ok(events), Err);
+        Ok(Prepared::Decided(Decision { result, request, unwritten }))
     }
 }
 
@@ -351,24 +361,22 @@ pub(crate) async fn load_streams<E: TryFrom<Event>>(
     Ok(load::streams(tx, streams).await?.events().collect())
 }
 
-/// Locks the tenant's log until the end of the transaction: no append of the tenant comes between.
-async fn lock_log(tx: &mut TenantTx) -> sqlx::Result<()> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query!("select ledger.lock_tenant($1)", tenant_id.0).execute(tx.conn()).await?;
-    Ok(())
-}
-
 /// The result of an append of a decision.
-fn outcome<E: TryFrom<Event>, R>(
-    events: Vec<Event>,
+fn outcome<A: Aggregate>(
+    run: &Run<'_, A>,
+    result: Result<Vec<Event>, A::Rejection>,
     appended: Result<Appended, AppendError>,
-) -> Result<Attempt<Executed<E>>, ExecuteError<R>> {
+) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
     match appended {
-        Ok(Appended { last, duplicate: false, .. }) => {
-            let events = events.into_iter().map(|event| (last, event)).collect();
+        Ok(appended) if !appended.duplicate => {
+            if let Some(companion) = run.companion {
+                companion.recorded(appended);
+            }
+            let events = result.map_err(ExecuteError::Rejected)?;
+            let events = events.into_iter().map(|event| (appended.last, event)).collect();
             Ok(Attempt::Done(executed(events, false)))
         }
-        Ok(Appended { duplicate: true, .. })
+        Ok(_)
         | Err(AppendError::Conflict { .. } | AppendError::Rejected(AppendRejection::PartlyKnown)) => {
             Ok(Attempt::Again)
         }

@@ -39,6 +39,7 @@ pub mod source;
 pub mod stage;
 pub mod tenant_tx;
 pub mod tenants;
+pub mod tool_calls;
 pub mod vault;
 pub mod webhook_counts;
 

@@ -72,13 +72,13 @@ pub struct DeliveryContext {
 }
 
 /// A delivery with everything its events are built from: stream, digest and resolved subject.
-struct ResolvedDelivery<'a> {
-    origin: &'a DeliveryContext,
-    stream_id: StreamId,
-    kind: StreamKind,
+pub(crate) struct ResolvedDelivery<'a> {
+    pub(crate) origin: &'a DeliveryContext,
+    pub(crate) stream_id: StreamId,
+    pub(crate) kind: StreamKind,
     digest_key: Arc<DigestKey>,
     digest: [u8; 32],
-    resolved: Resolved,
+    pub(crate) resolved: Resolved,
 }
 
 /// Stored metadata on the origin of an event.
@@ -177,7 +177,7 @@ impl Store {
     }
 
     /// Resolves the stream, the digest and the subject of a delivery.
-    async fn resolve_delivery<'a>(
+    pub(crate) async fn resolve_delivery<'a>(
         &self,
         origin: &'a DeliveryContext,
         canonical: &[u8],
@@ -217,8 +217,17 @@ impl Store {
     }
 
     fn seal_draft(&self, named: &ResolvedDelivery<'_>, draft: &Draft) -> NewEvent {
+        self.seal_draft_as(named, draft, named.event_id(&draft.dedupe))
+    }
+
+    /// Seals a draft as the event with an id.
+    pub(crate) fn seal_draft_as(
+        &self,
+        named: &ResolvedDelivery<'_>,
+        draft: &Draft,
+        event_id: EventId,
+    ) -> NewEvent {
         let ResolvedDelivery { origin, digest, resolved, .. } = named;
-        let event_id = named.event_id(&draft.dedupe);
         let now = self.clock.now_micros();
         let mut sealed = SealedSections::default();
         for section in draft.sections.iter() {
@@ -271,7 +280,7 @@ impl Store {
 }
 
 /// The stream of a delivery. Without a provider's id to correlate by, the stream id is derived from the content.
-fn stream_of(
+pub(crate) fn stream_of(
     origin: &DeliveryContext,
     digest: &[u8; 32],
     drafts: &[Draft],

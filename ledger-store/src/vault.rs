@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use ledger_core::clock::Clock;
 use ledger_core::event::PersonFacts;
-use ledger_core::identity::{Handle, PersonIdentifiers};
+use ledger_core::identity::{Handle, PersonIdentifiers, Resolution};
 use ledger_core::ids::{EventId, HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
 use ledger_core::section::SectionSubject;
@@ -219,6 +219,22 @@ impl Vault {
         let waiting = resolve::PendingResolution { tenant_id, stream_id, given, reply };
         self.resolver.try_send(waiting).map_err(|_| VaultError::Overloaded)?;
         answer.await.map_err(|_| VaultError::Overloaded)?
+    }
+
+    /// Looks up which contact a message is about, by the rules of [`Vault::resolve`], and writes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`VaultError`] when the keys are not available or the database did not answer.
+    pub async fn recognize(
+        &self,
+        tenant_id: TenantId,
+        stream_id: StreamId,
+        given: &PersonIdentifiers,
+    ) -> Result<Resolution, VaultError> {
+        let mut tx = TenantTx::begin_exclusive(&self.intake, tenant_id).await.map_err(database)?;
+        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        resolve::recognize::recognize(&mut tx, stream_id, given, epoch).await
     }
 
     /// Looks up a handle and every contact with it.

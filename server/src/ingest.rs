@@ -1,7 +1,8 @@
 //! `POST` and `GET /ingest/{source_id}`: authenticate, translate, record, respond. The response follows the
 //! commit.
 //!
-//! One webhook is one atomic append. A repeated delivery gets the response of the first one.
+//! One webhook is one atomic append; of tool calls that the ledger answers, each is one. A repeated
+//! delivery gets the response of the first one.
 
 pub(crate) mod admission;
 pub(crate) mod counts;
@@ -11,6 +12,7 @@ mod refusal;
 mod replay;
 mod request;
 mod response;
+mod tools;
 
 use std::sync::Arc;
 

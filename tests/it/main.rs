@@ -50,3 +50,4 @@ mod tool_calls;
 mod torture;
 mod vapi_dialect;
 mod vault;
+mod voice_tools;

@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// A tool call of a call.
 fn tool_call(call: &str) -> String {
     let tool = json!({ "id": format!("tool-{call}"), "type": "function",
-        "function": { "name": "bookAppointment", "arguments": {} } });
+        "function": { "name": "lookupPrice", "arguments": {} } });
     messages::message(call, "tool-calls", &json!({ "toolCallList": [tool] })).to_string()
 }
 

@@ -22,13 +22,13 @@ use server::system::SystemClock;
 const SECRET: &str = "example-provider-secret";
 
 /// A source of a provider.
-struct ProviderSource<'a> {
+pub(crate) struct ProviderSource<'a> {
     tenant: &'a TestTenant,
     source_id: SourceId,
 }
 
 impl<'a> ProviderSource<'a> {
-    async fn new(tenant: &'a TestTenant, provider: Provider) -> Self {
+    pub(crate) async fn new(tenant: &'a TestTenant, provider: Provider) -> Self {
         Self::of(tenant, tenant.tenant_id, provider).await
     }
 
@@ -70,7 +70,7 @@ impl<'a> ProviderSource<'a> {
     }
 
     /// Returns a signed webhook of Retell.
-    fn retell(&self, body: &Value) -> RequestBuilder {
+    pub(crate) fn retell(&self, body: &Value) -> RequestBuilder {
         self.retell_at(&body.to_string(), SystemClock.now())
     }
 
@@ -114,7 +114,7 @@ async fn send(request: RequestBuilder) -> (u16, Value) {
     status_and_json(request.send().await.expect("an answer")).await
 }
 
-async fn send_ok(request: RequestBuilder) -> Value {
+pub(crate) async fn send_ok(request: RequestBuilder) -> Value {
     let (status, answer) = send(request).await;
     assert_eq!(status, 200, "{answer}");
     answer

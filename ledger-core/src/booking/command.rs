@@ -137,7 +137,8 @@ pub struct Hold {
 }
 
 /// Derives the digests of a wish. The random id of the person or call is the namespace.
-pub(super) fn wish(
+#[must_use]
+pub fn wish(
     (contact_id, is_known): (SubjectId, bool),
     call_id: Option<StreamId>,
     starts_at: DateTime<Utc>,

@@ -171,6 +171,10 @@ pub struct CallStatusChanged {
 pub enum ToolAnswer {
     /// The tenant has no such tool, and the assistant was given that answer.
     NotConfigured,
+    /// The tool did what was asked; the assistant was given the result.
+    Done,
+    /// The tool did nothing; the assistant was given a question or the reason.
+    Refused,
 }
 
 /// Facts of `call.tool_called`.

@@ -25,14 +25,15 @@ struct Meta<'a> {
 }
 
 impl Store {
-    /// Builds the append of a decision. Each stream must have the version that was loaded.
+    /// Builds the append of a decision, whose events are numbered from `first`. Each stream must have
+    /// the version that was loaded.
     ///
     /// # Errors
     /// [`Fault`] for a stream that is not in the list, and for sections without a subject.
     pub(super) fn decided_request(
         &self,
         context: &CommandContext,
-        command_id: CommandId,
+        (command_id, first): (CommandId, u16),
         streams: &[Stream],
         loaded: &Loaded,
         decided: &[Decided<Event>],
@@ -46,7 +47,7 @@ impl Store {
                 events: Vec::new(),
             })
             .collect();
-        for (nth, decided) in (0..).zip(decided) {
+        for (nth, decided) in (first..).zip(decided) {
             let event_id = context.tenant_id.command_event(command_id, nth);
             let event = self.decided_event(context, event_id, decided)?;
             appends.get_mut(decided.stream).ok_or(Fault)?.events.push(event);

@@ -5,6 +5,7 @@ use ledger_core::ids::{CommandId, StreamId, TenantId};
 use moka::sync::Cache;
 
 use super::CommandContext;
+use super::companion::Companion;
 use crate::caches;
 
 /// A command with its identity and its streams, as far as they are known.
@@ -15,6 +16,8 @@ pub(super) struct Run<'a, A: Aggregate> {
     pub(super) streams: Vec<Stream>,
     /// Number of streams that follow from the command alone; they are the first.
     pub(super) first: usize,
+    /// Makes the event that is recorded with the decision.
+    pub(super) companion: Option<&'a dyn Companion<A>>,
 }
 
 impl<A: Aggregate> Run<'_, A> {

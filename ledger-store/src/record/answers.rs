@@ -78,7 +78,8 @@ impl Store {
         Ok(answers)
     }
 
-    async fn answer_of(
+    /// Opens the stored answer of a tool call.
+    pub(crate) async fn answer_of(
         &self,
         origin: &DeliveryContext,
         stored: &StoredEvent,

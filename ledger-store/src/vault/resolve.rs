@@ -6,6 +6,7 @@ mod lookup;
 mod new_rows;
 pub(super) mod newest;
 mod read;
+pub(super) mod recognize;
 mod tenant_batch;
 mod together;
 mod write;

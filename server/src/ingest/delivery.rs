@@ -22,6 +22,7 @@ use super::counts::OutcomeRecorder;
 use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use super::refusal::{overloaded, translate_error, unavailable};
 use super::response::{self, NOT_CONFIGURED, Told, fill_tool_results, is_tool_call};
+use super::tools::{self, ToolAnswers};
 use crate::problem::{ApiError, keys_unavailable};
 
 /// Timeout of informational messages; platforms wait about this long for an acknowledgement.
@@ -96,8 +97,8 @@ impl WebhookDelivery<'_> {
             Reply::Acknowledge => ACKNOWLEDGE_TIMEOUT,
             _ => TOOL_TIMEOUT,
         };
-        let mut first_answers = Vec::new();
-        let take = self.take(body, translation, content, &mut first_answers);
+        let mut answers = ToolAnswers::default();
+        let take = self.take(body, translation, content, &mut answers);
         let taken = tokio::time::timeout(max_wait, take).await;
         let taken = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
@@ -111,12 +112,13 @@ impl WebhookDelivery<'_> {
             Ok(IngestOutcome::Recorded(appended)) => Told::Recorded(*appended),
             // A quarantined message gives the assistant no result either.
             Ok(IngestOutcome::Ignored | IngestOutcome::Quarantined) | Err(_) => {
-                Told::Failed(&first_answers)
+                Told::Failed(&answers.first)
             }
         };
         let adapter = self.source.provider.adapter();
         let assistant_id = self.source.assistant_id.as_deref();
-        Ok(response::provider_response(adapter, &reply, assistant_id, outcome))
+        let told = (outcome, answers.replies.as_slice());
+        Ok(response::provider_response(adapter, &reply, assistant_id, told))
     }
 
     /// Returns whether a body is translated again when its tenant is known, because national
@@ -130,7 +132,7 @@ impl WebhookDelivery<'_> {
         body: Option<Vec<u8>>,
         mut translation: Translation,
         content: ContentDigest,
-        first_answers: &mut Vec<FirstAnswer>,
+        answers: &mut ToolAnswers,
     ) -> Result<IngestOutcome, ApiError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(IngestOutcome::Ignored);
@@ -142,13 +144,18 @@ impl WebhookDelivery<'_> {
             (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
         fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
+        if tools::has_known_tool(&translation.drafts) {
+            let drafts = translation.drafts;
+            let recorded = self.answer_tools(tenant_id, &content, drafts, &mut answers.replies);
+            return recorded.await.map(IngestOutcome::Recorded);
+        }
         let tool_calls = tool_calls_of(&translation.drafts);
         let recorded = self.record(tenant_id, &content, translation.drafts).await;
         if let Err(refused) = &recorded
             && LEAVES_ANSWERS.contains(&refused.code)
             && !tool_calls.is_empty()
         {
-            *first_answers = self.first_answers(tenant_id, &tool_calls).await;
+            answers.first = self.first_answers(tenant_id, &tool_calls).await;
         }
         recorded.map(IngestOutcome::Recorded)
     }
@@ -191,7 +198,7 @@ impl WebhookDelivery<'_> {
         self.store.record(&origin, content, drafts).await.map_err(refuse_record)
     }
 
-    fn origin(&self, tenant_id: TenantId) -> DeliveryContext {
+    pub(super) fn origin(&self, tenant_id: TenantId) -> DeliveryContext {
         DeliveryContext {
             tenant_id,
             provider: self.source.provider.as_str(),
@@ -227,7 +234,7 @@ fn name_content(canonical: &[u8]) -> ContentDigest {
     digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
 }
 
-fn refuse_record(error: RecordError) -> ApiError {
+pub(super) fn refuse_record(error: RecordError) -> ApiError {
     match error {
         RecordError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
             ApiError::tenant_not_active()

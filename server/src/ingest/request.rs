@@ -200,7 +200,7 @@ impl<'a> IngestRequest<'a> {
         let find = || replies.find(|(_, reply)| *reply != Reply::Acknowledge);
         match compute(body.len(), find).await {
             Some((adapter, reply)) => {
-                Ok(response::provider_response(adapter, &reply, None, Told::Failed(&[])))
+                Ok(response::provider_response(adapter, &reply, None, (Told::Failed(&[]), &[])))
             }
             None => Err(failed),
         }

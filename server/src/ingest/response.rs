@@ -102,14 +102,18 @@ impl Told<'_> {
     }
 }
 
-/// Returns the reply to a message, written by the adapter.
+/// Returns the reply to a message, written by the adapter. `replies` are those of the tools that the
+/// ledger answers, by their place among the tool calls.
 pub(super) fn provider_response(
     adapter: &dyn Adapter,
     reply: &Reply,
     assistant_id: Option<&str>,
-    told: Told<'_>,
+    (told, replies): (Told<'_>, &[Option<ToolReply>]),
 ) -> Response {
-    let tools: Vec<ToolReply> = (0..reply.tool_calls()).map(|nth| told.of_tool(nth)).collect();
+    let reply_of = |nth| replies.get(nth).cloned().flatten();
+    let tools =
+        (0..reply.tool_calls()).map(|nth| reply_of(nth).unwrap_or_else(|| told.of_tool(nth)));
+    let tools: Vec<ToolReply> = tools.collect();
     let when_recorded = match reply {
         Reply::Assistant => NO_ASSISTANT,
         _ => NO_DESTINATION,

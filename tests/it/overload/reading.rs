@@ -107,7 +107,7 @@ fn the_opened_sections_of_one_call_have_a_size_limit() {
         let tenant = ledger.tenant().await;
         for nth in 0..9 {
             let tool = json!({ "id": format!("tool-{nth}"), "type": "function",
-                "function": { "name": "bookAppointment", "arguments": { "x": "x".repeat(4_000_000) } } });
+                "function": { "name": "lookupPrice", "arguments": { "x": "x".repeat(4_000_000) } } });
             let body = messages::message("much", "tool-calls", &json!({ "toolCallList": [tool] }));
             tenant.post_ok(body.to_string()).await;
         }

@@ -19,7 +19,7 @@ fn tool_call(call: &str, tool_call_id: &str) -> String {
         "call": { "id": call, "type": "inboundPhoneCall",
                   "customer": { "number": "+15550100177" } },
         "toolCallList": [{ "id": tool_call_id, "type": "function",
-                           "function": { "name": "bookAppointment", "arguments": {} } }],
+                           "function": { "name": "lookupPrice", "arguments": {} } }],
     } })
     .to_string()
 }
@@ -82,7 +82,7 @@ fn a_frozen_tenant_answers_repetitions_and_accepts_no_new_event() {
 fn asked(call: &str, tool_calls: &[(&str, &str)], timestamp: i64) -> String {
     let listed = tool_calls.iter().map(|(id, starts_at)| {
         json!({ "id": id, "type": "function",
-                "function": { "name": "bookAppointment", "arguments": { "at": starts_at } } })
+                "function": { "name": "lookupPrice", "arguments": { "at": starts_at } } })
     });
     json!({ "message": {
         "type": "tool-calls", "timestamp": timestamp,
@@ -102,7 +102,7 @@ fn a_known_tool_call_in_another_body_gets_its_first_answer_in_every_state() {
             let first = tenant.post_ok(asked("c-1", &[("t-1", "nine"), ("t-2", "ten")], AT)).await;
             let (one, two) = (&first["results"][0], &first["results"][1]);
             let old = json!({ "message": { "type": "function-call", "timestamp": AT, "call": { "id": "c-1" },
-                "functionCall": { "name": "bookAppointment", "parameters": { "at": "noon" } } } });
+                "functionCall": { "name": "lookupPrice", "parameters": { "at": "noon" } } } });
             let heard = tenant.post_ok(old.to_string()).await;
             let log = tenant.recorded().await;
             let vault = vault_rows(tenant.tenant_id).await;
@@ -146,7 +146,7 @@ fn an_id_that_is_the_name_of_its_tool_is_known_by_its_arguments() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
-        let named = |at: &str, time| asked("c-1", &[("bookAppointment", at)], time);
+        let named = |at: &str, time| asked("c-1", &[("lookupPrice", at)], time);
         let first = tenant.post_ok(named("nine", AT)).await;
         set_state(&ledger.store, tenant.tenant_id, TenantState::Frozen).await;
         assert_eq!(tenant.post_ok(named("nine", AT + 1)).await, first);

@@ -1,0 +1,37 @@
+//! Decides which contact a message is about, without writing.
+
+use std::sync::Arc;
+
+use ledger_core::identity::{self, HandleContacts, PersonIdentifiers, Resolution};
+use ledger_core::ids::StreamId;
+
+use super::lookup::HandleKey;
+use super::read;
+use super::tenant_batch::TenantBatch;
+use crate::keyring::EpochKeys;
+use crate::tenant_tx::TenantTx;
+use crate::vault::VaultError;
+
+/// Decides about a message in a transaction that has the lock of the tenant's vault.
+pub(crate) async fn recognize(
+    tx: &mut TenantTx,
+    stream_id: StreamId,
+    given: &PersonIdentifiers,
+    epoch: Arc<EpochKeys>,
+) -> Result<Resolution, VaultError> {
+    let messages = std::iter::once((stream_id, given));
+    let batch = [TenantBatch::of(tx.tenant_id(), messages, epoch)];
+    let known = read::known(tx.conn(), &batch).await?.pop().flatten();
+    let known = known.ok_or(VaultError::Overloaded)?;
+    let lookup = &batch[0].lookups[0];
+    let contacts = |handle: &HandleKey| {
+        let contacts = known.handles.get(handle).map(|known| known.contacts.as_slice());
+        let contacts = contacts.unwrap_or_default().iter();
+        HandleContacts {
+            kind: handle.0,
+            contacts: contacts.filter_map(|id| known.contacts.get(id).copied()).collect(),
+        }
+    };
+    let handles: Vec<_> = lookup.handles.iter().map(contacts).collect();
+    Ok(identity::resolve(&handles, lookup.name))
+}

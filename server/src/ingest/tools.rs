@@ -1,0 +1,120 @@
+//! Tool calls that the ledger answers itself: bookings, free times and look-ups.
+
+use ledger_core::envelope::Draft;
+use ledger_core::event::CallEvent;
+use ledger_core::ids::TenantId;
+use ledger_core::provider::ToolReply;
+use ledger_core::tools::{Tool, words};
+use ledger_store::append::Appended;
+use ledger_store::quarantine::ContentDigest;
+use ledger_store::record::FirstAnswer;
+use ledger_store::tool_calls::{ToolCall, ToolError};
+
+use super::delivery::{WebhookDelivery, refuse_record};
+use super::response::FAILED;
+use crate::problem::ApiError;
+
+/// The answers to the tool calls of a message, as far as they are known.
+#[derive(Default)]
+pub(super) struct ToolAnswers {
+    /// Answers of the tools that the ledger answers, by their place among the tool calls.
+    pub(super) replies: Vec<Option<ToolReply>>,
+    /// Answers in the log to tool calls that are not recorded now.
+    pub(super) first: Vec<FirstAnswer>,
+}
+
+/// Whether a message calls a tool that the ledger answers.
+pub(super) fn has_known_tool(drafts: &[Draft]) -> bool {
+    drafts.iter().any(|draft| tool_of(draft).is_some())
+}
+
+fn tool_of(draft: &Draft) -> Option<Tool> {
+    match &draft.event {
+        CallEvent::ToolCalled(called) => Tool::of(&called.tool.tool),
+        _ => None,
+    }
+}
+
+impl WebhookDelivery<'_> {
+    /// Answers the tool calls of a message one after the other, an append for each, so that each
+    /// sees what the ones before it did. `replies` is filled as far as it goes: a tool call under way
+    /// has an answer that leaves its outcome open.
+    pub(super) async fn answer_tools(
+        &self,
+        tenant_id: TenantId,
+        content: &ContentDigest,
+        drafts: Vec<Draft>,
+        replies: &mut Vec<Option<ToolReply>>,
+    ) -> Result<Appended, ApiError> {
+        let origin = &self.origin(tenant_id);
+        let mut recorded: Option<Appended> = None;
+        let mut failed = None;
+        let mut seen: Vec<(Option<String>, String)> = Vec::new();
+        for draft in drafts {
+            let done = match tool_of(&draft) {
+                None => {
+                    let done = self.record(tenant_id, content, vec![draft]).await;
+                    replies.push(None);
+                    done
+                }
+                Some(tool) => {
+                    let ordinal = ordinal(&mut seen, &draft);
+                    replies.push(Some(Err(words::UNCONFIRMED.to_owned())));
+                    let call = ToolCall { origin, canonical: content, tool, draft, ordinal };
+                    let answered = self.store.answer_tool(call).await;
+                    let (reply, done) = match answered {
+                        Ok(answered) => (answered.reply, Ok(answered.appended)),
+                        Err(error) => (Err(words_for(&error).to_owned()), Err(refuse(error))),
+                    };
+                    replies.pop();
+                    replies.push(Some(reply));
+                    done
+                }
+            };
+            match done {
+                Ok(appended) => recorded = Some(joined(recorded, appended)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match (failed, recorded) {
+            (Some(error), _) => Err(error),
+            (None, Some(appended)) => Ok(appended),
+            (None, None) => Err(ApiError::internal(&"a message without events")),
+        }
+    }
+}
+
+/// Number of tool calls with the same id and name before this one.
+fn ordinal(seen: &mut Vec<(Option<String>, String)>, draft: &Draft) -> u16 {
+    let CallEvent::ToolCalled(called) = &draft.event else { return 0 };
+    let identity = (called.tool.tool_call_id.clone(), called.tool.tool.clone());
+    let before = seen.iter().filter(|known| **known == identity).count();
+    seen.push(identity);
+    u16::try_from(before).unwrap_or(u16::MAX)
+}
+
+/// What the voice says if a tool call has no answer.
+fn words_for(error: &ToolError) -> &'static str {
+    match error {
+        ToolError::Busy => words::BUSY,
+        error if error.is_certain() => FAILED,
+        _ => words::UNCONFIRMED,
+    }
+}
+
+fn refuse(error: ToolError) -> ApiError {
+    match error {
+        ToolError::Busy => ApiError::unavailable("schedule-busy", "too many bookings at once"),
+        ToolError::Record(error) => refuse_record(error),
+        error @ ToolError::Misplaced => ApiError::internal(&error),
+    }
+}
+
+fn joined(before: Option<Appended>, next: Appended) -> Appended {
+    let Some(before) = before else { return next };
+    Appended {
+        first: before.first.min(next.first),
+        last: before.last.max(next.last),
+        duplicate: before.duplicate && next.duplicate,
+    }
+}
