@@ -132,6 +132,9 @@ impl From<ExecuteError<Refusal>> for ToolError {
 /// A tool call with what its answer depends on.
 struct Asked<'a> {
     delivery: ResolvedDelivery<'a>,
+    /// The digest of the body as the sender's content, and as it is in the log.
+    canonical: &'a [u8],
+    digest: [u8; 32],
     draft: Draft,
     command_id: CommandId,
     settings: Arc<BookingSettings>,
@@ -200,6 +203,8 @@ impl Store {
             country: self.country(tenant_id).await?,
             settings: self.with_names(tenant_id, settings).await?,
             delivery,
+            canonical,
+            digest,
             draft,
             command_id,
             now,

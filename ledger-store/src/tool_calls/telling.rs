@@ -112,10 +112,16 @@ impl Store {
         Ok(ToolAnswered { reply, appended })
     }
 
-    /// The answer that another delivery of the tool call recorded meanwhile.
+    /// The answer that another delivery of the tool call recorded meanwhile. Another body is recorded
+    /// too.
     async fn first_answer(&self, asked: &Asked<'_>) -> Result<ToolAnswered, ToolError> {
         let origin = asked.delivery.origin;
-        let known = self.known_answer(origin, asked.command_id, &[0; 32]).await?;
-        known.map(|known| known.answered).ok_or(ToolError::Misplaced)
+        let known = self.known_answer(origin, asked.command_id, &asked.digest).await?;
+        let known = known.ok_or(ToolError::Misplaced)?;
+        if !known.is_same_body {
+            let (draft, reply) = (asked.draft.clone(), &known.answered.reply);
+            self.record_again(origin, asked.canonical, draft, reply).await?;
+        }
+        Ok(known.answered)
     }
 }
