@@ -6,6 +6,7 @@
 
 mod append;
 mod companion;
+mod context;
 mod decided;
 mod load;
 mod rows;
@@ -21,7 +22,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Store;
-use crate::admin_events::Attribution;
 use crate::append::{
     AppendError, AppendRejection, AppendRequest, Appended, Expected, StreamAppend,
 };
@@ -29,10 +29,11 @@ use crate::error::StoreError;
 use crate::shares::Shares;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
-use crate::vault::Subject;
 
 use self::append::lock_log;
 pub(crate) use self::companion::Companion;
+pub use self::context::CommandContext;
+use self::context::{Fault, MAX_EVENTS};
 pub(crate) use self::run::Contended;
 use self::run::Run;
 pub use rows::ChangeError;
@@ -42,28 +43,10 @@ pub(crate) use rows::Rows;
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Longest pause before a command is decided again after a conflict with another process.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
-/// Maximum number of events of one decision.
-const MAX_EVENTS: usize = 64;
 
 /// Locks of the streams that commands of this process decide on. Without them, commands on a busy
 /// stream would fail each other's version checks.
 pub(crate) type StreamLocks = Shares<(TenantId, StreamId)>;
-
-/// The tenant, the actor and the identity of a command.
-#[derive(Debug, Clone)]
-pub struct CommandContext {
-    /// The tenant of the streams.
-    pub tenant_id: TenantId,
-    /// The actor. Its command id identifies the command; without one the command cannot be
-    /// repeated.
-    pub by: Attribution,
-    /// Keyed digest of the command's content. The same id with another digest is another command
-    /// and is refused; without a digest the content is not compared.
-    pub content: Option<[u8; 32]>,
-    /// The subject whose key seals the sections of the events; its key is durable. `None` for a
-    /// command without personal data.
-    pub subject: Option<Subject>,
-}
 
 /// An accepted command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,10 +90,6 @@ impl<R> From<sqlx::Error> for ExecuteError<R> {
         Self::Store(error.into())
     }
 }
-
-/// A decision that does not fit its streams or its subject.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fault;
 
 /// A command after loading and deciding.
 enum Prepared<A: Aggregate> {

@@ -111,6 +111,8 @@ pub struct Store {
     settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
+    /// Limits the tool calls in progress of each tenant, which use connections of reads.
+    tool_calls: Shares<TenantId>,
     /// Serializes the commands of this process on each stream.
     stream_locks: StreamLocks,
     /// Streams that another process writes to as well.
@@ -188,6 +190,7 @@ impl Store {
             notifier,
             settings_cache,
             lookups: Shares::default(),
+            tool_calls: Shares::default(),
             stream_locks: StreamLocks::default(),
             contended: Contended::new(),
         }

@@ -21,7 +21,7 @@ use crate::caches;
 use crate::error::StoreError;
 use crate::execute::ChangeError;
 use crate::settings_cache::TenantFacts;
-use crate::tenants::stored_state;
+use crate::tenants::stored_state::stored_state;
 
 use rows::{SourceRows, Write};
 

@@ -5,6 +5,7 @@
 mod administer;
 mod plan;
 mod state;
+pub(crate) mod stored_state;
 
 use ledger_core::aggregate::Aggregate;
 use ledger_core::event::{EventDropped, ProjectionEvent};
@@ -14,10 +15,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use crate::api_keys::ApiKey;
-pub(crate) use administer::stored_state;
 pub use administer::{TenantChanged, TenantError, TenantView, tenant_view};
 pub use ledger_core::tenant::{Limit, NewTenant, PlanLimits, TenantState};
 pub use plan::plan_limits;
+pub(crate) use stored_state::stored_state;
 
 use crate::Store;
 use crate::admin_events::Attribution;

@@ -27,6 +27,7 @@ use ledger_core::provider::ToolReply;
 use ledger_core::tools::{self, SearchWish, Tool, ToolContext, Wish, words};
 use serde_json::Value;
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::Store;
 use crate::admin_events::Attribution;
@@ -42,6 +43,11 @@ use crate::{compute::compute, read};
 /// Maximum number of events of a tool call: its own, that of the appointment, and two on each of
 /// three days.
 const MAX_EVENTS: u16 = 8;
+
+/// Tool calls of one tenant in progress at the same time, so that the others keep their connections.
+const MAX_AT_ONCE: usize = 4;
+/// Time that a tool call waits for its turn. The caller is waiting on the line.
+const MAX_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A tool call of a delivery.
 pub struct ToolCall<'a> {
@@ -180,6 +186,8 @@ impl Store {
     pub async fn answer_tool(&self, call: ToolCall<'_>) -> Result<ToolAnswered, ToolError> {
         let ToolCall { origin, canonical, tool, draft, ordinal } = call;
         let tenant_id = origin.tenant_id;
+        let turn = self.tool_calls.take(&tenant_id, MAX_AT_ONCE, 1);
+        let _turn = timeout(MAX_WAIT, turn).await.map_err(|_| ToolError::Busy)?;
         let key = self.keyring.digest_key(tenant_id).await.map_err(RecordError::from)?;
         let digest = compute(canonical.len(), || key.digest(canonical)).await;
         let (stream_id, _) = stream_of(origin, &digest, std::slice::from_ref(&draft));

@@ -55,8 +55,12 @@ impl<'s> Shape<'s> {
     /// [`Refusal`] for a service or resource that does not exist or does not fit, and for a length
     /// outside 1 minute to 24 hours.
     pub fn of(settings: &'s BookingSettings, kind: &Kind) -> Result<Self, Refusal> {
-        let found = kind.service.as_ref().map(|id| settings.service(id));
-        let service = found.map(|found| found.ok_or(Refusal::UnknownService)).transpose()?;
+        let service = kind.service.as_ref().and_then(|id| settings.service(id));
+        // Without a list of services, a service is a word that is recorded and has no rules.
+        let is_listed = service.is_some() || settings.services.as_slice().is_empty();
+        if kind.service.is_some() && !is_listed {
+            return Err(Refusal::UnknownService);
+        }
         let usual = service.map_or(settings.rules.default_minutes, |service| service.minutes);
         let minutes = kind.minutes.unwrap_or(usual);
         let buffer = |minutes: Option<u32>| TimeDelta::minutes(i64::from(minutes.unwrap_or(0)));

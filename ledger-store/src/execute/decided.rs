@@ -6,8 +6,8 @@ use ledger_core::ids::{CommandId, EventId};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::context::{CommandContext, Fault};
 use super::load::Loaded;
-use super::{CommandContext, Fault};
 use crate::Store;
 use crate::append::{AppendRequest, Expected, NewEvent, StreamAppend};
 use crate::seal::{SealedSections, SectionContext};

@@ -8,7 +8,7 @@ use ledger_core::ids::{CommandId, Position, StreamId, StreamVersion, TenantId};
 use serde::Deserialize;
 use sqlx::PgConnection;
 
-use super::MAX_EVENTS;
+use super::context::MAX_EVENTS;
 use crate::append::AppendRequest;
 use crate::error::StoreError;
 use crate::read::StoredEvent;

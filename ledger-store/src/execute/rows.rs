@@ -19,7 +19,7 @@ use crate::Store;
 use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::tenant_tx::begin;
-use crate::tenants::stored_state;
+use crate::tenants::stored_state::stored_state;
 
 /// The rows of an aggregate, for one command.
 pub(crate) trait Rows<A: Aggregate>: Sync {

@@ -4,8 +4,8 @@ use ledger_core::aggregate::{Aggregate, Stream};
 use ledger_core::ids::{CommandId, StreamId, TenantId};
 use moka::sync::Cache;
 
-use super::CommandContext;
 use super::companion::Companion;
+use super::context::CommandContext;
 use crate::caches;
 
 /// A command with its identity and its streams, as far as they are known.

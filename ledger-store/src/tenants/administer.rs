@@ -10,6 +10,7 @@ use ledger_core::tenant::{
 use sqlx::PgConnection;
 
 use super::plan;
+use super::stored_state::stored_state;
 use crate::Store;
 use crate::admin_events::Attribution;
 use crate::error::StoreError;
@@ -181,10 +182,4 @@ pub async fn tenant_view(tx: &mut TenantTx) -> Result<Option<TenantView>, StoreE
         plan: plan::find(tx.conn(), tenant_id).await?,
     };
     Ok(Some(TenantView { slug: row.slug, profile }))
-}
-
-/// Parses the stored word of a state.
-pub(crate) fn stored_state(word: &str) -> Result<TenantState, StoreError> {
-    let corrupt = StoreError::Corrupt { table: "ledger.tenants", column: "state" };
-    TenantState::parse(word).ok_or(corrupt)
 }

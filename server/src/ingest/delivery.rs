@@ -146,7 +146,9 @@ impl WebhookDelivery<'_> {
         fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
         if tools::has_known_tool(&translation.drafts) {
             let drafts = translation.drafts;
-            let recorded = self.answer_tools(tenant_id, &content, drafts, &mut answers.replies);
+            // Boxed, because most messages call no tool and would carry its size.
+            let recorded =
+                Box::pin(self.answer_tools(tenant_id, &content, drafts, &mut answers.replies));
             return recorded.await.map(IngestOutcome::Recorded);
         }
         let tool_calls = tool_calls_of(&translation.drafts);
