@@ -118,13 +118,22 @@ fn a_service_takes_place_on_its_resources_only() {
 
 #[test]
 fn what_does_not_exist_is_refused_by_name() {
-    let mut diary = Diary::new(settings(&[]));
+    let services = json!({ "services": [{ "id": "cut", "minutes": 30 }] });
+    let mut diary = Diary::new(settings(&[("services", services)]));
     assert_eq!(diary.book_on("z", monday("09:00")), Err(Refusal::UnknownResource));
     assert_eq!(diary.book_kind(monday("09:00"), of_service("z")), Err(Refusal::UnknownService));
     for minutes in [0, 24 * 60 + 1, 40 * 60, u32::MAX] {
         assert_eq!(diary.book_minutes(monday("09:00"), minutes), Err(Refusal::InvalidDuration));
     }
     diary.book_minutes(monday("09:00"), 24 * 60).expect("a day is the longest");
+}
+
+#[test]
+fn a_tenant_without_a_list_of_services_has_any_service_of_the_default_length() {
+    let mut diary = Diary::new(settings(&[]));
+    let id = diary.book_kind(monday("09:00"), of_service("z")).expect("any service");
+    let slot = diary.slot(id);
+    assert_eq!(slot.ends_at - slot.starts_at, minutes(30));
 }
 
 #[test]
