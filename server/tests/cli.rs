@@ -270,7 +270,7 @@ fn the_demo_sends_its_traffic_over_http_and_ends() {
     assert!(demo["events"].as_u64().is_some_and(|events| events > 40), "{demo}");
     assert!(demo["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
     assert!(demo["tenant_id"].is_string() && demo["api_key"].is_string());
-    assert_eq!(demo["appointments"], 0);
+    assert!(demo["appointments"].as_u64() > Some(0), "{demo}");
     let models = test_dir.json(&["projection", "list"]);
     for (nth, name) in ["appointments", "calls", "usage"].iter().enumerate() {
         let model = &models[nth];
@@ -279,9 +279,7 @@ fn the_demo_sends_its_traffic_over_http_and_ends() {
             (&json!(name), &json!("current"), &json!(2), &json!(0)),
             "{models}"
         );
-        // The demo books no appointments.
-        let fewest = if *name == "appointments" { -1 } else { 2 };
-        assert!(model["rows"].as_i64() > Some(fewest) && model["checksum"].is_string(), "{models}");
+        assert!(model["rows"].as_i64() > Some(0) && model["checksum"].is_string(), "{models}");
         assert_eq!((&model["parked"], &model["halted"]), (&json!(0), &json!(0)), "{models}");
     }
     assert_eq!(test_dir.json(&["verify"])["ok"], true);

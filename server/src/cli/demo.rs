@@ -19,7 +19,7 @@ use super::exit::ExitStatus;
 use super::output;
 use crate::auth::new_key;
 use crate::config::{Config, Output};
-use crate::demo::sender::{WebhookTarget, play, read_back};
+use crate::demo::sender::{WebhookTarget, count_appointments, play, read_back};
 use crate::instance::Instance;
 use crate::service::Service;
 use crate::system::fresh_secret;
@@ -147,7 +147,7 @@ async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Dem
         })
         .await?;
     let api_key = new_key(tenant_id);
-    let scopes = [Scope::Read, Scope::Personal, Scope::Admin];
+    let scopes = [Scope::Read, Scope::Personal, Scope::Write, Scope::Admin];
     store.create_api_key(tenant_id, &api_key, &scopes, Some("demo")).await?;
     let target = WebhookTarget { url: format!("{base}/ingest/{source_id}"), secret };
     Ok(DemoTenant { clinic, tenant_id, is_new, api_key, target })
@@ -188,13 +188,15 @@ async fn report(
                 truth.cost_nanos
             );
         }
-        read.push((calls, cost_nanos));
+        let appointments = count_appointments(base, &tenant.api_key).await;
+        let appointments = appointments.context("the API could not be read")?;
+        read.push((calls, cost_nanos, appointments));
     }
     // Reading personal data is audited, which appends events.
     wait_until_projected(store).await?;
     let known = store.tenants().await?;
     let mut rows = Vec::new();
-    for (tenant, (calls, cost_nanos)) in tenants.iter().zip(read) {
+    for (tenant, (calls, cost_nanos, appointments)) in tenants.iter().zip(read) {
         let events =
             known.iter().find(|one| one.tenant_id == tenant.tenant_id).map_or(0, |one| one.events);
         rows.push(json!({
@@ -202,6 +204,7 @@ async fn report(
             "tenant_id": tenant.tenant_id,
             "api_key": tenant.api_key,
             "calls": calls,
+            "appointments": appointments,
             "cost_nanos": cost_nanos,
             "events": events,
         }));
@@ -212,7 +215,7 @@ async fn report(
         "tenant_id": rows[0]["tenant_id"],
         "api_key": rows[0]["api_key"],
         "calls": sum("calls"),
-        "appointments": 0,
+        "appointments": sum("appointments"),
         "events": sum("events"),
         "tenants": rows,
     });
@@ -258,7 +261,7 @@ fn print_summary(
     has_ended: bool,
 ) -> anyhow::Result<()> {
     let rows = tenants.as_array().cloned().unwrap_or_default();
-    let columns = ["slug", "calls", "cost_nanos", "events", "tenant_id"];
+    let columns = ["slug", "calls", "appointments", "cost_nanos", "events", "tenant_id"];
     output::list(Output::Table, &columns, &rows)?;
     let mut lines: Vec<String> = rows
         .iter()
@@ -272,6 +275,7 @@ fn print_summary(
     lines.extend([
         format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?limit=3'"),
         format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/calls?outcome=voicemail'"),
+        format!("  curl -H 'Authorization: Bearer {key}' '{base}/v1/appointments?limit=3'"),
         format!("  open {base}/docs"),
         format!("  {}", command(config, "verify")),
     ]);

@@ -97,25 +97,47 @@ async fn send(
 /// # Errors
 /// Fails if the API does not respond as documented.
 pub async fn read_back(base: &str, api_key: &str) -> anyhow::Result<(u64, i64)> {
-    let client = Client::builder().timeout(REQUEST_TIMEOUT).build()?;
     let (mut calls, mut cost_nanos) = (0, 0);
+    let call = |call: &Value| {
+        calls += 1;
+        cost_nanos += call["cost_nanos"].as_i64().unwrap_or(0);
+    };
+    each_item(base, api_key, "calls", call).await?;
+    Ok((calls, cost_nanos))
+}
+
+/// Counts the appointments through the API.
+///
+/// # Errors
+/// The API could not be read.
+pub async fn count_appointments(base: &str, api_key: &str) -> anyhow::Result<u64> {
+    let mut appointments = 0;
+    each_item(base, api_key, "appointments", |_| appointments += 1).await?;
+    Ok(appointments)
+}
+
+/// Reads all pages of a list.
+async fn each_item(
+    base: &str,
+    api_key: &str,
+    list: &str,
+    mut take: impl FnMut(&Value),
+) -> anyhow::Result<()> {
+    let client = Client::builder().timeout(REQUEST_TIMEOUT).build()?;
     let mut cursor = String::new();
     loop {
         let page: Value = client
-            .get(format!("{base}/v1/calls?limit=200&cursor={cursor}"))
+            .get(format!("{base}/v1/{list}?limit=200&cursor={cursor}"))
             .bearer_auth(api_key)
             .send()
             .await?
             .error_for_status()?
             .json()
             .await?;
-        for call in page["data"].as_array().context("a page has data")? {
-            calls += 1;
-            cost_nanos += call["cost_nanos"].as_i64().unwrap_or(0);
-        }
+        page["data"].as_array().context("a page has data")?.iter().for_each(&mut take);
         match page["next_cursor"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
-            None => return Ok((calls, cost_nanos)),
+            None => return Ok(()),
         }
     }
 }
