@@ -1,7 +1,7 @@
 //! `calls`: one row per call, and rollups over them.
 //!
 //! A row of `calls` is a record: the call of a platform, or of a carrier if no platform names it. A
-//! carrier's call that a platform names is a part of that record ([`carriers`]).
+//! carrier's call that a platform names is a part of that record (`carriers.rs`).
 //!
 //! A row is the folded state ([`Call`](ledger_core::call::Call)) with derived columns to filter and sort by; the caller's
 //! personal data is a copy of sealed bytes. Rollups are updated by the difference between the old

@@ -90,7 +90,10 @@ fn a_command_that_fails_exits_with_1_and_states_the_remedy() {
         (&["verify", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--tenant", "nobody"], "no tenant nobody"),
         (&["export", "events", "--file", "/nowhere/at/all"], "/nowhere/at/all"),
-        (&["projection", "rebuild", "cals"], "no read model cals; there are appointments, calls, usage"),
+        (
+            &["projection", "rebuild", "cals"],
+            "no read model cals; there are appointments, calls, usage",
+        ),
         (&["projection", "promote", "cals"], "calls"),
         (&["projection", "rollback", "cals"], "calls"),
         (&["projection", "diff", "cals"], "calls"),

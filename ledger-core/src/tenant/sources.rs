@@ -36,7 +36,7 @@ pub struct SourceFacts {
     pub old_secret_until: Option<DateTime<Utc>>,
 }
 
-/// Properties of the secret in a [`SourceCommand::RotateSecret`]. The secret stays in the store.
+/// Properties of the secret in a command that rotates it. The secret stays in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NewSecret {
     /// Whether it is the source's current secret.
