@@ -80,7 +80,7 @@ pub async fn handler(
     mut params: Params,
 ) -> Result<Json<Availability>, ApiError> {
     let (service, resource) = (params.optional("service_type")?, params.optional("resource")?);
-    let (from, to) = (params.time("from")?, params.time("to")?);
+    let (from, to) = (params.time_not_empty("from")?, params.time_not_empty("to")?);
     let minutes = minutes(&mut params)?;
     let limit = limit(&mut params)?;
     params.reject_unknown()?;

@@ -116,6 +116,17 @@ impl Params {
         self.optional(name)?.map(time).transpose()
     }
 
+    /// Removes and parses an RFC 3339 time that must not be empty.
+    ///
+    /// # Errors
+    /// 400 as for [`Params::time`], and if the value is empty.
+    pub fn time_not_empty(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        if self.0.get(name).is_some_and(String::is_empty) {
+            return Err(ApiError::parameter(name, "it is empty"));
+        }
+        self.time(name)
+    }
+
     /// The page size: 1 to 200, default 50.
     ///
     /// # Errors

@@ -116,7 +116,7 @@ pub async fn handler(
 }
 
 fn filter(params: &mut Params) -> Result<AppointmentFilter, ApiError> {
-    let (from, to) = (params.time("from")?, params.time("to")?);
+    let (from, to) = (params.time_not_empty("from")?, params.time_not_empty("to")?);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ApiError::parameter("from", "it lies after to"));
     }
