@@ -41,6 +41,8 @@ pub(super) enum Acknowledgement {
 pub(super) struct Entry {
     /// Number of events the webhook becomes.
     pub(super) events: usize,
+    /// Whether all events are one append.
+    pub(super) is_one_append: bool,
     /// The required final result.
     pub(super) required: super::workload::RequiredResult,
     /// SHA-256 of the body in the form that must be stored.
@@ -90,6 +92,7 @@ impl History {
         inner.counts.requests += 1;
         inner.entries.entry(webhook.name).or_insert_with(|| Entry {
             events: webhook.events,
+            is_one_append: webhook.is_one_append,
             required: webhook.required,
             kept: webhook.kept,
             answer: None,

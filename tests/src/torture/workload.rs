@@ -7,8 +7,11 @@ use std::sync::Mutex;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
+use ledger_core::envelope::Draft;
+use ledger_core::event::CallEvent;
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
+use ledger_core::tools::Tool;
 use serde_json::{Value, json};
 use webhook_traffic::{TrafficPlan, traffic};
 
@@ -65,6 +68,9 @@ pub(super) struct Webhook {
     pub(super) kind: &'static str,
     /// Number of events the webhook becomes.
     pub(super) events: usize,
+    /// Whether all events are one append. The ledger answers the tool calls of a message one after
+    /// the other, with an append each, so an unanswered message may be stored in part.
+    pub(super) is_one_append: bool,
     pub(super) required: RequiredResult,
     /// SHA-256 of the required content of its `raw` section.
     pub(super) kept: Option<[u8; 32]>,
@@ -282,7 +288,8 @@ async fn prepare(world: &World, request: Request) -> anyhow::Result<Webhook> {
     let Ok(translation) = translated else {
         anyhow::ensure!(is_broken, "a {kind} webhook of the workload cannot be read");
         let (name, required) = ((tenant, key.digest(&body)), RequiredResult::Refused(400));
-        return Ok(Webhook { name, source, body, kind, events: 0, required, kept: None });
+        let (events, is_one_append, kept) = (0, true, None);
+        return Ok(Webhook { name, source, body, kind, events, is_one_append, required, kept });
     };
     let required = match to {
         Destination::Forged(_) => RequiredResult::Refused(401),
@@ -293,7 +300,13 @@ async fn prepare(world: &World, request: Request) -> anyhow::Result<Webhook> {
     let raw = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
     let kept = raw.map(|raw| digest(&SHA256, raw).as_ref().try_into().expect("32 bytes"));
     let events = if required == RequiredResult::Stored { translation.drafts.len() } else { 0 };
+    let is_one_append = !translation.drafts.iter().any(is_answered_tool);
     let content = digest(&SHA256, &translation.canonical);
     let name = (tenant, key.digest(content.as_ref()));
-    Ok(Webhook { name, source, body, kind, events, required, kept })
+    Ok(Webhook { name, source, body, kind, events, is_one_append, required, kept })
+}
+
+/// Whether a draft is a call of a tool that the ledger answers itself.
+fn is_answered_tool(draft: &Draft) -> bool {
+    matches!(&draft.event, CallEvent::ToolCalled(called) if Tool::of(&called.tool.tool).is_some())
 }

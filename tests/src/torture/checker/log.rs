@@ -148,7 +148,7 @@ fn violation(entry: &Entry, stored: Option<&Stored>) -> Option<(Check, String)> 
         return Some((Check::Doubled, format!("{found} events of {} are there", entry.events)));
     }
     let Some(answer) = entry.answer else {
-        let is_torn = found != 0 && found != entry.events;
+        let is_torn = entry.is_one_append && found != 0 && found != entry.events;
         return is_torn.then(|| (Check::Torn, format!("{found} events of {}", entry.events)));
     };
     let Acknowledgement::Stored { first, last } = answer else {
