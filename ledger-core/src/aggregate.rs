@@ -79,8 +79,9 @@ pub struct Stream {
     pub stream_id: StreamId,
     /// Kind of the object that the stream is the history of.
     pub kind: StreamKind,
-    /// The alternative that the stream belongs to; 0 for none. Streams of an alternative must be
-    /// unchanged at the append only if the decision appends to one of them, those of group 0 always.
+    /// Number of a group of streams of which a decision may choose one group; 0 for no group. The
+    /// append checks the versions of a group only if the decision appends to it, and those of group 0
+    /// always.
     pub group: u16,
 }
 
@@ -91,7 +92,7 @@ impl Stream {
         Self { stream_id, kind, group: 0 }
     }
 
-    /// The same stream in an alternative.
+    /// Returns the stream as a member of a group.
     #[must_use]
     pub const fn in_group(self, group: u16) -> Self {
         Self { group, ..self }

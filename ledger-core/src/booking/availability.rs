@@ -1,8 +1,8 @@
 //! Free times: what can be booked in a range, by the same functions as booking.
 //!
 //! Offered starts are whole steps from the beginning of an opening, the ends of taken times and
-//! closures, and the beginning of the range. A range that begins at a certain minute therefore tells
-//! whether exactly that minute can be booked.
+//! closures, and the beginning of the range. A range of one minute therefore answers whether
+//! its start can be booked.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub const MAX_OFFERS: usize = 200;
 /// A question for free times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// What is wanted.
+    /// Service, resource and length.
     pub kind: Kind,
     /// Earliest start.
     pub from: DateTime<Utc>,

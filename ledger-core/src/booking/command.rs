@@ -13,18 +13,18 @@ use crate::event::{AppointmentEvent, Event, PartyFacts, ScheduleEvent, WishFacts
 use crate::ids::{AppointmentId, ClosureId, HoldId, StreamId, SubjectId};
 use crate::section::Sections;
 
-/// A command with all that its decision depends on besides the log.
+/// A booking command, with the settings and the time that its decision depends on.
 #[derive(Debug, Clone)]
 pub struct BookingCommand {
     /// The tenant's settings.
     pub settings: Arc<BookingSettings>,
     /// The time of the command. Notice, holds and the past are judged by it.
     pub now: DateTime<Utc>,
-    /// What is to be done.
+    /// The requested action.
     pub action: Action,
 }
 
-/// What is to be done.
+/// The action that a command requests.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Make an appointment.
@@ -79,7 +79,7 @@ pub struct Book {
     pub starts_at: DateTime<Utc>,
     /// Service, resource and length.
     pub kind: Kind,
-    /// A hold whose slot it takes; the hold must be of the same start.
+    /// Hold that the booking converts; it must have the same start.
     pub hold: Option<HoldId>,
     /// The person that it is for, as resolved by the vault.
     pub contact_id: SubjectId,
@@ -100,7 +100,7 @@ pub struct Book {
 pub struct Reschedule {
     /// The appointment.
     pub appointment_id: AppointmentId,
-    /// Its start as the sender knows it; refused if it has another one meanwhile.
+    /// Expected current start; the command is rejected if the appointment has another one.
     pub from: Option<DateTime<Utc>>,
     /// The new start.
     pub starts_at: DateTime<Utc>,

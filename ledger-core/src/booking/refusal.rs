@@ -1,5 +1,5 @@
-//! Reasons for which a command on bookings is refused. None names a person, and none tells what
-//! occupies a time.
+//! Rejections of booking commands. They contain no personal data and no information about the
+//! appointment that occupies a time.
 
 use thiserror::Error;
 
@@ -54,7 +54,8 @@ pub enum Refusal {
     /// The id of the new appointment is in use.
     #[error("the appointment exists already")]
     AppointmentExists,
-    /// The same wish has a live appointment already. The answer to the command is that appointment.
+    /// An open appointment with the same person or call, start and service exists. The answer to the
+    /// command is that appointment.
     #[error("the wish has an appointment already")]
     AlreadyBooked(AppointmentId),
     /// The appointment has a status from which this change is not permitted.

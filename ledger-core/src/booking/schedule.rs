@@ -1,4 +1,4 @@
-//! What occupies resources: the fold of schedule events.
+//! Occupied times of resources, folded from schedule events.
 
 use std::collections::BTreeMap;
 
