@@ -187,6 +187,13 @@ impl Call {
         self.is_test
     }
 
+    /// Returns true if the call has more tool calls, turns, recordings or handles than it keeps. The
+    /// log has all of them.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
     /// Returns the names of the called tools, sorted.
     #[must_use]
     pub fn tools_used(&self) -> Vec<String> {

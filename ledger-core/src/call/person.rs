@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Call, CallerIdentity, Precedence, SealedSections};
+use super::{Call, CallerIdentity, Precedence, SealedSections, bounds};
 use crate::envelope::Recorded;
 use crate::event::{CallFacts, PartyFacts, PersonFacts, Presence};
 use crate::identity::HandleKind;
@@ -137,9 +137,9 @@ impl Call {
         let handle = resolved.strongest().map(|(_, id)| id);
         let (phone, email) = (resolved.phone.or(resolved.sip), resolved.email);
         let stated = [resolved.phone, resolved.sip, resolved.email].into_iter().flatten();
-        self.handles.extend(stated.map(|handle| handle.0));
-        if resolved.contact && handle.is_none() {
-            self.handles.extend(sealed.subject.map(|contact| contact.0));
+        let unnamed = sealed.subject.filter(|_| resolved.contact && handle.is_none());
+        for handle in stated.map(|handle| handle.0).chain(unnamed.map(|contact| contact.0)) {
+            self.is_truncated |= bounds::insert(&mut self.handles, handle, bounds::MAX_HANDLES);
         }
         if let Some(subject_id) = sealed.subject {
             let (named, event_id) = (party.name, recorded.event_id);

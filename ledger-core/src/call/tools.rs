@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{MAX_REPORTS, MAX_TOOL_CALLS};
 use super::reported::{Authority, Precedence, Reported};
 use crate::envelope::Recorded;
 use crate::event::ToolFact;
@@ -110,8 +111,14 @@ impl ReportedToolCall {
         Reported::merge(&mut self.at, at.map(Reverse), Precedence { reported_at, ..io.precedence });
         self.io.push(io);
         self.io.sort_by_key(IoRef::order);
-        let mut has_live = false;
-        self.io.retain(|io| !io.is_live() || !std::mem::replace(&mut has_live, true));
+        let (mut reports, mut has_live) = (0, false);
+        self.io.retain(|io| {
+            if io.is_live() {
+                return !std::mem::replace(&mut has_live, true);
+            }
+            reports += 1;
+            reports <= MAX_REPORTS
+        });
     }
 }
 
@@ -122,39 +129,43 @@ impl ToolCalls {
         self.entries.is_empty()
     }
 
+    /// Adds a tool call of a live message. Returns true if a tool call was left out.
     pub(super) fn apply_live<E>(
         &mut self,
         fact: &ToolFact,
         precedence: Precedence,
         recorded: &Recorded<E>,
-    ) {
+    ) -> bool {
         let io = IoRef { precedence, position: recorded.position, nth: 0 };
         let mut key = ToolCallKey::of(fact, fact.nth);
         let is_named = key.id.is_some() || key.arguments.is_some();
         key.event_id = (!is_named).then_some(recorded.event_id);
-        self.add(key, fact, io);
+        self.add(key, fact, io)
     }
 
+    /// Adds the list of a report. Returns true if a tool call was left out.
     pub(super) fn apply_report<E>(
         &mut self,
         facts: &[ToolFact],
         precedence: Precedence,
         recorded: &Recorded<E>,
-    ) {
+    ) -> bool {
         if facts.is_empty() {
-            return;
+            return false;
         }
         self.reported = self.reported.max(Some(precedence));
         let mut listed: HashMap<ToolCallKey, u16> = HashMap::new();
+        let mut is_over = false;
         for (nth, fact) in (0..).zip(facts) {
             let count = listed.entry(ToolCallKey::of(fact, 0)).or_default();
             let key = ToolCallKey::of(fact, *count);
             *count += 1;
-            self.add(key, fact, IoRef { precedence, position: recorded.position, nth });
+            is_over |= self.add(key, fact, IoRef { precedence, position: recorded.position, nth });
         }
+        is_over
     }
 
-    fn add(&mut self, key: ToolCallKey, fact: &ToolFact, io: IoRef) {
+    fn add(&mut self, key: ToolCallKey, fact: &ToolFact, io: IoRef) -> bool {
         let nth = match self.entries.binary_search_by(|entry| entry.key.cmp(&key)) {
             Ok(nth) => nth,
             Err(nth) => {
@@ -164,6 +175,9 @@ impl ToolCalls {
         };
         let place = if io.is_live() { fact.place } else { io.nth };
         self.entries[nth].add(fact.at_ms.map(|at_ms| (at_ms, place)), io);
+        let is_over = self.entries.len() > MAX_TOOL_CALLS;
+        self.entries.truncate(MAX_TOOL_CALLS);
+        is_over
     }
 
     /// Returns all tool calls by time; those without a time are last, in the order of their

@@ -184,6 +184,7 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
         }),
         notes: Vec::new(),
         tool_calls: call.tool_calls().iter().map(|tool| tool_view(tool, opened)).collect(),
+        is_truncated: call.is_truncated(),
     }
 }
 

@@ -316,6 +316,9 @@ pub struct CallDetail {
     pub notes: Vec<Value>,
     /// Tool calls in the order they were made.
     pub tool_calls: Vec<ToolCallView>,
+    /// True if the call has more tool calls (1,000), single turns (2,000), links to recordings (100) or numbers and
+    /// addresses (100) than are shown. Its events have all of them.
+    pub is_truncated: bool,
 }
 
 /// Analysis of a call by the platform, as reported. Unknown fields are null.
