@@ -101,8 +101,6 @@ pub struct Call {
     turns: BTreeSet<TurnRef>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     recordings: BTreeSet<TurnRef>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    is_truncated: bool,
     /// Position of the last folded event.
     pub position: Position,
 }
@@ -187,7 +185,7 @@ impl Call {
             CallEvent::ToolCalled(called) => {
                 self.advance_status(Some(Status::InProgress));
                 self.add_tool_names([&called.tool]);
-                self.is_truncated |= self.tool_calls.apply_live(&called.tool, precedence, recorded);
+                self.tool_calls.apply_live(&called.tool, precedence, recorded);
             }
             // A handoff: another assistant continues the conversation.
             CallEvent::Transferred(transferred) if transferred.is_handoff() => {
@@ -200,15 +198,14 @@ impl Call {
             CallEvent::Ended(ended) => self.apply_end(ended, precedence, recorded),
             CallEvent::RecordingAvailable(available) if available.has_link => {
                 let recording = TurnRef::of(precedence, recorded);
-                self.is_truncated |=
-                    bounds::insert(&mut self.recordings, recording, bounds::MAX_RECORDINGS);
+                bounds::insert(&mut self.recordings, recording, bounds::MAX_RECORDINGS);
             }
             CallEvent::MessageReceived(received) => {
                 self.advance_status(received.status);
                 let provider = Provider::parse(&received.call.provider);
                 if provider.is_some_and(|known| known.adapter().is_turn(&received.kind)) {
                     let turn = TurnRef::of(precedence, recorded);
-                    self.is_truncated |= bounds::insert(&mut self.turns, turn, bounds::MAX_TURNS);
+                    bounds::insert(&mut self.turns, turn, bounds::MAX_TURNS);
                 }
             }
             CallEvent::RecordingAvailable(_) => {}
@@ -241,7 +238,7 @@ impl Call {
             precedence,
         );
         self.add_tool_names(&ended.tools);
-        self.is_truncated |= self.tool_calls.apply_report(&ended.tools, precedence, recorded);
+        self.tool_calls.apply_report(&ended.tools, precedence, recorded);
         for part in &ended.conversation {
             let mut slot = self.conversation.remove(part);
             Reported::merge(&mut slot, Some(recorded.position), precedence);
@@ -254,8 +251,7 @@ impl Call {
     fn add_tool_names<'t>(&mut self, tools: impl IntoIterator<Item = &'t ToolFact>) {
         let names = tools.into_iter().map(|tool| &tool.tool);
         for name in names.filter(|name| !name.is_empty()) {
-            self.is_truncated |=
-                bounds::insert(&mut self.tools, name.clone(), bounds::MAX_TOOL_NAMES);
+            bounds::insert(&mut self.tools, name.clone(), bounds::MAX_TOOL_NAMES);
         }
     }
 

@@ -60,7 +60,7 @@ impl Store {
             return Ok(Some(known));
         }
         let cache_version = self.settings_cache.version();
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let zone = sqlx::query_scalar!(
             "select timezone from ledger.tenants where tenant_id = $1",
             tenant_id.0
@@ -85,7 +85,7 @@ impl Store {
         &self,
         tenant_id: TenantId,
     ) -> Result<Values, StoreError> {
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let StoredSettings { mut values, names } = stored(&mut tx).await?;
         drop(tx);
         let Some((event_id, sections)) = names else { return Ok(values) };
@@ -148,7 +148,7 @@ impl Store {
     ) -> Result<Vec<Offer>, AvailabilityError> {
         let streams = availability::streams(tenant_id, settings, query);
         let streams = streams.map_err(AvailabilityError::Refused)?;
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await.map_err(StoreError::from)?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await.map_err(StoreError::from)?;
         let events: Vec<BookingEvent> = load_streams(&mut tx, &streams).await?;
         drop(tx);
         let mut state = BookingState::default();

@@ -226,7 +226,7 @@ impl Store {
         &self,
         run: &Run<'_, A>,
     ) -> Result<Attempt<Executed<A::Event>>, ExecuteError<A::Rejection>> {
-        let mut tx = TenantTx::begin(&self.app, run.context.tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, run.context.tenant_id).await?;
         let prepared = self.prepare(&mut tx, run).await?;
         drop(tx);
         let Decision { result, request, unwritten } = match prepared {

@@ -68,12 +68,25 @@ use vault::Vault;
 
 /// Connections that take in webhooks: sources, and the transactions of the vault.
 const INTAKE_CONNECTIONS: u32 = 5;
+/// Connections that load the streams of commands and tool calls.
+const COMMAND_CONNECTIONS: u32 = 6;
 const PROJECTOR_CONNECTIONS: u32 = 12;
 const OWNER_CONNECTIONS: u32 = 3;
 /// Connections of a [`Store`] beyond [`Settings::connections`] and [`Settings::append_workers`]; one
 /// of each placement receives the notifications of commits.
-pub const OTHER_CONNECTIONS: u32 =
-    INTAKE_CONNECTIONS + APART_CONNECTIONS + PROJECTOR_CONNECTIONS + OWNER_CONNECTIONS + 1;
+pub const OTHER_CONNECTIONS: u32 = INTAKE_CONNECTIONS
+    + COMMAND_CONNECTIONS
+    + APART_CONNECTIONS
+    + PROJECTOR_CONNECTIONS
+    + OWNER_CONNECTIONS
+    + 1;
+
+/// Settings for statements that look up a few rows by key: the generic plan uses the indexes, also
+/// with the statistics of an empty table. Planning for each execution costs more than the look-up.
+const BY_KEY: &str = "set role ledger_app; set statement_timeout = '5s'; \
+     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+     set enable_hashjoin = off; set enable_mergejoin = off; \
+     set enable_material = off; set enable_bitmapscan = off";
 
 /// How long [`Store::close`] waits for work in progress before it gives up on a pool.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -98,6 +111,7 @@ pub struct Settings {
 pub struct Store {
     app: PgPool,
     intake: PgPool,
+    commands: PgPool,
     projector: PgPool,
     owner: PgPool,
     append: PgPool,
@@ -111,7 +125,7 @@ pub struct Store {
     settings_cache: Arc<SettingsCache>,
     /// Limits the API key look-ups in progress of each tenant.
     lookups: Shares<TenantId>,
-    /// Limits the tool calls in progress of each tenant, which use connections of reads.
+    /// Limits the tool calls in progress of each tenant, which share the connections of commands.
     tool_calls: Shares<TenantId>,
     /// Serializes the commands of this process on each stream.
     stream_locks: StreamLocks,
@@ -134,19 +148,11 @@ impl Store {
                 "set role ledger_app; set statement_timeout = '30s'; \
                  set plan_cache_mode = force_custom_plan",
             );
-        // A pool of its own, so that readers never delay a webhook, with a short timeout. Every
-        // query here looks up a few rows by key. The generic plan with these settings always uses
-        // the indexes; when the planner overestimates those few rows, it hashes all rows of a
+        // Pools of their own, so that readers never delay a webhook or a command, with a short
+        // timeout. When the planner overestimates the few rows of a look-up, it hashes all rows of a
         // tenant.
-        let intake = pool(
-            &database,
-            name_of(Stage::Vault),
-            INTAKE_CONNECTIONS,
-            "set role ledger_app; set statement_timeout = '5s'; \
-             set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
-             set enable_hashjoin = off; set enable_mergejoin = off; \
-             set enable_material = off; set enable_bitmapscan = off",
-        );
+        let intake = pool(&database, name_of(Stage::Vault), INTAKE_CONNECTIONS, BY_KEY);
+        let commands = pool(&database, name_of(Stage::Tools), COMMAND_CONNECTIONS, BY_KEY);
         // After this time the tenant of a locked row is moved to the `apart` pool, which may wait
         // longer.
         let append = pool(
@@ -178,6 +184,7 @@ impl Store {
         Self {
             app,
             intake,
+            commands,
             projector,
             owner,
             append,
@@ -293,12 +300,13 @@ impl Store {
     /// [`append::AppendError::Unavailable`]. Gives up after 10 seconds, with a warning in the
     /// log.
     pub async fn close(&self) {
-        let Self { append, apart, intake, app, projector, owner, .. } = self;
+        let Self { append, apart, intake, commands, app, projector, owner, .. } = self;
         let closed = async {
             tokio::join!(
                 append.close(),
                 apart.close(),
                 intake.close(),
+                commands.close(),
                 app.close(),
                 projector.close(),
                 owner.close()

@@ -289,9 +289,18 @@ pub async fn find_existing(
     event_ids: &[EventId],
 ) -> sqlx::Result<Vec<(EventId, Position)>> {
     let tenant_id = tx.tenant_id();
-    let ids: Vec<Uuid> = event_ids.iter().map(|id| id.0).collect();
+    let mut ids: Vec<Uuid> = event_ids.iter().map(|id| id.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
     let rows = sqlx::query!(
-        "select event_id, position from ledger.events where tenant_id = $1 and event_id = any ($2)",
+        r#"
+        select i.event_id as "event_id!", e.position
+          from unnest($2::uuid[]) i (event_id)
+         cross join lateral (
+           select position from ledger.events
+            where tenant_id = $1 and event_id = i.event_id
+            limit 1) e
+        "#,
         tenant_id.0,
         &ids,
     )

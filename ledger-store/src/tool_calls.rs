@@ -36,6 +36,7 @@ use crate::bookings::AvailabilityError;
 use crate::error::StoreError;
 use crate::execute::{CommandContext, ExecuteError};
 use crate::record::{DeliveryContext, FirstAnswer, RecordError, ResolvedDelivery, stream_of};
+use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Subject, VaultError};
 use crate::{compute::compute, read};
@@ -184,6 +185,10 @@ impl Store {
     /// # Errors
     /// [`ToolError`]; asking again is safe in every case.
     pub async fn answer_tool(&self, call: ToolCall<'_>) -> Result<ToolAnswered, ToolError> {
+        stage::drive(Stage::Tools, Box::pin(self.answer_in_turn(call))).await
+    }
+
+    async fn answer_in_turn(&self, call: ToolCall<'_>) -> Result<ToolAnswered, ToolError> {
         let ToolCall { origin, canonical, tool, draft, ordinal } = call;
         let tenant_id = origin.tenant_id;
         let turn = self.tool_calls.take(&tenant_id, MAX_AT_ONCE, 1);
@@ -296,7 +301,7 @@ impl Store {
         digest: &[u8; 32],
     ) -> Result<Option<KnownAnswer>, ToolError> {
         let tenant_id = origin.tenant_id;
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let ids: Vec<_> =
             (0..MAX_EVENTS).map(|nth| tenant_id.command_event(command_id, nth)).collect();
         let found = read::find_existing(&mut tx, &ids).await?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Authority, Call, Outcome, ToolCall};
+use super::{Authority, Call, Outcome, ToolCall, bounds};
 use crate::envelope::StreamKind;
 use crate::event::{CarrierCall, Direction, Status};
 use crate::ids::{Position, TenantId};
@@ -187,11 +187,15 @@ impl Call {
         self.is_test
     }
 
-    /// Returns true if the call has more tool calls, turns, recordings or handles than it keeps. The
-    /// log has all of them.
+    /// Returns true if the call has as many tool calls, names of tools, turns, recordings or handles
+    /// as it keeps. The log has all of them.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
-        self.is_truncated
+        self.tool_calls.is_full()
+            || self.tools.len() >= bounds::MAX_TOOL_NAMES
+            || self.turns.len() >= bounds::MAX_TURNS
+            || self.recordings.len() >= bounds::MAX_RECORDINGS
+            || self.handles.len() >= bounds::MAX_HANDLES
     }
 
     /// Returns the names of the called tools, sorted.

@@ -18,12 +18,10 @@ pub(super) const MAX_RECORDINGS: usize = 100;
 /// Handles of all numbers and addresses.
 pub(super) const MAX_HANDLES: usize = 100;
 
-/// Adds an entry to a set of at most `max` entries. Returns true if an entry was left out.
-pub(super) fn insert<T: Ord>(set: &mut BTreeSet<T>, entry: T, max: usize) -> bool {
+/// Adds an entry to a set that keeps its `max` smallest entries.
+pub(super) fn insert<T: Ord>(set: &mut BTreeSet<T>, entry: T, max: usize) {
     set.insert(entry);
-    let is_over = set.len() > max;
-    if is_over {
+    if set.len() > max {
         set.pop_last();
     }
-    is_over
 }

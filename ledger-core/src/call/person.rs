@@ -139,7 +139,7 @@ impl Call {
         let stated = [resolved.phone, resolved.sip, resolved.email].into_iter().flatten();
         let unnamed = sealed.subject.filter(|_| resolved.contact && handle.is_none());
         for handle in stated.map(|handle| handle.0).chain(unnamed.map(|contact| contact.0)) {
-            self.is_truncated |= bounds::insert(&mut self.handles, handle, bounds::MAX_HANDLES);
+            bounds::insert(&mut self.handles, handle, bounds::MAX_HANDLES);
         }
         if let Some(subject_id) = sealed.subject {
             let (named, event_id) = (party.name, recorded.event_id);

@@ -129,43 +129,43 @@ impl ToolCalls {
         self.entries.is_empty()
     }
 
-    /// Adds a tool call of a live message. Returns true if a tool call was left out.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_TOOL_CALLS
+    }
+
     pub(super) fn apply_live<E>(
         &mut self,
         fact: &ToolFact,
         precedence: Precedence,
         recorded: &Recorded<E>,
-    ) -> bool {
+    ) {
         let io = IoRef { precedence, position: recorded.position, nth: 0 };
         let mut key = ToolCallKey::of(fact, fact.nth);
         let is_named = key.id.is_some() || key.arguments.is_some();
         key.event_id = (!is_named).then_some(recorded.event_id);
-        self.add(key, fact, io)
+        self.add(key, fact, io);
     }
 
-    /// Adds the list of a report. Returns true if a tool call was left out.
     pub(super) fn apply_report<E>(
         &mut self,
         facts: &[ToolFact],
         precedence: Precedence,
         recorded: &Recorded<E>,
-    ) -> bool {
+    ) {
         if facts.is_empty() {
-            return false;
+            return;
         }
         self.reported = self.reported.max(Some(precedence));
         let mut listed: HashMap<ToolCallKey, u16> = HashMap::new();
-        let mut is_over = false;
         for (nth, fact) in (0..).zip(facts) {
             let count = listed.entry(ToolCallKey::of(fact, 0)).or_default();
             let key = ToolCallKey::of(fact, *count);
             *count += 1;
-            is_over |= self.add(key, fact, IoRef { precedence, position: recorded.position, nth });
+            self.add(key, fact, IoRef { precedence, position: recorded.position, nth });
         }
-        is_over
     }
 
-    fn add(&mut self, key: ToolCallKey, fact: &ToolFact, io: IoRef) -> bool {
+    fn add(&mut self, key: ToolCallKey, fact: &ToolFact, io: IoRef) {
         let nth = match self.entries.binary_search_by(|entry| entry.key.cmp(&key)) {
             Ok(nth) => nth,
             Err(nth) => {
@@ -175,9 +175,7 @@ impl ToolCalls {
         };
         let place = if io.is_live() { fact.place } else { io.nth };
         self.entries[nth].add(fact.at_ms.map(|at_ms| (at_ms, place)), io);
-        let is_over = self.entries.len() > MAX_TOOL_CALLS;
         self.entries.truncate(MAX_TOOL_CALLS);
-        is_over
     }
 
     /// Returns all tool calls by time; those without a time are last, in the order of their

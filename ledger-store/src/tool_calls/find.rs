@@ -52,7 +52,7 @@ impl Store {
                 resources.iter().map(move |one| schedule::stream(tenant_id, &one.id, day))
             })
             .collect();
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let state = fold(&load_streams::<BookingEvent>(&mut tx, &streams).await?);
         let mut found = BTreeMap::new();
         for id in candidates(settings, &state, contact_id, asked.now) {
@@ -76,7 +76,7 @@ impl Store {
         tenant_id: TenantId,
         id: AppointmentId,
     ) -> Result<Option<Appointment>, ToolError> {
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         load(&mut tx, id).await
     }
 }

@@ -79,7 +79,7 @@ impl Store {
         id: AppointmentId,
     ) -> Result<Option<String>, ToolError> {
         let mut first = None;
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         read::scan_stream(&mut tx, StreamId(id.0), |stored| {
             first = Some(stored);
             ControlFlow::Break(())

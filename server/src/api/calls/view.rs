@@ -316,8 +316,8 @@ pub struct CallDetail {
     pub notes: Vec<Value>,
     /// Tool calls in the order they were made.
     pub tool_calls: Vec<ToolCallView>,
-    /// True if the call has more tool calls (1,000), single turns (2,000), links to recordings (100) or numbers and
-    /// addresses (100) than are shown. Its events have all of them.
+    /// True if the call has as many tool calls (1,000), names of tools (200), single turns (2,000), links to recordings
+    /// (100) or numbers and addresses (100) as are kept. Its events have all of them.
     pub is_truncated: bool,
 }
 
