@@ -18,7 +18,7 @@ use crate::config::Config;
 pub(super) enum Command {
     /// Book an appointment for a contact, or for a person by name
     #[command(after_help = "Examples:
-  call-ledger appointment book --tenant acme --name 'Robin Example' --phone '+1 555 0100' \\
+  call-ledger appointment book --tenant acme --name 'Robin Example' --phone +15550100123 \\
     --starts-at 2026-12-01T09:00:00-05:00 --service cleaning
   call-ledger appointment book --tenant acme --contact-id 01a1fcae-… --starts-at 2026-12-01T14:00:00Z
 

@@ -49,10 +49,10 @@ struct PersonArgs {
     #[arg(long, value_parser = short)]
     name: Option<String>,
     /// Telephone number of that person; a national one is read in the tenant's country
-    #[arg(long, requires = "name", value_parser = short)]
+    #[arg(long, requires = "name", conflicts_with = "contact_id", value_parser = short)]
     phone: Option<String>,
     /// E-mail address of that person
-    #[arg(long, requires = "name", value_parser = short)]
+    #[arg(long, requires = "name", conflicts_with = "contact_id", value_parser = short)]
     email: Option<String>,
 }
 
