@@ -1,7 +1,7 @@
 //! The sections of an event: names, places and subjects of the personal data that is sealed.
 //!
 //! [`Sections::iter`] is the list that the store seals. The store knows neither the sections by name
-//! nor the types of their content, so a section is added here, with its type in
+//! nor the types of their content, so a section is a line here, with its type in
 //! [`personal`](crate::personal).
 
 use std::borrow::Cow;
@@ -11,41 +11,80 @@ use serde::Serialize;
 
 use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
 
-/// The sections that an event may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SectionName {
+/// Declares the sections: variant of [`SectionName`], stored name, column of the log, field of
+/// [`Sections`], and the method that makes its plaintext.
+macro_rules! sections {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal in $column:ident, $field:ident: $content:ty, $plain:ident;)+) => {
+        /// The sections that an event may have.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum SectionName {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl SectionName {
+            /// All sections, in the order in which they are sealed.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The name stored and authenticated in the section.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            const fn column(self) -> Column {
+                match self {
+                    $(Self::$variant => Column::$column,)+
+                }
+            }
+        }
+
+        /// Personal data of an event, to be sealed under the subject's key. `Debug` prints no values.
+        #[derive(Clone, Default)]
+        pub struct Sections {
+            $($(#[$doc])+ pub $field: $content,)+
+        }
+
+        impl Sections {
+            /// Returns true if the event has no personal data to seal.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                $(self.$field.is_absent())&&+
+            }
+
+            fn plain(&self, name: SectionName) -> Option<Cow<'_, [u8]>> {
+                match name {
+                    $(SectionName::$variant => self.$field.$plain(),)+
+                }
+            }
+        }
+    };
+}
+
+sections! {
     /// Name, number, e-mail address and external id of the person.
-    Party,
+    Party = "party" in Sections, party: Option<Party>, json;
     /// Arguments and results of tool calls.
-    ToolIo,
+    ToolIo = "tool_io" in Sections, tool_io: Vec<ToolIo>, json;
     /// The transcript and messages of the call.
-    Conversation,
+    Conversation = "conversation" in Bulk, conversation: Option<Conversation>, json;
     /// The webhook body as received, without provider secrets.
-    Raw,
+    Raw = "raw" in Bulk, raw: Option<Vec<u8>>, bytes;
     /// Notes and further values about an appointment.
-    Details,
+    Details = "details" in Sections, details: Option<AppointmentDetails>, json;
     /// Names of resources.
-    Names,
+    Names = "names" in Sections, names: Option<ResourceNames>, json;
+}
+
+/// Columns of the log with sections.
+#[derive(PartialEq, Eq)]
+enum Column {
+    Sections,
+    Bulk,
 }
 
 impl SectionName {
-    /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 6] =
-        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw, Self::Details, Self::Names];
-
-    /// The name stored and authenticated in the section.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Party => "party",
-            Self::ToolIo => "tool_io",
-            Self::Conversation => "conversation",
-            Self::Raw => "raw",
-            Self::Details => "details",
-            Self::Names => "names",
-        }
-    }
-
     /// Returns the section with this stored name, or `None` for an unknown one.
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
@@ -55,7 +94,7 @@ impl SectionName {
     /// Whether sections of this name are large and stored in the log's `bulk` column.
     #[must_use]
     pub const fn is_bulk(self) -> bool {
-        matches!(self, Self::Conversation | Self::Raw)
+        matches!(self.column(), Column::Bulk)
     }
 }
 
@@ -82,23 +121,6 @@ impl fmt::Debug for Section<'_> {
     }
 }
 
-/// Personal data of an event, to be sealed under the subject's key. `Debug` prints no values.
-#[derive(Clone, Default)]
-pub struct Sections {
-    /// Name, number and addresses of the person on the line.
-    pub party: Option<Party>,
-    /// Transcript, summary and other content of the conversation.
-    pub conversation: Option<Conversation>,
-    /// Arguments and results of tool calls.
-    pub tool_io: Vec<ToolIo>,
-    /// The body as received, with provider secrets removed.
-    pub raw: Option<Vec<u8>>,
-    /// Notes and further values about an appointment.
-    pub details: Option<AppointmentDetails>,
-    /// Names of resources.
-    pub names: Option<ResourceNames>,
-}
-
 impl fmt::Debug for Sections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sections(..)")
@@ -106,17 +128,6 @@ impl fmt::Debug for Sections {
 }
 
 impl Sections {
-    /// Returns true if the event has no personal data to seal.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.party.is_none()
-            && self.conversation.is_none()
-            && self.tool_io.is_empty()
-            && self.raw.is_none()
-            && self.details.is_none()
-            && self.names.is_none()
-    }
-
     /// Returns the sections that are present, in the order of [`SectionName::ALL`]. The plaintext of
     /// a section is made when the iterator reaches it, so only one is in memory at a time.
     pub fn iter(&self) -> impl Iterator<Item = Section<'_>> {
@@ -124,20 +135,48 @@ impl Sections {
             Some(Section { name, subject: SectionSubject::Person, plain: self.plain(name)? })
         })
     }
+}
 
-    fn plain(&self, name: SectionName) -> Option<Cow<'_, [u8]>> {
-        match name {
-            SectionName::Party => self.party.as_ref().map(json),
-            SectionName::ToolIo => (!self.tool_io.is_empty()).then(|| json(&self.tool_io)),
-            SectionName::Conversation => self.conversation.as_ref().map(json),
-            SectionName::Raw => self.raw.as_deref().map(Cow::Borrowed),
-            SectionName::Details => self.details.as_ref().map(json),
-            SectionName::Names => self.names.as_ref().map(json),
-        }
+/// The content of a section that an event may lack.
+trait Content {
+    fn is_absent(&self) -> bool;
+
+    /// The content as JSON.
+    fn json(&self) -> Option<Cow<'_, [u8]>>;
+}
+
+impl<T: Serialize> Content for Option<T> {
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+
+    fn json(&self) -> Option<Cow<'_, [u8]>> {
+        self.as_ref().map(to_json)
     }
 }
 
-fn json<T: Serialize>(content: &T) -> Cow<'static, [u8]> {
+impl<T: Serialize> Content for Vec<T> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn json(&self) -> Option<Cow<'_, [u8]>> {
+        (!self.is_empty()).then(|| to_json(self))
+    }
+}
+
+/// Content that is sealed as it is.
+trait Bytes {
+    fn bytes(&self) -> Option<Cow<'_, [u8]>>;
+}
+
+impl Bytes for Option<Vec<u8>> {
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        self.as_deref().map(Cow::Borrowed)
+    }
+}
+
+fn to_json<T: Serialize>(content: &T) -> Cow<'static, [u8]> {
     Cow::Owned(serde_json::to_vec(content).expect("sections are plain data"))
 }
 

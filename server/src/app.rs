@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ledger_app::api_key::tenant_of_key;
+use ledger_app::bookings::CommandAdmission;
 use ledger_app::workers::WorkersHealth;
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
@@ -43,6 +44,8 @@ pub struct App {
     pub body_budgets: BodyBudgets,
     /// Admission control for concurrent reads, per tenant.
     pub read_admission: ReadAdmission,
+    /// Admission control for commands on bookings, per tenant.
+    pub command_admission: CommandAdmission,
     /// Memory budget for opened sections and for answers until they are sent.
     pub read_budget: ReadBudget,
     /// Health of the background tasks of the server.
@@ -76,7 +79,7 @@ impl App {
         shutdown: ShutdownSignal,
     ) -> Self {
         let counts = Arc::new(OutcomeCounter::new(store.ids().random()));
-        let read_admission = ReadAdmission::new(store.app().options().get_max_connections());
+        let connections = store.app().options().get_max_connections();
         let position_watch = PositionWatch::start(&store);
         Self {
             store,
@@ -87,7 +90,8 @@ impl App {
             metrics,
             limits,
             body_budgets: BodyBudgets::new(&limits),
-            read_admission,
+            read_admission: ReadAdmission::new(connections),
+            command_admission: CommandAdmission::new(connections),
             read_budget: ReadBudget::default(),
             workers: WorkersHealth::default(),
             position_watch,

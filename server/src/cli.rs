@@ -1,6 +1,8 @@
 //! The command line, with one file per command. Results are written to standard output, everything
 //! else to standard error.
 
+mod appointment;
+mod availability;
 mod bench;
 mod completions;
 mod config;
@@ -70,6 +72,13 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// Book, list and change appointments
+    #[command(subcommand)]
+    Appointment(appointment::Command),
+    /// List the times that can be booked
+    #[command(after_help = "Example:
+  call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
+    Availability(availability::Args),
     /// Show and change the settings of a tenant
     #[command(subcommand)]
     Settings(settings::Command),
@@ -175,6 +184,8 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Appointment(command) => appointment::run(config, &command).await,
+        Command::Availability(args) => availability::run(config, &args).await,
         Command::Settings(command) => settings::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
         Command::Parked(command) => parked::run(config, &command).await,

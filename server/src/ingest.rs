@@ -6,13 +6,8 @@
 
 pub(crate) mod admission;
 pub(crate) mod counts;
-mod delivery;
-mod outcome;
-mod refusal;
-mod replay;
 mod request;
 mod response;
-mod tools;
 
 use std::sync::Arc;
 
@@ -34,8 +29,7 @@ use crate::problem::{ApiError, Problem};
 
 pub use admission::BodyBudgets;
 pub use counts::OutcomeCounter;
-pub use replay::{Replay, ReplayError, RoutingCandidates, replay, routing_candidates};
-pub use response::NOT_CONFIGURED;
+pub use ledger_app::intake::NOT_CONFIGURED;
 
 /// Returns the ingest route with its OpenAPI description.
 pub fn routes() -> OpenApiRouter<App> {

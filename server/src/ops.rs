@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
+use ledger_app::fault::chain;
 use ledger_store::{Store, StoreError};
 use projections::Progress;
 use projections::versions;
@@ -21,7 +22,6 @@ use ledger_app::workers::WorkerState;
 
 use crate::api::words::{HealthStatus, ReadModelState, ReadinessWord, WorkerWord};
 use crate::app::App;
-use crate::problem::chain;
 use crate::telemetry::Form;
 
 /// A served projection with a larger lag, in events, makes the server not ready.

@@ -6,10 +6,8 @@ use std::fmt;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ledger_app::fault::Fault;
 use ledger_store::StoreError;
-use ledger_store::append::AppendError;
-use ledger_store::append::AppendRejection;
-use ledger_store::keyring::KeyringError;
 use ledger_store::vault::VaultError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -103,8 +101,7 @@ impl ApiError {
     /// 403 because the tenant is frozen or closed.
     #[must_use]
     pub fn tenant_not_active() -> Self {
-        let detail = "this tenant is frozen or closed: it takes no events";
-        Self::new(StatusCode::FORBIDDEN, "tenant-not-active", detail)
+        Fault::TenantNotActive.into()
     }
 
     /// 503 with `Retry-After`: nothing was done, and a retry may succeed.
@@ -116,53 +113,39 @@ impl ApiError {
 
     /// 500 for an unexpected fault; the cause is logged under the request id.
     pub fn internal(cause: &dyn fmt::Display) -> Self {
-        tracing::error!(error = %cause, "request.failed");
-        let detail = "an unexpected fault; the log knows more under this request id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        Fault::internal(cause).into()
     }
 }
 
-/// Joins an error and its causes in one line, for the log.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// 503 because the key for a delivery or a read is not available; the log names the file.
-pub(crate) fn keys_unavailable(error: &KeyringError) -> ApiError {
-    tracing::error!(error = chain(error), "request.keyring");
-    ApiError::unavailable("keyring-unavailable", "the keys are not available; try again")
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let detail = fault.to_string();
+        match fault {
+            Fault::TenantNotActive => Self::new(StatusCode::FORBIDDEN, fault.code(), detail),
+            Fault::Internal => Self::new(StatusCode::INTERNAL_SERVER_ERROR, fault.code(), detail),
+            Fault::KeyringUnavailable
+            | Fault::KeyCorrupt
+            | Fault::Overloaded
+            | Fault::Unavailable => Self::unavailable(fault.code(), &detail),
+        }
+    }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::Keyring(error) => return keys_unavailable(error),
-            StoreError::Vault(VaultError::Keyring(error)) => return keys_unavailable(error),
-            StoreError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
-                return Self::tenant_not_active();
-            }
-            _ => {}
-        }
-        if error.is_unavailable() {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(error = %error, cause, "request.unavailable");
-            return Self::unavailable("unavailable", "the ledger cannot answer now; try again");
-        }
-        Self::internal(&error)
+        Fault::from(error).into()
     }
 }
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error).into()
+        Fault::from(error).into()
     }
 }
 
 impl From<VaultError> for ApiError {
     fn from(error: VaultError) -> Self {
-        StoreError::Vault(error).into()
+        Fault::from(error).into()
     }
 }
 

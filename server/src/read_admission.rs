@@ -1,6 +1,5 @@
-//! Admission control per tenant, for reads and for commands on bookings: some requests are served, some more
-//! queue, the rest are refused with 503. A tenant with many expensive queries so leaves database connections to
-//! the others.
+//! Admission control of reads, per tenant: some requests are served, some more queue, the rest are refused with
+//! 503. A tenant with many expensive queries so leaves database connections to the others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,10 +15,6 @@ use crate::problem::ApiError;
 const MAX_QUEUED: usize = 512;
 /// The longest time a request queues.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Queue length of the commands of each tenant: many callers may want one time.
-const MAX_QUEUED_COMMANDS: usize = 2_048;
-/// The longest time a command queues.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Requests of one tenant that may wait for a projection.
 const MAX_AWAITING: usize = 500;
 
@@ -30,8 +25,6 @@ pub struct ReadAdmission {
     permits: Shares<TenantId>,
     queue_slots: Shares<TenantId>,
     projection_waits: Shares<TenantId>,
-    commands: Shares<TenantId>,
-    queued_commands: Shares<TenantId>,
 }
 
 /// Permit of one request; released when dropped or by [`ReadPermit::release`]. Clones share the same permit.
@@ -59,24 +52,7 @@ impl ReadAdmission {
             permits: Shares::default(),
             queue_slots: Shares::default(),
             projection_waits: Shares::default(),
-            commands: Shares::default(),
-            queued_commands: Shares::default(),
         }
-    }
-
-    /// Acquires a permit to decide a command on bookings, in order of arrival within the tenant. The request
-    /// must have released its read permit, so that commands do not fill the queue of reads.
-    ///
-    /// # Errors
-    /// 503 `schedule-busy` if the tenant's queue is full or the wait timed out. Nothing was recorded.
-    pub async fn command(&self, tenant_id: TenantId) -> Result<OwnedSemaphorePermit, ApiError> {
-        if let Some(free) = self.commands.try_take(&tenant_id, self.share, 1) {
-            return Ok(free);
-        }
-        let queued = self.queued_commands.try_take(&tenant_id, MAX_QUEUED_COMMANDS, 1);
-        let _queue_slot = queued.ok_or_else(schedule_busy)?;
-        let taken = timeout(COMMAND_TIMEOUT, self.commands.take(&tenant_id, self.share, 1)).await;
-        taken.map_err(|_| schedule_busy())
     }
 
     /// Acquires a permit for a request, in order of arrival within the tenant.
@@ -121,13 +97,6 @@ fn busy() -> ApiError {
     metrics::counter!("ledger_tenant_busy_total").increment(1);
     let detail = "too many requests of this tenant are being served; try again in a moment";
     ApiError { retry_after: Some(1), ..ApiError::unavailable("tenant-busy", detail) }
-}
-
-/// 503: too many commands of the tenant wait, or change the same days.
-pub(crate) fn schedule_busy() -> ApiError {
-    metrics::counter!("ledger_tenant_busy_total").increment(1);
-    let detail = "too many bookings run at the same time; nothing was recorded, try again";
-    ApiError { retry_after: Some(1), ..ApiError::unavailable("schedule-busy", detail) }
 }
 
 #[cfg(test)]

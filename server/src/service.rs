@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
+use ledger_app::fault::chain;
 use ledger_store::Store;
 use projections::Runner;
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ use crate::app::App;
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
-use crate::problem::chain;
+
 use crate::public_url::PublicUrl;
 use crate::router::{Operations, operations_router, overflow_router, router, unread};
 use crate::telemetry;

@@ -1,5 +1,7 @@
 //! The command line: the real program, its exit codes, and its output.
 
+#[path = "cli/appointment.rs"]
+mod appointment;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/config.rs"]
@@ -18,6 +20,8 @@ mod doctor;
 mod drill;
 #[path = "cli/integrity.rs"]
 mod integrity;
+#[path = "cli/layers.rs"]
+mod layers;
 #[path = "cli/migrations.rs"]
 mod migrations;
 #[path = "cli/pipes.rs"]

@@ -1,9 +1,16 @@
-//! Parts of the server that do not depend on HTTP: settings, the opened ledger, background workers, the
-//! system clock, API key texts and signals.
+//! What the server, the command line and the benchmarks share and what does not depend on HTTP: use cases that
+//! have several entrances, settings, the opened ledger, background workers, the system clock, API key texts and
+//! signals.
 
 pub mod api_key;
+pub mod bookings;
 pub mod config;
+pub mod fault;
 pub mod instance;
+pub mod intake;
+pub mod settings;
 pub mod shutdown;
+pub mod sources;
 pub mod system;
+pub mod text;
 pub mod workers;

@@ -2,26 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use ledger_app::bookings::{BookingError, FreeTimes, MAX_MINUTES, free_times};
 use ledger_core::booking::Refusal;
-use ledger_core::booking::availability::{MAX_OFFERS, Offer, Query};
-use ledger_core::booking::slot::Kind;
-use ledger_store::bookings::AvailabilityError;
+use ledger_core::booking::availability::{MAX_OFFERS, Offer};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::appointments::kind::{resource_id, service_id};
-use super::appointments::refused::refused;
-use super::tenant;
+use super::appointments::refused::{not_executed, refused};
 use crate::app::App;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::Params;
 use crate::problem::{ApiError, Problem};
-
-/// Length of the range without `to`.
-const DEFAULT_DAYS: i64 = 7;
-/// Longest length of an appointment, in minutes.
-const MAX_MINUTES: i64 = 24 * 60;
 
 /// Free times.
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,26 +76,11 @@ pub async fn handler(
     let minutes = minutes(&mut params)?;
     let limit = limit(&mut params)?;
     params.reject_unknown()?;
-    let settings = app.store.booking_settings(caller.tenant_id()).await?;
-    let settings = settings.ok_or_else(tenant::not_found)?;
-    let kind = Kind {
-        service: service
-            .map(|text| service_id(&settings, &text))
-            .transpose()
-            .map_err(|_| of_query(Refusal::UnknownService))?,
-        resource: resource
-            .map(|text| resource_id(&text))
-            .transpose()
-            .map_err(|_| of_query(Refusal::UnknownResource))?,
-        minutes,
-    };
-    let from = from.unwrap_or_else(|| app.store.clock().now());
-    let default = || from.checked_add_signed(TimeDelta::days(DEFAULT_DAYS)).unwrap_or(from);
-    let query = Query { kind, from, until: to.unwrap_or_else(default) };
-    let offers = app.store.availability(caller.tenant_id(), &settings, &query, limit).await;
+    let wanted = FreeTimes { service, resource, minutes, from, until: to };
+    let offers = free_times(&app.store, caller.tenant_id(), wanted, limit).await;
     let offers = offers.map_err(|error| match error {
-        AvailabilityError::Refused(refusal) => of_query(refusal),
-        AvailabilityError::Store(error) => error.into(),
+        BookingError::Refused(refusal) => of_query(refusal),
+        error => not_executed(error),
     })?;
     Ok(Json(Availability { data: offers.into_iter().map(FreeTime::of).collect() }))
 }

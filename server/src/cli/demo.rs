@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use chrono::{DurationRound, TimeDelta};
 use indicatif::{ProgressBar, ProgressStyle};
+use ledger_app::api_key::new_key;
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use ledger_core::scope::Scope;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::exit::ExitStatus;
 use super::output;
-use crate::auth::new_key;
+
 use crate::config::{Config, Output};
 use crate::demo::sender::{WebhookTarget, count_appointments, play, read_back};
 use crate::instance::Instance;

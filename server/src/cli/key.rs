@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
+use ledger_app::api_key::new_key;
 use ledger_core::ids::{KeyId, TenantId};
+use ledger_core::scope::Scope;
 use ledger_store::Store;
 use ledger_store::api_keys::{ApiKeyInfo, KeyError, KeyRejection, NewKey, Revocation};
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use super::exit::{ExitStatus, usage_error};
 use super::{duration, output};
-use crate::auth::{Scope, new_key};
+
 use crate::config::Config;
 use crate::instance::Instance;
 

@@ -1,6 +1,7 @@
 //! `quarantine list`, `quarantine show` and `quarantine replay`.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
+use ledger_app::intake::{ReplayError, replay, routing_candidates};
 use ledger_core::ids::{QuarantineId, TenantId};
 use ledger_store::Store;
 use ledger_store::quarantine::{Entry, EntryFilter};
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use super::exit::ExitStatus;
 use super::output;
 use crate::config::Config;
-use crate::ingest::{replay, routing_candidates};
 use crate::instance::Instance;
 
 /// Number of entries per page.
@@ -108,7 +108,8 @@ fn row(entry: &Entry) -> Value {
 }
 
 async fn show(store: &Store, id: QuarantineId) -> anyhow::Result<Value> {
-    let (entry, claims) = routing_candidates(store, TenantId::INSTALLATION, id).await?;
+    let found = routing_candidates(store, TenantId::INSTALLATION, id).await;
+    let (entry, claims) = found.map_err(|error| with_code(&error))?;
     let mut shown = row(&entry);
     shown["kind"] = claims.kind.into();
     shown["provider_call_id"] = claims.provider_call_id.into();
@@ -140,6 +141,10 @@ async fn run_replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<ExitSt
     Ok(if refused.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
+fn with_code(error: &ReplayError) -> anyhow::Error {
+    anyhow!("{error} ({})", error.code())
+}
+
 /// Replays each entry. Returns the results, and the errors other than entries that keep waiting.
 async fn replay_each(
     store: &Store,
@@ -164,7 +169,7 @@ async fn replay_each(
                 }));
                 let stays = is_all && error.code() == "no-single-route";
                 if !stays {
-                    refused.push((id, error.into()));
+                    refused.push((id, with_code(&error)));
                 }
             }
         }

@@ -1,10 +1,8 @@
 //! `settings show` and `settings set`.
 
 use anyhow::Context;
+use ledger_app::settings;
 use ledger_core::settings::{Setting, SettingName};
-use ledger_core::tenant::TenantCommand;
-use ledger_store::TenantTx;
-use ledger_store::tenants::plan_limits;
 
 use super::exit::{ExitStatus, usage_error};
 use super::output;
@@ -60,19 +58,7 @@ async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<Setting> {
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
-        match name {
-            SettingName::Plan => {
-                let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
-                Ok(Setting::Plan(plan_limits(&mut tx).await?))
-            }
-            SettingName::Hours
-            | SettingName::Resources
-            | SettingName::Services
-            | SettingName::Bookings => {
-                let values = store.booking_settings_in_full(tenant_id).await?;
-                values.setting(name).context("it is a setting of bookings")
-            }
-        }
+        settings::get(store, tenant_id, name).await?.context("the tenant is gone")
     })
     .await
 }
@@ -89,17 +75,9 @@ async fn set(config: &Config, args: &SetArgs) -> anyhow::Result<Setting> {
     Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
-        let by = store.operator();
-        let unchanged = "the setting stays as it is";
-        match setting.clone() {
-            Setting::Plan(limits) => {
-                let command = TenantCommand::SetPlan(limits);
-                store.administer_tenant(&by, tenant_id, &command).await.context(unchanged)?;
-            }
-            Setting::Booking(setting) => {
-                store.set_booking_setting(&by, tenant_id, setting).await.context(unchanged)?;
-            }
-        }
+        let replaced =
+            settings::replace(store, &store.operator(), tenant_id, setting.clone()).await;
+        replaced.context("the setting stays as it is")?;
         Ok(setting)
     })
     .await

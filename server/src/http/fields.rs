@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
+use ledger_app::text::{check_long, check_short};
 use serde::Deserialize;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -19,8 +20,6 @@ use uuid::Uuid;
 use crate::http::times::is_rfc3339;
 use crate::problem::ApiError;
 
-/// Maximum length of a name or id, in characters.
-const MAX_TEXT: usize = 200;
 const MISSING: &str = "it is missing";
 
 /// Deserializes an optional short text without control characters.
@@ -30,7 +29,7 @@ const MISSING: &str = "it is missing";
 pub fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
     let text = value::<String, D>(field, "it is not a text")?;
     let check = |text: String| {
-        checked(&text, MAX_TEXT, char::is_control).map_err(D::Error::custom)?;
+        check_short(&text).map_err(D::Error::custom)?;
         Ok(text)
     };
     text.map(check).transpose()
@@ -53,9 +52,8 @@ pub fn long_text<'de, D: Deserializer<'de>>(
     longest: usize,
 ) -> Result<Option<String>, D::Error> {
     let text = value::<String, D>(field, "it is not a text")?;
-    let is_refused = |c: char| c.is_control() && !"\n\r\t".contains(c);
     let check = |text: String| {
-        checked(&text, longest, is_refused).map_err(D::Error::custom)?;
+        check_long(&text, longest).map_err(D::Error::custom)?;
         Ok(text)
     };
     text.map(check).transpose()
@@ -165,19 +163,6 @@ fn value<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     detail: &str,
 ) -> Result<Option<T>, D::Error> {
     Option::<T>::deserialize(field).map_err(|_| D::Error::custom(detail))
-}
-
-fn checked(text: &str, longest: usize, is_refused: impl Fn(char) -> bool) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    if text.chars().count() > longest {
-        return Err(format!("it is longer than {longest} characters"));
-    }
-    if text.chars().any(is_refused) {
-        return Err("it holds a control character".to_owned());
-    }
-    Ok(())
 }
 
 /// A fault of a body. Contains the name of the field and never its value.

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ledger_app::intake::{IngestOutcome, NO_SINGLE_ROUTE};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::Source;
 use ledger_store::webhook_counts::{BatchId, CountDelta, Outcome, UNAUTHENTICATED};
@@ -21,7 +22,6 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use crate::http::times::hour_of;
 use crate::problem::ApiError;
 

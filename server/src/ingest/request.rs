@@ -11,6 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use ledger_app::fault::Fault;
+use ledger_app::intake::{DeliveryError, WebhookDelivery};
 use ledger_core::event::AccessDenied;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::{Provider, Reply, TranslateError, VerificationError, WebhookRequest};
@@ -22,8 +24,6 @@ use uuid::Uuid;
 
 use super::admission::{BodyPermit, SMALL_BODY, Sender};
 use super::counts::OutcomeRecorder;
-use super::delivery::WebhookDelivery;
-use super::refusal::{overloaded, translate_error, unavailable};
 use super::response::{self, Told};
 use crate::app::App;
 use crate::connections;
@@ -85,7 +85,7 @@ impl<'a> IngestRequest<'a> {
             Ok(found) => Ok(found?),
             Err(_) => {
                 tracing::warn!("ingest.source_timed_out");
-                Err(unavailable())
+                Err(Fault::Unavailable.into())
             }
         }
     }
@@ -132,28 +132,30 @@ impl<'a> IngestRequest<'a> {
         }
         self.prove_connection();
         recorder.set_read();
-        let body = self.decode(source, body).map_err(|refused| translate_error(&refused))?;
+        let body = self.decode(source, body).map_err(untranslatable)?;
         let delivery = WebhookDelivery {
             store: &self.app.store,
             source,
             request_id: self.request_id,
             received_at: self.app.store.clock().now_micros(),
         };
-        let understood = delivery
-            .translate(&body, source.country.as_deref())
-            .await
-            .map_err(|refused| if self.is_encoded() { encoded() } else { refused })?;
+        let understood =
+            delivery.translate(&body, source.country.as_deref()).await.map_err(|refused| {
+                if self.is_encoded() { encoded() } else { untranslatable(refused) }
+            })?;
         let (translation, _) = &understood;
         recorder.set_kind(&translation.kind);
         // No caller waits for this reply, so the message waits for the budget.
         let _permit = if translation.reply == Reply::Acknowledge {
             let max_wait = self.app.limits.body_budget_timeout;
-            permit.leave_reserve(max_wait).await.ok_or_else(overloaded)?
+            permit.leave_reserve(max_wait).await.ok_or(Fault::Overloaded)?
         } else {
             permit
         };
         let body = delivery.needs_body(translation).then_some(body);
-        delivery.answer(body, understood, recorder).await
+        let reply = translation.reply.clone();
+        let delivered = delivery.deliver(body, understood).await;
+        response::answer(source, &reply, delivered, recorder)
     }
 
     /// Decodes the message to JSON. A body that is JSON already is not copied.
@@ -225,7 +227,7 @@ impl<'a> IngestRequest<'a> {
                     .of(is_authenticated)
                     .try_acquire(sender, content_length, limits.max_body)
                     .await;
-                permit.ok_or_else(overloaded)
+                permit.ok_or_else(|| Fault::Overloaded.into())
             }
         };
         let permit = match acquired {
@@ -243,7 +245,7 @@ impl<'a> IngestRequest<'a> {
             Err(refused)
                 if permit.is_reserved() && refused.status == StatusCode::PAYLOAD_TOO_LARGE =>
             {
-                Err(overloaded())
+                Err(Fault::Overloaded.into())
             }
             Err(refused) => Err(refused),
         }
@@ -315,6 +317,11 @@ impl<'a> IngestRequest<'a> {
         let detail = format!("{unproven}; send the secret this source was created with");
         ApiError::new(StatusCode::UNAUTHORIZED, unproven.code(), detail)
     }
+}
+
+/// The answer to a body that is no message of the provider.
+fn untranslatable(refused: TranslateError) -> ApiError {
+    DeliveryError::from(refused).into()
 }
 
 /// Returns the 415 response. Compressed bodies are not accepted: a few bytes can expand to any

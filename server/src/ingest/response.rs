@@ -6,25 +6,18 @@ mod shapes;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ledger_core::envelope::Draft;
-use ledger_core::event::CallEvent;
+use ledger_app::intake::{Delivered, DeliveryError, FAILED, IngestOutcome, NOT_CONFIGURED};
 use ledger_core::provider::{Adapter, Reply, ReplyContent, ToolReply};
 use ledger_store::append::Appended;
 use ledger_store::record::FirstAnswer;
-use serde_json::{Value, json};
+use ledger_store::source::Source;
+use serde_json::Value;
 
 use self::shapes::WebhookAcknowledged;
-use super::outcome::IngestOutcome;
+use super::counts::OutcomeRecorder;
+use crate::problem::ApiError;
 
 pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
-
-/// Text for the assistant when the ledger has no such tool. One line, without any promise.
-pub const NOT_CONFIGURED: &str =
-    "This tool is not configured here. Nothing was done. Please take a message instead.";
-
-/// Text for the assistant when the ledger failed; makes no claim about the result.
-pub(super) const FAILED: &str =
-    "The system cannot be reached at the moment. Nothing was done. Please try again later.";
 
 /// Text for the assistant when a tool call is in the log and its answer cannot be opened.
 const UNREADABLE: &str =
@@ -36,22 +29,45 @@ const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call 
 /// Text for the assistant when no transfer destination is configured.
 const NO_DESTINATION: &str = "No transfer destination is set up. Please take a message instead.";
 
-/// Whether a draft is a tool call.
-pub(super) fn is_tool_call(draft: &Draft) -> bool {
-    matches!(draft.event, CallEvent::ToolCalled(_))
-}
-
-/// Writes the response into each tool call draft, before it is sealed.
-pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
-    for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
-        for io in &mut draft.sections.tool_io {
-            io.result = Some(json!({ "error": error }));
+impl From<DeliveryError> for ApiError {
+    fn from(error: DeliveryError) -> Self {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            DeliveryError::Untranslatable(_) => Self::new(StatusCode::BAD_REQUEST, code, detail),
+            DeliveryError::ScheduleBusy => Self::unavailable(code, &detail),
+            DeliveryError::Fault(fault) => fault.into(),
         }
     }
 }
 
+/// Returns the response to a delivery, and counts its outcome. Messages of kinds for which the platform ignores
+/// other status codes are always answered with 200.
+pub(super) fn answer(
+    source: &Source,
+    reply: &Reply,
+    delivered: Delivered,
+    recorder: &mut OutcomeRecorder<'_>,
+) -> Result<Response, ApiError> {
+    let Delivered { outcome, answers } = delivered;
+    let taken = outcome.map_err(ApiError::from);
+    recorder.set_outcome(&taken);
+    if *reply == Reply::Acknowledge {
+        return taken.map(|taken| acknowledge(&taken));
+    }
+    let told = match &taken {
+        Ok(IngestOutcome::Recorded(appended)) => Told::Recorded(*appended),
+        // A quarantined message gives the assistant no result either.
+        Ok(IngestOutcome::Ignored | IngestOutcome::Quarantined) | Err(_) => {
+            Told::Failed(&answers.first)
+        }
+    };
+    let adapter = source.provider.adapter();
+    let assistant_id = source.assistant_id.as_deref();
+    Ok(provider_response(adapter, reply, assistant_id, (told, answers.replies.as_slice())))
+}
+
 /// Returns the response to an informational message.
-pub(super) fn acknowledge(taken: &IngestOutcome) -> Response {
+fn acknowledge(taken: &IngestOutcome) -> Response {
     let status = taken.as_str();
     match taken {
         IngestOutcome::Recorded(appended) => {

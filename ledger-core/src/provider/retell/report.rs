@@ -50,7 +50,7 @@ pub(super) fn ended<'m>(
         ..CallEnded::default()
     };
     let conversation = Some(conversation).filter(|_| !ended.conversation.is_empty());
-    (ended, Sections { conversation, tool_io, ..Sections::default() })
+    (ended, Sections { tool_io, conversation, ..Sections::default() })
 }
 
 /// Reads a field. The facts list the name of an implausible one.

@@ -4,27 +4,14 @@
 //! not add up. The stated total is the billed amount. All amounts are parsed exactly from decimal
 //! text.
 
-use rust_decimal::Decimal;
+mod amounts;
 
+use self::amounts::{breakdowns, entries, is_of_type, parts, sum_of_breakdown, sum_of_entries};
 use super::message::Message;
 use super::report::unreadable;
 use crate::json::{Json, fact_text};
 use crate::money::{Cost, CostParts, Nanos};
 use crate::plausible::{self, FieldValue, add_implausible};
-
-/// Named parts: the key in `costBreakdown`, and the type in `costs[]`.
-const PARTS: [(&str, &str); 5] = [
-    ("transport", "transport"),
-    ("stt", "transcriber"),
-    ("llm", "model"),
-    ("tts", "voice"),
-    ("vapi", "vapi"),
-];
-
-/// Further amounts in `costBreakdown`; its other fields count tokens and characters.
-const OTHER_SUMS: [&str; 3] = ["chat", "voicemailDetectionCost", "knowledgeBaseCost"];
-const ANALYSIS_SUMS: [&str; 4] =
-    ["summary", "structuredData", "successEvaluation", "structuredOutput"];
 
 /// Cost found in a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -114,18 +101,6 @@ fn stated(value: &Json<'_>) -> Total {
     value.as_decimal().map_or_else(|| unreadable(value), plausible::total)
 }
 
-/// Returns all lists of parts in one place, best first.
-fn parts<'m>(place: &'m Json<'m>) -> impl Iterator<Item = CostParts> + 'm {
-    let named = breakdowns(place)
-        .map(|breakdown| named_parts(|(key, _)| breakdown.get(key).and_then(Json::as_decimal)));
-    let listed = entries(place).map(|entries| {
-        named_parts(|(_, kind)| {
-            sum(entries.iter().filter(|entry| is_of_type(entry, kind)).filter_map(amount))
-        })
-    });
-    named.chain(listed).flatten()
-}
-
 /// Returns the model of the summary, which is only stated with its cost.
 pub(super) fn summary_model(message: &Message<'_>) -> Option<String> {
     let places = message.cost_objects().into_iter().flatten();
@@ -136,63 +111,6 @@ pub(super) fn summary_model(message: &Message<'_>) -> Option<String> {
     let entry = places.flat_map(entries).flatten().find(is_summary)?;
     let model = entry.path(&["model", "model"]).and_then(Json::as_str);
     model.filter(|model| !model.trim().is_empty()).map(fact_text)
-}
-
-/// Returns `costBreakdown` and `costs` where they are objects (`{"total": …, "stt": …}`).
-fn breakdowns<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m Json<'m>> {
-    ["costBreakdown", "costs"]
-        .into_iter()
-        .filter_map(|key| place.get(key))
-        .filter(|it| it.is_object())
-}
-
-/// Returns `costs` where it is a list.
-fn entries<'m>(place: &'m Json<'m>) -> impl Iterator<Item = &'m [Json<'m>]> {
-    ["costs", "costBreakdown"].into_iter().filter_map(|key| Some(place.get(key)?.items()))
-}
-
-fn named_parts(read: impl Fn((&str, &str)) -> Option<Decimal>) -> Option<CostParts> {
-    let amounts = PARTS.map(|part| read(part).and_then(|part| plausible::amount(part).plausible()));
-    let [transport_nanos, stt_nanos, llm_nanos, tts_nanos, platform_nanos] =
-        amounts.map(Option::unwrap_or_default);
-    amounts.iter().any(Option::is_some).then_some(CostParts {
-        transport_nanos,
-        stt_nanos,
-        llm_nanos,
-        tts_nanos,
-        platform_nanos,
-        other_nanos: Nanos(0),
-    })
-}
-
-/// Returns the sum of the entries; `None` if an entry has no amount, because a partial sum is not
-/// the total.
-fn sum_of_entries(entries: &[Json<'_>]) -> Option<Decimal> {
-    entries.iter().map(amount).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount?))
-}
-
-fn sum_of_breakdown(breakdown: &Json<'_>) -> Option<Decimal> {
-    let analysis = breakdown.get("analysisCostBreakdown");
-    let named = PARTS.iter().map(|(key, _)| breakdown.get(key));
-    let others = OTHER_SUMS.iter().map(|key| breakdown.get(key));
-    let within = ANALYSIS_SUMS.iter().map(|key| analysis.and_then(|analysis| analysis.get(key)));
-    let stated_parts = named.chain(others).chain(within).flatten().filter(|part| part.is_filled());
-    let amounts: Option<Vec<Decimal>> = stated_parts.map(Json::as_decimal).collect();
-    sum(amounts?.into_iter())
-}
-
-/// Returns the exact sum; `None` for an empty list, and on overflow.
-fn sum(mut amounts: impl Iterator<Item = Decimal>) -> Option<Decimal> {
-    let first = amounts.next()?;
-    amounts.try_fold(first, Decimal::checked_add)
-}
-
-fn amount(entry: &Json<'_>) -> Option<Decimal> {
-    entry.get("cost")?.as_decimal()
-}
-
-fn is_of_type(entry: &Json<'_>, kind: &str) -> bool {
-    entry.get("type").and_then(Json::as_str) == Some(kind)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) fn report(message: &Message<'_>, mut call: CallFacts) -> (CallEnded, 
         conversation: conversation.parts(),
     };
     let conversation = Some(conversation).filter(|_| !ended.conversation.is_empty());
-    let sections = Sections { conversation, tool_io, ..Sections::default() };
+    let sections = Sections { tool_io, conversation, ..Sections::default() };
     (ended, sections)
 }
 

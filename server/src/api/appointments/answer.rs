@@ -1,21 +1,15 @@
 //! The answer to a booking or change: the appointment as the log has it after the command.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ledger_core::booking::{
-    Action, BookingCommand, BookingEvent, BookingSettings, Bookings, Refusal,
-};
+use ledger_app::bookings::{BookingCommands, Changed};
 use ledger_core::ids::{AppointmentId, Position, StreamId};
-use ledger_store::execute::{CommandContext, ExecuteError, Executed};
-use ledger_store::vault::Subject;
 use ledger_store::{StoreError, TenantTx};
 use projections::appointments::{ListedAppointment, up_to};
 
 use super::customers::open_customers;
-use super::refused::{not_executed, not_found, outcome_unknown};
+use super::refused::{not_found, outcome_unknown};
 use super::view::AppointmentView;
 use crate::api::calls::personal::Parties;
 use crate::api::calls::view::Customer;
@@ -24,37 +18,16 @@ use crate::auth::{Caller, Scope};
 use crate::http::response::with_write_position;
 use crate::problem::ApiError;
 
-/// Decides a command and records it.
-pub(super) async fn execute(
-    app: &App,
-    caller: &Caller,
-    settings: Arc<BookingSettings>,
-    subject: Option<Subject>,
-    action: Action,
-) -> Result<Executed<BookingEvent>, ApiError> {
-    decide(app, caller, settings, subject, action).await?.map_err(not_executed)
-}
-
-/// Decides a command and records it, within the tenant's share of commands.
-///
-/// # Errors
-/// 503 `schedule-busy` if the command got no place in time. The inner error is that of the command.
-pub(super) async fn decide(
-    app: &App,
-    caller: &Caller,
-    settings: Arc<BookingSettings>,
-    subject: Option<Subject>,
-    action: Action,
-) -> Result<Result<Executed<BookingEvent>, ExecuteError<Refusal>>, ApiError> {
-    let context = CommandContext {
+/// The commands of the caller, by the use cases that every entrance shares. Commands have a queue of their own,
+/// so the permit of the read is released.
+pub(super) fn commands<'a>(app: &'a App, caller: &Caller) -> BookingCommands<'a> {
+    caller.read_permit.release();
+    BookingCommands {
+        store: &app.store,
+        admission: &app.command_admission,
         tenant_id: caller.tenant_id(),
         by: caller.actor(),
-        content: None,
-        subject,
-    };
-    let _permit = app.read_admission.command(caller.tenant_id()).await?;
-    let command = BookingCommand { settings, now: app.store.clock().now(), action };
-    Ok(app.store.execute::<Bookings>(&context, &command).await)
+    }
 }
 
 /// Answers with the appointment after the command. It is folded from the log, so the answer does not wait for
@@ -63,9 +36,9 @@ pub(super) async fn answer(
     app: &App,
     caller: &Caller,
     action: &'static str,
-    id: AppointmentId,
-    (status, position): (StatusCode, Option<Position>),
+    (status, changed): (StatusCode, Changed),
 ) -> Result<Response, ApiError> {
+    let Changed { appointment_id: id, position } = changed;
     let listed = match read(app, caller, id, position).await {
         Ok(listed) => listed.ok_or_else(not_found)?,
         // The change is in the log.

@@ -1,43 +1,42 @@
 //! `POST /v1/appointments`: books an appointment.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::{DateTime, TimeDelta, Utc};
-use ledger_core::booking::availability::Query;
-use ledger_core::booking::slot::Kind;
-use ledger_core::booking::{Action, Book, BookingEvent, BookingSettings};
-use ledger_core::envelope::StreamKind;
-use ledger_core::ids::{AppointmentId, StreamId, SubjectId};
-use ledger_core::personal::AppointmentDetails;
-use ledger_core::section::Sections;
-use ledger_store::bookings::AvailabilityError;
-use ledger_store::execute::{ExecuteError, Executed};
-use ledger_store::{TenantTx, read};
+use chrono::{DateTime, Utc};
+use ledger_app::bookings::{MAX_MINUTES, MAX_NOTES, NewBooking, NewContact};
+use ledger_core::ids::{StreamId, SubjectId};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answer::{answer, decide, execute};
-use super::kind::{resource_id, service_id};
-use super::person::{ContactRequest, PersonRequest, contact, facts};
+use super::answer::{answer, commands};
 use super::refused::not_executed;
 use super::view::AppointmentView;
-use crate::api::tenant;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::http::fields;
 use crate::http::json_body::JsonBody;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::NoQuery;
 use crate::problem::{ApiError, Problem};
 
-/// Longest notes, in characters.
-const MAX_NOTES: usize = 4_000;
-/// Longest appointment, in minutes.
-pub(super) const MAX_MINUTES: i64 = 24 * 60;
+/// The person that an appointment is for. A number or address of another name makes a contact of its own.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactRequest {
+    /// Name of the person.
+    #[serde(deserialize_with = "fields::required_text")]
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// Telephone number; a national one is read in the tenant's country.
+    #[serde(default, deserialize_with = "fields::text")]
+    #[schema(min_length = 1, max_length = 200)]
+    phone: Option<String>,
+    /// E-mail address.
+    #[serde(default, deserialize_with = "fields::text")]
+    #[schema(min_length = 1, max_length = 200)]
+    email: Option<String>,
+}
 
 /// A new appointment, for a contact of the tenant or a person by name.
 #[derive(Deserialize, ToSchema)]
@@ -72,16 +71,6 @@ pub struct BookRequest {
     /// Notes; stored sealed.
     #[serde(default, deserialize_with = "notes")]
     #[schema(min_length = 1, max_length = 4000)]
-    notes: Option<String>,
-}
-
-/// A request, read and not yet checked against the settings and the log.
-struct Wanted {
-    person: PersonRequest,
-    booked_by: Option<SubjectId>,
-    starts_at: DateTime<Utc>,
-    kind: Kind,
-    call_id: Option<StreamId>,
     notes: Option<String>,
 }
 
@@ -133,141 +122,31 @@ pub async fn handler(
     _: NoQuery,
     JsonBody(request): JsonBody<BookRequest>,
 ) -> Result<Response, ApiError> {
-    // Commands have a queue of their own.
-    caller.read_permit.release();
-    let tenant_id = caller.tenant_id();
-    let settings = app.store.booking_settings(tenant_id).await?;
-    let settings = settings.ok_or_else(tenant::not_found)?;
-    let country = app.store.country(tenant_id).await?;
-    let wanted = Wanted::of(request, &settings, country.as_deref())?;
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
-    }
-    check_call(&app, &caller, wanted.call_id).await?;
-    if let Some(booked_by) = wanted.booked_by {
-        contact(&app, &caller, "booked_by_contact_id", booked_by).await?;
-    }
-    let appointment_id = new_id(&app, &caller);
-    let executed = book(&app, &caller, settings, appointment_id, wanted).await?;
-    tracing::info!(%appointment_id, "appointment.booked");
-    let created = (StatusCode::CREATED, executed.position);
-    answer(&app, &caller, "appointments.book", appointment_id, created).await
+    let booked = commands(&app, &caller).book(request.into_booking()).await;
+    let booked = booked.map_err(not_executed)?;
+    tracing::info!(appointment_id = %booked.appointment_id, "appointment.booked");
+    answer(&app, &caller, "appointments.book", (StatusCode::CREATED, booked)).await
 }
 
-/// The id of the new appointment: the same one if the same command runs again.
-fn new_id(app: &App, caller: &Caller) -> AppointmentId {
-    let derive = |command: &crate::idempotency::RunningCommand| {
-        caller.tenant_id().derive(&[b"appointment".as_slice(), command.id().0.as_bytes()])
-    };
-    AppointmentId(caller.command.as_ref().map_or_else(|| app.store.ids().random(), derive))
-}
-
-/// Resolves the person, and decides and records the booking.
-///
-/// A time that is not free makes no contact: the booking is decided without a subject. It can then only be
-/// refused, or be found recorded by an earlier run of the same command; accepted, it is misplaced, because
-/// its sections have no key.
-async fn book(
-    app: &App,
-    caller: &Caller,
-    settings: Arc<BookingSettings>,
-    appointment_id: AppointmentId,
-    wanted: Wanted,
-) -> Result<Executed<BookingEvent>, ApiError> {
-    if let PersonRequest::Party(party) = &wanted.person
-        && !is_free(app, caller, &settings, &wanted).await?
-    {
-        let sections = Sections { party: Some(party.clone()), ..Sections::default() };
-        let nobody = (SubjectId(Uuid::nil()), false);
-        let action = Action::Book(wanted.command(appointment_id, nobody, sections));
-        match decide(app, caller, Arc::clone(&settings), None, action).await? {
-            Err(ExecuteError::Misplaced) => {}
-            decided => return decided.map_err(not_executed),
-        }
-    }
-    let stream_id = StreamId(appointment_id.0);
-    let person = wanted.person.clone().resolve(app, caller, stream_id).await?;
-    let details = wanted
-        .notes
-        .clone()
-        .map(|notes| AppointmentDetails { notes: Some(notes), ..AppointmentDetails::default() });
-    let mut sections = Sections { party: person.party, details, ..Sections::default() };
-    if person.subject.sealing_key().is_none() {
-        // Nothing is sealed for a fenced person, and the facts must not tell otherwise.
-        sections = Sections::default();
-    }
-    let contact = (person.subject.subject_id, person.is_known);
-    let action = Action::Book(wanted.command(appointment_id, contact, sections));
-    execute(app, caller, settings, Some(person.subject), action).await
-}
-
-/// Whether the time is free, by the function that lists free times.
-async fn is_free(
-    app: &App,
-    caller: &Caller,
-    settings: &BookingSettings,
-    wanted: &Wanted,
-) -> Result<bool, ApiError> {
-    let from = wanted.starts_at;
-    let Some(until) = from.checked_add_signed(TimeDelta::minutes(1)) else { return Ok(false) };
-    let query = Query { kind: wanted.kind.clone(), from, until };
-    match app.store.availability(caller.tenant_id(), settings, &query, 1).await {
-        Ok(offers) => Ok(offers.first().is_some_and(|offer| offer.starts_at == from)),
-        Err(AvailabilityError::Refused(_)) => Ok(false),
-        Err(AvailabilityError::Store(error)) => Err(error.into()),
-    }
-}
-
-/// Checks that the tenant has the call.
-async fn check_call(app: &App, caller: &Caller, call_id: Option<StreamId>) -> Result<(), ApiError> {
-    let Some(call_id) = call_id else { return Ok(()) };
-    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    if read::has_stream(&mut tx, StreamKind::Call, call_id).await? {
-        return Ok(());
-    }
-    Err(ApiError::field("call_id", "there is no such call"))
-}
-
-impl Wanted {
-    /// The command for a contact, which is a known person or not.
-    fn command(
-        &self,
-        appointment_id: AppointmentId,
-        (contact_id, is_known_person): (SubjectId, bool),
-        sections: Sections,
-    ) -> Book {
-        Book {
-            appointment_id,
+impl BookRequest {
+    fn into_booking(self) -> NewBooking {
+        NewBooking {
+            contact: self.contact.map(ContactRequest::into_contact),
+            contact_id: self.contact_id.map(SubjectId),
+            booked_by: self.booked_by_contact_id.map(SubjectId),
+            service: self.service_type,
             starts_at: self.starts_at,
-            kind: self.kind.clone(),
-            hold: None,
-            contact_id,
-            is_known_person,
-            booked_by_contact_id: self.booked_by.filter(|booked_by| *booked_by != contact_id),
-            call_id: self.call_id,
-            party: sections.party.as_ref().map(facts),
-            sections,
+            minutes: self.duration_minutes.and_then(|minutes| u32::try_from(minutes).ok()),
+            resource: self.resource,
+            call_id: self.call_id.map(StreamId),
+            notes: self.notes,
         }
     }
+}
 
-    fn of(
-        request: BookRequest,
-        settings: &BookingSettings,
-        country: Option<&str>,
-    ) -> Result<Self, ApiError> {
-        let minutes = request.duration_minutes.and_then(|minutes| u32::try_from(minutes).ok());
-        let kind = Kind {
-            service: request.service_type.map(|text| service_id(settings, &text)).transpose()?,
-            resource: request.resource.map(|text| resource_id(&text)).transpose()?,
-            minutes,
-        };
-        Ok(Self {
-            person: PersonRequest::of(request.contact_id, request.contact, country)?,
-            booked_by: request.booked_by_contact_id.map(SubjectId),
-            starts_at: request.starts_at,
-            kind,
-            call_id: request.call_id.map(StreamId),
-            notes: request.notes,
-        })
+impl ContactRequest {
+    fn into_contact(self) -> NewContact {
+        let Self { name, phone, email } = self;
+        NewContact { name, phone, email }
     }
 }

@@ -5,13 +5,11 @@ use axum::response::Response;
 use ledger_core::booking::Action;
 use ledger_core::booking::command::Change;
 use ledger_core::ids::AppointmentId;
-use ledger_core::section::Sections;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{answer, execute};
-use super::refused::not_found;
-use crate::api::tenant;
+use super::answer::{answer, commands};
+use super::refused::{not_executed, not_found};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
@@ -28,13 +26,9 @@ pub(super) async fn change(
     appointment_id: Option<Uuid>,
     action: fn(Change) -> Action,
 ) -> Result<Response, ApiError> {
-    // Commands have a queue of their own.
-    caller.read_permit.release();
+    let commands = commands(app, caller);
     let appointment_id = AppointmentId(appointment_id.ok_or_else(not_found)?);
-    let settings = app.store.booking_settings(caller.tenant_id()).await?;
-    let settings = settings.ok_or_else(tenant::not_found)?;
-    let change = Change { appointment_id, call_id: None, sections: Sections::default() };
-    let executed = execute(app, caller, settings, None, action(change)).await?;
+    let changed = commands.change(appointment_id, action).await.map_err(not_executed)?;
     tracing::info!(%appointment_id, change = caller.action, "appointment.changed");
-    answer(app, caller, caller.action, appointment_id, (StatusCode::OK, executed.position)).await
+    answer(app, caller, caller.action, (StatusCode::OK, changed)).await
 }

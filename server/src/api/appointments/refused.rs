@@ -1,13 +1,11 @@
 //! Answers to commands on bookings that were not executed.
 
 use axum::http::StatusCode;
+use ledger_app::bookings::BookingError;
 use ledger_core::booking::Refusal;
-use ledger_store::StoreError;
-use ledger_store::append::{AppendError, AppendRejection};
-use ledger_store::execute::ExecuteError;
 
+use crate::api::tenant;
 use crate::problem::ApiError;
-use crate::read_admission::schedule_busy;
 
 /// 404, the same for a missing appointment and for another tenant's.
 pub(super) fn not_found() -> ApiError {
@@ -15,21 +13,23 @@ pub(super) fn not_found() -> ApiError {
 }
 
 /// The answer to a command that was not executed.
-pub(super) fn not_executed(error: ExecuteError<Refusal>) -> ApiError {
+pub(in crate::api) fn not_executed(error: BookingError) -> ApiError {
+    let code = error.code();
     match error {
-        ExecuteError::Rejected(refusal) => refused(refusal),
-        ExecuteError::Busy => schedule_busy(),
-        ExecuteError::Reused => {
+        BookingError::TenantNotFound => tenant::not_found(),
+        BookingError::Invalid(invalid) => ApiError::field(invalid.field, invalid.detail),
+        BookingError::Refused(refusal) => refused(refusal),
+        BookingError::Busy(busy) => {
+            metrics::counter!("ledger_tenant_busy_total").increment(1);
+            let error = ApiError::unavailable(code, &busy.to_string());
+            ApiError { retry_after: Some(1), ..error }
+        }
+        BookingError::Reused => {
             let detail = "this Idempotency-Key was used for another request";
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
         }
-        ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
-            ApiError::tenant_not_active()
-        }
-        ExecuteError::Append(AppendError::Unavailable(_)) => outcome_unknown(),
-        ExecuteError::Append(error) => StoreError::from(error).into(),
-        ExecuteError::Store(error) => error.into(),
-        ExecuteError::Misplaced => ApiError::internal(&error),
+        BookingError::OutcomeUnknown => outcome_unknown(),
+        BookingError::Fault(fault) => fault.into(),
     }
 }
 

@@ -4,17 +4,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use ledger_core::booking::{Action, Reschedule};
+use ledger_app::bookings::resource_id;
+use ledger_core::booking::Reschedule;
 use ledger_core::ids::AppointmentId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{answer, execute};
+use super::answer::{answer, commands};
 use super::book::duration_minutes;
-use super::kind::resource_id;
-use super::refused::not_found;
+use super::refused::{not_executed, not_found, refused};
 use super::view::AppointmentView;
-use crate::api::tenant;
 use crate::app::App;
 use crate::http::fields;
 use crate::http::json_body::JsonBody;
@@ -79,22 +78,18 @@ pub async fn handler(
     JsonBody(request): JsonBody<RescheduleRequest>,
 ) -> Result<Response, ApiError> {
     let RescheduleRequest { starts_at, duration_minutes: minutes, resource } = request;
-    // Commands have a queue of their own.
-    caller.read_permit.release();
-    let resource = resource.map(|text| resource_id(&text)).transpose()?;
+    let commands = commands(&app, &caller);
+    let resource = resource.map(|text| resource_id(&text)).transpose().map_err(refused)?;
     let appointment_id = AppointmentId(appointment_id.ok_or_else(not_found)?);
-    let settings = app.store.booking_settings(caller.tenant_id()).await?;
-    let settings = settings.ok_or_else(tenant::not_found)?;
-    let action = Action::Reschedule(Reschedule {
+    let reschedule = Reschedule {
         appointment_id,
         from: None,
         starts_at,
         minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
         resource,
         call_id: None,
-    });
-    let executed = execute(&app, &caller, settings, None, action).await?;
+    };
+    let changed = commands.reschedule(reschedule).await.map_err(not_executed)?;
     tracing::info!(%appointment_id, "appointment.rescheduled");
-    let changed = (StatusCode::OK, executed.position);
-    answer(&app, &caller, "appointments.reschedule", appointment_id, changed).await
+    answer(&app, &caller, "appointments.reschedule", (StatusCode::OK, changed)).await
 }

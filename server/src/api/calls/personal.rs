@@ -250,8 +250,8 @@ impl OpenedEvent {
             SectionName::Conversation => parse(&plain, &mut self.conversation),
             SectionName::ToolIo => parse(&plain, &mut self.tool_io),
             SectionName::Raw => parse(&plain, &mut self.raw),
-            // No event of a call has these.
-            SectionName::Details | SectionName::Names => false,
+            // No event of a call has another one.
+            _ => false,
         };
         if !is_read {
             self.is_corrupt = true;

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use ledger_app::intake::{self, Replay, ReplayError};
 use ledger_core::ids::QuarantineId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,7 +14,6 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::PathId;
-use crate::ingest::{self, Replay, ReplayError};
 use crate::problem::{ApiError, Problem};
 
 /// Result of a replay.
@@ -83,6 +84,18 @@ pub async fn replay(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Repl
     let key_id = Some(caller.key.key_id);
     let tenant_id = caller.tenant_id();
     let replayed =
-        ingest::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await;
-    Ok(replayed.map_err(ReplayError::into_answer)?.into())
+        intake::replay(&app.store, tenant_id, quarantine_id, key_id, caller.request_id).await;
+    Ok(replayed.map_err(refused)?.into())
+}
+
+/// The answer to a replay of a message that stays in quarantine.
+fn refused(error: ReplayError) -> ApiError {
+    let (code, detail) = (error.code(), error.to_string());
+    match error {
+        ReplayError::NotFound => ApiError::new(StatusCode::NOT_FOUND, code, detail),
+        ReplayError::NoSingleRoute | ReplayError::SourceGone(_) => {
+            ApiError::new(StatusCode::CONFLICT, code, detail)
+        }
+        ReplayError::Delivery(error) => error.into(),
+    }
 }

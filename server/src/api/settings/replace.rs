@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ledger_core::booking::settings::change::Never;
+use ledger_app::settings::{self, SettingError};
 use ledger_core::settings::{InvalidSetting, Setting};
-use ledger_core::tenant::TenantCommand;
 use ledger_store::StoreError;
 use ledger_store::append::{AppendError, AppendRejection};
 use ledger_store::execute::ExecuteError;
@@ -63,26 +62,20 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     let setting = Setting::parse(name, fields).map_err(invalid)?;
     let answer = Json(setting.to_json()).into_response();
-    let (store, tenant_id) = (&app.store, caller.tenant_id());
-    let position = match setting {
-        Setting::Plan(limits) => {
-            let command = TenantCommand::SetPlan(limits);
-            let changed = store.administer_tenant(&caller.actor(), tenant_id, &command).await;
-            changed.map_err(refused)?.position
-        }
-        Setting::Booking(setting) => {
-            // The installation's key is no tenant's.
-            store.booking_settings(tenant_id).await?.ok_or_else(not_found)?;
-            let set = store.set_booking_setting(&caller.actor(), tenant_id, setting).await;
-            set.map_err(not_set)?
-        }
-    };
+    let (by, tenant_id) = (caller.actor(), caller.tenant_id());
+    let position = settings::replace(&app.store, &by, tenant_id, setting).await.map_err(not_set)?;
     tracing::info!(name = name.as_str(), "setting.replaced");
     Ok(with_write_position(answer, position))
 }
 
-/// The answer for a setting of bookings that was not recorded.
-fn not_set(error: ExecuteError<Never>) -> ApiError {
+/// The answer for a setting that was not recorded.
+fn not_set(error: SettingError) -> ApiError {
+    let error = match error {
+        SettingError::TenantNotFound => return not_found(),
+        SettingError::Tenant(error) => return refused(error),
+        SettingError::Store(error) => return error.into(),
+        SettingError::Booking(error) => error,
+    };
     match error {
         ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
             ApiError::tenant_not_active()

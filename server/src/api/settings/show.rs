@@ -2,9 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_core::settings::{Setting, SettingName};
-use ledger_store::TenantTx;
-use ledger_store::tenants::tenant_view;
+use ledger_app::settings;
 use serde_json::Value;
 
 use super::{PathSetting, SettingValue};
@@ -43,18 +41,6 @@ pub async fn handler(
     PathSetting(name): PathSetting,
     _: NoQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
-    let view = tenant_view(&mut tx).await?.ok_or_else(not_found)?;
-    drop(tx);
-    let setting = match name {
-        SettingName::Plan => Setting::Plan(view.profile.plan),
-        SettingName::Hours
-        | SettingName::Resources
-        | SettingName::Services
-        | SettingName::Bookings => {
-            let values = app.store.booking_settings_in_full(caller.tenant_id()).await?;
-            values.setting(name).ok_or_else(not_found)?
-        }
-    };
-    Ok(Json(setting.to_json()))
+    let setting = settings::get(&app.store, caller.tenant_id(), name).await?;
+    Ok(Json(setting.ok_or_else(not_found)?.to_json()))
 }

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use ledger_app::sources::{MAX_OVERLAP_S, rotate_secret};
 use ledger_core::ids::SourceId;
 use ledger_store::source::check_secret;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,9 +20,6 @@ use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
-
-/// Maximum time during which two secrets are accepted, in seconds: 30 days.
-pub const MAX_OVERLAP_S: i64 = 30 * 24 * 3600;
 
 /// The new secret, and the time during which the previous one is also accepted.
 #[derive(Deserialize, ToSchema)]
@@ -96,10 +94,9 @@ pub async fn handler(
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = caller.actor();
-    let until = old_secret_until(app.store.clock().now_micros(), overlap);
     let tenant_id = Some(caller.tenant_id());
-    let rotated = app.store.rotate_source_secret(&by, tenant_id, source_id, &secret, until);
-    let changed = rotated.await.map_err(refused)?;
+    let rotated = rotate_secret(&app.store, &by, tenant_id, source_id, (&secret, overlap)).await;
+    let changed = rotated.map_err(refused)?;
     tracing::info!(%source_id, "source.secret_rotated");
     let body = RotatedSecret {
         source_id: source_id.0,
@@ -107,12 +104,6 @@ pub async fn handler(
         old_secret_until: changed.source.old_secret_until,
     };
     Ok(with_write_position(Json(body).into_response(), changed.position))
-}
-
-/// Expiry of the previous secret; `None` without an overlap.
-#[must_use]
-pub fn old_secret_until(now: DateTime<Utc>, overlap_s: i64) -> Option<DateTime<Utc>> {
-    (overlap_s > 0).then(|| now + TimeDelta::seconds(overlap_s.min(MAX_OVERLAP_S)))
 }
 
 fn overlap_seconds<'de, D: Deserializer<'de>>(field: D) -> Result<Option<i64>, D::Error> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
+use ledger_app::sources::{MAX_OVERLAP_S, rotate_secret};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::change::Changed;
 use ledger_store::source::list::SourceInfo;
@@ -9,7 +10,6 @@ use ledger_store::source::{SourceError, SourceRejection, check_secret};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::api::sources::rotate_secret::{MAX_OVERLAP_S, old_secret_until};
 use crate::cli::exit::{ExitStatus, usage_error};
 use crate::cli::{duration, key, output};
 use crate::config::Config;
@@ -97,11 +97,10 @@ pub(super) async fn run_rotate(config: &Config, rotate: &Rotate) -> anyhow::Resu
     let source_id = SourceId(rotate.source_id);
     let until = Instance::run(config, async |instance| {
         let store = &instance.store;
-        let until = old_secret_until(store.clock().now_micros(), overlap);
         let author = store.operator();
-        let rotated = store.rotate_source_secret(&author, None, source_id, &secret, until).await;
-        found(source_id, rotated)?.context("the secret was not changed")?;
-        Ok(until)
+        let rotated = rotate_secret(store, &author, None, source_id, (&secret, overlap)).await;
+        let changed = found(source_id, rotated)?.context("the secret was not changed")?;
+        Ok(changed.source.old_secret_until)
     })
     .await?;
     let shown = json!({ "source_id": source_id, "secret": secret, "old_secret_until": until });

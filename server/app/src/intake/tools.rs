@@ -10,17 +10,18 @@ use ledger_store::quarantine::ContentDigest;
 use ledger_store::record::FirstAnswer;
 use ledger_store::tool_calls::{ToolCall, ToolError};
 
-use super::delivery::{WebhookDelivery, refuse_record};
-use super::response::FAILED;
-use crate::problem::ApiError;
+use super::delivery::WebhookDelivery;
+use super::error::DeliveryError;
+use super::tool_results::FAILED;
+use crate::fault::Fault;
 
 /// The answers to the tool calls of a message, as far as they are known.
 #[derive(Default)]
-pub(super) struct ToolAnswers {
+pub struct ToolAnswers {
     /// Answers of the tools that the ledger answers, by their place among the tool calls.
-    pub(super) replies: Vec<Option<ToolReply>>,
+    pub replies: Vec<Option<ToolReply>>,
     /// Answers in the log to tool calls that are not recorded now.
-    pub(super) first: Vec<FirstAnswer>,
+    pub first: Vec<FirstAnswer>,
 }
 
 /// Whether a message calls a tool that the ledger answers.
@@ -45,7 +46,7 @@ impl WebhookDelivery<'_> {
         content: &ContentDigest,
         drafts: Vec<Draft>,
         replies: &mut Vec<Option<ToolReply>>,
-    ) -> Result<Appended, ApiError> {
+    ) -> Result<Appended, DeliveryError> {
         let origin = &self.origin(tenant_id);
         let mut recorded: Option<Appended> = None;
         let mut failed = None;
@@ -79,7 +80,7 @@ impl WebhookDelivery<'_> {
         match (failed, recorded) {
             (Some(error), _) => Err(error),
             (None, Some(appended)) => Ok(appended),
-            (None, None) => Err(ApiError::internal(&"a message without events")),
+            (None, None) => Err(Fault::internal(&"a message without events").into()),
         }
     }
 }
@@ -102,11 +103,11 @@ fn words_for(error: &ToolError) -> &'static str {
     }
 }
 
-fn refuse(error: ToolError) -> ApiError {
+fn refuse(error: ToolError) -> DeliveryError {
     match error {
-        ToolError::Busy => ApiError::unavailable("schedule-busy", "too many bookings at once"),
-        ToolError::Record(error) => refuse_record(error),
-        error @ ToolError::Misplaced => ApiError::internal(&error),
+        ToolError::Busy => DeliveryError::ScheduleBusy,
+        ToolError::Record(error) => error.into(),
+        error @ ToolError::Misplaced => Fault::internal(&error).into(),
     }
 }
 

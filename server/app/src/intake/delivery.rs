@@ -1,29 +1,26 @@
-//! One authenticated webhook: translated, recorded, and answered after the commit.
+//! One authenticated webhook, from translation to append.
 
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_core::envelope::{Draft, Sections};
 use ledger_core::ids::TenantId;
 use ledger_core::provider::{Reply, TranslateError, Translation};
 use ledger_store::Store;
-use ledger_store::append::{AppendError, AppendRejection, Appended};
+use ledger_store::append::Appended;
 use ledger_store::compute::compute;
 use ledger_store::quarantine::ContentDigest;
-use ledger_store::record::{DeliveryContext, FirstAnswer, RecordError};
+use ledger_store::record::{DeliveryContext, FirstAnswer};
 use ledger_store::source::Source;
 use ledger_store::stage::{self, Stage};
-use ledger_store::vault::VaultError;
 use uuid::Uuid;
 
-use super::counts::OutcomeRecorder;
+use super::error::DeliveryError;
 use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
-use super::refusal::{overloaded, translate_error, unavailable};
-use super::response::{self, NOT_CONFIGURED, Told, fill_tool_results, is_tool_call};
+use super::tool_results::{NOT_CONFIGURED, fill_tool_results, is_tool_call};
 use super::tools::{self, ToolAnswers};
-use crate::problem::{ApiError, keys_unavailable};
+use crate::fault::Fault;
 
 /// Timeout of informational messages; platforms wait about this long for an acknowledgement.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -36,34 +33,45 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout of the look-up of first answers for tool calls that are not recorded; part of
 /// [`TOOL_TIMEOUT`].
 const FIRST_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
-/// Codes of refusals after which the log can still be read for first answers.
-const LEAVES_ANSWERS: [&str; 2] = ["tenant-not-active", "overloaded"];
 
 /// One authenticated webhook, from translation to append.
-pub(super) struct WebhookDelivery<'a> {
-    pub(super) store: &'a Store,
-    pub(super) source: &'a Source,
-    pub(super) request_id: Uuid,
+pub struct WebhookDelivery<'a> {
+    /// The log and the vault.
+    pub store: &'a Store,
+    /// The source of the webhook.
+    pub source: &'a Source,
+    /// Id of the request, recorded with the events.
+    pub request_id: Uuid,
     /// Time of receipt, by which routes are chosen; a replay has that of the first receipt.
-    pub(super) received_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
+}
+
+/// A webhook after the commit, or after it was refused.
+pub struct Delivered {
+    /// What became of the message.
+    pub outcome: Result<IngestOutcome, DeliveryError>,
+    /// Answers to its tool calls, also to those of a message that was refused.
+    pub answers: ToolAnswers,
 }
 
 impl WebhookDelivery<'_> {
     /// Translates a body, and computes the digest that identifies its content. The canonical text
     /// is as long as the body and has no other use, so it is freed here.
-    pub(super) async fn translate(
+    ///
+    /// # Errors
+    /// [`TranslateError`] if the body is no message of the provider.
+    pub async fn translate(
         &self,
         body: &[u8],
         country: Option<&str>,
-    ) -> Result<(Translation, ContentDigest), ApiError> {
+    ) -> Result<(Translation, ContentDigest), TranslateError> {
         let adapter = self.source.provider.adapter();
         let translate = || {
             let mut translation = adapter.translate(body, country)?;
             let content = name_content(&std::mem::take(&mut translation.canonical));
-            Ok::<_, TranslateError>((translation, content))
+            Ok((translation, content))
         };
-        let translated = compute(body.len(), || stage::run(Stage::Translate, translate)).await;
-        translated.map_err(|refused| translate_error(&refused))
+        compute(body.len(), || stage::run(Stage::Translate, translate)).await
     }
 
     /// Returns the source's tenant or, for a shared source, the only tenant with a route for an id
@@ -71,7 +79,7 @@ impl WebhookDelivery<'_> {
     pub(super) async fn tenant_of(
         &self,
         translation: &Translation,
-    ) -> Result<Option<TenantId>, ApiError> {
+    ) -> Result<Option<TenantId>, DeliveryError> {
         if self.source.tenant_id != TenantId::INSTALLATION {
             return Ok(Some(self.source.tenant_id));
         }
@@ -83,16 +91,13 @@ impl WebhookDelivery<'_> {
         })
     }
 
-    /// Records the message and returns the response, within the timeout of its kind. Messages of
-    /// kinds for which the platform ignores other status codes are always answered with 200.
-    pub(super) async fn answer(
+    /// Records the message, within the timeout of its kind of reply.
+    pub async fn deliver(
         &self,
         body: Option<Vec<u8>>,
         (translation, content): (Translation, ContentDigest),
-        recorder: &mut OutcomeRecorder<'_>,
-    ) -> Result<Response, ApiError> {
-        let reply = translation.reply.clone();
-        let max_wait = match reply {
+    ) -> Delivered {
+        let max_wait = match translation.reply {
             Reply::Assistant => ASSISTANT_TIMEOUT,
             Reply::Acknowledge => ACKNOWLEDGE_TIMEOUT,
             _ => TOOL_TIMEOUT,
@@ -100,30 +105,17 @@ impl WebhookDelivery<'_> {
         let mut answers = ToolAnswers::default();
         let take = self.take(body, translation, content, &mut answers);
         let taken = tokio::time::timeout(max_wait, take).await;
-        let taken = taken.unwrap_or_else(|_| {
+        let outcome = taken.unwrap_or_else(|_| {
             tracing::warn!("ingest.timed_out");
-            Err(unavailable())
+            Err(Fault::Unavailable.into())
         });
-        recorder.set_outcome(&taken);
-        if reply == Reply::Acknowledge {
-            return taken.map(|taken| response::acknowledge(&taken));
-        }
-        let outcome = match &taken {
-            Ok(IngestOutcome::Recorded(appended)) => Told::Recorded(*appended),
-            // A quarantined message gives the assistant no result either.
-            Ok(IngestOutcome::Ignored | IngestOutcome::Quarantined) | Err(_) => {
-                Told::Failed(&answers.first)
-            }
-        };
-        let adapter = self.source.provider.adapter();
-        let assistant_id = self.source.assistant_id.as_deref();
-        let told = (outcome, answers.replies.as_slice());
-        Ok(response::provider_response(adapter, &reply, assistant_id, told))
+        Delivered { outcome, answers }
     }
 
     /// Returns whether a body is translated again when its tenant is known, because national
     /// numbers depend on the tenant's country.
-    pub(super) fn needs_body(&self, translation: &Translation) -> bool {
+    #[must_use]
+    pub fn needs_body(&self, translation: &Translation) -> bool {
         self.source.tenant_id == TenantId::INSTALLATION && translation.needs_region
     }
 
@@ -133,7 +125,7 @@ impl WebhookDelivery<'_> {
         mut translation: Translation,
         content: ContentDigest,
         answers: &mut ToolAnswers,
-    ) -> Result<IngestOutcome, ApiError> {
+    ) -> Result<IngestOutcome, DeliveryError> {
         if translation.is_telemetry && !self.source.record_all {
             return Ok(IngestOutcome::Ignored);
         }
@@ -154,7 +146,7 @@ impl WebhookDelivery<'_> {
         let tool_calls = tool_calls_of(&translation.drafts);
         let recorded = self.record(tenant_id, &content, translation.drafts).await;
         if let Err(refused) = &recorded
-            && LEAVES_ANSWERS.contains(&refused.code)
+            && refused.leaves_answers()
             && !tool_calls.is_empty()
         {
             answers.first = self.first_answers(tenant_id, &tool_calls).await;
@@ -185,9 +177,9 @@ impl WebhookDelivery<'_> {
         &self,
         tenant_id: TenantId,
         body: &[u8],
-    ) -> Result<(Translation, ContentDigest), ApiError> {
+    ) -> Result<(Translation, ContentDigest), DeliveryError> {
         let country = self.store.country(tenant_id).await?;
-        self.translate(body, country.as_deref()).await
+        Ok(self.translate(body, country.as_deref()).await?)
     }
 
     pub(super) async fn record(
@@ -195,9 +187,9 @@ impl WebhookDelivery<'_> {
         tenant_id: TenantId,
         content: &ContentDigest,
         drafts: Vec<Draft>,
-    ) -> Result<Appended, ApiError> {
+    ) -> Result<Appended, DeliveryError> {
         let origin = self.origin(tenant_id);
-        self.store.record(&origin, content, drafts).await.map_err(refuse_record)
+        Ok(self.store.record(&origin, content, drafts).await?)
     }
 
     pub(super) fn origin(&self, tenant_id: TenantId) -> DeliveryContext {
@@ -213,7 +205,7 @@ impl WebhookDelivery<'_> {
         &self,
         translation: &Translation,
         content: &ContentDigest,
-    ) -> Result<IngestOutcome, ApiError> {
+    ) -> Result<IngestOutcome, DeliveryError> {
         let body = translation.drafts.iter().find_map(|draft| draft.sections.raw.as_deref());
         let source_id = self.source.source_id;
         self.store
@@ -234,30 +226,6 @@ impl WebhookDelivery<'_> {
 /// recognized when the platform sends it again.
 fn name_content(canonical: &[u8]) -> ContentDigest {
     digest(&SHA256, canonical).as_ref().try_into().expect("SHA-256 is 32 bytes")
-}
-
-pub(super) fn refuse_record(error: RecordError) -> ApiError {
-    match error {
-        RecordError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
-            ApiError::tenant_not_active()
-        }
-        RecordError::Append(AppendError::Overloaded)
-        | RecordError::Vault(VaultError::Overloaded) => overloaded(),
-        RecordError::Append(error) if !error.is_unavailable() => ApiError::internal(&error),
-        // An operator can restore the key from a backup. Until then 503 makes the sender keep the
-        // message.
-        RecordError::Vault(error @ VaultError::Corrupt { .. }) => {
-            tracing::error!(error = %error, "ingest.key_corrupt");
-            ApiError::unavailable("key-corrupt", "this person's key is damaged; try again later")
-        }
-        RecordError::Keyring(error) => keys_unavailable(&error),
-        RecordError::Vault(VaultError::Keyring(error)) => keys_unavailable(&error),
-        error => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(error = %error, cause, "ingest.unavailable");
-            unavailable()
-        }
-    }
 }
 
 /// Copies the tool calls with their arguments, without the body and the conversation.

@@ -4,10 +4,11 @@ use ledger_store::append::Appended;
 use ledger_store::webhook_counts::Outcome;
 
 /// Quarantine reason: no tenant has a route for an id in the message, or several have.
-pub(super) const NO_SINGLE_ROUTE: &str = "no-single-route";
+pub const NO_SINGLE_ROUTE: &str = "no-single-route";
 
 /// Result of an authenticated webhook.
-pub(super) enum IngestOutcome {
+#[derive(Debug, Clone, Copy)]
+pub enum IngestOutcome {
     /// Appended to the log, now or by an earlier delivery.
     Recorded(Appended),
     /// Telemetry that the end-of-call report repeats; not stored.
@@ -18,7 +19,8 @@ pub(super) enum IngestOutcome {
 
 impl IngestOutcome {
     /// Returns the outcome under which the webhook is counted.
-    pub(super) fn outcome(&self) -> Outcome {
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
         match self {
             Self::Recorded(appended) if appended.duplicate => Outcome::Duplicate,
             Self::Recorded(_) => Outcome::Recorded,
@@ -28,7 +30,8 @@ impl IngestOutcome {
     }
 
     /// Returns the outcome as the `status` of the response.
-    pub(super) fn as_str(&self) -> &'static str {
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
         self.outcome().as_str()
     }
 }

@@ -1,19 +1,20 @@
 //! Replays quarantined messages: once a route identifies the tenant, a message is processed like a
 //! webhook.
 
-use axum::http::StatusCode;
 use ledger_core::envelope::Draft;
-use ledger_core::ids::{KeyId, Position, QuarantineId, TenantId};
-use ledger_core::provider::Routing;
+use ledger_core::ids::{KeyId, Position, QuarantineId, SourceId, TenantId};
+use ledger_core::provider::{Routing, TranslateError};
 use ledger_store::compute::compute;
 use ledger_store::quarantine::{Entry, OpenEntry};
 use ledger_store::{Store, StoreError};
+use thiserror::Error;
 use uuid::Uuid;
 
 use super::delivery::WebhookDelivery;
+use super::error::DeliveryError;
 use super::outcome::NO_SINGLE_ROUTE;
-use super::response;
-use crate::problem::ApiError;
+use super::tool_results::{FAILED, fill_tool_results};
+use crate::fault::Fault;
 
 /// Result of a replay: the log position of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,34 +29,48 @@ pub struct Replay {
     pub was_known: bool,
 }
 
-/// The reason for which a message stays in quarantine, or cannot be shown. Prints the public sentence with the
-/// code.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{} ({})", .0.detail, .0.code)]
-pub struct ReplayError(ApiError);
+/// The reason for which a message stays in quarantine, or cannot be shown. Prints the public sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReplayError {
+    /// The viewer sees no such entry.
+    #[error("there is no such quarantine entry")]
+    NotFound,
+    /// There is still no unique tenant.
+    #[error(
+        "no tenant had a route for an id in it when it was received, or several had; call-ledger quarantine \
+         show names the ids, call-ledger source route assigns one to a tenant"
+    )]
+    NoSingleRoute,
+    /// The source no longer exists, or is disabled.
+    #[error("source {0} takes no messages any more")]
+    SourceGone(SourceId),
+    /// It was not recorded.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+}
 
 impl ReplayError {
-    /// The stable code, such as `no-single-route`.
+    /// The stable code in kebab-case, such as `no-single-route`.
     #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.0.code
-    }
-
-    /// Returns the answer of an endpoint.
-    pub(crate) fn into_answer(self) -> ApiError {
-        self.0
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "quarantine-entry-not-found",
+            Self::NoSingleRoute => NO_SINGLE_ROUTE,
+            Self::SourceGone(_) => "source-not-found",
+            Self::Delivery(error) => error.code(),
+        }
     }
 }
 
-impl From<ApiError> for ReplayError {
-    fn from(error: ApiError) -> Self {
-        Self(error)
+impl From<TranslateError> for ReplayError {
+    fn from(refused: TranslateError) -> Self {
+        Self::Delivery(refused.into())
     }
 }
 
 impl From<StoreError> for ReplayError {
     fn from(error: StoreError) -> Self {
-        Self(error.into())
+        Self::Delivery(error.into())
     }
 }
 
@@ -75,8 +90,7 @@ pub struct RoutingCandidates {
 /// caller; only the installation sees entries.
 ///
 /// # Errors
-/// 404 if `viewer` sees no such entry. 409 `no-single-route` if there is still no unique tenant,
-/// and `source-not-found` if the source no longer exists. Otherwise the errors of a webhook.
+/// [`ReplayError`].
 pub async fn replay(
     store: &Store,
     viewer: TenantId,
@@ -89,16 +103,19 @@ pub async fn replay(
         let (tenant_id, position) = (replayed.tenant_id, replayed.position);
         return Ok(Replay { quarantine_id, tenant_id, position, was_known: true });
     }
-    let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
+    let source = store
+        .find_source(entry.source_id)
+        .await?
+        .ok_or(ReplayError::SourceGone(entry.source_id))?;
     let received_at = entry.received_at;
     let delivery = WebhookDelivery { store, source: &source, request_id, received_at };
     let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
-    let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
+    let tenant_id = delivery.tenant_of(&translation).await?.ok_or(ReplayError::NoSingleRoute)?;
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
     // The body has lost its secrets, so it does not name itself as the sender's did.
     let content = content.unwrap_or(named);
     // The text that the assistant received when the message arrived.
-    response::fill_tool_results(&mut translation.drafts, response::FAILED);
+    fill_tool_results(&mut translation.drafts, FAILED);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);
     }
@@ -112,7 +129,7 @@ pub async fn replay(
 /// Returns an entry with its routing information, for an operator who adds a route.
 ///
 /// # Errors
-/// 404 if `viewer` sees no such entry.
+/// [`ReplayError::NotFound`] if `viewer` sees no such entry.
 pub async fn routing_candidates(
     store: &Store,
     viewer: TenantId,
@@ -121,7 +138,8 @@ pub async fn routing_candidates(
     let OpenEntry { entry, provider, body, .. } = open(store, viewer, quarantine_id).await?;
     let translated = compute(body.len(), || provider.adapter().translate(&body, None)).await;
     let translation = translated.map_err(|refused| {
-        ApiError::internal(&format_args!("a quarantined body cannot be read: {refused}"))
+        let cause = format_args!("a quarantined body cannot be read: {refused}");
+        DeliveryError::from(Fault::internal(&cause))
     })?;
     let tenants =
         store.find_routes(entry.source_id, &translation.routing, entry.received_at).await?;
@@ -138,18 +156,7 @@ async fn open(
     store: &Store,
     viewer: TenantId,
     quarantine_id: QuarantineId,
-) -> Result<OpenEntry, ApiError> {
+) -> Result<OpenEntry, ReplayError> {
     let entry = store.open_quarantined(viewer, quarantine_id).await?;
-    entry.ok_or_else(|| ApiError::not_found("quarantine-entry-not-found", "quarantine entry"))
-}
-
-fn no_single_route() -> ApiError {
-    let detail = "no tenant had a route for an id in it when it was received, or several had; call-ledger \
-                  quarantine show names the ids, call-ledger source route assigns one to a tenant";
-    ApiError::new(StatusCode::CONFLICT, NO_SINGLE_ROUTE, detail)
-}
-
-fn source_gone(entry: &Entry) -> ApiError {
-    let detail = format!("source {} takes no messages any more", entry.source_id);
-    ApiError::new(StatusCode::CONFLICT, "source-not-found", detail)
+    entry.ok_or(ReplayError::NotFound)
 }

@@ -2,39 +2,27 @@
 
 use ledger_core::event::{PartyFacts, Presence};
 use ledger_core::identity::{Handle, PersonIdentifiers, normal_name, read_number};
-use ledger_core::ids::{StreamId, SubjectId};
+use ledger_core::ids::{StreamId, SubjectId, TenantId};
 use ledger_core::personal::Party;
+use ledger_store::Store;
 use ledger_store::vault::Subject;
-use serde::Deserialize;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::app::App;
-use crate::auth::Caller;
-use crate::http::fields;
-use crate::problem::ApiError;
+use super::error::{BookingError, InvalidField};
 
 /// The person that an appointment is for. A number or address of another name makes a contact of its own.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContactRequest {
+#[derive(Clone)]
+pub struct NewContact {
     /// Name of the person.
-    #[serde(deserialize_with = "fields::required_text")]
-    #[schema(min_length = 1, max_length = 200)]
-    name: String,
+    pub name: String,
     /// Telephone number; a national one is read in the tenant's country.
-    #[serde(default, deserialize_with = "fields::text")]
-    #[schema(min_length = 1, max_length = 200)]
-    phone: Option<String>,
+    pub phone: Option<String>,
     /// E-mail address.
-    #[serde(default, deserialize_with = "fields::text")]
-    #[schema(min_length = 1, max_length = 200)]
-    email: Option<String>,
+    pub email: Option<String>,
 }
 
-/// The person of a request, before it is resolved.
+/// The person of a booking, before it is resolved.
 #[derive(Clone)]
-pub(super) enum PersonRequest {
+pub(super) enum WantedPerson {
     /// A contact of the tenant.
     Contact(SubjectId),
     /// A person by name and handles.
@@ -48,47 +36,44 @@ pub(super) struct Person {
     pub(super) party: Option<Party>,
 }
 
-impl PersonRequest {
+impl WantedPerson {
     /// Takes `contact` or `contact_id`.
     ///
     /// # Errors
-    /// 422 if there is none or both, and for a malformed field.
+    /// If there is none or both, and for a malformed field.
     pub(super) fn of(
-        contact_id: Option<Uuid>,
-        contact: Option<ContactRequest>,
+        contact_id: Option<SubjectId>,
+        contact: Option<NewContact>,
         country: Option<&str>,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self, InvalidField> {
         match (contact_id, contact) {
-            (Some(id), None) => Ok(Self::Contact(SubjectId(id))),
-            (None, Some(contact)) => {
-                party(contact, country).map(Self::Party).map_err(|error| error.within("contact"))
-            }
+            (Some(id), None) => Ok(Self::Contact(id)),
+            (None, Some(contact)) => party(contact, country).map(Self::Party),
             (Some(_), Some(_)) => {
-                Err(ApiError::field("contact", "send either contact or contact_id"))
+                Err(InvalidField::new("contact", "send either contact or contact_id"))
             }
-            (None, None) => Err(ApiError::field("contact", "it is missing")),
+            (None, None) => Err(InvalidField::new("contact", "it is missing")),
         }
     }
 
     /// Finds the contact, or finds or makes the one of the name and handles. Its key is durable.
     ///
     /// # Errors
-    /// 422 for a contact that the tenant does not have; 503 if the keys are not available.
+    /// For a contact that the tenant does not have, and if the keys are not available.
     pub(super) async fn resolve(
         self,
-        app: &App,
-        caller: &Caller,
+        store: &Store,
+        tenant_id: TenantId,
         stream_id: StreamId,
-    ) -> Result<Person, ApiError> {
+    ) -> Result<Person, BookingError> {
         match self {
             Self::Contact(id) => {
-                let subject = contact(app, caller, "contact_id", id).await?;
+                let subject = contact(store, tenant_id, "contact_id", id).await?;
                 Ok(Person { subject, is_known: true, party: None })
             }
             Self::Party(party) => {
                 let given = PersonIdentifiers::of(&party, facts(&party));
-                let vault = app.store.vault();
-                let resolved = vault.resolve(caller.tenant_id(), stream_id, given).await?;
+                let resolved = store.vault().resolve(tenant_id, stream_id, given).await?;
                 let is_known = resolved.person.contact;
                 Ok(Person { subject: resolved.subject, is_known, party: Some(party) })
             }
@@ -99,15 +84,15 @@ impl PersonRequest {
 /// Returns a contact of the tenant.
 ///
 /// # Errors
-/// 422 about `field` if there is no such contact, the same for another tenant's.
+/// About `field` if there is no such contact, the same for another tenant's.
 pub(super) async fn contact(
-    app: &App,
-    caller: &Caller,
-    field: &str,
+    store: &Store,
+    tenant_id: TenantId,
+    field: &'static str,
     id: SubjectId,
-) -> Result<Subject, ApiError> {
-    let known = app.store.vault().contact(caller.tenant_id(), id).await?;
-    known.ok_or_else(|| ApiError::field(field, "there is no such contact"))
+) -> Result<Subject, BookingError> {
+    let known = store.vault().contact(tenant_id, id).await?;
+    known.ok_or_else(|| InvalidField::new(field, "there is no such contact").into())
 }
 
 /// The kinds of values in a party of this module, all of which are valid.
@@ -121,35 +106,38 @@ pub(super) fn facts(party: &Party) -> PartyFacts {
     }
 }
 
-fn party(request: ContactRequest, country: Option<&str>) -> Result<Party, ApiError> {
-    let ContactRequest { name, phone, email } = request;
+fn party(contact: NewContact, country: Option<&str>) -> Result<Party, InvalidField> {
+    let NewContact { name, phone, email } = contact;
     check_name(&name)?;
     let number = phone.map(|text| {
         let number = read_number(&text, country.filter(|country| !country.is_empty()));
-        number.ok_or_else(|| ApiError::field("phone", "it is no telephone number"))
+        number.ok_or_else(|| InvalidField::new("contact/phone", "it is no telephone number"))
     });
     let number = number.transpose()?;
     if email.as_deref().is_some_and(|text| text.contains('<') || Handle::email(text).is_none()) {
-        return Err(ApiError::field("email", "it is no e-mail address"));
+        return Err(InvalidField::new("contact/email", "it is no e-mail address"));
     }
     let (phone, extension) = number.map_or((None, None), |n| (Some(n.e164), n.extension));
     Ok(Party { name: Some(name), phone, email, extension, ..Party::default() })
 }
 
 /// Checks that a text can be the name of a person, without parts that change how other text is displayed.
-fn check_name(name: &str) -> Result<(), ApiError> {
+fn check_name(name: &str) -> Result<(), InvalidField> {
     if name.contains(['<', '>']) {
-        return Err(ApiError::field("name", "it holds markup"));
+        return Err(InvalidField::new("contact/name", "it holds markup"));
     }
     let is_hidden = |c: char| {
         matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
     };
     if name.contains(is_hidden) {
-        return Err(ApiError::field("name", "it holds invisible characters or marks of direction"));
+        return Err(InvalidField::new(
+            "contact/name",
+            "it holds invisible characters or marks of direction",
+        ));
     }
     if normal_name(name).is_none() {
-        return Err(ApiError::field("name", "it is no name"));
+        return Err(InvalidField::new("contact/name", "it is no name"));
     }
     Ok(())
 }
@@ -168,10 +156,7 @@ mod tests {
             ["<b>Anna</b>", "Anna\u{202E}annA", "\u{200F}Anna", "Anna\u{2066}", "unknown", "123"]
         {
             let refused = check_name(name).expect_err("no name");
-            assert_eq!(
-                (refused.status.as_u16(), refused.errors[0].pointer.as_str()),
-                (422, "/name")
-            );
+            assert_eq!(refused.field, "contact/name");
         }
     }
 }

@@ -2,21 +2,15 @@
 
 use ledger_core::booking::{BookingSettings, Refusal, ResourceId, ServiceId};
 
-use super::refused::refused;
-use crate::problem::ApiError;
-
 /// Returns the service with this id or name. The case of a name does not matter. A tenant without a
 /// list of services has any service, by its name as an id: `Dental check` is `dental-check`.
 ///
 /// # Errors
-/// 422 for a text that is no id and no name of a service. An id is looked up by the decision.
-pub(in crate::api) fn service_id(
-    settings: &BookingSettings,
-    text: &str,
-) -> Result<ServiceId, ApiError> {
+/// `UnknownService` for a text that is no id and no name of a service. An id is looked up by the decision.
+pub fn service_id(settings: &BookingSettings, text: &str) -> Result<ServiceId, Refusal> {
     let wanted = text.trim();
     if settings.services.as_slice().is_empty() {
-        return word_of(wanted).ok_or_else(|| refused(Refusal::UnknownService));
+        return word_of(wanted).ok_or(Refusal::UnknownService);
     }
     let id = ServiceId::parse(wanted);
     if let Some(id) = id.clone().filter(|id| settings.service(id).is_some()) {
@@ -26,7 +20,7 @@ pub(in crate::api) fn service_id(
     let mut services = settings.services.as_slice().iter();
     let named = services.find(|service| service.name.as_ref().is_some_and(is_named));
     let named = named.map(|service| service.id.clone());
-    named.or(id).ok_or_else(|| refused(Refusal::UnknownService))
+    named.or(id).ok_or(Refusal::UnknownService)
 }
 
 /// Returns a name in the form of an id.
@@ -39,9 +33,9 @@ fn word_of(name: &str) -> Option<ServiceId> {
 /// Returns the resource with this id.
 ///
 /// # Errors
-/// 422 for a text that is no id. An id is looked up by the decision.
-pub(in crate::api) fn resource_id(text: &str) -> Result<ResourceId, ApiError> {
-    ResourceId::parse(text.trim()).ok_or_else(|| refused(Refusal::UnknownResource))
+/// `UnknownResource` for a text that is no id. An id is looked up by the decision.
+pub fn resource_id(text: &str) -> Result<ResourceId, Refusal> {
+    ResourceId::parse(text.trim()).ok_or(Refusal::UnknownResource)
 }
 
 #[cfg(test)]
