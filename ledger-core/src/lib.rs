@@ -10,6 +10,7 @@ pub mod aggregate;
 pub mod booking;
 pub mod call;
 pub mod clock;
+pub mod contact;
 pub mod dates;
 pub mod envelope;
 pub mod event;

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::contact::CustomFields;
 use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
 
 /// The sections that an event may have.
@@ -26,12 +27,21 @@ pub enum SectionName {
     Details,
     /// Names of resources.
     Names,
+    /// Custom fields of a contact.
+    CustomFields,
 }
 
 impl SectionName {
     /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 6] =
-        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw, Self::Details, Self::Names];
+    pub const ALL: [Self; 7] = [
+        Self::Party,
+        Self::ToolIo,
+        Self::Conversation,
+        Self::Raw,
+        Self::Details,
+        Self::Names,
+        Self::CustomFields,
+    ];
 
     /// The name stored and authenticated in the section.
     #[must_use]
@@ -43,6 +53,7 @@ impl SectionName {
             Self::Raw => "raw",
             Self::Details => "details",
             Self::Names => "names",
+            Self::CustomFields => "custom_fields",
         }
     }
 
@@ -97,6 +108,8 @@ pub struct Sections {
     pub details: Option<AppointmentDetails>,
     /// Names of resources.
     pub names: Option<ResourceNames>,
+    /// Custom fields of a contact.
+    pub custom_fields: Option<CustomFields>,
 }
 
 impl fmt::Debug for Sections {
@@ -115,6 +128,7 @@ impl Sections {
             && self.raw.is_none()
             && self.details.is_none()
             && self.names.is_none()
+            && self.custom_fields.is_none()
     }
 
     /// Returns the sections that are present, in the order of [`SectionName::ALL`]. The plaintext of
@@ -133,6 +147,7 @@ impl Sections {
             SectionName::Raw => self.raw.as_deref().map(Cow::Borrowed),
             SectionName::Details => self.details.as_ref().map(json),
             SectionName::Names => self.names.as_ref().map(json),
+            SectionName::CustomFields => self.custom_fields.as_ref().map(json),
         }
     }
 }
