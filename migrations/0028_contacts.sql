@@ -174,7 +174,18 @@ create function vault.add_persons(
 as $body$
 declare
   v_added bigint;
+  v_ended bigint := 0;
 begin
+  -- A handle that a user has ended stays ended; its row is there already.
+  if cardinality(p_held_handle) > 0 then
+    select count(*) into v_ended
+      from unnest(p_holding_tenant, p_held_handle, p_holder, p_held_name)
+        as n (tenant, handle_id, contact_id, name_index)
+      join vault.contact_handles x
+        on x.tenant_id = p_tenants[n.tenant] and x.handle_id = n.handle_id
+       and x.contact_id = n.contact_id and x.name_index = n.name_index
+     where x.until is not null;
+  end if;
   v_added := vault.add_subjects(
     p_tenants, p_epochs, p_now, p_handle_tenant, p_handle_id, p_kind, p_blind_index, p_contact_tenant,
     p_contact_id, p_contact_name, p_duplicate_of, p_holding_tenant, p_held_handle, p_holder,
@@ -186,14 +197,46 @@ begin
       from unnest(p_word_tenant, p_word_contact, p_word) as n (tenant, contact_id, word)
         on conflict do nothing;
   end if;
-  return v_added;
+  return v_added + v_ended;
 end
 $body$;
 comment on function vault.add_persons is
-  'add_subjects with the words of names, which are not counted. The previous release calls add_subjects. Security definer over every tenant: only the vault calls it.';
+  'add_subjects with the words of names, which are not counted, and with handles that ended, which are. The previous release calls add_subjects. Security definer over every tenant: only the vault calls it.';
 
 revoke all on function vault.find_persons, vault.add_persons, vault.forget_names from public;
 grant execute on function vault.find_persons, vault.add_persons to ledger_app;
+
+-- Sums over the calls of each contact, in every version of the read model "calls". Migration 0026 has it folded again
+-- from the log, which fills this table too.
+do $$
+declare
+  v_schema text;
+begin
+  for v_schema in
+    select nspname from pg_namespace where nspname ~ '^calls_v[0-9]+$' order by nspname
+  loop
+    execute format('create table %I.contact_calls (
+                      tenant_id   uuid    not null,
+                      contact_id  uuid    not null,
+                      currency    text    not null,
+                      calls       bigint  not null,
+                      duration_ms numeric not null,
+                      cost_nanos  numeric not null,
+                      primary key (tenant_id, contact_id, currency))', v_schema);
+    execute format($c$comment on table  %I.contact_calls is 'Sums over the calls of each contact, without test calls.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.tenant_id is 'Tenant of the calls.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.contact_id is 'The contact on the line.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.currency is 'ISO 4217 code of the costs; empty for calls without a cost.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.calls is 'Number of calls.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.duration_ms is 'Sum of their durations, in milliseconds.'$c$, v_schema);
+    execute format($c$comment on column %I.contact_calls.cost_nanos is 'Sum of their costs in 1e-9 of the currency.'$c$, v_schema);
+    perform projection.secure(format('%I.contact_calls', v_schema)::regclass);
+  end loop;
+end
+$$;
+select projection.show_version('calls', version)
+  from projection.versions
+ where projection = 'calls' and state = 'active' and tenant_id = '00000000-0000-0000-0000-000000000000';
 
 -- The read model "contacts": one row per contact that an event names.
 create schema contacts_v1;

@@ -14,6 +14,7 @@ pub mod bookings;
 mod caches;
 pub mod command_answers;
 pub mod compute;
+pub mod contacts;
 pub mod deliveries;
 pub mod diagnostics;
 pub mod embedded;

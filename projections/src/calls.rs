@@ -9,6 +9,7 @@
 
 mod callers;
 mod carriers;
+mod contacts;
 mod contribution;
 mod derived_tables;
 mod handles;

@@ -25,6 +25,8 @@ pub(super) struct Contribution {
     pub(super) duration_bucket: Option<i16>,
     /// Handles and name of the call's person; `None` if the call has no person.
     pub(super) caller: Option<CallerIdentity>,
+    /// The contact on the line.
+    pub(super) contact_id: Option<Uuid>,
     /// The handles by which the call is found; with those of its carrier's call after
     /// [`carriers::join`](super::carriers::join).
     pub(super) handles: BTreeSet<Uuid>,
@@ -88,6 +90,7 @@ impl Contribution {
             duration_class: duration_ms.map_or("", class_of),
             duration_bucket: duration_ms.map(bucket_of),
             caller: call.caller(),
+            contact_id: call.contact_id().map(|contact| contact.0),
             handles: call.handles().clone(),
             carrier_call_id: call.carrier_call_id(tenant_id),
             is_carrier_call: call.is_carrier_call(),

@@ -101,6 +101,10 @@ words! {
     ReplayStatus = "recorded" | "duplicate";
     /// Result of a retry or drop of a parked event.
     ParkedOutcome = "folded" | "parked";
+    /// Kind of an entry of a contact's timeline.
+    TimelineKindName = "call" | "appointment" | "change";
+    /// Kind of a handle that a user adds or ends.
+    HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.
     VersionState = "building" | "active" | "cancelled";
     /// State of a version of a read model.

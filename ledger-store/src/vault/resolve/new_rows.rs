@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_core::event::PersonFacts;
+use ledger_core::event::{ContactHandle, PersonFacts};
 use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
 use ledger_core::ids::{HandleId, Ids, SubjectId};
 
@@ -137,6 +137,15 @@ impl NewRows {
         self.known.contacts.insert(contact_id, contact);
         self.words.extend(lookup.words.iter().map(|word| (contact_id, *word)));
         self.hold(lookup, contact_id, false, ids);
+    }
+
+    /// Returns the ids of the handles of a message, as far as they are known or planned.
+    pub(super) fn handles_of(&self, lookup: &Lookup) -> Vec<ContactHandle> {
+        let known = lookup.handles.iter().filter_map(|key| {
+            let handle_id = self.known.handles.get(key)?.handle_id;
+            Some(ContactHandle { kind: key.0, handle_id })
+        });
+        known.collect()
     }
 
     /// Returns a handle, creating its id when it is new.

@@ -95,7 +95,11 @@ impl Known {
 
     /// Returns the contacts of a handle, oldest first. A survivor stands for its parts, with the name
     /// among theirs that is `name`, if there is one.
-    pub(super) fn contacts_of(&self, handle: &HandleKey, name: Option<NameIndex>) -> HandleContacts {
+    pub(super) fn contacts_of(
+        &self,
+        handle: &HandleKey,
+        name: Option<NameIndex>,
+    ) -> HandleContacts {
         let rank = |contact: &Contact| (contact.name == name, contact.name.is_some());
         let contacts = self.handles.get(handle).map(|known| known.contacts.as_slice());
         let mut found: Vec<Contact> = Vec::new();

@@ -137,7 +137,7 @@ fn party(request: ContactRequest, country: Option<&str>) -> Result<Party, ApiErr
 }
 
 /// Checks that a text can be the name of a person, without parts that change how other text is displayed.
-fn check_name(name: &str) -> Result<(), ApiError> {
+pub(in crate::api) fn check_name(name: &str) -> Result<(), ApiError> {
     if name.contains(['<', '>']) {
         return Err(ApiError::field("name", "it holds markup"));
     }

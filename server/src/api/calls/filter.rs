@@ -15,7 +15,7 @@ use crate::http::params::Params;
 use crate::problem::ApiError;
 
 /// Maximum number of contacts named in the audit event of a search; its count includes all.
-const MAX_NAMED: usize = 256;
+pub(in crate::api) const MAX_NAMED: usize = 256;
 
 /// A filter, and the contacts that a search by number or e-mail address found.
 pub struct Search {
@@ -84,7 +84,7 @@ fn reject_unsupported_filters(params: &mut Params) -> Result<(), ApiError> {
 
 /// Parses a phone number from the query. An unencoded plus arrives as a blank, so a blank before the first
 /// digit marks an international number.
-fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
+pub(in crate::api) fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     let national = asked.trim_start_matches(' ');
     if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
         return Handle::typed_phone(&format!("+{national}"), None).ok_or_else(|| {
