@@ -32,7 +32,7 @@ begin
                         add column disposition              text,
                         add column score                    int,
                         add column campaign                 text,
-                        add column attempt                  int,
+                        add column attempt                  bigint,
                         add column call_type                text', v_schema, v_table);
       execute format($c$comment on column %I.%I.is_booked is 'An appointment was booked in it, whatever became of the appointment.'$c$, v_schema, v_table);
       execute format($c$comment on column %I.%I.is_attended is 'An appointment that was booked in it took place.'$c$, v_schema, v_table);
