@@ -84,6 +84,8 @@ pub struct Call {
     is_transfer_reported: bool,
     #[serde(rename = "answer_told", skip_serializing_if = "std::ops::Not::not")]
     is_answer_reported: bool,
+    #[serde(rename = "offered", skip_serializing_if = "std::ops::Not::not")]
+    is_offered: bool,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tools: BTreeSet<String>,
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
@@ -183,6 +185,7 @@ impl Call {
             CallEvent::StatusChanged(changed) => self.advance_status(changed.status),
             CallEvent::ToolCalled(called) => {
                 self.advance_status(Some(Status::InProgress));
+                self.is_offered |= called.offered;
                 self.add_tool_names([&called.tool]);
                 self.tool_calls.apply_live(&called.tool, precedence, recorded);
             }

@@ -190,8 +190,9 @@ fn event() -> impl Strategy<Value = CallEvent> {
             let provider_status = "other".into();
             CallEvent::StatusChanged(CallStatusChanged { call, status, provider_status })
         }),
-        3 => (call_facts(), tool()).prop_map(|(call, tool)| {
-            CallEvent::ToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
+        3 => (call_facts(), tool(), any::<bool>()).prop_map(|(call, tool, offered)| {
+            let answer = ToolAnswer::NotConfigured;
+            CallEvent::ToolCalled(CallToolCalled { call, tool, answer, offered })
         }),
         1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
             CallEvent::Transferred(CallTransferred { call, destination_kind })

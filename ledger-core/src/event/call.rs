@@ -188,6 +188,9 @@ pub struct CallToolCalled {
     pub tool: ToolFact,
     /// The response of this installation.
     pub answer: ToolAnswer,
+    /// True if the answer told the caller a time that is free, or the time of a new appointment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
 }
 
 /// Name and time of one tool call. Arguments and result are sealed.
