@@ -97,7 +97,10 @@ pub async fn live_calls(
                                           where n.tenant_id = $1 and n.carrier_call_id = any ($16::uuid[]))))
            and ($11::text is null or c.phone_number_id = $11)
            and ($12::bigint is null or c.cost_nanos >= $12)
-           and ($13::uuid is null or (c.subject_id = $13 and c.contact_id is not null))
+           and ($13::uuid is null or (c.contact_id is not null
+                                   and c.subject_id = any (array (select $13::uuid union all
+                                                             select m.contact_id from read.contacts m
+                                                              where m.tenant_id = $1 and m.merged_into = $13))))
            and ($14::uuid[] is null
                 or exists (select from read.call_handles h
                             where h.tenant_id = $1 and h.handle_id = any ($14)

@@ -265,7 +265,10 @@ async fn select(
                                                where n.tenant_id = $1 and n.carrier_call_id = any ($29::uuid[]))))
                 and ($23::text is null or k.phone_number_id = $23)
                 and ($24::bigint is null or k.cost_nanos >= $24)
-                and ($25::uuid is null or (k.subject_id = $25 and k.contact_id is not null))
+                and ($25::uuid is null or (k.contact_id is not null
+                                        and k.subject_id = any (array (select $25::uuid union all
+                                                                  select m.contact_id from read.contacts m
+                                                                   where m.tenant_id = $1 and m.merged_into = $25))))
                 and ($27::uuid[] is null
                      or k.call_id = any (array (select h.call_id from read.call_handles h
                                                where h.tenant_id = $1 and h.handle_id = any ($27)

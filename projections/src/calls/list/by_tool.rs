@@ -36,7 +36,10 @@ pub(super) async fn list(
               and ($8::text is null or ended_reason = $8)
               and ($9::text is null or agent_id = $9)
               and ($10::bigint is null or cost_nanos >= $10)
-              and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+              and ($11::uuid is null or (contact_id is not null
+                                      and subject_id = any (array (select $11::uuid union all
+                                                                select m.contact_id from read.contacts m
+                                                                 where m.tenant_id = $1 and m.merged_into = $11))))
               and ($17::uuid[] is null
                    or exists (select from read.call_handles h
                                where h.tenant_id = $1 and h.handle_id = any ($17)

@@ -17,7 +17,7 @@ use super::view::{CallView, CarrierView, Customer};
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::Scope;
-use crate::http::consistency::begin_consistent_read;
+use crate::http::consistency::{begin_consistent_read, begin_joined_read};
 use crate::http::operation::{Authorized, operation};
 use crate::http::page::{next_cursor, page_params};
 use crate::http::params::Params;
@@ -98,7 +98,12 @@ pub async fn handler(
     params.reject_unknown()?;
     audit_search(&app, &caller, &search).await?;
 
-    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
+    // The contacts that were merged into the one of the filter count too.
+    let (mut tx, reached) = if search.filter.contact_id.is_some() {
+        begin_joined_read(&app, &caller, ["calls", "contacts"], min_position).await?
+    } else {
+        begin_consistent_read(&app, &caller, "calls", min_position).await?
+    };
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
     let call_ids: Vec<Uuid> = page.rows.iter().map(StoredCall::call_id).collect();
