@@ -26,6 +26,7 @@ mod revenue;
 mod rollup;
 mod row;
 pub mod state;
+mod tags;
 mod update;
 
 use std::collections::{BTreeMap, HashMap};
@@ -36,7 +37,7 @@ use ledger_core::envelope::{Recorded, StreamKind};
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
-pub use list::{After, CallFilter, CallRow, StoredCall, find, list};
+pub use list::{After, CallFilter, CallRow, LinkedAppointment, StoredCall, find, list};
 pub use measures::Measures;
 pub use names::{direction_name, status_name};
 pub use revenue::{Priced, Revenue};
