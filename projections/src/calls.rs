@@ -27,6 +27,7 @@ mod revenue;
 mod rollup;
 mod row;
 pub mod state;
+mod tags;
 mod update;
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,7 +38,7 @@ use ledger_core::envelope::{Recorded, StreamKind};
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
-pub use list::{After, CallFilter, CallRow, StoredCall, find, list};
+pub use list::{After, CallFilter, CallRow, LinkedAppointment, StoredCall, find, list};
 pub use measures::Measures;
 pub use names::{direction_name, status_name};
 pub use revenue::{Priced, Revenue};

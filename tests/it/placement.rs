@@ -16,7 +16,13 @@ const INSTALLATION: &str = "belongs to the installation";
 /// The start of each statement that does not fix one tenant, and the reason.
 const ACROSS_TENANTS: &[(&str, &str)] = &[
     // Live cycles write all tenants together (docs/decisions/0025-cost-of-a-webhook.md).
-    ("select c.tenant_id as \"tenant_id!\", c.call_id as \"call_id!\", c.state", BATCH),
+    ("select k.tenant_id as \"tenant_id!\", k.call_id as \"call_id!\", c.state", BATCH),
+    ("select row_to_json(b)::text as \"booking!\" from unnest", BATCH),
+    ("insert into call_appointments select * from json_populate_recordset", BATCH),
+    ("update calls c set is_booked = r.is_booked", BATCH),
+    ("update carrier_calls c set is_booked = r.is_booked", BATCH),
+    ("insert into call_tags (tenant_id, tag", BATCH),
+    ("delete from call_tags where ctid = any", BATCH),
     ("delete from call_handles where ctid = any", BATCH),
     ("insert into call_handles (tenant_id, handle_id", BATCH),
     ("delete from call_carriers where ctid = any", BATCH),

@@ -38,6 +38,8 @@ pub(super) struct Contribution {
     pub(super) is_carrier_call: bool,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
+    /// The tags of the call.
+    pub(super) tags: BTreeSet<String>,
     /// The appointments that were booked in it; with those of its carrier's call after
     /// [`carriers::join`](super::carriers::join), for the first record that names it.
     pub(super) bookings: Bookings,
@@ -119,6 +121,7 @@ impl Contribution {
             carrier_call_id: call.carrier_call_id(tenant_id),
             is_carrier_call: call.is_carrier_call(),
             tools,
+            tags: call.tags().into_iter().map(str::to_owned).collect(),
             bookings: bookings.clone(),
             revenue: Revenue::default(),
             measures,

@@ -62,6 +62,13 @@ struct CallColumns<'a> {
     carrier_call_id: Option<Uuid>,
     is_offered: bool,
     is_engaged: bool,
+    is_escalated: bool,
+    tags: Vec<&'a str>,
+    disposition: Option<&'a str>,
+    score: Option<u8>,
+    campaign: Option<&'a str>,
+    attempt: Option<u32>,
+    call_type: Option<&'a str>,
     #[serde(flatten)]
     booked: BookedColumns,
 }
@@ -115,6 +122,13 @@ impl<'a> CallColumns<'a> {
             carrier_call_id: now.carrier_call_id,
             is_offered: call.is_offered(),
             is_engaged: call.is_engaged(),
+            is_escalated: call.escalated(),
+            tags: call.tags(),
+            disposition: call.disposition(),
+            score: call.score(),
+            campaign: call.campaign(),
+            attempt: call.attempt(),
+            call_type: call.call_type(),
             booked: BookedColumns::of(&now.bookings),
         }
     }
@@ -163,14 +177,16 @@ impl<'a> CallColumns<'a> {
         rows.plain(self.phone_id);
         rows.plain(self.email_id);
         rows.plain(self.carrier_call_id);
-        self.copy_booked(rows);
+        self.copy_rest(rows);
     }
 
-    fn copy_booked(&self, rows: &mut RowText) {
+    /// Appends the columns from `is_attended` on.
+    fn copy_rest(&self, rows: &mut RowText) {
         let booked = &self.booked;
         rows.plain(Some(booked.is_attended));
         rows.plain(Some(self.is_offered));
         rows.plain(Some(self.is_engaged));
+        rows.plain(Some(self.is_escalated));
         rows.texts(&booked.revenue_currencies);
         rows.numbers(booked.revenue_cents.iter());
         rows.numbers(booked.revenue_counts.iter());
@@ -178,6 +194,12 @@ impl<'a> CallColumns<'a> {
         rows.time(booked.appointment_scheduled_at);
         rows.text(booked.appointment_status);
         rows.text(booked.appointment_service.as_deref());
+        rows.texts(&self.tags);
+        rows.text(self.disposition);
+        rows.plain(self.score);
+        rows.text(self.campaign);
+        rows.plain(self.attempt);
+        rows.text(self.call_type);
     }
 }
 
@@ -286,7 +308,10 @@ async fn upsert(conn: &mut PgConnection, rows: String) -> Result<(), ProjectErro
                 contact_id = excluded.contact_id, person_id = excluded.person_id,
                 phone_id = excluded.phone_id, email_id = excluded.email_id,
                 carrier_call_id = excluded.carrier_call_id, is_offered = excluded.is_offered,
-                is_engaged = excluded.is_engaged",
+                is_engaged = excluded.is_engaged, is_escalated = excluded.is_escalated,
+                tags = excluded.tags, disposition = excluded.disposition, score = excluded.score,
+                campaign = excluded.campaign, attempt = excluded.attempt,
+                call_type = excluded.call_type",
         rows,
     )
     .execute(conn)

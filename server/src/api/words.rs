@@ -59,12 +59,12 @@ words! {
     /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.
-    BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction"
-        | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
+    BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction" | "campaign"
+        | "call_type" | "service_type" | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
     /// Length of a bucket.
     SeriesInterval = "hour" | "day" | "week" | "month";
     /// Grouping dimension of a series.
-    SeriesGroup = "direction" | "agent_id" | "ended_reason" | "outcome";
+    SeriesGroup = "direction" | "agent_id" | "ended_reason" | "outcome" | "campaign" | "call_type";
     /// Range to compare sums with.
     ComparedWith = "previous";
     /// Speaker of a turn.

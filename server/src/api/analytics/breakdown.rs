@@ -34,12 +34,15 @@ enum By {
 }
 
 impl By {
-    const ALL: [(&str, Self); 10] = [
+    const ALL: [(&str, Self); 13] = [
         ("ended_reason", Self::Fact(Dimension::EndedReason)),
         ("outcome", Self::Fact(Dimension::Outcome)),
         ("tool", Self::Fact(Dimension::Tool)),
         ("agent_id", Self::Fact(Dimension::AgentId)),
         ("direction", Self::Fact(Dimension::Direction)),
+        ("campaign", Self::Fact(Dimension::Campaign)),
+        ("call_type", Self::Fact(Dimension::CallType)),
+        ("service_type", Self::Fact(Dimension::ServiceType)),
         ("duration_bucket", Self::DurationBucket),
         ("hour", Self::Hour),
         ("weekday", Self::Weekday),
@@ -47,7 +50,7 @@ impl By {
         ("cost_part", Self::CostPart),
     ];
     /// Dimensions of the API contract over facts that are not recorded yet.
-    const UNSUPPORTED: [&str; 2] = ["service_type", "contact"];
+    const UNSUPPORTED: [&str; 1] = ["contact"];
 
     fn take(params: &mut Params) -> Result<Self, ApiError> {
         let name = params.optional("by")?.unwrap_or_default();
@@ -99,9 +102,9 @@ pub struct BreakdownGroup {
     costs: Vec<CostView>,
     /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls with a linked appointment.
+    /// Calls in which an appointment was booked, whatever became of it.
     booked: i64,
-    /// Share of calls with a linked appointment, 0 to 1.
+    /// Share of calls in which an appointment was booked, 0 to 1.
     conversion_rate: Option<f64>,
 }
 
@@ -138,7 +141,7 @@ operation! {
 #[utoipa::path(
     get, path = "/v1/analytics/breakdown", tag = "analytics",
     params(
-        ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
+        ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, campaign, call_type, service_type (of the appointment booked last; only calls with one), duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
         SumParams,
     ),
     responses(

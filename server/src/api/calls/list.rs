@@ -5,7 +5,6 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_store::compute::compute;
 use ledger_store::read::PageSize;
-use projections::appointments;
 use projections::calls::{After, StoredCall, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,6 +70,12 @@ operation! {
         ("phone" = Option<String>, Query, min_length = 1, description = "A message of the call states this number, in any form of it, with its extension if it has one; needs scope personal"),
         ("email" = Option<String>, Query, min_length = 1, description = "A message of the call states this e-mail address; needs scope personal"),
         ("contact_id" = Option<Uuid>, Query, description = "With this contact"),
+        ("has_appointment" = Option<bool>, Query, description = "An appointment was booked in the call, whatever became of it, or none was"),
+        ("tag" = Option<String>, Query, min_length = 1, description = "With this tag"),
+        ("disposition" = Option<String>, Query, min_length = 1, description = "Id of the disposition"),
+        ("campaign" = Option<String>, Query, min_length = 1, description = "Id of the campaign"),
+        ("attempt" = Option<i64>, Query, description = "Number of the attempt to reach the person, from 1"),
+        ("call_type" = Option<String>, Query, min_length = 1, description = "Type of the call"),
         ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -106,8 +111,6 @@ pub async fn handler(
     };
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
-    let call_ids: Vec<Uuid> = page.rows.iter().map(StoredCall::call_id).collect();
-    let booked = appointments::of_calls(&mut tx, &call_ids, None).await?;
     drop(tx);
     let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
     let room = if weight > SMALL {
@@ -133,7 +136,7 @@ pub async fn handler(
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
         let carrier = CarrierView::of(caller.tenant_id(), &row.call, row.carrier.as_ref());
         CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal), carrier)
-            .with_appointment(booked.get(&row.call_id))
+            .with_appointment(row.appointment.as_ref())
     };
     let write = || {
         let data = rows.iter().zip(&parties).map(view).collect();

@@ -6,8 +6,7 @@ use ledger_core::identity::phone_of_sip;
 use ledger_core::ids::TenantId;
 use ledger_core::money::Nanos;
 use ledger_core::personal::mask_phone;
-use projections::appointments::LinkedAppointment;
-use projections::calls::{direction_name, status_name};
+use projections::calls::{LinkedAppointment, direction_name, status_name};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -77,9 +76,9 @@ pub struct CallView {
     pub appointment_status: Option<&'static str>,
     /// Service of the linked appointment.
     pub appointment_service_type: Option<String>,
-    /// Tags of the call; always empty today.
+    /// Tags of the call, sorted.
     pub tags: Vec<String>,
-    /// Disposition set by the tenant; always null today.
+    /// Id of the disposition in the tenant's catalogue.
     pub disposition: Option<String>,
     /// Log position of the last event applied to the call.
     pub position: i64,
@@ -270,8 +269,8 @@ impl CallView {
             appointment_scheduled_at: None,
             appointment_status: None,
             appointment_service_type: None,
-            tags: Vec::new(),
-            disposition: None,
+            tags: call.tags().into_iter().map(str::to_owned).collect(),
+            disposition: call.disposition().map(str::to_owned),
             position: call.position.0,
         }
     }
@@ -284,7 +283,7 @@ impl CallView {
             has_appointment: true,
             appointment_id: Some(linked.appointment_id),
             appointment_scheduled_at: Some(linked.scheduled_at),
-            appointment_status: Some(linked.status),
+            appointment_status: Some(linked.status.as_str()),
             appointment_service_type: linked.service.clone(),
             ..self
         }
