@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use current::current;
-pub use list::{After, ContactFilter, ListedContact, find, list, members_of, parts_of};
+pub use list::{After, ContactFigures, ContactFilter, ListedContact, find, list, listed_by_id};
 pub use row::{Claim, Claims, Contact};
 pub use timeline::{TimelineAfter, TimelineEntry, TimelineKind, timeline};
 use write::ContactKey;

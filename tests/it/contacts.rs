@@ -53,8 +53,7 @@ impl People {
     }
 
     async fn change(&self, id: &str, body: &Value) -> Value {
-        let (status, answer) =
-            self.ask(Method::PATCH, &format!("/v1/contacts/{id}"), body).await;
+        let (status, answer) = self.ask(Method::PATCH, &format!("/v1/contacts/{id}"), body).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }

@@ -160,6 +160,29 @@ impl Vault {
         Ok(facts.collect())
     }
 
+    /// Returns a contact with the contacts that were merged into it.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub(crate) async fn members_of(
+        &self,
+        tenant_id: TenantId,
+        contact_id: SubjectId,
+    ) -> Result<Vec<SubjectId>, VaultError> {
+        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+        let parts = sqlx::query_scalar!(
+            "select contact_id from vault.contacts
+              where tenant_id = $1 and merged_into = $2
+              order by contact_id",
+            tenant_id.0,
+            contact_id.0,
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(database)?;
+        Ok(std::iter::once(contact_id).chain(parts.into_iter().map(SubjectId)).collect())
+    }
+
     /// Returns the handles that a contact has now, newest first.
     ///
     /// # Errors

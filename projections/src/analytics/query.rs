@@ -74,6 +74,7 @@ struct SumsRow {
     campaign: String,
     call_type: String,
     service_type: String,
+    contact: String,
     hour: String,
     weekday: String,
     currency: String,
@@ -121,6 +122,7 @@ impl SumsRow {
             Dimension::Campaign => &self.campaign,
             Dimension::CallType => &self.call_type,
             Dimension::ServiceType => &self.service_type,
+            Dimension::Contact => &self.contact,
             Dimension::Hour => &self.hour,
             Dimension::Weekday => &self.weekday,
         };
@@ -235,7 +237,7 @@ async fn select(
         with parts as (
           select s.bucket, s.east, r.starts_at as began_at, r.is_test, r.agent_id, r.direction,
                  r.outcome, r.ended_reason, r.tool, r.duration_class, '' as status, '' as success,
-                 '' as phone_number_id, '' as campaign, '' as call_type, '' as service_type, r.currency,
+                 '' as phone_number_id, '' as campaign, '' as call_type, '' as service_type, '' as contact, r.currency,
                  r.calls, r.timed_calls, r.duration_ms,
                  r.cost_nanos, r.transport_nanos, r.stt_nanos, r.llm_nanos, r.tts_nanos,
                  r.platform_nanos, r.other_nanos, r.evaluated, r.successes, r.booked, r.transfers,
@@ -273,6 +275,11 @@ async fn select(
                  t.tool, c.duration_class, coalesce(c.status, ''), coalesce(c.success::text, ''),
                  coalesce(c.phone_number_id, ''), coalesce(c.campaign, ''), coalesce(c.call_type, ''),
                  coalesce(c.appointment_service, ''),
+                 case when 'contact' = any ($4::text[])
+                      then coalesce((select p.merged_into from read.contacts p
+                                      where p.tenant_id = $1 and p.contact_id = c.contact_id),
+                                    c.contact_id)::text
+                 end,
                  case when c.cost_nanos is null then '' else coalesce(c.currency, '') end,
                  1, (c.duration_ms is not null)::int, coalesce(c.duration_ms, 0),
                  coalesce(c.cost_nanos, 0), c.transport_nanos, c.stt_nanos, c.llm_nanos,
@@ -358,6 +365,8 @@ async fn select(
                case when 'call_type' = any ($4::text[]) then call_type else '' end as "call_type!",
                case when 'service_type' = any ($4::text[]) then service_type else '' end
                  as "service_type!",
+               case when 'contact' = any ($4::text[]) then coalesce(contact, '') else '' end
+                 as "contact!",
                -- A million weeks keep what lies before 1970 positive.
                case when 'hour' = any ($4::text[])
                     then ((floor(extract(epoch from began_at))::bigint + east + 604800000000)
@@ -409,7 +418,7 @@ async fn select(
                  max(platform_nanos) filter (where currency <> '')]::bigint[]
                end as "extremes: Vec<Option<i64>>"
           from parts
-         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
          limit $26
         "#,
         tenant_id.0,

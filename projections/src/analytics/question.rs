@@ -118,6 +118,8 @@ pub enum Dimension {
     CallType,
     /// Service of the appointment that was booked last in the call.
     ServiceType,
+    /// The contact on the line: the survivor for one that was merged.
+    Contact,
     /// Hour of the start in the query's time zone: `0` to `23`.
     Hour,
     /// Day of the week of the start in the query's time zone: `1` (Monday) to `7`.
@@ -126,7 +128,7 @@ pub enum Dimension {
 
 impl Dimension {
     /// All dimensions, in the order of the variants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AgentId,
         Self::Direction,
         Self::Outcome,
@@ -140,6 +142,7 @@ impl Dimension {
         Self::Campaign,
         Self::CallType,
         Self::ServiceType,
+        Self::Contact,
         Self::Hour,
         Self::Weekday,
     ];
@@ -161,6 +164,7 @@ impl Dimension {
             Self::Campaign => "campaign",
             Self::CallType => "call_type",
             Self::ServiceType => "service_type",
+            Self::Contact => "contact",
             Self::Hour => "hour",
             Self::Weekday => "weekday",
         }

@@ -150,30 +150,66 @@ pub async fn find(
     Ok(complete(tx, rows).await?.pop())
 }
 
-/// Returns the ids of a contact and its parts; the id alone for an unknown contact.
+/// Returns contacts by id, each with its parts and without figures; the survivor for a merged one.
 ///
 /// # Errors
-/// The database did not answer.
-pub async fn members_of(tx: &mut TenantTx, contact_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+/// As [`list`].
+pub async fn listed_by_id(
+    tx: &mut TenantTx,
+    contact_ids: &[Uuid],
+) -> Result<Vec<(Uuid, ListedContact)>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let mut members = sqlx::query_scalar!(
-        r#"select contact_id as "contact_id!" from read.contacts
-            where tenant_id = $1 and merged_into = $2
-            order by contact_id"#,
+    let rows = sqlx::query!(
+        r#"
+        select k.contact_id as "asked!", c.tenant_id as "tenant_id!", c.contact_id as "contact_id!",
+               c.merged_into, c.first_seen_at as "first_seen_at!", c.segment, c.priority,
+               c.tags as "tags!", c.claims as "claims!", c.sections, c.position as "position!",
+               c.updated_at as "updated_at!"
+          from unnest($2::uuid[]) as k (contact_id)
+          join read.contacts n on n.tenant_id = $1 and n.contact_id = k.contact_id
+          join read.contacts c
+            on c.tenant_id = $1 and c.contact_id = coalesce(n.merged_into, n.contact_id)
+         order by k.contact_id
+        "#,
         tenant_id.0,
-        contact_id,
+        contact_ids,
     )
     .fetch_all(tx.conn())
     .await?;
-    members.insert(0, contact_id);
-    Ok(members)
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let stored = StoredContact {
+            tenant_id: row.tenant_id,
+            contact_id: row.contact_id,
+            merged_into: row.merged_into,
+            first_seen_at: row.first_seen_at,
+            segment: row.segment,
+            priority: row.priority,
+            tags: row.tags,
+            claims: row.claims,
+            sections: row.sections,
+            position: row.position,
+            updated_at: row.updated_at,
+        };
+        found.push((row.asked, stored.open()?));
+    }
+    let survivors: Vec<Uuid> = found.iter().map(|(_, contact)| contact.contact_id).collect();
+    let mut parts: HashMap<Uuid, Vec<Contact>> = HashMap::new();
+    for part in parts_of(tx, &survivors).await? {
+        parts.entry(part.merged_into.unwrap_or_default()).or_default().push(part);
+    }
+    let listed = found.into_iter().map(|(asked, contact)| {
+        let parts = parts.get(&contact.contact_id).cloned().unwrap_or_default();
+        (asked, ListedContact { contact, parts, figures: ContactFigures::default() })
+    });
+    Ok(listed.collect())
 }
 
 /// Returns the rows of the contacts that were merged into these, in the order of their ids.
 ///
 /// # Errors
 /// As [`list`].
-pub async fn parts_of(tx: &mut TenantTx, contact_ids: &[Uuid]) -> Result<Vec<Contact>, StoreError> {
+async fn parts_of(tx: &mut TenantTx, contact_ids: &[Uuid]) -> Result<Vec<Contact>, StoreError> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query_as!(
         StoredContact,

@@ -7,6 +7,7 @@ pub mod end_handles;
 mod input;
 pub mod list;
 pub mod merge;
+pub(super) mod names;
 mod opened;
 mod refused;
 pub mod show;

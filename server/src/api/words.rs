@@ -60,7 +60,7 @@ words! {
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.
     BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction" | "campaign"
-        | "call_type" | "service_type" | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
+        | "call_type" | "service_type" | "contact" | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
     /// Length of a bucket.
     SeriesInterval = "hour" | "day" | "week" | "month";
     /// Grouping dimension of a series.

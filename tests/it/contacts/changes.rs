@@ -29,10 +29,13 @@ fn a_description_is_answered_and_read_back_with_every_field() {
         assert_eq!(people.show(&id(&made)).await, expected);
 
         let changed = people
-            .change(&id(&made), &json!({
-                "name": "Anna Example-Sample", "email": null, "segment": null, "tags": ["vip"],
-                "custom_fields": { "visits": 4 },
-            }))
+            .change(
+                &id(&made),
+                &json!({
+                    "name": "Anna Example-Sample", "email": null, "segment": null, "tags": ["vip"],
+                    "custom_fields": { "visits": 4 },
+                }),
+            )
             .await;
         assert_eq!(changed["name"], "Anna Example-Sample");
         assert_eq!((&changed["email"], &changed["segment"]), (&Value::Null, &Value::Null));
@@ -75,8 +78,7 @@ fn a_repeated_description_with_a_key_makes_one_contact() {
                 .bearer_auth(&people.key)
                 .header("idempotency-key", "one")
                 .body(body.to_string());
-            let (status, answer) =
-                status_and_json(request.send().await.expect("an answer")).await;
+            let (status, answer) = status_and_json(request.send().await.expect("an answer")).await;
             assert_eq!(status, 201, "{answer}");
             ids.push(id(&answer));
         }
@@ -157,7 +159,8 @@ fn a_key_without_scope_personal_sees_no_person() {
             }
             assert!(text.contains("•••23") && text.contains("vip"), "{text}");
         }
-        for query in ["phone=%2B15550100123", "email=anna@example.com", "name=Anna", "external_id=crm-77"]
+        for query in
+            ["phone=%2B15550100123", "email=anna@example.com", "name=Anna", "external_id=crm-77"]
         {
             let path = format!("/v1/contacts?{query}");
             let (status, refused) = people.tenant.get_with(&people.tenant.read_key, &path).await;

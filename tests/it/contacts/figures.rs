@@ -30,10 +30,8 @@ fn sums_are_exact_after_repeated_late_and_reattributed_messages() {
         people.tenant.settle().await;
         assert_eq!(shown(&people, &anna).await, (1, 60_000, 70_000_000));
         // A call that is Anna's by its first message, and Ben's by its report.
-        let first = messages::from(
-            messages::status("c-3", "in-progress"),
-            &person("Anna Example", PHONE),
-        );
+        let first =
+            messages::from(messages::status("c-3", "in-progress"), &person("Anna Example", PHONE));
         people.tenant.post_ok(first.to_string()).await;
         people.tenant.settle().await;
         assert_eq!(people.contact_of("c-3").await, anna);
@@ -69,7 +67,9 @@ fn a_breakdown_by_contact_counts_the_calls_of_parts_with_their_survivor() {
             .as_array()
             .expect("a list")
             .iter()
-            .map(|group| (group["key"].clone(), group["calls"].clone(), group["cost_nanos"].clone()))
+            .map(|group| {
+                (group["key"].clone(), group["calls"].clone(), group["cost_nanos"].clone())
+            })
             .collect();
         assert_eq!(
             groups,

@@ -26,7 +26,11 @@ fn one_of_several_names_on_a_number_is_merged_and_the_others_stay() {
         let left = people.found("phone=%2B15550100123").await;
         assert_eq!(left.len(), 2);
         assert!(!left.contains(&ben), "{left:?}");
-        assert_eq!(people.found("name=ben").await, [anna.clone()], "a part is found as its survivor");
+        assert_eq!(
+            people.found("name=ben").await,
+            [anna.clone()],
+            "a part is found as its survivor"
+        );
 
         // Later calls go to the survivor, and earlier ones are found with it.
         assert_eq!(people.call("c-4", &person("Ben Example", PHONE)).await, anna);
@@ -93,8 +97,7 @@ pub(super) async fn fence(contact: &str) {
 
 /// The merges of a chain and a branch, and all orders of them.
 const MERGES: [(usize, usize); 3] = [(0, 1), (1, 2), (3, 2)];
-const ORDERS: [[usize; 3]; 6] =
-    [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 #[test]
 fn the_same_merges_in_any_order_end_alike() {

@@ -40,7 +40,9 @@ async fn history(people: &People) -> Vec<String> {
     let mut ids = Vec::new();
     for nth in 0..6 {
         let name = format!("Person {}", ["Aa", "Bb", "Cc", "Dd", "Ee", "Ff"][nth % 4]);
-        people.report(&format!("c-{nth}"), &person(&name, &format!("+1555010015{}", nth % 2))).await;
+        people
+            .report(&format!("c-{nth}"), &person(&name, &format!("+1555010015{}", nth % 2)))
+            .await;
     }
     people.tenant.settle().await;
     for nth in 0..6 {

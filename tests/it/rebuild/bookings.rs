@@ -162,11 +162,10 @@ fn any_history(seed: u64) {
         projected(&engine, &tenants).await;
         let version = active(&engine.store, "calls").await;
         assert_right(&mut conn, version, &tenants).await;
-        let booked: i64 =
-            sqlx::query_scalar("select count(*) from calls_v2.calls where is_booked")
-                .fetch_one(&mut conn)
-                .await
-                .expect("a count");
+        let booked: i64 = sqlx::query_scalar("select count(*) from calls_v2.calls where is_booked")
+            .fetch_one(&mut conn)
+            .await
+            .expect("a count");
         assert!(booked > 0, "some calls have appointments");
         assert_rebuilds_to_the_same(&engine.store).await;
 

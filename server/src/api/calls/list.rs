@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
 use super::view::{CallView, CarrierView, Customer};
+use crate::api::contacts::names::add_names;
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::Scope;
@@ -125,8 +126,12 @@ pub async fn handler(
     let next_cursor = next_cursor(&rows, page.has_more, cursor_of);
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
-    let parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
+    let mut parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
     let is_personal = caller.has(Scope::Personal);
+    if is_personal {
+        let contacts = rows.iter().map(|row| row.call.contact_id().map(|contact| contact.0));
+        add_names(&app, caller.tenant_id(), contacts.zip(&mut parties)).await?;
+    }
     if is_personal && !rows.is_empty() {
         let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();
         subjects.sort_unstable();

@@ -23,6 +23,7 @@ use super::view::{
     AnalysisView, CallDetail, CallView, CarrierView, Customer, MessageView, RecordingView,
     ToolCallView,
 };
+use crate::api::contacts::names::add_names;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
@@ -98,7 +99,11 @@ pub async fn handler(
         events.iter_mut().for_each(remove_raw_body);
     }
     let sealed = [(&call, party.as_deref())];
-    let parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
+    let mut parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
+    if is_personal && as_of.is_none() {
+        let contact = call.contact_id().map(|contact| contact.0);
+        add_names(&app, tenant_id, std::iter::once((contact, &mut parties))).await?;
+    }
     if is_personal {
         let mut subjects: Vec<_> = events.iter().filter_map(read::StoredEvent::subject).collect();
         subjects.extend(&parties.subjects);
