@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod annotation;
 pub mod booking;
 pub mod call;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod event;
 pub mod identity;
 pub mod ids;
 pub mod json;
+pub mod lead_score;
 pub mod leaf;
 pub mod money;
 pub mod outcome;

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::contact::CustomFields;
-use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
+use crate::personal::{Annotation, AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
 
 /// The sections that an event may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,19 +27,22 @@ pub enum SectionName {
     Details,
     /// Names of resources.
     Names,
+    /// A text or a document that was added to a call.
+    Annotation,
     /// Custom fields of a contact.
     CustomFields,
 }
 
 impl SectionName {
     /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Party,
         Self::ToolIo,
         Self::Conversation,
         Self::Raw,
         Self::Details,
         Self::Names,
+        Self::Annotation,
         Self::CustomFields,
     ];
 
@@ -53,6 +56,7 @@ impl SectionName {
             Self::Raw => "raw",
             Self::Details => "details",
             Self::Names => "names",
+            Self::Annotation => "annotation",
             Self::CustomFields => "custom_fields",
         }
     }
@@ -66,7 +70,7 @@ impl SectionName {
     /// Whether sections of this name are large and stored in the log's `bulk` column.
     #[must_use]
     pub const fn is_bulk(self) -> bool {
-        matches!(self, Self::Conversation | Self::Raw)
+        matches!(self, Self::Conversation | Self::Raw | Self::Annotation)
     }
 }
 
@@ -108,6 +112,8 @@ pub struct Sections {
     pub details: Option<AppointmentDetails>,
     /// Names of resources.
     pub names: Option<ResourceNames>,
+    /// A text or a document that was added to a call.
+    pub annotation: Option<Annotation>,
     /// Custom fields of a contact.
     pub custom_fields: Option<CustomFields>,
 }
@@ -128,6 +134,7 @@ impl Sections {
             && self.raw.is_none()
             && self.details.is_none()
             && self.names.is_none()
+            && self.annotation.is_none()
             && self.custom_fields.is_none()
     }
 
@@ -147,6 +154,7 @@ impl Sections {
             SectionName::Raw => self.raw.as_deref().map(Cow::Borrowed),
             SectionName::Details => self.details.as_ref().map(json),
             SectionName::Names => self.names.as_ref().map(json),
+            SectionName::Annotation => self.annotation.as_ref().map(json),
             SectionName::CustomFields => self.custom_fields.as_ref().map(json),
         }
     }

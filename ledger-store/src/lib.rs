@@ -12,6 +12,7 @@ pub mod append;
 pub mod appender;
 pub mod bookings;
 mod caches;
+pub mod call_settings;
 pub mod command_answers;
 pub mod compute;
 pub mod contacts;

@@ -201,10 +201,10 @@ impl Call {
         self.last_recorded
     }
 
-    /// Returns true if the platform's customer marked the call as a test.
+    /// Returns whether a tool was called.
     #[must_use]
-    pub fn is_test(&self) -> bool {
-        self.is_test
+    pub fn has_tools(&self) -> bool {
+        !self.tools.is_empty()
     }
 
     /// Returns the names of the called tools, sorted.

@@ -69,6 +69,20 @@ words! {
     ComparedWith = "previous";
     /// Speaker of a turn.
     Speaker = "assistant" | "user";
+    /// Kind of a note.
+    NoteKindName = "general" | "during_call" | "after_call" | "follow_up";
+    /// Readers that a note is meant for.
+    NoteVisibility = "internal" | "shared";
+    /// Reason of an escalation.
+    EscalationReasonName = "requested_by_caller" | "complaint" | "emergency" | "billing"
+        | "technical_problem" | "not_understood" | "disposition" | "other";
+    /// Origin of an escalation.
+    EscalationSourceName = "tool" | "api" | "disposition";
+    /// Rule of the lead score.
+    LeadRuleName = "answered" | "long_call" | "booked" | "tool_used" | "success" | "transferred"
+        | "scored_high" | "scored_low" | "disposition";
+    /// The origin of a value that is no recorded fact.
+    DerivedLabel = "derived";
     /// Channels of a recording.
     RecordingKind = "mono" | "stereo" | "assistant" | "customer" | "video";
     /// Kind of an agent.
@@ -78,7 +92,8 @@ words! {
     /// State of a tenant.
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
-    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings";
+    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings"
+        | "dispositions" | "annotations" | "lead_score";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.

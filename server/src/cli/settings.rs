@@ -27,7 +27,8 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// annotations or lead_score
     name: String,
     /// Slug or id of the tenant
     #[arg(long)]
@@ -36,7 +37,8 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// annotations or lead_score
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it
     #[arg(value_name = "JSON")]
@@ -72,6 +74,10 @@ async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<Setting> {
                 let values = store.booking_settings_in_full(tenant_id).await?;
                 values.setting(name).context("it is a setting of bookings")
             }
+            SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {
+                let settings = store.call_settings(tenant_id).await?;
+                settings.setting(name).context("it is a setting of calls")
+            }
         }
     })
     .await
@@ -98,6 +104,9 @@ async fn set(config: &Config, args: &SetArgs) -> anyhow::Result<Setting> {
             }
             Setting::Booking(setting) => {
                 store.set_booking_setting(&by, tenant_id, setting).await.context(unchanged)?;
+            }
+            Setting::Call(setting) => {
+                store.set_call_setting(&by, tenant_id, &setting).await.context(unchanged)?;
             }
         }
         Ok(setting)

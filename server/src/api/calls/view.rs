@@ -78,8 +78,20 @@ pub struct CallView {
     pub appointment_service_type: Option<String>,
     /// Tags of the call, sorted.
     pub tags: Vec<String>,
-    /// Id of the disposition in the tenant's catalogue.
+    /// Disposition of the call: an id of the setting `dispositions`.
     pub disposition: Option<String>,
+    /// Score that a person gave, from 1 to 5.
+    #[schema(minimum = 1, maximum = 5)]
+    pub score: Option<u8>,
+    /// True if the call was ever escalated.
+    pub escalated: bool,
+    /// Campaign that the call is a part of.
+    pub campaign: Option<String>,
+    /// Number of the attempt to reach the person, from 1.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub attempt: Option<u32>,
+    /// Type of the call in the tenant's words.
+    pub call_type: Option<String>,
     /// Log position of the last event applied to the call.
     pub position: i64,
 }
@@ -271,6 +283,11 @@ impl CallView {
             appointment_service_type: None,
             tags: call.tags().into_iter().map(str::to_owned).collect(),
             disposition: call.disposition().map(str::to_owned),
+            score: call.score(),
+            escalated: call.escalated(),
+            campaign: call.campaign().map(str::to_owned),
+            attempt: call.attempt(),
+            call_type: call.call_type().map(str::to_owned),
             position: call.position.0,
         }
     }

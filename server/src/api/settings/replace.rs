@@ -76,12 +76,18 @@ pub async fn handler(
             let set = store.set_booking_setting(&caller.actor(), tenant_id, setting).await;
             set.map_err(not_set)?
         }
+        Setting::Call(setting) => {
+            // The installation's key is no tenant's.
+            store.booking_settings(tenant_id).await?.ok_or_else(not_found)?;
+            let set = store.set_call_setting(&caller.actor(), tenant_id, &setting).await;
+            set.map_err(not_set)?
+        }
     };
     tracing::info!(name = name.as_str(), "setting.replaced");
     Ok(with_write_position(answer, position))
 }
 
-/// The answer for a setting of bookings that was not recorded.
+/// The answer for a setting that was not recorded.
 fn not_set(error: ExecuteError<Never>) -> ApiError {
     match error {
         ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {

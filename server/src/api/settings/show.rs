@@ -55,6 +55,10 @@ pub async fn handler(
             let values = app.store.booking_settings_in_full(caller.tenant_id()).await?;
             values.setting(name).ok_or_else(not_found)?
         }
+        SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {
+            let settings = app.store.call_settings(caller.tenant_id()).await?;
+            settings.setting(name).ok_or_else(not_found)?
+        }
     };
     Ok(Json(setting.to_json()))
 }
