@@ -173,23 +173,29 @@ create function vault.add_persons(
   set search_path = pg_catalog, pg_temp
 as $body$
 declare
-  v_added bigint;
-  v_ended bigint := 0;
+  v_added   bigint;
+  v_ended   bigint := 0;
+  v_tenant  int[]   := p_holding_tenant;
+  v_handle  uuid[]  := p_held_handle;
+  v_holder  uuid[]  := p_holder;
+  v_name    bytea[] := p_held_name;
 begin
-  -- A handle that a user has ended stays ended; its row is there already.
+  -- A handle that a user has ended stays ended, whatever a message states.
   if cardinality(p_held_handle) > 0 then
-    select count(*) into v_ended
+    select coalesce(array_agg(n.tenant), '{}'), coalesce(array_agg(n.handle_id), '{}'),
+           coalesce(array_agg(n.contact_id), '{}'), coalesce(array_agg(n.name_index), '{}')
+      into v_tenant, v_handle, v_holder, v_name
       from unnest(p_holding_tenant, p_held_handle, p_holder, p_held_name)
         as n (tenant, handle_id, contact_id, name_index)
-      join vault.contact_handles x
-        on x.tenant_id = p_tenants[n.tenant] and x.handle_id = n.handle_id
-       and x.contact_id = n.contact_id and x.name_index = n.name_index
-     where x.until is not null;
+     where not exists (select from vault.contact_handles x
+                        where x.tenant_id = p_tenants[n.tenant] and x.contact_id = n.contact_id
+                          and x.handle_id = n.handle_id and x.until is not null);
+    v_ended := cardinality(p_held_handle) - cardinality(v_handle);
   end if;
   v_added := vault.add_subjects(
     p_tenants, p_epochs, p_now, p_handle_tenant, p_handle_id, p_kind, p_blind_index, p_contact_tenant,
-    p_contact_id, p_contact_name, p_duplicate_of, p_holding_tenant, p_held_handle, p_holder,
-    p_held_name, p_named_tenant, p_named_contact, p_first_name, p_call_tenant, p_call_index,
+    p_contact_id, p_contact_name, p_duplicate_of, v_tenant, v_handle, v_holder,
+    v_name, p_named_tenant, p_named_contact, p_first_name, p_call_tenant, p_call_index,
     p_call_subject, p_key_tenant, p_key_subject, p_wrapped, p_fingerprint);
   if cardinality(p_word) > 0 then
     insert into vault.contact_names (tenant_id, token, contact_id)

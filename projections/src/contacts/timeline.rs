@@ -1,4 +1,5 @@
-//! The timeline of a contact: its calls, its bookings and its own changes, newest first.
+//! The timeline of a contact: its calls with their notes, its bookings and its own changes, newest
+//! first.
 
 use chrono::{DateTime, Utc};
 use ledger_store::{StoreError, TenantTx};
@@ -13,11 +14,13 @@ pub enum TimelineKind {
     Appointment,
     /// A change of the contact.
     Change,
+    /// A note on a call that was not removed, at the time at which it was added.
+    Note,
 }
 
 impl TimelineKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Call, Self::Appointment, Self::Change];
+    pub const ALL: [Self; 4] = [Self::Call, Self::Appointment, Self::Change, Self::Note];
 
     /// Returns the word in queries and answers.
     #[must_use]
@@ -26,6 +29,7 @@ impl TimelineKind {
             Self::Call => "call",
             Self::Appointment => "appointment",
             Self::Change => "change",
+            Self::Note => "note",
         }
     }
 }
@@ -37,7 +41,7 @@ pub struct TimelineEntry {
     pub kind: TimelineKind,
     /// Time of the entry: start of the call, time of the booking or change.
     pub at: DateTime<Utc>,
-    /// Id of the call or appointment; of the event for a change.
+    /// Id of the call or appointment; of the event for a change or a note.
     pub id: Uuid,
     /// The contact of the entry: the one asked for, or a part of it.
     pub contact_id: Uuid,
@@ -53,7 +57,7 @@ pub struct TimelineEntry {
     pub scheduled_at: Option<DateTime<Utc>>,
     /// Service of the appointment.
     pub service: Option<String>,
-    /// The call in which the appointment was booked.
+    /// The call in which the appointment was booked, or of the note.
     pub call_id: Option<Uuid>,
 }
 
@@ -102,6 +106,20 @@ pub async fn timeline(
              from ledger.events e
             where e.tenant_id = $1 and e.stream_id = any ($2) and e.stream_kind = 'contact'
               and ($3::timestamptz is null or (e.occurred_at, e.event_id) < ($3, $4::uuid))
+            order by e.occurred_at desc, e.event_id desc limit $5)
+          union all
+          (select 'note', e.occurred_at, e.event_id, c.subject_id, null,
+                  null, null, null, null, null, c.call_id
+             from read.calls c
+             join ledger.events e
+               on e.tenant_id = $1 and e.stream_id = c.call_id
+              and e.event_type = 'call.note_added'
+            where c.tenant_id = $1 and c.subject_id = any ($2) and c.contact_id is not null
+              and ($3::timestamptz is null or (e.occurred_at, e.event_id) < ($3, $4::uuid))
+              and not exists (select from ledger.events r
+                               where r.tenant_id = $1 and r.stream_id = e.stream_id
+                                 and r.event_type = 'call.note_removed'
+                                 and r.facts ->> 'note_id' = e.facts ->> 'note_id')
             order by e.occurred_at desc, e.event_id desc limit $5)
         ) t
         order by "at!" desc, "id!" desc

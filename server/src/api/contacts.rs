@@ -13,4 +13,4 @@ mod refused;
 pub mod show;
 pub mod timeline;
 pub mod update;
-mod view;
+pub mod view;

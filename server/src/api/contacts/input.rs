@@ -20,7 +20,7 @@ use crate::problem::ApiError;
 
 /// Custom fields of a request. An absent field is the default.
 #[derive(Debug, Default)]
-pub enum CustomChange {
+pub(super) enum CustomChange {
     /// The field is absent: the custom fields stay.
     #[default]
     Keep,

@@ -1,4 +1,4 @@
-//! `GET /v1/contacts/{contact_id}/timeline`: calls, bookings and changes of a contact, newest first.
+//! `GET /v1/contacts/{contact_id}/timeline`: calls, bookings, notes and changes of a contact, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -39,11 +39,11 @@ pub struct TimelineView {
     at: DateTime<Utc>,
     /// The contact of the entry: this one, or one that was merged into it.
     contact_id: Uuid,
-    /// The call, or the call in which the appointment was booked.
+    /// The call, the call in which the appointment was booked, or the call of the note.
     call_id: Option<Uuid>,
     /// The appointment.
     appointment_id: Option<Uuid>,
-    /// Id of the event of the change.
+    /// Id of the event of the change or the note.
     event_id: Option<Uuid>,
     /// Type of the event of the change.
     event_type: Option<String>,
@@ -63,7 +63,7 @@ pub struct TimelineView {
 
 impl TimelineView {
     fn of(entry: TimelineEntry) -> Self {
-        use projections::contacts::TimelineKind::{Appointment, Call, Change};
+        use projections::contacts::TimelineKind::{Appointment, Call, Change, Note};
         let id = |kind| (entry.kind == kind).then_some(entry.id);
         let is_change = entry.kind == Change;
         let (event_type, status) =
@@ -74,7 +74,7 @@ impl TimelineView {
             contact_id: entry.contact_id,
             call_id: id(Call).or(entry.call_id),
             appointment_id: id(Appointment),
-            event_id: id(Change),
+            event_id: id(Change).or(id(Note)),
             event_type,
             status,
             direction: entry.direction,
@@ -102,7 +102,7 @@ operation! {
     }
 }
 
-/// Lists the calls, the bookings and the changes of a contact and of the contacts that were merged into it, newest
+/// Lists the calls with their notes, the bookings and the changes of a contact and of the contacts that were merged into it, newest
 /// first.
 ///
 /// # Errors
