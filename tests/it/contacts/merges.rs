@@ -71,6 +71,32 @@ fn a_merge_into_itself_in_a_circle_or_elsewhere_is_refused_and_a_repetition_chan
 }
 
 #[test]
+fn a_call_without_a_name_is_of_the_survivor_if_all_contacts_of_its_number_are_one() {
+    run(async {
+        let people = People::shared().await;
+        let anna = people.call("c-1", &person("Anna Example", PHONE)).await;
+        let ben = people.call("c-2", &person("Ben Example", PHONE)).await;
+        let nameless = json!({ "number": PHONE });
+        people.report("c-3", &nameless).await;
+        people.tenant.settle().await;
+        let page = people.get("/v1/calls?provider_call_id=c-3").await;
+        assert_eq!(page["data"][0]["customer"]["contact_id"], Value::Null, "it may be either");
+        people.merge(&anna, &ben).await;
+        assert_eq!(people.call("c-4", &nameless).await, ben);
+        let page = people.get("/v1/calls?provider_call_id=c-4").await;
+        let name = &page["data"][0]["customer"]["name"];
+        assert_eq!(name, "Ben Example", "the name that the contact has: {page}");
+        let shown = people.change(&ben, &json!({ "name": "Ben Sample" })).await;
+        people.tenant.settle().await;
+        let page = people.get("/v1/calls?provider_call_id=c-4").await;
+        assert_eq!(page["data"][0]["customer"]["name"], shown["name"]);
+        let call_id = page["data"][0]["call_id"].as_str().expect("an id");
+        let detail = people.get(&format!("/v1/calls/{call_id}")).await;
+        assert_eq!(detail["customer"]["name"], "Ben Sample");
+    });
+}
+
+#[test]
 fn an_erased_person_is_not_merged() {
     run(async {
         let people = People::shared().await;

@@ -100,7 +100,8 @@ impl Known {
         handle: &HandleKey,
         name: Option<NameIndex>,
     ) -> HandleContacts {
-        let rank = |contact: &Contact| (contact.name == name, contact.name.is_some());
+        let is_named = |contact: &Contact| contact.name.is_some() && contact.name == name;
+        let rank = |contact: &Contact| (is_named(contact), contact.name.is_some());
         let contacts = self.handles.get(handle).map(|known| known.contacts.as_slice());
         let mut found: Vec<Contact> = Vec::new();
         for contact_id in contacts.unwrap_or_default() {
