@@ -236,6 +236,7 @@ pub(super) async fn assert_sums(
     assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
     assert_handles(conn, version, tenant_id, &kept).await;
     assert_bookings(conn, version, tenant_id).await;
+    assert_contacts(conn, version, tenant_id).await;
     let used = calls.iter().flat_map(|one| {
         let whose = (one.started_at, one.person_id, one.is_test);
         one.tools.iter().map(move |(tool, times)| ((one.call_id, tool.clone()), (*times, whose)))
@@ -282,6 +283,31 @@ async fn assert_bookings(conn: &mut PgConnection, version: i32, tenant_id: Tenan
                 is distinct from
                 (b.bookings > 0, b.attended, b.last, b.last_status, b.last_start, b.last_service,
                  r.currencies, r.cents, r.priced)"
+    )))
+    .bind(tenant_id.0)
+    .fetch_all(conn)
+    .await
+    .expect("an answer");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Asserts that the sums by contact and currency are those over the calls that are no test calls.
+async fn assert_contacts(conn: &mut PgConnection, version: i32, tenant_id: TenantId) {
+    let wrong: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "with summed as (
+           select contact_id, case when cost_nanos is null then '' else coalesce(currency, '') end as currency,
+                  count(*) as calls, sum(coalesce(duration_ms, 0)) as duration_ms,
+                  sum(coalesce(cost_nanos, 0)) as cost_nanos
+             from calls_v{version}.calls
+            where tenant_id = $1 and contact_id is not null and not is_test
+            group by 1, 2
+         ), kept as (
+           select contact_id, currency, calls, duration_ms, cost_nanos
+             from calls_v{version}.contact_calls where tenant_id = $1)
+         select format('%s', w) from (
+           (select 'missing', s.* from (select * from summed except select * from kept) s)
+           union all
+           (select 'too much', k.* from (select * from kept except select * from summed) k)) w"
     )))
     .bind(tenant_id.0)
     .fetch_all(conn)
