@@ -8,6 +8,7 @@
 //! (`docs/decisions/0005-folding-calls.md`).
 
 mod accessors;
+mod annotations;
 mod bounds;
 mod caller;
 mod person;
@@ -21,6 +22,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use annotations::{Context, Escalation, Note, Tag};
 pub use caller::CallerIdentity;
 pub use person::{PartyReference, ReportedPerson};
 pub use reported::{Authority, Precedence, Reported};
@@ -28,6 +30,8 @@ pub use tools::{IoRef, ToolCall, ToolCalls};
 
 pub use crate::outcome::Outcome;
 
+use self::annotations::Annotations;
+use crate::annotation::words::{Campaign, Word};
 use crate::envelope::Recorded;
 use crate::event::{CallEnded, CallEvent, CallFacts, CarrierCall, Direction, Status, ToolFact};
 use crate::ids::{EventId, Position, SubjectId};
@@ -79,12 +83,20 @@ pub struct Call {
     user_interruptions: Option<Reported<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assistant_interruptions: Option<Reported<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<Reported<Campaign>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<Reported<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_type: Option<Reported<Word>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_test: bool,
     #[serde(rename = "transfer_told", skip_serializing_if = "std::ops::Not::not")]
     is_transfer_reported: bool,
     #[serde(rename = "answer_told", skip_serializing_if = "std::ops::Not::not")]
     is_answer_reported: bool,
+    #[serde(rename = "offered", skip_serializing_if = "std::ops::Not::not")]
+    is_offered: bool,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tools: BTreeSet<String>,
     #[serde(skip_serializing_if = "ToolCalls::is_empty")]
@@ -101,6 +113,8 @@ pub struct Call {
     turns: BTreeSet<TurnRef>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     recordings: BTreeSet<TurnRef>,
+    #[serde(skip_serializing_if = "Annotations::is_empty")]
+    annotations: Annotations,
     /// Position of the last folded event.
     pub position: Position,
 }
@@ -137,6 +151,10 @@ impl Call {
     /// Folds one event of this call's stream. `sealed` describes the sections sealed with the event.
     pub fn evolve(&mut self, recorded: &Recorded<&CallEvent>, sealed: SealedSections) {
         let facts = recorded.event.call();
+        self.apply_envelope(facts, recorded);
+        if self.annotations.apply(recorded) {
+            return;
+        }
         let authority = match recorded.event {
             CallEvent::Ended(ended) if ended.report => Authority::Report,
             _ => Authority::Status,
@@ -145,34 +163,41 @@ impl Call {
         self.apply_call_facts(facts, precedence, recorded);
         self.apply_person(facts, precedence, recorded, sealed);
         self.apply_event(precedence, recorded);
+    }
+
+    /// Applies what every event has, also one that is not a message of the provider.
+    fn apply_envelope(&mut self, facts: &CallFacts, recorded: &Recorded<&CallEvent>) {
+        if self.provider.is_empty() {
+            self.provider.clone_from(&facts.provider);
+            self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
+        }
+        let recorded_at = recorded.recorded_at;
+        self.first_recorded =
+            Some(self.first_recorded.map_or(recorded_at, |first| first.min(recorded_at)));
+        self.last_recorded = self.last_recorded.max(Some(recorded_at));
         self.position = self.position.max(recorded.position);
     }
 
-    /// Applies the facts common to all call events.
+    /// Applies the facts common to all messages.
     fn apply_call_facts(
         &mut self,
         facts: &CallFacts,
         precedence: Precedence,
         recorded: &Recorded<&CallEvent>,
     ) {
-        if self.provider.is_empty() {
-            self.provider.clone_from(&facts.provider);
-            self.provider_call_id = facts.provider_call_id.clone().unwrap_or_default();
-        }
         Reported::merge(&mut self.direction, facts.direction, precedence);
         Reported::merge(&mut self.agent_id, facts.agent_id.clone(), precedence);
         Reported::merge(&mut self.phone_number_id, facts.phone_number_id.clone(), precedence);
         Reported::merge(&mut self.carrier, facts.carrier.clone(), precedence);
+        Reported::merge(&mut self.campaign, facts.campaign.clone(), precedence);
+        Reported::merge(&mut self.attempt, facts.attempt, precedence);
+        Reported::merge(&mut self.call_type, facts.call_type.clone(), precedence);
         self.snapshot_status = self.snapshot_status.max(facts.snapshot_status);
         self.is_test |= facts.is_test;
         self.lower_earliest(facts.created_at);
         if !facts.untimed {
             self.lower_earliest(Some(recorded.occurred_at));
         }
-        let recorded_at = recorded.recorded_at;
-        self.first_recorded =
-            Some(self.first_recorded.map_or(recorded_at, |first| first.min(recorded_at)));
-        self.last_recorded = self.last_recorded.max(Some(recorded_at));
     }
 
     fn apply_event(&mut self, precedence: Precedence, recorded: &Recorded<&CallEvent>) {
@@ -184,6 +209,7 @@ impl Call {
             CallEvent::StatusChanged(changed) => self.advance_status(changed.status),
             CallEvent::ToolCalled(called) => {
                 self.advance_status(Some(Status::InProgress));
+                self.is_offered |= called.offered;
                 self.add_tool_names([&called.tool]);
                 self.tool_calls.apply_live(&called.tool, precedence, recorded);
             }
@@ -208,7 +234,19 @@ impl Call {
                     bounds::insert(&mut self.turns, turn, bounds::MAX_TURNS);
                 }
             }
-            CallEvent::RecordingAvailable(_) => {}
+            // A recording without a link; the others are applied by `Annotations::apply`.
+            CallEvent::RecordingAvailable(_)
+            | CallEvent::NoteAdded(_)
+            | CallEvent::NoteEdited(_)
+            | CallEvent::NoteRemoved(_)
+            | CallEvent::Tagged(_)
+            | CallEvent::Untagged(_)
+            | CallEvent::Dispositioned(_)
+            | CallEvent::Scored(_)
+            | CallEvent::TestMarked(_)
+            | CallEvent::Escalated(_)
+            | CallEvent::ContextSet(_)
+            | CallEvent::CampaignSet(_) => {}
         }
     }
 

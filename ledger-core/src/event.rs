@@ -64,6 +64,7 @@ macro_rules! events {
 mod access;
 mod appointment;
 mod call;
+mod contact;
 mod projection;
 mod quarantine;
 mod schedule;
@@ -73,6 +74,7 @@ pub mod upcast;
 pub use access::*;
 pub use appointment::*;
 pub use call::*;
+pub use contact::*;
 pub use projection::*;
 pub use quarantine::*;
 pub use schedule::*;
@@ -161,6 +163,8 @@ streams! {
     Appointment(AppointmentEvent);
     /// A change of what occupies one resource on one UTC day.
     Schedule(ScheduleEvent);
+    /// A change of a contact.
+    Contact(ContactEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

@@ -75,6 +75,10 @@ uuid_id! {
     AppointmentId
 }
 uuid_id! {
+    /// A note on a call.
+    NoteId
+}
+uuid_id! {
     /// A slot that is held for a short time.
     HoldId
 }
@@ -148,6 +152,12 @@ impl TenantId {
     #[must_use]
     pub fn settings_stream(self) -> StreamId {
         StreamId(self.derive(&[b"settings"]))
+    }
+
+    /// Returns the stream of the tenant's settings for what is added to calls.
+    #[must_use]
+    pub fn call_settings_stream(self) -> StreamId {
+        StreamId(self.derive(&[b"settings", b"calls"]))
     }
 }
 

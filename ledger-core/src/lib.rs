@@ -7,15 +7,18 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod annotation;
 pub mod booking;
 pub mod call;
 pub mod clock;
+pub mod contact;
 pub mod dates;
 pub mod envelope;
 pub mod event;
 pub mod identity;
 pub mod ids;
 pub mod json;
+pub mod lead_score;
 pub mod leaf;
 pub mod money;
 pub mod outcome;

@@ -184,6 +184,18 @@ pub struct AppointmentDetails {
     pub other: BTreeMap<String, Value>,
 }
 
+/// Section `annotation`: what a person or a tool added to a call.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Annotation {
+    /// Text of a note, or the reason of an escalation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Fields of the context that are not in the clear.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
+}
+
 /// Section `names` of the setting of resources: their names by id. A resource may be a person.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -206,6 +218,7 @@ hide_debug!(
     Recording,
     ToolIo,
     AppointmentDetails,
+    Annotation,
     ResourceNames
 );
 

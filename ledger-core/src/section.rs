@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
+use crate::contact::CustomFields;
+use crate::personal::{Annotation, AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
 
 /// Declares the sections: variant of [`SectionName`], stored name, column of the log, field of
 /// [`Sections`], and the method that makes its plaintext.
@@ -75,6 +76,10 @@ sections! {
     Details = "details" in Sections, details: Option<AppointmentDetails>, json;
     /// Names of resources.
     Names = "names" in Sections, names: Option<ResourceNames>, json;
+    /// A text or a document that was added to a call.
+    Annotation = "annotation" in Bulk, annotation: Option<Annotation>, json;
+    /// Custom fields of a contact.
+    CustomFields = "custom_fields" in Sections, custom_fields: Option<CustomFields>, json;
 }
 
 /// Columns of the log with sections.

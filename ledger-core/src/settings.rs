@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use self::invalid::InvalidSetting;
+use crate::annotation::settings::{AnnotationLists, CallSettings, Dispositions};
 use crate::booking::settings::hours::Hours;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
+use crate::lead_score::LeadRules;
 use crate::tenant::{Limit, PlanLimits};
 
 /// Name of a setting.
@@ -30,12 +32,26 @@ pub enum SettingName {
     Services,
     /// Notice, limits and lengths of all bookings.
     Bookings,
+    /// The catalogue of dispositions of calls.
+    Dispositions,
+    /// Clear fields of the context of a call, and categories of tags.
+    Annotations,
+    /// Points of the lead score.
+    LeadScore,
 }
 
 impl SettingName {
     /// All names, in the order of the documentation.
-    pub const ALL: &'static [Self] =
-        &[Self::Plan, Self::Hours, Self::Resources, Self::Services, Self::Bookings];
+    pub const ALL: &'static [Self] = &[
+        Self::Plan,
+        Self::Hours,
+        Self::Resources,
+        Self::Services,
+        Self::Bookings,
+        Self::Dispositions,
+        Self::Annotations,
+        Self::LeadScore,
+    ];
 
     /// The name in paths and on the command line.
     #[must_use]
@@ -46,6 +62,9 @@ impl SettingName {
             Self::Resources => "resources",
             Self::Services => "services",
             Self::Bookings => "bookings",
+            Self::Dispositions => "dispositions",
+            Self::Annotations => "annotations",
+            Self::LeadScore => "lead_score",
         }
     }
 
@@ -70,6 +89,33 @@ pub enum Setting {
     Plan(PlanLimits),
     /// A setting of bookings.
     Booking(BookingSetting),
+    /// A setting of what is added to calls.
+    Call(CallSetting),
+}
+
+/// A setting of what is added to calls, with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallSetting {
+    /// The catalogue of dispositions.
+    Dispositions(Dispositions),
+    /// Clear fields and categories.
+    Annotations(AnnotationLists),
+    /// Points of the lead score.
+    LeadScore(LeadRules),
+}
+
+impl CallSettings {
+    /// The value of a setting; `None` for a setting that is not of calls.
+    #[must_use]
+    pub fn setting(&self, name: SettingName) -> Option<Setting> {
+        let setting = match name {
+            SettingName::Dispositions => CallSetting::Dispositions(self.dispositions.clone()),
+            SettingName::Annotations => CallSetting::Annotations(self.annotations.clone()),
+            SettingName::LeadScore => CallSetting::LeadScore(self.lead_score.clone()),
+            _ => return None,
+        };
+        Some(Setting::Call(setting))
+    }
 }
 
 /// A setting of bookings with its value.
@@ -105,6 +151,13 @@ impl Setting {
                 Self::Booking(BookingSetting::Services(Services::parse(fields)?))
             }
             SettingName::Bookings => Self::Booking(BookingSetting::Rules(Rules::parse(fields)?)),
+            SettingName::Dispositions => {
+                Self::Call(CallSetting::Dispositions(Dispositions::parse(fields)?))
+            }
+            SettingName::Annotations => {
+                Self::Call(CallSetting::Annotations(AnnotationLists::parse(fields)?))
+            }
+            SettingName::LeadScore => Self::Call(CallSetting::LeadScore(LeadRules::parse(fields)?)),
         })
     }
 
@@ -122,6 +175,11 @@ impl Setting {
             Self::Booking(BookingSetting::Rules(rules)) => {
                 serde_json::to_value(rules).expect(plain)
             }
+            Self::Call(CallSetting::Dispositions(dispositions)) => dispositions.to_json(),
+            Self::Call(CallSetting::Annotations(lists)) => {
+                serde_json::to_value(lists).expect(plain)
+            }
+            Self::Call(CallSetting::LeadScore(rules)) => serde_json::to_value(rules).expect(plain),
         }
     }
 }

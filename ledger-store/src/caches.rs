@@ -76,6 +76,12 @@ pub(crate) const API_KEYS: CacheBounds =
 pub(crate) const BOOKING_SETTINGS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
 
+/// Settings of a tenant for what is added to calls, read from their stream.
+///
+/// Invalidation: as for [`TENANT_FACTS`].
+pub(crate) const CALL_SETTINGS: CacheBounds =
+    CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
+
 /// Streams of recent conflicts. Commands on them are decided under the lock of the log at once,
 /// because another process writes to them.
 ///

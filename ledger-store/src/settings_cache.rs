@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use ledger_core::annotation::settings::CallSettings;
 use ledger_core::booking::BookingSettings;
 use ledger_core::ids::{SourceId, TenantId};
 use moka::sync::Cache;
@@ -37,6 +38,7 @@ pub(crate) struct SettingsCache {
     tenants: Cache<TenantId, TenantFacts>,
     keys: Cache<[u8; 32], ApiKey>,
     bookings: Cache<TenantId, Arc<BookingSettings>>,
+    calls: Cache<TenantId, Arc<CallSettings>>,
     changes: AtomicU64,
 }
 
@@ -47,6 +49,7 @@ impl SettingsCache {
             tenants: caches::TENANT_FACTS.build(),
             keys: caches::API_KEYS.build(),
             bookings: caches::BOOKING_SETTINGS.build(),
+            calls: caches::CALL_SETTINGS.build(),
             changes: AtomicU64::new(0),
         }
     }
@@ -66,6 +69,7 @@ impl SettingsCache {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.tenants.invalidate(&tenant_id);
         self.bookings.invalidate(&tenant_id);
+        self.calls.invalidate(&tenant_id);
         for (id, _) in self.sources.iter().filter(|(_, (one, _))| one.tenant_id == tenant_id) {
             self.sources.invalidate(&*id);
         }
@@ -123,6 +127,21 @@ impl SettingsCache {
     ) {
         if self.is_current(version) {
             self.bookings.insert(tenant_id, Arc::clone(settings));
+        }
+    }
+
+    pub(crate) fn calls(&self, tenant_id: TenantId) -> Option<Arc<CallSettings>> {
+        self.calls.get(&tenant_id)
+    }
+
+    pub(crate) fn insert_calls(
+        &self,
+        version: CacheVersion,
+        tenant_id: TenantId,
+        settings: &Arc<CallSettings>,
+    ) {
+        if self.is_current(version) {
+            self.calls.insert(tenant_id, Arc::clone(settings));
         }
     }
 

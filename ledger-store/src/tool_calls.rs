@@ -40,6 +40,7 @@ use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
 use crate::vault::{Subject, VaultError};
 use crate::{compute::compute, read};
+use telling::Said;
 
 /// Maximum number of events of a tool call: its own, that of the appointment, and two on each of
 /// three days.
@@ -224,16 +225,16 @@ impl Store {
         };
         let context = ToolContext { dates: asked.dates(), settings: &asked.settings };
         match tools::wish(tool, asked.arguments(), &context) {
-            Err(question) => self.tell(&asked, Err(question)).await,
+            Err(question) => self.tell(&asked, Said::only(Err(question))).await,
             Ok(Wish::Book(wish)) => self.book(&asked, *wish).await,
             Ok(Wish::Search(wish)) => {
-                let reply = self.search(&asked, &wish).await?;
-                self.tell(&asked, reply).await
+                let said = self.search(&asked, &wish).await?;
+                self.tell(&asked, said).await
             }
             Ok(Wish::Cancel(wish) | Wish::Reschedule(wish)) => self.change(&asked, *wish).await,
             Ok(Wish::LookUp(named)) => {
                 let reply = self.look_up(&asked, &named).await?;
-                self.tell(&asked, reply).await
+                self.tell(&asked, Said::only(reply)).await
             }
         }
     }
@@ -253,7 +254,7 @@ impl Store {
         Ok(Arc::new(BookingSettings { resources, ..(*settings).clone() }))
     }
 
-    async fn search(&self, asked: &Asked<'_>, wish: &SearchWish) -> Result<ToolReply, ToolError> {
+    async fn search(&self, asked: &Asked<'_>, wish: &SearchWish) -> Result<Said, ToolError> {
         let settings = &asked.settings;
         let resources = settings.resources.as_slice().len().max(1);
         let days = i64::try_from(MAX_RESOURCE_DAYS / resources).unwrap_or(1).max(2) - 1;
@@ -263,7 +264,8 @@ impl Store {
         let mut offers = match self.availability(tenant_id, settings, &query, MAX_OFFERS).await {
             Ok(offers) => offers,
             Err(AvailabilityError::Refused(refusal)) => {
-                return Ok(Err(words::refused(refusal, &[], &asked.dates())));
+                let reply = Err(words::refused(refusal, &[], &asked.dates()));
+                return Ok(Said::only(reply));
             }
             Err(AvailabilityError::Store(error)) => return Err(error.into()),
         };
@@ -278,7 +280,8 @@ impl Store {
         // A search begins now; nobody wants an offer of an odd minute.
         let is_whole = |at: DateTime<Utc>| at.minute().is_multiple_of(5) && at.second() == 0;
         offers.retain(|offer| is_whole(offer.starts_at) || Some(offer.starts_at) == wish.wanted);
-        Ok(words::available(&offers, wish.wanted, &asked.dates()))
+        let reply = words::available(&offers, wish.wanted, &asked.dates());
+        Ok(Said { reply, offered: !offers.is_empty() })
     }
 
     /// Records a body that repeats a tool call in other words, with the first answer.
@@ -289,7 +292,9 @@ impl Store {
         draft: Draft,
         reply: &ToolReply,
     ) -> Result<(), ToolError> {
-        self.record(origin, canonical, vec![telling::answered(draft, reply)]).await?;
+        // The event of the first answer has the fact that times were offered.
+        let said = Said::only(reply.clone());
+        self.record(origin, canonical, vec![telling::answered(draft, &said)]).await?;
         Ok(())
     }
 

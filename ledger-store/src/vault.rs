@@ -5,6 +5,8 @@
 //! write.
 
 mod contact;
+mod contacts;
+mod describe;
 #[cfg(test)]
 mod golden_tests;
 mod keys;
@@ -25,7 +27,10 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+pub use self::contacts::{ContactFacts, MAX_FOUND};
+pub use self::describe::{DescribeError, Described, Description};
 use self::keys::{KeyState, Keys, current_epoch, load_keys};
+pub use self::resolve::make::MadeContact;
 use crate::caches;
 use crate::compute::compute;
 use crate::keyring::{EpochKeys, Keyring, KeyringError};
@@ -146,6 +151,8 @@ pub enum SectionColumn {
     Bulk(EventId),
     /// A read model's copies of parties, of events known to the reader.
     Parties,
+    /// A read model's copies of the sections of contacts.
+    Contacts,
 }
 
 impl SectionColumn {
@@ -156,6 +163,9 @@ impl SectionColumn {
             Self::Sections(event_id) => sealed.event_id == event_id && !sealed.name.is_bulk(),
             Self::Bulk(event_id) => sealed.event_id == event_id && sealed.name.is_bulk(),
             Self::Parties => sealed.name == SectionName::Party,
+            Self::Contacts => {
+                matches!(sealed.name, SectionName::Party | SectionName::CustomFields)
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
 pub use list::{After, AppointmentFilter, ListedAppointment, find, list};
-pub use of_call::{LinkedAppointment, of_calls};
+pub use of_call::of_calls;
 pub use past::up_to;
 pub use row::{Appointment, HistoryEntry};
 use write::AppointmentKey;

@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod appointments;
 pub mod calendar;
 pub mod calls;
+pub mod contacts;
 pub mod copy;
 pub mod engine;
 pub mod event_counts;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Arc<dyn Projector>> {
     vec![
         Arc::new(appointments::Appointments),
         Arc::new(calls::Calls),
+        Arc::new(contacts::Contacts),
         simple::projector(event_counts::EventCounts),
     ]
 }

@@ -6,6 +6,7 @@ pub mod analytics;
 pub mod appointments;
 pub mod availability;
 pub mod calls;
+pub mod contacts;
 pub mod deliveries;
 pub mod keys;
 pub mod parked;
@@ -42,6 +43,14 @@ pub fn routes() -> DeclaredRoutes {
         appointments::no_show::handler,
         appointments::reschedule::handler,
         availability::handler,
+        contacts::list::handler,
+        contacts::create::handler,
+        contacts::show::handler,
+        contacts::update::handler,
+        contacts::timeline::handler,
+        contacts::merge::handler,
+        contacts::add_handle::handler,
+        contacts::end_handles::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

@@ -57,7 +57,7 @@ fn setting(name: &str, value: Value) -> BookingSetting {
     let fields: BTreeMap<_, _> = serde_json::from_value(value).expect("an object");
     match Setting::parse(name, fields).expect("a value") {
         Setting::Booking(setting) => setting,
-        Setting::Plan(_) => panic!("it is a setting of bookings"),
+        Setting::Plan(_) | Setting::Call(_) => panic!("it is no setting of bookings"),
     }
 }
 

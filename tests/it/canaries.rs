@@ -131,6 +131,49 @@ async fn send_unroutable(ledger: &TestLedger, tenant: &TestTenant) {
     assert_eq!(lost.post(planted("nobody's", "end-of-call-report").to_string()).await.0, 202);
 }
 
+/// Describes, changes and merges contacts with personal data in every field.
+async fn send_contacts(tenant: &TestTenant, key: &str) {
+    let send = |method: reqwest::Method, path: String, body: Value| async move {
+        let request = Client::new().request(method, tenant.url(&path)).bearer_auth(key);
+        let answer = request.body(body.to_string()).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.expect("JSON"))
+    };
+    let described = json!({
+        "name": OTHER_NAME, "phone": OTHER_PHONE, "email": EMAIL,
+        "external_id": EXTERNAL_ID, "custom_fields": { "address": ADDRESS, "note": SUMMARY },
+    });
+    let (status, made) = send(reqwest::Method::POST, "/v1/contacts".into(), described).await;
+    assert!(status == 201 || status == 409, "{made}");
+    let other = json!({ "name": OTHER_NAME, "phone": OTHER_PHONE });
+    let (status, other) = send(reqwest::Method::POST, "/v1/contacts".into(), other).await;
+    assert!(status == 200 || status == 201, "{other}");
+    let path = format!("/v1/contacts/{}", other["contact_id"].as_str().expect("an id"));
+    let change = json!({ "name": NAME, "custom_fields": { "address": ADDRESS } });
+    let (status, answer) = send(reqwest::Method::PATCH, path.clone(), change).await;
+    assert_eq!(status, 200, "{answer}");
+    for refused in [json!({ "name": format!("<b>{NAME}</b>") }), json!({ "phone": SPOKEN_TEXT })] {
+        let (status, answer) = send(reqwest::Method::PATCH, path.clone(), refused).await;
+        assert_eq!(status, 422, "{answer}");
+    }
+    let handle = json!({ "kind": "email", "value": EMAIL });
+    let (status, answer) = send(reqwest::Method::POST, format!("{path}/handles"), handle).await;
+    assert_eq!(status, 201, "{answer}");
+    let last = json!({ "name": SUMMARY });
+    let (_, last) = send(reqwest::Method::POST, "/v1/contacts".into(), last).await;
+    let into = json!({ "into": other["contact_id"] });
+    let merge = format!("/v1/contacts/{}/merge", last["contact_id"].as_str().expect("an id"));
+    let (status, answer) = send(reqwest::Method::POST, merge, into).await;
+    assert_eq!(status, 200, "{answer}");
+    tenant.settle().await;
+    let name = NAME.split(' ').next().expect("a word");
+    for query in [format!("email={EMAIL}"), format!("name={name}")] {
+        let (status, found) = tenant.get_with(key, &format!("/v1/contacts?{query}")).await;
+        assert_eq!(status, 200, "{found}");
+        assert!(found.to_string().contains(NAME), "{found}");
+    }
+}
+
 /// Reads everything with valid and invalid requests; returns the request id of the last one.
 async fn read(tenant: &TestTenant) -> String {
     let calls = tenant.calls().await;
@@ -214,6 +257,8 @@ fn no_planted_text_is_found_unsealed() {
         send_good(&tenant).await;
         send_bad(&tenant).await;
         send_unroutable(ledger, &tenant).await;
+        let writer = ledger.key(tenant.tenant_id, &["read", "personal", "write"]).await;
+        send_contacts(&tenant, &writer).await;
         let request_id = read(&tenant).await;
 
         let shared = cluster::shared().await;

@@ -10,6 +10,7 @@ mod canaries;
 mod catalogue;
 mod clients;
 mod configuration;
+mod contacts;
 mod contract;
 mod embedded;
 mod exactly_once;

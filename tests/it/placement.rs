@@ -16,7 +16,13 @@ const INSTALLATION: &str = "belongs to the installation";
 /// The start of each statement that does not fix one tenant, and the reason.
 const ACROSS_TENANTS: &[(&str, &str)] = &[
     // Live cycles write all tenants together (docs/decisions/0025-cost-of-a-webhook.md).
-    ("select c.tenant_id as \"tenant_id!\", c.call_id as \"call_id!\", c.state", BATCH),
+    ("select k.tenant_id as \"tenant_id!\", k.call_id as \"call_id!\", c.state", BATCH),
+    ("select row_to_json(b)::text as \"booking!\" from unnest", BATCH),
+    ("insert into call_appointments select * from json_populate_recordset", BATCH),
+    ("update calls c set is_booked = r.is_booked", BATCH),
+    ("update carrier_calls c set is_booked = r.is_booked", BATCH),
+    ("insert into call_tags (tenant_id, tag", BATCH),
+    ("delete from call_tags where ctid = any", BATCH),
     ("delete from call_handles where ctid = any", BATCH),
     ("insert into call_handles (tenant_id, handle_id", BATCH),
     ("delete from call_carriers where ctid = any", BATCH),
@@ -27,6 +33,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("with moved as ( delete from calls where ctid = any", BATCH),
     ("with moved as ( delete from carrier_calls where ctid = any", BATCH),
     ("delete from callers where ctid = any", BATCH),
+    ("insert into contact_calls (tenant_id, contact_id", BATCH),
+    ("delete from contact_calls s using unnest", BATCH),
+    ("select k.tenant_id as \"tenant_id!\", c.contact_id as", BATCH),
+    ("insert into contacts select * from json_populate_recordset", BATCH),
     ("select c.tenant_id, c.projection, c.version, c.position, c.halted, t.timezone", BATCH),
     ("select r.tenant_id, r.cut, r.grain", BATCH),
     ("update projection.checkpoints c set position = m.to_position", BATCH),
@@ -66,9 +76,9 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("ledger.append", BATCH),
     ("ledger.free_tenants", BATCH),
     ("ledger.add_source_counts", BATCH),
-    ("vault.find_subjects", BATCH),
+    ("vault.find_persons", BATCH),
     ("vault.find_keys", BATCH),
-    ("vault.add_subjects", BATCH),
+    ("vault.add_persons", BATCH),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes_at", INSTALLATION),
 ];

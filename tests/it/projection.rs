@@ -34,7 +34,7 @@ async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> 
 }
 
 /// The tables of the read models.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
     "appointments_v1.appointments",
     "calls_v2.calls",
     "calls_v2.call_tools",
@@ -43,6 +43,8 @@ const TABLES: [&str; 10] = [
     "calls_v2.carrier_calls",
     "calls_v2.call_carriers",
     "calls_v2.call_handles",
+    "calls_v2.call_appointments",
+    "calls_v2.call_tags",
     "calls_v2.call_rollups",
     "usage_v1.usage",
 ];

@@ -50,7 +50,7 @@ impl<'a> ProviderSource<'a> {
     }
 
     /// Returns a signed callback of Twilio with a form.
-    fn form(&self, form: &str) -> RequestBuilder {
+    pub(crate) fn form(&self, form: &str) -> RequestBuilder {
         self.form_signed_for(&self.url(), form)
     }
 

@@ -1,6 +1,7 @@
 //! Rebuilds of read models in parallel to the active versions: the rows are the same after any
 //! interruption, readers never go back in time, and one failure delays nothing else.
 
+mod bookings;
 mod carriers;
 mod concurrent_versions;
 mod doubles;

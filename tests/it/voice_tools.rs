@@ -291,3 +291,43 @@ fn a_service_is_found_by_its_name_or_a_keyword_and_its_length_is_taken() {
         assert_eq!(asked, Err("Which service is it for: Haircut or Colour?".to_owned()));
     });
 }
+
+#[test]
+fn a_tool_that_tells_a_free_time_offers_and_one_that_books_links_its_call() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        let ended = |call_id: &str| {
+            Message::report(call_id).field("endedReason", json!("customer-ended-call")).body()
+        };
+        let date = day().to_string();
+        let search = json!({ "date": date, "time": "9 am" });
+        let asked = [("t", "checkAvailability", search)];
+        said(&tenant, &call("offered", &asked)).await.expect("it is free");
+        said(&tenant, &call("asked", &[("t", "checkAvailability", json!({ "date": "?" }))]))
+            .await
+            .expect_err("a question");
+        let booking = [("t", "bookAppointment", at("2 pm", "Ann Example"))];
+        said(&tenant, &call("booked", &booking)).await.expect("booked");
+        let taken = [("t", "bookAppointment", at("2 pm", "Ben Example"))];
+        said(&tenant, &from(call("taken", &taken), "+15550100124")).await.expect_err("taken");
+        for call_id in ["offered", "asked", "booked", "taken"] {
+            tenant.post_ok(ended(call_id)).await;
+        }
+        tenant.settle().await;
+        let page = tenant.get("/v1/calls?has_appointment=true").await;
+        assert_eq!(page["data"][0]["provider_call_id"], "booked");
+        assert_eq!(page["data"].as_array().map(Vec::len), Some(1));
+        let funnel = tenant.get("/v1/analytics/funnel").await;
+        let stages = funnel["data"].as_array().expect("stages").iter();
+        let stages: BTreeMap<_, _> =
+            stages.map(|one| (one["stage"].as_str().expect("a name"), &one["calls"])).collect();
+        let wanted = [("calls", 4), ("engaged", 4), ("offered", 3), ("booked", 1), ("showed", 0)];
+        for (stage, calls) in wanted {
+            assert_eq!(*stages[stage], calls, "{stage} of {funnel}");
+        }
+        // A repeated delivery counts once.
+        said(&tenant, &call("offered", &asked)).await.expect("it is free");
+        tenant.settle().await;
+        assert_eq!(tenant.get("/v1/analytics/funnel").await["data"], funnel["data"]);
+    });
+}

@@ -15,6 +15,9 @@ use crate::money::Cost;
 use crate::plausible;
 use crate::provider::{Adapter, Provider};
 
+/// Shortest conversation, in milliseconds, of a call about which nothing else is known.
+const ENGAGED_MS: i64 = 30_000;
+
 impl Call {
     /// Returns the direction of the call.
     #[must_use]
@@ -133,6 +136,23 @@ impl Call {
         self.is_answer_reported || self.duration_ms().is_some_and(|lasted| lasted > 0)
     }
 
+    /// Returns true if a conversation took place: it lasted half a minute, or a complete turn, a
+    /// tool call or a transfer was reported. Whether a person or a machine answered is told by the
+    /// outcome.
+    #[must_use]
+    pub fn is_engaged(&self) -> bool {
+        self.duration_ms().is_some_and(|lasted| lasted >= ENGAGED_MS)
+            || self.turn_latency_ms.is_some()
+            || !self.tool_calls.is_empty()
+            || self.is_transferred()
+    }
+
+    /// Returns true if a tool told the caller a time that is free, or booked one.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.is_offered
+    }
+
     /// Returns the cost; an amount has precedence over an unstated zero.
     #[must_use]
     pub fn cost(&self) -> Option<&Cost> {
@@ -181,10 +201,10 @@ impl Call {
         self.last_recorded
     }
 
-    /// Returns true if the platform's customer marked the call as a test.
+    /// Returns whether a tool was called.
     #[must_use]
-    pub fn is_test(&self) -> bool {
-        self.is_test
+    pub fn has_tools(&self) -> bool {
+        !self.tools.is_empty()
     }
 
     /// Returns true if the call has as many tool calls, names of tools, turns, recordings or handles

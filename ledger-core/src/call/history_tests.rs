@@ -1,6 +1,8 @@
 //! Properties of the fold over generated histories: the same events give the same call, in any
 //! order and with any repetition.
 
+mod annotations;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use uuid::Uuid;
@@ -83,26 +85,29 @@ fn call_facts() -> BoxedStrategy<CallFacts> {
     let ids = (words(&["a-1", "a-2"]), words(&["n-1", "n-2"]), carrier());
     let direction = maybe(&[Direction::Inbound, Direction::Outbound, Direction::Web]);
     let times = (prop::option::of(time()), any::<bool>(), maybe(&STATUSES));
-    (ids, direction, times, prop::bool::weighted(0.1), (party(), person()))
-        .prop_map(
-            |((agent_id, phone_number_id, carrier), direction, times, is_test, (party, person))| {
-                CallFacts {
-                    provider: "vapi".into(),
-                    carrier,
-                    provider_call_id: Some("c-1".into()),
-                    direction,
-                    agent_id,
-                    phone_number_id,
-                    created_at: times.0,
-                    snapshot_status: times.2,
-                    is_test,
-                    party,
-                    person,
-                    untimed: times.1,
-                    implausible: Vec::new(),
-                }
-            },
-        )
+    let people = (party(), person(), annotations::campaigns());
+    (ids, direction, times, prop::bool::weighted(0.1), people)
+        .prop_map(|((agent_id, phone_number_id, carrier), direction, times, is_test, people)| {
+            let (party, person, (campaign, attempt, call_type)) = people;
+            CallFacts {
+                campaign,
+                attempt,
+                call_type,
+                provider: "vapi".into(),
+                carrier,
+                provider_call_id: Some("c-1".into()),
+                direction,
+                agent_id,
+                phone_number_id,
+                created_at: times.0,
+                snapshot_status: times.2,
+                is_test,
+                party,
+                person,
+                untimed: times.1,
+                implausible: Vec::new(),
+            }
+        })
         .boxed()
 }
 
@@ -190,8 +195,9 @@ fn event() -> impl Strategy<Value = CallEvent> {
             let provider_status = "other".into();
             CallEvent::StatusChanged(CallStatusChanged { call, status, provider_status })
         }),
-        3 => (call_facts(), tool()).prop_map(|(call, tool)| {
-            CallEvent::ToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
+        3 => (call_facts(), tool(), any::<bool>()).prop_map(|(call, tool, offered)| {
+            let answer = ToolAnswer::NotConfigured;
+            CallEvent::ToolCalled(CallToolCalled { call, tool, answer, offered })
         }),
         1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
             CallEvent::Transferred(CallTransferred { call, destination_kind })
@@ -201,6 +207,7 @@ fn event() -> impl Strategy<Value = CallEvent> {
             CallEvent::RecordingAvailable(CallRecordingAvailable { call, artifacts, has_link: true })
         }),
         3 => ended().prop_map(CallEvent::Ended),
+        3 => annotations::annotation(),
         1 => (call_facts(), select(vec!["hang", "transcript"]), status).prop_map(
             |(call, kind, status)| {
                 let kind = kind.into();
@@ -271,7 +278,7 @@ fn comparable(call: &Call) -> impl PartialEq + std::fmt::Debug + use<> {
         (call.phone_number_id().map(str::to_owned), call.subject_id(), call.contact_id()),
         (call.phone_id(), call.email_id(), call.caller()),
         (call.handles().clone(), call.carrier().cloned()),
-        (call.tools_used(), tools),
+        (call.tools_used(), tools, annotations::shown(call)),
         call.conversation().into_keys().map(str::to_owned).collect::<Vec<_>>(),
         call.parties()
             .iter()
@@ -350,7 +357,14 @@ proptest! {
         }
         let expected = comparable(&fold(&log));
         let mut arrived = Vec::new();
-        for (nth, position) in order.into_iter().filter(|nth| *nth < log.len()).zip(1..) {
+        // Commands follow each other: their order is that of the log, whatever comes between.
+        let is_annotation = |nth: &usize| annotations::is_annotation(&log[*nth].0.event);
+        let order: Vec<_> = order.into_iter().filter(|nth| *nth < log.len()).collect();
+        let mut commands: Vec<_> = order.iter().copied().filter(is_annotation).collect();
+        commands.sort_unstable();
+        let mut commands = commands.into_iter();
+        for (nth, position) in order.into_iter().zip(1..) {
+            let nth = if is_annotation(&nth) { commands.next().expect("one each") } else { nth };
             let Stored(mut recorded, sealed) = log[nth].clone();
             recorded.position = Position(position);
             recorded.stream_version = StreamVersion(position);

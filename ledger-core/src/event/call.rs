@@ -1,12 +1,19 @@
 //! Call events and their facts.
 
+mod annotated;
 mod party;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::annotation::words::{Campaign, Word};
 use crate::money::Cost;
 
+pub use annotated::{
+    CallCampaignSet, CallContextSet, CallDispositioned, CallEscalated, CallNoteAdded,
+    CallNoteEdited, CallNoteRemoved, CallScored, CallTagged, CallTestMarked, CallUntagged,
+    CampaignField,
+};
 pub use party::{PartyFacts, PersonFacts, Presence};
 
 events! {
@@ -26,6 +33,28 @@ events! {
         Ended(CallEnded) = "call.ended" v 1;
         /// A message about a call without an event type of its own; stored whole, sealed.
         MessageReceived(CallMessageReceived) = "call.message_received" v 1;
+        /// A note was written; its text is in the section `annotation`.
+        NoteAdded(CallNoteAdded) = "call.note_added" v 1;
+        /// A note was changed.
+        NoteEdited(CallNoteEdited) = "call.note_edited" v 1;
+        /// A note was removed. Its text stays in the log, sealed.
+        NoteRemoved(CallNoteRemoved) = "call.note_removed" v 1;
+        /// A tag was put on the call, or got another category.
+        Tagged(CallTagged) = "call.tagged" v 1;
+        /// A tag was taken off the call.
+        Untagged(CallUntagged) = "call.untagged" v 1;
+        /// The call got a disposition of the tenant's catalogue, or lost it.
+        Dispositioned(CallDispositioned) = "call.dispositioned" v 1;
+        /// A person scored the call.
+        Scored(CallScored) = "call.scored" v 1;
+        /// The call was marked as a test, or as none.
+        TestMarked(CallTestMarked) = "call.test_marked" v 1;
+        /// The call was escalated to a person.
+        Escalated(CallEscalated) = "call.escalated" v 1;
+        /// The context of the call was set.
+        ContextSet(CallContextSet) = "call.context_set" v 1;
+        /// Campaign, attempt or type of the call were set.
+        CampaignSet(CallCampaignSet) = "call.campaign_set" v 1;
     }
 }
 
@@ -41,6 +70,17 @@ impl CallEvent {
             Self::RecordingAvailable(facts) => &facts.call,
             Self::Ended(facts) => &facts.call,
             Self::MessageReceived(facts) => &facts.call,
+            Self::NoteAdded(facts) => &facts.call,
+            Self::NoteEdited(facts) => &facts.call,
+            Self::NoteRemoved(facts) => &facts.call,
+            Self::Tagged(facts) => &facts.call,
+            Self::Untagged(facts) => &facts.call,
+            Self::Dispositioned(facts) => &facts.call,
+            Self::Scored(facts) => &facts.call,
+            Self::TestMarked(facts) => &facts.call,
+            Self::Escalated(facts) => &facts.call,
+            Self::ContextSet(facts) => &facts.call,
+            Self::CampaignSet(facts) => &facts.call,
         }
     }
 
@@ -54,6 +94,17 @@ impl CallEvent {
             Self::RecordingAvailable(facts) => &mut facts.call,
             Self::Ended(facts) => &mut facts.call,
             Self::MessageReceived(facts) => &mut facts.call,
+            Self::NoteAdded(facts) => &mut facts.call,
+            Self::NoteEdited(facts) => &mut facts.call,
+            Self::NoteRemoved(facts) => &mut facts.call,
+            Self::Tagged(facts) => &mut facts.call,
+            Self::Untagged(facts) => &mut facts.call,
+            Self::Dispositioned(facts) => &mut facts.call,
+            Self::Scored(facts) => &mut facts.call,
+            Self::TestMarked(facts) => &mut facts.call,
+            Self::Escalated(facts) => &mut facts.call,
+            Self::ContextSet(facts) => &mut facts.call,
+            Self::CampaignSet(facts) => &mut facts.call,
         }
     }
 }
@@ -117,6 +168,15 @@ pub struct CallFacts {
     /// True if the platform's customer marked the call as a test.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_test: bool,
+    /// The campaign that the call is a part of, as the platform's customer stated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Campaign>,
+    /// Number of the attempt to reach the person, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Type of the call in the words of the platform's customer, such as `collections`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_type: Option<Word>,
     /// Kinds of values in the event's `party` section; absent without a section.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyFacts>,
@@ -126,7 +186,7 @@ pub struct CallFacts {
     /// True if the message had no time; `occurred_at` of the event is then the recording time.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
-    /// Names of fields with a value that is impossible for a call. The sealed body keeps the value,
+    /// Names of fields with a value that is impossible for a call, or that may not be a fact. The sealed body keeps the value,
     /// the facts omit it (`plausible.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<String>,
@@ -188,6 +248,9 @@ pub struct CallToolCalled {
     pub tool: ToolFact,
     /// The response of this installation.
     pub answer: ToolAnswer,
+    /// True if the answer told the caller a time that is free, or the time of a new appointment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
 }
 
 /// Name and time of one tool call. Arguments and result are sealed.

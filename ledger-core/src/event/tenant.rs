@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::annotation::settings::{AnnotationLists, Dispositions};
 use crate::booking::settings::hours::Hours;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
+use crate::lead_score::LeadRules;
 use crate::money::Nanos;
 
 events! {
@@ -47,6 +49,12 @@ events! {
         ServicesSet(ServicesSet) = "tenant.services_set" v 1;
         /// The rules of bookings were set.
         BookingRulesSet(BookingRulesSet) = "tenant.booking_rules_set" v 1;
+        /// The catalogue of dispositions was set.
+        DispositionsSet(DispositionsSet) = "tenant.dispositions_set" v 1;
+        /// The clear fields of contexts and the categories of tags were set.
+        AnnotationsSet(AnnotationsSet) = "tenant.annotations_set" v 1;
+        /// The points of the lead score were set.
+        LeadScoreSet(LeadScoreSet) = "tenant.lead_score_set" v 1;
     }
 }
 
@@ -213,3 +221,20 @@ pub struct ServicesSet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BookingRulesSet(pub Rules);
+
+/// Facts of `tenant.dispositions_set`: all dispositions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispositionsSet {
+    /// The dispositions, in the tenant's order.
+    pub dispositions: Dispositions,
+}
+
+/// Facts of `tenant.annotations_set`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AnnotationsSet(pub AnnotationLists);
+
+/// Facts of `tenant.lead_score_set`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeadScoreSet(pub LeadRules);

@@ -1,7 +1,10 @@
 //! Kinds of handles, by strength.
 
+use serde::{Deserialize, Serialize};
+
 /// Kind of a handle, in ascending order of strength. The strongest handle of a message decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HandleKind {
     /// E-mail address. The weakest kind, because several people may share one.
     Email,

@@ -1,10 +1,12 @@
 //! Readers of fields that several providers have.
 
 use super::Provider;
-use crate::event::{CarrierCall, PartyFacts, Presence};
+use crate::annotation::words::{Campaign, MAX_ATTEMPT, Word};
+use crate::event::{CallFacts, CarrierCall, PartyFacts, Presence};
 use crate::identity::{Handle, is_placeholder_id, read_number};
 use crate::json::Json;
 use crate::personal::Party;
+use crate::plausible::add_implausible;
 
 /// Returns a text field that is not blank.
 pub(super) fn text<'m>(place: &'m Json<'m>, key: &str) -> Option<&'m str> {
@@ -43,4 +45,45 @@ pub(super) fn person(address: &str, region: Option<&str>) -> (Party, PartyFacts)
         ..PartyFacts::default()
     };
     (Party { phone: Some(phone), extension, ..Party::default() }, facts)
+}
+
+/// Reads campaign, attempt and type of the call from the objects that the platform's customer fills,
+/// the first with precedence. A value that is no word or no number, such as a free text, is marked as
+/// implausible: it may be about a person.
+pub(super) fn campaign(facts: &mut CallFacts, places: &[Option<&Json<'_>>]) {
+    let stated = |keys: &[&str]| {
+        let places = places.iter().flatten();
+        places.flat_map(|place| keys.iter().filter_map(|key| place.get(key))).find_map(scalar)
+    };
+    let is_real = |text: &String| !is_placeholder_id(text);
+    if let Some(text) = stated(&["campaign", "campaignId", "campaign_id"]).filter(is_real) {
+        facts.campaign = Campaign::parse(&text);
+        mark(facts.campaign.is_none(), &mut facts.implausible, "campaign");
+    }
+    if let Some(text) = stated(&["attempt", "attemptNumber", "attempt_number"]).filter(is_real) {
+        let attempt = text.parse().ok();
+        facts.attempt = attempt.filter(|attempt| (1..=MAX_ATTEMPT).contains(attempt));
+        mark(facts.attempt.is_none(), &mut facts.implausible, "attempt");
+    }
+    if let Some(text) = stated(&["callType", "call_type"]).filter(is_real) {
+        // A type of several words may be a sentence.
+        facts.call_type =
+            Some(&text).filter(|text| !text.contains(' ')).and_then(|text| Word::parse(text));
+        mark(facts.call_type.is_none(), &mut facts.implausible, "call_type");
+    }
+}
+
+fn mark(is_dropped: bool, implausible: &mut Vec<String>, name: &str) {
+    if is_dropped {
+        add_implausible(implausible, name);
+    }
+}
+
+/// Returns a text, or a number as it was written, without blanks around it; `None` for anything else.
+fn scalar(value: &Json<'_>) -> Option<String> {
+    let text = match value {
+        Json::Number(text) => text,
+        other => other.as_str()?,
+    };
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -20,6 +20,8 @@ mod tools;
 mod verify;
 
 #[cfg(test)]
+mod campaign_tests;
+#[cfg(test)]
 mod carrier_tests;
 #[cfg(test)]
 mod field_tests;

@@ -88,6 +88,29 @@ impl Field {
         })
     }
 
+    /// Reads an integer in a range.
+    pub(crate) fn signed(&self, range: RangeInclusive<i64>) -> Result<i64, InvalidSetting> {
+        let number = self.value.as_i64().filter(|number| range.contains(number));
+        number.ok_or_else(|| {
+            let (from, to) = range.into_inner();
+            self.invalid(format!("it is not a whole number from {from} to {to}"))
+        })
+    }
+
+    /// Reads an object with names of its own, at most `max`, as its fields without null. Faults name the
+    /// object: a name may be anything.
+    pub(crate) fn entries(self, max: usize) -> Result<Vec<(String, Self)>, InvalidSetting> {
+        let Value::Object(fields) = self.value else {
+            return Err(invalid(self.path, "it is not an object"));
+        };
+        if fields.len() > max {
+            return Err(invalid(self.path, format!("it has more than {max} entries")));
+        }
+        let path = &self.path;
+        let given = fields.into_iter().filter(|(_, value)| !value.is_null());
+        Ok(given.map(|(name, value)| (name, Self { path: path.clone(), value })).collect())
+    }
+
     /// The value as a 64-bit integer, if it is one.
     pub(crate) fn as_i64(&self) -> Option<i64> {
         self.value.as_i64()

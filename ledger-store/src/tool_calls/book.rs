@@ -10,10 +10,10 @@ use ledger_core::booking::{
 use ledger_core::event::{AppointmentEvent, AppointmentStatus, PartyFacts};
 use ledger_core::ids::AppointmentId;
 use ledger_core::personal::{AppointmentDetails, Party};
-use ledger_core::provider::ToolReply;
 use ledger_core::section::Sections;
 use ledger_core::tools::{AppointmentWish, Named, words};
 
+use super::telling::Said;
 use super::{Asked, ToolAnswered, ToolError};
 use crate::Store;
 
@@ -27,7 +27,7 @@ impl Store {
         wish: AppointmentWish,
     ) -> Result<ToolAnswered, ToolError> {
         let Some(person) = self.person_to_book(asked, &wish.person).await? else {
-            return self.tell(asked, Err(words::which_name())).await;
+            return self.tell(asked, Said::only(Err(words::which_name()))).await;
         };
         let tenant_id = asked.delivery.origin.tenant_id;
         let caller = &asked.delivery.resolved;
@@ -88,7 +88,7 @@ fn said(
     decision: Result<&[Decided<BookingEvent>], &Refusal>,
     kind: &Kind,
     starts_at: DateTime<Utc>,
-) -> ToolReply {
+) -> Said {
     let dates = &asked.dates();
     let refusal = match decision {
         Ok(decided) => {
@@ -97,7 +97,7 @@ fn said(
                 _ => None,
             });
             let status = booked.map_or(AppointmentStatus::Confirmed, |booked| booked.status);
-            return Ok(words::booked(starts_at, status, dates));
+            return Said { reply: Ok(words::booked(starts_at, status, dates)), offered: true };
         }
         // The same wish under another id has its appointment.
         Err(Refusal::AlreadyBooked(_)) => {
@@ -106,7 +106,7 @@ fn said(
             } else {
                 AppointmentStatus::Confirmed
             };
-            return Ok(words::booked(starts_at, status, dates));
+            return Said { reply: Ok(words::booked(starts_at, status, dates)), offered: true };
         }
         Err(refusal) => *refusal,
     };
@@ -119,7 +119,7 @@ fn said(
     } else {
         Vec::new()
     };
-    Err(words::refused(refusal, &near, dates))
+    Said { reply: Err(words::refused(refusal, &near, dates)), offered: !near.is_empty() }
 }
 
 /// Free times of the same local day, as far as the decision loaded the schedule: of the UTC days

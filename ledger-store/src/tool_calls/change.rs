@@ -9,13 +9,13 @@ use ledger_core::booking::{
 };
 use ledger_core::ids::SubjectId;
 use ledger_core::personal::AppointmentDetails;
-use ledger_core::provider::ToolReply;
 use ledger_core::section::Sections;
 use ledger_core::tools::{ChangeWish, words};
 
 use super::book::near;
 use super::find::Found;
 use super::person::Known;
+use super::telling::Said;
 use super::{Asked, ToolAnswered, ToolError};
 use crate::Store;
 
@@ -27,12 +27,12 @@ impl Store {
     ) -> Result<ToolAnswered, ToolError> {
         let contact_id = match self.known_person(asked, &wish.person).await? {
             Known::One(contact_id) => contact_id,
-            Known::Unnamed => return self.tell(asked, Err(words::which_name())).await,
-            Known::Nobody => return self.tell(asked, Err(words::not_found())).await,
+            Known::Unnamed => return self.tell(asked, Said::only(Err(words::which_name()))).await,
+            Known::Nobody => return self.tell(asked, Said::only(Err(words::not_found()))).await,
         };
         let found = match self.find_one(asked, contact_id, &wish).await? {
             Ok(found) => found,
-            Err(question) => return self.tell(asked, Err(question)).await,
+            Err(question) => return self.tell(asked, Said::only(Err(question))).await,
         };
         let caller = &asked.delivery.resolved.subject;
         // A reason of another person than the caller stays in the sealed arguments of the call.
@@ -61,8 +61,10 @@ impl Store {
         let say = |state: &BookingState, decision: Result<&[Decided<BookingEvent>], &Refusal>| {
             let dates = &asked.dates();
             match (decision, starts_at) {
-                (Ok(_), Some(starts_at)) => Ok(words::moved(starts_at, dates)),
-                (Ok(_), None) => Ok(words::cancelled(appointment.slot.starts_at, dates)),
+                (Ok(_), Some(starts_at)) => Said::only(Ok(words::moved(starts_at, dates))),
+                (Ok(_), None) => {
+                    Said::only(Ok(words::cancelled(appointment.slot.starts_at, dates)))
+                }
                 (Err(refusal), starts_at) => {
                     let kind = Kind {
                         service: appointment.service.clone(),
@@ -72,7 +74,9 @@ impl Store {
                     let near = starts_at.filter(|_| *refusal == Refusal::SlotTaken).and_then(
                         |starts_at| near(&asked.settings, state, asked.now, &kind, starts_at),
                     );
-                    ToolReply::Err(words::refused(*refusal, &near.unwrap_or_default(), dates))
+                    let near = near.unwrap_or_default();
+                    let reply = Err(words::refused(*refusal, &near, dates));
+                    Said { reply, offered: !near.is_empty() }
                 }
             }
         };

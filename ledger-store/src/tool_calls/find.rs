@@ -35,7 +35,7 @@ pub(super) struct Found {
 }
 
 impl Store {
-    /// The open appointments of a person that are still to come, in the order of their starts.
+    /// The open appointments of a person, and of contacts that were merged into it, that are still to come, in the order of their starts.
     pub(super) async fn appointments_of(
         &self,
         asked: &Asked<'_>,
@@ -52,12 +52,13 @@ impl Store {
                 resources.iter().map(move |one| schedule::stream(tenant_id, &one.id, day))
             })
             .collect();
+        let persons = self.vault.members_of(tenant_id, contact_id).await?;
         let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let state = fold(&load_streams::<BookingEvent>(&mut tx, &streams).await?);
         let mut found = BTreeMap::new();
-        for id in candidates(settings, &state, contact_id, asked.now) {
+        for id in candidates(settings, &state, &persons, asked.now) {
             if let Some(appointment) = load(&mut tx, id).await?
-                && appointment.contact_id == contact_id
+                && persons.contains(&appointment.contact_id)
                 && appointment.status.is_open()
                 && is_at(&appointment, when, settings)
             {
@@ -105,11 +106,11 @@ fn days(settings: &BookingSettings, when: When, now: DateTime<Utc>) -> Vec<Naive
     }
 }
 
-/// Appointments whose wish is one of the person.
+/// Appointments whose wish is one of the person's contacts.
 fn candidates(
     settings: &BookingSettings,
     state: &BookingState,
-    contact_id: SubjectId,
+    persons: &[SubjectId],
     now: DateTime<Utc>,
 ) -> Vec<AppointmentId> {
     let services = || settings.services.as_slice().iter().map(|service| Some(&service.id));
@@ -122,8 +123,10 @@ fn candidates(
                 continue;
             };
             let is_wish = |service| {
-                let person = (contact_id, known.is_known);
-                wish(person, None, slot.starts_at, service).contact == known.contact
+                persons.iter().any(|contact_id| {
+                    let person = (*contact_id, known.is_known);
+                    wish(person, None, slot.starts_at, service).contact == known.contact
+                })
             };
             if slot.ends_at > now && services().chain([None]).any(is_wish) {
                 found.push(*appointment_id);

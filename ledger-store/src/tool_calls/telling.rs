@@ -17,9 +17,23 @@ use crate::execute::{Companion, ExecuteError};
 use crate::stage::{self, Stage};
 use crate::vault::Subject;
 
+/// The reply to a tool call.
+pub(super) struct Said {
+    pub(super) reply: ToolReply,
+    /// True if it tells a time that is free, or the time of a new appointment.
+    pub(super) offered: bool,
+}
+
+impl Said {
+    /// A reply that offers nothing.
+    pub(super) fn only(reply: ToolReply) -> Self {
+        Self { reply, offered: false }
+    }
+}
+
 /// What is said about a decision.
 type Say<'a> =
-    dyn Fn(&BookingState, Result<&[Decided<BookingEvent>], &Refusal>) -> ToolReply + Sync + 'a;
+    dyn Fn(&BookingState, Result<&[Decided<BookingEvent>], &Refusal>) -> Said + Sync + 'a;
 
 /// Makes the event of a tool call for the decision on it.
 struct Telling<'a> {
@@ -42,9 +56,9 @@ impl Companion<Bookings> for Telling<'_> {
         state: &BookingState,
         decision: Result<&[Decided<BookingEvent>], &Refusal>,
     ) -> NewEvent {
-        let reply = (self.say)(state, decision);
-        let draft = answered(self.asked.draft.clone(), &reply);
-        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+        let said = (self.say)(state, decision);
+        let draft = answered(self.asked.draft.clone(), &said);
+        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(said.reply);
         self.store.seal_draft_as(&self.asked.delivery, &draft, event_id)
     }
 
@@ -54,15 +68,16 @@ impl Companion<Bookings> for Telling<'_> {
 }
 
 /// Writes a reply into the event of a tool call.
-pub(super) fn answered(mut draft: Draft, reply: &ToolReply) -> Draft {
+pub(super) fn answered(mut draft: Draft, said: &Said) -> Draft {
     for io in &mut draft.sections.tool_io {
-        io.result = Some(match reply {
+        io.result = Some(match &said.reply {
             Ok(result) => json!({ "result": result }),
             Err(error) => json!({ "error": error }),
         });
     }
     if let CallEvent::ToolCalled(called) = &mut draft.event {
-        called.answer = if reply.is_ok() { ToolAnswer::Done } else { ToolAnswer::Refused };
+        called.answer = if said.reply.is_ok() { ToolAnswer::Done } else { ToolAnswer::Refused };
+        called.offered = said.offered;
     }
     draft
 }
@@ -96,9 +111,9 @@ impl Store {
     pub(super) async fn tell(
         &self,
         asked: &Asked<'_>,
-        reply: ToolReply,
+        said: Said,
     ) -> Result<ToolAnswered, ToolError> {
-        let draft = answered(asked.draft.clone(), &reply);
+        let draft = answered(asked.draft.clone(), &said);
         let tenant_id = asked.delivery.origin.tenant_id;
         let event_id = tenant_id.command_event(asked.command_id, 0);
         let event = self.seal_draft_as(&asked.delivery, &draft, event_id);
@@ -109,7 +124,7 @@ impl Store {
         if appended.duplicate {
             return self.first_answer(asked).await;
         }
-        Ok(ToolAnswered { reply, appended })
+        Ok(ToolAnswered { reply: said.reply, appended })
     }
 
     /// The answer that another delivery of the tool call recorded meanwhile. Another body is recorded

@@ -2,7 +2,8 @@
 //! transaction. Tenants for which that is not possible have transactions of their own.
 
 mod batch;
-mod lookup;
+pub(super) mod lookup;
+pub(super) mod make;
 mod new_rows;
 pub(super) mod newest;
 mod read;

@@ -97,7 +97,18 @@ pub async fn live_calls(
                                           where n.tenant_id = $1 and n.carrier_call_id = any ($16::uuid[]))))
            and ($11::text is null or c.phone_number_id = $11)
            and ($12::bigint is null or c.cost_nanos >= $12)
-           and ($13::uuid is null or (c.subject_id = $13 and c.contact_id is not null))
+           and ($17::boolean is null or c.is_booked = $17)
+           and ($18::text is null or c.disposition = $18)
+           and ($19::text is null or c.campaign = $19)
+           and ($20::bigint is null or c.attempt = $20)
+           and ($21::text is null or c.call_type = $21)
+           and ($22::text is null
+                or exists (select from read.call_tags g
+                            where g.tenant_id = $1 and g.tag = $22 and g.call_id = a.call_id))
+           and ($13::uuid is null or (c.contact_id is not null
+                                   and c.subject_id = any (array (select $13::uuid union all
+                                                             select m.contact_id from read.contacts m
+                                                              where m.tenant_id = $1 and m.merged_into = $13))))
            and ($14::uuid[] is null
                 or exists (select from read.call_handles h
                             where h.tenant_id = $1 and h.handle_id = any ($14)
@@ -123,6 +134,12 @@ pub async fn live_calls(
         filter.phone.as_deref(),
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
+        filter.tag,
     )
     .fetch_one(tx.conn())
     .await

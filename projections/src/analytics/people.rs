@@ -130,6 +130,12 @@ async fn combined(
         is_all,
         is_of_tool,
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
+        filter.tag,
     )
     .fetch_one(tx.conn())
     .await

@@ -21,6 +21,15 @@ with seen as materialized (
                                     where n.tenant_id = $1 and n.carrier_call_id = any ($19::uuid[]))))
      and ($12::text is null or phone_number_id = $12)
      and ($13::bigint is null or cost_nanos >= $13)
+     and ($20::boolean is null or is_booked = $20)
+     and ($21::text is null or disposition = $21)
+     and ($22::text is null or campaign = $22)
+     and ($23::bigint is null or attempt = $23)
+     and ($24::text is null or call_type = $24)
+     and ($25::text is null
+          or call_id = any (array (select g.call_id from read.call_tags g
+                                    where g.tenant_id = $1 and g.tag = $25
+                                      and g.started_at >= $2 and g.started_at < $3)))
      and ($14::uuid is null or (subject_id = $14 and contact_id is not null))
      and ($15::uuid[] is null
           or call_id = any (array (select h.call_id from read.call_handles h

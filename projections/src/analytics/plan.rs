@@ -25,6 +25,8 @@ pub(super) fn cut(question: &AnalyticsQuery) -> Option<RollupSet> {
     let AnalyticsFilter { provider_call_id, phone_number_id, min_cost_nanos, .. } =
         &question.filter;
     let AnalyticsFilter { contact_id, phone, email, .. } = &question.filter;
+    let AnalyticsFilter { has_appointment, tag, disposition, .. } = &question.filter;
+    let AnalyticsFilter { campaign, attempt, call_type, .. } = &question.filter;
     let is_of_calls = question.extremes
         || provider_call_id.is_some()
         || phone_number_id.is_some()
@@ -32,6 +34,12 @@ pub(super) fn cut(question: &AnalyticsQuery) -> Option<RollupSet> {
         || contact_id.is_some()
         || phone.is_some()
         || email.is_some()
+        || has_appointment.is_some()
+        || tag.is_some()
+        || disposition.is_some()
+        || campaign.is_some()
+        || attempt.is_some()
+        || call_type.is_some()
         || question.filter.status.as_deref().is_some_and(|status| status != "ended")
         // Filtering by one tool while grouping by tool needs all tools of each call.
         || (question.filter.tool.is_some() && question.group_by.contains(&Dimension::Tool));
@@ -157,8 +165,8 @@ mod tests {
     #[test]
     fn the_narrowest_sums_that_suffice_answer() {
         use Dimension::{
-            AgentId, Direction, DurationClass, EndedReason, Hour, IsTest, Outcome, Status, Tool,
-            Weekday,
+            AgentId, CallType, Campaign, Direction, DurationClass, EndedReason, Hour, IsTest,
+            Outcome, ServiceType, Status, Tool, Weekday,
         };
         let none = AnalyticsFilter::default;
         let agent = || AnalyticsFilter { agent_id: Some(text("a")), ..none() };
@@ -182,6 +190,15 @@ mod tests {
             (none(), &[Status], None),
             (AnalyticsFilter { min_cost_nanos: Some(1), ..none() }, &[], None),
             (AnalyticsFilter { phone: Some(vec![]), ..none() }, &[], None),
+            (AnalyticsFilter { has_appointment: Some(false), ..none() }, &[], None),
+            (AnalyticsFilter { tag: Some(text("t")), ..none() }, &[], None),
+            (AnalyticsFilter { disposition: Some(text("d")), ..none() }, &[], None),
+            (AnalyticsFilter { campaign: Some(text("c")), ..none() }, &[], None),
+            (AnalyticsFilter { attempt: Some(1), ..none() }, &[], None),
+            (AnalyticsFilter { call_type: Some(text("c")), ..none() }, &[], None),
+            (none(), &[Campaign], None),
+            (none(), &[CallType], None),
+            (none(), &[ServiceType], None),
             (AnalyticsFilter { email: Some(vec![]), ..none() }, &[], None),
             (AnalyticsFilter { contact_id: Some(uuid::Uuid::nil()), ..none() }, &[], None),
         ];

@@ -13,8 +13,8 @@ use super::lookups::zone_of;
 use super::plan::QueryPlan;
 use super::question::{AnalyticsQuery, AnalyticsRow, Dimension};
 use super::sums::{CostSums, MinMax, Sums};
-use crate::calls::RollupSet;
 use crate::calls::list::carrier_call_ids;
+use crate::calls::{Priced, Revenue, RollupSet};
 use crate::histogram::Histogram;
 
 /// Maximum number of rows of one query: one row for each bucket, group and currency.
@@ -71,6 +71,10 @@ struct SumsRow {
     status: String,
     success: String,
     phone_number_id: String,
+    campaign: String,
+    call_type: String,
+    service_type: String,
+    contact: String,
     hour: String,
     weekday: String,
     currency: String,
@@ -93,6 +97,11 @@ struct SumsRow {
     assistant_interruptions: String,
     latency_calls: i64,
     latency_ms: String,
+    engaged: i64,
+    offered: i64,
+    attended: i64,
+    /// Sums of prices: `currency:cents:appointments`, with `;` between two.
+    revenue: Option<String>,
     durations: Option<String>,
     extremes: Option<Vec<Option<i64>>>,
 }
@@ -110,6 +119,10 @@ impl SumsRow {
             Dimension::Status => &self.status,
             Dimension::Success => &self.success,
             Dimension::PhoneNumberId => &self.phone_number_id,
+            Dimension::Campaign => &self.campaign,
+            Dimension::CallType => &self.call_type,
+            Dimension::ServiceType => &self.service_type,
+            Dimension::Contact => &self.contact,
             Dimension::Hour => &self.hour,
             Dimension::Weekday => &self.weekday,
         };
@@ -134,6 +147,10 @@ impl SumsRow {
             )?,
             latency_calls: self.latency_calls,
             latency_ms: whole("latency_ms", &self.latency_ms)?,
+            engaged: self.engaged,
+            offered: self.offered,
+            attended: self.attended,
+            revenue: revenue(self.revenue.as_deref().unwrap_or_default())?,
             durations: histogram(self.durations.as_deref().unwrap_or_default())?,
             extremes: self.extremes.as_deref().filter(|_| wants_extremes).map(extremes),
             ..Sums::default()
@@ -157,6 +174,20 @@ impl SumsRow {
 
 fn whole(column: &'static str, text: &str) -> Result<i128, StoreError> {
     text.parse().map_err(|_| corrupt(column))
+}
+
+/// Parses the sums of prices of the statement.
+fn revenue(text: &str) -> Result<Revenue, StoreError> {
+    let mut revenue = Revenue::default();
+    for part in text.split(';').filter(|part| !part.is_empty()) {
+        let mut fields = part.split(':');
+        let mut field = || fields.next().ok_or_else(|| corrupt("revenue_cents"));
+        let (currency, cents, appointments) = (field()?, field()?, field()?);
+        let appointments = appointments.parse().map_err(|_| corrupt("revenue_counts"))?;
+        let priced = Priced { appointments, cents: whole("revenue_cents", cents)? };
+        revenue.add(currency, priced).ok_or_else(|| corrupt("revenue_cents"))?;
+    }
+    Ok(revenue)
 }
 
 /// Parses the histograms of the statement: `buckets:counts` with comma-separated numbers, and `;`
@@ -206,11 +237,17 @@ async fn select(
         with parts as (
           select s.bucket, s.east, r.starts_at as began_at, r.is_test, r.agent_id, r.direction,
                  r.outcome, r.ended_reason, r.tool, r.duration_class, '' as status, '' as success,
-                 '' as phone_number_id, r.currency, r.calls, r.timed_calls, r.duration_ms,
+                 '' as phone_number_id, '' as campaign, '' as call_type, '' as service_type, '' as contact, r.currency,
+                 r.calls, r.timed_calls, r.duration_ms,
                  r.cost_nanos, r.transport_nanos, r.stt_nanos, r.llm_nanos, r.tts_nanos,
                  r.platform_nanos, r.other_nanos, r.evaluated, r.successes, r.booked, r.transfers,
                  r.tool_calls, r.user_interruptions, r.assistant_interruptions, r.latency_calls,
-                 r.latency_ms,
+                 r.latency_ms, r.engaged, r.offered, r.attended,
+                 case when cardinality(r.revenue_currencies) > 0
+                      then (select string_agg(concat_ws(':', v.currency, v.cents, v.counts), ';')
+                              from unnest(r.revenue_currencies, r.revenue_cents, r.revenue_counts)
+                                as v (currency, cents, counts))
+                 end as revenue,
                  case when $5 then array_to_string(r.duration_buckets, ',') || ':'
                                    || array_to_string(r.duration_counts, ',')
                  end as durations
@@ -236,7 +273,13 @@ async fn select(
           select s.bucket, s.east, c.started_at, c.is_test, coalesce(c.agent_id, ''),
                  coalesce(c.direction, ''), coalesce(c.outcome, ''), coalesce(c.ended_reason, ''),
                  t.tool, c.duration_class, coalesce(c.status, ''), coalesce(c.success::text, ''),
-                 coalesce(c.phone_number_id, ''),
+                 coalesce(c.phone_number_id, ''), coalesce(c.campaign, ''), coalesce(c.call_type, ''),
+                 coalesce(c.appointment_service, ''),
+                 case when 'contact' = any ($4::text[])
+                      then coalesce((select p.merged_into from read.contacts p
+                                      where p.tenant_id = $1 and p.contact_id = c.contact_id),
+                                    c.contact_id)::text
+                 end,
                  case when c.cost_nanos is null then '' else coalesce(c.currency, '') end,
                  1, (c.duration_ms is not null)::int, coalesce(c.duration_ms, 0),
                  coalesce(c.cost_nanos, 0), c.transport_nanos, c.stt_nanos, c.llm_nanos,
@@ -244,6 +287,12 @@ async fn select(
                  (c.success is true)::int, c.is_booked::int, c.is_transferred::int, t.calls,
                  coalesce(c.user_interruptions, 0), coalesce(c.assistant_interruptions, 0),
                  (c.turn_latency_ms is not null)::int, coalesce(c.turn_latency_ms, 0),
+                 c.is_engaged::int, c.is_offered::int, c.is_attended::int,
+                 case when cardinality(c.revenue_currencies) > 0
+                      then (select string_agg(concat_ws(':', v.currency, v.cents, v.counts), ';')
+                              from unnest(c.revenue_currencies, c.revenue_cents, c.revenue_counts)
+                                as v (currency, cents, counts))
+                 end,
                  case when $5 then c.duration_bucket || ':1' end
             from unnest($12::int[], $13::timestamptz[], $14::timestamptz[], $15::int[])
               as s (bucket, from_at, to_at, east)
@@ -265,7 +314,20 @@ async fn select(
                                                where n.tenant_id = $1 and n.carrier_call_id = any ($29::uuid[]))))
                 and ($23::text is null or k.phone_number_id = $23)
                 and ($24::bigint is null or k.cost_nanos >= $24)
-                and ($25::uuid is null or (k.subject_id = $25 and k.contact_id is not null))
+                and ($30::boolean is null or k.is_booked = $30)
+                and ($31::text is null or k.disposition = $31)
+                and ($32::text is null or k.campaign = $32)
+                and ($33::bigint is null or k.attempt = $33)
+                and ($34::text is null or k.call_type = $34)
+                and ($35::text is null
+                     or k.call_id = any (array (select g.call_id from read.call_tags g
+                                               where g.tenant_id = $1 and g.tag = $35
+                                                 and g.started_at >= s.from_at and g.started_at < s.to_at)))
+                and ($36::boolean is null or k.is_booked)
+                and ($25::uuid is null or (k.contact_id is not null
+                                        and k.subject_id = any (array (select $25::uuid union all
+                                                                  select m.contact_id from read.contacts m
+                                                                   where m.tenant_id = $1 and m.merged_into = $25))))
                 and ($27::uuid[] is null
                      or k.call_id = any (array (select h.call_id from read.call_handles h
                                                where h.tenant_id = $1 and h.handle_id = any ($27)
@@ -299,6 +361,12 @@ async fn select(
                case when 'success' = any ($4::text[]) then success else '' end as "success!",
                case when 'phone_number_id' = any ($4::text[]) then phone_number_id else '' end
                  as "phone_number_id!",
+               case when 'campaign' = any ($4::text[]) then campaign else '' end as "campaign!",
+               case when 'call_type' = any ($4::text[]) then call_type else '' end as "call_type!",
+               case when 'service_type' = any ($4::text[]) then service_type else '' end
+                 as "service_type!",
+               case when 'contact' = any ($4::text[]) then coalesce(contact, '') else '' end
+                 as "contact!",
                -- A million weeks keep what lies before 1970 positive.
                case when 'hour' = any ($4::text[])
                     then ((floor(extract(epoch from began_at))::bigint + east + 604800000000)
@@ -328,6 +396,10 @@ async fn select(
                sum(assistant_interruptions)::text as "assistant_interruptions!",
                sum(latency_calls)::bigint as "latency_calls!",
                sum(latency_ms)::text as "latency_ms!",
+               sum(engaged)::bigint as "engaged!",
+               sum(offered)::bigint as "offered!",
+               sum(attended)::bigint as "attended!",
+               string_agg(revenue, ';') as revenue,
                case when $5 then string_agg(durations, ';') end as durations,
                case when $6 then array[
                  min(duration_ms) filter (where timed_calls = 1),
@@ -346,7 +418,7 @@ async fn select(
                  max(platform_nanos) filter (where currency <> '')]::bigint[]
                end as "extremes: Vec<Option<i64>>"
           from parts
-         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
          limit $26
         "#,
         tenant_id.0,
@@ -378,6 +450,13 @@ async fn select(
         filter.phone.as_deref(),
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
+        filter.tag,
+        question.group_by.contains(&Dimension::ServiceType).then_some(true),
     )
     .fetch_all(tx.conn())
     .await

@@ -73,6 +73,18 @@ pub struct AnalyticsFilter {
     pub phone: Option<Vec<Uuid>>,
     /// Ids that match an e-mail address, like `phone`. An empty list matches no call.
     pub email: Option<Vec<Uuid>>,
+    /// Whether an appointment was booked in the call, whatever became of it; `None` counts both.
+    pub has_appointment: Option<bool>,
+    /// One of the tags of the call.
+    pub tag: Option<String>,
+    /// Id of the disposition.
+    pub disposition: Option<String>,
+    /// Id of the campaign.
+    pub campaign: Option<String>,
+    /// Number of the attempt to reach the person, from 1.
+    pub attempt: Option<i64>,
+    /// Type of the call.
+    pub call_type: Option<String>,
     /// Whether the call is marked as a test; `None` counts both.
     pub is_test: Option<bool>,
 }
@@ -100,6 +112,14 @@ pub enum Dimension {
     Success,
     /// The provider's id of the tenant's phone number.
     PhoneNumberId,
+    /// Id of the campaign.
+    Campaign,
+    /// Type of the call.
+    CallType,
+    /// Service of the appointment that was booked last in the call.
+    ServiceType,
+    /// The contact on the line: the survivor for one that was merged.
+    Contact,
     /// Hour of the start in the query's time zone: `0` to `23`.
     Hour,
     /// Day of the week of the start in the query's time zone: `1` (Monday) to `7`.
@@ -108,7 +128,7 @@ pub enum Dimension {
 
 impl Dimension {
     /// All dimensions, in the order of the variants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::AgentId,
         Self::Direction,
         Self::Outcome,
@@ -119,6 +139,10 @@ impl Dimension {
         Self::Status,
         Self::Success,
         Self::PhoneNumberId,
+        Self::Campaign,
+        Self::CallType,
+        Self::ServiceType,
+        Self::Contact,
         Self::Hour,
         Self::Weekday,
     ];
@@ -137,6 +161,10 @@ impl Dimension {
             Self::Status => "status",
             Self::Success => "success",
             Self::PhoneNumberId => "phone_number_id",
+            Self::Campaign => "campaign",
+            Self::CallType => "call_type",
+            Self::ServiceType => "service_type",
+            Self::Contact => "contact",
             Self::Hour => "hour",
             Self::Weekday => "weekday",
         }

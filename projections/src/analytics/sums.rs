@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use crate::calls::Revenue;
 use crate::histogram::Histogram;
+
+/// Nanos in a hundredth of a currency.
+const NANOS_PER_CENT: i128 = 10_000_000;
 
 /// Sums over a set of calls. Money and times are 128-bit integers, so they cannot overflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +24,17 @@ pub struct Sums {
     pub evaluated: i64,
     /// Number of calls evaluated as successful.
     pub successes: i64,
-    /// Number of calls with a linked appointment.
+    /// Number of calls in which an appointment was booked.
     pub booked: i64,
+    /// Number of calls with a conversation.
+    pub engaged: i64,
+    /// Number of calls in which a free time was told or booked.
+    pub offered: i64,
+    /// Number of calls of which an appointment took place.
+    pub attended: i64,
+    /// Prices of the appointments that were booked in these calls and are neither cancelled nor
+    /// missed.
+    pub revenue: Revenue,
     /// Number of calls transferred to another party.
     pub transfers: i64,
     /// Number of tool calls. Grouped by [`Tool`](super::Dimension::Tool) or filtered by one tool,
@@ -125,6 +138,30 @@ impl Sums {
         average(self.cost_nanos()?, self.booked)
     }
 
+    /// Returns the revenue in hundredths of [`Sums::revenue_currency`]; `None` if no appointment has a
+    /// price, or there are several currencies.
+    #[must_use]
+    pub fn revenue_cents(&self) -> Option<i128> {
+        self.revenue.only().map(|(_, priced)| priced.cents)
+    }
+
+    /// Returns the currency of all prices, or `None` if there are none or several.
+    #[must_use]
+    pub fn revenue_currency(&self) -> Option<&str> {
+        self.revenue.only().map(|(currency, _)| currency)
+    }
+
+    /// Returns the revenue less the cost, in nanos; `None` if the revenue or the cost has no single
+    /// currency, or these differ. Without a known cost it is the revenue.
+    #[must_use]
+    pub fn margin_nanos(&self) -> Option<i128> {
+        let (currency, priced) = self.revenue.only()?;
+        let cost = self.cost_nanos()?;
+        let is_comparable = self.currency().is_none_or(|of_cost| of_cost == currency);
+        let revenue = priced.cents.checked_mul(NANOS_PER_CENT)?;
+        revenue.checked_sub(cost).filter(|_| is_comparable)
+    }
+
     /// Returns the average duration of calls with a known duration, in milliseconds.
     #[must_use]
     pub fn avg_duration_ms(&self) -> Option<i128> {
@@ -143,7 +180,7 @@ impl Sums {
         ratio(self.successes, self.evaluated)
     }
 
-    /// Returns the share of all calls with a linked appointment, from 0 to 1.
+    /// Returns the share of all calls in which an appointment was booked, from 0 to 1.
     #[must_use]
     pub fn booking_rate(&self) -> Option<f64> {
         ratio(self.booked, self.calls)
@@ -210,6 +247,10 @@ impl AddAssign<&Self> for Sums {
         self.evaluated += other.evaluated;
         self.successes += other.successes;
         self.booked += other.booked;
+        self.engaged += other.engaged;
+        self.offered += other.offered;
+        self.attended += other.attended;
+        self.revenue.merge(&other.revenue, 1).expect("sums of 64-bit prices fit into 128 bits");
         self.transfers += other.transfers;
         self.tool_calls += other.tool_calls;
         self.user_interruptions += other.user_interruptions;
@@ -228,6 +269,7 @@ impl AddAssign<&Self> for Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::Priced;
 
     fn cost(currency: &str, calls: i64, total_nanos: i128) -> Sums {
         let cost = CostSums { calls, total_nanos, ..CostSums::default() };
@@ -250,6 +292,29 @@ mod tests {
         let none = Sums::default();
         assert_eq!((none.cost_nanos(), none.avg_cost_nanos()), (Some(0), None));
         assert_eq!((none.success_rate(), none.booking_rate()), (None, None));
+    }
+
+    fn priced(currency: &str, cents: i128) -> Sums {
+        let mut sums = Sums::default();
+        sums.revenue.add(currency, Priced { appointments: 1, cents }).expect("fits");
+        sums
+    }
+
+    #[test]
+    fn a_margin_needs_prices_and_costs_of_one_currency() {
+        let margin = |of: &[Sums]| {
+            let mut sums = Sums::default();
+            of.iter().for_each(|one| sums += one);
+            (sums.revenue_cents(), sums.margin_nanos())
+        };
+        let usd = || cost("USD", 1, 30_000_000);
+        assert_eq!(margin(&[usd()]), (None, None));
+        assert_eq!(margin(&[usd(), priced("USD", 4_500)]), (Some(4_500), Some(44_970_000_000)));
+        assert_eq!(margin(&[priced("EUR", 1)]), (Some(1), Some(10_000_000)));
+        assert_eq!(margin(&[usd(), priced("USD", 0)]), (Some(0), Some(-30_000_000)));
+        assert_eq!(margin(&[usd(), priced("EUR", 4_500)]), (Some(4_500), None));
+        assert_eq!(margin(&[priced("USD", 1), priced("EUR", 1)]), (None, None));
+        assert_eq!(margin(&[usd(), cost("EUR", 1, 1), priced("USD", 1)]), (Some(1), None));
     }
 
     #[test]

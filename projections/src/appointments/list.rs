@@ -139,7 +139,10 @@ pub async fn list(
            and ($2::timestamptz is null or a.scheduled_at >= $2)
            and ($3::timestamptz is null or a.scheduled_at < $3)
            and ($4::text is null or a.status = $4)
-           and ($5::uuid is null or a.contact_id = $5)
+           and ($5::uuid is null
+                or a.contact_id = any (array (select $5::uuid union all
+                                        select m.contact_id from read.contacts m
+                                         where m.tenant_id = $1 and m.merged_into = $5)))
            and ($6::text is null or a.service = $6)
            and ($7::text is null or a.resource = $7)
            and ($8::uuid is null or a.call_id = $8)

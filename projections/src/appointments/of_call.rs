@@ -2,25 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use ledger_core::ids::Position;
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
 
 use super::write::history;
-
-/// An appointment that was booked in a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkedAppointment {
-    /// Id of the appointment.
-    pub appointment_id: Uuid,
-    /// Start of the appointment.
-    pub scheduled_at: DateTime<Utc>,
-    /// Its status.
-    pub status: &'static str,
-    /// Id of its service.
-    pub service: Option<String>,
-}
+use crate::calls::LinkedAppointment;
 
 /// Returns the appointment booked last in each of these calls, as it was at a position of the log.
 /// Calls without one are absent.
@@ -62,7 +49,7 @@ pub async fn of_calls(
         let appointment = LinkedAppointment {
             appointment_id: row.appointment_id,
             scheduled_at: last.scheduled_at,
-            status: last.status.as_str(),
+            status: last.status,
             service: row.service,
         };
         linked.insert(row.call_id, appointment);

@@ -2,7 +2,8 @@
 //!
 //! A platform states the id that its call has at the carrier. The carrier's call is then a part of
 //! the platform's call: its row is in `carrier_calls` and not in `calls`, it counts in no sum, and
-//! its handles find the platform's call. Which rows are parts depends on the set of folded events
+//! its handles find the platform's call, and an appointment that was booked in it is one of the
+//! platform's call. Which rows are parts depends on the set of folded events
 //! only: each batch compares the carriers' calls that it touches with the calls that name them.
 
 mod group;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::bookings;
 use super::contribution::Contribution;
 use super::update::{CallKey, RollupChange, load_keys};
 use crate::projector::{ProjectError, WriteMode};
@@ -38,17 +40,19 @@ pub(super) async fn join(
     for carrier in reported {
         groups.join(carrier);
     }
-    let (changes, moves) = groups.finish();
+    let (changes, moves, rebooked) = groups.finish();
     rows::hide(conn, &moves.to_hide).await?;
     rows::show(conn, &moves.to_show).await?;
+    bookings::write_columns(conn, &rebooked).await?;
     Ok(changes)
 }
 
 /// Returns the carriers' calls whose group a change affects.
 fn affected(change: &RollupChange) -> impl Iterator<Item = CallKey> {
     let sides = [change.before.as_ref(), change.now.as_ref()];
-    let [before, now] =
-        sides.map(|one| one.map(|one| (one.carrier_call_id, one.started_at, &one.handles)));
+    let [before, now] = sides.map(|one| {
+        one.map(|one| (one.carrier_call_id, one.started_at, &one.handles, &one.bookings))
+    });
     let key = change.key;
     let carrier = move |one: &Contribution| {
         let own = one.is_carrier_call.then_some(key.1);

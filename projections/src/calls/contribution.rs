@@ -7,8 +7,10 @@ use ledger_core::call::{Call, CallerIdentity, Outcome};
 use ledger_core::ids::TenantId;
 use uuid::Uuid;
 
+use super::bookings::Bookings;
 use super::measures::Measures;
 use super::names::direction_name;
+use super::revenue::Revenue;
 use crate::histogram::{bucket_of, class_of};
 
 /// Dimensions and measures of one call. An unknown dimension is an empty string.
@@ -25,6 +27,8 @@ pub(super) struct Contribution {
     pub(super) duration_bucket: Option<i16>,
     /// Handles and name of the call's person; `None` if the call has no person.
     pub(super) caller: Option<CallerIdentity>,
+    /// The contact on the line.
+    pub(super) contact_id: Option<Uuid>,
     /// The handles by which the call is found; with those of its carrier's call after
     /// [`carriers::join`](super::carriers::join).
     pub(super) handles: BTreeSet<Uuid>,
@@ -34,6 +38,13 @@ pub(super) struct Contribution {
     pub(super) is_carrier_call: bool,
     /// The tools it used, with how often each was called: a tool that a report only names, never.
     pub(super) tools: BTreeMap<String, i64>,
+    /// The tags of the call.
+    pub(super) tags: BTreeSet<String>,
+    /// The appointments that were booked in it; with those of its carrier's call after
+    /// [`carriers::join`](super::carriers::join), for the first record that names it.
+    pub(super) bookings: Bookings,
+    /// Sums of the prices of these appointments.
+    pub(super) revenue: Revenue,
     pub(super) measures: Measures,
 }
 
@@ -43,7 +54,21 @@ impl Contribution {
         self.caller.as_ref().map(|caller| caller.caller_id)
     }
 
-    pub(super) fn of(tenant_id: TenantId, call: &Call) -> Self {
+    /// Adds appointments that were booked in a part of the call.
+    pub(super) fn add_bookings(&mut self, more: &Bookings) {
+        if !more.is_empty() {
+            self.bookings.extend(more);
+            self.count_bookings();
+        }
+    }
+
+    fn count_bookings(&mut self) {
+        self.measures.booked = i64::from(!self.bookings.is_empty());
+        self.measures.attended = i64::from(self.bookings.is_attended());
+        self.revenue = self.bookings.revenue();
+    }
+
+    pub(super) fn of(tenant_id: TenantId, call: &Call, bookings: &Bookings) -> Self {
         let duration_ms = call.duration_ms();
         let cost = call.cost();
         let parts = cost.map(|cost| cost.parts).unwrap_or_default();
@@ -76,8 +101,11 @@ impl Contribution {
             assistant_interruptions: call.assistant_interruptions().map_or(0, i64::from),
             latency_calls: i64::from(call.turn_latency_ms().is_some()),
             latency_ms: call.turn_latency_ms().unwrap_or(0).into(),
+            engaged: i64::from(call.is_engaged()),
+            offered: i64::from(call.is_offered()),
+            attended: 0,
         };
-        Self {
+        let mut contribution = Self {
             started_at: call.started_at().unwrap_or(DateTime::UNIX_EPOCH),
             is_test: call.is_test(),
             agent_id: call.agent_id().unwrap_or_default().to_owned(),
@@ -88,11 +116,17 @@ impl Contribution {
             duration_class: duration_ms.map_or("", class_of),
             duration_bucket: duration_ms.map(bucket_of),
             caller: call.caller(),
+            contact_id: call.contact_id().map(|contact| contact.0),
             handles: call.handles().clone(),
             carrier_call_id: call.carrier_call_id(tenant_id),
             is_carrier_call: call.is_carrier_call(),
             tools,
+            tags: call.tags().into_iter().map(str::to_owned).collect(),
+            bookings: bookings.clone(),
+            revenue: Revenue::default(),
             measures,
-        }
+        };
+        contribution.count_bookings();
+        contribution
     }
 }

@@ -1,5 +1,6 @@
 //! Tables derived from calls: the tools of each call, to page through the calls of a tool and to
-//! count their people; the combinations of handles and name; and the handles of each call.
+//! count their people; the combinations of handles and name; the handles and tags of each call; and
+//! sums by contact.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use super::contribution::Contribution;
 use super::update::{CallKey, RollupChange};
-use super::{callers, handles};
+use super::{callers, contacts, handles, tags};
 use crate::copy::{MIN_COPY_ROWS, copy_in};
 use crate::projector::{ProjectError, WriteMode};
 
@@ -17,7 +18,9 @@ pub(super) async fn write(
     mode: WriteMode,
 ) -> Result<(), ProjectError> {
     write_tools(conn, calls, mode).await?;
+    tags::write(conn, calls).await?;
     handles::write(conn, calls, mode).await?;
+    contacts::write(conn, calls).await?;
     callers::write(conn, calls).await
 }
 

@@ -1,11 +1,13 @@
 //! Reads `calls`: one call, or a page of calls.
 
 mod by_handle;
+mod by_tag;
 mod by_tool;
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::Call;
 use ledger_core::envelope::StreamKind;
+use ledger_core::event::AppointmentStatus;
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
 use ledger_store::read::{Page, PageSize, page_of};
@@ -30,6 +32,8 @@ pub struct CallRow {
     /// For the call of a carrier that is a part: its record. If several calls name it, the one that
     /// started first, then the one with the smallest id.
     pub part_of: Option<Uuid>,
+    /// The appointment booked last in the call, or in its part at a carrier.
+    pub appointment: Option<LinkedAppointment>,
 }
 
 /// One row of `read.calls` in stored, compressed form.
@@ -41,6 +45,23 @@ pub struct StoredCall {
     party: Option<Vec<u8>>,
     carrier_state: Option<Vec<u8>>,
     part_of: Option<Uuid>,
+    appointment_id: Option<Uuid>,
+    appointment_scheduled_at: Option<DateTime<Utc>>,
+    appointment_status: Option<String>,
+    appointment_service: Option<String>,
+}
+
+/// An appointment that was booked in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedAppointment {
+    /// Id of the appointment.
+    pub appointment_id: Uuid,
+    /// Start of the appointment.
+    pub scheduled_at: DateTime<Utc>,
+    /// Its status.
+    pub status: AppointmentStatus,
+    /// Id of its service.
+    pub service: Option<String>,
 }
 
 impl StoredCall {
@@ -62,9 +83,25 @@ impl StoredCall {
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored state cannot be decoded.
     pub fn open(self) -> Result<CallRow, StoreError> {
-        let Self { call_id, started_at, state, party, carrier_state, part_of } = self;
+        let appointment = self.appointment()?;
+        let Self { call_id, started_at, state, party, carrier_state, part_of, .. } = self;
         let carrier = carrier_state.as_deref().map(state::unpack).transpose()?;
-        Ok(CallRow { call_id, started_at, call: state::unpack(&state)?, party, carrier, part_of })
+        let call = state::unpack(&state)?;
+        Ok(CallRow { call_id, started_at, call, party, carrier, part_of, appointment })
+    }
+
+    fn appointment(&self) -> Result<Option<LinkedAppointment>, StoreError> {
+        let corrupt = || StoreError::Corrupt { table: "calls", column: "appointment_status" };
+        let Some(appointment_id) = self.appointment_id else { return Ok(None) };
+        let known =
+            |name: &str| AppointmentStatus::ALL.into_iter().find(|one| one.as_str() == name);
+        let status = self.appointment_status.as_deref().and_then(known);
+        Ok(Some(LinkedAppointment {
+            appointment_id,
+            scheduled_at: self.appointment_scheduled_at.ok_or_else(corrupt)?,
+            status: status.ok_or_else(corrupt)?,
+            service: self.appointment_service.clone(),
+        }))
     }
 }
 
@@ -99,6 +136,18 @@ pub struct CallFilter {
     pub phone: Option<Vec<Uuid>>,
     /// Ids that match an e-mail address, like `phone`. An empty list matches no call.
     pub email: Option<Vec<Uuid>>,
+    /// Whether an appointment was booked in the call, whatever became of it; `None` for both.
+    pub has_appointment: Option<bool>,
+    /// One of the tags of the call.
+    pub tag: Option<String>,
+    /// Id of the disposition.
+    pub disposition: Option<String>,
+    /// Id of the campaign.
+    pub campaign: Option<String>,
+    /// Number of the attempt to reach the person, from 1.
+    pub attempt: Option<i64>,
+    /// Type of the call.
+    pub call_type: Option<String>,
     /// Whether the call is marked as a test; `None` for both.
     pub is_test: Option<bool>,
 }
@@ -125,6 +174,9 @@ pub async fn list(
     if let Some(tool) = &filter.tool {
         return by_tool::list(tx, filter, tool, after, size).await;
     }
+    if let Some(tag) = &filter.tag {
+        return by_tag::list(tx, filter, tag, after, size).await;
+    }
     match (filter.phone.as_deref(), filter.email.as_deref()) {
         (Some(handles), other) | (other @ None, Some(handles)) => {
             return by_handle::list(tx, filter, (handles, other), after, size).await;
@@ -136,7 +188,8 @@ pub async fn list(
         StoredCall,
         r#"
         select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
-               k.state as "carrier_state?", null::uuid as part_of
+               k.state as "carrier_state?", null::uuid as part_of, c.appointment_id, c.appointment_scheduled_at,
+               c.appointment_status, c.appointment_service
           from read.calls c
           left join lateral (
            select state from read.carrier_calls
@@ -155,8 +208,16 @@ pub async fn list(
            and ($8::text is null or ended_reason = $8)
            and ($9::text is null or agent_id = $9)
            and ($10::bigint is null or cost_nanos >= $10)
-           and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+           and ($11::uuid is null or (contact_id is not null
+                                   and subject_id = any (array (select $11::uuid union all
+                                                             select m.contact_id from read.contacts m
+                                                              where m.tenant_id = $1 and m.merged_into = $11))))
            and ($12::boolean is null or is_test = $12)
+           and ($17::boolean is null or is_booked = $17)
+           and ($18::text is null or disposition = $18)
+           and ($19::text is null or campaign = $19)
+           and ($20::bigint is null or attempt = $20)
+           and ($21::text is null or call_type = $21)
            and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
          limit $15
@@ -177,6 +238,11 @@ pub async fn list(
         after.map(|after| after.call_id),
         size.limit(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await
@@ -210,11 +276,14 @@ pub async fn find(tx: &mut TenantTx, call_id: Uuid) -> Result<Option<CallRow>, S
                   join read.calls r on r.tenant_id = n.tenant_id and r.call_id = n.call_id
                  where n.tenant_id = $1 and n.carrier_call_id = c.call_id
                  order by r.started_at, r.call_id
-                 limit 1) as part_of
-          from (select call_id, started_at, state, party, carrier_call_id
+                 limit 1) as part_of, c.appointment_id, c.appointment_scheduled_at,
+               c.appointment_status, c.appointment_service
+          from (select call_id, started_at, state, party, carrier_call_id, appointment_id,
+                       appointment_scheduled_at, appointment_status, appointment_service
                   from read.calls where tenant_id = $1 and call_id = $2
                  union all
-                select call_id, started_at, state, party, carrier_call_id
+                select call_id, started_at, state, party, carrier_call_id, appointment_id,
+                       appointment_scheduled_at, appointment_status, appointment_service
                   from read.carrier_calls where tenant_id = $1 and call_id = $2) c
           left join lateral (
            select state from read.carrier_calls

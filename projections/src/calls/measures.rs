@@ -62,7 +62,7 @@ measures! {
     evaluated: i64,
     /// Number of calls evaluated as successful.
     successes: i64,
-    /// Number of calls with a linked appointment.
+    /// Number of calls in which an appointment was booked.
     booked: i64,
     /// Number of calls transferred to another party.
     transfers: i64,
@@ -76,4 +76,10 @@ measures! {
     latency_calls: i64,
     /// Sum of the calls' average turn latencies, in milliseconds.
     latency_ms: i128,
+    /// Number of calls with a conversation.
+    engaged: i64,
+    /// Number of calls in which a free time was told or booked.
+    offered: i64,
+    /// Number of calls of which an appointment took place.
+    attended: i64,
 }

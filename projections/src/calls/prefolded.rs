@@ -7,7 +7,7 @@ use ledger_core::ids::TenantId;
 use uuid::Uuid;
 
 use super::row::EncodedRow;
-use super::update::CallUpdate;
+use super::update::{BookingsChange, CallUpdate};
 use crate::projector::LogEvent;
 
 /// Encoded rows by call id, with the number of folded events.
@@ -27,17 +27,19 @@ impl Prefolded {
             }
         }
         let calls = reported.into_iter().filter_map(|(call_id, events)| {
-            let update = CallUpdate { key: (tenant_id, call_id), before: None, events: events? };
+            let (key, bookings) = ((tenant_id, call_id), BookingsChange::default());
+            let update = CallUpdate { key, before: None, bookings, events: events? };
             Some((call_id, (update.events.len(), EncodedRow::of(update))))
         });
         Self(calls.collect())
     }
 
-    /// Removes and returns the encoded row, if the call is new and exactly the events of the batch
-    /// were folded. Returns `None` otherwise: the caller folds the call again.
+    /// Removes and returns the encoded row, if the call is new, has no appointments, and exactly the
+    /// events of the batch were folded. Returns `None` otherwise: the caller folds the call again.
     pub(super) fn remove(&mut self, update: &CallUpdate<'_>) -> Option<EncodedRow> {
         let (events, encoded) = self.0.remove(&update.key.1)?;
-        (update.before.is_none() && events == update.events.len()).then_some(encoded)
+        let is_new = update.before.is_none() && update.bookings == BookingsChange::default();
+        (is_new && events == update.events.len()).then_some(encoded)
     }
 }
 
@@ -76,7 +78,8 @@ mod tests {
 
     fn update(events: &[LogEvent]) -> CallUpdate<'_> {
         let events = events.iter().map(|event| (event.recorded().expect("it can be read"), event));
-        CallUpdate { key: (TENANT, CALL), before: None, events: events.collect() }
+        let (key, bookings) = ((TENANT, CALL), BookingsChange::default());
+        CallUpdate { key, before: None, bookings, events: events.collect() }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use sqlx::PgConnection;
 
 use super::contribution::Contribution;
 use super::measures::Measures;
+use super::revenue::Revenue;
 use super::update::RollupChange;
 use crate::calendar::Granularity;
 use crate::histogram::Histogram;
@@ -80,6 +81,7 @@ struct RollupKey {
 struct RollupSum {
     measures: Measures,
     durations: Histogram,
+    revenue: Revenue,
 }
 
 impl RollupSum {
@@ -89,12 +91,13 @@ impl RollupSum {
 
     /// Adds the measures of a call (`sign` 1) or subtracts them (`sign` -1). Returns `None` on
     /// overflow.
-    fn add(&mut self, measures: Measures, bucket: Option<i16>, sign: i64) -> Option<()> {
+    fn add(&mut self, one: &Contribution, measures: Measures, sign: i64) -> Option<()> {
         self.measures = match sign {
             1 => self.measures.plus(measures)?,
             _ => self.measures.minus(measures)?,
         };
-        if let Some(bucket) = bucket {
+        self.revenue.merge(&one.revenue, sign)?;
+        if let Some(bucket) = one.duration_bucket {
             self.durations.add(bucket, sign);
         }
         Some(())
@@ -102,6 +105,7 @@ impl RollupSum {
 
     fn merge(&mut self, other: &Self) -> Option<()> {
         self.measures = self.measures.plus(other.measures)?;
+        self.revenue.merge(&other.revenue, 1)?;
         for (bucket, count) in other.durations.counts() {
             self.durations.add(bucket, count);
         }
@@ -190,7 +194,7 @@ impl Differences {
                 let is_test = one.is_test;
                 let key = RollupKey { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let sum = self.sums.entry(key).or_default();
-                sum.add(one.measures, one.duration_bucket, sign)?;
+                sum.add(one, one.measures, sign)?;
             }
             for (tool, calls) in one.tools.iter().filter(|_| RollupSet::Tool.is_stored_by(grain)) {
                 let tool = self.names.number(tool);
@@ -198,7 +202,7 @@ impl Differences {
                 let (cut, is_test) = (RollupSet::Tool, one.is_test);
                 let key = RollupKey { tenant_id, cut, grain, starts_at, is_test, dimensions };
                 let measures = Measures { tool_calls: *calls, ..one.measures };
-                self.sums.entry(key).or_default().add(measures, one.duration_bucket, sign)?;
+                self.sums.entry(key).or_default().add(one, measures, sign)?;
             }
         }
         Some(())

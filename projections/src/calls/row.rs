@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::bookings::BookedColumns;
 use super::contribution::Contribution;
 use super::names::{direction_name, status_name};
 use super::prefolded::Prefolded;
@@ -46,7 +47,6 @@ struct CallColumns<'a> {
     phone_number_id: Option<&'a str>,
     success: Option<bool>,
     is_test: bool,
-    is_booked: bool,
     is_transferred: bool,
     user_interruptions: Option<u32>,
     assistant_interruptions: Option<u32>,
@@ -60,6 +60,17 @@ struct CallColumns<'a> {
     phone_id: Option<Uuid>,
     email_id: Option<Uuid>,
     carrier_call_id: Option<Uuid>,
+    is_offered: bool,
+    is_engaged: bool,
+    is_escalated: bool,
+    tags: Vec<&'a str>,
+    disposition: Option<&'a str>,
+    score: Option<u8>,
+    campaign: Option<&'a str>,
+    attempt: Option<u32>,
+    call_type: Option<&'a str>,
+    #[serde(flatten)]
+    booked: BookedColumns,
 }
 
 impl<'a> CallColumns<'a> {
@@ -96,7 +107,6 @@ impl<'a> CallColumns<'a> {
             phone_number_id: call.phone_number_id(),
             success: call.success(),
             is_test: now.is_test,
-            is_booked: now.measures.booked > 0,
             is_transferred: call.is_transferred(),
             user_interruptions: call.user_interruptions(),
             assistant_interruptions: call.assistant_interruptions(),
@@ -110,6 +120,16 @@ impl<'a> CallColumns<'a> {
             phone_id: call.phone_id(),
             email_id: call.email_id(),
             carrier_call_id: now.carrier_call_id,
+            is_offered: call.is_offered(),
+            is_engaged: call.is_engaged(),
+            is_escalated: call.escalated(),
+            tags: call.tags(),
+            disposition: call.disposition(),
+            score: call.score(),
+            campaign: call.campaign(),
+            attempt: call.attempt(),
+            call_type: call.call_type(),
+            booked: BookedColumns::of(&now.bookings),
         }
     }
 
@@ -143,7 +163,7 @@ impl<'a> CallColumns<'a> {
         rows.text(self.phone_number_id);
         rows.plain(self.success);
         rows.plain(Some(self.is_test));
-        rows.plain(Some(self.is_booked));
+        rows.plain(Some(self.booked.is_booked));
         rows.plain(Some(self.is_transferred));
         rows.plain(self.user_interruptions);
         rows.plain(self.assistant_interruptions);
@@ -157,6 +177,29 @@ impl<'a> CallColumns<'a> {
         rows.plain(self.phone_id);
         rows.plain(self.email_id);
         rows.plain(self.carrier_call_id);
+        self.copy_rest(rows);
+    }
+
+    /// Appends the columns from `is_attended` on.
+    fn copy_rest(&self, rows: &mut RowText) {
+        let booked = &self.booked;
+        rows.plain(Some(booked.is_attended));
+        rows.plain(Some(self.is_offered));
+        rows.plain(Some(self.is_engaged));
+        rows.plain(Some(self.is_escalated));
+        rows.texts(&booked.revenue_currencies);
+        rows.numbers(booked.revenue_cents.iter());
+        rows.numbers(booked.revenue_counts.iter());
+        rows.plain(booked.appointment_id);
+        rows.time(booked.appointment_scheduled_at);
+        rows.text(booked.appointment_status);
+        rows.text(booked.appointment_service.as_deref());
+        rows.texts(&self.tags);
+        rows.text(self.disposition);
+        rows.plain(self.score);
+        rows.text(self.campaign);
+        rows.plain(self.attempt);
+        rows.text(self.call_type);
     }
 }
 
@@ -237,6 +280,8 @@ async fn insert_parts(conn: &mut PgConnection, rows: String) -> Result<(), Proje
     Ok(())
 }
 
+/// Writes rows. The columns about appointments of a row that exists stay: they have the appointments
+/// of the whole record, and change by [`bookings::write_columns`](super::bookings::write_columns).
 async fn upsert(conn: &mut PgConnection, rows: String) -> Result<(), ProjectError> {
     sqlx::query!(
         "insert into calls
@@ -255,15 +300,18 @@ async fn upsert(conn: &mut PgConnection, rows: String) -> Result<(), ProjectErro
                 currency = excluded.currency, tools_used = excluded.tools_used,
                 tool_calls = excluded.tool_calls, agent_id = excluded.agent_id,
                 phone_number_id = excluded.phone_number_id, success = excluded.success,
-                is_test = excluded.is_test, is_booked = excluded.is_booked,
-                is_transferred = excluded.is_transferred,
+                is_test = excluded.is_test, is_transferred = excluded.is_transferred,
                 user_interruptions = excluded.user_interruptions,
                 assistant_interruptions = excluded.assistant_interruptions,
                 turn_latency_ms = excluded.turn_latency_ms, subject_id = excluded.subject_id,
                 party = excluded.party, position = excluded.position, state = excluded.state,
                 contact_id = excluded.contact_id, person_id = excluded.person_id,
                 phone_id = excluded.phone_id, email_id = excluded.email_id,
-                carrier_call_id = excluded.carrier_call_id",
+                carrier_call_id = excluded.carrier_call_id, is_offered = excluded.is_offered,
+                is_engaged = excluded.is_engaged, is_escalated = excluded.is_escalated,
+                tags = excluded.tags, disposition = excluded.disposition, score = excluded.score,
+                campaign = excluded.campaign, attempt = excluded.attempt,
+                call_type = excluded.call_type",
         rows,
     )
     .execute(conn)

@@ -1,6 +1,7 @@
 //! A call in a batch: its stored state, its new events, and the change to the rollups.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use ledger_core::call::{Call, SealedSections};
@@ -11,6 +12,7 @@ use ledger_store::seal::{Sealed, SectionName, pack, unpack};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::bookings::{BookingRow, Bookings};
 use super::contribution::Contribution;
 use super::state::unpack as unpack_call;
 use crate::projector::{LogEvent, ProjectError, TenantKeys};
@@ -22,7 +24,15 @@ pub(super) type CallKey = (TenantId, Uuid);
 pub(super) struct CallUpdate<'e> {
     pub(super) key: CallKey,
     pub(super) before: Option<CallState>,
+    pub(super) bookings: BookingsChange,
     pub(super) events: Vec<(&'e Recorded, &'e LogEvent)>,
+}
+
+/// The appointments of a call before and after a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct BookingsChange {
+    pub(super) before: Bookings,
+    pub(super) now: Bookings,
 }
 
 impl CallUpdate<'_> {
@@ -30,13 +40,15 @@ impl CallUpdate<'_> {
     pub(super) fn fold(self) -> (CallState, RollupChange) {
         let tenant_id = self.key.0;
         let was_part = self.before.as_ref().is_some_and(|before| before.is_part);
-        let before = self.before.as_ref().map(|before| Contribution::of(tenant_id, &before.call));
+        let bookings = &self.bookings;
+        let of = |call: &Call, bookings| Contribution::of(tenant_id, call, bookings);
+        let before = self.before.as_ref().map(|before| of(&before.call, &bookings.before));
         let mut folded = self.before.unwrap_or_default();
         for (recorded, event) in self.events {
             folded.fold(recorded, &event.stored);
             folded.updated_at = folded.updated_at.max(Some(event.updated_at));
         }
-        let now = Some(Contribution::of(tenant_id, &folded.call));
+        let now = Some(of(&folded.call, &bookings.now));
         (folded, RollupChange { key: self.key, before, now, was_part })
     }
 }
@@ -94,48 +106,77 @@ pub(crate) fn parties(column: Option<&[u8]>) -> impl Iterator<Item = (EventId, V
     })
 }
 
+/// The stored state of calls.
+#[derive(Default)]
+pub(super) struct StoredCalls {
+    /// The calls with a row.
+    pub(super) calls: HashMap<CallKey, CallState>,
+    /// The appointments that were booked in each call, whether the call has a row or not.
+    pub(super) bookings: HashMap<CallKey, Bookings>,
+}
+
+impl StoredCalls {
+    /// Adds calls that were loaded later.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.calls.extend(more.calls);
+        self.bookings.extend(more.bookings);
+    }
+}
+
 /// Loads the stored states of these calls.
 pub(super) async fn load(
     conn: &mut PgConnection,
     wanted: &[TenantKeys],
-) -> Result<HashMap<CallKey, CallState>, ProjectError> {
+) -> Result<StoredCalls, ProjectError> {
     let all = wanted.iter().flat_map(|one| one.keys.iter().map(|key| (one.tenant.tenant_id, *key)));
     load_keys(conn, all.collect()).await
 }
 
-/// Returns the stored states of calls, whether they are records or parts of one.
+/// Returns the stored states of calls, whether they are records or parts of one, with their
+/// appointments.
 pub(super) async fn load_keys(
     conn: &mut PgConnection,
     keys: Vec<CallKey>,
-) -> Result<HashMap<CallKey, CallState>, ProjectError> {
+) -> Result<StoredCalls, ProjectError> {
     let (tenants, calls): (Vec<Uuid>, Vec<Uuid>) =
         keys.into_iter().map(|(tenant_id, call_id)| (tenant_id.0, call_id)).unzip();
+    let mut stored = StoredCalls::default();
     if calls.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(stored);
     }
     // `offset 0` forces one index lookup per key. A table that is being filled has no statistics,
     // and the planner would read all rows of the tenant for each batch.
     let rows = sqlx::query!(
-        r#"select c.tenant_id as "tenant_id!", c.call_id as "call_id!", c.state as "state!", c.party,
-                  c.is_part as "is_part!"
+        r#"select k.tenant_id as "tenant_id!", k.call_id as "call_id!", c.state as "state?", c.party,
+                  c.is_part as "is_part?", b.booking as "booking?"
              from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, call_id)
-            cross join lateral (select tenant_id, call_id, state, party, false as is_part from calls
+             left join lateral (select state, party, false as is_part from calls
                                  where tenant_id = k.tenant_id and call_id = k.call_id
                                  union all
-                                select tenant_id, call_id, state, party, true from carrier_calls
+                                select state, party, true from carrier_calls
                                  where tenant_id = k.tenant_id and call_id = k.call_id
-                                offset 0) c"#,
+                                offset 0) c on true
+             left join lateral (select row_to_json(a)::text as booking from call_appointments a
+                                 where a.tenant_id = k.tenant_id and a.call_id = k.call_id
+                                offset 0) b on true
+            where c.state is not null or b.booking is not null"#,
         &tenants,
         &calls,
     )
     .fetch_all(conn)
     .await?;
-    let mut loaded = HashMap::with_capacity(calls.len());
+    // A call with several appointments has a row for each.
     for row in rows {
-        let call = unpack_call(&row.state)?;
-        let parties = parties(row.party.as_deref()).collect();
-        let folded = CallState { call, parties, is_part: row.is_part, updated_at: None };
-        loaded.insert((TenantId(row.tenant_id), row.call_id), folded);
+        let key = (TenantId(row.tenant_id), row.call_id);
+        if let Some(booking) = row.booking {
+            BookingRow::parse(&booking)?.add_to(stored.bookings.entry(key).or_default());
+        }
+        if let (Some(state), Entry::Vacant(place)) = (row.state, stored.calls.entry(key)) {
+            let call = unpack_call(&state)?;
+            let parties = parties(row.party.as_deref()).collect();
+            let is_part = row.is_part.unwrap_or_default();
+            place.insert(CallState { call, parties, is_part, updated_at: None });
+        }
     }
-    Ok(loaded)
+    Ok(stored)
 }

@@ -19,7 +19,7 @@ pub enum SettingError {
     /// A setting of the tenant's row.
     #[error(transparent)]
     Tenant(#[from] TenantError),
-    /// A setting of bookings.
+    /// A setting of bookings or calls.
     #[error(transparent)]
     Booking(#[from] ExecuteError<Never>),
     /// The database did not answer.
@@ -47,6 +47,9 @@ pub async fn get(
         | SettingName::Bookings => {
             Ok(store.booking_settings_in_full(tenant_id).await?.setting(name))
         }
+        SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {
+            Ok(store.call_settings(tenant_id).await?.setting(name))
+        }
     }
 }
 
@@ -69,6 +72,11 @@ pub async fn replace(
             let known = store.booking_settings(tenant_id).await?;
             known.ok_or(SettingError::TenantNotFound)?;
             Ok(store.set_booking_setting(by, tenant_id, setting).await?)
+        }
+        Setting::Call(setting) => {
+            let known = store.booking_settings(tenant_id).await?;
+            known.ok_or(SettingError::TenantNotFound)?;
+            Ok(store.set_call_setting(by, tenant_id, &setting).await?)
         }
     }
 }

@@ -45,9 +45,9 @@ pub struct Agent {
     costs: Vec<CostView>,
     /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls with a linked appointment.
+    /// Calls in which an appointment was booked, whatever became of it.
     booked: i64,
-    /// Share of calls with a linked appointment, 0 to 1.
+    /// Share of calls in which an appointment was booked, 0 to 1.
     booking_rate: Option<f64>,
     /// Average cost over the calls with a cost, in 1e-9 of the currency.
     #[schema(value_type = Option<i64>)]

@@ -12,6 +12,7 @@ use ledger_store::TenantTx;
 use projections::analytics::{
     self, AnalyticsFilter, AnalyticsQuery, AnalyticsRow, Dimension, MAX_YEARS, Range, Span, Sums,
 };
+use projections::calls::Priced;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -61,6 +62,18 @@ pub struct SumParams {
     email: Option<String>,
     /// Id of the contact
     contact_id: Option<uuid::Uuid>,
+    /// An appointment was booked in the call, whatever became of it, or none was
+    has_appointment: Option<bool>,
+    /// With this tag
+    tag: Option<String>,
+    /// Id of the disposition
+    disposition: Option<String>,
+    /// Id of the campaign
+    campaign: Option<String>,
+    /// Number of the attempt to reach the person, from 1
+    attempt: Option<i64>,
+    /// Type of the call
+    call_type: Option<String>,
     /// true: only test calls; false (default): no test calls; any: both
     #[param(value_type = Option<TestCalls>)]
     is_test: Option<String>,
@@ -125,6 +138,12 @@ impl AnalyticsRequest {
                 contact_id: calls.contact_id,
                 phone: calls.phone,
                 email: calls.email,
+                has_appointment: calls.has_appointment,
+                tag: calls.tag,
+                disposition: calls.disposition,
+                campaign: calls.campaign,
+                attempt: calls.attempt,
+                call_type: calls.call_type,
                 is_test: calls.is_test,
             },
         })
@@ -236,6 +255,31 @@ impl CostView {
             cost_nanos: cost.total_nanos,
         };
         sums.costs.iter().map(view).collect()
+    }
+}
+
+/// Prices of appointments in one currency.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RevenueView {
+    /// ISO 4217 code.
+    currency: String,
+    /// Sum of the prices in hundredths of the currency, exact.
+    #[schema(value_type = i64)]
+    revenue_cents: i128,
+    /// Number of appointments with such a price.
+    appointments: i64,
+}
+
+impl RevenueView {
+    /// The prices of the summed calls, one entry for each currency.
+    #[must_use]
+    pub fn all_of(sums: &Sums) -> Vec<Self> {
+        let view = |(currency, priced): (&str, Priced)| Self {
+            currency: currency.to_owned(),
+            revenue_cents: priced.cents,
+            appointments: priced.appointments,
+        };
+        sums.revenue.iter().map(view).collect()
     }
 }
 

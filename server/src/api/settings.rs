@@ -57,6 +57,9 @@ mod tests {
             (SettingName::Resources, described::<ResourcesSetting>()),
             (SettingName::Services, described::<ServicesSetting>()),
             (SettingName::Bookings, described::<BookingsSetting>()),
+            (SettingName::Dispositions, described::<DispositionsSetting>()),
+            (SettingName::Annotations, described::<AnnotationsSetting>()),
+            (SettingName::LeadScore, described::<LeadScoreSetting>()),
         ] {
             let default = Setting::parse(name, BTreeMap::new()).expect("every field has a default");
             assert_eq!(described, names(&default.to_json()), "{name:?}");

@@ -59,16 +59,30 @@ words! {
     /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.
-    BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction"
-        | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
+    BreakdownBy = "ended_reason" | "outcome" | "tool" | "agent_id" | "direction" | "campaign"
+        | "call_type" | "service_type" | "contact" | "duration_bucket" | "hour" | "weekday" | "heatmap" | "cost_part";
     /// Length of a bucket.
     SeriesInterval = "hour" | "day" | "week" | "month";
     /// Grouping dimension of a series.
-    SeriesGroup = "direction" | "agent_id" | "ended_reason" | "outcome";
+    SeriesGroup = "direction" | "agent_id" | "ended_reason" | "outcome" | "campaign" | "call_type";
     /// Range to compare sums with.
     ComparedWith = "previous";
     /// Speaker of a turn.
     Speaker = "assistant" | "user";
+    /// Kind of a note.
+    NoteKindName = "general" | "during_call" | "after_call" | "follow_up";
+    /// Readers that a note is meant for.
+    NoteVisibility = "internal" | "shared";
+    /// Reason of an escalation.
+    EscalationReasonName = "requested_by_caller" | "complaint" | "emergency" | "billing"
+        | "technical_problem" | "not_understood" | "disposition" | "other";
+    /// Origin of an escalation.
+    EscalationSourceName = "tool" | "api" | "disposition";
+    /// Rule of the lead score.
+    LeadRuleName = "answered" | "long_call" | "booked" | "tool_used" | "success" | "transferred"
+        | "scored_high" | "scored_low" | "disposition";
+    /// The origin of a value that is no recorded fact.
+    DerivedLabel = "derived";
     /// Channels of a recording.
     RecordingKind = "mono" | "stereo" | "assistant" | "customer" | "video";
     /// Kind of an agent.
@@ -78,7 +92,8 @@ words! {
     /// State of a tenant.
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
-    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings";
+    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings"
+        | "dispositions" | "annotations" | "lead_score";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.
@@ -101,6 +116,10 @@ words! {
     ReplayStatus = "recorded" | "duplicate";
     /// Result of a retry or drop of a parked event.
     ParkedOutcome = "folded" | "parked";
+    /// Kind of an entry of a contact's timeline.
+    TimelineKindName = "call" | "appointment" | "change" | "note";
+    /// Kind of a handle that a user adds or ends.
+    HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.
     VersionState = "building" | "active" | "cancelled";
     /// State of a version of a read model.

@@ -25,7 +25,8 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// annotations or lead_score
     name: String,
     /// Slug or id of the tenant
     #[arg(long)]
@@ -34,7 +35,8 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// annotations or lead_score
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it
     #[arg(value_name = "JSON")]

@@ -20,15 +20,17 @@ const FILL: &str = "
     insert into calls_v2.calls
     select t.tenant_id, md5(t.nth || '/' || n)::uuid, 'vapi', 'p-' || n, 'inbound', 'ended', 'completed',
            'hangup', s.at, null, s.at, s.at, 1000, 150, 'under_10s', 70000000, 0, 0, 0, 0, 0, 70000000,
-           'USD', array['book'], 1, 'a-' || n % 7, null, true, false, false, false, null, null, null,
-           md5(n::text)::uuid, null, n, '{}'
+           'USD', array['book'], 1, 'a-' || n % 7, null, true, false, n % 40 = 0, false, null, null, null,
+           md5(n::text)::uuid, null, n, '{}', null, null, null, null, null, n % 50 = 0, false, false, false,
+           '{}', '{}', '{}', null, null, null, null, '{}', case when n % 90 = 0 then 'lost' end, null,
+           case when n % 60 = 0 then 'spring' end, case when n % 60 = 0 then n % 3 end, null
       from them t
      cross join lateral generate_series(1, case t.nth when 0 then 20000 else 300 end) n
      cross join lateral (select timestamptz '2025-01-01 00:00Z' + n * interval '52 minutes' as at) s;
     insert into calls_v2.call_rollups
     select t.tenant_id, c.cut, g.grain, s.at, case c.cut when 'total' then '' else 'a-1' end, '', '', '',
            '', '', 'USD', false, 1, 1, 1000, 70000000, 0, 0, 0, 0, 0, 70000000, 1, 1, 0, 0, 1, 0, 0, 0, 0,
-           array[150], array[1]
+           array[150], array[1], 0, 0, 0, '{}', '{}', '{}'
       from them t
      cross join (values ('total'), ('agent'), ('full')) c (cut)
      cross join (values ('hour', interval '1 hour'), ('day', interval '1 day')) g (grain, step)
@@ -56,6 +58,16 @@ async fn ask_everything(tenant: &TestTenant) {
     let agent = AnalyticsFilter { agent_id: Some("a-1".to_owned()), ..filter() };
     let person = AnalyticsFilter { phone: Some(vec![uuid::Uuid::nil()]), ..filter() };
     let dear = AnalyticsFilter { min_cost_nanos: Some(1), ..filter() };
+    let word = |word: &str| Some(word.to_owned());
+    let of_filters = [
+        AnalyticsFilter { has_appointment: Some(true), ..filter() },
+        AnalyticsFilter { has_appointment: Some(false), ..filter() },
+        AnalyticsFilter { tag: word("none"), ..filter() },
+        AnalyticsFilter { disposition: word("lost"), ..filter() },
+        AnalyticsFilter { campaign: word("spring"), attempt: Some(1), ..filter() },
+        AnalyticsFilter { call_type: word("none"), ..filter() },
+    ];
+    let of_filters = of_filters.map(|filter| AnalyticsQuery::of(year, filter));
     let days = slices(year, Interval::Day, Asia::Kolkata, 1_000).expect("a year of days");
     let days = days.iter().map(|slice| slice.span).collect();
     let questions = [
@@ -70,8 +82,9 @@ async fn ask_everything(tenant: &TestTenant) {
         AnalyticsQuery { buckets: days, ..AnalyticsQuery::of(year, filter()) },
         AnalyticsQuery::of(year, person),
         AnalyticsQuery { extremes: true, ..AnalyticsQuery::of(year, dear) },
+        AnalyticsQuery::of(year, filter()).by([Dimension::ServiceType]),
     ];
-    for question in questions {
+    for question in questions.into_iter().chain(of_filters) {
         let mut tx = TenantTx::begin(tenant.store.app(), tenant.tenant_id).await.expect("begun");
         tx.conn().execute("set local plan_cache_mode = force_custom_plan").await.expect("set");
         run_query(&mut tx, &question).await.expect("the database answers").expect("few enough");

@@ -62,7 +62,8 @@ fn a_vault_from_before_handles_keeps_its_subjects_and_their_calls() {
         conn.execute(
             "reset role; delete from projection.checkpoints; truncate calls_v2.calls, \
                       calls_v2.call_tools, calls_v2.callers, calls_v2.caller_handles, calls_v2.call_rollups, \
-                      calls_v2.carrier_calls, calls_v2.call_carriers, calls_v2.call_handles",
+                      calls_v2.carrier_calls, calls_v2.call_carriers, calls_v2.call_handles, \
+                      calls_v2.call_appointments, calls_v2.call_tags",
         )
         .await
         .expect("the read model is folded anew");

@@ -15,12 +15,12 @@ use super::engine::{
 };
 use super::sums::assert_sums;
 
-fn call_sid(nth: usize) -> String {
+pub(super) fn call_sid(nth: usize) -> String {
     format!("CA{nth:032}")
 }
 
 /// A callback of Twilio about one of its calls.
-fn twilio(nth: usize, status: &str, second: u32) -> (Provider, Value) {
+pub(super) fn twilio(nth: usize, status: &str, second: u32) -> (Provider, Value) {
     let body = json!({
         "CallSid": call_sid(nth), "Direction": "inbound", "From": format!("+155501001{nth:02}"),
         "To": "+15550100199", "CallStatus": status, "CallDuration": "47",
@@ -30,7 +30,7 @@ fn twilio(nth: usize, status: &str, second: u32) -> (Provider, Value) {
 }
 
 /// A message of Vapi about a call that has this id at Twilio.
-fn vapi(mut body: Value, carrier: usize, number: usize, ms: i64) -> (Provider, Value) {
+pub(super) fn vapi(mut body: Value, carrier: usize, number: usize, ms: i64) -> (Provider, Value) {
     body["message"]["timestamp"] = (1_793_610_061_250 + ms).into();
     body["message"]["call"]["phoneCallProvider"] = "twilio".into();
     body["message"]["call"]["phoneCallProviderId"] = call_sid(carrier).into();
@@ -38,7 +38,7 @@ fn vapi(mut body: Value, carrier: usize, number: usize, ms: i64) -> (Provider, V
     (Provider::Vapi, messages::from(body, &customer))
 }
 
-async fn projected(engine: &Engine, tenants: &[TenantId]) {
+pub(super) async fn projected(engine: &Engine, tenants: &[TenantId]) {
     for tenant_id in tenants {
         until("it is projected", async || is_current(&engine.store, *tenant_id).await).await;
     }

@@ -381,7 +381,8 @@ fn a_halted_tenant_prevents_no_promotion_and_continues_with_a_newer_build() {
         sqlx::query(begin_again).bind(halted.0).execute(&mut conn).await.expect("it begins again");
         let clear = "truncate calls_v2.calls, calls_v2.call_tools, calls_v2.callers, \
                      calls_v2.caller_handles, calls_v2.call_rollups, calls_v2.carrier_calls, \
-                     calls_v2.call_carriers, calls_v2.call_handles";
+                     calls_v2.call_carriers, calls_v2.call_handles, \
+                     calls_v2.call_appointments, calls_v2.call_tags";
         sqlx::raw_sql(clear).execute(&mut conn).await.expect("cleared");
         sqlx::query(begin_again).bind(other.0).execute(&mut conn).await.expect("it begins again");
 

@@ -18,8 +18,16 @@ use super::engine::{
 /// Returns the rows of a tenant with their physical location: a rewritten row has another one.
 async fn row_locations(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<String> {
     let mut all = Vec::new();
-    let tables =
-        ["calls", "call_tools", "callers", "caller_handles", "call_rollups", "call_handles"];
+    let tables = [
+        "calls",
+        "call_tools",
+        "callers",
+        "caller_handles",
+        "call_rollups",
+        "call_handles",
+        "call_appointments",
+        "call_tags",
+    ];
     for table in tables {
         let rows = format!(
             "select ctid::text || xmin::text || t::text from calls_v2.{table} t

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
 /// The measures that are summed.
-const MEASURES: [&str; 19] = [
+const MEASURES: [&str; 22] = [
     "calls",
     "timed_calls",
     "duration_ms",
@@ -34,6 +34,9 @@ const MEASURES: [&str; 19] = [
     "assistant_interruptions",
     "latency_calls",
     "latency_ms",
+    "engaged",
+    "offered",
+    "attended",
 ];
 /// The grouping columns except cut, granularity, start and test flag.
 const DIMENSIONS: [&str; 7] =
@@ -45,8 +48,21 @@ type SumKey = (String, String, DateTime<Utc>, bool, [String; 7]);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
-    measures: [i64; 19],
+    measures: [i64; 22],
     durations: BTreeMap<i16, i64>,
+    revenue: Revenue,
+}
+
+/// Number of appointments and sum of their prices by currency.
+type Revenue = BTreeMap<String, (i64, i64)>;
+
+/// Returns the revenue of a call or of a sum.
+fn revenue_of(row: &PgRow) -> Revenue {
+    let (currencies, counts): (Vec<String>, Vec<i64>) =
+        (row.get("revenue_currencies"), row.get("revenue_counts"));
+    let cents: Vec<i64> = row.get("fits_revenue");
+    assert!(currencies.len() == counts.len() && counts.len() == cents.len());
+    currencies.into_iter().zip(counts.into_iter().zip(cents)).collect()
 }
 
 /// A call, decoded from its row.
@@ -55,12 +71,13 @@ struct CallRow {
     started_at: DateTime<Utc>,
     is_test: bool,
     person_id: Option<Uuid>,
-    measures: [i64; 19],
+    measures: [i64; 22],
     duration_ms: Option<i64>,
     /// In the order of [`DIMENSIONS`], with an empty tool.
     dimensions: [String; 7],
     /// Number of calls by tool.
     tools: BTreeMap<String, i64>,
+    revenue: Revenue,
 }
 
 impl CallRow {
@@ -85,6 +102,7 @@ impl CallRow {
             "successes" => i64::from(success == Some(true)),
             "booked" => is("is_booked"),
             "transfers" => is("is_transferred"),
+            "engaged" | "offered" | "attended" => is(&format!("is_{name}")),
             "tool_calls" | "user_interruptions" | "assistant_interruptions" => small(name),
             "latency_calls" => i64::from(latency.is_some()),
             "latency_ms" => latency.unwrap_or(0),
@@ -104,11 +122,12 @@ impl CallRow {
             duration_ms,
             dimensions,
             tools,
+            revenue: revenue_of(row),
         }
     }
 
     /// Returns for each cut its kept dimensions and the measures of the call in it.
-    fn cuts(&self) -> Vec<(&'static str, [String; 7], [i64; 19])> {
+    fn cuts(&self) -> Vec<(&'static str, [String; 7], [i64; 22])> {
         let keep = |kept: &[&str]| {
             let mut dimensions = self.dimensions.clone();
             for (name, dimension) in DIMENSIONS.iter().zip(&mut dimensions) {
@@ -154,11 +173,11 @@ async fn rows(
     tenant_id: TenantId,
 ) -> Vec<PgRow> {
     let columns = match table {
-        "calls" => "*, state as fold".to_owned(),
+        "calls" => "*, state as fold, revenue_cents::bigint[] as fits_revenue".to_owned(),
         // Sums are numeric; those of these histories fit 64 bits.
         "call_rollups" => {
             let fits = MEASURES.map(|name| format!("{name}::bigint as fits_{name}"));
-            format!("*, {}", fits.join(", "))
+            format!("*, revenue_cents::bigint[] as fits_revenue, {}", fits.join(", "))
         }
         _ => "*".to_owned(),
     };
@@ -192,6 +211,10 @@ pub(super) async fn assert_sums(
                 for (total, measure) in sum.measures.iter_mut().zip(measures) {
                     *total += measure;
                 }
+                for (currency, (count, cents)) in &one.revenue {
+                    let total = sum.revenue.entry(currency.clone()).or_default();
+                    *total = (total.0 + count, total.1 + cents);
+                }
                 if let Some(duration_ms) = one.duration_ms {
                     *sum.durations.entry(bucket_of(duration_ms)).or_default() += 1;
                 }
@@ -212,6 +235,8 @@ pub(super) async fn assert_sums(
     let kept = rows(conn, version, "callers", tenant_id).await;
     assert_eq!(kept.iter().map(counted).collect::<BTreeMap<_, _>>(), callers);
     assert_handles(conn, version, tenant_id, &kept).await;
+    assert_bookings(conn, version, tenant_id).await;
+    assert_contacts(conn, version, tenant_id).await;
     let used = calls.iter().flat_map(|one| {
         let whose = (one.started_at, one.person_id, one.is_test);
         one.tools.iter().map(move |(tool, times)| ((one.call_id, tool.clone()), (*times, whose)))
@@ -223,6 +248,72 @@ pub(super) async fn assert_sums(
     let listed: BTreeMap<(Uuid, String), (i64, StartPersonTest)> =
         rows(conn, version, "call_tools", tenant_id).await.iter().map(listed).collect();
     assert_eq!(listed, used.collect());
+}
+
+/// Asserts that the columns about appointments follow from those booked in each call and in its part
+/// at a carrier, which counts for the first record that names it.
+async fn assert_bookings(conn: &mut PgConnection, version: i32, tenant_id: TenantId) {
+    let wrong: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "with own as (
+           select b.*, coalesce((select r.call_id from calls_v{version}.calls r
+                                  where r.tenant_id = b.tenant_id and r.carrier_call_id = b.call_id
+                                  order by r.started_at, r.call_id limit 1), b.call_id) as record_id
+             from calls_v{version}.call_appointments b where b.tenant_id = $1)
+         select format('%s: %s', c.provider_call_id, to_jsonb(c) - 'state' - 'party')
+           from calls_v{version}.calls c
+          cross join lateral (
+                select count(*) as bookings, coalesce(bool_or(status = 'completed'), false) as attended,
+                       (array_agg(appointment_id order by booked_position desc))[1] as last,
+                       (array_agg(status order by booked_position desc))[1] as last_status,
+                       (array_agg(scheduled_at order by booked_position desc))[1] as last_start,
+                       (array_agg(service order by booked_position desc))[1] as last_service
+                  from own where record_id = c.call_id) b
+          cross join lateral (
+                select coalesce(array_agg(currency order by currency collate \"C\"), '{{}}') as currencies,
+                       coalesce(array_agg(cents order by currency collate \"C\"), '{{}}') as cents,
+                       coalesce(array_agg(priced order by currency collate \"C\"), '{{}}') as priced
+                  from (select currency, sum(price_cents) as cents, count(*) as priced from own
+                         where record_id = c.call_id and status not in ('cancelled', 'no_show')
+                           and price_cents is not null and currency is not null
+                         group by currency) p) r
+          where c.tenant_id = $1
+            and (c.is_booked, c.is_attended, c.appointment_id, c.appointment_status,
+                 c.appointment_scheduled_at, c.appointment_service, c.revenue_currencies,
+                 c.revenue_cents, c.revenue_counts)
+                is distinct from
+                (b.bookings > 0, b.attended, b.last, b.last_status, b.last_start, b.last_service,
+                 r.currencies, r.cents, r.priced)"
+    )))
+    .bind(tenant_id.0)
+    .fetch_all(conn)
+    .await
+    .expect("an answer");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Asserts that the sums by contact and currency are those over the calls that are no test calls.
+async fn assert_contacts(conn: &mut PgConnection, version: i32, tenant_id: TenantId) {
+    let wrong: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "with summed as (
+           select contact_id, case when cost_nanos is null then '' else coalesce(currency, '') end as currency,
+                  count(*) as calls, sum(coalesce(duration_ms, 0)) as duration_ms,
+                  sum(coalesce(cost_nanos, 0)) as cost_nanos
+             from calls_v{version}.calls
+            where tenant_id = $1 and contact_id is not null and not is_test
+            group by 1, 2
+         ), kept as (
+           select contact_id, currency, calls, duration_ms, cost_nanos
+             from calls_v{version}.contact_calls where tenant_id = $1)
+         select format('%s', w) from (
+           (select 'missing', s.* from (select * from summed except select * from kept) s)
+           union all
+           (select 'too much', k.* from (select * from kept except select * from summed) k)) w"
+    )))
+    .bind(tenant_id.0)
+    .fetch_all(conn)
+    .await
+    .expect("an answer");
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 /// Asserts that the pairs of handle and caller are stored, and whether several callers have the
@@ -258,5 +349,6 @@ fn kept(row: &PgRow) -> (SumKey, Sum) {
     let buckets: Vec<i16> = row.get("duration_buckets");
     let counts: Vec<i64> = row.get("duration_counts");
     let measures = MEASURES.map(|name| row.get::<i64, _>(format!("fits_{name}").as_str()));
-    (key, Sum { measures, durations: buckets.into_iter().zip(counts).collect() })
+    let durations = buckets.into_iter().zip(counts).collect();
+    (key, Sum { measures, durations, revenue: revenue_of(row) })
 }

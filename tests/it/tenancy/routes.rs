@@ -19,6 +19,14 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("post", "/v1/appointments/{appointment_id}/no-show", "write"),
     ("post", "/v1/appointments/{appointment_id}/reschedule", "write"),
     ("get", "/v1/availability", "read"),
+    ("get", "/v1/contacts", "read"),
+    ("post", "/v1/contacts", "write"),
+    ("get", "/v1/contacts/{contact_id}", "read"),
+    ("patch", "/v1/contacts/{contact_id}", "write"),
+    ("get", "/v1/contacts/{contact_id}/timeline", "read"),
+    ("post", "/v1/contacts/{contact_id}/merge", "write"),
+    ("post", "/v1/contacts/{contact_id}/handles", "write"),
+    ("delete", "/v1/contacts/{contact_id}/handles/{kind}", "write"),
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
@@ -76,13 +84,14 @@ impl Route {
         let ids = [
             "{call_id}",
             "{appointment_id}",
+            "{contact_id}",
             "{quarantine_id}",
             "{parked_id}",
             "{key_id}",
             "{source_id}",
             "{id}",
         ];
-        let path = self.template.replace("{name}", "calls");
+        let path = self.template.replace("{name}", "calls").replace("{kind}", "phone");
         ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }
 

@@ -102,6 +102,9 @@ async fn insert_exceptional_rows(superuser: &mut PgConnection, tenant_id: Tenant
         // Rows of calls that a carrier reports as well.
         "insert into calls_v2.call_carriers values ($1, gen_random_uuid(), gen_random_uuid())",
         "insert into calls_v2.call_handles values ($1, gen_random_uuid(), gen_random_uuid(), now())",
+        "insert into calls_v2.call_appointments
+         values ($1, gen_random_uuid(), gen_random_uuid(), 'pending', now(), null, null, null, 1, 1)",
+        "insert into calls_v2.call_tags values ($1, 'town', gen_random_uuid(), now())",
         "insert into calls_v2.carrier_calls
          select * from calls_v2.calls where tenant_id = $1 limit 1",
         // The product creates no links any more and keeps the old ones.

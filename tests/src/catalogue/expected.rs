@@ -53,6 +53,9 @@ pub(super) const DEFINERS: &[Exception] = &[
     exception("vault.find_subjects", "a batch is of many tenants; answers for given blind indexes"),
     exception("vault.find_keys", "a batch is of many tenants; keys are wrapped"),
     exception("vault.add_subjects", "a batch is of many tenants; it can only add"),
+    exception("vault.find_persons", "as find_subjects, with the survivors of merged contacts"),
+    exception("vault.add_persons", "as add_subjects, with the words of names"),
+    exception("vault.forget_names", "whoever ends a key needs no right to delete names"),
 ];
 
 /// The roles of this product. No other role may have a name with their prefix.
@@ -68,6 +71,7 @@ pub(super) const TRIGGERS: &[Exception] = &[
     exception("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
     exception("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
     exception("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
+    exception("vault.subject_keys.forget_names", "the words of a name end with the key"),
 ];
 
 /// Extensions that may be installed in the database.
@@ -123,13 +127,17 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table vault.epochs", "ledger_app: select insert"),
     ("table vault.subject_keys", "ledger_app: select insert"),
     ("table vault.handles", "ledger_app: select insert"),
-    ("table vault.contacts", "ledger_app: select insert update(name_index)"),
-    ("table vault.contact_handles", "ledger_app: select insert"),
+    ("table vault.contacts", "ledger_app: select insert update(merged_into name_index)"),
+    ("table vault.contact_handles", "ledger_app: select insert update(since until)"),
+    ("table vault.contact_names", "ledger_app: select insert delete"),
     ("table vault.call_subjects", "ledger_app: select insert"),
-    ("table vault.links", "ledger_app: select"),
+    ("table vault.links", "ledger_app: select insert"),
     ("function vault.find_subjects", "ledger_app: execute"),
     ("function vault.find_keys", "ledger_app: execute"),
     ("function vault.add_subjects", "ledger_app: execute"),
+    ("function vault.find_persons", "ledger_app: execute"),
+    ("function vault.add_persons", "ledger_app: execute"),
+    ("function vault.forget_names", ""),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (

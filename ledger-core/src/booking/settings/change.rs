@@ -31,7 +31,10 @@ impl Values {
     #[must_use]
     pub fn setting(self, name: SettingName) -> Option<Setting> {
         let setting = match name {
-            SettingName::Plan => return None,
+            SettingName::Plan
+            | SettingName::Dispositions
+            | SettingName::Annotations
+            | SettingName::LeadScore => return None,
             SettingName::Hours => BookingSetting::Hours(self.hours),
             SettingName::Resources => BookingSetting::Resources(self.resources),
             SettingName::Services => BookingSetting::Services(self.services),

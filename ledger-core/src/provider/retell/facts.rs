@@ -7,7 +7,7 @@ use crate::json::{Json, fact_id};
 use crate::personal::{Party, normalise_phone};
 use crate::plausible::{FieldValue, add_implausible};
 use crate::provider::Routing;
-use crate::provider::field::{carrier_call, id, person, text};
+use crate::provider::field::{campaign, carrier_call, id, person, text};
 
 /// Returns the facts of the call that any message may have.
 pub(super) fn call_facts(
@@ -19,7 +19,7 @@ pub(super) fn call_facts(
     if occurred_at == FieldValue::Implausible {
         add_implausible(&mut implausible, "occurred_at");
     }
-    CallFacts {
+    let mut facts = CallFacts {
         provider: "retell".to_owned(),
         provider_call_id: id(call, "call_id").map(fact_id),
         direction: direction(call),
@@ -30,7 +30,9 @@ pub(super) fn call_facts(
         untimed: occurred_at.plausible().is_none(),
         implausible,
         ..CallFacts::default()
-    }
+    };
+    campaign(&mut facts, &[call.get("metadata"), call.get("retell_llm_dynamic_variables")]);
+    facts
 }
 
 /// Returns the direction of the call.

@@ -281,3 +281,18 @@ proptest::proptest! {
         proptest::prop_assert_eq!(call.tool_calls().len(), 1);
     }
 }
+
+#[test]
+fn a_campaign_is_read_from_metadata_and_dynamic_variables() {
+    let body = json!({ "event": "call_started", "call": {
+        "call_id": "c-1",
+        "call_type": "phone_call",
+        "metadata": { "campaign": "spring", "attempt": 2 },
+        "retell_llm_dynamic_variables": { "campaign": "other", "call_type": "sales" },
+    } });
+    let translated = Retell.translate(body.to_string().as_bytes(), None).expect("a message");
+    let call = translated.drafts[0].event.call();
+    assert_eq!(call.campaign, crate::annotation::words::Campaign::parse("spring"));
+    assert_eq!(call.attempt, Some(2));
+    assert_eq!(call.call_type, crate::annotation::words::Word::parse("sales"));
+}

@@ -221,10 +221,7 @@ fn function_call(
 
 fn tool_called(tool_call: &ToolCall<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> EventDraft {
     let tool = tool_call.fact(at.map(|at| at.timestamp_millis()));
-    let answer = ToolAnswer::NotConfigured;
+    let called = CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured, offered: false };
     let sections = Sections { tool_io: tool_call.io(), ..Sections::default() };
-    EventDraft {
-        sections,
-        ..EventDraft::new(CallEvent::ToolCalled(CallToolCalled { call, tool, answer }))
-    }
+    EventDraft { sections, ..EventDraft::new(CallEvent::ToolCalled(called)) }
 }

@@ -28,7 +28,7 @@ pub(super) fn call_facts(
     }
     let in_facts = |id: Option<&str>| id.map(fact_id);
     let snapshot_status = message.call_field("status", text).and_then(status);
-    CallFacts {
+    let mut facts = CallFacts {
         provider: "vapi".to_owned(),
         provider_call_id: in_facts(message.call_id()),
         direction: message.call_field("type", |value| direction_word(value.as_str()?)),
@@ -39,10 +39,24 @@ pub(super) fn call_facts(
         snapshot_status: snapshot_status.filter(|_| !message.is_call_object()),
         is_test: is_test(message),
         party,
-        person: None,
         untimed: occurred_at.plausible().is_none(),
         implausible,
-    }
+        ..CallFacts::default()
+    };
+    field::campaign(&mut facts, &customer_objects(message));
+    facts
+}
+
+/// Returns the objects that the platform's customer fills when a call is placed, by precedence.
+fn customer_objects<'m>(message: &Message<'m>) -> [Option<&'m Json<'m>>; 4] {
+    let call = |path: &[&str]| message.call().and_then(|call| call.path(path));
+    let artifact = |value: &'m Json<'m>| value.get("variableValues").and_then(object);
+    [
+        call(&["metadata"]),
+        call(&["assistantOverrides", "variableValues"]),
+        call(&["assistantOverrides", "metadata"]),
+        message.message_field("artifact", artifact),
+    ]
 }
 
 /// Returns the provider's time: of the message, or of the last update of a call object.

@@ -62,7 +62,7 @@ impl Worker {
     }
 
     /// Loads the newest keys of the existing subjects.
-    async fn newest_keys(
+    pub(super) async fn newest_keys(
         &self,
         conn: &mut PgConnection,
         batches: &[(&TenantBatch, NewRows)],

@@ -17,6 +17,23 @@ pub(super) struct Lookup {
     /// Handles of the message, strongest first.
     pub(super) handles: Vec<HandleKey>,
     pub(super) name: Option<NameIndex>,
+    /// Blind indexes of the words of the name, by which contacts are searched.
+    pub(super) words: Vec<[u8; 16]>,
+}
+
+/// Maximum number of words of a name that are indexed.
+const MAX_WORDS: usize = 12;
+
+/// Returns the blind indexes of the words of a name in normal form.
+pub(in crate::vault) fn words_of(name: &str, epoch: &EpochKeys) -> Vec<[u8; 16]> {
+    let mut words: Vec<_> = name
+        .split_whitespace()
+        .take(MAX_WORDS)
+        .map(|word| epoch.blind_index("name_word", word))
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    words
 }
 
 impl Lookup {
@@ -30,6 +47,7 @@ impl Lookup {
             stream: epoch.blind_index("call", &stream_id.to_string()),
             handles: given.handles.iter().map(handle).collect(),
             name: given.name.as_deref().map(|name| epoch.blind_index("name", name)),
+            words: given.name.as_deref().map(|name| words_of(name, epoch)).unwrap_or_default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_core::event::PersonFacts;
+use ledger_core::event::{ContactHandle, PersonFacts};
 use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
 use ledger_core::ids::{HandleId, Ids, SubjectId};
 
@@ -25,6 +25,8 @@ pub(super) struct NewRows {
     pub(super) holdings: BTreeSet<Holding>,
     /// Names for existing contacts without one.
     pub(super) names: BTreeMap<SubjectId, NameIndex>,
+    /// Words of the names that contacts get.
+    pub(super) words: BTreeSet<(SubjectId, [u8; 16])>,
     /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: BTreeMap<[u8; 16], SubjectId>,
 }
@@ -58,7 +60,7 @@ impl NewRows {
         ids: &dyn Ids,
     ) -> ResolvedPerson {
         let given: Vec<identity::HandleContacts> =
-            lookup.handles.iter().map(|handle| self.contacts_of(handle)).collect();
+            lookup.handles.iter().map(|one| self.known.contacts_of(one, lookup.name)).collect();
         let resolution = identity::resolve(&given, lookup.name);
         // If the subject of the call is fenced, neither a name nor a key is created.
         let first = self.known.first.get(&lookup.stream).copied();
@@ -76,11 +78,7 @@ impl NewRows {
             }
             (Resolution::New { possible_duplicate_of }, None) => {
                 let contact_id = SubjectId(ids.random());
-                self.contacts.insert(contact_id, possible_duplicate_of);
-                let strongest = lookup.handles.first().map_or(HandleKind::Email, |(kind, _)| *kind);
-                let contact = Contact { contact_id, name: lookup.name, strongest };
-                self.known.contacts.insert(contact_id, contact);
-                self.hold(lookup, contact_id, false, ids);
+                self.add(lookup, contact_id, possible_duplicate_of, ids);
                 self.person(lookup, contact_id, true, Vec::new())
             }
             (Resolution::Own { candidates }, None) => {
@@ -99,13 +97,55 @@ impl NewRows {
         }
     }
 
-    fn contacts_of(&self, handle: &HandleKey) -> identity::HandleContacts {
-        let contacts = self.known.handles.get(handle).map(|known| known.contacts.as_slice());
-        let contacts = contacts.unwrap_or_default().iter();
-        identity::HandleContacts {
-            kind: handle.0,
-            contacts: contacts.map(|contact_id| self.known.contacts[contact_id]).collect(),
-        }
+    /// Determines the contact of a person that a user describes, and plans the rows for it: an
+    /// existing contact by the rules of messages, else a new one with this id. Returns whether it is
+    /// new; a fenced contact is returned unchanged.
+    pub(super) fn describe(
+        &mut self,
+        lookup: &Lookup,
+        new: SubjectId,
+        latest: &NewestKeys,
+        ids: &dyn Ids,
+    ) -> (SubjectId, bool) {
+        let given: Vec<identity::HandleContacts> =
+            lookup.handles.iter().map(|one| self.known.contacts_of(one, lookup.name)).collect();
+        let duplicate_of = match identity::resolve(&given, lookup.name) {
+            Resolution::Contact { contact_id, takes_name } => {
+                if !is_fenced(latest, contact_id) {
+                    self.hold(lookup, contact_id, takes_name, ids);
+                }
+                return (contact_id, false);
+            }
+            Resolution::New { possible_duplicate_of } => possible_duplicate_of,
+            Resolution::Own { candidates } => candidates.first().copied(),
+        };
+        self.add(lookup, new, duplicate_of, ids);
+        (new, true)
+    }
+
+    /// Adds a new contact with the handles and the name of a message.
+    fn add(
+        &mut self,
+        lookup: &Lookup,
+        contact_id: SubjectId,
+        possible_duplicate_of: Option<SubjectId>,
+        ids: &dyn Ids,
+    ) {
+        self.contacts.insert(contact_id, possible_duplicate_of);
+        let strongest = lookup.handles.first().map_or(HandleKind::Email, |(kind, _)| *kind);
+        let contact = Contact { contact_id, name: lookup.name, strongest };
+        self.known.contacts.insert(contact_id, contact);
+        self.words.extend(lookup.words.iter().map(|word| (contact_id, *word)));
+        self.hold(lookup, contact_id, false, ids);
+    }
+
+    /// Returns the ids of the handles of a message, as far as they are known or planned.
+    pub(super) fn handles_of(&self, lookup: &Lookup) -> Vec<ContactHandle> {
+        let known = lookup.handles.iter().filter_map(|key| {
+            let handle_id = self.known.handles.get(key)?.handle_id;
+            Some(ContactHandle { kind: key.0, handle_id })
+        });
+        known.collect()
     }
 
     /// Returns a handle, creating its id when it is new.
@@ -126,10 +166,12 @@ impl NewRows {
         let contact = self.known.contacts.get_mut(&contact_id).expect("it is known");
         let strongest = lookup.handles.first().map_or(contact.strongest, |(kind, _)| *kind);
         contact.strongest = contact.strongest.max(strongest);
-        if takes_name {
+        // The survivor of a nameless contact may have a name.
+        if takes_name && contact.name.is_none() {
             contact.name = lookup.name;
             if let Some(name) = lookup.name.filter(|_| !self.contacts.contains_key(&contact_id)) {
                 self.names.insert(contact_id, name);
+                self.words.extend(lookup.words.iter().map(|word| (contact_id, *word)));
             }
         }
     }
@@ -146,7 +188,9 @@ impl NewRows {
     ) {
         let handle = self.handle(&key, ids);
         let handle_id = handle.handle_id;
-        let is_new = !handle.contacts.contains(&contact_id);
+        let holders = handle.contacts.clone();
+        let is_new = holders.iter().all(|holder| self.known.survivor(*holder) != contact_id);
+        let handle = self.handle(&key, ids);
         if is_new && name.is_none() && !handle.contacts.is_empty() {
             return;
         }

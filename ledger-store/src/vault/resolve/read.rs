@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ledger_core::identity::{Contact, HandleKind, NameIndex};
+use ledger_core::identity::{Contact, HandleContacts, HandleKind, NameIndex};
 use ledger_core::ids::{HandleId, SubjectId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -28,6 +28,8 @@ pub(super) struct KnownHandle {
 pub(super) struct Known {
     pub(super) handles: HashMap<HandleKey, KnownHandle>,
     pub(super) contacts: HashMap<SubjectId, Contact>,
+    /// The contact that each merged contact is a part of.
+    pub(super) survivors: HashMap<SubjectId, SubjectId>,
     /// The first contact of each pair of handle and name.
     pub(super) holders: HashMap<(HandleKey, NameIndex), SubjectId>,
     /// The calls' own subjects, by the blind index of the stream.
@@ -46,6 +48,8 @@ struct FoundRow {
     kinds: Option<Vec<String>>,
     own_id: Option<Uuid>,
     first_id: Option<Uuid>,
+    merged_into: Option<Uuid>,
+    survivor_name: Option<Vec<u8>>,
 }
 
 /// Locks the vault of each tenant to the end of the transaction, and reads what is known about its
@@ -84,6 +88,39 @@ pub(super) async fn known(
 }
 
 impl Known {
+    /// The contact that a contact stands for: itself, unless it was merged.
+    pub(super) fn survivor(&self, contact_id: SubjectId) -> SubjectId {
+        self.survivors.get(&contact_id).copied().unwrap_or(contact_id)
+    }
+
+    /// Returns the contacts of a handle, oldest first. A survivor stands for its parts, with the name
+    /// among theirs that is `name`, if there is one.
+    pub(super) fn contacts_of(
+        &self,
+        handle: &HandleKey,
+        name: Option<NameIndex>,
+    ) -> HandleContacts {
+        let is_named = |contact: &Contact| contact.name.is_some() && contact.name == name;
+        let rank = |contact: &Contact| (is_named(contact), contact.name.is_some());
+        let contacts = self.handles.get(handle).map(|known| known.contacts.as_slice());
+        let mut found: Vec<Contact> = Vec::new();
+        for contact_id in contacts.unwrap_or_default() {
+            let Some(contact) = self.contacts.get(contact_id) else { continue };
+            let contact = Contact { contact_id: self.survivor(*contact_id), ..*contact };
+            match found.iter_mut().find(|known| known.contact_id == contact.contact_id) {
+                Some(known) => {
+                    let strongest = known.strongest.max(contact.strongest);
+                    if rank(known) < rank(&contact) {
+                        *known = contact;
+                    }
+                    known.strongest = strongest;
+                }
+                None => found.push(contact),
+            }
+        }
+        HandleContacts { kind: handle.0, contacts: found }
+    }
+
     /// Adds a handle that was found, with one of its contacts.
     fn add(&mut self, key: HandleKey, name: Option<NameIndex>, row: FoundRow) {
         let Some(handle_id) = row.handle_id else { return };
@@ -105,6 +142,12 @@ impl Known {
             strongest: strongest.unwrap_or(key.0),
         };
         self.contacts.insert(contact_id, contact);
+        if let Some(survivor) = row.merged_into.map(SubjectId) {
+            self.survivors.insert(contact_id, survivor);
+            let name = row.survivor_name.and_then(|index| index.try_into().ok());
+            let of_handle = Contact { contact_id: survivor, name, strongest: contact.strongest };
+            self.contacts.entry(survivor).or_insert(of_handle);
+        }
     }
 }
 
@@ -143,8 +186,8 @@ async fn select(
         FoundRow,
         r#"
         select part as "part!", nth as "nth!", handle_id, holder_id, contact_id, name_index,
-               kinds as "kinds: Vec<String>", own_id, first_id
-          from vault.find_subjects($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               kinds as "kinds: Vec<String>", own_id, first_id, merged_into, survivor_name
+          from vault.find_persons($1, $2, $3, $4, $5, $6, $7, $8, $9)
         "#,
         &tenants,
         &handle_tenants,

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use ledger_core::identity::{self, HandleContacts, PersonIdentifiers, Resolution};
+use ledger_core::identity::{self, PersonIdentifiers, Resolution};
 use ledger_core::ids::StreamId;
 
-use super::lookup::HandleKey;
 use super::read;
 use super::tenant_batch::TenantBatch;
 use crate::keyring::EpochKeys;
@@ -24,14 +23,7 @@ pub(crate) async fn recognize(
     let known = read::known(tx.conn(), &batch).await?.pop().flatten();
     let known = known.ok_or(VaultError::Overloaded)?;
     let lookup = &batch[0].lookups[0];
-    let contacts = |handle: &HandleKey| {
-        let contacts = known.handles.get(handle).map(|known| known.contacts.as_slice());
-        let contacts = contacts.unwrap_or_default().iter();
-        HandleContacts {
-            kind: handle.0,
-            contacts: contacts.filter_map(|id| known.contacts.get(id).copied()).collect(),
-        }
-    };
+    let contacts = |handle| known.contacts_of(handle, lookup.name);
     let handles: Vec<_> = lookup.handles.iter().map(contacts).collect();
     Ok(identity::resolve(&handles, lookup.name))
 }

@@ -49,8 +49,8 @@ async fn insert(
     let rows = Columns::of(additions, keys);
     let added = sqlx::query_scalar!(
         r#"
-        select vault.add_subjects($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                                  $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) as "added!"
+        select vault.add_persons($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                                  $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) as "added!"
         "#,
         &tenants,
         &epochs,
@@ -77,6 +77,9 @@ async fn insert(
         &rows.key_subject,
         &rows.wrapped,
         &rows.fingerprint,
+        &rows.word_tenant,
+        &rows.word_contact,
+        &rows.word,
     )
     .fetch_one(conn)
     .await?;
@@ -108,6 +111,9 @@ struct Columns {
     key_subject: Vec<Uuid>,
     wrapped: Vec<Vec<u8>>,
     fingerprint: Vec<Vec<u8>>,
+    word_tenant: Vec<i32>,
+    word_contact: Vec<Uuid>,
+    word: Vec<Vec<u8>>,
 }
 
 impl Columns {
@@ -142,6 +148,11 @@ impl Columns {
             self.named_tenant.push(tenant);
             self.named_contact.push(contact.0);
             self.first_name.push(name.to_vec());
+        }
+        for (contact, word) in &new_rows.words {
+            self.word_tenant.push(tenant);
+            self.word_contact.push(contact.0);
+            self.word.push(word.to_vec());
         }
         for (stream, subject) in &new_rows.own {
             self.call_tenant.push(tenant);

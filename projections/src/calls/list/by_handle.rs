@@ -23,7 +23,8 @@ pub(super) async fn list(
         StoredCall,
         r#"
         select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
-               k.state as "carrier_state?", null::uuid as part_of
+               k.state as "carrier_state?", null::uuid as part_of, c.appointment_id, c.appointment_scheduled_at,
+               c.appointment_status, c.appointment_service
           from (
            select distinct on (f.started_at, f.call_id) f.*
              from unnest($16::uuid[]) as asked (handle_id)
@@ -31,7 +32,8 @@ pub(super) async fn list(
               select c.*
                 from read.call_handles h
                cross join lateral (
-                 select call_id, started_at, state, party, carrier_call_id
+                 select call_id, started_at, state, party, carrier_call_id, appointment_id,
+                        appointment_scheduled_at, appointment_status, appointment_service
                    from read.calls
                   where tenant_id = $1 and call_id = h.call_id
                     and ($4::text is null or provider_call_id = $4
@@ -44,8 +46,16 @@ pub(super) async fn list(
                     and ($8::text is null or ended_reason = $8)
                     and ($9::text is null or agent_id = $9)
                     and ($10::bigint is null or cost_nanos >= $10)
-                    and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+                    and ($11::uuid is null or (contact_id is not null
+                                            and subject_id = any (array (select $11::uuid union all
+                                                                      select m.contact_id from read.contacts m
+                                                                       where m.tenant_id = $1 and m.merged_into = $11))))
                     and ($12::boolean is null or is_test = $12)
+                    and ($19::boolean is null or is_booked = $19)
+                    and ($20::text is null or disposition = $20)
+                    and ($21::text is null or campaign = $21)
+                    and ($22::bigint is null or attempt = $22)
+                    and ($23::text is null or call_type = $23)
                     and ($17::uuid[] is null
                          or exists (select from read.call_handles o
                                      where o.tenant_id = $1 and o.handle_id = any ($17)
@@ -83,6 +93,11 @@ pub(super) async fn list(
         handles,
         other,
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

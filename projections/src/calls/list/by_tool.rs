@@ -20,10 +20,12 @@ pub(super) async fn list(
         StoredCall,
         r#"
         select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
-               k.state as "carrier_state?", null::uuid as part_of
+               k.state as "carrier_state?", null::uuid as part_of, c.appointment_id, c.appointment_scheduled_at,
+               c.appointment_status, c.appointment_service
           from read.call_tools t
          cross join lateral (
-           select call_id, started_at, state, party, carrier_call_id
+           select call_id, started_at, state, party, carrier_call_id, appointment_id,
+                  appointment_scheduled_at, appointment_status, appointment_service
              from read.calls
             where tenant_id = $1 and call_id = t.call_id
               and ($4::text is null or provider_call_id = $4
@@ -36,7 +38,10 @@ pub(super) async fn list(
               and ($8::text is null or ended_reason = $8)
               and ($9::text is null or agent_id = $9)
               and ($10::bigint is null or cost_nanos >= $10)
-              and ($11::uuid is null or (subject_id = $11 and contact_id is not null))
+              and ($11::uuid is null or (contact_id is not null
+                                      and subject_id = any (array (select $11::uuid union all
+                                                                select m.contact_id from read.contacts m
+                                                                 where m.tenant_id = $1 and m.merged_into = $11))))
               and ($17::uuid[] is null
                    or exists (select from read.call_handles h
                                where h.tenant_id = $1 and h.handle_id = any ($17)
@@ -46,6 +51,14 @@ pub(super) async fn list(
                                where h.tenant_id = $1 and h.handle_id = any ($18)
                                  and h.call_id = t.call_id))
               and ($12::boolean is null or is_test = $12)
+              and ($20::boolean is null or is_booked = $20)
+              and ($21::text is null or disposition = $21)
+              and ($22::text is null or campaign = $22)
+              and ($23::bigint is null or attempt = $23)
+              and ($24::text is null or call_type = $24)
+              and ($25::text is null
+                   or exists (select from read.call_tags g
+                               where g.tenant_id = $1 and g.tag = $25 and g.call_id = t.call_id))
            offset 0) c
           left join lateral (
            select state from read.carrier_calls
@@ -77,6 +90,12 @@ pub(super) async fn list(
         filter.phone.as_deref(),
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
+        filter.has_appointment,
+        filter.disposition,
+        filter.campaign,
+        filter.attempt,
+        filter.call_type,
+        filter.tag,
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

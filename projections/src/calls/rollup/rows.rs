@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Interner, Measures, RollupKey, RollupSet, RollupSum, too_large};
 use crate::calendar::Granularity;
+use crate::calls::revenue::{Priced, Revenue};
 use crate::copy::{MIN_COPY_ROWS, RowText, copy_in};
 use crate::histogram::Histogram;
 use crate::projector::{ProjectError, WriteMode};
@@ -62,12 +63,16 @@ struct RollupRow<'a> {
     measures: Measures,
     duration_buckets: Vec<i16>,
     duration_counts: Vec<i64>,
+    revenue_currencies: Vec<String>,
+    revenue_cents: Vec<i128>,
+    revenue_counts: Vec<i64>,
 }
 
 impl<'a> RollupRow<'a> {
     fn of(key: &RollupKey, sum: &RollupSum, names: &'a Interner) -> Self {
         let [agent_id, direction, outcome, ended_reason, tool, duration_class, currency] =
             key.dimensions.map(|number| names.name(number));
+        let (revenue_currencies, revenue_cents, revenue_counts) = sum.revenue.columns();
         Self {
             tenant_id: key.tenant_id.0,
             cut: key.cut.as_str(),
@@ -84,6 +89,9 @@ impl<'a> RollupRow<'a> {
             measures: sum.measures,
             duration_buckets: sum.durations.counts().map(|(bucket, _)| bucket).collect(),
             duration_counts: sum.durations.counts().map(|(_, count)| count).collect(),
+            revenue_currencies,
+            revenue_cents,
+            revenue_counts,
         }
     }
 
@@ -109,6 +117,9 @@ impl<'a> RollupRow<'a> {
         }
         rows.numbers(self.duration_buckets.iter());
         rows.numbers(self.duration_counts.iter());
+        rows.texts(&self.revenue_currencies);
+        rows.numbers(self.revenue_cents.iter());
+        rows.numbers(self.revenue_counts.iter());
     }
 }
 
@@ -147,7 +158,8 @@ pub(super) async fn write(
     let row = |key: &RollupKey| RollupRow::of(key, &sums[key], &names);
     if !new.is_empty() {
         let statement = format!(
-            "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts) from stdin",
+            "copy call_rollups ({KEY_COLUMNS}{}, duration_buckets, duration_counts, \
+             revenue_currencies, revenue_cents, revenue_counts) from stdin",
             Measures::COLUMNS
         );
         copy_in(conn, &statement, &new, |key, text| row(key).copy(text)).await?;
@@ -211,7 +223,9 @@ async fn load(
                r.platform_nanos::text as "platform_nanos!", r.other_nanos::text as "other_nanos!",
                r.evaluated, r.successes, r.booked, r.transfers, r.tool_calls, r.user_interruptions,
                r.assistant_interruptions, r.latency_calls, r.latency_ms::text as "latency_ms!",
-               r.duration_buckets, r.duration_counts
+               r.duration_buckets, r.duration_counts, r.engaged, r.offered, r.attended,
+               r.revenue_currencies, r.revenue_cents::text[] as "revenue_cents!: Vec<String>",
+               r.revenue_counts
           from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[],
                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
             as k (tenant_id, cut, grain, starts_at, is_test, agent_id, direction, outcome, ended_reason, tool,
@@ -280,9 +294,20 @@ async fn load(
             assistant_interruptions: row.assistant_interruptions,
             latency_calls: row.latency_calls,
             latency_ms: parse_sum("latency_ms", &row.latency_ms)?,
+            engaged: row.engaged,
+            offered: row.offered,
+            attended: row.attended,
         };
         let counts = row.duration_buckets.into_iter().zip(row.duration_counts);
-        known.insert(key, RollupSum { measures, durations: Histogram::from_counts(counts) });
+        let durations = Histogram::from_counts(counts);
+        let mut revenue = Vec::with_capacity(row.revenue_currencies.len());
+        let sums = row.revenue_cents.iter().zip(row.revenue_counts);
+        for (currency, (cents, appointments)) in row.revenue_currencies.into_iter().zip(sums) {
+            let cents = parse_sum("revenue_cents", cents)?;
+            revenue.push((currency, Priced { appointments, cents }));
+        }
+        let revenue = Revenue::from_columns(revenue.into_iter());
+        known.insert(key, RollupSum { measures, durations, revenue });
     }
     Ok(known)
 }
@@ -318,7 +343,10 @@ async fn upsert(conn: &mut PgConnection, rows: &[RollupRow<'_>]) -> Result<(), P
                 assistant_interruptions = excluded.assistant_interruptions,
                 latency_calls = excluded.latency_calls, latency_ms = excluded.latency_ms,
                 duration_buckets = excluded.duration_buckets,
-                duration_counts = excluded.duration_counts",
+                duration_counts = excluded.duration_counts, engaged = excluded.engaged,
+                offered = excluded.offered, attended = excluded.attended,
+                revenue_currencies = excluded.revenue_currencies,
+                revenue_cents = excluded.revenue_cents, revenue_counts = excluded.revenue_counts",
         serde_json::to_string(rows).expect("rows are plain data"),
     )
     .execute(conn)

@@ -122,7 +122,7 @@ fn party(contact: NewContact, country: Option<&str>) -> Result<Party, InvalidFie
 }
 
 /// Checks that a text can be the name of a person, without parts that change how other text is displayed.
-fn check_name(name: &str) -> Result<(), InvalidField> {
+pub fn check_name(name: &str) -> Result<(), InvalidField> {
     if name.contains(['<', '>']) {
         return Err(InvalidField::new("contact/name", "it holds markup"));
     }

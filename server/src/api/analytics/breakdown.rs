@@ -18,6 +18,8 @@ use crate::http::params::Params;
 use crate::http::response::with_read_position;
 use crate::problem::{ApiError, Problem};
 
+/// Maximum number of contacts of a breakdown.
+const MAX_CONTACTS: usize = 100;
 const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -26,6 +28,7 @@ const WEEKDAYS: [&str; 7] =
 enum By {
     /// A fact stored for each call.
     Fact(Dimension),
+    Contact,
     DurationBucket,
     Hour,
     Weekday,
@@ -34,26 +37,25 @@ enum By {
 }
 
 impl By {
-    const ALL: [(&str, Self); 10] = [
+    const ALL: [(&str, Self); 14] = [
         ("ended_reason", Self::Fact(Dimension::EndedReason)),
         ("outcome", Self::Fact(Dimension::Outcome)),
         ("tool", Self::Fact(Dimension::Tool)),
         ("agent_id", Self::Fact(Dimension::AgentId)),
         ("direction", Self::Fact(Dimension::Direction)),
+        ("campaign", Self::Fact(Dimension::Campaign)),
+        ("call_type", Self::Fact(Dimension::CallType)),
+        ("service_type", Self::Fact(Dimension::ServiceType)),
+        ("contact", Self::Contact),
         ("duration_bucket", Self::DurationBucket),
         ("hour", Self::Hour),
         ("weekday", Self::Weekday),
         ("heatmap", Self::Heatmap),
         ("cost_part", Self::CostPart),
     ];
-    /// Dimensions of the API contract over facts that are not recorded yet.
-    const UNSUPPORTED: [&str; 2] = ["service_type", "contact"];
 
     fn take(params: &mut Params) -> Result<Self, ApiError> {
         let name = params.optional("by")?.unwrap_or_default();
-        if Self::UNSUPPORTED.contains(&name.as_str()) {
-            return Err(ApiError::parameter("by", "this ledger does not keep that yet"));
-        }
         let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
         found.map(|(_, by)| by).ok_or_else(|| {
             let names = Self::ALL.map(|(name, _)| name).join(", ");
@@ -99,9 +101,9 @@ pub struct BreakdownGroup {
     costs: Vec<CostView>,
     /// Share of successful calls among those the platform evaluated, 0 to 1.
     success_rate: Option<f64>,
-    /// Calls with a linked appointment.
+    /// Calls in which an appointment was booked, whatever became of it.
     booked: i64,
-    /// Share of calls with a linked appointment, 0 to 1.
+    /// Share of calls in which an appointment was booked, 0 to 1.
     conversion_rate: Option<f64>,
 }
 
@@ -138,7 +140,7 @@ operation! {
 #[utoipa::path(
     get, path = "/v1/analytics/breakdown", tag = "analytics",
     params(
-        ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
+        ("by" = BreakdownBy, Query, description = "ended_reason, outcome, tool, agent_id, direction, campaign, call_type, service_type (of the appointment booked last; only calls with one), contact (the 100 with the most calls), duration_bucket, hour, weekday, heatmap (weekday and hour) or cost_part"),
         SumParams,
     ),
     responses(
@@ -166,6 +168,7 @@ pub async fn handler(
             let groups = session.groups(dimension, false).await?;
             groups.into_iter().map(|(key, sums)| BreakdownGroup::of(key, &sums)).collect()
         }
+        By::Contact => by_contact(&mut session).await?,
         By::DurationBucket => by_duration(&mut session).await?,
         By::Hour => by_clock(&mut session, &[Dimension::Hour]).await?,
         By::Weekday => by_clock(&mut session, &[Dimension::Weekday]).await?,
@@ -174,6 +177,13 @@ pub async fn handler(
     };
     let breakdown = Breakdown { data, timezone: session.zone.name(), as_of: session.as_of };
     Ok(with_read_position(breakdown, session.reached))
+}
+
+/// Groups by contact: those with the most calls. Calls without a contact are in no group.
+async fn by_contact(session: &mut AnalyticsSession) -> Result<Vec<BreakdownGroup>, ApiError> {
+    let groups = session.groups(Dimension::Contact, false).await?;
+    let known = groups.into_iter().filter(|(key, _)| key.is_some()).take(MAX_CONTACTS);
+    Ok(known.map(|(key, sums)| BreakdownGroup::of(key, &sums)).collect())
 }
 
 /// Groups by duration class, shortest first, empty classes included; calls without a duration follow.

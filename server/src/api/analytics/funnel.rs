@@ -20,8 +20,8 @@ const UNANSWERED: [&str; 5] = ["no_answer", "busy", "voicemail", "failed", "unkn
 /// Number of calls in each stage of the funnel.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Funnel {
-    /// Stages from all calls to those with a result. `successful` and `booked` are subsets of `answered` and
-    /// may overlap.
+    /// Stages from all calls to those with a result. All stages after `answered` are subsets of it and may
+    /// overlap; `showed` is a subset of `booked`.
     data: Vec<FunnelStage>,
     /// Time at which the sums were read.
     as_of: DateTime<Utc>,
@@ -31,7 +31,9 @@ pub struct Funnel {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FunnelStage {
     /// `calls`: all; `ended`: with a reported end; `answered`: by a person, according to the outcome;
-    /// `successful`: answered and evaluated a success; `booked`: answered with a linked appointment.
+    /// `engaged`: answered with a conversation; `successful`: answered and evaluated a success; `offered`: answered,
+    /// and a tool told a time that is free or booked one; `booked`: answered, and an appointment was booked;
+    /// `showed`: one of these appointments took place.
     stage: &'static str,
     /// Calls that reached this stage.
     calls: i64,
@@ -87,8 +89,11 @@ pub async fn handler(
         ("calls", all),
         ("ended", ended),
         ("answered", answered.calls),
+        ("engaged", answered.engaged),
         ("successful", answered.successes),
+        ("offered", answered.offered),
         ("booked", answered.booked),
+        ("showed", answered.attended),
     ];
     let stage = |(stage, calls)| FunnelStage { stage, calls, rate: ratio(calls, all) };
     let funnel = Funnel { data: stages.map(stage).into(), as_of: session.as_of };

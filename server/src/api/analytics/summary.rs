@@ -7,7 +7,7 @@ use projections::analytics::{self, AnalyticsQuery, Range, Sums};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AnalyticsRequest, AnalyticsSession, CostView, SumParams, minutes};
+use super::{AnalyticsRequest, AnalyticsSession, CostView, RevenueView, SumParams, minutes};
 use crate::api::words::ComparedWith;
 use crate::app::App;
 use crate::http::operation::{Authorized, operation};
@@ -79,17 +79,25 @@ pub struct CallFigures {
     success_rate: Option<f64>,
     /// Calls that were transferred.
     transfers: i64,
-    /// Calls with a linked appointment.
+    /// Calls in which an appointment was booked, whatever became of it.
     booked: i64,
-    /// Share of calls with a linked appointment, 0 to 1.
+    /// Share of calls in which an appointment was booked, 0 to 1.
     conversion_rate: Option<f64>,
-    /// Sum of all costs divided by the calls with a linked appointment.
+    /// Sum of all costs divided by the calls in which an appointment was booked.
     #[schema(value_type = Option<i64>)]
     cost_per_booking_nanos: Option<i128>,
-    /// Value of the linked appointments; always null, since none are recorded yet.
-    revenue_cents: Option<i64>,
-    /// Revenue less cost; always null, since no revenue is recorded yet.
-    margin_nanos: Option<i64>,
+    /// Sum of the prices, as kept at the booking, of the appointments that are neither cancelled nor missed, in
+    /// hundredths of the currency; null without a price, or with several currencies.
+    #[schema(value_type = Option<i64>)]
+    revenue_cents: Option<i128>,
+    /// The currency of all prices; null with several currencies or none.
+    revenue_currency: Option<String>,
+    /// Sum of these prices by currency.
+    revenues: Vec<RevenueView>,
+    /// Revenue less cost in 1e-9 of the currency; null without a price, or if prices and costs have several
+    /// currencies.
+    #[schema(value_type = Option<i64>)]
+    margin_nanos: Option<i128>,
     /// Number of people in the calls. Calls without a known person count as one contact each.
     unique_contacts: i64,
 }
@@ -114,8 +122,10 @@ impl CallFigures {
             booked: sums.booked,
             conversion_rate: sums.booking_rate(),
             cost_per_booking_nanos: sums.cost_per_booking_nanos(),
-            revenue_cents: None,
-            margin_nanos: None,
+            revenue_cents: sums.revenue_cents(),
+            revenue_currency: sums.revenue_currency().map(str::to_owned),
+            revenues: RevenueView::all_of(sums),
+            margin_nanos: sums.margin_nanos(),
             unique_contacts,
         }
     }

@@ -53,8 +53,10 @@ pub struct SeriesPoint {
     cost_nanos: Option<i128>,
     /// Sum of the reported costs by currency.
     costs: Vec<CostView>,
-    /// Calls with a linked appointment.
+    /// Calls in which an appointment was booked, whatever became of it.
     booked: i64,
+    /// Share of calls in which an appointment was booked, 0 to 1; null without calls.
+    conversion_rate: Option<f64>,
 }
 
 operation! {
@@ -75,7 +77,7 @@ operation! {
     params(
         SumParams,
         ("interval" = Option<SeriesInterval>, Query, description = "hour, day (as when nothing is said), week (from Monday) or month; at most 10,000 of them"),
-        ("group_by" = Option<SeriesGroup>, Query, description = "direction, agent_id, ended_reason or outcome"),
+        ("group_by" = Option<SeriesGroup>, Query, description = "direction, agent_id, ended_reason, outcome, campaign or call_type"),
     ),
     responses(
         (status = 200, body = Series),
@@ -129,8 +131,14 @@ pub async fn handler(
 }
 
 fn parse_group_by(params: &mut Params) -> Result<Option<Dimension>, ApiError> {
-    const KNOWN: [Dimension; 4] =
-        [Dimension::Direction, Dimension::AgentId, Dimension::EndedReason, Dimension::Outcome];
+    const KNOWN: [Dimension; 6] = [
+        Dimension::Direction,
+        Dimension::AgentId,
+        Dimension::EndedReason,
+        Dimension::Outcome,
+        Dimension::Campaign,
+        Dimension::CallType,
+    ];
     let named = params.one_of("group_by", &KNOWN.map(Dimension::as_str))?;
     Ok(named.and_then(|name| KNOWN.into_iter().find(|known| known.as_str() == name)))
 }
@@ -170,5 +178,6 @@ fn point(slice: &Slice, zone: chrono_tz::Tz, group: Option<String>, sums: &Sums)
         cost_nanos: sums.cost_nanos(),
         costs: CostView::all_of(sums),
         booked: sums.booked,
+        conversion_rate: sums.booking_rate(),
     }
 }

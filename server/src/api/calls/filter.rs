@@ -1,5 +1,6 @@
 //! Filters over calls: the same query parameters for lists and for sums.
 
+use ledger_core::annotation::words::Word;
 use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
 use ledger_core::json::fact_id;
@@ -15,7 +16,7 @@ use crate::http::params::Params;
 use crate::problem::ApiError;
 
 /// Maximum number of contacts named in the audit event of a search; its count includes all.
-const MAX_NAMED: usize = 256;
+pub(in crate::api) const MAX_NAMED: usize = 256;
 
 /// A filter, and the contacts that a search by number or e-mail address found.
 pub struct Search {
@@ -28,8 +29,7 @@ pub struct Search {
 /// Parses the filter parameters of a query and resolves a phone number or e-mail address.
 ///
 /// # Errors
-/// 400 for a malformed parameter, or one over facts that are not recorded yet, named in the answer; 403 and
-/// 429 for a search for a person without the scope or above the rate limit.
+/// 400 for a malformed parameter, named in the answer; 403 and 429 for a search for a person without the scope or above the rate limit.
 pub async fn parse_filter(
     app: &App,
     caller: &Caller,
@@ -40,7 +40,6 @@ pub async fn parse_filter(
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(ApiError::parameter("from", "it lies after to"));
     }
-    reject_unsupported_filters(params)?;
     let mut filter = CallFilter {
         from,
         to,
@@ -55,6 +54,12 @@ pub async fn parse_filter(
         contact_id: contact_id(params)?,
         phone: None,
         email: None,
+        has_appointment: params.parse("has_appointment", "true or false")?,
+        tag: params.not_empty("tag")?.map(word),
+        disposition: params.not_empty("disposition")?.map(word),
+        campaign: params.not_empty("campaign")?,
+        attempt: params.number("attempt")?,
+        call_type: params.not_empty("call_type")?.map(word),
         is_test: params.parse("is_test", "true or false")?,
     };
     let found = search(app, caller, params, &mut filter).await?;
@@ -72,19 +77,9 @@ pub async fn audit_search(app: &App, caller: &Caller, search: &Search) -> Result
     caller.audit_personal_read(app, "calls.find", None, found.len(), named).await
 }
 
-/// Rejects filters of the API contract over facts that are not recorded yet.
-fn reject_unsupported_filters(params: &mut Params) -> Result<(), ApiError> {
-    for name in ["has_appointment", "tag", "disposition"] {
-        if params.optional(name)?.is_some() {
-            return Err(ApiError::parameter(name, "this ledger does not keep that yet"));
-        }
-    }
-    Ok(())
-}
-
 /// Parses a phone number from the query. An unencoded plus arrives as a blank, so a blank before the first
 /// digit marks an international number.
-fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
+pub(in crate::api) fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
     let national = asked.trim_start_matches(' ');
     if national.len() < asked.len() && national.starts_with(|c: char| c.is_numeric()) {
         return Handle::typed_phone(&format!("+{national}"), None).ok_or_else(|| {
@@ -101,6 +96,11 @@ fn parse_phone(asked: &str, country: Option<&str>) -> Result<Handle, ApiError> {
         };
         ApiError::parameter("phone", detail)
     })
+}
+
+/// Brings a word into the form of the facts; a text that is no word matches no call.
+fn word(text: String) -> String {
+    Word::parse(&text).map_or(text, |word| word.as_str().to_owned())
 }
 
 fn contact_id(params: &mut Params) -> Result<Option<Uuid>, ApiError> {

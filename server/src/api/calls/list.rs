@@ -5,7 +5,6 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use ledger_store::compute::compute;
 use ledger_store::read::PageSize;
-use projections::appointments;
 use projections::calls::{After, StoredCall, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,10 +13,11 @@ use uuid::Uuid;
 use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
 use super::view::{CallView, CarrierView, Customer};
+use crate::api::contacts::names::add_names;
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;
 use crate::auth::Scope;
-use crate::http::consistency::begin_consistent_read;
+use crate::http::consistency::{begin_consistent_read, begin_joined_read};
 use crate::http::operation::{Authorized, operation};
 use crate::http::page::{next_cursor, page_params};
 use crate::http::params::Params;
@@ -71,6 +71,12 @@ operation! {
         ("phone" = Option<String>, Query, min_length = 1, description = "A message of the call states this number, in any form of it, with its extension if it has one; needs scope personal"),
         ("email" = Option<String>, Query, min_length = 1, description = "A message of the call states this e-mail address; needs scope personal"),
         ("contact_id" = Option<Uuid>, Query, description = "With this contact"),
+        ("has_appointment" = Option<bool>, Query, description = "An appointment was booked in the call, whatever became of it, or none was"),
+        ("tag" = Option<String>, Query, min_length = 1, description = "With this tag"),
+        ("disposition" = Option<String>, Query, min_length = 1, description = "Id of the disposition"),
+        ("campaign" = Option<String>, Query, min_length = 1, description = "Id of the campaign"),
+        ("attempt" = Option<i64>, Query, description = "Number of the attempt to reach the person, from 1"),
+        ("call_type" = Option<String>, Query, min_length = 1, description = "Type of the call"),
         ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
@@ -98,11 +104,14 @@ pub async fn handler(
     params.reject_unknown()?;
     audit_search(&app, &caller, &search).await?;
 
-    let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
+    // The contacts that were merged into the one of the filter count too.
+    let (mut tx, reached) = if search.filter.contact_id.is_some() {
+        begin_joined_read(&app, &caller, ["calls", "contacts"], min_position).await?
+    } else {
+        begin_consistent_read(&app, &caller, "calls", min_position).await?
+    };
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let page = list(&mut tx, &search.filter, after, size).await?;
-    let call_ids: Vec<Uuid> = page.rows.iter().map(StoredCall::call_id).collect();
-    let booked = appointments::of_calls(&mut tx, &call_ids, None).await?;
     drop(tx);
     let weight: usize = page.rows.iter().map(StoredCall::weight).sum();
     let room = if weight > SMALL {
@@ -117,8 +126,12 @@ pub async fn handler(
     let next_cursor = next_cursor(&rows, page.has_more, cursor_of);
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
-    let parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
+    let mut parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
     let is_personal = caller.has(Scope::Personal);
+    if is_personal {
+        let contacts = rows.iter().map(|row| row.call.contact_id().map(|contact| contact.0));
+        add_names(&app, caller.tenant_id(), contacts.zip(&mut parties)).await?;
+    }
     if is_personal && !rows.is_empty() {
         let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();
         subjects.sort_unstable();
@@ -128,7 +141,7 @@ pub async fn handler(
     let view = |(row, parties): (&projections::calls::CallRow, _)| {
         let carrier = CarrierView::of(caller.tenant_id(), &row.call, row.carrier.as_ref());
         CallView::of(row.call_id, &row.call, Customer::of(&row.call, parties, is_personal), carrier)
-            .with_appointment(booked.get(&row.call_id))
+            .with_appointment(row.appointment.as_ref())
     };
     let write = || {
         let data = rows.iter().zip(&parties).map(view).collect();

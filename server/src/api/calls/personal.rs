@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger_core::call::Call;
 use ledger_core::identity::is_placeholder;
 use ledger_core::ids::{EventId, Position, SubjectId, TenantId};
-use ledger_core::personal::{Conversation, Party, ToolIo};
+use ledger_core::personal::{Annotation, Conversation, Party, ToolIo};
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
 use ledger_store::read::{self, EventSize, StoredEvent};
@@ -107,6 +107,9 @@ pub struct OpenedEvent {
     /// Arguments and results of tool calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_io: Vec<ToolIo>,
+    /// Text of a note or an escalation, or fields of the context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<Annotation>,
     /// The delivery's body as received, with its numbers unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Box<RawValue>>,
@@ -215,6 +218,7 @@ pub fn section_positions(call: &Call) -> Vec<i64> {
         .chain(done)
         .chain(turns)
         .chain(call.recordings())
+        .chain(call.annotation_texts())
         .map(|Position(position)| position)
         .collect();
     positions.sort_unstable();
@@ -250,6 +254,7 @@ impl OpenedEvent {
             SectionName::Conversation => parse(&plain, &mut self.conversation),
             SectionName::ToolIo => parse(&plain, &mut self.tool_io),
             SectionName::Raw => parse(&plain, &mut self.raw),
+            SectionName::Annotation => parse(&plain, &mut self.annotation),
             // No event of a call has another one.
             _ => false,
         };

@@ -23,6 +23,7 @@ use super::view::{
     AnalysisView, CallDetail, CallView, CarrierView, Customer, MessageView, RecordingView,
     ToolCallView,
 };
+use crate::api::contacts::names::add_names;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
@@ -72,24 +73,20 @@ pub async fn handler(
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
-    let (call, party, carrier, part_of, reached) = match &as_of {
+    let (call, party, carrier, part_of, booked, reached) = match &as_of {
         Some(AsOf(moment)) => {
             let folded =
                 point_in_time::find(&mut tx, call_id, *moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
-            (folded.call, party, None, None, position)
+            let until = point_in_time::position_of(&mut tx, *moment).await?;
+            let mut booked = appointments::of_calls(&mut tx, &[call_id], Some(until)).await?;
+            (folded.call, party, None, None, booked.remove(&call_id), position)
         }
         None => {
             let row = find(&mut tx, call_id).await?.ok_or_else(not_found)?;
-            (row.call, row.party, row.carrier, row.part_of, reached)
+            (row.call, row.party, row.carrier, row.part_of, row.appointment, reached)
         }
     };
-
-    let until = match as_of {
-        Some(AsOf(moment)) => Some(point_in_time::position_of(&mut tx, moment).await?),
-        None => None,
-    };
-    let booked = appointments::of_calls(&mut tx, &[call_id], until).await?.remove(&call_id);
 
     let is_personal = caller.has(Scope::Personal);
     drop(tx);
@@ -102,7 +99,11 @@ pub async fn handler(
         events.iter_mut().for_each(remove_raw_body);
     }
     let sealed = [(&call, party.as_deref())];
-    let parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
+    let mut parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
+    if is_personal && as_of.is_none() {
+        let contact = call.contact_id().map(|contact| contact.0);
+        add_names(&app, tenant_id, std::iter::once((contact, &mut parties))).await?;
+    }
     if is_personal {
         let mut subjects: Vec<_> = events.iter().filter_map(read::StoredEvent::subject).collect();
         subjects.extend(&parties.subjects);

@@ -6,8 +6,7 @@ use ledger_core::identity::phone_of_sip;
 use ledger_core::ids::TenantId;
 use ledger_core::money::Nanos;
 use ledger_core::personal::mask_phone;
-use projections::appointments::LinkedAppointment;
-use projections::calls::{direction_name, status_name};
+use projections::calls::{LinkedAppointment, direction_name, status_name};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -77,10 +76,22 @@ pub struct CallView {
     pub appointment_status: Option<&'static str>,
     /// Service of the linked appointment.
     pub appointment_service_type: Option<String>,
-    /// Tags of the call; always empty today.
+    /// Tags of the call, sorted.
     pub tags: Vec<String>,
-    /// Disposition set by the tenant; always null today.
+    /// Disposition of the call: an id of the setting `dispositions`.
     pub disposition: Option<String>,
+    /// Score that a person gave, from 1 to 5.
+    #[schema(minimum = 1, maximum = 5)]
+    pub score: Option<u8>,
+    /// True if the call was ever escalated.
+    pub escalated: bool,
+    /// Campaign that the call is a part of.
+    pub campaign: Option<String>,
+    /// Number of the attempt to reach the person, from 1.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub attempt: Option<u32>,
+    /// Type of the call in the tenant's words.
+    pub call_type: Option<String>,
     /// Log position of the last event applied to the call.
     pub position: i64,
 }
@@ -270,8 +281,13 @@ impl CallView {
             appointment_scheduled_at: None,
             appointment_status: None,
             appointment_service_type: None,
-            tags: Vec::new(),
-            disposition: None,
+            tags: call.tags().into_iter().map(str::to_owned).collect(),
+            disposition: call.disposition().map(str::to_owned),
+            score: call.score(),
+            escalated: call.escalated(),
+            campaign: call.campaign().map(str::to_owned),
+            attempt: call.attempt(),
+            call_type: call.call_type().map(str::to_owned),
             position: call.position.0,
         }
     }
@@ -284,7 +300,7 @@ impl CallView {
             has_appointment: true,
             appointment_id: Some(linked.appointment_id),
             appointment_scheduled_at: Some(linked.scheduled_at),
-            appointment_status: Some(linked.status),
+            appointment_status: Some(linked.status.as_str()),
             appointment_service_type: linked.service.clone(),
             ..self
         }

@@ -1,5 +1,7 @@
 //! Schemas of the settings, for the OpenAPI document. `ledger_core::settings` parses the values.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +20,84 @@ pub enum SettingValue {
     Services(ServicesSetting),
     /// `bookings`
     Bookings(BookingsSetting),
+    /// `dispositions`
+    Dispositions(DispositionsSetting),
+    /// `annotations`
+    Annotations(AnnotationsSetting),
+    /// `lead_score`
+    LeadScore(LeadScoreSetting),
+}
+
+/// The catalogue of dispositions; eight by default. A call keeps a disposition that is taken out later.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispositionsSetting {
+    /// The dispositions, in the order of a list to choose from.
+    #[schema(max_items = 200)]
+    dispositions: Option<Vec<DispositionSetting>>,
+}
+
+/// A disposition.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispositionSetting {
+    /// Id of letters, digits, `-`, `_`, `.` and `:` in lower case; `-` and `_` are not distinguished.
+    #[schema(min_length = 1, max_length = 40)]
+    id: String,
+    /// Name for people.
+    #[schema(min_length = 1, max_length = 100)]
+    label: String,
+    /// Whether a call with it is escalated.
+    escalates: Option<bool>,
+    /// Whether a call with it is marked as a test.
+    is_test: Option<bool>,
+}
+
+/// Lists for what is added to calls; both are empty by default.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnnotationsSetting {
+    /// Names of the fields of a context that are stored in the clear. All others are sealed.
+    #[schema(max_items = 100)]
+    clear_context_fields: Option<Vec<String>>,
+    /// Categories that a tag may have; any word if the list is empty.
+    #[schema(max_items = 100)]
+    tag_categories: Option<Vec<String>>,
+}
+
+/// Points of the lead score, from -100 to 100 each.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeadScoreSetting {
+    /// The assistant talked to a person.
+    #[schema(minimum = -100, maximum = 100)]
+    answered: Option<i64>,
+    /// The call lasted at least `long_call_seconds`.
+    #[schema(minimum = -100, maximum = 100)]
+    long_call: Option<i64>,
+    /// Threshold of a long call.
+    #[schema(minimum = 0, maximum = 86400)]
+    long_call_seconds: Option<u32>,
+    /// An appointment was booked in the call.
+    #[schema(minimum = -100, maximum = 100)]
+    booked: Option<i64>,
+    /// The assistant called a tool.
+    #[schema(minimum = -100, maximum = 100)]
+    tool_used: Option<i64>,
+    /// The platform judged the call a success.
+    #[schema(minimum = -100, maximum = 100)]
+    success: Option<i64>,
+    /// The call continued with another party.
+    #[schema(minimum = -100, maximum = 100)]
+    transferred: Option<i64>,
+    /// A person scored the call 4 or 5.
+    #[schema(minimum = -100, maximum = 100)]
+    scored_high: Option<i64>,
+    /// A person scored the call 1 or 2.
+    #[schema(minimum = -100, maximum = 100)]
+    scored_low: Option<i64>,
+    /// Points by disposition.
+    dispositions: Option<BTreeMap<String, i64>>,
 }
 
 /// Limits of the tenant's plan per billing month; null is unlimited. Usage is compared with them, and nothing

@@ -42,6 +42,7 @@ impl Vault {
             stream: [self.calls; 16],
             handles: handles.iter().map(|(kind, nth)| (*kind, [*nth; 16])).collect(),
             name,
+            words: name.into_iter().collect(),
         };
         self.plan.decide(&question, &NewestKeys::new(), &self.ids)
     }

@@ -1,0 +1,312 @@
+//! Fields of requests about contacts, and their form.
+
+use std::collections::BTreeMap;
+
+use ledger_core::contact::{
+    ContactChange, CustomFields, CustomValue, MAX_CUSTOM_FIELDS, MAX_CUSTOM_TEXT, MAX_TAGS, Word,
+};
+use ledger_core::event::{ContactField, FieldChanges};
+use ledger_core::identity::{Handle, HandleKind, normal_name, read_number};
+use ledger_core::personal::Party;
+use ledger_core::section::Sections;
+use ledger_store::vault::Description;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::api::appointments::person::check_name;
+use crate::http::fields::Change;
+use crate::problem::ApiError;
+
+/// Custom fields of a request. An absent field is the default.
+#[derive(Debug, Default)]
+pub(super) enum CustomChange {
+    /// The field is absent: the custom fields stay.
+    #[default]
+    Keep,
+    /// The field is null: all custom fields are removed.
+    Remove,
+    /// The new custom fields, in place of all others.
+    Set(BTreeMap<String, Value>),
+}
+
+impl<'de> Deserialize<'de> for CustomChange {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        let fields = Option::<BTreeMap<String, Value>>::deserialize(field)
+            .map_err(|_| D::Error::custom("it is not an object"))?;
+        Ok(fields.map_or(Self::Remove, Self::Set))
+    }
+}
+
+/// The changes of a request, checked: the values for the sections, the facts, and what the vault finds
+/// the contact by.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// The values that are set.
+    pub(super) party: Party,
+    /// The custom fields that are set.
+    pub(super) custom: Option<CustomFields>,
+    /// Fields with a value.
+    pub(super) set: Vec<ContactField>,
+    /// Fields that are removed.
+    pub(super) removed: Vec<ContactField>,
+    /// The new segment.
+    pub(super) segment: Option<Word>,
+    /// The new priority.
+    pub(super) priority: Option<Word>,
+    /// The change of what the contact is found by.
+    pub(super) description: Description,
+}
+
+/// Kind of a handle in requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HandleWord {
+    Phone,
+    Email,
+    ExternalId,
+}
+
+impl HandleWord {
+    /// The form of the field, for errors.
+    pub(super) const FORM: &str = "choose one of phone, email, external_id";
+
+    /// Parses the word.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "phone" => Some(Self::Phone),
+            "email" => Some(Self::Email),
+            "external_id" => Some(Self::ExternalId),
+            _ => None,
+        }
+    }
+}
+
+impl Checked {
+    /// Returns the change for the log.
+    pub(super) fn change(&self, tags: Option<Vec<Word>>) -> ContactChange {
+        let party = (!self.party.is_empty()).then(|| self.party.clone());
+        ContactChange {
+            fields: FieldChanges {
+                set: self.set.clone(),
+                removed: self.removed.clone(),
+                segment: self.segment.clone(),
+                priority: self.priority.clone(),
+                ..FieldChanges::default()
+            },
+            sections: Sections { party, custom_fields: self.custom.clone(), ..Sections::default() },
+            tags,
+            ..ContactChange::default()
+        }
+    }
+
+    /// Takes the name. It identifies the contact together with a handle.
+    ///
+    /// # Errors
+    /// 422 for a text that is no name, or that changes how other text is displayed.
+    pub(super) fn name(&mut self, change: Change) -> Result<(), ApiError> {
+        let Some(name) = self.text(ContactField::Name, change) else { return Ok(()) };
+        if let Some(name) = &name {
+            check_name(name)?;
+        }
+        self.description.name = Some(name.as_deref().and_then(normal_name));
+        self.party.name = name;
+        Ok(())
+    }
+
+    /// Takes the telephone number, which replaces the others of the contact.
+    ///
+    /// # Errors
+    /// 422 for a text that is no telephone number.
+    pub(super) fn phone(&mut self, change: Change, country: Option<&str>) -> Result<(), ApiError> {
+        let Some(text) = self.text(ContactField::Phone, change) else { return Ok(()) };
+        self.description.ended.push(HandleKind::Phone);
+        let Some(text) = text else { return Ok(()) };
+        let number = read_number(&text, country.filter(|country| !country.is_empty()));
+        let number = number.ok_or_else(|| ApiError::field("phone", "it is no telephone number"))?;
+        self.description.added.push(Handle::phone(&number.e164, number.extension.as_deref()));
+        (self.party.phone, self.party.extension) = (Some(number.e164), number.extension);
+        Ok(())
+    }
+
+    /// Takes the e-mail address, which replaces the others of the contact.
+    ///
+    /// # Errors
+    /// 422 for a text that is no address, and for a placeholder.
+    pub(super) fn email(&mut self, change: Change) -> Result<(), ApiError> {
+        let Some(text) = self.text(ContactField::Email, change) else { return Ok(()) };
+        self.description.ended.push(HandleKind::Email);
+        let Some(text) = text else { return Ok(()) };
+        let handle = Handle::email(&text).filter(|_| !text.contains(['<', '>']));
+        let handle = handle.ok_or_else(|| ApiError::field("email", "it is no e-mail address"))?;
+        self.description.added.push(handle);
+        self.party.email = Some(text);
+        Ok(())
+    }
+
+    /// Takes the external id, which replaces the others of the contact.
+    ///
+    /// # Errors
+    /// 422 for a placeholder.
+    pub(super) fn external_id(&mut self, change: Change) -> Result<(), ApiError> {
+        let Some(text) = self.text(ContactField::ExternalId, change) else { return Ok(()) };
+        self.description.ended.push(HandleKind::ExternalId);
+        let Some(text) = text else { return Ok(()) };
+        let handle = Handle::external_id(&text).filter(|_| !text.contains(['<', '>']));
+        let handle = handle.ok_or_else(|| {
+            ApiError::field("external_id", "it is no id of a person, such as a placeholder")
+        })?;
+        self.description.added.push(handle);
+        self.party.external_id = Some(text);
+        Ok(())
+    }
+
+    /// Takes segment and priority.
+    ///
+    /// # Errors
+    /// 422 for a text that is no word.
+    pub(super) fn words(&mut self, segment: Change, priority: Change) -> Result<(), ApiError> {
+        if let Some(segment) = self.text(ContactField::Segment, segment) {
+            self.segment = segment.map(|text| word("segment", &text)).transpose()?;
+        }
+        if let Some(priority) = self.text(ContactField::Priority, priority) {
+            self.priority = priority.map(|text| word("priority", &text)).transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the custom fields, which replace all others.
+    ///
+    /// # Errors
+    /// 422 for a name that is no word, and for a value of another form.
+    pub(super) fn custom_fields(&mut self, change: CustomChange) -> Result<(), ApiError> {
+        match change {
+            CustomChange::Keep => {}
+            CustomChange::Remove => self.removed.push(ContactField::CustomFields),
+            CustomChange::Set(fields) => {
+                self.set.push(ContactField::CustomFields);
+                self.custom = Some(custom(fields)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a field as set or removed. Returns its new value; the inner `None` removes it.
+    fn text(&mut self, field: ContactField, change: Change) -> Option<Option<String>> {
+        let text = change.into_option()?;
+        let list = if text.is_some() { &mut self.set } else { &mut self.removed };
+        list.push(field);
+        Some(text)
+    }
+}
+
+/// Parses the tags of a request.
+///
+/// # Errors
+/// 422 for a text that is no word, and for too many.
+pub(super) fn tags(tags: Option<Vec<String>>) -> Result<Option<Vec<Word>>, ApiError> {
+    let Some(tags) = tags else { return Ok(None) };
+    if tags.len() > MAX_TAGS {
+        return Err(ApiError::field("tags", format!("it has more than {MAX_TAGS} tags")));
+    }
+    tags.iter().map(|tag| word("tags", tag)).collect::<Result<_, _>>().map(Some)
+}
+
+/// Parses a word that is stored in the clear.
+fn word(field: &str, text: &str) -> Result<Word, ApiError> {
+    let form = "it is not a word of lower-case letters, digits, - and _, with a letter first, at most \
+                40 characters and 6 digits; it is stored in the clear";
+    Word::parse(text).ok_or_else(|| ApiError::field(field, form))
+}
+
+fn custom(fields: BTreeMap<String, Value>) -> Result<CustomFields, ApiError> {
+    let invalid = |detail: String| ApiError::field("custom_fields", detail);
+    if fields.len() > MAX_CUSTOM_FIELDS {
+        return Err(invalid(format!("it has more than {MAX_CUSTOM_FIELDS} fields")));
+    }
+    let mut custom = BTreeMap::new();
+    for (name, value) in fields {
+        let name = word("custom_fields", &name)?;
+        let value = match value {
+            Value::Bool(flag) => CustomValue::Flag(flag),
+            Value::Number(number) => {
+                let number = number.as_i64();
+                CustomValue::Number(
+                    number.ok_or_else(|| {
+                        invalid(format!("{name} is not a whole number of 64 bits"))
+                    })?,
+                )
+            }
+            Value::String(text) => {
+                let is_refused = |c: char| c == '\0';
+                if text.chars().count() > MAX_CUSTOM_TEXT || text.contains(is_refused) {
+                    return Err(invalid(format!(
+                        "{name} is longer than {MAX_CUSTOM_TEXT} characters, or has a NUL character"
+                    )));
+                }
+                CustomValue::Text(text)
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                return Err(invalid(format!("{name} is no text, whole number or boolean")));
+            }
+        };
+        custom.insert(name, value);
+    }
+    Ok(CustomFields(custom))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(text: &str) -> Change {
+        Change::Set(text.to_owned())
+    }
+
+    fn pointer(refused: Result<(), ApiError>) -> String {
+        let refused = refused.expect_err("it is refused");
+        assert_eq!(refused.status.as_u16(), 422);
+        refused.errors[0].pointer.clone()
+    }
+
+    #[test]
+    fn what_is_no_value_of_a_field_is_refused_by_field() {
+        let mut checked = Checked::default();
+        for name in ["<b>Anna</b>", "Anna\u{202E}annA", "unknown", "123"] {
+            assert_eq!(pointer(checked.name(set(name))), "/name", "{name:?}");
+        }
+        for phone in ["call me maybe", "12", "undefined"] {
+            assert_eq!(pointer(checked.phone(set(phone), None)), "/phone", "{phone}");
+        }
+        for email in ["anna.example.com", "noreply@example.com", "<anna@example.com>"] {
+            assert_eq!(pointer(checked.email(set(email))), "/email", "{email}");
+        }
+        for id in ["lead", "{{customer.id}}", "null", "<b>7</b>"] {
+            assert_eq!(pointer(checked.external_id(set(id))), "/external_id", "{id}");
+        }
+        assert_eq!(pointer(checked.words(set("A b"), Change::Keep)), "/segment");
+        assert_eq!(pointer(checked.words(Change::Keep, set("+15550100123"))), "/priority");
+        for value in
+            [json!({ "A b": 1 }), json!({ "a": 1.5 }), json!({ "a": [] }), json!({ "a": null })]
+        {
+            let fields = serde_json::from_value(value.clone()).expect("an object");
+            let refused = checked.custom_fields(CustomChange::Set(fields));
+            assert_eq!(pointer(refused), "/custom_fields", "{value}");
+        }
+    }
+
+    #[test]
+    fn a_number_replaces_the_others_and_its_removal_ends_them() {
+        let mut checked = Checked::default();
+        checked.phone(set("+1 (555) 010-0123 x7"), None).expect("a number");
+        let handle = Handle::phone("+15550100123", Some("7"));
+        assert_eq!(checked.description.added, [handle]);
+        assert_eq!(checked.description.ended, [HandleKind::Phone]);
+        assert_eq!(checked.set, [ContactField::Phone]);
+        let mut checked = Checked::default();
+        checked.phone(Change::Remove, None).expect("a removal");
+        assert_eq!(checked.removed, [ContactField::Phone]);
+        assert_eq!((checked.description.added.len(), checked.description.ended.len()), (0, 1));
+    }
+}

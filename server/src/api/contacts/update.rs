@@ -1,0 +1,124 @@
+//! `PATCH /v1/contacts/{contact_id}`: changes fields and tags of a contact.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use ledger_core::ids::SubjectId;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::answer;
+use super::input::{Checked, CustomChange, tags};
+use super::refused::{not_found, refused};
+use super::view::ContactView;
+use crate::app::App;
+use crate::http::fields::{self, Change};
+use crate::http::json_body::JsonBody;
+use crate::http::operation::{Authorized, operation};
+use crate::http::params::{NoQuery, PathId};
+use crate::problem::{ApiError, Problem};
+
+/// Fields to change. An absent field keeps its value.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactChanges {
+    /// Name of the person. Null removes it.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    name: Change,
+    /// Telephone number; a national one is read in the tenant's country. It ends the others of the contact; null only
+    /// ends them.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    phone: Change,
+    /// E-mail address. It ends the others of the contact; null only
+    /// ends them.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    email: Change,
+    /// Id of the person in the systems of the tenant; at most one contact has it. It ends the others of the contact; null only
+    /// ends them.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
+    external_id: Change,
+    /// Segment, a word. Stored in the clear. Null removes it.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 40, value_type = Option<String>)]
+    segment: Change,
+    /// Priority, a word. Stored in the clear. Null removes it.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 40, value_type = Option<String>)]
+    priority: Change,
+    /// All tags, words. Stored in the clear.
+    #[serde(default, deserialize_with = "fields::texts")]
+    #[schema(max_items = 16)]
+    tags: Option<Vec<String>>,
+    /// All custom fields: texts, whole numbers and booleans by name. Values are stored sealed, names in the
+    /// clear. Null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    custom_fields: CustomChange,
+}
+
+operation! {
+    UpdateContact {
+        id: "update_contact",
+        action: "contacts.update",
+        access: Write,
+        audit: Changes,
+    }
+}
+
+/// Changes fields and tags of a contact. A new number, address or id is a new handle and ends the old one: later
+/// calls from the old one are not of this contact, and earlier calls stay.
+///
+/// # Errors
+/// 404 `contact-not-found`, for another tenant's too; 409 `contact-merged`, `external-id-taken` or
+/// `contact-erased`; 422 for an unknown or malformed field, named in the answer.
+#[utoipa::path(
+    patch, path = "/v1/contacts/{contact_id}", tag = "contacts",
+    params(("contact_id" = String, Path, description = "The contact")),
+    request_body(content = ContactChanges, content_type = "application/json"),
+    responses(
+        (status = 200, body = ContactView, description = "The contact after the change", headers(("ledger-position" = i64, description = "Where it is recorded, if something changed"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The contact was merged or erased, or another one has the external id"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or not of its form"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[tracing::instrument(name = "api.contacts.update", skip_all)]
+pub async fn handler(
+    caller: Authorized<UpdateContact>,
+    State(app): State<App>,
+    PathId(contact_id): PathId,
+    _: NoQuery,
+    JsonBody(request): JsonBody<ContactChanges>,
+) -> Result<Response, ApiError> {
+    caller.read_permit.release();
+    let tenant_id = caller.tenant_id();
+    let country = app.store.country(tenant_id).await?;
+    let mut checked = Checked::default();
+    checked.name(request.name)?;
+    checked.phone(request.phone, country.as_deref())?;
+    checked.email(request.email)?;
+    checked.external_id(request.external_id)?;
+    checked.words(request.segment, request.priority)?;
+    checked.custom_fields(request.custom_fields)?;
+    let change = checked.change(tags(request.tags)?);
+    let contact_id = SubjectId(contact_id.ok_or_else(not_found)?);
+    if !app.store.accepts_events(tenant_id).await? {
+        return Err(ApiError::tenant_not_active());
+    }
+    let _permit = app.read_admission.command(tenant_id).await?;
+    let change = (&checked.description, change);
+    let executed = app.store.update_contact(&caller.actor(), tenant_id, contact_id, change).await;
+    let executed = executed.map_err(refused)?;
+    tracing::info!(%contact_id, "contact.changed");
+    answer(&app, &caller, (contact_id, None), (StatusCode::OK, executed.position)).await
+}
