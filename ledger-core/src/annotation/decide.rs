@@ -350,4 +350,6 @@ fn text_section(text: Option<&Personal<String>>) -> Sections {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

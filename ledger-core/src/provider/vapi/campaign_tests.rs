@@ -23,6 +23,10 @@ fn a_campaign_is_read_from_metadata_and_variables() {
     ] {
         assert_eq!(facts_of(call), expected, "{call}");
     }
+    let own = r#""campaignId":"5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10""#;
+    assert_eq!(facts_of(own).0.as_deref(), Some("5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10"));
+    let both = format!(r#"{own},"metadata":{{"campaign":"spring"}}"#);
+    assert_eq!(facts_of(&both).0.as_deref(), Some("spring"));
     let artifact = r#"{"message":{"type":"hang","call":{"id":"c-1"},"artifact":{"variableValues":{"campaignId":7}}}}"#;
     assert_eq!(call_facts(artifact).campaign, Campaign::parse("7"));
 }

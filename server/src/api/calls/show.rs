@@ -103,7 +103,11 @@ pub async fn handler(
     let reservation = app.read_budget.reservation(tenant_id).await?;
     let mut events = Vec::new();
     if is_personal {
-        events = read_within_budget(&app, tenant_id, &section_positions(&call)).await?;
+        let mut positions = section_positions(&call);
+        positions.extend(call.annotation_texts().iter().map(|position| position.0));
+        positions.sort_unstable();
+        positions.dedup();
+        events = read_within_budget(&app, tenant_id, &positions).await?;
         events.iter_mut().for_each(remove_raw_body);
     }
     let sealed = [(&call, party.as_deref())];
