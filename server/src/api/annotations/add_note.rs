@@ -49,11 +49,12 @@ operation! {
     }
 }
 
-/// Adds a note to a call. Its author is the key. The text is answered as it was sent, to keys with scope `personal`.
+/// Adds a note to a call. Its author is the key. The text is answered as it was sent, to keys with scope
+/// `personal`.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the call ever
-/// had 200 notes; 409 `person-erased`; 422 for an unknown, missing or malformed field.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the
+/// call ever had 200 notes; 409 `person-erased`; 422 for an unknown, missing or malformed field.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/notes", tag = "calls",
     params(

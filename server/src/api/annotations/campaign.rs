@@ -68,7 +68,8 @@ operation! {
 /// Sets campaign, attempt or type of a call. A value that is set has precedence over what the platform reports.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for an unknown or malformed field.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for an unknown or malformed
+/// field.
 #[utoipa::path(
     patch, path = "/v1/calls/{call_id}/campaign", tag = "calls",
     params(

@@ -1,9 +1,9 @@
 //! `PUT /v1/calls/{call_id}/context`: sets the context of a call.
 
-use axum::extract::State;
-use axum::response::Response;
 use std::collections::BTreeMap;
 
+use axum::extract::State;
+use axum::response::Response;
 use ledger_core::annotation::command::Action;
 use ledger_core::ids::StreamId;
 use ledger_core::personal::Personal;
@@ -40,8 +40,8 @@ operation! {
 /// `annotations` are stored in the clear if their values are short and plain; all others are sealed.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `person-erased`; 422 for a document that is too
-/// large or too deep, and for a name that is empty, too long or has control characters.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `person-erased`; 422 for a
+/// document that is too large or too deep, and for a name that is empty, too long or has control characters.
 #[utoipa::path(
     put, path = "/v1/calls/{call_id}/context", tag = "calls",
     params(

@@ -40,8 +40,8 @@ operation! {
 /// Sets the disposition of a call. An entry of the catalogue may also escalate the call or mark it as a test.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 `unknown-disposition` for one that is not in
-/// the catalogue.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 `unknown-disposition` for one
+/// that is not in the catalogue.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/disposition", tag = "calls",
     params(

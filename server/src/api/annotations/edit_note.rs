@@ -49,8 +49,8 @@ operation! {
 /// Changes a note. The earlier text stays in the log, sealed.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an unknown and a
-/// removed note; 409 `person-erased`; 422 for an unknown or malformed field.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an
+/// unknown and a removed note; 409 `person-erased`; 422 for an unknown or malformed field.
 #[utoipa::path(
     patch, path = "/v1/calls/{call_id}/notes/{note_id}", tag = "calls",
     params(

@@ -41,8 +41,8 @@ operation! {
 /// Records that a call was escalated to a person. Each request is an escalation of its own.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` after 100 escalations;
-/// 409 `person-erased`; 422 for a missing or malformed reason.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` after
+/// 100 escalations; 409 `person-erased`; 422 for a missing or malformed reason.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/escalate", tag = "calls",
     params(

@@ -24,7 +24,8 @@ operation! {
 /// Removes a note. Its text stays in the log, sealed. A note that was removed before stays removed.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an unknown note.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an
+/// unknown note.
 #[utoipa::path(
     delete, path = "/v1/calls/{call_id}/notes/{note_id}", tag = "calls",
     params(

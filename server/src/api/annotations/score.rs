@@ -44,7 +44,8 @@ operation! {
 /// Sets the score of a call.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for a score that is not from 1 to 5.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for a score that is not from
+/// 1 to 5.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/score", tag = "calls",
     params(

@@ -44,8 +44,8 @@ operation! {
 /// Puts a tag on a call, or gives it another category.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the call has 50
-/// tags; 422 for a malformed tag and for a category that is not on the list.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the
+/// call has 50 tags; 422 for a malformed tag and for a category that is not on the list.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/tags", tag = "calls",
     params(

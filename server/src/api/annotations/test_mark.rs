@@ -43,7 +43,8 @@ operation! {
 /// Marks a call as a test, or as none. The mark has precedence over what the platform reports.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for a value that is neither true nor false.
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 422 for a value that is neither
+/// true nor false.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/test", tag = "calls",
     params(
