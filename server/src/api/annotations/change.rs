@@ -14,7 +14,7 @@ use ledger_store::vault::Subject;
 use ledger_store::{StoreError, TenantTx, read};
 use projections::calls::point_in_time::{self, PointInTime};
 
-use super::refused::{not_executed, not_found, outcome_unknown, person_erased};
+use super::refused::{call_busy, not_executed, not_found, outcome_unknown, person_erased};
 use super::view::AnnotatedCallView;
 use crate::app::App;
 use crate::auth::Caller;
@@ -35,7 +35,8 @@ pub(super) async fn annotate(
     // Commands have a queue of their own.
     caller.read_permit.release();
     let tenant_id = caller.tenant_id();
-    let _permit = app.read_admission.command(tenant_id).await?;
+    let permit = app.read_admission.command(tenant_id).await;
+    let _permit = permit.map_err(|_| call_busy())?;
     check_call(app, caller, call_id).await?;
     // Also for a change that would record nothing.
     if !app.store.accepts_events(tenant_id).await? {

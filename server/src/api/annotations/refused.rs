@@ -19,14 +19,17 @@ pub(super) fn person_erased() -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "person-erased", detail)
 }
 
+/// 503: the command could not be decided within two seconds. Nothing was recorded.
+pub(super) fn call_busy() -> ApiError {
+    let detail = "too many changes run at the same time; nothing was recorded, try again";
+    ApiError::unavailable("call-busy", detail)
+}
+
 /// The answer to a command that was not executed.
 pub(super) fn not_executed(error: ExecuteError<Refusal>) -> ApiError {
     match error {
         ExecuteError::Rejected(refusal) => refused(refusal),
-        ExecuteError::Busy => {
-            let detail = "the call changed too often to decide; try again";
-            ApiError::unavailable("call-busy", detail)
-        }
+        ExecuteError::Busy => call_busy(),
         ExecuteError::Reused => {
             let detail = "this Idempotency-Key was used for another request";
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
