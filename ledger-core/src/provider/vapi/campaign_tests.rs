@@ -39,7 +39,7 @@ fn a_value_that_may_be_about_a_person_is_marked_and_no_fact() {
         let found = facts_of(&format!(r#""metadata":{{"campaign":"{campaign}"}}"#));
         assert_eq!(found, (None, None, None, vec!["campaign".to_owned()]), "{campaign}");
     }
-    for attempt in ["-1", "1.5", "1e99", "\"often\"", "1001", "99999999999999999999"] {
+    for attempt in ["0", "-1", "1.5", "1e99", "\"often\"", "1001", "99999999999999999999"] {
         let found = facts_of(&format!(r#""metadata":{{"attempt":{attempt}}}"#));
         assert_eq!(found, (None, None, None, vec!["attempt".to_owned()]), "{attempt}");
     }
