@@ -57,6 +57,7 @@ pub struct LeadScore {
 
 /// The facts of a call that the score depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that a rule of its own asks for")]
 pub struct LeadFacts<'c> {
     /// Duration in milliseconds.
     pub duration_ms: Option<i64>,

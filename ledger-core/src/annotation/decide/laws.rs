@@ -21,7 +21,8 @@ fn action() -> impl Strategy<Value = Action> {
     let note = || (0..3_u128).prop_map(|nth| NoteId(Uuid::from_u128(nth)));
     let text = || Personal::new("Call back.".to_owned());
     let dispositions = ["follow_up", "complaint", "test", "unknown"].map(word).to_vec();
-    let campaign = select(vec![None, Some(None), Some(Campaign::parse("spring"))]);
+    let campaign =
+        select(vec![None, Some(NewValue(None)), Some(NewValue(Campaign::parse("spring")))]);
     prop_oneof![
         note().prop_map(move |note_id| {
             let (kind, visibility) = Default::default();
@@ -40,7 +41,7 @@ fn action() -> impl Strategy<Value = Action> {
         any::<bool>().prop_map(|is_test| Action::MarkTest { is_test }),
         campaign.prop_map(|campaign| Action::SetCampaign {
             campaign,
-            attempt: Some(Some(2)),
+            attempt: Some(NewValue(Some(2))),
             call_type: None
         }),
     ]
@@ -102,7 +103,7 @@ proptest! {
         prop_assert_eq!(state.disposition.as_ref().map(Word::as_str), call.disposition());
         prop_assert_eq!((state.score, state.test_mark.unwrap_or(false)), (call.score(), call.is_test()));
         prop_assert_eq!(state.escalations, call.escalations().len());
-        let campaign = state.campaign.flatten();
+        let campaign = state.campaign.and_then(|set| set.0);
         prop_assert_eq!(campaign.as_ref().map(Campaign::as_str), call.campaign());
     }
 }

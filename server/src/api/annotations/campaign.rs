@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ledger_core::annotation::command::Action;
+use ledger_core::annotation::command::{Action, NewValue};
 use ledger_core::annotation::words::{Campaign, MAX_ATTEMPT, Word};
 use ledger_core::ids::StreamId;
 use serde::de::Error;
@@ -27,33 +27,30 @@ pub struct CampaignRequest {
     /// The campaign: letters, digits, `-`, `_`, `.` and `:`.
     #[serde(default, deserialize_with = "campaign")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
-    campaign: Option<Option<Campaign>>,
+    campaign: Option<NewValue<Campaign>>,
     /// Number of the attempt to reach the person.
     #[serde(default, deserialize_with = "attempt")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    attempt: Option<Option<u32>>,
+    attempt: Option<NewValue<u32>>,
     /// Type of the call, such as `collections`.
     #[serde(default, deserialize_with = "call_type")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 40)]
-    call_type: Option<Option<Word>>,
+    call_type: Option<NewValue<Word>>,
 }
 
-#[expect(clippy::option_option, reason = "an absent field, a null, and a value")]
-fn campaign<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<Campaign>>, D::Error> {
+fn campaign<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<Campaign>>, D::Error> {
     let form = "it is not 1 to 64 letters, digits, -, _, . and : that are no phone number";
     let parse = |text: String| Campaign::parse(&text).ok_or_else(|| D::Error::custom(form));
-    fields::text(field)?.map(parse).transpose().map(Some)
+    fields::text(field)?.map(parse).transpose().map(|new| Some(NewValue(new)))
 }
 
-#[expect(clippy::option_option, reason = "an absent field, a null, and a value")]
-fn attempt<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<u32>>, D::Error> {
+fn attempt<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<u32>>, D::Error> {
     let attempt = fields::number(field, &(1..=i64::from(MAX_ATTEMPT)))?;
-    Ok(Some(attempt.and_then(|attempt| u32::try_from(attempt).ok())))
+    Ok(Some(NewValue(attempt.and_then(|attempt| u32::try_from(attempt).ok()))))
 }
 
-#[expect(clippy::option_option, reason = "an absent field, a null, and a value")]
-fn call_type<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<Word>>, D::Error> {
-    body::word(field).map(Some)
+fn call_type<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<Word>>, D::Error> {
+    body::word(field).map(|new| Some(NewValue(new)))
 }
 
 operation! {

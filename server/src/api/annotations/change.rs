@@ -43,10 +43,8 @@ pub(super) async fn annotate(
         return Err(ApiError::tenant_not_active());
     }
     let settings = app.store.call_settings(tenant_id).await?;
-    let subject = match action.has_text(&settings) {
-        true => Some(subject(app, caller, call_id).await?),
-        false => None,
-    };
+    let subject =
+        if action.has_text(&settings) { Some(subject(app, caller, call_id).await?) } else { None };
     let context = CommandContext { tenant_id, by: caller.actor(), content: None, subject };
     let command = AnnotateCall { call_id, settings, action };
     let executed = app.store.execute::<Annotating>(&context, &command).await;
