@@ -163,7 +163,10 @@ fn filters_and_sums_follow_an_appointment_through_its_changes() {
         clinic.change(&second, "cancel", &json!({})).await;
         assert_figures(&clinic, 1, None).await;
         let shown = clinic.get("/v1/calls?has_appointment=true").await;
-        assert_eq!(shown["data"][0]["appointment_status"], "cancelled", "it was booked all the same");
+        assert_eq!(
+            shown["data"][0]["appointment_status"], "cancelled",
+            "it was booked all the same"
+        );
 
         booked_in(&clinic, &first, "+15550100125", 180).await;
         let summary = {

@@ -91,7 +91,10 @@ fn history(rng: &mut Rng, tenant_id: TenantId) -> Vec<Sent> {
                 booked(rng, tenant_id, appointments)
             }
             _ if appointments == 0 => continue,
-            _ => changed(rng, rng.clone().u128(1..=appointments)),
+            _ => {
+                let appointment = rng.u128(1..=appointments);
+                changed(rng, appointment)
+            }
         });
     }
     sent
@@ -162,11 +165,10 @@ fn any_history(seed: u64) {
         projected(&engine, &tenants).await;
         let version = active(&engine.store, "calls").await;
         assert_right(&mut conn, version, &tenants).await;
-        let booked: i64 =
-            sqlx::query_scalar("select count(*) from calls_v2.calls where is_booked")
-                .fetch_one(&mut conn)
-                .await
-                .expect("a count");
+        let booked: i64 = sqlx::query_scalar("select count(*) from calls_v2.calls where is_booked")
+            .fetch_one(&mut conn)
+            .await
+            .expect("a count");
         assert!(booked > 0, "some calls have appointments");
         assert_rebuilds_to_the_same(&engine.store).await;
 
