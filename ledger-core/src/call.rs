@@ -42,6 +42,7 @@ use crate::provider::Provider;
 /// read model. Holds no personal data, only references to the sealed sections.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each reported by itself")]
 pub struct Call {
     /// The voice platform, such as `vapi`.
     pub provider: String,

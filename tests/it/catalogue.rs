@@ -208,7 +208,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("alter table vault.links set unlogged", &["vault.links does not survive a crash"]),
     ("alter table ledger.sources owner to current_user", &["ledger.sources belongs to"]),
-    ("alter table calls_v2.calls add column score real", &["column calls_v2.calls.score is real"]),
+    ("alter table calls_v2.calls add column mark real", &["column calls_v2.calls.mark is real"]),
     ("drop table ledger.quarantine", &["table ledger.quarantine is listed and is not there"]),
 ];
 

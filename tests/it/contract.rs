@@ -187,7 +187,7 @@ fn a_fixed_list_of_values_is_an_enum_in_requests_and_responses() {
             (
                 "/v1/analytics/timeseries",
                 "group_by",
-                &["direction", "agent_id", "ended_reason", "outcome"],
+                &["direction", "agent_id", "ended_reason", "outcome", "campaign", "call_type"],
             ),
         ];
         for (path, name, wanted) in wanted {

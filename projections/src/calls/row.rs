@@ -17,6 +17,7 @@ use crate::projector::{ProjectError, WriteMode};
 
 /// A row, in the column order of the table.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "columns of a table")]
 struct CallColumns<'a> {
     tenant_id: Uuid,
     call_id: Uuid,

@@ -190,7 +190,17 @@ fn a_funnel_goes_from_all_calls_to_successful_ones() {
             .iter()
             .map(|stage| format!("{} {}", stage["stage"], stage["calls"]).replace('"', ""))
             .collect();
-        assert_eq!(told, ["calls 5", "ended 4", "answered 2", "successful 1", "booked 0"]);
+        let wanted = [
+            "calls 5",
+            "ended 4",
+            "answered 2",
+            "engaged 0",
+            "successful 1",
+            "offered 0",
+            "booked 0",
+            "showed 0",
+        ];
+        assert_eq!(told, wanted);
         assert_eq!(funnel[1]["rate"], 0.8);
     });
 }

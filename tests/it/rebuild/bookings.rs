@@ -91,7 +91,10 @@ fn history(rng: &mut Rng, tenant_id: TenantId) -> Vec<Sent> {
                 booked(rng, tenant_id, appointments)
             }
             _ if appointments == 0 => continue,
-            _ => changed(rng, rng.clone().u128(1..=appointments)),
+            _ => {
+                let appointment = rng.u128(1..=appointments);
+                changed(rng, appointment)
+            }
         });
     }
     sent

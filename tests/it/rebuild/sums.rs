@@ -255,8 +255,11 @@ pub(super) async fn assert_sums(
 async fn assert_bookings(conn: &mut PgConnection, version: i32, tenant_id: TenantId) {
     let wrong: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
         "with own as (
-           select b.*, coalesce((select r.call_id from calls_v{version}.calls r
-                                  where r.tenant_id = b.tenant_id and r.carrier_call_id = b.call_id
+           select b.*, coalesce((select r.call_id
+                                   from calls_v{version}.carrier_calls p
+                                   join calls_v{version}.calls r
+                                     on r.tenant_id = p.tenant_id and r.carrier_call_id = p.call_id
+                                  where p.tenant_id = b.tenant_id and p.call_id = b.call_id
                                   order by r.started_at, r.call_id limit 1), b.call_id) as record_id
              from calls_v{version}.call_appointments b where b.tenant_id = $1)
          select format('%s: %s', c.provider_call_id, to_jsonb(c) - 'state' - 'party')
