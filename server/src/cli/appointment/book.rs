@@ -57,12 +57,12 @@ struct PersonArgs {
 }
 
 /// Parses a short text; for `value_parser`.
-pub(in crate::cli) fn short(text: &str) -> Result<String, String> {
+pub(crate) fn short(text: &str) -> Result<String, String> {
     check_short(text).map(|()| text.to_owned())
 }
 
 /// Parses a length in minutes; for `value_parser`.
-pub(in crate::cli) fn minutes(text: &str) -> Result<u32, String> {
+pub(crate) fn minutes(text: &str) -> Result<u32, String> {
     let minutes = text.parse().ok().filter(|minutes| (1..=MAX_MINUTES).contains(minutes));
     let minutes = minutes.and_then(|minutes| u32::try_from(minutes).ok());
     minutes.ok_or_else(|| format!("choose 1 to {MAX_MINUTES}"))

@@ -87,7 +87,7 @@ fn change(entry: &HistoryEntry) -> Value {
 }
 
 /// A refusal with its code; a field that cannot be is an invalid option.
-pub(in crate::cli) fn refused(error: &BookingError) -> anyhow::Error {
+pub(crate) fn refused(error: &BookingError) -> anyhow::Error {
     let BookingError::Invalid(invalid) = error else {
         return anyhow::anyhow!("{error} ({})", error.code());
     };
