@@ -27,6 +27,8 @@ pub enum StreamKind {
     Appointment,
     /// One resource on one UTC day.
     Schedule,
+    /// A task.
+    Task,
 }
 
 impl StreamKind {
@@ -42,6 +44,7 @@ impl StreamKind {
             Self::Access => "access",
             Self::Appointment => "appointment",
             Self::Schedule => "schedule",
+            Self::Task => "task",
         }
     }
 }

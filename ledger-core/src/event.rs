@@ -67,6 +67,7 @@ mod call;
 mod projection;
 mod quarantine;
 mod schedule;
+mod task;
 mod tenant;
 pub mod upcast;
 
@@ -76,6 +77,7 @@ pub use call::*;
 pub use projection::*;
 pub use quarantine::*;
 pub use schedule::*;
+pub use task::*;
 pub use tenant::*;
 pub use upcast::DecodeError;
 
@@ -161,6 +163,8 @@ streams! {
     Appointment(AppointmentEvent);
     /// A change of what occupies one resource on one UTC day.
     Schedule(ScheduleEvent);
+    /// A change of a task.
+    Task(TaskEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

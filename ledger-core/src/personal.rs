@@ -184,6 +184,13 @@ pub struct AppointmentDetails {
     pub other: BTreeMap<String, Value>,
 }
 
+/// Section `task` of a task: its text.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskText {
+    /// What is to be done, in the words of its author.
+    pub text: String,
+}
+
 /// Section `names` of the setting of resources: their names by id. A resource may be a person.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -206,6 +213,7 @@ hide_debug!(
     Recording,
     ToolIo,
     AppointmentDetails,
+    TaskText,
     ResourceNames
 );
 

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
+use crate::personal::{AppointmentDetails, Conversation, Party, ResourceNames, TaskText, ToolIo};
 
 /// The sections that an event may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,12 +26,21 @@ pub enum SectionName {
     Details,
     /// Names of resources.
     Names,
+    /// The text of a task.
+    Task,
 }
 
 impl SectionName {
     /// All sections, in the order in which they are sealed.
-    pub const ALL: [Self; 6] =
-        [Self::Party, Self::ToolIo, Self::Conversation, Self::Raw, Self::Details, Self::Names];
+    pub const ALL: [Self; 7] = [
+        Self::Party,
+        Self::ToolIo,
+        Self::Conversation,
+        Self::Raw,
+        Self::Details,
+        Self::Names,
+        Self::Task,
+    ];
 
     /// The name stored and authenticated in the section.
     #[must_use]
@@ -43,6 +52,7 @@ impl SectionName {
             Self::Raw => "raw",
             Self::Details => "details",
             Self::Names => "names",
+            Self::Task => "task",
         }
     }
 
@@ -97,6 +107,8 @@ pub struct Sections {
     pub details: Option<AppointmentDetails>,
     /// Names of resources.
     pub names: Option<ResourceNames>,
+    /// The text of a task.
+    pub task: Option<TaskText>,
 }
 
 impl fmt::Debug for Sections {
@@ -115,6 +127,7 @@ impl Sections {
             && self.raw.is_none()
             && self.details.is_none()
             && self.names.is_none()
+            && self.task.is_none()
     }
 
     /// Returns the sections that are present, in the order of [`SectionName::ALL`]. The plaintext of
@@ -133,6 +146,7 @@ impl Sections {
             SectionName::Raw => self.raw.as_deref().map(Cow::Borrowed),
             SectionName::Details => self.details.as_ref().map(json),
             SectionName::Names => self.names.as_ref().map(json),
+            SectionName::Task => self.task.as_ref().map(json),
         }
     }
 }

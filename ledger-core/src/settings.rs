@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub use self::invalid::InvalidSetting;
 use crate::booking::settings::hours::Hours;
+use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
@@ -30,12 +31,20 @@ pub enum SettingName {
     Services,
     /// Notice, limits and lengths of all bookings.
     Bookings,
+    /// Times of the reminders of appointments.
+    Reminders,
 }
 
 impl SettingName {
     /// All names, in the order of the documentation.
-    pub const ALL: &'static [Self] =
-        &[Self::Plan, Self::Hours, Self::Resources, Self::Services, Self::Bookings];
+    pub const ALL: &'static [Self] = &[
+        Self::Plan,
+        Self::Hours,
+        Self::Resources,
+        Self::Services,
+        Self::Bookings,
+        Self::Reminders,
+    ];
 
     /// The name in paths and on the command line.
     #[must_use]
@@ -46,6 +55,7 @@ impl SettingName {
             Self::Resources => "resources",
             Self::Services => "services",
             Self::Bookings => "bookings",
+            Self::Reminders => "reminders",
         }
     }
 
@@ -83,6 +93,8 @@ pub enum BookingSetting {
     Services(Services),
     /// Rules of all bookings.
     Rules(Rules),
+    /// Reminders of appointments.
+    Reminders(Reminders),
 }
 
 impl Setting {
@@ -105,6 +117,9 @@ impl Setting {
                 Self::Booking(BookingSetting::Services(Services::parse(fields)?))
             }
             SettingName::Bookings => Self::Booking(BookingSetting::Rules(Rules::parse(fields)?)),
+            SettingName::Reminders => {
+                Self::Booking(BookingSetting::Reminders(Reminders::parse(fields)?))
+            }
         })
     }
 
@@ -121,6 +136,9 @@ impl Setting {
             Self::Booking(BookingSetting::Services(services)) => services.to_json(),
             Self::Booking(BookingSetting::Rules(rules)) => {
                 serde_json::to_value(rules).expect(plain)
+            }
+            Self::Booking(BookingSetting::Reminders(reminders)) => {
+                serde_json::to_value(reminders).expect(plain)
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod appointments;
 pub mod calendar;
 pub mod calls;
 pub mod copy;
+pub mod due;
 pub mod engine;
 pub mod event_counts;
 pub mod histogram;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Arc<dyn Projector>> {
     vec![
         Arc::new(appointments::Appointments),
         Arc::new(calls::Calls),
+        Arc::new(due::DueWork),
         simple::projector(event_counts::EventCounts),
     ]
 }

@@ -6,13 +6,16 @@ pub mod analytics;
 pub mod appointments;
 pub mod availability;
 pub mod calls;
+mod commands;
 pub mod deliveries;
+pub mod due;
 pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
 pub mod settings;
 pub mod sources;
+pub mod tasks;
 pub mod tenant;
 pub mod usage;
 pub mod vapi;
@@ -42,6 +45,11 @@ pub fn routes() -> DeclaredRoutes {
         appointments::no_show::handler,
         appointments::reschedule::handler,
         availability::handler,
+        due::handler,
+        tasks::list::handler,
+        tasks::create::handler,
+        tasks::finish::handler,
+        tasks::cancel::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

@@ -11,6 +11,7 @@ mod catalogue;
 mod clients;
 mod configuration;
 mod contract;
+mod due;
 mod embedded;
 mod exactly_once;
 mod execute;

@@ -34,7 +34,7 @@ async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> 
 }
 
 /// The tables of the read models.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "appointments_v1.appointments",
     "calls_v2.calls",
     "calls_v2.call_tools",
@@ -44,6 +44,9 @@ const TABLES: [&str; 10] = [
     "calls_v2.call_carriers",
     "calls_v2.call_handles",
     "calls_v2.call_rollups",
+    "due_v1.open_appointments",
+    "due_v1.reminders",
+    "due_v1.tasks",
     "usage_v1.usage",
 ];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::booking::settings::hours::Hours;
+use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
@@ -47,6 +48,8 @@ events! {
         ServicesSet(ServicesSet) = "tenant.services_set" v 1;
         /// The rules of bookings were set.
         BookingRulesSet(BookingRulesSet) = "tenant.booking_rules_set" v 1;
+        /// The reminders of appointments were set.
+        RemindersSet(RemindersSet) = "tenant.reminders_set" v 1;
     }
 }
 
@@ -213,3 +216,8 @@ pub struct ServicesSet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BookingRulesSet(pub Rules);
+
+/// Facts of `tenant.reminders_set`: the reminders of appointments that are made or moved from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemindersSet(pub Reminders);

@@ -57,6 +57,7 @@ mod tests {
             (SettingName::Resources, described::<ResourcesSetting>()),
             (SettingName::Services, described::<ServicesSetting>()),
             (SettingName::Bookings, described::<BookingsSetting>()),
+            (SettingName::Reminders, described::<RemindersSetting>()),
         ] {
             let default = Setting::parse(name, BTreeMap::new()).expect("every field has a default");
             assert_eq!(described, names(&default.to_json()), "{name:?}");

@@ -27,7 +27,7 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings or reminders
     name: String,
     /// Slug or id of the tenant
     #[arg(long)]
@@ -36,7 +36,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan, hours, resources, services or bookings
+    /// Name of the setting: plan, hours, resources, services, bookings or reminders
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it
     #[arg(value_name = "JSON")]
@@ -68,7 +68,8 @@ async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<Setting> {
             SettingName::Hours
             | SettingName::Resources
             | SettingName::Services
-            | SettingName::Bookings => {
+            | SettingName::Bookings
+            | SettingName::Reminders => {
                 let values = store.booking_settings_in_full(tenant_id).await?;
                 values.setting(name).context("it is a setting of bookings")
             }

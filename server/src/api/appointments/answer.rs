@@ -15,10 +15,11 @@ use ledger_store::{StoreError, TenantTx};
 use projections::appointments::{ListedAppointment, up_to};
 
 use super::customers::open_customers;
-use super::refused::{not_executed, not_found, outcome_unknown};
+use super::refused::{not_executed, not_found};
 use super::view::AppointmentView;
 use crate::api::calls::personal::Parties;
 use crate::api::calls::view::Customer;
+use crate::api::commands::outcome_unknown;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::http::response::with_write_position;

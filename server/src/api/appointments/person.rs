@@ -100,7 +100,7 @@ impl PersonRequest {
 ///
 /// # Errors
 /// 422 about `field` if there is no such contact, the same for another tenant's.
-pub(super) async fn contact(
+pub(in crate::api) async fn contact(
     app: &App,
     caller: &Caller,
     field: &str,

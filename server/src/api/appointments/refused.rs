@@ -2,12 +2,10 @@
 
 use axum::http::StatusCode;
 use ledger_core::booking::Refusal;
-use ledger_store::StoreError;
-use ledger_store::append::{AppendError, AppendRejection};
 use ledger_store::execute::ExecuteError;
 
+use crate::api::commands;
 use crate::problem::ApiError;
-use crate::read_admission::schedule_busy;
 
 /// 404, the same for a missing appointment and for another tenant's.
 pub(super) fn not_found() -> ApiError {
@@ -16,28 +14,7 @@ pub(super) fn not_found() -> ApiError {
 
 /// The answer to a command that was not executed.
 pub(super) fn not_executed(error: ExecuteError<Refusal>) -> ApiError {
-    match error {
-        ExecuteError::Rejected(refusal) => refused(refusal),
-        ExecuteError::Busy => schedule_busy(),
-        ExecuteError::Reused => {
-            let detail = "this Idempotency-Key was used for another request";
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
-        }
-        ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
-            ApiError::tenant_not_active()
-        }
-        ExecuteError::Append(AppendError::Unavailable(_)) => outcome_unknown(),
-        ExecuteError::Append(error) => StoreError::from(error).into(),
-        ExecuteError::Store(error) => error.into(),
-        ExecuteError::Misplaced => ApiError::internal(&error),
-    }
-}
-
-/// 503: the change may be in the log.
-pub(super) fn outcome_unknown() -> ApiError {
-    let detail = "it is not known whether the change was recorded; send the same request again with \
-                  the same Idempotency-Key, or look the appointment up";
-    ApiError::unavailable("outcome-unknown", detail)
+    commands::not_executed(error, refused)
 }
 
 /// The answer to a refused command: 422 with the field, 409 if the state of other things refuses it.

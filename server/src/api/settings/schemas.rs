@@ -18,6 +18,8 @@ pub enum SettingValue {
     Services(ServicesSetting),
     /// `bookings`
     Bookings(BookingsSetting),
+    /// `reminders`
+    Reminders(RemindersSetting),
 }
 
 /// Limits of the tenant's plan per billing month; null is unlimited. Usage is compared with them, and nothing
@@ -176,6 +178,16 @@ pub struct BookingsSetting {
     closures: Option<ClosureWord>,
     /// Whether a new appointment is pending until it is confirmed.
     requires_confirmation: Option<bool>,
+}
+
+/// Reminders of appointments that are made or moved from now on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemindersSetting {
+    /// Minutes between each reminder and the start, each once; 1440 and 120 by default, none for no
+    /// reminders.
+    #[schema(max_items = 8)]
+    offsets_minutes: Option<Vec<u32>>,
 }
 
 /// What a closure must not overlap.

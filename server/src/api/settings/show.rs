@@ -51,7 +51,8 @@ pub async fn handler(
         SettingName::Hours
         | SettingName::Resources
         | SettingName::Services
-        | SettingName::Bookings => {
+        | SettingName::Bookings
+        | SettingName::Reminders => {
             let values = app.store.booking_settings_in_full(caller.tenant_id()).await?;
             values.setting(name).ok_or_else(not_found)?
         }

@@ -1,0 +1,166 @@
+//! Reads what is due: reminders and open tasks in one order.
+
+use chrono::{DateTime, Utc};
+use ledger_core::event::TaskKind;
+use ledger_store::{StoreError, TenantTx};
+use uuid::Uuid;
+
+/// Kind of due work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueKind {
+    /// A reminder of an appointment.
+    Reminder,
+    /// An open task.
+    Task,
+}
+
+/// Due work: a reminder or an open task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Time at which it is due.
+    pub due_at: DateTime<Utc>,
+    /// Id of the task, or of the appointment of the reminder.
+    pub item_id: Uuid,
+    /// The task or the reminder.
+    pub work: Work,
+    /// The person that it is about.
+    pub contact_id: Option<Uuid>,
+    /// The call that it is about, or in which the appointment was booked.
+    pub call_id: Option<Uuid>,
+    /// The appointment that it is about.
+    pub appointment_id: Option<Uuid>,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A reminder.
+    Reminder {
+        /// Start of the appointment.
+        starts_at: DateTime<Utc>,
+        /// Minutes between the reminder and the start.
+        offset_minutes: i32,
+    },
+    /// A task.
+    Task(TaskKind),
+}
+
+/// Filter of a page. Absent conditions do not restrict it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DueFilter {
+    /// Earliest due time (inclusive).
+    pub from: Option<DateTime<Utc>>,
+    /// Latest due time (exclusive).
+    pub to: Option<DateTime<Utc>>,
+    /// Kind of work.
+    pub kind: Option<DueKind>,
+}
+
+/// Keyset of a page: the last row of the page before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterDue {
+    /// Its due time.
+    pub due_at: DateTime<Utc>,
+    /// Its `item_id`.
+    pub item_id: Uuid,
+}
+
+/// Returns due work, the earliest first: at most `limit` rows. Reminders of appointments that began
+/// before `now` are left out.
+///
+/// For each offset in use the reminders of appointments to come are one range of an index, and so
+/// are the open tasks; a page reads at most `limit` rows of each range.
+///
+/// # Errors
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] when a row is not what the projector wrote.
+pub async fn due(
+    tx: &mut TenantTx,
+    filter: DueFilter,
+    after: Option<AfterDue>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Due>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let (earliest, latest) = bounds();
+    let rows = sqlx::query!(
+        r#"
+        with recursive offsets as (
+          (select offset_minutes from read.reminders where tenant_id = $1
+            order by offset_minutes limit 1)
+          union all
+          select (select r.offset_minutes from read.reminders r
+                   where r.tenant_id = $1 and r.offset_minutes > o.offset_minutes
+                   order by r.offset_minutes limit 1)
+            from offsets o
+           where o.offset_minutes is not null)
+        select d.due_at as "due_at!", d.item_id as "item_id!", d.task_kind, d.starts_at,
+               d.offset_minutes, d.contact_id, d.call_id, d.appointment_id
+          from (
+            select n.due_at, n.appointment_id as item_id, null::text as task_kind, n.starts_at,
+                   n.offset_minutes, n.contact_id, n.call_id, n.appointment_id
+              from offsets o
+             cross join lateral (
+                   select * from read.reminders r
+                    where r.tenant_id = $1 and r.offset_minutes = o.offset_minutes
+                      and r.due_at > $7 - make_interval(mins => o.offset_minutes)
+                      and r.due_at >= $2 and r.due_at < $3
+                      and (r.due_at, r.appointment_id) > ($4, $5)
+                    order by r.due_at, r.appointment_id
+                    limit $6) n
+             where $8
+            union all
+            (select t.due_at, t.task_id, t.kind, null, null, t.contact_id, t.call_id,
+                    t.appointment_id
+               from read.tasks t
+              where t.tenant_id = $1 and t.status = 'open' and $9
+                and t.due_at >= $2 and t.due_at < $3
+                and (t.due_at, t.task_id) > ($4, $5)
+              order by t.due_at, t.task_id
+              limit $6)) d
+         order by d.due_at, d.item_id
+         limit $6
+        "#,
+        tenant_id.0,
+        filter.from.unwrap_or(earliest),
+        filter.to.unwrap_or(latest),
+        after.map_or(earliest, |after| after.due_at),
+        after.map_or(Uuid::nil(), |after| after.item_id),
+        limit,
+        now,
+        filter.kind != Some(DueKind::Task),
+        filter.kind != Some(DueKind::Reminder),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut due = Vec::with_capacity(rows.len());
+    for row in rows {
+        let work = match (row.task_kind, row.starts_at, row.offset_minutes) {
+            (Some(kind), ..) => {
+                let corrupt = StoreError::Corrupt { table: "tasks", column: "kind" };
+                Work::Task(TaskKind::parse(&kind).ok_or(corrupt)?)
+            }
+            (None, Some(starts_at), Some(offset_minutes)) => {
+                Work::Reminder { starts_at, offset_minutes }
+            }
+            _ => return Err(StoreError::Corrupt { table: "reminders", column: "starts_at" }),
+        };
+        due.push(Due {
+            due_at: row.due_at,
+            item_id: row.item_id,
+            work,
+            contact_id: row.contact_id,
+            call_id: row.call_id,
+            appointment_id: row.appointment_id,
+        });
+    }
+    Ok(due)
+}
+
+/// Bounds of an absent range: before and after every due time that can be recorded.
+fn bounds() -> (DateTime<Utc>, DateTime<Utc>) {
+    let year = |year| {
+        let date = chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default();
+        date.and_time(chrono::NaiveTime::MIN).and_utc()
+    };
+    (year(1), year(20_000))
+}
