@@ -102,17 +102,17 @@ pub async fn due(
              cross join lateral (
                    select * from read.reminders r
                     where r.tenant_id = $1 and r.offset_minutes = o.offset_minutes
-                      and r.due_at > $7 - make_interval(mins => o.offset_minutes)
+                      and r.due_at > $7::timestamptz - make_interval(mins => o.offset_minutes)
                       and r.due_at >= $2 and r.due_at < $3
                       and (r.due_at, r.appointment_id) > ($4, $5)
                     order by r.due_at, r.appointment_id
                     limit $6) n
-             where $8
+             where $8::bool
             union all
             (select t.due_at, t.task_id, t.kind, null, null, t.contact_id, t.call_id,
                     t.appointment_id
                from read.tasks t
-              where t.tenant_id = $1 and t.status = 'open' and $9
+              where t.tenant_id = $1 and t.status = 'open' and $9::bool
                 and t.due_at >= $2 and t.due_at < $3
                 and (t.due_at, t.task_id) > ($4, $5)
               order by t.due_at, t.task_id

@@ -251,7 +251,7 @@ impl OpenedEvent {
             SectionName::ToolIo => parse(&plain, &mut self.tool_io),
             SectionName::Raw => parse(&plain, &mut self.raw),
             // No event of a call has these.
-            SectionName::Details | SectionName::Names => false,
+            SectionName::Details | SectionName::Names | SectionName::Task => false,
         };
         if !is_read {
             self.is_corrupt = true;
