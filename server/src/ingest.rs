@@ -7,6 +7,7 @@
 pub(crate) mod admission;
 pub(crate) mod counts;
 mod delivery;
+pub(crate) mod follow_ups;
 mod outcome;
 mod refusal;
 mod replay;
@@ -34,6 +35,7 @@ use crate::problem::{ApiError, Problem};
 
 pub use admission::BodyBudgets;
 pub use counts::OutcomeCounter;
+pub use follow_ups::FollowUps;
 pub use replay::{Replay, ReplayError, RoutingCandidates, replay, routing_candidates};
 pub use response::NOT_CONFIGURED;
 

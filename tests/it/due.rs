@@ -6,6 +6,7 @@ mod lists;
 mod rebuild;
 mod reminders;
 mod servers;
+mod unconfirmed;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use ledger_core::clock::Clock;

@@ -1,6 +1,6 @@
 //! Reads what is due: reminders and open tasks in one order.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::event::TaskKind;
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
@@ -81,7 +81,8 @@ pub async fn due(
     limit: i64,
 ) -> Result<Vec<Due>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let (earliest, latest) = bounds();
+    let after = start(filter.from, after);
+    // One lower bound for each range: of several, PostgreSQL would begin at the first of the index.
     let rows = sqlx::query!(
         r#"
         with recursive offsets as (
@@ -92,19 +93,24 @@ pub async fn due(
                    where r.tenant_id = $1 and r.offset_minutes > o.offset_minutes
                    order by r.offset_minutes limit 1)
             from offsets o
-           where o.offset_minutes is not null)
+           where o.offset_minutes is not null),
+        starts as (
+          select o.offset_minutes, greatest(b.begun, $3) as due_at,
+                 case when $3 >= b.begun then $4 else $5 end as appointment_id
+            from offsets o
+           cross join lateral (
+                 select $7::timestamptz - make_interval(mins => o.offset_minutes) as begun) b)
         select d.due_at as "due_at!", d.item_id as "item_id!", d.task_kind, d.starts_at,
                d.offset_minutes, d.contact_id, d.call_id, d.appointment_id
           from (
             select n.due_at, n.appointment_id as item_id, null::text as task_kind, n.starts_at,
                    n.offset_minutes, n.contact_id, n.call_id, n.appointment_id
-              from offsets o
+              from starts s
              cross join lateral (
                    select * from read.reminders r
-                    where r.tenant_id = $1 and r.offset_minutes = o.offset_minutes
-                      and r.due_at > $7::timestamptz - make_interval(mins => o.offset_minutes)
-                      and r.due_at >= $2 and r.due_at < $3
-                      and (r.due_at, r.appointment_id) > ($4, $5)
+                    where r.tenant_id = $1 and r.offset_minutes = s.offset_minutes
+                      and (r.due_at, r.appointment_id) > (s.due_at, s.appointment_id)
+                      and r.due_at < $2
                     order by r.due_at, r.appointment_id
                     limit $6) n
              where $8::bool
@@ -113,18 +119,17 @@ pub async fn due(
                     t.appointment_id
                from read.tasks t
               where t.tenant_id = $1 and t.status = 'open' and $9::bool
-                and t.due_at >= $2 and t.due_at < $3
-                and (t.due_at, t.task_id) > ($4, $5)
+                and (t.due_at, t.task_id) > ($3, $4) and t.due_at < $2
               order by t.due_at, t.task_id
               limit $6)) d
          order by d.due_at, d.item_id
          limit $6
         "#,
         tenant_id.0,
-        filter.from.unwrap_or(earliest),
-        filter.to.unwrap_or(latest),
-        after.map_or(earliest, |after| after.due_at),
-        after.map_or(Uuid::nil(), |after| after.item_id),
+        filter.to.unwrap_or_else(|| year(20_000)),
+        after.due_at,
+        after.item_id,
+        Uuid::max(),
         limit,
         now,
         filter.kind != Some(DueKind::Task),
@@ -156,11 +161,19 @@ pub async fn due(
     Ok(due)
 }
 
-/// Bounds of an absent range: before and after every due time that can be recorded.
-fn bounds() -> (DateTime<Utc>, DateTime<Utc>) {
-    let year = |year| {
-        let date = chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default();
-        date.and_time(chrono::NaiveTime::MIN).and_utc()
+/// The key after which the page begins: the later one of the cursor and the start of the range.
+fn start(from: Option<DateTime<Utc>>, after: Option<AfterDue>) -> AfterDue {
+    let before_all = AfterDue { due_at: year(1), item_id: Uuid::nil() };
+    let before = |from: DateTime<Utc>| AfterDue {
+        due_at: from - TimeDelta::microseconds(1),
+        item_id: Uuid::max(),
     };
-    (year(1), year(20_000))
+    let (from, after) = (from.map_or(before_all, before), after.unwrap_or(before_all));
+    if from.due_at > after.due_at { from } else { after }
+}
+
+/// The start of a year, far from every due time that can be recorded.
+fn year(year: i32) -> DateTime<Utc> {
+    let date = chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default();
+    date.and_time(chrono::NaiveTime::MIN).and_utc()
 }

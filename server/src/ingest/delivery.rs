@@ -19,6 +19,7 @@ use ledger_store::vault::VaultError;
 use uuid::Uuid;
 
 use super::counts::OutcomeRecorder;
+use super::follow_ups::FollowUps;
 use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use super::refusal::{overloaded, translate_error, unavailable};
 use super::response::{self, NOT_CONFIGURED, Told, fill_tool_results, is_tool_call};
@@ -46,6 +47,8 @@ pub(super) struct WebhookDelivery<'a> {
     pub(super) request_id: Uuid,
     /// Time of receipt, by which routes are chosen; a replay has that of the first receipt.
     pub(super) received_at: DateTime<Utc>,
+    /// Where tool calls with an unknown outcome wait; `None` for a replay, which no caller waits for.
+    pub(super) follow_ups: Option<&'a FollowUps>,
 }
 
 impl WebhookDelivery<'_> {

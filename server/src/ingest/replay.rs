@@ -91,7 +91,8 @@ pub async fn replay(
     }
     let source = store.find_source(entry.source_id).await?.ok_or_else(|| source_gone(&entry))?;
     let received_at = entry.received_at;
-    let delivery = WebhookDelivery { store, source: &source, request_id, received_at };
+    let delivery =
+        WebhookDelivery { store, source: &source, request_id, received_at, follow_ups: None };
     let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or_else(no_single_route)?;
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
