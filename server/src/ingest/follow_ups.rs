@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
-use ledger_store::tool_calls::{FollowedUp, UnconfirmedTool};
+use ledger_store::tool_calls::{FollowedUp, ToolError, UnconfirmedTool};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -39,7 +39,7 @@ struct Waiting {
     next: Instant,
 }
 
-/// A tool call under way. Dropped without [`Watched::is_known`], its outcome is unknown: also when the
+/// A tool call under way. Dropped without [`Watched::confirm`], its outcome is unknown: also when the
 /// request is abandoned.
 pub(super) struct Watched<'f> {
     follow_ups: &'f FollowUps,
@@ -48,7 +48,7 @@ pub(super) struct Watched<'f> {
 
 impl Watched<'_> {
     /// The outcome is known: nothing is to be followed up.
-    pub(super) fn is_known(mut self) {
+    pub(super) fn confirm(mut self) {
         self.call = None;
     }
 }
@@ -120,6 +120,10 @@ impl FollowUps {
                 Ok(Ok(FollowedUp::Recorded)) => "recorded",
                 Ok(Ok(FollowedUp::Task)) => "task",
                 Ok(Err(error)) if error.is_tenant_not_active() => "refused",
+                Ok(Err(error @ ToolError::Misplaced)) => {
+                    tracing::error!(error = %error, "follow_up.refused");
+                    "refused"
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(error = %error, "follow_up.failed");
                     return;

@@ -67,7 +67,7 @@ impl WebhookDelivery<'_> {
                     if answered.as_ref().map_or_else(ToolError::is_certain, |_| true)
                         && let Some(watched) = watched
                     {
-                        watched.is_known();
+                        watched.confirm();
                     }
                     let (reply, done) = match answered {
                         Ok(answered) => (answered.reply, Ok(answered.appended)),

@@ -11,6 +11,15 @@ async fn send(tenant: &TestTenant, key: &str, path: &str, body: &Value, idem: &s
     request.send().await.expect("an answer")
 }
 
+/// Number of events of these types.
+async fn events(own: &OwnDatabase, types: &[&str]) -> i64 {
+    sqlx::query_scalar("select count(*) from ledger.events where event_type = any ($1)")
+        .bind(types)
+        .fetch_one(&mut own.superuser().await)
+        .await
+        .expect("a count")
+}
+
 #[test]
 fn a_task_finished_and_cancelled_on_two_servers_at_once_is_closed_once() {
     run(async {
@@ -39,11 +48,8 @@ fn a_task_finished_and_cancelled_on_two_servers_at_once_is_closed_once() {
             assert_eq!(closed.len(), 1, "{answers:?}");
             assert_eq!(answers.iter().filter(|(status, _)| *status == 422).count(), 4);
         }
-        let events = office.tenant.recorded().await;
-        let closing = events
-            .iter()
-            .filter(|(kind, _)| ["task.done", "task.cancelled"].contains(&kind.as_str()));
-        assert_eq!(closing.count(), 4, "one event for each task");
+        let closing = events(&own, &["task.done", "task.cancelled"]).await;
+        assert_eq!(closing, 4, "one event for each task");
         ledger.stop().await;
         other.stop().await;
     });
@@ -79,8 +85,7 @@ fn a_repeated_request_gets_its_first_answer_and_acts_once() {
         }
         let reused = send(&beside, &office.key, "/v1/tasks", &task(1), "make").await;
         problem(reused, 422, "idempotency-key-reused").await;
-        let events = office.tenant.recorded().await;
-        assert_eq!(events.iter().filter(|(kind, _)| kind.starts_with("task.")).count(), 2);
+        assert_eq!(events(&own, &["task.created", "task.done"]).await, 2);
         ledger.stop().await;
         other.stop().await;
     });
