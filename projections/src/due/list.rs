@@ -95,8 +95,8 @@ pub async fn due(
             from offsets o
            where o.offset_minutes is not null),
         starts as (
-          select o.offset_minutes, greatest(b.begun, $3) as due_at,
-                 case when $3 >= b.begun then $4 else $5 end as appointment_id
+          select o.offset_minutes, greatest(b.begun, $3::timestamptz) as due_at,
+                 case when $3 >= b.begun then $4::uuid else $5::uuid end as appointment_id
             from offsets o
            cross join lateral (
                  select $7::timestamptz - make_interval(mins => o.offset_minutes) as begun) b)
