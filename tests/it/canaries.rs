@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use ledger_core::clock::Clock;
 use ledger_core::ids::TenantId;
 use ledger_tests::scan::Scanner;
 use ledger_tests::{TestLedger, TestTenant, cluster, logs, messages, run};

@@ -134,7 +134,7 @@ impl FollowUps {
                 }
             };
             held.done();
-            metrics::counter!("ledger_follow_ups_total", "result" => result).increment(1);
+            metrics::counter!("ledger_follow_ups_total", "outcome" => result).increment(1);
             tracing::info!(result, "follow_up.done");
         }
     }
@@ -161,6 +161,6 @@ impl Drop for Held<'_> {
 }
 
 fn count_dropped(reason: &'static str, tenant_id: TenantId, dropped: u64) {
-    metrics::counter!("ledger_follow_ups_total", "result" => reason).increment(dropped);
+    metrics::counter!("ledger_follow_ups_total", "outcome" => reason).increment(dropped);
     tracing::error!(reason, %tenant_id, "follow_up.dropped");
 }

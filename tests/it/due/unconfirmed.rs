@@ -9,7 +9,6 @@ use ledger_tests::fixtures::Message;
 use ledger_tests::proxy::{NetworkMode, Proxy, Upstream};
 use server::limits::Limits;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection};
 
 use super::*;
 
@@ -32,12 +31,12 @@ async fn behind_a_proxy(own: &OwnDatabase, delay: Duration) -> (Proxy, TestLedge
 }
 
 /// A tool call of a voice agent that books an appointment.
-fn booking_call(name: &str, clock: &str) -> Message {
+fn booking_call(call_id: &str, name: &str, clock: &str) -> Message {
     let day = at(0).date_naive().to_string();
     let arguments = json!({ "name": "Ann Example", "date": day, "time": clock });
     let tool = json!([{ "id": format!("{name}-{clock}"), "type": "function",
                         "function": { "name": name, "arguments": arguments } }]);
-    Message::new("tool-calls", "c-1")
+    Message::new("tool-calls", call_id)
         .field("toolCallList", tool)
         .call_field("customer", json!({ "number": "+15550100123" }))
 }
@@ -61,15 +60,6 @@ async fn facts(own: &OwnDatabase, event_type: &str) -> Vec<Value> {
     facts.iter().map(|facts| serde_json::from_str(facts).expect("JSON")).collect()
 }
 
-/// How many tool calls turned out to be recorded, in this process.
-async fn found_recorded(ledger: &TestLedger) -> u64 {
-    let url = format!("http://{}/metrics", ledger.address);
-    let text = reqwest::get(url).await.expect("an answer").text().await.expect("a text");
-    let line =
-        text.lines().find(|line| line.starts_with("ledger_follow_ups_total{result=\"recorded\"}"));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("a counter")
-}
-
 async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !is_true().await {
@@ -85,11 +75,13 @@ fn a_booking_that_met_an_outage_gets_one_follow_up_task_when_the_database_is_bac
         let (proxy, ledger) = behind_a_proxy(&own, Duration::ZERO).await;
         let tenant = ledger.tenant().await;
         assert!(
-            said(&tenant, &booking_call("bookAppointment", "09:00")).await.contains("is booked")
+            said(&tenant, &booking_call("c-1", "bookAppointment", "09:00"))
+                .await
+                .contains("is booked")
         );
         proxy.set(NetworkMode::BlackHole);
-        let booking = booking_call("bookAppointment", "11:00");
-        let look_up = booking_call("checkAvailability", "12:00");
+        let booking = booking_call("c-1", "bookAppointment", "11:00");
+        let look_up = booking_call("c-1", "checkAvailability", "12:00");
         let (first, second, other) =
             tokio::join!(said(&tenant, &booking), said(&tenant, &booking), said(&tenant, &look_up));
         assert_eq!([first, second, other], [UNCONFIRMED; 3]);
@@ -116,26 +108,23 @@ fn a_booking_that_met_an_outage_gets_one_follow_up_task_when_the_database_is_bac
 fn a_booking_that_was_recorded_after_all_gets_no_task() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (_proxy, ledger) = behind_a_proxy(&own, Duration::from_secs(3)).await;
+        let (proxy, ledger) = behind_a_proxy(&own, Duration::from_secs(4)).await;
         let tenant = ledger.tenant().await;
-        said(&tenant, &booking_call("bookAppointment", "09:00")).await;
-        let before = found_recorded(&ledger).await;
-        let mut holder = own.superuser().await;
-        let mut held = holder.begin().await.expect("a transaction");
-        let lock = format!(
-            "select from ledger.tenants where tenant_id = '{}' for update",
-            tenant.tenant_id
-        );
-        sqlx::raw_sql(AssertSqlSafe(lock))
-            .execute(&mut *held)
-            .await
-            .expect("the order of the log is held");
-        assert_eq!(said(&tenant, &booking_call("bookAppointment", "11:00")).await, UNCONFIRMED);
-        held.rollback().await.expect("released");
-        until("it is looked up", async || found_recorded(&ledger).await > before).await;
-        assert_eq!(facts(&own, "appointment.booked").await.len(), 2);
-        assert_eq!(facts(&own, "task.created").await, Vec::<Value>::new());
+        said(&tenant, &booking_call("c-1", "bookAppointment", "09:00")).await;
+        proxy.set(NetworkMode::BlackHole);
+        let recorded = booking_call("c-1", "bookAppointment", "11:00");
+        let lost = booking_call("c-2", "bookAppointment", "12:00");
+        let both = tokio::join!(said(&tenant, &recorded), said(&tenant, &lost));
+        assert_eq!(both, (UNCONFIRMED.to_owned(), UNCONFIRMED.to_owned()));
+        proxy.set(NetworkMode::Normal);
+        assert!(said(&tenant, &recorded).await.contains("is booked"), "the platform repeats it");
+        until("a task", async || !facts(&own, "task.created").await.is_empty()).await;
+        // What still waits is looked up now.
         ledger.stop().await;
+        let tasks = facts(&own, "task.created").await;
+        let lost = tenant.tenant_id.stream_of("call", "vapi", "c-2");
+        assert_eq!((tasks.len(), &tasks[0]["call_id"]), (1, &json!(lost)), "{tasks:?}");
+        assert_eq!(facts(&own, "appointment.booked").await.len(), 2);
     });
 }
 
@@ -145,9 +134,12 @@ fn a_tool_call_that_waits_at_shutdown_is_followed_up_at_once() {
         let own = OwnDatabase::create().await;
         let (proxy, ledger) = behind_a_proxy(&own, Duration::from_secs(3600)).await;
         let tenant = ledger.tenant().await;
-        said(&tenant, &booking_call("bookAppointment", "09:00")).await;
+        said(&tenant, &booking_call("c-1", "bookAppointment", "09:00")).await;
         proxy.set(NetworkMode::BlackHole);
-        assert_eq!(said(&tenant, &booking_call("bookAppointment", "11:00")).await, UNCONFIRMED);
+        assert_eq!(
+            said(&tenant, &booking_call("c-1", "bookAppointment", "11:00")).await,
+            UNCONFIRMED
+        );
         proxy.set(NetworkMode::Normal);
         until("the database is back", async || {
             let ready = reqwest::get(format!("http://{}/readyz", ledger.address)).await;
