@@ -164,3 +164,65 @@ fn count_dropped(reason: &'static str, tenant_id: TenantId, dropped: u64) {
     metrics::counter!("ledger_follow_ups_total", "outcome" => reason).increment(dropped);
     tracing::error!(reason, %tenant_id, "follow_up.dropped");
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::envelope::{Correlation, Dedupe, Draft};
+    use ledger_core::event::{CallEnded, CallEvent};
+    use ledger_core::ids::SourceId;
+    use ledger_core::section::Sections;
+    use ledger_core::tools::Tool;
+    use ledger_store::record::DeliveryContext;
+    use ledger_store::tool_calls::ToolCall;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn unconfirmed(ordinal: u16) -> UnconfirmedTool {
+        let origin = DeliveryContext {
+            tenant_id: TenantId(Uuid::from_u128(1)),
+            provider: "vapi",
+            source_id: SourceId(Uuid::from_u128(2)),
+            request_id: Uuid::from_u128(3),
+        };
+        let draft = Draft {
+            correlation: Correlation::None,
+            dedupe: Dedupe::Content(0),
+            occurred_at: None,
+            event: CallEvent::Ended(CallEnded::default()),
+            sections: Sections::default(),
+        };
+        let canonical = [7; 32];
+        let call =
+            ToolCall { origin: &origin, canonical: &canonical, tool: Tool::Book, draft, ordinal };
+        UnconfirmedTool::of(&call, canonical, chrono::DateTime::UNIX_EPOCH)
+    }
+
+    fn len(follow_ups: &FollowUps) -> usize {
+        follow_ups.waiting.lock().expect("nothing panics while holding it").len()
+    }
+
+    #[test]
+    fn a_tool_call_waits_once_until_its_time_and_the_queue_is_bounded() {
+        let (follow_ups, now) = (FollowUps::new(Duration::from_secs(30)), Instant::now());
+        for ordinal in 0..1_100 {
+            follow_ups.add(unconfirmed(ordinal), now);
+            follow_ups.add(unconfirmed(ordinal), now);
+        }
+        assert_eq!(len(&follow_ups), CAPACITY);
+        assert!(follow_ups.take(now + Duration::from_secs(29), false).is_none());
+        let first = follow_ups.take(now + Duration::from_secs(30), false).expect("it is due");
+        assert!(first.is_same(&unconfirmed(0)));
+        follow_ups.put_back(first, now);
+        assert!(follow_ups.take(now + RETRY, false).expect("it is due").is_same(&unconfirmed(0)));
+    }
+
+    #[test]
+    fn a_tool_call_is_followed_up_unless_its_outcome_is_known() {
+        let follow_ups = FollowUps::new(Duration::ZERO);
+        follow_ups.watch(unconfirmed(0)).confirm();
+        assert_eq!(len(&follow_ups), 0);
+        drop(follow_ups.watch(unconfirmed(0)));
+        assert_eq!(len(&follow_ups), 1);
+    }
+}
