@@ -45,6 +45,41 @@ pub enum Work {
     Task(TaskKind),
 }
 
+/// A row of the page.
+struct DueRow {
+    due_at: DateTime<Utc>,
+    item_id: Uuid,
+    task_kind: Option<String>,
+    starts_at: Option<DateTime<Utc>>,
+    offset_minutes: Option<i32>,
+    contact_id: Option<Uuid>,
+    call_id: Option<Uuid>,
+    appointment_id: Option<Uuid>,
+}
+
+impl DueRow {
+    fn open(self) -> Result<Due, StoreError> {
+        let work = match (self.task_kind, self.starts_at, self.offset_minutes) {
+            (Some(kind), ..) => {
+                let corrupt = StoreError::Corrupt { table: "tasks", column: "kind" };
+                Work::Task(TaskKind::parse(&kind).ok_or(corrupt)?)
+            }
+            (None, Some(starts_at), Some(offset_minutes)) => {
+                Work::Reminder { starts_at, offset_minutes }
+            }
+            _ => return Err(StoreError::Corrupt { table: "reminders", column: "starts_at" }),
+        };
+        Ok(Due {
+            due_at: self.due_at,
+            item_id: self.item_id,
+            work,
+            contact_id: self.contact_id,
+            call_id: self.call_id,
+            appointment_id: self.appointment_id,
+        })
+    }
+}
+
 /// Filter of a page. Absent conditions do not restrict it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DueFilter {
@@ -83,7 +118,8 @@ pub async fn due(
     let tenant_id = tx.tenant_id();
     let after = start(filter.from, after);
     // One lower bound for each range: of several, PostgreSQL would begin at the first of the index.
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        DueRow,
         r#"
         with recursive offsets as (
           (select offset_minutes from read.reminders where tenant_id = $1
@@ -137,28 +173,7 @@ pub async fn due(
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut due = Vec::with_capacity(rows.len());
-    for row in rows {
-        let work = match (row.task_kind, row.starts_at, row.offset_minutes) {
-            (Some(kind), ..) => {
-                let corrupt = StoreError::Corrupt { table: "tasks", column: "kind" };
-                Work::Task(TaskKind::parse(&kind).ok_or(corrupt)?)
-            }
-            (None, Some(starts_at), Some(offset_minutes)) => {
-                Work::Reminder { starts_at, offset_minutes }
-            }
-            _ => return Err(StoreError::Corrupt { table: "reminders", column: "starts_at" }),
-        };
-        due.push(Due {
-            due_at: row.due_at,
-            item_id: row.item_id,
-            work,
-            contact_id: row.contact_id,
-            call_id: row.call_id,
-            appointment_id: row.appointment_id,
-        });
-    }
-    Ok(due)
+    rows.into_iter().map(DueRow::open).collect()
 }
 
 /// The key after which the page begins: the later one of the cursor and the start of the range.
