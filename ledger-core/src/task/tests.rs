@@ -64,15 +64,12 @@ fn a_task_is_made_once() {
 fn a_text_is_in_a_section_and_not_in_the_facts() {
     let mut made = create(now());
     let TaskAction::Create(task) = &mut made.action else { panic!("a new task") };
-    task.text = Some(TaskText { text: "Call Anna Example".to_owned() });
+    let text = Some(TaskText { text: "Call Anna Example".to_owned() });
+    task.text.clone_from(&text);
     let decided = Tasks::decide(&None, &made).expect("it is accepted");
-    assert_eq!(decided[0].sections.task, task_text("Call Anna Example"));
+    assert_eq!(decided[0].sections.task, text);
     assert!(!decided[0].event.to_facts().contains("Anna"));
     assert!(!format!("{made:?} {decided:?}").contains("Anna"));
-}
-
-fn task_text(text: &str) -> Option<TaskText> {
-    Some(TaskText { text: text.to_owned() })
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub struct DueView {
 }
 
 impl DueView {
-    fn of(due: Due) -> Self {
+    fn of(due: &Due) -> Self {
         let (task_id, task_kind, starts_at, offset_minutes) = match due.work {
             Work::Task(kind) => (Some(due.item_id), Some(kind.as_str()), None, None),
             Work::Reminder { starts_at, offset_minutes } => {
@@ -125,7 +125,7 @@ pub async fn handler(
     let mut rows = due(&mut tx, filter, after, now, limit.rows_to_read()).await?;
     drop(tx);
     let next_cursor = limit.cut(&mut rows, |due| DueCursor { d: due.due_at, i: due.item_id });
-    let data = rows.into_iter().map(DueView::of).collect();
+    let data = rows.iter().map(DueView::of).collect();
     Ok(with_read_position(DuePage { data, next_cursor }, reached))
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn answer(
     };
     let texts = texts(app, caller, action, &task, &event).await;
     let text = texts.by_position.into_values().next();
-    let view = TaskView::of(task, text);
+    let view = TaskView::of(&task, text);
     Ok(with_write_position((status, Json(view)).into_response(), position))
 }
 

@@ -101,11 +101,11 @@ pub async fn handler(
     if !subjects.is_empty() {
         caller.audit_personal_read(&app, "tasks.list", None, by_position.len(), subjects).await?;
     }
-    let view = |task: Task| {
+    let view = |task: &Task| {
         let text = by_position.remove(&task.created_position);
         TaskView::of(task, text)
     };
-    let data = rows.into_iter().map(view).collect();
+    let data = rows.iter().map(view).collect();
     Ok(with_read_position(TaskPage { data, next_cursor }, reached))
 }
 

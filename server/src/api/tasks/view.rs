@@ -41,7 +41,7 @@ pub struct TaskView {
 }
 
 impl TaskView {
-    pub(super) fn of(task: Task, text: Option<String>) -> Self {
+    pub(super) fn of(task: &Task, text: Option<String>) -> Self {
         Self {
             task_id: task.task_id,
             kind: task.kind.as_str(),
