@@ -132,7 +132,7 @@ fn a_booking_that_was_recorded_after_all_gets_no_task() {
 fn a_tool_call_that_waits_at_shutdown_is_followed_up_at_once() {
     run(async {
         let own = OwnDatabase::create().await;
-        let (proxy, ledger) = behind_a_proxy(&own, Duration::from_secs(3600)).await;
+        let (proxy, ledger) = behind_a_proxy(&own, Duration::from_hours(1)).await;
         let tenant = ledger.tenant().await;
         said(&tenant, &booking_call("c-1", "bookAppointment", "09:00")).await;
         proxy.set(NetworkMode::BlackHole);
