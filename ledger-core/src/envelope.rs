@@ -29,6 +29,8 @@ pub enum StreamKind {
     Schedule,
     /// A contact.
     Contact,
+    /// A task.
+    Task,
 }
 
 impl StreamKind {
@@ -45,6 +47,7 @@ impl StreamKind {
             Self::Appointment => "appointment",
             Self::Schedule => "schedule",
             Self::Contact => "contact",
+            Self::Task => "task",
         }
     }
 }

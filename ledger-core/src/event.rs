@@ -68,6 +68,7 @@ mod contact;
 mod projection;
 mod quarantine;
 mod schedule;
+mod task;
 mod tenant;
 pub mod upcast;
 
@@ -78,6 +79,7 @@ pub use contact::*;
 pub use projection::*;
 pub use quarantine::*;
 pub use schedule::*;
+pub use task::*;
 pub use tenant::*;
 pub use upcast::DecodeError;
 
@@ -165,6 +167,8 @@ streams! {
     Schedule(ScheduleEvent);
     /// A change of a contact.
     Contact(ContactEvent);
+    /// A change of a task.
+    Task(TaskEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

@@ -79,6 +79,10 @@ uuid_id! {
     NoteId
 }
 uuid_id! {
+    /// A task; also the id of its stream.
+    TaskId
+}
+uuid_id! {
     /// A slot that is held for a short time.
     HoldId
 }

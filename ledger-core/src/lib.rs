@@ -29,5 +29,6 @@ pub mod provider;
 pub mod scope;
 pub mod section;
 pub mod settings;
+pub mod task;
 pub mod tenant;
 pub mod tools;

@@ -196,6 +196,13 @@ pub struct Annotation {
     pub context: BTreeMap<String, Value>,
 }
 
+/// Section `task` of a task: its text.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskText {
+    /// What is to be done, in the words of its author.
+    pub text: String,
+}
+
 /// Section `names` of the setting of resources: their names by id. A resource may be a person.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -219,6 +226,7 @@ hide_debug!(
     ToolIo,
     AppointmentDetails,
     Annotation,
+    TaskText,
     ResourceNames
 );
 

@@ -10,7 +10,9 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::contact::CustomFields;
-use crate::personal::{Annotation, AppointmentDetails, Conversation, Party, ResourceNames, ToolIo};
+use crate::personal::{
+    Annotation, AppointmentDetails, Conversation, Party, ResourceNames, TaskText, ToolIo,
+};
 
 /// Declares the sections: variant of [`SectionName`], stored name, column of the log, field of
 /// [`Sections`], and the method that makes its plaintext.
@@ -80,6 +82,8 @@ sections! {
     Annotation = "annotation" in Bulk, annotation: Option<Annotation>, json;
     /// Custom fields of a contact.
     CustomFields = "custom_fields" in Sections, custom_fields: Option<CustomFields>, json;
+    /// The text of a task.
+    Task = "task" in Sections, task: Option<TaskText>, json;
 }
 
 /// Columns of the log with sections.

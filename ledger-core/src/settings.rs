@@ -13,6 +13,7 @@ use serde_json::Value;
 pub use self::invalid::InvalidSetting;
 use crate::annotation::settings::{AnnotationLists, CallSettings, Dispositions};
 use crate::booking::settings::hours::Hours;
+use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
@@ -32,6 +33,8 @@ pub enum SettingName {
     Services,
     /// Notice, limits and lengths of all bookings.
     Bookings,
+    /// Times of the reminders of appointments.
+    Reminders,
     /// The catalogue of dispositions of calls.
     Dispositions,
     /// Clear fields of the context of a call, and categories of tags.
@@ -48,6 +51,7 @@ impl SettingName {
         Self::Resources,
         Self::Services,
         Self::Bookings,
+        Self::Reminders,
         Self::Dispositions,
         Self::Annotations,
         Self::LeadScore,
@@ -62,6 +66,7 @@ impl SettingName {
             Self::Resources => "resources",
             Self::Services => "services",
             Self::Bookings => "bookings",
+            Self::Reminders => "reminders",
             Self::Dispositions => "dispositions",
             Self::Annotations => "annotations",
             Self::LeadScore => "lead_score",
@@ -129,6 +134,8 @@ pub enum BookingSetting {
     Services(Services),
     /// Rules of all bookings.
     Rules(Rules),
+    /// Reminders of appointments.
+    Reminders(Reminders),
 }
 
 impl Setting {
@@ -151,6 +158,9 @@ impl Setting {
                 Self::Booking(BookingSetting::Services(Services::parse(fields)?))
             }
             SettingName::Bookings => Self::Booking(BookingSetting::Rules(Rules::parse(fields)?)),
+            SettingName::Reminders => {
+                Self::Booking(BookingSetting::Reminders(Reminders::parse(fields)?))
+            }
             SettingName::Dispositions => {
                 Self::Call(CallSetting::Dispositions(Dispositions::parse(fields)?))
             }
@@ -174,6 +184,9 @@ impl Setting {
             Self::Booking(BookingSetting::Services(services)) => services.to_json(),
             Self::Booking(BookingSetting::Rules(rules)) => {
                 serde_json::to_value(rules).expect(plain)
+            }
+            Self::Booking(BookingSetting::Reminders(reminders)) => {
+                serde_json::to_value(reminders).expect(plain)
             }
             Self::Call(CallSetting::Dispositions(dispositions)) => dispositions.to_json(),
             Self::Call(CallSetting::Annotations(lists)) => {

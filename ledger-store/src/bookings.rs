@@ -70,8 +70,10 @@ impl Store {
         let Some(zone) = zone else { return Ok(None) };
         let corrupt = |_| StoreError::Corrupt { table: "ledger.tenants", column: "timezone" };
         let zone: Tz = zone.parse().map_err(corrupt)?;
-        let Values { version, hours, resources, services, rules } = stored(&mut tx).await?.values;
-        let settings = BookingSettings { zone, version, hours, resources, services, rules };
+        let Values { version, hours, resources, services, rules, reminders } =
+            stored(&mut tx).await?.values;
+        let settings =
+            BookingSettings { zone, version, hours, resources, services, rules, reminders };
         let settings = Arc::new(settings);
         self.settings_cache.insert_bookings(cache_version, tenant_id, &settings);
         Ok(Some(settings))

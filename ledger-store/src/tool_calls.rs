@@ -11,6 +11,7 @@ mod find;
 mod look_up;
 mod person;
 mod telling;
+mod unconfirmed;
 
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ use ledger_core::tools::{self, SearchWish, Tool, ToolContext, Wish, words};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::timeout;
+
+pub use self::unconfirmed::{FollowedUp, UnconfirmedTool};
 
 use crate::Store;
 use crate::admin_events::Attribution;
@@ -97,6 +100,13 @@ impl ToolError {
             Self::Record(RecordError::Append(error)) => !error.is_unavailable(),
             Self::Record(_) => false,
         }
+    }
+
+    /// Whether the tenant takes no events.
+    #[must_use]
+    pub fn is_tenant_not_active(&self) -> bool {
+        let rejected = AppendRejection::TenantNotActive;
+        matches!(self, Self::Record(RecordError::Append(AppendError::Rejected(why))) if *why == rejected)
     }
 }
 

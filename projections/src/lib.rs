@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod calls;
 pub mod contacts;
 pub mod copy;
+pub mod due;
 pub mod engine;
 pub mod event_counts;
 pub mod histogram;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Arc<dyn Projector>> {
         Arc::new(appointments::Appointments),
         Arc::new(calls::Calls),
         Arc::new(contacts::Contacts),
+        Arc::new(due::DueWork),
         simple::projector(event_counts::EventCounts),
     ]
 }

@@ -7,14 +7,17 @@ pub mod annotations;
 pub mod appointments;
 pub mod availability;
 pub mod calls;
+mod commands;
 pub mod contacts;
 pub mod deliveries;
+pub mod due;
 pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
 pub mod settings;
 pub mod sources;
+pub mod tasks;
 pub mod tenant;
 pub mod usage;
 pub mod vapi;
@@ -63,6 +66,11 @@ pub fn routes() -> DeclaredRoutes {
         contacts::merge::handler,
         contacts::add_handle::handler,
         contacts::end_handles::handler,
+        due::handler,
+        tasks::list::handler,
+        tasks::create::handler,
+        tasks::finish::handler,
+        tasks::cancel::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

@@ -17,6 +17,7 @@ use crate::auth::denials::Denials;
 use crate::auth::lookups::LookupLimiter;
 use crate::ingest::admission::BodyBudgets;
 use crate::ingest::counts::OutcomeCounter;
+use ledger_app::intake::FollowUps;
 use crate::limits::Limits;
 use crate::problem::ApiError;
 use crate::public_url::PublicUrl;
@@ -36,6 +37,8 @@ pub struct App {
     pub lookups: Arc<LookupLimiter>,
     /// Webhook counts that are not yet written to the database.
     pub counts: Arc<OutcomeCounter>,
+    /// Tool calls whose outcome could not be confirmed, until a follow-up task is recorded.
+    pub follow_ups: Arc<FollowUps>,
     /// Renders the process's metrics for `/metrics`.
     pub metrics: PrometheusHandle,
     /// Resource bounds for each client and for the process.
@@ -87,6 +90,7 @@ impl App {
             denials: Arc::default(),
             lookups: Arc::new(LookupLimiter::new(limits.lookups)),
             counts,
+            follow_ups: Arc::new(FollowUps::new(limits.follow_up_delay)),
             metrics,
             limits,
             body_budgets: BodyBudgets::new(&limits),

@@ -32,6 +32,9 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Searches by number or e-mail address for each key and minute.
     pub lookups: u32,
+    /// Time after a tool call with an unknown outcome until it is looked up and gets a follow-up task. It is
+    /// longer than an append can be under way.
+    pub follow_up_delay: Duration,
     /// Drain time at shutdown: requests still in flight afterwards are answered 503. Containers are usually
     /// killed 30 seconds after the stop signal.
     pub drain: Duration,
@@ -53,6 +56,8 @@ impl Default for Limits {
             // A webhook's body and its append have 20 seconds each.
             request_timeout: Duration::from_secs(45),
             lookups: 600,
+            // An append waits 20 seconds for the database at most.
+            follow_up_delay: Duration::from_secs(30),
             drain: Duration::from_secs(20),
         }
     }

@@ -36,6 +36,7 @@ pub(crate) const API: &str = "api";
 const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
+const FOLLOW_UPS: &str = "follow_ups";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -209,12 +210,16 @@ impl Service {
         let final_records = Instant::now() + FINAL_RECORDS_TIMEOUT;
         self.workers.cancel(DENIALS);
         self.workers.cancel(COUNTS);
+        self.workers.cancel(FOLLOW_UPS);
         let left = || final_records.saturating_duration_since(Instant::now());
         if self.workers.wait(DENIALS, left()).await == WaitResult::TimedOut {
             tracing::warn!("audit.denials_not_recorded");
         }
         if self.workers.wait(COUNTS, left()).await == WaitResult::TimedOut {
             tracing::warn!("webhook_counts.add_timed_out");
+        }
+        if self.workers.wait(FOLLOW_UPS, left()).await == WaitResult::TimedOut {
+            tracing::warn!("follow_up.shutdown_timed_out");
         }
         self.workers.abort(METRICS);
         self.workers.abort(OPERATIONS);
@@ -230,7 +235,7 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals and webhook counts, and the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
     let (denials, store) = (Arc::clone(&app.denials), Arc::clone(&app.store));
@@ -242,5 +247,10 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(COUNTS, move |stop| {
         let (counts, store) = (Arc::clone(&counts), Arc::clone(&store));
         async move { counts.run_flush_loop(&store, stop).await }
+    });
+    let (follow_ups, store) = (Arc::clone(&app.follow_ups), Arc::clone(&app.store));
+    workers.start(FOLLOW_UPS, move |stop| {
+        let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
+        async move { follow_ups.run(&store, stop).await }
     });
 }

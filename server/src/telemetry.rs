@@ -78,7 +78,10 @@ fn init_counters() {
     ] {
         ::metrics::counter!("ledger_access_denied_total", "reason" => reason).increment(0);
     }
-    for section in ["party", "tool_io", "conversation", "raw", "details"] {
+    for outcome in ["task", "recorded", "refused", "overflow", "shutdown"] {
+        ::metrics::counter!("ledger_follow_ups_total", "outcome" => outcome).increment(0);
+    }
+    for section in ["party", "tool_io", "conversation", "raw", "details", "task"] {
         ::metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
     }
     for counter in [

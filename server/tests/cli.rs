@@ -279,7 +279,7 @@ fn the_demo_sends_its_traffic_over_http_and_ends() {
     assert!(demo["tenant_id"].is_string() && demo["api_key"].is_string());
     assert!(demo["appointments"].as_u64() > Some(0), "{demo}");
     let models = test_dir.json(&["projection", "list"]);
-    for (nth, name) in ["appointments", "calls", "contacts", "usage"].iter().enumerate() {
+    for (nth, name) in ["appointments", "calls", "contacts", "due", "usage"].iter().enumerate() {
         let model = &models[nth];
         assert_eq!(
             (&model["name"], &model["state"], &model["tenants"], &model["lag_events"]),

@@ -4,7 +4,7 @@ mod changes;
 mod field_errors;
 mod links;
 mod lists;
-mod rebuild;
+pub(crate) mod rebuild;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use ledger_core::clock::Clock;

@@ -20,6 +20,7 @@ const EXTERNAL_ID: &str = "crm-canary-8842-zebulon";
 const SPOKEN_TEXT: &str = "the heron sleeps beneath the \"copper\" bridge";
 const SUMMARY: &str = "wants the amalgam from nineteen-eighty-seven removed";
 const ADDRESS: &str = "17 Larkspur Crescent, Upper Canary";
+const TASK_TEXT: &str = "return the theremin to zebulon before vespers";
 const RECORDING: &str = "recording-of-zebulon-5c1f";
 const SERVER_SECRET: &str = "server-secret-canary-9d2e7b";
 const CONTROL: &str = "control-token-canary-41c7aa";
@@ -123,6 +124,20 @@ async fn send_bad(tenant: &TestTenant) {
     assert_eq!(status_of(nowhere).await, 404);
 }
 
+/// Makes a task with a text, and one that is refused.
+async fn send_tasks(ledger: &TestLedger, tenant: &TestTenant) {
+    let key = ledger.key(tenant.tenant_id, &["read", "personal", "write"]).await;
+    let due_at = ledger.store.clock().now_micros();
+    for (kind, expected) in [("review", 201), (NAME, 422)] {
+        let body = json!({ "kind": kind, "due_at": due_at, "text": TASK_TEXT });
+        let request = Client::new().post(tenant.url("/v1/tasks")).bearer_auth(&key);
+        assert_eq!(status_of(request.body(body.to_string())).await, expected, "{kind}");
+    }
+    tenant.settle().await;
+    let (_, page) = tenant.get_with(&key, "/v1/tasks").await;
+    assert_eq!(page["data"][0]["text"], TASK_TEXT);
+}
+
 /// Posts to a shared source a message that matches no tenant.
 async fn send_unroutable(ledger: &TestLedger, tenant: &TestTenant) {
     let mut lost = tenant.through(ledger);
@@ -219,6 +234,7 @@ fn canaries(tenant: &TestTenant) -> Vec<String> {
         SUMMARY,
         ADDRESS,
         RECORDING,
+        TASK_TEXT,
         SERVER_SECRET,
         CONTROL,
         JWT,
@@ -256,6 +272,7 @@ fn no_planted_text_is_found_unsealed() {
         tenant.secret = SOURCE_SECRET.into();
         send_good(&tenant).await;
         send_bad(&tenant).await;
+        send_tasks(ledger, &tenant).await;
         send_unroutable(ledger, &tenant).await;
         let writer = ledger.key(tenant.tenant_id, &["read", "personal", "write"]).await;
         send_contacts(&tenant, &writer).await;

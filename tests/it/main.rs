@@ -13,6 +13,7 @@ mod clients;
 mod configuration;
 mod contacts;
 mod contract;
+mod due;
 mod embedded;
 mod exactly_once;
 mod execute;

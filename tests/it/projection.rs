@@ -34,7 +34,7 @@ async fn moves(conn: &mut PgConnection, tenant_id: TenantId) -> Vec<(i64, i64)> 
 }
 
 /// The tables of the read models.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 15] = [
     "appointments_v1.appointments",
     "calls_v2.calls",
     "calls_v2.call_tools",
@@ -46,6 +46,9 @@ const TABLES: [&str; 12] = [
     "calls_v2.call_appointments",
     "calls_v2.call_tags",
     "calls_v2.call_rollups",
+    "due_v1.open_appointments",
+    "due_v1.reminders",
+    "due_v1.tasks",
     "usage_v1.usage",
 ];
 

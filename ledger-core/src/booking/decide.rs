@@ -162,6 +162,7 @@ impl<'c> Decision<'c> {
             call_id: book.call_id,
             party: book.party,
             settings_version: settings.version,
+            reminders: settings.reminders.offsets_minutes.clone(),
         };
         let (id, event) = (book.appointment_id, AppointmentEvent::Booked(booked));
         self.appointment_event(id, event, book.sections.clone());
@@ -255,6 +256,7 @@ impl<'c> Decision<'c> {
             slot: slot.clone(),
             call_id: change.call_id,
             settings_version: self.command.settings.version,
+            reminders: self.command.settings.reminders.offsets_minutes.clone(),
         };
         let event = AppointmentEvent::Rescheduled(rescheduled);
         self.appointment_event(id, event, Sections::default());

@@ -3,6 +3,7 @@
 
 pub mod change;
 pub mod hours;
+pub mod reminders;
 pub mod resources;
 pub mod rules;
 pub mod services;
@@ -12,6 +13,7 @@ mod tests;
 use chrono_tz::Tz;
 
 use self::hours::Hours;
+use self::reminders::Reminders;
 use self::resources::{Resource, Resources};
 use self::rules::Rules;
 use self::services::{Service, Services};
@@ -35,6 +37,8 @@ pub struct BookingSettings {
     pub services: Services,
     /// Notice, limits and lengths.
     pub rules: Rules,
+    /// Reminders of appointments.
+    pub reminders: Reminders,
 }
 
 impl BookingSettings {
@@ -48,6 +52,7 @@ impl BookingSettings {
             resources: Resources::default(),
             services: Services::default(),
             rules: Rules::default(),
+            reminders: Reminders::default(),
         }
     }
 

@@ -60,6 +60,7 @@ fn settings_in(zone: Tz, values: &[(&str, Value)]) -> BookingSettings {
             Setting::Booking(BookingSetting::Resources(resources)) => all.resources = resources,
             Setting::Booking(BookingSetting::Services(services)) => all.services = services,
             Setting::Booking(BookingSetting::Rules(rules)) => all.rules = rules,
+            Setting::Booking(BookingSetting::Reminders(reminders)) => all.reminders = reminders,
             Setting::Plan(_) | Setting::Call(_) => panic!("no setting of bookings"),
         }
         all.version += 1;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::PartyFacts;
+use crate::booking::settings::reminders::Offsets;
 use crate::booking::{ResourceId, ServiceId};
 use crate::ids::{StreamId, SubjectId};
 
@@ -111,6 +112,9 @@ pub struct AppointmentBooked {
     pub party: Option<PartyFacts>,
     /// Version of the tenant's settings that the times and the price were computed from.
     pub settings_version: i64,
+    /// Reminders of the appointment, as set at the booking; absent for the default.
+    #[serde(default, skip_serializing_if = "Offsets::is_default")]
+    pub reminders: Offsets,
 }
 
 /// Facts of `appointment.rescheduled`.
@@ -126,6 +130,9 @@ pub struct AppointmentRescheduled {
     pub call_id: Option<StreamId>,
     /// Version of the tenant's settings that the new times were computed from.
     pub settings_version: i64,
+    /// Reminders of the new time, as set at the change; absent for the default.
+    #[serde(default, skip_serializing_if = "Offsets::is_default")]
+    pub reminders: Offsets,
 }
 
 /// Facts of an event that changes only the status. The actor is in the metadata of the event.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::annotation::settings::{AnnotationLists, Dispositions};
 use crate::booking::settings::hours::Hours;
+use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
@@ -55,6 +56,8 @@ events! {
         AnnotationsSet(AnnotationsSet) = "tenant.annotations_set" v 1;
         /// The points of the lead score were set.
         LeadScoreSet(LeadScoreSet) = "tenant.lead_score_set" v 1;
+        /// The reminders of appointments were set.
+        RemindersSet(RemindersSet) = "tenant.reminders_set" v 1;
     }
 }
 
@@ -238,3 +241,8 @@ pub struct AnnotationsSet(pub AnnotationLists);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeadScoreSet(pub LeadRules);
+
+/// Facts of `tenant.reminders_set`: the reminders of appointments that are made or moved from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemindersSet(pub Reminders);

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod error;
+mod follow_ups;
 mod outcome;
 mod replay;
 mod tool_results;
@@ -10,6 +11,7 @@ mod tools;
 
 pub use delivery::{Delivered, WebhookDelivery};
 pub use error::DeliveryError;
+pub use follow_ups::FollowUps;
 pub use outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 pub use replay::{Replay, ReplayError, RoutingCandidates, replay, routing_candidates};
 pub use tool_results::{FAILED, NOT_CONFIGURED};

@@ -14,3 +14,5 @@ pub(super) mod refused;
 pub mod reschedule;
 pub mod show;
 pub mod view;
+
+pub use change::NoFields;

@@ -57,6 +57,7 @@ mod tests {
             (SettingName::Resources, described::<ResourcesSetting>()),
             (SettingName::Services, described::<ServicesSetting>()),
             (SettingName::Bookings, described::<BookingsSetting>()),
+            (SettingName::Reminders, described::<RemindersSetting>()),
             (SettingName::Dispositions, described::<DispositionsSetting>()),
             (SettingName::Annotations, described::<AnnotationsSetting>()),
             (SettingName::LeadScore, described::<LeadScoreSetting>()),

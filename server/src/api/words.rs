@@ -56,6 +56,14 @@ words! {
     /// Change of an appointment.
     AppointmentChangeName = "booked" | "confirmed" | "rescheduled" | "cancelled" | "completed"
         | "no_show";
+    /// What a task asks for.
+    TaskKindName = "follow_up" | "call_back" | "review";
+    /// Status of a task.
+    TaskStatusName = "open" | "done" | "cancelled";
+    /// What made a task: a request, or a tool call whose outcome could not be confirmed.
+    TaskOriginName = "person" | "tool";
+    /// Kind of due work.
+    DueKindName = "reminder" | "task";
     /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.
@@ -92,7 +100,7 @@ words! {
     /// State of a tenant.
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
-    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings"
+    SettingWord = "plan" | "hours" | "resources" | "services" | "bookings" | "reminders"
         | "dispositions" | "annotations" | "lead_score";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";

@@ -25,7 +25,7 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions,
     /// annotations or lead_score
     name: String,
     /// Slug or id of the tenant
@@ -35,7 +35,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan, hours, resources, services, bookings, dispositions,
+    /// Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions,
     /// annotations or lead_score
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it

@@ -138,6 +138,7 @@ impl<'a> IngestRequest<'a> {
             source,
             request_id: self.request_id,
             received_at: self.app.store.clock().now_micros(),
+            follow_ups: Some(&self.app.follow_ups),
         };
         let understood =
             delivery.translate(&body, source.country.as_deref()).await.map_err(|refused| {

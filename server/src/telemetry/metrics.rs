@@ -78,6 +78,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Requests refused for a missing or wrong proof or scope.",
     ),
     (
+        "ledger_follow_ups_total",
+        Counter,
+        "Tool calls with an unknown outcome, by what became of them.",
+    ),
+    (
         "ledger_corrupt_sections_total",
         Counter,
         "Sealed sections that do not open though their key is there.",

@@ -84,6 +84,10 @@ async fn book(ledger: &TestLedger, tenant: &TestTenant) {
     let contact = json!({ "name": "Town Person", "phone": "+15550100141" });
     let body = json!({ "contact": contact, "starts_at": format!("{start}T09:00:00Z") });
     let request = reqwest::Client::new().post(tenant.url("/v1/appointments"));
+    let answer = request.bearer_auth(&key).body(body.to_string()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 201);
+    let body = json!({ "kind": "review", "due_at": format!("{start}T09:00:00Z") });
+    let request = reqwest::Client::new().post(tenant.url("/v1/tasks"));
     let answer = request.bearer_auth(key).body(body.to_string()).send().await.expect("an answer");
     assert_eq!(answer.status(), 201);
 }
@@ -284,7 +288,7 @@ fn the_projector_role_can_read_no_key_and_no_secret() {
         let own = OwnDatabase::create().await;
         let mut superuser = own.superuser().await;
         let mut projector = as_role(&own.database, "ledger_projector").await;
-        let its_own = ["appointments_v", "calls_v", "usage_v", "projection.", "read."];
+        let its_own = ["appointments_v", "calls_v", "due_v", "usage_v", "projection.", "read."];
         for relation in relations(&mut superuser).await {
             let may = its_own.iter().any(|own| relation.starts_with(own))
                 || ["ledger.events", "ledger.tenants"].contains(&relation.as_str());

@@ -1,12 +1,15 @@
 //! Changes of the settings for bookings, as events of the stream of settings.
 
 use super::hours::Hours;
+use super::reminders::Reminders;
 use super::resources::Resources;
 use super::rules::Rules;
 use super::services::Services;
 use crate::aggregate::{Aggregate, Decided, Stream};
 use crate::envelope::StreamKind;
-use crate::event::{BookingRulesSet, HoursSet, ResourcesSet, ServicesSet, TenantEvent};
+use crate::event::{
+    BookingRulesSet, HoursSet, RemindersSet, ResourcesSet, ServicesSet, TenantEvent,
+};
 use crate::ids::TenantId;
 use crate::section::Sections;
 use crate::settings::{BookingSetting, Setting, SettingName};
@@ -24,6 +27,8 @@ pub struct Values {
     pub services: Services,
     /// Rules.
     pub rules: Rules,
+    /// Reminders.
+    pub reminders: Reminders,
 }
 
 impl Values {
@@ -39,6 +44,7 @@ impl Values {
             SettingName::Resources => BookingSetting::Resources(self.resources),
             SettingName::Services => BookingSetting::Services(self.services),
             SettingName::Bookings => BookingSetting::Rules(self.rules),
+            SettingName::Reminders => BookingSetting::Reminders(self.reminders),
         };
         Some(Setting::Booking(setting))
     }
@@ -85,9 +91,10 @@ impl Aggregate for BookingSettingsChange {
         }
         let names = match &command.setting {
             BookingSetting::Resources(resources) => Some(resources.names()),
-            BookingSetting::Hours(_) | BookingSetting::Services(_) | BookingSetting::Rules(_) => {
-                None
-            }
+            BookingSetting::Hours(_)
+            | BookingSetting::Services(_)
+            | BookingSetting::Rules(_)
+            | BookingSetting::Reminders(_) => None,
         };
         let names = names.filter(|names| !names.0.is_empty());
         let sections = Sections { names, ..Sections::default() };
@@ -100,6 +107,7 @@ impl Aggregate for BookingSettingsChange {
             TenantEvent::ResourcesSet(set) => state.resources = set.resources.clone(),
             TenantEvent::ServicesSet(set) => state.services = set.services.clone(),
             TenantEvent::BookingRulesSet(set) => state.rules = set.0,
+            TenantEvent::RemindersSet(set) => state.reminders = set.0.clone(),
             _ => return,
         }
         state.version += 1;
@@ -114,5 +122,6 @@ fn to_event(setting: BookingSetting) -> TenantEvent {
         }
         BookingSetting::Services(services) => TenantEvent::ServicesSet(ServicesSet { services }),
         BookingSetting::Rules(rules) => TenantEvent::BookingRulesSet(BookingRulesSet(rules)),
+        BookingSetting::Reminders(reminders) => TenantEvent::RemindersSet(RemindersSet(reminders)),
     }
 }

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{BookingRulesSet, Event, HoursSet, ResourcesSet, ServicesSet, TenantEvent};
+use crate::event::{
+    BookingRulesSet, Event, HoursSet, RemindersSet, ResourcesSet, ServicesSet, TenantEvent,
+};
 use crate::settings::{BookingSetting, InvalidSetting, Setting, SettingName};
 
 fn parse(name: &str, value: Value) -> Result<Setting, InvalidSetting> {
@@ -46,6 +48,7 @@ fn samples() -> Vec<(&'static str, Value)> {
                 "requires_confirmation": true,
             }),
         ),
+        ("reminders", json!({ "offsets_minutes": [2880, 60] })),
     ]
 }
 
@@ -58,7 +61,7 @@ fn a_setting_reads_back_as_it_is_written() {
 
 #[test]
 fn the_defaults_are_one_resource_always_open_and_half_an_hour() {
-    for name in ["hours", "resources", "services", "bookings"] {
+    for name in ["hours", "resources", "services", "bookings", "reminders"] {
         let default = parse(name, json!({})).expect("all fields are optional").to_json();
         assert_eq!(parse(name, default.clone()).expect("a value").to_json(), default);
     }
@@ -86,6 +89,9 @@ fn facts_hold_every_value_but_the_names_of_resources() {
                 TenantEvent::ServicesSet(ServicesSet { services })
             }
             BookingSetting::Rules(rules) => TenantEvent::BookingRulesSet(BookingRulesSet(rules)),
+            BookingSetting::Reminders(reminders) => {
+                TenantEvent::RemindersSet(RemindersSet(reminders))
+            }
         };
         let facts = event.to_facts();
         assert!(!facts.contains("Example Person"), "{facts}");
@@ -105,6 +111,9 @@ fn facts_hold_every_value_but_the_names_of_resources() {
             }
             (TenantEvent::BookingRulesSet(read), BookingSetting::Rules(rules)) => {
                 assert_eq!(read.0, rules);
+            }
+            (TenantEvent::RemindersSet(read), BookingSetting::Reminders(reminders)) => {
+                assert_eq!(read.0, reminders);
             }
             (read, _) => panic!("{read:?}"),
         }
@@ -208,7 +217,7 @@ mod change {
                 history.push(decided.event);
             }
         }
-        assert_eq!(state.version, 4);
+        assert_eq!(state.version, 5);
         history
     }
 

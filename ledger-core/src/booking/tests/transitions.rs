@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::aggregate::testing::given;
+use crate::booking::settings::reminders::Offsets;
 use crate::event::AppointmentStatus::{self, Cancelled, Completed, Confirmed, NoShow, Pending};
 use crate::event::{AppointmentBooked, AppointmentChanged, AppointmentRescheduled, SlotFreed};
 
@@ -31,6 +32,7 @@ fn booked(status: AppointmentStatus) -> BookingEvent {
         call_id: None,
         party: None,
         settings_version: 0,
+        reminders: Offsets::default(),
     })
     .into()
 }
@@ -159,6 +161,7 @@ fn a_moved_appointment_frees_its_old_time_and_takes_the_new_one() {
             slot: slot("11:00"),
             call_id: None,
             settings_version: 1,
+            reminders: Offsets::default(),
         };
         assert_eq!(*moved, expected);
         assert!(matches!(events[1], BookingEvent::Schedule(ScheduleEvent::SlotFreed(_))));
@@ -219,4 +222,22 @@ fn the_id_of_an_appointment_is_used_once() {
     book.starts_at = monday("12:00");
     let again = diary.execute(Action::Book(book)).map(|_| ());
     assert_eq!(again, Err(Refusal::AppointmentExists));
+}
+
+#[test]
+fn reminders_are_those_of_the_settings_at_the_booking_and_at_the_move() {
+    let mut diary =
+        Diary::new(settings(&[("reminders", json!({ "offsets_minutes": [60, 2880] }))]));
+    let book = diary.new_booking(monday("09:00"));
+    let id = book.appointment_id;
+    let booked = diary.execute(Action::Book(book)).expect("it is free");
+    diary.settings = Arc::new(settings(&[("reminders", json!({ "offsets_minutes": [] }))]));
+    let moved = diary.execute(Action::Reschedule(moving(id, monday("11:00")))).expect("it is free");
+    let BookingEvent::Appointment(AppointmentEvent::Booked(booked)) = &booked[0] else {
+        panic!("{booked:?}");
+    };
+    let BookingEvent::Appointment(AppointmentEvent::Rescheduled(moved)) = &moved[0] else {
+        panic!("{moved:?}");
+    };
+    assert_eq!((booked.reminders.minutes(), moved.reminders.minutes()), (&[2880, 60][..], &[][..]));
 }

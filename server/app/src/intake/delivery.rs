@@ -17,6 +17,7 @@ use ledger_store::stage::{self, Stage};
 use uuid::Uuid;
 
 use super::error::DeliveryError;
+use super::follow_ups::FollowUps;
 use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use super::tool_results::{NOT_CONFIGURED, fill_tool_results, is_tool_call};
 use super::tools::{self, ToolAnswers};
@@ -44,6 +45,8 @@ pub struct WebhookDelivery<'a> {
     pub request_id: Uuid,
     /// Time of receipt, by which routes are chosen; a replay has that of the first receipt.
     pub received_at: DateTime<Utc>,
+    /// Where tool calls with an unknown outcome wait; `None` for a replay, which no caller waits for.
+    pub follow_ups: Option<&'a FollowUps>,
 }
 
 /// A webhook after the commit, or after it was refused.

@@ -108,7 +108,8 @@ pub async fn replay(
         .await?
         .ok_or(ReplayError::SourceGone(entry.source_id))?;
     let received_at = entry.received_at;
-    let delivery = WebhookDelivery { store, source: &source, request_id, received_at };
+    let delivery =
+        WebhookDelivery { store, source: &source, request_id, received_at, follow_ups: None };
     let (translation, _) = delivery.translate(&body, source.country.as_deref()).await?;
     let tenant_id = delivery.tenant_of(&translation).await?.ok_or(ReplayError::NoSingleRoute)?;
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;

@@ -8,10 +8,11 @@ use ledger_core::tools::{Tool, words};
 use ledger_store::append::Appended;
 use ledger_store::quarantine::ContentDigest;
 use ledger_store::record::FirstAnswer;
-use ledger_store::tool_calls::{ToolCall, ToolError};
+use ledger_store::tool_calls::{ToolCall, ToolError, UnconfirmedTool};
 
 use super::delivery::WebhookDelivery;
 use super::error::DeliveryError;
+use super::follow_ups::Watched;
 use super::tool_results::FAILED;
 use crate::fault::Fault;
 
@@ -62,7 +63,13 @@ impl WebhookDelivery<'_> {
                     let ordinal = ordinal(&mut seen, &draft);
                     replies.push(Some(Err(words::UNCONFIRMED.to_owned())));
                     let call = ToolCall { origin, canonical: content, tool, draft, ordinal };
+                    let watched = self.watch(&call, content);
                     let answered = self.store.answer_tool(call).await;
+                    if answered.as_ref().map_or_else(ToolError::is_certain, |_| true)
+                        && let Some(watched) = watched
+                    {
+                        watched.confirm();
+                    }
                     let (reply, done) = match answered {
                         Ok(answered) => (answered.reply, Ok(answered.appended)),
                         Err(error) => (Err(words_for(&error).to_owned()), Err(refuse(error))),
@@ -82,6 +89,17 @@ impl WebhookDelivery<'_> {
             (None, Some(appended)) => Ok(appended),
             (None, None) => Err(Fault::internal(&"a message without events").into()),
         }
+    }
+}
+
+impl WebhookDelivery<'_> {
+    /// Watches a tool call that may change an appointment: without a certain outcome it gets a follow-up
+    /// task. `None` for one that changes nothing.
+    fn watch(&self, call: &ToolCall<'_>, content: &ContentDigest) -> Option<Watched<'_>> {
+        let changes = matches!(call.tool, Tool::Book | Tool::Cancel | Tool::Reschedule);
+        let follow_ups = self.follow_ups.filter(|_| changes)?;
+        let now = self.store.clock().now_micros();
+        Some(follow_ups.watch(UnconfirmedTool::of(call, *content, now)))
     }
 }
 

@@ -132,7 +132,11 @@ fn filter(params: &mut Params) -> Result<AppointmentFilter, ApiError> {
 }
 
 /// Reads an id. An empty one is refused, since it is usually an unset variable of a script.
-fn id(params: &mut Params, name: &str, form: &str) -> Result<Option<Uuid>, ApiError> {
+pub(in crate::api) fn id(
+    params: &mut Params,
+    name: &str,
+    form: &str,
+) -> Result<Option<Uuid>, ApiError> {
     let Some(text) = params.not_empty(name)? else { return Ok(None) };
     let id = Uuid::try_parse(&text);
     id.map(Some).map_err(|_| ApiError::parameter(name, format!("it is not {form}")))

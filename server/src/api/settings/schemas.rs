@@ -20,6 +20,8 @@ pub enum SettingValue {
     Services(ServicesSetting),
     /// `bookings`
     Bookings(BookingsSetting),
+    /// `reminders`
+    Reminders(RemindersSetting),
     /// `dispositions`
     Dispositions(DispositionsSetting),
     /// `annotations`
@@ -256,6 +258,16 @@ pub struct BookingsSetting {
     closures: Option<ClosureWord>,
     /// Whether a new appointment is pending until it is confirmed.
     requires_confirmation: Option<bool>,
+}
+
+/// Reminders of appointments that are made or moved from now on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemindersSetting {
+    /// Minutes between each reminder and the start, each once; 1440 and 120 by default, none for no
+    /// reminders.
+    #[schema(max_items = 8)]
+    offsets_minutes: Option<Vec<u32>>,
 }
 
 /// What a closure must not overlap.
