@@ -17,12 +17,12 @@ use crate::auth::denials::Denials;
 use crate::auth::lookups::LookupLimiter;
 use crate::ingest::admission::BodyBudgets;
 use crate::ingest::counts::OutcomeCounter;
-use ledger_app::intake::FollowUps;
 use crate::limits::Limits;
 use crate::problem::ApiError;
 use crate::public_url::PublicUrl;
 use crate::read_admission::ReadAdmission;
 use crate::read_budget::ReadBudget;
+use ledger_app::intake::FollowUps;
 
 /// State shared by all handlers. Cheap to clone.
 #[derive(Clone)]

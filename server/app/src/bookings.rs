@@ -16,4 +16,4 @@ pub use book::{MAX_MINUTES, MAX_NOTES, NewBooking};
 pub use commands::{BookingCommands, Changed};
 pub use error::{BookingError, InvalidField};
 pub use kind::{resource_id, service_id};
-pub use person::NewContact;
+pub use person::{NewContact, check_name};

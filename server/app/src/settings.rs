@@ -44,7 +44,8 @@ pub async fn get(
         SettingName::Hours
         | SettingName::Resources
         | SettingName::Services
-        | SettingName::Bookings => {
+        | SettingName::Bookings
+        | SettingName::Reminders => {
             Ok(store.booking_settings_in_full(tenant_id).await?.setting(name))
         }
         SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {

@@ -35,7 +35,7 @@ pub(super) async fn annotate(
     // Commands have a queue of their own.
     caller.read_permit.release();
     let tenant_id = caller.tenant_id();
-    let permit = app.read_admission.command(tenant_id).await;
+    let permit = app.command_admission.acquire(tenant_id).await;
     let _permit = permit.map_err(|_| call_busy())?;
     check_call(app, caller, call_id).await?;
     // Also for a change that would record nothing.

@@ -13,7 +13,6 @@ use super::refused::{not_found, outcome_unknown};
 use super::view::AppointmentView;
 use crate::api::calls::personal::Parties;
 use crate::api::calls::view::Customer;
-use crate::api::commands::outcome_unknown;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::http::response::with_write_position;

@@ -13,6 +13,7 @@ use super::answer::answer;
 use super::input::{Checked, CustomChange, tags};
 use super::refused::refused;
 use super::view::ContactView;
+use crate::api::commands::admit;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::fields::{self, Change};
@@ -106,7 +107,7 @@ pub async fn handler(
     if !app.store.accepts_events(tenant_id).await? {
         return Err(ApiError::tenant_not_active());
     }
-    let _permit = app.read_admission.command(tenant_id).await?;
+    let _permit = admit(&app, tenant_id).await?;
     let given = PersonIdentifiers {
         handles: checked.description.added,
         name: checked.description.name.flatten(),

@@ -10,6 +10,7 @@ use super::answer::answer;
 use super::input::{Checked, HandleWord};
 use super::refused::{not_found, refused};
 use super::view::ContactView;
+use crate::api::commands::admit;
 use crate::app::App;
 use crate::http::fields::Change;
 use crate::http::operation::{Authorized, operation};
@@ -66,7 +67,7 @@ pub async fn handler(
     if !app.store.accepts_events(tenant_id).await? {
         return Err(ApiError::tenant_not_active());
     }
-    let _permit = app.read_admission.command(tenant_id).await?;
+    let _permit = admit(&app, tenant_id).await?;
     let change = (&checked.description, checked.change(None));
     let executed = app.store.update_contact(&caller.actor(), tenant_id, contact_id, change).await;
     let executed = executed.map_err(refused)?;

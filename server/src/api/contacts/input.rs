@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ledger_app::bookings::check_name;
 use ledger_core::contact::{
     ContactChange, CustomFields, CustomValue, MAX_CUSTOM_FIELDS, MAX_CUSTOM_TEXT, MAX_TAGS, Word,
 };
@@ -14,7 +15,6 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::api::appointments::person::check_name;
 use crate::http::fields::Change;
 use crate::problem::ApiError;
 
@@ -106,7 +106,7 @@ impl Checked {
     pub(super) fn name(&mut self, change: Change) -> Result<(), ApiError> {
         let Some(name) = self.text(ContactField::Name, change) else { return Ok(()) };
         if let Some(name) = &name {
-            check_name(name)?;
+            check_name(name).map_err(|invalid| ApiError::field("name", invalid.detail))?;
         }
         self.description.name = Some(name.as_deref().and_then(normal_name));
         self.party.name = name;

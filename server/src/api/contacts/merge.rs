@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::answer::answer;
 use super::refused::{not_found, refused};
 use super::view::ContactView;
+use crate::api::commands::admit;
 use crate::app::App;
 use crate::http::fields;
 use crate::http::json_body::JsonBody;
@@ -80,7 +81,7 @@ pub async fn handler(
     if !app.store.accepts_events(tenant_id).await? {
         return Err(ApiError::tenant_not_active());
     }
-    let _permit = app.read_admission.command(tenant_id).await?;
+    let _permit = admit(&app, tenant_id).await?;
     let merged = app.store.merge_contacts(&caller.actor(), tenant_id, contact_id, into).await;
     let (survivor, executed) = merged.map_err(|error| match error {
         ContactError::NotFound(id) if id == into => {

@@ -8,7 +8,6 @@ use ledger_store::{StoreError, TenantTx, read};
 use projections::appointments::up_to;
 use projections::calls::point_in_time::{self, PointInTime};
 
-use crate::api::appointments::person::contact;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::ApiError;
@@ -44,7 +43,11 @@ impl Named {
         has_text: bool,
     ) -> Result<About, ApiError> {
         let given = match self.contact_id {
-            Some(id) => Some(contact(app, caller, "contact_id", id).await?),
+            Some(id) => {
+                let known = app.store.vault().contact(caller.tenant_id(), id).await?;
+                let missing = || ApiError::field("contact_id", "there is no such contact");
+                Some(known.ok_or_else(missing)?)
+            }
             None => None,
         };
         let mut own = StreamId(task_id.0);

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::texts::{Texts, open_texts};
 use super::view::TaskView;
-use crate::api::commands::{not_executed, outcome_unknown};
+use crate::api::commands::{admit, not_executed, outcome_unknown};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::http::response::with_write_position;
@@ -40,7 +40,7 @@ pub(super) async fn execute(
         content: None,
         subject,
     };
-    let _permit = app.read_admission.command(caller.tenant_id()).await?;
+    let _permit = admit(app, caller.tenant_id()).await?;
     let command = TaskCommand { task_id, now: app.store.clock().now(), action };
     let executed = app.store.execute::<Tasks>(&context, &command).await;
     executed.map_err(|error| not_executed(error, refused))
