@@ -9,6 +9,10 @@ use super::output;
 use crate::config::Config;
 use crate::instance::Instance;
 
+/// Help of the name of a setting.
+const NAME: &str = "Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions, \
+                    annotations or lead_score";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Show a setting of a tenant
@@ -25,8 +29,7 @@ A field that is not named gets its default. Equal values record nothing.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions,
-    /// annotations or lead_score
+    #[arg(help = NAME)]
     name: String,
     /// Slug or id of the tenant
     #[arg(long)]
@@ -35,8 +38,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
-    /// Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions,
-    /// annotations or lead_score
+    #[arg(help = NAME)]
     name: String,
     /// Value as a JSON object, as PUT /v1/settings/{name} takes it
     #[arg(value_name = "JSON")]
