@@ -2,29 +2,19 @@
 //! call by the tenant's points. It is computed when a call is read, never stored, and explained by the
 //! rules that applied.
 
-use std::collections::BTreeMap;
+pub mod rules;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
-use crate::annotation::words::Word;
+use self::rules::LeadRules;
 use crate::call::{Call, Outcome};
-use crate::settings::fields::Fields;
-use crate::settings::invalid::InvalidSetting;
 
 /// Version of the rules and of their facts. A change of either is a new version, because the same call
 /// may then have another score.
 pub const VERSION: u32 = 1;
 
-/// Greatest number of points of one rule, in either direction.
-const MAX_POINTS: i64 = 100;
-/// Maximum number of dispositions with points.
-const MAX_DISPOSITIONS: usize = 200;
-/// Longest threshold of a long call, in seconds: a day.
-const MAX_SECONDS: u32 = 86_400;
-
 /// A rule that may give points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeadRule {
     /// The assistant talked to a person.
@@ -47,57 +37,6 @@ pub enum LeadRule {
     Disposition,
 }
 
-/// The points of the rules of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LeadRules {
-    /// Points of [`LeadRule::Answered`].
-    pub answered: i64,
-    /// Points of [`LeadRule::LongCall`].
-    pub long_call: i64,
-    /// Threshold of a long call, in seconds.
-    pub long_call_seconds: u32,
-    /// Points of [`LeadRule::Booked`].
-    pub booked: i64,
-    /// Points of [`LeadRule::ToolUsed`].
-    pub tool_used: i64,
-    /// Points of [`LeadRule::Success`].
-    pub success: i64,
-    /// Points of [`LeadRule::Transferred`].
-    pub transferred: i64,
-    /// Points of [`LeadRule::ScoredHigh`].
-    pub scored_high: i64,
-    /// Points of [`LeadRule::ScoredLow`].
-    pub scored_low: i64,
-    /// Points of [`LeadRule::Disposition`], by disposition.
-    pub dispositions: BTreeMap<Word, i64>,
-}
-
-impl Default for LeadRules {
-    fn default() -> Self {
-        let points = [
-            ("appointment_booked", 20),
-            ("follow_up", 15),
-            ("not_interested", -40),
-            ("wrong_number", -60),
-            ("test", -100),
-        ];
-        let word = |(id, points)| (Word::parse(id).expect("the defaults are words"), points);
-        Self {
-            answered: 10,
-            long_call: 15,
-            long_call_seconds: 60,
-            booked: 40,
-            tool_used: 10,
-            success: 10,
-            transferred: 5,
-            scored_high: 10,
-            scored_low: -10,
-            dispositions: points.map(word).into(),
-        }
-    }
-}
-
 /// A rule that applied, with its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct LeadReason {
@@ -118,6 +57,7 @@ pub struct LeadScore {
 
 /// The facts of a call that the score depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that a rule of its own asks for")]
 pub struct LeadFacts<'c> {
     /// Duration in milliseconds.
     pub duration_ms: Option<i64>,
@@ -186,46 +126,6 @@ pub fn lead_score(facts: &LeadFacts<'_>, rules: &LeadRules) -> LeadScore {
         .collect();
     let sum: i64 = reasons.iter().map(|reason| reason.points).sum();
     LeadScore { score: sum.clamp(0, 100), reasons }
-}
-
-impl LeadRules {
-    /// Parses the fields of the setting. An absent field has its default.
-    ///
-    /// # Errors
-    /// [`InvalidSetting`] for a number outside its range, a disposition that is no word, and an unknown
-    /// field.
-    pub fn parse(fields: BTreeMap<String, Value>) -> Result<Self, InvalidSetting> {
-        let mut fields = Fields::root(fields);
-        let mut rules = Self::default();
-        let slots = [
-            ("answered", &mut rules.answered),
-            ("long_call", &mut rules.long_call),
-            ("booked", &mut rules.booked),
-            ("tool_used", &mut rules.tool_used),
-            ("success", &mut rules.success),
-            ("transferred", &mut rules.transferred),
-            ("scored_high", &mut rules.scored_high),
-            ("scored_low", &mut rules.scored_low),
-        ];
-        for (name, slot) in slots {
-            if let Some(field) = fields.take(name) {
-                *slot = field.signed(-MAX_POINTS..=MAX_POINTS)?;
-            }
-        }
-        if let Some(field) = fields.take("long_call_seconds") {
-            rules.long_call_seconds = field.whole(0..=MAX_SECONDS)?;
-        }
-        if let Some(field) = fields.take("dispositions") {
-            rules.dispositions.clear();
-            for (name, field) in field.entries(MAX_DISPOSITIONS)? {
-                let word = Word::parse(&name).filter(|word| word.as_str() == name);
-                let word = word.ok_or_else(|| field.invalid("its name is no disposition"))?;
-                rules.dispositions.insert(word, field.signed(-MAX_POINTS..=MAX_POINTS)?);
-            }
-        }
-        fields.finish()?;
-        Ok(rules)
-    }
 }
 
 #[cfg(test)]

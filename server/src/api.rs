@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod analytics;
+pub mod annotations;
 pub mod appointments;
 pub mod availability;
 pub mod calls;
@@ -33,6 +34,17 @@ pub fn routes() -> DeclaredRoutes {
         calls::list::handler,
         calls::show::handler,
         calls::events::handler,
+        annotations::add_note::handler,
+        annotations::edit_note::handler,
+        annotations::remove_note::handler,
+        annotations::tag::handler,
+        annotations::untag::handler,
+        annotations::disposition::handler,
+        annotations::score::handler,
+        annotations::test_mark::handler,
+        annotations::escalate::handler,
+        annotations::context::handler,
+        annotations::campaign::handler,
         appointments::list::handler,
         appointments::book::handler,
         appointments::show::handler,

@@ -1,6 +1,7 @@
 //! The integration test binary: one rule per test, on real PostgreSQL, real HTTP and real samples.
 
 mod analytics;
+mod annotations;
 mod append;
 mod appointments;
 mod bad_input;

@@ -21,6 +21,10 @@ pub struct AnnotateCall {
     pub action: Action,
 }
 
+/// The new value of a field; `None` takes the value away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewValue<T>(pub Option<T>);
+
 /// The action that a command requests.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -92,14 +96,14 @@ pub enum Action {
         /// All fields of the new context.
         fields: Personal<BTreeMap<String, Value>>,
     },
-    /// Set campaign, attempt or type of the call. Absent fields stay, an inner `None` takes away.
+    /// Set campaign, attempt or type of the call. Absent fields stay.
     SetCampaign {
         /// The campaign.
-        campaign: Option<Option<Campaign>>,
+        campaign: Option<NewValue<Campaign>>,
         /// The number of the attempt.
-        attempt: Option<Option<u32>>,
+        attempt: Option<NewValue<u32>>,
         /// The type of the call.
-        call_type: Option<Option<Word>>,
+        call_type: Option<NewValue<Word>>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::command::{Action, AnnotateCall};
+use super::command::{Action, AnnotateCall, NewValue};
 use super::refusal::Refusal;
 use super::settings::CallSettings;
 use super::words::{
@@ -42,9 +42,9 @@ pub struct AnnotatedCall {
     test_mark: Option<bool>,
     escalations: usize,
     context: Option<(ClearFields, u32)>,
-    campaign: Option<Option<Campaign>>,
-    attempt: Option<Option<u32>>,
-    call_type: Option<Option<Word>>,
+    campaign: Option<NewValue<Campaign>>,
+    attempt: Option<NewValue<u32>>,
+    call_type: Option<NewValue<Word>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,9 +151,13 @@ impl AnnotatedCall {
     fn apply_campaign(&mut self, set: &CallCampaignSet) {
         for field in &set.set {
             match field {
-                CampaignField::Campaign => self.campaign = Some(set.call.campaign.clone()),
-                CampaignField::Attempt => self.attempt = Some(set.call.attempt),
-                CampaignField::CallType => self.call_type = Some(set.call.call_type.clone()),
+                CampaignField::Campaign => {
+                    self.campaign = Some(NewValue(set.call.campaign.clone()));
+                }
+                CampaignField::Attempt => self.attempt = Some(NewValue(set.call.attempt)),
+                CampaignField::CallType => {
+                    self.call_type = Some(NewValue(set.call.call_type.clone()));
+                }
             }
         }
     }
@@ -311,9 +315,9 @@ impl AnnotatedCall {
 
     fn set_campaign(
         &self,
-        campaign: Option<Option<Campaign>>,
-        attempt: Option<Option<u32>>,
-        call_type: Option<Option<Word>>,
+        campaign: Option<NewValue<Campaign>>,
+        attempt: Option<NewValue<u32>>,
+        call_type: Option<NewValue<Word>>,
     ) -> Vec<Decided<CallEvent>> {
         let campaign = campaign.filter(|value| self.campaign.as_ref() != Some(value));
         let attempt = attempt.filter(|value| self.attempt.as_ref() != Some(value));
@@ -330,9 +334,9 @@ impl AnnotatedCall {
             return Vec::new();
         }
         let call = CallFacts {
-            campaign: campaign.flatten(),
-            attempt: attempt.flatten(),
-            call_type: call_type.flatten(),
+            campaign: campaign.and_then(|new| new.0),
+            attempt: attempt.and_then(|new| new.0),
+            call_type: call_type.and_then(|new| new.0),
             ..self.call()
         };
         vec![Decided::first(CallEvent::CampaignSet(CallCampaignSet { call, set }))]
@@ -349,5 +353,7 @@ fn text_section(text: Option<&Personal<String>>) -> Sections {
     Sections { annotation, ..Sections::default() }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ pub use dispositions::{Disposition, Dispositions};
 pub use lists::AnnotationLists;
 
 use super::words::{ClearFields, ClearValue};
-use crate::lead_score::LeadRules;
+use crate::lead_score::rules::LeadRules;
 use crate::phone::is_invisible;
 
 /// Longest text of a clear field, in characters.

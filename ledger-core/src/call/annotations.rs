@@ -335,6 +335,7 @@ impl Call {
     }
 
     /// Returns the escalations in the order of the log.
+    #[must_use]
     pub fn escalations(&self) -> impl ExactSizeIterator<Item = &Escalation> {
         self.annotations.escalations.iter()
     }

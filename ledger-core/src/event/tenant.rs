@@ -9,7 +9,7 @@ use crate::booking::settings::hours::Hours;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
-use crate::lead_score::LeadRules;
+use crate::lead_score::rules::LeadRules;
 use crate::money::Nanos;
 
 events! {

@@ -60,7 +60,8 @@ pub(super) fn campaign(facts: &mut CallFacts, places: &[Option<&Json<'_>>]) {
         facts.campaign = Campaign::parse(&text);
         mark(facts.campaign.is_none(), &mut facts.implausible, "campaign");
     }
-    if let Some(text) = stated(&["attempt", "attemptNumber", "attempt_number"]).filter(is_real) {
+    let is_number = |text: &String| text.contains(|c: char| c.is_ascii_digit()) || is_real(text);
+    if let Some(text) = stated(&["attempt", "attemptNumber", "attempt_number"]).filter(is_number) {
         let attempt = text.parse().ok();
         facts.attempt = attempt.filter(|attempt| (1..=MAX_ATTEMPT).contains(attempt));
         mark(facts.attempt.is_none(), &mut facts.implausible, "attempt");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::tenant_tx::TenantTx;
 
 /// Returns, for each stream, the positions of at most `limit` messages with large sections, latest
-/// by the provider's clock first.
+/// by the provider's clock first. Texts that people added are no messages.
 ///
 /// # Errors
 /// The database did not answer.
@@ -25,6 +25,8 @@ pub async fn latest(
                select position, occurred_at
                  from ledger.events
                 where tenant_id = $1 and stream_id = s.stream_id and bulk is not null
+                  and event_type not in ('call.note_added', 'call.note_edited', 'call.escalated',
+                                         'call.context_set')
                 order by occurred_at desc, position desc
                 limit $3) as e
          order by s.stream_id, e.occurred_at desc, e.position desc

@@ -22,6 +22,17 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("get", "/v1/calls", "read"),
     ("get", "/v1/calls/{call_id}", "read"),
     ("get", "/v1/calls/{call_id}/events", "read"),
+    ("patch", "/v1/calls/{call_id}/campaign", "write"),
+    ("put", "/v1/calls/{call_id}/context", "write"),
+    ("post", "/v1/calls/{call_id}/disposition", "write"),
+    ("post", "/v1/calls/{call_id}/escalate", "write"),
+    ("post", "/v1/calls/{call_id}/notes", "write"),
+    ("patch", "/v1/calls/{call_id}/notes/{note_id}", "write"),
+    ("delete", "/v1/calls/{call_id}/notes/{note_id}", "write"),
+    ("post", "/v1/calls/{call_id}/score", "write"),
+    ("post", "/v1/calls/{call_id}/tags", "write"),
+    ("delete", "/v1/calls/{call_id}/tags/{tag}", "write"),
+    ("post", "/v1/calls/{call_id}/test", "write"),
     ("get", "/v1/parked", "admin"),
     ("post", "/v1/parked/{parked_id}/drop", "admin"),
     ("post", "/v1/parked/{parked_id}/retry", "admin"),
@@ -80,16 +91,18 @@ impl Route {
             "{parked_id}",
             "{key_id}",
             "{source_id}",
+            "{note_id}",
+            "{tag}",
             "{id}",
         ];
         let path = self.template.replace("{name}", "calls");
         ids.iter().fold(path, |path, id| path.replace(id, call_id))
     }
 
-    /// Returns whether the path takes the id of an object that every tenant has. Quarantine has no
-    /// tenant, and keys and parked events have separate tests.
+    /// Returns whether the path takes the id of an object that every tenant has, and needs no body.
+    /// Quarantine has no tenant; keys, parked events and changes of calls have separate tests.
     pub(super) fn names_an_object(&self) -> bool {
-        self.template.contains("{call_id}")
+        self.method == Method::GET && self.template.contains("{call_id}")
     }
 
     /// Returns the scopes that do not allow this route.

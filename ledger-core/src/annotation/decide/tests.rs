@@ -267,8 +267,9 @@ fn the_same_clear_context_is_recorded_once() {
 
 #[test]
 fn campaign_attempt_and_type_are_set_one_by_one() {
-    let set = |campaign: Option<Option<&str>>, attempt| {
-        let campaign = campaign.map(|text| text.and_then(Campaign::parse));
+    let set = |campaign: Option<Option<&str>>, attempt: Option<Option<u32>>| {
+        let campaign = campaign.map(|text| NewValue(text.and_then(Campaign::parse)));
+        let attempt = attempt.map(NewValue);
         to(Action::SetCampaign { campaign, attempt, call_type: None })
     };
     let event = |campaign: Option<&str>, attempt, set: &[CampaignField]| {

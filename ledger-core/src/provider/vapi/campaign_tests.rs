@@ -23,6 +23,10 @@ fn a_campaign_is_read_from_metadata_and_variables() {
     ] {
         assert_eq!(facts_of(call), expected, "{call}");
     }
+    let own = r#""campaignId":"5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10""#;
+    assert_eq!(facts_of(own).0.as_deref(), Some("5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10"));
+    let both = format!(r#"{own},"metadata":{{"campaign":"spring"}}"#);
+    assert_eq!(facts_of(&both).0.as_deref(), Some("spring"));
     let artifact = r#"{"message":{"type":"hang","call":{"id":"c-1"},"artifact":{"variableValues":{"campaignId":7}}}}"#;
     assert_eq!(call_facts(artifact).campaign, Campaign::parse("7"));
 }
@@ -35,7 +39,7 @@ fn a_value_that_may_be_about_a_person_is_marked_and_no_fact() {
         let found = facts_of(&format!(r#""metadata":{{"campaign":"{campaign}"}}"#));
         assert_eq!(found, (None, None, None, vec!["campaign".to_owned()]), "{campaign}");
     }
-    for attempt in ["-1", "1.5", "1e99", "\"often\"", "1001", "99999999999999999999"] {
+    for attempt in ["0", "-1", "1.5", "1e99", "\"often\"", "1001", "99999999999999999999"] {
         let found = facts_of(&format!(r#""metadata":{{"attempt":{attempt}}}"#));
         assert_eq!(found, (None, None, None, vec!["attempt".to_owned()]), "{attempt}");
     }

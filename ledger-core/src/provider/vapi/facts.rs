@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::message::{Message, direction_word, id, id_of, object, text};
+use crate::annotation::words::Campaign;
 use crate::envelope::{Correlation, StreamKind};
 use crate::event::{CallFacts, CarrierCall, PartyFacts, Presence, Status};
 use crate::identity::{self, Handle, normal_name, read_number};
@@ -44,6 +45,10 @@ pub(super) fn call_facts(
         ..CallFacts::default()
     };
     field::campaign(&mut facts, &customer_objects(message));
+    if facts.campaign.is_none() {
+        // A campaign of the platform itself.
+        facts.campaign = message.call_field("campaignId", id).and_then(Campaign::parse);
+    }
     facts
 }
 

@@ -218,7 +218,6 @@ pub fn section_positions(call: &Call) -> Vec<i64> {
         .chain(done)
         .chain(turns)
         .chain(call.recordings())
-        .chain(call.annotation_texts())
         .map(|Position(position)| position)
         .collect();
     positions.sort_unstable();

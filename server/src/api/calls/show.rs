@@ -9,6 +9,7 @@ use chrono::DateTime;
 use ledger_core::call::Call;
 use ledger_core::ids::Position;
 use ledger_core::personal::Conversation;
+use ledger_store::TenantTx;
 use ledger_store::compute::compute;
 use ledger_store::read;
 use projections::appointments;
@@ -23,6 +24,8 @@ use super::view::{
     AnalysisView, CallDetail, CallView, CarrierView, Customer, MessageView, RecordingView,
     ToolCallView,
 };
+use crate::api::annotations;
+use crate::api::annotations::view::{LeadScoreView, Sources};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::http::consistency::begin_consistent_read;
@@ -88,13 +91,19 @@ pub async fn handler(
     };
 
     let is_personal = caller.has(Scope::Personal);
+    let actors = read_actors(&mut tx, &annotations::view::actor_positions(&call)).await?;
     drop(tx);
     let vault = app.store.vault();
     let tenant_id = caller.tenant_id();
+    let settings = app.store.call_settings(tenant_id).await?;
     let reservation = app.read_budget.reservation(tenant_id).await?;
     let mut events = Vec::new();
     if is_personal {
-        events = read_within_budget(&app, tenant_id, &section_positions(&call)).await?;
+        let mut positions = section_positions(&call);
+        positions.extend(call.annotation_texts().iter().map(|position| position.0));
+        positions.sort_unstable();
+        positions.dedup();
+        events = read_within_budget(&app, tenant_id, &positions).await?;
         events.iter_mut().for_each(remove_raw_body);
     }
     let sealed = [(&call, party.as_deref())];
@@ -114,7 +123,9 @@ pub async fn handler(
         let carrier = CarrierView::of(tenant_id, &call, carrier.as_ref());
         let view =
             CallView::of(call_id, &call, customer, carrier).with_appointment(booked.as_ref());
-        let detail = CallDetail { part_of, ..detail(view, &call, section) };
+        let lead_score = LeadScoreView::of(&call, booked.is_some(), &settings);
+        let sources = Sources { opened: section, actors: Some(&actors) };
+        let detail = CallDetail { part_of, lead_score, ..detail(view, &call, sources) };
         serde_json::to_vec(&detail)
     };
     opened_page(reservation, compute(opened.bytes, write).await, reached)
@@ -136,9 +147,26 @@ impl FromStr for AsOf {
     }
 }
 
-/// Adds conversation and tool data to the view of a call, from the `opened` events; `None` without scope
-/// `personal`.
-fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent>>) -> CallDetail {
+/// Returns the actors of events by position; of deliveries, which have none, nothing.
+async fn read_actors(
+    tx: &mut TenantTx,
+    positions: &[i64],
+) -> Result<BTreeMap<i64, String>, ApiError> {
+    if positions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let tenant_id = tx.tenant_id();
+    let metadata = read::metadata(tx.conn(), tenant_id, positions).await?;
+    let actor = |(position, meta): (i64, String)| {
+        let meta: read::EventMeta = serde_json::from_str(&meta).ok()?;
+        Some((position, meta.actor?))
+    };
+    Ok(metadata.into_iter().filter_map(actor).collect())
+}
+
+/// Adds conversation, tool data and annotations to the view of a call, from the opened events.
+fn detail(view: CallView, call: &Call, sources: Sources<'_>) -> CallDetail {
+    let opened = sources.opened;
     let places = call.conversation();
     let part = |name: &str| {
         let position = places.get(name)?;
@@ -178,7 +206,11 @@ fn detail(view: CallView, call: &Call, opened: Option<&BTreeMap<i64, OpenedEvent
                 .map(recording)
                 .collect()
         }),
-        notes: Vec::new(),
+        notes: annotations::view::notes(call, sources),
+        categorised_tags: annotations::view::tags(call),
+        escalations: annotations::view::escalations(call, sources),
+        context: annotations::view::context(call, sources),
+        lead_score: None,
         tool_calls: call.tool_calls().iter().map(|tool| tool_view(tool, opened)).collect(),
     }
 }

@@ -13,6 +13,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::personal::Parties;
+use crate::api::annotations::view::{
+    ContextView, EscalationView, LeadScoreView, NoteView, TagView,
+};
 use crate::api::words::{
     AppointmentStatusName, CallDirection, CallOutcome, CallStatus, RecordingKind, Speaker,
 };
@@ -328,8 +331,16 @@ pub struct CallDetail {
     pub recordings: Option<Vec<RecordingView>>,
     /// Analysis by the platform's model: claims, not evidence. Null if it reported none.
     pub analysis: Option<AnalysisView>,
-    /// Notes on the call; always empty today.
-    pub notes: Vec<Value>,
+    /// Notes on the call, in the order in which they were added.
+    pub notes: Vec<NoteView>,
+    /// The tags of `tags` with their categories.
+    pub categorised_tags: Vec<TagView>,
+    /// Escalations of the call, in the order of the log.
+    pub escalations: Vec<EscalationView>,
+    /// Context of the call; null if none was set.
+    pub context: Option<ContextView>,
+    /// Derived score; null for a test call.
+    pub lead_score: Option<LeadScoreView>,
     /// Tool calls in the order they were made.
     pub tool_calls: Vec<ToolCallView>,
 }
