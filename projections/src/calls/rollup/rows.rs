@@ -312,9 +312,12 @@ fn revenue_of<'t>(
     columns: impl Iterator<Item = (String, (&'t String, i64))>,
 ) -> Result<Revenue, StoreError> {
     let priced = |(currency, (cents, appointments)): (String, (&'t String, i64))| {
-        Ok((currency, Priced { appointments, cents: parse_sum("revenue_cents", cents)? }))
+        let cents = parse_sum("revenue_cents", cents)?;
+        Ok::<_, StoreError>((currency, Priced { appointments, cents }))
     };
-    Ok(Revenue::from_columns(columns.map(priced).collect::<Result<Vec<_>, _>>()?.into_iter()))
+    Ok(Revenue::from_columns(
+        columns.map(priced).collect::<Result<Vec<_>, StoreError>>()?.into_iter(),
+    ))
 }
 
 /// Parses a sum, which is read as text because its value may exceed 64 bits.
