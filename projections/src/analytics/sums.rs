@@ -304,7 +304,9 @@ mod tests {
     fn a_margin_needs_prices_and_costs_of_one_currency() {
         let margin = |of: &[Sums]| {
             let mut sums = Sums::default();
-            of.iter().for_each(|one| sums += one);
+            for one in of {
+                sums += one;
+            }
             (sums.revenue_cents(), sums.margin_nanos())
         };
         let usd = || cost("USD", 1, 30_000_000);

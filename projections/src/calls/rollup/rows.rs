@@ -300,16 +300,24 @@ async fn load(
         };
         let counts = row.duration_buckets.into_iter().zip(row.duration_counts);
         let durations = Histogram::from_counts(counts);
-        let mut revenue = Vec::with_capacity(row.revenue_currencies.len());
         let sums = row.revenue_cents.iter().zip(row.revenue_counts);
-        for (currency, (cents, appointments)) in row.revenue_currencies.into_iter().zip(sums) {
-            let cents = parse_sum("revenue_cents", cents)?;
-            revenue.push((currency, Priced { appointments, cents }));
-        }
-        let revenue = Revenue::from_columns(revenue.into_iter());
+        let revenue = revenue_of(row.revenue_currencies.into_iter().zip(sums))?;
         known.insert(key, RollupSum { measures, durations, revenue });
     }
     Ok(known)
+}
+
+/// Parses sums of prices: currency, sum and number of appointments of each.
+fn revenue_of<'t>(
+    columns: impl Iterator<Item = (String, (&'t String, i64))>,
+) -> Result<Revenue, StoreError> {
+    let priced = |(currency, (cents, appointments)): (String, (&'t String, i64))| {
+        let cents = parse_sum("revenue_cents", cents)?;
+        Ok::<_, StoreError>((currency, Priced { appointments, cents }))
+    };
+    Ok(Revenue::from_columns(
+        columns.map(priced).collect::<Result<Vec<_>, StoreError>>()?.into_iter(),
+    ))
 }
 
 /// Parses a sum, which is read as text because its value may exceed 64 bits.
