@@ -56,7 +56,7 @@ pub use migrations::{MIGRATOR, migrate};
 pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
-use execute::{Contended, StreamLocks};
+use execute::Chains;
 use keyring::Keyring;
 use notifier::{CommitNotifier, Notifiers};
 use placement::Placement;
@@ -113,10 +113,8 @@ pub struct Store {
     lookups: Shares<TenantId>,
     /// Limits the tool calls in progress of each tenant, which use connections of reads.
     tool_calls: Shares<TenantId>,
-    /// Serializes the commands of this process on each stream.
-    stream_locks: StreamLocks,
-    /// Streams that another process writes to as well.
-    contended: Contended,
+    /// Decides the commands of each tenant one after another.
+    chains: Chains,
 }
 
 impl Store {
@@ -173,6 +171,7 @@ impl Store {
         let settings_cache = Arc::new(SettingsCache::new());
         notifier.spawn(&projector, &settings_cache);
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
+        let chains = Chains::new((&app, &apart), &appender, &notifier);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
@@ -191,8 +190,7 @@ impl Store {
             settings_cache,
             lookups: Shares::default(),
             tool_calls: Shares::default(),
-            stream_locks: StreamLocks::default(),
-            contended: Contended::new(),
+            chains,
         }
     }
 

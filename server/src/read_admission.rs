@@ -16,10 +16,8 @@ use crate::problem::ApiError;
 const MAX_QUEUED: usize = 512;
 /// The longest time a request queues.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Queue length of the commands of each tenant: many callers may want one time.
-const MAX_QUEUED_COMMANDS: usize = 2_048;
-/// The longest time a command queues.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// Commands of one tenant that may wait for their decision: many callers may want one time.
+const MAX_COMMANDS: usize = 2_048;
 /// Requests of one tenant that may wait for a projection.
 const MAX_AWAITING: usize = 500;
 
@@ -31,7 +29,6 @@ pub struct ReadAdmission {
     queue_slots: Shares<TenantId>,
     projection_waits: Shares<TenantId>,
     commands: Shares<TenantId>,
-    queued_commands: Shares<TenantId>,
 }
 
 /// Permit of one request; released when dropped or by [`ReadPermit::release`]. Clones share the same permit.
@@ -60,23 +57,17 @@ impl ReadAdmission {
             queue_slots: Shares::default(),
             projection_waits: Shares::default(),
             commands: Shares::default(),
-            queued_commands: Shares::default(),
         }
     }
 
-    /// Acquires a permit to decide a command on bookings, in order of arrival within the tenant. The request
-    /// must have released its read permit, so that commands do not fill the queue of reads.
+    /// Acquires a permit to decide a command on bookings. A command that waits for its turn has no
+    /// connection. The request must have released its read permit, so that commands do not fill the
+    /// queue of reads.
     ///
     /// # Errors
-    /// 503 `schedule-busy` if the tenant's queue is full or the wait timed out. Nothing was recorded.
-    pub async fn command(&self, tenant_id: TenantId) -> Result<OwnedSemaphorePermit, ApiError> {
-        if let Some(free) = self.commands.try_take(&tenant_id, self.share, 1) {
-            return Ok(free);
-        }
-        let queued = self.queued_commands.try_take(&tenant_id, MAX_QUEUED_COMMANDS, 1);
-        let _queue_slot = queued.ok_or_else(schedule_busy)?;
-        let taken = timeout(COMMAND_TIMEOUT, self.commands.take(&tenant_id, self.share, 1)).await;
-        taken.map_err(|_| schedule_busy())
+    /// 503 `schedule-busy` if too many commands of the tenant wait. Nothing was recorded.
+    pub fn command(&self, tenant_id: TenantId) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.commands.try_take(&tenant_id, MAX_COMMANDS, 1).ok_or_else(schedule_busy)
     }
 
     /// Acquires a permit for a request, in order of arrival within the tenant.

@@ -38,7 +38,7 @@ pub(super) async fn execute(
 /// Decides a command and records it, within the tenant's share of commands.
 ///
 /// # Errors
-/// 503 `schedule-busy` if the command got no place in time. The inner error is that of the command.
+/// 503 `schedule-busy` if too many commands of the tenant wait. The inner error is that of the command.
 pub(super) async fn decide(
     app: &App,
     caller: &Caller,
@@ -52,7 +52,7 @@ pub(super) async fn decide(
         content: None,
         subject,
     };
-    let _permit = app.read_admission.command(caller.tenant_id()).await?;
+    let _permit = app.read_admission.command(caller.tenant_id())?;
     let command = BookingCommand { settings, now: app.store.clock().now(), action };
     Ok(app.store.execute::<Bookings>(&context, &command).await)
 }
