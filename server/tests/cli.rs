@@ -2,6 +2,8 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/bookings.rs"]
+mod bookings;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/database.rs"]
