@@ -2,6 +2,8 @@
 //!
 //! Bookings themselves are commands of `ledger_core::booking::Bookings` for [`Store::execute`].
 
+mod agreement;
+
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -27,6 +29,8 @@ use crate::read::StoredEvent;
 use crate::seal::Opened;
 use crate::tenant_tx::TenantTx;
 use crate::vault::SectionColumn;
+
+pub use agreement::BookingsCheck;
 
 /// The reason for which there are no offers.
 #[derive(Debug, Error)]

@@ -41,6 +41,7 @@ pub(crate) use self::chain::Chains;
 pub(crate) use self::companion::Companion;
 pub use self::context::CommandContext;
 use self::history::History;
+pub(crate) use self::load::events as events_of;
 use self::prepare::{Prepared, Run};
 use self::turn::{Member, Outcome, Step, Turn};
 pub use rows::ChangeError;

@@ -14,7 +14,7 @@ use crate::read::StoredEvent;
 use crate::tenant_tx::TenantTx;
 
 /// Reads all events of the streams in the order of the log, without their sections.
-pub(super) async fn events(
+pub(crate) async fn events(
     tx: &mut TenantTx,
     streams: &[StreamId],
 ) -> Result<Vec<Recorded>, StoreError> {
