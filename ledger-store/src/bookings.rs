@@ -3,6 +3,7 @@
 //! Bookings themselves are commands of `ledger_core::booking::Bookings` for [`Store::execute`].
 
 mod agreement;
+mod async_tools;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::tenant_tx::TenantTx;
 use crate::vault::SectionColumn;
 
 pub use agreement::BookingsCheck;
+pub use async_tools::AsyncTool;
 
 /// The reason for which there are no offers.
 #[derive(Debug, Error)]

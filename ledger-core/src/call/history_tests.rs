@@ -191,7 +191,8 @@ fn event() -> impl Strategy<Value = CallEvent> {
             CallEvent::StatusChanged(CallStatusChanged { call, status, provider_status })
         }),
         3 => (call_facts(), tool()).prop_map(|(call, tool)| {
-            CallEvent::ToolCalled(CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured })
+            let answer = ToolAnswer::NotConfigured;
+            CallEvent::ToolCalled(CallToolCalled { call, tool, answer, is_async: false })
         }),
         1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
             CallEvent::Transferred(CallTransferred { call, destination_kind })

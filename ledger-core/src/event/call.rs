@@ -188,6 +188,10 @@ pub struct CallToolCalled {
     pub tool: ToolFact,
     /// The response of this installation.
     pub answer: ToolAnswer,
+    /// Whether the platform declared the tool as asynchronous: it does not wait for the response and tells
+    /// the caller nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_async: bool,
 }
 
 /// Name and time of one tool call. Arguments and result are sealed.

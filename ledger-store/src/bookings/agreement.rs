@@ -13,8 +13,8 @@ use crate::error::StoreError;
 use crate::execute::events_of;
 use crate::tenant_tx::TenantTx;
 
-/// Number of the last events of a log whose streams are compared.
-const MAX_EVENTS: i64 = 100_000;
+/// Number of the last events of a log that are looked at.
+pub(super) const MAX_EVENTS: i64 = 100_000;
 /// Number of streams that are compared, and of those that are read at once.
 const MAX_STREAMS: i64 = 20_000;
 const READ_AT_ONCE: usize = 500;

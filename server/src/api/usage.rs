@@ -132,7 +132,7 @@ pub async fn handler(
     let (mut tx, reached) =
         begin_analytics_read(&app, &caller, &["calls", "usage"], min_position).await?;
     let as_of = app.store.clock().now_micros();
-    let zone = analytics::zone_of(&mut tx).await?;
+    let zone = analytics::zone_of_sums(&mut tx).await?;
     let today = as_of.with_timezone(&zone).date_naive();
     let month = month.unwrap_or_else(|| first_of_month(today));
     let span = analytics::month(month, zone);

@@ -38,6 +38,7 @@ fn apply(calls: &mut ToolCalls, message: &ToolMessage, nth: i64, position: i64) 
         call: CallFacts::default(),
         tool: ToolFact::default(),
         answer: ToolAnswer::NotConfigured,
+        is_async: false,
     });
     let recorded = Recorded {
         position: Position(position),

@@ -187,6 +187,7 @@ impl<'m> Message<'m> {
             call,
             tool: ToolFact { tool, ..ToolFact::default() },
             answer: ToolAnswer::NotConfigured,
+            is_async: false,
         };
         let sections = Sections { tool_io: vec![io], ..Sections::default() };
         (CallEvent::ToolCalled(called), sections, Reply::FunctionResult(request))

@@ -19,6 +19,7 @@ pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec
     checks.push(parked(instance).await);
     checks.push(quarantine(instance).await);
     checks.push(bookings(instance).await);
+    checks.push(async_tools(instance).await);
 }
 
 /// Checks the root key's file. `epochs` is the number of epoch keys in the database that it wraps,
@@ -174,6 +175,34 @@ async fn bookings(instance: &Instance) -> Check {
             let todo = "keep a backup and report it; cancelling the appointment and booking it again \
                         mends a missing entry";
             Check::failed(name, place, found, todo)
+        }
+    }
+}
+
+async fn async_tools(instance: &Instance) -> Check {
+    let (name, place) = ("async_tools", "ledger.events");
+    let listed = async {
+        let mut found = Vec::new();
+        for tenant in instance.store.tenants().await? {
+            let tools = instance.store.async_tools(tenant.tenant_id).await?;
+            found.extend(tools.into_iter().map(|tool| {
+                let source =
+                    tool.source_id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+                format!("{}: {} of source {source}, {} calls", tenant.slug, tool.tool, tool.calls)
+            }));
+        }
+        Ok(found)
+    };
+    match listed.await {
+        Err(error) => unreadable(name, place, &error),
+        Ok(found) if found.is_empty() => {
+            Check::ok(name, place, "no tool of the ledger is asynchronous")
+        }
+        Ok(found) => {
+            let shown = found.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+            let todo = "switch async off for these tools at the platform: it ignores what they answer, \
+                        and the caller is told nothing; docs/voice-tools.md";
+            Check::warning(name, place, format!("{} asynchronous; {shown}", found.len()), todo)
         }
     }
 }
