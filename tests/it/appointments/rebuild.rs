@@ -11,18 +11,18 @@ use super::*;
 const NAME: &str = "appointments";
 
 /// Fills a new version and checks that it has the rows of the active one.
-async fn assert_rebuilds_to_the_same(store: &Store) -> i64 {
-    let projector = versions::named(NAME).expect("a read model");
+pub(super) async fn assert_rebuilds_to_the_same(store: &Store, name: &str) -> i64 {
+    let projector = versions::named(name).expect("a read model");
     let all = projections::progress(store.projector()).await.expect("an answer");
     let active =
-        all.iter().find(|one| one.name() == NAME && one.version.state == versions::State::Active);
+        all.iter().find(|one| one.name() == name && one.version.state == versions::State::Active);
     let active = active.expect("one is active").version.version;
     let version =
         versions::begin(store.owner(), &*projector, None, false).await.expect("a version");
     let begun = Instant::now();
     loop {
         let all = projections::progress(store.projector()).await.expect("an answer");
-        let one = all.iter().find(|one| one.name() == NAME && one.version.version == version);
+        let one = all.iter().find(|one| one.name() == name && one.version.version == version);
         if one.is_some_and(|one| one.lag_events == 0 && one.version.indexed_at.is_some()) {
             break;
         }
@@ -30,11 +30,11 @@ async fn assert_rebuilds_to_the_same(store: &Store) -> i64 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let diff =
-        versions::diff(store.projector(), NAME, active, version, 20).await.expect("compared");
+        versions::diff(store.projector(), name, active, version, 20).await.expect("compared");
     assert_eq!((diff.rows, diff.not_compared), (0, 0), "{diff:#?}");
-    let sum = versions::checksum(store.projector(), NAME, version, None).await;
+    let sum = versions::checksum(store.projector(), name, version, None).await;
     let rows = sum.expect("an answer").expect("a checksum").rows;
-    versions::cancel(store.owner(), NAME).await.expect("given up");
+    versions::cancel(store.owner(), name).await.expect("given up");
     rows
 }
 
@@ -78,18 +78,18 @@ fn a_rebuild_equals_the_live_rows_and_so_does_one_after_events_were_dropped() {
         let clinic = Clinic::new(&ledger).await;
         history(&clinic).await;
         clinic.tenant.settle().await;
-        assert_eq!(assert_rebuilds_to_the_same(&ledger.store).await, 8);
+        assert_eq!(assert_rebuilds_to_the_same(&ledger.store, NAME).await, 8);
 
         drop_one(&clinic, &own, "appointment.cancelled").await;
         clinic.tenant.settle().await;
-        assert_eq!(assert_rebuilds_to_the_same(&ledger.store).await, 8);
+        assert_eq!(assert_rebuilds_to_the_same(&ledger.store, NAME).await, 8);
         let page = clinic.get("/v1/appointments?status=cancelled").await;
         assert_eq!(page["data"].as_array().map(Vec::len), Some(1), "of two, one is left: {page}");
 
         drop_one(&clinic, &own, "appointment.booked").await;
         clinic.tenant.settle().await;
         assert_eq!(
-            assert_rebuilds_to_the_same(&ledger.store).await,
+            assert_rebuilds_to_the_same(&ledger.store, NAME).await,
             7,
             "no row without its booking"
         );

@@ -1,6 +1,10 @@
 //! A tenant that changes its time zone: appointments keep their instants, and new ones are decided by the hours
 //! of the new zone.
 
+use ledger_tests::OwnDatabase;
+use ledger_tests::fixtures::Message;
+
+use super::rebuild::assert_rebuilds_to_the_same;
 use super::*;
 
 async fn patch(clinic: &Clinic, zone: &str) -> Value {
@@ -102,5 +106,40 @@ fn months_of_usage_stay_in_the_first_zone() {
             assert_eq!(after[field], before[field], "{field}");
         }
         assert_eq!(clinic.get("/v1/analytics/summary").await["timezone"], "Pacific/Kiritimati");
+    });
+}
+
+#[test]
+fn sums_that_were_stored_before_a_change_of_the_zone_equal_a_rebuild_after_it() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let ledger = own.server().await;
+        let clinic = Clinic::new(&ledger).await;
+        let report = |nth: u32, cost: &str| {
+            // Around midnight at the end of a month, where the days and months of zones differ.
+            let day = if nth.is_multiple_of(2) { "2026-10-31T23" } else { "2026-11-01T01" };
+            let field = |time: &str| json!(format!("{day}:{time}:00Z")).to_string();
+            let message = Message::report(&format!("zone-{nth}")).field("cost", cost);
+            message.field("startedAt", field("10")).field("endedAt", field("12")).body()
+        };
+        for nth in 0..6 {
+            clinic.tenant.post_ok(report(nth, "0.25")).await;
+        }
+        clinic.tenant.settle().await;
+        patch(&clinic, "Asia/Tokyo").await;
+        // Some calls are revised, which takes their old sums back, and others are new.
+        for nth in 4..9 {
+            clinic.tenant.post_ok(report(nth, "0.75")).await;
+        }
+        clinic.tenant.settle().await;
+        for name in ["calls", "usage"] {
+            assert!(assert_rebuilds_to_the_same(&ledger.store, name).await > 0, "{name}");
+        }
+        let sums = "/v1/analytics/summary?from=2026-10-31T00:00:00Z&to=2026-11-02T00:00:00Z";
+        for zone in ["", "&timezone=UTC", "&timezone=America/Los_Angeles"] {
+            let answer = clinic.get(&format!("{sums}{zone}")).await;
+            assert_eq!(answer["calls"], 9, "{answer}");
+        }
+        ledger.stop().await;
     });
 }
