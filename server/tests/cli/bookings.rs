@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::Days;
+use ledger_core::clock::Clock;
 use nix::sys::signal::Signal;
 use reqwest::Client;
 use serde_json::{Value, json};
+use server::system::SystemClock;
 use tokio::task::JoinSet;
 
 use crate::test_dir::{DirectAccess, TestDir};
@@ -65,9 +68,11 @@ struct Told {
 
 /// Books, and then moves or cancels some of the appointments.
 async fn call(api: &Api, nth: usize) -> Told {
-    // Every five minutes for half an hour: six bookings want each instant, and two may have it.
-    let starts_at =
-        format!("2031-03-0{}T{:02}:{:02}:00Z", 3 + nth % 2, 8 + nth / 24, 5 * (nth / 2 % 12));
+    // Starts every five minutes: six of these bookings overlap at an instant, and two may have it.
+    let day =
+        SystemClock.now().date_naive() + Days::new(30 + u64::try_from(nth % 2).expect("0 or 1"));
+    let at = |hour| format!("{day}T{:02}:{:02}:00Z", hour + nth / 24, 5 * (nth / 2 % 12));
+    let starts_at = at(8);
     let contact = json!({ "name": "Anna Example", "email": format!("caller-{nth}@example.com") });
     let body = json!({ "contact": contact, "starts_at": starts_at, "duration_minutes": 30 });
     let booked = api.command(nth, "/v1/appointments", &format!("book-{nth}"), &body).await;
@@ -76,7 +81,7 @@ async fn call(api: &Api, nth: usize) -> Told {
         let id = booked.1["appointment_id"].as_str().expect("an id");
         let (verb, change) = match nth % 5 {
             0 => ("cancel", json!({})),
-            1 | 2 => ("reschedule", json!({ "starts_at": starts_at.replace("T08", "T20") })),
+            1 | 2 => ("reschedule", json!({ "starts_at": at(18) })),
             _ => return Told { nth, body, booked, changed },
         };
         let path = format!("/v1/appointments/{id}/{verb}");
