@@ -191,10 +191,14 @@ impl Store {
     }
 }
 
+/// The answer to a command.
+type Answer<A> =
+    Result<Executed<<A as Aggregate>::Event>, ExecuteError<<A as Aggregate>::Rejection>>;
+
 /// A decision whose outcome is not known yet.
 enum Waits<A: Aggregate> {
     /// The answer if everything that it depends on is recorded.
-    Nothing(Result<Executed<A::Event>, ExecuteError<A::Rejection>>),
+    Nothing(Answer<A>),
     /// The events of an accepted command; the reason for a rejected one, of which only the event of
     /// the companion is appended.
     Append(Result<Vec<Event>, A::Rejection>),
@@ -213,11 +217,7 @@ impl<A: Aggregate> Waiting<A> {
     }
 
     /// The answer to the command; `None` if it is decided again.
-    fn outcome(
-        &mut self,
-        run: &Run<'_, A>,
-        outcome: Outcome,
-    ) -> Option<Result<Executed<A::Event>, ExecuteError<A::Rejection>>> {
+    fn outcome(&mut self, run: &Run<'_, A>, outcome: Outcome) -> Option<Answer<A>> {
         let decided = self.decided.take();
         match (outcome, decided) {
             (Outcome::Appended(appended), Some(Waits::Append(result))) => {
@@ -241,7 +241,7 @@ fn recorded<A: Aggregate>(
     run: &Run<'_, A>,
     result: Result<Vec<Event>, A::Rejection>,
     appended: Appended,
-) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
+) -> Answer<A> {
     if let Some(companion) = run.companion {
         companion.recorded(appended);
     }

@@ -96,7 +96,7 @@ impl<'a> Group<'a> {
             let commands: Vec<CommandId> = all.iter().map(|member| member.command_id).collect();
             let history = History::load(tx, &streams, &commands).await?;
             let history = Arc::new(Mutex::new(history));
-            while let Some(mut member) = members.next() {
+            for mut member in members.by_ref() {
                 let step = turn(tx, &history, &mut member).await;
                 let (step, error) =
                     step.map_or_else(|error| (None, Some(error)), |step| (step, None));
@@ -166,7 +166,7 @@ impl<'a> Group<'a> {
             Ok((tx, true)) => self.append_and_commit(tx, decided).await,
             Ok((_, false)) => self.conflicted(decided.into_iter().map(|(member, _)| member)),
             Err(error) => {
-                self.unlocked(decided.into_iter().map(|(member, _)| member).collect(), error)
+                self.unlocked(decided.into_iter().map(|(member, _)| member).collect(), error);
             }
         }
     }
