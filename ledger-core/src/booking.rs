@@ -9,6 +9,7 @@
 //! rules come from [`settings`]; the times of a booking are copied into its events, so a later
 //! change of the settings moves no booking.
 
+pub mod agreement;
 pub mod appointment;
 pub mod availability;
 pub mod command;

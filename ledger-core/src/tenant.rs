@@ -10,6 +10,8 @@ pub mod sources;
 #[cfg(test)]
 mod tests;
 
+use chrono_tz::Tz;
+
 use crate::aggregate::{Aggregate, Decided, Stream};
 use crate::envelope::StreamKind;
 use crate::event::{StateChanged, TenantCreated, TenantEvent, TenantUpdated};
@@ -84,6 +86,7 @@ pub struct TenantProfile {
 pub struct TenantPatch {
     name: Option<String>,
     country: Option<String>,
+    timezone: Option<Tz>,
 }
 
 /// A value of a profile that a tenant cannot have. The text names no given value, because a name may
@@ -91,7 +94,7 @@ pub struct TenantPatch {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct InvalidProfile {
-    /// The field: `name` or `country`.
+    /// The field: `name`, `country` or `timezone`.
     pub field: &'static str,
     /// Description of the fault.
     pub detail: String,
@@ -102,8 +105,13 @@ impl TenantPatch {
     ///
     /// # Errors
     /// [`InvalidProfile`] for a name that is blank, longer than [`MAX_NAME`] or has control
-    /// characters, and for a country that is no code of ISO 3166-1.
-    pub fn new(name: Option<String>, country: Option<String>) -> Result<Self, InvalidProfile> {
+    /// characters, for a country that is no code of ISO 3166-1, and for a time zone that is not in the
+    /// IANA database.
+    pub fn new(
+        name: Option<String>,
+        country: Option<String>,
+        timezone: Option<&str>,
+    ) -> Result<Self, InvalidProfile> {
         let invalid = |field, detail: &str| InvalidProfile { field, detail: detail.to_owned() };
         if let Some(name) = &name {
             if name.trim().is_empty() {
@@ -117,7 +125,15 @@ impl TenantPatch {
                 return Err(invalid("name", "it holds a control character"));
             }
         }
-        Ok(Self { name, country: country.map(|country| parse_country(&country)).transpose()? })
+        let zone = |name: &str| {
+            let zone = name.parse::<Tz>();
+            zone.map_err(|_| invalid("timezone", "use an IANA time zone (such as Europe/London)"))
+        };
+        Ok(Self {
+            name,
+            country: country.map(|country| parse_country(&country)).transpose()?,
+            timezone: timezone.map(zone).transpose()?,
+        })
     }
 
     /// Returns true if the patch names no value.
@@ -136,6 +152,9 @@ impl TenantPatch {
         if let Some(country) = &self.country {
             profile.country.clone_from(country);
         }
+        if let Some(zone) = self.timezone {
+            zone.name().clone_into(&mut profile.timezone);
+        }
         profile
     }
 
@@ -149,6 +168,10 @@ impl TenantPatch {
         {
             fact.changed.push("country".to_owned());
             fact.country = Some(country.clone());
+        }
+        if let Some(zone) = self.timezone.filter(|zone| zone.name() != profile.timezone) {
+            fact.changed.push("timezone".to_owned());
+            fact.timezone = Some(zone.name().to_owned());
         }
         fact
     }
@@ -251,6 +274,9 @@ impl Aggregate for Tenant {
             TenantEvent::Updated(updated) => {
                 if let Some(country) = &updated.country {
                     profile.country.clone_from(country);
+                }
+                if let Some(timezone) = &updated.timezone {
+                    profile.timezone.clone_from(timezone);
                 }
             }
             TenantEvent::StateChanged(changed) => {

@@ -102,6 +102,18 @@ impl Appender {
     /// # Errors
     /// [`AppendError`]; only `Unavailable` leaves open whether the request was appended.
     pub async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
+        self.enqueue(request)?.await
+    }
+
+    /// Queues a request and returns its answer. Requests of a tenant are appended in the order in
+    /// which they are queued, most of them in one batch, where each sees the ones before it.
+    ///
+    /// # Errors
+    /// As for [`Appender::append`]; nothing was queued.
+    pub(crate) fn enqueue(
+        &self,
+        request: AppendRequest,
+    ) -> Result<impl Future<Output = Result<Appended, AppendError>> + use<>, AppendError> {
         if request.is_empty() {
             return Err(AppendError::Rejected(AppendRejection::NoEvents));
         }
@@ -124,7 +136,7 @@ impl Appender {
         worker
             .try_send(PendingAppend { request, reply, since: Instant::now(), _permits: budget })
             .map_err(|_| AppendError::Overloaded)?;
-        answer.await.map_err(|_| AppendError::Unavailable(None))?
+        Ok(async { answer.await.map_err(|_| AppendError::Unavailable(None))? })
     }
 
     /// Reserves a queue slot, the tenant's share of kilobytes and kilobytes of the total.
@@ -336,13 +348,13 @@ fn refuse(batch: Vec<PendingAppend>, error: sqlx::Error) {
 
 /// SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the batch holds a faulty
 /// request.
-fn is_data_error(error: &sqlx::Error) -> bool {
+pub(crate) fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 /// SQLSTATE 55P03: another session has locked a tenant's row.
-fn is_lock_timeout(error: &sqlx::Error) -> bool {
+pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "55P03")
 }
@@ -356,7 +368,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 /// The error of a batch that timed out. Its connection is dropped, which cancels the statement; the
 /// outcome is unknown.
-fn timed_out() -> sqlx::Error {
+pub(crate) fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(ErrorKind::TimedOut.into())
 }
 

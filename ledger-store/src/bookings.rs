@@ -2,6 +2,9 @@
 //!
 //! Bookings themselves are commands of `ledger_core::booking::Bookings` for [`Store::execute`].
 
+mod agreement;
+mod async_tools;
+
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -10,6 +13,7 @@ use ledger_core::booking::availability::{self, Offer, Query};
 use ledger_core::booking::settings::change::{
     BookingSettingsChange, Never, SetBookingSetting, Values,
 };
+use ledger_core::booking::settings::resources::Resources;
 use ledger_core::booking::{BookingEvent, BookingSettings, BookingState, Bookings, Refusal};
 use ledger_core::event::{Event, TenantEvent};
 use ledger_core::identity::PersonIdentifiers;
@@ -25,8 +29,16 @@ use crate::error::StoreError;
 use crate::execute::{CommandContext, ExecuteError, load_streams};
 use crate::read::StoredEvent;
 use crate::seal::Opened;
+use crate::settings_cache::CachedBookings;
 use crate::tenant_tx::TenantTx;
 use crate::vault::SectionColumn;
+
+/// Look-ups of free times of one tenant in progress at the same time, so that the others keep their
+/// connections.
+const MAX_AT_ONCE: usize = 3;
+
+pub use agreement::BookingsCheck;
+pub use async_tools::AsyncTool;
 
 /// The reason for which there are no offers.
 #[derive(Debug, Error)]
@@ -56,6 +68,26 @@ impl Store {
         &self,
         tenant_id: TenantId,
     ) -> Result<Option<Arc<BookingSettings>>, StoreError> {
+        Ok(self.cached_bookings(tenant_id).await?.map(|known| known.settings))
+    }
+
+    /// Returns the settings that a decision depends on with the names of resources, if they have any;
+    /// `None` if there is no such tenant.
+    pub(crate) async fn booking_settings_with_names(
+        &self,
+        tenant_id: TenantId,
+    ) -> Result<Option<Arc<BookingSettings>>, StoreError> {
+        let known = self.cached_bookings(tenant_id).await?;
+        let Some(CachedBookings { settings, names }) = known else { return Ok(None) };
+        let Some(names) = names else { return Ok(Some(settings)) };
+        let resources = self.named(tenant_id, settings.resources.clone(), &names).await?;
+        Ok(Some(Arc::new(BookingSettings { resources, ..(*settings).clone() })))
+    }
+
+    async fn cached_bookings(
+        &self,
+        tenant_id: TenantId,
+    ) -> Result<Option<CachedBookings>, StoreError> {
         if let Some(known) = self.settings_cache.bookings(tenant_id) {
             return Ok(Some(known));
         }
@@ -70,13 +102,13 @@ impl Store {
         let Some(zone) = zone else { return Ok(None) };
         let corrupt = |_| StoreError::Corrupt { table: "ledger.tenants", column: "timezone" };
         let zone: Tz = zone.parse().map_err(corrupt)?;
-        let Values { version, hours, resources, services, rules, reminders } =
-            stored(&mut tx).await?.values;
+        let StoredSettings { values, names } = stored(&mut tx).await?;
+        let Values { version, hours, resources, services, rules, reminders } = values;
         let settings =
             BookingSettings { zone, version, hours, resources, services, rules, reminders };
-        let settings = Arc::new(settings);
-        self.settings_cache.insert_bookings(cache_version, tenant_id, &settings);
-        Ok(Some(settings))
+        let bookings = CachedBookings { settings: Arc::new(settings), names: names.map(Arc::new) };
+        self.settings_cache.insert_bookings(cache_version, tenant_id, &bookings);
+        Ok(Some(bookings))
     }
 
     /// Returns the current settings with the names of resources, as they are in the log.
@@ -90,8 +122,20 @@ impl Store {
         let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let StoredSettings { mut values, names } = stored(&mut tx).await?;
         drop(tx);
-        let Some((event_id, sections)) = names else { return Ok(values) };
-        let column = (SectionColumn::Sections(event_id), sections.as_slice());
+        if let Some(names) = names {
+            values.resources = self.named(tenant_id, values.resources, &names).await?;
+        }
+        Ok(values)
+    }
+
+    /// Returns the resources with their names from the sealed sections of an event.
+    async fn named(
+        &self,
+        tenant_id: TenantId,
+        mut resources: Resources,
+        (event_id, sections): &(EventId, Vec<u8>),
+    ) -> Result<Resources, StoreError> {
+        let column = (SectionColumn::Sections(*event_id), sections.as_slice());
         let opened = self.vault.open(tenant_id, &[column]).await?;
         for section in opened.into_iter().flatten() {
             if let (SectionName::Names, Opened::Clear(plain)) = (section.name, section.plain) {
@@ -99,10 +143,10 @@ impl Store {
                     |_| StoreError::Corrupt { table: "ledger.events", column: "sections" };
                 let names: ResourceNames =
                     serde_json::from_slice(&plain.reveal()).map_err(corrupt)?;
-                values.resources = values.resources.with_names(&names);
+                resources = resources.with_names(&names);
             }
         }
-        Ok(values)
+        Ok(resources)
     }
 
     /// Sets a setting of bookings. Returns the position of its event; `None` if it has this value.
@@ -150,6 +194,7 @@ impl Store {
     ) -> Result<Vec<Offer>, AvailabilityError> {
         let streams = availability::streams(tenant_id, settings, query);
         let streams = streams.map_err(AvailabilityError::Refused)?;
+        let _share = self.availability.take(&tenant_id, MAX_AT_ONCE, 1).await;
         let mut tx = TenantTx::begin(&self.commands, tenant_id).await.map_err(StoreError::from)?;
         let events: Vec<BookingEvent> = load_streams(&mut tx, &streams).await?;
         drop(tx);

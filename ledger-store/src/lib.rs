@@ -58,7 +58,7 @@ pub use migrations::{MIGRATOR, migrate};
 pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
-use execute::{Contended, StreamLocks};
+use execute::Chains;
 use keyring::Keyring;
 use notifier::{CommitNotifier, Notifiers};
 use placement::Placement;
@@ -71,7 +71,7 @@ use vault::Vault;
 /// Connections that take in webhooks: sources, and the transactions of the vault.
 const INTAKE_CONNECTIONS: u32 = 5;
 /// Connections that load the streams of commands and tool calls.
-const COMMAND_CONNECTIONS: u32 = 6;
+const COMMAND_CONNECTIONS: u32 = 8;
 const PROJECTOR_CONNECTIONS: u32 = 12;
 const OWNER_CONNECTIONS: u32 = 3;
 /// Connections of a [`Store`] beyond [`Settings::connections`] and [`Settings::append_workers`]; one
@@ -129,10 +129,10 @@ pub struct Store {
     lookups: Shares<TenantId>,
     /// Limits the tool calls in progress of each tenant, which share the connections of commands.
     tool_calls: Shares<TenantId>,
-    /// Serializes the commands of this process on each stream.
-    stream_locks: StreamLocks,
-    /// Streams that another process writes to as well.
-    contended: Contended,
+    /// Limits the look-ups of free times in progress of each tenant.
+    availability: Shares<TenantId>,
+    /// Decides the commands of each tenant one after another.
+    chains: Chains,
 }
 
 impl Store {
@@ -181,6 +181,7 @@ impl Store {
         let settings_cache = Arc::new(SettingsCache::new());
         notifier.spawn(&projector, &settings_cache);
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
+        let chains = Chains::new((&commands, &apart), &appender, &notifier);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         Self {
@@ -200,8 +201,8 @@ impl Store {
             settings_cache,
             lookups: Shares::default(),
             tool_calls: Shares::default(),
-            stream_locks: StreamLocks::default(),
-            contended: Contended::new(),
+            availability: Shares::default(),
+            chains,
         }
     }
 

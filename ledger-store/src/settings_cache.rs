@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use ledger_core::annotation::settings::CallSettings;
 use ledger_core::booking::BookingSettings;
-use ledger_core::ids::{SourceId, TenantId};
+use ledger_core::ids::{EventId, SourceId, TenantId};
 use moka::sync::Cache;
 
 use crate::caches;
@@ -26,6 +26,15 @@ pub(crate) struct TenantFacts {
     pub(crate) state: TenantState,
 }
 
+/// The settings of bookings of a tenant.
+#[derive(Clone)]
+pub(crate) struct CachedBookings {
+    /// The settings, without the names of resources.
+    pub(crate) settings: Arc<BookingSettings>,
+    /// Event and sections of the sealed names; `None` if no resource has one.
+    pub(crate) names: Option<Arc<(EventId, Vec<u8>)>>,
+}
+
 /// A version of the caches, taken before a query; a result read before a change is not cached after
 /// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +46,7 @@ pub(crate) struct SettingsCache {
     sources: Cache<SourceId, (Source, Instant)>,
     tenants: Cache<TenantId, TenantFacts>,
     keys: Cache<[u8; 32], ApiKey>,
-    bookings: Cache<TenantId, Arc<BookingSettings>>,
+    bookings: Cache<TenantId, CachedBookings>,
     calls: Cache<TenantId, Arc<CallSettings>>,
     changes: AtomicU64,
 }
@@ -115,7 +124,7 @@ impl SettingsCache {
         }
     }
 
-    pub(crate) fn bookings(&self, tenant_id: TenantId) -> Option<Arc<BookingSettings>> {
+    pub(crate) fn bookings(&self, tenant_id: TenantId) -> Option<CachedBookings> {
         self.bookings.get(&tenant_id)
     }
 
@@ -123,10 +132,10 @@ impl SettingsCache {
         &self,
         version: CacheVersion,
         tenant_id: TenantId,
-        settings: &Arc<BookingSettings>,
+        bookings: &CachedBookings,
     ) {
         if self.is_current(version) {
-            self.bookings.insert(tenant_id, Arc::clone(settings));
+            self.bookings.insert(tenant_id, bookings.clone());
         }
     }
 

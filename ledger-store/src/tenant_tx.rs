@@ -34,6 +34,20 @@ impl TenantTx {
         Ok(Self { tx, tenant_id })
     }
 
+    /// Begins a read-only transaction for one tenant, whose statements all see the state of the
+    /// first one.
+    ///
+    /// # Errors
+    /// As for [`TenantTx::begin`].
+    pub(crate) async fn begin_snapshot(pool: &PgPool, tenant_id: TenantId) -> sqlx::Result<Self> {
+        let begin = format!(
+            "begin isolation level repeatable read read only; set local ledger.tenant_id = '{}'",
+            tenant_id.0
+        );
+        let tx = begin_with(pool, AssertSqlSafe(begin).into_sql_str()).await?;
+        Ok(Self { tx, tenant_id })
+    }
+
     /// Begins a transaction for one tenant and waits for the tenant's advisory lock, so that only
     /// one such transaction is open on all servers. Needs no further round trip.
     ///

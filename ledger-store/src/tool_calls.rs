@@ -13,7 +13,7 @@ mod person;
 mod telling;
 mod unconfirmed;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Timelike, Utc};
 use ledger_core::actor::Actor;
@@ -28,6 +28,7 @@ use ledger_core::provider::ToolReply;
 use ledger_core::tools::{self, SearchWish, Tool, ToolContext, Wish, words};
 use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 pub use self::unconfirmed::{FollowedUp, UnconfirmedTool};
@@ -49,7 +50,8 @@ use telling::Said;
 /// three days.
 const MAX_EVENTS: u16 = 8;
 
-/// Tool calls of one tenant in progress at the same time, so that the others keep their connections.
+/// Tool calls of one tenant that are prepared at the same time, so that the others keep their
+/// connections.
 const MAX_AT_ONCE: usize = 4;
 /// Time that a tool call waits for its turn. The caller is waiting on the line.
 const MAX_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -159,9 +161,16 @@ struct Asked<'a> {
     country: Option<String>,
     hours: Option<OpeningHours>,
     now: DateTime<Utc>,
+    /// Released before the decision: a command that waits has no connection.
+    turn: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Asked<'_> {
+    /// Lets the next tool call of the tenant begin.
+    fn release_turn(&self) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn dates(&self) -> DateContext<'_> {
         DateContext {
             reference: self.now,
@@ -203,7 +212,7 @@ impl Store {
         let ToolCall { origin, canonical, tool, draft, ordinal } = call;
         let tenant_id = origin.tenant_id;
         let turn = self.tool_calls.take(&tenant_id, MAX_AT_ONCE, 1);
-        let _turn = timeout(MAX_WAIT, turn).await.map_err(|_| ToolError::Busy)?;
+        let turn = timeout(MAX_WAIT, turn).await.map_err(|_| ToolError::Busy)?;
         let key = self.keyring.digest_key(tenant_id).await.map_err(RecordError::from)?;
         let digest = compute(canonical.len(), || key.digest(canonical)).await;
         let (stream_id, _) = stream_of(origin, &digest, std::slice::from_ref(&draft));
@@ -215,7 +224,7 @@ impl Store {
             }
             return Ok(known.answered);
         }
-        let settings = self.booking_settings(tenant_id).await?;
+        let settings = self.booking_settings_with_names(tenant_id).await?;
         let Some(settings) = settings.filter(|_| accepts) else {
             return Err(AppendError::Rejected(AppendRejection::TenantNotActive).into());
         };
@@ -225,13 +234,14 @@ impl Store {
         let asked = Asked {
             hours: opening_hours(&settings, now),
             country: self.country(tenant_id).await?,
-            settings: self.with_names(tenant_id, settings).await?,
+            settings,
             delivery,
             canonical,
             digest,
             draft,
             command_id,
             now,
+            turn: Mutex::new(Some(turn)),
         };
         let context = ToolContext { dates: asked.dates(), settings: &asked.settings };
         match tools::wish(tool, asked.arguments(), &context) {
@@ -247,21 +257,6 @@ impl Store {
                 self.tell(&asked, Said::only(reply)).await
             }
         }
-    }
-
-    /// The settings with the names of resources, if there are several to choose from.
-    async fn with_names(
-        &self,
-        tenant_id: ledger_core::ids::TenantId,
-        settings: Arc<BookingSettings>,
-    ) -> Result<Arc<BookingSettings>, ToolError> {
-        if settings.resources.as_slice().len() < 2 {
-            return Ok(settings);
-        }
-        let resources = self.booking_settings_in_full(tenant_id).await?.resources;
-        let names = resources.names();
-        let resources = settings.resources.clone().with_names(&names);
-        Ok(Arc::new(BookingSettings { resources, ..(*settings).clone() }))
     }
 
     async fn search(&self, asked: &Asked<'_>, wish: &SearchWish) -> Result<Said, ToolError> {

@@ -17,7 +17,9 @@ mod sums;
 pub mod usage;
 
 pub use decompose::{RangePart, decompose};
-pub use lookups::{STALE_AFTER, configure_transaction, first_and_last_start, live_calls, zone_of};
+pub use lookups::{
+    STALE_AFTER, configure_transaction, first_and_last_start, live_calls, zone_of, zone_of_sums,
+};
 pub use people::contacts;
 pub use query::{MAX_ROWS, run_query};
 pub use question::{AnalyticsFilter, AnalyticsQuery, AnalyticsRow, Dimension};

@@ -235,7 +235,7 @@ async fn hold(
     version: i32,
 ) -> sqlx::Result<Option<Held>> {
     let row = sqlx::query!(
-        "select c.position, t.timezone, v.shape
+        "select c.position, coalesce(t.sums_timezone, t.timezone) as \"timezone!\", v.shape
            from projection.checkpoints c
            join projection.versions v on v.projection = c.projection and v.version = c.version
            join ledger.tenants t on t.tenant_id = c.tenant_id

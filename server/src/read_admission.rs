@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::problem::ApiError;
 
-/// Queue length for each tenant.
-const MAX_QUEUED: usize = 512;
+/// Queue length for each tenant: a thousand callers may want one time at once.
+const MAX_QUEUED: usize = 2_048;
 /// The longest time a request queues.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of one tenant that may wait for a projection.

@@ -4,6 +4,8 @@
 mod appointment;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/bookings.rs"]
+mod bookings;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/database.rs"]

@@ -2,9 +2,11 @@
 
 mod changes;
 mod field_errors;
+mod histories;
 mod links;
 mod lists;
 pub(crate) mod rebuild;
+mod zone;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use ledger_core::clock::Clock;

@@ -132,6 +132,23 @@ impl Schedule {
             .collect()
     }
 
+    /// The entries of appointments with their blocked intervals, once for each UTC day.
+    pub fn appointments(
+        &self,
+    ) -> impl Iterator<Item = (&ResourceId, NaiveDate, AppointmentId, Interval)> {
+        let days = self.resources.iter().flat_map(|(resource, days)| {
+            days.iter().map(move |(day, entries)| (resource, *day, entries))
+        });
+        days.flat_map(|(resource, day, entries)| {
+            entries.values().filter_map(move |entry| match entry.occupant {
+                Occupant::Appointment { appointment_id, .. } => {
+                    Some((resource, day, appointment_id, entry.blocked))
+                }
+                Occupant::Hold { .. } | Occupant::Closure(_) => None,
+            })
+        })
+    }
+
     /// Returns an entry of a resource, live or not.
     #[must_use]
     pub fn find(&self, resource: &ResourceId, id: Uuid) -> Option<&Entry> {

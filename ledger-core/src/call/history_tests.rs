@@ -197,7 +197,7 @@ fn event() -> impl Strategy<Value = CallEvent> {
         }),
         3 => (call_facts(), tool(), any::<bool>()).prop_map(|(call, tool, offered)| {
             let answer = ToolAnswer::NotConfigured;
-            CallEvent::ToolCalled(CallToolCalled { call, tool, answer, offered })
+            CallEvent::ToolCalled(CallToolCalled { call, tool, answer, offered, is_async: false })
         }),
         1 => (call_facts(), words(&["number", "assistant"])).prop_map(|(call, destination_kind)| {
             CallEvent::Transferred(CallTransferred { call, destination_kind })

@@ -251,6 +251,10 @@ pub struct CallToolCalled {
     /// True if the answer told the caller a time that is free, or the time of a new appointment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offered: bool,
+    /// Whether the platform declared the tool as asynchronous: it does not wait for the response and tells
+    /// the caller nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_async: bool,
 }
 
 /// Name and time of one tool call. Arguments and result are sealed.

@@ -75,11 +75,14 @@ pub struct TenantCreated {
 /// Facts of `tenant.updated`. Absent settings are unchanged; the name is not repeated here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TenantUpdated {
-    /// Names of the changed settings: `name`, `country`.
+    /// Names of the changed settings: `name`, `country`, `timezone`.
     pub changed: Vec<String>,
     /// New country; empty for none, absent if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// New IANA time zone; absent if unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 /// Facts of `tenant.key_created`.

@@ -37,7 +37,7 @@ fn changed(from: &str, to: &str) -> TenantEvent {
 
 fn update(name: Option<&str>, country: Option<&str>) -> TenantCommand {
     let text = |value: Option<&str>| value.map(str::to_owned);
-    TenantCommand::Update(TenantPatch::new(text(name), text(country)).expect("valid values"))
+    TenantCommand::Update(TenantPatch::new(text(name), text(country), None).expect("valid values"))
 }
 
 fn plan(calls: i64) -> PlanLimits {
@@ -57,6 +57,7 @@ fn an_update_records_the_changed_settings_and_no_name() {
     let fact = TenantUpdated {
         changed: vec!["name".to_owned(), "country".to_owned()],
         country: Some("GB".to_owned()),
+        timezone: None,
     };
     given(TenantState::Active)
         .when(update(Some("Harbour Dental"), Some("gb")))
@@ -71,8 +72,33 @@ fn an_update_to_the_same_values_records_nothing() {
 }
 
 #[test]
+fn the_time_zone_is_changed_to_one_that_exists() {
+    let patch = |zone| TenantPatch::new(None, None, Some(zone));
+    let to = |zone| TenantCommand::Update(patch(zone).expect("a zone"));
+    let fact = TenantUpdated {
+        changed: vec!["timezone".to_owned()],
+        country: None,
+        timezone: Some("Asia/Tokyo".to_owned()),
+    };
+    let updated = TenantEvent::Updated(fact);
+    given(TenantState::Active).when(to("Asia/Tokyo")).then(Ok(vec![updated.clone()]));
+    given(TenantState::Active).when(to("UTC")).then(Ok(vec![]));
+    let refused = TenantRejection::NotActive(TenantState::Frozen);
+    given(TenantState::Frozen).when(to("Asia/Tokyo")).then(Err(refused));
+    let folded = fold::<Tenant>(&[created(), updated]).expect("a tenant");
+    assert_eq!(folded.timezone, "Asia/Tokyo");
+    for zone in ["Mars/Olympus", "", "+02:00", "europe/berlin "] {
+        assert_eq!(patch(zone).expect_err("it is no zone").field, "timezone", "{zone}");
+    }
+}
+
+#[test]
 fn a_country_can_be_removed() {
-    let fact = TenantUpdated { changed: vec!["country".to_owned()], country: Some(String::new()) };
+    let fact = TenantUpdated {
+        changed: vec!["country".to_owned()],
+        country: Some(String::new()),
+        timezone: None,
+    };
     given(TenantState::Active)
         .when(update(None, Some("")))
         .then(Ok(vec![TenantEvent::Updated(fact)]));
@@ -159,9 +185,10 @@ fn a_value_that_no_tenant_has_is_refused_by_field_without_the_value() {
         (None, Some("Atlantis"), "country"),
     ] {
         let text = |value: Option<&str>| value.map(str::to_owned);
-        let refused = TenantPatch::new(text(name), text(country)).expect_err("it is no value");
+        let refused =
+            TenantPatch::new(text(name), text(country), None).expect_err("it is no value");
         assert_eq!(refused.field, field);
         assert!(!refused.detail.contains("Atlantis"), "{}", refused.detail);
     }
-    assert!(TenantPatch::new(Some("x".repeat(MAX_NAME + 1)), None).is_err());
+    assert!(TenantPatch::new(Some("x".repeat(MAX_NAME + 1)), None, None).is_err());
 }

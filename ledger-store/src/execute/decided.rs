@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::context::{CommandContext, Fault};
-use super::load::Loaded;
+use super::history::History;
 use crate::Store;
 use crate::append::{AppendRequest, Expected, NewEvent, StreamAppend};
 use crate::seal::{SealedSections, SectionContext};
@@ -26,7 +26,7 @@ struct Meta<'a> {
 
 impl Store {
     /// Builds the append of a decision, whose events are numbered from `first`. Each stream must have
-    /// the version that was loaded.
+    /// the version that the decision was made on.
     ///
     /// # Errors
     /// [`Fault`] for a stream that is not in the list, and for sections without a subject.
@@ -35,7 +35,7 @@ impl Store {
         context: &CommandContext,
         (command_id, first): (CommandId, u16),
         streams: &[Stream],
-        loaded: &Loaded,
+        history: &History,
         decided: &[Decided<Event>],
     ) -> Result<AppendRequest, Fault> {
         let mut appends: Vec<StreamAppend> = streams
@@ -43,7 +43,7 @@ impl Store {
             .map(|stream| StreamAppend {
                 stream_id: stream.stream_id,
                 kind: stream.kind,
-                expected: Expected::Exactly(loaded.version(stream.stream_id)),
+                expected: Expected::Exactly(history.version(stream.stream_id)),
                 events: Vec::new(),
             })
             .collect();

@@ -1,54 +1,25 @@
-//! Reads for the command path: the streams of a command, and the events that it recorded before.
+//! Reads for the command path: the streams of commands, and the events that they recorded before.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use ledger_core::aggregate::Stream;
+use ledger_core::envelope::Recorded;
 use ledger_core::event::Event;
 use ledger_core::ids::{CommandId, Position, StreamId, StreamVersion, TenantId};
 use serde::Deserialize;
 use sqlx::PgConnection;
 
 use super::context::MAX_EVENTS;
-use crate::append::AppendRequest;
 use crate::error::StoreError;
 use crate::read::StoredEvent;
 use crate::tenant_tx::TenantTx;
 
-/// The events of the streams of a command, with the version of each stream.
-pub(super) struct Loaded {
-    streams: Vec<Stream>,
-    versions: HashMap<StreamId, StreamVersion>,
-    events: Vec<Event>,
-}
-
-impl Loaded {
-    /// The version of a stream; 0 for one without events.
-    pub(super) fn version(&self, stream_id: StreamId) -> StreamVersion {
-        self.versions.get(&stream_id).copied().unwrap_or_default()
-    }
-
-    /// The events that the aggregate folds, in the order of the log.
-    pub(super) fn events<E: TryFrom<Event>>(&self) -> impl Iterator<Item = E> {
-        self.events.iter().filter_map(|event| event.clone().try_into().ok())
-    }
-
-    /// The loaded streams that get no event of the request and must not have changed, with their
-    /// versions: those outside alternatives, and those of the alternatives that the request writes.
-    pub(super) fn unwritten(&self, request: &AppendRequest) -> Vec<(StreamId, StreamVersion)> {
-        let written: HashSet<_> = request.streams.iter().map(|append| append.stream_id).collect();
-        let is_written = |stream: &&Stream| written.contains(&stream.stream_id);
-        let chosen: HashSet<u16> =
-            self.streams.iter().filter(is_written).map(|stream| stream.group).collect();
-        let must_stay = |stream: &&Stream| stream.group == 0 || chosen.contains(&stream.group);
-        let unwritten = self.streams.iter().filter(|stream| !is_written(stream)).filter(must_stay);
-        unwritten.map(|stream| (stream.stream_id, self.version(stream.stream_id))).collect()
-    }
-}
-
-/// Loads all events of the streams, without their sections.
-pub(super) async fn streams(tx: &mut TenantTx, streams: &[Stream]) -> Result<Loaded, StoreError> {
+/// Reads all events of the streams in the order of the log, without their sections.
+pub(crate) async fn events(
+    tx: &mut TenantTx,
+    streams: &[StreamId],
+) -> Result<Vec<Recorded>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let mut ids: Vec<_> = streams.iter().map(|stream| stream.stream_id.0).collect();
+    let mut ids: Vec<_> = streams.iter().map(|stream_id| stream_id.0).collect();
     ids.sort_unstable();
     ids.dedup();
     // One index scan for each stream: with a list, the generic plan of an empty table reads the whole
@@ -73,14 +44,7 @@ pub(super) async fn streams(tx: &mut TenantTx, streams: &[Stream]) -> Result<Loa
     .fetch_all(tx.conn())
     .await?;
     rows.sort_unstable_by_key(|row| row.position);
-    let mut loaded =
-        Loaded { streams: streams.to_vec(), versions: HashMap::new(), events: Vec::new() };
-    for row in rows {
-        let recorded = row.decode()?;
-        loaded.versions.insert(recorded.stream_id, recorded.stream_version);
-        loaded.events.push(recorded.event);
-    }
-    Ok(loaded)
+    rows.iter().map(StoredEvent::decode).collect()
 }
 
 /// The current versions of streams; one without events is absent.
@@ -109,6 +73,7 @@ pub(super) async fn versions(
 }
 
 /// The events that an earlier run of a command recorded.
+#[derive(Debug, Clone)]
 pub(super) struct Earlier {
     /// Digest of the command's content, in hexadecimal.
     pub(super) content: Option<String>,
@@ -120,6 +85,35 @@ pub(super) struct Earlier {
 struct StoredMeta {
     #[serde(default)]
     content: Option<String>,
+}
+
+/// Looks for the events of several commands: of most commands, which are new, in one query.
+pub(super) async fn earlier_of(
+    tx: &mut TenantTx,
+    commands: &[CommandId],
+) -> Result<HashMap<CommandId, Earlier>, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let first = |command_id: &CommandId| tenant_id.command_event(*command_id, 0).0;
+    let ids: Vec<_> = commands.iter().map(first).collect();
+    let known = sqlx::query_scalar!(
+        r#"
+        select i.event_id as "event_id!"
+          from unnest($2::uuid[]) i (event_id)
+         where exists (
+           select from ledger.events e where e.tenant_id = $1 and e.event_id = i.event_id)
+        "#,
+        tenant_id.0,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut found = HashMap::new();
+    for (command_id, _) in commands.iter().zip(&ids).filter(|(_, id)| known.contains(id)) {
+        if let Some(earlier) = earlier(tx.conn(), tenant_id, *command_id).await? {
+            found.insert(*command_id, earlier);
+        }
+    }
+    Ok(found)
 }
 
 /// Looks for the events of a command. The first one is looked up alone, because most commands are

@@ -114,11 +114,16 @@ impl Store {
             return self.write_plan(conn, tenant_id, *limits).await;
         }
         sqlx::query!(
-            "update ledger.tenants set name = $2, country = $3, state = $4 where tenant_id = $1",
+            "update ledger.tenants
+                set name = $2, country = $3, state = $4, timezone = $5,
+                    sums_timezone = case when timezone = $5 then sums_timezone
+                                         else coalesce(sums_timezone, timezone) end
+              where tenant_id = $1",
             tenant_id.0,
             profile.name,
             profile.country,
             profile.state.as_str(),
+            profile.timezone,
         )
         .execute(conn)
         .await?;

@@ -91,6 +91,7 @@ impl Store {
         command: &BookingCommand,
         say: &Say<'_>,
     ) -> Result<ToolAnswered, ToolError> {
+        asked.release_turn();
         let (reply, appended) = (Mutex::new(None), Mutex::new(None));
         let telling = Telling { store: self, asked, say, reply, appended };
         let context = asked.command(subject);
@@ -113,6 +114,7 @@ impl Store {
         asked: &Asked<'_>,
         said: Said,
     ) -> Result<ToolAnswered, ToolError> {
+        asked.release_turn();
         let draft = answered(asked.draft.clone(), &said);
         let tenant_id = asked.delivery.origin.tenant_id;
         let event_id = tenant_id.command_event(asked.command_id, 0);

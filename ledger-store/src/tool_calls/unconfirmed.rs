@@ -88,7 +88,7 @@ impl Store {
         let digest = key.digest(canonical);
         let (stream_id, kind) = stream_of(origin, &digest, std::slice::from_ref(draft));
         let asked = command_of(origin, stream_id, &digest, draft, *ordinal);
-        let mut tx = TenantTx::begin(&self.app, tenant_id).await?;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
         let known = read::find_existing(&mut tx, &[tenant_id.command_event(asked, 0)]).await?;
         drop(tx);
         if !known.is_empty() {

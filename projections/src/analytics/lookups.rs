@@ -30,6 +30,23 @@ pub async fn configure_transaction(tx: &mut TenantTx) -> sqlx::Result<()> {
     tx.conn().execute(SETTINGS).await.map(drop)
 }
 
+/// Returns the time zone that the stored sums and the months of usage of the tenant are counted in: its
+/// first one, so that a change of the zone moves no sum.
+///
+/// # Errors
+/// As for [`zone_of`].
+pub async fn zone_of_sums(tx: &mut TenantTx) -> Result<Tz, StoreError> {
+    let tenant_id = tx.tenant_id();
+    let name = sqlx::query_scalar!(
+        "select coalesce(sums_timezone, timezone) as \"zone!\" from ledger.tenants where tenant_id = $1",
+        tenant_id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let corrupt = || StoreError::Corrupt { table: "ledger.tenants", column: "sums_timezone" };
+    calendar::zone(&name).ok_or_else(corrupt)
+}
+
 /// Returns the time zone of the tenant's days.
 ///
 /// # Errors

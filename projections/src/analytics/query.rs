@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use ledger_store::{StoreError, TenantTx};
 
-use super::lookups::zone_of;
+use super::lookups::zone_of_sums;
 use super::plan::QueryPlan;
 use super::question::{AnalyticsQuery, AnalyticsRow, Dimension};
 use super::sums::Sums;
@@ -31,7 +31,7 @@ pub async fn run_query(
     tx: &mut TenantTx,
     question: &AnalyticsQuery,
 ) -> Result<Option<Vec<AnalyticsRow>>, StoreError> {
-    let zone = zone_of(tx).await?;
+    let zone = zone_of_sums(tx).await?;
     let plan = QueryPlan::of(question, zone);
     let rows = select(tx, question, &plan).await?;
     if i64::try_from(rows.len()).is_ok_and(|len| len > MAX_ROWS) {

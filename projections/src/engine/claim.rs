@@ -160,7 +160,8 @@ pub(super) async fn claim(
     let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
     let rows = sqlx::query!(
         r#"
-        select c.tenant_id, c.projection, c.version, c.position, c.halted, t.timezone
+        select c.tenant_id, c.projection, c.version, c.position, c.halted,
+               coalesce(t.sums_timezone, t.timezone) as "timezone!"
           from projection.checkpoints c
           join projection.versions v on v.projection = c.projection and v.version = c.version
           join ledger.tenants t on t.tenant_id = c.tenant_id

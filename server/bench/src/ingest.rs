@@ -4,7 +4,7 @@
 //! each webhook has a due time, and its latency counts from then, whether earlier ones are answered or not.
 
 mod cost;
-mod load;
+pub(crate) mod load;
 mod visibility_probe;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 //! directory is not touched.
 
 pub mod append;
+pub mod book;
 pub mod calls;
 mod catch_up;
 pub mod ingest;

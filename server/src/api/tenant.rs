@@ -21,7 +21,7 @@ pub struct TenantView {
     slug: String,
     /// Name of the business.
     name: String,
-    /// IANA time zone of the tenant's days and billing months.
+    /// IANA time zone of the tenant's days and opening hours.
     timezone: String,
     /// ISO 3166-1 alpha-2 country of national phone numbers; null for none.
     country: Option<String>,

@@ -21,7 +21,7 @@ use crate::http::response::with_read_position;
 use crate::http::times::is_rfc3339;
 use crate::problem::{ApiError, Problem};
 
-/// Usage of a billing month, which begins and ends in the tenant's time zone.
+/// Usage of a billing month, which begins and ends in the first time zone of the tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Usage {
     /// Year and month, such as `2026-11`.
@@ -30,7 +30,7 @@ pub struct Usage {
     from: DateTime<Utc>,
     /// End of the month in UTC, exclusive.
     to: DateTime<Utc>,
-    /// The tenant's time zone.
+    /// The time zone that the months are counted in: the first one of the tenant.
     timezone: &'static str,
     /// Calls that began in the month.
     calls: i64,
@@ -106,7 +106,7 @@ operation! {
 #[utoipa::path(
     get, path = "/v1/usage", tag = "analytics",
     params(
-        ("month" = Option<String>, Query, pattern = "^([0-9]{4}-(0[1-9]|1[0-2]))?$", description = "The month, such as 2026-11; the current one in the tenant's time zone when nothing is said"),
+        ("month" = Option<String>, Query, pattern = "^([0-9]{4}-(0[1-9]|1[0-2]))?$", description = "The month, such as 2026-11; the current one in the first time zone of the tenant when nothing is said"),
         ("is_test" = Option<TestCalls>, Query, description = "true: only calls marked as tests; false: none of them, as when nothing is said; any: both"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
     ),
@@ -132,7 +132,7 @@ pub async fn handler(
     let (mut tx, reached) =
         begin_analytics_read(&app, &caller, &["calls", "usage"], min_position).await?;
     let as_of = app.store.clock().now_micros();
-    let zone = analytics::zone_of(&mut tx).await?;
+    let zone = analytics::zone_of_sums(&mut tx).await?;
     let today = as_of.with_timezone(&zone).date_naive();
     let month = month.unwrap_or_else(|| first_of_month(today));
     let span = analytics::month(month, zone);

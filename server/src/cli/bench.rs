@@ -21,6 +21,7 @@ Examples:
   call-ledger bench append
   call-ledger bench append --rows 5000000 --callers 32,512
   call-ledger bench ingest --rate 200 --seconds 60
+  call-ledger bench book --servers 1,2
   call-ledger bench rebuild --tenants 1,1000
   call-ledger bench read --calls 10000,100000,1000000
   call-ledger --output json bench seal"
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Append(AppendArgs),
     /// Webhooks from HTTP to commit, at a steady rate and at the highest rate sustained
     Ingest(IngestArgs),
+    /// Bookings for one time, for the times of one day, and by voice tools beside webhooks
+    Book(BookArgs),
     /// Sealing, opening and translating
     Seal(SealArgs),
     /// A rebuild of a read model from the log, compared with a bare reader of the log
@@ -71,6 +74,31 @@ pub(super) struct IngestArgs {
     /// Duration of 64 callers sending one webhook after the other, in seconds; 0 skips it
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     callers_seconds: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BookArgs {
+    /// Number of server processes; each number is measured with a ledger of its own
+    #[arg(long, value_delimiter = ',', default_value = "1,2", value_parser = clap::value_parser!(u16).range(1..=8))]
+    servers: Vec<u16>,
+    /// Number of bookings for one time, sent at once
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    overlapping: u16,
+    /// Number of bookings for times of their own on one resource and day, sent at once
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=288))]
+    slots: u16,
+    /// Number of rounds of each
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=20))]
+    rounds: u16,
+    /// Bookings by voice tools a second
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// Webhooks a second beside them
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    webhooks: u32,
+    /// Duration of the bookings by tools, in seconds
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -150,6 +178,18 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
                 callers_seconds: args.callers_seconds,
             };
             bench::ingest::run(config, &plan, step).await?
+        }
+        Command::Book(args) => {
+            let plan = bench::book::BookPlan {
+                servers: args.servers.iter().copied().map(usize::from).collect(),
+                overlapping: usize::from(args.overlapping),
+                slots: usize::from(args.slots),
+                rate: args.rate,
+                webhooks: args.webhooks,
+                seconds: args.seconds,
+                rounds: usize::from(args.rounds),
+            };
+            bench::book::run(config, &plan, step).await?
         }
         Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
         Command::Rebuild(args) => {

@@ -21,11 +21,12 @@ pub(super) enum Command {
     Create(NewTenantArgs),
     /// List the tenants with their state and number of events
     List,
-    /// Change the name or the country of a tenant
+    /// Change the name, the country or the time zone of a tenant
     #[command(after_help = "Examples:
   call-ledger tenant update acme --name 'Acme Dental'
   call-ledger tenant update acme --country GB
   call-ledger tenant update acme --country none     only international numbers are recognized
+  call-ledger tenant update acme --timezone Europe/London
 
 A running server acts on it at once, five seconds later at the latest. Calls in the log stay as they are.")]
     Update(UpdateArgs),
@@ -75,6 +76,9 @@ pub(super) struct UpdateArgs {
     /// ISO 3166-1 alpha-2 country of national phone numbers, or none
     #[arg(long)]
     country: Option<String>,
+    /// IANA time zone of the tenant's days and opening hours; appointments keep their instants
+    #[arg(long)]
+    timezone: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,7 +144,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
 
 async fn update(config: &Config, args: &UpdateArgs) -> anyhow::Result<()> {
     let none = |country: String| if country == "none" { String::new() } else { country };
-    let patch = match TenantPatch::new(args.name.clone(), args.country.clone().map(none)) {
+    let (name, country) = (args.name.clone(), args.country.clone().map(none));
+    let patch = match TenantPatch::new(name, country, args.timezone.as_deref()) {
         Ok(patch) if patch.is_empty() => return usage_error("name what to change"),
         Ok(patch) => patch,
         Err(invalid) => return usage_error(format!("--{}: {invalid}", invalid.field)),

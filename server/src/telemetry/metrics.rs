@@ -22,6 +22,7 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Time from the head of a request to the head of its answer.",
     ),
     ("ledger_append_batch_requests", Histogram, "Requests that share one commit."),
+    ("ledger_command_group_commands", Histogram, "Commands that are decided together."),
     (
         "ledger_append_set_apart_total",
         Counter,

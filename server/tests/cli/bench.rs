@@ -71,3 +71,23 @@ fn the_latency_of_an_event_to_the_read_model_is_measured_under_load() {
     let seen = seen.unwrap_or_else(|| panic!("{found}"));
     assert!(seen["p99_ms"].as_f64() > Some(0.0) && seen["errors"] == 0, "{found}");
 }
+
+#[test]
+fn every_booking_of_a_burst_is_decided_on_one_server_and_on_two() {
+    let test_dir = TestDir::new();
+    let args =
+        "bench book --overlapping 20 --slots 10 --rounds 1 --rate 10 --webhooks 20 --seconds 1";
+    let found = test_dir.json(&args.split(' ').collect::<Vec<_>>());
+    assert_eq!(found["bench"], "book");
+    let measured = names(&found, "measured", "what");
+    for part in
+        ["overlapping bookings, 1 server", "free times of one day, 2 servers", "by tools a second"]
+    {
+        assert!(measured.iter().any(|what| what.contains(part)), "{part}: {measured:?}");
+    }
+    // Speed is not tested; each booking has its answer.
+    for goal in found["goals"].as_array().expect("goals") {
+        let what = goal["what"].as_str().expect("a name");
+        assert!(goal["met"] == true || what.contains("ms"), "{goal}");
+    }
+}

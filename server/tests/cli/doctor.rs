@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::test_dir::{DirectAccess, TestDir};
 
 /// Every check, in output order.
-const CHECKS: [&str; 20] = [
+const CHECKS: [&str; 22] = [
     "version",
     "data_dir",
     "disk",
@@ -29,6 +29,8 @@ const CHECKS: [&str; 20] = [
     "read_models",
     "parked_events",
     "quarantine",
+    "bookings",
+    "async_tools",
 ];
 
 /// Checks that depend on the machine and the build, not on the ledger.
@@ -153,6 +155,58 @@ async fn doctor_passes_a_sound_ledger_and_detects_every_fault() {
     assert_eq!(doctor(&test_dir, &[]).0, 0, "all is mended");
 
     assert_file_faults_are_detected(&test_dir, &tenant);
+    direct.close().await;
+}
+
+/// Inserts an event with the facts of a golden sample, without the checks of an append.
+async fn insert(
+    direct: &mut DirectAccess,
+    tenant: &str,
+    stream: (&str, &str),
+    sample: &str,
+    meta: &str,
+) {
+    let (stream_id, kind) = stream;
+    let event_type = sample.split_once(".v").expect("a version").0;
+    let facts = format!("{}/../tests/fixtures/golden/{sample}.json", env!("CARGO_MANIFEST_DIR"));
+    let facts = fs::read_to_string(facts).expect("a sample");
+    let position =
+        format!("(select max(position) + 1 from ledger.events where tenant_id = '{tenant}')");
+    let statement = format!(
+        "insert into ledger.events (tenant_id, position, stream_id, stream_kind, stream_version, event_id,
+                event_type, schema_version, occurred_at, recorded_at, facts, meta, leaf_hash)
+         values ('{tenant}', {position}, '{stream_id}', '{kind}', {position}, gen_random_uuid(),
+                '{event_type}', 1, now(), now(), '{facts}', '{meta}', sha256(''))"
+    );
+    direct.execute(&statement).await;
+}
+
+#[tokio::test]
+async fn bookings_that_differ_from_schedules_fail_and_asynchronous_tools_are_named() {
+    let test_dir = TestDir::new();
+    let tenant = test_dir.json(&["tenant", "create", "--slug", "acme"]);
+    let tenant = text(&tenant, "tenant_id").to_owned();
+    let mut direct = DirectAccess::new(&test_dir).await;
+    let day = ("6f0e1c52-33b1-4f0c-9a61-000000000001", "schedule");
+    insert(&mut direct, &tenant, day, "schedule.slot_taken.v1", "{}").await;
+    let (code, report) = doctor(&test_dir, &[]);
+    let found = check(&report, "bookings");
+    assert_eq!((code, &found["state"]), (1, &json!("failed")), "{report}");
+    let entry = "acme: appointment 00000000-0000-0000-0000-000000000006 is not the appointment of its \
+                 entry in the schedule of main on 2026-03-02";
+    assert!(text(found, "observed").starts_with("1 differences;"), "{found}");
+    assert!(text(found, "observed").contains(entry), "{found}");
+    assert_eq!(check(&report, "async_tools")["state"], "ok");
+
+    let call = ("6f0e1c52-33b1-4f0c-9a61-000000000002", "call");
+    let source = "6f0e1c52-33b1-4f0c-9a61-0000000000aa";
+    let meta = format!(r#"{{"source_id":"{source}"}}"#);
+    insert(&mut direct, &tenant, call, "call.tool_called.v1-async", &meta).await;
+    let report = doctor(&test_dir, &[]).1;
+    let found = check(&report, "async_tools");
+    assert_eq!(found["state"], "warning");
+    let observed = format!("1 asynchronous; acme: bookAppointment of source {source}, 1 calls");
+    assert_eq!(text(found, "observed"), observed);
     direct.close().await;
 }
 

@@ -39,6 +39,7 @@ fn apply(calls: &mut ToolCalls, message: &ToolMessage, nth: i64, position: i64) 
         tool: ToolFact::default(),
         answer: ToolAnswer::NotConfigured,
         offered: false,
+        is_async: false,
     });
     let recorded = Recorded {
         position: Position(position),

@@ -188,6 +188,7 @@ impl<'m> Message<'m> {
             tool: ToolFact { tool, ..ToolFact::default() },
             answer: ToolAnswer::NotConfigured,
             offered: false,
+            is_async: false,
         };
         let sections = Sections { tool_io: vec![io], ..Sections::default() };
         (CallEvent::ToolCalled(called), sections, Reply::FunctionResult(request))

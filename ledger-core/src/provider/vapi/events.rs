@@ -221,7 +221,8 @@ fn function_call(
 
 fn tool_called(tool_call: &ToolCall<'_>, call: CallFacts, at: Option<DateTime<Utc>>) -> EventDraft {
     let tool = tool_call.fact(at.map(|at| at.timestamp_millis()));
-    let called = CallToolCalled { call, tool, answer: ToolAnswer::NotConfigured, offered: false };
+    let (answer, is_async) = (ToolAnswer::NotConfigured, tool_call.is_async);
+    let called = CallToolCalled { call, tool, answer, offered: false, is_async };
     let sections = Sections { tool_io: tool_call.io(), ..Sections::default() };
     EventDraft { sections, ..EventDraft::new(CallEvent::ToolCalled(called)) }
 }

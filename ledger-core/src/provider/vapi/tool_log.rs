@@ -148,7 +148,8 @@ impl<'m> ToolLog<'m> {
             // A result without a call in this log: the tool was called all the same.
             None if id.is_some() || name.is_some() => {
                 let name = name.unwrap_or_default();
-                let call = ToolCall { id, raw_id: id, name, arguments: None, nth: 0, place: 0 };
+                let (arguments, is_async) = (None, false);
+                let call = ToolCall { id, raw_id: id, name, arguments, nth: 0, place: 0, is_async };
                 self.add(ToolUse { call, at_ms, result, listed: None });
             }
             None => {}

@@ -29,6 +29,8 @@ pub(super) struct ToolCall<'m> {
     pub(super) nth: u16,
     /// Index within the message, from 0.
     pub(super) place: u16,
+    /// Whether the definition of the tool is asynchronous: the platform ignores the response.
+    pub(super) is_async: bool,
 }
 
 impl<'m> ToolCall<'m> {
@@ -53,6 +55,7 @@ impl<'m> ToolCall<'m> {
             raw_id: id.or_else(raw_id),
             nth: 0,
             place: 0,
+            is_async: false,
             name: fact_text(name.unwrap_or_default()),
             arguments: arguments.filter(|value| **value != Json::Null).map(unquoted).next(),
         })
@@ -105,7 +108,26 @@ pub(super) fn pending_calls<'m>(
             "expected at most 1000 tool calls in one message",
         ));
     }
-    Ok(numbered(calls))
+    let asynchronous = message.message_field("toolWithToolCallList", asynchronous);
+    let asynchronous = asynchronous.unwrap_or_default();
+    let mut calls = numbered(calls);
+    for call in &mut calls {
+        call.is_async = asynchronous.contains(&call.name.as_str());
+    }
+    Ok(calls)
+}
+
+/// Returns the names of the tools whose definition has `async: true`, at its top or in its function.
+fn asynchronous<'m>(definitions: &'m Json<'m>) -> Option<Vec<&'m str>> {
+    let name_of_async = |tool: &'m Json<'m>| {
+        let function = tool.get("function").unwrap_or(&Json::Null);
+        let is_async = [tool, function]
+            .iter()
+            .any(|place| place.get("async").and_then(Json::as_bool).unwrap_or(false));
+        let name = filled_text(function, &["name"]).or_else(|| filled_text(tool, &["name"]))?;
+        is_async.then_some(name)
+    };
+    Some(entries(definitions)?.into_iter().filter_map(name_of_async).collect())
 }
 
 /// Sets the index of each entry, and the number of equal entries before it.

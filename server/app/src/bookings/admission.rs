@@ -1,5 +1,6 @@
-//! Admission of commands on bookings, per tenant: some are decided, some more queue, the rest are refused. A
-//! tenant with many commands so leaves database connections to the others.
+//! Admission of commands, per tenant: a command that needs connections of its own waits for its tenant's share
+//! of them, so that a tenant with many commands leaves connections to the others. Commands on bookings are
+//! decided in groups and need none.
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub struct CommandAdmission {
     share: usize,
     running: Shares<TenantId>,
     queued: Shares<TenantId>,
+    grouped: Shares<TenantId>,
 }
 
 /// Permit of one command; released when dropped.
@@ -36,10 +38,23 @@ impl CommandAdmission {
     #[must_use]
     pub fn new(connections: u32) -> Self {
         let share = (connections as usize / 4).max(2);
-        Self { share, running: Shares::default(), queued: Shares::default() }
+        Self {
+            share,
+            running: Shares::default(),
+            queued: Shares::default(),
+            grouped: Shares::default(),
+        }
     }
 
-    /// Acquires a permit, in order of arrival within the tenant.
+    /// Acquires a permit for a command that is decided in a group of its tenant's commands.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many commands of the tenant wait.
+    pub fn enter(&self, tenant_id: TenantId) -> Result<CommandPermit, Busy> {
+        self.grouped.try_take(&tenant_id, MAX_QUEUED, 1).map(CommandPermit).ok_or(Busy)
+    }
+
+    /// Acquires a permit for a command with connections of its own, in order of arrival within the tenant.
     ///
     /// # Errors
     /// [`Busy`].

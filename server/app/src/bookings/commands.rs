@@ -96,7 +96,7 @@ impl BookingCommands<'_> {
     ) -> Result<Result<Executed<BookingEvent>, ExecuteError<Refusal>>, Busy> {
         let context =
             CommandContext { tenant_id: self.tenant_id, by: self.by, content: None, subject };
-        let _permit = self.admission.acquire(self.tenant_id).await?;
+        let _permit = self.admission.enter(self.tenant_id)?;
         let command = BookingCommand { settings, now: self.store.clock().now(), action };
         Ok(self.store.execute::<Bookings>(&context, &command).await)
     }

@@ -32,7 +32,7 @@ struct Webhook {
 }
 
 /// The load generator.
-pub(super) struct Load {
+pub(crate) struct Load {
     client: Client,
     url: Arc<str>,
     targets: Arc<[BenchTenant]>,
@@ -53,7 +53,7 @@ enum SendResult {
 }
 
 impl Load {
-    pub(super) fn new(url: &str, targets: Vec<BenchTenant>) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str, targets: Vec<BenchTenant>) -> anyhow::Result<Self> {
         let client = Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(512).build()?;
         let until = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
         Ok(Self {
@@ -69,7 +69,7 @@ impl Load {
 
     /// Generates webhooks until this many are ready, before a measurement, because generating them uses the
     /// same CPUs. Webhooks of all clinics alternate.
-    fn make(&mut self, count: usize) {
+    pub(crate) fn make(&mut self, count: usize) {
         let half = self.targets.len() / 2;
         while self.ready.len() < count {
             let mut pairs: Vec<_> = (0..half).map(|nth| self.of_pair(nth, half)).collect();
@@ -96,7 +96,7 @@ impl Load {
     }
 
     /// Sends each webhook at its due time, whether earlier ones are answered or not.
-    pub(super) async fn open_loop(
+    pub(crate) async fn open_loop(
         &mut self,
         scratch: &Scratch,
         rate: u32,

@@ -18,8 +18,7 @@ use crate::http::params::NoQuery;
 use crate::http::response::with_write_position;
 use crate::problem::{ApiError, Problem};
 
-/// Profile fields to change. An absent field keeps its value. Slug and time zone cannot be changed: months of
-/// usage are counted in the time zone.
+/// Profile fields to change. An absent field keeps its value. The slug cannot be changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TenantChanges {
@@ -31,6 +30,11 @@ pub struct TenantChanges {
     #[serde(default)]
     #[schema(min_length = 2, max_length = 2, value_type = Option<String>)]
     country: Change,
+    /// IANA time zone of the tenant's days, opening hours and spoken times from now on. Appointments keep their
+    /// instants, and usage stays counted in months of the first zone.
+    #[serde(default, deserialize_with = "fields::text")]
+    #[schema(min_length = 1, max_length = 200)]
+    timezone: Option<String>,
 }
 
 operation! {
@@ -68,7 +72,7 @@ pub async fn handler(
     JsonBody(request): JsonBody<TenantChanges>,
 ) -> Result<Response, ApiError> {
     let country = request.country.into_option().map(Option::unwrap_or_default);
-    let patch = TenantPatch::new(request.name, country)
+    let patch = TenantPatch::new(request.name, country, request.timezone.as_deref())
         .map_err(|invalid| ApiError::field(invalid.field, invalid.detail))?;
     let tenant_id = caller.tenant_id();
     let command = TenantCommand::Update(patch);

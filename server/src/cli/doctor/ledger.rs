@@ -10,12 +10,16 @@ use crate::instance::Instance;
 
 /// Lag in events above which a warning is given; a smaller lag is normal.
 const LAG_WARNING: i64 = 1_000;
+/// Number of differences that are named.
+const SHOWN: usize = 3;
 
 pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
     keys(config, instance, checks).await;
     checks.push(read_models(instance).await);
     checks.push(parked(instance).await);
     checks.push(quarantine(instance).await);
+    checks.push(bookings(instance).await);
+    checks.push(async_tools(instance).await);
 }
 
 /// Checks the root key's file. `epochs` is the number of epoch keys in the database that it wraps,
@@ -140,6 +144,65 @@ async fn quarantine(instance: &Instance) -> Check {
                 oldest.map_or_else(String::new, |at| format!(", the oldest since {at:.0?}"));
             let todo = "call-ledger quarantine list, source route, quarantine replay --all";
             Check::warning(name, place, format!("{waiting} wait{since}"), todo)
+        }
+    }
+}
+
+async fn bookings(instance: &Instance) -> Check {
+    let (name, place) = ("bookings", "ledger.events");
+    let compared = async {
+        let (mut sums, mut first) = ((0, 0, 0), Vec::new());
+        for tenant in instance.store.tenants().await? {
+            let check = instance.store.check_bookings(tenant.tenant_id).await?;
+            sums.0 += check.appointments;
+            sums.1 += check.entries;
+            sums.2 += check.differences.len();
+            let slug = &tenant.slug;
+            let named = check.differences.iter().map(|one| format!("{slug}: {one}"));
+            first.extend(named.take(SHOWN - first.len().min(SHOWN)));
+        }
+        Ok((sums, first))
+    };
+    match compared.await {
+        Err(error) => unreadable(name, place, &error),
+        Ok(((appointments, entries, 0), _)) => {
+            let found =
+                format!("{appointments} appointments and {entries} entries of schedules agree");
+            Check::ok(name, place, found)
+        }
+        Ok(((.., differences), first)) => {
+            let found = format!("{differences} differences; {}", first.join("; "));
+            let todo = "keep a backup and report it; cancelling the appointment and booking it again \
+                        mends a missing entry";
+            Check::failed(name, place, found, todo)
+        }
+    }
+}
+
+async fn async_tools(instance: &Instance) -> Check {
+    let (name, place) = ("async_tools", "ledger.events");
+    let listed = async {
+        let mut found = Vec::new();
+        for tenant in instance.store.tenants().await? {
+            let tools = instance.store.async_tools(tenant.tenant_id).await?;
+            found.extend(tools.into_iter().map(|tool| {
+                let source =
+                    tool.source_id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+                format!("{}: {} of source {source}, {} calls", tenant.slug, tool.tool, tool.calls)
+            }));
+        }
+        Ok(found)
+    };
+    match listed.await {
+        Err(error) => unreadable(name, place, &error),
+        Ok(found) if found.is_empty() => {
+            Check::ok(name, place, "no tool of the ledger is asynchronous")
+        }
+        Ok(found) => {
+            let shown = found.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+            let todo = "switch async off for these tools at the platform: it ignores what they answer, \
+                        and the caller is told nothing; docs/voice-tools.md";
+            Check::warning(name, place, format!("{} asynchronous; {shown}", found.len()), todo)
         }
     }
 }
