@@ -32,6 +32,7 @@ fn the_words_of_a_name_end_with_the_key_of_the_person() {
         let people = People::shared().await;
         let anna = people.call("c-1", &person("Anna Sample", PHONE)).await;
         let ben = id(&people.create(&json!({ "name": "Ben Sample" })).await);
+        people.tenant.settle().await;
         assert_eq!(people.found("name=sample").await.len(), 2);
         merges::fence(&anna).await;
         assert_eq!(people.found("name=sample").await, [ben]);
