@@ -96,7 +96,7 @@ fn contact_of(event: &LogEvent) -> Option<Uuid> {
         }
         Event::Appointment(AppointmentEvent::Booked(booked)) => {
             // A booking by the id of a contact has no party.
-            let is_contact = booked.party.is_none_or(|party| party.identifies());
+            let is_contact = booked.party.is_none_or(PartyFacts::identifies);
             is_contact.then_some(booked.contact_id.0)
         }
         _ => None,

@@ -37,6 +37,8 @@ fn message(nth: u32) -> CallEvent {
             call,
             tool: tool(nth / 2),
             answer: ToolAnswer::NotConfigured,
+            offered: false,
+            is_async: false,
         }),
         2 => CallEvent::Ended(CallEnded {
             call,

@@ -26,7 +26,8 @@ const OLD_FORM: &str = "
         on conflict do nothing;
     insert into vault.lookups
     select tenant_id, 'call', blind_index, subject_id, epoch, created_at from vault.call_subjects;
-    drop table vault.handles, vault.contacts, vault.contact_handles, vault.call_subjects;
+    drop table vault.contact_names, vault.handles, vault.contacts, vault.contact_handles,
+               vault.call_subjects;
     reset role;";
 
 #[test]

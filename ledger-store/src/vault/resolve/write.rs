@@ -30,7 +30,9 @@ pub(super) async fn write(
 ) -> Result<Option<Vec<CreatedKeys>>, VaultError> {
     let keys: Vec<Vec<NewKey>> = additions.iter().map(NewKey::all_of).collect();
     let planned = additions.iter().map(|(_, new_rows)| new_rows.len()).sum::<usize>();
-    if planned > 0 && insert(additions, &keys, conn, clock).await.map_err(database)? != planned {
+    // A contact without handles adds no row that another process may have written first.
+    let has_rows = planned > 0 || keys.iter().any(|keys| !keys.is_empty());
+    if has_rows && insert(additions, &keys, conn, clock).await.map_err(database)? != planned {
         return Ok(None);
     }
     let usable = |key: NewKey| (key.subject, Arc::new(KeyState::Usable(key.key)));

@@ -104,12 +104,16 @@ impl Checked {
     /// # Errors
     /// 422 for a text that is no name, or that changes how other text is displayed.
     pub(super) fn name(&mut self, change: Change) -> Result<(), ApiError> {
-        let Some(name) = self.text(ContactField::Name, change) else { return Ok(()) };
-        if let Some(name) = &name {
-            check_name(name).map_err(|invalid| ApiError::field("name", invalid.detail))?;
+        match self.note(ContactField::Name, change) {
+            Change::Keep => {}
+            Change::Remove => self.description.name = Some(None),
+            Change::Set(name) => {
+                check_name(&name)
+                    .map_err(|invalid| ApiError::field("name", invalid.detail))?;
+                self.description.name = Some(normal_name(&name));
+                self.party.name = Some(name);
+            }
         }
-        self.description.name = Some(name.as_deref().and_then(normal_name));
-        self.party.name = name;
         Ok(())
     }
 
@@ -118,9 +122,9 @@ impl Checked {
     /// # Errors
     /// 422 for a text that is no telephone number.
     pub(super) fn phone(&mut self, change: Change, country: Option<&str>) -> Result<(), ApiError> {
-        let Some(text) = self.text(ContactField::Phone, change) else { return Ok(()) };
-        self.description.ended.push(HandleKind::Phone);
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = self.handle(ContactField::Phone, HandleKind::Phone, change) else {
+            return Ok(());
+        };
         let number = read_number(&text, country.filter(|country| !country.is_empty()));
         let number = number.ok_or_else(|| ApiError::field("phone", "it is no telephone number"))?;
         self.description.added.push(Handle::phone(&number.e164, number.extension.as_deref()));
@@ -133,9 +137,9 @@ impl Checked {
     /// # Errors
     /// 422 for a text that is no address, and for a placeholder.
     pub(super) fn email(&mut self, change: Change) -> Result<(), ApiError> {
-        let Some(text) = self.text(ContactField::Email, change) else { return Ok(()) };
-        self.description.ended.push(HandleKind::Email);
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = self.handle(ContactField::Email, HandleKind::Email, change) else {
+            return Ok(());
+        };
         let handle = Handle::email(&text).filter(|_| !text.contains(['<', '>']));
         let handle = handle.ok_or_else(|| ApiError::field("email", "it is no e-mail address"))?;
         self.description.added.push(handle);
@@ -148,9 +152,10 @@ impl Checked {
     /// # Errors
     /// 422 for a placeholder.
     pub(super) fn external_id(&mut self, change: Change) -> Result<(), ApiError> {
-        let Some(text) = self.text(ContactField::ExternalId, change) else { return Ok(()) };
-        self.description.ended.push(HandleKind::ExternalId);
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = self.handle(ContactField::ExternalId, HandleKind::ExternalId, change)
+        else {
+            return Ok(());
+        };
         let handle = Handle::external_id(&text).filter(|_| !text.contains(['<', '>']));
         let handle = handle.ok_or_else(|| {
             ApiError::field("external_id", "it is no id of a person, such as a placeholder")
@@ -165,11 +170,11 @@ impl Checked {
     /// # Errors
     /// 422 for a text that is no word.
     pub(super) fn words(&mut self, segment: Change, priority: Change) -> Result<(), ApiError> {
-        if let Some(segment) = self.text(ContactField::Segment, segment) {
-            self.segment = segment.map(|text| word("segment", &text)).transpose()?;
+        if let Change::Set(text) = self.note(ContactField::Segment, segment) {
+            self.segment = Some(word("segment", &text)?);
         }
-        if let Some(priority) = self.text(ContactField::Priority, priority) {
-            self.priority = priority.map(|text| word("priority", &text)).transpose()?;
+        if let Change::Set(text) = self.note(ContactField::Priority, priority) {
+            self.priority = Some(word("priority", &text)?);
         }
         Ok(())
     }
@@ -190,12 +195,25 @@ impl Checked {
         Ok(())
     }
 
-    /// Notes a field as set or removed. Returns its new value; the inner `None` removes it.
-    fn text(&mut self, field: ContactField, change: Change) -> Option<Option<String>> {
-        let text = change.into_option()?;
-        let list = if text.is_some() { &mut self.set } else { &mut self.removed };
-        list.push(field);
-        Some(text)
+    /// Notes a field as set or removed, and returns the change.
+    fn note(&mut self, field: ContactField, change: Change) -> Change {
+        match change {
+            Change::Keep => {}
+            Change::Remove => self.removed.push(field),
+            Change::Set(_) => self.set.push(field),
+        }
+        change
+    }
+
+    /// Notes a change of a handle, which ends the others of its kind. Returns the new value.
+    fn handle(&mut self, field: ContactField, kind: HandleKind, change: Change) -> Option<String> {
+        if change != Change::Keep {
+            self.description.ended.push(kind);
+        }
+        match self.note(field, change) {
+            Change::Set(text) => Some(text),
+            Change::Keep | Change::Remove => None,
+        }
     }
 }
 
