@@ -59,7 +59,7 @@ impl Burst {
         count: usize,
         body: impl Fn(usize) -> Value,
     ) -> anyhow::Result<Answers> {
-        let begin = Arc::new(Barrier::new(count + 1));
+        let barrier = Arc::new(Barrier::new(count + 1));
         let mut under_way = JoinSet::new();
         for nth in 0..count {
             let mut body = body(nth);
@@ -70,9 +70,9 @@ impl Burst {
             let url = format!("{}/v1/appointments", self.urls[nth % self.urls.len()]);
             let request = self.client.post(url).bearer_auth(&self.api_key);
             let request = request.header("idempotency-key", key.to_string()).json(&body);
-            let begin = Arc::clone(&begin);
+            let barrier = Arc::clone(&barrier);
             under_way.spawn(async move {
-                begin.wait().await;
+                barrier.wait().await;
                 let began = Instant::now();
                 let Ok(response) = request.send().await else {
                     return (began.elapsed(), 0, Value::Null);
@@ -82,7 +82,7 @@ impl Burst {
                 (began.elapsed(), status, body["code"].clone())
             });
         }
-        begin.wait().await;
+        barrier.wait().await;
         let began = Instant::now();
         let mut answers = Answers::default();
         while let Some(done) = under_way.join_next().await {
