@@ -174,7 +174,7 @@ async fn set_up(store: &Store, tenant: &BenchTenant) -> anyhow::Result<String> {
     let api_key = new_key(tenant.tenant_id);
     let scopes = [Scope::Read, Scope::Write];
     store.create_api_key(tenant.tenant_id, &api_key, &scopes, Some("bench")).await?;
-    Ok(api_key.to_string())
+    Ok(api_key.as_str().to_owned())
 }
 
 /// Midnight, UTC, of a day to come.

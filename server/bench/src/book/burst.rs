@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use ledger_core::ids::TenantId;
+use ledger_app::system::SystemIds;
+use ledger_core::ids::{Ids, TenantId};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -58,34 +59,34 @@ impl Burst {
         count: usize,
         body: impl Fn(usize) -> Value,
     ) -> anyhow::Result<Answers> {
-        let begin = Arc::new(Barrier::new(count + 1));
+        let barrier = Arc::new(Barrier::new(count + 1));
         let mut under_way = JoinSet::new();
         for nth in 0..count {
             let mut body = body(nth);
-            let key = uuid::Uuid::new_v4();
+            let key = SystemIds.random();
             let name = format!("Person {}", key.simple());
             body["contact"] =
                 json!({ "name": name, "email": format!("{}@example.com", key.simple()) });
             let url = format!("{}/v1/appointments", self.urls[nth % self.urls.len()]);
             let request = self.client.post(url).bearer_auth(&self.api_key);
             let request = request.header("idempotency-key", key.to_string()).json(&body);
-            let begin = Arc::clone(&begin);
+            let barrier = Arc::clone(&barrier);
             under_way.spawn(async move {
-                begin.wait().await;
+                barrier.wait().await;
                 let began = Instant::now();
-                let Ok(answer) = request.send().await else {
+                let Ok(response) = request.send().await else {
                     return (began.elapsed(), 0, Value::Null);
                 };
-                let status = answer.status().as_u16();
-                let body: Value = answer.json().await.unwrap_or_default();
+                let status = response.status().as_u16();
+                let body: Value = response.json().await.unwrap_or_default();
                 (began.elapsed(), status, body["code"].clone())
             });
         }
-        begin.wait().await;
+        barrier.wait().await;
         let began = Instant::now();
         let mut answers = Answers::default();
-        while let Some(answer) = under_way.join_next().await {
-            let (took, status, code) = answer?;
+        while let Some(done) = under_way.join_next().await {
+            let (took, status, code) = done?;
             answers.latencies.record(took);
             match status {
                 201 => answers.booked += 1,

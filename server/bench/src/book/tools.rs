@@ -61,7 +61,7 @@ impl<'a> Load<'a> {
             let loads = self.webhooks.iter_mut();
             let running = loads.map(|load| load.open_loop(self.scratch, rate, plan.seconds));
             let measured = try_join_all(running).await?;
-            anyhow::Ok(measured.into_iter().reduce(slowest))
+            anyhow::Ok(measured.into_iter().reduce(|one, other| slowest(one, &other)))
         };
         let tools = book(&self.client, &self.urls, &self.tenant, plan, count);
         let (webhooks, tools) = tokio::join!(webhooks, tools);
@@ -73,7 +73,7 @@ impl<'a> Load<'a> {
 }
 
 /// The results of two servers: their rates together, the larger percentiles.
-fn slowest(one: Measured, other: Measured) -> Measured {
+fn slowest(one: Measured, other: &Measured) -> Measured {
     Measured {
         per_second: one.per_second + other.per_second,
         rounds_per_second: [
