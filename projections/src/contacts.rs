@@ -14,7 +14,7 @@ mod write;
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use ledger_core::event::{AppointmentEvent, Event};
+use ledger_core::event::{AppointmentEvent, Event, PartyFacts};
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -26,7 +26,7 @@ fn one_of_several_names_on_a_number_is_merged_and_the_others_stay() {
         let left = people.found("phone=%2B15550100123").await;
         assert_eq!(left.len(), 2);
         assert!(!left.contains(&ben), "{left:?}");
-        assert_eq!(
+            std::slice::from_ref(&anna),
             people.found("name=ben").await,
             [anna.clone()],
             "a part is found as its survivor"
@@ -184,7 +184,7 @@ fn of_each_field_the_newest_value_is_shown_and_tags_are_joined() {
             )
         );
         for query in ["tag=one", "tag=two", "segment=new", "email=a@example.com"] {
-            assert_eq!(people.found(query).await, [anna.clone()], "{query}");
+            assert_eq!(people.found(query).await, std::slice::from_ref(&anna), "{query}");
         }
     });
 }

@@ -9,7 +9,7 @@ fn a_name_is_found_by_whole_words_in_any_order_and_spelling() {
         let anna = id(&people.create(&json!({ "name": "Dr. Anna Maria Éxample" })).await);
         let caller = people.call("c-1", &person("Anna Other", PHONE)).await;
         for query in ["name=maria", "name=E%CC%81XAMPLE%20anna", "name=Anna+Maria"] {
-            assert_eq!(people.found(query).await, [anna.clone()], "{query}");
+            assert_eq!(people.found(query).await, std::slice::from_ref(&anna), "{query}");
         }
         let mut both = people.found("name=anna").await;
         both.sort();

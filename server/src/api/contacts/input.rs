@@ -108,8 +108,7 @@ impl Checked {
             Change::Keep => {}
             Change::Remove => self.description.name = Some(None),
             Change::Set(name) => {
-                check_name(&name)
-                    .map_err(|invalid| ApiError::field("name", invalid.detail))?;
+                check_name(&name).map_err(|invalid| ApiError::field("name", invalid.detail))?;
                 self.description.name = Some(normal_name(&name));
                 self.party.name = Some(name);
             }
