@@ -107,7 +107,11 @@ fn a_changed_number_ends_the_old_one_and_earlier_calls_stay() {
         people.change(&anna, &json!({ "email": "anna@example.com" })).await;
         assert_eq!(people.call("c-4", &both).await, anna);
         assert_eq!(people.call("c-5", &both).await, anna);
-        assert_eq!(people.found("phone=%2B15550100123").await, std::slice::from_ref(&next), "it stays ended");
+        assert_eq!(
+            people.found("phone=%2B15550100123").await,
+            std::slice::from_ref(&next),
+            "it stays ended"
+        );
         assert_eq!(people.show(&anna).await["phone"], OTHER_PHONE, "what a user set stays");
     });
 }
