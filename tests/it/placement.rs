@@ -37,7 +37,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("delete from contact_calls s using unnest", BATCH),
     ("select k.tenant_id as \"tenant_id!\", c.contact_id as", BATCH),
     ("insert into contacts select * from json_populate_recordset", BATCH),
-    ("select c.tenant_id, c.projection, c.version, c.position, c.halted, t.timezone", BATCH),
+    (
+        "select c.tenant_id, c.projection, c.version, c.position, c.halted, coalesce(t.sums_timezone",
+        BATCH,
+    ),
     ("select r.tenant_id, r.cut, r.grain", BATCH),
     ("update projection.checkpoints c set position = m.to_position", BATCH),
     ("select p.tenant_id as \"tenant_id!\", p.projection as \"projection!\", p.position", BATCH),

@@ -1,5 +1,6 @@
 //! Calls: the list, one call, and its events.
 
+pub mod customer;
 pub mod events;
 pub mod filter;
 pub mod list;

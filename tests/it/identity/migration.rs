@@ -12,6 +12,8 @@ use super::found;
 
 /// The last migration before handles.
 const BEFORE: i64 = 10;
+/// A later migration that changes the same tables.
+const NAMES: i64 = 28;
 
 /// Restores the old form of the vault: one subject per look-up, with the existing indexes.
 const OLD_FORM: &str = "
@@ -60,11 +62,15 @@ fn a_vault_from_before_handles_keeps_its_subjects_and_their_calls() {
         let script = MIGRATOR.iter().find(|one| one.version == BEFORE + 1).expect("this migration");
         let vault = script.sql.as_str().split("-- The read model").next().expect("a first part");
         conn.execute(AssertSqlSafe(vault.to_owned())).await.expect("the migration applies");
+        let script = MIGRATOR.iter().find(|one| one.version == NAMES).expect("this migration");
+        let names = script.sql.as_str().split("-- A merge links").next().expect("a first part");
+        conn.execute(AssertSqlSafe(names.to_owned())).await.expect("the later migration applies");
         conn.execute(
             "reset role; delete from projection.checkpoints; truncate calls_v2.calls, \
                       calls_v2.call_tools, calls_v2.callers, calls_v2.caller_handles, calls_v2.call_rollups, \
                       calls_v2.carrier_calls, calls_v2.call_carriers, calls_v2.call_handles, \
-                      calls_v2.call_appointments, calls_v2.call_tags",
+                      calls_v2.call_appointments, calls_v2.call_tags, calls_v2.contact_calls, \
+                      contacts_v1.contacts",
         )
         .await
         .expect("the read model is folded anew");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ledger_tests::{TestLedger, messages, run};
+use reqwest::Client;
+use serde_json::json;
 
 use super::get;
 
@@ -36,6 +38,11 @@ fn every_metric_is_documented_and_every_documented_metric_is_served() {
         let tenant = ledger.tenant().await;
         tenant.post_ok(messages::report("documented").to_string()).await;
         tenant.calls().await;
+        // A command, which is decided in a group.
+        let admin = ledger.key(tenant.tenant_id, &["admin"]).await;
+        let set = Client::new().put(tenant.url("/v1/settings/hours")).bearer_auth(&admin);
+        let set = set.body(json!({}).to_string()).send().await.expect("an answer");
+        assert_eq!(set.status(), 200);
         let metrics = get(ledger, "/metrics").await.text().await.expect("a text");
         assert_eq!(served(&metrics), documented());
         for (name, kind) in served(&metrics) {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::customers::open_customers;
 use super::view::AppointmentView;
-use crate::api::calls::view::Customer;
+use crate::api::calls::customer::Customer;
 use crate::api::words::AppointmentStatusName;
 use crate::app::App;
 use crate::auth::Scope;

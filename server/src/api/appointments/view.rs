@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::calls::view::Customer;
+use crate::api::calls::customer::Customer;
 use crate::api::words::{AppointmentChangeName, AppointmentStatusName};
 
 /// An appointment. Unknown fields are null; none are estimated.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::customer::Customer;
 use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
-use super::view::{CallView, CarrierView, Customer};
+use super::view::{CallView, CarrierView};
 use crate::api::contacts::names::add_names;
 use crate::api::words::{CallDirection, CallOutcome, CallStatus};
 use crate::app::App;

@@ -16,13 +16,13 @@ use projections::appointments;
 use projections::calls::find;
 use projections::calls::point_in_time::{self, PointInTime};
 
+use super::customer::Customer;
 use super::personal::{
     OpenedEvent, open_events, open_parties, read_within_budget, remove_raw_body, section_positions,
     turn_positions,
 };
 use super::view::{
-    AnalysisView, CallDetail, CallView, CarrierView, Customer, MessageView, RecordingView,
-    ToolCallView,
+    AnalysisView, CallDetail, CallView, CarrierView, MessageView, RecordingView, ToolCallView,
 };
 use crate::api::annotations;
 use crate::api::annotations::view::{LeadScoreView, Sources};

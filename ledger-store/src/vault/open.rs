@@ -1,0 +1,193 @@
+//! Opens the sections of events and read models.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger_core::ids::{EventId, SubjectId, TenantId};
+use ledger_core::personal::Personal;
+use uuid::Uuid;
+
+use super::keys::{KeyState, load_keys};
+use super::{Vault, VaultError, database};
+use crate::compute::compute;
+use crate::seal::{self, Opened, Sealed, SectionName};
+use crate::tenant_tx::TenantTx;
+
+/// A section of an event, after the attempt to open it.
+pub struct OpenedSection {
+    /// Name of the section.
+    pub name: SectionName,
+    /// The subject that the data is about.
+    pub subject_id: SubjectId,
+    /// The event that the section was sealed for.
+    pub event_id: EventId,
+    /// The plaintext, or the reason for which there is none.
+    pub plain: Opened<Personal<Vec<u8>>>,
+}
+
+impl OpenedSection {
+    /// Bytes of the plaintext; 0 when the section did not open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.plain {
+            Opened::Clear(plain) => plain.as_revealed().len(),
+            Opened::Erased | Opened::Corrupt => 0,
+        }
+    }
+
+    /// Whether the plaintext is missing or empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The column that sections were read from, which limits the sections it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SectionColumn {
+    /// An event's `sections` column: its small sections.
+    Sections(EventId),
+    /// An event's `bulk` column: its large sections.
+    Bulk(EventId),
+    /// A read model's copies of parties, of events known to the reader.
+    Parties,
+    /// A read model's copies of the sections of contacts.
+    Contacts,
+}
+
+impl SectionColumn {
+    /// Whether a section with this header is allowed in the column. Rejects sections moved by
+    /// another program.
+    fn accepts(self, sealed: &Sealed<'_>) -> bool {
+        match self {
+            Self::Sections(event_id) => sealed.event_id == event_id && !sealed.name.is_bulk(),
+            Self::Bulk(event_id) => sealed.event_id == event_id && sealed.name.is_bulk(),
+            Self::Parties => sealed.name == SectionName::Party,
+            Self::Contacts => {
+                matches!(sealed.name, SectionName::Party | SectionName::CustomFields)
+            }
+        }
+    }
+}
+
+impl Vault {
+    /// Opens the sections of the given columns, in order. A section sealed for another event or
+    /// column is `Corrupt`.
+    ///
+    /// # Errors
+    /// [`VaultError`] when keys cannot be read at all; a section that does not open is part of the
+    /// result.
+    pub async fn open(
+        &self,
+        tenant_id: TenantId,
+        columns: &[(SectionColumn, &[u8])],
+    ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
+        let mut wanted = Vec::new();
+        let mut parsed = Vec::with_capacity(columns.len());
+        for (section_column, column) in columns {
+            let sections = seal::unpack(column).unwrap_or_else(|_| vec![&[]]);
+            let sections: Vec<_> = sections
+                .into_iter()
+                .map(|bytes| (bytes, parse_header(bytes, *section_column)))
+                .collect();
+            let ids = sections.iter().filter_map(|(_, sealed)| sealed.as_ref());
+            wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
+            parsed.push(sections);
+        }
+        let keys = self.keys_of(tenant_id, wanted).await?;
+        let mut opened = Vec::with_capacity(parsed.len());
+        for sections in parsed {
+            let mut column = Vec::with_capacity(sections.len());
+            for (bytes, sealed) in sections {
+                column.push(match sealed {
+                    Some(sealed) => OpenedSection {
+                        name: sealed.name,
+                        subject_id: sealed.subject_id,
+                        event_id: sealed.event_id,
+                        plain: open_with(&keys, tenant_id, bytes, &sealed).await,
+                    },
+                    None => OpenedSection {
+                        name: SectionName::Raw,
+                        subject_id: SubjectId(Uuid::nil()),
+                        event_id: EventId(Uuid::nil()),
+                        plain: Opened::Corrupt,
+                    },
+                });
+            }
+            opened.push(column);
+        }
+        Ok(opened)
+    }
+
+    /// Loads the keys for the sections of the given columns into the cache, so that opening them
+    /// one by one needs no query.
+    ///
+    /// # Errors
+    /// As for [`Vault::open`].
+    pub async fn prepare(
+        &self,
+        tenant_id: TenantId,
+        columns: &[(SectionColumn, &[u8])],
+    ) -> Result<(), VaultError> {
+        let sections = columns.iter().flat_map(|(section_column, column)| {
+            let sections = seal::unpack(column).unwrap_or_default();
+            sections.into_iter().filter_map(|bytes| parse_header(bytes, *section_column))
+        });
+        let wanted = sections.map(|sealed| (sealed.subject_id, sealed.generation)).collect();
+        self.keys_of(tenant_id, wanted).await.map(|_| ())
+    }
+
+    /// Returns the keys of these generations, from the cache or the database. A generation without
+    /// a row is missing from the result.
+    async fn keys_of(
+        &self,
+        tenant_id: TenantId,
+        mut wanted: Vec<(SubjectId, u32)>,
+    ) -> Result<HashMap<(SubjectId, u32), Arc<KeyState>>, VaultError> {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut known = HashMap::new();
+        let mut missing = Vec::new();
+        for (subject_id, generation) in wanted {
+            match self.keys.subjects.get(&(tenant_id, subject_id, generation)) {
+                Some(state) => drop(known.insert((subject_id, generation), state)),
+                None => missing.push(subject_id.0),
+            }
+        }
+        if !missing.is_empty() {
+            let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+            load_keys(&self.keys, &self.keyring, &mut tx, &missing, |key, state| {
+                known.insert(key, state);
+            })
+            .await?;
+        }
+        Ok(known)
+    }
+}
+
+/// Parses the header of a section; `None` if it is malformed or not allowed in the column.
+fn parse_header(bytes: &[u8], section_column: SectionColumn) -> Option<Sealed<'_>> {
+    Sealed::parse(bytes).ok().filter(|sealed| section_column.accepts(sealed))
+}
+
+async fn open_with(
+    keys: &HashMap<(SubjectId, u32), Arc<KeyState>>,
+    tenant_id: TenantId,
+    bytes: &[u8],
+    sealed: &Sealed<'_>,
+) -> Opened<Personal<Vec<u8>>> {
+    match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
+        Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
+            // A small section may expand to megabytes, so decompression is a computation of its
+            // own.
+            let unlocked = compute(bytes.len(), || seal::unlock(key, tenant_id, bytes)).await;
+            let Ok(unlocked) = unlocked else { return Opened::Corrupt };
+            let plain = compute(unlocked.len(), || unlocked.expand()).await;
+            plain.map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
+        }
+        Some(KeyState::Gone) => Opened::Erased,
+        // A missing row is not an erasure: a row is kept as fence and has been removed by another
+        // program.
+        Some(KeyState::Corrupt) | None => Opened::Corrupt,
+    }
+}
