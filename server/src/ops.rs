@@ -67,7 +67,7 @@ struct Readiness {
     keyring: String,
     /// Sum of the lags of all served projections, in events; null if the database does not answer.
     lag_events: Option<i64>,
-    /// Tenants with a projection stopped at an event this build cannot read.
+    /// Read models of tenants that stopped at an event this build cannot read, summed over all tenants.
     halted: Option<i64>,
     /// Parked keys: streams with an event that could not be applied.
     parked: Option<i64>,
