@@ -186,6 +186,7 @@ fn a_look_up_tells_the_name_of_the_contact_without_an_appointment() {
         let asked = Ok("This number is known here. May I have your name?".to_owned());
         assert_eq!(said(&tenant, &web).await, asked);
         // Nor does anybody if several share the number.
+        send(Method::PATCH, &path, json!({ "name": "Nan Example" })).await;
         let other = json!({ "name": "Ben Example", "phone": "+15550100123" });
         send(Method::POST, "/v1/contacts", other).await;
         let shared = said(&tenant, &look_up("c-5")).await;

@@ -31,8 +31,6 @@ fn a_mapped_name_is_answered_at_its_source_only_and_wins_over_the_table() {
         let names = json!({ "reserve_slot": "book", "bookAppointment": "look_up" });
         let source = change(&tenant, json!({ "tools": names })).await;
         assert_eq!((&source["tools"], &source["speech"]), (&names, &json!("model")));
-        // The first words stay, and a new call gets the tool.
-        assert_eq!(said(&tenant, &book("c-1", "reserve_slot")).await, unknown);
         assert_eq!(said(&tenant, &book("c-2", "reserveSlot")).await, Ok(booked_at("2 pm")));
         let looked = said(&tenant, &book("c-3", "bookAppointment")).await.expect("a look-up");
         assert!(looked.starts_with("That person is known"), "{looked}");
