@@ -130,7 +130,6 @@ impl Speech {
 
     /// Whether it is the default.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_default(&self) -> bool {
         matches!(self, Self::Model)
     }

@@ -16,7 +16,7 @@ use crate::instance::Instance;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tools of voice agents")]
 pub(super) struct ToolOptions {
-    /// Answer the tool NAME as book, availability, cancel, reschedule, look_up or escalate; repeatable
+    /// Answer the tool NAME as `book`, `availability`, `cancel`, `reschedule`, `look_up` or `escalate`; repeatable
     #[arg(long = "tool", value_name = "NAME=TOOL", value_parser = mapped)]
     tools: Vec<(String, String)>,
     /// Whether the model words the answers, or the platform speaks them word by word (Vapi)
