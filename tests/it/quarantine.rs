@@ -2,6 +2,7 @@
 //! once, and only by the installation.
 
 use chrono::{DateTime, Utc};
+use ledger_core::clock::Clock;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_store::source::route::{RouteError, Routed};
 use ledger_store::source::{Period, RouteKind, RouteRejection};
@@ -11,6 +12,7 @@ use ledger_tests::ledger::status_and_json;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, run};
 use reqwest::Client;
 use serde_json::{Value, json};
+use server::system::SystemClock;
 use tokio::task::JoinSet;
 
 use crate::bad_input::problem;
@@ -238,7 +240,7 @@ fn a_replayed_tool_call_has_its_first_answer_and_time() {
 fn a_replayed_tool_of_the_ledger_is_recorded_as_not_answered_and_does_nothing() {
     run(async {
         let shared = Shared::new().await;
-        let day = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(30);
+        let day = SystemClock.now().date_naive() + chrono::TimeDelta::days(30);
         let arguments = json!({ "name": "Ann Example", "date": day.to_string(), "time": "14:00" });
         let booking = |call: &str, id: &str| {
             let tool = json!({ "id": id, "name": "bookAppointment", "arguments": arguments });
