@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod names;
+pub mod settings;
 mod times;
 pub mod wish;
 pub mod words;
@@ -15,4 +16,7 @@ mod tests;
 
 pub use arguments::Arguments;
 pub use names::Tool;
-pub use wish::{AppointmentWish, ChangeWish, Named, SearchWish, ToolContext, When, Wish, wish};
+pub use settings::{Speech, ToolNames, ToolSettings};
+pub use wish::{
+    AppointmentWish, ChangeWish, EscalationWish, Named, SearchWish, ToolContext, When, Wish, wish,
+};

@@ -13,6 +13,7 @@ use ledger_core::ids::{CommandId, Position, SourceId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::tenant::sources::{SourceChange, SourceCommand, Sources};
+use ledger_core::tools::ToolSettings;
 use zeroize::Zeroizing;
 
 use crate::Store;
@@ -52,6 +53,8 @@ pub struct Source {
     pub record_all: bool,
     /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<String>,
+    /// Settings for the tools of voice agents.
+    pub tools: ToolSettings,
     /// Country for parsing the tenant's national phone numbers; `None` for a shared source.
     pub country: Option<String>,
 }
@@ -79,6 +82,8 @@ pub struct NewSource<'a> {
     pub record_all: bool,
     /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<&'a str>,
+    /// Settings for the tools of voice agents; `None` for the default.
+    pub tools: Option<&'a ToolSettings>,
 }
 
 /// The reason for which a source was not created or changed.
@@ -131,6 +136,7 @@ impl Store {
         let change = SourceChange::Create {
             provider: new.provider.as_str().to_owned(),
             record_all: new.record_all,
+            tools: new.tools.cloned().unwrap_or_default(),
         };
         let command = SourceCommand { source_id, change };
         let done = self.execute_over_rows::<Sources, _>(by, tenant_id, &command, &rows).await?;
@@ -166,7 +172,7 @@ impl Store {
             r#"select tenant_id as "tenant_id!", provider as "provider!",
                       secret_sealed as "secret_sealed!", record_all as "record_all!",
                       assistant_id, country, signature, state,
-                      old_secret_sealed, old_secret_until
+                      old_secret_sealed, old_secret_until, tools
                  from ledger.find_source($1)"#,
             source_id.0,
         )
@@ -190,6 +196,7 @@ impl Store {
             _ => None,
         };
         let signature = row.signature.map(|text| serde_json::from_str(&text)).transpose();
+        let tools = list::read_tools(row.tools.as_deref());
         let source = Source {
             source_id,
             signature: signature.map_err(|_| corrupt("signature"))?,
@@ -199,6 +206,7 @@ impl Store {
             old_secret,
             record_all: row.record_all,
             assistant_id: row.assistant_id,
+            tools: tools.ok_or_else(|| corrupt("tools"))?,
             country: row.country,
         };
         let facts = match (&source.country, row.state) {

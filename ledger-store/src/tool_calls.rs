@@ -7,10 +7,12 @@
 
 mod book;
 mod change;
+mod escalate;
 mod find;
 mod look_up;
 mod person;
 mod telling;
+mod unanswered;
 mod unconfirmed;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -252,6 +254,7 @@ impl Store {
                 self.tell(&asked, said).await
             }
             Ok(Wish::Cancel(wish) | Wish::Reschedule(wish)) => self.change(&asked, *wish).await,
+            Ok(Wish::Escalate(wish)) => self.escalate(&asked, wish).await,
             Ok(Wish::LookUp(named)) => {
                 let reply = self.look_up(&asked, &named).await?;
                 self.tell(&asked, Said::only(reply)).await

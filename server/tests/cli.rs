@@ -239,6 +239,7 @@ fn every_command_has_a_help_text() {
         &["key", "list", "--help"],
         &["key", "revoke", "--help"],
         &["source", "create", "--help"],
+        &["source", "update", "--help"],
         &["source", "list", "--help"],
         &["source", "rotate-secret", "--help"],
         &["source", "disable", "--help"],

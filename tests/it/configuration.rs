@@ -49,6 +49,7 @@ fn new_source(tenant_id: TenantId, secret: &str) -> NewSource<'_> {
         name: None,
         record_all: false,
         assistant_id: None,
+        tools: None,
     }
 }
 
@@ -223,7 +224,7 @@ fn repeated_commands_change_each_source_once_through_kills_on_two_servers() {
                             .await
                     }
                     1 => store.switch_source(&by, tenant, source_id, false).await,
-                    _ => store.update_source(&by, tenant_id, source_id, patch).await,
+                    _ => store.update_source(&by, tenant, source_id, patch).await,
                 };
                 answered(done).map(|done| done.position.expect("it is recorded"))
             }

@@ -40,6 +40,7 @@ impl<'a> ProviderSource<'a> {
             name: None,
             record_all: false,
             assistant_id: None,
+            tools: None,
         };
         let source_id = tenant.store.create_source(&new).await.expect("a source");
         Self { tenant, source_id }

@@ -37,6 +37,7 @@ async fn source(tenant: &TestTenant) -> SourceId {
         name: None,
         record_all: false,
         assistant_id: None,
+        tools: None,
     };
     tenant.store.create_signed_source(&new, Some(&scheme())).await.expect("a source")
 }

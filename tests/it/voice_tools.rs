@@ -1,8 +1,10 @@
 //! Tools of voice agents over HTTP: bookings, free times, changes and look-ups, and what is said.
 
 mod changes;
+mod escalations;
 mod repeated;
 mod sealed;
+mod sources;
 
 use std::collections::BTreeMap;
 

@@ -191,6 +191,7 @@ impl TestLedger {
                 name: None,
                 record_all,
                 assistant_id: None,
+                tools: None,
             })
             .await
             .expect("a source")

@@ -235,6 +235,9 @@ pub enum ToolAnswer {
     Done,
     /// The tool did nothing; the assistant was given a question or the reason.
     Refused,
+    /// The message had no tenant when it arrived: nothing was done, and the assistant was told that the
+    /// system cannot be reached. It was replayed later.
+    NotAnswered,
 }
 
 /// Facts of `call.tool_called`.

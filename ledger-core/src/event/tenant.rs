@@ -12,6 +12,7 @@ use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
 use crate::lead_score::rules::LeadRules;
 use crate::money::Nanos;
+use crate::tools::{Speech, ToolNames};
 
 events! {
     /// A change to the tenant's configuration.
@@ -113,6 +114,12 @@ pub struct SourceCreated {
     pub provider: String,
     /// True if streaming telemetry is recorded too.
     pub record_all: bool,
+    /// Names of tools that the source maps.
+    #[serde(default, skip_serializing_if = "ToolNames::is_empty")]
+    pub tools: ToolNames,
+    /// How answers to tools are spoken.
+    #[serde(default, skip_serializing_if = "Speech::is_default")]
+    pub speech: Speech,
 }
 
 /// Facts of `tenant.source_changed`. Absent settings are unchanged; a new name is not repeated
@@ -121,11 +128,17 @@ pub struct SourceCreated {
 pub struct SourceChanged {
     /// Id of the webhook source.
     pub source_id: Uuid,
-    /// Names of the changed settings: `name`, `record_all`, `assistant_id`.
+    /// Names of the changed settings: `name`, `record_all`, `assistant_id`, `tools`, `speech`.
     pub changed: Vec<String>,
     /// New value of the setting that records streaming telemetry; absent if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_all: Option<bool>,
+    /// All names of tools that the source maps; absent if unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ToolNames>,
+    /// New value of how answers to tools are spoken; absent if unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech: Option<Speech>,
 }
 
 /// Facts of `tenant.source_disabled` and `tenant.source_enabled`.

@@ -52,6 +52,9 @@ pub struct ReplyContent<'a> {
     pub assistant_id: Option<&'a str>,
     /// One entry for each tool call of the request, in its order.
     pub tools: &'a [ToolReply],
+    /// Whether the caller is told each of them word by word, in the same order; shorter if the model
+    /// words the rest.
+    pub verbatim: &'a [bool],
     /// Text for the assistant to say if there is neither an assistant nor a destination.
     pub error: &'a str,
 }

@@ -18,6 +18,7 @@ use crate::event::{
 };
 use crate::ids::{SourceId, TenantId};
 use crate::provider::signature::SchemeError;
+use crate::tools::{Speech, ToolNames, ToolSettings};
 
 /// The facts of a source that decisions need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct SourceFacts {
     pub record_all: bool,
     /// The assistant that answers calls. `None` after [`Sources::evolve`], because no event has it.
     pub assistant_id: Option<String>,
+    /// Settings for the tools of voice agents.
+    pub tools: ToolSettings,
     /// Whether webhooks are accepted.
     pub is_enabled: bool,
     /// End of acceptance of the secret before the last rotation, possibly in the past.
@@ -65,13 +68,18 @@ pub struct SourcePatch {
     pub record_all: Option<bool>,
     /// The assistant that answers calls; `Some(None)` removes it.
     pub assistant_id: Option<Option<String>>,
+    /// All names of tools that the source maps.
+    pub tool_names: Option<ToolNames>,
+    /// How answers to tools are spoken.
+    pub speech: Option<Speech>,
 }
 
 impl SourcePatch {
     /// The difference to a source as facts; without changes if it has these values already.
     fn difference(&self, source_id: SourceId, source: &SourceFacts) -> SourceChanged {
         let mut fact = SourceChanged { source_id: source_id.0, ..SourceChanged::default() };
-        let mut note = |name: &str| fact.changed.push(name.to_owned());
+        let mut changed = Vec::new();
+        let mut note = |name: &str| changed.push(name.to_owned());
         if self.name.as_ref().is_some_and(|name| *name != source.name) {
             note("name");
         }
@@ -80,8 +88,17 @@ impl SourcePatch {
             fact.record_all = Some(record_all);
         }
         if self.assistant_id.as_ref().is_some_and(|id| *id != source.assistant_id) {
-            fact.changed.push("assistant_id".to_owned());
+            note("assistant_id");
         }
+        if let Some(names) = self.tool_names.as_ref().filter(|new| **new != source.tools.names) {
+            note("tools");
+            fact.tools = Some(names.clone());
+        }
+        if let Some(speech) = self.speech.filter(|speech| *speech != source.tools.speech) {
+            note("speech");
+            fact.speech = Some(speech);
+        }
+        fact.changed = changed;
         fact
     }
 }
@@ -104,6 +121,8 @@ pub enum SourceChange {
         provider: String,
         /// Whether streaming telemetry is recorded.
         record_all: bool,
+        /// Settings for the tools of voice agents.
+        tools: ToolSettings,
     },
     /// Change its settings.
     Update(SourcePatch),
@@ -156,10 +175,12 @@ impl Aggregate for Sources {
     ) -> Result<Vec<Decided<TenantEvent>>, SourceRejection> {
         let source_id = command.source_id;
         let event = match (state.sources.get(&source_id), &command.change) {
-            (None, SourceChange::Create { provider, record_all }) => {
+            (None, SourceChange::Create { provider, record_all, tools }) => {
                 let (provider, record_all) = (provider.clone(), *record_all);
-                let source_id = source_id.0;
-                TenantEvent::SourceCreated(SourceCreated { source_id, provider, record_all })
+                let (source_id, ToolSettings { names, speech }) = (source_id.0, tools.clone());
+                let tools = names;
+                let created = SourceCreated { source_id, provider, record_all, tools, speech };
+                TenantEvent::SourceCreated(created)
             }
             // The installation has no log in which an earlier run of the command could be found.
             (Some(known), SourceChange::Create { provider, .. }) if known.provider == *provider => {
@@ -195,6 +216,7 @@ impl Aggregate for Sources {
                     name: None,
                     record_all: created.record_all,
                     assistant_id: None,
+                    tools: ToolSettings { names: created.tools.clone(), speech: created.speech },
                     is_enabled: true,
                     old_secret_until: None,
                 };
@@ -202,6 +224,10 @@ impl Aggregate for Sources {
             }
             TenantEvent::SourceChanged(changed) => find(sources, changed.source_id, &|source| {
                 source.record_all = changed.record_all.unwrap_or(source.record_all);
+                source.tools.speech = changed.speech.unwrap_or(source.tools.speech);
+                if let Some(names) = &changed.tools {
+                    source.tools.names.clone_from(names);
+                }
             }),
             TenantEvent::SourceDisabled(switched) => {
                 find(sources, switched.source_id, &|source| source.is_enabled = false);

@@ -1,8 +1,11 @@
 //! Names of tools and of their arguments, as they occur in public repositories. Names are compared
 //! without case, `_`, `-` and blanks.
 
+use serde::{Deserialize, Serialize};
+
 /// A tool that the ledger answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tool {
     /// Makes an appointment.
     Book,
@@ -14,6 +17,8 @@ pub enum Tool {
     Reschedule,
     /// Tells whether the caller is known.
     LookUp,
+    /// Escalates the call.
+    Escalate,
 }
 
 /// A field of a tool's arguments.
@@ -98,6 +103,22 @@ impl Field {
 }
 
 impl Tool {
+    /// All tools, with their stored words.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("book", Self::Book),
+        ("availability", Self::Availability),
+        ("cancel", Self::Cancel),
+        ("reschedule", Self::Reschedule),
+        ("look_up", Self::LookUp),
+        ("escalate", Self::Escalate),
+    ];
+
+    /// Returns the tool with this stored word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(word, _)| *word == text).map(|(_, tool)| tool)
+    }
+
     /// Returns the tool with a name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
@@ -112,7 +133,8 @@ pub fn is_container(argument: &str) -> bool {
     CONTAINERS.contains(&fold(argument).as_str())
 }
 
-fn fold(name: &str) -> String {
+/// The form in which names are compared.
+pub(super) fn fold(name: &str) -> String {
     let is_kept = |c: &char| !matches!(c, '_' | '-') && !c.is_whitespace();
     name.chars().filter(is_kept).flat_map(char::to_lowercase).collect()
 }
@@ -155,6 +177,18 @@ const TOOLS: &[(Tool, &[&str])] = &[
             "getcustomerbyphone",
             "getpatientbyphone",
             "checkclientexists",
+        ],
+    ),
+    (
+        Tool::Escalate,
+        &[
+            "escalate",
+            "escalatecall",
+            "escalatetohuman",
+            "transfertohuman",
+            "requesthuman",
+            "speaktohuman",
+            "humanhandoff",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use super::arguments::Arguments;
 use super::names::{Field, Tool};
 use super::times::Range;
 use super::{times, words};
+use crate::annotation::words::EscalationReason;
 use crate::booking::settings::resources::Resource;
 use crate::booking::settings::services::Service;
 use crate::booking::slot::Kind;
@@ -128,6 +129,15 @@ pub struct ChangeWish {
     pub details: AppointmentDetails,
 }
 
+/// A wanted escalation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalationWish {
+    /// The reason; [`EscalationReason::Other`] without one.
+    pub reason: EscalationReason,
+    /// What was said about it, if it is more than the reason.
+    pub text: Option<Personal<String>>,
+}
+
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub enum Wish {
@@ -141,6 +151,8 @@ pub enum Wish {
     Reschedule(Box<ChangeWish>),
     /// Whether the caller is known.
     LookUp(Named),
+    /// A person for the call.
+    Escalate(EscalationWish),
 }
 
 /// Reads what a tool call wants.
@@ -167,6 +179,7 @@ pub fn wish(
         }
         Tool::Reschedule => reschedule(arguments, context).map(Box::new).map(Wish::Reschedule),
         Tool::LookUp => look_up(arguments, context).map(Wish::LookUp),
+        Tool::Escalate => Ok(Wish::Escalate(escalation(arguments))),
     }
 }
 
@@ -238,6 +251,18 @@ fn look_up(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, St
         named.party = Personal::new(party);
     }
     Ok(named)
+}
+
+fn escalation(arguments: &Arguments) -> EscalationWish {
+    let told = arguments.get(Field::Reason);
+    let reason = told.and_then(EscalationReason::parse);
+    // A reason in other words is a text, and so are notes.
+    let texts = [told.filter(|_| reason.is_none()), arguments.get(Field::Notes)];
+    let text = texts.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    EscalationWish {
+        reason: reason.unwrap_or(EscalationReason::Other),
+        text: (!text.is_empty()).then(|| Personal::new(text)),
+    }
 }
 
 fn person(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, String> {

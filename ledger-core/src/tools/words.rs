@@ -320,3 +320,15 @@ pub fn confirmed_caller(appointment: Option<DateTime<Utc>>, context: &DateContex
         None => "That person is known here.".to_owned(),
     }
 }
+
+/// The call is escalated. Makes no claim about when a person takes it.
+#[must_use]
+pub fn escalated() -> String {
+    "This call is marked for a person to take care of.".to_owned()
+}
+
+/// The call cannot be escalated.
+#[must_use]
+pub fn not_escalated() -> String {
+    "This call cannot be passed on to a person here. May I take a message instead?".to_owned()
+}

@@ -46,13 +46,29 @@ impl Store {
         )
         .fetch_all(tx.conn())
         .await?;
-        let tools = rows.into_iter().filter(|row| Tool::of(&row.tool).is_some());
-        let named = |id: String| Uuid::parse_str(&id).ok().map(SourceId);
-        let tool = tools.map(|row| AsyncTool {
-            source_id: row.source_id.and_then(named),
-            tool: row.tool,
-            calls: row.calls,
-        });
-        Ok(tool.collect())
+        drop(tx);
+        let mut tools = Vec::new();
+        for row in rows {
+            let id = row.source_id.and_then(|id| Uuid::parse_str(&id).ok());
+            let source_id = id.map(SourceId);
+            if self.is_tool_of(source_id, &row.tool).await? {
+                tools.push(AsyncTool { source_id, tool: row.tool, calls: row.calls });
+            }
+        }
+        Ok(tools)
+    }
+
+    /// Whether a name is one of the ledger's tools, at a source that may map further names.
+    async fn is_tool_of(
+        &self,
+        source_id: Option<SourceId>,
+        name: &str,
+    ) -> Result<bool, StoreError> {
+        let source = match source_id {
+            Some(source_id) => self.find_source(source_id).await?,
+            None => None,
+        };
+        let tool = source.map_or_else(|| Tool::of(name), |source| source.tools.names.tool(name));
+        Ok(tool.is_some())
     }
 }

@@ -56,7 +56,11 @@ impl Store {
         Ok(AppendRequest { tenant_id: context.tenant_id, streams: appends })
     }
 
-    fn decided_event(
+    /// Seals a decided event under an id.
+    ///
+    /// # Errors
+    /// [`Fault`] for sections without a subject.
+    pub(crate) fn decided_event(
         &self,
         context: &CommandContext,
         event_id: EventId,

@@ -43,18 +43,20 @@ impl Store {
         self.change_source(by, tenant_id, source_id, change, write).await
     }
 
-    /// Changes settings of a tenant's source. Equal values are no change and record nothing.
+    /// Changes settings of a source. Equal values are no change and record nothing. With `tenant_id`
+    /// the source must be of this tenant.
     ///
     /// # Errors
-    /// [`SourceRejection::NotFound`] when the tenant has no such source;
+    /// [`SourceRejection::NotFound`] when there is no such source;
     /// [`SourceRejection::NotActive`]; the database did not answer.
     pub async fn update_source(
         &self,
         by: &Attribution,
-        tenant_id: TenantId,
+        tenant_id: Option<TenantId>,
         source_id: SourceId,
         patch: SourcePatch,
     ) -> Result<Changed, SourceError> {
+        let tenant_id = self.tenant_of_source(tenant_id, source_id).await?;
         let change = SourceChange::Update(patch.clone());
         self.change_source(by, tenant_id, source_id, change, Write::Settings(patch)).await
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
+use ledger_core::tools::ToolSettings;
 use uuid::Uuid;
 
 use crate::Store;
@@ -22,6 +23,8 @@ pub struct SourceInfo {
     pub record_all: bool,
     /// The assistant returned when the platform asks for one to answer a call.
     pub assistant_id: Option<String>,
+    /// Settings for the tools of voice agents.
+    pub tools: ToolSettings,
     /// Time of creation.
     pub created_at: DateTime<Utc>,
     /// Time since which the source is disabled and answers like an unknown one.
@@ -44,15 +47,18 @@ pub(super) struct SourceRow {
     pub(super) disabled_at: Option<DateTime<Utc>>,
     pub(super) old_secret_until: Option<DateTime<Utc>>,
     pub(super) signature: Option<String>,
+    pub(super) tools: Option<String>,
 }
 
 impl SourceRow {
     /// Converts the row.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when the stored signature scheme is invalid.
+    /// [`StoreError::Corrupt`] when the stored signature scheme or the settings of tools are invalid.
     pub(super) fn into_info(self) -> Result<SourceInfo, StoreError> {
+        let corrupt = |column| StoreError::Corrupt { table: "ledger.sources", column };
         let signature = self.signature.map(|text| serde_json::from_str(&text)).transpose();
+        let tools = read_tools(self.tools.as_deref());
         Ok(SourceInfo {
             source_id: SourceId(self.source_id),
             provider: self.provider,
@@ -62,12 +68,15 @@ impl SourceRow {
             created_at: self.created_at,
             disabled_at: self.disabled_at,
             old_secret_until: self.old_secret_until,
-            signature: signature.map_err(|_| StoreError::Corrupt {
-                table: "ledger.sources",
-                column: "signature",
-            })?,
+            signature: signature.map_err(|_| corrupt("signature"))?,
+            tools: tools.ok_or_else(|| corrupt("tools"))?,
         })
     }
+}
+
+/// Reads the stored settings of tools; `None` if they are invalid.
+pub(super) fn read_tools(stored: Option<&str>) -> Option<ToolSettings> {
+    stored.map_or_else(|| Some(ToolSettings::default()), |text| serde_json::from_str(text).ok())
 }
 
 impl Store {
@@ -83,7 +92,7 @@ impl Store {
         let rows = sqlx::query_as!(
             SourceRow,
             "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
-                    disabled_at, old_secret_until, signature
+                    disabled_at, old_secret_until, signature, tools
                from ledger.sources
               where $1::uuid is null or tenant_id = $1
               order by created_at, source_id",
@@ -109,7 +118,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         SourceRow,
         "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
-                disabled_at, old_secret_until, signature
+                disabled_at, old_secret_until, signature, tools
            from ledger.sources
           where tenant_id = $1
             and ($2::timestamptz is null or (created_at, source_id) < ($2, $3))

@@ -8,6 +8,7 @@ use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::signature::SignatureScheme;
 use ledger_core::tenant::TenantState;
 use ledger_core::tenant::sources::{NewSecret, SourceFacts, SourcePatch, Sources, SourcesState};
+use ledger_core::tools::ToolSettings;
 use sqlx::PgConnection;
 
 use super::list::{SourceInfo, SourceRow};
@@ -49,7 +50,7 @@ impl Rows<Sources> for SourceRows<'_> {
         let row = sqlx::query_as!(
             SourceRow,
             "select tenant_id, source_id, provider, name, record_all, assistant_id, created_at,
-                    disabled_at, old_secret_until, signature
+                    disabled_at, old_secret_until, signature, tools
                from ledger.sources
               where tenant_id = $1 and source_id = $2
                 for update",
@@ -131,8 +132,8 @@ impl SourceRows<'_> {
         sqlx::query!(
             "insert into ledger.sources
                (tenant_id, source_id, provider, name, secret_sealed, record_all, assistant_id,
-                created_at, signature)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                created_at, signature, tools)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             self.tenant_id.0,
             self.source_id.0,
             new.provider.as_str(),
@@ -142,6 +143,7 @@ impl SourceRows<'_> {
             new.assistant_id,
             self.now,
             signature,
+            new.tools.and_then(stored_tools),
         )
         .execute(conn)
         .await?;
@@ -154,13 +156,14 @@ impl SourceRows<'_> {
         source: &SourceInfo,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "update ledger.sources set name = $3, record_all = $4, assistant_id = $5
+            "update ledger.sources set name = $3, record_all = $4, assistant_id = $5, tools = $6
               where tenant_id = $1 and source_id = $2",
             self.tenant_id.0,
             self.source_id.0,
             source.name,
             source.record_all,
             source.assistant_id,
+            stored_tools(&source.tools),
         )
         .execute(conn)
         .await?;
@@ -211,6 +214,7 @@ fn facts(info: &SourceInfo) -> SourceFacts {
         name: info.name.clone(),
         record_all: info.record_all,
         assistant_id: info.assistant_id.clone(),
+        tools: info.tools.clone(),
         is_enabled: info.disabled_at.is_none(),
         old_secret_until: info.old_secret_until,
     }
@@ -226,4 +230,14 @@ fn apply(source: &mut SourceInfo, patch: &SourcePatch) {
     if let Some(assistant_id) = &patch.assistant_id {
         source.assistant_id.clone_from(assistant_id);
     }
+    if let Some(names) = &patch.tool_names {
+        source.tools.names.clone_from(names);
+    }
+    source.tools.speech = patch.speech.unwrap_or(source.tools.speech);
+}
+
+/// Settings of tools as they are stored; `None` for the default.
+fn stored_tools(tools: &ToolSettings) -> Option<String> {
+    let is_default = *tools == ToolSettings::default();
+    (!is_default).then(|| serde_json::to_string(tools).expect("settings are plain strings"))
 }

@@ -1,20 +1,22 @@
 //! The tool that tells whether the caller is known.
 //!
-//! Of a person it tells the given name only, and nothing if several share the number. A name that is
+//! Of a person it tells the given name only, and nothing if several share the number. The name is the
+//! one that a user gave the contact, else that of its next appointment; both are read from the log. A name that is
 //! told is confirmed or not. Only for a confirmed name an appointment is read out. Of a number that
 //! is not the call's own, no name and no appointment is told.
 
 use std::ops::ControlFlow;
 
+use ledger_core::event::{ContactField, FieldChanges};
 use ledger_core::identity::Resolution;
-use ledger_core::ids::{AppointmentId, EventId, StreamId, TenantId};
+use ledger_core::ids::{AppointmentId, EventId, StreamId, SubjectId, TenantId};
 use ledger_core::personal::Party;
 use ledger_core::provider::ToolReply;
 use ledger_core::tools::{Named, When, words};
 
 use super::{Asked, ToolError};
 use crate::Store;
-use crate::read;
+use crate::read::{self, StoredEvent};
 use crate::seal::{Opened, SectionName};
 use crate::tenant_tx::TenantTx;
 use crate::vault::SectionColumn;
@@ -65,11 +67,42 @@ impl Store {
             let at = next.map(|found| found.appointment.slot.starts_at);
             return Ok(Ok(words::confirmed_caller(at, &asked.dates())));
         }
-        let name = match next {
-            Some(found) => self.name_in(tenant_id, found.appointment_id).await?,
-            None => None,
-        };
+        let mut name = None;
+        if is_callers {
+            name = self.name_of_contact(tenant_id, contact_id).await?;
+        }
+        if let (None, Some(found)) = (&name, next) {
+            name = self.name_in(tenant_id, found.appointment_id).await?;
+        }
         Ok(Ok(words::known_caller(name.as_deref().and_then(given_name))))
+    }
+
+    /// The name that a user gave a contact; `None` for a contact that only calls made.
+    async fn name_of_contact(
+        &self,
+        tenant_id: TenantId,
+        contact_id: SubjectId,
+    ) -> Result<Option<String>, ToolError> {
+        let mut named = None;
+        let mut tx = TenantTx::begin(&self.commands, tenant_id).await?;
+        read::scan_stream(&mut tx, StreamId(contact_id.0), |stored| {
+            if matches!(stored.event_type.as_str(), "contact.created" | "contact.updated") {
+                let fields = serde_json::from_str::<FieldChanges>(&stored.facts);
+                let fields = fields.unwrap_or_default();
+                if fields.set.contains(&ContactField::Name) {
+                    named = Some(stored);
+                } else if fields.removed.contains(&ContactField::Name) {
+                    named = None;
+                }
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+        drop(tx);
+        match named {
+            Some(stored) => self.name_of(tenant_id, &stored).await,
+            None => Ok(None),
+        }
     }
 
     /// The name in the sealed data of an appointment.
@@ -86,7 +119,18 @@ impl Store {
         })
         .await?;
         drop(tx);
-        let Some(stored) = first else { return Ok(None) };
+        match first {
+            Some(stored) => self.name_of(tenant_id, &stored).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The name in the section `party` of an event; `None` if its key is destroyed.
+    async fn name_of(
+        &self,
+        tenant_id: TenantId,
+        stored: &StoredEvent,
+    ) -> Result<Option<String>, ToolError> {
         let column = SectionColumn::Sections(EventId(stored.event_id));
         let sections = stored.sections.as_deref().unwrap_or_default();
         let opened = self.vault.open(tenant_id, &[(column, sections)]).await?;

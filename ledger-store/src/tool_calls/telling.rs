@@ -14,6 +14,7 @@ use super::{Asked, ToolAnswered, ToolError};
 use crate::Store;
 use crate::append::{AppendRequest, Appended, Expected, NewEvent, StreamAppend};
 use crate::execute::{Companion, ExecuteError};
+use crate::record::ResolvedDelivery;
 use crate::stage::{self, Stage};
 use crate::vault::Subject;
 
@@ -114,19 +115,40 @@ impl Store {
         asked: &Asked<'_>,
         said: Said,
     ) -> Result<ToolAnswered, ToolError> {
+        self.tell_with(asked, said, Vec::new()).await
+    }
+
+    /// Records a tool call with further events of its call, whose ids are those of its command.
+    pub(super) async fn tell_with(
+        &self,
+        asked: &Asked<'_>,
+        said: Said,
+        further: Vec<NewEvent>,
+    ) -> Result<ToolAnswered, ToolError> {
         asked.release_turn();
         let draft = answered(asked.draft.clone(), &said);
         let tenant_id = asked.delivery.origin.tenant_id;
         let event_id = tenant_id.command_event(asked.command_id, 0);
         let event = self.seal_draft_as(&asked.delivery, &draft, event_id);
-        let (stream_id, kind) = (asked.delivery.stream_id, asked.delivery.kind);
-        let stream = StreamAppend { stream_id, kind, expected: Expected::Any, events: vec![event] };
-        let request = AppendRequest { tenant_id, streams: vec![stream] };
-        let appended = stage::drive(Stage::Append, self.appender.append(request)).await?;
+        let events = std::iter::once(event).chain(further).collect();
+        let appended = self.append_told(&asked.delivery, events).await?;
         if appended.duplicate {
             return self.first_answer(asked).await;
         }
         Ok(ToolAnswered { reply: said.reply, appended })
+    }
+
+    /// Appends the events of a tool call to its stream.
+    pub(super) async fn append_told(
+        &self,
+        delivery: &ResolvedDelivery<'_>,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, ToolError> {
+        let (tenant_id, kind) = (delivery.origin.tenant_id, delivery.kind);
+        let (stream_id, expected) = (delivery.stream_id, Expected::Any);
+        let stream = StreamAppend { stream_id, kind, expected, events };
+        let request = AppendRequest { tenant_id, streams: vec![stream] };
+        Ok(stage::drive(Stage::Append, self.appender.append(request)).await?)
     }
 
     /// The answer that another delivery of the tool call recorded meanwhile. Another body is recorded

@@ -64,6 +64,7 @@ async fn tenant(store: &Store, nth: usize) -> anyhow::Result<BenchTenant> {
         name: None,
         record_all: false,
         assistant_id: None,
+        tools: None,
     };
     let source_id = store.create_source(&source).await?;
     Ok(BenchTenant { tenant_id, source_id, secret })

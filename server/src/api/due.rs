@@ -76,6 +76,7 @@ impl DueView {
 
 /// Cursor of the page: due time and id of its last row.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct DueCursor {
     d: DateTime<Utc>,
     i: Uuid,

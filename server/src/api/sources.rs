@@ -9,6 +9,7 @@ pub mod enable;
 pub mod list;
 pub mod rotate_secret;
 pub mod settings;
+mod tools;
 pub mod update;
 
 use ledger_store::source::{SourceError, SourceRejection};

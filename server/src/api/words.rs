@@ -77,6 +77,10 @@ words! {
     ComparedWith = "previous";
     /// Speaker of a turn.
     Speaker = "assistant" | "user";
+    /// Tool of voice agents that the ledger answers.
+    ToolName = "book" | "availability" | "cancel" | "reschedule" | "look_up" | "escalate";
+    /// How the answer to a tool is spoken: in the words of the model, or word by word.
+    SpeechName = "model" | "verbatim";
     /// Kind of a note.
     NoteKindName = "general" | "during_call" | "after_call" | "follow_up";
     /// Readers that a note is meant for.

@@ -145,6 +145,7 @@ async fn set_up(store: &Store, clinic: Clinic, base: &str) -> anyhow::Result<Dem
             name: Some("demo"),
             record_all: false,
             assistant_id: None,
+            tools: None,
         })
         .await?;
     let api_key = new_key(tenant_id);

@@ -1,12 +1,14 @@
-//! `source create`, `source route`, `source unroute`, `source list`, `source rotate-secret`, `source disable|enable`.
+//! `source create`, `source update`, `source route`, `source unroute`, `source list`, `source rotate-secret`, `source disable|enable`.
 
 mod change;
 mod route;
 mod signature;
+mod update;
 
 use anyhow::Context;
 use ledger_core::ids::TenantId;
 use ledger_core::provider::Provider;
+use ledger_core::tools::ToolSettings;
 use ledger_store::source::{NewSource, check_secret};
 use serde_json::json;
 
@@ -17,6 +19,7 @@ use crate::instance::Instance;
 use crate::system::fresh_secret;
 
 use signature::Signature;
+use update::ToolOptions;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -28,6 +31,14 @@ pub(super) enum Command {
   call-ledger source create --tenant acme --provider vapi --hmac --hmac-algorithm sha512 \\
     --hmac-signature-header x-acme-signature --hmac-no-timestamp --hmac-payload '{body}'")]
     Create(Box<CreateArgs>),
+    /// Change settings of a source; what is not named stays
+    #[command(after_help = "Examples:
+  call-ledger source update 3f0e… --tool reserve_slot=book --tool who_is_calling=look_up
+  call-ledger source update 3f0e… --speech verbatim     Vapi speaks the answers word by word
+  call-ledger source update 3f0e… --no-tools            only the names that are built in
+
+All names of tools are replaced. A running server acts on it at once, five seconds later at the latest.")]
+    Update(Box<update::Update>),
     /// Assign messages of a shared source to a tenant, by an id of the platform's objects
     #[command(after_help = "Example:
   call-ledger source route --source 3f0e… --tenant acme --assistant-id 054ea7e1-…
@@ -91,12 +102,15 @@ pub(super) struct CreateArgs {
     #[arg(long, default_value = "important", value_parser = ["important", "all"])]
     record: String,
     #[command(flatten)]
+    tools: ToolOptions,
+    #[command(flatten)]
     signature: Signature,
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Create(create) => run_create(config, create).await,
+        Command::Update(update) => update::run(config, update).await,
         Command::Route(route) => route::run_add(config, route).await,
         Command::Unroute(unroute) => route::run_end(config, unroute).await,
         Command::List(list) => change::run_list(config, list).await,
@@ -116,6 +130,10 @@ async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<Exit
         return usage_error(format!("--secret: {weak}"));
     }
     let signature = create.signature.scheme(&secret)?;
+    let tools = ToolSettings {
+        names: create.tools.names()?.unwrap_or_default(),
+        speech: create.tools.speech().unwrap_or_default(),
+    };
     let source_id = Instance::run(config, async |instance| {
         let store = &instance.store;
         let tenant_id = match &create.tenant {
@@ -129,6 +147,7 @@ async fn run_create(config: &Config, create: &CreateArgs) -> anyhow::Result<Exit
             name: create.name.as_deref(),
             record_all: create.record == "all",
             assistant_id: create.assistant_id.as_deref(),
+            tools: Some(&tools),
         };
         let made = store.create_signed_source(&new, signature.as_ref()).await;
         made.context("the source was not made")

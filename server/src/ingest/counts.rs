@@ -267,6 +267,7 @@ mod tests {
             signature: None,
             record_all: false,
             assistant_id: None,
+            tools: ledger_core::tools::ToolSettings::default(),
             country: None,
         }
     }

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::admission::{BodyPermit, SMALL_BODY, Sender};
 use super::counts::OutcomeRecorder;
-use super::response::{self, Told};
+use super::response::{self, SourceReply, Told};
 use crate::app::App;
 use crate::connections;
 use crate::http::body;
@@ -203,7 +203,8 @@ impl<'a> IngestRequest<'a> {
         let find = || replies.find(|(_, reply)| *reply != Reply::Acknowledge);
         match compute(body.len(), find).await {
             Some((adapter, reply)) => {
-                Ok(response::provider_response(adapter, &reply, None, (Told::Failed(&[]), &[])))
+                let told = (Told::Failed(&[]), [].as_slice());
+                Ok(response::provider_response(adapter, &reply, SourceReply::default(), told))
             }
             None => Err(failed),
         }

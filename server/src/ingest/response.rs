@@ -8,6 +8,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ledger_app::intake::{Delivered, DeliveryError, FAILED, IngestOutcome, NOT_CONFIGURED};
 use ledger_core::provider::{Adapter, Reply, ReplyContent, ToolReply};
+use ledger_core::tools::Speech;
+use ledger_core::tools::words::UNREADABLE;
 use ledger_store::append::Appended;
 use ledger_store::record::FirstAnswer;
 use ledger_store::source::Source;
@@ -18,10 +20,6 @@ use super::counts::OutcomeRecorder;
 use crate::problem::ApiError;
 
 pub(super) use shapes::{WebhookAnswer, WebhookQuarantined};
-
-/// Text for the assistant when a tool call is in the log and its answer cannot be opened.
-const UNREADABLE: &str =
-    "This was asked before, and its answer cannot be read any more. Please take a message instead.";
 
 /// Text for the assistant when no assistant is configured for the call.
 const NO_ASSISTANT: &str = "No assistant is set up for this number. Please call again later.";
@@ -61,9 +59,12 @@ pub(super) fn answer(
             Told::Failed(&answers.first)
         }
     };
-    let adapter = source.provider.adapter();
-    let assistant_id = source.assistant_id.as_deref();
-    Ok(provider_response(adapter, reply, assistant_id, (told, answers.replies.as_slice())))
+    Ok(provider_response(
+        source.provider.adapter(),
+        reply,
+        SourceReply::of(source),
+        (told, answers.replies.as_slice()),
+    ))
 }
 
 /// Returns the response to an informational message.
@@ -118,17 +119,39 @@ impl Told<'_> {
     }
 }
 
+/// What a reply depends on of the source; the default if it is not known.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SourceReply<'a> {
+    assistant_id: Option<&'a str>,
+    speech: Speech,
+}
+
+impl<'a> SourceReply<'a> {
+    fn of(source: &'a Source) -> Self {
+        Self { assistant_id: source.assistant_id.as_deref(), speech: source.tools.speech }
+    }
+
+    /// Whether the caller is told an answer word by word. An answer that asks the assistant to do
+    /// something is worded by the model.
+    fn is_verbatim(self, answered: Option<&ToolReply>) -> bool {
+        let is_spoken =
+            |reply: &ToolReply| reply.as_ref().err().is_none_or(|why| why != UNREADABLE);
+        self.speech == Speech::Verbatim && answered.is_some_and(is_spoken)
+    }
+}
+
 /// Returns the reply to a message, written by the adapter. `replies` are those of the tools that the
 /// ledger answers, by their place among the tool calls.
 pub(super) fn provider_response(
     adapter: &dyn Adapter,
     reply: &Reply,
-    assistant_id: Option<&str>,
+    source: SourceReply<'_>,
     (told, replies): (Told<'_>, &[Option<ToolReply>]),
 ) -> Response {
-    let reply_of = |nth| replies.get(nth).cloned().flatten();
-    let tools =
-        (0..reply.tool_calls()).map(|nth| reply_of(nth).unwrap_or_else(|| told.of_tool(nth)));
+    let reply_of = |nth: usize| replies.get(nth).and_then(Option::as_ref);
+    let calls = 0..reply.tool_calls();
+    let verbatim: Vec<bool> = calls.clone().map(|nth| source.is_verbatim(reply_of(nth))).collect();
+    let tools = calls.map(|nth| reply_of(nth).cloned().unwrap_or_else(|| told.of_tool(nth)));
     let tools: Vec<ToolReply> = tools.collect();
     let when_recorded = match reply {
         Reply::Assistant => NO_ASSISTANT,
@@ -137,7 +160,8 @@ pub(super) fn provider_response(
     let error = told.error_text(when_recorded);
     // Which assistant takes the call is no statement about the log, so it is sent even if the ledger
     // failed.
-    let content = ReplyContent { assistant_id, tools: &tools, error: &error };
+    let assistant_id = source.assistant_id;
+    let content = ReplyContent { assistant_id, tools: &tools, verbatim: &verbatim, error: &error };
     let response = Json(WebhookAnswer(adapter.respond(reply, &content))).into_response();
     match told {
         Told::Recorded(appended) => with_position(response, &appended),

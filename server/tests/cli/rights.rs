@@ -89,6 +89,30 @@ async fn a_running_server_refuses_credentials_revoked_from_the_command_line() {
 }
 
 #[test]
+fn settings_of_a_source_are_changed_from_the_command_line_and_the_rest_stays() {
+    let test_dir = TestDir::new();
+    test_dir.json(&["tenant", "create", "--slug", "acme"]);
+    let create = ["source", "create", "--tenant", "acme", "--provider", "vapi", "--name", "Desk"];
+    let source = test_dir.json(&[&create[..], &["--tool", "my tool=book"]].concat());
+    let id = text(&source, "source_id");
+    let listed = || test_dir.json(&["source", "list"])[0].clone();
+    assert_eq!(listed()["tools"], json!({ "my tool": "book" }));
+    let update = ["source", "update", id];
+    let tools = ["--tool", "reserve_slot=book", "--tool", "ask_person=escalate"];
+    let changed = test_dir.json(&[&update[..], &tools].concat());
+    let names = json!({ "ask_person": "escalate", "reserve_slot": "book" });
+    assert_eq!(changed["tools"], names, "all of them are replaced");
+    let changed = test_dir.json(&[&update[..], &["--speech", "verbatim"]].concat());
+    assert_eq!((&changed["tools"], &changed["speech"]), (&names, &json!("verbatim")));
+    assert_eq!(changed["name"], "Desk");
+    let changed = test_dir.json(&[&update[..], &["--no-tools", "--record", "all"]].concat());
+    assert_eq!((&changed["tools"], &changed["record_all"]), (&json!({}), &json!(true)));
+    let (listed, speech) = (listed(), json!("verbatim"));
+    assert_eq!((&listed["tools"], &listed["speech"]), (&json!({}), &speech), "{listed}");
+    assert_eq!(test_dir.json(&["verify"])["ok"], true);
+}
+
+#[test]
 fn an_unknown_credential_cannot_be_revoked_and_weak_secrets_are_refused() {
     let test_dir = TestDir::new();
     let nobody = "00000000-0000-4000-8000-000000000001";
@@ -97,6 +121,13 @@ fn an_unknown_credential_cannot_be_revoked_and_weak_secrets_are_refused() {
         (&["source", "disable", nobody], 1, "source list"),
         (&["source", "enable", nobody], 1, "source list"),
         (&["source", "rotate-secret", nobody], 1, "source list"),
+        (&["source", "update", nobody, "--speech", "model"], 1, "source list"),
+        (&["source", "update", nobody], 2, "say what changes"),
+        (&["source", "update", nobody, "--speech", "loud"], 2, "verbatim"),
+        (&["source", "update", nobody, "--tool", "pay"], 2, "NAME=TOOL"),
+        (&["source", "update", nobody, "--tool", "a=pay"], 2, "look_up"),
+        (&["source", "update", nobody, "--tool", "+15550100123=book"], 2, "--tool"),
+        (&["source", "update", nobody, "--tool", "a=book", "--no-tools"], 2, "cannot be used with"),
         (&["tenant", "freeze", "nobody"], 1, "no tenant nobody"),
         (&["key", "revoke", "not-an-id"], 2, "not-an-id"),
         (&["source", "rotate-secret", nobody, "--overlap", "31d"], 2, "30d"),

@@ -150,3 +150,46 @@ fn a_look_up_tells_a_given_name_and_none_of_several_people() {
         assert_eq!(shared, Ok("Several people use this number. Who is calling?".to_owned()));
     });
 }
+
+#[test]
+fn a_look_up_tells_the_name_of_the_contact_without_an_appointment() {
+    run(async {
+        use reqwest::{Client, Method};
+        let ledger = TestLedger::shared().await;
+        let tenant = ledger.tenant().await;
+        let key = ledger.key(tenant.tenant_id, &["read", "personal", "write"]).await;
+        let send = async |method: Method, path: &str, body: Value| {
+            let request = Client::new().request(method, tenant.url(path)).bearer_auth(&key);
+            let response = request.body(body.to_string()).send().await.expect("an answer");
+            let (status, answer) = ledger_tests::ledger::status_and_json(response).await;
+            assert!(status == 200 || status == 201, "{path}: {status} {answer}");
+            answer
+        };
+        let look_up = |call_id: &str| call(call_id, &[("t", "lookupCaller", json!({}))]);
+        let made = json!({ "name": "Anna Example", "phone": "+15550100123" });
+        let made = send(Method::POST, "/v1/contacts", made).await;
+        let path = format!("/v1/contacts/{}", made["contact_id"].as_str().expect("an id"));
+        let known = |name: &str| Ok(format!("This number belongs to {name}."));
+        assert_eq!(said(&tenant, &look_up("c-1")).await, known("Anna"));
+        // The newest name, also before the one of an appointment.
+        let booking = call("c", &[("t-1", "bookAppointment", at("09:00", "Anna Example"))]);
+        said(&tenant, &booking).await.expect("free");
+        send(Method::PATCH, &path, json!({ "name": "Nan Example" })).await;
+        send(Method::PATCH, &path, json!({ "segment": "vip" })).await;
+        assert_eq!(said(&tenant, &look_up("c-2")).await, known("Nan"));
+        assert_eq!(said(&tenant, &look_up("c-1")).await, known("Anna"), "the first words stay");
+        send(Method::PATCH, &path, json!({ "name": null })).await;
+        assert_eq!(said(&tenant, &look_up("c-3")).await, known("Anna"), "of the appointment");
+        // A number that is only told gets no name.
+        let web = json!({ "phone": "+15550100123" });
+        let web = call("c-4", &[("t", "lookupCaller", web)]).call_field("customer", json!({}));
+        let asked = Ok("This number is known here. May I have your name?".to_owned());
+        assert_eq!(said(&tenant, &web).await, asked);
+        // Nor does anybody if several share the number.
+        send(Method::PATCH, &path, json!({ "name": "Nan Example" })).await;
+        let other = json!({ "name": "Ben Example", "phone": "+15550100123" });
+        send(Method::POST, "/v1/contacts", other).await;
+        let shared = said(&tenant, &look_up("c-5")).await;
+        assert_eq!(shared, Ok("Several people use this number. Who is calling?".to_owned()));
+    });
+}

@@ -196,6 +196,7 @@ async fn source(store: &Store, tenant_id: TenantId, name: &str) -> anyhow::Resul
         name: None,
         record_all: false,
         assistant_id: None,
+        tools: None,
     };
     Ok(Source { source_id: store.create_source(&new).await?, secret })
 }

@@ -131,7 +131,7 @@ fn a_custom_function_expects_its_result() {
     let Reply::FunctionResult(request) = &translation.reply else { panic!("a result") };
     assert_eq!(request.tool, "book_appointment");
     let told = [Err("Nothing was done.".to_owned())];
-    let content = ReplyContent { assistant_id: None, tools: &told, error: "" };
+    let content = ReplyContent { assistant_id: None, tools: &told, verbatim: &[true], error: "" };
     let reply = Retell.respond(&translation.reply, &content);
     assert_eq!(reply, json!({ "result": "Nothing was done." }));
     let draft = translation.drafts.remove(0);
@@ -145,7 +145,7 @@ fn the_inbound_webhook_is_answered_with_the_agent_of_the_source() {
     assert_eq!(translation.reply, Reply::Assistant);
     assert_eq!(translation.provider_call_id, None);
     let answer = |assistant_id| {
-        let content = ReplyContent { assistant_id, tools: &[], error: "none" };
+        let content = ReplyContent { assistant_id, tools: &[], verbatim: &[], error: "none" };
         Retell.respond(&translation.reply, &content)
     };
     let agent = json!({ "call_inbound": { "override_agent_id": "agent_1" } });

@@ -14,7 +14,11 @@ fn command(change: SourceChange) -> SourceCommand {
 }
 
 fn create(provider: &str) -> SourceCommand {
-    command(SourceChange::Create { provider: provider.to_owned(), record_all: false })
+    command(SourceChange::Create {
+        provider: provider.to_owned(),
+        record_all: false,
+        tools: ToolSettings::default(),
+    })
 }
 
 fn update(patch: SourcePatch) -> SourceCommand {
@@ -27,7 +31,17 @@ fn rotate(old_secret_until: Option<DateTime<Utc>>, is_repeatable: bool) -> Sourc
 
 fn created() -> TenantEvent {
     let provider = "vapi".to_owned();
-    TenantEvent::SourceCreated(SourceCreated { source_id: id(), provider, record_all: false })
+    TenantEvent::SourceCreated(SourceCreated {
+        source_id: id(),
+        provider,
+        record_all: false,
+        tools: ToolNames::default(),
+        speech: Speech::Model,
+    })
+}
+
+fn names() -> ToolNames {
+    ToolNames::parse([("my_tool", "book")]).expect("a name")
 }
 
 fn disabled() -> TenantEvent {
@@ -80,9 +94,17 @@ fn an_update_records_the_changed_settings_and_no_name() {
         name: Some(Some("Front desk".to_owned())),
         record_all: Some(true),
         assistant_id: Some(Some("assistant-1".to_owned())),
+        tool_names: Some(names()),
+        speech: Some(Speech::Verbatim),
     };
-    let changed = ["name", "record_all", "assistant_id"].map(str::to_owned).to_vec();
-    let fact = SourceChanged { source_id: id(), changed, record_all: Some(true) };
+    let changed = ["name", "record_all", "assistant_id", "tools", "speech"];
+    let fact = SourceChanged {
+        source_id: id(),
+        changed: changed.map(str::to_owned).to_vec(),
+        record_all: Some(true),
+        tools: Some(names()),
+        speech: Some(Speech::Verbatim),
+    };
     given::<Sources>([created()])
         .when(update(patch))
         .then(Ok(vec![TenantEvent::SourceChanged(fact)]));
@@ -102,6 +124,8 @@ fn equal_settings_are_no_change() {
         name: Some(Some("Front desk".to_owned())),
         record_all: Some(false),
         assistant_id: Some(None),
+        tool_names: Some(ToolNames::default()),
+        speech: Some(Speech::Model),
     };
     for patch in [same, SourcePatch::default()] {
         given_state::<Sources>(stored(Some("Front desk"), NewSecret::default()))

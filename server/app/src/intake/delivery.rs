@@ -20,7 +20,7 @@ use super::error::DeliveryError;
 use super::follow_ups::FollowUps;
 use super::outcome::{IngestOutcome, NO_SINGLE_ROUTE};
 use super::tool_results::{NOT_CONFIGURED, fill_tool_results, is_tool_call};
-use super::tools::{self, ToolAnswers};
+use super::tools::ToolAnswers;
 use crate::fault::Fault;
 
 /// Timeout of informational messages; platforms wait about this long for an acknowledgement.
@@ -139,7 +139,7 @@ impl WebhookDelivery<'_> {
             (translation, _) = self.translate_for(tenant_id, &body).await?;
         }
         fill_tool_results(&mut translation.drafts, NOT_CONFIGURED);
-        if tools::has_known_tool(&translation.drafts) {
+        if self.has_known_tool(&translation.drafts) {
             let drafts = translation.drafts;
             // Boxed, because most messages call no tool and would carry its size.
             let recorded =

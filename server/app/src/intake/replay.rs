@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::delivery::WebhookDelivery;
 use super::error::DeliveryError;
 use super::outcome::NO_SINGLE_ROUTE;
-use super::tool_results::{FAILED, fill_tool_results};
+use super::tool_results::mark_unanswered;
 use crate::fault::Fault;
 
 /// Result of a replay: the log position of the message.
@@ -115,12 +115,16 @@ pub async fn replay(
     let (mut translation, named) = delivery.translate_for(tenant_id, &body).await?;
     // The body has lost its secrets, so it does not name itself as the sender's did.
     let content = content.unwrap_or(named);
-    // The text that the assistant received when the message arrived.
-    fill_tool_results(&mut translation.drafts, FAILED);
+    // The assistant was told that nothing was done, and nobody waits for the tools any more.
+    mark_unanswered(&mut translation.drafts);
     for Draft { occurred_at, .. } in &mut translation.drafts {
         occurred_at.get_or_insert(entry.received_at);
     }
-    let appended = delivery.record(tenant_id, &content, translation.drafts).await?;
+    let appended = if delivery.has_known_tool(&translation.drafts) {
+        delivery.record_unanswered(tenant_id, &content, translation.drafts).await?
+    } else {
+        delivery.record(tenant_id, &content, translation.drafts).await?
+    };
     let position = appended.first;
     let is_first = store.mark_replayed(&entry, tenant_id, position, key_id).await?;
     let was_known = appended.duplicate || !is_first;

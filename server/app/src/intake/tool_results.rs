@@ -2,7 +2,7 @@
 //! reads them out.
 
 use ledger_core::envelope::Draft;
-use ledger_core::event::CallEvent;
+use ledger_core::event::{CallEvent, ToolAnswer};
 use serde_json::json;
 
 /// Text for the assistant when the ledger has no such tool. One line, without any promise.
@@ -23,6 +23,16 @@ pub(super) fn fill_tool_results(drafts: &mut [Draft], error: &str) {
     for draft in drafts.iter_mut().filter(|draft| is_tool_call(draft)) {
         for io in &mut draft.sections.tool_io {
             io.result = Some(json!({ "error": error }));
+        }
+    }
+}
+
+/// Writes into each tool call draft that the tool was not called and the assistant was told so.
+pub(super) fn mark_unanswered(drafts: &mut [Draft]) {
+    fill_tool_results(drafts, FAILED);
+    for draft in drafts {
+        if let CallEvent::ToolCalled(called) = &mut draft.event {
+            called.answer = ToolAnswer::NotAnswered;
         }
     }
 }

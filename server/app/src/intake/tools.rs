@@ -25,19 +25,44 @@ pub struct ToolAnswers {
     pub first: Vec<FirstAnswer>,
 }
 
-/// Whether a message calls a tool that the ledger answers.
-pub(super) fn has_known_tool(drafts: &[Draft]) -> bool {
-    drafts.iter().any(|draft| tool_of(draft).is_some())
-}
-
-fn tool_of(draft: &Draft) -> Option<Tool> {
-    match &draft.event {
-        CallEvent::ToolCalled(called) => Tool::of(&called.tool.tool),
-        _ => None,
-    }
-}
-
 impl WebhookDelivery<'_> {
+    /// Whether a message calls a tool that the ledger answers at its source.
+    pub(super) fn has_known_tool(&self, drafts: &[Draft]) -> bool {
+        drafts.iter().any(|draft| self.tool_of(draft).is_some())
+    }
+
+    fn tool_of(&self, draft: &Draft) -> Option<Tool> {
+        match &draft.event {
+            CallEvent::ToolCalled(called) => self.source.tools.names.tool(&called.tool.tool),
+            _ => None,
+        }
+    }
+
+    /// Records a message with tool calls that were answered when it arrived, an append for each draft,
+    /// without doing anything. The drafts have those answers.
+    pub(super) async fn record_unanswered(
+        &self,
+        tenant_id: TenantId,
+        content: &ContentDigest,
+        drafts: Vec<Draft>,
+    ) -> Result<Appended, DeliveryError> {
+        let origin = &self.origin(tenant_id);
+        let mut recorded = None;
+        let mut seen = Vec::new();
+        for draft in drafts {
+            let appended = match self.tool_of(&draft) {
+                None => self.record(tenant_id, content, vec![draft]).await?,
+                Some(tool) => {
+                    let ordinal = ordinal(&mut seen, &draft);
+                    let call = ToolCall { origin, canonical: content, tool, draft, ordinal };
+                    self.store.record_unanswered(call).await.map_err(refuse)?
+                }
+            };
+            recorded = Some(joined(recorded, appended));
+        }
+        recorded.ok_or_else(|| Fault::internal(&"a message without events").into())
+    }
+
     /// Answers the tool calls of a message one after the other, an append for each, so that each
     /// sees what the ones before it did. `replies` is filled as far as it goes: a tool call under way
     /// has an answer that leaves its outcome open.
@@ -53,7 +78,7 @@ impl WebhookDelivery<'_> {
         let mut failed = None;
         let mut seen: Vec<(Option<String>, String)> = Vec::new();
         for draft in drafts {
-            let done = match tool_of(&draft) {
+            let done = match self.tool_of(&draft) {
                 None => {
                     let done = self.record(tenant_id, content, vec![draft]).await;
                     replies.push(None);

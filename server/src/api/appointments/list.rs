@@ -37,6 +37,7 @@ pub struct AppointmentPage {
 
 /// Cursor of the page: start and id of its last appointment.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct AppointmentCursor {
     s: DateTime<Utc>,
     a: Uuid,

@@ -34,6 +34,7 @@ pub struct EventPage {
 
 /// Cursor of the page: the stream version of its last event.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct EventCursor {
     v: i64,
 }

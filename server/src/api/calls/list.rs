@@ -43,6 +43,7 @@ pub struct CallPage {
 
 /// Cursor of the page: start and id of its last call.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct CallCursor {
     s: DateTime<Utc>,
     c: Uuid,

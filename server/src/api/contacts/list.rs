@@ -40,6 +40,7 @@ pub struct ContactPage {
 
 /// Cursor of the page: its last contact.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct ContactCursor {
     s: DateTime<Utc>,
     c: Uuid,

@@ -88,6 +88,7 @@ impl TimelineView {
 
 /// Cursor of the page: time and id of its last entry.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct TimelineCursor {
     s: DateTime<Utc>,
     i: Uuid,

@@ -92,12 +92,14 @@ impl From<Entry> for DeliveryView {
 
 /// Cursor into the tenant's log.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct LogCursor {
     p: Position,
 }
 
 /// Cursor into the quarantine.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct QuarantineLogCursor {
     q: QuarantineId,
 }

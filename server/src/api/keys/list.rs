@@ -60,6 +60,7 @@ impl From<ApiKeyInfo> for KeyView {
 
 /// Cursor of the page: id of its last key.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct KeyCursor {
     k: KeyId,
 }

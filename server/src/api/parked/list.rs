@@ -71,6 +71,7 @@ impl From<Parked> for ParkedView {
 
 /// Cursor of the page: time and id of its last entry.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct ParkedCursor {
     t: DateTime<Utc>,
     p: Uuid,

@@ -65,6 +65,7 @@ impl From<Entry> for EntryView {
 
 /// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct QuarantineCursor {
     q: QuarantineId,
 }

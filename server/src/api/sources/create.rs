@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
 use ledger_core::provider::Provider;
+use ledger_core::tools::{Speech, ToolNames, ToolSettings};
 use ledger_store::source::{NewSource, check_secret};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::refused;
-use crate::api::words::ProviderName;
+use super::{refused, tools};
+use crate::api::words::{ProviderName, SpeechName, ToolName};
 use crate::app::App;
 use crate::http::fields;
 use crate::http::json_body::JsonBody;
@@ -39,6 +40,15 @@ pub struct SourceRequest {
     #[serde(default, deserialize_with = "fields::text")]
     #[schema(min_length = 1, max_length = 200)]
     assistant_id: Option<String>,
+    /// Names of tools of voice agents, each with the tool of the ledger that answers it; default: none, only the built-in names. At most 50 names of
+    /// 1 to 100 letters, digits, blanks, `-`, `_` and `.`, compared without case, blanks, `-` and `_`.
+    #[serde(default, deserialize_with = "tools::names")]
+    #[schema(value_type = Option<BTreeMap<String, ToolName>>)]
+    tools: Option<ToolNames>,
+    /// `verbatim` to have Vapi speak the answers to these tools word by word; default: `model`.
+    #[serde(default, deserialize_with = "tools::speech")]
+    #[schema(value_type = Option<SpeechName>)]
+    speech: Option<Speech>,
     /// Shared secret: 16 to 200 visible ASCII characters without repetitions or sequences; default: 256
     /// random bits.
     #[serde(default, deserialize_with = "fields::text")]
@@ -64,6 +74,12 @@ pub struct CreatedSource {
     record_all: bool,
     /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
+    /// Names of tools that the source maps, beside those that are built in.
+    #[schema(value_type = BTreeMap<String, ToolName>)]
+    tools: ToolNames,
+    /// How answers to tools are spoken.
+    #[schema(value_type = SpeechName)]
+    speech: &'static str,
 }
 
 operation! {
@@ -102,7 +118,9 @@ pub async fn handler(
     _: NoQuery,
     JsonBody(request): JsonBody<SourceRequest>,
 ) -> Result<Response, ApiError> {
-    let SourceRequest { provider, name, record_all, assistant_id, secret } = request;
+    let SourceRequest { provider, name, record_all, assistant_id, tools, speech, secret } = request;
+    let tools =
+        ToolSettings { names: tools.unwrap_or_default(), speech: speech.unwrap_or_default() };
     let record_all = record_all.unwrap_or(false);
     let secret = secret.unwrap_or_else(|| caller.new_secret());
     check_secret(&secret).map_err(|weak| ApiError::field("secret", weak.to_string()))?;
@@ -113,6 +131,7 @@ pub async fn handler(
         name: name.as_deref(),
         record_all,
         assistant_id: assistant_id.as_deref(),
+        tools: Some(&tools),
     };
     let actor = caller.actor();
     let made = app.store.create_source_by(&actor, &new, None).await;
@@ -126,6 +145,8 @@ pub async fn handler(
         name: name.clone(),
         record_all,
         assistant_id: assistant_id.clone(),
+        speech: tools.speech.as_str(),
+        tools: tools.names.clone(),
     };
     Ok(created(body, position))
 }

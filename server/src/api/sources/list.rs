@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::ids::SourceId;
+use ledger_core::tools::ToolNames;
 use ledger_store::source::list::{self, SourceInfo};
 use ledger_store::{TenantTx, webhook_counts};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::webhook_counts::{CountSummary, TypeCounts, WebhookCounts, hours};
+use crate::api::words::{SpeechName, ToolName};
 use crate::app::App;
 use crate::http::operation::{Authorized, operation};
 use crate::http::page::page_params;
@@ -42,6 +44,12 @@ pub struct SourceView {
     record_all: bool,
     /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
+    /// Names of tools that the source maps, beside those that are built in.
+    #[schema(value_type = BTreeMap<String, ToolName>)]
+    tools: ToolNames,
+    /// How answers to tools are spoken.
+    #[schema(value_type = SpeechName)]
+    speech: &'static str,
     /// Time of creation.
     created_at: DateTime<Utc>,
     /// Time since when the source answers 404; null while enabled.
@@ -66,6 +74,8 @@ impl SourceView {
             path: super::create::path(source.source_id),
             record_all: source.record_all,
             assistant_id: source.assistant_id,
+            speech: source.tools.speech.as_str(),
+            tools: source.tools.names,
             created_at: source.created_at,
             disabled_at: source.disabled_at,
             old_secret_until: source.old_secret_until.filter(|until| now < *until),
@@ -78,6 +88,7 @@ impl SourceView {
 
 /// Cursor of the page: creation time and id of its last source.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct SourceCursor {
     c: DateTime<Utc>,
     s: SourceId,

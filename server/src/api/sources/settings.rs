@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use ledger_core::tools::ToolNames;
 use ledger_store::source::change::Changed;
 use ledger_store::source::list::SourceInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::words::{SpeechName, ToolName};
 use crate::http::response::with_write_position;
 use crate::problem::ApiError;
 
@@ -27,6 +29,12 @@ pub struct SourceSettings {
     record_all: bool,
     /// Assistant to return when the platform requests one for a call.
     assistant_id: Option<String>,
+    /// Names of tools that the source maps, beside those that are built in.
+    #[schema(value_type = BTreeMap<String, ToolName>)]
+    tools: ToolNames,
+    /// How answers to tools are spoken.
+    #[schema(value_type = SpeechName)]
+    speech: &'static str,
     /// Time of creation.
     created_at: DateTime<Utc>,
     /// Time since when the source answers 404; null while enabled.
@@ -44,6 +52,8 @@ impl SourceSettings {
             path: super::create::path(source.source_id),
             record_all: source.record_all,
             assistant_id: source.assistant_id,
+            speech: source.tools.speech.as_str(),
+            tools: source.tools.names,
             created_at: source.created_at,
             disabled_at: source.disabled_at,
             old_secret_until: source.old_secret_until.filter(|until| now < *until),

@@ -3,13 +3,15 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::ids::SourceId;
+use ledger_core::tools::{Speech, ToolNames};
 use ledger_store::admin_events::Attribution;
 use ledger_store::source::change::SourcePatch;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refused;
 use super::settings::{SourceSettings, answer, not_found};
+use super::{refused, tools};
+use crate::api::words::{SpeechName, ToolName};
 use crate::app::App;
 use crate::http::fields::{self, Change};
 use crate::http::json_body::JsonBody;
@@ -32,6 +34,15 @@ pub struct SourceChanges {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
     assistant_id: Change,
+    /// Names of tools of voice agents, each with the tool of the ledger that answers it; an object replaces all of them. At most 50 names of
+    /// 1 to 100 letters, digits, blanks, `-`, `_` and `.`, compared without case, blanks, `-` and `_`.
+    #[serde(default, deserialize_with = "tools::names")]
+    #[schema(value_type = Option<BTreeMap<String, ToolName>>)]
+    tools: Option<ToolNames>,
+    /// `verbatim` to have Vapi speak the answers to these tools word by word.
+    #[serde(default, deserialize_with = "tools::speech")]
+    #[schema(value_type = Option<SpeechName>)]
+    speech: Option<Speech>,
 }
 
 operation! {
@@ -74,12 +85,13 @@ pub async fn handler(
     _: NoQuery,
     JsonBody(request): JsonBody<SourceChanges>,
 ) -> Result<Response, ApiError> {
-    let SourceChanges { name, record_all, assistant_id } = request;
+    let SourceChanges { name, record_all, assistant_id, tools, speech } = request;
     let (name, assistant_id) = (name.into_option(), assistant_id.into_option());
-    let patch = SourcePatch { name, record_all, assistant_id };
+    let patch = SourcePatch { name, record_all, assistant_id, tool_names: tools, speech };
     let source_id = SourceId(source_id.ok_or_else(not_found)?);
     let by = Attribution::key(caller.key.key_id, caller.request_id);
-    let changed = app.store.update_source(&by, caller.tenant_id(), source_id, patch).await;
+    let tenant_id = Some(caller.tenant_id());
+    let changed = app.store.update_source(&by, tenant_id, source_id, patch).await;
     let changed = changed.map_err(refused)?;
     tracing::info!(%source_id, "source.changed");
     Ok(answer(changed, app.store.clock().now()))

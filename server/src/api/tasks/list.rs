@@ -34,6 +34,7 @@ pub struct TaskPage {
 
 /// Cursor of the page: due time and id of its last task.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct TaskCursor {
     d: DateTime<Utc>,
     t: Uuid,

@@ -55,6 +55,7 @@ impl From<Entry> for DeadLetterView {
 
 /// Cursor of the page: id of its last entry.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct DeadLetterCursor {
     q: QuarantineId,
 }

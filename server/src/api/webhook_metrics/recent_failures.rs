@@ -65,6 +65,7 @@ impl From<RejectedCount> for FailureView {
 
 /// Cursor of the page: the complete key of its last group.
 #[derive(Serialize, Deserialize)]
+#[serde(tag = "list")]
 struct FailureCursor {
     l: DateTime<Utc>,
     h: DateTime<Utc>,

@@ -68,16 +68,24 @@ fn row(
     source: &SourceInfo,
     now: DateTime<Utc>,
 ) -> Value {
+    let mut row = settings(source, now);
+    row["tenant_id"] = json!(tenant_id);
+    row["tenant"] = json!(slug);
+    row
+}
+
+/// The settings of a source without its secret.
+pub(super) fn settings(source: &SourceInfo, now: DateTime<Utc>) -> Value {
     json!({
         "source_id": source.source_id,
-        "tenant_id": tenant_id,
-        "tenant": slug,
         "provider": source.provider,
         "name": source.name,
         "path": format!("/ingest/{}", source.source_id),
         "state": if source.disabled_at.is_some() { "disabled" } else { "enabled" },
         "record_all": source.record_all,
         "assistant_id": source.assistant_id,
+        "tools": source.tools.names,
+        "speech": source.tools.speech,
         "signed": source.signature.is_some(),
         "created_at": source.created_at,
         "disabled_at": source.disabled_at,
@@ -126,7 +134,7 @@ pub(super) async fn run_switch(
 }
 
 /// Separates a change of an unknown source from other failures.
-fn found(
+pub(super) fn found(
     source_id: SourceId,
     changed: Result<Changed, SourceError>,
 ) -> anyhow::Result<Result<Changed, SourceError>> {
