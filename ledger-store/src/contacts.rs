@@ -9,8 +9,8 @@ use ledger_core::contact::{
     ContactAction, ContactChange, ContactCommand, ContactRefusal, Contacts, Merge,
 };
 use ledger_core::event::ContactEvent;
-use ledger_core::identity::{Handle, HandleKind, PersonIdentifiers, Resolution};
-use ledger_core::ids::{StreamId, SubjectId, TenantId};
+use ledger_core::identity::PersonIdentifiers;
+use ledger_core::ids::{SubjectId, TenantId};
 use thiserror::Error;
 
 use crate::Store;
@@ -71,7 +71,6 @@ impl Store {
         (new, given): (SubjectId, &PersonIdentifiers),
         mut change: ContactChange,
     ) -> Result<DescribedContact, ContactError> {
-        self.check_external_id(tenant_id, new, given).await?;
         let sources = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let made = self.vault.make_contact(tenant_id, new, given, sources).await?;
         let MadeContact { subject, is_new, handles } = made;
@@ -80,25 +79,6 @@ impl Store {
         let contact_id = subject.subject_id;
         let executed = self.change_contact(by, tenant_id, subject, change).await?;
         Ok(DescribedContact { contact_id, is_new, executed })
-    }
-
-    /// Refuses an external id that another contact than that of the description has.
-    async fn check_external_id(
-        &self,
-        tenant_id: TenantId,
-        new: SubjectId,
-        given: &PersonIdentifiers,
-    ) -> Result<(), ContactError> {
-        let is_id = |handle: &&Handle| handle.kind() == HandleKind::ExternalId;
-        let Some(external_id) = given.handles.iter().find(is_id) else { return Ok(()) };
-        let holders = self.vault.contacts_with(tenant_id, external_id).await?;
-        if holders.is_empty() || holders.contains(&new) {
-            return Ok(());
-        }
-        match self.vault.recognize(tenant_id, StreamId(new.0), given).await? {
-            Resolution::Contact { contact_id, .. } if holders.contains(&contact_id) => Ok(()),
-            _ => Err(ContactError::ExternalIdTaken),
-        }
     }
 
     /// Changes a contact: what it is found by, then its fields and tags. The change gets the handles.

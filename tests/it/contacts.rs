@@ -4,6 +4,8 @@ mod changes;
 mod field_errors;
 mod figures;
 mod merges;
+mod named_by_id;
+mod races;
 mod rebuild;
 mod search;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_tests::{TestLedger, run};
+use ledger_tests::{TestLedger, messages, run};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -152,6 +152,35 @@ fn the_document_has_licence_contact_and_servers() {
     });
 }
 
+#[test]
+fn a_cursor_of_one_list_is_refused_by_another() {
+    run(async {
+        let tenant = TestLedger::shared().await.tenant().await;
+        for nth in 1..=2 {
+            let customer = json!({ "number": format!("+1555010010{nth}"), "name": "Anna Example" });
+            let report = messages::from(messages::report(&format!("c-{nth}")), &customer);
+            tenant.post_ok(report.to_string()).await;
+        }
+        tenant.settle().await;
+        let lists = ["/v1/calls", "/v1/contacts"];
+        let others = ["/v1/appointments", "/v1/tasks", "/v1/due"];
+        for list in lists {
+            let page = tenant.get(&format!("{list}?limit=1")).await;
+            let cursor = page["next_cursor"].as_str().expect("there is more").to_owned();
+            for path in lists.into_iter().chain(others) {
+                let path = format!("{path}?cursor={cursor}");
+                let (status, answer) = tenant.get_with(&tenant.key, &path).await;
+                if path.starts_with(list) {
+                    assert_eq!(status, 200, "{answer}");
+                    continue;
+                }
+                assert_eq!((status, &answer["code"]), (400, &json!("invalid-parameter")), "{path}");
+                assert_eq!(answer["errors"][0]["pointer"], "/cursor", "{path}: {answer}");
+            }
+        }
+    });
+}
+
 /// Returns the values that a schema allows, at any depth.
 fn words<'d>(document: &'d Value, schema: &'d Value) -> Vec<&'d str> {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
@@ -177,10 +206,11 @@ fn a_fixed_list_of_values_is_an_enum_in_requests_and_responses() {
             "failed",
             "unknown",
         ];
-        let wanted: [(&str, &str, &[&str]); 7] = [
+        let wanted: [(&str, &str, &[&str]); 8] = [
             ("/v1/calls", "direction", &["inbound", "outbound", "web"]),
             ("/v1/calls", "status", &["queued", "ringing", "in_progress", "forwarding", "ended"]),
             ("/v1/calls", "outcome", &outcomes),
+            ("/v1/calls", "is_test", &["true", "false", "any"]),
             ("/v1/analytics/summary", "outcome", &outcomes),
             ("/v1/analytics/summary", "is_test", &["true", "false", "any"]),
             ("/v1/analytics/timeseries", "interval", &["hour", "day", "week", "month"]),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
 
 /// Maximum length of a word, in characters.
 pub const MAX_WORD: usize = 40;
@@ -13,12 +14,12 @@ pub const MAX_WORD: usize = 40;
 pub const MAX_CAMPAIGN: usize = 64;
 /// Greatest number of an attempt.
 pub const MAX_ATTEMPT: u32 = 1_000;
-/// Most digits of a word without a letter. A longer one may be the number of a person.
+/// Most digits of a word. One with more may have the number of a person in it.
 const MAX_DIGITS: usize = 6;
 
 /// A word in the clear, such as a tag: letters, digits, `-`, `_`, `.` and `:`, in lower case,
-/// beginning with a letter or a digit. Words without a letter have at most six digits, because a
-/// longer one may be a phone number.
+/// beginning with a letter or a digit. A word has at most six digits, because one with more may have a
+/// phone number in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Word(String);
@@ -51,7 +52,7 @@ impl fmt::Display for Word {
 }
 
 /// The id of a campaign: like a [`Word`] of up to [`MAX_CAMPAIGN`] characters, but with its case, which
-/// ids of other systems depend on.
+/// ids of other systems depend on. A UUID is one too: platforms have them as ids of their campaigns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Campaign(String);
@@ -60,7 +61,7 @@ impl Campaign {
     /// Reads an id as it is; `None` for a text that is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        is_word(text, MAX_CAMPAIGN).then(|| Self(text.to_owned()))
+        (is_word(text, MAX_CAMPAIGN) || is_uuid(text)).then(|| Self(text.to_owned()))
     }
 
     /// The id as text.
@@ -70,14 +71,18 @@ impl Campaign {
     }
 }
 
-/// Whether a text has 1 to `max` characters of a word, and does not look like a phone number.
+/// Whether a text is a UUID in its usual form, with four hyphens.
+fn is_uuid(text: &str) -> bool {
+    text.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(text).is_ok()
+}
+
+/// Whether a text has 1 to `max` characters of a word, and no room for a phone number.
 fn is_word(text: &str, max: usize) -> bool {
     let fits = text.len() <= max * 4 && (1..=max).contains(&text.chars().count());
     let begins = text.chars().next().is_some_and(char::is_alphanumeric);
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    let is_named = text.chars().any(char::is_alphabetic);
     let digits = text.chars().filter(|c| c.is_numeric()).count();
-    fits && begins && text.chars().all(is_part) && (is_named || digits <= MAX_DIGITS)
+    fits && begins && text.chars().all(is_part) && digits <= MAX_DIGITS
 }
 
 /// Kind of a note.
@@ -197,7 +202,7 @@ mod tests {
             ("\u{ff36}\u{ff29}\u{ff30}", "vip"),
             ("q4_2026.lead:hot", "q4_2026.lead:hot"),
             ("2026", "2026"),
-            ("due-2026-11-30", "due-2026-11-30"),
+            ("due-2026-11", "due-2026-11"),
         ] {
             assert_eq!(Word::parse(text).as_ref().map(Word::as_str), Some(word), "{text:?}");
         }
@@ -213,6 +218,9 @@ mod tests {
             "+15550100123",
             "15550100123",
             "555-0100123",
+            "tel:15550199999",
+            "john 15550199",
+            "due-2026-11-30",
             "a@example.com",
             "<b>x</b>",
             "a/b",
@@ -230,7 +238,16 @@ mod tests {
             Campaign::parse("cmp_01HAbc").as_ref().map(Campaign::as_str),
             Some("cmp_01HAbc")
         );
-        for text in ["Spring Sale", "15550100123", &"a".repeat(MAX_CAMPAIGN + 1), "a\nb"] {
+        let uuid = "5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10";
+        assert_eq!(Campaign::parse(uuid).as_ref().map(Campaign::as_str), Some(uuid));
+        for text in [
+            "Spring Sale",
+            "15550100123",
+            "tel15550199999",
+            "5f2d7c1e8a445b0e9d1f3c6a2b7e4d10",
+            &"a".repeat(MAX_CAMPAIGN + 1),
+            "a\nb",
+        ] {
             assert_eq!(Campaign::parse(text), None, "{text:?}");
         }
     }

@@ -122,10 +122,16 @@ fn first(command: &ContactCommand) -> Vec<SubjectId> {
 }
 
 /// The contacts that follow from the state: the survivor of `into`, and the parts of the contact.
+/// A contact that was merged is decided by its own stream: its parts have followed it, which only
+/// their streams tell, so they would leave the list as soon as they are loaded.
 fn further(states: &States, command: &ContactCommand) -> Vec<SubjectId> {
     let ContactAction::Merge(merge) = &command.action else { return Vec::new() };
+    let state = states.get(&command.contact_id);
+    if state.is_some_and(|state| state.merged_into.is_some()) {
+        return Vec::new();
+    }
     let named = first(command);
-    let parts = states.get(&command.contact_id).into_iter().flat_map(|state| &state.parts);
+    let parts = state.into_iter().flat_map(|state| &state.parts);
     let all: BTreeSet<SubjectId> = parts.copied().chain([survivor(states, merge.into)]).collect();
     all.into_iter().filter(|contact_id| !named.contains(contact_id)).collect()
 }

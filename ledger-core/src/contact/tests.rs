@@ -174,12 +174,15 @@ impl Log {
         let tenant = TenantId(Uuid::nil());
         let mut streams = Contacts::streams(tenant, command);
         let first = streams.len();
+        let mut loads = 0;
         let state = loop {
             let state = self.state(&streams);
             let further = Contacts::further_streams(tenant, &state, command);
             if further == streams[first..] {
                 break state;
             }
+            loads += 1;
+            assert!(loads < 4, "the streams of {command:?} do not settle");
             streams.truncate(first);
             streams.extend(further);
         };
@@ -197,6 +200,29 @@ impl Log {
         );
         let state = self.state(&[stream]);
         state.get(&contact(nth)).and_then(ContactState::merged_into).unwrap_or(contact(nth))
+    }
+}
+
+#[test]
+fn a_merged_contact_with_parts_is_refused_and_its_merge_can_be_repeated() {
+    let mut log = Log::default();
+    for (from, into) in [(1, 2), (2, 3)] {
+        log.run(&merge(from, into)).expect("a merge");
+    }
+    let recorded = log.0.len();
+    for (from, into) in [(2, 4), (1, 4)] {
+        assert_eq!(log.run(&merge(from, into)), Err(ContactRefusal::Merged(contact(3))));
+    }
+    for (from, into) in [(2, 3), (1, 3), (1, 2)] {
+        assert_eq!(log.run(&merge(from, into)), Ok(()));
+    }
+    for part in [1, 2] {
+        assert_eq!(log.run(&merge(3, part)), Err(ContactRefusal::Circle));
+    }
+    assert_eq!(log.0.len(), recorded, "nothing changed");
+    log.run(&merge(3, 4)).expect("the survivor can be merged");
+    for part in 1..=3 {
+        assert_eq!(log.survivor(part), contact(4));
     }
 }
 

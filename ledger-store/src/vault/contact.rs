@@ -10,6 +10,21 @@ use super::{Subject, Vault, VaultError, database};
 use crate::tenant_tx::TenantTx;
 
 impl Vault {
+    /// Returns the contact that stands for a contact of the tenant, with its newest key: the survivor
+    /// if it was merged, else itself. `None` if the tenant has no such contact.
+    ///
+    /// # Errors
+    /// As [`Vault::contact`].
+    pub async fn standing_contact(
+        &self,
+        tenant_id: TenantId,
+        contact_id: SubjectId,
+    ) -> Result<Option<Subject>, VaultError> {
+        let facts = self.contact_facts(tenant_id, &[contact_id.0]).await?;
+        let Some(facts) = facts.get(&contact_id.0) else { return Ok(None) };
+        self.contact(tenant_id, facts.merged_into.unwrap_or(contact_id)).await
+    }
+
     /// Returns a contact of the tenant with its newest key; `None` if the tenant has no such
     /// contact.
     ///

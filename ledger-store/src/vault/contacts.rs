@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::keys::current_epoch;
 use super::resolve::lookup::words_of;
 use super::resolve::make::MadeContact;
-use super::{Vault, VaultError, database};
+use super::{DescribeError, Vault, VaultError, database};
 use crate::tenant_tx::TenantTx;
 
 /// Maximum number of contacts that a search returns.
@@ -34,14 +34,14 @@ impl Vault {
     /// one with the id `new`. Its key is durable on return.
     ///
     /// # Errors
-    /// [`VaultError`]
+    /// [`DescribeError`]; an external id that only other contacts have makes none.
     pub async fn make_contact(
         &self,
         tenant_id: TenantId,
         new: SubjectId,
         given: &PersonIdentifiers,
         (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
-    ) -> Result<MadeContact, VaultError> {
+    ) -> Result<MadeContact, DescribeError> {
         // A command that runs again has made the contact.
         if let Some(subject) = self.contact(tenant_id, new).await? {
             let handles = self.handles_of(tenant_id, new).await?;

@@ -18,7 +18,7 @@ pub struct TaskFilter {
     pub due_from: Option<DateTime<Utc>>,
     /// Latest due time (exclusive).
     pub due_to: Option<DateTime<Utc>>,
-    /// The person that it is about.
+    /// The person that it is about, or a contact that was merged into that person.
     pub contact_id: Option<Uuid>,
     /// The call that it is about.
     pub call_id: Option<Uuid>,
@@ -58,7 +58,10 @@ pub async fn tasks(
            and ($2::text is null or status = $2)
            and ($3::timestamptz is null or due_at >= $3)
            and ($4::timestamptz is null or due_at < $4)
-           and ($5::uuid is null or contact_id = $5)
+           and ($5::uuid is null
+                or contact_id = any (array (select $5::uuid union all
+                                      select m.contact_id from read.contacts m
+                                       where m.tenant_id = $1 and m.merged_into = $5)))
            and ($6::uuid is null or call_id = $6)
            and ($7::uuid is null or appointment_id = $7)
            and ($8::timestamptz is null or (due_at, task_id) < ($8, $9::uuid))

@@ -66,7 +66,7 @@ pub struct SumParams {
     has_appointment: Option<bool>,
     /// With this tag
     tag: Option<String>,
-    /// Id of the disposition
+    /// Id of the disposition; - and _ are not distinguished
     disposition: Option<String>,
     /// Id of the campaign
     campaign: Option<String>,

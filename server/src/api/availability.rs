@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ledger_app::bookings::{BookingError, FreeTimes, MAX_MINUTES, free_times};
 use ledger_core::booking::Refusal;
-use ledger_core::booking::availability::{MAX_OFFERS, Offer};
+use ledger_core::booking::availability::{MAX_DAYS, MAX_OFFERS, Offer};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -79,6 +79,10 @@ pub async fn handler(
     let wanted = FreeTimes { service, resource, minutes, from, until: to };
     let offers = free_times(&app.store, caller.tenant_id(), wanted, limit).await;
     let offers = offers.map_err(|error| match error {
+        BookingError::Refused(Refusal::InvalidPeriod) => {
+            let from = from.unwrap_or_else(|| app.store.clock().now());
+            ApiError::parameter("to", period_fault(from, to))
+        }
         BookingError::Refused(refusal) => of_query(refusal),
         error => not_executed(error),
     })?;
@@ -99,6 +103,21 @@ fn of_query(refusal: Refusal) -> ApiError {
     ApiError::parameter(name, refusal.to_string())
 }
 
+/// The reason for which a period is not possible.
+fn period_fault(from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> String {
+    match to {
+        Some(to) if to <= from => "it is not after from (now when nothing is said)".to_owned(),
+        Some(to) if to - from > TimeDelta::days(MAX_DAYS) => {
+            format!("it is more than {MAX_DAYS} days after from")
+        }
+        _ => {
+            "the period has too many days for so many resources, or leaves the calendar; choose a \
+              shorter one, or a resource"
+                .to_owned()
+        }
+    }
+}
+
 fn minutes(params: &mut Params) -> Result<Option<u32>, ApiError> {
     let Some(minutes) = params.number("duration_minutes")? else { return Ok(None) };
     let minutes = Some(minutes).filter(|minutes| (1..=MAX_MINUTES).contains(minutes));
@@ -111,4 +130,23 @@ fn limit(params: &mut Params) -> Result<usize, ApiError> {
     let Some(limit) = params.number("limit")? else { return Ok(MAX_OFFERS) };
     let limit = usize::try_from(limit).ok().filter(|limit| (1..=MAX_OFFERS).contains(limit));
     limit.ok_or_else(|| ApiError::parameter("limit", format!("choose 1 to {MAX_OFFERS}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_that_is_not_possible_has_its_reason() {
+        let from = DateTime::UNIX_EPOCH;
+        for (to, reason) in [
+            (Some(from), "not after from"),
+            (Some(from - TimeDelta::days(1)), "not after from"),
+            (Some(from + TimeDelta::days(32)), "more than 31 days after from"),
+            (Some(from + TimeDelta::days(20)), "too many days for so many resources"),
+            (None, "too many days for so many resources"),
+        ] {
+            assert!(period_fault(from, to).contains(reason), "{to:?}");
+        }
+    }
 }

@@ -55,7 +55,11 @@ async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     read_body(body, MAX_BODY, TIMEOUT).await
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Parses a body as [`JsonBody`] does.
+///
+/// # Errors
+/// 400 and 422 as for [`JsonBody`].
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let object: Object = serde_json::from_slice(without_bom(body)).map_err(|_| {
         let detail = "send one JSON object that names each field once";
         ApiError::new(StatusCode::BAD_REQUEST, "body-not-json", detail)

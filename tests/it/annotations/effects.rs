@@ -41,6 +41,38 @@ fn the_campaign_of_the_platform_is_shown_until_it_is_set() {
 }
 
 #[test]
+fn a_number_in_a_word_of_the_platform_is_no_fact() {
+    run(async {
+        let mut report = messages::report("c-1");
+        report["message"]["call"]["metadata"] =
+            json!({ "campaign": "tel15550199999", "callType": "tel:15550199999" });
+        let one = Annotated::of(TestLedger::shared().await, &report).await;
+        let call = one.shown().await;
+        assert_eq!((&call["campaign"], &call["call_type"]), (&Value::Null, &Value::Null));
+        let facts = &one.tenant.facts_of("call.ended").await[0];
+        assert_eq!(facts["implausible"], json!(["campaign", "call_type"]));
+        assert!(!facts.to_string().contains("15550199999"), "{facts}");
+    });
+}
+
+#[test]
+fn a_disposition_is_found_in_each_spelling() {
+    run(async {
+        let one = Annotated::ended(TestLedger::shared().await).await;
+        one.post("disposition", &json!({ "disposition": "follow-up" })).await;
+        assert_eq!(one.shown().await["disposition"], "follow_up");
+        for (spelling, found) in
+            [("follow_up", 1), ("follow-up", 1), ("Follow%20up", 1), ("complaint", 0)]
+        {
+            let calls = one.tenant.get(&format!("/v1/calls?disposition={spelling}")).await;
+            assert_eq!(calls["data"].as_array().map(Vec::len), Some(found), "{spelling}");
+            let path = format!("/v1/analytics/summary?disposition={spelling}");
+            assert_eq!(one.tenant.get(&path).await["calls"], found, "{spelling}");
+        }
+    });
+}
+
+#[test]
 fn a_lead_score_is_derived_from_the_points_of_the_tenant() {
     run(async {
         let one = Annotated::ended(TestLedger::shared().await).await;

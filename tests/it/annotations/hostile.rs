@@ -19,6 +19,8 @@ fn a_text_that_is_no_tag_is_refused() {
             "",
             " ",
             "+15550100123",
+            "tel:15550199999",
+            "john 15550199",
             "anna@example.com",
             "a/b",
             &"x".repeat(41),
@@ -80,10 +82,18 @@ fn a_score_an_attempt_and_a_mark_have_their_forms() {
         for mark in [json!(null), json!(1), json!("true")] {
             refused_field(&one, Method::POST, "test", json!({ "is_test": mark }), "is_test").await;
         }
-        for campaign in ["Call Anna back", "15550100123", "<b>", &"x".repeat(65)] {
+        let long = "x".repeat(65);
+        for campaign in ["Call Anna back", "15550100123", "tel15550199999", "<b>", &long] {
             let body = json!({ "campaign": campaign });
             refused_field(&one, Method::PATCH, "campaign", body, "campaign").await;
         }
+        let body = json!({ "call_type": "tel:15550199999" });
+        refused_field(&one, Method::PATCH, "campaign", body, "call_type").await;
+        let uuid = json!({ "campaign": "5f2d7c1e-8a44-5b0e-9d1f-3c6a2b7e4d10" });
+        assert_eq!(
+            one.change(Method::PATCH, "campaign", &uuid).await.0["campaign"],
+            uuid["campaign"]
+        );
         assert_eq!(one.shown().await["score"], Value::Null);
     });
 }
@@ -92,11 +102,12 @@ fn a_score_an_attempt_and_a_mark_have_their_forms() {
 fn a_context_is_a_bounded_document() {
     run(async {
         let one = Annotated::ended(TestLedger::shared().await).await;
-        let nested = (0..9).fold(json!(1), |inner, _| json!([inner]));
+        let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
         let many: serde_json::Map<_, _> = (0..201).map(|nth| (nth.to_string(), json!(1))).collect();
         for body in [
             json!({ "note": "x".repeat(8 << 10) }),
-            json!({ "note": nested }),
+            // The context is a level itself.
+            json!({ "note": nested(8) }),
             json!({ "": 1 }),
             json!({ "a\u{0}b": 1 }),
             json!({ "x".repeat(65): 1 }),
@@ -106,12 +117,54 @@ fn a_context_is_a_bounded_document() {
             one.refused(Method::PUT, "context", &body, (422, "invalid-field")).await;
         }
         one.refused(Method::PUT, "context", &json!([1]), (400, "body-not-json")).await;
+        one.change(Method::PUT, "context", &json!({ "note": nested(7) })).await;
         let mut context = json!({ "\u{202e}name": "<b>\u{5e0}</b>", "n": 1.5, "big": 1e300 });
         context["list"] = json!([null, { "a": null }]);
         one.change(Method::PUT, "context", &context).await;
         assert_eq!(one.shown().await["context"]["fields"], context);
         one.change(Method::PUT, "context", &json!({})).await;
         assert_eq!(one.shown().await["context"]["fields"], json!({}));
+    });
+}
+
+#[test]
+fn a_fault_of_a_context_has_its_own_sentence() {
+    run(async {
+        let one = Annotated::ended(TestLedger::shared().await).await;
+        for (body, sentence) in [
+            (json!({ " ": 1 }), "the name of a field is empty"),
+            (json!({ "a\u{0}b": 1 }), "a name or a text has a NUL character"),
+            (json!({ "note": ["a\u{0}b"] }), "a name or a text has a NUL character"),
+        ] {
+            let answer = one.refused(Method::PUT, "context", &body, (422, "invalid-field")).await;
+            assert_eq!(answer["errors"][0]["detail"], sentence, "{answer}");
+        }
+    });
+}
+
+#[test]
+fn a_number_of_a_context_that_would_not_be_kept_is_refused_by_field() {
+    run(async {
+        let one = Annotated::ended(TestLedger::shared().await).await;
+        let put = async |body: &str| {
+            let request = Client::new().put(one.tenant.url(&one.path("context")));
+            let request = request.bearer_auth(&one.key).body(body.to_owned());
+            request.send().await.expect("an answer")
+        };
+        for (body, pointer) in [
+            (r#"{"a":12345678901234567890123}"#, "/a"),
+            (r#"{"b":1,"a":{"c":[-12345678901234567890123]}}"#, "/a"),
+            (r#"{"a":0.12345678901234567890123}"#, "/a"),
+            (r#"{"a":1e-400}"#, "/a"),
+            (r#"{"Anna Example":12345678901234567890123}"#, "/"),
+        ] {
+            let answer = problem(put(body).await, 422, "invalid-field").await;
+            assert_eq!(answer["errors"][0]["pointer"], pointer, "{body}: {answer}");
+        }
+        let kept = r#"{"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e300]}"#;
+        assert_eq!(put(kept).await.status().as_u16(), 200);
+        let kept: Value = serde_json::from_str(kept).expect("JSON");
+        assert_eq!(one.shown().await["context"]["fields"], kept);
     });
 }
 

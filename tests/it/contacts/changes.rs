@@ -139,7 +139,8 @@ fn handles_are_added_beside_the_others_and_ended_by_kind() {
         people.tenant.settle().await;
         assert_eq!(people.found("phone=%2B15550100124").await, [id(&anna)], "it begins again");
         let response = people.send(Method::DELETE, &format!("{path}/fax"), &Value::Null).await;
-        problem(response, 404, "contact-not-found").await;
+        let refused = problem(response, 422, "invalid-field").await;
+        assert_eq!(refused["errors"][0]["pointer"], "/kind", "{refused}");
     });
 }
 

@@ -71,6 +71,36 @@ fn a_merge_into_itself_in_a_circle_or_elsewhere_is_refused_and_a_repetition_chan
 }
 
 #[test]
+fn a_merged_contact_with_parts_of_its_own_is_refused_with_its_survivor() {
+    run(async {
+        let people = People::shared().await;
+        let mut ids = Vec::new();
+        for name in ["Anna Example", "Ben Example", "Cleo Example", "Dora Example"] {
+            ids.push(id(&people.create(&json!({ "name": name })).await));
+        }
+        let [anna, ben, cleo, dora] = ids.try_into().expect("four");
+        people.merge(&anna, &ben).await;
+        people.merge(&ben, &cleo).await;
+        for part in [&anna, &ben] {
+            let path = format!("/v1/contacts/{part}/merge");
+            let response = people.send(Method::POST, &path, &json!({ "into": dora })).await;
+            let refused = problem(response, 409, "contact-merged").await;
+            assert!(refused["detail"].as_str().expect("a text").contains(&cleo), "{refused}");
+        }
+        assert_eq!(id(&people.merge(&ben, &cleo).await), cleo, "a repetition");
+        assert_eq!(id(&people.merge(&anna, &ben).await), cleo, "a repetition");
+        let path = format!("/v1/contacts/{cleo}/merge");
+        let response = people.send(Method::POST, &path, &json!({ "into": anna })).await;
+        problem(response, 422, "merge-circle").await;
+        assert_eq!(id(&people.merge(&cleo, &dora).await), dora);
+        people.tenant.settle().await;
+        for part in [&anna, &ben, &cleo] {
+            assert_eq!(people.show(part).await["merged_into"], json!(dora));
+        }
+    });
+}
+
+#[test]
 fn a_call_without_a_name_is_of_the_survivor_if_all_contacts_of_its_number_are_one() {
     run(async {
         let people = People::shared().await;

@@ -73,9 +73,13 @@ fn pages_return_each_contact_once() {
         for query in ["tag=none", "segment=none"] {
             assert_eq!(people.found(query).await, Vec::<String>::new(), "{query}");
         }
-        for (query, pointer) in
-            [("phone=soon", "/phone"), ("email=x", "/email"), ("name=7", "/name")]
-        {
+        for (query, pointer) in [
+            ("phone=soon", "/phone"),
+            ("email=x", "/email"),
+            ("name=7", "/name"),
+            ("tag=", "/tag"),
+            ("segment=", "/segment"),
+        ] {
             let (status, refused) =
                 people.tenant.get_with(&people.key, &format!("/v1/contacts?{query}")).await;
             assert_eq!((status, &refused["errors"][0]["pointer"]), (400, &json!(pointer)));

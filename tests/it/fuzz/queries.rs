@@ -88,10 +88,15 @@ fn value() -> impl Strategy<Value = String> {
 
 /// Text that resembles a cursor to different degrees.
 fn cursor() -> impl Strategy<Value = String> {
-    let place = (value(), value())
-        .prop_map(|(one, two)| serde_json::json!({ "s": one, "c": two, "v": 1 }).to_string());
+    let place = (value(), value()).prop_map(|(one, two)| {
+        serde_json::json!({ "s": one, "c": two, "v": 1, "list": "CallCursor" }).to_string()
+    });
     let place = prop_oneof![
         place,
+        Just(
+            r#"{"list":"CallCursor","s":"2026-11-02T09:00:00Z","c":"00000000-0000-0000-0000-000000000000"}"#
+                .to_owned()
+        ),
         Just(
             r#"{"s":"2026-11-02T09:00:00Z","c":"00000000-0000-0000-0000-000000000000"}"#.to_owned()
         ),
@@ -103,7 +108,9 @@ fn cursor() -> impl Strategy<Value = String> {
             r#"{"s":"+99999-11-02T09:00:00Z","c":"00000000-0000-0000-0000-000000000000"}"#
                 .to_owned()
         ),
-        Just(r#"{"v":9223372036854775807}"#.to_owned()),
+        Just(r#"{"list":"EventCursor","v":9223372036854775807}"#.to_owned()),
+        Just(r#"{"list":"EventCursor","v":1}"#.to_owned()),
+        Just(r#"{"list":"EventCursor","v":0}"#.to_owned()),
         Just(r#"{"v":1}"#.to_owned()),
         Just(r#"{"v":0}"#.to_owned()),
         Just(r#"{"v":1.5}"#.to_owned()),
@@ -197,7 +204,7 @@ fn any_cursor_is_valid_or_refused() {
                 // It has the format of a valid cursor and selects only this tenant's calls.
                 let place = URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
                 let place: Value = serde_json::from_slice(&place).expect("JSON");
-                let keys = if of_events { 1 } else { 2 };
+                let keys = if of_events { 2 } else { 3 };
                 prop_assert_eq!(place.as_object().map(serde_json::Map::len), Some(keys));
             }
             Ok(())

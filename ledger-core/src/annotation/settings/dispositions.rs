@@ -15,7 +15,7 @@ const MAX_ENTRIES: usize = 200;
 const MAX_LABEL: usize = 100;
 /// Description of a word, for faults.
 pub(super) const WORD: &str =
-    "a word of 1 to 40 letters, digits, -, _, . and : that is no phone number";
+    "a word of 1 to 40 letters, digits, -, _, . and :, with at most 6 digits";
 
 /// A disposition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

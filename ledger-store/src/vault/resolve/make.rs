@@ -12,7 +12,7 @@ use super::tenant_batch::TenantBatch;
 use super::{MAX_ATTEMPTS, Worker, read, write};
 use crate::tenant_tx::TenantTx;
 use crate::vault::keys::current_epoch;
-use crate::vault::{Subject, VaultError, database};
+use crate::vault::{DescribeError, Subject, VaultError, database};
 
 /// The contact of a described person.
 pub struct MadeContact {
@@ -26,19 +26,20 @@ pub struct MadeContact {
 
 impl Worker {
     /// Finds the contact of the handles and the name, by the rules of messages, or makes one with the
-    /// id `new`. Unlike a message, a description always has a contact. Its key is durable on return.
+    /// id `new`. Unlike a message, a description always has a contact, and it does not share an
+    /// external id with another one. Its key is durable on return.
     pub(in crate::vault) async fn make_contact(
         &self,
         tenant_id: TenantId,
         new: SubjectId,
         given: &PersonIdentifiers,
-    ) -> Result<MadeContact, VaultError> {
+    ) -> Result<MadeContact, DescribeError> {
         for _ in 0..MAX_ATTEMPTS {
             if let Some(made) = self.try_make(tenant_id, new, given).await? {
                 return Ok(made);
             }
         }
-        Err(VaultError::Overloaded)
+        Err(VaultError::Overloaded.into())
     }
 
     /// Returns `None` after a conflict with another process; nothing was written.
@@ -47,7 +48,7 @@ impl Worker {
         tenant_id: TenantId,
         new: SubjectId,
         given: &PersonIdentifiers,
-    ) -> Result<Option<MadeContact>, VaultError> {
+    ) -> Result<Option<MadeContact>, DescribeError> {
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let message = std::iter::once((StreamId(new.0), given));
@@ -58,7 +59,12 @@ impl Worker {
         let mut latest = latest.remove(&tenant_id).unwrap_or_default();
         let [(_, rows)] = &mut planned;
         let lookup = &batch[0].lookups[0];
+        let holders = rows.holders_of_external_id(lookup);
         let (contact_id, is_new) = rows.describe(lookup, new, &latest, &*self.ids);
+        if !holders.is_empty() && !holders.contains(&contact_id) {
+            // The transaction ends without a row.
+            return Err(DescribeError::ExternalIdTaken);
+        }
         let handles = rows.handles_of(lookup);
         let [(_, rows)] = &planned;
         let written = write::write(&[(&batch[0], rows)], tx.conn(), &*self.clock).await?;

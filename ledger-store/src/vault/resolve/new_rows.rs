@@ -123,6 +123,14 @@ impl NewRows {
         (new, true)
     }
 
+    /// Returns the contacts that have the external id of a message, each as its survivor.
+    pub(super) fn holders_of_external_id(&self, lookup: &Lookup) -> BTreeSet<SubjectId> {
+        let ids = lookup.handles.iter().filter(|(kind, _)| *kind == HandleKind::ExternalId);
+        let holders = ids.filter_map(|key| self.known.handles.get(key));
+        let holders = holders.flat_map(|handle| &handle.contacts);
+        holders.map(|holder| self.known.survivor(*holder)).collect()
+    }
+
     /// Adds a new contact with the handles and the name of a message.
     fn add(
         &mut self,

@@ -31,7 +31,7 @@ pub const MAX_MINUTES: i64 = 24 * 60;
 pub struct NewBooking {
     /// The person; either this or `contact_id`.
     pub contact: Option<NewContact>,
-    /// A contact of the tenant.
+    /// A contact of the tenant; the booking is for its survivor if it was merged.
     pub contact_id: Option<SubjectId>,
     /// The contact who books, if another person.
     pub booked_by: Option<SubjectId>,
@@ -68,13 +68,15 @@ impl BookingCommands<'_> {
     pub async fn book(&self, booking: NewBooking) -> Result<Changed, BookingError> {
         let settings = self.settings().await?;
         let country = self.store.country(self.tenant_id).await?;
-        let wanted = Wanted::of(booking, &settings, country.as_deref())?;
+        let mut wanted = Wanted::of(booking, &settings, country.as_deref())?;
         if !self.store.accepts_events(self.tenant_id).await? {
             return Err(Fault::TenantNotActive.into());
         }
         self.check_call(wanted.call_id).await?;
         if let Some(booked_by) = wanted.booked_by {
-            contact(self.store, self.tenant_id, "booked_by_contact_id", booked_by).await?;
+            let field = "booked_by_contact_id";
+            let booked_by = contact(self.store, self.tenant_id, field, booked_by).await?;
+            wanted.booked_by = Some(booked_by.subject_id);
         }
         let appointment_id = self.new_id();
         let executed = self.book_wanted(settings, appointment_id, wanted).await?;

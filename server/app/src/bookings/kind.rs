@@ -2,11 +2,17 @@
 
 use ledger_core::booking::{BookingSettings, Refusal, ResourceId, ServiceId};
 
+/// Most digits in the name of a service that is on no list. A longer number may be that of a person.
+const MAX_DIGITS: usize = 3;
+/// Maximum length of such a name, in characters.
+const MAX_NAME: usize = 40;
+
 /// Returns the service with this id or name. The case of a name does not matter. A tenant without a
-/// list of services has any service, by its name as an id: `Dental check` is `dental-check`.
+/// list of services has any service with a plain name, by its name as an id: `Dental check` is `dental-check`.
 ///
 /// # Errors
-/// `UnknownService` for a text that is no id and no name of a service. An id is looked up by the decision.
+/// `UnknownService` for a text that is no id and no name of a service, and without a list for a text that is no
+/// plain name. An id is looked up by the decision.
 pub fn service_id(settings: &BookingSettings, text: &str) -> Result<ServiceId, Refusal> {
     let wanted = text.trim();
     if settings.services.as_slice().is_empty() {
@@ -23,8 +29,14 @@ pub fn service_id(settings: &BookingSettings, text: &str) -> Result<ServiceId, R
     named.or(id).ok_or(Refusal::UnknownService)
 }
 
-/// Returns a name in the form of an id.
+/// Returns a plain name in the form of an id. The id is stored in the clear, so a name with other
+/// characters than letters, digits, blanks, `-` and `_`, or with a number of more than three digits in all, is none.
 fn word_of(name: &str) -> Option<ServiceId> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let digits = name.chars().filter(|c| c.is_numeric()).count();
+    if name.chars().count() > MAX_NAME || digits > MAX_DIGITS || !name.chars().all(is_part) {
+        return None;
+    }
     let id =
         |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
     ServiceId::parse(name.chars().map(id).collect::<String>().trim_matches('-'))
@@ -48,11 +60,27 @@ mod tests {
             ("cleaning", Some("cleaning")),
             ("Dental check", Some("dental-check")),
             ("root_canal", Some("root_canal")),
+            ("Check-up 30 min", Some("check-up-30-min")),
             ("  ", None),
             ("<>", None),
             (&"x".repeat(41), None),
         ] {
             assert_eq!(word_of(name).as_ref().map(ServiceId::as_str), id, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_may_be_about_a_person_is_no_name_of_a_service() {
+        for text in [
+            "Maria Kowalski +15550199999",
+            "Maria 15550199999",
+            "call 555 0199",
+            "maria@example.com",
+            "cleaning, for Maria",
+            "x\u{661}\u{662}\u{663}\u{664}",
+            "cleaning\nnow",
+        ] {
+            assert_eq!(word_of(text), None, "{text}");
         }
     }
 }

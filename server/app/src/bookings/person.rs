@@ -81,7 +81,7 @@ impl WantedPerson {
     }
 }
 
-/// Returns a contact of the tenant.
+/// Returns a contact of the tenant; the survivor for a merged one.
 ///
 /// # Errors
 /// About `field` if there is no such contact, the same for another tenant's.
@@ -91,7 +91,7 @@ pub(super) async fn contact(
     field: &'static str,
     id: SubjectId,
 ) -> Result<Subject, BookingError> {
-    let known = store.vault().contact(tenant_id, id).await?;
+    let known = store.vault().standing_contact(tenant_id, id).await?;
     known.ok_or_else(|| InvalidField::new(field, "there is no such contact").into())
 }
 

@@ -32,8 +32,8 @@ pub struct Funnel {
 pub struct FunnelStage {
     /// `calls`: all; `ended`: with a reported end; `answered`: by a person, according to the outcome;
     /// `engaged`: answered with a conversation; `successful`: answered and evaluated a success; `offered`: answered,
-    /// and a tool told a time that is free or booked one; `booked`: answered, and an appointment was booked;
-    /// `showed`: one of these appointments took place.
+    /// and a tool told a time that is free or booked one; `booked`: answered, and an appointment was booked (`booked`
+    /// of the summary has the calls that are not answered too); `showed`: one of these appointments took place.
     stage: &'static str,
     /// Calls that reached this stage.
     calls: i64,

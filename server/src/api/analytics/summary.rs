@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use projections::analytics::{self, AnalyticsQuery, Range, Sums};
+use projections::analytics::{self, AnalyticsQuery, Range, Span, Sums};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,8 +23,7 @@ pub struct CallSummary {
     /// Calls in progress now, whenever they began: without a reported end, and with an event in the last two
     /// hours.
     live_calls: i64,
-    /// Sums of the previous range; only with `compare=previous`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Sums of the previous range; null without `compare=previous`, and for a range without a start.
     previous: Option<PreviousFigures>,
     /// Time zone in which the previous range was computed.
     timezone: &'static str,
@@ -36,10 +35,10 @@ pub struct CallSummary {
 /// of these, otherwise the same duration.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PreviousFigures {
-    /// Start of the previous range; null if the range has no start.
-    from: Option<DateTime<Utc>>,
-    /// End of the previous range; null if the range has no start.
-    to: Option<DateTime<Utc>>,
+    /// Start of the previous range.
+    from: DateTime<Utc>,
+    /// End of the previous range.
+    to: DateTime<Utc>,
     #[serde(flatten)]
     figures: CallFigures,
 }
@@ -79,7 +78,8 @@ pub struct CallFigures {
     success_rate: Option<f64>,
     /// Calls that were transferred.
     transfers: i64,
-    /// Calls in which an appointment was booked, whatever became of it.
+    /// Calls in which an appointment was booked, whatever became of it, answered or not; the stage `booked` of the
+    /// funnel has only the answered ones.
     booked: i64,
     /// Share of calls in which an appointment was booked, 0 to 1.
     conversion_rate: Option<f64>,
@@ -98,7 +98,8 @@ pub struct CallFigures {
     /// currencies.
     #[schema(value_type = Option<i64>)]
     margin_nanos: Option<i128>,
-    /// Number of people in the calls. Calls without a known person count as one contact each.
+    /// Number of people in the calls, as their messages tell them: a merge of contacts does not change it. Calls
+    /// without a known person count as one contact each.
     unique_contacts: i64,
 }
 
@@ -173,7 +174,7 @@ pub async fn handler(
     let range = session.range;
     let figures = figures(&mut session, range).await?;
     let previous = match compare {
-        Some(_) => Some(previous(&mut session).await?),
+        Some(_) => previous(&mut session).await?,
         None => None,
     };
     let live_calls = analytics::live_calls(&mut session.tx, &session.filter, session.as_of).await?;
@@ -197,13 +198,12 @@ async fn figures(session: &mut AnalyticsSession, range: Range) -> Result<CallFig
     Ok(CallFigures::of(&sums, contacts))
 }
 
-/// Sums of the previous range; empty if the range has no start.
-async fn previous(session: &mut AnalyticsSession) -> Result<PreviousFigures, ApiError> {
-    let Some(span) = session.range.previous(session.zone, session.as_of) else {
-        let figures = CallFigures::of(&Sums::default(), 0);
-        return Ok(PreviousFigures { from: None, to: None, figures });
+/// Sums of the previous range; `None` if the range has no start.
+async fn previous(session: &mut AnalyticsSession) -> Result<Option<PreviousFigures>, ApiError> {
+    let Some(Span { from, to }) = session.range.previous(session.zone, session.as_of) else {
+        return Ok(None);
     };
-    let range = Range { from: Some(span.from), to: Some(span.to) };
+    let range = Range { from: Some(from), to: Some(to) };
     let figures = figures(session, range).await?;
-    Ok(PreviousFigures { from: range.from, to: range.to, figures })
+    Ok(Some(PreviousFigures { from, to, figures }))
 }

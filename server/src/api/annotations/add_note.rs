@@ -15,7 +15,7 @@ use super::refused::{not_found, outcome_unknown};
 use super::view::{NoteView, Sources};
 use crate::api::words::{NoteKindName, NoteVisibility};
 use crate::app::App;
-use crate::auth::{Caller, Scope};
+use crate::auth::Caller;
 use crate::http::json_body::JsonBody;
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
@@ -49,8 +49,8 @@ operation! {
     }
 }
 
-/// Adds a note to a call. Its author is the key. The text is answered as it was sent, to keys with scope
-/// `personal`.
+/// Adds a note to a call. Its author is the key. Answers to changes have no texts; `GET /v1/calls/{call_id}` shows
+/// them.
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the
@@ -86,14 +86,12 @@ pub async fn handler(
     let NoteRequest { text, kind, visibility } = request;
     let (kind, visibility) = (kind.unwrap_or_default(), visibility.unwrap_or_default());
     let note_id = new_id(&app, &caller);
-    let shown = caller.has(Scope::Personal).then(|| text.as_revealed().clone());
     let action = Action::AddNote { note_id, kind, visibility, text };
     let position = annotate(&app, &caller, call_id, action).await?;
     let call = after(&app, &caller, call_id, position).await?;
     let note = call.notes().into_iter().find(|note| note.note_id == note_id);
     let note = note.ok_or_else(outcome_unknown)?;
-    let view = NoteView { text: shown, ..NoteView::of(&note, Sources::default()) };
-    Ok(created(view, position))
+    Ok(created(NoteView::of(&note, Sources::default()), position))
 }
 
 /// The id of the new note: the same one if the same command runs again.

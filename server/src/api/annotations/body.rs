@@ -86,7 +86,7 @@ pub(super) fn required_word<'de, D: Deserializer<'de>>(field: D) -> Result<Word,
 /// # Errors
 /// The description of its form.
 pub(super) fn parse_word(text: &str) -> Result<Word, &'static str> {
-    let form = "it is not a word of 1 to 40 letters, digits, -, _, . and : that is no phone number";
+    let form = "it is not a word of 1 to 40 letters, digits, -, _, . and :, with at most 6 digits";
     Word::parse(text).ok_or(form)
 }
 

@@ -24,7 +24,7 @@ use crate::problem::{ApiError, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignRequest {
-    /// The campaign: letters, digits, `-`, `_`, `.` and `:`.
+    /// The campaign: letters, at most 6 digits, `-`, `_`, `.` and `:`; or a UUID.
     #[serde(default, deserialize_with = "campaign")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     campaign: Option<NewValue<Campaign>>,
@@ -39,7 +39,8 @@ pub struct CampaignRequest {
 }
 
 fn campaign<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<Campaign>>, D::Error> {
-    let form = "it is not 1 to 64 letters, digits, -, _, . and : that are no phone number";
+    let form =
+        "it is neither 1 to 64 letters, digits, -, _, . and : with at most 6 digits, nor a UUID";
     let parse = |text: String| Campaign::parse(&text).ok_or_else(|| D::Error::custom(form));
     fields::text(field)?.map(parse).transpose().map(|new| Some(NewValue(new)))
 }

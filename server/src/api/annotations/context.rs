@@ -2,30 +2,62 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use ledger_core::annotation::command::Action;
 use ledger_core::ids::StreamId;
+use ledger_core::json::without_bom;
 use ledger_core::personal::Personal;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::change::change;
+use super::numbers::has_changed_number;
 use super::refused::not_found;
 use super::view::AnnotatedCallView;
 use crate::app::App;
-use crate::http::json_body::JsonBody;
+use crate::http::body::read_body;
+use crate::http::json_body::{MAX_BODY, TIMEOUT, parse};
 use crate::http::operation::{Authorized, operation};
 use crate::http::params::{NoQuery, PathId};
 use crate::problem::{ApiError, Problem};
 
 /// Largest context, in bytes of JSON text.
 const MAX_BYTES: usize = 8 << 10;
-/// Deepest nesting of a context.
+/// Deepest nesting of a context; the context itself is the first level.
 const MAX_DEPTH: usize = 8;
 /// Most fields of a context.
 const MAX_FIELDS: usize = 200;
 /// Longest name of a field, in characters.
 const MAX_NAME: usize = 64;
+
+/// The body of the request: an object of the tenant's fields, each number of which is kept as it is written.
+pub struct ContextBody(BTreeMap<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for ContextBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = read_body(request.into_body(), MAX_BODY, TIMEOUT).await?;
+        let fields = parse(&body)?;
+        let written: BTreeMap<String, &RawValue> = serde_json::from_slice(without_bom(&body))
+            .map_err(|error| ApiError::internal(&error))?;
+        match written.iter().find(|(_, value)| has_changed_number(value.get())) {
+            None => Ok(Self(fields)),
+            Some((name, _)) => {
+                let detail =
+                    "a number is too large or has more digits than are kept; send it as a text";
+                Err(ApiError::field(shown(name), detail))
+            }
+        }
+    }
+}
+
+/// The name of a field for a fault; empty if it does not look like a name, because it may be personal.
+fn shown(name: &str) -> &str {
+    let is_part = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    if name.len() <= 40 && name.bytes().all(is_part) { name } else { "" }
+}
 
 operation! {
     SetCallContext {
@@ -41,7 +73,8 @@ operation! {
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `person-erased`; 422 for a
-/// document that is too large or too deep, and for a name that is empty, too long or has control characters.
+/// document that is too large or too deep, for a name that is empty, too long or has control characters, and for a
+/// number that would not be kept as it is written.
 #[utoipa::path(
     put, path = "/v1/calls/{call_id}/context", tag = "calls",
     params(
@@ -57,7 +90,7 @@ operation! {
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "person-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The document is too large or too deep, or a name is malformed"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The document is too large or too deep, or a name, a text or a number is malformed"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "call-busy, or the database does not answer"),
     ),
 )]
@@ -67,7 +100,7 @@ pub async fn handler(
     State(app): State<App>,
     PathId(call_id): PathId,
     _: NoQuery,
-    JsonBody(fields): JsonBody<BTreeMap<String, Value>>,
+    ContextBody(fields): ContextBody,
 ) -> Result<Response, ApiError> {
     let call_id = StreamId(call_id.ok_or_else(not_found)?);
     let fields = checked(fields)?;
@@ -77,36 +110,43 @@ pub async fn handler(
 /// Checks the bounds of a context. Its fields are named by the tenant, so faults are about the whole document.
 fn checked(fields: BTreeMap<String, Value>) -> Result<Personal<BTreeMap<String, Value>>, ApiError> {
     let bytes = serde_json::to_vec(&fields).map_err(|error| ApiError::internal(&error))?.len();
-    let is_name = |name: &String| {
-        !name.trim().is_empty()
-            && name.chars().count() <= MAX_NAME
-            && !name.chars().any(char::is_control)
-    };
+    let is_name =
+        |name: &String| name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
     let fault = if bytes > MAX_BYTES {
         "the context is larger than 8 KiB"
     } else if fields.len() > MAX_FIELDS {
         "the context has more than 200 fields"
+    } else if fields.keys().any(|name| name.trim().is_empty()) {
+        "the name of a field is empty"
+    } else if fields.keys().any(|name| name.contains('\0')) || fields.values().any(has_nul) {
+        "a name or a text has a NUL character"
     } else if !fields.keys().all(is_name) {
-        "a name is empty, longer than 64 characters or has control characters"
-    } else if !fields.values().all(|value| is_plain(value, MAX_DEPTH)) {
-        "the context is nested too deeply, or a text has a NUL character"
+        "a name is longer than 64 characters or has control characters"
+    } else if !fields.values().all(|value| fits(value, MAX_DEPTH - 1)) {
+        "the context is nested more than 8 levels deep, of which it is the first itself"
     } else {
         return Ok(Personal::new(fields));
     };
     Err(ApiError::field("", fault))
 }
 
-/// Whether a value is nested at most `depth` deep and has no NUL character.
-fn is_plain(value: &Value, depth: usize) -> bool {
-    let is_text = |text: &str| !text.contains('\0');
+/// Whether a text or a name in a value has a NUL character.
+fn has_nul(value: &Value) -> bool {
     match value {
-        Value::String(text) => is_text(text),
-        Value::Array(values) => depth > 0 && values.iter().all(|value| is_plain(value, depth - 1)),
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
         Value::Object(fields) => {
-            let is_field =
-                |(name, value): (&String, &Value)| is_text(name) && is_plain(value, depth - 1);
-            depth > 0 && fields.iter().all(is_field)
+            fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a value has at most `levels` levels of lists and objects.
+fn fits(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(|value| fits(value, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|value| fits(value, levels - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }

@@ -46,7 +46,8 @@ operation! {
     }
 }
 
-/// Changes a note. The earlier text stays in the log, sealed.
+/// Changes a note. The earlier text stays in the log, sealed. Answers to changes have no texts;
+/// `GET /v1/calls/{call_id}` shows them.
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an

@@ -38,7 +38,8 @@ operation! {
     }
 }
 
-/// Records that a call was escalated to a person. Each request is an escalation of its own.
+/// Records that a call was escalated to a person. Each request is an escalation of its own. Answers to changes have
+/// no texts; `GET /v1/calls/{call_id}` shows them.
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` after

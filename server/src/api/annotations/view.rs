@@ -30,7 +30,7 @@ pub struct NoteView {
     /// Readers that it is meant for.
     #[schema(value_type = NoteVisibility)]
     pub visibility: Visibility,
-    /// Its text; null without scope `personal`, and if the key of the person is destroyed.
+    /// Its text; null without scope `personal`, if the key of the person is destroyed, and in answers to changes.
     pub text: Option<String>,
     /// Actor that added it, such as `key:<id>`; null in answers to changes.
     pub author: Option<String>,
@@ -55,7 +55,7 @@ pub struct EscalationView {
     /// The reason.
     #[schema(value_type = EscalationReasonName)]
     pub reason: EscalationReason,
-    /// The reason as a text; null without one, and without scope `personal`.
+    /// The reason as a text; null without one, without scope `personal`, and in answers to changes.
     pub text: Option<String>,
     /// Origin of the escalation.
     #[schema(value_type = EscalationSourceName)]
@@ -71,7 +71,7 @@ pub struct EscalationView {
 /// The context of a call.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ContextView {
-    /// The fields; without scope `personal`, those in the clear.
+    /// The fields; without scope `personal` and in answers to changes, those in the clear.
     #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
     /// True if there are fields that are stored sealed.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ledger_app::bookings::{BookingCommands, Changed};
-use ledger_core::ids::{AppointmentId, Position, StreamId};
+use ledger_core::ids::{AppointmentId, Position, StreamId, TenantId};
 use ledger_store::{StoreError, TenantTx};
 use projections::appointments::{ListedAppointment, up_to};
 
@@ -13,6 +13,7 @@ use super::refused::{not_found, outcome_unknown};
 use super::view::AppointmentView;
 use crate::api::calls::customer::Customer;
 use crate::api::calls::personal::Parties;
+use crate::api::contacts::names::add_current_party;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::http::response::with_write_position;
@@ -48,8 +49,7 @@ pub(super) async fn answer(
         }
     };
     let tenant_id = caller.tenant_id();
-    let opened = open_customers(app.store.vault(), tenant_id, std::slice::from_ref(&listed)).await;
-    let mut parties = opened.map_or_else(|_| Parties::default(), |mut all| all.remove(0));
+    let mut parties = customer(app, tenant_id, &listed).await.unwrap_or_default();
     let mut is_personal = caller.has(Scope::Personal) && !parties.subjects.is_empty();
     if is_personal {
         let subjects = std::mem::take(&mut parties.subjects);
@@ -61,6 +61,20 @@ pub(super) async fn answer(
     let customer = Customer::known(contact_id, &parties, is_personal);
     let view = AppointmentView::of(listed, customer);
     Ok(with_write_position((status, Json(view)).into_response(), position))
+}
+
+/// The person of the appointment: as the booking tells it, else as its contact has it now.
+async fn customer(
+    app: &App,
+    tenant_id: TenantId,
+    listed: &ListedAppointment,
+) -> Result<Parties, ApiError> {
+    let all = std::slice::from_ref(listed);
+    let opened = open_customers(app.store.vault(), tenant_id, all, None).await?;
+    let mut parties = opened.into_iter().next().unwrap_or_default();
+    let contact_id = listed.appointment.contact_id;
+    add_current_party(app, tenant_id, contact_id, &mut parties).await?;
+    Ok(parties)
 }
 
 async fn read(

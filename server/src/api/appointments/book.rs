@@ -44,7 +44,7 @@ pub struct ContactRequest {
 pub struct BookRequest {
     /// The person; either this or `contact_id`.
     contact: Option<ContactRequest>,
-    /// A contact of the tenant.
+    /// A contact of the tenant; the appointment is for its survivor if it was merged.
     #[serde(default, deserialize_with = "fields::id")]
     contact_id: Option<Uuid>,
     /// The contact who books, if another person.

@@ -1,7 +1,10 @@
 //! Opens the sealed sections about the persons of appointments.
 
-use ledger_core::ids::TenantId;
+use std::collections::HashMap;
+
+use ledger_core::ids::{EventId, TenantId};
 use ledger_core::personal::Party;
+use ledger_store::read::StoredEvent;
 use ledger_store::seal::Opened;
 use ledger_store::vault::{OpenedSection, SectionColumn, Vault, VaultError};
 use projections::appointments::ListedAppointment;
@@ -9,7 +12,17 @@ use uuid::Uuid;
 
 use crate::api::calls::personal::{Parties, merge_party, report_corrupt_section};
 
-/// Opens the party of each appointment with one lookup of the keys.
+/// The events of bookings by position.
+pub(super) type BookingEvents = HashMap<i64, EventId>;
+
+/// Names the events of bookings, so that the party of an appointment is told from that of another one of its
+/// contact.
+pub(super) fn booking_events(events: &[StoredEvent]) -> BookingEvents {
+    events.iter().map(|event| (event.position, EventId(event.event_id))).collect()
+}
+
+/// Opens the party of each appointment with one lookup of the keys. With the events of the bookings, it is only
+/// that of the booking itself; an appointment from the log has no other.
 ///
 /// # Errors
 /// [`VaultError`] if the keys are not available at all.
@@ -17,18 +30,26 @@ pub(super) async fn open_customers(
     vault: &Vault,
     tenant_id: TenantId,
     appointments: &[ListedAppointment],
+    bookings: Option<&BookingEvents>,
 ) -> Result<Vec<Parties>, VaultError> {
     let column = |listed: &ListedAppointment| listed.appointment.party.clone().unwrap_or_default();
     let columns: Vec<Vec<u8>> = appointments.iter().map(column).collect();
     let columns: Vec<(SectionColumn, &[u8])> =
         columns.iter().map(|column| (SectionColumn::Parties, column.as_slice())).collect();
     let opened = vault.open(tenant_id, &columns).await?;
-    let contacts = appointments.iter().map(|listed| listed.appointment.contact_id);
-    Ok(contacts.zip(opened).map(|(contact, sections)| merge(contact, sections)).collect())
+    let merge = |(listed, sections): (&ListedAppointment, Vec<OpenedSection>)| {
+        let appointment = &listed.appointment;
+        let is_own = |section: &OpenedSection| {
+            let own = |known: &BookingEvents| known.get(&appointment.booked_position).copied();
+            bookings.is_none_or(|known| own(known) == Some(section.event_id))
+        };
+        merge(appointment.contact_id, sections.into_iter().filter(is_own))
+    };
+    Ok(appointments.iter().zip(opened).map(merge).collect())
 }
 
 /// Merges the sections about the contact, which are ordered by precedence.
-fn merge(contact_id: Uuid, sections: Vec<OpenedSection>) -> Parties {
+fn merge(contact_id: Uuid, sections: impl Iterator<Item = OpenedSection>) -> Parties {
     let mut parties = Parties::default();
     let (mut erased, mut clear) = (0, 0);
     for section in sections {

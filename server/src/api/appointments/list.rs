@@ -3,19 +3,20 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use ledger_store::read::{Page, PageSize};
+use ledger_store::read::{self, Page, PageSize};
 use projections::appointments::{After, AppointmentFilter, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::customers::open_customers;
+use super::customers::{booking_events, open_customers};
 use super::view::AppointmentView;
 use crate::api::calls::customer::Customer;
+use crate::api::contacts::names::add_parties;
 use crate::api::words::AppointmentStatusName;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::http::consistency::begin_joined_read;
+use crate::http::consistency::{begin_consistent_read, begin_joined_read};
 use crate::http::operation::{Authorized, operation};
 use crate::http::page::{next_cursor, page_params};
 use crate::http::params::Params;
@@ -91,12 +92,21 @@ pub async fn handler(
     let filter = filter(&mut params)?;
     params.reject_unknown()?;
 
+    if min_position.is_some() {
+        // Merges, and the persons of appointments without a party of their own.
+        drop(begin_consistent_read(&app, &caller, "contacts", min_position).await?);
+    }
     let models = ["appointments", "calls"];
     let (mut tx, reached) = begin_joined_read(&app, &caller, models, min_position).await?;
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let Page { rows, has_more } = list(&mut tx, &filter, after, size).await?;
+    let booked: Vec<i64> = rows.iter().map(|row| row.appointment.booked_position).collect();
+    let bookings = booking_events(&read::at_positions(&mut tx, &booked).await?);
     drop(tx);
-    let parties = open_customers(app.store.vault(), caller.tenant_id(), &rows).await?;
+    let (vault, tenant_id) = (app.store.vault(), caller.tenant_id());
+    let mut parties = open_customers(vault, tenant_id, &rows, Some(&bookings)).await?;
+    let contacts = rows.iter().map(|row| row.appointment.contact_id);
+    add_parties(&app, tenant_id, contacts.zip(&mut parties)).await?;
     let is_personal = caller.has(Scope::Personal);
     if is_personal && !rows.is_empty() {
         let mut subjects: Vec<_> = parties.iter().flat_map(|one| one.subjects.clone()).collect();

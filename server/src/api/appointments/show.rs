@@ -9,11 +9,12 @@ use ledger_store::seal::{Opened, SectionName};
 use ledger_store::vault::{SectionColumn, Vault, VaultError};
 use projections::appointments::find;
 
-use super::customers::open_customers;
+use super::customers::{booking_events, open_customers};
 use super::refused::not_found;
 use super::view::{AppointmentDetail, AppointmentView};
 use crate::api::calls::customer::Customer;
 use crate::api::calls::personal::report_corrupt_section;
+use crate::api::contacts::names::add_current_party;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::http::consistency::begin_joined_read;
@@ -64,29 +65,29 @@ pub async fn handler(
     let (mut tx, reached) = begin_joined_read(&app, &caller, models, min_position).await?;
     let listed = find(&mut tx, appointment_id).await?.ok_or_else(not_found)?;
     let is_personal = caller.has(Scope::Personal);
-    let booking = if is_personal {
-        read::at_positions(&mut tx, &[listed.appointment.booked_position]).await?.pop()
-    } else {
-        None
-    };
+    let events = read::at_positions(&mut tx, &[listed.appointment.booked_position]).await?;
     drop(tx);
     let (vault, tenant_id) = (app.store.vault(), caller.tenant_id());
-    let all = open_customers(vault, tenant_id, std::slice::from_ref(&listed)).await?;
-    let parties = all.into_iter().next().unwrap_or_default();
-    let details = match &booking {
+    let bookings = booking_events(&events);
+    let all = std::slice::from_ref(&listed);
+    let opened = open_customers(vault, tenant_id, all, Some(&bookings)).await?;
+    let mut parties = opened.into_iter().next().unwrap_or_default();
+    let contact_id = listed.appointment.contact_id;
+    add_current_party(&app, tenant_id, contact_id, &mut parties).await?;
+    let booking = events.first().filter(|_| is_personal);
+    let details = match booking {
         Some(event) => open_details(vault, tenant_id, event).await?,
         None => AppointmentDetails::default(),
     };
     if is_personal {
         let mut subjects = parties.subjects.clone();
-        subjects.extend(booking.as_ref().and_then(StoredEvent::subject));
+        subjects.extend(booking.and_then(StoredEvent::subject));
         subjects.sort_unstable();
         subjects.dedup();
         let action = "appointments.show";
         caller.audit_personal_read(&app, action, Some(appointment_id), 1, subjects).await?;
     }
-    let contact_id = Some(listed.appointment.contact_id);
-    let customer = Customer::known(contact_id, &parties, is_personal);
+    let customer = Customer::known(Some(contact_id), &parties, is_personal);
     let detail = AppointmentDetail {
         appointment: AppointmentView::of(listed, customer),
         notes: details.notes,

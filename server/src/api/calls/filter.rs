@@ -9,7 +9,7 @@ use ledger_store::vault::HandleMatches;
 use projections::calls::CallFilter;
 use uuid::Uuid;
 
-use crate::api::words::{CallDirection, CallOutcome, CallStatus};
+use crate::api::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::params::Params;
@@ -56,11 +56,11 @@ pub async fn parse_filter(
         email: None,
         has_appointment: params.parse("has_appointment", "true or false")?,
         tag: params.not_empty("tag")?.map(word),
-        disposition: params.not_empty("disposition")?.map(word),
+        disposition: disposition(app, caller, params).await?,
         campaign: params.not_empty("campaign")?,
         attempt: params.number("attempt")?,
         call_type: params.not_empty("call_type")?.map(word),
-        is_test: params.parse("is_test", "true or false")?,
+        is_test: is_test(params)?,
     };
     let found = search(app, caller, params, &mut filter).await?;
     Ok(Search { filter, found })
@@ -101,6 +101,25 @@ pub(in crate::api) fn parse_phone(asked: &str, country: Option<&str>) -> Result<
 /// Brings a word into the form of the facts; a text that is no word matches no call.
 fn word(text: String) -> String {
     Word::parse(&text).map_or(text, |word| word.as_str().to_owned())
+}
+
+/// Removes the disposition, in the spelling of the tenant's catalogue: `-` and `_` are not distinguished there.
+async fn disposition(
+    app: &App,
+    caller: &Caller,
+    params: &mut Params,
+) -> Result<Option<String>, ApiError> {
+    let Some(text) = params.not_empty("disposition")? else { return Ok(None) };
+    let Some(id) = Word::parse(&text) else { return Ok(Some(text)) };
+    let settings = app.store.call_settings(caller.tenant_id()).await?;
+    let id = settings.dispositions.find(&id).map_or(&id, |entry| &entry.id);
+    Ok(Some(id.as_str().to_owned()))
+}
+
+/// Removes `is_test`. `None` includes test calls and others, and is the default.
+fn is_test(params: &mut Params) -> Result<Option<bool>, ApiError> {
+    let word = params.one_of("is_test", TestCalls::ALL)?;
+    Ok(word.filter(|word| word != "any").map(|word| word == "true"))
 }
 
 fn contact_id(params: &mut Params) -> Result<Option<Uuid>, ApiError> {

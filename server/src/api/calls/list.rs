@@ -15,7 +15,7 @@ use super::filter::{audit_search, parse_filter};
 use super::personal::open_parties;
 use super::view::{CallView, CarrierView};
 use crate::api::contacts::names::add_names;
-use crate::api::words::{CallDirection, CallOutcome, CallStatus};
+use crate::api::words::{CallDirection, CallOutcome, CallStatus, TestCalls};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::http::consistency::{begin_consistent_read, begin_joined_read};
@@ -75,11 +75,11 @@ operation! {
         ("contact_id" = Option<Uuid>, Query, description = "With this contact"),
         ("has_appointment" = Option<bool>, Query, description = "An appointment was booked in the call, whatever became of it, or none was"),
         ("tag" = Option<String>, Query, min_length = 1, description = "With this tag"),
-        ("disposition" = Option<String>, Query, min_length = 1, description = "Id of the disposition"),
+        ("disposition" = Option<String>, Query, min_length = 1, description = "Id of the disposition; - and _ are not distinguished"),
         ("campaign" = Option<String>, Query, min_length = 1, description = "Id of the campaign"),
         ("attempt" = Option<i64>, Query, description = "Number of the attempt to reach the person, from 1"),
         ("call_type" = Option<String>, Query, min_length = 1, description = "Type of the call"),
-        ("is_test" = Option<bool>, Query, description = "Marked as a test, or not"),
+        ("is_test" = Option<TestCalls>, Query, description = "true: only test calls; false: no test calls; any (default): both"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),

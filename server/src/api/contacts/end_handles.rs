@@ -11,6 +11,7 @@ use super::input::{Checked, HandleWord};
 use super::refused::{not_found, refused};
 use super::view::ContactView;
 use crate::api::commands::admit;
+use crate::api::words::HandleKindName;
 use crate::app::App;
 use crate::http::fields::Change;
 use crate::http::operation::{Authorized, operation};
@@ -30,13 +31,13 @@ operation! {
 /// them are not of this contact, and earlier calls stay.
 ///
 /// # Errors
-/// 404 `contact-not-found`, for another tenant's and for an unknown kind too; 409 `contact-merged` or
-/// `contact-erased`.
+/// 404 `contact-not-found`, for another tenant's too; 409 `contact-merged` or `contact-erased`; 422 for an unknown
+/// kind.
 #[utoipa::path(
     delete, path = "/v1/contacts/{contact_id}/handles/{kind}", tag = "contacts",
     params(
         ("contact_id" = String, Path, description = "The contact"),
-        ("kind" = String, Path, description = "phone, email or external_id"),
+        ("kind" = HandleKindName, Path, description = "phone, email or external_id"),
     ),
     responses(
         (status = 200, body = ContactView, description = "The contact after the change", headers(("ledger-position" = i64, description = "Where it is recorded, if something changed"))),
@@ -45,6 +46,7 @@ operation! {
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The contact was merged or erased"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "There is no such kind"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -59,7 +61,8 @@ pub async fn handler(
     let tenant_id = caller.tenant_id();
     let contact_id = SubjectId(Uuid::try_parse(&contact_id).map_err(|_| not_found())?);
     let mut checked = Checked::default();
-    match HandleWord::parse(&kind).ok_or_else(not_found)? {
+    let word = HandleWord::parse(&kind);
+    match word.ok_or_else(|| ApiError::field("kind", HandleWord::FORM))? {
         HandleWord::Phone => checked.phone(Change::Remove, None),
         HandleWord::Email => checked.email(Change::Remove),
         HandleWord::ExternalId => checked.external_id(Change::Remove),

@@ -66,8 +66,8 @@ operation! {
         ("email" = Option<String>, Query, min_length = 1, description = "Has this e-mail address now; needs scope personal"),
         ("external_id" = Option<String>, Query, min_length = 1, description = "Has this id now; needs scope personal"),
         ("name" = Option<String>, Query, min_length = 1, description = "Has all of these words in its name, whole words in any order; needs scope personal"),
-        ("tag" = Option<String>, Query, description = "Has this tag"),
-        ("segment" = Option<String>, Query, description = "Has this segment"),
+        ("tag" = Option<String>, Query, min_length = 1, description = "Has this tag"),
+        ("segment" = Option<String>, Query, min_length = 1, description = "Has this segment"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]*$", description = "next_cursor of the page before"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
@@ -90,7 +90,7 @@ pub async fn handler(
     let (limit, cursor) = page_params(&mut params, |last: &ContactCursor| is_rfc3339(last.s))?;
     let after = cursor.map(|last| After { first_seen_at: last.s, contact_id: last.c });
     let min_position = params.number("min_position")?;
-    let (tag, segment) = (params.optional("tag")?, params.optional("segment")?);
+    let (tag, segment) = (params.not_empty("tag")?, params.not_empty("segment")?);
     let found = search(&app, &caller, &mut params).await?;
     params.reject_unknown()?;
     if let Some(found) = &found {

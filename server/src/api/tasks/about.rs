@@ -30,7 +30,7 @@ pub(super) struct About {
 
 impl Named {
     /// Looks up the ids. The person is the contact of the request, else that of the appointment, else that
-    /// of the call. A text about no known person is sealed for the subject of the appointment or call, or
+    /// of the call; its survivor if it was merged. A text about no known person is sealed for the subject of the appointment or call, or
     /// of the task itself, so an erasure of that subject covers it.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Named {
     ) -> Result<About, ApiError> {
         let given = match self.contact_id {
             Some(id) => {
-                let known = app.store.vault().contact(caller.tenant_id(), id).await?;
+                let known = app.store.vault().standing_contact(caller.tenant_id(), id).await?;
                 let missing = || ApiError::field("contact_id", "there is no such contact");
                 Some(known.ok_or_else(missing)?)
             }
@@ -69,7 +69,7 @@ impl Named {
         let mut person = given;
         for candidate in candidates {
             if person.is_none() {
-                person = vault.contact(tenant_id, candidate).await?;
+                person = vault.standing_contact(tenant_id, candidate).await?;
             }
         }
         let contact_id = person.as_ref().map(|subject| subject.subject_id);

@@ -39,7 +39,7 @@ pub struct CreateTaskRequest {
     /// Time at which it is due, from 31 days ago to 1826 days ahead.
     #[serde(deserialize_with = "fields::required_time")]
     due_at: DateTime<Utc>,
-    /// The person that it is about; that of the appointment or the call by default.
+    /// The person that it is about; that of the appointment or the call by default. Its survivor if it was merged.
     #[serde(default, deserialize_with = "fields::id")]
     contact_id: Option<Uuid>,
     /// The call that it is about.

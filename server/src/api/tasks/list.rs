@@ -15,7 +15,7 @@ use crate::api::appointments::list::id;
 use crate::api::words::TaskStatusName;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::http::consistency::begin_consistent_read;
+use crate::http::consistency::{begin_consistent_read, begin_joined_read};
 use crate::http::operation::{Authorized, operation};
 use crate::http::page::page_params;
 use crate::http::params::Params;
@@ -59,7 +59,7 @@ operation! {
         ("status" = Option<TaskStatusName>, Query, description = "open, done or cancelled"),
         ("due_from" = Option<String>, Query, format = DateTime, description = "Due at or after (RFC 3339)"),
         ("due_to" = Option<String>, Query, format = DateTime, description = "Due before (RFC 3339), not before `due_from`"),
-        ("contact_id" = Option<Uuid>, Query, description = "About this contact"),
+        ("contact_id" = Option<Uuid>, Query, description = "About this contact, or one that was merged into it"),
         ("call_id" = Option<Uuid>, Query, description = "About this call"),
         ("appointment_id" = Option<Uuid>, Query, description = "About this appointment"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
@@ -87,7 +87,12 @@ pub async fn handler(
     let filter = filter(&mut params)?;
     params.reject_unknown()?;
 
-    let (mut tx, reached) = begin_consistent_read(&app, &caller, "due", min_position).await?;
+    // The contacts that were merged into the one of the filter count too.
+    let (mut tx, reached) = if filter.contact_id.is_some() {
+        begin_joined_read(&app, &caller, ["due", "contacts"], min_position).await?
+    } else {
+        begin_consistent_read(&app, &caller, "due", min_position).await?
+    };
     let mut rows = tasks(&mut tx, &filter, after, limit.rows_to_read()).await?;
     let next_cursor = limit.cut(&mut rows, |task| TaskCursor { d: task.due_at, t: task.task_id });
     let events = if caller.has(Scope::Personal) && !rows.is_empty() {
