@@ -5,6 +5,7 @@
 //! [`words`] has all sentences. Nothing here loads or stores anything.
 
 pub mod arguments;
+mod escalation;
 pub mod names;
 pub mod settings;
 mod times;
@@ -15,8 +16,7 @@ pub mod words;
 mod tests;
 
 pub use arguments::Arguments;
+pub use escalation::EscalationWish;
 pub use names::Tool;
 pub use settings::{Speech, ToolNames, ToolSettings};
-pub use wish::{
-    AppointmentWish, ChangeWish, EscalationWish, Named, SearchWish, ToolContext, When, Wish, wish,
-};
+pub use wish::{AppointmentWish, ChangeWish, Named, SearchWish, ToolContext, When, Wish, wish};

@@ -7,10 +7,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::arguments::Arguments;
+use super::escalation::{EscalationWish, escalation};
 use super::names::{Field, Tool};
 use super::times::Range;
 use super::{times, words};
-use crate::annotation::words::EscalationReason;
 use crate::booking::settings::resources::Resource;
 use crate::booking::settings::services::Service;
 use crate::booking::slot::Kind;
@@ -129,15 +129,6 @@ pub struct ChangeWish {
     pub details: AppointmentDetails,
 }
 
-/// A wanted escalation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EscalationWish {
-    /// The reason; [`EscalationReason::Other`] without one.
-    pub reason: EscalationReason,
-    /// What was said about it, if it is more than the reason.
-    pub text: Option<Personal<String>>,
-}
-
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub enum Wish {
@@ -251,18 +242,6 @@ fn look_up(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, St
         named.party = Personal::new(party);
     }
     Ok(named)
-}
-
-fn escalation(arguments: &Arguments) -> EscalationWish {
-    let told = arguments.get(Field::Reason);
-    let reason = told.and_then(EscalationReason::parse);
-    // A reason in other words is a text, and so are notes.
-    let texts = [told.filter(|_| reason.is_none()), arguments.get(Field::Notes)];
-    let text = texts.into_iter().flatten().collect::<Vec<_>>().join("\n");
-    EscalationWish {
-        reason: reason.unwrap_or(EscalationReason::Other),
-        text: (!text.is_empty()).then(|| Personal::new(text)),
-    }
 }
 
 fn person(arguments: &Arguments, context: &ToolContext<'_>) -> Result<Named, String> {
