@@ -40,7 +40,7 @@ pub async fn metrics_upkeep(metrics: PrometheusHandle) {
     }
 }
 
-/// Histogram buckets for the number of requests in a commit.
+/// Histogram buckets for the number of requests in a commit and of commands in a group.
 const REQUESTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Returns the recorder of the process's metrics; installed on the first call.
@@ -55,6 +55,8 @@ pub fn metrics() -> PrometheusHandle {
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
                 .expect("the buckets are not empty")
                 .set_buckets_for_metric(Matcher::Suffix("_requests".into()), REQUESTS)
+                .expect("the buckets are not empty")
+                .set_buckets_for_metric(Matcher::Suffix("_commands".into()), REQUESTS)
                 .expect("the buckets are not empty")
                 .install_recorder()
                 .inspect(|_| {
