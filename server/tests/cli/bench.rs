@@ -33,7 +33,7 @@ fn a_rebuild_is_measured_against_a_plain_read_and_equals_the_live_rows() {
 }
 
 #[test]
-fn every_query_is_timed_and_a_missing_one_is_named() {
+fn every_query_is_timed_and_the_server_supports_each() {
     let test_dir = TestDir::new();
     let args = ["bench", "read", "--sizes", "30,60", "--tenants", "3", "--requests", "2"];
     let found = test_dir.json(&args);
@@ -51,13 +51,8 @@ fn every_query_is_timed_and_a_missing_one_is_named() {
     let goals = names(&found, "goals", "what");
     assert!(goals.iter().any(|goal| goal == "calls, tool common: p99 ms"), "{goals:?}");
     assert!(goals.iter().any(|goal| goal.starts_with("tables read from end to end")));
-    let not_there = found["not_there"].as_array().expect("a list");
-    assert!(
-        not_there
-            .iter()
-            .any(|one| one.as_str().is_some_and(|one| one.starts_with("calls, tag: 4"))),
-        "{found}"
-    );
+    let missing = found["not_there"].as_array().map_or(0, Vec::len);
+    assert_eq!(missing, 0, "{found}");
     assert!(std::fs::read_dir(test_dir.data()).is_ok_and(|left| left.count() == 0));
 }
 
