@@ -137,7 +137,7 @@ async fn process_notifications(mut worker: Worker, mut stop: watch::Receiver<boo
     let notifier = worker.notifier().clone();
     let mut commits = notifier.subscribe();
     let mut later: Vec<TenantId> = Vec::new();
-    while !*stop.borrow() {
+    while !has_stopped(&stop) {
         commits.mark_unchanged();
         let pending = notifier.take_pending();
         let started_at = Instant::now();
@@ -180,7 +180,7 @@ async fn process_notifications(mut worker: Worker, mut stop: watch::Receiver<boo
 /// Sweeps all tenants periodically. Growth during live cycles is left to `process_notifications`, which batches
 /// it.
 async fn sweep(mut worker: Worker, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+    while !has_stopped(&stop) {
         match attempt(&mut worker, None).await {
             CycleOutcome::Moved(moved) if moved == 0 || !worker.continues_at_once(moved) => {
                 worker.release_connection();
@@ -231,6 +231,12 @@ fn interval_after(moved: usize) -> Duration {
     (MIN_INTERVAL + INTERVAL_PER_CHECKPOINT.saturating_mul(moved)).min(MAX_INTERVAL)
 }
 
+/// Whether the engine is to stop. Dropping the engine stops it too: the channel is then always ready, so
+/// workers that went on would never pause.
+fn has_stopped(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
 async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = tokio::time::sleep(length) => {}
@@ -241,6 +247,18 @@ async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_stop_when_they_are_told_to_and_when_the_engine_is_dropped() {
+        let (stop, told) = watch::channel(false);
+        assert!(!has_stopped(&told));
+        let dropped = told.clone();
+        stop.send_replace(true);
+        assert!(has_stopped(&told));
+        stop.send_replace(false);
+        drop(stop);
+        assert!(has_stopped(&dropped));
+    }
 
     #[test]
     fn the_more_a_turn_moved_the_longer_the_next_one_gathers_within_a_bound() {

@@ -26,6 +26,8 @@ pub struct Parties {
     pub merged: Party,
     /// True if every section about the party is erased.
     pub is_erased: bool,
+    /// True if a section is damaged or was copied there. Nothing is added from elsewhere then.
+    pub is_corrupt: bool,
     /// Subjects of the opened sections, for the audit event.
     pub subjects: Vec<SubjectId>,
 }
@@ -58,6 +60,7 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     for section in sections {
         if !call.parties().iter().any(|claim| claim.event_id == section.event_id) {
             report_corrupt_section("party");
+            parties.is_corrupt = true;
             continue;
         }
         // A section about another person than the call's contact is not included.
@@ -72,7 +75,10 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
                 merge_party(&mut parties.merged, party);
             }
             Opened::Erased => erased += 1,
-            Opened::Corrupt => report_corrupt_section("party"),
+            Opened::Corrupt => {
+                report_corrupt_section("party");
+                parties.is_corrupt = true;
+            }
         }
     }
     parties.is_erased = erased > 0 && clear == 0;

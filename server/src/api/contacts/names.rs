@@ -23,7 +23,9 @@ pub(in crate::api) async fn add_names<'p>(
     tenant_id: TenantId,
     calls: impl Iterator<Item = (Option<Uuid>, &'p mut Parties)>,
 ) -> Result<(), ApiError> {
-    let is_nameless = |parties: &Parties| parties.merged.name.is_none() && !parties.is_erased;
+    let is_nameless = |parties: &Parties| {
+        parties.merged.name.is_none() && !parties.is_erased && !parties.is_corrupt
+    };
     let nameless: Vec<(Uuid, &mut Parties)> = calls
         .filter(|(_, parties)| is_nameless(parties))
         .filter_map(|(contact_id, parties)| Some((contact_id?, parties)))
