@@ -58,10 +58,13 @@ pub(super) async fn check(
 ) -> anyhow::Result<()> {
     for projector in projections::all() {
         let tables = tables(conn, &*projector).await?;
-        // A late projection writes this table first: the lock waits for it instead of causing a
-        // deadlock.
+        // A late projection writes the table of that name first: the lock waits for it instead of
+        // causing a deadlock.
         let (name, version) = (projector.name(), version(conn, &*projector).await?);
-        let lock = format!("lock table {name}_v{version}.{name} in exclusive mode");
+        let first = format!("{name}_v{version}.{name}");
+        let mut locked = tables.clone();
+        locked.sort_by_key(|table| *table != first);
+        let lock = format!("lock table {} in exclusive mode", locked.join(", "));
         sqlx::query(AssertSqlSafe(lock)).execute(&mut *conn).await?;
         let mut live = Vec::new();
         for table in &tables {
