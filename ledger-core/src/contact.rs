@@ -1,8 +1,9 @@
 //! Contacts: persons with fields, handles and tags, and their merges.
 //!
-//! A contact is a subject of the vault; one that only calls made has no stream until a user of the
-//! API changes it. Merges are flat: a contact that was merged names the survivor itself, also after
-//! the survivor was merged into another contact, so every order of the same merges ends alike.
+//! A contact is a subject of the vault. A contact that was created from a call has no stream until it
+//! is changed over the API. Merges are flat: a merged contact refers to the final survivor, also
+//! after that survivor was merged into another contact. The result does not depend on the order of
+//! the merges.
 
 mod command;
 mod decide;

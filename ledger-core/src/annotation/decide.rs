@@ -28,7 +28,7 @@ const MAX_TAGS_EVER: usize = 200;
 /// Maximum number of escalations of a call.
 pub const MAX_ESCALATIONS: usize = 100;
 
-/// What is known of a call for decisions on its annotations.
+/// State of a call that decisions on its annotations depend on, folded from the call's stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnnotatedCall {
     exists: bool,

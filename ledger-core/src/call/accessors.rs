@@ -136,9 +136,8 @@ impl Call {
         self.is_answer_reported || self.duration_ms().is_some_and(|lasted| lasted > 0)
     }
 
-    /// Returns true if a conversation took place: it lasted half a minute, or a complete turn, a
-    /// tool call or a transfer was reported. Whether a person or a machine answered is told by the
-    /// outcome.
+    /// Returns true if the call lasted at least 30 seconds, or if a complete turn, a tool call or a
+    /// transfer was reported. [`Call::outcome`] distinguishes persons from voicemail.
     #[must_use]
     pub fn is_engaged(&self) -> bool {
         self.duration_ms().is_some_and(|lasted| lasted >= ENGAGED_MS)
@@ -147,7 +146,7 @@ impl Call {
             || self.is_transferred()
     }
 
-    /// Returns true if a tool told the caller a time that is free, or booked one.
+    /// Returns true if the answer of a tool contained a free time or confirmed a booking.
     #[must_use]
     pub fn is_offered(&self) -> bool {
         self.is_offered

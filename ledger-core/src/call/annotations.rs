@@ -1,8 +1,8 @@
-//! What people and tools added to the call.
+//! Annotations of a call: notes, tags, disposition, score, test mark, escalations, context and
+//! campaign.
 //!
-//! Commands add it, in the order of the log. Each value is a register whose greatest position wins,
-//! so the fold does not depend on the order in which it reads the events. A removed note stays
-//! removed: its id is not used again.
+//! Each value is a register; the event with the greatest position wins, so the fold does not depend
+//! on the order in which events are applied. The id of a removed note is not used again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ fn value<T>(slot: Option<&Latest<T>>) -> Option<&T> {
 pub(super) struct Annotations {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     notes: BTreeMap<NoteId, NoteState>,
-    /// The tags that are on the call or were; `on` tells which.
+    /// Every tag that was ever set, with its current state.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<Word, Latest<TagState>>,
     #[serde(skip_serializing_if = "Option::is_none")]

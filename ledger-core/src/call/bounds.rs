@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 pub(super) const MAX_TOOL_NAMES: usize = 200;
 /// Tool calls; a report lists at most as many.
 pub(super) const MAX_TOOL_CALLS: usize = 1_000;
-/// Reports whose entries are referenced by one tool call.
+/// References of one tool call to end-of-call reports.
 pub(super) const MAX_REPORTS: usize = 4;
-/// Spoken turns that are events of their own.
+/// Turns of the conversation that are stored as single events.
 pub(super) const MAX_TURNS: usize = 2_000;
 /// Links to recordings.
 pub(super) const MAX_RECORDINGS: usize = 100;

@@ -54,7 +54,7 @@ fn message(nth: u32) -> CallEvent {
     }
 }
 
-/// A spoken turn of a chat, which is an event of its own.
+/// An event with one turn of a conversation.
 fn turn(nth: u32) -> CallEvent {
     CallEvent::MessageReceived(CallMessageReceived {
         call: facts(nth),

@@ -1,5 +1,5 @@
-//! What people and tools add to a call: notes, tags, a disposition, a score, the mark of a test,
-//! escalations, context and the campaign. `GET /v1/calls/{call_id}` shows it.
+//! Annotations of a call: notes, tags, disposition, score, test mark, escalations, context and
+//! campaign. `GET /v1/calls/{call_id}` returns them.
 
 pub mod add_note;
 mod body;

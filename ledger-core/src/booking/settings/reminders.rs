@@ -49,8 +49,7 @@ impl Offsets {
     }
 
     /// Returns the reminders of an appointment that was made or moved at `made_at`, with their
-    /// offsets in minutes, the earliest first. One that would have been due by then is left out: the
-    /// person has just been told the time.
+    /// offsets in minutes, the earliest first. Reminders due at or before `made_at` are omitted.
     pub fn due(
         &self,
         starts_at: DateTime<Utc>,
