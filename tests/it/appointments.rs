@@ -8,6 +8,8 @@ mod lists;
 pub(crate) mod rebuild;
 mod zone;
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use ledger_core::clock::Clock;
 use ledger_tests::ledger::status_and_json;
@@ -32,9 +34,13 @@ fn at(minutes: i64) -> String {
     text(day() + TimeDelta::minutes(minutes))
 }
 
+/// The same day for all tests of a run, which may pass midnight.
 fn day() -> DateTime<Utc> {
-    let day = SystemClock.now().date_naive() + TimeDelta::days(30);
-    day.and_hms_opt(9, 0, 0).expect("a time").and_utc()
+    static DAY: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+        let day = SystemClock.now().date_naive() + TimeDelta::days(30);
+        day.and_hms_opt(9, 0, 0).expect("a time").and_utc()
+    });
+    *DAY
 }
 
 fn text(at: DateTime<Utc>) -> String {

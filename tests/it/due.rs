@@ -8,6 +8,8 @@ mod reminders;
 mod servers;
 mod unconfirmed;
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use ledger_core::clock::Clock;
 use ledger_tests::ledger::status_and_json;
@@ -25,10 +27,13 @@ struct Office {
     key: String,
 }
 
-/// A time of a day to come.
+/// A time of a day to come, the same for all requests of a test, which may pass midnight.
 fn at(minutes: i64) -> DateTime<Utc> {
-    let day = SystemClock.now().date_naive() + TimeDelta::days(30);
-    day.and_hms_opt(9, 0, 0).expect("a time").and_utc() + TimeDelta::minutes(minutes)
+    static START: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+        let day = SystemClock.now().date_naive() + TimeDelta::days(30);
+        day.and_hms_opt(9, 0, 0).expect("a time").and_utc()
+    });
+    *START + TimeDelta::minutes(minutes)
 }
 
 /// A time as the API writes it.

@@ -7,6 +7,7 @@ mod sealed;
 mod sources;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use chrono::{NaiveDate, TimeDelta};
 use ledger_core::clock::Clock;
@@ -19,9 +20,11 @@ use server::system::SystemClock;
 
 use crate::providers::{ProviderSource, send_ok};
 
-/// A day to come, the same for all requests of a test.
+/// A day to come, the same for all requests of a test, which may pass midnight.
 fn day() -> NaiveDate {
-    SystemClock.now().date_naive() + TimeDelta::days(30)
+    static DAY: LazyLock<NaiveDate> =
+        LazyLock::new(|| SystemClock.now().date_naive() + TimeDelta::days(30));
+    *DAY
 }
 
 /// The day as it is read back.

@@ -34,6 +34,7 @@ impl Api {
     /// `Idempotency-Key` does. Some callers give their first request up so early that its outcome is open.
     async fn command(&self, first: usize, path: &str, key: &str, body: &Value) -> (u16, Value) {
         let begun = Instant::now();
+        let mut last = String::new();
         for nth in first.. {
             let url = format!("{}{path}", self.urls[nth % self.urls.len()]);
             let mut request =
@@ -49,8 +50,9 @@ impl Api {
                 if status < 500 && !is_running && !body.is_null() {
                     return (status, body);
                 }
+                last = body.to_string();
             }
-            assert!(begun.elapsed() < PATIENCE, "{path} has no definite answer");
+            assert!(begun.elapsed() < PATIENCE, "{path} has no definite answer: {last}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         unreachable!("the loop ends by its answer")

@@ -1,7 +1,7 @@
 //! A separate data directory for a test, the real program in it, and clean-up of all processes.
 
-use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File, Permissions};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -76,18 +76,20 @@ impl TestDir {
 
     /// Starts a `serve` that prints JSON; returns as soon as it listens.
     pub(crate) fn start(mut command: Command) -> Serving {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // A pipe that nobody reads while the server runs would be full after some hundred lines of its log,
+        // and the server would wait.
+        let log = tempfile::tempfile().expect("a file");
+        let stderr = log.try_clone().expect("a second handle");
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it says where it listens");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
-            let mut stderr = String::new();
-            child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("a text");
-            panic!("it did not start: {stderr}")
+            child.wait().expect("it ends");
+            panic!("it did not start: {}", text_of(&log))
         });
         let url = said["listening"].as_str().expect("where it listens").to_owned();
-        Serving { child, stdout, url }
+        Serving { child, stdout, log, url }
     }
 }
 
@@ -114,6 +116,7 @@ impl CommandOutput {
 pub(crate) struct Serving {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    log: File,
     pub(crate) url: String,
 }
 
@@ -124,12 +127,17 @@ impl Serving {
         kill(pid, signal).expect("it runs");
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).expect("a text");
-        let mut stderr = String::new();
-        let mut pipe = self.child.stderr.take().expect("a pipe");
-        pipe.read_to_string(&mut stderr).expect("a text");
         let status = self.child.wait().expect("it ends");
-        CommandOutput { code: status.code().unwrap_or(-1), stdout, stderr }
+        CommandOutput { code: status.code().unwrap_or(-1), stdout, stderr: text_of(&self.log) }
     }
+}
+
+/// Everything that was written to a file, from its beginning.
+fn text_of(mut file: &File) -> String {
+    let mut text = String::new();
+    file.rewind().expect("a file");
+    file.read_to_string(&mut text).expect("a text");
+    text
 }
 
 impl Drop for Serving {

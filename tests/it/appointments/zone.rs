@@ -53,6 +53,7 @@ fn appointments_keep_their_instants_when_the_zone_of_the_tenant_changes() {
 
         // Tokyo is nine hours ahead: open from midnight to 3 UTC.
         assert_eq!(patch(&clinic, "Asia/Tokyo").await["timezone"], "Asia/Tokyo");
+        clinic.tenant.settle().await;
         for booked in [&nine, &eleven] {
             let shown = clinic.get(&path(booked)).await;
             assert_eq!(shown["scheduled_at"], booked["scheduled_at"]);

@@ -20,8 +20,10 @@ pub(super) struct Log {
     pub(super) events: Vec<StoredEvent>,
     /// By digest of the webhook: the number of its events, the first and the last position.
     contents: HashMap<[u8; 32], Stored>,
-    /// Events without a webhook that are not in the stream of the tenant.
+    /// Events without a webhook that are in no stream of the tenant, of accesses or of a task.
     without_webhook: usize,
+    /// Tasks that are no follow-up of a tool call of this tenant.
+    foreign_tasks: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +44,8 @@ pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow
         }
         events.extend(page);
     }
-    let mut log = Log { events, contents: HashMap::new(), without_webhook: 0 };
+    let foreign_tasks = foreign_tasks(conn, tenant_id).await?;
+    let mut log = Log { events, contents: HashMap::new(), without_webhook: 0, foreign_tasks };
     for (position, content) in contents(conn, tenant_id).await? {
         let digest = content.and_then(|text| hex::decode(text).ok()?.try_into().ok());
         let Some(digest) = digest else {
@@ -57,14 +60,30 @@ pub(super) async fn read(conn: &mut PgConnection, tenant_id: TenantId) -> anyhow
     Ok(log)
 }
 
-/// Returns the webhook of each event, except for events of the tenant and access streams.
+/// Returns the number of tasks that the servers did not make for a tool call with an unknown outcome, or made
+/// for a call of another tenant.
+async fn foreign_tasks(conn: &mut PgConnection, tenant_id: TenantId) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "select count(*) from ledger.events task
+          where task.tenant_id = $1 and task.stream_kind = 'task'
+            and (task.facts->>'origin' is distinct from 'tool'
+                 or exists (select from ledger.events call
+                             where call.tenant_id <> $1
+                               and call.stream_id = (task.facts->>'call_id')::uuid))",
+    )
+    .bind(tenant_id.0)
+    .fetch_one(conn)
+    .await
+}
+
+/// Returns the webhook of each event, except for events of the tenant, of accesses and of tasks.
 pub(super) async fn contents(
     conn: &mut PgConnection,
     tenant_id: TenantId,
 ) -> sqlx::Result<Vec<(i64, Option<String>)>> {
     sqlx::query_as(
         "select position, meta->>'content' from ledger.events
-          where tenant_id = $1 and stream_kind not in ('tenant', 'access') order by position",
+          where tenant_id = $1 and stream_kind not in ('tenant', 'access', 'task') order by position",
     )
     .bind(tenant_id.0)
     .fetch_all(conn)
@@ -121,6 +140,9 @@ pub(super) fn check_contents(checker: &Checker, nth: usize, log: &Log, entries: 
         |check, detail: String| checker.findings.add(check, || format!("tenant {nth}: {detail}"));
     if log.without_webhook > 0 {
         add(Check::Leaked, format!("{} events came with no webhook", log.without_webhook));
+    }
+    if log.foreign_tasks > 0 {
+        add(Check::Leaked, format!("{} tasks follow up no tool call of it", log.foreign_tasks));
     }
     for (digest, stored) in &log.contents {
         if !entries.contains_key(&(Some(nth), *digest)) {
