@@ -89,7 +89,27 @@ pub(crate) const CALL_SETTINGS: CacheBounds =
 pub(crate) const CONTENDED_STREAMS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_millis(500) };
 
+/// Events of schedule streams, which have no personal data. The capacity counts events.
+///
+/// Invalidation: none is needed, because recorded events do not change. Each load reads the last known event with
+/// those after it, and reads the stream from its beginning if that event is another one.
+pub(crate) const SCHEDULE_EVENTS: CacheBounds =
+    CacheBounds { capacity: 100_000, lifetime: Duration::from_mins(10) };
+
 impl CacheBounds {
+    /// Builds an empty cache with these bounds, of entries with different weights.
+    pub(crate) fn build_weighted<K, V>(
+        self,
+        weight: impl Fn(&K, &V) -> u32 + Send + Sync + 'static,
+    ) -> Cache<K, V>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let builder = Cache::builder().max_capacity(self.capacity).time_to_live(self.lifetime);
+        builder.weigher(weight).build()
+    }
+
     /// Builds an empty cache with these bounds.
     pub(crate) fn build<K, V>(self) -> Cache<K, V>
     where

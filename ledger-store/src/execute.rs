@@ -20,6 +20,7 @@ mod load;
 mod lock;
 mod prepare;
 mod rows;
+mod schedules;
 mod turn;
 
 use std::sync::PoisonError;
@@ -40,7 +41,6 @@ use crate::tenant_tx::TenantTx;
 pub(crate) use self::chain::Chains;
 pub(crate) use self::companion::Companion;
 pub use self::context::CommandContext;
-use self::history::History;
 pub(crate) use self::load::events as events_of;
 use self::prepare::{Prepared, Run};
 use self::turn::{Member, Outcome, Step, Turn};
@@ -254,7 +254,9 @@ pub(crate) async fn load_streams<E: TryFrom<Event>>(
     tx: &mut TenantTx,
     streams: &[Stream],
 ) -> Result<Vec<E>, StoreError> {
-    Ok(History::load(tx, streams, &[]).await?.events(streams))
+    let ids: Vec<_> = streams.iter().map(|stream| stream.stream_id).collect();
+    let recorded = load::events(tx, &ids).await?;
+    Ok(recorded.into_iter().filter_map(|recorded| recorded.event.try_into().ok()).collect())
 }
 
 fn executed<E: TryFrom<Event>>(events: Vec<(Position, Event)>, is_repeated: bool) -> Executed<E> {

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::contended::Contended;
 use super::group::Group;
+use super::schedules::Schedules;
 use super::turn::Member;
 use crate::appender::Appender;
 use crate::notifier::Notifiers;
@@ -36,6 +37,7 @@ pub(super) struct Inner {
     pub(super) appender: Appender,
     pub(super) notifier: Notifiers,
     pub(super) contended: Contended,
+    pub(super) schedules: Schedules,
     /// The commands that wait for the next group of their tenant. A tenant without a chain has no
     /// entry.
     waiting: Mutex<HashMap<TenantId, VecDeque<Member>>>,
@@ -53,6 +55,7 @@ impl Chains {
             appender: appender.clone(),
             notifier: notifier.clone(),
             contended: Contended::new(),
+            schedules: Schedules::new(),
             waiting: Mutex::default(),
         }))
     }

@@ -15,6 +15,7 @@ use super::chain::Inner;
 use super::history::History;
 use super::load;
 use super::lock::lock_log;
+use super::schedules::Schedules;
 use super::turn::{Decision, Member, Outcome, Step};
 use crate::append::{AppendError, AppendOutcome, AppendRejection, AppendRequest, Appended, append};
 use crate::appender::{is_data_error, is_lock_timeout, timed_out};
@@ -90,14 +91,15 @@ impl<'a> Group<'a> {
     async fn decide(&mut self, tx: &mut TenantTx, members: Vec<Member>) -> Option<Vec<Decided>> {
         let mut decided = Vec::with_capacity(members.len());
         let mut members = members.into_iter();
+        let schedules = &self.inner.schedules;
         let deciding = async {
             let all = members.as_slice();
             let streams: Vec<_> = all.iter().flat_map(|member| member.streams.clone()).collect();
             let commands: Vec<CommandId> = all.iter().map(|member| member.command_id).collect();
-            let history = History::load(tx, &streams, &commands).await?;
+            let history = History::load(tx, schedules, &streams, &commands).await?;
             let history = Arc::new(Mutex::new(history));
             for mut member in members.by_ref() {
-                let step = turn(tx, &history, &mut member).await;
+                let step = turn(tx, schedules, &history, &mut member).await;
                 let (step, error) =
                     step.map_or_else(|error| (None, Some(error)), |step| (step, None));
                 decided.push((member, step));
@@ -332,6 +334,7 @@ impl<'a> Group<'a> {
 /// Lets a command decide, and loads the further streams that it names.
 async fn turn(
     tx: &mut TenantTx,
+    schedules: &Schedules,
     history: &Arc<Mutex<History>>,
     member: &mut Member,
 ) -> Result<Option<Step>, StoreError> {
@@ -339,7 +342,7 @@ async fn turn(
     for _ in 0..MAX_FURTHER {
         let Some(Step::Further(streams)) = step else { break };
         let mut loaded = std::mem::take(&mut *lock(history));
-        let further = loaded.load_further(tx, &streams).await;
+        let further = loaded.load_further(tx, schedules, &streams).await;
         *lock(history) = loaded;
         further?;
         member.streams = streams;

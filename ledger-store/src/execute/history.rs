@@ -1,13 +1,16 @@
 //! The events that the commands of a group are decided on: those of the log, and those that earlier
 //! commands of the group have decided and that are not appended yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use ledger_core::aggregate::Stream;
+use ledger_core::envelope::StreamKind;
 use ledger_core::event::Event;
 use ledger_core::ids::{CommandId, StreamId, StreamVersion};
 
 use super::load::{self, Earlier};
+use super::schedules::{FirstEvents, Schedules, last_version};
 use crate::append::AppendRequest;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
@@ -16,13 +19,11 @@ use crate::tenant_tx::TenantTx;
 const FIRST_DECIDED: i64 = 1 << 62;
 
 /// The events of a stream, with their places in the order of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    /// Version in the log.
-    loaded: StreamVersion,
-    events: Vec<(i64, Event)>,
-    /// Number of events that are not appended yet.
-    decided: i64,
+    recorded: FirstEvents,
+    /// Events that are not appended yet.
+    decided: Vec<(i64, Event)>,
 }
 
 /// The loaded streams, and the earlier runs of the commands.
@@ -38,11 +39,12 @@ impl History {
     /// state of the log: then an earlier run is found, or none of the loaded events is its own.
     pub(super) async fn load(
         tx: &mut TenantTx,
+        schedules: &Schedules,
         streams: &[Stream],
         commands: &[CommandId],
     ) -> Result<Self, StoreError> {
         let mut history = Self::default();
-        history.load_further(tx, streams).await?;
+        history.load_further(tx, schedules, streams).await?;
         history.earlier = load::earlier_of(tx, commands).await?;
         Ok(history)
     }
@@ -51,24 +53,37 @@ impl History {
     pub(super) async fn load_further(
         &mut self,
         tx: &mut TenantTx,
+        schedules: &Schedules,
         streams: &[Stream],
     ) -> Result<(), StoreError> {
-        let missing: HashSet<_> = streams
+        let tenant_id = tx.tenant_id();
+        let is_missing = |stream: &&Stream| !self.streams.contains_key(&stream.stream_id);
+        let missing: BTreeMap<StreamId, StreamKind> = streams
             .iter()
-            .map(|stream| stream.stream_id)
-            .filter(|stream_id| !self.streams.contains_key(stream_id))
+            .filter(is_missing)
+            .map(|stream| (stream.stream_id, stream.kind))
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let missing: Vec<_> = missing.into_iter().collect();
-        for stream_id in &missing {
-            self.streams.insert(*stream_id, Known::default());
+        let first_events = |(stream_id, kind): (&StreamId, &StreamKind)| {
+            let is_schedule = *kind == StreamKind::Schedule;
+            let known = is_schedule.then(|| schedules.get(tenant_id, *stream_id)).flatten();
+            (*stream_id, known.unwrap_or_else(|| Arc::new([])))
+        };
+        let mut loaded: BTreeMap<StreamId, FirstEvents> =
+            missing.iter().map(first_events).collect();
+        let others = extend(tx, &mut loaded).await?;
+        if !others.is_empty() {
+            let mut anew = others.into_iter().map(|stream_id| (stream_id, Arc::from([]))).collect();
+            extend(tx, &mut anew).await?;
+            loaded.append(&mut anew);
         }
-        for recorded in load::events(tx, &missing).await? {
-            let known = self.streams.entry(recorded.stream_id).or_default();
-            known.loaded = recorded.stream_version;
-            known.events.push((recorded.position.0, recorded.event));
+        for (stream_id, recorded) in loaded {
+            if missing[&stream_id] == StreamKind::Schedule && !recorded.is_empty() {
+                schedules.put(tenant_id, stream_id, &recorded);
+            }
+            self.streams.insert(stream_id, Known { recorded, decided: Vec::new() });
         }
         Ok(())
     }
@@ -80,9 +95,9 @@ impl History {
 
     /// Adds an event that was decided and is not appended yet.
     pub(super) fn push(&mut self, stream_id: StreamId, event: Event) {
-        let known = self.streams.entry(stream_id).or_default();
-        known.events.push((FIRST_DECIDED + self.decided, event));
-        known.decided += 1;
+        let known = self.streams.entry(stream_id);
+        let known = known.or_insert_with(|| Known { recorded: Arc::new([]), decided: Vec::new() });
+        known.decided.push((FIRST_DECIDED + self.decided, event));
         self.decided += 1;
     }
 
@@ -95,14 +110,16 @@ impl History {
     pub(super) fn version(&self, stream_id: StreamId) -> StreamVersion {
         let known = self.streams.get(&stream_id);
         known.map_or_else(StreamVersion::default, |known| {
-            StreamVersion(known.loaded.0 + known.decided)
+            let decided = i64::try_from(known.decided.len()).unwrap_or(i64::MAX);
+            StreamVersion(known.loaded().0 + decided)
         })
     }
 
     /// The events of the streams that the aggregate folds, in the order of the log.
     pub(super) fn events<E: TryFrom<Event>>(&self, streams: &[Stream]) -> Vec<E> {
         let known = streams.iter().filter_map(|stream| self.streams.get(&stream.stream_id));
-        let mut events: Vec<_> = known.flat_map(|known| &known.events).collect();
+        let mut events: Vec<_> =
+            known.flat_map(|known| known.recorded.iter().chain(&known.decided)).collect();
         events.sort_by_key(|(place, _)| *place);
         events.into_iter().filter_map(|(_, event)| event.clone().try_into().ok()).collect()
     }
@@ -121,9 +138,47 @@ impl History {
             streams.iter().filter(is_written).map(|stream| stream.group).collect();
         let must_stay = |stream: &&Stream| stream.group == 0 || chosen.contains(&stream.group);
         let unwritten = streams.iter().filter(|stream| !is_written(stream)).filter(must_stay);
-        let loaded = |stream_id| self.streams.get(&stream_id).map(|known| known.loaded);
+        let loaded = |stream_id| self.streams.get(&stream_id).map(Known::loaded);
         unwritten
             .map(|stream| (stream.stream_id, loaded(stream.stream_id).unwrap_or_default()))
             .collect()
     }
+}
+
+impl Known {
+    /// Version in the log.
+    fn loaded(&self) -> StreamVersion {
+        last_version(&self.recorded)
+    }
+}
+
+/// Adds the events that follow the known ones of each stream. Returns the streams of which the last known
+/// event is not in the log, which are removed: the transaction sees an older state, or the database was
+/// restored.
+async fn extend(
+    tx: &mut TenantTx,
+    known: &mut BTreeMap<StreamId, FirstEvents>,
+) -> Result<Vec<StreamId>, StoreError> {
+    let from: Vec<_> = known.iter().map(|(id, events)| (*id, last_version(events))).collect();
+    let mut read: HashMap<StreamId, Vec<(i64, Event)>> = HashMap::new();
+    for recorded in load::events_from(tx, &from).await? {
+        let events = read.entry(recorded.stream_id).or_default();
+        events.push((recorded.position.0, recorded.event));
+    }
+    let mut others = Vec::new();
+    known.retain(|stream_id, events| {
+        let read = read.remove(stream_id).unwrap_or_default();
+        let Some((last, _)) = events.last() else {
+            *events = read.into();
+            return true;
+        };
+        let is_known = read.first().is_some_and(|(position, _)| position == last);
+        if !is_known {
+            others.push(*stream_id);
+        } else if read.len() > 1 {
+            *events = events.iter().cloned().chain(read.into_iter().skip(1)).collect();
+        }
+        is_known
+    });
+    Ok(others)
 }

@@ -18,10 +18,21 @@ pub(crate) async fn events(
     tx: &mut TenantTx,
     streams: &[StreamId],
 ) -> Result<Vec<Recorded>, StoreError> {
+    let mut all: Vec<_> = streams.iter().map(|id| (*id, StreamVersion::default())).collect();
+    all.sort_unstable();
+    all.dedup();
+    events_from(tx, &all).await
+}
+
+/// Reads the events of each stream from a version on, in the order of the log, without their sections.
+/// Each stream is named once.
+pub(super) async fn events_from(
+    tx: &mut TenantTx,
+    streams: &[(StreamId, StreamVersion)],
+) -> Result<Vec<Recorded>, StoreError> {
     let tenant_id = tx.tenant_id();
-    let mut ids: Vec<_> = streams.iter().map(|stream_id| stream_id.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids: Vec<_> = streams.iter().map(|(stream_id, _)| stream_id.0).collect();
+    let from: Vec<_> = streams.iter().map(|(_, version)| version.0).collect();
     // One index scan for each stream: with a list, the generic plan of an empty table reads the whole
     // log of the tenant.
     let mut rows = sqlx::query_as!(
@@ -30,16 +41,17 @@ pub(crate) async fn events(
         select e.position, e.stream_id, e.stream_kind, e.stream_version, e.event_id, e.event_type,
                e.schema_version, e.occurred_at, e.recorded_at, e.facts as "facts!",
                null::bytea as sections, null::bytea as bulk, e.subjects
-          from unnest($2::uuid[]) s (stream_id)
+          from unnest($2::uuid[], $3::bigint[]) s (stream_id, first)
          cross join lateral (
            select position, stream_id, stream_kind, stream_version, event_id, event_type,
                   schema_version, occurred_at, recorded_at, facts::text as facts, subjects
              from ledger.events
-            where tenant_id = $1 and stream_id = s.stream_id
+            where tenant_id = $1 and stream_id = s.stream_id and stream_version >= s.first
             order by stream_version) e
         "#,
         tenant_id.0,
         &ids,
+        &from,
     )
     .fetch_all(tx.conn())
     .await?;

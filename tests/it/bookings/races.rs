@@ -1,5 +1,7 @@
 //! Two commands on one appointment or one last seat, on two servers.
 
+use sqlx::Executor;
+
 use super::*;
 
 #[test]
@@ -88,5 +90,39 @@ fn the_last_seat_is_booked_once() {
             booked += i64::from(is_booked.expect("no panic"));
         }
         assert_eq!((booked, count(&own, tenant_id, "appointment.booked").await), (3, 3));
+    });
+}
+
+#[test]
+fn known_schedules_follow_other_servers_and_a_restored_database() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let stores = [own.store(1), own.store(1)];
+        let tenant_id = a_tenant(&stores[0]).await;
+        let at = |minutes| start() + TimeDelta::minutes(minutes);
+        let book = async |server: usize, number, minutes| {
+            send(&stores[server], tenant_id, Action::Book(booking(number, at(minutes)))).await
+        };
+        let is_taken =
+            |answer: Answer| matches!(answer, Err(ExecuteError::Rejected(Refusal::SlotTaken)));
+        let first = book(0, 1, 0).await.expect("it is free");
+        book(1, 2, 60).await.expect("it is free");
+        assert!(is_taken(book(0, 3, 60).await), "booked on the other server");
+        book(0, 4, 120).await.expect("it is free");
+        assert!(is_taken(book(1, 5, 120).await), "booked on the other server");
+
+        let kept = first.position.expect("it was recorded").0;
+        let mut superuser = own.superuser().await;
+        for statement in [
+            "alter table ledger.events disable trigger immutable".to_owned(),
+            format!("delete from ledger.events where position > {kept}"),
+            "alter table ledger.events enable always trigger immutable".to_owned(),
+        ] {
+            superuser.execute(sqlx::AssertSqlSafe(statement)).await.expect("a superuser may");
+        }
+        assert!(is_taken(book(0, 6, 0).await), "booked before the state that was restored");
+        book(0, 7, 120).await.expect("free in the state that was restored");
+        book(1, 8, 60).await.expect("free in the state that was restored");
+        assert!(is_taken(book(1, 9, 120).await));
     });
 }
