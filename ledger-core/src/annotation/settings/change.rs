@@ -2,11 +2,14 @@
 
 use super::CallSettings;
 use crate::aggregate::{Aggregate, Decided, Stream};
-use crate::booking::settings::change::Never;
 use crate::envelope::StreamKind;
 use crate::event::{AnnotationsSet, DispositionsSet, LeadScoreSet, TenantEvent};
 use crate::ids::TenantId;
 use crate::settings::CallSetting;
+
+/// A change that is never rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Never {}
 
 /// The aggregate of the settings of calls.
 #[derive(Debug, Clone, Copy)]
