@@ -47,7 +47,11 @@ impl Aggregate for CallSettingsChange {
 
     fn evolve(state: &mut CallSettings, event: &TenantEvent) {
         match event {
-            TenantEvent::DispositionsSet(set) => state.dispositions = set.dispositions.clone(),
+            TenantEvent::DispositionsSet(set) => {
+                state.dispositions = set.dispositions.clone();
+                let ids = set.dispositions.as_slice().iter().map(|entry| entry.id.clone());
+                state.set_dispositions.extend(ids);
+            }
             TenantEvent::AnnotationsSet(set) => state.annotations = set.0.clone(),
             TenantEvent::LeadScoreSet(set) => state.lead_score = set.0.clone(),
             _ => return,
