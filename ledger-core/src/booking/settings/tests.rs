@@ -249,7 +249,7 @@ mod change {
     }
 
     /// A service on resources of these ids.
-    fn on(resources: Value) -> Value {
+    fn on(resources: &Value) -> Value {
         json!({ "services": [{ "id": "cut", "minutes": 30, "resources": resources }] })
     }
 
@@ -263,7 +263,7 @@ mod change {
             (history(), json!(["chair-2"]), None),
         ] {
             let state = fold(&before);
-            let decided = BookingSettingsChange::decide(&state, &set("services", on(resources)));
+            let decided = BookingSettingsChange::decide(&state, &set("services", on(&resources)));
             assert_eq!(decided.err().map(|refused| refused.field).as_deref(), field);
         }
     }
@@ -279,7 +279,7 @@ mod change {
         }
         assert!(BookingSettingsChange::decide(&state, &only("chair-1")).is_ok());
         let mut history = history();
-        let free = BookingSettingsChange::decide(&state, &set("services", on(json!([]))));
+        let free = BookingSettingsChange::decide(&state, &set("services", on(&json!([]))));
         history.extend(free.expect("no resource is named").into_iter().map(|one| one.event));
         assert!(BookingSettingsChange::decide(&fold(&history), &only("chair-2")).is_ok());
     }
@@ -287,13 +287,13 @@ mod change {
     #[test]
     fn services_of_earlier_releases_keep_a_resource_that_there_is_not() {
         let Setting::Booking(BookingSetting::Services(services)) =
-            parse("services", on(json!(["gone"]))).expect("a value")
+            parse("services", on(&json!(["gone"]))).expect("a value")
         else {
             panic!("services")
         };
         let before = vec![TenantEvent::ServicesSet(ServicesSet { services })];
         let state = fold(&before);
-        let same = BookingSettingsChange::decide(&state, &set("services", on(json!(["gone"]))));
+        let same = BookingSettingsChange::decide(&state, &set("services", on(&json!(["gone"]))));
         assert!(same.expect("no change").is_empty());
         for (name, value) in [
             ("resources", json!({ "resources": [{ "id": "main" }, { "id": "chair-2" }] })),
@@ -306,7 +306,9 @@ mod change {
 
     fn fold(history: &[TenantEvent]) -> crate::booking::settings::change::Values {
         let mut state = crate::booking::settings::change::Values::default();
-        history.iter().for_each(|event| BookingSettingsChange::evolve(&mut state, event));
+        for event in history {
+            BookingSettingsChange::evolve(&mut state, event);
+        }
         state
     }
 
