@@ -3,6 +3,8 @@
 
 pub mod command;
 pub mod decide;
+pub mod numbers;
 pub mod refusal;
 pub mod settings;
+pub mod spelling;
 pub mod words;

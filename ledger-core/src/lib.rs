@@ -31,4 +31,5 @@ pub mod section;
 pub mod settings;
 pub mod task;
 pub mod tenant;
+pub mod text;
 pub mod tools;

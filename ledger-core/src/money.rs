@@ -1,6 +1,7 @@
 //! Money in whole nano-dollars. Sums are exact and independent of order, so a rebuilt total equals
 //! the live total to the last digit. No amount passes through a float.
 
+mod currency;
 mod decimal;
 
 use rust_decimal::Decimal;
@@ -39,6 +40,7 @@ impl Nanos {
     }
 }
 
+pub use currency::is_currency;
 pub use decimal::parse_decimal;
 
 /// Cost of a call: the total stated by the provider and the listed parts.

@@ -10,7 +10,8 @@ pub enum Scope {
     Read,
     /// Reads personal fields in the clear, each read audited. Includes `read`.
     Personal,
-    /// Executes commands that append events.
+    /// Executes commands that append events. Their answers show the facts of what was changed, with
+    /// personal fields masked as for [`Scope::Read`].
     Write,
     /// Reads the audit trail and proofs, and handles the rights of data subjects.
     Compliance,

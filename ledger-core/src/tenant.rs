@@ -17,6 +17,7 @@ use crate::envelope::StreamKind;
 use crate::event::{StateChanged, TenantCreated, TenantEvent, TenantUpdated};
 use crate::ids::TenantId;
 use crate::phone::{country_meant, is_country};
+use crate::text::check_line;
 
 pub use plan::{Limit, PlanLimits};
 
@@ -104,8 +105,7 @@ impl TenantPatch {
     /// Validates new values. An empty country removes it.
     ///
     /// # Errors
-    /// [`InvalidProfile`] for a name that is blank, longer than [`MAX_NAME`] or has control
-    /// characters, for a country that is no code of ISO 3166-1, and for a time zone that is not in the
+    /// [`InvalidProfile`] for a name that is no line of 1 to [`MAX_NAME`] characters, for a country that is no code of ISO 3166-1, and for a time zone that is not in the
     /// IANA database.
     pub fn new(
         name: Option<String>,
@@ -114,16 +114,7 @@ impl TenantPatch {
     ) -> Result<Self, InvalidProfile> {
         let invalid = |field, detail: &str| InvalidProfile { field, detail: detail.to_owned() };
         if let Some(name) = &name {
-            if name.trim().is_empty() {
-                return Err(invalid("name", "it is empty"));
-            }
-            if name.chars().count() > MAX_NAME {
-                let detail = format!("it is longer than {MAX_NAME} characters");
-                return Err(InvalidProfile { field: "name", detail });
-            }
-            if name.chars().any(char::is_control) {
-                return Err(invalid("name", "it holds a control character"));
-            }
+            check_line(name, MAX_NAME).map_err(|fault| invalid("name", &fault.to_string()))?;
         }
         let zone = |name: &str| {
             let zone = name.parse::<Tz>();

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use ledger_core::aggregate::Aggregate;
 use ledger_core::booking::availability::{self, Offer, Query};
-use ledger_core::booking::settings::change::{
-    BookingSettingsChange, Never, SetBookingSetting, Values,
-};
+use ledger_core::booking::settings::change::{BookingSettingsChange, SetBookingSetting, Values};
 use ledger_core::booking::settings::resources::Resources;
 use ledger_core::booking::{BookingEvent, BookingSettings, BookingState, Bookings, Refusal};
 use ledger_core::event::{Event, TenantEvent};
@@ -20,7 +18,7 @@ use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{EventId, Position, TenantId};
 use ledger_core::personal::ResourceNames;
 use ledger_core::section::SectionName;
-use ledger_core::settings::BookingSetting;
+use ledger_core::settings::{BookingSetting, InvalidSetting};
 use thiserror::Error;
 
 use crate::Store;
@@ -153,13 +151,14 @@ impl Store {
     /// Takes effect in this process at once, in others within seconds.
     ///
     /// # Errors
-    /// [`ExecuteError`]; an inactive tenant is refused by the log.
+    /// [`ExecuteError`]; rejected for a service on a resource that there is not. An inactive tenant is
+    /// refused by the log.
     pub async fn set_booking_setting(
         &self,
         by: &Attribution,
         tenant_id: TenantId,
         setting: BookingSetting,
-    ) -> Result<Option<Position>, ExecuteError<Never>> {
+    ) -> Result<Option<Position>, ExecuteError<InvalidSetting>> {
         let mut names_differ = false;
         let mut subject = None;
         if let BookingSetting::Resources(resources) = &setting {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use ledger_core::aggregate::{Aggregate, Stream};
 use ledger_core::annotation::settings::CallSettings;
-use ledger_core::annotation::settings::change::CallSettingsChange;
-use ledger_core::booking::settings::change::Never;
+use ledger_core::annotation::settings::change::{CallSettingsChange, Never};
 use ledger_core::envelope::StreamKind;
 use ledger_core::event::TenantEvent;
 use ledger_core::ids::{Position, TenantId};

@@ -4,6 +4,7 @@ mod drop;
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{Position, TenantId};
+use ledger_core::text::is_line;
 use ledger_store::StoreError;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 use thiserror::Error;
@@ -54,13 +55,13 @@ impl Reason {
     /// Maximum length, in characters.
     pub const MAX_CHARS: usize = 200;
 
-    /// Trims and validates the text. Returns `None` if it is empty, too long, or has control
-    /// characters.
+    /// Trims and validates the text. Returns `None` if it is empty, too long, or is not
+    /// one line of visible characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARS;
-        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+        (fits && is_line(text)).then(|| Self(text.to_owned()))
     }
 }
 

@@ -25,6 +25,7 @@ mod serve;
 mod settings;
 mod source;
 mod tenant;
+mod text;
 mod verify;
 
 use std::io::Write;

@@ -5,6 +5,7 @@ mod hostile;
 mod races;
 mod rebuild;
 mod settings;
+mod spellings;
 
 use ledger_store::tenants::TenantState;
 use ledger_tests::ledger::status_and_json;

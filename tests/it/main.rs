@@ -18,6 +18,7 @@ mod embedded;
 mod exactly_once;
 mod execute;
 mod field;
+mod free_texts;
 mod fuzz;
 mod golden;
 mod idempotency;

@@ -6,6 +6,7 @@ mod keys;
 mod rotation;
 mod states;
 mod switches;
+mod write_only;
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;

@@ -5,16 +5,17 @@ pub mod change;
 mod dispositions;
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 pub use dispositions::{Disposition, Dispositions};
 pub use lists::AnnotationLists;
 
-use super::words::{ClearFields, ClearValue};
+use super::spelling::Spellings;
+use super::words::{ClearFields, ClearValue, Word};
 use crate::lead_score::rules::LeadRules;
-use crate::phone::is_invisible;
+use crate::text::is_line;
 
 /// Longest text of a clear field, in characters.
 const MAX_CLEAR_TEXT: usize = 200;
@@ -26,6 +27,8 @@ pub struct CallSettings {
     pub version: i64,
     /// The catalogue of dispositions.
     pub dispositions: Dispositions,
+    /// Ids of all dispositions that catalogues of the tenant have had.
+    set_dispositions: BTreeSet<Word>,
     /// Clear fields and categories.
     pub annotations: AnnotationLists,
     /// The points of the lead score.
@@ -33,8 +36,16 @@ pub struct CallSettings {
 }
 
 impl CallSettings {
+    /// Returns the spellings under which calls may have a disposition, those of former catalogues too.
+    #[must_use]
+    pub fn disposition_spellings(&self, text: &str) -> Spellings {
+        let default = Dispositions::default();
+        let ids = default.as_slice().iter().map(|entry| &entry.id);
+        Spellings::among(text, ids.chain(&self.set_dispositions))
+    }
+
     /// Divides the fields of a context into those in the clear and the others. A field on the list is
-    /// clear if its value is a boolean, a whole number or a short text without control characters.
+    /// clear if its value is a boolean, a whole number or a short text of one line.
     #[must_use]
     pub fn split_context(
         &self,
@@ -57,10 +68,7 @@ impl CallSettings {
 }
 
 fn clear_value(value: &Value) -> Option<ClearValue> {
-    let is_clear = |text: &String| {
-        text.chars().count() <= MAX_CLEAR_TEXT
-            && !text.chars().any(|c| c.is_control() || is_invisible(c))
-    };
+    let is_clear = |text: &String| text.chars().count() <= MAX_CLEAR_TEXT && is_line(text);
     match value {
         Value::Bool(flag) => Some(ClearValue::Boolean(*flag)),
         Value::Number(number) => number.as_i64().map(ClearValue::Integer),

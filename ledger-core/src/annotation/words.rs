@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
+use crate::text::is_hidden;
+
 /// Maximum length of a word, in characters.
 pub const MAX_WORD: usize = 40;
 /// Maximum length of the name of a campaign, in characters.
@@ -33,9 +35,19 @@ impl Word {
         if text.len() > MAX_WORD * 16 {
             return None;
         }
-        let normal: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
-        let word = normal.split_whitespace().collect::<Vec<_>>().join("-");
+        let word = normal_form(text);
         is_word(&word, MAX_WORD).then_some(Self(word))
+    }
+
+    /// Reads a word that an earlier release may have recorded, to take it away: also one with more digits
+    /// or with letters that are not shown. `None` as for [`Word::parse`] otherwise.
+    #[must_use]
+    pub fn parse_recorded(text: &str) -> Option<Self> {
+        if text.len() > MAX_WORD * 16 {
+            return None;
+        }
+        let word = normal_form(text);
+        has_form(&word, MAX_WORD).then_some(Self(word))
     }
 
     /// The word as text.
@@ -71,18 +83,30 @@ impl Campaign {
     }
 }
 
+/// Returns a text in lower case and NFKC, with `-` for blanks between characters.
+#[must_use]
+pub fn normal_form(text: &str) -> String {
+    let normal: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
+    normal.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
 /// Whether a text is a UUID in its usual form, with four hyphens.
 fn is_uuid(text: &str) -> bool {
     text.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(text).is_ok()
 }
 
-/// Whether a text has 1 to `max` characters of a word, and no room for a phone number.
+/// Whether a text has 1 to `max` characters of a word, all of them visible, and no room for a phone number.
 fn is_word(text: &str, max: usize) -> bool {
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    has_form(text, max) && digits <= MAX_DIGITS && !text.contains(is_hidden)
+}
+
+/// Whether a text has 1 to `max` characters of a word.
+fn has_form(text: &str, max: usize) -> bool {
     let fits = text.len() <= max * 4 && (1..=max).contains(&text.chars().count());
     let begins = text.chars().next().is_some_and(char::is_alphanumeric);
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    let digits = text.chars().filter(|c| c.is_numeric()).count();
-    fits && begins && text.chars().all(is_part) && digits <= MAX_DIGITS
+    fits && begins && text.chars().all(is_part)
 }
 
 /// Kind of a note.
@@ -227,6 +251,7 @@ mod tests {
             "a\u{0}b",
             "\u{202e}abc",
             "a\u{200b}b",
+            "\u{3164}",
             "x\u{301}\u{302}\"",
             "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}\u{667}",
             &"a".repeat(MAX_WORD + 1),
@@ -258,6 +283,18 @@ mod tests {
             if let Some(word) = Word::parse(&text) {
                 proptest::prop_assert_eq!(Word::parse(word.as_str()), Some(word));
             }
+        }
+    }
+
+    #[test]
+    fn a_word_of_an_earlier_release_is_read_to_take_it_away() {
+        for (text, word) in
+            [("John 15550199", "john-15550199"), ("2026-11-30", "2026-11-30"), ("vip", "vip")]
+        {
+            assert_eq!(Word::parse_recorded(text).as_ref().map(Word::as_str), Some(word));
+        }
+        for text in ["", "+15550100123", "a/b", "a\u{0}b", &"a".repeat(MAX_WORD + 1)] {
+            assert_eq!(Word::parse_recorded(text), None, "{text:?}");
         }
     }
 

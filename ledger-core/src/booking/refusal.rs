@@ -45,6 +45,9 @@ pub enum Refusal {
     /// The service does not take place on the resource.
     #[error("the service is not offered on that resource")]
     UnfitResource,
+    /// The service takes place only on resources that there are not.
+    #[error("the service takes place on no resource that there is")]
+    NoResource,
     /// There is no such service.
     #[error("there is no such service")]
     UnknownService,
@@ -100,6 +103,7 @@ impl Refusal {
             Self::InvalidPeriod => "invalid-period",
             Self::UnknownResource => "unknown-resource",
             Self::UnfitResource => "unfit-resource",
+            Self::NoResource => "no-resource",
             Self::UnknownService => "unknown-service",
             Self::AppointmentNotFound => "appointment-not-found",
             Self::AppointmentExists => "appointment-exists",

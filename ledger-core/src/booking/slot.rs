@@ -113,7 +113,7 @@ fn resources<'s>(
     let fits = |resource: &&Resource| listed.is_none_or(|listed| listed.contains(&resource.id));
     let Some(id) = wanted else {
         let fitting: Vec<_> = settings.resources.as_slice().iter().filter(fits).collect();
-        return if fitting.is_empty() { Err(Refusal::UnfitResource) } else { Ok(fitting) };
+        return if fitting.is_empty() { Err(Refusal::NoResource) } else { Ok(fitting) };
     };
     let resource = settings.resource(id).ok_or(Refusal::UnknownResource)?;
     if fits(&resource) { Ok(vec![resource]) } else { Err(Refusal::UnfitResource) }

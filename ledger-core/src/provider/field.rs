@@ -1,7 +1,8 @@
 //! Readers of fields that several providers have.
 
 use super::Provider;
-use crate::annotation::words::{Campaign, MAX_ATTEMPT, Word};
+use crate::annotation::spelling::call_type;
+use crate::annotation::words::{Campaign, MAX_ATTEMPT};
 use crate::event::{CallFacts, CarrierCall, PartyFacts, Presence};
 use crate::identity::{Handle, is_placeholder_id, read_number};
 use crate::json::Json;
@@ -67,9 +68,7 @@ pub(super) fn campaign(facts: &mut CallFacts, places: &[Option<&Json<'_>>]) {
         mark(facts.attempt.is_none(), &mut facts.implausible, "attempt");
     }
     if let Some(text) = stated(&["callType", "call_type"]).filter(is_real) {
-        // A type of several words may be a sentence.
-        facts.call_type =
-            Some(&text).filter(|text| !text.contains(' ')).and_then(|text| Word::parse(text));
+        facts.call_type = call_type(&text);
         mark(facts.call_type.is_none(), &mut facts.implausible, "call_type");
     }
 }

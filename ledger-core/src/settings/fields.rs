@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::invalid::InvalidSetting;
+use crate::text::check_line;
 
 /// A JSON object whose fields are taken one by one.
 pub(crate) struct Fields {
@@ -121,18 +122,10 @@ impl Field {
         self.value.as_bool().ok_or_else(|| self.invalid("it is not true or false"))
     }
 
-    /// Reads a text without control characters, with 1 to `max` characters that are not all blank.
+    /// Reads a text of one line with 1 to `max` characters, without the blanks around it.
     pub(crate) fn text(&self, max: usize) -> Result<String, InvalidSetting> {
         let text = self.value.as_str().ok_or_else(|| self.invalid("it is not a text"))?;
-        if text.trim().is_empty() {
-            return Err(self.invalid("it is empty"));
-        }
-        if text.chars().any(|c| c.is_control() || crate::phone::is_invisible(c)) {
-            return Err(self.invalid("it has control characters"));
-        }
-        if text.chars().count() > max {
-            return Err(self.invalid(format!("it is longer than {max} characters")));
-        }
+        check_line(text, max).map_err(|fault| self.invalid(fault.to_string()))?;
         Ok(text.trim().to_owned())
     }
 

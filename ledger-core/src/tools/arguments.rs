@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::names::{Field, is_container};
 use crate::identity::is_placeholder_id;
 use crate::phone::is_withheld;
+use crate::text::visible;
 
 /// Maximum length of a value, in characters; the rest is cut off. The sealed arguments of the tool
 /// call are whole.
@@ -36,7 +37,8 @@ impl fmt::Debug for Arguments {
 }
 
 impl Arguments {
-    /// Reads arguments: an object, or its JSON text. Values that mean nothing are left out.
+    /// Reads arguments: an object, or its JSON text. Values that mean nothing are left out, and hidden
+    /// characters are removed: a call cannot be refused for them.
     ///
     /// # Errors
     /// [`Contradiction`] if two synonyms of a field have different values.
@@ -64,7 +66,7 @@ impl Arguments {
     fn take(&mut self, object: &Map<String, Value>) -> Result<(), Contradiction> {
         for (name, value) in object {
             let text = match value {
-                Value::String(text) => text.trim().to_owned(),
+                Value::String(text) => visible(text).trim().to_owned(),
                 Value::Number(number) => number.to_string(),
                 _ => continue,
             };
@@ -74,7 +76,7 @@ impl Arguments {
             }
             let text: String = text.chars().take(MAX_LENGTH).collect();
             let Some(field) = field else {
-                let name: String = name.chars().take(64).collect();
+                let name: String = visible(name).chars().take(64).collect();
                 self.other.entry(name).or_insert_with(|| Value::from(text));
                 continue;
             };
@@ -149,5 +151,27 @@ mod tests {
         }
         assert_eq!(field(&json!({ "time": "00:00" }), Field::Time).as_deref(), Some("00:00"));
         assert_eq!(field(&json!({ "minutes": 30 }), Field::Minutes).as_deref(), Some("30"));
+    }
+
+    #[test]
+    fn hidden_characters_are_removed_from_what_was_said() {
+        let arguments = json!({
+            "name": "Ann\u{202e} Example\u{2066}",
+            "caller_name": "Ann Example",
+            "notes": "call\u{200b} back\u{0}\nat 5",
+            "phone": "\u{202a}+15550100141\u{202c}",
+            "reason": "\u{200e}\u{202e}",
+            "mood\u{202e}": "good\u{2069}",
+        });
+        for (name, text) in [
+            (Field::Name, Some("Ann Example")),
+            (Field::Notes, Some("call back\nat 5")),
+            (Field::Phone, Some("+15550100141")),
+            (Field::Reason, None),
+        ] {
+            assert_eq!(field(&arguments, name).as_deref(), text, "{name:?}");
+        }
+        let read = Arguments::read(Some(&arguments)).expect("no contradiction");
+        assert_eq!(read.other().get("mood"), Some(&json!("good")));
     }
 }

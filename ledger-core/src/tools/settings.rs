@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::names::{Tool, fold};
+use crate::text::is_hidden;
 
 /// Maximum number of names that a source maps.
 pub const MAX_NAMES: usize = 50;
@@ -93,7 +94,8 @@ impl ToolNames {
 /// Whether a text can be the name of a tool. A name is stored in the clear, so a phone number is none.
 fn is_name(name: &str) -> bool {
     let fits = (1..=MAX_NAME).contains(&name.chars().count()) && name.trim() == name;
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    let is_letter = |c: char| c.is_alphanumeric() && !is_hidden(c);
+    let is_part = |c: char| is_letter(c) || matches!(c, '-' | '_' | '.' | ' ');
     fits && name.chars().all(is_part) && name.chars().any(char::is_alphabetic)
 }
 

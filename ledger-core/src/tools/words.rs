@@ -219,6 +219,10 @@ pub fn refused(refusal: Refusal, offers: &[Offer], context: &DateContext<'_>) ->
             return "That length is not possible. How long should it be?".to_owned();
         }
         Refusal::UnknownResource | Refusal::UnfitResource => return which_resource(),
+        Refusal::NoResource => {
+            return "That service cannot be booked at the moment. Shall I take a message?"
+                .to_owned();
+        }
         Refusal::UnknownService => return which_service(&[]),
         Refusal::AppointmentNotFound | Refusal::ClosureNotFound => return not_found(),
         Refusal::InvalidTransition { .. } | Refusal::NotStarted => {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use ledger_core::annotation::spelling::Spellings;
 use ledger_store::{StoreError, TenantTx};
 use sqlx::Executor;
 
@@ -115,10 +116,12 @@ pub async fn live_calls(
            and ($11::text is null or c.phone_number_id = $11)
            and ($12::bigint is null or c.cost_nanos >= $12)
            and ($17::boolean is null or c.is_booked = $17)
-           and ($18::text is null or c.disposition = $18)
+           and ($18::text is null or c.disposition = $18
+                or c.disposition = any ($23::text[]))
            and ($19::text is null or c.campaign = $19)
            and ($20::bigint is null or c.attempt = $20)
-           and ($21::text is null or c.call_type = $21)
+           and ($21::text is null or c.call_type = $21
+                or c.call_type = any ($24::text[]))
            and ($22::text is null
                 or exists (select from read.call_tags g
                             where g.tenant_id = $1 and g.tag = $22 and g.call_id = a.call_id))
@@ -152,11 +155,13 @@ pub async fn live_calls(
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
         filter.tag,
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch_one(tx.conn())
     .await

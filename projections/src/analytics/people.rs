@@ -1,6 +1,7 @@
 //! Counts the people of a set of calls. The count depends on the set only, not on the order of
 //! arrival.
 
+use ledger_core::annotation::spelling::Spellings;
 use std::collections::HashMap;
 
 use ledger_store::TenantTx;
@@ -131,11 +132,13 @@ async fn combined(
         is_of_tool,
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
         filter.tag,
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch_one(tx.conn())
     .await

@@ -22,10 +22,12 @@ with seen as materialized (
      and ($12::text is null or phone_number_id = $12)
      and ($13::bigint is null or cost_nanos >= $13)
      and ($20::boolean is null or is_booked = $20)
-     and ($21::text is null or disposition = $21)
+     and ($21::text is null or disposition = $21
+          or disposition = any ($26::text[]))
      and ($22::text is null or campaign = $22)
      and ($23::bigint is null or attempt = $23)
-     and ($24::text is null or call_type = $24)
+     and ($24::text is null or call_type = $24
+          or call_type = any ($27::text[]))
      and ($25::text is null
           or call_id = any (array (select g.call_id from read.call_tags g
                                     where g.tenant_id = $1 and g.tag = $25

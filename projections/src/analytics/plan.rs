@@ -150,6 +150,7 @@ impl QueryPlan {
 #[cfg(test)]
 mod tests {
     use chrono_tz::Tz;
+    use ledger_core::annotation::spelling::Spellings;
 
     use super::super::Range;
     use super::*;
@@ -192,10 +193,14 @@ mod tests {
             (AnalyticsFilter { phone: Some(vec![]), ..none() }, &[], None),
             (AnalyticsFilter { has_appointment: Some(false), ..none() }, &[], None),
             (AnalyticsFilter { tag: Some(text("t")), ..none() }, &[], None),
-            (AnalyticsFilter { disposition: Some(text("d")), ..none() }, &[], None),
+            (AnalyticsFilter { disposition: Some(Spellings::among("d", [])), ..none() }, &[], None),
             (AnalyticsFilter { campaign: Some(text("c")), ..none() }, &[], None),
             (AnalyticsFilter { attempt: Some(1), ..none() }, &[], None),
-            (AnalyticsFilter { call_type: Some(text("c")), ..none() }, &[], None),
+            (
+                AnalyticsFilter { call_type: Some(Spellings::of_call_type("c")), ..none() },
+                &[],
+                None,
+            ),
             (none(), &[Campaign], None),
             (none(), &[CallType], None),
             (none(), &[ServiceType], None),

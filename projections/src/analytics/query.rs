@@ -7,6 +7,7 @@
 
 mod row;
 
+use ledger_core::annotation::spelling::Spellings;
 use std::collections::HashMap;
 
 use ledger_store::{StoreError, TenantTx};
@@ -106,7 +107,8 @@ async fn select(
           select s.bucket, s.east, c.started_at, c.is_test, coalesce(c.agent_id, ''),
                  coalesce(c.direction, ''), coalesce(c.outcome, ''), coalesce(c.ended_reason, ''),
                  t.tool, c.duration_class, coalesce(c.status, ''), coalesce(c.success::text, ''),
-                 coalesce(c.phone_number_id, ''), coalesce(c.campaign, ''), coalesce(c.call_type, ''),
+                 coalesce(c.phone_number_id, ''), coalesce(c.campaign, ''),
+                 replace(coalesce(c.call_type, ''), '-', '_'),
                  coalesce(c.appointment_service, ''),
                  case when 'contact' = any ($4::text[])
                       then coalesce((select p.merged_into from read.contacts p
@@ -148,10 +150,12 @@ async fn select(
                 and ($23::text is null or k.phone_number_id = $23)
                 and ($24::bigint is null or k.cost_nanos >= $24)
                 and ($30::boolean is null or k.is_booked = $30)
-                and ($31::text is null or k.disposition = $31)
+                and ($31::text is null or k.disposition = $31
+                     or k.disposition = any ($37::text[]))
                 and ($32::text is null or k.campaign = $32)
                 and ($33::bigint is null or k.attempt = $33)
-                and ($34::text is null or k.call_type = $34)
+                and ($34::text is null or k.call_type = $34
+                     or k.call_type = any ($38::text[]))
                 and ($35::text is null
                      or k.call_id = any (array (select g.call_id from read.call_tags g
                                                where g.tenant_id = $1 and g.tag = $35
@@ -284,12 +288,14 @@ async fn select(
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
         filter.tag,
         question.group_by.contains(&Dimension::ServiceType).then_some(true),
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch_all(tx.conn())
     .await

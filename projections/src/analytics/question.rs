@@ -1,6 +1,7 @@
 //! An analytics query and its result.
 
 use chrono_tz::Tz;
+use ledger_core::annotation::spelling::Spellings;
 use uuid::Uuid;
 
 use super::range::Span;
@@ -78,13 +79,13 @@ pub struct AnalyticsFilter {
     /// One of the tags of the call.
     pub tag: Option<String>,
     /// Id of the disposition.
-    pub disposition: Option<String>,
+    pub disposition: Option<Spellings>,
     /// Id of the campaign.
     pub campaign: Option<String>,
     /// Number of the attempt to reach the person, from 1.
     pub attempt: Option<i64>,
     /// Type of the call.
-    pub call_type: Option<String>,
+    pub call_type: Option<Spellings>,
     /// Whether the call is marked as a test; `None` counts both.
     pub is_test: Option<bool>,
 }

@@ -5,6 +5,7 @@ mod by_tag;
 mod by_tool;
 
 use chrono::{DateTime, Utc};
+use ledger_core::annotation::spelling::Spellings;
 use ledger_core::call::Call;
 use ledger_core::envelope::StreamKind;
 use ledger_core::event::AppointmentStatus;
@@ -141,13 +142,13 @@ pub struct CallFilter {
     /// One of the tags of the call.
     pub tag: Option<String>,
     /// Id of the disposition.
-    pub disposition: Option<String>,
+    pub disposition: Option<Spellings>,
     /// Id of the campaign.
     pub campaign: Option<String>,
     /// Number of the attempt to reach the person, from 1.
     pub attempt: Option<i64>,
     /// Type of the call.
-    pub call_type: Option<String>,
+    pub call_type: Option<Spellings>,
     /// Whether the call is marked as a test; `None` for both.
     pub is_test: Option<bool>,
 }
@@ -214,10 +215,12 @@ pub async fn list(
                                                               where m.tenant_id = $1 and m.merged_into = $11))))
            and ($12::boolean is null or is_test = $12)
            and ($17::boolean is null or is_booked = $17)
-           and ($18::text is null or disposition = $18)
+           and ($18::text is null or disposition = $18
+                or disposition = any ($22::text[]))
            and ($19::text is null or campaign = $19)
            and ($20::bigint is null or attempt = $20)
-           and ($21::text is null or call_type = $21)
+           and ($21::text is null or call_type = $21
+                or call_type = any ($23::text[]))
            and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
          limit $15
@@ -239,10 +242,12 @@ pub async fn list(
         size.limit(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

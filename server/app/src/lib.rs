@@ -12,5 +12,4 @@ pub mod settings;
 pub mod shutdown;
 pub mod sources;
 pub mod system;
-pub mod text;
 pub mod workers;

@@ -1,8 +1,8 @@
 //! Settings of a tenant, whichever rows and events hold them.
 
-use ledger_core::booking::settings::change::Never;
+use ledger_core::annotation::settings::change::Never;
 use ledger_core::ids::{Position, TenantId};
-use ledger_core::settings::{Setting, SettingName};
+use ledger_core::settings::{InvalidSetting, Setting, SettingName};
 use ledger_core::tenant::TenantCommand;
 use ledger_store::admin_events::Attribution;
 use ledger_store::execute::ExecuteError;
@@ -19,9 +19,12 @@ pub enum SettingError {
     /// A setting of the tenant's row.
     #[error(transparent)]
     Tenant(#[from] TenantError),
-    /// A setting of bookings or calls.
+    /// A setting of bookings; rejected if it does not fit another one.
     #[error(transparent)]
-    Booking(#[from] ExecuteError<Never>),
+    Booking(#[from] ExecuteError<InvalidSetting>),
+    /// A setting of calls.
+    #[error(transparent)]
+    Call(#[from] ExecuteError<Never>),
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

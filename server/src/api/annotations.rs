@@ -9,7 +9,6 @@ pub mod context;
 pub mod disposition;
 pub mod edit_note;
 pub mod escalate;
-mod numbers;
 mod path;
 mod refused;
 pub mod remove_note;

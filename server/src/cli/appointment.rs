@@ -6,7 +6,7 @@ mod change;
 mod list;
 mod view;
 
-pub(super) use book::{minutes, short};
+pub(super) use book::minutes;
 pub(super) use view::refused;
 
 use ledger_core::booking::Action;

@@ -5,9 +5,10 @@ use ledger_app::bookings::{FreeTimes, free_times};
 use ledger_core::booking::availability::{MAX_OFFERS, Offer};
 use serde_json::json;
 
-use super::appointment::{minutes, refused, short};
+use super::appointment::{minutes, refused};
 use super::exit::ExitStatus;
 use super::output;
+use super::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 

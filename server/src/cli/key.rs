@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::exit::{ExitStatus, usage_error};
+use super::text::short;
 use super::{duration, output};
 
 use crate::config::Config;
@@ -50,7 +51,7 @@ pub(super) struct CreateArgs {
     #[arg(long, value_delimiter = ',', required = true)]
     scopes: Vec<String>,
     /// Name of the key, for lists
-    #[arg(long)]
+    #[arg(long, value_parser = short)]
     name: Option<String>,
     /// Lifetime of the key, such as 12h or 30d [default: until it is revoked]
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]

@@ -1,8 +1,9 @@
 //! `settings show` and `settings set`.
 
 use anyhow::Context;
-use ledger_app::settings;
+use ledger_app::settings::{self, SettingError};
 use ledger_core::settings::{Setting, SettingName};
+use ledger_store::execute::ExecuteError;
 
 use super::exit::{ExitStatus, usage_error};
 use super::output;
@@ -81,8 +82,15 @@ async fn set(config: &Config, args: &SetArgs) -> anyhow::Result<Setting> {
         let tenant_id = output::find_tenant(store, &args.tenant).await?.tenant_id;
         let replaced =
             settings::replace(store, &store.operator(), tenant_id, setting.clone()).await;
-        replaced.context("the setting stays as it is")?;
-        Ok(setting)
+        match replaced {
+            Err(SettingError::Booking(ExecuteError::Rejected(invalid))) => {
+                usage_error(invalid.to_string())
+            }
+            replaced => {
+                replaced.context("the setting stays as it is")?;
+                Ok(setting)
+            }
+        }
     })
     .await
 }

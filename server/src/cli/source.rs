@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::exit::{ExitStatus, usage_error};
 use super::output;
+use super::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::system::fresh_secret;
@@ -93,10 +94,10 @@ pub(super) struct CreateArgs {
     #[arg(long, env = "CALL_LEDGER_SOURCE_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// Name of the source, for lists
-    #[arg(long)]
+    #[arg(long, value_parser = short)]
     name: Option<String>,
     /// Id of the assistant that answers calls when the platform asks (assistant-request)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = short)]
     assistant_id: Option<String>,
     /// `important` skips streaming telemetry that the report repeats; `all` records it
     #[arg(long, default_value = "important", value_parser = ["important", "all"])]

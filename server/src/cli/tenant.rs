@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::exit::{ExitStatus, usage_error};
 use super::output;
+use super::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -87,7 +88,7 @@ pub(super) struct NewTenantArgs {
     #[arg(long)]
     slug: String,
     /// The business's name [default: the slug]
-    #[arg(long)]
+    #[arg(long, value_parser = short)]
     name: Option<String>,
     /// IANA time zone of the tenant's days and billing months
     #[arg(long, default_value = "UTC")]

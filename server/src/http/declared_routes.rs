@@ -86,7 +86,13 @@ fn document(operation: &mut DocumentedOperation, declaration: Declaration) {
     operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>("api_key", [])]);
     let about = operation.description.take().or_else(|| operation.summary.clone());
     let holder = if access == Access::Installation { "key of the installation" } else { "key" };
-    let needed = format!("Requires a {holder} with scope `{scope}`.");
+    let answers = if access == Access::Write {
+        " The answer shows the facts of what was changed also to a key without scope `read`; personal fields are \
+         masked as in reads."
+    } else {
+        ""
+    };
+    let needed = format!("Requires a {holder} with scope `{scope}`.{answers}");
     operation.description = Some(format!("{}\n\n{needed}", about.unwrap_or_default()));
     let declared = ExtensionsBuilder::new()
         .add("x-required-scope", scope)

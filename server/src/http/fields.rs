@@ -1,12 +1,13 @@
 //! Fields of JSON request bodies: the deserializer of the request types, and the forms that fields share. Errors
 //! name the field and quote no value, since it may be a secret; those of `serde_json` quote it.
 
+mod free_text;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
-use ledger_app::text::{check_long, check_short};
 use serde::Deserialize;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -17,77 +18,14 @@ use serde::forward_to_deserialize_any;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use free_text::{
+    Change, long_text, phone, phone_change, required_raw_text, required_text, text, visible_line,
+};
+
 use crate::http::times::is_rfc3339;
 use crate::problem::ApiError;
 
 const MISSING: &str = "it is missing";
-
-/// Deserializes an optional short text without control characters.
-///
-/// # Errors
-/// For another type, or a text that is empty, too long or has control characters.
-pub fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
-    let text = value::<String, D>(field, "it is not a text")?;
-    let check = |text: String| {
-        check_short(&text).map_err(D::Error::custom)?;
-        Ok(text)
-    };
-    text.map(check).transpose()
-}
-
-/// Deserializes a short text that must be there, as [`text`].
-///
-/// # Errors
-/// Those of [`text`], and for null.
-pub fn required_text<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
-    text(field)?.ok_or_else(|| D::Error::custom(MISSING))
-}
-
-/// Deserializes an optional text of at most `longest` characters, which may have line breaks.
-///
-/// # Errors
-/// For another type, or a text that is empty, too long or has other control characters.
-pub fn long_text<'de, D: Deserializer<'de>>(
-    field: D,
-    longest: usize,
-) -> Result<Option<String>, D::Error> {
-    let text = value::<String, D>(field, "it is not a text")?;
-    let check = |text: String| {
-        check_long(&text, longest).map_err(D::Error::custom)?;
-        Ok(text)
-    };
-    text.map(check).transpose()
-}
-
-/// A change of a short text. An absent field is the default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Change {
-    /// The field is absent: the text stays.
-    #[default]
-    Keep,
-    /// The field is null: the text is removed.
-    Remove,
-    /// The new text.
-    Set(String),
-}
-
-impl Change {
-    /// Returns `None` for no change, and the inner `None` for a removal.
-    #[must_use]
-    pub fn into_option(self) -> Option<Option<String>> {
-        match self {
-            Self::Keep => None,
-            Self::Remove => Some(None),
-            Self::Set(text) => Some(Some(text)),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Change {
-    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
-        Ok(text(field)?.map_or(Self::Remove, Self::Set))
-    }
-}
 
 /// Deserializes an optional list of distinct texts.
 ///

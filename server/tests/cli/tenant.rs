@@ -4,6 +4,10 @@ use serde_json::json;
 
 use crate::test_dir::TestDir;
 
+/// Services on a resource that the tenant does not have.
+const UNKNOWN_RESOURCE: &str =
+    r#"{"services": [{"id": "cut", "minutes": 30, "resources": ["main", "gone"]}]}"#;
+
 #[test]
 fn a_profile_and_a_setting_are_changed_and_wrong_values_are_usage_errors() {
     let test_dir = TestDir::new();
@@ -24,6 +28,11 @@ fn a_profile_and_a_setting_are_changed_and_wrong_values_are_usage_errors() {
         &["settings", "show", "colours", "--tenant", "acme"],
         &["settings", "set", "plan", "[]", "--tenant", "acme"],
         &["settings", "set", "plan", r#"{"kalls": 7}"#, "--tenant", "acme"],
+        &["settings", "set", "services", UNKNOWN_RESOURCE, "--tenant", "acme"],
+        &["tenant", "update", "acme", "--name", "Acme\u{202e}"],
+        &["tenant", "create", "--slug", "other", "--name", "Acme\u{200b}"],
+        &["key", "create", "--tenant", "acme", "--scopes", "read", "--name", "a\u{2066}b"],
+        &["source", "create", "--tenant", "acme", "--provider", "vapi", "--name", "a\u{7}b"],
     ] {
         let refused = test_dir.run(wrong);
         assert_eq!(refused.code, 2, "{wrong:?}: {}", refused.stderr);

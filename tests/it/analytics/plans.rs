@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Asia;
+use ledger_core::annotation::spelling::Spellings;
 use ledger_store::TenantTx;
 use ledger_tests::{OwnDatabase, TestTenant, run};
 use projections::analytics::{
@@ -63,9 +64,10 @@ async fn ask_everything(tenant: &TestTenant) {
         AnalyticsFilter { has_appointment: Some(true), ..filter() },
         AnalyticsFilter { has_appointment: Some(false), ..filter() },
         AnalyticsFilter { tag: word("none"), ..filter() },
-        AnalyticsFilter { disposition: word("lost"), ..filter() },
+        AnalyticsFilter { disposition: Some(Spellings::among("lost", [])), ..filter() },
         AnalyticsFilter { campaign: word("spring"), attempt: Some(1), ..filter() },
-        AnalyticsFilter { call_type: word("none"), ..filter() },
+        AnalyticsFilter { call_type: Some(Spellings::of_call_type("none")), ..filter() },
+        AnalyticsFilter { call_type: Some(Spellings::of_call_type("no type")), ..filter() },
     ];
     let of_filters = of_filters.map(|filter| AnalyticsQuery::of(year, filter));
     let days = slices(year, Interval::Day, Asia::Kolkata, 1_000).expect("a year of days");

@@ -1,5 +1,13 @@
 //! Values that no appointment can have, refused by field.
 
+use std::convert::Infallible;
+
+use ledger_core::aggregate::{Aggregate, Decided, Stream};
+use ledger_core::envelope::StreamKind;
+use ledger_core::event::{ServicesSet, TenantEvent};
+use ledger_core::ids::TenantId;
+use ledger_store::execute::CommandContext;
+
 use super::*;
 
 /// A body that differs in one field of a valid one; a path such as `contact/name` names the field.
@@ -94,6 +102,92 @@ fn an_impossible_booking_is_refused_by_its_field_and_records_nothing() {
                 .await
                 .expect("a count");
         assert_eq!(contacts, 0, "a refused booking makes no contact");
+    });
+}
+
+#[test]
+fn services_and_resources_that_do_not_fit_are_refused_by_field() {
+    run(async {
+        let clinic = Clinic::shared().await;
+        let put = async |name: &str, value: &Value| {
+            let url = clinic.tenant.url(&format!("/v1/settings/{name}"));
+            let request = Client::new().put(url).bearer_auth(&clinic.key).body(value.to_string());
+            request.send().await.expect("an answer")
+        };
+        let service =
+            |id: &str, resources: Value| json!({ "id": id, "minutes": 30, "resources": resources });
+        let resources = |ids: &[&str]| {
+            let all: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+            json!({ "resources": all })
+        };
+        let unknown = [service("cut", json!([])), service("wash", json!(["chair-1", "chair-9"]))];
+        let foreign = json!({ "id": "cut", "minutes": 30, "price_cents": 100, "currency": "DEM" });
+        for (name, value, pointer) in [
+            ("services", json!({ "services": unknown }), "/services/1/resources/1"),
+            ("services", json!({ "services": [foreign] }), "/services/0/currency"),
+            ("resources", resources(&["chair-1"]), "/resources"),
+            ("resources", json!({}), "/resources"),
+        ] {
+            let refused = problem(put(name, &value).await, 422, "invalid-field").await;
+            assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
+        }
+        assert_eq!(clinic.tenant.facts_of("tenant.services_set").await.len(), 1);
+        // A resource is exchanged in three steps.
+        clinic.set("resources", &resources(&["chair-1", "chair-2", "chair-3"])).await;
+        clinic.set("services", &json!({ "services": [service("long", json!(["chair-3"]))] })).await;
+        clinic.set("resources", &resources(&["chair-1", "chair-3"])).await;
+        let mut long = booking(&anna(), 0);
+        long["service_type"] = json!("long");
+        long["resource"] = json!("chair-3");
+        clinic.book(&long).await;
+    });
+}
+
+/// Records services as an earlier release did, whatever their resources.
+struct Earlier;
+
+impl Aggregate for Earlier {
+    type State = ();
+    type Command = ServicesSet;
+    type Event = TenantEvent;
+    type Rejection = Infallible;
+
+    fn streams(tenant_id: TenantId, _: &ServicesSet) -> Vec<Stream> {
+        vec![Stream::new(tenant_id.settings_stream(), StreamKind::Tenant)]
+    }
+
+    fn decide((): &(), services: &ServicesSet) -> Result<Vec<Decided<TenantEvent>>, Infallible> {
+        Ok(vec![Decided::first(TenantEvent::ServicesSet(services.clone()))])
+    }
+
+    fn evolve((): &mut (), _: &TenantEvent) {}
+}
+
+#[test]
+fn a_service_without_a_resource_that_there_is_cannot_be_booked() {
+    run(async {
+        let clinic = Clinic::shared().await;
+        // An earlier release recorded services on resources that there are not.
+        let services =
+            json!({ "services": [{ "id": HAIRCUT, "minutes": 30, "resources": ["gone"] }] });
+        let services: ServicesSet = serde_json::from_value(services).expect("facts");
+        let (store, tenant_id) = (&clinic.tenant.store, clinic.tenant.tenant_id);
+        let context =
+            CommandContext { tenant_id, by: store.operator(), content: None, subject: None };
+        store.execute::<Earlier>(&context, &services).await.expect("it is recorded");
+        clinic.set("bookings", &json!({ "default_minutes": 20 })).await;
+        let mut wanted = booking(&anna(), 0);
+        wanted.as_object_mut().expect("an object").remove("resource");
+        let refused = clinic.refused("/v1/appointments", &wanted, 422, "no-resource").await;
+        assert_eq!(refused["errors"][0]["pointer"], "/service_type", "{refused}");
+        let path = format!("/v1/availability?service_type={HAIRCUT}&from={}&to={}", at(0), at(600));
+        let (status, answer) = clinic.tenant.get_with(&clinic.key, &path).await;
+        assert_eq!(
+            (status, &answer["errors"][0]["pointer"]),
+            (400, &json!("/service_type")),
+            "{answer}"
+        );
+        assert_eq!(clinic.tenant.facts_of("appointment.booked").await, [] as [Value; 0]);
     });
 }
 

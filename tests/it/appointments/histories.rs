@@ -58,6 +58,9 @@ fn random_commands_at_once_leave_no_more_live_appointments_than_the_capacity() {
         let (one, two) = (own.server().await, own.server().await);
         let clinic = Clinic::new(&one).await;
         let resources = CAPACITIES.map(|(id, capacity)| json!({ "id": id, "capacity": capacity }));
+        let service =
+            json!({ "id": HAIRCUT, "minutes": 30, "price_cents": 4500, "currency": "USD" });
+        clinic.set("services", &json!({ "services": [service] })).await;
         clinic.set("resources", &json!({ "resources": resources })).await;
         clinic.set("bookings", &json!({ "requires_confirmation": true })).await;
         let tenant_id = clinic.tenant.tenant_id;

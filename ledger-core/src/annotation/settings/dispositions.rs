@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::annotation::spelling::spelling;
 use crate::annotation::words::Word;
 use crate::settings::fields::{Field, Fields};
 use crate::settings::invalid::InvalidSetting;
@@ -86,7 +87,7 @@ impl Dispositions {
     /// Returns the entry with this id; `-` and `_` are not distinguished.
     #[must_use]
     pub fn find(&self, id: &Word) -> Option<&Disposition> {
-        self.0.iter().find(|entry| spelling(&entry.id) == spelling(id))
+        self.0.iter().find(|entry| spelling(entry.id.as_str()) == spelling(id.as_str()))
     }
 
     /// The entries in the tenant's order.
@@ -96,15 +97,11 @@ impl Dispositions {
     }
 }
 
-fn spelling(id: &Word) -> String {
-    id.as_str().replace('-', "_")
-}
-
 fn read(entry: Field, seen: &mut BTreeSet<String>) -> Result<Disposition, InvalidSetting> {
     let mut fields = entry.object()?;
     let field = fields.require("id")?;
     let id = field.parse(WORD, Word::parse)?;
-    if !seen.insert(spelling(&id)) {
+    if !seen.insert(spelling(id.as_str())) {
         return Err(field.invalid("the id is named twice"));
     }
     let label = fields.require("label")?.text(MAX_LABEL)?;

@@ -6,13 +6,14 @@ use super::resources::Resources;
 use super::rules::Rules;
 use super::services::Services;
 use crate::aggregate::{Aggregate, Decided, Stream};
+use crate::booking::ResourceId;
 use crate::envelope::StreamKind;
 use crate::event::{
     BookingRulesSet, HoursSet, RemindersSet, ResourcesSet, ServicesSet, TenantEvent,
 };
 use crate::ids::TenantId;
 use crate::section::Sections;
-use crate::settings::{BookingSetting, Setting, SettingName};
+use crate::settings::{BookingSetting, InvalidSetting, Setting, SettingName};
 
 /// The current values, without the names of resources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,10 +61,6 @@ pub struct SetBookingSetting {
     pub names_differ: bool,
 }
 
-/// A change that is never rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Never {}
-
 /// The aggregate of the settings for bookings.
 #[derive(Debug, Clone, Copy)]
 pub struct BookingSettingsChange;
@@ -72,16 +69,18 @@ impl Aggregate for BookingSettingsChange {
     type State = Values;
     type Command = SetBookingSetting;
     type Event = TenantEvent;
-    type Rejection = Never;
+    type Rejection = InvalidSetting;
 
     fn streams(tenant_id: TenantId, _: &SetBookingSetting) -> Vec<Stream> {
         vec![Stream::new(tenant_id.settings_stream(), StreamKind::Tenant)]
     }
 
+    /// Decides on a setting beside the others: a service takes place on resources that there are. Services
+    /// of earlier releases may name others, and keep them until the services are set.
     fn decide(
         state: &Values,
         command: &SetBookingSetting,
-    ) -> Result<Vec<Decided<TenantEvent>>, Never> {
+    ) -> Result<Vec<Decided<TenantEvent>>, InvalidSetting> {
         let mut after = state.clone();
         let event = to_event(command.setting.clone());
         Self::evolve(&mut after, &event);
@@ -89,6 +88,7 @@ impl Aggregate for BookingSettingsChange {
         if after == *state && !command.names_differ {
             return Ok(Vec::new());
         }
+        check_resources(state, &after, &command.setting)?;
         let names = match &command.setting {
             BookingSetting::Resources(resources) => Some(resources.names()),
             BookingSetting::Hours(_)
@@ -112,6 +112,40 @@ impl Aggregate for BookingSettingsChange {
         }
         state.version += 1;
     }
+}
+
+/// Checks the resources of services after a change of one of the two settings.
+///
+/// # Errors
+/// For services, the entry that is no resource; for resources, the list that lacks one.
+fn check_resources(
+    before: &Values,
+    after: &Values,
+    setting: &BookingSetting,
+) -> Result<(), InvalidSetting> {
+    let has = |values: &Values, id: &ResourceId| {
+        values.resources.as_slice().iter().any(|resource| resource.id == *id)
+    };
+    let invalid = |field, detail| Err(InvalidSetting { field, detail, is_unknown: false });
+    for (nth, service) in after.services.as_slice().iter().enumerate() {
+        for (entry, id) in service.resources.iter().enumerate().filter(|(_, id)| !has(after, id)) {
+            match setting {
+                BookingSetting::Services(_) => {
+                    let detail = "the tenant has no such resource; see the setting resources";
+                    let field = format!("services/{nth}/resources/{entry}");
+                    return invalid(field, detail.to_owned());
+                }
+                BookingSetting::Resources(_) if has(before, id) => {
+                    let service = &service.id;
+                    let detail =
+                        format!("it lacks {id}, on which the service {service} takes place");
+                    return invalid("resources".to_owned(), detail);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn to_event(setting: BookingSetting) -> TenantEvent {

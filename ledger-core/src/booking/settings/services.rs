@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::MAX_MINUTES;
 use crate::booking::{ResourceId, ServiceId};
+use crate::money::is_currency;
 use crate::settings::fields::{Field, Fields};
 use crate::settings::invalid::InvalidSetting;
 
@@ -55,7 +56,7 @@ pub struct Service {
 pub struct Price {
     /// Amount in hundredths of the currency.
     pub cents: i64,
-    /// ISO 4217 code.
+    /// Active code of ISO 4217.
     pub currency: String,
 }
 
@@ -163,11 +164,8 @@ fn read_price(fields: &mut Fields) -> Result<Option<Price>, InvalidSetting> {
         (Some(cents), None) => Err(cents.invalid("a price needs a currency")),
         (None, Some(currency)) => Err(currency.invalid("a currency needs a price")),
         (Some(cents), Some(currency)) => {
-            let code = |text: &str| {
-                let is_code = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
-                is_code.then(|| text.to_owned())
-            };
-            let currency = currency.parse("an ISO 4217 code such as USD", code)?;
+            let code = |text: &str| is_currency(text).then(|| text.to_owned());
+            let currency = currency.parse("an active ISO 4217 code such as USD", code)?;
             Ok(Some(Price { cents: i64::from(cents.whole(0..=MAX_PRICE)?), currency }))
         }
     }

@@ -128,6 +128,11 @@ fn a_value_that_does_not_fit_is_refused_by_its_pointer() {
         service[field] = value;
         json!({ "services": [service] })
     };
+    let priced = |currency: &str| {
+        json!({ "services": [
+            { "id": "cut", "minutes": 30, "price_cents": 100, "currency": currency }
+        ] })
+    };
     let chair = |field: &str, value: Value| {
         let mut resource = json!({ "id": "chair" });
         resource[field] = value;
@@ -163,6 +168,10 @@ fn a_value_that_does_not_fit_is_refused_by_its_pointer() {
         ("services", one("buffer_after_minutes", json!(-5)), "services/0/buffer_after_minutes"),
         ("services", one("price_cents", json!(100)), "services/0/price_cents"),
         ("services", one("currency", json!("EUR")), "services/0/currency"),
+        ("services", priced("eur"), "services/0/currency"),
+        ("services", priced("DEM"), "services/0/currency"),
+        ("services", priced("ZZZ"), "services/0/currency"),
+        ("services", priced("XXX"), "services/0/currency"),
         ("services", one("keywords", json!(["ok", ""])), "services/0/keywords/1"),
         ("services", one("resources", json!(["No"])), "services/0/resources/0"),
         ("services", json!({ "services": [{ "id": "cut" }] }), "services/0/minutes"),
@@ -196,6 +205,7 @@ fn an_unknown_field_is_named_where_it_is() {
 
 mod change {
     use super::*;
+    use crate::aggregate::Aggregate;
     use crate::aggregate::testing::given;
     use crate::booking::settings::change::{BookingSettingsChange, SetBookingSetting};
 
@@ -210,7 +220,6 @@ mod change {
         let mut history = Vec::new();
         let mut state = crate::booking::settings::change::Values::default();
         for (name, value) in samples() {
-            use crate::aggregate::Aggregate;
             for decided in BookingSettingsChange::decide(&state, &set(name, value)).expect("always")
             {
                 BookingSettingsChange::evolve(&mut state, &decided.event);
@@ -229,10 +238,78 @@ mod change {
                 event.event_type() == format!("tenant.{name}_set")
             });
             let expected = vec![event.expect("it is recorded")];
-            given::<BookingSettingsChange>([]).when(set(name, value.clone())).then(Ok(expected));
+            // Services take place on resources that there are.
+            let before = if name == "services" { vec![history().remove(1)] } else { vec![] };
+            given::<BookingSettingsChange>(before)
+                .when(set(name, value.clone()))
+                .then(Ok(expected));
             given::<BookingSettingsChange>(history()).when(set(name, value)).then(Ok(vec![]));
             given::<BookingSettingsChange>([]).when(set(name, json!({}))).then(Ok(vec![]));
         }
+    }
+
+    /// A service on resources of these ids.
+    fn on(resources: &Value) -> Value {
+        json!({ "services": [{ "id": "cut", "minutes": 30, "resources": resources }] })
+    }
+
+    #[test]
+    fn services_take_place_on_resources_that_there_are() {
+        for (before, resources, field) in [
+            (vec![], json!(["main", "chair-1"]), Some("services/0/resources/1")),
+            (vec![], json!(["main"]), None),
+            (vec![], json!([]), None),
+            (history(), json!(["main"]), Some("services/0/resources/0")),
+            (history(), json!(["chair-2"]), None),
+        ] {
+            let state = fold(&before);
+            let decided = BookingSettingsChange::decide(&state, &set("services", on(&resources)));
+            assert_eq!(decided.err().map(|refused| refused.field).as_deref(), field);
+        }
+    }
+
+    #[test]
+    fn a_resource_stays_while_a_service_takes_place_on_it() {
+        let only = |id: &str| set("resources", json!({ "resources": [{ "id": id }] }));
+        let state = fold(&history());
+        for command in [only("chair-2"), set("resources", json!({}))] {
+            let refused = BookingSettingsChange::decide(&state, &command).expect_err("it is used");
+            assert_eq!(refused.field, "resources");
+            assert!(refused.detail.contains("chair-1") && refused.detail.contains("cut"));
+        }
+        assert!(BookingSettingsChange::decide(&state, &only("chair-1")).is_ok());
+        let mut history = history();
+        let free = BookingSettingsChange::decide(&state, &set("services", on(&json!([]))));
+        history.extend(free.expect("no resource is named").into_iter().map(|one| one.event));
+        assert!(BookingSettingsChange::decide(&fold(&history), &only("chair-2")).is_ok());
+    }
+
+    #[test]
+    fn services_of_earlier_releases_keep_a_resource_that_there_is_not() {
+        let Setting::Booking(BookingSetting::Services(services)) =
+            parse("services", on(&json!(["gone"]))).expect("a value")
+        else {
+            panic!("services")
+        };
+        let before = vec![TenantEvent::ServicesSet(ServicesSet { services })];
+        let state = fold(&before);
+        let same = BookingSettingsChange::decide(&state, &set("services", on(&json!(["gone"]))));
+        assert!(same.expect("no change").is_empty());
+        for (name, value) in [
+            ("resources", json!({ "resources": [{ "id": "main" }, { "id": "chair-2" }] })),
+            ("bookings", json!({ "daily_limit": 3 })),
+        ] {
+            let decided = BookingSettingsChange::decide(&state, &set(name, value));
+            assert_eq!(decided.expect("it may").len(), 1, "{name}");
+        }
+    }
+
+    fn fold(history: &[TenantEvent]) -> crate::booking::settings::change::Values {
+        let mut state = crate::booking::settings::change::Values::default();
+        for event in history {
+            BookingSettingsChange::evolve(&mut state, event);
+        }
+        state
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn a_service_takes_place_on_its_resources_only() {
     assert_eq!(diary.book_kind(monday("09:00"), of_service("cut")), Err(Refusal::SlotTaken));
     let on_a = Kind { resource: Some(resource("a")), ..of_service("cut") };
     assert_eq!(diary.book_kind(monday("12:00"), on_a), Err(Refusal::UnfitResource));
-    assert_eq!(diary.book_kind(monday("12:00"), of_service("gone")), Err(Refusal::UnfitResource));
+    assert_eq!(diary.book_kind(monday("12:00"), of_service("gone")), Err(Refusal::NoResource));
 }
 
 #[test]

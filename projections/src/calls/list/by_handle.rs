@@ -4,6 +4,7 @@
 //! few calls or none is as fast as one with a million. Each id is read up to a page of matches; the
 //! first page of the union is among them.
 
+use ledger_core::annotation::spelling::Spellings;
 use ledger_store::TenantTx;
 use ledger_store::read::{Page, PageSize, page_of};
 use uuid::Uuid;
@@ -52,10 +53,12 @@ pub(super) async fn list(
                                                                        where m.tenant_id = $1 and m.merged_into = $11))))
                     and ($12::boolean is null or is_test = $12)
                     and ($19::boolean is null or is_booked = $19)
-                    and ($20::text is null or disposition = $20)
+                    and ($20::text is null or disposition = $20
+                         or disposition = any ($24::text[]))
                     and ($21::text is null or campaign = $21)
                     and ($22::bigint is null or attempt = $22)
-                    and ($23::text is null or call_type = $23)
+                    and ($23::text is null or call_type = $23
+                         or call_type = any ($25::text[]))
                     and ($17::uuid[] is null
                          or exists (select from read.call_handles o
                                      where o.tenant_id = $1 and o.handle_id = any ($17)
@@ -94,10 +97,12 @@ pub(super) async fn list(
         other,
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

@@ -3,6 +3,7 @@
 //! The statement starts from `read.call_tools`, which is indexed in page order, so a tool with few
 //! calls or none is as fast as one with a million.
 
+use ledger_core::annotation::spelling::Spellings;
 use ledger_store::TenantTx;
 use ledger_store::read::{Page, PageSize, page_of};
 
@@ -52,10 +53,12 @@ pub(super) async fn list(
                                  and h.call_id = t.call_id))
               and ($12::boolean is null or is_test = $12)
               and ($20::boolean is null or is_booked = $20)
-              and ($21::text is null or disposition = $21)
+              and ($21::text is null or disposition = $21
+                   or disposition = any ($26::text[]))
               and ($22::text is null or campaign = $22)
               and ($23::bigint is null or attempt = $23)
-              and ($24::text is null or call_type = $24)
+              and ($24::text is null or call_type = $24
+                   or call_type = any ($27::text[]))
               and ($25::text is null
                    or exists (select from read.call_tags g
                                where g.tenant_id = $1 and g.tag = $25 and g.call_id = t.call_id))
@@ -91,11 +94,13 @@ pub(super) async fn list(
         filter.email.as_deref(),
         &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
         filter.has_appointment,
-        filter.disposition,
+        filter.disposition.as_ref().map(Spellings::first),
         filter.campaign,
         filter.attempt,
-        filter.call_type,
+        filter.call_type.as_ref().map(Spellings::first),
         filter.tag,
+        filter.disposition.as_ref().and_then(Spellings::others),
+        filter.call_type.as_ref().and_then(Spellings::others),
     )
     .fetch(tx.conn());
     page_of(rows, size, StoredCall::weight).await

@@ -4,6 +4,7 @@ use ledger_core::event::{PartyFacts, Presence};
 use ledger_core::identity::{Handle, PersonIdentifiers, normal_name, read_number};
 use ledger_core::ids::{StreamId, SubjectId, TenantId};
 use ledger_core::personal::Party;
+use ledger_core::text::{HIDDEN, is_line};
 use ledger_store::Store;
 use ledger_store::vault::Subject;
 
@@ -126,15 +127,8 @@ pub fn check_name(name: &str) -> Result<(), InvalidField> {
     if name.contains(['<', '>']) {
         return Err(InvalidField::new("contact/name", "it holds markup"));
     }
-    let is_hidden = |c: char| {
-        matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
-    };
-    if name.contains(is_hidden) {
-        return Err(InvalidField::new(
-            "contact/name",
-            "it holds invisible characters or marks of direction",
-        ));
+    if !is_line(name) {
+        return Err(InvalidField::new("contact/name", HIDDEN));
     }
     if normal_name(name).is_none() {
         return Err(InvalidField::new("contact/name", "it is no name"));

@@ -36,17 +36,7 @@ fn text<'de, D: Deserializer<'de>>(
     field: D,
     longest: usize,
 ) -> Result<Option<Personal<String>>, D::Error> {
-    let text = fields::long_text(field, longest)?;
-    if text.as_deref().is_some_and(|text| text.contains(reorders)) {
-        return Err(D::Error::custom("it holds marks that change the display of other text"));
-    }
-    Ok(text.map(Personal::new))
-}
-
-/// Whether a character overrides the direction of others, or is invisible and in no script.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}' | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E0FFF}')
+    Ok(fields::long_text(field, longest)?.map(Personal::new))
 }
 
 /// Deserializes an optional kind of a note.

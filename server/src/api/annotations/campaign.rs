@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::annotation::command::{Action, NewValue};
+use ledger_core::annotation::spelling;
 use ledger_core::annotation::words::{Campaign, MAX_ATTEMPT, Word};
 use ledger_core::ids::StreamId;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::body;
 use super::change::change;
 use super::refused::not_found;
 use super::view::AnnotatedCallView;
@@ -32,7 +32,7 @@ pub struct CampaignRequest {
     #[serde(default, deserialize_with = "attempt")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     attempt: Option<NewValue<u32>>,
-    /// Type of the call, such as `collections`.
+    /// Type of the call, such as `collections`: a word without blanks. `-` is stored as `_`.
     #[serde(default, deserialize_with = "call_type")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 40)]
     call_type: Option<NewValue<Word>>,
@@ -51,7 +51,9 @@ fn attempt<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<u32>>,
 }
 
 fn call_type<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewValue<Word>>, D::Error> {
-    body::word(field).map(|new| Some(NewValue(new)))
+    let form = "it is not 1 to 40 letters, digits, -, _, . and :, without blanks and with at most 6 digits";
+    let parse = |text: String| spelling::call_type(&text).ok_or_else(|| D::Error::custom(form));
+    fields::text(field)?.map(parse).transpose().map(|new| Some(NewValue(new)))
 }
 
 operation! {

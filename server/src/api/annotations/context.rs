@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use ledger_core::annotation::command::Action;
+use ledger_core::annotation::numbers::has_changed_number;
 use ledger_core::ids::StreamId;
 use ledger_core::json::without_bom;
 use ledger_core::personal::Personal;
+use ledger_core::text::{HIDDEN, TextFault, check_line, has_hidden};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::change::change;
-use super::numbers::has_changed_number;
 use super::refused::not_found;
 use super::view::AnnotatedCallView;
 use crate::app::App;
@@ -73,7 +74,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `person-erased`; 422 for a
-/// document that is too large or too deep, for a name that is empty, too long or has control characters, and for a
+/// document that is too large or too deep, for a name that is empty or too long, for hidden characters, and for a
 /// number that would not be kept as it is written.
 #[utoipa::path(
     put, path = "/v1/calls/{call_id}/context", tag = "calls",
@@ -110,18 +111,21 @@ pub async fn handler(
 /// Checks the bounds of a context. Its fields are named by the tenant, so faults are about the whole document.
 fn checked(fields: BTreeMap<String, Value>) -> Result<Personal<BTreeMap<String, Value>>, ApiError> {
     let bytes = serde_json::to_vec(&fields).map_err(|error| ApiError::internal(&error))?.len();
-    let is_name =
-        |name: &String| name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
+    if let Some((name, _)) = fields.iter().find(|(_, value)| has_hidden_text(value)) {
+        return Err(ApiError::field(shown(name), HIDDEN));
+    }
     let fault = if bytes > MAX_BYTES {
         "the context is larger than 8 KiB"
     } else if fields.len() > MAX_FIELDS {
         "the context has more than 200 fields"
-    } else if fields.keys().any(|name| name.trim().is_empty()) {
-        "the name of a field is empty"
-    } else if fields.keys().any(|name| name.contains('\0')) || fields.values().any(has_nul) {
-        "a name or a text has a NUL character"
-    } else if !fields.keys().all(is_name) {
-        "a name is longer than 64 characters or has control characters"
+    } else if let Some(fault) = fields.keys().find_map(|name| check_line(name, MAX_NAME).err()) {
+        match fault {
+            TextFault::Empty => "the name of a field is empty",
+            TextFault::TooLong(_) => "a name is longer than 64 characters",
+            TextFault::Hidden => {
+                "a name is wrong: it holds a control character, an invisible character or a mark of direction"
+            }
+        }
     } else if !fields.values().all(|value| fits(value, MAX_DEPTH - 1)) {
         "the context is nested more than 8 levels deep, of which it is the first itself"
     } else {
@@ -130,13 +134,13 @@ fn checked(fields: BTreeMap<String, Value>) -> Result<Personal<BTreeMap<String, 
     Err(ApiError::field("", fault))
 }
 
-/// Whether a text or a name in a value has a NUL character.
-fn has_nul(value: &Value) -> bool {
+/// Whether a text or a name in a value has a hidden character.
+fn has_hidden_text(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
+        Value::String(text) => has_hidden(text),
+        Value::Array(values) => values.iter().any(has_hidden_text),
         Value::Object(fields) => {
-            fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+            fields.iter().any(|(name, value)| has_hidden(name) || has_hidden_text(value))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }

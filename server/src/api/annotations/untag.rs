@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use ledger_core::annotation::command::Action;
+use ledger_core::annotation::words::Word;
 
-use super::body::parse_word;
 use super::change::change;
 use super::path::CallPath;
 use super::view::AnnotatedCallView;
@@ -50,6 +50,8 @@ pub async fn handler(
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     let call_id = path.call_id()?;
-    let tag = parse_word(path.name()).map_err(|detail| ApiError::field("tag", detail))?;
+    // Earlier releases recorded words that this one does not.
+    let tag = Word::parse_recorded(path.name());
+    let tag = tag.ok_or_else(|| ApiError::field("tag", "it is no word that a tag can be"))?;
     change(&app, &caller, call_id, Action::Untag { tag }).await
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ledger_core::annotation::settings::CallSettings;
+use ledger_core::annotation::spelling::spelling;
 use ledger_core::annotation::words::{EscalationReason, EscalationSource, NoteKind, Visibility};
 use ledger_core::call::{Call, Escalation, Note};
 use ledger_core::ids::Position;
@@ -270,7 +271,7 @@ impl AnnotatedCallView {
             context: context(call, sources),
             campaign: call.campaign().map(str::to_owned),
             attempt: call.attempt(),
-            call_type: call.call_type().map(str::to_owned),
+            call_type: call.call_type().map(spelling),
             position: call.position.0,
         }
     }

@@ -29,7 +29,7 @@ pub struct ContactRequest {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Telephone number; a national one is read in the tenant's country.
-    #[serde(default, deserialize_with = "fields::text")]
+    #[serde(default, deserialize_with = "fields::phone")]
     #[schema(min_length = 1, max_length = 200)]
     phone: Option<String>,
     /// E-mail address.

@@ -69,7 +69,7 @@ pub(in crate::api) fn refused(refusal: Refusal) -> ApiError {
         Refusal::InvalidDuration => field("duration_minutes"),
         Refusal::InvalidPeriod => field("to"),
         Refusal::UnknownResource | Refusal::UnfitResource => field("resource"),
-        Refusal::UnknownService => field("service_type"),
+        Refusal::NoResource | Refusal::UnknownService => field("service_type"),
         Refusal::InvalidTransition { from, .. } => {
             let detail = format!("an appointment that is {} cannot be changed so", from.as_str());
             ApiError { code, ..ApiError::field("status", detail) }

@@ -1,6 +1,7 @@
 //! Filters over calls: the same query parameters for lists and for sums.
 
-use ledger_core::annotation::words::Word;
+use ledger_core::annotation::spelling::Spellings;
+use ledger_core::annotation::words::normal_form;
 use ledger_core::identity::Handle;
 use ledger_core::ids::SubjectId;
 use ledger_core::json::fact_id;
@@ -55,11 +56,11 @@ pub async fn parse_filter(
         phone: None,
         email: None,
         has_appointment: params.parse("has_appointment", "true or false")?,
-        tag: params.not_empty("tag")?.map(word),
+        tag: params.not_empty("tag")?.as_deref().map(normal_form),
         disposition: disposition(app, caller, params).await?,
         campaign: params.not_empty("campaign")?,
         attempt: params.number("attempt")?,
-        call_type: params.not_empty("call_type")?.map(word),
+        call_type: params.not_empty("call_type")?.as_deref().map(Spellings::of_call_type),
         is_test: is_test(params)?,
     };
     let found = search(app, caller, params, &mut filter).await?;
@@ -98,22 +99,16 @@ pub(in crate::api) fn parse_phone(asked: &str, country: Option<&str>) -> Result<
     })
 }
 
-/// Brings a word into the form of the facts; a text that is no word matches no call.
-fn word(text: String) -> String {
-    Word::parse(&text).map_or(text, |word| word.as_str().to_owned())
-}
-
-/// Removes the disposition, in the spelling of the tenant's catalogue: `-` and `_` are not distinguished there.
+/// Removes the disposition, in each spelling that a catalogue of the tenant has had: `-`, `_` and blanks are not
+/// distinguished there.
 async fn disposition(
     app: &App,
     caller: &Caller,
     params: &mut Params,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Option<Spellings>, ApiError> {
     let Some(text) = params.not_empty("disposition")? else { return Ok(None) };
-    let Some(id) = Word::parse(&text) else { return Ok(Some(text)) };
     let settings = app.store.call_settings(caller.tenant_id()).await?;
-    let id = settings.dispositions.find(&id).map_or(&id, |entry| &entry.id);
-    Ok(Some(id.as_str().to_owned()))
+    Ok(Some(settings.disposition_spellings(&text)))
 }
 
 /// Removes `is_test`. `None` includes test calls and others, and is the default.

@@ -1,6 +1,7 @@
 //! JSON views of a call.
 
 use chrono::{DateTime, Utc};
+use ledger_core::annotation::spelling::spelling;
 use ledger_core::call::Call;
 use ledger_core::ids::TenantId;
 use ledger_core::money::Nanos;
@@ -91,9 +92,10 @@ pub struct CallView {
     /// Number of the attempt to reach the person, from 1.
     #[schema(minimum = 1, maximum = 1000)]
     pub attempt: Option<u32>,
-    /// Type of the call in the tenant's words.
+    /// Type of the call in the tenant's words, in lower case and with `_` for `-`.
     pub call_type: Option<String>,
-    /// Log position of the last event applied to the call.
+    /// Log position of the last event of the call's own. Changes of its appointments, of the carrier's call and of the
+    /// contact are in the fields without changing it.
     pub position: i64,
 }
 
@@ -209,7 +211,7 @@ impl CallView {
             escalated: call.escalated(),
             campaign: call.campaign().map(str::to_owned),
             attempt: call.attempt(),
-            call_type: call.call_type().map(str::to_owned),
+            call_type: call.call_type().map(spelling),
             position: call.position.0,
         }
     }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use ledger_core::ids::SubjectId;
+use ledger_core::text::{MAX_SHORT, check_line};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -29,7 +30,7 @@ pub struct HandleRequest {
     #[schema(value_type = HandleKindName)]
     kind: String,
     /// The number, address or id.
-    #[serde(deserialize_with = "fields::required_text")]
+    #[serde(deserialize_with = "fields::required_raw_text")]
     #[schema(min_length = 1, max_length = 200)]
     value: String,
 }
@@ -80,7 +81,14 @@ pub async fn handler(
     let word = HandleWord::parse(&request.kind);
     let word = word.ok_or_else(|| ApiError::field("kind", HandleWord::FORM))?;
     let mut checked = Checked::default();
-    let value = Change::Set(request.value);
+    let value = match word {
+        HandleWord::Phone => fields::visible_line(&request.value),
+        HandleWord::Email | HandleWord::ExternalId => {
+            check_line(&request.value, MAX_SHORT).map(|()| request.value)
+        }
+    };
+    let value = value.map_err(|fault| ApiError::field("value", fault.to_string()))?;
+    let value = Change::Set(value);
     let read = match word {
         HandleWord::Phone => checked.phone(value, country.as_deref()),
         HandleWord::Email => checked.email(value),

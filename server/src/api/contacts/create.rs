@@ -31,7 +31,7 @@ pub struct ContactDescription {
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
     name: Change,
     /// Telephone number; a national one is read in the tenant's country.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields::phone_change")]
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
     phone: Change,
     /// E-mail address.

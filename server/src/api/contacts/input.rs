@@ -10,6 +10,7 @@ use ledger_core::event::{ContactField, FieldChanges};
 use ledger_core::identity::{Handle, HandleKind, normal_name, read_number};
 use ledger_core::personal::Party;
 use ledger_core::section::Sections;
+use ledger_core::text::{HIDDEN, has_hidden};
 use ledger_store::vault::Description;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -243,29 +244,30 @@ fn custom(fields: BTreeMap<String, Value>) -> Result<CustomFields, ApiError> {
     let mut custom = BTreeMap::new();
     for (name, value) in fields {
         let name = word("custom_fields", &name)?;
-        let value = match value {
-            Value::Bool(flag) => CustomValue::Flag(flag),
-            Value::Number(number) => {
-                let number = number.as_i64();
-                CustomValue::Number(
-                    number.ok_or_else(|| {
+        let value =
+            match value {
+                Value::Bool(flag) => CustomValue::Flag(flag),
+                Value::Number(number) => {
+                    let number = number.as_i64();
+                    CustomValue::Number(number.ok_or_else(|| {
                         invalid(format!("{name} is not a whole number of 64 bits"))
-                    })?,
-                )
-            }
-            Value::String(text) => {
-                let is_refused = |c: char| c == '\0';
-                if text.chars().count() > MAX_CUSTOM_TEXT || text.contains(is_refused) {
-                    return Err(invalid(format!(
-                        "{name} is longer than {MAX_CUSTOM_TEXT} characters, or has a NUL character"
-                    )));
+                    })?)
                 }
-                CustomValue::Text(text)
-            }
-            Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err(invalid(format!("{name} is no text, whole number or boolean")));
-            }
-        };
+                Value::String(text) => {
+                    if text.chars().count() > MAX_CUSTOM_TEXT {
+                        return Err(invalid(format!(
+                            "{name} is longer than {MAX_CUSTOM_TEXT} characters"
+                        )));
+                    }
+                    if has_hidden(&text) {
+                        return Err(invalid(format!("{name} is wrong: {HIDDEN}")));
+                    }
+                    CustomValue::Text(text)
+                }
+                Value::Null | Value::Array(_) | Value::Object(_) => {
+                    return Err(invalid(format!("{name} is no text, whole number or boolean")));
+                }
+            };
         custom.insert(name, value);
     }
     Ok(CustomFields(custom))

@@ -29,7 +29,7 @@ pub struct ContactChanges {
     name: Change,
     /// Telephone number; a national one is read in the tenant's country. It ends the others of the contact; null only
     /// ends them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields::phone_change")]
     #[schema(min_length = 1, max_length = 200, value_type = Option<String>)]
     phone: Change,
     /// E-mail address. It ends the others of the contact; null only

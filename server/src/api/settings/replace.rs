@@ -35,7 +35,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `setting-not-found` for an unknown name, with the known ones; 422 for an unknown or malformed field,
-/// named in the answer; 403 `tenant-not-active` for a frozen tenant.
+/// named in the answer, and for one that does not fit another setting; 403 `tenant-not-active` for a frozen tenant.
 #[utoipa::path(
     put, path = "/v1/settings/{name}", tag = "operations",
     params(("name" = SettingWord, Path, description = "The setting")),
@@ -48,7 +48,7 @@ operation! {
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such setting, or the key is of the installation"),
         (status = 408, body = Problem, content_type = "application/problem+json", description = "The body did not arrive in time"),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or not of its form"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, not of its form, or does not fit another setting"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The database does not answer"),
     ),
 )]
@@ -70,19 +70,23 @@ pub async fn handler(
 
 /// The answer for a setting that was not recorded.
 fn not_set(error: SettingError) -> ApiError {
-    let error = match error {
-        SettingError::TenantNotFound => return not_found(),
-        SettingError::Tenant(error) => return refused(error),
-        SettingError::Store(error) => return error.into(),
-        SettingError::Booking(error) => error,
-    };
+    match error {
+        SettingError::TenantNotFound => not_found(),
+        SettingError::Tenant(error) => refused(error),
+        SettingError::Store(error) => error.into(),
+        SettingError::Booking(error) => not_executed(error, invalid),
+        SettingError::Call(error) => not_executed(error, |never| match never {}),
+    }
+}
+
+fn not_executed<R>(error: ExecuteError<R>, rejected: impl FnOnce(R) -> ApiError) -> ApiError {
     match error {
         ExecuteError::Append(AppendError::Rejected(AppendRejection::TenantNotActive)) => {
             ApiError::tenant_not_active()
         }
         ExecuteError::Append(error) => StoreError::from(error).into(),
         ExecuteError::Store(error) => error.into(),
-        ExecuteError::Rejected(never) => match never {},
+        ExecuteError::Rejected(rejection) => rejected(rejection),
         ExecuteError::Busy | ExecuteError::Reused | ExecuteError::Misplaced => {
             ApiError::unavailable("unavailable", "the setting could not be recorded")
         }

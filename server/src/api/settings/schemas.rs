@@ -227,10 +227,10 @@ pub struct ServiceSetting {
     /// Price in hundredths of the currency.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     price_cents: Option<i64>,
-    /// ISO 4217 code; with a price only.
+    /// Active code of ISO 4217; with a price only.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: Option<String>,
-    /// Resources that it takes place on; none for all.
+    /// Resources that it takes place on, ids of the setting `resources`; none for all.
     #[schema(max_items = 100)]
     resources: Option<Vec<String>>,
 }

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use ledger_app::bookings::{MAX_MINUTES, MAX_NOTES, NewBooking, NewContact};
-use ledger_app::text::{check_long, check_short};
 use ledger_core::ids::{StreamId, SubjectId};
+use ledger_core::text::check_lines;
 use uuid::Uuid;
 
 use super::view::run_command;
 use crate::cli::exit::ExitStatus;
+use crate::cli::text::short;
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -56,11 +57,6 @@ struct PersonArgs {
     email: Option<String>,
 }
 
-/// Parses a short text; for `value_parser`.
-pub(crate) fn short(text: &str) -> Result<String, String> {
-    check_short(text).map(|()| text.to_owned())
-}
-
 /// Parses a length in minutes; for `value_parser`.
 pub(crate) fn minutes(text: &str) -> Result<u32, String> {
     let minutes = text.parse().ok().filter(|minutes| (1..=MAX_MINUTES).contains(minutes));
@@ -69,7 +65,7 @@ pub(crate) fn minutes(text: &str) -> Result<u32, String> {
 }
 
 fn notes(text: &str) -> Result<String, String> {
-    check_long(text, MAX_NOTES).map(|()| text.to_owned())
+    check_lines(text, MAX_NOTES).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
 }
 
 pub(super) async fn run(config: &Config, args: &BookArgs) -> anyhow::Result<ExitStatus> {

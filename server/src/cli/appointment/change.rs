@@ -7,10 +7,11 @@ use ledger_core::booking::{Action, Reschedule};
 use ledger_core::ids;
 use uuid::Uuid;
 
-use super::book::{minutes, short};
+use super::book::minutes;
 use super::view::{read, run_command};
 use crate::cli::exit::ExitStatus;
 use crate::cli::output;
+use crate::cli::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 

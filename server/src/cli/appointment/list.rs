@@ -7,10 +7,10 @@ use ledger_store::read::{Page, PageSize};
 use projections::appointments::{After, AppointmentFilter, ListedAppointment, list};
 use uuid::Uuid;
 
-use super::book::short;
 use super::view::view;
 use crate::cli::exit::{ExitStatus, usage_error};
 use crate::cli::output;
+use crate::cli::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 

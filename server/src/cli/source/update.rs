@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::change;
 use crate::cli::exit::{ExitStatus, usage_error};
 use crate::cli::output;
+use crate::cli::text::short;
 use crate::config::Config;
 use crate::instance::Instance;
 
@@ -65,10 +66,10 @@ pub(crate) struct Update {
     #[arg(value_name = "ID")]
     source_id: Uuid,
     /// Name of the source, for lists
-    #[arg(long)]
+    #[arg(long, value_parser = short)]
     name: Option<String>,
     /// Id of the assistant that answers calls when the platform asks (assistant-request)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = short)]
     assistant_id: Option<String>,
     /// `important` skips streaming telemetry that the report repeats; `all` records it
     #[arg(long, value_parser = ["important", "all"])]

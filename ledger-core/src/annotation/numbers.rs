@@ -1,10 +1,12 @@
-//! Numbers of JSON texts that are not kept as they are written.
+//! Numbers of JSON texts that are not kept as they are written. A number is kept if it is a whole
+//! number of 64 bits, or the shortest text of a floating-point number, in any form of it.
 
 use serde_json::Number;
 
-/// Whether a JSON text has a number with another value after it is read: one beyond 64 bits, or with more digits
-/// than a floating-point number has.
-pub(super) fn has_changed_number(json: &str) -> bool {
+/// Whether a JSON text has a number with another value after it is read: one beyond 64 bits, or with
+/// more digits than a floating-point number has.
+#[must_use]
+pub fn has_changed_number(json: &str) -> bool {
     let mut rest = json;
     while let Some(start) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
         rest = &rest[start..];
@@ -80,6 +82,26 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_document_is_returned_with_the_numbers_that_were_sent(
+            bits in proptest::num::u64::ANY, whole in proptest::num::i64::ANY
+        ) {
+            let float = f64::from_bits(bits);
+            let float = if float.is_finite() { float } else { 0.1 };
+            let sent = serde_json::to_string(&vec![serde_json::json!(float), whole.into()]);
+            let sent = sent.expect("JSON");
+            proptest::prop_assert!(!has_changed_number(&sent), "{}", sent);
+            // A context is read twice: from the request, and from its sealed section.
+            let read: serde_json::Value = serde_json::from_str(&sent).expect("JSON");
+            let stored = serde_json::to_string(&read).expect("JSON");
+            let opened: serde_json::Value = serde_json::from_str(&stored).expect("JSON");
+            proptest::prop_assert_eq!(serde_json::to_string(&opened).expect("JSON"), sent);
+        }
+    }
 
     #[test]
     fn a_number_is_kept_if_its_value_is() {
