@@ -76,7 +76,7 @@ pub(crate) const API_KEYS: CacheBounds =
 pub(crate) const BOOKING_SETTINGS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
 
-/// Settings of a tenant for what is added to calls, read from their stream.
+/// Settings of a tenant for calls and contacts, read from their stream.
 ///
 /// Invalidation: as for [`TENANT_FACTS`].
 pub(crate) const CALL_SETTINGS: CacheBounds =

@@ -1,6 +1,7 @@
 //! `/v1/contacts`: persons with handles, fields, tags and merges, and their read model.
 
 mod changes;
+mod clear_fields;
 mod field_errors;
 mod figures;
 mod merges;

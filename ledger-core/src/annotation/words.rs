@@ -77,7 +77,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Whether a text has 1 to `max` characters of a word, and no room for a phone number.
-fn is_word(text: &str, max: usize) -> bool {
+pub(crate) fn is_word(text: &str, max: usize) -> bool {
     let fits = text.len() <= max * 4 && (1..=max).contains(&text.chars().count());
     let begins = text.chars().next().is_some_and(char::is_alphanumeric);
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');

@@ -19,7 +19,7 @@ pub enum SettingError {
     /// A setting of the tenant's row.
     #[error(transparent)]
     Tenant(#[from] TenantError),
-    /// A setting of bookings or calls.
+    /// A setting of bookings, calls or contacts.
     #[error(transparent)]
     Booking(#[from] ExecuteError<Never>),
     /// The database did not answer.
@@ -48,9 +48,10 @@ pub async fn get(
         | SettingName::Reminders => {
             Ok(store.booking_settings_in_full(tenant_id).await?.setting(name))
         }
-        SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {
-            Ok(store.call_settings(tenant_id).await?.setting(name))
-        }
+        SettingName::Dispositions
+        | SettingName::Annotations
+        | SettingName::LeadScore
+        | SettingName::Contacts => Ok(store.call_settings(tenant_id).await?.setting(name)),
     }
 }
 

@@ -105,7 +105,7 @@ words! {
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
     SettingWord = "plan" | "hours" | "resources" | "services" | "bookings" | "reminders"
-        | "dispositions" | "annotations" | "lead_score";
+        | "dispositions" | "annotations" | "lead_score" | "contacts";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.

@@ -1,14 +1,14 @@
-//! Changes of the settings of calls, as events of a stream of their own.
+//! Changes of the settings of calls and contacts, as events of a stream of their own.
 
 use super::CallSettings;
 use crate::aggregate::{Aggregate, Decided, Stream};
 use crate::booking::settings::change::Never;
 use crate::envelope::StreamKind;
-use crate::event::{AnnotationsSet, DispositionsSet, LeadScoreSet, TenantEvent};
+use crate::event::{AnnotationsSet, ContactsSet, DispositionsSet, LeadScoreSet, TenantEvent};
 use crate::ids::TenantId;
 use crate::settings::CallSetting;
 
-/// The aggregate of the settings of calls.
+/// The aggregate of the settings of calls and contacts.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSettingsChange;
 
@@ -32,6 +32,7 @@ impl Aggregate for CallSettingsChange {
             }
             CallSetting::Annotations(lists) => TenantEvent::AnnotationsSet(AnnotationsSet(lists)),
             CallSetting::LeadScore(rules) => TenantEvent::LeadScoreSet(LeadScoreSet(rules)),
+            CallSetting::Contacts(contacts) => TenantEvent::ContactsSet(ContactsSet(contacts)),
         };
         let mut after = state.clone();
         Self::evolve(&mut after, &event);
@@ -47,6 +48,7 @@ impl Aggregate for CallSettingsChange {
             TenantEvent::DispositionsSet(set) => state.dispositions = set.dispositions.clone(),
             TenantEvent::AnnotationsSet(set) => state.annotations = set.0.clone(),
             TenantEvent::LeadScoreSet(set) => state.lead_score = set.0.clone(),
+            TenantEvent::ContactsSet(set) => state.contacts = set.0.clone(),
             _ => return,
         }
         state.version += 1;
