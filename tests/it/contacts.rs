@@ -9,6 +9,7 @@ mod named_by_id;
 mod races;
 mod rebuild;
 mod search;
+mod timeline;
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::ledger::status_and_json;

@@ -129,7 +129,7 @@ words! {
     /// Result of a retry or drop of a parked event.
     ParkedOutcome = "folded" | "parked";
     /// Kind of an entry of a contact's timeline.
-    TimelineKindName = "call" | "appointment" | "change" | "note";
+    TimelineKindName = "call" | "appointment" | "change" | "note" | "task";
     /// Kind of a handle that a user adds or ends.
     HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.
