@@ -203,7 +203,7 @@ impl Setting {
             Self::Call(CallSetting::Annotations(lists)) => {
                 serde_json::to_value(lists).expect(plain)
             }
-            Self::Call(CallSetting::LeadScore(rules)) => serde_json::to_value(rules).expect(plain),
+            Self::Call(CallSetting::LeadScore(rules)) => rules.to_json(),
             Self::Call(CallSetting::Contacts(contacts)) => {
                 serde_json::to_value(contacts).expect(plain)
             }

@@ -8,6 +8,7 @@ mod merges;
 mod named_by_id;
 mod races;
 mod rebuild;
+mod repeat_callers;
 mod search;
 mod timeline;
 

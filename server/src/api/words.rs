@@ -92,7 +92,7 @@ words! {
     EscalationSourceName = "tool" | "api" | "disposition";
     /// Rule of the lead score.
     LeadRuleName = "answered" | "long_call" | "booked" | "tool_used" | "success" | "transferred"
-        | "scored_high" | "scored_low" | "disposition";
+        | "scored_high" | "scored_low" | "disposition" | "repeat_caller";
     /// The origin of a value that is no recorded fact.
     DerivedLabel = "derived";
     /// Channels of a recording.

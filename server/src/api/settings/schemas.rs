@@ -111,6 +111,9 @@ pub struct LeadScoreSetting {
     /// A person scored the call 1 or 2.
     #[schema(minimum = -100, maximum = 100)]
     scored_low: Option<i64>,
+    /// The contact of the call called before it.
+    #[schema(minimum = -100, maximum = 100)]
+    repeat_caller: Option<i64>,
     /// Points by disposition.
     dispositions: Option<BTreeMap<String, i64>>,
 }
