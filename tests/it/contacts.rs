@@ -2,6 +2,7 @@
 
 mod changes;
 mod clear_fields;
+mod external_ids;
 mod field_errors;
 mod figures;
 mod merges;
