@@ -67,7 +67,6 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("insert into call_tools (tenant_id, call_id, tool", BATCH),
     ("insert into callers (tenant_id, is_test, person_id", BATCH),
     ("insert into usage (tenant_id, month, event_type, events) select", BATCH),
-    ("select pg_notify($1, k.tenant_id::text) from unnest", BATCH),
     // The sweep, and operators' commands.
     ("insert into projection.checkpoints (tenant_id, projection, version) select", EACH),
     ("select c.tenant_id as \"tenant_id!\" from projection.versions v", EACH),
