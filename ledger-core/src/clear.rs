@@ -45,7 +45,7 @@ const PARTS: &[&str] = &[
 const WORDS: &[&str] = &["mail", "tel", "cell", "fax", "zip", "dob", "ssn", "iban"];
 
 /// Whether the name of a field says that its value is about a person: names, telephone numbers, addresses, dates of
-/// birth, numbers of identity and of accounts, and what concerns health. Words are told apart by `-`, `_`, other
+/// birth, numbers of identity and of accounts, and what concerns health. Words are separated by `-`, `_`, other
 /// signs, and capital letters.
 #[must_use]
 pub fn states_personal_data(name: &str) -> bool {

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use ledger_core::ids::TenantId;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -21,13 +21,11 @@ use uuid::Uuid;
 use crate::placement::{Placement, Placements};
 use crate::settings_cache::SettingsCache;
 use crate::stage::{self, Stage};
-use crate::vault::ResolvedPersons;
+use crate::vault::{CHANGED_CONTACTS, ResolvedPersons};
 
 const CHANNEL: &str = "call_ledger";
 /// Changes of sources, keys or tenant states: sent by triggers of the tables, with the tenant id.
 const CHANGES: &str = "call_ledger_changes";
-/// Changes of contacts by requests, and handles that several contacts got, with the tenant id.
-const CONTACTS: &str = "call_ledger_contacts";
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 const RECONNECT: Duration = Duration::from_secs(1);
 /// Timeout of each statement of this module.
@@ -156,25 +154,6 @@ impl CommitNotifier {
     }
 }
 
-/// Tells all processes, when the transaction commits, that the contacts of tenants changed.
-///
-/// # Errors
-/// The database did not answer.
-pub(crate) async fn notify_contacts(
-    conn: &mut PgConnection,
-    tenants: &[TenantId],
-) -> sqlx::Result<()> {
-    let tenants: Vec<Uuid> = tenants.iter().map(|tenant_id| tenant_id.0).collect();
-    sqlx::query!(
-        "select pg_notify($1, k.tenant_id::text) from unnest($2::uuid[]) as k (tenant_id)",
-        CONTACTS,
-        &tenants,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 async fn publish(pool: PgPool, mut own: watch::Receiver<u64>, name: Arc<str>) {
     while own.changed().await.is_ok() && !pool.is_closed() {
         let sent = sqlx::query!("select pg_notify($1, $2)", CHANNEL, &*name).fetch_one(&pool);
@@ -202,7 +181,7 @@ async fn receive(pool: PgPool, notifier: CommitNotifier, caches: Caches) {
 
 async fn listen(pool: &PgPool, notifier: &CommitNotifier, caches: &Caches) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([CHANNEL, CHANGES, CONTACTS]).await?;
+    listener.listen_all([CHANNEL, CHANGES, CHANGED_CONTACTS]).await?;
     loop {
         match timeout(CHECK_AFTER_IDLE, listener.recv()).await {
             Ok(heard) => {
@@ -211,7 +190,7 @@ async fn listen(pool: &PgPool, notifier: &CommitNotifier, caches: &Caches) -> sq
                     Ok(tenant_id) if heard.channel() == CHANGES => {
                         caches.settings.invalidate(TenantId(tenant_id));
                     }
-                    Ok(tenant_id) if heard.channel() == CONTACTS => {
+                    Ok(tenant_id) if heard.channel() == CHANGED_CONTACTS => {
                         caches.persons.forget(TenantId(tenant_id));
                     }
                     _ if heard.payload() != &*notifier.name => notifier.on_remote_commit(),

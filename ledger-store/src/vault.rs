@@ -31,7 +31,7 @@ pub use self::describe::{DescribeError, Described, Description};
 use self::keys::{Keys, current_epoch};
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
-pub(crate) use self::resolved_persons::ResolvedPersons;
+pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
 use crate::keyring::{EpochKeys, Keyring, KeyringError};
 use crate::seal::KeyBytes;

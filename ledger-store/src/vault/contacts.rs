@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::keys::current_epoch;
 use super::resolve::lookup::words_of;
 use super::resolve::make::MadeContact;
+use super::resolved_persons::notify_contacts;
 use super::{DescribeError, Vault, VaultError, database};
-use crate::notifier::notify_contacts;
 use crate::tenant_tx::TenantTx;
 
 /// Maximum number of contacts that a search returns.

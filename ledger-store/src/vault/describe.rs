@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::keys::current_epoch;
 use super::resolve::lookup::words_of;
+use super::resolved_persons::notify_contacts;
 use super::{Vault, VaultError, database};
 use crate::keyring::EpochKeys;
-use crate::notifier::notify_contacts;
 use crate::tenant_tx::TenantTx;
 
 /// A change of what a contact is found by.

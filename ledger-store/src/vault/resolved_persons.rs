@@ -10,8 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ledger_core::event::PersonFacts;
 use ledger_core::ids::{SubjectId, TenantId};
 use moka::sync::Cache;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::caches;
+
+/// Channel of notifications, with the tenant id: changes of contacts by requests, and handles that several
+/// contacts got.
+pub(crate) const CHANGED_CONTACTS: &str = "call_ledger_contacts";
 
 /// The subject that a message was resolved to.
 #[derive(Clone)]
@@ -25,7 +31,7 @@ pub(super) struct ResolvedPerson {
 pub(super) struct ChangeCount(u64);
 
 /// A resolved person, with the changes that were known when it was resolved.
-struct Entry {
+struct CachedPerson {
     decided_at: ChangeCount,
     person: ResolvedPerson,
 }
@@ -34,7 +40,7 @@ struct Entry {
 /// clone.
 #[derive(Clone)]
 pub(crate) struct ResolvedPersons {
-    found: Cache<(TenantId, [u8; 16]), Arc<Entry>>,
+    found: Cache<(TenantId, [u8; 16]), Arc<CachedPerson>>,
     /// Number of the last change of the contacts of each tenant.
     changed: Cache<TenantId, ChangeCount>,
     changes: Arc<AtomicU64>,
@@ -67,7 +73,7 @@ impl ResolvedPersons {
         key: (TenantId, [u8; 16]),
         person: &ResolvedPerson,
     ) {
-        self.found.insert(key, Arc::new(Entry { decided_at, person: person.clone() }));
+        self.found.insert(key, Arc::new(CachedPerson { decided_at, person: person.clone() }));
     }
 
     /// Lets later messages of a tenant be resolved again, because its contacts changed.
@@ -77,10 +83,27 @@ impl ResolvedPersons {
     }
 }
 
+/// Notifies all processes, when the transaction commits, that the contacts of tenants changed.
+///
+/// # Errors
+/// The database did not answer.
+pub(super) async fn notify_contacts(
+    conn: &mut PgConnection,
+    tenants: &[TenantId],
+) -> sqlx::Result<()> {
+    let tenants: Vec<Uuid> = tenants.iter().map(|tenant_id| tenant_id.0).collect();
+    sqlx::query!(
+        "select pg_notify($1, k.tenant_id::text) from unnest($2::uuid[]) as k (tenant_id)",
+        CHANGED_CONTACTS,
+        &tenants,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     const TENANT: TenantId = TenantId(Uuid::from_u128(7));

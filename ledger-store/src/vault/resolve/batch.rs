@@ -7,14 +7,13 @@ use ledger_core::ids::{SubjectId, TenantId};
 use sqlx::PgConnection;
 
 use super::super::keys::load_keys_of_many;
-use super::super::resolved_persons::{ChangeCount, ResolvedPerson};
+use super::super::resolved_persons::{ChangeCount, ResolvedPerson, notify_contacts};
 use super::super::{VaultError, database};
 use super::lookup::Lookup;
 use super::new_rows::NewRows;
 use super::newest::{NewestKeys, is_fenced, subject};
 use super::tenant_batch::{CreatedKeys, TenantBatch};
 use super::{Worker, read, write};
-use crate::notifier::notify_contacts;
 use crate::vault::Resolved;
 
 /// The subjects of the messages of a tenant, valid after the commit.

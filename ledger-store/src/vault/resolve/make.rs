@@ -10,9 +10,9 @@ use super::new_rows::NewRows;
 use super::newest::subject;
 use super::tenant_batch::TenantBatch;
 use super::{MAX_ATTEMPTS, Worker, read, write};
-use crate::notifier::notify_contacts;
 use crate::tenant_tx::TenantTx;
 use crate::vault::keys::current_epoch;
+use crate::vault::resolved_persons::notify_contacts;
 use crate::vault::{DescribeError, Subject, VaultError, database};
 
 /// The contact of a described person.
