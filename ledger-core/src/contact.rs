@@ -8,9 +8,11 @@
 mod command;
 mod decide;
 mod fields;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use command::{ContactAction, ContactChange, ContactCommand, ContactRefusal, Merge};
 pub use decide::{ContactState, Contacts, MAX_MERGED, MAX_TAGS};
 pub use fields::{CustomFields, CustomValue, MAX_CUSTOM_FIELDS, MAX_CUSTOM_TEXT, Word};
+pub use settings::{ContactSettings, DividedFields};

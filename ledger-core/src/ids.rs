@@ -158,7 +158,7 @@ impl TenantId {
         StreamId(self.derive(&[b"settings"]))
     }
 
-    /// Returns the stream of the tenant's settings for what is added to calls.
+    /// Returns the stream of the tenant's settings for calls and contacts.
     #[must_use]
     pub fn call_settings_stream(self) -> StreamId {
         StreamId(self.derive(&[b"settings", b"calls"]))

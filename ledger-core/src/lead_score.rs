@@ -1,5 +1,5 @@
 //! The lead score of a call: how promising the person on the line is, derived from the facts of the
-//! call by the tenant's points. It is computed when a call is read, never stored, and explained by the
+//! call and of earlier calls of its contact by the tenant's points. It is computed when a call is read, never stored, and explained by the
 //! rules that applied.
 
 pub mod rules;
@@ -11,7 +11,7 @@ use crate::call::{Call, Outcome};
 
 /// Version of the rules and of their facts. A change of either is a new version, because the same call
 /// may then have another score.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A rule that may give points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,6 +35,8 @@ pub enum LeadRule {
     ScoredLow,
     /// The call has a disposition with points.
     Disposition,
+    /// The person called before.
+    RepeatCaller,
 }
 
 /// A rule that applied, with its points.
@@ -77,12 +79,15 @@ pub struct LeadFacts<'c> {
     pub score: Option<u8>,
     /// The disposition.
     pub disposition: Option<&'c str>,
+    /// Whether the contact of the call called before it.
+    pub called_before: bool,
 }
 
 impl<'c> LeadFacts<'c> {
-    /// Takes the facts from a call. `is_booked` is whether an appointment was booked in it.
+    /// Takes the facts from a call, and those that are not in it: whether an appointment was booked in it, and
+    /// whether its contact called before.
     #[must_use]
-    pub fn of(call: &'c Call, is_booked: bool) -> Self {
+    pub fn of(call: &'c Call, is_booked: bool, called_before: bool) -> Self {
         Self {
             duration_ms: call.duration_ms(),
             outcome: call.outcome(),
@@ -93,6 +98,7 @@ impl<'c> LeadFacts<'c> {
             is_transferred: call.is_transferred(),
             score: call.score(),
             disposition: call.disposition(),
+            called_before,
         }
     }
 }
@@ -118,6 +124,7 @@ pub fn lead_score(facts: &LeadFacts<'_>, rules: &LeadRules) -> LeadScore {
         (LeadRule::ScoredHigh, facts.score.is_some_and(|score| score >= 4), rules.scored_high),
         (LeadRule::ScoredLow, facts.score.is_some_and(|score| score <= 2), rules.scored_low),
         (LeadRule::Disposition, of_disposition.is_some(), of_disposition.unwrap_or_default()),
+        (LeadRule::RepeatCaller, facts.called_before, rules.repeat_caller),
     ];
     let reasons: Vec<_> = points
         .into_iter()

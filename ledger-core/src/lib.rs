@@ -10,6 +10,7 @@ pub mod aggregate;
 pub mod annotation;
 pub mod booking;
 pub mod call;
+pub mod clear;
 pub mod clock;
 pub mod contact;
 pub mod dates;

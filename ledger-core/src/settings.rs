@@ -17,6 +17,7 @@ use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
+use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
 use crate::tenant::{Limit, PlanLimits};
 
@@ -41,6 +42,8 @@ pub enum SettingName {
     Annotations,
     /// Points of the lead score.
     LeadScore,
+    /// Clear fields of contacts.
+    Contacts,
 }
 
 impl SettingName {
@@ -55,6 +58,7 @@ impl SettingName {
         Self::Dispositions,
         Self::Annotations,
         Self::LeadScore,
+        Self::Contacts,
     ];
 
     /// The name in paths and on the command line.
@@ -70,6 +74,7 @@ impl SettingName {
             Self::Dispositions => "dispositions",
             Self::Annotations => "annotations",
             Self::LeadScore => "lead_score",
+            Self::Contacts => "contacts",
         }
     }
 
@@ -94,11 +99,11 @@ pub enum Setting {
     Plan(PlanLimits),
     /// A setting of bookings.
     Booking(BookingSetting),
-    /// A setting of what is added to calls.
+    /// A setting of calls and contacts.
     Call(CallSetting),
 }
 
-/// A setting of what is added to calls, with its value.
+/// A setting of calls and contacts, with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallSetting {
     /// The catalogue of dispositions.
@@ -107,16 +112,19 @@ pub enum CallSetting {
     Annotations(AnnotationLists),
     /// Points of the lead score.
     LeadScore(LeadRules),
+    /// Clear fields of contacts.
+    Contacts(ContactSettings),
 }
 
 impl CallSettings {
-    /// The value of a setting; `None` for a setting that is not of calls.
+    /// The value of a setting; `None` for a setting that is not of calls and contacts.
     #[must_use]
     pub fn setting(&self, name: SettingName) -> Option<Setting> {
         let setting = match name {
             SettingName::Dispositions => CallSetting::Dispositions(self.dispositions.clone()),
             SettingName::Annotations => CallSetting::Annotations(self.annotations.clone()),
             SettingName::LeadScore => CallSetting::LeadScore(self.lead_score.clone()),
+            SettingName::Contacts => CallSetting::Contacts(self.contacts.clone()),
             _ => return None,
         };
         Some(Setting::Call(setting))
@@ -168,6 +176,9 @@ impl Setting {
                 Self::Call(CallSetting::Annotations(AnnotationLists::parse(fields)?))
             }
             SettingName::LeadScore => Self::Call(CallSetting::LeadScore(LeadRules::parse(fields)?)),
+            SettingName::Contacts => {
+                Self::Call(CallSetting::Contacts(ContactSettings::parse(fields)?))
+            }
         })
     }
 
@@ -192,7 +203,10 @@ impl Setting {
             Self::Call(CallSetting::Annotations(lists)) => {
                 serde_json::to_value(lists).expect(plain)
             }
-            Self::Call(CallSetting::LeadScore(rules)) => serde_json::to_value(rules).expect(plain),
+            Self::Call(CallSetting::LeadScore(rules)) => rules.to_json(),
+            Self::Call(CallSetting::Contacts(contacts)) => {
+                serde_json::to_value(contacts).expect(plain)
+            }
         }
     }
 }

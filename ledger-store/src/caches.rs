@@ -26,9 +26,17 @@ pub(crate) const SUBJECT_KEYS: CacheBounds =
 
 /// Subjects that messages were resolved to, by tenant and hash of the handles and the name.
 ///
-/// Invalidation: none. A change of the contacts takes effect when the entry expires.
+/// Invalidation: a change of the tenant's contacts by a request, and a message that gives a contact a handle of
+/// another one, at once in this process, and in others when the notification arrives ([`CHANGED_CONTACTS`]).
 pub(crate) const RESOLVED_PERSONS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
+
+/// Number of the last change of the contacts of a tenant. Older entries of [`RESOLVED_PERSONS`] are not used.
+///
+/// Invalidation: none. The lifetime is longer than that of the entries it concerns, including the time until one that
+/// is being decided is stored.
+pub(crate) const CHANGED_CONTACTS: CacheBounds =
+    CacheBounds { capacity: 100_000, lifetime: Duration::from_mins(2) };
 
 /// Current key epoch of a tenant, checked against the key file.
 ///
@@ -76,7 +84,7 @@ pub(crate) const API_KEYS: CacheBounds =
 pub(crate) const BOOKING_SETTINGS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(5) };
 
-/// Settings of a tenant for what is added to calls, read from their stream.
+/// Settings of a tenant for calls and contacts, read from their stream.
 ///
 /// Invalidation: as for [`TENANT_FACTS`].
 pub(crate) const CALL_SETTINGS: CacheBounds =

@@ -1,4 +1,4 @@
-//! Settings of what is added to calls.
+//! Settings of calls and contacts: what is added to calls, and what of contacts is clear.
 //!
 //! Annotations themselves are commands of `ledger_core::annotation::decide::Annotating` for
 //! [`Store::execute`].
@@ -20,7 +20,7 @@ use crate::execute::{CommandContext, ExecuteError, load_streams};
 use crate::tenant_tx::TenantTx;
 
 impl Store {
-    /// Returns the settings of what is added to calls; their defaults for a tenant that has set none.
+    /// Returns the settings of calls and contacts; their defaults for a tenant that has set none.
     /// A change made elsewhere takes effect within seconds.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Store {
         Ok(settings)
     }
 
-    /// Sets a setting of what is added to calls. Returns the position of its event; `None` if it has
+    /// Sets a setting of calls and contacts. Returns the position of its event; `None` if it has
     /// this value. Takes effect in this process at once, in others within seconds.
     ///
     /// # Errors

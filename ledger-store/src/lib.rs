@@ -179,11 +179,13 @@ impl Store {
             pool(&database, "call-ledger owner", OWNER_CONNECTIONS, "set role ledger_owner");
         let notifier = Notifiers::new(&ids.random().to_string());
         let settings_cache = Arc::new(SettingsCache::new());
-        notifier.spawn(&projector, &settings_cache);
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
         let chains = Chains::new((&commands, &apart), &appender, &notifier);
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
+        let persons = vault.resolved_persons();
+        let caches = notifier::Caches { settings: Arc::clone(&settings_cache), persons };
+        notifier.spawn(&projector, &caches);
         Self {
             app,
             intake,

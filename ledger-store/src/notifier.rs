@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use crate::placement::{Placement, Placements};
 use crate::settings_cache::SettingsCache;
-
 use crate::stage::{self, Stage};
+use crate::vault::{CHANGED_CONTACTS, ResolvedPersons};
 
 const CHANNEL: &str = "call_ledger";
 /// Changes of sources, keys or tenant states: sent by triggers of the tables, with the tenant id.
@@ -35,6 +35,13 @@ const CHECK_AFTER_IDLE: Duration = Duration::from_secs(30);
 
 /// Maximum number of tenants collected; above it all tenants are marked as changed.
 const MAX_PENDING: usize = 4_096;
+
+/// The caches that notifications of other processes invalidate.
+#[derive(Clone)]
+pub(crate) struct Caches {
+    pub(crate) settings: Arc<SettingsCache>,
+    pub(crate) persons: ResolvedPersons,
+}
 
 /// Notifies subscribers after commits. A notification is a hint; the periodic sweep is the
 /// guarantee.
@@ -58,8 +65,8 @@ impl Notifiers {
     }
 
     /// Starts the tasks of each notifier. They run until the store is closed.
-    pub(crate) fn spawn(&self, pool: &PgPool, settings_cache: &Arc<SettingsCache>) {
-        self.0.iter().for_each(|one| one.spawn(pool, settings_cache));
+    pub(crate) fn spawn(&self, pool: &PgPool, caches: &Caches) {
+        self.0.iter().for_each(|one| one.spawn(pool, caches));
     }
 
     /// Returns the notifier of a placement.
@@ -140,10 +147,10 @@ impl CommitNotifier {
     }
 
     /// Spawns the tasks that send and receive notifications. Both run until the store is closed.
-    pub(crate) fn spawn(&self, pool: &PgPool, settings_cache: &Arc<SettingsCache>) {
+    fn spawn(&self, pool: &PgPool, caches: &Caches) {
         let publish = publish(pool.clone(), self.own.subscribe(), Arc::clone(&self.name));
         tokio::spawn(stage::drive(Stage::Project, publish));
-        tokio::spawn(receive(pool.clone(), self.clone(), Arc::clone(settings_cache)));
+        tokio::spawn(receive(pool.clone(), self.clone(), caches.clone()));
     }
 }
 
@@ -159,12 +166,12 @@ async fn publish(pool: PgPool, mut own: watch::Receiver<u64>, name: Arc<str>) {
     }
 }
 
-async fn receive(pool: PgPool, notifier: CommitNotifier, settings_cache: Arc<SettingsCache>) {
+async fn receive(pool: PgPool, notifier: CommitNotifier, caches: Caches) {
     while !pool.is_closed() {
         // A pool of its own: sqlx waits without limit when a connection that listened is returned.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(TIMEOUT);
         let own = own.connect_lazy_with((*pool.connect_options()).clone());
-        let heard = pool.close_event().do_until(listen(&own, &notifier, &settings_cache)).await;
+        let heard = pool.close_event().do_until(listen(&own, &notifier, &caches)).await;
         if let Ok(Err(error)) = heard {
             tracing::debug!(error = %error, "wake.listen_failed");
             tokio::time::sleep(RECONNECT).await;
@@ -172,20 +179,19 @@ async fn receive(pool: PgPool, notifier: CommitNotifier, settings_cache: Arc<Set
     }
 }
 
-async fn listen(
-    pool: &PgPool,
-    notifier: &CommitNotifier,
-    settings_cache: &SettingsCache,
-) -> sqlx::Result<()> {
+async fn listen(pool: &PgPool, notifier: &CommitNotifier, caches: &Caches) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([CHANNEL, CHANGES]).await?;
+    listener.listen_all([CHANNEL, CHANGES, CHANGED_CONTACTS]).await?;
     loop {
         match timeout(CHECK_AFTER_IDLE, listener.recv()).await {
             Ok(heard) => {
                 let heard = heard?;
                 match Uuid::try_parse(heard.payload()) {
                     Ok(tenant_id) if heard.channel() == CHANGES => {
-                        settings_cache.invalidate(TenantId(tenant_id));
+                        caches.settings.invalidate(TenantId(tenant_id));
+                    }
+                    Ok(tenant_id) if heard.channel() == CHANGED_CONTACTS => {
+                        caches.persons.forget(TenantId(tenant_id));
                     }
                     _ if heard.payload() != &*notifier.name => notifier.on_remote_commit(),
                     _ => {}

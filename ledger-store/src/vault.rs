@@ -12,6 +12,7 @@ mod golden_tests;
 mod keys;
 mod open;
 mod resolve;
+mod resolved_persons;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use self::describe::{DescribeError, Described, Description};
 use self::keys::{Keys, current_epoch};
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
+pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
 use crate::keyring::{EpochKeys, Keyring, KeyringError};
 use crate::seal::KeyBytes;
@@ -131,7 +133,7 @@ impl Vault {
     ) -> Self {
         let keys = Keys {
             subjects: caches::SUBJECT_KEYS.build(),
-            found: caches::RESOLVED_PERSONS.build(),
+            found: ResolvedPersons::new(),
             epochs: caches::CURRENT_EPOCHS.build(),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
@@ -139,6 +141,11 @@ impl Vault {
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
         vault
+    }
+
+    /// The persons that messages were resolved to, to be resolved again after a change.
+    pub(crate) fn resolved_persons(&self) -> ResolvedPersons {
+        self.keys.found.clone()
     }
 
     /// Builds the worker without the sender, which would keep the worker's own queue open.

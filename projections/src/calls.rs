@@ -14,6 +14,7 @@ mod carriers;
 mod contacts;
 mod contribution;
 mod derived_tables;
+mod earlier;
 mod handles;
 mod left_out;
 pub(crate) mod list;
@@ -38,6 +39,7 @@ use ledger_core::envelope::{Recorded, StreamKind};
 use ledger_core::ids::TenantId;
 use sqlx::PgConnection;
 
+pub use earlier::called_before;
 pub use list::{After, CallFilter, CallRow, LinkedAppointment, StoredCall, find, list};
 pub use measures::Measures;
 pub use names::{direction_name, status_name};

@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub use current::current;
 pub use list::{After, ContactFigures, ContactFilter, ListedContact, find, list, listed_by_id};
 pub use row::{Claim, Claims, Contact};
-pub use timeline::{TimelineAfter, TimelineEntry, TimelineKind, timeline};
+pub use timeline::{TimelineAfter, TimelineEntry, TimelineKind, TimelineTask, timeline};
 use write::ContactKey;
 
 use crate::projector::{

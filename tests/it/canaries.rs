@@ -154,9 +154,15 @@ async fn send_contacts(tenant: &TestTenant, key: &str) {
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.expect("JSON"))
     };
+    for (names, expected) in [(json!(["plan"]), 200), (json!([NAME]), 422)] {
+        let setting = json!({ "clear_custom_fields": names });
+        let path = "/v1/settings/contacts".into();
+        let (status, answer) = send(reqwest::Method::PUT, path, setting).await;
+        assert_eq!(status, expected, "{answer}");
+    }
     let described = json!({
-        "name": OTHER_NAME, "phone": OTHER_PHONE, "email": EMAIL,
-        "external_id": EXTERNAL_ID, "custom_fields": { "address": ADDRESS, "note": SUMMARY },
+        "name": OTHER_NAME, "phone": OTHER_PHONE, "email": EMAIL, "external_id": EXTERNAL_ID,
+        "custom_fields": { "plan": "gold", "address": ADDRESS, "note": SUMMARY },
     });
     let (status, made) = send(reqwest::Method::POST, "/v1/contacts".into(), described).await;
     assert!(status == 201 || status == 409, "{made}");
@@ -167,7 +173,10 @@ async fn send_contacts(tenant: &TestTenant, key: &str) {
     let change = json!({ "name": NAME, "custom_fields": { "address": ADDRESS } });
     let (status, answer) = send(reqwest::Method::PATCH, path.clone(), change).await;
     assert_eq!(status, 200, "{answer}");
-    for refused in [json!({ "name": format!("<b>{NAME}</b>") }), json!({ "phone": SPOKEN_TEXT })] {
+    let plan = |value: &str| json!({ "custom_fields": { "plan": value } });
+    let unnamed = json!({ "name": format!("<b>{NAME}</b>") });
+    for refused in [unnamed, json!({ "phone": SPOKEN_TEXT }), plan(PHONE), plan(EMAIL), plan(NAME)]
+    {
         let (status, answer) = send(reqwest::Method::PATCH, path.clone(), refused).await;
         assert_eq!(status, 422, "{answer}");
     }
@@ -274,7 +283,7 @@ fn no_planted_text_is_found_unsealed() {
         send_bad(&tenant).await;
         send_tasks(ledger, &tenant).await;
         send_unroutable(ledger, &tenant).await;
-        let writer = ledger.key(tenant.tenant_id, &["read", "personal", "write"]).await;
+        let writer = ledger.key(tenant.tenant_id, &["read", "personal", "write", "admin"]).await;
         send_contacts(&tenant, &writer).await;
         let request_id = read(&tenant).await;
 

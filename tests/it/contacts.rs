@@ -1,13 +1,17 @@
 //! `/v1/contacts`: persons with handles, fields, tags and merges, and their read model.
 
 mod changes;
+mod clear_fields;
+mod external_ids;
 mod field_errors;
 mod figures;
 mod merges;
 mod named_by_id;
 mod races;
 mod rebuild;
+mod repeat_callers;
 mod search;
+mod timeline;
 
 use ledger_tests::fixtures::Message;
 use ledger_tests::ledger::status_and_json;

@@ -1,5 +1,5 @@
-//! Settings of a tenant for what is added to calls: the catalogue of dispositions, the clear fields of
-//! contexts, the categories of tags, and the points of the lead score.
+//! Settings of a tenant for calls and contacts: the catalogue of dispositions, the clear fields of
+//! contexts and contacts, the categories of tags, and the points of the lead score.
 
 pub mod change;
 mod dispositions;
@@ -14,13 +14,11 @@ pub use lists::AnnotationLists;
 
 use super::spelling::Spellings;
 use super::words::{ClearFields, ClearValue, Word};
+use crate::clear::{is_clear_number, is_clear_text};
+use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
-use crate::text::is_line;
 
-/// Longest text of a clear field, in characters.
-const MAX_CLEAR_TEXT: usize = 200;
-
-/// All settings of calls. The default is that of a tenant that has set none.
+/// All settings of calls and contacts. The default is that of a tenant that has set none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallSettings {
     /// Number of changes.
@@ -33,6 +31,8 @@ pub struct CallSettings {
     pub annotations: AnnotationLists,
     /// The points of the lead score.
     pub lead_score: LeadRules,
+    /// The clear fields of contacts.
+    pub contacts: ContactSettings,
 }
 
 impl CallSettings {
@@ -45,7 +45,7 @@ impl CallSettings {
     }
 
     /// Divides the fields of a context into those in the clear and the others. A field on the list is
-    /// clear if its value is a boolean, a whole number or a short text of one line.
+    /// clear if its value is a boolean, a whole number of at most six digits, or a word.
     #[must_use]
     pub fn split_context(
         &self,
@@ -68,13 +68,12 @@ impl CallSettings {
 }
 
 fn clear_value(value: &Value) -> Option<ClearValue> {
-    let is_clear = |text: &String| text.chars().count() <= MAX_CLEAR_TEXT && is_line(text);
     match value {
         Value::Bool(flag) => Some(ClearValue::Boolean(*flag)),
-        Value::Number(number) => number.as_i64().map(ClearValue::Integer),
-        Value::String(text) => {
-            Some(text).filter(|text| is_clear(text)).cloned().map(ClearValue::Text)
+        Value::Number(number) => {
+            number.as_i64().filter(|number| is_clear_number(*number)).map(ClearValue::Integer)
         }
+        Value::String(text) => is_clear_text(text).then(|| ClearValue::Text(text.clone())),
         _ => None,
     }
 }

@@ -96,7 +96,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Whether a text has 1 to `max` characters of a word, all of them visible, and no room for a phone number.
-fn is_word(text: &str, max: usize) -> bool {
+pub(crate) fn is_word(text: &str, max: usize) -> bool {
     let digits = text.chars().filter(|c| c.is_numeric()).count();
     has_form(text, max) && digits <= MAX_DIGITS && !text.contains(is_hidden)
 }

@@ -19,6 +19,10 @@ const MAX_WORD: usize = 40;
 pub struct Word(String);
 
 impl Word {
+    /// Description of a word, for faults.
+    pub const FORM: &str = "a word of lower-case letters, digits, - and _, with a letter first, at most 40 characters \
+                            and 6 digits";
+
     /// Parses a word: 1 to 40 lower-case letters, digits, `-` and `_`, the first one a letter, with
     /// at most six digits.
     #[must_use]

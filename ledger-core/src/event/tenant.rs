@@ -10,6 +10,7 @@ use crate::booking::settings::reminders::Reminders;
 use crate::booking::settings::resources::Resources;
 use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
+use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
 use crate::money::Nanos;
 use crate::tools::{Speech, ToolNames};
@@ -57,6 +58,8 @@ events! {
         AnnotationsSet(AnnotationsSet) = "tenant.annotations_set" v 1;
         /// The points of the lead score were set.
         LeadScoreSet(LeadScoreSet) = "tenant.lead_score_set" v 1;
+        /// The clear fields of contacts were set.
+        ContactsSet(ContactsSet) = "tenant.contacts_set" v 1;
         /// The reminders of appointments were set.
         RemindersSet(RemindersSet) = "tenant.reminders_set" v 1;
     }
@@ -257,6 +260,11 @@ pub struct AnnotationsSet(pub AnnotationLists);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeadScoreSet(pub LeadRules);
+
+/// Facts of `tenant.contacts_set`. They apply to changes of contacts from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContactsSet(pub ContactSettings);
 
 /// Facts of `tenant.reminders_set`: the reminders of appointments that are made or moved from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

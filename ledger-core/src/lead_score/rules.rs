@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::annotation::words::Word;
 use crate::settings::fields::Fields;
@@ -13,6 +13,8 @@ use crate::settings::invalid::InvalidSetting;
 const MAX_POINTS: i64 = 100;
 /// Maximum number of dispositions with points.
 const MAX_DISPOSITIONS: usize = 200;
+/// Points of a repeat caller by default.
+const REPEAT_CALLER: i64 = 10;
 /// Longest threshold of a long call, in seconds: a day.
 const MAX_SECONDS: u32 = 86_400;
 
@@ -38,6 +40,10 @@ pub struct LeadRules {
     pub scored_high: i64,
     /// Points of a score of 1 or 2 by a person.
     pub scored_low: i64,
+    /// Points of a call whose contact called before. Absent in events for 10, as in events of earlier
+    /// builds, which had no such rule.
+    #[serde(skip_serializing_if = "is_default_of_repeat_callers")]
+    pub repeat_caller: i64,
     /// Points of dispositions.
     pub dispositions: BTreeMap<Word, i64>,
 }
@@ -62,6 +68,7 @@ impl Default for LeadRules {
             transferred: 5,
             scored_high: 10,
             scored_low: -10,
+            repeat_caller: REPEAT_CALLER,
             dispositions: points.map(word).into(),
         }
     }
@@ -85,6 +92,7 @@ impl LeadRules {
             ("transferred", &mut rules.transferred),
             ("scored_high", &mut rules.scored_high),
             ("scored_low", &mut rules.scored_low),
+            ("repeat_caller", &mut rules.repeat_caller),
         ];
         for (name, slot) in slots {
             if let Some(field) = fields.take(name) {
@@ -105,4 +113,17 @@ impl LeadRules {
         fields.finish()?;
         Ok(rules)
     }
+
+    /// The value as a JSON object with every field.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut rules = serde_json::to_value(self).expect("points are plain data");
+        rules["repeat_caller"] = json!(self.repeat_caller);
+        rules
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_default_of_repeat_callers(points: &i64) -> bool {
+    *points == REPEAT_CALLER
 }

@@ -35,9 +35,18 @@ fn a_score_stays_between_0_and_100_and_its_reasons_do_not_change() {
         is_transferred: true,
         score: Some(5),
         disposition: Some("appointment_booked"),
+        called_before: true,
     };
     let (score, reasons) = points(&best);
-    assert_eq!((score, reasons.iter().map(|(_, points)| points).sum()), (100, 120_i64));
+    assert_eq!((score, reasons.iter().map(|(_, points)| points).sum()), (100, 130_i64));
+}
+
+#[test]
+fn a_person_who_called_before_has_the_points_of_the_rule() {
+    let facts = LeadFacts { called_before: true, ..LeadFacts::default() };
+    assert_eq!(points(&facts), (10, vec![(LeadRule::RepeatCaller, 10)]));
+    let rules = LeadRules { repeat_caller: 0, ..LeadRules::default() };
+    assert_eq!(lead_score(&facts, &rules), LeadScore { score: 0, reasons: vec![] });
 }
 
 #[test]
@@ -56,7 +65,13 @@ fn the_points_are_a_setting_with_defaults() {
     let parse = |value| LeadRules::parse(serde_json::from_value(value).expect("an object"));
     let default = LeadRules::default();
     assert_eq!(parse(json!({})).as_ref(), Ok(&default));
-    assert_eq!(parse(serde_json::to_value(&default).expect("plain")).as_ref(), Ok(&default));
+    assert_eq!(parse(default.to_json()).as_ref(), Ok(&default));
+    for points in [0, 10, -100] {
+        let rules = LeadRules { repeat_caller: points, ..LeadRules::default() };
+        let stored = serde_json::to_value(&rules).expect("plain");
+        assert_eq!(serde_json::from_value::<LeadRules>(stored).ok(), Some(rules.clone()));
+        assert_eq!(rules.to_json()["repeat_caller"], points);
+    }
     let set = parse(json!({ "booked": -3, "dispositions": { "sold": 100 } })).expect("points");
     assert_eq!((set.booked, set.answered), (-3, default.answered));
     assert_eq!(set.dispositions.len(), 1);
@@ -76,18 +91,19 @@ fn the_points_are_a_setting_with_defaults() {
 proptest::proptest! {
     #[test]
     fn no_points_make_a_score_that_is_none(
-        points in proptest::array::uniform8(-100..=100_i64), flags in proptest::prelude::any::<[bool; 5]>(),
+        points in proptest::array::uniform9(-100..=100_i64), flags in proptest::prelude::any::<[bool; 6]>(),
         duration_ms in proptest::prelude::any::<Option<i64>>(), score in proptest::option::of(1..=5_u8)
     ) {
-        let [answered, long_call, booked, tool_used, success, transferred, scored_high, scored_low] = points;
+        let [answered, long_call, booked, tool_used, success, transferred, scored_high, scored_low, repeat_caller]
+            = points;
         let rules = LeadRules {
             answered, long_call, booked, tool_used, success, transferred, scored_high, scored_low,
-            ..LeadRules::default()
+            repeat_caller, ..LeadRules::default()
         };
-        let [is_answered, is_booked, has_tools, succeeded, is_transferred] = flags;
+        let [is_answered, is_booked, has_tools, succeeded, is_transferred, called_before] = flags;
         let facts = LeadFacts {
             duration_ms, is_answered, is_booked, has_tools, success: Some(succeeded), is_transferred, score,
-            ..LeadFacts::default()
+            called_before, ..LeadFacts::default()
         };
         let lead = lead_score(&facts, &rules);
         let sum: i64 = lead.reasons.iter().map(|reason| reason.points).sum();

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::keys::current_epoch;
 use super::resolve::lookup::words_of;
 use super::resolve::make::MadeContact;
+use super::resolved_persons::notify_contacts;
 use super::{DescribeError, Vault, VaultError, database};
 use crate::tenant_tx::TenantTx;
 
@@ -251,8 +252,9 @@ impl Vault {
         .execute(tx.conn())
         .await
         .map_err(database)?;
+        notify_contacts(tx.conn(), &[tenant_id]).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
-        self.keys.found.invalidate_all();
+        self.keys.found.forget(tenant_id);
         Ok(())
     }
 }

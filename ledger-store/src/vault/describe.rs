@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::keys::current_epoch;
 use super::resolve::lookup::words_of;
+use super::resolved_persons::notify_contacts;
 use super::{Vault, VaultError, database};
 use crate::keyring::EpochKeys;
 use crate::tenant_tx::TenantTx;
@@ -23,6 +24,12 @@ pub struct Description {
     pub added: Vec<Handle>,
     /// Kinds of which all other handles of the contact end.
     pub ended: Vec<HandleKind>,
+}
+
+impl Description {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.added.is_empty() && self.ended.is_empty()
+    }
 }
 
 /// The handles that a change has added and ended.
@@ -58,6 +65,9 @@ impl Vault {
         change: &Description,
         (clock, ids): (&dyn Clock, &dyn Ids),
     ) -> Result<Described, DescribeError> {
+        if change.is_empty() {
+            return Ok(Described::default());
+        }
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let mut contact = Contact { tenant_id, contact_id, epoch: &epoch, clock, conn: tx.conn() };
@@ -72,8 +82,9 @@ impl Vault {
         if let Some(name) = &change.name {
             contact.rename(name.as_deref()).await.map_err(database)?;
         }
+        notify_contacts(tx.conn(), &[tenant_id]).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
-        self.keys.found.invalidate_all();
+        self.keys.found.forget(tenant_id);
         Ok(described)
     }
 }

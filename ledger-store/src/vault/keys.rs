@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ledger_core::event::PersonFacts;
 use ledger_core::ids::{SubjectId, TenantId};
 use moka::sync::Cache;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::resolved_persons::ResolvedPersons;
 use super::{VaultError, database};
 use crate::keyring::{EpochKeys, Keyring};
 use crate::root_key;
@@ -18,16 +18,9 @@ use crate::tenant_tx::TenantTx;
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
-    /// Resolved subjects by tenant and by the hash of the message's handles and name.
-    pub(super) found: Cache<(TenantId, [u8; 16]), Arc<ResolvedPerson>>,
+    /// Subjects that messages were resolved to.
+    pub(super) found: ResolvedPersons,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
-}
-
-/// The subject that a message was resolved to.
-#[derive(Clone)]
-pub(super) struct ResolvedPerson {
-    pub(super) subject_id: SubjectId,
-    pub(super) facts: PersonFacts,
 }
 
 /// The state of one generation of a subject's key.

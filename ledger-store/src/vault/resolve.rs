@@ -199,11 +199,11 @@ pub(super) fn known(
 ) -> Option<Resolved> {
     let epoch = keys.epochs.get(&tenant_id)?;
     let lookup = Lookup::of(stream_id, given, &epoch);
-    let found = |is_contact| keys.found.get(&(tenant_id, lookup.cache_key(is_contact)));
+    let found = |is_contact| keys.found.get(tenant_id, lookup.cache_key(is_contact));
     let person = found(true).or_else(|| found(false))?;
     // The cache covers generation 1 only; later ones exist only after an erasure.
     let state = keys.subjects.get(&(tenant_id, person.subject_id, 1))?;
     let subject = subject(person.subject_id, 1, &state).ok()?;
     subject.sealing_key()?;
-    Some(Resolved { subject, person: person.facts.clone() })
+    Some(Resolved { subject, person: person.facts })
 }

@@ -1,8 +1,8 @@
 //! Reads `calls`: one call, or a page of calls.
 
 mod by_handle;
-mod by_tag;
-mod by_tool;
+mod by_index;
+mod statement;
 
 use chrono::{DateTime, Utc};
 use ledger_core::annotation::spelling::Spellings;
@@ -15,6 +15,7 @@ use ledger_store::read::{Page, PageSize, page_of};
 use ledger_store::{StoreError, TenantTx};
 use uuid::Uuid;
 
+use self::statement::calls_page;
 use super::state;
 
 /// One row of `calls`, decoded.
@@ -173,10 +174,10 @@ pub async fn list(
     size: PageSize,
 ) -> sqlx::Result<Page<StoredCall>> {
     if let Some(tool) = &filter.tool {
-        return by_tool::list(tx, filter, tool, after, size).await;
+        return by_index::of_tool(tx, filter, tool, after, size).await;
     }
     if let Some(tag) = &filter.tag {
-        return by_tag::list(tx, filter, tag, after, size).await;
+        return by_index::of_tag(tx, filter, tag, after, size).await;
     }
     match (filter.phone.as_deref(), filter.email.as_deref()) {
         (Some(handles), other) | (other @ None, Some(handles)) => {
@@ -185,12 +186,8 @@ pub async fn list(
         (None, None) => {}
     }
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query_as!(
-        StoredCall,
-        r#"
-        select c.call_id as "call_id!", c.started_at as "started_at!", c.state as "state!", c.party,
-               k.state as "carrier_state?", null::uuid as part_of, c.appointment_id, c.appointment_scheduled_at,
-               c.appointment_status, c.appointment_service
+    let rows = calls_page!(
+        from: (r#"
           from read.calls c
           left join lateral (
            select state from read.carrier_calls
@@ -199,58 +196,15 @@ pub async fn list(
          where tenant_id = $1
            and ($2::timestamptz is null or started_at >= $2)
            and ($3::timestamptz is null or started_at < $3)
-           and ($4::text is null or provider_call_id = $4
-                or call_id = any (array (select n.call_id from read.call_carriers n
-                                          where n.tenant_id = $1
-                                            and n.carrier_call_id = any ($16::uuid[]))))
-           and ($5::text is null or direction = $5)
-           and ($6::text is null or status = $6)
-           and ($7::text is null or outcome = $7)
-           and ($8::text is null or ended_reason = $8)
-           and ($9::text is null or agent_id = $9)
-           and ($10::bigint is null or cost_nanos >= $10)
-           and ($11::uuid is null or (contact_id is not null
-                                   and subject_id = any (array (select $11::uuid union all
-                                                             select m.contact_id from read.contacts m
-                                                              where m.tenant_id = $1 and m.merged_into = $11))))
-           and ($12::boolean is null or is_test = $12)
-           and ($17::boolean is null or is_booked = $17)
-           and ($18::text is null or disposition = $18
-                or disposition = any ($22::text[]))
-           and ($19::text is null or campaign = $19)
-           and ($20::bigint is null or attempt = $20)
-           and ($21::text is null or call_type = $21
-                or call_type = any ($23::text[]))
+            "#),
+        order: (r#"
            and ($13::timestamptz is null or (started_at, call_id) < ($13, $14::uuid))
          order by started_at desc, call_id desc
          limit $15
-        "#,
-        tenant_id.0,
-        filter.from,
-        filter.to,
-        filter.provider_call_id,
-        filter.direction,
-        filter.status,
-        filter.outcome,
-        filter.ended_reason,
-        filter.agent_id,
-        filter.min_cost_nanos,
-        filter.contact_id,
-        filter.is_test,
-        after.map(|after| after.started_at),
-        after.map(|after| after.call_id),
-        size.limit(),
-        &carrier_call_ids(tenant_id, filter.provider_call_id.as_deref()),
-        filter.has_appointment,
-        filter.disposition.as_ref().map(Spellings::first),
-        filter.campaign,
-        filter.attempt,
-        filter.call_type.as_ref().map(Spellings::first),
-        filter.disposition.as_ref().and_then(Spellings::others),
-        filter.call_type.as_ref().and_then(Spellings::others),
-    )
-    .fetch(tx.conn());
-    page_of(rows, size, StoredCall::weight).await
+            "#),
+        (tenant_id, filter, after, size),
+    );
+    page_of(rows.fetch(tx.conn()), size, StoredCall::weight).await
 }
 
 /// Returns the ids that carriers' calls with this provider's id have in the log, reported or not.

@@ -22,7 +22,7 @@ pub enum SettingError {
     /// A setting of bookings; rejected if it does not fit another one.
     #[error(transparent)]
     Booking(#[from] ExecuteError<InvalidSetting>),
-    /// A setting of calls.
+    /// A setting of calls or contacts.
     #[error(transparent)]
     Call(#[from] ExecuteError<Never>),
     /// The database did not answer.
@@ -51,9 +51,10 @@ pub async fn get(
         | SettingName::Reminders => {
             Ok(store.booking_settings_in_full(tenant_id).await?.setting(name))
         }
-        SettingName::Dispositions | SettingName::Annotations | SettingName::LeadScore => {
-            Ok(store.call_settings(tenant_id).await?.setting(name))
-        }
+        SettingName::Dispositions
+        | SettingName::Annotations
+        | SettingName::LeadScore
+        | SettingName::Contacts => Ok(store.call_settings(tenant_id).await?.setting(name)),
     }
 }
 

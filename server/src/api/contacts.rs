@@ -3,6 +3,7 @@
 pub mod add_handle;
 mod answer;
 pub mod create;
+mod described;
 pub mod end_handles;
 mod input;
 pub mod list;

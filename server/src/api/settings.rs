@@ -61,6 +61,7 @@ mod tests {
             (SettingName::Dispositions, described::<DispositionsSetting>()),
             (SettingName::Annotations, described::<AnnotationsSetting>()),
             (SettingName::LeadScore, described::<LeadScoreSetting>()),
+            (SettingName::Contacts, described::<ContactsSetting>()),
         ] {
             let default = Setting::parse(name, BTreeMap::new()).expect("every field has a default");
             assert_eq!(described, names(&default.to_json()), "{name:?}");

@@ -92,7 +92,7 @@ words! {
     EscalationSourceName = "tool" | "api" | "disposition";
     /// Rule of the lead score.
     LeadRuleName = "answered" | "long_call" | "booked" | "tool_used" | "success" | "transferred"
-        | "scored_high" | "scored_low" | "disposition";
+        | "scored_high" | "scored_low" | "disposition" | "repeat_caller";
     /// The origin of a value that is no recorded fact.
     DerivedLabel = "derived";
     /// Channels of a recording.
@@ -105,7 +105,7 @@ words! {
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
     SettingWord = "plan" | "hours" | "resources" | "services" | "bookings" | "reminders"
-        | "dispositions" | "annotations" | "lead_score";
+        | "dispositions" | "annotations" | "lead_score" | "contacts";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.
@@ -129,7 +129,7 @@ words! {
     /// Result of a retry or drop of a parked event.
     ParkedOutcome = "folded" | "parked";
     /// Kind of an entry of a contact's timeline.
-    TimelineKindName = "call" | "appointment" | "change" | "note";
+    TimelineKindName = "call" | "appointment" | "change" | "note" | "task";
     /// Kind of a handle that a user adds or ends.
     HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.

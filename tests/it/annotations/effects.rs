@@ -78,7 +78,7 @@ fn a_lead_score_is_derived_from_the_points_of_the_tenant() {
         let one = Annotated::ended(TestLedger::shared().await).await;
         let lead = async || one.shown().await["lead_score"].clone();
         let first = lead().await;
-        assert_eq!((&first["label"], &first["version"]), (&json!("derived"), &json!(1)));
+        assert_eq!((&first["label"], &first["version"]), (&json!("derived"), &json!(2)));
         assert_eq!(first["settings_version"], 0);
         assert_eq!(
             first["reasons"],

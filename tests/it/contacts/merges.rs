@@ -218,3 +218,25 @@ fn of_each_field_the_newest_value_is_shown_and_tags_are_joined() {
         }
     });
 }
+
+#[test]
+fn the_calls_of_merged_contacts_are_found_together_with_every_other_filter() {
+    run(async {
+        let people = People::shared().await;
+        let anna = people.call("c-1", &person("Anna Example", PHONE)).await;
+        let ben = people.call("c-2", &person("Ben Example", PHONE)).await;
+        for call in ["c-1", "c-2"] {
+            let page = people.get(&format!("/v1/calls?provider_call_id={call}")).await;
+            let call = page["data"][0]["call_id"].as_str().expect("an id").to_owned();
+            let path = format!("/v1/calls/{call}/tags");
+            let (status, answer) = people.ask(Method::POST, &path, &json!({ "tag": "vip" })).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        people.merge(&ben, &anna).await;
+        people.tenant.settle().await;
+        for filter in ["", "&tag=vip", "&phone=%2B15550100123", "&tag=vip&phone=%2B15550100123"] {
+            let page = people.get(&format!("/v1/calls?contact_id={anna}{filter}")).await;
+            assert_eq!(page["data"].as_array().map(Vec::len), Some(2), "{filter}: {page}");
+        }
+    });
+}

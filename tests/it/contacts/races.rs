@@ -1,7 +1,9 @@
 //! Descriptions at the same time.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use ledger_tests::OwnDatabase;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -58,4 +60,48 @@ fn of_several_descriptions_of_one_person_one_makes_the_contact() {
             assert_eq!(id(answer), id(&answers[0].1));
         }
     });
+}
+
+/// Longer than a notification takes, and shorter than an entry of a cache lives.
+const NOTIFIED: Duration = Duration::from_secs(10);
+
+#[test]
+fn another_server_resolves_to_the_survivor_once_it_is_notified() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let (ledger, other) = (own.server().await, own.server().await);
+        let people = People::new(&ledger).await;
+        let elsewhere = People { tenant: people.tenant.through(&other), key: people.key.clone() };
+        let ben = person("Ben Example", OTHER_PHONE);
+        let anna = people.call("c-1", &person("Anna Example", PHONE)).await;
+        let part = elsewhere.call("c-2", &ben).await;
+        assert_eq!(elsewhere.call("c-3", &ben).await, part, "it is in the cache there");
+        people.merge(&part, &anna).await;
+        assert_becomes(&elsewhere, "merged", &ben, |contact| *contact == anna).await;
+        // A number that ended is of nobody there.
+        let path = format!("/v1/contacts/{anna}/handles/phone");
+        let (status, answer) = people.ask(Method::DELETE, &path, &Value::Null).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_becomes(&elsewhere, "ended", &ben, |contact| *contact != anna).await;
+        other.stop().await;
+        ledger.stop().await;
+    });
+}
+
+/// Posts calls of a person until their contact is an expected one.
+async fn assert_becomes(
+    people: &People,
+    calls: &str,
+    customer: &Value,
+    is_expected: impl Fn(&String) -> bool,
+) {
+    let begun = Instant::now();
+    for nth in 0.. {
+        let contact = people.call(&format!("{calls}-{nth}"), customer).await;
+        if is_expected(&contact) {
+            return;
+        }
+        assert!(begun.elapsed() < NOTIFIED, "it is still of {contact}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -243,8 +243,17 @@ fn only_the_listed_fields_of_a_context_are_facts() {
     let sealed = &decided[0].sections.annotation.as_ref().expect("a section").context;
     assert_eq!(sealed.keys().collect::<Vec<_>>(), ["name", "note"]);
     // A listed field with a value that is not short and plain is sealed.
-    for value in [json!(1.5), json!([1]), json!("a\u{202e}b"), json!("x".repeat(201)), json!(null)]
-    {
+    for value in [
+        json!(1.5),
+        json!([1]),
+        json!("a\u{202e}b"),
+        json!("x".repeat(41)),
+        json!(null),
+        json!("anna@example.com"),
+        json!("+15550100123"),
+        json!(5_550_100),
+        json!("Anna Example"),
+    ] {
         let (clear, sealed) = settings().split_context([("plan".to_owned(), value)].into());
         assert!(clear.is_empty() && sealed.len() == 1);
     }

@@ -1,9 +1,9 @@
-//! Changes of the settings of calls, as events of a stream of their own.
+//! Changes of the settings of calls and contacts, as events of a stream of their own.
 
 use super::CallSettings;
 use crate::aggregate::{Aggregate, Decided, Stream};
 use crate::envelope::StreamKind;
-use crate::event::{AnnotationsSet, DispositionsSet, LeadScoreSet, TenantEvent};
+use crate::event::{AnnotationsSet, ContactsSet, DispositionsSet, LeadScoreSet, TenantEvent};
 use crate::ids::TenantId;
 use crate::settings::CallSetting;
 
@@ -11,7 +11,7 @@ use crate::settings::CallSetting;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Never {}
 
-/// The aggregate of the settings of calls.
+/// The aggregate of the settings of calls and contacts.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSettingsChange;
 
@@ -35,6 +35,7 @@ impl Aggregate for CallSettingsChange {
             }
             CallSetting::Annotations(lists) => TenantEvent::AnnotationsSet(AnnotationsSet(lists)),
             CallSetting::LeadScore(rules) => TenantEvent::LeadScoreSet(LeadScoreSet(rules)),
+            CallSetting::Contacts(contacts) => TenantEvent::ContactsSet(ContactsSet(contacts)),
         };
         let mut after = state.clone();
         Self::evolve(&mut after, &event);
@@ -56,6 +57,7 @@ impl Aggregate for CallSettingsChange {
             }
             TenantEvent::AnnotationsSet(set) => state.annotations = set.0.clone(),
             TenantEvent::LeadScoreSet(set) => state.lead_score = set.0.clone(),
+            TenantEvent::ContactsSet(set) => state.contacts = set.0.clone(),
             _ => return,
         }
         state.version += 1;

@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::dispositions::WORD;
-use crate::annotation::words::Word;
+use crate::annotation::words::{Word, is_word};
+use crate::clear::{MAX_NAMES, PERSONAL, states_personal_data};
 use crate::settings::fields::Fields;
 use crate::settings::invalid::InvalidSetting;
 
-/// Maximum number of entries of each list.
-const MAX_ENTRIES: usize = 100;
+/// Maximum number of categories.
+const MAX_CATEGORIES: usize = 100;
 /// Maximum length of the name of a field, in characters.
 pub(crate) const MAX_NAME: usize = 64;
+/// Description of the name of a clear field, for faults.
+const NAME: &str = "a name of 1 to 64 letters, digits, -, _, . and :, with at most 6 digits";
 
 /// The lists of the setting `annotations`; both are empty by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,17 +32,23 @@ impl AnnotationLists {
     /// Parses the fields of the setting.
     ///
     /// # Errors
-    /// [`InvalidSetting`] for an entry that is no name or no word, and an unknown field.
+    /// [`InvalidSetting`] for an entry that is no name or no word, for a name that is about a person, and for an
+    /// unknown field.
     pub fn parse(fields: BTreeMap<String, Value>) -> Result<Self, InvalidSetting> {
         let mut fields = Fields::root(fields);
         let mut lists = Self::default();
         if let Some(list) = fields.take("clear_context_fields") {
-            for entry in list.list(MAX_ENTRIES)? {
-                lists.clear_context_fields.insert(entry.text(MAX_NAME)?);
+            for entry in list.list(MAX_NAMES)? {
+                let name = |text: &str| is_word(text, MAX_NAME).then(|| text.to_owned());
+                let name = entry.parse(NAME, name)?;
+                if states_personal_data(&name) {
+                    return Err(entry.invalid(PERSONAL));
+                }
+                lists.clear_context_fields.insert(name);
             }
         }
         if let Some(list) = fields.take("tag_categories") {
-            for entry in list.list(MAX_ENTRIES)? {
+            for entry in list.list(MAX_CATEGORIES)? {
                 lists.tag_categories.insert(entry.parse(WORD, Word::parse)?);
             }
         }
@@ -47,10 +56,11 @@ impl AnnotationLists {
         Ok(lists)
     }
 
-    /// Whether a field of a context is stored in the clear.
+    /// Whether a field of a context is stored in the clear. A list of an earlier release may have names that are
+    /// refused now; those fields are sealed.
     #[must_use]
     pub fn is_clear(&self, field: &str) -> bool {
-        self.clear_context_fields.contains(field)
+        self.clear_context_fields.contains(field) && !states_personal_data(field)
     }
 
     /// Whether a tag may have the category.

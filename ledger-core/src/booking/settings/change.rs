@@ -40,7 +40,8 @@ impl Values {
             SettingName::Plan
             | SettingName::Dispositions
             | SettingName::Annotations
-            | SettingName::LeadScore => return None,
+            | SettingName::LeadScore
+            | SettingName::Contacts => return None,
             SettingName::Hours => BookingSetting::Hours(self.hours),
             SettingName::Resources => BookingSetting::Resources(self.resources),
             SettingName::Services => BookingSetting::Services(self.services),

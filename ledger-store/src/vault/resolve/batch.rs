@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ledger_core::ids::{SubjectId, TenantId};
 use sqlx::PgConnection;
 
-use super::super::VaultError;
-use super::super::keys::{ResolvedPerson, load_keys_of_many};
+use super::super::keys::load_keys_of_many;
+use super::super::resolved_persons::{ChangeCount, ResolvedPerson, notify_contacts};
+use super::super::{VaultError, database};
 use super::lookup::Lookup;
 use super::new_rows::NewRows;
 use super::newest::{NewestKeys, is_fenced, subject};
@@ -20,6 +21,9 @@ pub(super) struct Decision {
     people: Vec<ResolvedPerson>,
     latest: NewestKeys,
     created: CreatedKeys,
+    /// Changes of contacts that were known before the rows were read.
+    decided_at: ChangeCount,
+    shares_handle: bool,
 }
 
 impl Worker {
@@ -32,6 +36,7 @@ impl Worker {
         conn: &mut PgConnection,
         batches: &[TenantBatch],
     ) -> Result<Option<Vec<Option<Decision>>>, VaultError> {
+        let decided_at = self.keys.found.changes();
         let known = read::known(conn, batches).await?;
         let mut free: Vec<(&TenantBatch, NewRows)> = batches
             .iter()
@@ -50,12 +55,18 @@ impl Worker {
         let Some(created) = write::write(&additions, conn, &*self.clock).await? else {
             return Ok(None);
         };
+        let sharing = free.iter().filter(|(_, new_rows)| new_rows.shares_handle);
+        let sharing: Vec<TenantId> = sharing.map(|(batch, _)| batch.tenant_id).collect();
+        if !sharing.is_empty() {
+            notify_contacts(conn, &sharing).await.map_err(database)?;
+        }
         let tenants = free.iter().map(|(batch, _)| batch.tenant_id);
         let mut decided: HashMap<TenantId, Decision> = tenants
             .zip(people.into_iter().zip(created))
             .map(|(tenant_id, (people, created))| {
                 let latest = latest.remove(&tenant_id).unwrap_or_default();
-                (tenant_id, Decision { people, latest, created })
+                let shares_handle = sharing.contains(&tenant_id);
+                (tenant_id, Decision { people, latest, created, decided_at, shares_handle })
             })
             .collect();
         Ok(Some(batches.iter().map(|batch| decided.remove(&batch.tenant_id)).collect()))
@@ -91,8 +102,11 @@ impl Worker {
         batch: &TenantBatch,
         decision: Decision,
     ) -> Vec<Result<Resolved, VaultError>> {
-        let Decision { people, mut latest, created } = decision;
+        let Decision { people, mut latest, created, decided_at, shares_handle } = decision;
         let tenant_id = batch.tenant_id;
+        if shares_handle {
+            self.keys.found.forget(tenant_id);
+        }
         for (subject_id, key) in created {
             self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
             latest.insert(subject_id, (1, key));
@@ -106,7 +120,7 @@ impl Worker {
             let subject = subject(subject_id, *generation, state)?;
             if !is_fenced(&latest, subject_id) {
                 let key = lookup.cache_key(person.facts.contact);
-                self.keys.found.insert((tenant_id, key), Arc::new(person.clone()));
+                self.keys.found.insert(decided_at, (tenant_id, key), &person);
             }
             Ok(Resolved { subject, person: person.facts })
         };

@@ -12,6 +12,7 @@ use super::tenant_batch::TenantBatch;
 use super::{MAX_ATTEMPTS, Worker, read, write};
 use crate::tenant_tx::TenantTx;
 use crate::vault::keys::current_epoch;
+use crate::vault::resolved_persons::notify_contacts;
 use crate::vault::{DescribeError, Subject, VaultError, database};
 
 /// The contact of a described person.
@@ -69,13 +70,14 @@ impl Worker {
         let [(_, rows)] = &planned;
         let written = write::write(&[(&batch[0], rows)], tx.conn(), &*self.clock).await?;
         let Some(mut created) = written else { return Ok(None) };
+        notify_contacts(tx.conn(), &[tenant_id]).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
         for (subject_id, key) in created.pop().unwrap_or_default() {
             self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
             latest.insert(subject_id, (1, key));
         }
         // A message that was resolved before may be about this contact from now on.
-        self.keys.found.invalidate_all();
+        self.keys.found.forget(tenant_id);
         let corrupt = VaultError::Corrupt { subject_id: contact_id };
         let (generation, state) = latest.get(&contact_id).ok_or(corrupt)?;
         let subject = subject(contact_id, *generation, state)?;

@@ -6,7 +6,7 @@ use ledger_core::event::{ContactHandle, PersonFacts};
 use ledger_core::identity::{self, Contact, HandleKind, NameIndex, Resolution};
 use ledger_core::ids::{HandleId, Ids, SubjectId};
 
-use super::super::keys::ResolvedPerson;
+use super::super::resolved_persons::ResolvedPerson;
 use super::lookup::{HandleKey, Lookup};
 use super::newest::{NewestKeys, is_fenced};
 use super::read::{Known, KnownHandle};
@@ -27,6 +27,8 @@ pub(super) struct NewRows {
     pub(super) names: BTreeMap<SubjectId, NameIndex>,
     /// Words of the names that contacts get.
     pub(super) words: BTreeSet<(SubjectId, [u8; 16])>,
+    /// Whether a contact gets a handle that another one has: equal messages of before may then be of another contact.
+    pub(super) shares_handle: bool,
     /// The calls' own subjects, by the blind index of the stream.
     pub(super) own: BTreeMap<[u8; 16], SubjectId>,
 }
@@ -204,6 +206,7 @@ impl NewRows {
         }
         if is_new {
             handle.contacts.push(contact_id);
+            self.shares_handle |= !holders.is_empty();
         }
         let given = name.filter(|name| !self.known.holders.contains_key(&(key, *name)));
         if let Some(name) = given {

@@ -81,8 +81,8 @@ pub struct ContextView {
     pub set_at: DateTime<Utc>,
 }
 
-/// How promising the person on the line is: computed from the facts of the call when it is read, by the points
-/// of the setting `lead_score`. Never recorded.
+/// How promising the person on the line is: computed from the facts of the call, and from earlier calls of its
+/// contact, when it is read, by the points of the setting `lead_score`. Never recorded.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LeadScoreView {
     /// Sum of the points, at least 0 and at most 100.
@@ -234,24 +234,21 @@ impl EscalationView {
 }
 
 impl LeadScoreView {
-    /// Computes the score of a call; `None` for a test call.
+    /// Computes the score of a call, which is none of a test.
     #[must_use]
-    pub fn of(call: &Call, is_booked: bool, settings: &CallSettings) -> Option<Self> {
-        if call.is_test() {
-            return None;
-        }
-        let lead = lead_score(&LeadFacts::of(call, is_booked), &settings.lead_score);
+    pub fn of(facts: &LeadFacts<'_>, settings: &CallSettings) -> Self {
+        let lead = lead_score(facts, &settings.lead_score);
         let reason = |reason: lead_score::LeadReason| LeadReasonView {
             rule: reason.rule,
             points: reason.points,
         };
-        Some(Self {
+        Self {
             score: lead.score,
             version: lead_score::VERSION,
             settings_version: settings.version,
             label: DerivedLabel::ALL[0],
             reasons: lead.reasons.into_iter().map(reason).collect(),
-        })
+        }
     }
 }
 

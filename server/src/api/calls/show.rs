@@ -8,13 +8,14 @@ use axum::response::Response;
 use chrono::DateTime;
 use ledger_core::call::Call;
 use ledger_core::ids::Position;
+use ledger_core::lead_score::LeadFacts;
 use ledger_core::personal::Conversation;
 use ledger_store::TenantTx;
 use ledger_store::compute::compute;
 use ledger_store::read;
 use projections::appointments;
-use projections::calls::find;
 use projections::calls::point_in_time::{self, PointInTime};
+use projections::calls::{called_before, find};
 
 use super::customer::Customer;
 use super::personal::{
@@ -76,22 +77,23 @@ pub async fn handler(
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
-    let (call, party, carrier, part_of, booked, reached) = match &as_of {
+    let (call, party, carrier, part_of, booked, until, reached) = match &as_of {
         Some(AsOf(moment)) => {
             let folded =
                 point_in_time::find(&mut tx, call_id, *moment).await?.ok_or_else(not_found)?;
             let (position, party) = (folded.call.position, folded.party());
             let until = point_in_time::position_of(&mut tx, *moment).await?;
             let mut booked = appointments::of_calls(&mut tx, &[call_id], Some(until)).await?;
-            (folded.call, party, None, None, booked.remove(&call_id), position)
+            (folded.call, party, None, None, booked.remove(&call_id), Some(until), position)
         }
         None => {
             let row = find(&mut tx, call_id).await?.ok_or_else(not_found)?;
-            (row.call, row.party, row.carrier, row.part_of, row.appointment, reached)
+            (row.call, row.party, row.carrier, row.part_of, row.appointment, None, reached)
         }
     };
 
     let is_personal = caller.has(Scope::Personal);
+    let called_before = called_before(&mut tx, (call_id, &call), until).await?;
     let actors = read_actors(&mut tx, &annotations::view::actor_positions(&call)).await?;
     drop(tx);
     let vault = app.store.vault();
@@ -128,7 +130,8 @@ pub async fn handler(
         let carrier = CarrierView::of(tenant_id, &call, carrier.as_ref());
         let view =
             CallView::of(call_id, &call, customer, carrier).with_appointment(booked.as_ref());
-        let lead_score = LeadScoreView::of(&call, booked.is_some(), &settings);
+        let facts = LeadFacts::of(&call, booked.is_some(), called_before);
+        let lead_score = (!call.is_test()).then(|| LeadScoreView::of(&facts, &settings));
         let sources = Sources { opened: section, actors: Some(&actors) };
         let detail = CallDetail { part_of, lead_score, ..detail(view, &call, sources) };
         serde_json::to_vec(&detail)

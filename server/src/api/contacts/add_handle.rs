@@ -9,10 +9,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::answer;
+use super::described::admit_change;
 use super::input::{Checked, HandleWord};
 use super::refused::{not_found, refused};
 use super::view::ContactView;
-use crate::api::commands::admit;
 use crate::api::words::HandleKindName;
 use crate::app::App;
 use crate::http::fields::{self, Change};
@@ -97,10 +97,7 @@ pub async fn handler(
     read.map_err(|error| ApiError::field("value", error.errors[0].detail.clone()))?;
     checked.description.ended.clear();
     let contact_id = SubjectId(contact_id.ok_or_else(not_found)?);
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
-    }
-    let _permit = admit(&app, tenant_id).await?;
+    let _permit = admit_change(&app, tenant_id).await?;
     let change = (&checked.description, checked.change(None));
     let executed = app.store.update_contact(&caller.actor(), tenant_id, contact_id, change).await;
     let executed = executed.map_err(refused)?;

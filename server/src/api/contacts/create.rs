@@ -3,17 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger_core::contact::ContactChange;
 use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::SubjectId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::answer;
-use super::input::{Checked, CustomChange, tags};
+use super::described::{DescribedFields, admit_change};
+use super::input::CustomChange;
 use super::refused::refused;
 use super::view::ContactView;
-use crate::api::commands::admit;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::fields::{self, Change};
@@ -54,8 +53,8 @@ pub struct ContactDescription {
     #[serde(default, deserialize_with = "fields::texts")]
     #[schema(max_items = 16)]
     tags: Option<Vec<String>>,
-    /// All custom fields: texts, whole numbers and booleans by name. Values are stored sealed, names in the
-    /// clear.
+    /// All custom fields: texts, whole numbers and booleans by name. Stored sealed, except for those that the
+    /// setting `contacts` lists; a listed one is a boolean, a number of at most 6 digits or a word.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     custom_fields: CustomChange,
@@ -102,12 +101,15 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.read_permit.release();
     let tenant_id = caller.tenant_id();
-    let country = app.store.country(tenant_id).await?;
-    let (checked, change) = request.check(country.as_deref())?;
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
+    let fields = DescribedFields::from(request).without_removals();
+    let (mut checked, tags) = fields.check(&app, tenant_id).await?;
+    if checked.description.name.is_none() && checked.description.added.is_empty() {
+        return Err(ApiError::field("name", "send a name, phone, email or external_id"));
     }
-    let _permit = admit(&app, tenant_id).await?;
+    // Strongest first, as in messages.
+    checked.description.added.sort_by_key(|handle| std::cmp::Reverse(handle.kind()));
+    let change = checked.change(tags);
+    let _permit = admit_change(&app, tenant_id).await?;
     let given = PersonIdentifiers {
         handles: checked.description.added,
         name: checked.description.name.flatten(),
@@ -122,35 +124,18 @@ pub async fn handler(
     answer(&app, &caller, (contact_id, None), (status, described.executed.position)).await
 }
 
-impl ContactDescription {
-    fn check(self, country: Option<&str>) -> Result<(Checked, ContactChange), ApiError> {
-        let mut checked = Checked::default();
-        checked.name(present(self.name))?;
-        checked.phone(present(self.phone), country)?;
-        checked.email(present(self.email))?;
-        checked.external_id(present(self.external_id))?;
-        checked.words(present(self.segment), present(self.priority))?;
-        checked.custom_fields(match self.custom_fields {
-            CustomChange::Remove => CustomChange::Keep,
-            change => change,
-        })?;
-        let tags = tags(self.tags)?;
-        if checked.description.name.is_none() && checked.description.added.is_empty() {
-            let detail = "send a name, phone, email or external_id";
-            return Err(ApiError::field("name", detail));
+impl From<ContactDescription> for DescribedFields {
+    fn from(request: ContactDescription) -> Self {
+        Self {
+            name: request.name,
+            phone: request.phone,
+            email: request.email,
+            external_id: request.external_id,
+            segment: request.segment,
+            priority: request.priority,
+            tags: request.tags,
+            custom_fields: request.custom_fields,
         }
-        // Strongest first, as in messages.
-        checked.description.added.sort_by_key(|handle| std::cmp::Reverse(handle.kind()));
-        let change = checked.change(tags);
-        Ok((checked, change))
-    }
-}
-
-/// A field of a new description, in which null means absent.
-fn present(change: Change) -> Change {
-    match change {
-        Change::Remove => Change::Keep,
-        change => change,
     }
 }
 

@@ -7,10 +7,10 @@ use ledger_core::ids::SubjectId;
 use uuid::Uuid;
 
 use super::answer::answer;
+use super::described::admit_change;
 use super::input::{Checked, HandleWord};
 use super::refused::{not_found, refused};
 use super::view::ContactView;
-use crate::api::commands::admit;
 use crate::api::words::HandleKindName;
 use crate::app::App;
 use crate::http::fields::Change;
@@ -67,10 +67,7 @@ pub async fn handler(
         HandleWord::Email => checked.email(Change::Remove),
         HandleWord::ExternalId => checked.external_id(Change::Remove),
     }?;
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
-    }
-    let _permit = admit(&app, tenant_id).await?;
+    let _permit = admit_change(&app, tenant_id).await?;
     let change = (&checked.description, checked.change(None));
     let executed = app.store.update_contact(&caller.actor(), tenant_id, contact_id, change).await;
     let executed = executed.map_err(refused)?;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ledger_app::bookings::check_name;
 use ledger_core::contact::{
-    ContactChange, CustomFields, CustomValue, MAX_CUSTOM_FIELDS, MAX_CUSTOM_TEXT, MAX_TAGS, Word,
+    ContactChange, ContactSettings, CustomFields, CustomValue, DividedFields, MAX_CUSTOM_FIELDS,
+    MAX_CUSTOM_TEXT, MAX_TAGS, Word,
 };
 use ledger_core::event::{ContactField, FieldChanges};
 use ledger_core::identity::{Handle, HandleKind, normal_name, read_number};
@@ -45,8 +46,10 @@ impl<'de> Deserialize<'de> for CustomChange {
 pub(super) struct Checked {
     /// The values that are set.
     pub(super) party: Party,
-    /// The custom fields that are set.
+    /// The sealed custom fields, if custom fields are set.
     pub(super) custom: Option<CustomFields>,
+    /// The clear ones.
+    pub(super) clear: BTreeMap<Word, CustomValue>,
     /// Fields with a value.
     pub(super) set: Vec<ContactField>,
     /// Fields that are removed.
@@ -92,7 +95,7 @@ impl Checked {
                 removed: self.removed.clone(),
                 segment: self.segment.clone(),
                 priority: self.priority.clone(),
-                ..FieldChanges::default()
+                clear: self.clear.clone(),
             },
             sections: Sections { party, custom_fields: self.custom.clone(), ..Sections::default() },
             tags,
@@ -182,14 +185,27 @@ impl Checked {
     /// Takes the custom fields, which replace all others.
     ///
     /// # Errors
-    /// 422 for a name that is no word, and for a value of another form.
-    pub(super) fn custom_fields(&mut self, change: CustomChange) -> Result<(), ApiError> {
+    /// 422 for a name that is no word, for a value of another form, and for a clear field whose value may be
+    /// about a person.
+    pub(super) fn custom_fields(
+        &mut self,
+        change: CustomChange,
+        settings: &ContactSettings,
+    ) -> Result<(), ApiError> {
         match change {
             CustomChange::Keep => {}
             CustomChange::Remove => self.removed.push(ContactField::CustomFields),
             CustomChange::Set(fields) => {
                 self.set.push(ContactField::CustomFields);
-                self.custom = Some(custom(fields)?);
+                let divided = settings.divide(custom(fields)?).map_err(|name| {
+                    let detail = format!(
+                        "{name} is stored in the clear, so it is true, false, a number of at most 6 digits or a \
+                         word of letters, digits, -, _, . and : with at most 40 characters and 6 digits"
+                    );
+                    ApiError::field("custom_fields", detail)
+                })?;
+                let DividedFields { clear, sealed } = divided;
+                (self.clear, self.custom) = (clear, Some(sealed));
             }
         }
         Ok(())
@@ -231,12 +247,11 @@ pub(super) fn tags(tags: Option<Vec<String>>) -> Result<Option<Vec<Word>>, ApiEr
 
 /// Parses a word that is stored in the clear.
 fn word(field: &str, text: &str) -> Result<Word, ApiError> {
-    let form = "it is not a word of lower-case letters, digits, - and _, with a letter first, at most \
-                40 characters and 6 digits; it is stored in the clear";
-    Word::parse(text).ok_or_else(|| ApiError::field(field, form))
+    let form = || format!("it is not {}; it is stored in the clear", Word::FORM);
+    Word::parse(text).ok_or_else(|| ApiError::field(field, form()))
 }
 
-fn custom(fields: BTreeMap<String, Value>) -> Result<CustomFields, ApiError> {
+fn custom(fields: BTreeMap<String, Value>) -> Result<BTreeMap<Word, CustomValue>, ApiError> {
     let invalid = |detail: String| ApiError::field("custom_fields", detail);
     if fields.len() > MAX_CUSTOM_FIELDS {
         return Err(invalid(format!("it has more than {MAX_CUSTOM_FIELDS} fields")));
@@ -270,7 +285,7 @@ fn custom(fields: BTreeMap<String, Value>) -> Result<CustomFields, ApiError> {
             };
         custom.insert(name, value);
     }
-    Ok(CustomFields(custom))
+    Ok(custom)
 }
 
 #[cfg(test)]
@@ -310,7 +325,8 @@ mod tests {
             [json!({ "A b": 1 }), json!({ "a": 1.5 }), json!({ "a": [] }), json!({ "a": null })]
         {
             let fields = serde_json::from_value(value.clone()).expect("an object");
-            let refused = checked.custom_fields(CustomChange::Set(fields));
+            let refused =
+                checked.custom_fields(CustomChange::Set(fields), &ContactSettings::default());
             assert_eq!(pointer(refused), "/custom_fields", "{value}");
         }
     }

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::answer;
+use super::described::admit_change;
 use super::refused::{not_found, refused};
 use super::view::ContactView;
-use crate::api::commands::admit;
 use crate::app::App;
 use crate::http::fields;
 use crate::http::json_body::JsonBody;
@@ -78,10 +78,7 @@ pub async fn handler(
     let tenant_id = caller.tenant_id();
     let contact_id = SubjectId(contact_id.ok_or_else(not_found)?);
     let into = SubjectId(into);
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
-    }
-    let _permit = admit(&app, tenant_id).await?;
+    let _permit = admit_change(&app, tenant_id).await?;
     let merged = app.store.merge_contacts(&caller.actor(), tenant_id, contact_id, into).await;
     let (survivor, executed) = merged.map_err(|error| match error {
         ContactError::NotFound(id) if id == into => {

@@ -1,4 +1,4 @@
-//! `GET /v1/contacts/{contact_id}/timeline`: calls, bookings, notes and changes of a contact, newest first.
+//! `GET /v1/contacts/{contact_id}/timeline`: calls, notes, bookings, tasks and changes of a contact, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::refused::not_found;
-use super::show::MODELS;
-use crate::api::words::TimelineKindName;
+use crate::api::words::{TaskKindName, TimelineKindName};
 use crate::app::App;
 use crate::http::consistency::begin_analytics_read;
 use crate::http::operation::{Authorized, operation};
@@ -29,25 +28,25 @@ pub struct TimelinePage {
     next_cursor: Option<String>,
 }
 
-/// An entry of a timeline. It has no personal data; the call or appointment shows them.
+/// An entry of a timeline. It has no personal data; the call, the appointment or the task shows them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TimelineView {
     /// Kind of the entry.
     #[schema(value_type = TimelineKindName)]
     kind: &'static str,
-    /// Start of the call, time of the booking, or time of the change.
+    /// Start of the call; time of the booking, of the note, of the change, or of the step of the task.
     at: DateTime<Utc>,
     /// The contact of the entry: this one, or one that was merged into it.
     contact_id: Uuid,
-    /// The call, the call in which the appointment was booked, or the call of the note.
+    /// The call, the call in which the appointment was booked, or the call that the note or the task is about.
     call_id: Option<Uuid>,
-    /// The appointment.
+    /// The appointment, or the one that the task is about.
     appointment_id: Option<Uuid>,
-    /// Id of the event of the change or the note.
+    /// Id of the event of the change, the note or the step of the task.
     event_id: Option<Uuid>,
     /// Type of the event of the change.
     event_type: Option<String>,
-    /// Status of the call or appointment.
+    /// Status of the call or appointment as it is now; for a task `open`, `done` or `cancelled`, as it became then.
     status: Option<String>,
     /// Direction of the call.
     direction: Option<String>,
@@ -59,11 +58,18 @@ pub struct TimelineView {
     scheduled_at: Option<DateTime<Utc>>,
     /// Service of the appointment.
     service_type: Option<String>,
+    /// The task. An entry for the making of it, and one for its end.
+    task_id: Option<Uuid>,
+    /// What the task asks for.
+    #[schema(value_type = Option<TaskKindName>)]
+    task_kind: Option<String>,
+    /// Time at which the task is due.
+    due_at: Option<DateTime<Utc>>,
 }
 
 impl TimelineView {
     fn of(entry: TimelineEntry) -> Self {
-        use projections::contacts::TimelineKind::{Appointment, Call, Change, Note};
+        use projections::contacts::TimelineKind::{Appointment, Call, Change, Note, Task};
         let id = |kind| (entry.kind == kind).then_some(entry.id);
         let is_change = entry.kind == Change;
         let (event_type, status) =
@@ -73,8 +79,8 @@ impl TimelineView {
             at: entry.at,
             contact_id: entry.contact_id,
             call_id: id(Call).or(entry.call_id),
-            appointment_id: id(Appointment),
-            event_id: id(Change).or(id(Note)),
+            appointment_id: id(Appointment).or(entry.appointment_id),
+            event_id: id(Change).or(id(Note)).or(id(Task)),
             event_type,
             status,
             direction: entry.direction,
@@ -82,6 +88,9 @@ impl TimelineView {
             duration_ms: entry.duration_ms,
             scheduled_at: entry.scheduled_at,
             service_type: entry.service,
+            task_id: entry.task.as_ref().map(|task| task.task_id),
+            due_at: entry.task.as_ref().map(|task| task.due_at),
+            task_kind: entry.task.map(|task| task.kind),
         }
     }
 }
@@ -94,6 +103,9 @@ struct TimelineCursor {
     i: Uuid,
 }
 
+/// The read models that entries are from.
+const MODELS: &[&str] = &["contacts", "calls", "appointments", "due"];
+
 operation! {
     GetContactTimeline {
         id: "get_contact_timeline",
@@ -103,8 +115,8 @@ operation! {
     }
 }
 
-/// Lists the calls with their notes, the bookings and the changes of a contact and of the contacts that were merged into it, newest
-/// first.
+/// Lists the calls with their notes, the bookings, the tasks and the changes of a contact and of the contacts that were
+/// merged into it, newest first.
 ///
 /// # Errors
 /// 404 `contact-not-found`, the same for an unknown contact and for another tenant's.

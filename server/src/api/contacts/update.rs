@@ -8,10 +8,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::answer;
-use super::input::{Checked, CustomChange, tags};
+use super::described::{DescribedFields, admit_change};
+use super::input::CustomChange;
 use super::refused::{not_found, refused};
 use super::view::ContactView;
-use crate::api::commands::admit;
 use crate::app::App;
 use crate::http::fields::{self, Change};
 use crate::http::json_body::JsonBody;
@@ -54,8 +54,9 @@ pub struct ContactChanges {
     #[serde(default, deserialize_with = "fields::texts")]
     #[schema(max_items = 16)]
     tags: Option<Vec<String>>,
-    /// All custom fields: texts, whole numbers and booleans by name. Values are stored sealed, names in the
-    /// clear. Null removes it.
+    /// All custom fields: texts, whole numbers and booleans by name. Stored sealed, except for those that the
+    /// setting `contacts` lists; a listed one is a boolean, a number of at most 6 digits or a word. Null removes
+    /// all.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     custom_fields: CustomChange,
@@ -103,23 +104,27 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     caller.read_permit.release();
     let tenant_id = caller.tenant_id();
-    let country = app.store.country(tenant_id).await?;
-    let mut checked = Checked::default();
-    checked.name(request.name)?;
-    checked.phone(request.phone, country.as_deref())?;
-    checked.email(request.email)?;
-    checked.external_id(request.external_id)?;
-    checked.words(request.segment, request.priority)?;
-    checked.custom_fields(request.custom_fields)?;
-    let change = checked.change(tags(request.tags)?);
+    let (checked, tags) = DescribedFields::from(request).check(&app, tenant_id).await?;
     let contact_id = SubjectId(contact_id.ok_or_else(not_found)?);
-    if !app.store.accepts_events(tenant_id).await? {
-        return Err(ApiError::tenant_not_active());
-    }
-    let _permit = admit(&app, tenant_id).await?;
-    let change = (&checked.description, change);
+    let _permit = admit_change(&app, tenant_id).await?;
+    let change = (&checked.description, checked.change(tags));
     let executed = app.store.update_contact(&caller.actor(), tenant_id, contact_id, change).await;
     let executed = executed.map_err(refused)?;
     tracing::info!(%contact_id, "contact.changed");
     answer(&app, &caller, (contact_id, None), (StatusCode::OK, executed.position)).await
+}
+
+impl From<ContactChanges> for DescribedFields {
+    fn from(request: ContactChanges) -> Self {
+        Self {
+            name: request.name,
+            phone: request.phone,
+            email: request.email,
+            external_id: request.external_id,
+            segment: request.segment,
+            priority: request.priority,
+            tags: request.tags,
+            custom_fields: request.custom_fields,
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub enum SettingValue {
     Annotations(AnnotationsSetting),
     /// `lead_score`
     LeadScore(LeadScoreSetting),
+    /// `contacts`
+    Contacts(ContactsSetting),
 }
 
 /// The catalogue of dispositions; eight by default. A call keeps a disposition that is taken out later.
@@ -59,12 +61,23 @@ pub struct DispositionSetting {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnnotationsSetting {
-    /// Names of the fields of a context that are stored in the clear. All others are sealed.
+    /// Names of the fields of a context that are stored in the clear, if the value is a boolean, a number of at most
+    /// 6 digits or a word. All others are sealed. Names that are about a person are refused.
     #[schema(max_items = 100)]
     clear_context_fields: Option<Vec<String>>,
     /// Categories that a tag may have; any word if the list is empty.
     #[schema(max_items = 100)]
     tag_categories: Option<Vec<String>>,
+}
+
+/// Clear fields of contacts; none by default.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactsSetting {
+    /// Names of the custom fields that are stored in the clear from now on. All others are sealed. Names that are
+    /// about a person are refused.
+    #[schema(max_items = 100)]
+    clear_custom_fields: Option<Vec<String>>,
 }
 
 /// Points of the lead score, from -100 to 100 each.
@@ -98,6 +111,9 @@ pub struct LeadScoreSetting {
     /// A person scored the call 1 or 2.
     #[schema(minimum = -100, maximum = 100)]
     scored_low: Option<i64>,
+    /// The contact of the call called before it.
+    #[schema(minimum = -100, maximum = 100)]
+    repeat_caller: Option<i64>,
     /// Points by disposition.
     dispositions: Option<BTreeMap<String, i64>>,
 }
