@@ -74,9 +74,19 @@ class Tenant:
         return events
 
     def counts(self, build):
-        """Returns the number of events of calls by type."""
-        events = self.events(build)
-        return collections.Counter(one["type"] for one in events if one["stream_kind"] == "call")
+        """Returns the number of facts about calls by type."""
+        facts = {fact(one) for one in self.events(build) if one["type"].startswith("call.")}
+        return collections.Counter(one[0] for one in facts)
+
+
+def fact(event):
+    """What an event is counted by. A tool call that both builds answered, because the platform sent it
+    to each, is recorded with both answers and is one tool call.
+    """
+    if event["type"] != "call.tool_called":
+        return event["type"], event["event_id"]
+    facts = event["facts"]
+    return event["type"], event["stream_id"], facts.get("tool_call_id"), facts["tool"], facts.get("args")
 
 
 class Repeated:

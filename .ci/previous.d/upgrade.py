@@ -227,7 +227,7 @@ class Upgrade:
         eventually(f"{maker.build.name} refuses a disabled source", lambda: send(maker)[0] == 404)
 
     def cursors(self, tenant, maker, user):
-        """The cursor of a page continues the list at the other build, or is refused by its code."""
+        """The cursor of a page continues the list at the other build, or is refused by name."""
         key = tenant.keys["read"]
         first = maker.get("/v1/calls", key, limit=3)
         second = maker.get("/v1/calls", key, limit=3, cursor=first["next_cursor"])
@@ -235,7 +235,7 @@ class Upgrade:
         if status == 200:
             assert not list(differences(second["data"], other["data"])), "another page"
         else:
-            assert (status, other["code"]) == (400, "invalid-cursor"), other
+            assert (status, other["errors"][0]["pointer"]) == (400, "/cursor"), other
 
     def additions_to_a_call(self, tenant):
         """This build adds to a call what the previous release does not have, which still reads it."""
