@@ -8,6 +8,9 @@ import time
 
 import webhooks
 
+# Pause of what is repeated, so that it does not take all processor time.
+PAUSE_S = 0.02
+
 
 class Tenant:
     """A tenant with a source of each provider, made by one of the builds."""
@@ -102,6 +105,7 @@ class Repeated:
         try:
             while not self.is_stopped.is_set():
                 self.act()
+                time.sleep(PAUSE_S)
         except BaseException as fault:
             self.fault = fault
 
