@@ -110,6 +110,8 @@ class Upgrade:
         self.wait_for_read_models(self.old)
         self.calls = self.before.calls(self.old)
         assert len(self.calls) > 30, f"there are few calls: {len(self.calls)}"
+        self.found = self.filtered(self.old)
+        assert all(self.found.values()), f"a filter finds nothing: {self.found}"
         self.contract = self.old.get("/openapi.json", None)
         self.reads = self.reads_of(self.old)
         assert len(self.reads) > 15, f"few operations are read: {list(self.reads)}"
@@ -127,9 +129,22 @@ class Upgrade:
             answers[path] = server.get(path.format(**values), self.before.keys["admin"], **query)
         return answers
 
+    def filtered(self, server):
+        """Returns the ids of the calls that each filter finds."""
+        numbers = {call["personal"]["customer"]["phone"] for call in self.calls.values()}
+        filters = [("phone", one) for one in sorted(filter(None, numbers))]
+        filters += [("status", "ended"), ("direction", "inbound")]
+        key = self.before.keys["personal"]
+        page = lambda name, value: server.pages("/v1/calls", key, limit=100, **{name: value})
+        return {one: {call["call_id"] for call in page(*one)} for one in filters}
+
     def check_reads(self, server):
         """The reads have the values that the previous release gave before the migration."""
         check_calls(self.calls, self.before.calls(server))
+        # This build finds a call by each of its numbers.
+        found = self.filtered(server)
+        missing = {one: calls - found[one] for one, calls in self.found.items() if calls - found[one]}
+        assert not missing, f"{server.build.name} does not find {missing}"
         now = self.reads_of(server)
         found = [
             f"{path} {one}"
