@@ -258,7 +258,8 @@ class Upgrade:
     def additions_to_a_call(self, tenant):
         """This build adds to a call what the previous release does not have, which still reads it."""
         call_id = self.old.get("/v1/calls", tenant.keys["read"])["data"][0]["call_id"]
-        start = datetime.datetime.now(datetime.UTC).replace(microsecond=0, second=0) + datetime.timedelta(days=30)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        start = now.replace(microsecond=0, second=0) + datetime.timedelta(days=30)
         contact = {"name": "A. Example", "email": "a@example.com"}
         booking = {"contact": contact, "starts_at": start.isoformat(), "call_id": call_id}
         tenant.change(self.new, "POST", f"/v1/calls/{call_id}/notes", {"text": "A note."}, 201)
@@ -271,10 +272,9 @@ class Upgrade:
         old, new = tenant.calls(self.old), tenant.calls(self.new)
         # The previous release does not know what was added to this one.
         check_calls({**old, call_id: {}}, new)
-        later = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for server in (self.old, self.new):
             server.get(f"/v1/calls/{call_id}/events", tenant.keys["read"])
-            server.get(f"/v1/calls/{call_id}", tenant.keys["read"], as_of=later)
+            server.get(f"/v1/calls/{call_id}", tenant.keys["read"], as_of=start.isoformat())
         tags = self.new.get(f"/v1/calls/{call_id}", tenant.keys["read"])["tags"]
         assert tags == ["urgent"], tags
 
