@@ -120,7 +120,8 @@ fn is_deadlock(error: &MigrateError) -> bool {
     let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
         return false;
     };
-    source.as_database_error().and_then(|one| one.code()).as_deref() == Some("40P01")
+    source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref()
+        == Some("40P01")
 }
 
 /// Number of applied migrations; 0 before the first one, and when the list cannot be read.
