@@ -3,9 +3,11 @@
 
 mod locks;
 
-use sqlx::migrate::Migration;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr};
 
 pub use locks::TableLock;
 
@@ -14,6 +16,29 @@ use crate::error::StoreError;
 
 /// The migrations of this build, as in `migrations/`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Locks the checkpoints before a migration runs, for its transaction. Workers of running servers lock
+/// checkpoints first and tables of read models next, so a migration that begins with a table of a read
+/// model would deadlock with each of them in turn.
+const LOCK_CHECKPOINTS: &str = "
+do $$
+begin
+  if exists (select from pg_catalog.pg_class c
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = 'projection' and c.relname = 'checkpoints') then
+    set local role ledger_owner;
+    lock table projection.checkpoints in exclusive mode;
+    reset role;
+  end if;
+end
+$$;
+";
+
+/// Attempts to apply the missing migrations while running servers lock the same tables.
+const ATTEMPTS: u32 = 10;
+
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A migration of this build that is not applied to a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +75,12 @@ pub async fn pending(database: &PgConnectOptions) -> Result<Vec<PendingMigration
     Ok(with_locks(MIGRATOR.iter().filter(|one| found.missing.contains(&one.version))))
 }
 
-/// Applies the missing migrations and returns how many were applied.
+/// Applies the missing migrations and returns how many were applied. A migration that deadlocks with
+/// transactions of running servers is rolled back and applied again.
 ///
 /// # Errors
 /// [`StoreError::NewerSchema`] and [`StoreError::AlteredMigration`] when another build migrated the
-/// database; [`StoreError::Migrate`] when a migration fails.
+/// database; [`StoreError::Migrate`] when a migration fails. Those before it stay applied.
 pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
     let mut conn = PgConnection::connect_with(database).await?;
     // PostgreSQL's default search path starts with a schema named like the login. If the login is
@@ -62,10 +88,40 @@ pub async fn migrate(database: &PgConnectOptions) -> Result<usize, StoreError> {
     conn.execute("set search_path = public").await?;
     let before = diagnostics::migrations(&mut conn).await?;
     refuse_other_builds(&mut conn, &before).await?;
-    MIGRATOR.run(&mut conn).await?;
+    apply(&mut conn).await?;
     let after = applied(&mut conn).await;
     conn.close().await?;
     Ok(usize::try_from(after).unwrap_or(0).saturating_sub(before.applied))
+}
+
+/// Runs the missing migrations, each in a transaction of its own that locks the checkpoints first.
+async fn apply(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    let migrator = Migrator::with_migrations(MIGRATOR.iter().map(after_the_workers).collect());
+    for attempt in 1..ATTEMPTS {
+        match migrator.run(&mut *conn).await {
+            Err(error) if is_deadlock(&error) => {
+                tracing::warn!(attempt, error = %error, "migrations.deadlock");
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+    migrator.run(conn).await
+}
+
+/// Returns a migration with the same checksum that waits for the transactions of workers.
+fn after_the_workers(one: &Migration) -> Migration {
+    let sql = format!("{LOCK_CHECKPOINTS}{}", one.sql.as_str());
+    Migration { sql: AssertSqlSafe(sql).into_sql_str(), ..one.clone() }
+}
+
+/// Whether PostgreSQL ended the transaction because it and another one waited for each other.
+fn is_deadlock(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
+        return false;
+    };
+    source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref()
+        == Some("40P01")
 }
 
 /// Number of applied migrations; 0 before the first one, and when the list cannot be read.

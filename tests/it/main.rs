@@ -26,6 +26,7 @@ mod identity;
 mod immutable;
 mod live;
 mod log_time;
+mod migrations;
 mod money;
 mod operations;
 mod order;

@@ -1,12 +1,14 @@
 //! Servers of the previous release and of this build share one database while servers are replaced.
 //! The statements of the previous release must run on this schema.
 //!
-//! `tests/fixtures/previous-release.json` holds the statements and columns of that release. On the
-//! commit of a release it is recorded again:
+//! `tests/fixtures/previous-release.json` holds the statements and columns of that release, and its
+//! commit, from which `.ci/previous` runs its servers beside those of this build. On the commit of a
+//! release it is recorded again:
 //! `UPDATE_PREVIOUS_RELEASE=1 cargo test -p ledger-tests --test it -- previous_release`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use ledger_tests::{OwnDatabase, run};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use sqlx::{
 /// What a release expects of the schema.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Release {
+    /// The commit of the release, from which `.ci/previous` builds its servers.
+    commit: String,
     /// Number of the last migration of the release.
     migration: i64,
     /// Columns by table; read models are left out, because a release fills only its own versions.
@@ -124,9 +128,17 @@ fn own_statements() -> Vec<String> {
     all
 }
 
+/// The commit that is checked out.
+fn head() -> String {
+    let dir = env!("CARGO_MANIFEST_DIR");
+    let ran = Command::new("git").args(["-C", dir, "rev-parse", "HEAD"]).output().expect("git");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("an id").trim().to_owned()
+}
+
 async fn record(conn: &mut PgConnection) {
     let migration = ledger_store::MIGRATOR.iter().map(|one| one.version).max().unwrap_or(0);
-    let mut release = Release { migration, ..Release::default() };
+    let mut release = Release { commit: head(), migration, ..Release::default() };
     let columns: Vec<(String, String)> =
         sqlx::query_as(COLUMNS).fetch_all(&mut *conn).await.expect("the catalogue");
     for (table, column) in columns {
@@ -148,6 +160,7 @@ fn every_statement_of_the_previous_release_runs_on_this_schema() {
         }
         let release = previous();
         assert!(release.statements.len() > 100 && release.columns.len() > 20);
+        assert_eq!(release.commit.len(), 40, "a whole id, which a later release's tools find");
         let unmet = unmet(&mut conn, &release).await;
         assert!(
             unmet.is_empty(),
