@@ -14,6 +14,7 @@ pub mod clock;
 pub mod contact;
 pub mod dates;
 pub mod envelope;
+pub mod erasure;
 pub mod event;
 pub mod identity;
 pub mod ids;
