@@ -20,13 +20,16 @@ pub(crate) struct CacheBounds {
 
 /// Unwrapped subject keys, by tenant, subject and generation, with the state of the key.
 ///
-/// Invalidation: none. A fence set by any process takes effect when the entry expires.
+/// Invalidation: a fence of an erasure, at once in the process that places it, and in others when they look for
+/// fences, once per second. No entry is used four seconds after the last look. Any other change of the state
+/// takes effect when the entry expires.
 pub(crate) const SUBJECT_KEYS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
 
 /// Subjects that messages were resolved to, by tenant and hash of the handles and the name.
 ///
-/// Invalidation: none. A change of the contacts takes effect when the entry expires.
+/// Invalidation: none. A change of the contacts takes effect when the entry expires. An entry is used with the key
+/// of its subject in [`SUBJECT_KEYS`] only, so a fence ends it too.
 pub(crate) const RESOLVED_PERSONS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
 
